@@ -28,10 +28,12 @@ ADAPTERS: Final = {"aws": "aws", "azurerm": "azure", "google": "google"}
 """Whose resources each provider of Terraform has."""
 
 USED: Final = """
-aws_apigatewayv2_api aws_apigatewayv2_api_mapping aws_apigatewayv2_domain_name
+aws_apigatewayv2_api aws_apigatewayv2_api_mapping aws_apigatewayv2_authorizer
+aws_apigatewayv2_domain_name
 aws_apigatewayv2_integration aws_apigatewayv2_route aws_apigatewayv2_stage
 aws_cloudwatch_dashboard
 aws_cloudwatch_event_bus aws_cloudwatch_event_rule aws_cloudwatch_event_target
+aws_cloudwatch_log_group aws_cloudwatch_metric_alarm
 aws_dynamodb_table aws_iam_role aws_iam_role_policy
 aws_lambda_event_source_mapping aws_lambda_function aws_lambda_function_event_invoke_config
 aws_lambda_permission aws_route53_health_check aws_route53_record
@@ -44,6 +46,9 @@ azurerm_app_service_certificate azurerm_app_service_custom_hostname_binding
 azurerm_cosmosdb_account azurerm_cosmosdb_sql_container azurerm_cosmosdb_sql_database
 azurerm_cosmosdb_sql_role_assignment azurerm_dns_cname_record azurerm_dns_txt_record
 azurerm_eventgrid_event_subscription azurerm_eventgrid_topic
+azurerm_application_insights azurerm_application_insights_standard_web_test
+azurerm_log_analytics_workspace azurerm_monitor_diagnostic_setting
+azurerm_monitor_metric_alert azurerm_monitor_scheduled_query_rules_alert_v2
 azurerm_function_app_flex_consumption azurerm_role_assignment azurerm_service_plan
 azurerm_servicebus_queue azurerm_storage_account azurerm_storage_container
 azurerm_storage_queue azurerm_traffic_manager_external_endpoint
@@ -51,6 +56,8 @@ azurerm_traffic_manager_profile azurerm_user_assigned_identity
 
 google_cloud_run_service_iam_member google_cloud_scheduler_job google_cloudfunctions2_function
 google_cloudfunctions2_function_iam_member
+google_compute_security_policy google_logging_project_bucket_config
+google_logging_project_sink google_monitoring_alert_policy google_monitoring_uptime_check_config
 google_compute_backend_service google_compute_global_address
 google_compute_global_forwarding_rule google_compute_health_check
 google_compute_region_network_endpoint_group google_compute_target_https_proxy
@@ -84,7 +91,11 @@ def schema(assembly: dict[str, Any], resource: str) -> dict[str, Any]:
     prefix = f"{assembly['name']}.{folder}.{camel}"
     # A resource whose own name is that of one of its blocks has a letter more.
     config = types.get(f"{prefix}Config") or types[f"{prefix}AConfig"]
-    arguments = _arguments(types, config)
+    arguments = {
+        name: kind
+        for name, kind in _arguments(types, config).items()
+        if name.rstrip("!") not in _LEFT
+    }
     own = types.get(f"{prefix}") or types[f"{prefix}A"]
     has = {_snake(each["name"]) for each in own["properties"] if _is_attribute(each)}
     more = has - {each.rstrip("!") for each in arguments} - {*_LEFT}
@@ -101,8 +112,6 @@ def _arguments(types: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
     for each in of.get("properties", ()):
         anchor = _ANCHOR.search(each.get("docs", {}).get("remarks", ""))
         name = anchor[2] if anchor else _snake(each["name"])
-        if name in _LEFT:
-            continue
         required = "" if each.get("optional", False) else "!"
         found[f"{name}{required}"] = _type(types, each["type"])
     return found

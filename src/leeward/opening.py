@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from leeward.adapter import Driver, TargetConfig, WrappingDriver
@@ -273,14 +273,17 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
 
 
 def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
-    functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
-    buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
-    tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
-    buckets = _own_names(target, {name: each.names for name, each in config.buckets.items()})
-    workflows = _own_names(target, {name: each.names for name, each in config.workflows.items()})
-    if not (functions or buses or tables or buckets or workflows):
-        return driver
+    prefix = config.prefix if driver.has_stages else ""
 
+    def own(section: Mapping[str, Any], prefix: str = prefix) -> Mapping[str, str]:
+        names = _own_names(target, {name: each.names for name, each in section.items()})
+        return StagedNames(names, prefix) if prefix else names
+
+    functions = own(config.functions, "" if driver.functions_in_app else prefix)
+    sections = (config.buses, config.tables, config.buckets, config.workflows)
+    buses, tables, buckets, workflows = map(own, sections)
+    if not (prefix or functions or buses or tables or buckets or workflows):
+        return driver
     return NameMappingDriver(
         driver,
         functions=functions,
@@ -289,6 +292,32 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
         buckets=buckets,
         workflows=workflows,
     )
+
+
+class StagedNames(Mapping[str, str]):
+    """Own names by logical ones, where each that is not given begins with the same prefix.
+
+    Args:
+        names: those that are given.
+        prefix: such as ``shop-prod-``.
+    """
+
+    def __init__(self, names: Mapping[str, str], prefix: str) -> None:
+        self._names = names
+        self._prefix = prefix
+
+    def __getitem__(self, name: str) -> str:
+        """Return the own name; that of another account or place, such as an ARN, stays."""
+        own = self._names.get(name)
+        return own or (name if ":" in name else f"{self._prefix}{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the logical names whose own ones are given."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._names)
 
 
 def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:

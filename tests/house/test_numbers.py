@@ -51,7 +51,7 @@ def test_the_sizes_hold() -> None:
     assert files <= 250
     assert sum(lines for lines, _ in clouds) <= 16_300
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 95_000
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 97_500
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -182,8 +182,8 @@ MUTANTS: Final = (
     Mutant(
         "a named configuration is not the one that counts",
         "deploy/src/leeward_deploy/commands/package.py",
-        "load_settings(file=file or folder / SETTINGS, env=NOTHING)",
-        "load_settings(file=folder / SETTINGS, env=NOTHING)",
+        "load_settings(file=file or folder / SETTINGS, env=NOTHING, stage=stage)",
+        "load_settings(file=folder / SETTINGS, env=NOTHING, stage=stage)",
         "tests/packages/test_requests.py::test_a_named_configuration_is_the_one_that_counts",
     ),
     Mutant(

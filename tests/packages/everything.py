@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import leeward_deploy
 from leeward import App, Event
 from leeward.app import ObjectEvent
 from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
@@ -67,19 +69,24 @@ def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
     """Give the template of the app with everything, or of a spec."""
     recipe: Recipe = offer_of(PACKAGERS, target)(asked or spec())
     assert recipe.template is not None
-    found: dict[str, Any] = json.loads(recipe.template().text)
-    return found
+    made, *_ = recipe.template()
+    return dict(made.document) or dict(json.loads(made.text))
 
 
 def notes(target: str) -> str:
     """Give what the template of the app with everything says of itself."""
     recipe: Recipe = offer_of(PACKAGERS, target)(spec())
     assert recipe.template is not None
-    return "\n".join(recipe.template().notes)
+    return "\n".join(recipe.template()[0].notes)
+
+
+def schemas_of(cloud: str) -> Path:
+    """Give the file with what the provider of a cloud takes."""
+    return Path(leeward_deploy.__file__).parent / cloud / "terraform_schemas.json"
 
 
 def flaws_in(target: str, made: dict[str, Any]) -> list[str]:
     """Give what is wrong with a configuration of Terraform, by what the adapter keeps."""
     deploy = f"leeward_deploy.{target}"
-    schemas = schemas_in(import_module(f"{deploy}.export").SCHEMAS)
+    schemas = schemas_in(schemas_of(target))
     return list(flaws(made, schemas, import_module(f"{deploy}.rules").RULES))

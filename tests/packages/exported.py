@@ -85,6 +85,10 @@ def document(cloud: str, folder: Path, more: str = "") -> dict[str, Any]:
     """Give Terraform's configuration of the app with everything."""
     config = config_of(folder, settings(cloud, more) + EVERYTHING)
     asked = everything(cloud)
-    (made,) = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
-    found: dict[str, Any] = json.loads(made.text)
-    return found
+    made, *_ = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
+    return said(made)
+
+
+def said(template: Template) -> dict[str, Any]:
+    """Give what a template says."""
+    return dict(template.document) or dict(json.loads(template.text))

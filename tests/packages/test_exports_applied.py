@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,11 +25,12 @@ from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import Declared
+from tests.packages.applied import apply, key_of
 from tests.packages.everything import document, spec
-from tests.packages.exported import ORDERS, SHOP, config_of, example, exported
+from tests.packages.exported import ORDERS, SHOP, config_of, example, exported, said
 from tests.servers.aws.clients import client
-from tests.servers.aws.keys import AccessKey, key_with, make_key
-from tests.servers.aws.ministack import ACCOUNT, Ministack
+from tests.servers.aws.keys import AccessKey, make_key
+from tests.servers.aws.ministack import Ministack
 
 REGIONS = ("us-east-1", "us-west-2")
 
@@ -74,59 +74,8 @@ def written(folder: Path, url: str) -> Config:
     shop = example("aws")
     for each in exported("aws", "cloudformation", shop, deployment_of(config, "aws", shop.app)):
         (folder / each.name).write_text(each.text)
+        (folder / each.name).with_suffix(".json").write_text(json.dumps(said(each)))
     return config
-
-
-def apply(server: Ministack, folder: Path, region: str) -> None:
-    """Make the stack of a region, as `aws cloudformation package` and `deploy` would."""
-    document = json.loads((folder / f"{region}.template.json").read_text())
-    for each in document["Resources"].values():
-        if each["Type"] == "AWS::Lambda::Function":
-            assert each["Properties"]["Code"] == "aws.zip"
-            each["Properties"]["Code"] = {"S3Bucket": f"uploads-{region}", "S3Key": "aws.zip"}
-    with (
-        closing(client("s3", server.url, region)) as s3,
-        closing(client("cloudformation", server.url, region)) as stacks,
-    ):
-        s3.put_object(
-            Bucket=f"uploads-{region}", Key="template.json", Body=json.dumps(document).encode()
-        )
-        stacks.create_stack(
-            StackName="shop",
-            TemplateURL=f"{server.url}/uploads-{region}/template.json",
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        until = time.monotonic() + 60
-        while (found := stacks.describe_stacks()["Stacks"][0]["StackStatus"]).endswith("PROGRESS"):
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        events = stacks.describe_stack_events(StackName="shop")["StackEvents"]
-        # The server's stacks leave these out.
-        with closing(client("lambda", server.url, region)) as functions:
-            for each in document["Resources"].values():
-                if each["Type"] == "AWS::Lambda::EventInvokeConfig":
-                    put_retries(functions, document["Resources"], each["Properties"], region)
-        assert found == "CREATE_COMPLETE", [
-            (each["LogicalResourceId"], each.get("ResourceStatusReason"))
-            for each in events
-            if "FAILED" in each["ResourceStatus"]
-        ]
-
-
-def put_retries(
-    functions: Any, resources: dict[str, Any], has: dict[str, Any], region: str
-) -> None:
-    """Set how often a function is called again, as a stack has it."""
-    name = resources[has["FunctionName"]["Ref"]]["Properties"]["FunctionName"]
-    more = {}
-    if "DestinationConfig" in has:
-        id, _ = has["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
-        queue = resources[id]["Properties"]["QueueName"]
-        arn = f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}"
-        more = {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
-    functions.put_function_event_invoke_config(
-        FunctionName=name, MaximumRetryAttempts=has["MaximumRetryAttempts"], **more
-    )
 
 
 def told(findings: list[Finding], state: CheckState) -> set[tuple[str, str]]:
@@ -142,18 +91,6 @@ def role_of(shop: Applied, region: str, role: str) -> AccessKey:
     """Give a key that may do what a role of a template allows, and nothing else."""
     template = json.loads((shop.folder / f"{region}.template.json").read_text())
     return key_of(shop.server, template["Resources"][role], region)
-
-
-def key_of(server: Ministack, role: dict[str, Any], region: str) -> AccessKey:
-    """Give a key with the policy of a role, as a region resolves it."""
-    policy = role["Properties"]["Policies"][0]["PolicyDocument"]
-    known = {"AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT}
-
-    def resolved(found: dict[str, Any]) -> Any:
-        text = found.get("Fn::Sub")
-        return found if text is None else re.sub(r"\$\{(.*?)\}", lambda each: known[each[1]], text)
-
-    return key_with(server, json.loads(json.dumps(policy), object_hook=resolved))
 
 
 def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> None:
@@ -176,8 +113,11 @@ def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> No
 def test_a_standby_may_do_what_its_code_does(
     shop: Applied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the role of its template alone: calls of the first region, data, its dead letters."""
-    for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
+    """With the role of its template alone: calls of the first region, data, its dead letters.
+
+    What another handler does, it may not.
+    """
+    for name, value in role_of(shop, REGIONS[1], "TakePaymentRole").env.items():
         monkeypatch.setenv(name, value)
     with Client(config=shop.config) as cloud:
         assert cloud.invoke("charge", {"order": "1"}).target == "aws:us-east-1"
@@ -188,6 +128,10 @@ def test_a_standby_may_do_what_its_code_does(
         cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
             cloud.load_data("nobodys", "1")
+    for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
+        monkeypatch.setenv(name, value)
+    with Client(config=shop.config) as cloud, pytest.raises(AuthError):
+        cloud.invoke("charge", {"order": "1"})
     options = {"endpoint_url": shop.server.url}
     driver = open_driver(TargetConfig("aws:us-west-2", "aws", "us-west-2", options, os.environ))
     with closing(driver):

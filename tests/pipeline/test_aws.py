@@ -48,7 +48,7 @@ def made() -> tuple[Any, Any]:
         template = recipe.template()
     (note,) = template.notes
     text = note.partition("--notification-configuration '")[2].rstrip("'")
-    policy = json.loads(template.text)["Resources"]["SummarizeQueuePolicy"]["Properties"]
+    policy = template.document["Resources"]["SummarizeQueuePolicy"]["Properties"]
     return resolved(policy["PolicyDocument"]), json.loads(filled(text))
 
 

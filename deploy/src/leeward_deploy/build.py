@@ -197,11 +197,10 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
     return Package(folder, archive, listed, digest, ZLIB, sizes, notes, inventory)
 
 
-def write_template(recipe: Recipe, out: Path) -> Template | None:
-    """Write the template of a recipe beside the package; return it, or None if there is none."""
-    made = recipe.template and recipe.template()
-    if made is not None:
-        write_files(out, {made.name: made.text.encode()})
+def write_template(recipe: Recipe, out: Path) -> tuple[Template, ...]:
+    """Write the template of a recipe beside the package; return its files, if there are some."""
+    made = recipe.template() if recipe.template else ()
+    write_files(out, {each.name: each.text.encode() for each in made})
     return made
 
 

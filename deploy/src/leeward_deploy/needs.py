@@ -58,14 +58,14 @@ def is_queued(handler: Handler) -> bool:
 def bucket_of(declared: Declared, handler: Handler) -> str:
     """Return the target's own name of the bucket that a handler takes objects of."""
     bucket = handler.bucket or ""
-    return declared.buckets.get(bucket, bucket)
+    return declared.buckets.get(bucket) or (bucket and declared.usual(bucket))
 
 
 def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
     """Return where a handler puts objects, by the target's own names of the buckets."""
-    buckets = declared.buckets
     return [
-        write._replace(bucket=buckets.get(write.bucket, write.bucket)) for write in handler.writes
+        write._replace(bucket=declared.buckets.get(write.bucket) or declared.usual(write.bucket))
+        for write in handler.writes
     ]
 
 

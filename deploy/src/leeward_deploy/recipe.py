@@ -19,6 +19,7 @@ from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.values import NOTHING
 from leeward.workflow.model import Definition
+from leeward_deploy.settings import DeploySettings
 from leeward_deploy.uv import PackageSource
 
 PACKAGERS: Final = "leeward.packagers"
@@ -67,6 +68,7 @@ class Declared(NamedTuple):
         order: that a variable has to name, if that is more than the provider.
         workflows: that it starts.
         queues: those of the functions that are queues, whose handlers take messages.
+        prefix: the beginning of own names that nothing gives, such as ``shop-prod-``.
     """
 
     functions: Mapping[str, str] = NOTHING
@@ -78,6 +80,43 @@ class Declared(NamedTuple):
     order: str = ""
     workflows: Mapping[str, str] = NOTHING
     queues: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def own(self, name: str) -> str:
+        """Return the target's own name of a function or a queue, which the app may have alone."""
+        return self.functions.get(name) or self.usual(name)
+
+    def usual(self, name: str) -> str:
+        """Return the own name of what nothing gives one; that of another account stays."""
+        return name if ":" in name else f"{self.prefix}{name}"
+
+
+class Rights(NamedTuple):
+    """What a handler uses, by logical names.
+
+    Attributes:
+        publishes: buses.
+        calls: functions, and queues of messages.
+        reads: tables.
+        writes: tables, which it may read, too.
+        gets: buckets that it reads objects of.
+        puts: buckets that it writes objects to, and reads them of.
+        starts: workflows.
+        deletes: buckets that it deletes objects of.
+    """
+
+    publishes: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    gets: frozenset[str] = frozenset()
+    puts: frozenset[str] = frozenset()
+    starts: frozenset[str] = frozenset()
+    deletes: frozenset[str] = frozenset()
+
+    def __or__(self, other: Rights) -> Rights:
+        """Return what either may do."""
+        return Rights(*(one | more for one, more in zip(self, other, strict=True)))
 
 
 class PackageSpec(NamedTuple):
@@ -91,6 +130,10 @@ class PackageSpec(NamedTuple):
         files: the texts of the user's own files at the root, by name; none but those of the names
             that a recipe writes matter.
         declared: for the roles of a template.
+        settings: what infrastructure files say beside the app.
+        rights: what each handler uses, by its name; of one that is not there, all that is declared.
+        notes: what is to be said of the rights.
+        warm: what is used to make what handlers share, which the answer for the health makes, too.
     """
 
     app: App
@@ -99,6 +142,28 @@ class PackageSpec(NamedTuple):
     arch: str
     files: Mapping[str, str] = NOTHING
     declared: Declared = Declared()
+    settings: DeploySettings = DeploySettings()
+    rights: Mapping[str, Rights] = NOTHING
+    notes: tuple[str, ...] = ()
+    warm: Rights = Rights()
+
+
+def rights_for(spec: PackageSpec, handler: str) -> Rights:
+    """Return what a handler uses; all that is declared where nobody has looked."""
+    declared = spec.declared
+    tables, buckets = frozenset(declared.tables), frozenset(declared.buckets)
+    if handler in spec.rights:
+        return spec.rights[handler]
+    return Rights(
+        frozenset(declared.buses),
+        frozenset(declared.functions),
+        tables,
+        tables,
+        buckets,
+        buckets,
+        frozenset(declared.workflows),
+        buckets,
+    )
 
 
 class Limit(NamedTuple):
@@ -140,26 +205,30 @@ class Template(NamedTuple):
         name: of its file.
         text: of it.
         notes: what it could not say, and what stands outside of it.
+        document: what the text says, before it was written.
     """
 
     name: str
     text: str
     notes: tuple[str, ...] = ()
+    document: Mapping[str, Any] = NOTHING
 
 
 class Table(NamedTuple):
-    """A table that is to be made: its own name, the fields of its key, and its region."""
+    """A table: its own name, the fields of its key, its region, and whether it is there already."""
 
     name: str
     key: tuple[str, ...]
     region: str
+    exists: bool = False
 
 
 class Bucket(NamedTuple):
-    """A bucket that is to be made: its own name, and its region."""
+    """A bucket: its own name, its region, and whether it is there already."""
 
     name: str
     region: str
+    exists: bool = False
 
 
 class Site(NamedTuple):
@@ -250,7 +319,7 @@ class Recipe(NamedTuple):
     lists: bool = False
     limits: tuple[Limit, ...] = ()
     commands: Callable[[str], tuple[Command, ...]] = lambda _: ()
-    template: Callable[[], Template] | None = None
+    template: Callable[[], tuple[Template, ...]] | None = None
     exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
     provided: tuple[str, ...] = ()

@@ -163,10 +163,22 @@ def modules_in(folder: Path, files: Iterable[str]) -> dict[str, str]:
             len(path.parts) == 2 and (folder / path.parts[0] / "__init__.py").exists()
         )
         if path.suffix == ".py" and is_near:
-            parts = path.with_suffix("").parts
-            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found[module] = (folder / name).read_text(encoding="utf-8", errors="replace")
+            found[_module_of(path)] = (folder / name).read_text(encoding="utf-8", errors="replace")
     return found
+
+
+def all_modules_in(folder: Path, files: Iterable[str]) -> dict[str, str]:
+    """Return the texts of all modules, by name, however deep they are."""
+    return {
+        _module_of(Path(name)): (folder / name).read_text(encoding="utf-8", errors="replace")
+        for name in files
+        if name.endswith(".py")
+    }
+
+
+def _module_of(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def is_entry_of_another(text: str, file: str, platform: str) -> bool:

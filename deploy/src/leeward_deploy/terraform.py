@@ -1,4 +1,4 @@
-"""Terraform's JSON: a configuration by type and name, and whether its providers take it.
+"""A configuration of Terraform by type and name, and whether its providers take it.
 
 The providers' schemas say which arguments a resource has, of which types, and which it must have;
 rules say what no schema knows: values that a cloud refuses when it is too late. Nobody is asked.
@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
+from leeward_deploy.recipe import Template
 
 Block = dict[str, Any]
 
@@ -24,7 +25,9 @@ _ALWAYS: Final = ("kind", "name", "target")
 ATTRIBUTES: Final = "="
 """Stands in a schema for the attributes that a resource has besides its arguments."""
 
-_META: Final = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
+_META: Final = frozenset(
+    {"//", "count", "depends_on", "dynamic", "for_each", "lifecycle", "provider"}
+)
 """Arguments of every resource, which are Terraform's own."""
 
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
@@ -33,6 +36,9 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "boolean": bool,
     "map": dict,
 }
+
+CORE: Final = ">= 1.5"
+"""The core of Terraform that reads the files; OpenTofu has these versions, too."""
 
 _REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
 
@@ -63,6 +69,28 @@ class Configuration:
         for name, text in variables.items():
             self.variable(name, text)
         self._resources: dict[str, dict[str, Block]] = {}
+        self._locals: Block = {}
+        self._outputs: Block = {}
+        self._files: dict[str, str] = {}
+
+    def file(self, name: str, text: str) -> str:
+        """Add a file beside those of the configuration; return what reads it."""
+        self._files[name] = text
+        return of(f'file("${{path.module}}/{name}")')
+
+    @property
+    def files(self) -> tuple[Template, ...]:
+        """Return the files that are beside those of the configuration."""
+        return tuple(Template(name, text) for name, text in self._files.items())
+
+    def local(self, name: str, value: Any) -> str:
+        """Add a value that the files name once; return a reference to it."""
+        self._locals[name] = value
+        return of(f"local.{name}")
+
+    def output(self, name: str, value: Any, text: str) -> None:
+        """Add what a project may use of the module."""
+        self._outputs[name] = {"description": text, "value": value}
 
     def variable(self, name: str, text: str, **more: Any) -> None:
         """Add what the user gives: a text, unless `more` says otherwise."""
@@ -89,25 +117,39 @@ class Configuration:
         id = identifier(name)
         return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name
 
-    def document(
-        self, data: Block | None = None, expected: Sequence[Expected] | None = None
-    ) -> Block:
+    def document(self, data: Block | None = None) -> Block:
         """Return the configuration.
 
         Args:
             data: to be read, by type and name.
-            expected: what is there when it has been applied, which becomes an output.
         """
-        document: Block = {"terraform": {"required_providers": self._required}}
+        document: Block = {
+            "terraform": {"required_version": CORE, "required_providers": self._required}
+        }
         if self._provider is not None:
             document["provider"] = {self._name: self._provider}
         document["variable"] = self._variables
+        if self._locals:
+            document["locals"] = self._locals
         if data:
             document["data"] = data
         document["resource"] = self._resources
-        if expected is not None:
-            document["output"] = {EXPECTED: {"value": entries_of(expected)}}
+        if self._outputs:
+            document["output"] = self._outputs
         return document
+
+    def mark(self, schemas: Schemas, reference: str, *arguments: str) -> None:
+        """Set tags or labels of everything that takes some, unless it has its own.
+
+        Args:
+            schemas: of the resources.
+            reference: to the tags.
+            arguments: by which names resources take them.
+        """
+        for type, named in self._resources.items():
+            taken = [each for each in arguments if each in schemas.get(type, {})]
+            for body in named.values():
+                body.update({each: reference for each in taken if each not in body})
 
 
 def entries_of(expected: Sequence[Expected]) -> list[Block]:
@@ -116,6 +158,12 @@ def entries_of(expected: Sequence[Expected]) -> list[Block]:
         {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
         for each in expected
     ]
+
+
+def expected_file(expected: Sequence[Expected]) -> Template:
+    """Return the file by which ``leeward doctor`` compares what is there."""
+    document = {EXPECTED: entries_of(expected)}
+    return Template(EXPECTED_FILE, text_of(document), document=document)
 
 
 def text_of(document: Block) -> str:
@@ -198,15 +246,25 @@ def flaws(document: Mapped, schemas: Schemas, rules: Iterable[Rule]) -> Iterator
     yield from _dangling(document, schemas)
 
 
+def _is_unknown(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
 def between(first: float, last: float, *, of: str = "") -> tuple[Callable[[Any], bool], str]:
-    """Return what a rule wants of a number that has bounds."""
+    """Return what a rule wants of a number that has bounds; one that is not known is taken."""
     must = f"must be {first:g} to {last:g}{of}"
-    return lambda value: isinstance(value, int | float) and first <= value <= last, must
+    return (
+        lambda value: (
+            _is_unknown(value) or (isinstance(value, int | float) and first <= value <= last)
+        ),
+        must,
+    )
 
 
 def one_of(*values: Any, of: str = "") -> tuple[Callable[[Any], bool], str]:
-    """Return what a rule wants of a value that is one of some."""
-    return values.__contains__, f"must be {' or '.join(map(str, values))}{of}"
+    """Return what a rule wants of a value that is one of some; one that is not known is taken."""
+    must = f"must be {' or '.join(map(str, values))}{of}"
+    return lambda value: _is_unknown(value) or value in values, must
 
 
 def like(pattern: str, told: str) -> tuple[Callable[[Any], bool], str]:
@@ -231,7 +289,10 @@ def _of_block(given: Any, schema: Mapping[str, Any], where: str) -> Iterator[str
         if name.endswith("!") and name[:-1] not in given:
             yield f"{where} lacks {name[:-1]}"
     for name, value in given.items():
-        if name in known:
+        if name == "dynamic":
+            for label, block in value.items():
+                yield from _of_value(block["content"], known.get(label, "map"), f"{where}.{label}")
+        elif name in known:
             yield from _of_value(value, known[name], f"{where}.{name}")
         elif name not in _META:
             yield f"{where} has no argument {name}"
@@ -242,7 +303,7 @@ def _of_value(value: Any, kind: Any, where: str) -> Iterator[str]:
         # A block that stands once may be written as a list of one.
         for each in value if isinstance(value, list) else [value]:
             yield from _of_block(each, kind, where)
-    elif isinstance(kind, list):
+    elif isinstance(kind, list) and not (isinstance(value, str) and value.startswith("${")):
         several = [value] if isinstance(value, dict) else value
         if not isinstance(several, list):
             yield f"{where} is {value!r}, not a list"
@@ -277,8 +338,10 @@ def _dangling(document: Mapped, schemas: Schemas) -> Iterator[str]:
 
 def _missing(document: Mapped, schemas: Schemas, kind: str, name: str, attribute: str) -> str:
     """Return what a reference leads to that is not there; empty if it leads somewhere."""
-    if kind in ("path", "each", "count", "local"):
+    if kind in ("path", "each", "count") or name == "value":  # of a block that is repeated
         return ""
+    if kind == "local":
+        return "" if name in document.get("locals", {}) else f"local.{name}"
     if kind == "var":
         return "" if name in document.get("variable", {}) else f"the variable {name}"
     if kind.startswith("data."):

@@ -100,7 +100,9 @@ def own_bucket(operations: Operations, bucket: str) -> str:
     (target,) = operations.router.candidates(ListObjects(bucket))[:1]
     configured = operations.config.buckets.get(bucket)
     names = NOTHING if configured is None else configured.names
-    return str(names.get(target, names.get(target.partition(":")[0], bucket)))
+    has_stages = operations.drivers[target].has_stages
+    usual = f"{operations.config.prefix}{bucket}" if has_stages else bucket
+    return str(names.get(target, names.get(target.partition(":")[0], usual)))
 
 
 def home_of(operations: Operations, table: str) -> TableHome:

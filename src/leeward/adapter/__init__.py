@@ -174,6 +174,10 @@ class Driver(ABC):
         missing: what to set for a capability that it lacks because nothing is configured for it.
         probe_fidelity: what `probe` looks at: ``data_plane``, which also serves the calls, or
             ``control_plane``, which says less; None if there is no probe.
+        has_stages: what ``leeward export`` makes there has names that begin with those of prefix
+            and stage, and so have calls, where nothing gives the own name.
+        functions_in_app: functions and queues are in an app, whose own name has prefix and stage:
+            theirs have none.
     """
 
     target: str
@@ -181,6 +185,8 @@ class Driver(ABC):
     limits: Limits
     missing: Mapping[Capability, str] = NONE_MISSING
     probe_fidelity: str | None = None
+    has_stages: bool = False
+    functions_in_app: bool = False
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied: connections and credentials stay in their process."""
@@ -312,6 +318,8 @@ class WrappingDriver(Driver):
         self.limits = driver.limits
         self.missing = driver.missing
         self.probe_fidelity = driver.probe_fidelity
+        self.has_stages = driver.has_stages
+        self.functions_in_app = driver.functions_in_app
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""

@@ -26,6 +26,9 @@ from leeward.values import NOTHING
 EXPECTED: Final = "leeward"
 """Where an infrastructure file says what is there once it is applied: an output, or metadata."""
 
+EXPECTED_FILE: Final = "leeward.expected.json"
+"""The file beside exported ones that has it."""
+
 
 class Expected(NamedTuple):
     """What an infrastructure file says that is there, for `leeward doctor`.

@@ -63,6 +63,8 @@ class TargetInfo(NamedTuple):
         missing: what to set for a capability that it lacks because nothing is configured for it.
         probe: a call without any effect by which the target can be looked at; None if there is
             not one.
+        has_stages: as of `Driver`.
+        functions_in_app: as of `Driver`.
     """
 
     target: str
@@ -71,6 +73,8 @@ class TargetInfo(NamedTuple):
     settings: Mapping[str, str]
     missing: Mapping[Capability, str] = NONE_MISSING
     probe: Probe | None = None
+    has_stages: bool = False
+    functions_in_app: bool = False
 
 
 class PlanDriver(Driver):
@@ -96,7 +100,9 @@ class PlanDriver(Driver):
         native: Callable[[str, Callable[[Hashable], Any]], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.target, self.capabilities, self.limits, self._settings, self.missing, probe = info
+        self.target, self.capabilities, self.limits = info.target, info.capabilities, info.limits
+        self._settings, self.missing, probe = info.settings, info.missing, info.probe
+        self.has_stages, self.functions_in_app = info.has_stages, info.functions_in_app
         self._probe = probe
         self.probe_fidelity = None if probe is None else probe.fidelity
         self._plans = plans
@@ -352,6 +358,8 @@ def open_plan_driver(
     describe: Mapping[str, str | None],
     missing: Mapping[Capability, str] = NONE_MISSING,
     probe: Probe | None = LOAD_PROBE,
+    has_stages: bool = False,
+    functions_in_app: bool = False,
 ) -> PlanDriver:
     """Open a target.
 
@@ -368,6 +376,8 @@ def open_plan_driver(
         missing: what to set for a capability that nothing is configured for.
         probe: a call without any effect by which the target can be looked at; by default a load
             from a table that need not exist, which is not made where there are no tables.
+        has_stages: names there begin with those of prefix and stage; as of `Driver`.
+        functions_in_app: but not those of functions and queues; as of `Driver`.
 
     Raises:
         ConfigError: a setting is wrong, or keys of a hardened target would be written down.
@@ -385,6 +395,8 @@ def open_plan_driver(
         _in_force(describe, options, config),
         missing,
         None if probe is LOAD_PROBE and Capability.TABLES not in capabilities else probe,
+        has_stages,
+        functions_in_app,
     )
     return PlanDriver(
         info,

@@ -11,6 +11,7 @@ how a message is put into a queue; nothing is opened before the first dead lette
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from leeward.app.answers import Failure
 from leeward.app.handlers import Handler
 from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
 from leeward.clock import Clock, SystemClock
+from leeward.config import load_settings
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
@@ -376,17 +378,26 @@ def without_facts(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
 
 
 def dead_letters_at(
-    queues: Mapping[str, str] | None, open_target: Callable[[], Perform]
+    queues: Mapping[str, str] | None, open_target: Callable[[], Perform], *, staged: bool = False
 ) -> DeadLetters:
     """Return the dead-letter queues of an app at a target, which is opened when first needed.
 
     Args:
         queues: the dead-letter queue of each queue or handler, by logical name.
         open_target: opens the target that has them, and returns how they are asked.
+        staged: their names there begin with those of prefix and stage, unless they are addresses.
     """
     target = cache(open_target)
+    prefix = cache(_prefix)
 
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
+        if staged and ":" not in call.queue and "/" not in call.queue:
+            call = call._replace(queue=f"{prefix()}{call.queue}")
         return target()(call, seconds)
 
     return DeadLetters(dead_letter_names(queues), perform, SystemClock())
+
+
+def _prefix() -> str:
+    """Return the beginning of names in this stage, as the file says that is packaged."""
+    return load_settings(env=os.environ).prefix

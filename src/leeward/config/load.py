@@ -23,6 +23,7 @@ from leeward.config.model import (
     WorkflowConfig,
     parse_order,
     parse_target,
+    prefix_of,
 )
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
@@ -106,14 +107,24 @@ def with_order(
 
 
 def load_settings(
-    *, file: str | Path | None = None, env: Mapping[str, str], trust_env: bool = True
+    *,
+    file: str | Path | None = None,
+    env: Mapping[str, str],
+    trust_env: bool = True,
+    stage: str | None = None,
 ) -> Config:
-    """Return everything but the order; arguments and errors as for `load_config`."""
+    """Return everything but the order; arguments and errors as for `load_config`.
+
+    A `stage` of the file wins over that of the environment.
+    """
     if not trust_env:
-        settings = Config() if file is None else _from_file(file, NOTHING)
+        settings = Config() if file is None else _from_file(file, NOTHING, stage)
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
-    config = _from_file(file, env)
+    config = _from_file(file, env, stage or env.get(STAGE) or None)
+    if stage := env.get("LEEWARD_STAGE"):
+        _refuse_when_hardened(config, "LEEWARD_STAGE", "set stage in [deploy] of the file")
+        config = with_stage(config, stage, "LEEWARD_STAGE")
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
@@ -124,6 +135,15 @@ def load_settings(
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
     buckets = {name: bucket._replace(home=None) for name, bucket in config.buckets.items()}
     return config._replace(data_target=str(target), tables=tables, buckets=buckets)
+
+
+def with_stage(config: Config, stage: str, where: str) -> Config:
+    """Return `config` with the names of a stage, which wins over that of the file.
+
+    `where` names what says so, for the message of the `ConfigError` that a wrong one raises.
+    """
+    deploy = {**config.deploy, "stage": stage}
+    return config._replace(deploy=deploy, prefix=prefix_of(deploy, where))
 
 
 def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
@@ -164,7 +184,7 @@ def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
         )
 
 
-def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
+def _from_file(file: str | Path | None, env: Mapping[str, str], stage: str | None) -> Config:
     if file is not None and not isinstance(file, str | PathLike):
         raise ConfigError(f"config must be a path or a Config, not {type(file).__name__}")
     named = file if file is not None else env.get("LEEWARD_CONFIG") or None
@@ -187,7 +207,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"cannot read {path!r}: {reason}; check the path and its permissions"
         ) from error
-    return _parse(text, path, env.get(STAGE) or None)
+    return _parse(text, path, stage)
 
 
 def _at_once(path: str, flags: int) -> int:

@@ -62,6 +62,33 @@ def _parse_target(part: str, text: str, where: str) -> TargetName:
     return TargetName(ALIASES.get(provider, provider), match["qualifier"])
 
 
+_PART = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+
+_LONGEST_PART = 24
+"""Characters of the prefix, and of the stage."""
+
+
+def prefix_of(deploy: Mapping[str, Any], where: str) -> str:
+    """Return the beginning of names on targets that have stages: ``shop-prod-``.
+
+    Args:
+        deploy: ``[deploy]``, whose ``prefix`` and ``stage`` count.
+        where: what says so, for messages.
+
+    Raises:
+        ConfigError: one of them is not what every cloud takes in a name.
+    """
+    parts = {key: deploy[key] for key in ("prefix", "stage") if key in deploy}
+    for key, text in parts.items():
+        short = isinstance(text, str) and len(text) <= _LONGEST_PART
+        if not short or not re.fullmatch(_PART, text):
+            raise ConfigError(
+                f"{where}: {key} must be up to {_LONGEST_PART} lower-case letters, digits and "
+                "single hyphens, and begin with a letter"
+            )
+    return "".join(f"{text}-" for text in parts.values())
+
+
 Names: TypeAlias = Mapping[str, str]
 """Name of a target or provider to that target's own name of a resource."""
 
@@ -295,6 +322,9 @@ class Config(NamedTuple):
             to.
         worker: what ``leeward worker`` runs.
         spool: where events wait until a target takes them.
+        deploy: ``[deploy]`` as it stands there; what writes packages and infrastructure reads it.
+        prefix: the beginning of names on targets that have stages, such as ``shop-prod-``, where
+            nothing gives the own name; empty for none.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -322,13 +352,15 @@ class Config(NamedTuple):
     dead_letters: Mapping[str, tuple[str, ...]] = NOTHING
     worker: WorkerConfig = WorkerConfig()
     spool: SpoolConfig = SpoolConfig()
+    deploy: Mapping[str, Any] = NOTHING
+    prefix: str = ""
 
     def __repr__(self) -> str:
         return mask(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
             "file groups residency weights fail_back hedge health_checks snapshot buckets export "
-            "dead_letters unknowns unknowns_payload worker spool",
+            "dead_letters unknowns unknowns_payload worker spool deploy prefix",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ from leeward.config.model import (
     WorkflowConfig,
     parse_order,
     parse_target,
+    prefix_of,
 )
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean, is_printable
@@ -52,7 +53,11 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "groups": read_group,
         "dead_letters": read_texts,
     }
-    known = (*TOP_LEVEL, *sections, *("targets", "export", "dead_letters", "worker", "spool"))
+    known = (
+        *TOP_LEVEL,
+        *sections,
+        *("targets", "export", "dead_letters", "worker", "spool", "deploy"),
+    )
     refuse_unknown(document, known, top)
     parts: dict[str, Any] = {}
     for name, read in sections.items():
@@ -82,6 +87,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         export=by_target(document.get("export", {}), top.child("export"), read_export),
         worker=read_worker(document.get("worker", {}), top.child("worker")),
         spool=optional(document, "spool", top, read_spool) or SpoolConfig(),
+        deploy=(deploy := optional(document, "deploy", top, read_section) or {}),
+        prefix=prefix_of(deploy, str(top.child("deploy"))),
     )
 
 
@@ -311,8 +318,8 @@ def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
         raise ConfigError(f"{where.child('interval')} must be at least {SHORTEST_INTERVAL:g} s")
     return HealthChecks(
         interval,
-        optional(table, "failures", where, _whole_number(1, MOST_PROBES)) or usual.failures,
-        optional(table, "recoveries", where, _whole_number(1, MOST_PROBES)) or usual.recoveries,
+        optional(table, "failures", where, whole_number(1, MOST_PROBES)) or usual.failures,
+        optional(table, "recoveries", where, whole_number(1, MOST_PROBES)) or usual.recoveries,
     )
 
 
@@ -329,13 +336,13 @@ def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
     table = read_section(section, where)
     refuse_unknown(table, SpoolConfig._fields, where)
     usual = SpoolConfig()
-    whole_number = _whole_number(1, 2**40)
+    count = whole_number(1, 2**40)
     spool = SpoolConfig(
         path=optional(table, "path", where, read_text),
         target=optional(table, "target", where, read_target),
         volume=optional(table, "volume", where, read_boolean) is True,
-        max_events=optional(table, "max_events", where, whole_number) or usual.max_events,
-        max_bytes=optional(table, "max_bytes", where, whole_number) or usual.max_bytes,
+        max_events=optional(table, "max_events", where, count) or usual.max_events,
+        max_bytes=optional(table, "max_bytes", where, count) or usual.max_bytes,
         max_age=optional(table, "max_age", where, _read_age) or usual.max_age,
     )
     if spool.target is not None and (spool.path is not None or spool.volume):
@@ -389,10 +396,10 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
     export = ExportConfig(
         domain=optional(table, "domain", where, _read_host) or "",
         zone=optional(table, "zone", where, _read_zone) or "",
-        interval=optional(table, "interval", where, _whole_number(1, _MOST)) or usual.interval,
-        failures=optional(table, "failures", where, _whole_number(1, _MOST)) or usual.failures,
-        standby_instances=optional(table, "standby_instances", where, _whole_number(0, _MOST)),
-        retention_days=optional(table, "retention_days", where, _whole_number(1, _MOST))
+        interval=optional(table, "interval", where, whole_number(1, _MOST)) or usual.interval,
+        failures=optional(table, "failures", where, whole_number(1, _MOST)) or usual.failures,
+        standby_instances=optional(table, "standby_instances", where, whole_number(0, _MOST)),
+        retention_days=optional(table, "retention_days", where, whole_number(1, _MOST))
         or usual.retention_days,
     )
     if bool(export.domain) != bool(export.zone):
@@ -451,7 +458,7 @@ def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
 
 def read_attempts(value: Any, where: ConfigKey) -> int:
     """Read how many attempts there may be at one time."""
-    return _whole_number(1, MOST_AT_ONCE)(value, where)
+    return whole_number(1, MOST_AT_ONCE)(value, where)
 
 
 def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
@@ -472,7 +479,7 @@ def _read_by_name(
     return {name: read(value, inner.child(name)) for name, value in entries.items()}
 
 
-def _whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
+def whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(value: Any, where: ConfigKey) -> int:

@@ -74,6 +74,7 @@ def open_driver(config: TargetConfig) -> Driver:
         capabilities=CAPABILITIES,
         limits=LIMITS,
         probe=LOAD_PROBE,
+        has_stages=True,
         describe={
             "region": settings.region,
             **{f"endpoint.{service}": origin for service, origin in settings.endpoints.items()},

@@ -145,6 +145,7 @@ def _mapping(look: Look, account: Account) -> Reading:
                 "queue": look.has["queue"],
                 "enabled": mapping.get("State") not in ("Disabled", "Disabling"),
                 "batch": mapping.get("BatchSize"),
+                "concurrency": (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency"),
                 "partial failures": "ReportBatchItemFailures"
                 in (mapping.get("FunctionResponseTypes") or ()),
             }

@@ -80,6 +80,8 @@ def open_driver(config: TargetConfig) -> Driver:
         capabilities=frozenset().union(*(_SERVICES[name][0] for name in there)),
         limits=LIMITS,
         probe=LOAD_PROBE,
+        has_stages=True,
+        functions_in_app=True,
         describe={
             **_endpoints(settings),
             "database": settings.tables.database if settings.tables else None,

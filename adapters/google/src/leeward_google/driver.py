@@ -75,6 +75,7 @@ def open_driver(config: TargetConfig) -> Driver:
         ),
         limits=LIMITS._replace(queued_bytes=TASK_BYTES) if by_task else LIMITS,
         probe=LOAD_PROBE,
+        has_stages=True,
         describe={
             "project": settings.project or "that of the credentials",
             **_endpoints(settings),

@@ -11,21 +11,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import Expected
 from leeward.app.kit import Kind
 from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward_aws.resources import digest_of
 from leeward_aws.settings.endpoints import check_region
-from leeward_deploy.aws import objects
+from leeward_deploy.aws import objects, yaml
+from leeward_deploy.aws.alarms import HEALTH_ALARM, HEALTH_REGION
 from leeward_deploy.aws.dashboard import dashboard_of
-from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of
+from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of, stem
 from leeward_deploy.aws.rules import RULES, errors_in
-from leeward_deploy.aws.surroundings import buses_of, failover_of, parameters, resources_around
-from leeward_deploy.aws.terraform import DATA, Stack
+from leeward_deploy.aws.stack import headings, outputs, with_tags
+from leeward_deploy.aws.surroundings import (
+    buses_of,
+    conditions,
+    failover_of,
+    parameters,
+    resources_around,
+)
+from leeward_deploy.aws.terraform import DATA, LAYOUT, Stack
+from leeward_deploy.hcl import module
 from leeward_deploy.needs import of_kind, seconds_of
-from leeward_deploy.recipe import Deployment, PackageSpec, Template
-from leeward_deploy.terraform import Configuration, check, entries_of, schemas_in, text_of
+from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
+from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in, text_of
 
 _NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
@@ -35,6 +44,26 @@ BESIDE: Final = (
     f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
     "aws --out and their folder"
 )
+
+SIGNED: Final = (
+    "callers of the domain sign their requests for one region, and the other region refuses them "
+    "after a failover (an HTTP API takes no SigV4A): name issuer and audience in [deploy], so that "
+    "they show a token; or let them sign again for the region that answers"
+)
+
+_HEADS: Final = {
+    "alarms.tf": "Alarms. They tell the topic in var.alarm_topic; without one they only show.",
+    "api.tf": "For callers without leeward: an API in each region, its health check, and DNS.",
+    "data.tf": "What leeward.toml names: tables and buckets in their home, buses in each region.",
+    "functions.tf": "A function for each handler, with its log.",
+    "outputs.tf": "What the rest of a project may need.",
+    "queues.tf": "Queues, and a queue of dead letters for each handler.",
+    "roles.tf": "A role for each function: what its handler uses, and nothing else.",
+    "triggers.tf": "What makes handlers run, and who may do that.",
+    "variables.tf": "What you give. Everything else is in leeward.toml, under [deploy].",
+    "versions.tf": "The provider. Its settings, such as credentials, are those of your project.",
+    "workflows.tf": "Workflows, as state machines.",
+}
 
 GATEWAY: Final = 30
 """Seconds that an HTTP API waits for a function. Source: its quotas."""
@@ -109,6 +138,7 @@ def _of_mapping(has: Json, stack: Json) -> tuple[str, str, Json]:
             "queue": queue,
             "enabled": has.get("Enabled", True),
             "batch": has.get("BatchSize"),
+            "concurrency": has.get("ScalingConfig", {}).get("MaximumConcurrency"),
             "partial failures": "ReportBatchItemFailures" in has.get("FunctionResponseTypes", ()),
         },
     )
@@ -179,7 +209,7 @@ _TOLD: Final = MappingProxyType(
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
 
-def template(spec: PackageSpec) -> Template:
+def template(spec: PackageSpec) -> tuple[Template, ...]:
     """Return the template of the handlers alone, for the region that it is deployed in.
 
     Raises:
@@ -187,9 +217,9 @@ def template(spec: PackageSpec) -> Template:
     """
     resources = resources_of(AwsRegion(spec))
     resources["Dashboard"] = dashboard_of(resources, spec.app.name, spec.entry.options.get("emf"))
-    document = _document(spec, resources, {})
+    document = _document(spec, resources, parameters(None, spec.settings))
     told = (*notes(spec), *objects.notes(spec))
-    return Template("aws.template.json", text_of(document), told)
+    return (_template("aws.template.yaml", spec, document, told),)
 
 
 def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
@@ -200,14 +230,14 @@ def cloudformation(spec: PackageSpec, deployment: Deployment) -> tuple[Template,
     """
     stacks = _stacks(spec, deployment)
     _check(_configuration(spec, deployment, stacks))
-    made, told = [], (*_notes_on(spec, deployment), BESIDE)
+    made, told = [], (*_notes_on(spec, deployment), *_alarms_elsewhere(stacks, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
-        document = _document(spec, stack, parameters(deployment))
-        document["Metadata"] = {EXPECTED: entries_of(_expectations(deployment, stacks))}
-        name = f"{site.region}.template.json"
-        _check_template(document, site.region)
-        made.append(Template(name, text_of(document), told))
-    return tuple(made)
+        own = {id: e for id, e in stack.items() if id != HEALTH_ALARM or _has_its_alarm(site)}
+        document = _document(spec, own, parameters(deployment, spec.settings))
+        found = _template(f"{site.region}.template.yaml", spec, document, told)
+        _check_template(found, site.region)
+        made.append(found)
+    return (*made, expected_file(_expectations(deployment, stacks)))
 
 
 def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
@@ -216,9 +246,32 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
     Raises:
         ConfigError: something in it is wrong.
     """
-    document = _configuration(spec, deployment, _stacks(spec, deployment))
+    stacks = _stacks(spec, deployment)
+    document = _configuration(spec, deployment, stacks)
     _check(document)
-    return (Template("leeward.tf.json", text_of(document), _notes_on(spec, deployment)),)
+    made = module(document, schemas_in(SCHEMAS), LAYOUT, _HEADS)
+    first = made[0]._replace(notes=_notes_on(spec, deployment), document=document)
+    return (first, *made[1:], expected_file(_expectations(deployment, stacks)))
+
+
+def _template(name: str, spec: PackageSpec, document: Json, told: tuple[str, ...]) -> Template:
+    return Template(name, yaml.write(document, headings(spec.app)), told, document)
+
+
+def _has_its_alarm(site: Site) -> bool:
+    """Return whether the alarm of a health check can be in the template of its region."""
+    return site.region == HEALTH_REGION
+
+
+def _alarms_elsewhere(stacks: list[Json], deployment: Deployment) -> list[str]:
+    """Return what is to be said of alarms of health checks that no template of theirs can have."""
+    return [
+        f"{site.region}: Route 53 has the metrics of health checks in {HEALTH_REGION} alone, so "
+        f"make the alarm of this region's there: metric HealthCheckStatus of AWS/Route53, for the "
+        "output HealthCheckId; the files of Terraform do so"
+        for site, stack in zip(deployment.sites, stacks, strict=True)
+        if HEALTH_ALARM in stack and not _has_its_alarm(site)
+    ]
 
 
 def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
@@ -234,7 +287,7 @@ def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
             number > 0,
             deployment.standby_instances if number else None,
             homes,
-            buses_of(site.declared),
+            buses_of(site.declared, spec.settings),
             deployment.away.union(n for n, there in buckets.items() if there != site.region),
             tuple(each for each in deployment.sites if each.region != site.region),
         )
@@ -244,7 +297,8 @@ def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
             failover_of(region, deployment),
         )
         stack = _merge(parts)
-        stack["Dashboard"] = dashboard_of(stack, spec.app.name, spec.entry.options.get("emf"))
+        drawn = {id: each for id, each in stack.items() if id != HEALTH_ALARM}
+        stack["Dashboard"] = dashboard_of(drawn, spec.app.name, spec.entry.options.get("emf"))
         found.append(stack)
     return found
 
@@ -265,13 +319,25 @@ def _merge(parts: tuple[Json, ...]) -> Json:
 def _configuration(spec: PackageSpec, deployment: Deployment, stacks: list[Json]) -> Json:
     """Return the resources of all regions as Terraform has them."""
     made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
-    for number, (site, stack) in enumerate(zip(deployment.sites, stacks, strict=True)):
+    made.variable("tags", "more tags of everything that takes some", type="map(string)", default={})
+    schemas, told = schemas_in(SCHEMAS), {}
+    known: set[str] = set()
+    for number, (site, resources) in enumerate(zip(deployment.sites, stacks, strict=True)):
         suffix = f"_{site.region.replace('-', '_')}" if number else ""
-        for name, given in parameters(deployment).items():
+        stack = Stack(resources, site.region, suffix, stem(spec), schemas)
+        for name, given in parameters(deployment, spec.settings).items():
+            variable = stack.variable(name)
             text = given["Description"].replace("this region", site.region)
-            made.variable(f"{name.lower()}{suffix}", text)
-        Stack(stack, site.region, suffix).add_to(made)
-    return made.document(DATA, _expectations(deployment, stacks))
+            if variable not in known:
+                made.variable(variable, text, **({"default": ""} if "Default" in given else {}))
+            known.add(variable)
+        stack.add_to(made)
+        told |= stack.outputs()
+    document = made.document(DATA)
+    tags = ", ".join(f"{json.dumps(n)} = {json.dumps(t)}" for n, t in spec.settings.tags.items())
+    document["locals"] = {"tags": f"${{merge({{{tags}}}, var.tags)}}"}
+    document["output"] = {name: {"value": value} for name, value in told.items()}
+    return document
 
 
 def _expectations(deployment: Deployment, stacks: list[Json]) -> list[Expected]:
@@ -289,20 +355,20 @@ def _check(document: Json) -> None:
     check(document, schemas_in(SCHEMAS), RULES, "AWS")
 
 
-def _check_template(document: Json, region: str) -> None:
+def _check_template(made: Template, region: str) -> None:
     """Check a template's size; and let cfn-lint look at it, where that is installed.
 
     Raises:
         ConfigError: it is too large, or something is wrong in it.
     """
-    text, count = text_of(document), len(document["Resources"])
+    text, count = made.text, len(made.document["Resources"])
     if count > MOST_RESOURCES or len(text) > LARGEST:
         raise ConfigError(
             f"the template for {region} has {count} resources and {len(text):,} bytes, and "
             f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
             "Terraform"
         )
-    found = errors_in(text, region)
+    found = errors_in(text_of(made.document), region)  # which it reads in half the time
     if found:
         raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 
@@ -314,22 +380,29 @@ def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
             "'{{resolve:', and CloudFormation would put a secret or a parameter there; write it "
             "otherwise, or export to Terraform"
         )
-    found: Json = {
+    return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The app {spec.app.name}; made by leeward.",
+        "Description": f"The app {spec.app.name}; made by leeward export.",
+        "Parameters": given,
+        "Conditions": conditions(spec.settings),
+        "Resources": with_tags(resources, spec.settings.tags),
+        "Outputs": outputs(resources),
     }
-    return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
 
 
 def _notes_on(spec: PackageSpec, deployment: Deployment) -> tuple[str, ...]:
     here = spec._replace(declared=deployment.sites[0].declared)
-    made = {bucket.name for bucket in deployment.buckets} | deployment.away
+    made = {each.name for each in deployment.buckets if not each.exists} | deployment.away
     told = [*notes(spec), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
             "leeward's own calls need none"
         )
-    elif any(seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)):
+    elif len(deployment.sites) > 1 and not spec.settings.issuer:
+        told.append(SIGNED)
+    if deployment.domain and any(
+        seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)
+    ):
         told.append(f"a function that is called through the domain answers within {GATEWAY} s")
     return tuple(told)

@@ -20,7 +20,7 @@ from leeward.app.kit import Handler, Kind, parse_schedule
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.runtime.call import OWN_SCHEDULE
-from leeward_deploy.aws import objects
+from leeward_deploy.aws import alarms, objects
 from leeward_deploy.aws.roles import (
     DEFAULT_BUS,
     RECEIVE,
@@ -43,6 +43,7 @@ from leeward_deploy.aws.roles import (
 )
 from leeward_deploy.needs import (
     ORDERED,
+    DeadQueue,
     bucket_of,
     dead_queue,
     is_queued,
@@ -50,7 +51,7 @@ from leeward_deploy.needs import (
     seconds_of,
     shorten,
 )
-from leeward_deploy.recipe import PackageSpec, Site
+from leeward_deploy.recipe import PackageSpec, Rights, Site, rights_for
 
 Json = dict[str, Any]
 
@@ -125,7 +126,8 @@ class AwsRegion(NamedTuple):
         spec: with the app, and with the names of what it uses there.
         name: such as ``us-east-1``; empty for that of the stack.
         standby: it takes over, and runs no schedules until then.
-        reserved: how many runs of a function are kept free for it; None for the account's pool.
+        reserved: how many runs of each function that is called are kept free for it; None for the
+            account's pool.
         homes: the region of each table, by its own name, where that is another one.
         buses: own names of those that are made in the same template.
         elsewhere: own names of the buckets of other regions, which tell handlers there; and names
@@ -170,71 +172,140 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Lambda gives "
             f"{LONGEST} s; make it a workflow, or run it elsewhere"
         )
+    id = logical(handler.name)
     if is_queued(handler):
         found, statements = _queue(spec, handler, seconds)
     else:
         dead = _dead(spec, handler)
         check_order(dead, ordered=False, told=f"what Lambda cannot bring to {handler.name!r} keeps")
-        found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(dead)}
+        found = {f"{id}DeadQueue": _dead_sqs(dead)}
         statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
         if handler.kind is Kind.SCHEDULE:
             found |= _schedule(region, handler)
         elif handler.kind is Kind.EVENT:
             found |= _rule(region, handler)
-    id, function = logical(handler.name), own_name(spec, handler)
     is_told = bucket_of(spec.declared, handler) not in region.elsewhere
     if handler.kind is Kind.OBJECT and is_told:
         found |= objects.may_tell(spec, handler, id)
         statements += objects.rights(spec, handler)
     if handler.scans is not None:
         statements.append(may_scan(spec.declared, handler.scans, region.homes))
-    rights = of_app(spec.declared, region.homes, region.others, _queues(spec))
-    found[f"{id}Role"] = function_role(function, [*statements, *rights])
-    variables = {"LEEWARD_FUNCTION": handler.name}
+    rights = _with_prefixes(rights_for(spec, handler.name), handler)
+    calls = of_app(rights, spec.declared, region.homes, region.others, queues_of(spec))
+    found |= function_of(
+        region,
+        Lambda(id, own_name(spec, handler), handler.name, seconds, _reserve(region, handler)),
+        [*statements, *calls],
+    )
+    found[f"{id}Retries"] = _asynchronous(handler)
+    if spec.settings.alarms:
+        found |= alarms.dead_letter_alarm(f"{id}DeadQueue", _title(spec, handler.name))
+    return found
+
+
+def _with_prefixes(rights: Rights, handler: Handler) -> Rights:
+    """Return rights without those to write where the app says under which prefix it does."""
+    places = frozenset(each.bucket for each in handler.writes)
+    return rights._replace(puts=rights.puts - places, gets=rights.gets | (rights.puts & places))
+
+
+class Lambda(NamedTuple):
+    """A function that is to be made.
+
+    Attributes:
+        id: its logical one.
+        name: by which it is called.
+        deployment: what runs in it: a handler, or the answer for the health.
+        seconds: that it may take.
+        reserved: runs at one time that are kept free for it, and are its limit; None for none.
+    """
+
+    id: str
+    name: str
+    deployment: str
+    seconds: int
+    reserved: int | None = None
+
+
+def function_of(region: AwsRegion, made: Lambda, statements: list[Json]) -> Json:
+    """Return a function with its log, its role and its alarms."""
+    spec, own, id = region.spec, region.spec.settings.of(made.deployment), made.id
+    variables = {"LEEWARD_FUNCTION": made.deployment}
     if not spec.declared.ordered:
         variables["CLOUD_PROVIDER"] = spec.declared.order or "aws"
+    if spec.settings.stage:
+        variables["LEEWARD_STAGE"] = spec.settings.stage
+    found: Json = {f"{id}Log": alarms.log_group(f"/aws/lambda/{made.name}", spec.settings.log_days)}
+    if own.role is None:
+        found[f"{id}Role"] = function_role(made.name, statements, traces=spec.settings.tracing)
     found[id] = resource(
         "Lambda::Function",
-        FunctionName=function,
+        FunctionName=made.name,
+        Description=f"{made.deployment} of the app {spec.app.name}",
         Code=CODE,
         Handler=HANDLER,
         Runtime=f"python{spec.python}",
         Architectures=[spec.arch],
-        MemorySize=MEMORY,
-        Timeout=seconds,
-        Role=arn_of(f"{id}Role"),
+        MemorySize=own.memory or MEMORY,
+        Timeout=made.seconds,
+        Role=arn_of(f"{id}Role") if own.role is None else own.role,
         Environment={"Variables": variables},
-        ReservedConcurrentExecutions=region.reserved,
+        LoggingConfig={"LogFormat": "Text", "LogGroup": {"Ref": f"{id}Log"}},
+        TracingConfig={"Mode": "Active"} if spec.settings.tracing else None,
+        ReservedConcurrentExecutions=made.reserved,
     )
-    found[f"{id}Retries"] = _asynchronous(handler)
+    if spec.settings.alarms:
+        found |= alarms.function_alarms(id, _title(spec, made.deployment))
     return found
+
+
+def _reserve(region: AwsRegion, handler: Handler) -> int | None:
+    """Return the runs that are kept free for a function, and are its limit.
+
+    A consumer has its limit at the queue: what is reserved would starve the others, and throttled
+    messages would use up their attempts.
+    """
+    settings = region.spec.settings
+    if is_queued(handler):
+        return None
+    own = settings.of(handler.name).concurrency or settings.limit
+    return region.reserved if own is None and handler.kind is Kind.CALL else own
 
 
 def _queue(spec: PackageSpec, handler: Handler, seconds: int) -> tuple[Json, list[Json]]:
     """Return the queues of a handler of messages with its trigger, and what it may do with them."""
-    queue, id = handler.queue or handler.name, logical(handler.name)
-    dead = dead_queue(handler, queue, spec.entry.options)
+    queue, id, settings = handler.queue or handler.name, logical(handler.name), spec.settings
+    dead = _dead_of(spec, handler, queue)
+    own = spec.declared.own(queue)
+    is_there = settings.is_there("queues", queue)
     check_order(dead.name, ordered=queue.endswith(ORDERED), told=f"the queue {queue!r} keeps")
-    own: Json = {
+    has: Json = {
         "VisibilityTimeout": 6 * seconds,
         "RedrivePolicy": {
             "deadLetterTargetArn": arn_of(f"{id}DeadQueue"),
             "maxReceiveCount": dead.deliveries,
         },
     }
-    found = {f"{id}Queue": _sqs(queue, own), f"{id}DeadQueue": _dead_sqs(dead.name)}
+    source = queue_arn(own) if is_there else arn_of(f"{id}Queue")
+    found = {} if is_there else {f"{id}Queue": _sqs(own, has)}
+    found[f"{id}DeadQueue"] = _dead_sqs(dead.name)
+    most = settings.of(handler.name).concurrency or settings.concurrency
     found[f"{id}Messages"] = resource(
         "Lambda::EventSourceMapping",
-        EventSourceArn=arn_of(f"{id}Queue"),
+        EventSourceArn=source,
         FunctionName={"Ref": id},
         BatchSize=10,
         # Without this, messages that have failed are taken for done, and are gone.
         FunctionResponseTypes=["ReportBatchItemFailures"],
+        ScalingConfig=None if most is None else {"MaximumConcurrency": most},
     )
+    if settings.alarms:
+        name = own if is_there else {"Fn::GetAtt": [f"{id}Queue", "QueueName"]}
+        found |= alarms.age_alarm(id, _title(spec, handler.name), name, 2 * 6 * seconds)
     later = ["sqs:ChangeMessageVisibility"] if dead.by_leeward else []
     find = ["sqs:GetQueueUrl"] if dead.by_leeward else []
     return found, [
-        allow([*RECEIVE, *later, *find], queue_arn(queue)),
+        allow([*RECEIVE, *later, *find], queue_arn(own)),
         allow(["sqs:SendMessage", *find], queue_arn(dead.name)),
     ]
 
@@ -248,7 +319,7 @@ def _schedule(region: AwsRegion, handler: Handler) -> Json:
     ]
     schedule = resource(
         "Scheduler::Schedule",
-        Name=shorten(f"{spec.app.name}-{handler.name}", 64),
+        Name=shorten(_title(spec, handler.name), 64),
         ScheduleExpression=scheduler_expression(str(handler.schedule)),
         ScheduleExpressionTimezone="UTC",
         FlexibleTimeWindow={"Mode": "OFF"},
@@ -272,8 +343,8 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
     """Return the rule that hands events to a handler, and what it may do."""
     spec = region.spec
     id, dead = logical(handler.name), _dead(spec, handler)
-    bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
-    name = shorten(f"{spec.app.name}-{handler.name}", 64)
+    bus = spec.declared.buses.get(str(handler.bus)) or spec.declared.usual(str(handler.bus))
+    name = shorten(_title(spec, handler.name), 64)
     own = bus.rpartition("/")[2]
     # In the ARN of a rule, the bus that every account has is not named.
     source = arn("events", f"rule/{name}" if own == DEFAULT_BUS else f"rule/{own}/{name}")
@@ -300,9 +371,27 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
     }
 
 
+def _title(spec: PackageSpec, handler: str) -> str:
+    """Return the name of a trigger or an alarm of a handler: nobody but people need it."""
+    return f"{stem(spec)}{handler}"
+
+
+def stem(spec: PackageSpec) -> str:
+    """Return the beginning of names that an app has in its account: of its stage, or its own."""
+    return spec.declared.prefix or f"{spec.app.name}-"
+
+
 def _dead(spec: PackageSpec, handler: Handler) -> str:
     """Return the queue of what a handler has failed with that Lambda calls."""
-    return dead_queue(handler, handler.name, spec.entry.options).name
+    return _dead_of(spec, handler, handler.name).name
+
+
+def _dead_of(spec: PackageSpec, handler: Handler, queue: str) -> DeadQueue:
+    """Return the queue of dead letters; one that the entry file names by its URL is called so."""
+    named = spec.entry.options.get("dead_letters") or {}
+    found = dead_queue(handler, queue, spec.entry.options)
+    own = str(named.get(handler.name) or named.get(queue))
+    return found if ":" in own else found._replace(name=spec.declared.usual(found.name))
 
 
 def _asynchronous(handler: Handler) -> Json:
@@ -337,7 +426,7 @@ def _sqs(name: str, properties: Json) -> Json:
 
 def notes(spec: PackageSpec) -> tuple[str, ...]:
     """Return what cannot be said of the handlers, and what clients have to know of them."""
-    untold = sorted(_queues(spec) - {*spec.declared.queues})
+    untold = sorted(queues_of(spec) - {*spec.declared.queues})
     queues = (
         f"{each}: a client puts calls into this queue if it is opened with the app, or if "
         f"leeward.toml has `queue = true` in [functions.{each}]; any other client calls the Lambda "
@@ -350,10 +439,23 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         for handler in spec.app.handlers.values()
         if not is_queued(handler) and (handler.retries or 0) > MOST_RETRIES
     )
-    return (*queues, *retries)
+    roles = (
+        f"{name}: runs as {own.role}, which is yours: it has to allow what the handler uses, its "
+        "log and its queue of dead letters"
+        for name, own in spec.settings.handlers.items()
+        if own.role
+    )
+    there = (
+        f"{queue}: is there already, so its visibility timeout has to be "
+        f"{6 * seconds_of(handler)} s at least, and its dead letters go where it says"
+        for handler in spec.app.handlers.values()
+        for queue in [handler.queue or handler.name]
+        if is_queued(handler) and spec.settings.is_there("queues", queue)
+    )
+    return (*queues, *retries, *roles, *there, *spec.notes)
 
 
-def _queues(spec: PackageSpec) -> set[str]:
+def queues_of(spec: PackageSpec) -> set[str]:
     """Return the queues of messages, as leeward.toml or the app has them."""
     own = {handler.queue for handler in spec.app.handlers.values() if handler.queue}
     return own | {*spec.declared.queues}

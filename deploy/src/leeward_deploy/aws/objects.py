@@ -47,7 +47,11 @@ def may_tell(spec: PackageSpec, handler: Handler, id: str) -> Json:
         "ArnEquals": {"aws:SourceArn": bucket},
         "StringEquals": {"aws:SourceAccount": account},
     }
-    return {f"{id}QueuePolicy": may_send(f"{id}Queue", service, handler.name, condition)}
+    return {
+        f"{id}QueuePolicy": may_send(
+            f"{id}Queue", service, spec.declared.own(handler.name), condition
+        )
+    }
 
 
 def rights(spec: PackageSpec, handler: Handler) -> list[Json]:
@@ -147,7 +151,7 @@ def _by_command(spec: PackageSpec, handlers: list[Handler]) -> Json:
             told["Filter"] = {"Key": {"FilterRules": [rule]}}
         place = "arn:aws:{}:REGION:ACCOUNT:{}"
         if handler.queued:
-            told["QueueArn"] = place.format("sqs", handler.name)
+            told["QueueArn"] = place.format("sqs", spec.declared.own(handler.name))
         else:
             function = f"function:{own_name(spec, handler)}"
             told["LambdaFunctionArn"] = place.format("lambda", function)

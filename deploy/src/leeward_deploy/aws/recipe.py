@@ -82,13 +82,13 @@ def _system(python: str) -> System:
 def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
     """Return what deploys the package."""
     runtime = f"Runtime python{spec.python}, Architectures [{spec.arch}]"
-    template = f"{out}/aws.template.json"
+    template = f"{out}/aws.template.yaml"
     return (
         Command(
             "CloudFormation",
             f"aws cloudformation package --template-file {template} --s3-bucket BUCKET "
-            f"--output-template-file {out}/packaged.json && aws cloudformation deploy "
-            f"--template-file {out}/packaged.json --stack-name {spec.app.name} --s3-bucket BUCKET "
+            f"--output-template-file {out}/packaged.yaml && aws cloudformation deploy "
+            f"--template-file {out}/packaged.yaml --stack-name {spec.app.name} --s3-bucket BUCKET "
             "--capabilities CAPABILITY_IAM",
             "the template is written with --template; the first command uploads the zip",
         ),

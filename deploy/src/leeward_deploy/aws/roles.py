@@ -15,17 +15,25 @@ from leeward.app.kit import Handler
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_deploy.needs import ORDERED
-from leeward_deploy.recipe import Declared, PackageSpec, Site
+from leeward_deploy.recipe import Declared, PackageSpec, Rights, Site
+from leeward_deploy.terraform import unique
 
 Json = dict[str, Any]
 
-LOGS: Final = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+LOGS: Final = ["logs:CreateLogStream", "logs:PutLogEvents"]
+TRACES: Final = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+READ: Final = ["dynamodb:GetItem", "dynamodb:Query"]
 TABLE: Final = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "DeleteItem", "Query")]
 BUS: Final = ["events:PutEvents", "events:DescribeEventBus"]
-OBJECTS: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+PUTS: Final = ["s3:GetObject", "s3:PutObject"]
 PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
 RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 """What Lambda does with a queue in the name of the function."""
+
+BOUNDARY: Final = "PermissionsBoundary"
+"""The parameter with the policy that bounds every role."""
+
+HAS_BOUNDARY: Final = "HasPermissionsBoundary"
 
 DEFAULT_BUS: Final = "default"
 """The bus that every account has."""
@@ -95,52 +103,71 @@ def allow(actions: list[str], *resources: Json | str) -> Json:
 
 
 def of_app(
+    rights: Rights,
     declared: Declared,
     homes: Mapping[str, str] = NOTHING,
     others: Iterable[Site] = (),
     queues: Collection[str] = (),
 ) -> list[Json]:
-    """Return statements for what the app's own calls need.
+    """Return statements for what the calls of a handler need.
 
     Args:
-        declared: what ``leeward.toml`` names.
+        rights: what it uses.
+        declared: the names of that.
         homes: the region of each table, where that is another one.
         others: further regions of the order, to which calls may fail over: a standby's begin there.
         queues: logical names of functions that are queues.
     """
     sites = (Site("${AWS::Region}", declared), *others)
     found = []
-    if declared.tables:
-        tables = (arn_for("dynamodb", "table/", each, homes) for each in _own(declared.tables))
-        found.append(allow(TABLE, *tables))
-    if declared.buses:
-        buses = _everywhere(
-            "events", "event-bus/", {site.region: site.declared.buses for site in sites}
-        )
-        found.append(allow(BUS, *buses))
-    for service, kind, actions, are_queues in (
-        ("lambda", "function:", ["lambda:InvokeFunction"], False),
-        ("sqs", "", PUT, True),
+    for actions, names in ((READ, rights.reads - rights.writes), (TABLE, rights.writes)):
+        own = unique(declared.tables[each] for each in names if each in declared.tables)
+        if own:
+            found.append(
+                allow(actions, *(arn_for("dynamodb", "table/", each, homes) for each in own))
+            )
+    if rights.publishes:
+        buses = {site.region: _some(site.declared.buses, rights.publishes) for site in sites}
+        found.append(allow(BUS, *_everywhere("events", "event-bus/", buses)))
+    for service, kind, actions, names in (
+        ("lambda", "function:", ["lambda:InvokeFunction"], rights.calls.difference(queues)),
+        ("sqs", "", PUT, rights.calls.intersection(queues)),
     ):
-        called = {
-            site.region: {
-                name: own
-                for name, own in site.declared.functions.items()
-                if (name in queues) is are_queues
-            }
-            for site in sites
-        }
-        if any(called.values()):
+        if names:
+            called = {site.region: {n: site.declared.own(n) for n in names} for site in sites}
             found.append(allow(actions, *_everywhere(service, kind, called)))
-    if declared.workflows:
-        found += _of_runs({site.region: site.declared.workflows for site in sites})
-    if declared.buckets:
-        buckets = [
-            {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{each}"} for each in _own(declared.buckets)
-        ]
-        found.append(allow(["s3:ListBucket"], *buckets))
-        found.append(allow(OBJECTS, *({"Fn::Sub": f"{bucket['Fn::Sub']}/*"} for bucket in buckets)))
-    return found
+    if rights.starts:
+        found += _of_runs(
+            {site.region: {n: _machine(site.declared, n) for n in rights.starts} for site in sites}
+        )
+    return [*found, *_of_objects(rights, declared)]
+
+
+def _machine(declared: Declared, name: str) -> str:
+    return declared.workflows.get(name) or declared.usual(name)
+
+
+def _some(names: Mapping[str, str], wanted: Collection[str]) -> dict[str, str]:
+    return {name: own for name, own in names.items() if name in wanted}
+
+
+def _of_objects(rights: Rights, declared: Declared) -> Iterator[Json]:
+    """Yield statements for objects: to look for them, to read, to write and to delete them."""
+    own = _some(declared.buckets, rights.gets | rights.puts | rights.deletes)
+    if own:
+        yield allow(["s3:ListBucket"], *(_bucket_arn(each) for each in _own(own)))
+    for actions, names in (
+        (["s3:GetObject"], rights.gets - rights.puts),
+        (PUTS, rights.puts),
+        (["s3:DeleteObject"], rights.deletes),
+    ):
+        objects = _own(_some(declared.buckets, names))
+        if objects:
+            yield allow(actions, *(_bucket_arn(f"{each}/*") for each in objects))
+
+
+def _bucket_arn(path: str) -> Json:
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{path}"}
 
 
 def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
@@ -173,15 +200,18 @@ def _everywhere(
 
 def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
     """Return the statement for a handler that reads a table whole, which few may."""
-    own = declared.tables.get(table, table)
+    own = declared.tables.get(table) or declared.usual(table)
     return allow(["dynamodb:Scan"], arn_for("dynamodb", "table/", own, homes))
 
 
-def function_role(function: str, statements: list[Json]) -> Json:
-    """Return the role of a function, which may write its own log besides."""
-    group = f"log-group:/aws/lambda/{function}"
-    logs = allow(LOGS, arn("logs", group), arn("logs", f"{group}:*"))
-    return role("lambda.amazonaws.com", [logs, *statements])
+def function_role(function: str, statements: list[Json], *, traces: bool) -> Json:
+    """Return the role of a function, which may write its own log besides, and traces.
+
+    X-Ray knows no right that is narrower than everything.
+    """
+    logs = allow(LOGS, arn("logs", f"log-group:/aws/lambda/{function}:*"))
+    more = [allow(TRACES, "*")] if traces else []
+    return role("lambda.amazonaws.com", [logs, *more, *statements])
 
 
 def role(service: str | list[str], statements: list[Json], *, of_account: bool = False) -> Json:
@@ -195,8 +225,10 @@ def role(service: str | list[str], statements: list[Json], *, of_account: bool =
     trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if of_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    boundary = {"Fn::If": [HAS_BOUNDARY, {"Ref": BOUNDARY}, {"Ref": "AWS::NoValue"}]}
     return resource(
         "IAM::Role",
+        PermissionsBoundary=boundary,
         AssumeRolePolicyDocument=policy_of([trust]),
         Policies=[{"PolicyName": "leeward", "PolicyDocument": policy_of(statements)}],
     )
@@ -211,7 +243,7 @@ def own_name(spec: PackageSpec, handler: Handler) -> str:
 
     They may know it by an ARN, and by one of its versions or aliases.
     """
-    known = spec.declared.functions.get(handler.name, handler.name)
+    known = spec.declared.own(handler.name)
     return known.rpartition(":function:")[2].partition(":")[0]
 
 

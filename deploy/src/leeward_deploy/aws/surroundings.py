@@ -4,8 +4,9 @@ What ``leeward.toml`` names: buses and state machines are in every region, table
 that of their home. What holds data is kept when it is taken out of the template.
 
 And how others than leeward reach the app: an API in each region, health checks, and DNS. The API
-asks for signed requests, but for ``GET /health``. Route 53 answers with the first region as long as
-its checks go well, and then with the second; if that is ill as well, with the first.
+asks for tokens, or for signed requests, but for ``GET /health``. Route 53 answers with the first
+region as long as its checks go well, and then with the second; if that is ill as well, with the
+first.
 
 Sources: the CloudFormation reference of EventBridge, DynamoDB, S3, Step Functions, API Gateway and
 Route 53; "How Amazon Route 53 determines whether a health check is healthy" and "Failover routing"
@@ -17,13 +18,23 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from leeward.app.kit import HEALTH_PATH, Kind
+from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.aws import objects
+from leeward_deploy.aws.alarms import (
+    HAS_TOPIC,
+    TOPIC,
+    health_alarm,
+    log_group,
+    machine_alarm,
+)
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import AwsRegion, Json
+from leeward_deploy.aws.handlers import AwsRegion, Json, Lambda, function_of, stem
 from leeward_deploy.aws.roles import (
+    BOUNDARY,
     DEFAULT_BUS,
+    HAS_BOUNDARY,
+    TRACES,
     allow,
     arn,
     arn_for,
@@ -31,11 +42,13 @@ from leeward_deploy.aws.roles import (
     bus_id,
     logical,
     may_invoke,
+    of_app,
     resource,
     role,
 )
 from leeward_deploy.needs import of_kind
 from leeward_deploy.recipe import Bucket, Declared, Deployment, Table
+from leeward_deploy.settings import DeploySettings
 from leeward_deploy.terraform import unique
 
 PARTS: Final = 7
@@ -52,13 +65,26 @@ TTL: Final = 60
 REGIONS: Final = 2
 """That a failover record of Route 53 may have: a primary and a secondary."""
 
+HEALTH_ID: Final = "HttpHealth"
+
+HEALTH_SECONDS: Final = 10
+"""Route 53 waits for four seconds to connect, and for two for the answer."""
+
+HEALTH_LIMIT: Final = {"ThrottlingBurstLimit": 50, "ThrottlingRateLimit": 25}
+"""Requests at once and in a second. Route 53 asks from about 16 places, each in 10 or 30 s."""
+
+SAMPLES: Final = [*TRACES, "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+"""What a state machine may do with X-Ray, which knows nothing narrower."""
+
 CERTIFICATE: Final = "Certificate"
 """The parameter with the certificate of the domain, which is one of the region."""
 
 
-def buses_of(declared: Declared) -> tuple[str, ...]:
-    """Return the buses to be made: not those of elsewhere, nor the one of every account."""
-    names = unique(declared.buses.values())
+def buses_of(declared: Declared, settings: DeploySettings) -> tuple[str, ...]:
+    """Return the buses to be made: not those that are there, nor the one of every account."""
+    names = unique(
+        own for name, own in declared.buses.items() if not settings.is_there("buses", name)
+    )
     return tuple(name for name in names if not name.startswith("arn:") and name != DEFAULT_BUS)
 
 
@@ -68,16 +94,18 @@ def resources_around(region: AwsRegion, deployment: Deployment) -> Json:
     for bus in region.buses:
         found[bus_id(bus)] = resource("Events::EventBus", Name=bus)
     for table in deployment.tables:
-        if table.region == region.name and not table.name.startswith("arn:"):
+        is_made = not table.exists and not table.name.startswith("arn:")
+        if is_made and table.region == region.name:
             found[f"{logical(table.name)}Table"] = _retain(_table(table))
     for bucket in deployment.buckets:
-        if bucket.region == region.name:
+        if bucket.region == region.name and not bucket.exists:
             made = _retain(_bucket(bucket, deployment.retention_days))
             found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
                 made, region.spec, bucket.name
             )
     for definition in region.spec.app.workflows:
-        found |= _machine(region, definition)
+        if not region.spec.settings.is_there("workflows", definition.name):
+            found |= _machine(region, definition)
     return found
 
 
@@ -121,10 +149,12 @@ def _bucket(bucket: Bucket, days: int) -> Json:
 
 
 def _machine(region: AwsRegion, definition: Any) -> Json:
-    """Return a state machine, and the role by which it calls functions."""
-    id = logical(definition.name)
-    own = region.spec.declared.workflows.get(definition.name, definition.name)
-    (text,) = export(definition, region.spec.declared.functions).files.values()
+    """Return a state machine, the role by which it calls functions, and its alarm."""
+    id, spec = logical(definition.name), region.spec
+    declared, settings = spec.declared, spec.settings
+    own = declared.workflows.get(definition.name) or declared.usual(definition.name)
+    names = {name: declared.own(name) for name in spec.app.handlers} | {**declared.functions}
+    (text,) = export(definition, names).files.values()
     machine = json.loads(text)
     functions = unique(_functions_in(machine))
     rights = [
@@ -133,15 +163,19 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
             *(arn_for("lambda", "function:", function) for function in functions),
         )
     ]
+    rights += [allow(SAMPLES, "*")] if settings.tracing else []
+    name = own.rpartition(":")[2]
     return {
         f"{id}MachineRole": role("states.amazonaws.com", rights, of_account=True),
         f"{id}Machine": resource(
             "StepFunctions::StateMachine",
-            StateMachineName=own.rpartition(":")[2],
+            StateMachineName=name,
             StateMachineType="STANDARD",
             Definition=machine,
             RoleArn=arn_of(f"{id}MachineRole"),
+            TracingConfiguration={"Enabled": True} if settings.tracing else None,
         ),
+        **(machine_alarm(f"{id}Machine", name) if settings.alarms else {}),
     }
 
 
@@ -159,12 +193,26 @@ def _retain(made: Json) -> Json:
     return {**made, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
 
-def parameters(deployment: Deployment) -> Json:
+def parameters(deployment: Deployment | None, settings: DeploySettings) -> Json:
     """Return what the user gives, by name."""
-    if not deployment.domain:
-        return {}
-    text = f"the ARN of the certificate for {deployment.domain}, in this region"
-    return {CERTIFICATE: {"Type": "String", "Description": text}}
+    found: Json = {}
+    if settings.alarms:
+        found[TOPIC] = _optional("the ARN of the topic of SNS, in this region, that alarms go to")
+    found[BOUNDARY] = _optional("the ARN of the policy that bounds every role")
+    if deployment is not None and deployment.domain:
+        text = f"the ARN of the certificate for {deployment.domain}, in this region"
+        found[CERTIFICATE] = {"Type": "String", "Description": text}
+    return found
+
+
+def _optional(text: str) -> Json:
+    return {"Type": "String", "Default": "", "Description": f"{text}; empty for none"}
+
+
+def conditions(settings: DeploySettings) -> Json:
+    """Return the conditions of a template, by name: whether an optional parameter is given."""
+    given = {HAS_BOUNDARY: BOUNDARY} | ({HAS_TOPIC: TOPIC} if settings.alarms else {})
+    return {name: {"Fn::Not": [{"Fn::Equals": [{"Ref": of}, ""]}]} for name, of in given.items()}
 
 
 def failover_of(region: AwsRegion, deployment: Deployment) -> Json:
@@ -180,22 +228,71 @@ def failover_of(region: AwsRegion, deployment: Deployment) -> Json:
             f"Route 53 fails over from one region to a second, and the order has "
             f"{len(deployment.sites)} of AWS; take one out of cloud_provider in leeward.toml"
         )
-    functions = [logical(each.name) for each in of_kind(region.spec.app, Kind.CALL)]
-    found = {
-        "HttpApi": resource("ApiGatewayV2::Api", Name=region.spec.app.name, ProtocolType="HTTP"),
-        "HttpApiStage": resource(
-            "ApiGatewayV2::Stage", ApiId={"Ref": "HttpApi"}, StageName="$default", AutoDeploy=True
-        ),
-    }
-    for handler in of_kind(region.spec.app, Kind.CALL):
-        found |= _route_to(logical(handler.name), f"POST /{handler.name}")
-    # Any function answers for the health of the app, without running its handler.
-    found["HttpApiHealth"] = _to(functions[0], f"GET {HEALTH_PATH}", "NONE")
-    return found | _domain(deployment) | _record(region, deployment)
+    spec, settings = region.spec, region.spec.settings
+    name = spec.declared.prefix.rstrip("-") or spec.app.name
+    found = {"HttpApi": resource("ApiGatewayV2::Api", Name=name, ProtocolType="HTTP")}
+    if settings.access_logs:
+        found["HttpApiLog"] = log_group(f"/aws/vendedlogs/apis/{name}", settings.log_days)
+    if settings.issuer:
+        found["HttpApiAuthorizer"] = resource(
+            "ApiGatewayV2::Authorizer",
+            ApiId={"Ref": "HttpApi"},
+            Name="tokens",
+            AuthorizerType="JWT",
+            IdentitySource=["$request.header.Authorization"],
+            JwtConfiguration={"Issuer": settings.issuer, "Audience": list(settings.audience)},
+        )
+    found["HttpApiStage"] = _stage(settings)
+    for handler in of_kind(spec.app, Kind.CALL):
+        found |= _integration(logical(handler.name))
+        found |= _route_to(logical(handler.name), f"POST /{handler.name}", settings)
+    found |= _health(region)
+    found |= _domain(deployment) | _record(region, deployment)
+    if settings.alarms:
+        found |= health_alarm(stem(spec), region.name)
+    return found
 
 
-def _route_to(id: str, key: str) -> Json:
-    """Return the way from the API to a function."""
+def _stage(settings: DeploySettings) -> Json:
+    """Return the stage of an API: with its access log, and a limit of what asks for the health."""
+    fields = "requestId ip requestTime routeKey status responseLength integrationErrorMessage"
+    log = {name: f"$context.{_CONTEXT.get(name, name)}" for name in fields.split()}
+    return resource(
+        "ApiGatewayV2::Stage",
+        ApiId={"Ref": "HttpApi"},
+        StageName="$default",
+        AutoDeploy=True,
+        AccessLogSettings={"DestinationArn": arn_of("HttpApiLog"), "Format": json.dumps(log)}
+        if settings.access_logs
+        else None,
+        RouteSettings={f"GET {HEALTH_PATH}": HEALTH_LIMIT},
+    )
+
+
+_CONTEXT: Final = {"ip": "identity.sourceIp"}
+
+
+def _health(region: AwsRegion) -> Json:
+    """Return the function that answers for the health of a region, with its route.
+
+    Anybody may call it, so it runs no handler, and has no right but to make what handlers share.
+    """
+    spec = region.spec
+    name = f"{stem(spec)}health"
+    if name in (spec.declared.own(each) for each in spec.app.handlers):
+        name = f"{name}-check"
+    rights = of_app(spec.warm, spec.declared, region.homes, region.others)
+    made = Lambda(HEALTH_ID, name, HEALTH, HEALTH_SECONDS, region.reserved)
+    found = function_of(region, made, rights)
+    # That it fails is what the health check tells.
+    found = {id: each for id, each in found.items() if not id.endswith("Alarm")}
+    found |= _integration(HEALTH_ID)
+    found["HttpApiHealth"] = _to(HEALTH_ID, f"GET {HEALTH_PATH}", {"AuthorizationType": "NONE"})
+    return found
+
+
+def _integration(id: str) -> Json:
+    """Return what lets the API call a function."""
     source = arn("execute-api", "${HttpApi}/*/*/*")
     return {
         f"{id}Integration": resource(
@@ -205,17 +302,24 @@ def _route_to(id: str, key: str) -> Json:
             IntegrationUri=arn_of(id),
             PayloadFormatVersion="2.0",
         ),
-        f"{id}Route": _to(id, key, "AWS_IAM"),
         f"{id}ApiPermission": may_invoke(id, "apigateway.amazonaws.com", source),
     }
 
 
-def _to(id: str, key: str, authorization: str) -> Json:
+def _route_to(id: str, key: str, settings: DeploySettings) -> Json:
+    """Return the way from the API to a function: for a token, else for a signed request."""
+    tokens = {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": "HttpApiAuthorizer"}}
+    return {
+        f"{id}Route": _to(id, key, tokens if settings.issuer else {"AuthorizationType": "AWS_IAM"})
+    }
+
+
+def _to(id: str, key: str, authorization: Json) -> Json:
     return resource(
         "ApiGatewayV2::Route",
         ApiId={"Ref": "HttpApi"},
         RouteKey=key,
-        AuthorizationType=authorization,
+        **authorization,
         Target={"Fn::Sub": f"integrations/${{{id}Integration}}"},
     )
 

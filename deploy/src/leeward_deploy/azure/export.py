@@ -1,15 +1,14 @@
-"""The infrastructure of an app on Azure, in one configuration of Terraform."""
+"""The infrastructure of an app on Azure, as a module of Terraform."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
-from leeward_deploy.azure.rules import RULES
+from leeward_deploy.azure.rules import ZONES
 from leeward_deploy.azure.surroundings import (
     CERTIFICATE,
     add_buckets,
@@ -20,21 +19,21 @@ from leeward_deploy.azure.surroundings import (
     host_of,
 )
 from leeward_deploy.azure.template import (
-    DATA,
     VARIABLES,
     VERSION,
     AzureRegion,
     add_app,
+    add_shared,
+    files_of,
     notes,
     route_of,
 )
+from leeward_deploy.azure.watch import has_topics, watch
 from leeward_deploy.recipe import Deployment, PackageSpec, Template
-from leeward_deploy.terraform import Configuration, check, schemas_in, text_of, unique
+from leeward_deploy.terraform import Configuration, expected_file, unique
 
 REST: Final = "the app, its queues, schedules and roles"
 """What nobody looks at: the Resource Manager tells it, and a target does not need that."""
-
-SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
 _DIRECTIONS: Final = "(?:north|south|east|west|central)*"
 
@@ -62,6 +61,7 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
                 "azure:westeurope"
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
+    add_shared(made, spec, deployment.sites[0].region)
     host = host_of(deployment) if deployment.domain else ""
     specs = [spec._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(specs, deployment.sites, strict=True):
@@ -78,10 +78,9 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
     if host:
         add_failover(made, deployment, host, apps, route_of(spec, HEALTH_PATH))
     rest = [Expected("resource", REST, each.target, "settings of") for each in deployment.sites]
-    document = made.document(DATA, (*deployment.expected, *rest))
-    check(document, schemas_in(SCHEMAS), RULES, "Azure")
-    text = text_of(document)
-    return (Template("leeward.tf.json", text, (*notes(spec), *_notes(spec, deployment))),)
+    watch(made, spec)
+    told = (*notes(spec), *_notes(spec, deployment))
+    return (*files_of(made, told), expected_file((*deployment.expected, *rest)))
 
 
 def _region(number: int, deployment: Deployment) -> AzureRegion:
@@ -104,6 +103,7 @@ def _region(number: int, deployment: Deployment) -> AzureRegion:
         makes=False,
         blobs=url,
         home=f"azurerm_storage_account.app{_suffix(str(home), deployment)}" if is_away else "",
+        replication="ZRS" if site.region in ZONES else "LRS",
     )
 
 
@@ -145,6 +145,11 @@ def _variables(deployment: Deployment) -> dict[str, str]:
 def _notes(spec: PackageSpec, deployment: Deployment) -> list[str]:
     """Return what it cannot do, and what stands outside of it."""
     told = ["the code is published to each app by itself: that also makes its schedules"]
+    if not has_topics(spec):
+        told.append(
+            "the storage accounts take no keys: the provider azurerm of your project needs "
+            "storage_use_azuread = true"
+        )
     first, *others = (set(site.declared.buses.values()) for site in deployment.sites)
     for bus in unique(first.intersection(*others) if others else ()):
         told.append(

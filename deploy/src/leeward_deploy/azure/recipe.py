@@ -135,7 +135,7 @@ def _commands(out: str) -> tuple[Command, ...]:
         ),
         Command(
             "terraform",
-            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            f"cd {out}/azure.module && terraform init && terraform apply",
             "what is around the code, with --template; once more with -var published=true after "
             "the code is there",
         ),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.values import NOTHING
-from leeward_deploy.recipe import PackageSpec
+from leeward_deploy.recipe import PackageSpec, Rights, rights_for
 from leeward_deploy.terraform import Configuration, unique
 
 GROUP: Final = "${var.resource_group}"
@@ -18,6 +18,9 @@ PROVIDERS: Final = (
     "/subscriptions/${data.azurerm_client_config.this.subscription_id}/resourceGroups/"
     "${var.resource_group}/providers"
 )
+
+COSMOS_READER: Final = "00000000-0000-0000-0000-000000000001"
+"""Cosmos DB Built-in Data Reader."""
 
 COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
@@ -33,6 +36,14 @@ class CosmosAccount(NamedTuple):
 
     suffix: str
     settings: Mapping[str, Any]
+
+
+def rights_of_app(spec: PackageSpec) -> Rights:
+    """Return what the one identity of an app needs: what any of its handlers uses."""
+    found = spec.warm
+    for handler in spec.app.handlers:
+        found |= rights_for(spec, handler)
+    return found
 
 
 def allow_calls(
@@ -54,11 +65,14 @@ def allow_calls(
         topics: of other regions, to which calls may fail over.
         homes: accounts of the tables, by their own names; those that are made.
     """
-    declared = spec.declared
-    for topic in unique([*declared.buses.values(), *topics]):
+    declared, rights = spec.declared, rights_of_app(spec)
+    own = [declared.buses[each] for each in rights.publishes if each in declared.buses]
+    for topic in unique([*own, *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
-    for table in unique(declared.tables.values()):
+    used = {declared.tables[n]: n in rights.writes for n in rights.reads if n in declared.tables}
+    used |= {declared.tables[name]: True for name in rights.writes if name in declared.tables}
+    for table, writes in sorted(used.items()):
         account, name, database = cosmos(
             made, homes.get(table, CosmosAccount("", declared.settings))
         )
@@ -69,7 +83,8 @@ def allow_calls(
             resource_group_name=GROUP,
             account_name=name,
             principal_id=principal,
-            role_definition_id=f"{account}/sqlRoleDefinitions/{COSMOS_CONTRIBUTOR}",
+            role_definition_id=f"{account}/sqlRoleDefinitions/"
+            f"{COSMOS_CONTRIBUTOR if writes else COSMOS_READER}",
             scope=f"{account}/dbs/{database}/colls/{container}",
         )
 

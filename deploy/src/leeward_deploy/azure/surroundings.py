@@ -35,7 +35,10 @@ CERTIFICATE: Final = "key_vault_certificate"
 
 def add_topics(made: Configuration, spec: PackageSpec, location: str) -> None:
     """Add the buses of a region; one whose name another region has is made there alone."""
-    for topic in unique(spec.declared.buses.values()):
+    there = {
+        own for name, own in spec.declared.buses.items() if spec.settings.is_there("buses", name)
+    }
+    for topic in unique({*spec.declared.buses.values()} - there):
         if made.reference("azurerm_eventgrid_topic", topic) == topic:
             made.add(
                 "azurerm_eventgrid_topic",
@@ -76,6 +79,8 @@ def add_tables(
 ) -> None:
     """Add the accounts of the tables, each in a region, with their databases."""
     for table in deployment.tables:
+        if table.exists:
+            continue
         home = homes[table.name]
         database = made.reference("azurerm_cosmosdb_sql_database", f"tables{home.suffix}")
         if database == f"tables{home.suffix}":
@@ -104,6 +109,7 @@ def _add_account(made: Configuration, home: CosmosAccount, location: str) -> str
         location=location,
         offer_type="Standard",
         local_authentication_enabled=False,
+        access_key_metadata_writes_enabled=False,
         consistency_policy={"consistency_level": "Session"},
         geo_location=[{"location": location, "failover_priority": 0}],
         backup={"type": "Continuous"},
@@ -124,6 +130,8 @@ def add_buckets(made: Configuration, deployment: Deployment, suffixes: dict[str,
     The apps of other regions may use them, too.
     """
     for bucket in deployment.buckets:
+        if bucket.exists:
+            continue
         account = f"azurerm_storage_account.app{suffixes[bucket.region]}"
         made.add(
             "azurerm_storage_container",

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
@@ -28,9 +29,20 @@ from leeward_deploy.azure.rights import (
     assign,
     topic_id,
 )
+from leeward_deploy.azure.rules import RULES
+from leeward_deploy.azure.watch import (
+    HEADS,
+    LAYOUT,
+    add_insights,
+    add_logs,
+    consumers_of,
+    has_topics,
+    watch,
+)
+from leeward_deploy.hcl import module
 from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, of_kind, seconds_of, shorten
 from leeward_deploy.recipe import PackageSpec, Template
-from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in, unique
 
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
@@ -44,6 +56,26 @@ attempts in a second."""
 
 VERSION: Final = ">= 5.0"
 """Whose schemas are kept here."""
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+PROVIDER: Final = {"features": {}, "storage_use_azuread": True}
+"""An account without keys is looked at by the identity of who applies."""
+
+MOST: Final = "max_instances"
+"""The variable with the number of instances."""
+
+SPARE_DAYS: Final = 7
+"""That code and dead letters are kept which somebody deleted."""
+
+LONGEST_SAS: Final = "01.00:00:00"
+"""That a signature by a key of the account may hold, as a person should make it: a day."""
+
+MEMORIES: Final = (512, 2048, 4096)
+"""Megabytes that an instance may have. Source: "Flex Consumption plan", instance sizes."""
+
+MEMORY: Final = 2048
+"""Megabytes of an instance, if nobody asks for another size."""
 
 VARIABLES: Final = {
     "resource_group": "the name of the resource group, which is there",
@@ -85,8 +117,18 @@ def route_of(spec: PackageSpec, path: str) -> str:
     return f"/{str(prefix).strip('/')}".rstrip("/") + path
 
 
+def _runs_of_consumers(spec: PackageSpec) -> int | None:
+    """Return how many messages an instance takes at one time; None for the host's usual number."""
+    own = [spec.settings.of(each).concurrency for each in consumers_of(spec)]
+    found = [each for each in own if each is not None]
+    return max(found) if found else spec.settings.concurrency
+
+
 def host_json(spec: PackageSpec) -> str:
     """Return the file."""
+    runs = _runs_of_consumers(spec)
+    of_queues = {} if runs is None else {"batchSize": min(32, runs), "newBatchThreshold": 0}
+    more = {} if runs is None else {"serviceBus": {"maxConcurrentCalls": runs}}
     seconds = max([LEAST, *(seconds_of(handler) for handler in spec.app.handlers.values())])
     document = {
         "version": "2.0",
@@ -97,7 +139,9 @@ def host_json(spec: PackageSpec) -> str:
                 "maxDequeueCount": deliveries_of(spec),
                 "visibilityTimeout": WAIT,
                 "messageEncoding": "base64",
-            }
+                **of_queues,
+            },
+            **more,
         },
     }
     return json.dumps(document, indent=2) + "\n"
@@ -119,6 +163,7 @@ class AzureRegion(NamedTuple):
         blobs: the URL of the account that has them, where it is there already.
         home: a reference to the account that has them, where it is that of another region.
         tables: the accounts of tables that are made, by the tables' own names.
+        replication: of its storage account.
     """
 
     location: str = "${var.location}"
@@ -133,17 +178,64 @@ class AzureRegion(NamedTuple):
     blobs: str | None = None
     home: str = ""
     tables: Mapping[str, CosmosAccount] = NOTHING
+    replication: str = "${var.storage_replication}"
 
 
-def template(spec: PackageSpec) -> Template:
-    """Return the configuration of the handlers alone.
+def template(spec: PackageSpec) -> tuple[Template, ...]:
+    """Return the module of the handlers alone.
 
     Raises:
         ConfigError: two things would have one name.
     """
-    made = Configuration("hashicorp/azurerm", VERSION, VARIABLES, {"features": {}})
-    add_app(made, spec, AzureRegion(blobs=spec.declared.settings.get("storage_blob_url")))
-    return Template("azure.tf.json", text_of(made.document(DATA)), notes(spec))
+    made = Configuration("hashicorp/azurerm", VERSION, VARIABLES, PROVIDER)
+    made.variable(
+        "storage_replication",
+        "of the storage account: ZRS keeps it in three zones, where the region has some",
+        default="LRS",
+        validation={
+            "condition": '${contains(["LRS", "ZRS", "GRS", "GZRS"], var.storage_replication)}',
+            "error_message": "It must be LRS, ZRS, GRS or GZRS.",
+        },
+    )
+    region = AzureRegion(blobs=spec.declared.settings.get("storage_blob_url"))
+    add_shared(made, spec, region.location)
+    add_app(made, spec, region)
+    watch(made, spec)
+    return tuple(
+        each._replace(name=f"azure.module/{each.name}") for each in files_of(made, notes(spec))
+    )
+
+
+def add_shared(made: Configuration, spec: PackageSpec, location: str) -> None:
+    """Add what all regions have together: what a project sets, the tags, and the logs."""
+    made.variable(
+        MOST,
+        "instances at most of each function of a queue, and of those called by HTTP together",
+        type="number",
+        default=100,
+        validation={
+            "condition": f"${{var.{MOST} >= 1 && var.{MOST} <= 1000}}",
+            "error_message": "It must be 1 to 1000.",
+        },
+    )
+    made.variable("tags", "more tags of everything", type="map(string)", default={})
+    tags = ", ".join(f"{json.dumps(n)} = {json.dumps(t)}" for n, t in spec.settings.tags.items())
+    made.local("tags", f"${{merge({{{tags}}}, var.tags)}}")
+    add_logs(made, spec, location)
+
+
+def files_of(made: Configuration, notes: tuple[str, ...]) -> tuple[Template, ...]:
+    """Return the files of a configuration, checked; the first one has the notes.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    schemas = schemas_in(SCHEMAS)
+    made.mark(schemas, "${local.tags}", "tags")
+    document = made.document(DATA)
+    check(document, schemas, RULES, "Azure")
+    first, *more = module(document, schemas, LAYOUT, HEADS)
+    return (first._replace(notes=notes, document=document), *more)
 
 
 def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
@@ -155,11 +247,12 @@ def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
         resource_group_name=GROUP,
         location=region.location,
     )
-    account = _account(made, region)
+    account = _account(made, spec, region)
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
     settings = _settings(spec, account, identity)
+    settings |= add_insights(made, spec, region.location, region.suffix, identity)
     if region.standby:  # two would do everything twice
         schedules = of_kind(spec.app, Kind.SCHEDULE)
         settings |= {f"AzureWebJobs.{schedule.name}.Disabled": "true" for schedule in schedules}
@@ -186,31 +279,37 @@ def add_app(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
     return app
 
 
-def _account(made: Configuration, region: AzureRegion) -> str:
-    """Add the app's own storage account; return a reference to it."""
+def _account(made: Configuration, spec: PackageSpec, region: AzureRegion) -> str:
+    """Add the app's own storage account; return a reference to it.
+
+    Nobody needs its keys but Event Grid, which puts events into queues, and those that it gives up
+    into a container, by them.
+    """
+    keys = has_topics(spec)
+    why = {"//": "Event Grid uses the keys of this account: nothing else does."} if keys else {}
     kept = {"days": region.retention}
-    more = (
-        {}
-        if region.retention is None
-        else {
-            "blob_properties": {
-                "versioning_enabled": True,
-                "delete_retention_policy": kept,
-                "container_delete_retention_policy": kept,
-            }
+    blobs: dict[str, Any] = {"delete_retention_policy": {"days": SPARE_DAYS}}
+    if region.retention is not None:
+        blobs = {
+            "versioning_enabled": True,
+            "delete_retention_policy": kept,
+            "container_delete_retention_policy": kept,
         }
-    )
     account = made.add(
         "azurerm_storage_account",
         f"app{region.suffix}",
+        **why,
         name=region.storage,
         resource_group_name=GROUP,
         location=region.location,
         account_tier="Standard",
-        account_replication_type="ZRS",
+        account_replication_type=region.replication,
         allow_nested_items_to_be_public=False,
+        shared_access_key_enabled=keys,
+        default_to_oauth_authentication=True,
         min_tls_version="TLS1_2",
-        **more,
+        sas_policy={"expiration_period": LONGEST_SAS},
+        blob_properties=blobs,
     )
     for name in ("code", "dead-letters"):
         made.add(
@@ -243,6 +342,11 @@ def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) 
         os_type="Linux",
         sku_name="FC1",
     )
+    made.output(
+        f"host{region.suffix.replace('-', '_')}",
+        of(f"azurerm_function_app_flex_consumption.app{region.suffix}.default_hostname"),
+        f"The name of the host of the app in {region.location}.",
+    )
     container = of(f"azurerm_storage_container.code{region.suffix}.name")
     ready = [{"name": "http", "instance_count": region.instances}]
     return made.add(
@@ -254,17 +358,27 @@ def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) 
         service_plan_id=of(f"{plan}.id"),
         runtime_name="python",
         runtime_version=spec.python,
-        instance_memory_in_mb=2048,
+        instance_memory_in_mb=_memory(spec),
+        maximum_instance_count=f"${{var.{MOST}}}",
+        **({"http_concurrency": spec.settings.limit} if spec.settings.limit else {}),
         https_only=True,
+        webdeploy_publish_basic_authentication_enabled=False,
         storage_container_type="blobContainer",
         storage_container_endpoint=f"{of(f'{account}.primary_blob_endpoint')}{container}",
         storage_authentication_type="UserAssignedIdentity",
         storage_user_assigned_identity_id=of(f"{identity}.id"),
         identity={"type": "UserAssigned", "identity_ids": [of(f"{identity}.id")]},
         app_settings=dict(settings),
-        site_config={},
+        site_config={"minimum_tls_version": "1.2", "http2_enabled": True},
         **({"always_ready": ready} if region.instances else {}),
     )
+
+
+def _memory(spec: PackageSpec) -> int:
+    """Return the megabytes of an instance: all handlers of an app share what it has."""
+    asked = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
+    most = max([spec.settings.memory or 0, *asked])
+    return next((each for each in MEMORIES if each >= most), MEMORIES[-1]) if most else MEMORY
 
 
 def _settings(spec: PackageSpec, account: str, identity: str) -> dict[str, str]:
@@ -281,6 +395,8 @@ def _settings(spec: PackageSpec, account: str, identity: str) -> dict[str, str]:
     found["AzureWebJobsStorage__queueServiceUri"] = of(f"{account}.primary_queue_endpoint")
     found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
     declared = spec.declared
+    if spec.settings.stage:
+        found["LEEWARD_STAGE"] = spec.settings.stage
     return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
 
 
@@ -303,17 +419,20 @@ def _service_bus(
         settings[f"{setting}__clientId"] = client
         namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
         dead = dead_queue(handler, str(handler.queue), spec.entry.options)
-        queue = made.add(
-            "azurerm_servicebus_queue",
-            f"{handler.queue}{region.suffix}",
-            name=handler.queue,
-            namespace_id=namespace,
-            max_delivery_count=dead.deliveries,
-            dead_lettering_on_message_expiration=True,
-        )
+        scope = f"{namespace}/queues/{handler.queue}"
+        if not spec.settings.is_there("queues", str(handler.queue)):
+            queue = made.add(
+                "azurerm_servicebus_queue",
+                f"{handler.queue}{region.suffix}",
+                name=handler.queue,
+                namespace_id=namespace,
+                max_delivery_count=dead.deliveries,
+                dead_lettering_on_message_expiration=True,
+            )
+            scope = of(f"{queue}.id")
         role = "Azure Service Bus Data Receiver"
         name = f"receive-{handler.queue}{region.suffix}"
-        assign(made, name, role, of(f"{queue}.id"), principal)
+        assign(made, name, role, scope, principal)
         if dead.by_leeward:
             queue = made.add(
                 "azurerm_servicebus_queue",
@@ -360,7 +479,8 @@ def _subscriptions(
 
 def _topic(spec: PackageSpec, handler: Handler) -> str:
     """Return the topic of a handler's bus."""
-    return spec.declared.buses.get(str(handler.bus), str(handler.bus))
+    bus = str(handler.bus)
+    return spec.declared.buses.get(bus) or spec.declared.usual(bus)
 
 
 def notes(spec: PackageSpec) -> tuple[str, ...]:
@@ -375,6 +495,17 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         and not (dead := dead_queue(handler, queue, spec.entry.options)).by_leeward
         and dead.deliveries != most
     ]
+    roles = [name for name, each in spec.settings.handlers.items() if each.role]
+    if roles:
+        found.append(
+            f"{', '.join(roles)}: a role is named, and on Azure all functions of an app have its "
+            "one identity; take the role out, or make two apps"
+        )
+    if _runs_of_consumers(spec) is not None:
+        found.append(
+            "concurrency counts messages of one instance on Azure, alike for all queues: an app "
+            f"takes that many times {MOST} at once"
+        )
     if any(seconds_of(each) > 230 for each in of_kind(spec.app, Kind.CALL)):
         found.append("a function that is called by HTTP answers within 230 s on Azure")
-    return tuple(found)
+    return (*found, *spec.notes)

@@ -31,6 +31,7 @@ from leeward_deploy.commands.package import (
     PackageRequest,
     Python,
     Source,
+    Stage,
     check_names,
     declared_for,
     render_files,
@@ -54,6 +55,7 @@ from leeward_deploy.recipe import (
     offer_of,
     providers_with,
 )
+from leeward_deploy.settings import read_settings
 from leeward_deploy.uv import PackageSource
 
 ExportOut: TypeAlias = Annotated[
@@ -68,18 +70,21 @@ class Home(NamedTuple):
     region: str
 
 
-def read_order(folder: Path, targets: str | None, file: Path | None = None) -> Config:
+def read_order(
+    folder: Path, targets: str | None, file: Path | None = None, stage: str | None = None
+) -> Config:
     """Return what the ``leeward.toml`` of a folder says, with an order.
 
     Args:
         folder: of the app.
         targets: an order that wins over that of the file; None for that of the file.
         file: in place of the folder's own; None for that.
+        stage: in place of that of the file; None for that.
 
     Raises:
         ConfigError: the file is wrong or not there, or nothing names an order.
     """
-    found = settings_of(folder, file)
+    found = settings_of(folder, file, stage)
     if targets is None and not found.order:
         raise ConfigError(
             "nothing says where the app is to run; name the order with --targets, or as "
@@ -136,13 +141,22 @@ def deployment_of(
     for target in targets:
         check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
+    is_there = read_settings(config).is_there
     return Deployment(
         sites,
         tuple(
-            Table(own, config.tables[name].key, homes["tables"][name].region)
+            Table(
+                own,
+                config.tables[name].key,
+                homes["tables"][name].region,
+                is_there("tables", name),
+            )
             for name, own in names.tables.items()
         ),
-        tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
+        tuple(
+            Bucket(own, homes["buckets"][name].region, is_there("buckets", name))
+            for name, own in names.buckets.items()
+        ),
         frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
         **_export_settings(config, provider, app)._asdict(),
         expected=tuple(_expectations(config, app, homes, targets)),
@@ -249,13 +263,14 @@ def terraform(
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
+    stage: Stage = None,
 ) -> None:
     """Write Terraform's JSON for every provider of the order: a module of a project of yours.
 
     The first target of a provider serves, the others are its standbys. The command checks
     everything before it writes it, and deploys nothing.
     """
-    request = _request(app, python, arch, source, out)
+    request = _request(app, python, arch, source, out)._replace(stage=stage)
     _export(options_of(context), "terraform", request)
 
 
@@ -267,12 +282,13 @@ def cloudformation(
     python: Python = "3.13",
     arch: Arch = "x86_64",
     source: Source = Path(),
+    stage: Stage = None,
 ) -> None:
     """Write a CloudFormation template for each region of the order.
 
     The command checks everything before it writes it, and deploys nothing.
     """
-    request = _request(app, python, arch, source, out)
+    request = _request(app, python, arch, source, out)._replace(stage=stage)
     _export(options_of(context), "cloudformation", request)
 
 
@@ -295,7 +311,7 @@ def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
 
 def _write_files(request: PackageRequest, tool: str, targets: str | None) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
-    config = read_order(request.folder, targets, request.settings)
+    config = read_order(request.folder, targets, request.settings, request.stage)
     made: dict[str, tuple[Template, ...]] = {}
     notes: list[str] = []
     for provider in providers_of(config):

@@ -20,6 +20,7 @@ from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, load_settings
+from leeward.config.load import with_stage
 from leeward.config.model import parse_order
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
@@ -31,7 +32,9 @@ from leeward_deploy.entry import find_app, handler_calls, load_app
 from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
-from leeward_deploy.sources import is_entry_of_another, modules_in, sources_of
+from leeward_deploy.rights import rights_of
+from leeward_deploy.settings import check_handlers, read_settings
+from leeward_deploy.sources import all_modules_in, is_entry_of_another, modules_in, sources_of
 from leeward_deploy.uv import PackageSource
 
 T = TypeVar("T")
@@ -92,6 +95,13 @@ WithReport: TypeAlias = Annotated[
     bool, typer.Option("--report", help="Name everything that is in it, and why.")
 ]
 
+Stage: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Such as prod: names begin with it. Default: as [deploy] has."
+    ),
+]
+
 
 class PackageRequest(NamedTuple):
     """What the command line asks for.
@@ -107,6 +117,7 @@ class PackageRequest(NamedTuple):
         leave_out: patterns of files.
         source: where packages come from.
         settings: the file in place of the folder's ``leeward.toml``; None for that.
+        stage: in place of that of the file; None for that.
     """
 
     app: str | None
@@ -119,6 +130,7 @@ class PackageRequest(NamedTuple):
     leave_out: tuple[str, ...]
     source: PackageSource
     settings: Path | None = None
+    stage: str | None = None
 
 
 def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
@@ -144,15 +156,24 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     }
     entry = _entry_of(request, texts, modules)
     requires = requires_of(folder, request.requirements)
+    is_there = request.settings is not None or SETTINGS in texts
+    config = settings_of(folder, request.settings, request.stage) if is_there else Config()
+    settings = read_settings(config)
+    app = load_app(folder, entry)
+    check_handlers(settings, app)
+    declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
+    learnt = rights_of(app, config, settings, all_modules_in(folder, files), entry.module)
     spec = PackageSpec(
-        load_app(folder, entry),
+        app,
         entry,
         request.python,
         request.arch,
         texts,
-        Declared()
-        if request.settings is None and SETTINGS not in texts
-        else declared_for(settings_of(folder, request.settings), TargetName(request.target)),
+        declared,
+        settings,
+        learnt.rights,
+        learnt.notes,
+        learnt.warm,
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
@@ -180,15 +201,22 @@ def check_names(declared: Declared) -> None:
                 )
 
 
-def settings_of(folder: Path, file: Path | None) -> Config:
+def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Config:
     """Return what a file says, else the ``leeward.toml`` of a folder, if there is one.
 
+    Args:
+        folder: of the app.
+        file: in place of the folder's own; None for that.
+        stage: in place of that of the file; None for that.
+
     Raises:
-        ConfigError: the file is wrong, or the named one is not there.
+        ConfigError: the file is wrong, or the named one is not there; or the stage is wrong.
     """
     if file is None and not (folder / SETTINGS).is_file():
-        return Config()
-    return load_settings(file=file or folder / SETTINGS, env=NOTHING)
+        config = Config()
+    else:
+        config = load_settings(file=file or folder / SETTINGS, env=NOTHING, stage=stage)
+    return config if stage is None else with_stage(config, stage, "--stage")
 
 
 def adapters_of(
@@ -220,7 +248,10 @@ def declared_for(config: Config, target: TargetName) -> Declared:
     """Return what a configuration names, with a target's own names, or those of its provider."""
 
     def own(section: Mapping[str, Any]) -> dict[str, str]:
-        return {name: _for_target(each.names, target) or name for name, each in section.items()}
+        return {
+            name: _for_target(each.names, target) or f"{config.prefix}{name}"
+            for name, each in section.items()
+        }
 
     return Declared(
         own(config.functions),
@@ -231,6 +262,7 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         bool(config.order),
         workflows=own(config.workflows),
         queues=tuple(name for name, each in config.functions.items() if each.queue),
+        prefix=config.prefix,
     )
 
 
@@ -309,6 +341,7 @@ def package(
     allow_build: AllowBuild = None,
     exclude: Exclude = None,
     template: WithTemplate = False,
+    stage: Stage = None,
     report: WithReport = False,
 ) -> None:
     """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
@@ -328,6 +361,7 @@ def package(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
         packages,
         options.config,
+        stage,
     )
     with redirect_stdout(sys.stderr):
         data = _build(request, options.targets, template=template)
@@ -345,7 +379,7 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
         embedded=has_embedded_target(request.folder, targets, request.settings)
     )
     made = build(spec, recipe, origin, request.out, request.target)
-    written = write_template(recipe, request.out) if template else None
+    written = write_template(recipe, request.out) if template else ()
     return {
         "target": request.target,
         "python": spec.python,
@@ -363,10 +397,10 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
             **made.inventory.document(),
             "left_out": [{"path": path, "why": why} for path, why in origin.left_out],
         },
-        "template": written and str(request.out / written.name),
+        "template": [str(request.out / each.name) for each in written],
         "notes": [
             *made.notes,
-            *((*written.notes, *note_on_roles(spec.declared)) if written else ()),
+            *((*written[0].notes, *note_on_roles(spec.declared)) if written else ()),
         ],
         "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
@@ -400,7 +434,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
         ("requirements", data["requirements"]),
     ]
     if data["template"]:
-        pairs.append(("template", data["template"]))
+        pairs.append(("template", ", ".join(data["template"])))
     left_out = len(told["left_out"])
     pairs += [
         ("own files", f"{len(told['own'])}, {size_text(sum(told['own'].values()))}"),

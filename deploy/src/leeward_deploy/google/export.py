@@ -1,4 +1,4 @@
-"""The infrastructure of an app on Google Cloud, in one configuration of Terraform.
+"""The infrastructure of an app on Google Cloud, as a module of Terraform.
 
 What it says of subscriptions is told in the words in which `leeward doctor` compares them.
 """
@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from leeward.adapter.looking import Expected
 from leeward.app.kit import Kind
 from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
-from leeward_deploy.google.roles import GoogleRegion, allow_calls
-from leeward_deploy.google.rules import RULES
+from leeward_deploy.google.roles import Caller, GoogleRegion, allow_calls
 from leeward_deploy.google.surroundings import (
     add_dns,
     add_entrance,
     add_surroundings,
     add_workflows,
+    databases_of,
 )
-from leeward_deploy.google.template import DATA, VERSION, Code, add_function, add_handlers, data_of
+from leeward_deploy.google.template import (
+    VERSION,
+    Code,
+    account_of,
+    add_function,
+    add_handlers,
+    add_variables,
+    files_of,
+)
+from leeward_deploy.google.watch import watch
 from leeward_deploy.needs import of_kind
-from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
-from leeward_deploy.terraform import Configuration, check, schemas_in, text_of
+from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template, rights_for
+from leeward_deploy.terraform import Configuration, expected_file
 from leeward_google.looks import SUBSCRIPTION
 
 REST: Final = "the functions, schedules, accounts and workflows"
@@ -76,9 +84,6 @@ def _topic_name(value: str, resources: dict[str, Any]) -> str:
     return resources[found[1]][found[2]]["name"] if found else value.rpartition("/")[2]
 
 
-SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
-
-
 def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]:
     """Return the configuration.
 
@@ -97,8 +102,14 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
     if deployment.domain:
         variables["certificate"] = CERTIFICATE + deployment.domain
     made = Configuration("hashicorp/google", VERSION, variables)
+    add_variables(made, spec)
     here = spec._replace(declared=primary.declared)
-    region = GoogleRegion(primary.region, package="${var.package}", away=deployment.away)
+    region = GoogleRegion(
+        primary.region,
+        package="${var.package}",
+        away=deployment.away,
+        databases=databases_of(deployment),
+    )
     add_surroundings(made, here, deployment)
     notes = add_handlers(made, here, region)
     add_workflows(made, here, region)
@@ -112,10 +123,10 @@ def terraform(spec: PackageSpec, deployment: Deployment) -> tuple[Template, ...]
         domain = deployment.domain
         addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
         add_dns(made, here, deployment, addresses)
+    watch(made, here, primary.region, deployment.domain)
     there = resources_in(made.document()["resource"], deployment.sites)
-    document = made.document(DATA | data_of(spec), (*deployment.expected, *there))
-    check(document, schemas_in(SCHEMAS), RULES, "Google")
-    return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
+    told = (*notes, *_notes(deployment), *spec.notes)
+    return (*files_of(made, spec, told), expected_file((*deployment.expected, *there)))
 
 
 def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
@@ -134,11 +145,12 @@ def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
 
 def _standby(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> None:
     """Add the functions that others call, with the accounts that they have in the first region."""
-    accounts = {name: f"google_service_account.{name}" for name in spec.app.handlers}
+    accounts = {name: account_of(made, spec, name) for name in spec.app.handlers}
     for each in of_kind(spec.app, Kind.CALL):
         add_function(made, spec, each, Code(CONTENT, accounts[each.name]), region)
     for name, account in accounts.items():
-        allow_calls(made, spec, name, account, region)
+        if spec.settings.of(name).role is None:
+            allow_calls(made, spec, Caller(name, account, rights_for(spec, name)), region)
     add_workflows(made, spec, region)
 
 

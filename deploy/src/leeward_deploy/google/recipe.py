@@ -69,7 +69,7 @@ def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
         ),
         Command(
             "terraform",
-            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            f"cd {out}/google.module && terraform init && terraform apply",
             "one function for each handler, with --template",
         ),
     )

@@ -12,9 +12,9 @@ from leeward.app.kit import HEALTH
 from leeward_deploy.terraform import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
-    "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/pubsub.publisher",
-    "roles/pubsub.subscriber", "roles/run.invoker", "roles/storage.objectUser",
-    "roles/storage.objectViewer",
+    "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/datastore.viewer",
+    "roles/pubsub.publisher", "roles/pubsub.subscriber", "roles/run.invoker",
+    "roles/storage.objectUser", "roles/storage.objectViewer",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 
@@ -40,12 +40,38 @@ def _is_open_for_health_alone(member: Any) -> bool:
     return True
 
 
+def _has_last_rule(policy: Any) -> bool:
+    """Return whether a policy says what to do with all that no other of its rules is for."""
+    return any(each.get("priority") == LAST for each in policy.get("rule", ()))
+
+
+def _is_throttled(backend: Any) -> bool:
+    """Return whether what is open to everybody has a policy that bounds how often it is asked."""
+    groups = str(backend.get("backend"))
+    is_health = f"google_compute_region_network_endpoint_group.{HEALTH}" in groups
+    return not is_health or "security_policy" in backend
+
+
+def _names_metric(condition: Any) -> bool:
+    text = str(condition.get("filter"))
+    return "resource.type = " in text and "metric.type = " in text
+
+
 def _is_ready(function: Any) -> bool:
     """Return whether the function that is asked for the health has an instance."""
     config = function.get("service_config", {})
     is_health = config.get("environment_variables", {}).get("LEEWARD_FUNCTION") == HEALTH
     return not is_health or config.get("min_instance_count", 0) > 0
 
+
+LAST: Final = 2_147_483_647
+"""The priority of the last rule of a policy."""
+
+ALIGNERS: Final = ("ALIGN_DELTA", "ALIGN_MAX", "ALIGN_NEXT_OLDER")
+"""That alerts use. Source: `Aggregation` in the REST reference of Cloud Monitoring."""
+
+_POLICY: Final = "google_monitoring_alert_policy"
+_CONDITION: Final = "conditions.condition_threshold"
 
 RULES: Final = (
     *(Rule(each, "role", NARROW.__contains__, "is wider than it must be") for each in _MEMBERS),
@@ -77,6 +103,26 @@ RULES: Final = (
     Rule(_FUNCTION, "", _is_ready, "has no instance ready and could not answer a health check in "
          "time, so the standby would never take over; set standby_instances in [export.google] to "
          "1 or more"),
+    Rule(_FUNCTION, "service_config", lambda config: "max_instance_count" in config,
+         "has no max_instance_count, and would grow without an end; set limit in [deploy]"),
+    Rule(_FUNCTION, "service_config.max_instance_count", *between(
+        1, 1000, of="; set concurrency or limit in [deploy]")),
+    Rule(_FUNCTION, "service_config.available_memory", *like(
+        r"[0-9]{3,5}M", "must be megabytes, such as 256M; set memory in [deploy]")),
+    Rule("google_storage_bucket", "public_access_prevention", *one_of("enforced")),
+    Rule("google_storage_bucket", "uniform_bucket_level_access", *one_of(True)),
+    Rule("google_logging_project_bucket_config", "retention_days", *between(
+        1, 3650, of=" days; set log_days in [deploy]")),
+    Rule("google_compute_security_policy", "", _has_last_rule,
+         f"has no rule of the priority {LAST}, for all that no other one is for"),
+    Rule("google_compute_backend_service", "", _is_throttled,
+         "is open to everybody, and has no security_policy that bounds how often it is asked"),
+    Rule(_POLICY, _CONDITION, _names_metric, "must name a resource and a metric in its filter"),
+    Rule(_POLICY, f"{_CONDITION}.duration", lambda text: int(text[:-1]) % 60 == 0,
+         "must be whole minutes, in seconds"),
+    Rule(_POLICY, f"{_CONDITION}.aggregations.per_series_aligner", *one_of(*ALIGNERS)),
+    Rule(_POLICY, "combiner", *one_of("OR", "AND", "AND_WITH_MATCHING_RESOURCE")),
+    Rule("google_monitoring_uptime_check_config", "period", *one_of("60s", "300s", "600s", "900s")),
     Rule(_SUBSCRIPTION, "ack_deadline_seconds", *between(10, 600, of=" seconds")),
     Rule(_SUBSCRIPTION, "dead_letter_policy.max_delivery_attempts", *between(5, 100)),
     Rule("google_service_account", "account_id", *like(

@@ -24,6 +24,7 @@ from leeward.workflow.kit import Definition, Step, nodes
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.google.roles import (
     PROJECT,
+    Caller,
     GoogleRegion,
     allow,
     allow_calls,
@@ -32,11 +33,12 @@ from leeward_deploy.google.roles import (
     own_name,
     queues_of,
     service_of,
+    stem,
 )
 from leeward_deploy.google.template import Code, FunctionShape, account_of, add_resource
 from leeward_deploy.needs import of_kind, shorten
 from leeward_deploy.recipe import Bucket, Deployment, PackageSpec
-from leeward_deploy.terraform import Configuration, literal, of, unique
+from leeward_deploy.terraform import Configuration, of, unique
 
 KEPT: Final = {"prevent_destroy": True}
 """What holds data is not deleted with the rest."""
@@ -54,6 +56,14 @@ SCHEME: Final = "EXTERNAL_MANAGED"
 
 PUBLIC: Final = "allUsers"
 
+MOST_OF_HEALTH: Final = 2
+"""Instances of the function that is asked for the health."""
+
+MOST_ASKED: Final = 120
+"""Times a minute that one address may ask for the health."""
+
+LOGGED: Final = {"enable": True, "sample_rate": 1}
+
 
 def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deployment) -> None:
     """Add buses, the databases of the tables, and buckets.
@@ -62,22 +72,22 @@ def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deploym
         ConfigError: tables of two regions would be in one database.
     """
     queues = {*queues_of(spec).values()}
-    for bus in unique({*spec.declared.buses.values()} - queues):
-        made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
-    # The database of the tables of each region.
-    homes = {table.region for table in deployment.tables}
-    found = {
-        site.region: str(site.declared.settings.get("database") or "(default)")
-        for site in deployment.sites
-        if site.region in homes
+    there = {
+        own for name, own in spec.declared.buses.items() if spec.settings.is_there("buses", name)
     }
+    for bus in unique({*spec.declared.buses.values()} - queues - there):
+        made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
+    found = _databases(deployment)
     if len({*found.values()}) < len(found):
         raise ConfigError(
             f"the tables of Google Cloud have homes in {', '.join(found)}, and a database of "
             "Firestore is in one region; give each of these targets a database of its own, or the "
             "tables one home"
         )
+    new = {table.region for table in deployment.tables if not table.exists}
     for number, (region, database) in enumerate(found.items()):
+        if region not in new:
+            continue
         made.add(
             "google_firestore_database",
             f"tables-{region}" if number else "tables",
@@ -90,7 +100,24 @@ def add_surroundings(made: Configuration, spec: PackageSpec, deployment: Deploym
             lifecycle=KEPT,
         )
     for bucket in deployment.buckets:
-        _bucket(made, bucket, deployment.retention_days)
+        if not bucket.exists:
+            _bucket(made, bucket, deployment.retention_days)
+
+
+def _databases(deployment: Deployment) -> dict[str, str]:
+    """Return the database of the tables of each region."""
+    homes = {table.region for table in deployment.tables}
+    return {
+        site.region: str(site.declared.settings.get("database") or "(default)")
+        for site in deployment.sites
+        if site.region in homes
+    }
+
+
+def databases_of(deployment: Deployment) -> dict[str, str]:
+    """Return the database of each table, by the table's own name."""
+    databases = _databases(deployment)
+    return {table.name: databases[table.region] for table in deployment.tables}
 
 
 def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:
@@ -118,7 +145,9 @@ def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) 
     for definition in spec.app.workflows:
         name = f"workflow-{definition.name}"
         account = account_of(made, spec, name)
-        own = spec.declared.workflows.get(definition.name, definition.name)
+        own = spec.declared.workflows.get(definition.name) or spec.declared.usual(definition.name)
+        if spec.settings.is_there("workflows", definition.name):
+            continue
         marks = {name for name, each in spec.app.handlers.items() if each.is_call}
         (text,) = export(definition, spec.declared.functions, marks).files.values()
         made.add(
@@ -127,13 +156,12 @@ def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) 
             project=PROJECT,
             region=region.name,
             name=own.rpartition("/")[2].lower(),
-            service_account=of(f"{account}.email"),
-            # What Workflows reads as an expression, Terraform must not.
-            source_contents=literal(text),
+            service_account=account,
+            source_contents=made.file(f"{definition.name}.workflow.json", text),
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            called = spec.declared.functions.get(function, function)
+            called = spec.declared.own(function)
             service = service_of(made, spec, called, region)
             may_call(made, f"{name}-{function}", service, member, region)
 
@@ -169,6 +197,11 @@ def add_entrance(
         for each in of_kind(spec.app, Kind.CALL)
     }
     default = _backend(made, HEALTH, of(f"{health}.name"), spec, region)
+    made.output(
+        f"address{suffix.replace('-', '_')}",
+        of(f"google_compute_global_address.entrance{suffix}.address"),
+        f"The address of the load balancer in {region.name}.",
+    )
     rules = [{"paths": [path], "service": service} for path, service in services.items()]
     common = {"project": PROJECT, "name": _part_name(spec, region, "entrance")}
     paths = made.add(
@@ -202,14 +235,15 @@ def add_entrance(
 def _health(made: Configuration, spec: PackageSpec, content: str, region: GoogleRegion) -> str:
     """Add the function that is asked for a region's health; return a reference to it."""
     account = account_of(made, spec, HEALTH)
-    name = shorten(f"{spec.app.name.lower()}-health", 63)
+    name = shorten(f"{stem(spec)}health", 63)
     # Nobody reaches it but through the load balancer, which hands on no other path.
-    wanted = FunctionShape(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")
+    wanted = FunctionShape(name, HEALTH, 10, MOST_OF_HEALTH, "ALLOW_INTERNAL_AND_GCLB")
     ready = region._replace(instances=1 if region.instances is None else region.instances)
     function = add_resource(made, spec, wanted, Code(content, account), ready)
     may_call(made, HEALTH, of(f"{function}.name"), PUBLIC, region)
-    # What the app shares is made there, too, and is to be what it is in every other function.
-    (allow_calls if region.suffix else allow)(made, spec, HEALTH, account, region)
+    # What the app shares is made there, too: that needs its rights, and nothing else does.
+    caller = Caller(HEALTH, account, spec.warm)
+    (allow_calls if region.suffix else allow)(made, spec, caller, region)
     return function
 
 
@@ -234,9 +268,41 @@ def _backend(
         name=name,
         protocol="HTTPS",
         load_balancing_scheme=SCHEME,
+        **({"log_config": LOGGED} if spec.settings.access_logs else {}),
+        **({"security_policy": _throttle(made, spec)} if handler == HEALTH else {}),
         backend=[{"group": of(f"{group}.id")}],
     )
     return of(f"{backend}.id")
+
+
+def _throttle(made: Configuration, spec: PackageSpec) -> str:
+    """Add the policy of what is open to everybody; return a reference to it."""
+    if made.reference("google_compute_security_policy", HEALTH) != HEALTH:
+        return of(f"google_compute_security_policy.{HEALTH}.id")
+    everybody = {"versioned_expr": "SRC_IPS_V1", "config": {"src_ip_ranges": ["*"]}}
+    policy = made.add(
+        "google_compute_security_policy",
+        HEALTH,
+        project=PROJECT,
+        name=shorten(f"{stem(spec)}health", 63),
+        description=f"the health of {spec.app.name} is open, and asked for this often at most",
+        rule=[
+            {
+                "action": "throttle",
+                "priority": 1000,
+                "match": everybody,
+                "rate_limit_options": {
+                    "conform_action": "allow",
+                    "exceed_action": "deny(429)",
+                    "enforce_on_key": "IP",
+                    "rate_limit_threshold": {"count": MOST_ASKED, "interval_sec": 60},
+                },
+            },
+            # Every policy needs one for all that no other rule is for.
+            {"action": "allow", "priority": 2147483647, "match": everybody},
+        ],
+    )
+    return of(f"{policy}.id")
 
 
 def add_dns(
@@ -247,7 +313,7 @@ def add_dns(
         "google_compute_health_check",
         "entrance",
         project=PROJECT,
-        name=shorten(f"{spec.app.name.lower()}-health", 63),
+        name=shorten(f"{stem(spec)}health", 63),
         check_interval_sec=deployment.interval,
         timeout_sec=SECONDS,
         healthy_threshold=2,
@@ -290,4 +356,4 @@ def add_dns(
 
 def _part_name(spec: PackageSpec, region: GoogleRegion, what: str) -> str:
     """Return the name of a part of the load balancer: 63 characters, lower case."""
-    return shorten(f"{spec.app.name}-{what}-{region.name}".lower(), 63)
+    return shorten(f"{stem(spec)}{what}-{region.name}".lower(), 63)

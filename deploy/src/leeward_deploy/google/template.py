@@ -13,7 +13,9 @@ account publishes them).
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
@@ -21,30 +23,40 @@ from leeward.errors import ConfigError
 from leeward_deploy.google.roles import (
     FUNCTION,
     PROJECT,
+    Caller,
     GoogleRegion,
     allow,
     may_call,
     may_publish,
     member_of,
     own_name,
+    stem,
     topic_of,
 )
+from leeward_deploy.google.rules import RULES
+from leeward_deploy.google.watch import HEADS, LAYOUT, watch
+from leeward_deploy.hcl import module
 from leeward_deploy.needs import (
     DEAD,
+    DeadQueue,
     bucket_of,
     dead_queue,
+    is_queued,
     of_kind,
-    prefixes_of,
     seconds_of,
     shorten,
 )
-from leeward_deploy.recipe import PackageSpec, Template
-from leeward_deploy.terraform import Configuration, literal, of, text_of, unique
+from leeward_deploy.recipe import PackageSpec, Template, rights_for
+from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in
 
 LONGEST: Final = 3600
 """Seconds of a function that is called by HTTP."""
 
-MEMORY: Final = "256M"
+MEMORY: Final = 256
+"""Megabytes of a function."""
+
+MOST: Final = "max_instances"
+"""The variable with the number of instances of a function for which nothing says another one."""
 
 _AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
 """Cloud Storage itself, as which it tells of objects."""
@@ -71,25 +83,28 @@ DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 VERSION: Final = ">= 8.0"
 """Whose schemas are kept here."""
 
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
 VARIABLES: Final = {"project": "the id of the project", "region": "where the functions are"}
 
 
-def add_account(made: Configuration, spec: PackageSpec, name: str) -> str:
-    """Add a service account; return a reference to it."""
-    return made.add(
-        "google_service_account",
-        name,
-        project=PROJECT,
-        account_id=account_id(f"{spec.app.name}-{name}".lower()),
-        display_name=f"{spec.app.name}: {name}",
-    )
-
-
 def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
-    """Return a reference to a service account that all regions share; the first one adds it."""
+    """Return the email of a service account that all regions share; the first one adds it.
+
+    One that `leeward.toml` names is there already.
+    """
+    own = spec.settings.of(name).role
+    if own is not None:
+        return own
     if made.reference("google_service_account", name) == name:
-        return add_account(made, spec, name)
-    return f"google_service_account.{name}"
+        made.add(
+            "google_service_account",
+            name,
+            project=PROJECT,
+            account_id=account_id(f"{stem(spec)}{name}".lower()),
+            display_name=f"{spec.app.name}: {name}",
+        )
+    return of(f"google_service_account.{name}.email")
 
 
 def account_id(name: str) -> str:
@@ -100,7 +115,7 @@ def account_id(name: str) -> str:
 
 
 class Code(NamedTuple):
-    """What a function is made of: references to the package, and to its account."""
+    """What a function is made of: a reference to the package, and the email of its account."""
 
     content: str
     account: str
@@ -120,16 +135,30 @@ def add_function(
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
             f"give {LONGEST} s; make it a workflow, or run it elsewhere"
         )
-    name = own_name(spec, handler)
-    return add_resource(made, spec, FunctionShape(name, handler.name, seconds), source, region)
+    settings = spec.settings
+    usual = settings.concurrency if is_queued(handler) else settings.limit
+    most = settings.of(handler.name).concurrency or usual
+    # Pub/Sub and Scheduler of the project count as internal; nobody else calls these.
+    ingress = None if handler.is_call else "ALLOW_INTERNAL_ONLY"
+    shape = FunctionShape(own_name(spec, handler), handler.name, seconds, most, ingress)
+    return add_resource(made, spec, shape, source, region)
 
 
 class FunctionShape(NamedTuple):
-    """A function: its own name, for which handler it is, its seconds, and who may reach it."""
+    """A function.
+
+    Attributes:
+        name: its own.
+        handler: for which it is.
+        seconds: that it may take.
+        most: instances, each of which runs one call at a time; None for the usual number.
+        ingress: who may reach it; None for everybody.
+    """
 
     name: str
     handler: str
     seconds: int
+    most: int | None = None
     ingress: str | None = None
 
 
@@ -145,10 +174,15 @@ def add_resource(
     variables = {"LEEWARD_FUNCTION": function.handler, "GOOGLE_CLOUD_REGION": region.name}
     if not spec.declared.ordered:
         variables["CLOUD_PROVIDER"] = spec.declared.order or "google"
+    if spec.settings.stage:
+        variables["LEEWARD_STAGE"] = spec.settings.stage
+    memory = spec.settings.of(function.handler).memory
     config: dict[str, Any] = {
-        "available_memory": MEMORY,
+        "available_memory": f"{memory or MEMORY}M",
         "timeout_seconds": function.seconds,
-        "service_account_email": of(f"{source.account}.email"),
+        "max_instance_count": function.most or f"${{var.{MOST}}}",
+        "max_instance_request_concurrency": 1,
+        "service_account_email": source.account,
         "environment_variables": variables,
     }
     if region.instances is not None:
@@ -197,49 +231,79 @@ def tell(made: Configuration, spec: PackageSpec, handler: Handler, topic: str) -
     )
 
 
-def allow_objects(made: Configuration, spec: PackageSpec, handler: Handler, member: str) -> None:
-    """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
-    if handler.kind is not Kind.OBJECT:
-        return
-    written = {prefix.bucket for prefix in prefixes_of(spec.declared, handler)}
-    for bucket in unique({bucket_of(spec.declared, handler), *written}):
-        if bucket in spec.declared.buckets.values():
-            continue
-        made.add(
-            "google_storage_bucket_iam_member",
-            f"{handler.name}-{bucket}",
-            bucket=made.reference("google_storage_bucket", bucket),
-            role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
-            member=member,
-        )
-
-
-def template(spec: PackageSpec) -> Template:
-    """Return the configuration of the handlers alone.
+def template(spec: PackageSpec) -> tuple[Template, ...]:
+    """Return the module of the handlers alone.
 
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
     made = Configuration("hashicorp/google", VERSION, VARIABLES)
-    notes = add_handlers(made, spec, GoogleRegion())
-    return Template("google.tf.json", text_of(made.document(DATA | data_of(spec))), tuple(notes))
+    add_variables(made, spec)
+    region = GoogleRegion()
+    notes = add_handlers(made, spec, region)
+    watch(made, spec, region.name)
+    return tuple(
+        each._replace(name=f"google.module/{each.name}")
+        for each in files_of(made, spec, (*notes, *spec.notes))
+    )
+
+
+def add_variables(made: Configuration, spec: PackageSpec) -> None:
+    """Add what a project may set of every module, and the labels of everything."""
+    made.variable(
+        MOST,
+        "instances of a function at most, where leeward.toml says nothing: each costs",
+        type="number",
+        default=100,
+        validation={
+            "condition": f"${{var.{MOST} >= 1 && var.{MOST} <= 1000}}",
+            "error_message": "It must be 1 to 1000.",
+        },
+    )
+    made.variable("labels", "more labels of everything", type="map(string)", default={})
+    labels = {_label(name): _label(value) for name, value in spec.settings.tags.items()}
+    told = ", ".join(f'"{name}" = "{value}"' for name, value in labels.items())
+    made.local("labels", f"${{merge({{{told}}}, var.labels)}}")
+
+
+def _label(text: str) -> str:
+    """Return a text as a label takes it: lower-case letters, digits, hyphens and underscores."""
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())
+
+
+def files_of(
+    made: Configuration, spec: PackageSpec, notes: tuple[str, ...]
+) -> tuple[Template, ...]:
+    """Return the files of a configuration, checked; the first one has the notes.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    schemas = schemas_in(SCHEMAS)
+    made.mark(schemas, "${local.labels}", "labels", "user_labels")
+    document = made.document(DATA | data_of(spec))
+    check(document, schemas, RULES, "Google")
+    first, *more = module(document, schemas, LAYOUT, HEADS)
+    return (first._replace(notes=notes, document=document), *more, *made.files)
 
 
 def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> list[str]:
     """Add the functions of a region, and what calls them; return what there is to say of it."""
     content = _code(made, spec, region)
-    pusher = add_account(made, spec, "push")
+    pusher = account_of(made, spec, "push")
     notes = []
     accounts = {}
     for handler in spec.app.handlers.values():
-        accounts[handler] = account = add_account(made, spec, handler.name)
+        accounts[handler] = account = account_of(made, spec, handler.name)
         function = add_function(made, spec, handler, Code(content, account), region)
         notes += _trigger(made, spec, handler, Pushing(function, account, pusher), region)
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
-        allow(made, spec, each.name, account, region)
-        if each.bucket not in region.away:
-            allow_objects(made, spec, each, member_of(account))
+        caller = Caller(each.name, account, rights_for(spec, each.name))
+        if spec.settings.of(each.name).role is None:
+            allow(made, spec, caller, region, each)
+        else:
+            notes.append(f"{each.name}: runs as {account}, which is yours: give it its rights")
     if spec.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
@@ -254,7 +318,7 @@ def _code(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> str:
         "google_storage_bucket",
         "code",
         project=PROJECT,
-        name=f"{PROJECT}-{spec.app.name.lower()}-code",
+        name=f"{PROJECT}-{stem(spec)}code",
         location=region.name,
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
@@ -270,7 +334,7 @@ def _code(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> str:
 
 
 class Pushing(NamedTuple):
-    """Who is pushed to: references to the function, to its account, and to that which pushes."""
+    """Who is pushed to: a reference to the function, its account's email, and the pusher's."""
 
     function: str
     account: str
@@ -278,7 +342,7 @@ class Pushing(NamedTuple):
 
     def token(self) -> dict[str, Any]:
         """Return whose token goes along."""
-        return {"oidc_token": {"service_account_email": of(f"{self.pusher}.email")}}
+        return {"oidc_token": {"service_account_email": self.pusher}}
 
     def url(self) -> str:
         """Return where the function is."""
@@ -300,7 +364,7 @@ def _trigger(
             handler.name,
             project=PROJECT,
             region=region.name,
-            name=handler.name,
+            name=f"{spec.declared.prefix}{handler.name}",
             schedule=handler.schedule,
             time_zone="Etc/UTC",
             attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
@@ -308,7 +372,7 @@ def _trigger(
             http_target={"http_method": "POST", "uri": to.url(), **to.token()},
         )
     elif handler.kind is Kind.EVENT:
-        bus = spec.declared.buses.get(str(handler.bus), str(handler.bus))
+        bus = spec.declared.buses.get(str(handler.bus)) or spec.declared.usual(str(handler.bus))
         topic = made.reference("google_pubsub_topic", bus, "id")
         return _push(
             made, spec, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
@@ -321,6 +385,8 @@ def _trigger(
                 f"the queue {queue!r} and a bus would both be the topic {name!r}; name one of them "
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
+        if spec.settings.is_there("queues", queue):
+            return _push(made, spec, handler, to, f"projects/{PROJECT}/topics/{name}")
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
         if handler.kind is Kind.OBJECT:
             tell(made, spec, handler, topic)
@@ -332,7 +398,7 @@ def _push(
     made: Configuration, spec: PackageSpec, handler: Handler, to: Pushing, topic: str
 ) -> list[str]:
     """Add the subscription that pushes to a function, and where its dead letters are kept."""
-    dead = dead_queue(handler, handler.queue or handler.name, spec.entry.options)
+    dead = _dead_of(spec, handler)
     letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
     _keep(made, dead.name, letters)
     if dead.by_leeward:
@@ -340,7 +406,7 @@ def _push(
     attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
     arguments: dict[str, Any] = {
         "project": PROJECT,
-        "name": f"{spec.app.name.lower()}-{handler.name}",
+        "name": f"{stem(spec)}{handler.name}",
         "topic": topic,
         "ack_deadline_seconds": max(ACKNOWLEDGE[0], min(ACKNOWLEDGE[1], seconds_of(handler) + 10)),
         "push_config": {"push_endpoint": to.url(), **to.token()},
@@ -378,6 +444,14 @@ def _push(
             note += "; name a dead-letter topic in the entry file, and leeward does so itself"
         return [note]
     return []
+
+
+def _dead_of(spec: PackageSpec, handler: Handler) -> DeadQueue:
+    """Return the topic of dead letters; one that the entry file names whole is called so."""
+    queue, named = handler.queue or handler.name, spec.entry.options.get("dead_letters") or {}
+    found = dead_queue(handler, queue, spec.entry.options)
+    own = str(named.get(handler.name) or named.get(queue))
+    return found if "/" in own else found._replace(name=spec.declared.usual(found.name))
 
 
 def _keep(made: Configuration, name: str, topic: str) -> None:

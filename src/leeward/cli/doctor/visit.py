@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver
-from leeward.adapter.looking import EXPECTED, Expected
+from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE
 from leeward.cli.doctor.findings import (
@@ -37,7 +37,8 @@ VERBS: Final = {name: verb for verb, name in KINDS.items()}
 
 REMEDY: Final = "apply the exported files, or run leeward export again and apply those"
 
-_FILES: Final = ("*.tf.json", "*.template.json")
+_FILES: Final = (EXPECTED_FILE, "*.tf.json", "*.template.json")
+"""The last two are those of earlier versions, and of the rules for an edge."""
 
 
 def read_exported(folder: Path) -> list[Expected]:
@@ -70,7 +71,7 @@ def _in_file(file: Path) -> Iterator[Expected]:
 
 def _read_expected(document: Any) -> list[Any]:
     """Return what a document says that is there: nothing, if it is a project's own."""
-    for way in (("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
+    for way in ((EXPECTED,), ("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
         found = document
         for name in way:
             found = found.get(name) if isinstance(found, dict) else None

@@ -264,4 +264,4 @@ def open_dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
 
         return open_driver(TargetConfig("aws", "aws", None, {}, os.environ)).perform
 
-    return dead_letters_at(queues, target)
+    return dead_letters_at(queues, target, staged=True)

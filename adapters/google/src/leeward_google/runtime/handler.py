@@ -56,7 +56,7 @@ def open_dead_letters(topics: Mapping[str, str] | None) -> DeadLetters:
 
         return open_driver(TargetConfig("google", "google", None, {}, os.environ)).perform
 
-    return dead_letters_at(topics, target)
+    return dead_letters_at(topics, target, staged=True)
 
 
 _NAMES: Final = "logging.googleapis.com/"

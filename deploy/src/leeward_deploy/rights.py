@@ -1,0 +1,129 @@
+"""What each handler uses: as ``leeward.toml`` declares it, else as its code shows it.
+
+Where the code does not show a name, the handler may use everything of that kind that the file
+names, and a note says where. Nothing is left out in silence, and nothing is allowed in silence.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from leeward.app.app import App
+from leeward.config import Config
+from leeward_deploy.recipe import Rights
+from leeward_deploy.settings import DeploySettings, HandlerSettings
+from leeward_deploy.uses import SECTIONS, Code, Uses, read_modules
+
+_WORDS: Final = {"gets": "reads", "puts": "writes", "deletes": "writes"}
+"""The key of ``[deploy.handlers.<name>]`` where it is not the name of the right."""
+
+
+class Learnt(NamedTuple):
+    """What the handlers use, by their names, what is to be said of it, and what they share."""
+
+    rights: Mapping[str, Rights]
+    notes: tuple[str, ...]
+    warm: Rights
+
+
+def rights_of(
+    app: App,
+    config: Config,
+    settings: DeploySettings,
+    modules: Mapping[str, str],
+    entry: str = "",
+) -> Learnt:
+    """Return what each handler of an app uses.
+
+    Args:
+        app: with the handlers.
+        config: names what there is.
+        settings: may declare what a handler uses; that counts, and its code does not.
+        modules: the texts of the app's own modules, by name.
+        entry: the module that has the app.
+    """
+    functions = {name: inspect.unwrap(each.function) for name, each in app.handlers.items()}
+    first = {entry, *(each.__module__ for each in functions.values())}
+    code = Code(
+        read_modules(modules, first), {each.__name__: name for name, each in functions.items()}
+    )
+    always = frozenset(each for each in (config.snapshot, config.unknowns) if each)
+    rights, notes = {}, []
+    for name, handler in app.handlers.items():
+        own = settings.of(name)
+        if own.has_rights:
+            found = _read_declaration(own, config)
+        else:
+            uses = Uses(code, handler)
+            uses.look()
+            found, told = _read_code(uses, config, name)
+            notes += told
+        unknown, told = _without_unknown(found, config, app, name)
+        notes += told
+        rights[name] = unknown._replace(writes=unknown.writes | always)
+    shared = Uses(code, None)
+    shared.look()
+    warm, told = _read_code(shared, config, "what handlers share")
+    return Learnt(rights, (*notes, *told), _without_unknown(warm, config, app, "")[0])
+
+
+def everything(config: Config) -> Rights:
+    """Return all that a configuration names."""
+    return Rights(
+        **{right: frozenset(getattr(config, section)) for right, section in SECTIONS.items()}
+    )
+
+
+def _read_declaration(own: HandlerSettings, config: Config) -> Rights:
+    """Return what a handler is said to use; a name may be that of a table and of a bucket."""
+    buckets = frozenset(config.buckets)
+    alone = buckets - config.tables.keys()
+    reads, writes = frozenset(own.reads or ()), frozenset(own.writes or ())
+    return Rights(
+        publishes=frozenset(own.publishes or ()),
+        calls=frozenset(own.calls or ()),
+        reads=reads - alone,
+        writes=writes - alone,
+        gets=reads & buckets,
+        puts=writes & buckets,
+        starts=frozenset(own.starts or ()),
+        deletes=writes & buckets,
+    )
+
+
+def _read_code(uses: Uses, config: Config, name: str) -> tuple[Rights, list[str]]:
+    """Return what the code of a handler shows; and for the rest, all that is named, with a note."""
+    all_of, notes = everything(config), []
+    found = {right: frozenset(names) for right, names in uses.names.items()}
+    for right, where in uses.unknown.items():
+        had, most = found.get(right, frozenset()), getattr(all_of, right)
+        if most - had:
+            notes.append(
+                f"{name}: {where}, so it may use all {len(most)} of [{SECTIONS[right]}]; name what "
+                f"it uses as {_WORDS.get(right, right)} in [deploy.handlers.{name}]"
+            )
+        found[right] = had | most
+    notes += (f"{name}: {each}" for each in uses.notes)
+    return Rights(**found), notes
+
+
+def _without_unknown(
+    rights: Rights, config: Config, app: App, name: str
+) -> tuple[Rights, list[str]]:
+    """Return rights without what nothing names, and what is to be said of that."""
+    own = {*app.handlers, *(h.queue for h in app.handlers.values() if h.queue)}
+    notes: list[str] = []
+    kept: dict[str, frozenset[str]] = {}
+    for right, names in rights._asdict().items():
+        section = SECTIONS[right]
+        known = {*getattr(config, section)} | (own if right == "calls" else set())
+        if right == "starts":
+            known |= {each.name for each in app.workflows}
+        kept[right] = names & known
+        notes += (
+            f"{name} uses {each!r}; leeward.toml has no [{section}.{each}], so no role allows that"
+            for each in sorted(names - known)
+        )
+    return Rights(**kept), list(dict.fromkeys(notes))

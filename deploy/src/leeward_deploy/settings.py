@@ -1,0 +1,226 @@
+"""``[deploy]`` of ``leeward.toml``: what packages and infrastructure files say beside the app.
+
+A running program reads nothing of it but the beginning of names. So it is checked here, when files
+are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.app.app import App
+from leeward.config import Config
+from leeward.config.model import ConfigKey
+from leeward.config.sections import (
+    optional,
+    read_boolean,
+    read_section,
+    read_text,
+    read_texts,
+    refuse_unknown,
+    whole_number,
+)
+from leeward.errors import ConfigError
+from leeward.text import did_you_mean
+from leeward.values import NOTHING
+
+KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
+"""What may be there already, and is only referred to then."""
+
+_TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
+
+_TAG_TEXT: Final = r"[A-Za-z0-9_.:/=+@ -]{0,63}"
+"""What every cloud takes for a tag or a label, but for capitals and blanks on Google."""
+
+_MOST_TAGS: Final = 40
+"""AWS takes 50 on a resource, of which some may be set by the account."""
+
+
+class HandlerSettings(NamedTuple):
+    """``[deploy.handlers.<name>]``; what is None is that of ``[deploy]``, or of the app.
+
+    Attributes:
+        memory: megabytes.
+        concurrency: runs at one time.
+        publishes: buses.
+        calls: functions, and queues of messages.
+        reads: tables and buckets.
+        writes: tables and buckets that it may write and read.
+        starts: workflows.
+        role: of the cloud, that is there already.
+    """
+
+    memory: int | None = None
+    concurrency: int | None = None
+    publishes: tuple[str, ...] | None = None
+    calls: tuple[str, ...] | None = None
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+    starts: tuple[str, ...] | None = None
+    role: str | None = None
+
+    @property
+    def has_rights(self) -> bool:
+        """Return whether it says what the handler uses."""
+        rights = (self.publishes, self.calls, self.reads, self.writes, self.starts)
+        return any(each is not None for each in rights)
+
+
+class DeploySettings(NamedTuple):
+    """``[deploy]``.
+
+    Attributes:
+        stage: such as ``prod``; empty for none.
+        tags: of everything that takes some.
+        memory: megabytes of a function; None for what is usual on the cloud.
+        concurrency: runs at one time of each handler of a queue; None for as many as the cloud
+            starts.
+        limit: runs at one time of each other function; None for as many as the cloud starts.
+        log_days: that logs are kept.
+        tracing: what runs is traced by the cloud.
+        access_logs: of what is open to callers without leeward.
+        alarms: are made.
+        issuer: of the tokens that callers without leeward show; empty if they sign their requests.
+        audience: that a token has to be for.
+        existing: kind and logical name of what is there already.
+        handlers: by name.
+    """
+
+    stage: str = ""
+    tags: Mapping[str, str] = NOTHING
+    memory: int | None = None
+    concurrency: int | None = None
+    limit: int | None = None
+    log_days: int = 30
+    tracing: bool = True
+    access_logs: bool = True
+    alarms: bool = True
+    issuer: str = ""
+    audience: tuple[str, ...] = ()
+    existing: frozenset[tuple[str, str]] = frozenset()
+    handlers: Mapping[str, HandlerSettings] = NOTHING
+
+    def of(self, handler: str) -> HandlerSettings:
+        """Return the settings of a handler, where those of all count if it has none."""
+        own = self.handlers.get(handler, HandlerSettings())
+        return own._replace(memory=own.memory or self.memory)
+
+    def is_there(self, kind: str, name: str) -> bool:
+        """Return whether something is there already, by its kind and its logical name."""
+        return (kind, name) in self.existing
+
+
+def read_settings(config: Config) -> DeploySettings:
+    """Return what a configuration says of packages and infrastructure.
+
+    Raises:
+        ConfigError: a value is wrong; the message names the key and the remedy.
+    """
+    where = ConfigKey(config.file).child("deploy")
+    table = config.deploy
+    refuse_unknown(table, ("prefix", *DeploySettings._fields), where)
+    usual = DeploySettings()
+    handlers = read_section(table.get("handlers", {}), where.child("handlers"))
+    if ("issuer" in table) != ("audience" in table):
+        lacking = "issuer" if "audience" in table else "audience"
+        raise ConfigError(
+            f"{where} lacks {lacking!r}; the issuer of tokens and whom they are for go together"
+        )
+    return DeploySettings(
+        stage=optional(table, "stage", where, read_text) or "",
+        tags=optional(table, "tags", where, _read_tags) or {},
+        memory=optional(table, "memory", where, _read_memory),
+        concurrency=optional(table, "concurrency", where, _read_runs),
+        limit=optional(table, "limit", where, _read_runs),
+        log_days=optional(table, "log_days", where, whole_number(1, 3650)) or usual.log_days,
+        tracing=optional(table, "tracing", where, read_boolean) is not False,
+        access_logs=optional(table, "access_logs", where, read_boolean) is not False,
+        alarms=optional(table, "alarms", where, read_boolean) is not False,
+        issuer=optional(table, "issuer", where, _read_issuer) or "",
+        audience=optional(table, "audience", where, read_texts) or (),
+        existing=optional(table, "existing", where, _read_existing) or frozenset(),
+        handlers={
+            name: _read_handler(each, where.child("handlers").child(name))
+            for name, each in handlers.items()
+        },
+    )
+
+
+def check_handlers(settings: DeploySettings, app: App) -> None:
+    """Check that the handlers with settings of their own are those of an app.
+
+    Raises:
+        ConfigError: one is not; the nearest one that is, is named.
+    """
+    for name in settings.handlers:
+        if name not in app.handlers:
+            hint = did_you_mean(name, app.handlers) or f"; it has {', '.join(app.handlers)}"
+            raise ConfigError(f"[deploy.handlers.{name}]: the app has no handler {name!r}{hint}")
+
+
+def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
+    table = read_section(section, where)
+    refuse_unknown(table, HandlerSettings._fields, where)
+    return HandlerSettings(
+        memory=optional(table, "memory", where, _read_memory),
+        concurrency=optional(table, "concurrency", where, _read_runs),
+        publishes=optional(table, "publishes", where, _read_names),
+        calls=optional(table, "calls", where, _read_names),
+        reads=optional(table, "reads", where, _read_names),
+        writes=optional(table, "writes", where, _read_names),
+        starts=optional(table, "starts", where, _read_names),
+        role=optional(table, "role", where, read_text),
+    )
+
+
+def _read_names(value: Any, where: ConfigKey) -> tuple[str, ...]:
+    """Read names; none at all is an answer, too: the handler uses nothing of that kind."""
+    return () if value == [] else read_texts(value, where)
+
+
+def _read_issuer(value: Any, where: ConfigKey) -> str:
+    text = read_text(value, where)
+    if not re.fullmatch(r"https://[^\s\"'${}]+", text):
+        raise ConfigError(f"{where} must be the https address of who issues the tokens")
+    return text
+
+
+def _read_memory(value: Any, where: ConfigKey) -> int:
+    return whole_number(128, 32_768)(value, where)
+
+
+def _read_runs(value: Any, where: ConfigKey) -> int:
+    return whole_number(1, 1000)(value, where)
+
+
+def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:
+    tags = read_section(value, where)
+    if len(tags) > _MOST_TAGS:
+        raise ConfigError(f"{where} has {len(tags)} tags, and clouds take {_MOST_TAGS}")
+    for name, text in tags.items():
+        if not re.fullmatch(_TAG, name) or name.lower().startswith("aws:"):
+            raise ConfigError(
+                f"{where.child(name)} cannot name a tag: it has up to 63 letters, digits, blanks "
+                "and _.:/=+@-, a letter first, and not aws:"
+            )
+        if not isinstance(text, str) or not re.fullmatch(_TAG_TEXT, text):
+            raise ConfigError(
+                f"{where.child(name)} must be a text of up to 63 letters, digits, blanks and "
+                "_.:/=+@-"
+            )
+    return dict(tags)
+
+
+def _read_existing(value: Any, where: ConfigKey) -> frozenset[tuple[str, str]]:
+    found = []
+    for text in read_texts(value, where):
+        kind, _, name = text.partition(".")
+        if kind not in KINDS or not name:
+            raise ConfigError(
+                f"{where} has {text!r}; write what is there already as KIND.NAME, such as "
+                f"tables.orders, where the kind is one of {', '.join(KINDS)}"
+            )
+        found.append((kind, name))
+    return frozenset(found)

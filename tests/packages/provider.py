@@ -1,0 +1,244 @@
+"""A provider of Terraform, made of the schemas that are kept: it plans, applies, and makes nothing.
+
+Terraform's core starts it as a plugin, and talks to it in protocol 6. What a resource has besides
+its arguments is not known until it is applied, as with a real provider; then it is a text made of
+its type and name.
+
+Sources: `tfplugin6.proto` and "How Terraform Uses Plugins" in Terraform's repository; go-plugin's
+handshake. The messages that are used are few, and are written here by their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import grpc
+import msgpack
+
+Message = dict[int, list[Any]]
+
+UNKNOWN: Final = msgpack.ExtType(0, b"\x00")
+
+SCHEMAS: Final = "LEEWARD_TEST_SCHEMAS"
+"""The variable with the path of what `core` has written for this provider."""
+
+_TYPES: Final = {"string": "string", "number": "number", "boolean": "bool"}
+
+_SINGLE, _LIST = 1, 2
+
+
+def pack(*fields: tuple[int, Any]) -> bytes:
+    """Return a message of protobuf: texts, bytes, messages, numbers and truths by their numbers."""
+    found = b""
+    for number, value in fields:
+        if isinstance(value, bool | int):
+            found += _varint(number << 3) + _varint(int(value))
+        else:
+            content = value.encode() if isinstance(value, str) else value
+            found += _varint(number << 3 | 2) + _varint(len(content)) + content
+    return found
+
+
+def unpack(data: bytes) -> Message:
+    """Return the fields of a message by their numbers, each as often as it is there."""
+    found: Message = {}
+    at = 0
+    while at < len(data):
+        key, at = _read(data, at)
+        size, at = _read(data, at)
+        if key & 7 == 2:
+            value, at = data[at : at + size], at + size
+            found.setdefault(key >> 3, []).append(value)
+        else:
+            found.setdefault(key >> 3, []).append(size)
+    return found
+
+
+def _varint(value: int) -> bytes:
+    found = b""
+    while value > 0x7F:
+        found += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return found + bytes([value])
+
+
+def _read(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def block_of(schema: dict[str, Any], *, is_resource: bool = True) -> bytes:
+    """Return a schema as a block of the protocol."""
+    fields: list[tuple[int, Any]] = []
+    for name, kind in schema.items():
+        own = name.rstrip("!")
+        if name == "=":
+            fields += ((2, _attribute(each, "string", computed=True)) for each in kind)
+        elif isinstance(kind, dict):
+            fields.append((3, _nested(own, kind, most=1)))
+        elif isinstance(kind, list) and isinstance(kind[0], dict):
+            fields.append((3, _nested(own, kind[0], most=0)))
+        else:
+            fields.append((2, _attribute(own, kind, required=name.endswith("!"))))
+    if is_resource:
+        fields.append((2, _attribute("id", "string", computed=True)))
+    return pack(*fields)
+
+
+def _nested(name: str, schema: dict[str, Any], most: int) -> bytes:
+    inner = block_of(schema, is_resource=False)
+    return pack((1, name), (2, inner), (3, _LIST), *([(5, most)] if most else []))
+
+
+def _attribute(name: str, kind: Any, *, required: bool = False, computed: bool = False) -> bytes:
+    how = 4 if required else 6 if computed else 5
+    return pack((1, name), (2, json.dumps(_type(kind))), (how, True))
+
+
+def _type(kind: Any) -> Any:
+    if kind == "map":
+        return ["map", "string"]
+    return ["list", _type(kind[0])] if isinstance(kind, list) else _TYPES[kind]
+
+
+def computed(schema: dict[str, Any], value: Any, give: Callable[[str], Any]) -> Any:
+    """Return a value with what its resource has besides its arguments, where that is not there."""
+    if not isinstance(value, dict):
+        return value
+    found = dict(value)
+    for name, kind in schema.items():
+        own = name.rstrip("!")
+        if name == "=":
+            found |= {each: give(each) for each in kind if found.get(each) in (None, UNKNOWN)}
+        elif isinstance(kind, dict) or (isinstance(kind, list) and isinstance(kind[0], dict)):
+            inner = kind if isinstance(kind, dict) else kind[0]
+            found[own] = [computed(inner, each, give) for each in found.get(own) or ()]
+    return found
+
+
+class Provider:
+    """Answers what the core asks, by the name of the method.
+
+    Args:
+        resources: schemas by type.
+        data: schemas of what is read.
+    """
+
+    def __init__(self, resources: dict[str, Any], data: dict[str, Any]) -> None:
+        self._resources = resources
+        self._data = data
+
+    def answer(self, method: str, request: bytes) -> bytes:
+        """Return the answer to a request."""
+        return getattr(self, f"_{method}", self._nothing)(unpack(request))  # type: ignore[no-any-return]
+
+    def _nothing(self, _: Message) -> bytes:
+        return b""
+
+    def _GetProviderSchema(self, _: Message) -> bytes:  # noqa: N802 - the protocol's name
+        fields: list[tuple[int, Any]] = [(1, _schema(b""))]
+        for number, schemas in ((2, self._resources), (3, self._data)):
+            for type, schema in schemas.items():
+                own = {"=": [*schema.get("=", ()), "id"], **schema}
+                own["="] = sorted({*own["="], "id"} - {each.rstrip("!") for each in schema})
+                block = block_of(own, is_resource=False)
+                fields.append((number, pack((1, type), (2, _schema(block)))))
+        return pack(*fields)
+
+    def _UpgradeResourceState(self, request: Message) -> bytes:  # noqa: N802
+        return pack((1, pack((2, unpack(request[3][0])[1][0]))))
+
+    def _ReadResource(self, request: Message) -> bytes:  # noqa: N802
+        return pack((1, request[2][0]))
+
+    def _ReadDataSource(self, request: Message) -> bytes:  # noqa: N802
+        return pack((1, self._known(self._data, request, 2)))
+
+    def _PlanResourceChange(self, request: Message) -> bytes:  # noqa: N802
+        proposed = _value(request, 3)
+        if proposed is None or _value(request, 2) is not None:
+            return pack((1, request[3][0]))
+        schema = _with_id(self._resources[_type_of(request)])
+        return pack((1, _dynamic(computed(schema, proposed, lambda _: UNKNOWN))))
+
+    def _ApplyResourceChange(self, request: Message) -> bytes:  # noqa: N802
+        if _value(request, 3) is None:
+            return pack((1, request[3][0]))
+        return pack((1, self._known(self._resources, request, 3)))
+
+    def _known(self, schemas: dict[str, Any], request: Message, number: int) -> bytes:
+        type = _type_of(request)
+        value = _value(request, number)
+        digest = sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:8]
+        return _dynamic(computed(_with_id(schemas[type]), value, lambda name: f"{name}-{digest}"))
+
+
+def _schema(block: bytes) -> bytes:
+    return pack((1, 0), (2, block))
+
+
+def _with_id(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "=": sorted({*schema.get("=", ()), "id"})}
+
+
+def _type_of(request: Message) -> str:
+    return bytes(request[1][0]).decode()
+
+
+def _value(request: Message, number: int) -> Any:
+    packed = unpack(request[number][0])
+    return msgpack.unpackb(packed[1][0], strict_map_key=False)
+
+
+def _dynamic(value: Any) -> bytes:
+    return pack((1, msgpack.packb(value)))
+
+
+def main() -> None:
+    """Serve until the core goes away."""
+    kept = json.loads(Path(os.environ[SCHEMAS]).read_text(encoding="utf-8"))
+    provider = Provider(kept["resources"], kept["data"])
+
+    class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, call: Any) -> Any:
+            service, _, method = call.method.lstrip("/").partition("/")
+            is_known = method in _SILENT or hasattr(provider, f"_{method}")
+            if service != "tfplugin6.Provider" or not is_known:
+                return None
+            return grpc.unary_unary_rpc_method_handler(
+                lambda request, _: provider.answer(method, request)
+            )
+
+    server = grpc.server(ThreadPoolExecutor(4), handlers=(Handlers(),))
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/provider"
+        server.add_insecure_port(f"unix:{address}")
+        server.start()
+        sys.stdout.write(f"1|6|unix|{address}|grpc\n")
+        sys.stdout.flush()
+        Event().wait()
+
+
+_SILENT: Final = (
+    *("ValidateProviderConfig", "ValidateResourceConfig", "ValidateDataResourceConfig"),
+    *("ConfigureProvider", "StopProvider"),
+)
+"""What it has nothing to say to."""
+
+
+if __name__ == "__main__":
+    main()
