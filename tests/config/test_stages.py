@@ -44,6 +44,10 @@ def test_a_stage_is_laid_over_the_rest(tmp_path: Path) -> None:
         {"aws": "prod-orders"},
     )
     assert load(tmp_path, "", "prod") == load(tmp_path, "")
+    file = tmp_path / "leeward.toml"
+    file.write_text(FILE)
+    assert load_settings(file=file, env={"LEEWARD_STAGE": "test"}, stage="prod") == prod
+    assert load_settings(file=file, env={}, trust_env=False, stage="prod").order == prod.order
 
 
 def test_the_file_may_choose_its_stage() -> None:

@@ -106,14 +106,21 @@ def with_order(
 
 
 def load_settings(
-    *, file: str | Path | None = None, env: Mapping[str, str], trust_env: bool = True
+    *,
+    file: str | Path | None = None,
+    env: Mapping[str, str],
+    trust_env: bool = True,
+    stage: str | None = None,
 ) -> Config:
-    """Return everything but the order; arguments and errors as for `load_config`."""
+    """Return everything but the order; arguments and errors as for `load_config`.
+
+    A `stage` of the file wins over that of the environment.
+    """
     if not trust_env:
-        settings = Config() if file is None else _from_file(file, NOTHING)
+        settings = Config() if file is None else _from_file(file, NOTHING, stage)
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
-    config = _from_file(file, env)
+    config = _from_file(file, env, stage or env.get(STAGE) or None)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
@@ -164,7 +171,7 @@ def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
         )
 
 
-def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
+def _from_file(file: str | Path | None, env: Mapping[str, str], stage: str | None) -> Config:
     if file is not None and not isinstance(file, str | PathLike):
         raise ConfigError(f"config must be a path or a Config, not {type(file).__name__}")
     named = file if file is not None else env.get("LEEWARD_CONFIG") or None
@@ -187,7 +194,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"cannot read {path!r}: {reason}; check the path and its permissions"
         ) from error
-    return _parse(text, path, env.get(STAGE) or None)
+    return _parse(text, path, stage)
 
 
 def _at_once(path: str, flags: int) -> int:
