@@ -36,17 +36,19 @@ def test_a_stage_is_laid_over_the_rest(tmp_path: Path) -> None:
     """Tables are merged, and everything else is replaced; without a stage, nothing is."""
     plain, test = load(tmp_path, FILE), load(tmp_path, FILE, "test")
     prod = load(tmp_path, FILE, "prod")
-    assert plain == test
+    assert (plain.order, plain.tables) == (test.order, test.tables)
     assert [str(each) for each in plain.order] == ["aws"]
     assert [str(each) for each in prod.order] == ["aws:us-east-1", "aws:us-west-2"]
     assert (prod.tables["orders"].timeout, prod.tables["orders"].names) == (
         5,
         {"aws": "prod-orders"},
     )
-    assert load(tmp_path, "", "prod") == load(tmp_path, "")
+    assert load(tmp_path, "", "prod").order == ()
     file = tmp_path / "leeward.toml"
     file.write_text(FILE)
-    assert load_settings(file=file, env={"LEEWARD_STAGE": "test"}, stage="prod") == prod
+    assert (
+        load_settings(file=file, env={"LEEWARD_STAGE": "test"}, stage="prod").tables == prod.tables
+    )
     assert load_settings(file=file, env={}, trust_env=False, stage="prod").order == prod.order
 
 

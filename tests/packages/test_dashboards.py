@@ -25,7 +25,7 @@ from leeward.testing import FakeClock
 from leeward.values import RoutingEvent, TargetStatus
 from leeward.values.settled import Settled, Verdict
 from leeward_aws.runtime.emf import MeasuredHost
-from leeward_deploy.aws.dashboard import MOST_LINES, dashboard_of
+from leeward_deploy.aws.dashboard import MOST_ALARMS, MOST_LINES, dashboard_of
 from leeward_deploy.grafana import dashboard
 from tests.packages.everything import spec
 from tests.packages.exported import config_of, everything, exported, settings
@@ -180,11 +180,12 @@ def test_many_functions_share_several_panels_and_no_name_is_an_expression() -> N
         "Properties": {"Environment": {"Variables": {"LEEWARD_FUNCTION": "${Odd} ü"}}},
     }
     alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}
-    resources = {f"F{number}": function for number in range(MOST_LINES + 1)} | {"A": alarm}
+    resources = {f"F{number}": function for number in range(MOST_LINES + 1)}
+    resources |= {f"A{number}": alarm for number in range(MOST_ALARMS + 1)}
     made = dashboard_of(resources, "a b/c" * 99)
     body = check_body(resources, made)
     titles = [each["properties"]["title"] for each in body["widgets"]]
-    assert (titles.count("Errors"), titles[-1]) == (2, "Alarms")
+    assert (titles.count("Errors"), titles[-2:]) == (2, ["Alarms", "Alarms"])
     assert lines_of(body)[0][-1]["label"] == "${!Odd} ü"
     assert re.fullmatch(r"[\w-]{1,255}", made["Properties"]["DashboardName"]["Fn::Sub"][:-14])
 

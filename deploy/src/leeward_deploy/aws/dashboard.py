@@ -33,6 +33,9 @@ PERIOD: Final = 60
 MOST_LINES: Final = 40
 """Lines of one panel, so that a person can tell them apart; the rest goes into further panels."""
 
+MOST_ALARMS: Final = 100
+"""Alarms of one panel. Source: "Dashboard body structure and syntax"."""
+
 HEALTH_REGION: Final = "us-east-1"
 """Where Route 53 keeps the metrics of health checks."""
 
@@ -90,9 +93,9 @@ def dashboard_of(resources: Mapping[str, Any], title: str, namespace: str | None
     ):
         top = max((each["y"] + each["height"] for each in widgets), default=0)
         widgets += _arrange([part for panel in panels for part in _split(panel)], top)
-    if found.alarms:
+    for at in range(0, len(found.alarms), MOST_ALARMS):
         top = max((each["y"] + each["height"] for each in widgets), default=0)
-        arns = [f"${{{id}.Arn}}" for id in found.alarms]
+        arns = [f"${{{id}.Arn}}" for id in found.alarms[at : at + MOST_ALARMS]]
         alarms = {"title": "Alarms", "alarms": arns}
         place = {"x": 0, "y": top, "width": WIDTH, "height": HEIGHT}
         widgets.append({"type": "alarm", **place, "properties": alarms})
