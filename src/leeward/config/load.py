@@ -122,12 +122,9 @@ def load_settings(
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
     config = _from_file(file, env, stage or env.get(STAGE) or None)
-<<<<<<< HEAD
-    if stage := env.get("LEEWARD_STAGE"):
-        _refuse_when_hardened(config, "LEEWARD_STAGE", "set stage in [deploy] of the file")
-        config = with_stage(config, stage, "LEEWARD_STAGE")
-=======
->>>>>>> pack
+    if chosen := env.get(STAGE):
+        _refuse_when_hardened(config, STAGE, "set stage in [deploy] of the file")
+        config = with_stage(config, stage or chosen, STAGE)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
