@@ -133,8 +133,8 @@ def test_a_stack_has_a_dashboard_of_what_is_in_it(tmp_path: Path) -> None:
     config = config_of(tmp_path, settings("aws") + "[tables.orders]\n")
     asked = everything("aws")
     found = exported("aws", "cloudformation", asked, deployment_of(config, "aws", asked.app))
-    for template in found:
-        resources = json.loads(template.text)["Resources"]
+    for template in found[:-1]:  # behind the regions' stands what leeward doctor compares
+        resources = json.loads(json.dumps(template.document))["Resources"]
         body = check_body(resources, resources.pop("Dashboard"))
         lines = lines_of(body)
         for namespace, metric, *_ in lines:
