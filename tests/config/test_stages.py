@@ -84,7 +84,9 @@ def test_a_mistake_names_its_field(tmp_path: Path, text: str, stage: str | None,
 
 
 def test_a_mistyped_variable_is_refused(tmp_path: Path) -> None:
-    """As for every variable of leeward's own."""
+    """As is every variable of leeward's own; and each, where the file trusts none."""
     (tmp_path / "leeward.toml").write_text(FILE)
+    with pytest.raises(ConfigError, match="LEEWARD_STAGE is set, and trust_env in .* is false"):
+        load(tmp_path, f"trust_env = false{FILE}", "prod")
     with pytest.raises(ConfigError, match="did you mean LEEWARD_STAGE"):
         load_settings(file=tmp_path / "leeward.toml", env={"LEEWARD_STAGES": "prod"})

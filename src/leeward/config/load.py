@@ -121,6 +121,8 @@ def load_settings(
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
     config = _from_file(file, env, stage or env.get(STAGE) or None)
+    if env.get(STAGE):
+        _refuse_when_hardened(config, STAGE, "set stage in [deploy] of the file")
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
