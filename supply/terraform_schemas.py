@@ -31,6 +31,7 @@ USED: Final = """
 aws_apigatewayv2_api aws_apigatewayv2_api_mapping aws_apigatewayv2_authorizer
 aws_apigatewayv2_domain_name
 aws_apigatewayv2_integration aws_apigatewayv2_route aws_apigatewayv2_stage
+aws_cloudwatch_dashboard
 aws_cloudwatch_event_bus aws_cloudwatch_event_rule aws_cloudwatch_event_target
 aws_cloudwatch_log_group aws_cloudwatch_metric_alarm
 aws_dynamodb_table aws_iam_role aws_iam_role_policy

@@ -48,6 +48,8 @@ class Collected:
         """Return the points of every instrument; of a histogram, how many values it has."""
         data: Any = self.reader.get_metrics_data()
         found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        if data is None:  # no instrument has a value
+            return found
         for metric in data.resource_metrics[0].scope_metrics[0].metrics:
             for point in metric.data.data_points:
                 value = point.value if hasattr(point, "value") else point.count

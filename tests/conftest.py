@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from leeward import masking
 from tests.guard import clone_only, loopback_only
 
 settings.register_profile("leeward", derandomize=True, deadline=None)
@@ -17,6 +18,9 @@ settings.register_profile("few", settings.get_profile("leeward"), max_examples=2
 settings.load_profile("leeward")
 
 clone_only()
+
+masking.TESTING = "LEEWARD_OWN_TESTS"
+"""These tests hold what programs see, and not what a user's tests do."""
 
 HERE = Path(__file__).parent
 MEMORY = Path("/dev/shm")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward import Client
+from leeward import Client, Event
 from leeward.calls import Invoke, Key, Load
 from leeward.errors import ConfigError, Outcome, TargetUnavailable
 from leeward.local import Local
@@ -127,3 +130,35 @@ def test_a_fault_that_would_never_happen_is_refused(wrong: dict[str, Any], compl
     """Otherwise a test would pass because nothing failed."""
     with pytest.raises(ConfigError, match=complaint):
         FaultyDriver(Scripted("a")).fail(Fault.REFUSE, **wrong)
+
+
+FAILING = """
+from leeward import Event
+from leeward.calls import Invoke
+from leeward.values import InvokeResult, Record
+
+
+def test_event():
+    assert Event("a", {"id": "42"}) == Event("a", {"id": "43"})
+
+
+def test_record():
+    assert Record({"id": "44"}, "r", "local") is None
+
+
+def test_result():
+    assert InvokeResult("46", "local", "k") == repr(Invoke("f", b"secret", "k"))
+"""
+
+
+def test_a_failed_assertion_of_a_user_shows_what_differs(tmp_path: Path) -> None:
+    """Under pytest, values of the user's own are shown in full; elsewhere, and calls, never."""
+    (tmp_path / "test_it.py").write_text(FAILING)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    for shown in ("={'id': '42'}) == Event(", "item={'id': '44'}", "value='46'", "<bytes: 6>"):
+        assert shown in done.stdout, done.stdout
+    assert repr(Event("order.created", {"id": "42"})).startswith(
+        "Event(type='order.created', data=<"
+    )

@@ -6,6 +6,7 @@ added later as well, is shown by its type and size alone.
 
 from __future__ import annotations
 
+import os
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,28 @@ def mask(value: Any, shown: str = "") -> str:
     fields = (
         f"{name}={field!r}" if name in names else f"{name}={outline(field)}"
         for name, field in zip(value._fields, value, strict=True)
+    )
+    return f"{type(value).__name__}({', '.join(fields)})"
+
+
+TESTING = "PYTEST_CURRENT_TEST"
+"""The variable that pytest sets while a test runs.
+https://docs.pytest.org/en/stable/example/simple.html#pytest-current-test-environment-variable
+"""
+
+
+def mask_data(value: Any, shown: str) -> str:
+    """Write a named tuple of a user's own data like `mask`; in a test of pytest, with its data.
+
+    There a failed assertion has to show what differs; and what a test is given is not a secret.
+    What is as it is by default is left out.
+    """
+    if TESTING not in os.environ:
+        return mask(value, shown)
+    fields = (
+        f"{name}={field!r}"
+        for name, field in zip(value._fields, value, strict=True)
+        if name not in value._field_defaults or field is not value._field_defaults[name]
     )
     return f"{type(value).__name__}({', '.join(fields)})"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
+from leeward.entropy import time_of_id
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import mask
 from leeward.records import NamedTuple
@@ -290,6 +291,41 @@ class SubscriptionStore(Protocol):
         """Return the subscriptions, each with the type of its events."""
 
 
+class Depth(NamedTuple):
+    """How much there is for a recipient, counted as far as it was asked for.
+
+    Attributes:
+        recipient: who gets it.
+        waiting: rows that are neither done nor dead.
+        dead: those that were given up.
+        key: the idempotency key of the first one that waits; None where none does.
+    """
+
+    recipient: Recipient
+    waiting: int
+    dead: int
+    key: str | None
+
+    def __repr__(self) -> str:
+        return mask(self, "recipient waiting dead")
+
+
+def sent_at(depth: Depth) -> float | None:
+    """Return when the first row that waits was sent, in Unix seconds, as its key says it.
+
+    leeward makes keys with the time in them. None for the key of somebody else.
+    """
+    last = (depth.key or "").rpartition("#")[2]
+    if depth.recipient.bus != SCHEDULE:
+        return time_of_id(last)
+    from datetime import datetime  # who has no schedules does without
+
+    try:
+        return datetime.fromisoformat(last).timestamp()
+    except ValueError:
+        return None
+
+
 class Backlog(NamedTuple):
     """How many rows of a recipient a store has.
 
@@ -315,6 +351,14 @@ class Backlog(NamedTuple):
 
 class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
+
+    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
+        """Count rows without their documents, and hold up no writer for long.
+
+        Args:
+            known: whose rows are counted; what was given up, also for others.
+            most: rows of one recipient; more are not counted.
+        """
 
     def measure(self, bus: str | None) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""

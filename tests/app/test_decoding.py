@@ -80,6 +80,27 @@ class Checked(msgspec.Struct):
     inner: Struct
 
 
+class Item(msgspec.Struct):
+    sku: str
+    qty: int = 1
+
+
+class Basket(msgspec.Struct):
+    lines: list[Item]
+    by_name: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
+
+
+class Exact(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    a_b: int
+    pair: tuple[int, str]
+    inner: Struct | None = None
+
+
+class Limited(pydantic.BaseModel, extra="forbid"):
+    qty: int = pydantic.Field(gt=3)
+    name: str = pydantic.Field(max_length=2)
+
+
 class Model(pydantic.BaseModel):
     number: int
     lines: list[ModelLine] = []
@@ -243,7 +264,48 @@ def test_everything_that_does_not_fit_is_told_at_once() -> None:
                 ("$.inner.kind", "one of its values"),
             ],
         ),
+        (
+            Basket,
+            {"lines": [{"qty": "x"}, {"sku": 1}], "by_name": {"a": "x", "b": 0}},
+            [
+                ("$.lines[0].sku", "str"),
+                ("$.lines[0].qty", "int"),
+                ("$.lines[1].sku", "str"),
+                ("$.by_name[...]", "int"),
+                ("$.by_name[...]", "int >= 1"),
+            ],
+        ),
+        (
+            Exact,
+            {"aB": "x", "pair": [1, 2], CANARY: 1, "inner": {"number": "x", "kind": "c"}},
+            [
+                ("$.aB", "int"),
+                ("$.pair[1]", "str"),
+                ("$.inner.number", "int"),
+                ("$.inner.kind", "one of its values"),
+                ("$", "without further fields"),
+            ],
+        ),
+        (
+            Limited,
+            {"qty": 1, "name": CANARY, "more": 1},
+            [
+                ("$.qty", "valid (greater_than 3)"),
+                ("$.name", "valid (string_too_long 2)"),
+                ("$[...]", "valid (extra_forbidden)"),
+            ],
+        ),
+        (dict[str, int], {"a": "x", "b": 1, "c": "y"}, [("$[...]", "int")] * 2),
+        (tuple[int, str, int], ["x", 1, 2], [("$[0]", "int"), ("$[1]", "str")]),
+        (
+            dict[str, Line],
+            {"a": {"sku": 1, "qty": "x"}, "b": {}},
+            [("$[...].sku", "str"), ("$[...].qty", "int"), ("$[...].sku", "str")],
+        ),
         (list[int], ["x"] * 50, [(f"$[{n}]", "int") for n in range(20)]),
+        (dict[str, int], dict.fromkeys(map(str, range(30)), "x"), [("$[...]", "int")] * 20),
+        (Basket, {"lines": [{}] * 50},
+         [(f"$.lines[{n}].sku", "str") for n in range(20)]),
     ]  # fmt: skip
     for annotation, value, expected in table:
         with pytest.raises(InvalidInput) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from leeward import App, Client, Context, Event
 from leeward.app import Message, Problem
-from leeward.errors import ConfigError, InvalidRequest
+from leeward.errors import ConfigError, FunctionError, InvalidRequest
 from leeward.local import Local
 from leeward.testing import Deployed, FaultyDriver, Logged, Ran, recorded_logs
 
@@ -106,3 +107,94 @@ def test_what_was_published_and_logged_is_at_hand() -> None:
     assert [(event.id, event.data) for event in faulty.published] == [("e", {"id": "1"})]
     assert logs[0] == Logged("leeward.delivery", "WARNING", "handler_failed", logs[0].facts)
     assert (logs[0].facts["error"], logs[-1].event) == ("KeyError", "dead_lettered")
+
+
+def failing_app() -> App:
+    """Make an app whose handlers all fail, with what they were given in the text."""
+    app = App("shop")
+
+    def deep(given: object) -> None:
+        raise ValueError(given)
+
+    @app.function(name="call", queued=True)
+    def call(given: dict[str, Any]) -> None:
+        deep(given)
+
+    @app.function(name="coroutine")
+    async def coroutine(given: dict[str, Any]) -> None:
+        deep(given)
+
+    @app.function(name="own", queued=True)
+    def own(given: dict[str, Any]) -> None:
+        raise ConfigError("name the table in leeward.toml") from KeyError(given)
+
+    @app.on_message("parcels", name="message")
+    def message(given: dict[str, Any]) -> None:
+        deep(given)
+
+    @app.on_event("orders", "order.created", name="event")
+    def event(given: Event) -> None:
+        deep(given.data)
+
+    @app.on_schedule("*/5 * * * *", name="schedule")
+    def schedule(time: datetime) -> None:
+        deep(time)
+
+    return app
+
+
+GIVEN = {"card": "canary-8e03"}
+
+
+def places_in(logs: list[Logged]) -> dict[str, dict[str, Any]]:
+    """Return the facts of each handler that has failed, by its name; nothing may hold a value."""
+    failed = [each for each in logs if each.event == "handler_failed"]
+    assert "canary" not in repr(logs)
+    assert "2026" not in repr(failed)
+    named = ((each.facts.get("function") or each.facts.get("subscriber"), each) for each in failed)
+    return {str(name): dict(each.facts) for name, each in named}
+
+
+def check_places(found: dict[str, dict[str, Any]], names: set[str]) -> None:
+    """Check that each failure has its place: the line that raised it, behind its handler's."""
+    assert found.keys() == names
+    for name, facts in found.items():
+        *_, outer, inner = facts["at"].split(", ") if name != "own" else ("", "", facts["at"])
+        function = "own" if name == "own" else "deep"
+        assert f"{__file__}:" in inner
+        assert inner.endswith(f".{function}")
+        assert name == "own" or outer.endswith(f".{name}")
+    assert found["own"]["text"] == "name the table in leeward.toml"
+    assert found["own"]["causes"] == "KeyError"
+
+
+def test_a_failure_is_found_by_its_place_on_each_cloud(
+    deployed: Callable[[App], Deployed],
+) -> None:
+    """File, line and function of the handler's own code, and no value; texts of leeward's own."""
+    cloud = deployed(failing_app())
+    with recorded_logs() as logs:
+        for name in ("call", "coroutine", "own"):
+            assert cloud.call(name, GIVEN).failed
+        assert cloud.message("message", GIVEN).failed
+        assert cloud.event("event", Event("order.created", GIVEN)).failed
+        assert cloud.schedule("schedule", TIME).failed
+    check_places(places_in(logs), {"call", "coroutine", "own", "message", "event", "schedule"})
+
+
+def test_a_failure_is_found_by_its_place_in_this_process() -> None:
+    """With the embedded target: of what is delivered in the log, of what is called in the cause."""
+    local = Local()
+    with Client(local, app=failing_app()) as client, recorded_logs() as logs:
+        with pytest.raises(FunctionError) as raised:
+            client.invoke("coroutine", GIVEN)
+        for name in ("call", "own", "parcels"):
+            client.enqueue(name, GIVEN)
+        client.publish_event("orders", "order.created", GIVEN)
+        local.wait_idle(30)
+    found = places_in(logs)
+    found["message"] = found.pop("parcels")
+    check_places(found, {"call", "own", "message", "event"})
+    cause = raised.value.__cause__
+    assert cause is not None
+    assert traceback.extract_tb(cause.__traceback__)[-1].name == "deep"

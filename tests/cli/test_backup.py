@@ -61,6 +61,8 @@ def test_a_person_reads_what_was_proved(leeward: Leeward) -> None:
     )
     assert "1 backups stay" in leeward("backup", "prune", "orders", *STORE).out
     assert "No backups." in leeward("backup", "list", "things", *STORE).err
+    empty = leeward("backup", "create", "nosuch", *STORE, "--at", "local")
+    assert (empty.code, "The table nosuch has no items" in empty.err) == (0, True)
 
 
 def test_what_is_wrong_has_an_exit_code_of_its_own(leeward: Leeward, bare: Path) -> None:

@@ -36,7 +36,7 @@ BACKUPS = "create list check restore drill schedule prune native".split()
 """Of `leeward backup`."""
 EDGES = "check export package associate".split()
 """Of `leeward edge`."""
-EXPORTS = ["terraform", "cloudformation"]
+EXPORTS = ["terraform", "cloudformation", "grafana"]
 """Of `leeward export`."""
 KEYS = ["list", "show", "settle", "release", "void"]
 """Of `leeward keys`."""

@@ -10,6 +10,7 @@ from leeward.stores import (
     LEASE_EXPIRED,
     AttemptFailure,
     Backlog,
+    Depth,
     LeasedRow,
     LeaseEnd,
     NewRow,
@@ -286,3 +287,20 @@ class RowsContract:
         everywhere = [(each.recipient, each.waiting) for each in rows.store.measure(None)]
         assert everywhere == [(HERE, 0), (THERE, 1), (Recipient("other", "here"), 1)]
         assert not rows.store.has_waiting(HERE, "a")
+
+    def test_what_there_is_is_counted_without_its_documents(self, rows: Rows) -> None:
+        """For those who are asked for, as far as asked; what was given up, also for others."""
+        rows.add("a0")
+        rows.add("a1", "a2", "a3", lane="a")
+        rows.add("b1", to=THERE)
+        other = Recipient("other", "there")
+        assert rows.store.depths([HERE, other], 9) == [
+            Depth(HERE, 4, 0, "a0"),
+            Depth(other, 0, 0, None),
+        ]
+        assert rows.store.depths([HERE], 2) == [Depth(HERE, 2, 0, "a0")]
+        ends = [
+            LeaseEnd(row, AttemptFailure("E", again=False)) for row in rows.take(Room(9, 9)).rows
+        ]
+        rows.finish(*ends)
+        assert rows.store.depths([THERE], 9) == [Depth(HERE, 2, 2, "a2"), Depth(THERE, 1, 0, "b1")]

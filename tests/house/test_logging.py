@@ -71,6 +71,38 @@ def test_no_logging_call_is_handed_content() -> None:
     assert wrong == {}
 
 
+def placeless_in(source: str) -> list[str]:
+    """Give the functions in `source` that log the class of an exception without its place."""
+    return [
+        function.name
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and "failure_facts" not in ast.unparse(function)
+        and any(
+            isinstance(node, ast.Call)
+            and _is_logging(node)
+            and any(
+                "type(" in ast.unparse(each.value) or "class_name(" in ast.unparse(each.value)
+                for each in node.keywords
+            )
+            for node in ast.walk(function)
+        )
+    ]
+
+
+def test_an_exception_is_logged_with_the_place_that_it_comes_from() -> None:
+    """A class alone leaves whoever reads the log without a file and a line to look at."""
+    wrong = {
+        str(path.relative_to(ROOT)): found
+        for folder in ("src", "adapters", "backup/src", "drill/src")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (found := placeless_in(path.read_text(encoding="utf-8")))
+    }
+    assert wrong == {}
+    bare = "def f(error):\n    log_event(LOGGER, 'error', 'x', error=type(error).__name__)\n"
+    assert placeless_in(bare) == ["f"]
+
+
 @each_row(
     "line",
     [

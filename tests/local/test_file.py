@@ -119,6 +119,7 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
         "DROP INDEX items_order",
+        "DROP INDEX deliveries_dead",
         *(f"DROP TRIGGER {each}" for each in ("item_replaced", "item_deleted")),
         *(
             f"DROP TABLE {each}"

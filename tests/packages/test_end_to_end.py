@@ -95,6 +95,9 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     first, second = (Path(each["zip"]).read_bytes() for each in results)
     assert first == second
     assert results[0]["sha256"] == results[1]["sha256"]
+    why = {each["name"]: each["why"] for each in results[0]["report"]["packages"]}
+    assert why["leeward"] == ["leeward"]
+    assert all(why.values())
     templates = [[Path(file).read_text() for file in each["template"]] for each in results]
     assert templates[0]
     assert templates[0] == templates[1]

@@ -26,7 +26,7 @@ from leeward_deploy.build import (
     wrong_wheels,
 )
 from leeward_deploy.entry import entry_text, find_app, handler_calls, load_app
-from leeward_deploy.imports import check_imports
+from leeward_deploy.imports import Contents, check_imports
 from leeward_deploy.recipe import Entry, Limit
 from leeward_deploy.sources import copy_files, modules_in, sources_of
 from leeward_deploy.uv import (
@@ -241,19 +241,53 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     assert "data" in sources_of(shop, (), shop / "build").kept
 
 
+TYPES = "from typing import TYPE_CHECKING\n"
+
 IMPORTS: dict[str, tuple[str, str | None]] = {
     "what is not required": (
         "import os, there.deep, pydantic",
-        "shop.py, line 1, imports pydantic, .* add pydantic to requirements.txt",
+        "shop.py, line 1, imports pydantic, .* add pydantic to own.txt",
+    ),
+    "all of them at once": (
+        "import one\nimport two\nimport one.more",
+        "line 1, imports one; shop.py, line 2, imports two, which .* add one, two to",
     ),
     "in a function": ("def f():\n    import nowhere", "shop.py, line 2, imports nowhere"),
+    "in a class": ("class A:\n    import nowhere", "shop.py, line 2, imports nowhere"),
+    "by its name": ("x = import_module('nowhere.a')", "shop.py, line 1, imports nowhere.a"),
+    "by its name, as Python does": ("__import__('nowhere')", "line 1, imports nowhere"),
+    "by a name that only a run tells": ("import_module(f'{x}.y')", None),
     "in a module of its own": ("from .pkg import part", "pkg/part.py, line 1, imports far"),
     "in a module of its own, by its name": ("import pkg.part", "pkg/part.py, line 1, imports far"),
+    "in its own, by a relative name": ("import_module('.pkg.part', 'x')", "imports far"),
+    "of its own that stays behind": (
+        "from pkg import left",
+        "shop.py, line 1, imports pkg, which is in .*, and stays behind; .* .leewardignore",
+    ),
+    "with the name of its data": ("import data", "add data to own.txt"),
     "of a namespace": ("from space.in_it import gone", "line 1, imports space.in_it"),
     "of a namespace, there": ("from space.in_it import one", None),
-    "with another name": ("import ruamel.yaml", "add ruamel.yaml to requirements.txt"),
+    "with another name": ("import ruamel.yaml", "add ruamel.yaml to own.txt"),
+    "of several that have its first name": ("from many import a", "add many.a to own.txt"),
     "where it may be missing": ("try:\n    import nowhere\nexcept ImportError:\n    pass", None),
-    "for types": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nope", None),
+    "where it may be missing, too": ("with suppress(ImportError):\n    import nowhere", None),
+    "where it was looked for": ("if find_spec('nowhere'):\n    import nowhere", None),
+    "where nothing goes without it": (
+        "try:\n    import nowhere\nexcept ImportError as error:\n    raise Error from error",
+        "imports nowhere",
+    ),
+    "for types": (f"{TYPES}if TYPE_CHECKING:\n    import nope", None),
+    "for a run": (f"{TYPES}if not TYPE_CHECKING:\n    import nope", "imports nope"),
+    "for a run, else": (f"{TYPES}if TYPE_CHECKING:\n    pass\nelse:\n    import nope", "nope"),
+    "on another system": ("if sys.platform == 'win32':\n    import nowhere", None),
+    "on this system": ("if sys.platform != 'win32':\n    import nowhere", "imports nowhere"),
+    "on an older Python": ("if sys.version_info < (3, 13):\n    import tomli", None),
+    "on this Python": ("if sys.version_info >= (3, 13) or x:\n    import tomli", "tomli"),
+    "on some": ("if sys.argv and sys.version_info > (3, 9):\n    import tomli", "tomli"),
+    "as a program": ("if __name__ == '__main__':\n    import click", None),
+    "that this Python has no more": ("import cgi.x", "cgi.x, which Python 3.13 does not have any"),
+    "that has no such part": ("from leeward.testing import A", "which no package has: leeward's"),
+    "that is no part either here": ("import there.made_by_code", None),
     "that the platform has": ("import boto3.session", None),
     "that the platform installs": ("import flask", None),
     "native": ("import fast", None),
@@ -265,28 +299,26 @@ def test_what_code_imports_is_in_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str | None
 ) -> None:
     """From the entry on; what nothing imports is not asked."""
-    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"]}
+    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"], "many": ["pip", "pytest"]}
     monkeypatch.setattr("leeward_deploy.imports.packages_distributions", lambda: known)
     own = {
         "shop.py": text,
         "pkg/__init__.py": "",
         "pkg/part.py": "import far",
+        "data/a.csv": "",
         "tool.py": "import x",
     }
-    shop = files(tmp_path / "shop", own)
+    shop = files(tmp_path / "shop", {**own, "pkg/left.py": ""})
     there = ("there/__init__.py", "space/in_it/one.py", "fast.cpython-311-x86_64-linux-gnu.so")
-    place = files(tmp_path / "place", dict.fromkeys(there, ""))
-
-    def check() -> None:
-        check_imports(
-            *(shop, tuple(own), {"shop", "handler"}, place), provided=("boto3",), built=("flask",)
-        )
-
+    place = files(tmp_path / "place", dict.fromkeys((*there, "leeward/__init__.py"), ""))
+    contents = Contents(
+        *(shop, tuple(own), place, ("boto3",), ("flask",)), python=(3, 13), listed="own.txt"
+    )
     if told is None:
-        check()
+        check_imports(contents, {"shop", "handler"})
         return
     with pytest.raises(ConfigError, match=told):
-        check()
+        check_imports(contents, {"shop", "handler"})
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:

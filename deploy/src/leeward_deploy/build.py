@@ -20,7 +20,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from leeward.errors import ConfigError
 from leeward_deploy.entry import entry_text, handler_calls
-from leeward_deploy.imports import check_imports
+from leeward_deploy.imports import Contents, check_imports
+from leeward_deploy.inventory import Inventory, owners_in, parts_in, roots_of
 from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe, Template
 from leeward_deploy.sources import copy_files
 from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
@@ -110,6 +111,7 @@ class Origin(NamedTuple):
         denied: what stays behind because such files hold secrets or data.
         settings: a file that becomes the package's ``leeward.toml``; None for that of the folder.
         embedded: the settings name the embedded target.
+        left_out: all that stays behind, each with the reason.
     """
 
     folder: Path
@@ -120,6 +122,7 @@ class Origin(NamedTuple):
     denied: Sequence[str] = ()
     settings: Path | None = None
     embedded: bool = False
+    left_out: Sequence[tuple[str, str]] = ()
 
 
 class Package(NamedTuple):
@@ -133,6 +136,7 @@ class Package(NamedTuple):
         zlib: whose version decides on the zip's bytes.
         sizes: bytes, by ``zip`` and ``folder``.
         notes: what there is to say of it.
+        inventory: what is in it, and why.
     """
 
     folder: Path
@@ -142,6 +146,7 @@ class Package(NamedTuple):
     zlib: str
     sizes: Mapping[str, int]
     notes: tuple[str, ...]
+    inventory: Inventory
 
 
 def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: str) -> Package:
@@ -170,7 +175,7 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
     with _beside(out) as place:
         work = Path(place).resolve()
         made = work / name
-        text = _assemble(spec, recipe, origin, made, work)
+        text, inventory = _assemble(spec, recipe, origin, made, work)
         content = pack(made)
         sizes = {
             "zip": len(content),
@@ -190,7 +195,8 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
         made.replace(folder)
         archive.write_bytes(content)
         listed.write_text(text, encoding="utf-8")
-    return Package(folder, archive, listed, sha256(content).hexdigest(), ZLIB, sizes, notes)
+    digest = sha256(content).hexdigest()
+    return Package(folder, archive, listed, digest, ZLIB, sizes, notes, inventory)
 
 
 def write_template(recipe: Recipe, out: Path) -> tuple[Template, ...]:
@@ -249,8 +255,10 @@ def wrong_wheels(place: Path, goal: Goal) -> list[str]:
     return said
 
 
-def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, work: Path) -> str:
-    """Fill the folder `made`; return the list of what is required."""
+def _assemble(
+    spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, work: Path
+) -> tuple[str, Inventory]:
+    """Fill the folder `made`; return the list of what is required, and what is in it."""
     goal = Goal(spec.python, ARCHES[spec.arch], recipe.system.glibc)
     place = made / recipe.place
     place.mkdir(parents=True)
@@ -259,17 +267,18 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         built = _closure(recipe.built, pinned, goal, origin.source, work)
         own = [each for each in pinned if each.name not in built]
         install(own, goal, origin.source, place, work)
-        clean(place, unused_rooms(place, origin))
+        owners, unused = _trim(place, origin)
         wrong = wrong_wheels(place, goal)
         if wrong:
             raise NotLoadable("; ".join(wrong))
         entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
         made_here = (file.removesuffix(".py") for file in recipe.files)
-        check_imports(
-            *(origin.folder, origin.files, entries, place),
-            provided=(*recipe.provided, *made_here),
-            built=built,
+        contents = Contents(
+            *(origin.folder, origin.files, place, (*recipe.provided, *made_here), built),
+            python=goal.version(),
+            listed=origin.requires[0].name if origin.requires else LIST,
         )
+        check_imports(contents, entries)
     except NotLoadable as error:
         where = f"{recipe.system.name} (glibc {'.'.join(map(str, recipe.system.glibc))})"
         raise ConfigError(
@@ -286,7 +295,26 @@ def _assemble(spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, wor
         lines = [each.line() for each in pinned if not recipe.built or each.name in built]
         more[LIST] = "".join(f"{line}\n" for line in lines).encode()
     write_files(made, more)
-    return "".join(f"{each.line()}\n" for each in pinned)
+    return "".join(f"{each.line()}\n" for each in pinned), Inventory(
+        parts_in(place, owners, roots_of(recipe.requires, origin.requires)),
+        {file: (made / file).stat().st_size for file in origin.files},
+        tuple(sorted(more)),
+        unused,
+    )
+
+
+def _trim(place: Path, origin: Origin) -> tuple[dict[str, str], dict[str, int]]:
+    """Remove what the package does not need of what was installed.
+
+    Return which distribution each file is of, and the bytes of the rooms that were removed.
+    """
+    owners, rooms = owners_in(place), unused_rooms(place, origin)
+    unused = {
+        room: sum((place / path).stat().st_size for path in owners if path.startswith(room))
+        for room in (*IDLE, *rooms)
+    }
+    clean(place, rooms)
+    return owners, {room: size for room, size in unused.items() if size}
 
 
 def _closure(

@@ -1,25 +1,39 @@
 """What the code of an app imports, and whether a package has it: read from texts, nothing is run.
 
 Followed are the modules of the app itself, from its entry on; a script or a tool beside them that
-nothing imports is not asked.
+nothing imports is not asked. An import by name, such as ``import_module("x")``, counts where the
+name is a text. One that is never reached there (another system, an older Python, only types) does
+not count, nor one that the code can do without.
 """
 
 from __future__ import annotations
 
 import ast
+import operator
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.errors import ConfigError
 
-_MISSING: Final = ("ImportError", "ModuleNotFoundError", "Exception")
+_MISSING: Final = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
 """What code catches that does without a module."""
 
 _NATIVE: Final = (".so", ".pyd")
+
+MOST_NAMED: Final = 8
+"""Imports that one message names."""
+
+REMOVED: Final = {
+    (3, 12): "asynchat asyncore distutils imp smtpd",
+    (3, 13): "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib "
+    "ossaudiodev pipes sndhdr spwd sunau telnetlib uu xdrlib",
+}
+"""Modules that the standard library has no more, since a version of Python. Source: "Removed" in
+"What's New In Python 3.12" and 3.13, and PEP 594."""
 
 
 class Import(NamedTuple):
@@ -35,74 +49,280 @@ class Import(NamedTuple):
     names: tuple[str, ...]
     line: int
 
+    def parts(self) -> Iterator[str]:
+        """Yield what is taken out of the module, as modules that it may have."""
+        return (f"{self.module}.{name}" for name in self.names)
 
-def imports_in(text: str, package: str = "") -> Iterator[Import]:
+
+class Contents(NamedTuple):
+    """What a package will have.
+
+    Attributes:
+        folder: of the user.
+        files: of it that go along.
+        place: where what is required was installed.
+        provided: modules that the platform has.
+        built: distributions that the platform installs by itself.
+        python: of the platform, such as ``(3, 13)``.
+        listed: the file with what the app requires.
+    """
+
+    folder: Path
+    files: Collection[str]
+    place: Path
+    provided: Collection[str] = ()
+    built: Collection[str] = ()
+    python: tuple[int, int] = sys.version_info[:2]
+    listed: str = "requirements.txt"
+
+
+def imports_in(
+    text: str, package: str = "", python: tuple[int, int] = sys.version_info[:2]
+) -> Iterator[Import]:
     """Yield what a module imports, other than what it can do without, or only types are of.
 
     Args:
         text: of the module.
         package: that it is in, by which its relative imports are read.
+        python: that it runs on; what is for others is not imported.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return
-    yield from _below(tree, package)
+    yield from _Reader(package, python).below(tree)
 
 
-def check_imports(
-    folder: Path,
-    files: Collection[str],
-    entries: Collection[str],
-    place: Path,
-    *,
-    provided: Collection[str] = (),
-    built: Collection[str] = (),
-) -> None:
+def check_imports(contents: Contents, entries: Collection[str]) -> None:
     """Check that a package has whatever the app's code imports.
 
     Args:
-        folder: of the user.
-        files: of it that go along.
+        contents: of the package.
         entries: modules that the platform loads.
-        place: where what is required was installed.
-        provided: modules that the platform has.
-        built: distributions that the platform installs by itself.
 
     Raises:
-        ConfigError: something is missing; the file, the line and a remedy are named.
+        ConfigError: something is missing; each file and line is named, and a remedy.
     """
-    for file, found in _reachable(folder, files, entries):
-        top = found.module.partition(".")[0]
-        known = top in sys.stdlib_module_names or any(
-            found.module == each or found.module.startswith(f"{each}.") for each in provided
-        )
-        is_own = any(each == f"{top}.py" or each.startswith(f"{top}/") for each in files)
-        if known or is_own or _is_there(place, found):
+    missing: dict[str, str] = {}
+    left_out: list[str] = []
+    for file, found in _reachable(contents, entries):
+        if _has(contents, found):
             continue
-        offered = packages_distributions().get(top, [])
-        if any(re.sub(r"[-_.]+", "-", each).lower() in built for each in offered):
+        where = f"{file}, line {found.line}, imports {found.module}"
+        if any(_is_own(contents.folder, each) for each in (found.module, *found.parts())):
+            left_out.append(where)
             continue
-        name = offered[0] if len(offered) == 1 else top
+        if found.module.partition(".")[0].startswith("leeward"):
+            raise ConfigError(
+                f"{where}, which no package has: leeward's command line, its workers, and what "
+                "tests use are left out; import it in code that functions do not load"
+            )
+        name = distribution_of(next(found.parts(), found.module))
+        if re.sub(r"[-_.]+", "-", name).lower() not in contents.built:
+            missing.setdefault(name, where)
+    if left_out:
         raise ConfigError(
-            f"{file}, line {found.line}, imports {found.module}, which the package would not have; "
-            f"add {name} to requirements.txt, or catch ImportError where it may be missing"
+            f"{_join_places(left_out)}, which is in {contents.folder}, and stays behind; a line "
+            "like !name in .leewardignore takes it along"
+        )
+    gone = [name for name in missing if _lacks_by_now(name, contents.python)]
+    if gone:
+        version = ".".join(map(str, contents.python))
+        raise ConfigError(
+            f"{_join_places([missing[each] for each in gone])}, which Python {version} does not "
+            "have any more; use something else, or package for an older one with --python"
+        )
+    if missing:
+        raise ConfigError(
+            f"{_join_places([*missing.values()])}, which the package would not have; add "
+            f"{', '.join(missing)} to {contents.listed}, or catch ImportError where it may be "
+            "missing, and go on without it"
         )
 
 
-def _below(node: ast.AST, package: str) -> Iterator[Import]:
-    for each in ast.iter_child_nodes(node):
-        if isinstance(each, ast.Import):
-            yield from (Import(alias.name, (), each.lineno) for alias in each.names)
-        elif isinstance(each, ast.ImportFrom):
-            yield from _names_in(each, package)
-        elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
-            for part in (*each.handlers, *each.orelse, *each.finalbody):
-                yield from _below(part, package)
-        elif isinstance(each, ast.If) and "TYPE_CHECKING" in ast.unparse(each.test):
-            yield from _below(ast.Module(each.orelse, []), package)
-        else:
-            yield from _below(each, package)
+def distribution_of(module: str) -> str:
+    """Return the distribution that has a module here; the first part of its name if none has.
+
+    Parts of a namespace are told apart by their files.
+    """
+    top = module.partition(".")[0]
+    offered = packages_distributions().get(top, [])
+    if len(set(offered)) == 1:
+        return offered[0]
+    if offered:
+        from importlib.metadata import files
+
+        path = module.replace(".", "/")
+        for name in sorted(set(offered)):
+            known = [each.as_posix() for each in files(name) or ()]
+            if any(each.startswith((f"{path}/", f"{path}.")) for each in known):
+                return name
+        return module
+    return top
+
+
+def _join_places(places: list[str]) -> str:
+    rest = len(places) - MOST_NAMED
+    more = f"; and {rest} more" if rest > 0 else ""
+    return "; ".join(places[:MOST_NAMED]) + more
+
+
+def _lacks_by_now(module: str, python: tuple[int, int]) -> bool:
+    """Return whether the standard library of a Python has a module no more."""
+    return any(
+        version <= python and module.partition(".")[0] in names.split()
+        for version, names in REMOVED.items()
+    )
+
+
+def _has(contents: Contents, found: Import) -> bool:
+    """Return whether a package, or the platform, has a module."""
+    top = found.module.partition(".")[0]
+    if any(
+        found.module == each or found.module.startswith(f"{each}.") for each in contents.provided
+    ):
+        return True
+    own = {f for f in contents.files if f == f"{top}.py" or f.startswith(f"{top}/")}
+    if any(file.endswith((".py", *_NATIVE)) for file in own):
+        needed = (found.module, *found.parts())
+        return all(_files_below(each, own) or not _is_own(contents.folder, each) for each in needed)
+    if top in sys.stdlib_module_names:
+        return not _lacks_by_now(top, contents.python) or _is_there(contents.place, found)
+    return _is_there(contents.place, found) and not _lacks_part(contents.place, found)
+
+
+def _files_below(module: str, own: Collection[str]) -> list[str]:
+    """Return the files of the user's by which a module, or a folder of modules, is there."""
+    path = module.replace(".", "/")
+    return [each for each in own if each.startswith((f"{path}.", f"{path}/"))]
+
+
+def _is_own(folder: Path, module: str) -> bool:
+    """Return whether a module is in the user's folder."""
+    path = folder.joinpath(*module.split("."))
+    return _is_file(path) or (path / "__init__.py").is_file()
+
+
+def _lacks_part(place: Path, found: Import) -> bool:
+    """Return whether a package lacks a module that is a file here: a part that was left out of it.
+
+    A module that is not a file here either is made by code.
+    """
+    parts = found.module.split(".")
+    for module in (found.module, *found.parts()):
+        path = module.split(".")
+        if len(path) > 1 and not _is_own(place, module):
+            here = [Path(each or ".") for each in sys.path]
+            is_package = any((each.joinpath(*parts[:1]) / "__init__.py").exists() for each in here)
+            if is_package and any(_is_own(each, module) for each in here):
+                return True
+    return False
+
+
+class _Reader:
+    """Reads what the code of a module imports.
+
+    Args:
+        package: that the module is in.
+        python: that it runs on.
+    """
+
+    def __init__(self, package: str, python: tuple[int, int]) -> None:
+        self._package = package
+        self._python = python
+
+    def below(self, node: ast.AST) -> Iterator[Import]:
+        """Yield what is imported below a node."""
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.Import):
+                yield from (Import(alias.name, (), each.lineno) for alias in each.names)
+            elif isinstance(each, ast.ImportFrom):
+                yield from _names_in(each, self._package)
+            elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
+                for part in (*each.handlers, *each.orelse, *each.finalbody):
+                    yield from self.below(part)
+            elif isinstance(each, ast.With) and any(map(_suppresses, each.items)):
+                continue
+            elif isinstance(each, ast.If):
+                yield from self._of_branch(each)
+            else:
+                if isinstance(each, ast.Call):
+                    yield from _by_name(each, self._package)
+                yield from self.below(each)
+
+    def _of_branch(self, branch: ast.If) -> Iterator[Import]:
+        """Yield what the branches import that are taken on the platform."""
+        taken = _value_of(branch.test, self._python)
+        yield from self.below(ast.Module([ast.Expr(branch.test)], []))
+        if taken is not False and "find_spec" not in ast.unparse(branch.test):
+            yield from self.below(ast.Module(branch.body, []))
+        if taken is not True:
+            yield from self.below(ast.Module(branch.orelse, []))
+
+
+_COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def _value_of(test: ast.expr, python: tuple[int, int]) -> bool | None:
+    """Return what a condition is on the platform; None where only a run could tell."""
+    known = {
+        "sys.platform": "linux",
+        "os.name": "posix",
+        "platform.system()": "Linux",
+        "__name__": "a module",
+        "sys.version_info": python,
+        "sys.version_info[:2]": python,
+        "TYPE_CHECKING": False,
+    }
+    text = ast.unparse(test)
+    if text.rpartition(".")[2] == "TYPE_CHECKING":
+        return False
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _value_of(test.operand, python)
+        return None if inner is None else not inner
+    if isinstance(test, ast.BoolOp):
+        values = [_value_of(each, python) for each in test.values]
+        deciding = isinstance(test.op, ast.Or)
+        return deciding if deciding in values else None if None in values else not deciding
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        left, (right,) = ast.unparse(test.left), test.comparators
+        compare = _COMPARISONS.get(type(test.ops[0]))
+        try:
+            given = ast.literal_eval(right)
+            return None if compare is None else bool(compare(known[left], given))
+        except (KeyError, TypeError, ValueError):
+            return None
+    return None
+
+
+def _by_name(call: ast.Call, package: str) -> Iterator[Import]:
+    """Yield what is imported by a call whose argument is a text."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if name not in ("import_module", "__import__") or not call.args:
+        return
+    (given, *_) = call.args
+    if isinstance(given, ast.Constant) and isinstance(given.value, str):
+        level = len(given.value) - len(given.value.lstrip("."))
+        node = ast.ImportFrom(given.value[level:] or None, [ast.alias("*")], level)
+        node.lineno = call.lineno
+        yield from _names_in(node, package)
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    """Return whether a block goes on where a module is missing."""
+    call = item.context_expr
+    return (
+        isinstance(call, ast.Call)
+        and ast.unparse(call.func).rpartition(".")[2] == "suppress"
+        and any(ast.unparse(each) in _MISSING for each in call.args)
+    )
 
 
 def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
@@ -118,18 +338,19 @@ def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
 
 
 def _is_without(handler: ast.ExceptHandler) -> bool:
-    """Return whether a handler catches that a module is missing."""
+    """Return whether a handler catches that a module is missing, and goes on."""
     caught = handler.type
+    if isinstance(handler.body[-1], ast.Raise):
+        return False
     if caught is None:
         return True
     parts = caught.elts if isinstance(caught, ast.Tuple) else [caught]
     return any(ast.unparse(part) in _MISSING for part in parts)
 
 
-def _reachable(
-    folder: Path, files: Collection[str], entries: Collection[str]
-) -> Iterator[tuple[str, Import]]:
+def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[str, Import]]:
     """Yield what is imported by each module of the app that its entries lead to, with its file."""
+    files = contents.files
     left = [file for entry in entries for file in _files_of(entry, files)]
     seen: set[str] = set()
     while left:
@@ -138,8 +359,8 @@ def _reachable(
             continue
         seen.add(file)
         package = ".".join(Path(file).parent.parts)
-        text = (folder / file).read_text(encoding="utf-8", errors="replace")
-        for each in imports_in(text, package):
+        text = (contents.folder / file).read_text(encoding="utf-8", errors="replace")
+        for each in imports_in(text, package, contents.python):
             yield file, each
             left += _files_of(each.module, files)
             for name in each.names:

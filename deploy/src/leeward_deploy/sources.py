@@ -31,6 +31,10 @@ DENIED: Final = (
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
 
+CACHE: Final = "a cache"
+RISK: Final = "may hold secrets or data, or is a test"
+"""Reasons why a file stays behind."""
+
 IGNORE: Final = (".gitignore", ".leewardignore")
 """Files of the user with further patterns; the second has the last word."""
 
@@ -44,10 +48,12 @@ class Files(NamedTuple):
     Attributes:
         kept: paths of those that go along, in order.
         denied: paths of files and folders that stay behind by `DENIED`.
+        left: paths of all that stays behind but caches, each with the reason.
     """
 
     kept: tuple[str, ...]
     denied: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
 
 
 def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
@@ -58,7 +64,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             that reads a .gitignore is not installed.
     """
     ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
-    found, denied = [], []
+    kept: list[str] = []
+    left: list[tuple[str, str]] = []
     for where, folders, files in os.walk(folder):
         here = Path(where)
         below = here.relative_to(folder)
@@ -66,7 +73,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             (here / f"{name.removesuffix(_OUTPUT)}.zip").name in files
             for name in [file for file in files if file.endswith(_OUTPUT)]
         ):
-            folders.clear()  # an old output
+            folders.clear()
+            left.append((below.as_posix(), "an earlier output"))
             continue
         lines = [
             line
@@ -76,27 +84,24 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         ]
         if lines:
             ignored.append((below, _patterns(lines)))
-        kept = [each for each in folders if _is_kept(here / each, below / each, leave_out, out)]
-        folders[:] = []
-        for each in kept:
-            place = _ignoring(ignored, below / each, "/")
-            if place is not None:
-                denied += [(below / each).as_posix()] if place == 0 else []
-                continue
-            if (here / each).is_symlink():
+        for each in folders.copy():
+            path = below / each
+            why = _why_not(here / each, path, leave_out, out) or _list_against(ignored, path, "/")
+            if why is not None:
+                folders.remove(each)
+                left += [] if why == CACHE else [(path.as_posix(), why)]
+            elif (here / each).is_symlink():
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
-            folders.append(each)
         for file in files:
-            name = (below / file).as_posix()
-            if file.startswith(".") or _matches(file, MADE) or _matches(name, leave_out):
-                continue
-            place = _ignoring(ignored, below / file)
-            if place is not None:
-                denied += [name] if place == 0 else []
-                continue
-            _check_link(here / file, folder)
-            found.append(name)
-    return Files(tuple(sorted(found)), tuple(sorted(denied)))
+            path = below / file
+            why = _why_not(here / file, path, leave_out, out) or _list_against(ignored, path)
+            if why is None:
+                _check_link(here / file, folder)
+                kept.append(path.as_posix())
+            elif why != CACHE:
+                left.append((path.as_posix(), why))
+    denied = sorted(path for path, why in left if why == RISK)
+    return Files(tuple(sorted(kept)), tuple(denied), tuple(sorted(left)))
 
 
 def _patterns(lines: Iterable[str]) -> Any:
@@ -109,8 +114,8 @@ def _patterns(lines: Iterable[str]) -> Any:
     return GitIgnoreSpec.from_lines(lines)
 
 
-def _ignoring(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> int | None:
-    """Return the place of the list that leaves a path out; None for one that goes along.
+def _list_against(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> str | None:
+    """Return which list leaves a path out; None for one that goes along.
 
     Lists of folders further in come last, and the last one that names a path decides.
     """
@@ -119,7 +124,8 @@ def _ignoring(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") ->
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
             if found is not None:
-                decided = place if found else None
+                named = f"by {' or '.join(IGNORE)} of {below}" if place else RISK
+                decided = named if found else None
     return decided
 
 
@@ -181,14 +187,17 @@ def is_entry_of_another(text: str, file: str, platform: str) -> bool:
     return bool(named) and platform not in named
 
 
-def _is_kept(path: Path, below: Path, leave_out: Iterable[str], out: Path) -> bool:
-    return not (
-        path.name.startswith(".")
-        or _matches(path.name, CACHES)
-        or _matches(below.as_posix(), leave_out)
-        or (path / ENVIRONMENT).exists()
-        or path.resolve() == out.resolve()
-    )
+def _why_not(path: Path, below: Path, leave_out: Iterable[str], out: Path) -> str | None:
+    """Return why a file or folder stays behind, whatever lists say; None if nothing forbids it."""
+    if _matches(below.as_posix(), leave_out):
+        return "by --exclude"
+    if _matches(path.name, (*CACHES, *MADE)):
+        return CACHE
+    if path.name.startswith("."):
+        return "its name begins with a dot"
+    if (path / ENVIRONMENT).exists():
+        return "an environment of Python"
+    return "an earlier output" if path.resolve() == out.resolve() else None
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -68,16 +68,20 @@ class Goal(NamedTuple):
         platform = f"{self.machine}-manylinux_{level[0]}_{level[1]}"
         return ["--python-platform", platform, "--python-version", self.python]
 
+    def version(self) -> tuple[int, int]:
+        """Return Python's version as numbers."""
+        major, _, minor = self.python.partition(".")
+        return int(major), int(minor)
+
     def tags(self) -> frozenset[Tag]:
         """Return the tags of the wheels that load there."""
         major, minor = self.glibc
         platforms = [f"manylinux_{major}_{each}_{self.machine}" for each in range(minor, 4, -1)]
         older = [name for name, least in ALIASES.items() if (2, least) <= self.glibc]
         platforms += [f"{name}_{self.machine}" for name in older]
-        version = tuple(map(int, self.python.split(".")))
         interpreter = f"cp{self.python.replace('.', '')}"
-        native = cpython_tags(version, [interpreter], platforms)
-        return frozenset((*native, *compatible_tags(version, interpreter, platforms)))
+        native = cpython_tags(self.version(), [interpreter], platforms)
+        return frozenset((*native, *compatible_tags(self.version(), interpreter, platforms)))
 
 
 class PackageSource(NamedTuple):

@@ -10,7 +10,7 @@ from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, DeadRow, NewRow, Recipient
 from leeward.text import join_key
@@ -49,7 +49,7 @@ class DeadLetter(NamedTuple):
     time: float | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "bus event subscription attempts error id reason ran time")
+        return mask_data(self, "bus event subscription attempts error id reason ran time")
 
 
 class Bus:

@@ -559,7 +559,8 @@ class Dispatcher(Forkable):
 
 def _log_stall(error: Exception) -> None:
     reason = getattr(error, "reason", None)
-    log_event(LOGGER, "warning", "delivery_stalled", error=type(error).__name__, reason=reason)
+    facts = {"reason": reason, **failure_facts(error)}
+    log_event(LOGGER, "warning", "delivery_stalled", error=type(error).__name__, **facts)
 
 
 def _log(

@@ -25,7 +25,7 @@ from leeward._delivery.relay import (
     WaitingCall,
     row_of,
 )
-from leeward._delivery.sqlite_store import STATEMENTS, SqliteDeliveries
+from leeward._delivery.sqlite_store import INDEX_OF_DEAD, STATEMENTS, SqliteDeliveries
 from leeward._operations.errors import NOT_SPOOLED, SPOOL_FULL
 from leeward._operations.results import SPOOLED
 from leeward._sqlite.database import Database, Schema
@@ -51,7 +51,7 @@ LOGGER = "leeward.spool"
 PATH: Final = Path(".leeward/spool.sqlite3")
 """Below the working directory: where the events are if the configuration does not say."""
 
-SCHEMA: Final = Schema(int.from_bytes(b"lspl", "big"), 1, STATEMENTS)
+SCHEMA: Final = Schema(int.from_bytes(b"lspl", "big"), 2, STATEMENTS, {1: INDEX_OF_DEAD})
 
 POLICY: Final = DeliveryPolicy()
 

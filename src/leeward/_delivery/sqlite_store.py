@@ -23,6 +23,7 @@ from leeward.stores import (
     AttemptFailure,
     Backlog,
     DeadRow,
+    Depth,
     LeasedRow,
     LeaseEnd,
     NewRow,
@@ -62,11 +63,14 @@ STATEMENTS: Final = (
     """CREATE INDEX deliveries_by_lane ON deliveries (bus, subscriber, lane, id, due)
         WHERE NOT dead""",
     "CREATE INDEX deliveries_by_due ON deliveries (due) WHERE NOT dead",
+    "CREATE INDEX deliveries_dead ON deliveries (id, bus, subscriber, dead) WHERE dead",
 )
+INDEX_OF_DEAD: Final = STATEMENTS[-1:]
+"""What makes the rows of the second layout those of this one."""
 CHANGES: Final = tuple(
     f"ALTER TABLE deliveries ADD COLUMN {each}" for each in ("reason TEXT", "ran TEXT", "died REAL")
 )
-"""What makes the rows of the first layout those of this one."""
+"""What makes the rows of the first layout those of the second."""
 SERIES: Final = """CREATE TABLE series (
     name TEXT PRIMARY KEY,       -- of the schedule
     last REAL NOT NULL           -- Unix seconds: the last moment for which a message was kept
@@ -141,6 +145,16 @@ _MEASURE: Final = f"""SELECT sums.bus, sums.name, coalesce(waiting, 0),
         FROM deliveries WHERE NOT dead GROUP BY bus, subscriber) AS live
         ON live.bus = sums.bus AND live.name = sums.name
     LEFT JOIN deliveries ON id = first ORDER BY sums.bus, sums.name"""  # noqa: S608 - constants
+
+# The index alone is read, not the rows, and of those without an order the first has the least id.
+_DEPTH: Final = """SELECT number, idempotency_key FROM (
+    SELECT count(*) AS number, min(id) AS first FROM (
+        SELECT id FROM deliveries INDEXED BY deliveries_by_lane
+        WHERE NOT dead AND bus = ? AND subscriber = ? ORDER BY lane, id LIMIT ?))
+    LEFT JOIN deliveries ON id = first"""
+_COUNT_DEAD: Final = """SELECT bus, subscriber, count(*) FROM (
+    SELECT bus, subscriber FROM deliveries INDEXED BY deliveries_dead WHERE dead LIMIT ?)
+    GROUP BY bus, subscriber"""
 
 _BEGIN_SERIES: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
 _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
@@ -269,6 +283,21 @@ class SqliteDeliveries(SpoolRows):
         """Return whether a lane has rows that are neither done nor dead."""
         with self._database.read(PATIENCE) as connection:
             return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
+
+    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
+        """Count rows without their documents; dead ones of all recipients together up to `most`."""
+        with self._database.read(PATIENCE) as connection:
+            dead = {
+                Recipient(_readable(bus), _readable(subscriber)): count
+                for bus, subscriber, count in select(connection, _COUNT_DEAD, (most,))
+            }
+            found = []
+            for recipient in sorted({*known, *dead}):
+                count, key = connection.execute(_DEPTH, (*recipient, most)).fetchone()
+                found.append(
+                    Depth(recipient, count, dead.get(recipient, 0), _readable(key) or None)
+                )
+        return found
 
     def measure(self, bus: str | None) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""

@@ -24,7 +24,7 @@ from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.logs import log_event
+from leeward.logs import failure_facts, log_event
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
@@ -211,7 +211,10 @@ class Shared(Forkable):
                 return
             self.failed.add(id(listener))
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
-        log_event(LOGGER, "error", "listener_failed", listener=name, error=type(error).__name__)
+        facts = failure_facts(error)
+        log_event(
+            LOGGER, "error", "listener_failed", listener=name, error=type(error).__name__, **facts
+        )
 
     def run_beside(self, work: Callable[..., object], *arguments: object) -> None:
         """Run `work` on a thread; after the order was closed, not at all."""

@@ -74,6 +74,7 @@ class App:
     Attributes:
         name: as given.
         json_logs: as given.
+        otel: as given.
         handlers: by name, in the order of their definition; names are unique.
         workflows: definitions, in the order of their definition.
         clients: the clients that were opened with it.
@@ -83,6 +84,7 @@ class App:
         check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
+        self.otel = otel
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
         self.clients = Clients(self._open_client)

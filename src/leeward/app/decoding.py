@@ -247,11 +247,14 @@ def _tuple_reader(readers: Sequence[Reader]) -> Reader:
         if type(value) is not list or len(value) != len(readers):
             raise Mismatch(f"array of {len(readers)}")
         elements: list[Any] = []
-        try:
-            for read_element, element in zip(readers, value, strict=True):
+        flaws: list[Mismatch] = []
+        for number, (read_element, element) in enumerate(zip(readers, value, strict=True)):
+            try:
                 elements.append(read_element(element))
-        except Mismatch as error:
-            raise error.inside(f"[{len(elements)}]") from None
+            except Mismatch as error:
+                flaws.append(error.inside(f"[{number}]"))
+        if flaws:
+            raise join_mismatches(flaws)
         return tuple(elements)
 
     return read
@@ -263,10 +266,18 @@ def _mapping_reader(read_inner: Reader) -> Reader:
             raise Mismatch("object")
         if read_inner is return_as_is:
             return value.copy()
-        try:
-            return {name: read_inner(inner) for name, inner in value.items()}
-        except Mismatch as error:
-            raise error.inside(KEY) from None
+        read_values: dict[str, Any] = {}
+        flaws: list[Mismatch] = []
+        for name, inner in value.items():
+            try:
+                read_values[name] = read_inner(inner)
+            except Mismatch as error:
+                flaws.append(error.inside(KEY))
+                if len(flaws) == MOST:
+                    break
+        if flaws:
+            raise join_mismatches(flaws)
+        return read_values
 
     return read
 

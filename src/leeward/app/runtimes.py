@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 from leeward.values import Json
 
@@ -85,7 +85,7 @@ class Ran(NamedTuple):
     again: bool = False
 
     def __repr__(self) -> str:
-        return mask(self, "error_type again")
+        return mask_data(self, "error_type again")
 
     @property
     def failed(self) -> bool:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from types import UnionType
 from typing import (
+    Annotated,
     Any,
     Final,
     NotRequired,
@@ -239,32 +241,82 @@ def _struct_reader(kind: type) -> Reader:
     def read(value: Json) -> Any:
         try:
             return msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            flaws = [_struct_mismatch(str(error), kind.__name__)]
-        raise join_mismatches(_struct_flaws(value, kind, msgspec) or flaws)
+        except msgspec.ValidationError:
+            flaws = [*islice(_struct_flaws(value, kind, msgspec), MOST)]
+        raise join_mismatches(flaws)
 
     return read
 
 
-def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> list[Mismatch]:
-    """Return the flaws of each field by itself: of a whole, msgspec reports only the first."""
-    flaws: list[Mismatch] = []
-    if type(value) is not dict:
-        return flaws
-    for field in msgspec.structs.fields(kind):
-        name = field.encode_name
-        if name not in value:
-            if field.required:
-                flaws.append(Mismatch(type_name(field.type), missing=True).inside(f".{name}"))
-            continue
-        try:
-            msgspec.convert(value[name], field.type)
-        except msgspec.ValidationError as error:
-            is_struct = hasattr(field.type, "__struct_fields__")
-            inner = _struct_flaws(value[name], field.type, msgspec) if is_struct else []
-            inner = inner or [_struct_mismatch(str(error), kind.__name__)]
-            flaws += [flaw.inside(f".{name}") for flaw in inner]
-    return flaws
+def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> Iterator[Mismatch]:
+    """Yield what does not fit, each part by itself: of a whole, msgspec reports only the first."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        whole = _struct_mismatch(str(error), short_name(kind))
+    else:
+        return
+    others = [part for part in get_args(kind) if part is not type(None)]
+    is_optional = get_origin(kind) in (Union, UnionType) and len(others) == 1
+    if is_optional or get_origin(kind) is Annotated:
+        kind = others[0]
+    is_told = False
+    for step, inner, part in _struct_parts(value, kind, msgspec):
+        missing = iter([Mismatch(type_name(part), missing=True)])
+        for flaw in missing if inner is ABSENT else _struct_flaws(inner, part, msgspec):
+            is_told = True
+            yield flaw.inside(step)
+    if not is_told:
+        yield whole
+    elif _has_more(value, kind):
+        yield Mismatch("without further fields")
+
+
+ABSENT: Final = object()
+"""In the place of a value that is not there."""
+
+
+def _struct_parts(value: Json, kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the parts of a value that msgspec reads: the step to each, it, and its type."""
+    arguments, origin = get_args(kind), get_origin(kind)
+    if type(value) is dict:
+        for name, part, is_required in _attributes_of(kind, msgspec):
+            if name in value or is_required:
+                yield f".{name}", value.get(name, ABSENT), part
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            yield from ((KEY, inner, arguments[1]) for inner in value.values())
+    elif type(value) is list and arguments:
+        is_fixed = origin is tuple and arguments[-1] is not ...
+        parts = arguments if is_fixed else [arguments[0]] * len(value)
+        if len(parts) == len(value):
+            for number, pair in enumerate(zip(value, parts, strict=True)):
+                yield f"[{number}]", *pair
+
+
+def _attributes_of(kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield the attributes of a class: the name in JSON, the type, and whether it is required."""
+    if hasattr(kind, "__struct_fields__"):
+        for field in msgspec.structs.fields(kind):
+            yield field.encode_name, field.type, field.required
+    elif hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import MISSING, fields
+
+        hints = get_type_hints(kind)
+        for each in fields(kind):
+            has_default = each.default is not MISSING or each.default_factory is not MISSING
+            yield each.name, hints[each.name], not has_default
+    elif is_typeddict(kind):
+        required = _required_keys(kind)
+        for name, hint in get_type_hints(kind).items():
+            yield name, hint, name in required
+
+
+def _has_more(value: Json, kind: Any) -> bool:
+    """Return whether an object has fields that a class of msgspec forbids."""
+    config = getattr(kind, "__struct_config__", None)
+    if type(value) is not dict or config is None or not config.forbid_unknown_fields:
+        return False
+    return not value.keys() <= {*kind.__struct_encode_fields__, config.tag_field}
 
 
 def _struct_mismatch(text: str, name: str) -> Mismatch:
@@ -287,15 +339,21 @@ def _model_reader(kind: Any) -> Reader:
         except Exception as error:
             if not hasattr(error, "errors"):
                 raise
-            reports = error.errors(include_input=False, include_url=False, include_context=False)
+            reports = error.errors(include_input=False, include_url=False)
         raise join_mismatches(_model_mismatch(report, kind) for report in reports[:MOST])
 
     return read
 
 
+_LIMITS: Final = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length")
+"""What of the context of pydantic's errors is the model's own, and never a part of the input."""
+
+
 def _model_mismatch(report: Any, kind: Any) -> Mismatch:
     code = str(report["type"])
-    expected = f"valid ({code})" if re.fullmatch(r"\w{1,64}", code) else "valid"
+    limits = report.get("ctx", {})
+    known = [f" {limits[name]}" for name in _LIMITS if isinstance(limits.get(name), int | float)]
+    expected = f"valid ({code}{''.join(known)})" if re.fullmatch(r"\w{1,64}", code) else "valid"
     mismatch = Mismatch(expected, missing=code == "missing")
     mismatch.steps.extend(reversed(list(_model_steps(report["loc"], kind))))
     return mismatch

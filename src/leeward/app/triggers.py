@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.masking import mask
+from leeward.masking import mask, mask_data
 from leeward.records import NamedTuple
 from leeward.text import join_key
 from leeward.values import NOTHING, Event, Json
@@ -44,7 +44,7 @@ class Message(NamedTuple):
     attributes: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return mask(self, "queue id")
+        return mask_data(self, "queue id")
 
 
 class ObjectEvent(NamedTuple):

@@ -49,6 +49,9 @@ VARIABLES = (
 )
 """Variables of leeward's own, beside `ORDER`."""
 
+STAGE = "LEEWARD_STAGE"
+"""The variable that chooses one of the file's stages."""
+
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
 
@@ -104,17 +107,24 @@ def with_order(
 
 
 def load_settings(
-    *, file: str | Path | None = None, env: Mapping[str, str], trust_env: bool = True
+    *,
+    file: str | Path | None = None,
+    env: Mapping[str, str],
+    trust_env: bool = True,
+    stage: str | None = None,
 ) -> Config:
-    """Return everything but the order; arguments and errors as for `load_config`."""
+    """Return everything but the order; arguments and errors as for `load_config`.
+
+    A `stage` of the file wins over that of the environment.
+    """
     if not trust_env:
-        settings = Config() if file is None else _from_file(file, NOTHING)
+        settings = Config() if file is None else _from_file(file, NOTHING, stage)
         return settings._replace(trust_env=False)
     _refuse_misspelt(env, VARIABLES)
-    config = _from_file(file, env)
-    if stage := env.get("LEEWARD_STAGE"):
-        _refuse_when_hardened(config, "LEEWARD_STAGE", "set stage in [deploy] of the file")
-        config = with_stage(config, stage, "LEEWARD_STAGE")
+    config = _from_file(file, env, stage or env.get(STAGE) or None)
+    if chosen := env.get(STAGE):
+        _refuse_when_hardened(config, STAGE, "set stage in [deploy] of the file")
+        config = with_stage(config, stage or chosen, STAGE)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
@@ -174,7 +184,7 @@ def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
         )
 
 
-def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
+def _from_file(file: str | Path | None, env: Mapping[str, str], stage: str | None) -> Config:
     if file is not None and not isinstance(file, str | PathLike):
         raise ConfigError(f"config must be a path or a Config, not {type(file).__name__}")
     named = file if file is not None else env.get("LEEWARD_CONFIG") or None
@@ -197,7 +207,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"cannot read {path!r}: {reason}; check the path and its permissions"
         ) from error
-    return _parse(text, path)
+    return _parse(text, path, stage)
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -205,7 +215,7 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _parse(text: bytes, file: str) -> Config:
+def _parse(text: bytes, file: str, stage: str | None = None) -> Config:
     import tomllib
 
     flaw = ""
@@ -218,11 +228,9 @@ def _parse(text: bytes, file: str) -> Config:
     if flaw:
         # Out here, because the errors above carry the text, and would go along as the context.
         raise ConfigError(f"{file} is not {flaw}")
-    from leeward.config.sections import (
-        read_sections,  # which a program without a file does not need
-    )
+    from leeward.config.stages import read_document  # which a program without a file does not need
 
-    return read_sections(document, file)
+    return read_document(document, file, stage)
 
 
 def _order(

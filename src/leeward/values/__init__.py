@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome, Ran
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class InvokeResult(NamedTuple, Generic[T]):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return mask(self, "target idempotency_key attempts")
+        return mask_data(self, "target idempotency_key attempts")
 
 
 class Receipt(NamedTuple):
@@ -176,7 +176,7 @@ class Record(NamedTuple, Generic[T]):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return mask(self, "revision target expires_at maybe_stale foreign attempts")
+        return mask_data(self, "revision target expires_at maybe_stale foreign attempts")
 
 
 class ItemPage(NamedTuple, Generic[T]):
@@ -193,7 +193,7 @@ class ItemPage(NamedTuple, Generic[T]):
     attempts: tuple[Attempt, ...] = ()
 
     def __repr__(self) -> str:
-        return mask(self, "target attempts")
+        return mask_data(self, "target attempts")
 
 
 class Event(NamedTuple):
@@ -223,7 +223,7 @@ class Event(NamedTuple):
     extensions: Mapping[str, str | int | bool] = NOTHING
 
     def __repr__(self) -> str:
-        return mask(self, "type id source time")
+        return mask_data(self, "type id source time")
 
 
 class CircuitStatus(NamedTuple):
@@ -361,4 +361,4 @@ class FunctionFault(NamedTuple):
     flaw: str | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "type ran retryable")
+        return mask_data(self, "type ran retryable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.errors import Attempt
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -32,7 +32,7 @@ class ObjectInfo(NamedTuple):
     metadata: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return mask(self, "name size revision target checksum attempts")
+        return mask_data(self, "name size revision target checksum attempts")
 
 
 class ObjectPage(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 from leeward.values import Json
 
@@ -77,4 +77,4 @@ class Run(NamedTuple):
     events: tuple[RunEvent, ...] = ()
 
     def __repr__(self) -> str:
-        return mask(self, "workflow id target state digest started ended error unreversed")
+        return mask_data(self, "workflow id target state digest started ended error unreversed")

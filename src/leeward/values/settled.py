@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from leeward.masking import mask
+from leeward.masking import mask_data
 from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -52,4 +52,4 @@ class Settled(NamedTuple):
     record: str | None = None
 
     def __repr__(self) -> str:
-        return mask(self, "verdict reason kept retry_after target voids record")
+        return mask_data(self, "verdict reason kept retry_after target voids record")

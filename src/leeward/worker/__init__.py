@@ -23,6 +23,7 @@ from threading import Thread, current_thread, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from leeward._delivery.depths import DepthGauges
 from leeward._delivery.relay import Relay, open_outboxes
 from leeward._delivery.runner import AppRunner, Shares
 from leeward.adapter import Driver
@@ -165,6 +166,7 @@ class Worker:
         self._http: FunctionServer | None = None
         self._engine: Engine | None = None
         self._outboxes: list[Relay] = []
+        self._gauges: DepthGauges | None = None
         self._fault: DatabaseFault | None = None
         self._looks: list[int] = []
         most = self.settings.concurrency
@@ -275,6 +277,10 @@ class Worker:
             return
         self._state = "ready"
         self._runner.resume()
+        if self.app.otel:
+            rows = self._stores.deliveries
+            self._gauges = DepthGauges(self.target, rows, self._runner.handlers, self._clock)
+            self._gauges.refresh()
         if self._engine is not None:
             self._engine.wake()
         self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
@@ -309,6 +315,8 @@ class Worker:
         log_event(LOGGER, "info", "worker_drained", **facts)
         if self._http is not None:
             self._http.close()
+        if self._gauges is not None:
+            self._gauges.close()
         self._client.close(0.0)
         self._state = "stopped"
         if self._health is not None:
@@ -351,7 +359,7 @@ class Worker:
             drivers[at] = WorkedTarget(driver, self._runner)
             drivers.append(functions)
         self._runner.share_out(shares)
-        client = Client(drivers, config=config, app=self.app, clock=clock)
+        client = Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
         self._others = [
             each for each in drivers if each.target not in (self.target, WORKER) and invokes(each)
         ]

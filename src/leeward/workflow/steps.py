@@ -16,7 +16,7 @@ from leeward._operations.settling import FunctionSettling, settle_call
 from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, NotFound, Outcome
-from leeward.logs import log_event
+from leeward.logs import Fact, failure_facts, log_event
 from leeward.settling import read_answer
 from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
 from leeward.values.settled import Settled, Verdict
@@ -131,9 +131,7 @@ class ClientFunctions:
                     verdicts.append(self._ask(one, config, question))
             return combine(verdicts) if verdicts else UNSETTLED
         except LeewardError as error:  # the question was refused: it would be again
-            log_event(
-                LOGGER, "error", "step_not_settled", key=question.key, error=type(error).__name__
-            )
+            log_event(LOGGER, "error", "step_not_settled", key=question.key, **_facts_of(error))
             return UNSETTLED
 
     def _ask(
@@ -240,12 +238,17 @@ def make_call(functions: StepFunctions, call: StepCall) -> Answer:
     except LeewardError as error:
         failure = failure_of(error)
         if failure.name == REFUSED:
-            log_event(LOGGER, "error", "step_refused", key=call.key, error=type(error).__name__)
+            log_event(LOGGER, "error", "step_refused", key=call.key, **_facts_of(error))
         return failure
     except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing
-        log_event(LOGGER, "error", "step_unknown", key=call.key, error=type(error).__name__)
+        log_event(LOGGER, "error", "step_unknown", key=call.key, **_facts_of(error))
         return StepFailure(UNKNOWN, ambiguous=True)
     return Returned(result.value)
+
+
+def _facts_of(error: Exception) -> dict[str, Fact]:
+    """Return what a log may have of an error of a step: the text only if it is leeward's own."""
+    return {"error": type(error).__name__, **failure_facts(error)}
 
 
 def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | None) -> StepVerdict:
@@ -259,7 +262,7 @@ def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | No
     try:
         return functions.settle(question, sent)
     except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing
-        log_event(LOGGER, "error", "step_not_settled", key=question.key, error=type(error).__name__)
+        log_event(LOGGER, "error", "step_not_settled", key=question.key, **_facts_of(error))
         return UNSETTLED
 
 

@@ -23,6 +23,7 @@ from leeward.stores import (
     AttemptFailure,
     Backlog,
     DeadRow,
+    Depth,
     LeasedRow,
     LeaseEnd,
     NewRow,
@@ -46,6 +47,31 @@ TEND_SECONDS: Final = 1.0
 _KNOWN: Final = (
     "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
 )
+DEPTH_SECONDS: Final = 2.0
+"""Seconds for a count that nobody waits for."""
+_MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
+_PARTS: Final = (
+    *("due = 0", "due <> 0 AND due < 'infinity'", "due = 'infinity' AND lane IS NOT NULL"),
+)
+"""What waits, in parts of which each has an index: new rows, those to be tried again or under way,
+and those that are parked behind others of their lane."""
+_COUNTS: Final = " + ".join(
+    f"(SELECT count(*) FROM (SELECT FROM @.deliveries WHERE {_MINE} AND {part} LIMIT %s) AS part)"  # noqa: S608 - made of constants
+    for part in _PARTS
+)
+_FIRSTS: Final = " UNION ALL ".join(
+    f"(SELECT id, idempotency_key FROM @.deliveries WHERE {_MINE} AND {part} ORDER BY id LIMIT 1)"  # noqa: S608 - made of constants
+    for part in _PARTS[:2]
+)
+_DEPTHS: Final = f"""WITH dead AS (
+    SELECT bus, subscriber, count(*) AS number
+    FROM (SELECT bus, subscriber FROM @.dead_letters LIMIT %s) AS part GROUP BY 1, 2)
+SELECT known.bus, known.subscriber, {_COUNTS}, coalesce(number, 0), first.idempotency_key
+FROM (SELECT bus, subscriber FROM unnest(%s::text[], %s::text[]) AS asked (bus, subscriber)
+    UNION SELECT bus, subscriber FROM dead) AS known
+LEFT JOIN dead USING (bus, subscriber) LEFT JOIN LATERAL (
+    SELECT idempotency_key FROM ({_FIRSTS}) AS heads ORDER BY id LIMIT 1) AS first ON true
+ORDER BY 1, 2"""  # noqa: S608 - made of constants
 _AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
 """What may be over in a moment: the server is started again, or another transaction was first."""
 
@@ -218,6 +244,18 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         """Return whether a lane has rows that are neither done nor dead."""
         sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
         return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
+
+    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
+        """Count rows without their documents, in a few seconds, or fail; nobody waits for it."""
+        names = _names(known)
+        rows = self.ask(_DEPTHS, (most, *[most] * len(_PARTS), *names), DEPTH_SECONDS)
+        return [
+            Depth(
+                *(_recipient(bus, name), min(int(waiting), most), int(dead)),
+                None if key is None else original_of(key),
+            )
+            for bus, name, waiting, dead, key in rows
+        ]
 
     def measure(self, bus: str | None) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""

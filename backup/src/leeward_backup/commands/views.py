@@ -61,6 +61,9 @@ def render_backup(data: JsonObject, printers: Printers) -> None:
     """Render a backup that was created."""
     names = ("id", "table", "target", "items", "segments", "uploaded", "bytes", "consistency")
     printers.out.pairs([(name, _count(data[name])) for name in names])
+    if data["items"] == 0:
+        told = f"The table {data['table']} has no items: nothing is in this backup. Check its name."
+        printers.err.text(told, "yellow")
     if data["mended"]:
         printers.err.text(f"{data['mended']:,} segments were damaged, and are written anew.")
     for what, count in data["lost"].items():

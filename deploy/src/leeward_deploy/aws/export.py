@@ -19,6 +19,7 @@ from leeward_aws.resources import digest_of
 from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws import objects, yaml
 from leeward_deploy.aws.alarms import HEALTH_ALARM, HEALTH_REGION
+from leeward_deploy.aws.dashboard import dashboard_of
 from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of, stem
 from leeward_deploy.aws.rules import RULES, errors_in
 from leeward_deploy.aws.stack import headings, outputs, with_tags
@@ -214,7 +215,9 @@ def template(spec: PackageSpec) -> tuple[Template, ...]:
     Raises:
         ConfigError: a handler wants more time than Lambda gives.
     """
-    document = _document(spec, resources_of(AwsRegion(spec)), parameters(None, spec.settings))
+    resources = resources_of(AwsRegion(spec))
+    resources["Dashboard"] = dashboard_of(resources, spec.app.name, spec.entry.options.get("emf"))
+    document = _document(spec, resources, parameters(None, spec.settings))
     told = (*notes(spec), *objects.notes(spec))
     return (_template("aws.template.yaml", spec, document, told),)
 
@@ -293,7 +296,10 @@ def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
             resources_around(region, deployment),
             failover_of(region, deployment),
         )
-        found.append(_merge(parts))
+        stack = _merge(parts)
+        drawn = {id: each for id, each in stack.items() if id != HEALTH_ALARM}
+        stack["Dashboard"] = dashboard_of(drawn, spec.app.name, spec.entry.options.get("emf"))
+        found.append(stack)
     return found
 
 

@@ -248,6 +248,7 @@ FORMS: Final = {
     "ApiGatewayV2::Route": Form("aws_apigatewayv2_route"),
     "ApiGatewayV2::Stage": Form("aws_apigatewayv2_stage", {"StageName": "name"}, ref="name"),
     "CloudWatch::Alarm": Form("aws_cloudwatch_metric_alarm", {"OKActions": "ok_actions"}),
+    "CloudWatch::Dashboard": Form("aws_cloudwatch_dashboard"),
     "DynamoDB::Table": Form("aws_dynamodb_table", ref="name"),
     "Events::EventBus": Form("aws_cloudwatch_event_bus", ref="name"),
     "Events::Rule": Form("aws_cloudwatch_event_rule", ref="name", texts=("EventPattern",)),
@@ -313,6 +314,7 @@ LAYOUT: Final = {
     "aws_apigatewayv2_integration": "api.tf",
     "aws_apigatewayv2_route": "api.tf",
     "aws_apigatewayv2_stage": "api.tf",
+    "aws_cloudwatch_dashboard": "alarms.tf",
     "aws_cloudwatch_event_bus": "data.tf",
     "aws_cloudwatch_event_rule": "triggers.tf",
     "aws_cloudwatch_event_target": "triggers.tf",
@@ -461,11 +463,18 @@ class Stack:
         if value.keys() == {"Fn::If"}:
             return self._if_given(*value["Fn::If"])
         if value.keys() == {"Fn::GetAtt"}:
-            id, attribute = value["Fn::GetAtt"]
-            return f"${{{self._to(id)}.{ATTRIBUTES[attribute]}}}"
+            return self._attribute(*value["Fn::GetAtt"])
         if value.keys() == {"Fn::Sub"}:
-            return re.sub(r"\$\{([^}]+)\}", lambda each: self._ref(each[1]), value["Fn::Sub"])
+            parts = re.split(r"(\$\{[^}!][^}]*\})", value["Fn::Sub"])
+            return "".join(
+                self._ref(part[2:-1]) if number % 2 else literal(part.replace("${!", "${"))
+                for number, part in enumerate(parts)
+            )
         return {name: self._value(each) for name, each in value.items()}
+
+    def _attribute(self, id: str, name: str) -> str:
+        """Return what an attribute of a resource is there."""
+        return f"${{{self._to(id)}.{ATTRIBUTES[name]}}}"
 
     def _if_given(self, condition: str, then: Any, _: Any) -> str:
         """Return a parameter, or a list with it, if it is given."""
@@ -486,6 +495,9 @@ class Stack:
         }
         if name in known:
             return known[name]
+        id, _, attribute = name.partition(".")
+        if attribute:
+            return self._attribute(id, attribute)
         if name not in self._resources:
             return f"${{var.{self.variable(name)}}}"
         form = FORMS[self._resources[name]["Type"].removeprefix("AWS::")]

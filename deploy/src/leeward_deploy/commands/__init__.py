@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leeward.cli.group import add_command, command_group
 from leeward_deploy.commands import edge, export
+from leeward_deploy.commands.dashboard import grafana
 from leeward_deploy.commands.package import package
 
 PACKAGE = command_group()
@@ -65,4 +66,11 @@ add_command(
     "cloudformation",
     export.cloudformation,
     "leeward export cloudformation shop:app --out infrastructure",
+)
+add_command(
+    EXPORT,
+    "grafana",
+    grafana,
+    "leeward export grafana --out infrastructure",
+    "leeward export grafana --title shop",
 )

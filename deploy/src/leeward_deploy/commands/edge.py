@@ -100,7 +100,7 @@ def package_function(
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files, denied = sources_of(folder, request.leave_out, request.out)
+    files, denied, _ = sources_of(folder, request.leave_out, request.out)
     entry = request.spec.entry
     if f"{entry.module}.py" not in files:
         raise ConfigError(f"{folder} has no {entry.module}.py; name the folder with --source")

@@ -29,6 +29,7 @@ from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 from leeward_deploy.build import Origin, build, write_files, write_template
 from leeward_deploy.entry import find_app, handler_calls, load_app
+from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
@@ -90,6 +91,10 @@ WithTemplate: TypeAlias = Annotated[
 ]
 
 
+WithReport: TypeAlias = Annotated[
+    bool, typer.Option("--report", help="Name everything that is in it, and why.")
+]
+
 Stage: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -139,10 +144,11 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     if not request.folder.is_dir():
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
-    files, denied = sources_of(folder, request.leave_out, request.out)
+    files, denied, left_out = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
     left = [file for file in files if _is_of_another(file, modules, request.target)]
     files = tuple(file for file in files if file not in left)
+    left_out += tuple((file, "the entry file of another cloud") for file in left)
     texts = {
         file: (folder / file).read_text(encoding="utf-8", errors="replace")
         for file in files
@@ -171,7 +177,8 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
-    return spec, Origin(folder, files, requires, request.source, left, denied, request.settings)
+    origin = Origin(folder, files, requires, request.source, left, denied, request.settings)
+    return spec, origin._replace(left_out=left_out)
 
 
 def check_names(declared: Declared) -> None:
@@ -208,7 +215,7 @@ def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Co
     if file is None and not (folder / SETTINGS).is_file():
         config = Config()
     else:
-        config = load_settings(file=file or folder / SETTINGS, env=NOTHING)
+        config = load_settings(file=file or folder / SETTINGS, env=NOTHING, stage=stage)
     return config if stage is None else with_stage(config, stage, "--stage")
 
 
@@ -335,6 +342,7 @@ def package(
     exclude: Exclude = None,
     template: WithTemplate = False,
     stage: Stage = None,
+    report: WithReport = False,
 ) -> None:
     """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
 
@@ -357,7 +365,7 @@ def package(
     )
     with redirect_stdout(sys.stderr):
         data = _build(request, options.targets, template=template)
-    options.output.show(data, _render)
+    options.output.show(data, render_report if report else _render)
 
 
 def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
@@ -385,6 +393,10 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
         "sizes": dict(made.sizes),
         "files": list(origin.files),
         "left_out": list(origin.denied),
+        "report": {
+            **made.inventory.document(),
+            "left_out": [{"path": path, "why": why} for path, why in origin.left_out],
+        },
         "template": [str(request.out / each.name) for each in written],
         "notes": [
             *made.notes,
@@ -394,8 +406,27 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
     }
 
 
+def render_report(data: JsonObject, printers: Printers) -> None:
+    """Show everything that is in the package with the reason, and then the rest."""
+    told, table = data["report"], printers.out.table
+    table(
+        ("package", "version", "bytes", "because of"),
+        [
+            (each["name"], each["version"], str(each["bytes"]), " > ".join(each["why"]))
+            for each in told["packages"]
+        ],
+    )
+    table(("own file", "bytes"), [(path, str(size)) for path, size in told["own"].items()])
+    if told["left_out"]:
+        rows = [(each["path"], each["why"]) for each in told["left_out"]]
+        table(("left out", "because"), rows)
+    sizes = [(name, str(size)) for name, size in told["unused"].items()]
+    table(("left out of leeward", "bytes"), sizes)
+    _render(data, printers)
+
+
 def _render(data: JsonObject, printers: Printers) -> None:
-    sizes = data["sizes"]
+    sizes, told = data["sizes"], data["report"]
     pairs = [
         ("folder", f"{data['folder']}, {sizes['folder'] / 1e6:.1f} MB"),
         ("zip", f"{data['zip']}, {sizes['zip'] / 1e6:.1f} MB"),
@@ -405,7 +436,16 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if data["template"]:
         file, *more = data["template"]
         pairs.append(("template", str(Path(file).parent) if more else file))
+    left_out = len(told["left_out"])
+    pairs += [
+        ("own files", f"{len(told['own'])}, {size_text(sum(told['own'].values()))}"),
+        ("left out", f"{left_out} files and folders; --report names them, and why"),
+        ("packages", f"{len(told['packages'])}, the largest:"),
+    ]
     printers.out.pairs(pairs)
+    for each in told["packages"][:MOST_SHOWN]:
+        size, why = size_text(each["bytes"]), " > ".join(each["why"])
+        printers.out.lines(f"  {size:>9}  {each['name']} {each['version']}, because of {why}")
     for note in data["notes"]:
         printers.err.text(note)
     printers.err.text("Not deployed; do it with one of these:")

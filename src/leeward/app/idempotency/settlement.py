@@ -36,7 +36,7 @@ from leeward.app.idempotency.settling import (
 )
 from leeward.app.idempotency.steps import ROUNDS, Away, Steps
 from leeward.app.idempotency.store import perform, perform_async
-from leeward.logs import log_event
+from leeward.logs import failure_facts, log_event
 from leeward.text import class_name
 from leeward.values import Json
 from leeward.values.settled import Verdict
@@ -238,7 +238,8 @@ def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
     if not isinstance(told, CannotTell):
         is_about_other = isinstance(told, Done | NotDone)
         why = "another_key" if is_about_other else class_name(told)
-        log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why)
+        facts = failure_facts(told) if isinstance(told, Exception) else {}
+        log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why, **facts)
     return CannotTell()
 
 

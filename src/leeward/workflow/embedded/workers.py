@@ -18,7 +18,8 @@ from leeward.leases.faults import DatabaseFault
 from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
 from leeward.leases.threads import Carrier, HeldLease, Loop, WorkPool
-from leeward.logs import log_event
+from leeward.logs import Fact, failure_facts, log_event
+from leeward.text import class_name
 from leeward.workflow.embedded.driving import Drive, FirstSteps, RunLease, RunServices, Turns
 from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
@@ -191,11 +192,12 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     def work(self, held: DrivenRun) -> None:
         """Go on with a run, whatever comes."""
-        facts = {"workflow": held.row.key.workflow, "run": held.row.key.id}
+        facts: dict[str, Fact] = {"workflow": held.row.key.workflow, "run": held.row.key.id}
         try:
             self._drive(held)
         except BaseException as error:  # noqa: BLE001 - the lease ends, and another goes on
-            log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
+            facts |= failure_facts(error)
+            log_event(LOGGER, "error", "run_left", error=class_name(error), **facts)
 
     def end(self, held: DrivenRun) -> None:
         """Release a run, and tell whoever waits; close the journal behind the last one."""
@@ -342,4 +344,5 @@ class RunWorkers(WorkPool[DrivenRun]):
 
 
 def _log_stall(error: Exception) -> None:
-    log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__)
+    facts = failure_facts(error)
+    log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__, **facts)

@@ -1,0 +1,191 @@
+"""What is in a package, and why: its packages, who requires them, own files, and what stays behind.
+
+A distribution is there because something requires it: the user's list, leeward, or another one. The
+shortest way from the outside is told. Sizes are those of the files that are in the package.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import deque
+from collections.abc import Iterable, Mapping
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+LEEWARD: Final = "leeward"
+"""Stands for what `leeward package` requires itself: leeward, its adapters, what platforms need."""
+
+MOST_SHOWN: Final = 5
+"""Packages of a summary, the largest ones."""
+
+
+class Part(NamedTuple):
+    """One distribution in a package.
+
+    Attributes:
+        name: of it.
+        version: of it.
+        bytes: of its files that are in the package.
+        files: how many.
+        why: the way to it from the outside: a file of the user's or ``leeward``, then names.
+    """
+
+    name: str
+    version: str
+    bytes: int
+    files: int
+    why: tuple[str, ...]
+
+
+class Inventory(NamedTuple):
+    """What a package has.
+
+    Attributes:
+        parts: what is required, the largest first.
+        own: bytes of each file of the user's, by its path.
+        made: paths of the files that `leeward package` has written.
+        unused: bytes of the rooms of leeward that were left out, by their names.
+    """
+
+    parts: tuple[Part, ...]
+    own: Mapping[str, int]
+    made: tuple[str, ...]
+    unused: Mapping[str, int]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "packages": [{**each._asdict(), "why": list(each.why)} for each in self.parts],
+            "own": dict(self.own),
+            "made": list(self.made),
+            "unused": dict(self.unused),
+        }
+
+
+def owners_in(place: Path) -> dict[str, str]:
+    """Return which distribution each installed file is of, by its path, before any is removed."""
+    owners: dict[str, str] = {}
+    for record in place.glob("*.dist-info/RECORD"):
+        name = record.parent.name.partition("-")[0]
+        for line in record.read_text(encoding="utf-8").splitlines():
+            path = re.match(r'"((?:[^"]|"")*)"|([^,]*)', line)
+            if path:
+                owners[path[1] or path[2]] = canonicalize_name(name)
+    return owners
+
+
+def parts_in(
+    place: Path, owners: Mapping[str, str], roots: Mapping[str, Iterable[str]]
+) -> tuple[Part, ...]:
+    """Return the distributions of a folder, the largest first, each with the way to it.
+
+    Args:
+        place: where they are installed.
+        owners: as of `owners_in`.
+        roots: names of what is required from the outside, by who requires it.
+    """
+    sizes: dict[str, list[int]] = {}
+    for path, name in owners.items():
+        file = place / path
+        if file.is_file():
+            sizes.setdefault(name, []).append(file.stat().st_size)
+    told: dict[str, Distribution] = {
+        canonicalize_name(each.name): each for each in distributions(path=[str(place)])
+    }
+    ways = _ways(told, roots)
+    parts = [
+        Part(
+            found.name,
+            found.version,
+            sum(sizes.get(name, ())),
+            len(sizes.get(name, ())),
+            ways.get(name, ()),
+        )
+        for name, found in told.items()
+    ]
+    return tuple(sorted(parts, key=lambda each: (-each.bytes, each.name)))
+
+
+def roots_of(requires: Iterable[str], files: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the names that are required from the outside, by who requires them.
+
+    Args:
+        requires: of leeward's own.
+        files: of the user, with what the app requires.
+    """
+    roots = {file.name: _names_in(file) for file in files}
+    roots[LEEWARD] = [name for line in requires for name in _name_of(line)]
+    return roots
+
+
+def _names_in(file: Path) -> list[str]:
+    """Return the names of a ``requirements.txt`` or a ``pyproject.toml``; files within are read."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    if file.suffix == ".toml":
+        found = tomllib.loads(text).get("project", {}).get("dependencies", [])
+        return [name for line in found for name in _name_of(line)]
+    names = []
+    for line in text.replace("\\\n", " ").splitlines():
+        words = line.split(" #")[0].strip()
+        other = re.match(r"(?:-r|--requirement)[ =]?(.+)", words)
+        if other:
+            names += _names_in(file.parent / other[1].strip())
+        elif not words.startswith("-"):
+            names += _name_of(re.split(r"\s--", words)[0])
+    return names
+
+
+def _name_of(line: str) -> list[str]:
+    """Return the name in a requirement, with its extras behind; nothing for another line."""
+    try:
+        found = Requirement(line)
+    except InvalidRequirement:
+        return []
+    return [found.name + (f"[{','.join(sorted(found.extras))}]" if found.extras else "")]
+
+
+def _ways(
+    told: Mapping[str, Distribution], roots: Mapping[str, Iterable[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the shortest way to each distribution, breadth first."""
+    ways: dict[str, tuple[str, ...]] = {}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    todo: deque[tuple[str, tuple[str, ...]]] = deque(
+        (name, (root,)) for root, names in roots.items() for name in names
+    )
+    while todo:
+        text, way = todo.popleft()
+        wanted = Requirement(text)
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if name not in told or (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        ways.setdefault(name, way)
+        for line in told[name].requires or ():
+            # What is for another platform is not installed, and is passed over anyway.
+            if _is_wanted(line, extras):
+                todo.extend((each, (*way, text)) for each in _name_of(line))
+    return ways
+
+
+def _is_wanted(line: str, extras: Iterable[str]) -> bool:
+    """Return whether a requirement of a distribution holds with some extras."""
+    try:
+        marker = Requirement(line).marker
+    except InvalidRequirement:
+        return False
+    marks = [{"extra": extra} for extra in ("", *extras)]
+    return "extra" not in str(marker) or any(marker.evaluate(mark) for mark in marks if marker)
+
+
+def size_text(size: int) -> str:
+    """Return bytes as a person reads them."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
