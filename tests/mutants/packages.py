@@ -77,7 +77,7 @@ MUTANTS: Final = (
     Mutant(
         "the open health on AWS may be asked without end",
         "deploy/src/leeward_deploy/aws/rules.py",
-        "    return LEAST_CHECKS <= rate <= MOST_CHECKS and LEAST_CHECKS <= burst <= MOST_CHECKS\n",
+        "    return all(LEAST_CHECKS <= each <= MOST_CHECKS for each in (rate, burst))\n",
         "    return True\n",
         f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),

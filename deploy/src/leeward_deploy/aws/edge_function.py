@@ -259,7 +259,7 @@ def _remedy(limits: str, remedy: str) -> str:
     return remedy + (newer if limits == "strict" else "")
 
 
-def template(spec: FunctionSpec) -> Template:
+def template(spec: FunctionSpec) -> tuple[Template, ...]:
     """Return the SAM template: the function, with a numbered version, and its role."""
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -298,7 +298,7 @@ def template(spec: FunctionSpec) -> Template:
     notes = (
         "the function can be deleted hours after the last distribution has let it go, not before",
     )
-    return Template(TEMPLATE, json.dumps(document, indent=2) + "\n", notes)
+    return (Template(TEMPLATE, json.dumps(document, indent=2) + "\n", notes, document),)
 
 
 def _edge_role(name: str) -> Json:
@@ -306,7 +306,9 @@ def _edge_role(name: str) -> Json:
     group = f"log-group:/aws/lambda/{REGION}.{name}"
     place = "arn:${AWS::Partition}:logs:*:${AWS::AccountId}"
     logs = [{"Fn::Sub": f"{place}:{each}"} for each in (group, f"{group}:*")]
-    return role(["lambda.amazonaws.com", "edgelambda.amazonaws.com"], [allow(LOGS, *logs)])
+    # No template can make the logs: they are in whatever region it runs.
+    rights = [allow(["logs:CreateLogGroup", *LOGS], *logs)]
+    return role(["lambda.amazonaws.com", "edgelambda.amazonaws.com"], rights, bounded=False)
 
 
 def _commands(spec: FunctionSpec, out: str) -> tuple[Command, ...]:

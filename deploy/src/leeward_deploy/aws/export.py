@@ -33,7 +33,7 @@ from leeward_deploy.aws.terraform import DATA, LAYOUT, Stack
 from leeward_deploy.hcl import module
 from leeward_deploy.needs import of_kind, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
-from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in, text_of
+from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in
 
 _NAMES: Final = ("FunctionName", "QueueName", "Name", "StateMachineName", "BucketName")
 
@@ -314,7 +314,8 @@ def _configuration(spec: PackageSpec, deployment: Deployment, stacks: list[Json]
     """Return the resources of all regions as Terraform has them."""
     made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
     made.variable("tags", "more tags of everything that takes some", type="map(string)", default={})
-    schemas, told = schemas_in(SCHEMAS), {}
+    schemas = schemas_in(SCHEMAS)
+    told: Json = {}
     known: set[str] = set()
     for number, (site, resources) in enumerate(zip(deployment.sites, stacks, strict=True)):
         suffix = f"_{site.region.replace('-', '_')}" if number else ""
@@ -362,7 +363,7 @@ def _check_template(made: Template, region: str) -> None:
             f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
             "Terraform"
         )
-    found = errors_in(text_of(made.document), region)  # which it reads in half the time
+    found = errors_in(json.dumps(made.document), region)  # which it reads in half the time
     if found:
         raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 

@@ -214,13 +214,20 @@ def function_role(function: str, statements: list[Json], *, traces: bool) -> Jso
     return role("lambda.amazonaws.com", [logs, *more, *statements])
 
 
-def role(service: str | list[str], statements: list[Json], *, of_account: bool = False) -> Json:
+def role(
+    service: str | list[str],
+    statements: list[Json],
+    *,
+    of_account: bool = False,
+    bounded: bool = True,
+) -> Json:
     """Return a role that a service of AWS takes on, or each of some.
 
     Args:
         service: such as ``lambda.amazonaws.com``.
         statements: what it may do.
         of_account: only in the name of this account.
+        bounded: by the policy that the parameter `BOUNDARY` names, if it is given.
     """
     trust: Json = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if of_account:
@@ -228,7 +235,7 @@ def role(service: str | list[str], statements: list[Json], *, of_account: bool =
     boundary = {"Fn::If": [HAS_BOUNDARY, {"Ref": BOUNDARY}, {"Ref": "AWS::NoValue"}]}
     return resource(
         "IAM::Role",
-        PermissionsBoundary=boundary,
+        PermissionsBoundary=boundary if bounded else None,
         AssumeRolePolicyDocument=policy_of([trust]),
         Policies=[{"PolicyName": "leeward", "PolicyDocument": policy_of(statements)}],
     )

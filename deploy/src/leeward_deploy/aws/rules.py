@@ -111,7 +111,7 @@ def _is_authorized(route: Any) -> bool:
     """Return whether a route asks who calls; anybody may ask for the health."""
     kind = route.get("authorization_type", "NONE")
     if kind == "NONE":
-        return route.get("route_key") == f"GET {HEALTH_PATH}"
+        return bool(route.get("route_key") == f"GET {HEALTH_PATH}")
     return kind == "AWS_IAM" or bool(kind == "JWT" and route.get("authorizer_id"))
 
 
@@ -120,7 +120,7 @@ def _limits_health(stage: Any) -> bool:
     limits = {each.get("route_key"): each for each in stage.get("route_settings", ())}
     found = limits.get(f"GET {HEALTH_PATH}", {})
     rate, burst = found.get("throttling_rate_limit", 0), found.get("throttling_burst_limit", 0)
-    return LEAST_CHECKS <= rate <= MOST_CHECKS and LEAST_CHECKS <= burst <= MOST_CHECKS
+    return all(LEAST_CHECKS <= each <= MOST_CHECKS for each in (rate, burst))
 
 
 def _reports_failures(types: Any) -> bool:
@@ -132,7 +132,7 @@ def _fits_periods(alarm: Any) -> bool:
     """Return whether an alarm looks at as many periods as it counts, within a day."""
     periods = alarm.get("evaluation_periods", 0)
     fits = alarm.get("datapoints_to_alarm", periods) <= periods
-    return fits and periods * alarm.get("period", 0) <= DAY
+    return bool(fits and periods * alarm.get("period", 0) <= DAY)
 
 
 def _tells(actions: Any) -> bool:
@@ -148,7 +148,7 @@ def _keeps_its_order(queue: Any) -> bool:
 def _gives_up(policy: Any) -> bool:
     """Return whether a queue moves a message away after a number of receives that SQS takes."""
     found = json.loads(policy) if isinstance(policy, str) and policy.startswith("{") else {}
-    return 1 <= found.get("maxReceiveCount", 0) <= MOST_RECEIVES
+    return bool(1 <= found.get("maxReceiveCount", 0) <= MOST_RECEIVES)
 
 
 def _is_true(value: Any) -> bool:

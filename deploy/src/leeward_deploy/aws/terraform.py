@@ -423,7 +423,7 @@ class Stack:
         return f"{form.type}.{self._name(id)}"
 
     def _properties(self, form: Form, properties: Json) -> Json:
-        found = {}
+        found: Json = {}
         for name, value in properties.items():
             own = form.names.get(name) or snake(name)
             written = self._value(value)

@@ -123,14 +123,14 @@ def package_function(
     requires = requires_of(folder, None)
     origin = Origin(folder, files, requires, request.source, denied=denied)
     package = build(spec, recipe, origin, request.out, NAME)
-    template = write_template(recipe, request.out)
+    templates = write_template(recipe, request.out)
     written = [str(package.folder), str(package.zip), str(package.list)]
     return {
-        "files": written + ([str(request.out / template.name)] if template else []),
+        "files": written + [str(request.out / template.name) for template in templates],
         "sha256": package.digest,
         "zlib": package.zlib,
         "sizes": dict(package.sizes),
-        "notes": [*package.notes, *(template.notes if template else ())],
+        "notes": [*package.notes, *(note for template in templates for note in template.notes)],
         "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
 
