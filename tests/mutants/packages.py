@@ -97,7 +97,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a message on Azure has all of its attempts in a second",
-        "deploy/src/leeward_deploy/azure/template.py",
+        "deploy/src/leeward_deploy/azure/host.py",
         'WAIT: Final = "00:00:10"',
         'WAIT: Final = "00:00:00"',
         f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",

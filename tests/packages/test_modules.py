@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from leeward_deploy.azure.template import host_json
+from leeward_deploy.azure.host import host_json
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import PackageSpec, Rights, Template
 from leeward_deploy.settings import DeploySettings, HandlerSettings

@@ -9,7 +9,7 @@ import pytest
 from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
 from leeward_azure.settings.options import settings_from
-from leeward_deploy.azure.template import host_json
+from leeward_deploy.azure.host import host_json
 from leeward_deploy.google.template import account_id
 from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, offer_of
 from leeward_deploy.terraform import Configuration

@@ -8,6 +8,7 @@ from typing import Final
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
+from leeward_deploy.azure.host import route_of
 from leeward_deploy.azure.rules import ZONES
 from leeward_deploy.azure.surroundings import (
     CERTIFICATE,
@@ -26,7 +27,6 @@ from leeward_deploy.azure.template import (
     add_common,
     files_of,
     notes,
-    route_of,
 )
 from leeward_deploy.azure.watch import has_topics, watch
 from leeward_deploy.recipe import Deployment, PackageSpec, Template

@@ -8,7 +8,7 @@ from typing import Final
 
 from leeward.workflow.kit import Definition
 from leeward.workflow.reading import json_of
-from leeward_deploy.azure.template import BUNDLE
+from leeward_deploy.azure.host import BUNDLE
 from leeward_deploy.recipe import WorkflowExport
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""

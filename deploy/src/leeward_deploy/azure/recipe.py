@@ -20,7 +20,8 @@ from typing import Final
 
 from leeward.errors import ConfigError
 from leeward_deploy.azure.export import terraform
-from leeward_deploy.azure.template import host_json, template
+from leeward_deploy.azure.host import host_json
+from leeward_deploy.azure.template import template
 from leeward_deploy.recipe import (
     ARCHES,
     Command,

@@ -14,12 +14,13 @@ access control" of Cosmos DB, and the reference of host.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
 from leeward.values import NOTHING
+from leeward_deploy.azure.host import deliveries_of, runs_of_consumers, storage_queues
 from leeward_deploy.azure.objects import Around, delivery_of, tell_of_objects
 from leeward_deploy.azure.rights import (
     GROUP,
@@ -35,24 +36,13 @@ from leeward_deploy.azure.watch import (
     LAYOUT,
     add_insights,
     add_logs,
-    consumers_of,
     has_topics,
     watch,
 )
 from leeward_deploy.hcl import module
-from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, of_kind, seconds_of, shorten
+from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten
 from leeward_deploy.recipe import PackageSpec, Template
 from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in, unique
-
-LEAST: Final = 300
-"""Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
-
-BUNDLE: Final = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
-"""Without it there is no trigger of queues or events."""
-
-WAIT: Final = "00:00:10"
-"""Until a message comes again that has failed; by default it comes at once, and has had all of its
-attempts in a second."""
 
 VERSION: Final = ">= 5.0"
 """Whose schemas are kept here."""
@@ -90,61 +80,6 @@ DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"
 HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
 """What the host needs on the app's own account: for its locks and keys; for queues, and for those
 of poison messages, which it makes itself."""
-
-
-def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
-    """Yield the handlers that have a Storage queue, with its name."""
-    elsewhere = spec.entry.options.get("service_bus") or {}
-    for handler in spec.app.handlers.values():
-        queue = handler.queue or handler.name
-        if (is_queued(handler) or handler.queued) and queue not in elsewhere:
-            yield handler, queue
-
-
-def deliveries_of(spec: PackageSpec) -> int:
-    """Return after how many deliveries the host takes a message away: for all queues at once."""
-    options = spec.entry.options
-    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(spec)]
-    return max(found, default=ATTEMPTS)
-
-
-def route_of(spec: PackageSpec, path: str) -> str:
-    """Return a path as the host serves it: the user's own host.json may say what stands before."""
-    try:
-        prefix = json.loads(spec.files["host.json"])["extensions"]["http"]["routePrefix"]
-    except (ValueError, LookupError, TypeError):
-        prefix = "api"
-    return f"/{str(prefix).strip('/')}".rstrip("/") + path
-
-
-def _runs_of_consumers(spec: PackageSpec) -> int | None:
-    """Return how many messages an instance takes at one time; None for the host's usual number."""
-    own = [spec.settings.of(each).concurrency for each in consumers_of(spec)]
-    found = [each for each in own if each is not None]
-    return max(found) if found else spec.settings.concurrency
-
-
-def host_json(spec: PackageSpec) -> str:
-    """Return the file."""
-    runs = _runs_of_consumers(spec)
-    of_queues = {} if runs is None else {"batchSize": min(32, runs), "newBatchThreshold": 0}
-    more = {} if runs is None else {"serviceBus": {"maxConcurrentCalls": runs}}
-    seconds = max([LEAST, *(seconds_of(handler) for handler in spec.app.handlers.values())])
-    document = {
-        "version": "2.0",
-        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
-        "extensionBundle": BUNDLE,
-        "extensions": {
-            "queues": {
-                "maxDequeueCount": deliveries_of(spec),
-                "visibilityTimeout": WAIT,
-                "messageEncoding": "base64",
-                **of_queues,
-            },
-            **more,
-        },
-    }
-    return json.dumps(document, indent=2) + "\n"
 
 
 class AzureRegion(NamedTuple):
@@ -501,7 +436,7 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
             f"{', '.join(roles)}: a role is named, and on Azure all functions of an app have its "
             "one identity; take the role out, or make two apps"
         )
-    if _runs_of_consumers(spec) is not None:
+    if runs_of_consumers(spec) is not None:
         found.append(
             "concurrency counts messages of one instance on Azure, alike for all queues: an app "
             f"takes that many times {MOST} at once"
