@@ -109,11 +109,11 @@ def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
         "its place": (["send", '"hunter2"'], 6, "deskapp.py:29 send"),
         "refuses": (["create", "{}"], 6, "refuses its input: $.id is missing; it must be str"),
         "unknown": (["charge"], 8, "nobody knows"),
-        "a near name": (["craete", "{}"], 2, "did you mean 'create'?"),
+        "a near name": (["creates", "{}"], 2, "did you mean 'create'?"),
         "another name": (["zebra"], 2, "known: create, note, send, greet, arrive, charge"),
         "no time": (["greet", "7"], 2, 'must be a time such as "2026-01-31T06:00:00Z"'),
         "no object": (["arrive", "7"], 2, 'must name an object: {"key": "in/NAME"}'),
-        "another field": (["arrive", '{"key": "a", "siez": 1}'], 2, "did you mean 'size'?"),
+        "another field": (["arrive", '{"key": "a", "sizes": 1}'], 2, "did you mean 'size'?"),
         "another type": (
             ["note", '{"specversion": "1.0", "id": "1", "source": "s", "type": "other"}'],
             2,

@@ -72,6 +72,8 @@ def test_a_key_is_settled(shop: Shop, window: Browser, console: str) -> None:
     window("click", "link", "Keys")
     window("click", "link", "keys")
     window("click", "link", "unknown")
+    window.wait_for("charge:7")
+    window("wait", "location.search.includes('state=unknown')")
     window("run", "document.querySelector('tbody a').click()")
     window("click", "button", "It has run")
     window.wait_for("Are you sure?")
@@ -86,7 +88,7 @@ def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, window: Browser, con
     window("open", console)
     window("click", "link", "Runs")
     window("click", "link", "r-1")
-    assert window("run", "document.querySelector('svg').getBoundingClientRect().width") > 100
+    window("wait", "document.querySelector('svg')?.getBoundingClientRect().width > 100")
     window("click", "button", "Cancel")
     window("click", "button", "Cancel the run")
     window.wait_for("ends before its next step")
@@ -104,7 +106,7 @@ def test_the_keyboard_is_enough(shop: Shop, window: Browser, console: str) -> No
     window("press", "Tab")
     assert window("run", "document.activeElement.innerText") == "Skip to the content"
     window("press", "Enter")
-    assert window("run", "document.activeElement.id") == "main"
+    window("wait", "document.activeElement.id === 'main'")
     window("open", console.replace("/console/", "/console/letters"))
     window.tab_to("Choose 2")
     window("press", "Space")

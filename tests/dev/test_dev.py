@@ -43,7 +43,7 @@ def _everything_is_live(dev: Dev, shop: Path) -> None:
     local.close()
     for name in ("event-a", "message-a", "object-a", "step-a", "schedule"):
         wait_until(partial(_is_seen, dev, name))
-    refused = dev.invoke("beginn")
+    refused = dev.invoke("begins")
     assert refused.status == 404
     assert "did you mean 'begin'?" in refused.value["errorMessage"]
     assert "leeward trigger remember" in dev.invoke("remember").value["errorMessage"]

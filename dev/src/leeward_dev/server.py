@@ -98,7 +98,7 @@ def listen(port: int | None) -> list[socket.socket]:
 
 
 def _listen_at(port: int) -> list[socket.socket]:
-    sockets = [socket.create_server(("127.0.0.1", port), backlog=BACKLOG)]
+    sockets = [_await_requests(socket.create_server(("127.0.0.1", port), backlog=BACKLOG))]
     port = sockets[0].getsockname()[1]
     if not socket.has_ipv6:
         return sockets
@@ -109,11 +109,25 @@ def _listen_at(port: int) -> list[socket.socket]:
     except OSError:  # this machine has no IPv6
         return sockets
     try:
-        sockets.append(socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG))
+        own = socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG)
+        sockets.append(_await_requests(own))
     except OSError:  # somebody else has it: `localhost` could then be either
         sockets[0].close()
         raise
     return sockets
+
+
+def _await_requests(listener: socket.socket) -> socket.socket:
+    """Return a socket on which a connection is accepted once it has sent something.
+
+    So a server that ends leaves one that has not to the next server; Linux alone can do that, see
+    TCP_DEFER_ACCEPT in tcp(7). Elsewhere `HEAD_SECONDS` has to be enough.
+    """
+    option = getattr(socket, "TCP_DEFER_ACCEPT", None)
+    if option is not None:
+        with suppress(OSError):
+            listener.setsockopt(socket.IPPROTO_TCP, option, int(SECONDS))
+    return listener
 
 
 class Guard:

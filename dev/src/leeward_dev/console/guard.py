@@ -51,7 +51,7 @@ HEADERS: Final = {
 """Of every answer. No page is kept, framed or read by another one, and it loads from here alone."""
 
 
-class Guard:
+class ConsoleGuard:
     """Lets requests through to the console that may be.
 
     Args:
@@ -72,13 +72,13 @@ class Guard:
         if scope["type"] != "http":  # a websocket: the console has none
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         answer = self._refuse(scope) or self._log_in(scope)
-        await (answer or self._app)(scope, receive, send_guarded)
+        await (answer or self._app)(scope, receive, send_with_headers)
 
     def _refuse(self, scope: Scope) -> Response | None:
         """Return the answer to a request that another origin has made."""

@@ -53,14 +53,6 @@ def element(name: str, /, *content: Content, **attributes: str | int | bool | No
     return Html("".join(parts))
 
 
-def join(*content: Content) -> Html:
-    """Return several contents as one."""
-    parts: list[str] = []
-    for each in content:
-        _add(each, parts)
-    return Html("".join(parts))
-
-
 def _add(content: Content, parts: list[str]) -> None:
     if isinstance(content, Html):
         parts.append(content)

@@ -228,7 +228,7 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
 
 def act(visit: Visit) -> Notice | Page:
     """Settle a record by hand, after a question."""
-    named, record = visit.named("table"), visit.named("record")
+    named, record = visit.need("table"), visit.need("record")
     does = check_known(visit.field("do"), SETTLED, "settlement")
     means, name, end = SETTLED[does]
     back = {"table": named, "record": record}

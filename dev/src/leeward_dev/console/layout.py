@@ -131,7 +131,7 @@ class Visit:
         if isinstance(runner, AppRunner):
             runner.wake()
 
-    def named(self, name: str) -> str:
+    def need(self, name: str) -> str:
         """Return what the address says.
 
         Raises:

@@ -59,7 +59,7 @@ LOOKS: Final = {
 def show(visit: Visit) -> Page:
     """Return a page of runs; or one run with its picture."""
     if "run" in visit.query:
-        return _show_run(visit, visit.named("workflow"), visit.named("run"))
+        return _show_run(visit, visit.need("workflow"), visit.need("run"))
     workflow = visit.query.get("workflow") or None
     number = _page_number(visit.query.get("page", "1"))
     known = visit.sources.client.list_runs(workflow, limit=number * ROWS + 1)
@@ -222,7 +222,7 @@ def act(visit: Visit) -> Notice | Page:
     if does == "resume":
         client.resume_runs()
         return Notice("Runs whose process is gone continue here, in the background.")
-    workflow, id = visit.named("workflow"), visit.named("run")
+    workflow, id = visit.need("workflow"), visit.need("run")
     back = {"workflow": workflow, "run": id}
     questions = {
         "cancel": ("Before its next step it ends, and takes back what it did.", "Cancel the run"),

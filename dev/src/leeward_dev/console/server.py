@@ -38,7 +38,7 @@ from leeward_dev.console import (
     send,
     targets,
 )
-from leeward_dev.console.guard import SEAL, Guard, is_same, seal_of
+from leeward_dev.console.guard import SEAL, ConsoleGuard, is_same, seal_of
 from leeward_dev.console.html import element
 from leeward_dev.console.layout import Decision, Notice, Page, Visit, address, frame, is_shown
 from leeward_dev.sources import Sources
@@ -91,7 +91,7 @@ def open_console(sources: Sources, *, token: str) -> ASGIApp:
         *(Route(f"/{name}", _serve_file(name, type)) for name, type in FILES.items()),
         Route("/{path:path}", console.answer, methods=["GET", "POST"]),
     ]
-    return Guard(Starlette(routes=routes), token)
+    return ConsoleGuard(Starlette(routes=routes), token)
 
 
 def _serve_file(name: str, type: str) -> Callable[[Request], Response]:

@@ -56,7 +56,7 @@ def show(visit: Visit) -> Page:
         element(
             "section",
             element("h2", f"{number}. {status.name}"),
-            _status(visit, _isolated(status, words.get(status.name))),
+            _status(visit, _with_isolation(status, words.get(status.name))),
             id=f"target-{number}",
             data_live=not everywhere,
         )
@@ -72,7 +72,7 @@ def show(visit: Visit) -> Page:
     return Page("Targets", [body, element("h2", "Decisions"), decisions], is_live=not everywhere)
 
 
-def _isolated(status: TargetStatus, isolation: Isolation | None) -> TargetStatus:
+def _with_isolation(status: TargetStatus, isolation: Isolation | None) -> TargetStatus:
     if isolation is None:
         return status
     return status._replace(state="isolated", isolation=isolation)
