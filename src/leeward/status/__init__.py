@@ -148,7 +148,9 @@ def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[P
     else:
         parts.append((Kind.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
-            parts.append((Kind.RUNS, "", lambda: _cloud_runs(driver)))
+            why = "its engine lists runs in the cloud's own console"
+            fact = not_known(Kind.RUNS, driver.target, "", why)
+            parts.append((Kind.RUNS, "", lambda: iter([fact])))
     table = sources.config.unknowns
     if table is not None and _home_of(sources.config, table) == driver.target:
         parts.append((Kind.UNKNOWN, table, lambda: _unknown_calls(driver, table, now())))
@@ -353,11 +355,6 @@ def _runs(driver: Driver, journal: Journal | None) -> Iterator[Fact]:
     yield from facts.runs(driver.target, read_runs(driver, journal))
 
 
-def _cloud_runs(driver: Driver) -> Iterator[Fact]:
-    why = "its engine lists runs in the cloud's own console"
-    yield not_known(Kind.RUNS, driver.target, "", why)
-
-
 def _is_home_of_runs(driver: Driver, config: Config) -> bool:
     if not config.workflows or Capability.WORKFLOWS not in driver.capabilities:
         return False
@@ -372,7 +369,8 @@ def _home_of(config: Config, table: str) -> str | None:
 
 def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
     """Yield how many calls stand in the table of unknown calls, page by page."""
-    count, since, cursor = 0, None, None
+    count, cursor = 0, None
+    since: float | None = None
     while True:
         result: Result[Any] = driver.perform(Scan(table, cursor), SECONDS)
         if result.outcome is Outcome.NOT_FOUND:
@@ -386,15 +384,10 @@ def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
         for stored in page.items:
             if stored.expires_at is None or stored.expires_at > now:
                 count += 1
-                since = _earlier(since, stored.item.get("time"))
+                time = stored.item.get("time")
+                if isinstance(time, int):
+                    since = time / 1000 if since is None else min(since, time / 1000)
         cursor = page.cursor
         if cursor is None or count >= MOST_UNKNOWN:
             yield facts.unknown_calls(driver.target, table, count, since, now)
             return
-
-
-def _earlier(since: float | None, milliseconds: object) -> float | None:
-    if not isinstance(milliseconds, int):
-        return since
-    time = milliseconds / 1000
-    return time if since is None else min(since, time)

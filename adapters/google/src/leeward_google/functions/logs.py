@@ -69,12 +69,8 @@ def _line_of(entry: dict[str, Any]) -> LogLine:
     if text is None:
         payload = entry.get("jsonPayload") or entry.get("protoPayload") or entry.get("httpRequest")
         text = json_text.encode(payload or {}).decode()
-    time = datetime.fromisoformat(_cut(entry["timestamp"])).timestamp()
+    whole, dot, rest = entry["timestamp"].removesuffix("Z").partition(".")
+    # Google writes nine digits of a second, and Python reads six.
+    time = datetime.fromisoformat(f"{whole}{dot}{rest[:6]}+00:00").timestamp()
     level = entry.get("severity", "")
     return LogLine(entry["insertId"], time, text, "" if level == "DEFAULT" else level)
-
-
-def _cut(time: str) -> str:
-    """Return a time with the six digits of a second that Python reads; Google writes nine."""
-    whole, dot, rest = time.removesuffix("Z").partition(".")
-    return f"{whole}{dot}{rest[:6]}+00:00"
