@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import msgpack  # type: ignore[import-untyped]
 
 Message = dict[int, list[Any]]
