@@ -87,6 +87,10 @@ sim: $(READY) ## five million simulated calls against the routing's promises
 sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.md
 	@$(BIN)/python -m tests.simulation.reliability_page
 
+.PHONY: pictures
+pictures: $(READY) .servers/browser/.ready ## draw the pictures of docs/console.md, in the browser of the tests
+	@$(BIN)/python -m tests.console.pictures
+
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
