@@ -38,22 +38,22 @@ def test_what_tends_to_grow_stays_small() -> None:
 def test_private_functions_say_more_than_their_bodies() -> None:
     """Those with one caller are steps of 10 to 40 lines, callbacks, and entries of tables."""
     uses = numbers.private_functions()
-    assert sum(count == 1 for count in uses.values()) <= 0.58 * len(uses)
+    assert sum(count == 1 for count in uses.values()) <= 0.59 * len(uses)
 
 
 def test_the_sizes_hold() -> None:
     """Lines and files of what serves calls, and lines of everything but the contract suite."""
     sizes = numbers.sizes()
     lines, files = sizes["."]
-    assert sizes["adapters/postgres"][0] <= 3_800  # of which about 940 are SQL
+    assert sizes["adapters/postgres"][0] <= 3_900  # of which about 940 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 56_500
-    assert files <= 250
+    assert lines <= 57_600
+    assert files <= 256
     assert sum(lines for lines, _ in clouds) <= 16_700
     assert sum(files for _, files in clouds) <= 122
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 98_000
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 108_000
 
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_660_000
+    assert max(numbers.zip_sizes().values()) <= 1_680_000

@@ -56,7 +56,7 @@ RAN: Final = {"no": ("no", GOOD), "maybe": ("maybe", UNSURE), "yes": ("yes", WRO
 """Whether a letter has run, and how that looks: moving back what has run may run it twice."""
 
 
-class Place(NamedTuple):
+class LetterSource(NamedTuple):
     """Where dead letters are.
 
     Attributes:
@@ -72,21 +72,23 @@ class Place(NamedTuple):
         return self.target if self.queue is None else f"{self.queue} at {self.target}"
 
 
-def places(visit: Visit) -> list[Place]:
+def places(visit: Visit) -> list[LetterSource]:
     """Return where dead letters may be: targets with a database, queues of [dead_letters]."""
     known = []
     for driver in visit.drivers.values():
         if keeps_letters(driver):
-            known.append(Place(driver.target))
+            known.append(LetterSource(driver.target))
         else:
-            known += [Place(driver.target, queue) for queue in visit.sources.config.dead_letters]
+            known += [
+                LetterSource(driver.target, queue) for queue in visit.sources.config.dead_letters
+            ]
     return known
 
 
 def show(visit: Visit) -> Page:
     """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
     known = places(visit)
-    place = _place_of(visit, known)
+    place = _source_named(visit, known)
     links = element(
         "ul",
         (
@@ -105,7 +107,7 @@ def show(visit: Visit) -> Page:
     return _show_letters(visit, place, links if len(known) > 1 else None)
 
 
-def _show_letters(visit: Visit, place: Place, links: Content) -> Page:
+def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     letters = _letters_at(visit, place)
     most = MANY if visit.query.get("many") else ROWS
     with closing(letters.each(visit.query.get("after"))) as walk:
@@ -166,7 +168,7 @@ def _redrive_button(id: str) -> Html:
     return button("Redrive", name="redrive", value=id, label=f"Redrive letter {id}")
 
 
-def _show_letter(visit: Visit, place: Place) -> Page:
+def _show_letter(visit: Visit, place: LetterSource) -> Page:
     """Return all that is known of one letter; its payload only if that is asked for."""
     id, where = visit.query["id"], _where(place)
     letters = _letters_at(visit, place)
@@ -202,7 +204,7 @@ def _show_letter(visit: Visit, place: Place) -> Page:
 
 def act(visit: Visit) -> Notice | Page:
     """Move letters back, or delete them; ask first about what may have run, and what is deleted."""
-    place = _place_of(visit, places(visit))
+    place = _source_named(visit, places(visit))
     if place is None:
         raise InvalidRequest("say which letters: the address names no target", field="target")
     one = "redrive" if "redrive" in visit.form else "delete" if "delete" in visit.form else None
@@ -280,12 +282,12 @@ class _Chosen:
                     return
 
 
-def _letters_at(visit: Visit, place: Place) -> Letters:
+def _letters_at(visit: Visit, place: LetterSource) -> Letters:
     sources = visit.sources.config.dead_letters.get(place.queue or "", ())
     return letters_of(visit.drivers[place.target], place.queue, None, sources)
 
 
-def _place_of(visit: Visit, known: list[Place]) -> Place | None:
+def _source_named(visit: Visit, known: list[LetterSource]) -> LetterSource | None:
     """Return the place that the address names; the only one with a database, if it names none.
 
     Raises:
@@ -294,13 +296,13 @@ def _place_of(visit: Visit, known: list[Place]) -> Place | None:
     if "target" not in visit.query:
         kept = [place for place in known if place.queue is None]
         return kept[0] if len(known) == 1 and kept else None
-    place = Place(visit.query["target"], visit.query.get("queue"))
+    place = LetterSource(visit.query["target"], visit.query.get("queue"))
     if place not in known:
         raise NotFound(f"there are no dead letters at {place}")
     return place
 
 
-def _where(place: Place) -> dict[str, str]:
+def _where(place: LetterSource) -> dict[str, str]:
     return {"target": place.target} | ({} if place.queue is None else {"queue": place.queue})
 
 

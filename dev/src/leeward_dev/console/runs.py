@@ -202,8 +202,8 @@ def _picture(visit: Visit, run: Run) -> Content:
         return element("p", "The workflow is too large for a picture in this page.")
     label = f"Picture of the run {run.id} of {run.workflow}"
     # What is drawn there was escaped; what cannot be seen is spelled out here, as in other texts.
-    drawing = Html(visible(svg))
-    return element("div", drawing, class_="picture", tabindex=0, role="region", aria_label=label)
+    image = Html(visible(svg))
+    return element("div", image, class_="picture", tabindex=0, role="region", aria_label=label)
 
 
 def _definition_of(visit: Visit, run: Run) -> Definition | None:
