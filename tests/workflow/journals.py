@@ -70,7 +70,7 @@ class JournalContract:
 
     def test_what_a_run_begins_with_is_noted_with_it(self, journal: Journal) -> None:
         """Of a run that was there before nothing is noted, though its lease has the same number."""
-        begun = [call("a"), Sleep("p", 1, 5, True)]
+        begun: list[Command] = [call("a"), Sleep("p", 1, 5, True)]
         row, is_new = journal.add(one, "r", None, NOW, 30.0, begun=begun)
         assert is_new
         assert {place: record.due for place, record in journal.events(row.key).items()} == {

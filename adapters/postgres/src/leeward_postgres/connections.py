@@ -28,7 +28,14 @@ from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
-from leeward_postgres.statements import ANSWERS, Plan, Rows, Statement, encode_values, numbered
+from leeward_postgres.statements import (
+    ANSWERS,
+    Plan,
+    Rows,
+    Statement,
+    encode_values,
+    number_parameters,
+)
 
 IDLE_SECONDS: Final = 60.0
 """For which a connection is kept without use. Networks forget silent ones after some minutes."""
@@ -108,7 +115,7 @@ class Session:
         """
         values, formats = encode_values(statement.values)
         self._pgconn.send_query_params(
-            numbered(statement.sql), values, None, formats, int(statement.binary)
+            number_parameters(statement.sql), values, None, formats, int(statement.binary)
         )
         return execute(self._pgconn)
 

@@ -62,7 +62,7 @@ def milliseconds(timeout: float) -> int:
 
 
 @cache
-def numbered(sql: str) -> bytes:
+def number_parameters(sql: str) -> bytes:
     """Return a statement with its parameters as PostgreSQL names them: `%s` is `$1`, and so on."""
     first, *others = sql.split("%s")
     return (first + "".join(f"${at}{text}" for at, text in enumerate(others, 1))).encode()
