@@ -70,7 +70,7 @@ class JournalContract:
 
     def test_what_a_run_begins_with_is_noted_with_it(self, journal: Journal) -> None:
         """Of a run that was there before nothing is noted, though its lease has the same number."""
-        begun: list[StepCall | Sleep] = [call("a"), Sleep("p", 1, 5, True)]
+        begun: list[Command] = [call("a"), Sleep("p", 1, 5, True)]
         row, is_new = journal.add(one, "r", None, NOW, 30.0, begun=begun)
         assert is_new
         assert {place: record.due for place, record in journal.events(row.key).items()} == {
@@ -237,23 +237,6 @@ class JournalContract:
         assert [row.key.id for row in journal.runs(None, 10)] == ["r2", "r1", "r0"]
         assert [row.key.id for row in journal.runs("one", 10)] == ["r2", "r0"]
         assert [row.key.id for row in journal.runs(None, 1)] == ["r2"]
-
-    def test_runs_are_counted_by_state(self, journal: Journal) -> None:
-        """With those that nobody goes on with, and those with a step that was not taken back."""
-        for id in ("held", "due", "failed", "well", "broken"):
-            journal.add(one, id, None, NOW, None if id == "due" else 30.0)
-        for id, answer in (("failed", StepFailure("E", steps=("a",))), ("well", Returned())):
-            assert journal.finish(RunKey("one", id), 1, NOW, [], answer)
-        journal.set_aside(RunKey("one", "broken"))
-        journal.add(two, "later", None, NOW + 99, None)
-        counts = {(each.workflow, each.state): each[2:] for each in journal.count_runs(NOW + 29)}
-        assert counts == {
-            ("one", RunState.BROKEN): (1, 0, 0),
-            ("one", RunState.FAILED): (1, 0, 1),
-            ("one", RunState.RUNNING): (2, 1, 0),
-            ("one", RunState.SUCCEEDED): (1, 0, 0),
-            ("two", RunState.RUNNING): (1, 0, 0),
-        }
 
     def test_many_threads_take_each_run_once(self, journal: Journal) -> None:
         """And what they write at one time is all there."""
