@@ -138,3 +138,35 @@ def test_log_records_are_lines_that_a_terminal_only_shows() -> None:
     assert "never shown" not in out.getvalue()
     entries = [json.loads(line) for line in programs.getvalue().splitlines()]
     assert [each["number"] for each in entries] == [each.number for each in feed.since()]
+
+
+class LostOutput(io.StringIO):
+    """An output that takes nothing any more, as a closed pipe or a full disk does."""
+
+    def write(self, text: str) -> int:
+        """Raise what the system says."""
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_has_run_has_run_where_no_line_can_be_written(as_json: bool) -> None:
+    """The terminal is gone, or its program has ended: calls and logs do not notice."""
+    closed = io.StringIO()
+    narrow = io.TextIOWrapper(io.BytesIO(), "ascii")
+    for out in (closed, LostOutput(), narrow):
+        feed, app = Feed(), App("shop")
+
+        @app.function()
+        def pack(word: str) -> str:
+            app.client().publish_event("orders", "order.\u2713", {})
+            return word
+
+        feed.listen(Terminal(out, as_json=as_json).show)
+        closed.close()
+        observe_runs(app, feed)
+        with Client(ObservedDriver(Local(), feed), app=app) as client:
+            assert client.invoke("pack", "x").value == "x"
+        assert len(feed.since(kinds=["run", "call"])) == 3
+    if not as_json:
+        narrow.flush()
+        assert r"order.\u2713" in narrow.detach().getvalue().decode()

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack, nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
 from functools import partial
 from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
@@ -226,8 +226,9 @@ def main() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         Thread(target=_end_with, args=(pipe, process), daemon=True).start()
         is_whole = process.run()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # a closed pipe, a full disk
+        sys.stdout.flush()
+        sys.stderr.flush()
     if not is_whole:
         os._exit(0)  # what has not ended in time would hold this process
 

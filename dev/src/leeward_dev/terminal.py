@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -59,16 +60,16 @@ class Terminal:
         if entry.kind == "log":
             name = str(entry.facts.get("handler", entry.name.removeprefix(HANDLER_LOGS)))
             what = self._paint("dim" if entry.is_good else "bad", entry.what)
-            return f"{time}  {self._paint('bold', name)}  {what}  {_escape(entry.text)}"
+            return f"{time}  {self._paint('bold', _escape(name))}  {what}  {_escape(entry.text)}"
         took = f"{(entry.seconds or 0.0) * 1000:.0f} ms"
-        name, what = self._paint("bold", entry.name), self._paint("dim", entry.what)
+        name, what = self._paint("bold", _escape(entry.name)), self._paint("dim", entry.what)
         return f"{time}  {name}  {what}  {self._end(entry)}  {took}"
 
     def _end(self, entry: Entry) -> str:
         """Return how a run or a call has ended."""
         if entry.is_good:
             types = entry.facts.get("types")
-            return self._paint("good", entry.outcome) + (f"  {types}" if types else "")
+            return self._paint("good", entry.outcome) + (f"  {_escape(str(types))}" if types else "")
         text = f"{entry.outcome}: {entry.text}" if entry.text else entry.outcome
         ran = f"  ran: {entry.facts['ran']}" if "ran" in entry.facts else ""
         attempt = entry.facts.get("attempt")
@@ -87,7 +88,13 @@ class Terminal:
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._has_colours else text
 
     def _write(self, line: str) -> None:
-        with self._lock:
+        """Write a line where that is possible: who calls has run a handler, and must not fail.
+
+        A pipe may be closed, a disk full, and an app may close its standard output.
+        """
+        encoding = self._out.encoding or "utf-8"
+        line = line.encode(encoding, "backslashreplace").decode(encoding)
+        with self._lock, suppress(OSError, ValueError):
             self._out.write(f"{line}\n")
             self._out.flush()
 
