@@ -151,6 +151,8 @@ def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Lee
         (("redrive", "--rate", "0"), "--rate"),
         (("redrive", "--limit", "7"), "--limit and --after are for list and show"),
         (("list", "--after", "x"), "--after must be the id of a letter"),
+        (("list", "--after", "9" * 19), "--after must be the id of a letter"),
+        (("list", "--after", "9" * 5_000), "--after must be the id of a letter"),
         (("list", "--after", "1", "--targets", "local,local:b"), "say with --targets whose letter"),
         (("list", "dead", "--after", "1", "--targets", "aws:us-east-1"), "a queue keeps no order"),
         (("redrive", "dead", "--targets", "aws:us-east-1"), "say with --to where"),

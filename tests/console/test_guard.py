@@ -139,6 +139,10 @@ def test_a_form_that_is_too_large_is_not_read(visitor: Visitor) -> None:
     assert visitor.post("letters", [*own.fields, *many]).status == 413
 
 
+NUMBERED = ("letters?after=", "letters?target=local&id=", "runs?page=", "targets?call=")
+"""Addresses that end with a number."""
+
+
 def test_a_request_that_makes_no_sense_has_an_answer(visitor: Visitor) -> None:
     """An address or a form that no page of the console has made is refused in words."""
     seal = visitor.get("send").page.forms[0].fields[0]
@@ -147,6 +151,8 @@ def test_a_request_that_makes_no_sense_has_an_answer(visitor: Visitor) -> None:
         *("runs?run=1", "letters?target=other", "letters?target=local&id=x", "letters?after=x"),
         *("keys?table=x", "keys?table=keys&record=x", "keys?table=keys&cursor=x", "targets?call=x"),
         *("handlers?name=x", "targets?call=999999999999999999999999"),
+        *(f"{each}{'9' * digits}" for each in NUMBERED for digits in (19, 24, 5_000)),
+        f"runs?page=000000010{'0' * 20}",
     ):
         answer = visitor.get(path)
         assert answer.status in (200, 400, 404, 503), (path, answer.page.text)

@@ -35,6 +35,9 @@ HIDDEN: Final = 300
 MOST_ATTEMPTS: Final = 1_000_000
 """More than any queue delivers a message."""
 
+ID_DIGITS: Final = 18
+"""Of the id of a row, at most: whatever has so many fits into the 64 bits of a database."""
+
 
 class FoundLetter(NamedTuple):
     """A dead letter, wherever it lies.
@@ -127,7 +130,7 @@ class StoreLetters:
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once, in the order in which they were added."""
-        if after is not None and not after.isdecimal():
+        if after is not None and not is_row_id(after):
             raise InvalidRequest("--after must be the id of a letter", field="after")
         heads = walk_dead_rows(self._store, None if after is None else int(after))
         while True:
@@ -268,6 +271,11 @@ class PlaceLetters:
             for found in walk:
                 self._known.add(found.id)
                 yield found
+
+
+def is_row_id(text: str) -> bool:
+    """Return whether a text can be the id of a letter in a database."""
+    return text.isdecimal() and len(text) <= ID_DIGITS
 
 
 def keeps_letters(driver: Driver) -> bool:

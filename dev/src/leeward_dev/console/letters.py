@@ -18,6 +18,7 @@ from leeward.cli.dead_letters import (
     Moved,
     MoveOptions,
     delete_letters,
+    is_row_id,
     keeps_letters,
     letters_of,
     redrive,
@@ -271,7 +272,7 @@ class _Chosen:
         """Yield the letters that are still there."""
         left = set(self._ids)
         if self.is_in_order and after is None:
-            numbers = [int(id) for id in left if id.isdecimal()]
+            numbers = [int(id) for id in left if is_row_id(id)]
             after = str(max(0, min(numbers, default=1) - 1))
         with closing(self._letters.each(after)) as walk:
             for letter in walk:

@@ -43,6 +43,9 @@ STEPS: Final = ("After", "Took", "Step", "Attempt", "End")
 MOST: Final = 2_000
 """Runs that can be paged through: a list begins at the newest run each time."""
 
+PAGE_DIGITS: Final = 9
+"""Of a number that is read."""
+
 LONGEST_PICTURE: Final = 1_000_000
 """Characters of a picture that a page shows."""
 
@@ -112,9 +115,10 @@ def show(visit: Visit) -> Page:
 
 def _page_number(given: str) -> int:
     most = MOST // ROWS
-    if not given.isdecimal() or not 1 <= int(given[:9]) <= most:
+    number = int(given) if given.isdecimal() and len(given) <= PAGE_DIGITS else 0
+    if not 1 <= number <= most:
         raise InvalidRequest(f"page must be a number from 1 to {most}", field="page")
-    return int(given)
+    return number
 
 
 def _can_resume(visit: Visit) -> bool:
