@@ -13,7 +13,7 @@ import pytest
 from leeward import App
 from leeward.client import Client
 from leeward.local import Local
-from leeward_dev.feed import MOST_RUNS, Feed
+from leeward_dev.feed import LONGEST_TEXT, MOST_RUNS, Feed
 from leeward_dev.observing import FeedHandler, ObservedDriver, observe_runs
 from leeward_dev.terminal import Terminal
 
@@ -32,6 +32,17 @@ def test_a_page_asks_for_what_it_has_not_seen() -> None:
     assert len(feed.runs("f")) == MOST_RUNS
     assert feed.runs("g") == []
     assert Feed().last > feed.last
+
+
+def test_a_long_text_is_heard_and_not_kept() -> None:
+    """An app that logs much for hours fills no memory."""
+    feed = Feed()
+    heard: list[int] = []
+    feed.listen(lambda entry: heard.append(len(entry.text)))
+    feed.add("log", "a", "INFO", text="x" * (LONGEST_TEXT + 1))
+    feed.add("run", "f", "function", text="x" * (LONGEST_TEXT + 1))
+    assert heard == [LONGEST_TEXT + 1] * 2
+    assert [len(each.text) for each in [*feed.since(), *feed.runs("f")]] == [LONGEST_TEXT] * 3
 
 
 def test_who_waits_is_woken() -> None:

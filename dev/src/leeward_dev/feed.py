@@ -21,6 +21,10 @@ MOST_RUNS: Final = 50
 """That are kept of one handler, whatever else passes."""
 
 
+LONGEST_TEXT: Final = 10_000
+"""Characters of an entry's text that are kept; who listens gets all of it."""
+
+
 class Entry(NamedTuple):
     """One thing that has passed. There is no payload, no item and no text of an exception in it.
 
@@ -110,9 +114,10 @@ class Feed:
                 frames,
                 facts,
             )
-            self._entries.append(entry)
+            kept = entry if len(text) <= LONGEST_TEXT else entry._replace(text=text[:LONGEST_TEXT])
+            self._entries.append(kept)
             if kind == "run":
-                self._runs.setdefault(name, deque(maxlen=MOST_RUNS)).append(entry)
+                self._runs.setdefault(name, deque(maxlen=MOST_RUNS)).append(kept)
             listeners = [*self._listeners]
             self._changed.notify_all()
         for listener in listeners:

@@ -69,7 +69,9 @@ class Terminal:
         """Return how a run or a call has ended."""
         if entry.is_good:
             types = entry.facts.get("types")
-            return self._paint("good", entry.outcome) + (f"  {_escape(str(types))}" if types else "")
+            return self._paint("good", entry.outcome) + (
+                f"  {_escape(str(types))}" if types else ""
+            )
         text = f"{entry.outcome}: {entry.text}" if entry.text else entry.outcome
         ran = f"  ran: {entry.facts['ran']}" if "ran" in entry.facts else ""
         attempt = entry.facts.get("attempt")
