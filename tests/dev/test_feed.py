@@ -159,19 +159,24 @@ class LostOutput(io.StringIO):
         raise BrokenPipeError(32, "Broken pipe")
 
 
+def _publisher() -> App:
+    app = App("shop")
+
+    @app.function()
+    def pack(word: str) -> str:
+        app.client().publish_event("orders", "order.\u2713", {})
+        return word
+
+    return app
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_what_has_run_has_run_where_no_line_can_be_written(as_json: bool) -> None:
     """The terminal is gone, or its program has ended: calls and logs do not notice."""
     closed = io.StringIO()
     narrow = io.TextIOWrapper(io.BytesIO(), "ascii")
     for out in (closed, LostOutput(), narrow):
-        feed, app = Feed(), App("shop")
-
-        @app.function()
-        def pack(word: str) -> str:
-            app.client().publish_event("orders", "order.\u2713", {})
-            return word
-
+        feed, app = Feed(), _publisher()
         feed.listen(Terminal(out, as_json=as_json).show)
         closed.close()
         observe_runs(app, feed)
