@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 
-from leeward_dev.console.guard import HEADERS
+from leeward_dev.console.guard import HEADERS, is_foreign, is_own_host
 from leeward_dev.console.server import PAGES
 from tests.console.shop import Shop
 from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted
@@ -160,6 +161,22 @@ def test_a_request_that_makes_no_sense_has_an_answer(visitor: Visitor) -> None:
         for fields in ([], [("do", "x")], [("fire", "{}")], [("redrive", "x")], [("kind", "x")]):
             answer = visitor.post(path or "./", [seal, *fields])
             assert answer.status != 500, (path, fields, answer.page.text)
+
+
+def test_the_usual_port_is_left_out_by_a_browser() -> None:
+    """At port 80 alone."""
+    usual, other = ({"type": "http", "method": "POST", "server": ("::1", each)} for each in (80, 8))
+    for name in ("127.0.0.1", "localhost", "[::1]"):
+        host, origin = Headers({"host": name}), Headers({"origin": f"http://{name}"})
+        assert is_own_host(host, usual)
+        assert not is_own_host(host, other)
+        assert not is_foreign(origin, usual)
+        assert is_foreign(origin, other)
+
+
+def test_who_asks_for_the_head_of_a_page_gets_it(visitor: Visitor) -> None:
+    """It is no form."""
+    assert visitor.send("HEAD", "letters").status == 200
 
 
 def test_the_port_has_to_be_the_consoles_own(visitor: Visitor) -> None:

@@ -32,6 +32,9 @@ COOKIE: Final = "leeward-console"
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine that no name server is asked for."""
 
+USUAL_PORT: Final = 80
+"""Of HTTP (RFC 9110, 4.2.1)."""
+
 SAFE: Final = ("GET", "HEAD")
 
 HEADERS: Final = {
@@ -119,7 +122,7 @@ _HINT: Final = "Open the address that the command has printed: it has a token at
 
 def is_own_host(headers: Headers, scope: Scope) -> bool:
     """Return whether a request names this machine, and the port at which it has come."""
-    return headers.get("host", "") in {f"{host}:{_port_of(scope)}" for host in HOSTS}
+    return headers.get("host", "") in _own_hosts(scope)
 
 
 def is_foreign(headers: Headers, scope: Scope) -> bool:
@@ -129,8 +132,7 @@ def is_foreign(headers: Headers, scope: Scope) -> bool:
     it navigates. Whatever changes something has to come from here.
     """
     origin = headers.get("origin")
-    own = {f"http://{host}:{_port_of(scope)}" for host in HOSTS}
-    if origin is not None and origin not in own:
+    if origin is not None and origin not in {f"http://{host}" for host in _own_hosts(scope)}:
         return True
     site = headers.get("sec-fetch-site", "none")
     if site in ("same-origin", "none"):
@@ -138,6 +140,12 @@ def is_foreign(headers: Headers, scope: Scope) -> bool:
     is_page = headers.get("sec-fetch-mode") == "navigate"
     is_top = headers.get("sec-fetch-dest") == "document"
     return not (is_page and is_top and scope["method"] in SAFE)
+
+
+def _own_hosts(scope: Scope) -> set[str]:
+    """Return this machine's names with the port; a browser leaves out 80, the usual one of HTTP."""
+    port = _port_of(scope)
+    return {f"{host}:{port}" for host in HOSTS} | ({*HOSTS} if port == USUAL_PORT else set())
 
 
 def _port_of(scope: Scope) -> int:

@@ -119,7 +119,7 @@ class _Console:
         path = request.path_params["path"]
         if path not in PAGES or not is_shown(self._sources, path):
             return self._respond(self._visit(request), _absent())
-        if request.method == "GET":
+        if request.method != "POST":
             return await run_in_threadpool(self._show, self._visit(request))
         form = await _read_form(request)
         visit = self._visit(request, form)
