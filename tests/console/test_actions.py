@@ -380,17 +380,21 @@ def test_the_command_shows_an_address_and_a_console_behind_it(
     (tmp_path / "leeward.toml").write_text('[targets.local]\napp = "no_such_module:app"\n')
     served: list[tuple[Sources, int | None]] = []
 
-    def serve(sources: Sources, *, port: int | None, ready: Callable[[str], object]) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(command.webbrowser, "open", opened.append)
+
+    def serve(sources: Sources, *, port: int | None, ready: Callable[[str, str], object]) -> None:
         assert visit(sources).get("queues").status == 200
         served.append((sources, port))
-        ready("http://127.0.0.1:1/console/?token=x")
+        ready("http://127.0.0.1:1/console/?token=x", "http://127.0.0.1:1/console/?token=once")
 
     monkeypatch.setattr(command, "serve_console", serve)
-    for arguments, can_write in (([], False), (["--write", "--port", "7"], True)):
+    for arguments, can_write in (([], False), (["--write", "--open", "--port", "7"], True)):
         result = CliRunner().invoke(app, ["console", *arguments, "--json"])
         assert result.exit_code == 0, result.output
         told = {"address": "http://127.0.0.1:1/console/?token=x", "write": can_write}
         assert json.loads(result.stdout) == told
         assert served[-1][0].can_write is can_write
     assert [port for _, port in served] == [None, 7]
+    assert opened == ["http://127.0.0.1:1/console/?token=once"]
     assert "Examples:" in CliRunner().invoke(app, ["console", "--help"]).stdout

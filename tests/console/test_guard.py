@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.routing import Mount
 
+from leeward_dev.console import open_console
 from leeward_dev.console.guard import HEADERS, is_foreign, is_own_host
 from leeward_dev.console.server import PAGES
 from tests.console.shop import Shop
@@ -42,6 +45,18 @@ def test_without_the_token_nothing_is_seen(stranger: Visitor) -> None:
     assert stranger.get("/console/").status == 401
     assert stranger.post("/console/letters", [("token", TOKEN)]).status == 401
     assert stranger.send("POST", f"/console/letters?token={TOKEN}", follow=False).status == 401
+
+
+def test_a_ticket_counts_once(shop: Shop) -> None:
+    """It stands for the token where others may read an address, and is gone before they have."""
+    console = Starlette(
+        routes=[Mount("/console", open_console(shop.sources(), token=TOKEN, ticket="once"))]
+    )
+    assert Visitor(console).get("/console/?token=").status == 401
+    assert Visitor(console).get("/console/?token=once").status == 200
+    assert Visitor(console).get("/console/?token=once").status == 401
+    assert Visitor(console).get("/console/?token=").status == 401
+    assert Visitor(console).get(f"/console/?token={TOKEN}").status == 200
 
 
 def test_the_way_in_leads_to_no_other_host(stranger: Visitor) -> None:

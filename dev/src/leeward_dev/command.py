@@ -96,7 +96,7 @@ def dev(
         )
         terminal.say(f"console at {supervisor.console}")
         if opens:
-            webbrowser.open(supervisor.console)
+            webbrowser.open(supervisor.console_once)
         if not supervisor.run():
             raise typer.Exit(INTERRUPTED.code)
 

@@ -236,7 +236,7 @@ def _response(answer: HttpAnswer) -> Response:
     return response
 
 
-def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
+def pages_of_app(app: App, sources: Sources, token: str, port: int, ticket: str = "") -> ASGIApp:
     """Return what serves an app: ``/invoke/NAME``, and the console, which wants its token."""
     calls = FunctionCalls(app)
     functions = [each.name for each in app.handlers.values() if each.is_call]
@@ -258,14 +258,15 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
             Route("/", show),
             Route("/health", tell_health),
             Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
-            Mount("/console", open_console(sources, token=token)),
+            Mount("/console", open_console(sources, token=token, ticket=ticket)),
         ]
     )
 
 
-def pages_of_console(sources: Sources, token: str) -> ASGIApp:
+def pages_of_console(sources: Sources, token: str, ticket: str = "") -> ASGIApp:
     """Return what serves a console alone, which wants its token."""
-    return Starlette(routes=[Mount("/console", open_console(sources, token=token))])
+    console = open_console(sources, token=token, ticket=ticket)
+    return Starlette(routes=[Mount("/console", console)])
 
 
 def pages_of_fault(fault: str) -> ASGIApp:
@@ -368,25 +369,30 @@ def address_of_console(port: int, token: str) -> str:
     return f"http://127.0.0.1:{port}/console/?token={token}"
 
 
-def serve_console(sources: Sources, *, port: int | None, ready: Callable[[str], object]) -> None:
+def serve_console(
+    sources: Sources, *, port: int | None, ready: Callable[[str, str], object]
+) -> None:
     """Serve a console alone, until the process is asked to end: SIGINT or SIGTERM.
 
     Args:
         sources: of the console.
         port: that is asked for; None for a free one, from `PORT` on.
-        ready: called with the address, once it listens.
+        ready: called with the address, once it listens; and with one that counts once, for the
+            command line of a browser, which others may read.
 
     Raises:
         ConfigError: the port cannot be listened at.
     """
-    sockets, token, ends = listen(port), new_token(), Event()
+    sockets, ends = listen(port), Event()
+    token, ticket = new_token(), new_token()
     before = {
         each: signal.signal(each, lambda *_: ends.set()) for each in (signal.SIGINT, signal.SIGTERM)
     }
-    server = PageServer(pages_of_console(sources, token), sockets, drain=1)
+    server = PageServer(pages_of_console(sources, token, ticket), sockets, drain=1)
     try:
         server.start()
-        ready(address_of_console(sockets[0].getsockname()[1], token))
+        own = sockets[0].getsockname()[1]
+        ready(address_of_console(own, token), address_of_console(own, ticket))
         ends.wait()
     finally:
         sources.feed.close()

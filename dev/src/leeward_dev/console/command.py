@@ -44,10 +44,10 @@ def console(
     config = without_handlers(options.resolve())
     feed = Feed()
 
-    def tell(address: str) -> None:
+    def tell(address: str, once: str) -> None:
         options.output.show({"address": address, "write": write}, _render)
         if opens:
-            webbrowser.open(address)
+            webbrowser.open(once)
 
     with options.client(config) as client:
         sources = Sources(client, config, feed, can_write=write)

@@ -60,11 +60,13 @@ class ConsoleGuard:
     Args:
         app: the console.
         token: that its address has. The cookie and the seal are made of it: it has to be random.
+        ticket: that stands for the token once, where others may read the address; "" for none.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, ticket: str = "") -> None:
         self._app = app
         self._token = token
+        self._ticket = ticket
         self._cookie = _derive(token, "cookie")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +100,9 @@ class ConsoleGuard:
         name = f"{COOKIE}-{_port_of(scope)}"
         given = dict(query).get(TOKEN)
         if given is not None and scope["method"] in SAFE:
-            if not is_same(given, self._token):
+            if self._ticket and is_same(given, self._ticket):
+                self._ticket = ""
+            elif not is_same(given, self._token):
                 return _refusal(_HINT, 401)
             rest = urlencode([(key, value) for key, value in query if key != TOKEN])
             path = "/" + scope["path"].lstrip("/")  # two slashes would name a host
