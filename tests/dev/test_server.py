@@ -164,6 +164,22 @@ def test_a_fault_is_shown_as_text(stack: ExitStack) -> None:
     assert _ask(port, "/console/", None, {"host": "evil.example"})[0] == 403
 
 
+def test_who_goes_amid_a_payload_is_no_error(
+    port: int, calls: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing runs, and nothing is logged."""
+    before = [*calls]
+    head = f"POST /invoke/note HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head.encode() + b'"x')
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1_000):
+            pass
+    assert _ask(port, "/health")[0] == 200
+    assert calls == before
+    assert caplog.records == []
+
+
 def test_a_port_that_is_taken_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless one was asked for, the next free one is taken; both families have the same."""
     with socket.create_server(("127.0.0.1", 0)) as taken, ExitStack() as stack:

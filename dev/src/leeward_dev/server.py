@@ -22,7 +22,7 @@ import uvicorn
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -167,7 +167,8 @@ class Guard:
             problem = Problem(flaw, status=403, reason="origin")
             await _response(http_answer(refusal_answer(problem)))(scope, receive, send_with_headers)
             return
-        await self._app(scope, receive, send_with_headers)
+        with suppress(ClientDisconnect):  # who calls has gone amid its payload: nothing has run
+            await self._app(scope, receive, send_with_headers)
 
     def _flaw(self, headers: Headers) -> str | None:
         """Return why a request is refused; None if it is not."""

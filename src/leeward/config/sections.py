@@ -56,7 +56,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     known = (
         *TOP_LEVEL,
         *sections,
-        *("targets", "export", "dead_letters", "worker", "spool", "deploy"),
+        *("targets", "export", "worker", "spool", "deploy"),
     )
     refuse_unknown(document, known, top)
     parts: dict[str, Any] = {}
