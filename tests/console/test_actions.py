@@ -381,7 +381,7 @@ def test_the_command_shows_an_address_and_a_console_behind_it(
     served: list[tuple[Sources, int | None]] = []
 
     opened: list[str] = []
-    monkeypatch.setattr(command.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
 
     def serve(sources: Sources, *, port: int | None, ready: Callable[[str, str], object]) -> None:
         assert visit(sources).get("queues").status == 200

@@ -114,7 +114,9 @@ def _a_process_that_ends_is_started_by_a_change(dev: Dev, shop: Path) -> None:
     with suppress(OSError):
         dev.invoke("die")
     dev.wait_for_line("exit code 3")
-    assert dev.invoke("version").status == 503
+    reply = dev.invoke("version")
+    assert reply.status == 503
+    assert b"leeward_dev" not in reply.body  # no place of leeward's own
     (shop / "shop.py").write_text(f"{SHOP}\n")
     wait_until(lambda: dev.invoke("version").status == 200)
 
