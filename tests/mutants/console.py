@@ -15,8 +15,8 @@ MUTANTS: Final = (
     Mutant(
         "the console answers under any name that leads to this machine",
         f"{CONSOLE}/guard.py",
-        'return headers.get("host", "") in {',
-        'return headers.get("host", "") in {headers.get("host", "")} | {',
+        'return headers.get("host", "") in _own_hosts(scope)',
+        'return headers.get("host", "") in {headers.get("host", "")} | _own_hosts(scope)',
         f"{GUARD}::test_a_name_that_was_rebound_to_this_machine_is_refused",
     ),
     Mutant(

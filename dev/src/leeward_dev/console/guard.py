@@ -136,7 +136,8 @@ def is_foreign(headers: Headers, scope: Scope) -> bool:
     it navigates. Whatever changes something has to come from here.
     """
     origin = headers.get("origin")
-    if origin is not None and origin not in {f"http://{host}" for host in _own_hosts(scope)}:
+    own = {f"http://{host}" for host in _own_hosts(scope)}
+    if origin is not None and origin not in own:
         return True
     site = headers.get("sec-fetch-site", "none")
     if site in ("same-origin", "none"):
