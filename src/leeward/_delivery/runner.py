@@ -225,6 +225,12 @@ class AppRunner:
         for each in self._dispatchers.values():
             each.resume()
 
+    def leave_to_others(self) -> None:
+        """Take no rows if other processes work for all apps here: they deliver, and show it."""
+        presence, apps = self._stores.presence, self._apps
+        if presence is not None and apps and all(presence.is_held(each.name) for each in apps):
+            self.pause()
+
     def drain(self, timeout: float) -> int:
         """Stop taking rows, and wait for attempts; return how many have not after `timeout`."""
         deadline = monotonic() + timeout

@@ -19,7 +19,13 @@ from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.arguments import json_argument
-from leeward.cli.global_options import GlobalOptions, modules_beside, named_app, options_of
+from leeward.cli.global_options import (
+    GlobalOptions,
+    leave_to_workers,
+    modules_beside,
+    named_app,
+    options_of,
+)
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import RAISED, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_failure
@@ -91,6 +97,7 @@ def trigger(
         limit = drivers[0].limits.payload_bytes
         platform = Platform(config.order[0].provider, None, SystemClock(), limit)
         with Client(drivers, config=config, app=own):
+            leave_to_workers(drivers)
             began = perf_counter()
             answer = run_by_hand(own, name, given, platform, idempotency_key=key)
             seconds = perf_counter() - began
