@@ -207,6 +207,7 @@ SECRETS = (
     *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
     *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
     *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
+    "test_app.py",
 )
 
 

@@ -27,7 +27,7 @@ DENIED: Final = (
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
     *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db"),
-    *("*.log", "/logs/", "/tests/", "/test/", "conftest.py"),
+    *("*.log", "/logs/", "/tests/", "/test/", "test_*.py", "conftest.py"),
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
 
