@@ -17,6 +17,7 @@ from leeward.app.answers import Answer, Failure, InvalidInput
 from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
+from leeward.app.signatures import place_of
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import (
@@ -156,8 +157,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
 
 
 def _json_of_handler(handler: Handler) -> JsonObject:
-    code = getattr(handler.function, "__code__", None)
-    place = None if code is None else _here(f"{code.co_filename}:{code.co_firstlineno}")
+    place = place_of(handler.function)
     return {
         "name": handler.name,
         "kind": handler.kind.value,
@@ -166,7 +166,7 @@ def _json_of_handler(handler: Handler) -> JsonObject:
         "retries": handler.retries,
         "timeout": handler.timeout,
         "writes": [str(each) for each in handler.writes],
-        "place": place,
+        "place": None if place is None else _here(place),
     }
 
 
