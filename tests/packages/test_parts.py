@@ -219,6 +219,8 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
         {
             **dict.fromkeys(("app.py", "keys.py", "pkg/tests.py", "notes.txt", *SECRETS), ""),
             **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
+            **dict.fromkeys(("made/aws/leeward.expected.json", "made/aws/main.tf"), ""),
+            "made/grafana/leeward.json": "",
             "vendor/made.py": "",
             "vendor/kept/made.py": "",
             "ca.pem": "",
