@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from leeward.adapter import Driver, WrappingDriver
 from leeward.app.answers import Answer, InvalidInput
-from leeward.app.idempotency import RepeatRefused
 from leeward.app.app import App
 from leeward.app.context import current
 from leeward.app.handlers import Handler
+from leeward.app.idempotency import RepeatRefused
 from leeward.app.telemetry import Run
 from leeward.app.triggers import Delivery, Platform
 from leeward.calls import Call, Publish, Result, subject_of
