@@ -73,7 +73,7 @@ def is_plain(function: object) -> bool:
     return type(function) is FunctionType and not hasattr(function, "__wrapped__")
 
 
-def place_of(function: object) -> str | None:
+def definition_place(function: object) -> str | None:
     """Return file and line of a function, of the inner one where decorators stand before it.
 
     None where Python knows no place.

@@ -14,9 +14,8 @@ from leeward._delivery.bus import DeadLetter, to_dead_letter
 from leeward._delivery.functions import PlainHandler
 from leeward._delivery.runner import AppRunner
 from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
-from leeward._sqlite.database import MEMORY, Database
+from leeward._sqlite.database import MEMORY, Database, Presence
 from leeward._sqlite.file_safety import keep_out_of_version_control
-from leeward._sqlite.presence import Presence
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
 from leeward.app.context import Function, check_callable

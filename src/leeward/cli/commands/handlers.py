@@ -17,7 +17,7 @@ from leeward.app.answers import Answer, Failure, InvalidInput
 from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
-from leeward.app.signatures import place_of
+from leeward.app.signatures import definition_place
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import (
@@ -157,7 +157,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
 
 
 def _json_of_handler(handler: Handler) -> JsonObject:
-    place = place_of(handler.function)
+    place = definition_place(handler.function)
     return {
         "name": handler.name,
         "kind": handler.kind.value,
