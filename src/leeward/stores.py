@@ -371,6 +371,19 @@ class SpoolRows(DeliveryRows, Protocol):
         """Return whether a lane of `recipient` has rows that are neither done nor dead."""
 
 
+class Presence(Protocol):
+    """Which apps processes work for over the rows of a target; others leave the rows to them."""
+
+    def hold(self, app: str) -> None:
+        """Show from now on that this process works for an app."""
+
+    def release(self) -> None:
+        """Show it no longer."""
+
+    def is_held(self, app: str) -> bool:
+        """Return whether another process works for an app."""
+
+
 class Stores(NamedTuple):
     """What an app runs on at a target.
 
@@ -384,6 +397,7 @@ class Stores(NamedTuple):
             make one.
         has_rows: whether there may be rows; where it returns False, looking would make the store.
         has_runs: the same of runs.
+        presence: None where a process that publishes delivers nothing itself.
     """
 
     deliveries: DeliveryRows
@@ -394,3 +408,4 @@ class Stores(NamedTuple):
     runner: object | None = None
     has_rows: Callable[[], bool] = lambda: True
     has_runs: Callable[[], bool] = lambda: True
+    presence: Presence | None = None

@@ -17,6 +17,7 @@ MODULE = """
 from dataclasses import dataclass
 
 from leeward import App, Event, OutcomeUnknown
+from leeward.app import idempotent
 
 app = App("deskapp")
 print("not a result")
@@ -62,6 +63,12 @@ def charge(_):
 @app.workflow("order")
 def order(w, ticket):
     w.step(create, ticket, id="create")
+
+
+@app.function(effect="keyed")
+@idempotent(table="keys", principal=None, lease=70)
+def pay(order):
+    return order
 """
 
 
@@ -84,9 +91,11 @@ def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
     """Each handler has a line, with what it is for and declares; a program gets the same."""
     lines = leeward("app").out.splitlines()
     rows = [line.split() for line in lines]
-    assert rows[1] == "create function create idempotent - 5 s deskapp.py:15".split()
-    assert rows[2] == "note event desk ticket.created - 3 - deskapp.py:22".split()
+    assert rows[1] == "create function create idempotent - 5 s deskapp.py:16".split()
+    assert rows[2] == "note event desk ticket.created - 3 - deskapp.py:23".split()
     assert rows[4][:7] == "greet schedule 0 6 * * *".split()
+    line = MODULE.splitlines().index('@idempotent(table="keys", principal=None, lease=70)')
+    assert rows[-2][-1] == f"deskapp.py:{line}", "of the function, and not of leeward's decorator"
     assert lines[-1] == "workflow order: calls create"
     ran = leeward("app", "deskapp:app", "--json")
     data = json.loads(ran.out)
@@ -106,7 +115,7 @@ def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
         "a time": (["greet", '"2026-01-31T06:00:00Z"'], 0, "has run"),
         "an object": (["arrive", '{"key": "in/a"}'], 0, "has run"),
         "raises": (["send", '"hunter2"'], 6, "raised ValueError"),
-        "its place": (["send", '"hunter2"'], 6, "deskapp.py:29 send"),
+        "its place": (["send", '"hunter2"'], 6, "deskapp.py:30 send"),
         "refuses": (["create", "{}"], 6, "refuses its input: $.id is missing; it must be str"),
         "unknown": (["charge"], 8, "nobody knows"),
         "a near name": (["creates", "{}"], 2, "did you mean 'create'?"),
@@ -144,6 +153,6 @@ def test_a_program_reads_how_a_run_went(leeward: Leeward, desk: Path) -> None:
     assert (error["type"], error["retryable"], error["trace"]) == (
         "ValueError",
         True,
-        ["deskapp.py:29 send"],
+        ["deskapp.py:30 send"],
     )
     assert leeward("trigger", "create", "{}", "--app", "deskap:app").code == 2

@@ -16,7 +16,9 @@ from tests.house.workspace import ROOT
 RUFF = [str(ROOT / ".venv/bin/ruff")]  # whichever Python runs this
 
 
-def test_a_new_app_works_as_it_is(leeward: Leeward, bare: Path) -> None:
+def test_a_new_app_works_as_it_is(
+    leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its tests pass, two linters have nothing to say, and the command line finds the app."""
     made = leeward("new", "help-desk", "--json")
     assert json.loads(made.out)["files"] == [each.format(module="help_desk") for each in FILES]
@@ -48,6 +50,10 @@ def test_a_new_app_works_as_it_is(leeward: Leeward, bare: Path) -> None:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"id": "7", "text": "lost keys", "open": True}
+    monkeypatch.chdir(folder)
+    exported = leeward("export", "cloudformation", "--targets", "aws:us-east-1")
+    assert exported.code == 0
+    assert "no role allows" not in exported.err
 
 
 @pytest.mark.parametrize("name", ["Help", "help desk", "9lives", "a--b", "class", "../up", "", "-"])

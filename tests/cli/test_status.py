@@ -227,13 +227,18 @@ def test_a_silent_target_holds_up_nothing() -> None:
 
 
 NIGHTLY = App("nightly")
-for name, when in (("often", "*/5 * * * *"), ("daily", "0 0 * * *"), ("new", "0 9 * * *")):
+for name, when in (
+    ("often", "*/5 * * * *"),
+    ("daily", "0 0 * * *"),
+    ("new", "0 9 * * *"),
+    ("fresh", "0 9 * * *"),
+):
     NIGHTLY.on_schedule(when, name=name)(lambda time: None)
 
 
 def test_schedules_are_late_when_nobody_has_begun_them() -> None:
     """Two minutes after their time, because a process may just be starting."""
-    begun = {"often": NOW - 300, "daily": NOW - 3 * 86_400}
+    begun = {"often": NOW - 300, "daily": NOW - 3 * 86_400, "fresh": NOW - 30}
     fact = {
         each.name: each
         for each in facts.schedules("local", begun, NIGHTLY.handlers.values(), NOW + 60)
@@ -245,6 +250,10 @@ def test_schedules_are_late_when_nobody_has_begun_them() -> None:
     assert fact["daily"].level is Level.WRONG
     assert fact["daily"].values["late"] is True
     assert fact["new"].level is Level.NOTE
+    assert fact["fresh"].sentence == (
+        "has not come due since 2027-01-15 07:59 UTC, and is due at 2027-01-15 09:00 UTC"
+    ), "its series begins with the first process, and nothing has run"
+    assert fact["fresh"].values["last"] is None
     (known,) = facts.schedules("local", {"old": NOW}, None, NOW)
     assert (
         known.sentence

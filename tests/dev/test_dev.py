@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -12,7 +14,7 @@ from threading import Event, Thread
 
 from leeward.local import Local
 from leeward.stores import SCHEDULE, NewRow, Recipient
-from tests.dev.running import SHOP, Dev, Reply, wait_until
+from tests.dev.running import PATIENT, SHOP, Dev, Reply, wait_until
 
 BROKEN = f"{SHOP}\nraise LookupError('never shown')\n"
 LINE = BROKEN.count("\n")
@@ -25,6 +27,7 @@ def test_an_app_runs_and_is_loaded_again(run_dev: Callable[..., Dev], shop: Path
     dev.wait_for_line("shop runs at local", str(shop / ".leeward/local.sqlite3"))
     assert dev.invoke("version").value == 1
     _everything_is_live(dev, shop)
+    _it_runs_what_a_command_has_published(dev, shop)
     _a_failure_has_frames_and_no_values(dev, shop)
     _a_change_fails_no_call(dev, shop)
     _an_error_is_shown_until_it_is_mended(dev, shop)
@@ -51,6 +54,14 @@ def _everything_is_live(dev: Dev, shop: Path) -> None:
     assert dev.ask(dev.console.partition("?")[0]).status == 401
     assert dev.ask(dev.console).status == 200
     assert dev.invoke("version", None, Origin="http://evil.example").status == 403
+
+
+def _it_runs_what_a_command_has_published(dev: Dev, shop: Path) -> None:
+    """The command knows the handler, too, and leaves the run to the process that shows it."""
+    before = dev.lines
+    words = ["-m", "leeward", "publish", "orders", "order.created", '{"name": "b"}']
+    subprocess.run([sys.executable, *words], cwd=shop, check=True, timeout=PATIENT)
+    assert dev.wait_for_line('"remember"', '"event"', after=before)["outcome"] == "ok"
 
 
 def _is_seen(dev: Dev, name: str) -> bool:

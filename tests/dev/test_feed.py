@@ -10,7 +10,8 @@ from threading import Thread
 
 import pytest
 
-from leeward import App
+from leeward import App, FunctionError, OutcomeUnknown
+from leeward.app import idempotent
 from leeward.client import Client
 from leeward.local import Local
 from leeward_dev.feed import LONGEST_TEXT, MOST_RUNS, Feed
@@ -108,6 +109,27 @@ def test_runs_and_calls_are_noted_without_values() -> None:
         ("fail", "invoke", "app_error"),
     ]
     assert calls[0].facts["types"] == "order.created"
+    assert "hunter2" not in str(feed.since())
+
+
+def test_a_refused_repeat_says_what_to_do() -> None:
+    """No place in the user's code has anything to do with it, and leeward's own help nobody."""
+    feed, app = Feed(), App("shop")
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", principal=None, lease=70)
+    def charge(word: str) -> None:
+        raise OSError(word)
+
+    observe_runs(app, feed)
+    with Client(Local(), app=app) as client:
+        for _ in range(2):
+            with pytest.raises((FunctionError, OutcomeUnknown)):
+                client.invoke("charge", "hunter2", idempotency_key="k", on_unknown="raise")
+    first, refusal = feed.runs("charge")
+    assert first.frames[-1].endswith("charge")
+    assert (refusal.outcome, refusal.frames) == ("RepeatRefused", ())
+    assert "leeward keys settle keys" in refusal.text
     assert "hunter2" not in str(feed.since())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import leeward
+from leeward.app.app import App
 from leeward.errors import ConfigError, Outcome
 from leeward.json_text import DEEPEST
 from leeward.local import Context, Local
@@ -201,6 +202,15 @@ def test_an_unknown_function_is_not_found(cloud: Local) -> None:
             assert result.outcome is Outcome.NOT_FOUND
             assert str(result.message).endswith(remedy)
         cloud.native("functions").setdefault("send-receipt", print)  # type: ignore[attr-defined]
+
+
+def test_who_queues_for_a_handler_of_messages_is_told_its_queue(cloud: Local) -> None:
+    """`leeward app` shows the name of the handler; what is queued has the name of the queue."""
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    cloud.mount(app)
+    said = str(cloud.perform(enqueue("send"), 5).message)
+    assert said.endswith("; 'send' handles the queue 'parcels': name the queue")
 
 
 @pytest.mark.parametrize("payload", [b"{", b"\xff", "[1]".encode("utf-16")])

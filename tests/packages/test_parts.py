@@ -207,6 +207,7 @@ SECRETS = (
     *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
     *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
     *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
+    "test_app.py",
 )
 
 
@@ -218,6 +219,8 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
         {
             **dict.fromkeys(("app.py", "keys.py", "pkg/tests.py", "notes.txt", *SECRETS), ""),
             **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
+            **dict.fromkeys(("made/aws/leeward.expected.json", "made/aws/main.tf"), ""),
+            "made/grafana/leeward.json": "",
             "vendor/made.py": "",
             "vendor/kept/made.py": "",
             "ca.pem": "",

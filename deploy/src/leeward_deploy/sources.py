@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.looking import EXPECTED_FILE
 from leeward.errors import ConfigError
 from leeward_deploy.entry import handler_calls
 
@@ -27,13 +28,16 @@ DENIED: Final = (
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
     *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db"),
-    *("*.log", "/logs/", "/tests/", "/test/", "conftest.py"),
+    *("*.log", "/logs/", "/tests/", "/test/", "test_*.py", "conftest.py"),
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
 
 CACHE: Final = "a cache"
 RISK: Final = "may hold secrets or data, or is a test"
 """Reasons why a file stays behind."""
+
+DASHBOARD: Final = ("grafana", "leeward.json")
+"""What `leeward export grafana` writes."""
 
 IGNORE: Final = (".gitignore", ".leewardignore")
 """Files of the user with further patterns; the second has the last word."""
@@ -197,7 +201,9 @@ def _why_not(path: Path, below: Path, leave_out: Iterable[str], out: Path) -> st
         return "its name begins with a dot"
     if (path / ENVIRONMENT).exists():
         return "an environment of Python"
-    return "an earlier output" if path.resolve() == out.resolve() else None
+    is_made = path.resolve() == out.resolve() or (path / EXPECTED_FILE).exists()
+    is_dashboard = path.parts[-2:] == DASHBOARD
+    return "an earlier output" if is_made or is_dashboard else None
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

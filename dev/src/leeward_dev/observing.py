@@ -11,6 +11,7 @@ from leeward.app.answers import Answer, InvalidInput
 from leeward.app.app import App
 from leeward.app.context import current
 from leeward.app.handlers import Handler
+from leeward.app.idempotency import RepeatRefused
 from leeward.app.telemetry import Run
 from leeward.app.triggers import Delivery, Platform
 from leeward.calls import Call, Publish, Result, subject_of
@@ -64,8 +65,8 @@ class RunObserver:
         frames: list[str] = []
         text: Fact = None
         cause = failure.cause
-        if isinstance(cause, InvalidInput):
-            text = str(cause)  # the places and what belongs there, and no value
+        if isinstance(cause, InvalidInput | RepeatRefused):
+            text = str(cause)  # what belongs where, or which record to settle, and no value
         elif cause is not None:
             frames = places_of(cause.__traceback__)
             told = failure_facts(cause)

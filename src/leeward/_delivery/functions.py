@@ -149,11 +149,20 @@ class Functions:
     def _miss(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
         known = ", ".join(sorted(self.registry))
-        remedy = did_you_mean(name, self.registry) or (
-            f"; known: {known}"
-            if known
-            else "; hand the client an app, or name one in leeward.toml: [targets.local] "
-            'app = "module:app"'
+        queues = (
+            f"; {name!r} handles the queue {queue!r}: name the queue"
+            for queue, each in self.registry.items()
+            if isinstance(each, Handler) and each.name == name
+        )
+        remedy = (
+            next(queues, "")
+            or did_you_mean(name, self.registry)
+            or (
+                f"; known: {known}"
+                if known
+                else "; hand the client an app, or name one in leeward.toml: [targets.local] "
+                'app = "module:app"'
+            )
         )
         return Result(Outcome.NOT_FOUND, message=f"no function {name!r} is in this process{remedy}")
 

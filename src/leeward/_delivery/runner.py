@@ -195,7 +195,7 @@ class AppRunner:
             self.objects.add(objects)
         self._apps.append(app)
         self._divide()
-        self.look_for_work()
+        self._look_for_own_work()
 
     def handlers(self) -> dict[Recipient, Handler]:
         """Return the handlers by the recipients of rows that they stand for."""
@@ -224,6 +224,11 @@ class AppRunner:
         self._is_paused = False
         for each in self._dispatchers.values():
             each.resume()
+
+    def leave_to_others(self) -> None:
+        """Take no rows if other processes work for all apps here: they deliver, and show it."""
+        if self._is_worked_elsewhere():
+            self.pause()
 
     def drain(self, timeout: float) -> int:
         """Stop taking rows, and wait for attempts; return how many have not after `timeout`."""
@@ -256,6 +261,14 @@ class AppRunner:
             patient=self._is_patient,
             carriers=self._carriers,
         )
+
+    def _look_for_own_work(self) -> None:
+        if not self._is_worked_elsewhere():
+            self.look_for_work()
+
+    def _is_worked_elsewhere(self) -> bool:
+        presence, apps = self._stores.presence, self._apps
+        return presence is not None and bool(apps) and all(presence.is_held(a.name) for a in apps)
 
     def _divide(self) -> None:
         """Make the dispatchers that the handlers need."""

@@ -73,6 +73,17 @@ def is_plain(function: object) -> bool:
     return type(function) is FunctionType and not hasattr(function, "__wrapped__")
 
 
+def definition_place(function: object) -> str | None:
+    """Return file and line of a function, of the inner one where decorators stand before it.
+
+    None where Python knows no place.
+    """
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    return None if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
 def parameters_of(function: Callable[..., Any]) -> Parameters:
     """Return the parameters of a function, those of the inner one where decorators stand before it.
 

@@ -25,6 +25,8 @@ from leeward.workflow.opening import load_definitions
 if TYPE_CHECKING:
     import typer
 
+    from leeward._delivery.runner import AppRunner
+    from leeward.adapter import Driver
     from leeward.app.app import App
     from leeward.cli.output.output import Output
     from leeward.workflow.model import Definition
@@ -62,6 +64,7 @@ class GlobalOptions:
             with modules_beside(config):
                 client = Client(config=config, workflows=workflows)
             with client:
+                leave_to_workers(client._operations.drivers.values())  # noqa: SLF001 - of one package
                 yield client
 
     @contextmanager
@@ -131,6 +134,14 @@ class GlobalOptions:
         stop it.
         """
         return self.client(without_handlers(self.resolve()))
+
+
+def leave_to_workers(drivers: Iterable[Driver]) -> None:
+    """Leave deliveries to the processes that work for the same apps, such as `leeward dev`."""
+    for driver in drivers:
+        stores = driver.stores()
+        if stores is not None and stores.runner is not None:
+            cast("AppRunner", stores.runner).leave_to_others()
 
 
 @contextmanager

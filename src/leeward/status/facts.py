@@ -247,8 +247,19 @@ def schedules(
             remedy = "see whether a process runs it: leeward worker, or leeward scheduler run"
             yield Fact(*about, Level.WRONG, told, remedy, {**values, "late": True})
             continue
-        told = f"was last begun for {_time(begun)}, and is due at {_time(due)}"
+        told = f"was last begun for {_time(begun)}"
+        if not is_time_of(handler.schedule, begun):
+            told, values["last"] = f"has not come due since {_time(begun)}", None
+        told += f", and is due at {_time(due)}"
         yield Fact(*about, Level.OK, told, "", values)
+
+
+def is_time_of(schedule: str, last: float) -> bool:
+    """Return whether a schedule was due at the last moment of its series.
+
+    A series begins with the moment at which a process has first seen its schedule.
+    """
+    return last_time(schedule, _moment(last)).timestamp() == last
 
 
 def runs(target: str, known: Sequence[RunCount]) -> Iterator[Fact]:

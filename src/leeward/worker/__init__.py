@@ -277,6 +277,8 @@ class Worker:
             return
         self._state = "ready"
         self._runner.resume()
+        if self._stores.presence is not None:
+            self._stores.presence.hold(self.app.name)
         if self.app.otel:
             rows = self._stores.deliveries
             self._gauges = DepthGauges(self.target, rows, self._runner.handlers, self._clock)
@@ -300,6 +302,8 @@ class Worker:
         if self._state == "stopped":
             return True
         self._state = "draining"
+        if self._stores.presence is not None:
+            self._stores.presence.release()
         until = monotonic() + (self.settings.drain if timeout is None else timeout)
         self._runner.pause()
         self._runner.schedules.close()

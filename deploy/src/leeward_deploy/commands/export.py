@@ -88,7 +88,8 @@ def read_order(
     if targets is None and not found.order:
         raise ConfigError(
             "nothing says where the app is to run; name the order with --targets, or as "
-            "cloud_provider in leeward.toml"
+            "cloud_provider in leeward.toml; the variable CLOUD_PROVIDER is for programs, and does "
+            "not count here"
         )
     return with_order(found, targets, NOTHING)
 

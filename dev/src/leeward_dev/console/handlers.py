@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leeward.app.handlers import Handler
+from leeward.app.signatures import definition_place
 from leeward.app.triggers import Kind
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import (
@@ -55,7 +56,7 @@ def _show_handler(visit: Visit, handler: Handler) -> Page:
         ("Running it again", handler.effect.value if handler.is_call else "-"),
         ("Time limit", "-" if handler.timeout is None else f"{handler.timeout:g} s"),
         ("Tries", "as the target says" if handler.retries is None else handler.retries + 1),
-        ("Defined at", _definition(handler)),
+        ("Defined at", definition_place(handler.function) or "-"),
     ]
     runs = visit.sources.feed.runs(handler.name)
     rows = [_run(run) for run in reversed(runs)]
@@ -106,8 +107,3 @@ def purpose(handler: Handler) -> str:
             return f"objects {handler.bucket}/{handler.prefix}"
         case _:
             return "queued calls and calls" if handler.queued else "calls"
-
-
-def _definition(handler: Handler) -> str:
-    code = getattr(handler.function, "__code__", None)
-    return "-" if code is None else f"{code.co_filename}:{code.co_firstlineno}"

@@ -11,6 +11,7 @@ from leeward.app.schedules import next_time
 from leeward.errors import Unsupported
 from leeward.leases.faults import DatabaseFault
 from leeward.status import read_moments
+from leeward.status.facts import is_time_of
 from leeward.stores import SCHEDULE, NewRow, Recipient
 from leeward_dev.console.html import Content
 from leeward_dev.console.layout import (
@@ -73,17 +74,20 @@ def _schedules_at(sources: Sources, driver: Driver) -> dict[str, float | None]:
 
 def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> list[Content]:
     handler = None if visit.sources.app is None else visit.sources.app.handlers.get(name)
-    when, due = "-", None
+    when, due, begun = "-", None, True
     if handler is not None and handler.schedule is not None:
         when = handler.schedule
         due = next_time(when, datetime.fromtimestamp(visit.now, UTC)).timestamp()
+        begun = last is None or is_time_of(when, last)
     stores = driver.stores()
     waiting = 0 if stores is None else stores.deliveries.count_waiting([Recipient(SCHEDULE, name)])
     cells: list[Content] = [
         name,
         when,
         moment(due),
-        [moment(last), " (", ago(last, visit.now), ")"] if last else "-",
+        ["" if begun else "not since ", moment(last), " (", ago(last, visit.now), ")"]
+        if last
+        else "-",
         waiting,
         driver.target,
     ]

@@ -17,9 +17,16 @@ from leeward.app.answers import Answer, Failure, InvalidInput
 from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
+from leeward.app.signatures import definition_place
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.arguments import json_argument
-from leeward.cli.global_options import GlobalOptions, modules_beside, named_app, options_of
+from leeward.cli.global_options import (
+    GlobalOptions,
+    leave_to_workers,
+    modules_beside,
+    named_app,
+    options_of,
+)
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import RAISED, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_failure
@@ -91,6 +98,7 @@ def trigger(
         limit = drivers[0].limits.payload_bytes
         platform = Platform(config.order[0].provider, None, SystemClock(), limit)
         with Client(drivers, config=config, app=own):
+            leave_to_workers(drivers)
             began = perf_counter()
             answer = run_by_hand(own, name, given, platform, idempotency_key=key)
             seconds = perf_counter() - began
@@ -149,8 +157,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
 
 
 def _json_of_handler(handler: Handler) -> JsonObject:
-    code = getattr(handler.function, "__code__", None)
-    place = None if code is None else _here(f"{code.co_filename}:{code.co_firstlineno}")
+    place = definition_place(handler.function)
     return {
         "name": handler.name,
         "kind": handler.kind.value,
@@ -159,7 +166,7 @@ def _json_of_handler(handler: Handler) -> JsonObject:
         "retries": handler.retries,
         "timeout": handler.timeout,
         "writes": [str(each) for each in handler.writes],
-        "place": place,
+        "place": None if place is None else _here(place),
     }
 
 

@@ -157,7 +157,7 @@ def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
         order = ", ".join(map(str, config.order))
         raise Unsupported(
             f"{order}: the app runs in processes of your own, so its logs are on their standard "
-            "error: that of `leeward worker`, or of the program that has the client"
+            "error: that of `leeward dev`, of `leeward worker`, or of the program with the client"
         )
     return clouds
 

@@ -106,6 +106,8 @@ key = "id"
 [tables.notes]
 key = "id"
 
+[buses.desk]
+
 [functions.create-ticket]
 effect = "idempotent"
 """
