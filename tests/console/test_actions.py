@@ -28,7 +28,7 @@ from leeward.testing import Fault, FaultyDriver
 from leeward_dev.console import command
 from leeward_dev.feed import Feed
 from leeward_dev.sources import Sources
-from tests.console.shop import Shop
+from tests.console.shop import Shop, opened
 from tests.console.visitor import Visitor, visit
 
 
@@ -264,11 +264,15 @@ def test_a_handler_that_fails_by_hand_shows_how(shop: Shop, visitor: Visitor) ->
 def test_a_decision_is_explained() -> None:
     """Why a call left its first target; the circuit that opened has its reason."""
     first, second = FaultyDriver(Local("local:a")), Local("local:b")
-    for each in (first, second):
-        each.mount(Shop().app)
     first.fail(Fault.REFUSE)
     config = Config(order=(TargetName("local", "a"), TargetName("local", "b")))
-    with Client([first, second], config=config) as client:
+    with (
+        opened() as one,
+        opened() as another,
+        Client([first, second], config=config) as client,
+    ):
+        first.mount(one.app)
+        second.mount(another.app)
         visitor = visit(Sources(client, config, Feed(), can_write=True))
         client.invoke("echo", 1, effect="idempotent")
         page = visitor.get("targets")
