@@ -130,7 +130,8 @@ def test_odd_names_are_listed_as_they_were_put(driver: Driver) -> None:
 
 def test_a_member_of_an_enumeration_is_its_text(driver: Driver) -> None:
     """`str` would return the name of the member, and another target keeps the text."""
-    name: Any = Enum("Name", {"MEMBER": "named-by-a-member"}, type=str).MEMBER
+    names: Any = Enum("Names", {"MEMBER": "named-by-a-member"}, type=str)
+    name = names.MEMBER
     assert driver.perform(_put(name, b""), SECONDS).outcome is Outcome.OK
     listed: Any = driver.perform(ListObjects(BUCKET, "named-by"), SECONDS).value
     assert [each.name for each in listed.objects] == ["named-by-a-member"]
