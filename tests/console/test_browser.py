@@ -16,6 +16,8 @@ import pytest
 from tests.console.browser import Browser, browser, served
 from tests.console.shop import Shop, opened
 
+pytestmark = pytest.mark.threat("S27")
+
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:

@@ -11,6 +11,8 @@ from leeward_dev.console.server import PAGES
 from tests.console.shop import Shop
 from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted
 
+pytestmark = pytest.mark.threat("S27")
+
 PATHS = [*PAGES, "console.css", "console.js", "nothing"]
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from leeward_dev.console.html import element, text, verbatim
 from leeward_dev.console.layout import PAYLOAD, Decision, Page, Visit, address, frame
 from tests.console.shop import Shop, opened
 from tests.console.visitor import Reader, visit
+
+pytestmark = pytest.mark.threat("S27")
 
 PIECES = [
     *("<script>canary()</script>", "<img src=x onerror=canary()>", "</title><script>", "</pre>"),

@@ -139,6 +139,12 @@ THREATS: Final = {
         "this machine alone, or a token; no page in a browser may call without one; a request that "
         "can be read in two ways runs nothing; threads, connections, bytes and times have bounds",
     ),
+    "S27": Threat(
+        "a console in the browser",
+        "this machine alone, under its own names; a token that becomes a cookie; no page of "
+        "another origin reads, frames or sends a form; names, payloads and errors of others are "
+        "text; it shows only unless told, and payloads only by a click",
+    ),
 }  # fmt: skip
 """By their numbers in the project's checklist."""
 

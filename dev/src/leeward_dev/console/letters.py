@@ -88,7 +88,7 @@ def places(visit: Visit) -> list[LetterSource]:
 def show(visit: Visit) -> Page:
     """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
     known = places(visit)
-    place = _source_named(visit, known)
+    place = _known_source(visit, known)
     links = element(
         "ul",
         (
@@ -204,7 +204,7 @@ def _show_letter(visit: Visit, place: LetterSource) -> Page:
 
 def act(visit: Visit) -> Notice | Page:
     """Move letters back, or delete them; ask first about what may have run, and what is deleted."""
-    place = _source_named(visit, places(visit))
+    place = _known_source(visit, places(visit))
     if place is None:
         raise InvalidRequest("say which letters: the address names no target", field="target")
     one = "redrive" if "redrive" in visit.form else "delete" if "delete" in visit.form else None
@@ -287,7 +287,7 @@ def _letters_at(visit: Visit, place: LetterSource) -> Letters:
     return letters_of(visit.drivers[place.target], place.queue, None, sources)
 
 
-def _source_named(visit: Visit, known: list[LetterSource]) -> LetterSource | None:
+def _known_source(visit: Visit, known: list[LetterSource]) -> LetterSource | None:
     """Return the place that the address names; the only one with a database, if it names none.
 
     Raises:
