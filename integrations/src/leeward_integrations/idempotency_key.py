@@ -177,7 +177,7 @@ def unavailable(error: DedupUnavailable) -> Problem:
 def context_of(headers: Mapping[str, str], key: str, owner: str | None, lease: float) -> Context:
     """Return the context of a request, for its record: a key is of one owner.
 
-    A key of nobody's that could be one with its owner is told from it, too.
+    A key without an owner is told from that of an owner, whatever its text is.
     """
     is_plain = owner is None and not key.startswith("[")
     clock = SystemClock()
