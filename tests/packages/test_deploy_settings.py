@@ -52,8 +52,11 @@ def test_a_wrong_setting_names_its_key_and_the_remedy(tmp_path: Path, text: str,
 
 def test_an_app_without_anything_to_run_is_refused(tmp_path: Path) -> None:
     """Its handlers may stand in a module that nothing imports."""
+    app = App("shop")
+    config = config_of(tmp_path, 'cloud_provider = "aws:us-east-1"\n')
+    asked = everything_as_spec("aws")._replace(app=app, rights={})
     with pytest.raises(ConfigError, match="the app 'shop' has no handler and no workflow"):
-        check_handlers(read_settings(config_of(tmp_path, "")), App("shop"))
+        exported("aws", "cloudformation", asked, deployment_of(config, "aws", app))
 
 
 def test_a_stage_is_the_beginning_of_every_name_that_nothing_gives(tmp_path: Path) -> None:

@@ -149,16 +149,11 @@ def read_settings(config: Config) -> DeploySettings:
 
 
 def check_handlers(settings: DeploySettings, app: App) -> None:
-    """Check that an app has something to run, and the handlers with settings of their own.
+    """Check that the handlers with settings of their own are those of an app.
 
     Raises:
-        ConfigError: it has nothing, or one of them is not there; the nearest one is named.
+        ConfigError: one is not; the nearest one that is, is named.
     """
-    if not app.handlers and not app.workflows:
-        raise ConfigError(
-            f"the app {app.name!r} has no handler and no workflow, so there is nothing to deploy: "
-            "add one, such as @app.function(), in a module that the app's module imports"
-        )
     for name in settings.handlers:
         if name not in app.handlers:
             hint = did_you_mean(name, app.handlers) or f"; it has {', '.join(app.handlers)}"
