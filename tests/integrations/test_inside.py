@@ -114,7 +114,7 @@ def test_a_hook_answers_for_its_own_request_alone(server: FailingServer) -> None
     )
     away = server.open([REFUSE])
     client.meta.events.register("after-call.*.*", lambda **_: post(away))
-    error = failure(lambda: client.list_functions())
+    error = failure(client.list_functions)
     client.close()
     assert isinstance(error, requests.ConnectionError)
     assert ran(error) == "maybe", explain_ran(error)
