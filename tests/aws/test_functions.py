@@ -164,7 +164,7 @@ def test_an_envelope_is_opened() -> None:
     text = json.dumps(seal_failure(None, {**told, "retryable": True}, 3.0, mark))
     result = fault({"errorType": "Problem", "errorMessage": text, "stackTrace": ["a"]})
     assert (result.outcome, result.retry_after) == (Outcome.APP_ERROR, 3.0)
-    assert result.fault == ("Problem", "sold out", ("a",), "sold_out", "no", True, 0)
+    assert result.fault == ("Problem", "sold out", ("a",), "sold_out", "no", True, 0, None)
 
 
 def test_what_looks_like_an_envelope_is_a_value() -> None:

@@ -15,7 +15,7 @@ from leeward.calls.looks import RESOURCE
 from leeward.errors import Outcome
 from leeward_google.events.plans import PubSubEndpoint
 from leeward_google.looks import looks_at_resource
-from tests.packages.exported import document
+from tests.packages.exported import expected
 
 ENDPOINT = PubSubEndpoint("http://127.0.0.1:1", "shop", emulator=True)
 
@@ -43,10 +43,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def test_a_subscription_is_compared(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """By each setting that a message's way depends on; what nobody looks at is said."""
-    expected = {
-        each["name"]: each for each in document("google", tmp_path)["output"]["leeward"]["value"]
-    }
-    each = expected["shop-send"]
+    known = {each["name"]: each for each in expected("google", tmp_path)}
+    each = known["shop-send"]
     look = Look(each["name"], RESOURCE, type=each["type"], has=each["has"])
     has = each["has"]
     told: dict[str, Any] = {
@@ -67,5 +65,5 @@ def test_a_subscription_is_compared(tmp_path: Path, subtests: pytest.Subtests) -
             assert any(each.startswith(name) for each in result.value.differs)
     _, result = answered(look, 404, {"error": {"status": "NOT_FOUND", "code": 404}})
     assert result.outcome is Outcome.NOT_FOUND
-    rest = [each for each in expected.values() if each.get("type") == "settings of"]
+    rest = [each for each in known.values() if each.get("type") == "settings of"]
     assert rest

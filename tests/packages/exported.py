@@ -89,6 +89,15 @@ def document(cloud: str, folder: Path, more: str = "") -> dict[str, Any]:
     return said(made)
 
 
+def expected(cloud: str, folder: Path) -> list[dict[str, Any]]:
+    """Give what `leeward doctor` is to compare of the app with everything."""
+    config = config_of(folder, settings(cloud) + EVERYTHING)
+    asked = everything(cloud)
+    *_, file = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
+    found: list[dict[str, Any]] = json.loads(file.text)["leeward"]
+    return found
+
+
 def said(template: Template) -> dict[str, Any]:
     """Give what a template says."""
     return dict(template.document) or dict(json.loads(template.text))

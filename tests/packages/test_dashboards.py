@@ -238,7 +238,7 @@ class Emitter:
         telemetry.count_backlog(self.one)
         self.gauges = DepthGauges("a", self, list, FakeClock())  # type: ignore[arg-type]
         self.gauges.refresh()
-        until(self.gauges._look)
+        until(lambda: self.gauges._look()[0])
         app = App("shop", otel=True)
 
         @app.on_message("parcels")

@@ -35,11 +35,23 @@ SHIPPED = [
     "dev/src",
     "drill/src",
     "deploy/src",
+    "integrations/src",
     *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),
 ]
 
 BOUNDED: dict[str, str] = {
     "lines.py cache": "a function without arguments",
+    "evidence.py cache": "a function without arguments",
+    "inventory.py deque()": "holds each package of one folder once",
+    "process.py wait()": "of the main thread, for the signal that ends it",
+    "server.py wait()": "of the main thread, for the signal that ends it",
+    "supervisor.py SimpleQueue()": "holds changes that were put together, signals, and ends",
+    "supervisor.py get()": "of the main thread, for what happens next; signals come there, too",
+    "supervisor.py wait()": "of a thread, for the end of its process; after a kill of the main one",
+    "ran/__init__.py cache": "asked with the names of modules of one folder",
+    "ran/statuses.py cache": "asked with two names",
+    "asgi.py get()": "of a context variable",
+    "wsgi.py get()": "of a context variable",
     "json_text.py cache": "a function without arguments",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",

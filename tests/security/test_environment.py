@@ -121,8 +121,8 @@ def test_traffic_goes_where_it_was_configured(
         Wire(answer(OK), tls=tls_context(ca.issue_cert("localhost"))) as wire,
     ):
         environment = _environment(listener.origin(scheme), evil)
-        assert _program(wire.port, ca_file, environment) == ["200"] * 7
-    assert (len(wire.requests), listener.connections) == (7, 0)
+        assert _program(wire.port, ca_file, environment) == ["200"] * 8
+    assert (len(wire.requests), listener.connections) == (8, 0)
 
 
 def test_nobody_is_trusted_because_the_environment_says_so(
@@ -130,7 +130,7 @@ def test_nobody_is_trusted_because_the_environment_says_so(
 ) -> None:
     """A server that only the environment's authority vouches for gets no request."""
     with Wire(answer(OK), tls=tls_context(stranger.issue_cert("localhost"))) as wire:
-        assert _program(wire.port, ca_file, _environment(wire.origin(), evil)) == ["curl.60"] * 7
+        assert _program(wire.port, ca_file, _environment(wire.origin(), evil)) == ["curl.60"] * 8
     assert wire.requests == []
 
 

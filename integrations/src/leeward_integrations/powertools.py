@@ -1,0 +1,161 @@
+"""AWS Lambda Powertools: its idempotency over leeward's records, on any target.
+
+```python
+@idempotent(persistence_store=LeewardPersistenceLayer("keys"))
+def lambda_handler(event, context): ...
+```
+
+powertools deletes the record of a function that raises, so a repeat runs again, whatever the
+function had done (https://github.com/aws-powertools/powertools-lambda-python/issues/8049). Here the
+record becomes *unknown* then, unless the exception proves that nothing ran (`leeward.ran`), and so
+does that of a run that was killed. `leeward keys` lists and settles such records.
+"""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from typing import Any, Final
+
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyItemAlreadyExistsError,
+    IdempotencyItemNotFoundError,
+    IdempotencyValidationError,
+)
+from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+
+from leeward.app.context import Context
+from leeward.app.idempotency import KeyReused, RepeatRefused
+from leeward.app.idempotency.decorator import IdempotentCall
+from leeward.app.idempotency.record import Reason, Replay, release_record
+from leeward.app.idempotency.running import IdempotentRun
+from leeward.app.idempotency.settings import IdempotencyOptions, check_options
+from leeward.app.idempotency.settlement import ask_probe
+from leeward.app.idempotency.settling import OpenCase
+from leeward.app.idempotency.steps import write_end
+from leeward.app.idempotency.store import perform
+from leeward.clock import SystemClock
+from leeward.evidence import ran
+
+LEASE: Final = 60.0
+"""Seconds of a run where powertools does not know how long it has."""
+
+
+class OutcomeUnknownError(IdempotencyValidationError):
+    """An earlier run with this key may have had its effect, and nothing proves whether it had.
+
+    It is a class of powertools that its decorators pass on as it is. The text names the record and
+    the command that settles it.
+    """
+
+
+class LeewardPersistenceLayer(BasePersistenceLayer):
+    """Keeps the records of powertools in a table of leeward.
+
+    Args:
+        table: its key is ``id``.
+        client: a `leeward.Client`, or a function that returns one; by default one for the process.
+        keep: seconds for which a key is remembered; it counts in place of `expires_after_seconds`.
+        probe: finds out what a run did that broke off, as of `leeward.app.idempotent`.
+    """
+
+    def __init__(
+        self, table: str, *, client: Any = None, keep: float = 86_400.0, probe: Any = None
+    ) -> None:
+        super().__init__()
+        options = IdempotencyOptions(
+            table=table,
+            key=None,
+            principal=None,
+            lease=None,
+            keep=keep,
+            failures=None,
+            unreachable="refuse",
+            effects="anywhere",
+            unknown="refuse",
+            scope="target",
+            name="powertools",
+            client=client,
+            clock=None,
+            probe=probe,
+        )
+        self._settings = check_options(_run, options)
+        self._runs: dict[str, tuple[IdempotentCall, IdempotentRun]] = {}
+        self._lock = Lock()
+
+    def delete_record(self, data: dict[str, Any], exception: Exception) -> None:
+        """Record a failure: the key is free only if it is proved that nothing ran."""
+        key = self._get_hashed_idempotency_key(data=data)
+        if key is None or (begun := self._take(key)) is None:
+            return
+        call, run = begun
+        if run.held is not None and ran(exception) == "no":
+            steps = write_end(run.held, release_record(run.held.record))
+        else:
+            steps = call.after_failure(run, exception)
+        call.note_failure(run, perform(self._settings.client(), call.location, steps))
+
+    def _put_record(self, data_record: DataRecord) -> None:
+        key, client = data_record.idempotency_key, self._settings.client()
+        call = IdempotentCall(
+            self._settings, _run, (data_record.payload_hash,), _context(data_record)
+        )
+        decision = perform(client, call.location, call.claim())
+        if isinstance(decision, OpenCase):
+            told = ask_probe(self._settings, *call.question(decision))
+            decision = perform(client, call.location, call.take(decision, told))
+        try:
+            run = call.begin(decision, client)
+        except RepeatRefused as refusal:
+            if refusal.reason == Reason.RUNNING.value:
+                running = DataRecord(key, status="INPROGRESS")
+                raise IdempotencyItemAlreadyExistsError(old_data_record=running) from refusal
+            raise OutcomeUnknownError(str(refusal)) from refusal
+        except KeyReused as error:
+            raise IdempotencyValidationError(str(error)) from error
+        if isinstance(run, Replay):
+            done = DataRecord(
+                key,
+                status="COMPLETED",
+                response_data=json.dumps(run.result),
+                payload_hash=data_record.payload_hash,
+            )
+            raise IdempotencyItemAlreadyExistsError(old_data_record=done)
+        run.start()
+        with self._lock:
+            self._runs[key] = call, run
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        begun = self._take(data_record.idempotency_key)
+        if begun is None:
+            return
+        call, run = begun
+        result = json.loads(data_record.response_data)
+        steps = call.after_success(run, result)
+        call.finish(run, perform(self._settings.client(), call.location, steps), result)
+
+    def _get_record(self, idempotency_key: str) -> DataRecord:
+        # `_put_record` has told what is there; who asks again finds that it has changed meanwhile.
+        raise IdempotencyItemNotFoundError(idempotency_key)
+
+    def _delete_record(self, data_record: DataRecord) -> None:
+        """Do nothing: `delete_record` knows the exception, and has done it."""
+
+    def _take(self, key: str) -> tuple[IdempotentCall, IdempotentRun] | None:
+        with self._lock:
+            return self._runs.pop(key, None)
+
+
+def _run(payload: str) -> str:
+    """Stand for the function of the user: a record is of its key and its payload."""
+    raise NotImplementedError(payload)
+
+
+def _context(data_record: DataRecord) -> dict[str, Any]:
+    """Return the context of a call: powertools says when it will be stopped."""
+    clock = SystemClock()
+    ends = data_record.in_progress_expiry_timestamp
+    seconds = LEASE if ends is None else max(0.0, ends / 1000 - clock.now())
+    key = data_record.idempotency_key
+    return {"context": Context(key, key, None, clock.monotonic() + seconds, clock)}
