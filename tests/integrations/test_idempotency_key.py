@@ -115,6 +115,7 @@ async def send_asgi(
         "query_string": b"",
         "headers": headers,
         "user": more.get("user"),
+        "extensions": more.get("extensions", {}),
     }
     given = [{"type": "http.request", "body": body, "more_body": False}]
     told: list[Any] = []
@@ -140,6 +141,7 @@ def send_wsgi(
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": BytesIO(body),
         "REMOTE_USER": more.get("user"),
+        **more.get("environ", {}),
     }
     if key is not None:
         environ["HTTP_IDEMPOTENCY_KEY"] = key
@@ -271,3 +273,126 @@ def test_a_hundred_at_once_run_one_effect() -> None:
     answers = asyncio.run(run())
     assert {answer.status for answer in answers} <= {201, 409}
     assert RUNS == ["/charge"]
+
+
+def test_a_key_that_looks_like_a_callers_is_nobodys(send: Send) -> None:
+    """Who has not logged in does not read the answer of who has."""
+    send("/charge", user="ann", key="k")
+    send("/charge", key='["ann", "k"]')
+    assert len(RUNS) == 2
+
+
+def test_an_answer_without_content_has_no_length(send: Send) -> None:
+    """RFC 9110, 8.6: neither a first one nor a repeat."""
+
+    def answers() -> list[bool]:
+        return ["content-length" in send("/204").headers for _ in range(2)]
+
+    assert answers() == [False, False]
+
+
+def test_a_body_in_chunks_reaches_the_app() -> None:
+    """Its length is not told beforehand, as gunicorn and Werkzeug hand it on."""
+    RUNS.clear()
+    with Client(Local()) as client:
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client)
+        chunks = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
+        answer = send_wsgi(app, "/charge", body=b"12345", environ=chunks)
+        assert json.loads(answer.body)["got"] == 5
+        assert send_wsgi(app, "/charge", body=b"other", environ=chunks).status == 422
+        large = b"x" * (LARGEST_REQUEST + 1)
+        assert send_wsgi(app, "/charge", body=large, environ=chunks).status == 413
+        chunked = {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
+        assert send_wsgi(app, "/charge", key="k2", environ=chunked).status == 411
+    assert RUNS == ["/charge"]
+
+
+def test_half_a_body_does_not_take_the_key() -> None:
+    """The caller was cut off, and sends the whole of it later."""
+    RUNS.clear()
+    with Client(Local()) as client:
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client)
+        cut = send_wsgi(app, "/charge", body=b"123", environ={"CONTENT_LENGTH": "5"})
+        assert (cut.status, RUNS) == (400, [])
+        assert send_wsgi(app, "/charge", body=b"12345").status == 201
+
+
+def test_an_app_of_wsgi_that_answers_nothing_is_named() -> None:
+    """It never calls `start_response`."""
+    with Client(Local()) as client:
+        app = wsgi.IdempotencyKeys(lambda environ, start: [], table="keys", client=client)
+        with pytest.raises(RuntimeError, match="without an answer"):
+            send_wsgi(app, "/charge")
+
+
+async def half_app(scope: Any, receive: Any, send: Any) -> None:
+    """Stop midway without a word, as a stream does whose caller has gone."""
+    RUNS.append(scope["path"])
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+
+def test_half_an_answer_is_not_kept() -> None:
+    """A repeat does not get it as if it were whole."""
+    RUNS.clear()
+
+    async def send_twice() -> int:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(half_app, table="keys", client=client)
+            with pytest.raises(RuntimeError, match="midway"):
+                await send_asgi(app, "/charge")
+            return (await send_asgi(app, "/charge")).status
+
+    assert asyncio.run(send_twice()) == 409
+    assert RUNS == ["/charge"]
+
+
+async def file_app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with a file, by its path where the server can send that."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    if "http.response.pathsend" in scope["extensions"]:
+        await send({"type": "http.response.pathsend", "path": __file__})
+    else:
+        await send({"type": "http.response.body", "body": b"file"})
+
+
+def test_an_answer_comes_through_the_middleware_whole() -> None:
+    """A server's own ways to send files do not go past it."""
+
+    async def get_file() -> bytes:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(file_app, table="keys", client=client)
+            offered: dict[str, Any] = {"http.response.pathsend": {}, "tls": {}}
+            return (await send_asgi(app, "/charge", extensions=offered)).body
+
+    assert asyncio.run(get_file()) == b"file"
+
+
+async def large_half_app(scope: Any, receive: Any, send: Any) -> None:
+    """Raise after more than is kept has left."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"x" * 300_000, "more_body": True})
+    raise ZeroDivisionError
+
+
+def test_an_answer_starts_once() -> None:
+    """It was on its way already when the app raised."""
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def note(message: Any) -> None:
+        sent.append(message["type"])
+
+    async def send_once() -> None:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(large_half_app, table="keys", client=client)
+            scope = {"type": "http", "method": "POST", "path": "/"}
+            await app({**scope, "headers": [(b"idempotency-key", b"k")]}, receive, note)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(send_once())
+    assert sent == ["http.response.start", "http.response.body"]

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from leeward import App, ConfigError
 from leeward.config import load_settings
+from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.aws import yaml
 from leeward_deploy.commands.export import deployment_of
@@ -20,6 +21,7 @@ from leeward_deploy.settings import check_handlers, read_settings
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import app as everything
 from tests.packages.exported import SHOP, config_of, exported, said, settings
+from tests.packages.exported import everything as everything_as_spec
 
 
 @each_row(
@@ -46,6 +48,15 @@ def test_a_wrong_setting_names_its_key_and_the_remedy(tmp_path: Path, text: str,
     """When files are written: a program reads but the beginning of names."""
     with pytest.raises(ConfigError, match=told):
         check_handlers(read_settings(config_of(tmp_path, f"[deploy]\n{text}\n")), everything())
+
+
+def test_an_app_without_anything_to_run_is_refused(tmp_path: Path) -> None:
+    """Its handlers may stand in a module that nothing imports."""
+    app = App("shop")
+    config = config_of(tmp_path, 'cloud_provider = "aws:us-east-1"\n')
+    asked = everything_as_spec("aws")._replace(app=app, rights={})
+    with pytest.raises(ConfigError, match="the app 'shop' has no handler and no workflow"):
+        exported("aws", "cloudformation", asked, deployment_of(config, "aws", app))
 
 
 def test_a_stage_is_the_beginning_of_every_name_that_nothing_gives(tmp_path: Path) -> None:
@@ -208,3 +219,20 @@ def test_the_yaml_says_what_the_template_says(tmp_path: Path) -> None:
     odd = {"a": ["yes", "1", "- x", "a: b", "é", "it's", 'say "x"', "", "x #y", "2012-10-17", "~"]}
     document = {"Resources": {"A": odd}, "Metadata": {"n": [1, 1.5, True, None, {}, []]}}
     assert reader.load(yaml.write(document, lambda _: "part")) == document
+
+
+def test_an_app_may_have_workflows_alone(tmp_path: Path) -> None:
+    """On Google there are no logs of functions then, and alerts of none."""
+    app = App("shop")
+
+    @app.workflow("order")
+    def order(w: Flow, value: Ref) -> None:
+        w.step("charge", value, effect="keyed")
+
+    text = '[functions.charge]\n[workflows.order]\ndefinition = "shop:order"\n'
+    config = config_of(tmp_path, 'cloud_provider = "google:europe-west1"\n' + text)
+    asked = everything_as_spec("google")._replace(app=app, rights={})
+    made, *_ = exported("google", "terraform", asked, deployment_of(config, "google", app))
+    resources = said(made)["resource"]
+    assert "google_workflows_workflow" in resources
+    assert "google_logging_project_sink" not in resources

@@ -133,6 +133,17 @@ def make(value):
             "passed on to other_library",
         ),
         "getattr": ("getattr(cloud(), value)('orders')", "calls", "getattr() may call anything"),
+        "a verb as a text": (
+            "getattr(cloud(), 'store_data')('orders', {})",
+            "writes",
+            "store_data is got by getattr()",
+        ),
+        "a verb for a client to come": (
+            "methodcaller('load_data', 'orders', '1')(cloud())",
+            "reads",
+            "load_data is got by methodcaller()",
+        ),
+        "a helper as a text": ("getattr(shop, 'keep')(value)", "writes", "does not show"),
         "what a caller does not know": ("keep(value)", "writes", "does not show"),
     },
 )

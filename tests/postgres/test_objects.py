@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
+from enum import Enum
 from hashlib import sha256
 from typing import Any
 
@@ -125,3 +126,17 @@ def test_odd_names_are_listed_as_they_were_put(driver: Driver) -> None:
     assert [each.name for each in listed.objects] == names
     within: Any = driver.perform(ListObjects(BUCKET, "odd\x00"), SECONDS).value
     assert [each.name for each in within.objects] == ["odd\x00", "odd\x00a"]
+
+
+class Name(str, Enum):  # noqa: UP042 - whose `str` is another
+    """A name of an object."""
+
+    MEMBER = "named-by-a-member"
+
+
+def test_a_member_of_an_enumeration_is_its_text(driver: Driver) -> None:
+    """`str` would return the name of the member, and another target keeps the text."""
+    name = Name.MEMBER
+    assert driver.perform(_put(name, b""), SECONDS).outcome is Outcome.OK
+    listed: Any = driver.perform(ListObjects(BUCKET, "named-by"), SECONDS).value
+    assert [each.name for each in listed.objects] == ["named-by-a-member"]

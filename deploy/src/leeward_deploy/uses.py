@@ -60,6 +60,9 @@ SECTIONS: Final = {
 
 _DYNAMIC: Final = frozenset({"eval", "exec", "globals", "import_module", "__import__"})
 
+_BY_TEXT: Final = {"getattr": 1, "methodcaller": 0, "attrgetter": 0}
+"""Functions that get a method by its name as a text, and the place of that argument."""
+
 _OWN: Final = ("leeward", "leeward_aws", "leeward_azure", "leeward_google", "leeward_postgres")
 
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -243,7 +246,7 @@ class Uses:
             definition = waiting.pop()
             self._reached.append(definition)
             for node in ast.walk(definition.node):
-                name = _name_of(node)
+                name = _name_of(node) or _name_in_text(node)
                 for each in self._code.definitions.get(name, ()) if name else ():
                     if id(each.node) not in seen:
                         seen.add(id(each.node))
@@ -272,8 +275,10 @@ class Uses:
         elif name == "native":
             line = f"{definition.module}, line {call.lineno}"
             self.notes.append(f"calls native() ({line}), for which leeward gives no right")
-        elif name in _DYNAMIC or (name == "getattr" and not _is_literal(call.args[1:2])):
+        elif name in _DYNAMIC or (name in _BY_TEXT and not _name_in_text(call)):
             self._all_unknown(_at(definition, call, f"{name}() may call anything"))
+        elif (verb := _name_in_text(call)) in VERBS:
+            self._unknown(VERBS[verb][1], definition, call, f"{verb} is got by {name}()")
         elif _root(call.func) in self._code.foreign and self._passes_client(call):
             library = self._code.foreign[_root(call.func)]
             self._all_unknown(_at(definition, call, f"a client is passed on to {library}"))
@@ -375,8 +380,13 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_literal(given: list[ast.expr]) -> bool:
-    return bool(given) and isinstance(given[0], ast.Constant)
+def _name_in_text(node: ast.AST) -> str:
+    """Return the name that a call of `getattr` and the like has as a text; empty if none shows."""
+    if not isinstance(node, ast.Call) or (name := _name_of(node.func)) not in _BY_TEXT:
+        return ""
+    given = node.args[_BY_TEXT[name] :]
+    value = given[0].value if given and isinstance(given[0], ast.Constant) else ""
+    return value if isinstance(value, str) else ""
 
 
 def _makes_client(value: ast.AST | None, known: set[str]) -> bool:

@@ -28,6 +28,7 @@ from leeward_integrations.idempotency_key import (
     call_of,
     context_of,
     headers_of,
+    headers_with_length,
     keepable,
     kept_answer,
     key_of,
@@ -81,6 +82,7 @@ class IdempotencyKeys(IdempotentApp):
         if SETTLE in headers:
             document = await self._settle(age_of(body), None, context)
             return settled_answer({**document, "key": key}, headers)
+        scope["extensions"] = _extensions_of(scope)
         exchange = _Exchange(self._app, wire, body, self._largest)
         query = scope.get("query_string", b"").decode("latin-1")
         token = _EXCHANGE.set(exchange)
@@ -88,7 +90,8 @@ class IdempotencyKeys(IdempotentApp):
             kept = await self._answer(call_of(scope["method"], scope["path"], query, body), context)
         except Exception as error:
             if exchange.error is error:
-                await exchange.pass_on()
+                if not exchange.is_passed_on:
+                    await exchange.pass_on()
                 raise AppError(error) from error
             raise
         finally:
@@ -122,24 +125,36 @@ class _Exchange:
         self.error: Exception | None = None
         self.is_passed_on = False
         self._app, self._largest = app, largest
-        self._is_read = False
+        self._is_read = self._is_whole = False
         self._kept: list[MutableMapping[str, Any]] = []
         self._size = 0
 
     async def run(self) -> Answer:
-        """Run the app, and return its answer."""
+        """Run the app, and return its answer.
+
+        Raises:
+            Exception: that the app raised.
+            RuntimeError: it has ended without an answer, or within it.
+        """
         try:
             await self._app(self.scope, self._receive_again, self._keep)
+            start = self._start()
         except Exception as error:
             self.error = error
             raise
-        start = next((each for each in self._kept if each["type"] == "http.response.start"), None)
-        if start is None:
-            raise RuntimeError("the app has ended without an answer")
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
         if self.is_passed_on:
             return Answer(start["status"], headers, None)
         return Answer(start["status"], headers, b"".join(m.get("body", b"") for m in self._kept))
+
+    def _start(self) -> MutableMapping[str, Any]:
+        """Return how the answer starts, once it is whole."""
+        start = next((each for each in self._kept if each["type"] == "http.response.start"), None)
+        if start is None:
+            raise RuntimeError("the app has ended without an answer")
+        if not self._is_whole:
+            raise RuntimeError("the app has ended midway in its answer")
+        return start
 
     async def pass_on(self) -> None:
         """Send what was kept so far, and from now on what comes."""
@@ -155,6 +170,8 @@ class _Exchange:
         return {"type": "http.request", "body": self._body, "more_body": False}
 
     async def _keep(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            self._is_whole = not message.get("more_body", False)
         if self.is_passed_on:
             await self.send(message)
             return
@@ -162,6 +179,12 @@ class _Exchange:
         self._size += len(message.get("body", b""))
         if self._size > self._largest:
             await self.pass_on()
+
+
+def _extensions_of(scope: Scope) -> dict[str, Any]:
+    """Return what the server offers, without its other ways to answer: they would not be kept."""
+    offered: Mapping[str, Any] = scope.get("extensions") or {}
+    return {name: of for name, of in offered.items() if not name.startswith("http.response.")}
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -184,7 +207,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 async def _send_answer(send: Send, answer: Answer) -> None:
     body = answer.body or b""
-    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
-    headers.append((b"content-length", str(len(body)).encode()))
+    lines = headers_with_length(answer)
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in lines]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

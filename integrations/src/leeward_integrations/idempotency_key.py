@@ -11,6 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Problem
@@ -174,12 +175,16 @@ def unavailable(error: DedupUnavailable) -> Problem:
 
 
 def context_of(headers: Mapping[str, str], key: str, owner: str | None, lease: float) -> Context:
-    """Return the context of a request, for its record: a key is of one owner."""
+    """Return the context of a request, for its record: a key is of one owner.
+
+    A key without an owner is told from that of an owner, whatever its text is.
+    """
+    is_plain = owner is None and not key.startswith("[")
     clock = SystemClock()
     voids = headers.get(VOIDS, "")
     return Context(
         "request",
-        key if owner is None else json.dumps([owner, key]),
+        key if is_plain else json.dumps([owner, key]),
         None,
         clock.monotonic() + lease,
         clock,
@@ -215,6 +220,13 @@ def kept_answer(kept: Mapping[str, Any]) -> Answer:
         )
     headers = [(name, text) for name, text in kept["headers"]]
     return Answer(kept["status"], headers, b64decode(kept["body"]))
+
+
+def headers_with_length(answer: Answer) -> list[tuple[str, str]]:
+    """Return the headers to send: one without content has no length (RFC 9110, 8.6)."""
+    if answer.status < 200 or answer.status == HTTPStatus.NO_CONTENT:
+        return answer.headers
+    return [*answer.headers, ("content-length", str(len(answer.body or b"")))]
 
 
 def problem_answer(problem: Problem) -> Answer:

@@ -28,6 +28,7 @@ from leeward_integrations.idempotency_key import (
     age_of,
     call_of,
     context_of,
+    headers_with_length,
     keepable,
     kept_answer,
     key_of,
@@ -65,8 +66,8 @@ class IdempotencyKeys(IdempotentApp):
         except DedupUnavailable as error:
             answer = problem_answer(unavailable(error))
         body = answer.body or b""
-        lines = [*answer.headers, ("content-length", str(len(body)))]
-        start_response(f"{answer.status} {_phrase(answer.status)}", lines)
+        status = f"{answer.status} {_phrase(answer.status)}"
+        start_response(status, headers_with_length(answer))
         return [body]
 
     def _answer_to(self, environ: Environ, headers: Mapping[str, str]) -> Answer:
@@ -136,6 +137,8 @@ class _Exchange:
         finally:
             if close := getattr(parts, "close", None):
                 close()
+        if not told:
+            raise RuntimeError("the app has ended without an answer")
         status, headers = told[-1]
         own = [(name, text) for name, text in headers if name.lower() != "content-length"]
         return Answer(int(status.split(" ", 1)[0]), own, body)
@@ -157,13 +160,31 @@ def _read(environ: Environ) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Problem: it is too large to be compared.
+        Problem: it is too large to be compared, or not all of it came.
     """
-    length = environ.get("CONTENT_LENGTH") or "0"
-    size = int(length) if length.isdigit() else 0
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length and environ.get("wsgi.input_terminated"):  # in chunks, and the server ends it
+        chunks: bytes = environ["wsgi.input"].read(LARGEST_REQUEST + 1)
+        if len(chunks) > LARGEST_REQUEST:
+            raise too_large()
+        environ["CONTENT_LENGTH"] = str(len(chunks))
+        return chunks
+    if not length and "HTTP_TRANSFER_ENCODING" in environ:
+        raise Problem(
+            "the server does not say where a request without Content-Length ends; it did not run",
+            status=411,
+            reason="length_missing",
+        )
+    size = int(length) if length.isdecimal() else 0
     if size > LARGEST_REQUEST:
         raise too_large()
     body: bytes = environ["wsgi.input"].read(size)
+    if len(body) < size:
+        raise Problem(
+            "the request ended before its Content-Length; it did not run",
+            status=400,
+            reason="payload_incomplete",
+        )
     return body
 
 

@@ -88,6 +88,8 @@ def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] 
             formats = [int(type(each) is bytes) for each in values]
             texts.append(value)
             continue
+        elif isinstance(value, str):
+            text = value  # `str` of an enumeration's member is its name
         elif isinstance(value, list | tuple):
             text = f"{{{','.join(map(_element, value))}}}"
         else:

@@ -375,6 +375,11 @@ def _check_template(made: Template, region: str) -> None:
 
 
 def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
+    if not spec.app.handlers and not spec.app.workflows:
+        raise ConfigError(
+            f"the app {spec.app.name!r} has no handler and no workflow, so there is nothing to "
+            "deploy: add one, such as @app.function(), in a module that the app's module imports"
+        )
     if "{{resolve:" in json.dumps(resources):
         raise ConfigError(
             "something that becomes part of a template, such as a payload of a workflow, has "

@@ -113,7 +113,9 @@ def watch(made: Configuration, spec: PackageSpec, location: str, domain: str = "
         name: {"service": of(f"{FUNCTION}.{name}.name"), "location": each["location"]}
         for name, each in resources.get(FUNCTION, {}).items()
     }
-    _add_logs(made, spec, location, [each["name"] for each in resources[FUNCTION].values()])
+    services = [each["name"] for each in resources.get(FUNCTION, {}).values()]
+    if services:
+        _add_logs(made, spec, location, services)
     made.output(
         "functions",
         {name: of(f"{FUNCTION}.{name}.service_config[0].uri") for name in functions},

@@ -13,6 +13,7 @@ from typing import Final
 
 from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.frames import library_of
+from leeward_integrations.ran.inside import doubt_by_class, doubt_by_frames
 from leeward_integrations.ran.retries import retries_around
 
 LIBRARIES: Final = {
@@ -41,9 +42,10 @@ def find_evidence(error: BaseException) -> Evidence | None:
     found = _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
-    if retries := retries_around(error, _judge_alone):
-        return Evidence("maybe", retries)
-    return found
+    doubt = retries_around(error, _judge_alone) or (
+        doubt_by_class(error, LIBRARIES) if found is None else doubt_by_frames(error, LIBRARIES)
+    )
+    return Evidence("maybe", doubt) if doubt else found
 
 
 def _judge_alone(error: BaseException) -> Evidence | None:

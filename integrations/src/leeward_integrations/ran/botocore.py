@@ -11,7 +11,7 @@ from typing import Any, Final
 from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
 from leeward_integrations.ran import urllib3
-from leeward_integrations.ran.frames import chain, kinds_of, last_frame, library_of
+from leeward_integrations.ran.frames import chain, frames_of, kinds_of, last_frame, library_of
 from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
 
 SENT_BEFORE: Final = Evidence(
@@ -81,7 +81,11 @@ def _service_of(error: BaseException) -> Any:
 
 def _may_have_sent_before(error: BaseException) -> bool:
     """Return whether an attempt may have come before the last one."""
-    sending = last_frame(error, "botocore.endpoint", "_send_request")
-    if sending is not None:
-        return sending.values.get("attempts") != 1
+    sending = [
+        frame.values.get("attempts")
+        for frame in frames_of(error)
+        if frame.module == "botocore.endpoint" and frame.function == "_send_request"
+    ]
+    if sending:
+        return set(sending) != {1}  # the outer one is of the call, an inner one of its credentials
     return last_frame(error, "botocore.client", "_make_api_call") is None

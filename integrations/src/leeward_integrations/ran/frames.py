@@ -15,11 +15,18 @@ class Frame(NamedTuple):
         module: its full name.
         function: its name in the code.
         values: of its local variables; empty once somebody has cleared the frame.
+        is_cleared: somebody has, as unittest's `assertRaises` does.
     """
 
     module: str
     function: str
     values: Mapping[str, Any]
+    is_cleared: bool = False
+
+    @property
+    def library(self) -> str:
+        """Return the first part of the module."""
+        return self.module.partition(".")[0]
 
 
 def frames_of(error: BaseException) -> Iterator[Frame]:
@@ -27,8 +34,10 @@ def frames_of(error: BaseException) -> Iterator[Frame]:
     entry = error.__traceback__
     while entry is not None:
         frame = entry.tb_frame
-        module = frame.f_globals.get("__name__")
-        yield Frame(module if isinstance(module, str) else "", frame.f_code.co_name, frame.f_locals)
+        name = frame.f_globals.get("__name__")
+        module = name if isinstance(name, str) else ""
+        is_cleared = frame.f_code.co_argcount > 0 and not frame.f_locals
+        yield Frame(module, frame.f_code.co_name, frame.f_locals, is_cleared)
         entry = entry.tb_next
 
 
@@ -59,6 +68,16 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(each))
         yield each
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def chain_of_causes(error: BaseException) -> Iterator[BaseException]:
+    """Return an exception and what it was raised from, without what was only handled by then."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__
 
 
 def is_of_handshake(error: BaseException) -> bool:

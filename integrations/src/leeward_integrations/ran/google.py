@@ -12,6 +12,8 @@ from leeward_integrations.ran.statuses import of_classification, tables_of
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of Google's libraries proves."""
     kinds = kinds_of(error)
+    if "TransportError" in kinds:
+        return None  # its cause is of the client that sent a request, which may be any
     if "GoogleAuthError" in kinds:
         return Evidence("no", "there is no token")
     if "GoogleAPICallError" in kinds:

@@ -8,15 +8,18 @@ Source: PostgreSQL's documentation, "Error Message Fields" and "PostgreSQL Error
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, Final
 
 from leeward.evidence import Evidence
 from leeward_integrations.ran.frames import Frame, frames_of, kinds_of
 
 COMMITS_ITSELF: Final = re.compile(
-    r"\b(call|commit|do|vacuum|concurrently|dblink|prepare\s+transaction)\b", re.IGNORECASE
+    r"\b(abort|call|commit|concurrently|dblink|do|end|prepare\s+transaction|rollback|vacuum)\b",
+    re.IGNORECASE,
 )
-"""Words of statements of which a part may hold although an error came."""
+"""Words of statements of which a part may hold although an error came. `END` is another `COMMIT`,
+and what follows a `ROLLBACK` in one text is committed with it."""
 
 IN_DOUBT: Final = re.compile("08|40003|57P0|58|XX")
 """Codes that end a session, or say themselves that the end is not known."""
@@ -38,6 +41,8 @@ def judge(error: Any) -> Evidence | None:
         name in ("execute", "executemany", "copy", "commit") for _, name in functions
     ):
         return Evidence("no", "no connection could be made")
+    if _are_several(error):
+        return Evidence("maybe", "several statements were sent, and an earlier one may hold")
     code = getattr(error, "sqlstate", None)
     severity = getattr(getattr(error, "diag", None), "severity_nonlocalized", None)
     if code is None or severity != "ERROR" or IN_DOUBT.match(code):
@@ -45,6 +50,19 @@ def judge(error: Any) -> Evidence | None:
     if _may_commit_itself(error):
         return Evidence("maybe", "a statement that commits by itself may have done so in part")
     return Evidence("no", f"the server rolled the statement back ({code})")
+
+
+def _are_several(error: BaseException) -> bool:
+    """Return whether statements were sent that are not rolled back together.
+
+    An error in a pipeline may be of any statement of it. `executemany` has a pipeline of its own,
+    which is one transaction; without one, as before libpq 14, each of its statements is one.
+    """
+    frame = _sending_frame(error)
+    if frame is None or frame.function != "executemany":
+        return any(each.module.startswith("psycopg._pipeline") for each in frames_of(error))
+    pipelines = getattr(sys.modules.get("psycopg"), "Pipeline", None)
+    return pipelines is None or not pipelines.is_supported()
 
 
 def _of_lost_connection(error: BaseException) -> Evidence:

@@ -20,10 +20,15 @@ def retries_around(error: BaseException, judge: Judge) -> str:
         judge: returns what an earlier exception proves by itself.
     """
     for frame in frames_of(error):
-        library = frame.module.partition(".")[0]
-        proves_all = _ATTEMPTS.get(library)
-        if proves_all is not None and not proves_all(frame, error, judge):
-            return f"{library} called again, and proves nothing of the attempts before the last"
+        proves_all = _ATTEMPTS.get(frame.library)
+        if proves_all is None:
+            continue
+        if frame.is_cleared:
+            return f"the frames are cleared, and with them how often {frame.library} has called"
+        if not proves_all(frame, error, judge):
+            return (
+                f"{frame.library} called again, and proves nothing of the attempts before the last"
+            )
     return ""
 
 
@@ -58,6 +63,8 @@ def _proves_all_of_backoff(frame: Frame, _error: BaseException, _judge: Judge) -
 
 def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> bool:
     """Return whether each exception in the list of google-api-core proves that nothing ran."""
+    if frame.function == "wait_and_retry":  # of uploads: it keeps the last exception alone
+        return False
     failed = frame.values.get("error_list")
     if not frame.module.startswith("google.api_core.retry") or not isinstance(failed, list):
         return True  # a frame that only passes on; another one has the list

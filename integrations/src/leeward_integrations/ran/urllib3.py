@@ -25,6 +25,8 @@ def judge(error: BaseException) -> Evidence | None:
     why = _why_nothing_left(getattr(error, "reason", None) or error)
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
+    if not any(frame.module.startswith("urllib3.") for frame in frames_of(error)):
+        return Evidence("maybe", "the traceback is lost, and with it what urllib3 had sent before")
     if any(_may_have_run(entry) for entry in _history(error)):
         return Evidence("maybe", "urllib3 had sent the request before; see urllib3.Retry")
     return Evidence("no", why)
