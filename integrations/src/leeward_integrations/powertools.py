@@ -17,13 +17,17 @@ import json
 from threading import Lock
 from typing import Any, Final
 
-from aws_lambda_powertools.utilities.idempotency.exceptions import (
+from aws_lambda_powertools.utilities.idempotency.exceptions import (  # type: ignore[import-not-found]
     IdempotencyItemAlreadyExistsError,
     IdempotencyItemNotFoundError,
     IdempotencyValidationError,
 )
-from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+from aws_lambda_powertools.utilities.idempotency.persistence.base import (  # type: ignore[import-not-found]
+    BasePersistenceLayer,
+)
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import (  # type: ignore[import-not-found]
+    DataRecord,
+)
 
 from leeward.app.context import Context
 from leeward.app.idempotency import KeyReused, RepeatRefused
