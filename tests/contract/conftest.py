@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,12 +13,12 @@ from leeward.adapter import TargetConfig
 from leeward.registry import open_target
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import faults_of
-from leeward_postgres.driver import open_driver
 from tests.contract.memory import Memory
 from tests.contract.over import Standing
-from tests.postgres.opening import config_for, open_server
-from tests.postgres.server import Server
-from tests.postgres.working import Worker
+
+if TYPE_CHECKING:
+    from tests.postgres.server import Server
+    from tests.postgres.working import Worker
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +63,17 @@ def google(memory: Path) -> Iterator[Standing]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
+    from tests.postgres.opening import open_server
+
     with open_server() as server:
         yield server
 
 
 @pytest.fixture
 def postgres(postgres_server: Server) -> Standing:
+    from leeward_postgres.driver import open_driver
+    from tests.postgres.opening import config_for
+
     driver = FaultyDriver(open_driver(config_for(postgres_server.url)))
     return Standing(lambda: driver, faults_of(driver))
 
@@ -76,6 +81,10 @@ def postgres(postgres_server: Server) -> Standing:
 @pytest.fixture
 def worker(postgres_server: Server, memory: Path) -> Iterator[Worker]:
     """Run what is queued at PostgreSQL, with the memory of the others."""
+    from leeward_postgres.driver import open_driver
+    from tests.postgres.opening import config_for
+    from tests.postgres.working import Worker
+
     local = Memory(memory).cloud()
     bus: Any = local.native("events")
     functions: Any = local.native("functions")
