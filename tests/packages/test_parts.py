@@ -302,7 +302,7 @@ def test_what_code_imports_is_in_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str | None
 ) -> None:
     """From the entry on; what nothing imports is not asked."""
-    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"], "many": ["pip", "pytest"]}
+    known = {"flask": ["Flask"], "ruamel": ["ruamel.yaml"], "many": ["pluggy", "pytest"]}
     monkeypatch.setattr("leeward_deploy.imports.packages_distributions", lambda: known)
     own = {
         "shop.py": text,
