@@ -22,7 +22,7 @@ from leeward.config import Config, FunctionConfig, TargetName
 from leeward.errors import Outcome
 from leeward.local import Local
 from leeward.status import Fact, Level, Sources, facts, read_status
-from leeward.status.facts import Kind, QueueDepth
+from leeward.status.facts import QueueDepth, Subject
 from leeward.values import CircuitStatus, Isolation, TargetStatus
 from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow
@@ -197,7 +197,7 @@ def test_the_queues_of_a_cloud_are_counted_where_they_are() -> None:
         functions={"parcels": queued, "secret": queued, "elsewhere": queued},
         dead_letters={"parcels-dead": ("parcels",)},
     )
-    told = {fact.name: (fact.level, fact.sentence) for fact in found if fact.kind is Kind.QUEUE}
+    told = {fact.name: (fact.level, fact.sentence) for fact in found if fact.kind is Subject.QUEUE}
     assert told == {
         "parcels-dead": (Level.WRONG, "has 2 dead letters"),
         "parcels": (Level.OK, "3 calls or messages wait"),
@@ -218,7 +218,7 @@ def test_a_silent_target_holds_up_nothing() -> None:
     )
     assert monotonic() - began < 5
     over.set()
-    told = {fact.target: fact for fact in found if fact.kind is Kind.TARGET}
+    told = {fact.target: fact for fact in found if fact.kind is Subject.TARGET}
     assert told["nimbus:north"].sentence == "does not answer (nothing within 0.3 s)"
     assert told["nimbus:south"].level is Level.OK
     assert told["nimbus:west"].sentence == "answers, and refuses the credentials (AccessDenied)"

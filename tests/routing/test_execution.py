@@ -9,7 +9,7 @@ import pytest
 from leeward._routing.attempts import Core
 from leeward._routing.commands import Dispatch, Pause, ReadBack
 from leeward._routing.execution import Execution, execute
-from leeward._routing.health import Evidence, Health
+from leeward._routing.health import Health, TargetEvidence
 from leeward._routing.targets import Targets
 from leeward.calls import Call, Invoke, Key, Load, Result, Store, Stored
 from leeward.errors import Attempt, Outcome
@@ -48,7 +48,7 @@ def test_a_call_that_ends_well_at_once() -> None:
         target="a",
         attempts=(Attempt("a", 0.25, 0.5, Outcome.OK, None, "r-1", call_id=1),),
     )
-    assert core.health.evidence("a", 0.0) == Evidence(1, 0, Outcome.OK)
+    assert core.health.evidence("a", 0.0) == TargetEvidence(1, 0, Outcome.OK)
 
 
 def test_the_attempts_of_a_call_are_told_in_order() -> None:
@@ -70,7 +70,7 @@ def test_the_attempts_of_a_call_are_told_in_order() -> None:
         (Outcome.AMBIGUOUS, 2.0, False),
         (Outcome.OK, 3.0, True),
     ]
-    assert core.health.evidence("a", 0.0) == Evidence(3, 2, Outcome.OK)
+    assert core.health.evidence("a", 0.0) == TargetEvidence(3, 2, Outcome.OK)
 
 
 # Several commands in flight.
@@ -99,7 +99,7 @@ def test_the_first_good_answer_wins(
     result = send(execution, winner, 0.0, 1.0, OK)
     assert (result.outcome, result.target) == (Outcome.OK, winner.target)
     assert [attempt.target for attempt in result.attempts] == [winner.target]
-    assert core.health.evidence("ba"[place], 0.0) == Evidence()
+    assert core.health.evidence("ba"[place], 0.0) == TargetEvidence()
 
 
 def test_a_bad_answer_waits_for_the_other_one(

@@ -14,7 +14,7 @@ from leeward.app.app import App
 from leeward.config import Config
 from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
-from leeward_deploy.uses import SECTIONS, Code, Uses, read_modules
+from leeward_deploy.uses import SECTIONS, AppCode, Uses, read_modules
 
 _WORDS: Final = {"gets": "reads", "puts": "writes", "deletes": "writes"}
 """The key of ``[deploy.handlers.<name>]`` where it is not the name of the right."""
@@ -46,7 +46,7 @@ def rights_of(
     """
     functions = {name: inspect.unwrap(each.function) for name, each in app.handlers.items()}
     first = {entry, *(each.__module__ for each in functions.values())}
-    code = Code(
+    code = AppCode(
         read_modules(modules, first), {each.__name__: name for name, each in functions.items()}
     )
     always = frozenset(each for each in (config.snapshot, config.unknowns) if each)

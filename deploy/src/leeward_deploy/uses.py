@@ -114,7 +114,7 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
 
 
-class Code:
+class AppCode:
     """The app's own modules, by what they define.
 
     Args:
@@ -211,7 +211,7 @@ class Uses:
         handler: of it; None for what is made before one runs.
     """
 
-    def __init__(self, code: Code, handler: Handler | None) -> None:
+    def __init__(self, code: AppCode, handler: Handler | None) -> None:
         self._code = code
         self._handler = handler
         self._reached: list[_Definition] = []

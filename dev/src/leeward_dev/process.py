@@ -208,7 +208,7 @@ def _summary(handler: Handler) -> str:
 
 
 def _end_with(pipe: int, process: Process) -> None:
-    """Let the process end when nobody holds the other end of the pipe any more."""
+    """End the process when nobody holds the other end of the pipe any more."""
     while os.read(pipe, 1):
         pass
     process.end()

@@ -236,7 +236,7 @@ class Supervisor:
 
     @contextmanager
     def _take_signals(self) -> Iterator[None]:
-        """Take requests to end; with the second one the app's process is not waited for."""
+        """Count requests to end; with the second one the app's process is not waited for."""
 
         def count(number: int, _: object) -> None:
             self._signals += 1

@@ -226,7 +226,7 @@ class AppRunner:
             each.resume()
 
     def leave_to_others(self) -> None:
-        """Take no rows if other processes work for all apps here: they deliver, and show it."""
+        """Leave the rows if other processes work for all apps here: they deliver, and show it."""
         if self._is_worked_elsewhere():
             self.pause()
 

@@ -22,7 +22,7 @@ from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, requ
 from leeward._operations.functions import FunctionOperations
 from leeward._operations.results import Operation
 from leeward._routing import FailoverDriver
-from leeward._routing.health import Evidence
+from leeward._routing.health import TargetEvidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Invoke, Key, ListItems, Load, Result, Store
@@ -507,7 +507,7 @@ def router_of(
     return router
 
 
-def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
+def status_of(driver: Driver, evidence: TargetEvidence, config: Config) -> TargetStatus:
     """Describe a target."""
     places = driver.places()
     return TargetStatus(

@@ -20,7 +20,7 @@ from leeward._routing.background import Prober, Shared
 from leeward._routing.circuits import ProbeSchedule
 from leeward._routing.commands import Command, Commands, Pause, explain
 from leeward._routing.execution import Execution, Reply, execute
-from leeward._routing.health import Evidence, Health
+from leeward._routing.health import Health, TargetEvidence
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
@@ -169,7 +169,7 @@ class FailoverDriver(Driver):
         report(watcher, result)
         return result
 
-    def evidence(self, target: str) -> Evidence:
+    def evidence(self, target: str) -> TargetEvidence:
         """Return what has been seen of `target`."""
         shared = self._shared
         with shared.lock:

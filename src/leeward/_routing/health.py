@@ -37,7 +37,7 @@ from leeward.records import NamedTuple
 from leeward.values import CircuitStatus, Isolation
 
 
-class Evidence(NamedTuple):
+class TargetEvidence(NamedTuple):
     """The attempts made on one target, read-backs included.
 
     Attributes:
@@ -439,7 +439,7 @@ class Health:
         """Remember a call that did not go well at once."""
         self.history.append(record)
 
-    def evidence(self, target: str, now: float) -> Evidence:
+    def evidence(self, target: str, now: float) -> TargetEvidence:
         """Return what has been seen of `target`."""
         wides = [
             circuit
@@ -458,7 +458,7 @@ class Health:
             for circuit in self.circuits.unclosed
             if circuit.target == target
         )
-        return Evidence(
+        return TargetEvidence(
             sum(circuit.attempts for circuit in wides),
             sum(circuit.against for circuit in wides),
             None if newest is None else newest.last,

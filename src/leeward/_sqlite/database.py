@@ -355,7 +355,7 @@ def _connect(source: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(source, uri=uri, isolation_level=None, check_same_thread=False)
 
 
-class Presence:
+class FilePresence:
     """The locks beside one database, by app; a process that ends loses its own.
 
     They are of processes and not of files (``lockf``), so what a handler has started holds none.

@@ -14,7 +14,7 @@ from leeward._delivery.bus import DeadLetter, to_dead_letter
 from leeward._delivery.functions import PlainHandler
 from leeward._delivery.runner import AppRunner
 from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
-from leeward._sqlite.database import MEMORY, Database, Presence
+from leeward._sqlite.database import MEMORY, Database, FilePresence
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
@@ -87,7 +87,7 @@ class Local(Driver):
             is_shared=self._file is not None,
             has_rows=lambda: self._file is None or self._is_there(),
             has_runs=self._has_runs,
-            presence=Presence(self._file),
+            presence=FilePresence(self._file),
         )
         platform = Platform("local", None, self._clock, self.limits.payload_bytes)
         self._runner = runner = AppRunner(self._stores, platform, is_there=self._is_there)

@@ -30,7 +30,7 @@ from leeward.json_text import decode
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
-from leeward.status.facts import ORDER, Fact, Kind, Level, QueueDepth, not_known, sort_facts
+from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, not_known, sort_facts
 from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog
 from leeward.values import NOTHING, TargetStatus
 
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fact",
-    "Kind",
     "Level",
     "QueueDepth",
     "Sources",
+    "Subject",
     "not_known",
     "read_isolations",
     "read_moments",
@@ -100,12 +100,12 @@ def read_status(sources: Sources, now: Callable[[], float], seconds: float = SEC
     found = others.wait(until)
     if not others.is_over:
         why = f"the shared table did not answer within {seconds:g} s"
-        found.append(not_known(Kind.TARGET, ORDER, "isolation", why))
+        found.append(not_known(Subject.TARGET, ORDER, "isolation", why))
     for driver, visit in visits:
         said = visit.wait(until)
         found += said
-        if not visit.is_over and any(fact.kind is Kind.TARGET for fact in said):
-            found.append(not_known(Kind.QUEUE, driver.target, "", "it took too long"))
+        if not visit.is_over and any(fact.kind is Subject.TARGET for fact in said):
+            found.append(not_known(Subject.QUEUE, driver.target, "", "it took too long"))
         elif not visit.is_over:
             late = Result[Any](Outcome.NOT_SENT, code=f"nothing within {seconds:g} s")
             found.append(facts.reachability(driver.target, late, seconds))
@@ -133,27 +133,27 @@ class _Reader:
         self.is_over = True
 
 
-Part = tuple[Kind, str, Callable[[], Iterator[Fact]]]
+Part = tuple[Subject, str, Callable[[], Iterator[Fact]]]
 """What is asked, of what, and how."""
 
 
 def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[Part]:
     """Return what a target can be asked beside whether it answers."""
     stores = driver.stores()
-    parts: list[Part] = [(Kind.QUEUE, "", lambda: _queues(driver, sources.config, now))]
+    parts: list[Part] = [(Subject.QUEUE, "", lambda: _queues(driver, sources.config, now))]
     if stores is not None:
-        parts.append((Kind.SCHEDULE, "", lambda: _schedules(driver, sources, now)))
+        parts.append((Subject.SCHEDULE, "", lambda: _schedules(driver, sources, now)))
         if stores.open_journal is not None:
-            parts.append((Kind.RUNS, "", lambda: _runs(driver, sources.journal)))
+            parts.append((Subject.RUNS, "", lambda: _runs(driver, sources.journal)))
     else:
-        parts.append((Kind.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
+        parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
             why = "its engine lists runs in the cloud's own console"
-            fact = not_known(Kind.RUNS, driver.target, "", why)
-            parts.append((Kind.RUNS, "", lambda: iter([fact])))
+            fact = not_known(Subject.RUNS, driver.target, "", why)
+            parts.append((Subject.RUNS, "", lambda: iter([fact])))
     table = sources.config.unknowns
     if table is not None and _home_of(sources.config, table) == driver.target:
-        parts.append((Kind.UNKNOWN, table, lambda: _unknown_calls(driver, table, now())))
+        parts.append((Subject.UNKNOWN, table, lambda: _unknown_calls(driver, table, now())))
     return parts
 
 
@@ -184,7 +184,7 @@ def _reach(driver: Driver, until: float) -> Fact:
         elif Capability.TABLES in driver.capabilities:
             result = driver.look(ANYTHING, left)
         else:
-            return not_known(Kind.TARGET, driver.target, "", "its adapter has no probe")
+            return not_known(Subject.TARGET, driver.target, "", "its adapter has no probe")
     except LeewardError as error:
         result = Result(Outcome.LOCAL, code=type(error).__name__)
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a fact, too
@@ -287,14 +287,14 @@ def _count(driver: Driver, name: str, now: Callable[[], float], *, is_dead: bool
     try:
         result = driver.look(Look(name, BACKLOG, is_queue=True), SECONDS)
     except LeewardError as error:  # such as a name that no queue there can have
-        yield not_known(Kind.QUEUE, driver.target, name, str(error))
+        yield not_known(Subject.QUEUE, driver.target, name, str(error))
         return
     seen = result.value if isinstance(result.value, LookResult) else LookResult(None)
     if result.outcome is Outcome.NOT_FOUND:
         return
     if result.outcome is not Outcome.OK or seen.waiting is None:
         why = seen.why or f"the queue was not counted ({result.code or result.outcome.value})"
-        yield not_known(Kind.QUEUE, driver.target, name, why)
+        yield not_known(Subject.QUEUE, driver.target, name, why)
         return
     depth = QueueDepth(driver.target, QUEUED_CALL, name, seen.waiting, None, None, is_dead)
     yield facts.backlog(depth, now())
@@ -326,7 +326,7 @@ def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:
     for handler in () if app is None else app.handlers.values():
         if handler.schedule is not None:
             why = "its cloud begins it, and shows that in its own console alone"
-            yield not_known(Kind.SCHEDULE, driver.target, handler.name, why)
+            yield not_known(Subject.SCHEDULE, driver.target, handler.name, why)
 
 
 def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
@@ -374,11 +374,11 @@ def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
     while True:
         result: Result[Any] = driver.perform(Scan(table, cursor), SECONDS)
         if result.outcome is Outcome.NOT_FOUND:
-            yield not_known(Kind.UNKNOWN, driver.target, table, "there is no such table")
+            yield not_known(Subject.UNKNOWN, driver.target, table, "there is no such table")
             return
         if result.outcome is not Outcome.OK:
             why = result.code or result.outcome.value
-            yield not_known(Kind.UNKNOWN, driver.target, table, f"it cannot be read ({why})")
+            yield not_known(Subject.UNKNOWN, driver.target, table, f"it cannot be read ({why})")
             return
         page = cast("Page", result.value)
         for stored in page.items:

@@ -44,7 +44,7 @@ class Level(Enum):
     OK = "ok"
 
 
-class Kind(Enum):
+class Subject(Enum):
     """What a fact is about."""
 
     TARGET = "target"
@@ -67,7 +67,7 @@ class Fact(NamedTuple):
         values: what the sentence says, as JSON.
     """
 
-    kind: Kind
+    kind: Subject
     target: str
     name: str
     level: Level
@@ -109,18 +109,17 @@ def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
     values = {"reachable": True, "seconds": round(seconds, 3), "outcome": result.outcome.value}
     if result.outcome is Outcome.AUTH:
         return Fact(
-            *(Kind.TARGET, target, "", Level.WRONG),
+            *(Subject.TARGET, target, "", Level.WRONG),
             f"answers, and refuses the credentials ({result.code or result.outcome.value})",
             "give it credentials that may call it; leeward doctor says for what",
             values,
         )
     if result.outcome in (Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT):
-        return Fact(
-            *(Kind.TARGET, target, "", Level.OK), f"answers in {1000 * seconds:.0f} ms", "", values
-        )
+        told = f"answers in {1000 * seconds:.0f} ms"
+        return Fact(Subject.TARGET, target, "", Level.OK, told, "", values)
     why = result.code or result.outcome.value
     return Fact(
-        *(Kind.TARGET, target, "", Level.WRONG),
+        *(Subject.TARGET, target, "", Level.WRONG),
         f"does not answer ({why})",
         "look at its endpoint and the network; leeward doctor says which service",
         {**values, "reachable": False},
@@ -138,7 +137,7 @@ def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
     if word is not None:
         end = f"until {_time(word.until)}" if isfinite(word.until) else "until it is restored"
         yield Fact(
-            *(Kind.TARGET, status.name, "isolation", Level.NOTE),
+            *(Subject.TARGET, status.name, "isolation", Level.NOTE),
             f"is isolated everywhere by {word.by} {end}: {word.why}",
             f"leeward restore {status.name} --everywhere ends it",
             {
@@ -151,7 +150,7 @@ def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
         )
     elif status.state == "isolated":
         yield Fact(
-            *(Kind.TARGET, status.name, "isolation", Level.NOTE),
+            *(Subject.TARGET, status.name, "isolation", Level.NOTE),
             "is isolated in this process",
             "",
             {"isolated": True},
@@ -159,7 +158,7 @@ def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
     for circuit in status.circuits if is_own else ():
         name = f"{circuit.verb} {circuit.resource}".strip()
         yield Fact(
-            *(Kind.TARGET, status.name, name, Level.WRONG),
+            *(Subject.TARGET, status.name, name, Level.WRONG),
             f"the circuit of {name} is {circuit.state.replace('_', ' ')}: {circuit.reason}",
             "nothing, if it recovers; leeward doctor looks at what calls need",
             circuit._asdict(),
@@ -169,7 +168,7 @@ def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
 def open_elsewhere(target: str, until: float) -> Fact:
     """Return that another process has found a target ill, as the shared snapshot says."""
     return Fact(
-        *(Kind.TARGET, target, "snapshot", Level.WRONG),
+        *(Subject.TARGET, target, "snapshot", Level.WRONG),
         f"another process has opened a circuit, until {_time(until)}",
         "leeward doctor looks at what calls need",
         {"open_until": until},
@@ -185,7 +184,7 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         "oldest": None if oldest is None else round(oldest, 3),
         "dead": depth.waiting if depth.is_dead_letters else depth.dead,
     }
-    about = Kind.QUEUE, depth.target, depth.name
+    about = Subject.QUEUE, depth.target, depth.name
     if depth.is_dead_letters:
         if not depth.waiting:
             return Fact(*about, Level.OK, "has no dead letters", "", values)
@@ -211,7 +210,7 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
 def nothing_waits(target: str) -> Fact:
     """Return that a target has no rows."""
     told = "nothing waits, and there are no dead letters"
-    return Fact(Kind.QUEUE, target, "", Level.OK, told, "", {"waiting": 0, "dead": 0})
+    return Fact(Subject.QUEUE, target, "", Level.OK, told, "", {"waiting": 0, "dead": 0})
 
 
 def schedules(
@@ -228,7 +227,7 @@ def schedules(
     if handlers is None:
         for name, last in sorted(moments.items()):
             told = f"was last begun for {_time(last)}; name the app to see when it is due"
-            yield Fact(Kind.SCHEDULE, target, name, Level.OK, told, "", {"last": last})
+            yield Fact(Subject.SCHEDULE, target, name, Level.OK, told, "", {"last": last})
         return
     for handler in handlers:
         if handler.schedule is None:
@@ -236,7 +235,7 @@ def schedules(
         due = next_time(handler.schedule, _moment(now)).timestamp()
         begun = moments.get(handler.name)
         values = {"schedule": handler.schedule, "next": due, "last": begun, "late": False}
-        about = Kind.SCHEDULE, target, handler.name
+        about = Subject.SCHEDULE, target, handler.name
         if begun is None:
             told = f"has not begun here yet; due at {_time(due)}, if a process runs it"
             yield Fact(*about, Level.NOTE, told, "leeward worker, or leeward scheduler run", values)
@@ -287,7 +286,7 @@ def runs(target: str, known: Sequence[RunCount]) -> Iterator[Fact]:
             remedy, level = "leeward worker, or leeward workflow resume", Level.WRONG
         if failed and level is Level.OK:
             remedy, level = f"leeward workflow list {workflow}", Level.NOTE
-        yield Fact(Kind.RUNS, target, workflow, level, told, remedy, values)
+        yield Fact(Subject.RUNS, target, workflow, level, told, remedy, values)
 
 
 def unknown_calls(target: str, table: str, count: int, since: float | None, now: float) -> Fact:
@@ -296,22 +295,22 @@ def unknown_calls(target: str, table: str, count: int, since: float | None, now:
     values = {"open": count, "oldest": None if oldest is None else round(oldest, 3)}
     if not count:
         told = "no call has an unknown outcome"
-        return Fact(Kind.UNKNOWN, target, table, Level.OK, told, "", values)
+        return Fact(Subject.UNKNOWN, target, table, Level.OK, told, "", values)
     told = f"{_count(count, 'call')} with an unknown outcome"
     if oldest is not None:
         told += f", the oldest {_span(oldest)} ago"
     remedy = "leeward unknown list; leeward unknown settle --all"
-    return Fact(Kind.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
+    return Fact(Subject.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
 
 
 def kept_nowhere() -> Fact:
     """Return that no table is configured for calls with an unknown outcome."""
     told = "calls with an unknown outcome are kept nowhere"
     remedy = 'name a table in leeward.toml: unknowns = "TABLE"'
-    return Fact(Kind.UNKNOWN, ORDER, "", Level.NOTE, told, remedy)
+    return Fact(Subject.UNKNOWN, ORDER, "", Level.NOTE, told, remedy)
 
 
-def not_known(kind: Kind, target: str, name: str, why: str) -> Fact:
+def not_known(kind: Subject, target: str, name: str, why: str) -> Fact:
     """Return that something cannot be asked, or was not answered."""
     return Fact(kind, target, name, Level.UNKNOWN, f"not known: {why}")
 

@@ -56,7 +56,7 @@ class Line(NamedTuple):
     label: str
 
 
-class Panel(NamedTuple):
+class Widget(NamedTuple):
     """A panel: lines of one namespace and one dimension.
 
     Attributes:
@@ -168,7 +168,7 @@ def _dead_letters_in(value: Any, *, is_dead: bool = False) -> Iterator[str]:
             yield from _dead_letters_in(each, is_dead=is_dead)
 
 
-def _of_functions(functions: Mapping[str, str]) -> Iterator[Panel]:
+def _of_functions(functions: Mapping[str, str]) -> Iterator[Widget]:
     for title, metric, stat in (
         ("Runs", "Invocations", "Sum"),
         ("Errors", "Errors", "Sum"),
@@ -178,10 +178,10 @@ def _of_functions(functions: Mapping[str, str]) -> Iterator[Panel]:
         ("Asynchronous calls: age [ms]", "AsyncEventAge", "Maximum"),
     ):
         lines = [Line(metric, f"${{{id}}}", stat, name) for id, name in functions.items()]
-        yield Panel(title, "AWS/Lambda", ("FunctionName",), lines)
+        yield Widget(title, "AWS/Lambda", ("FunctionName",), lines)
 
 
-def _of_handlers(functions: Mapping[str, str], app: str, namespace: str | None) -> Iterator[Panel]:
+def _of_handlers(functions: Mapping[str, str], app: str, namespace: str | None) -> Iterator[Widget]:
     """Yield what the app writes itself: the names are those that OpenTelemetry gets."""
     for title, metric, stat in (
         ("Handlers: runs that went well", INVOCATIONS, "Sum"),
@@ -191,10 +191,10 @@ def _of_handlers(functions: Mapping[str, str], app: str, namespace: str | None) 
     ):
         if namespace is not None:
             lines = [Line(metric, _plain(name), stat, name) for name in functions.values()]
-            yield Panel(title, _plain(namespace), (SERVICE, _plain(app), FAAS_NAME), lines)
+            yield Widget(title, _plain(namespace), (SERVICE, _plain(app), FAAS_NAME), lines)
 
 
-def _of_queues(found: Parts) -> Iterator[Panel]:
+def _of_queues(found: Parts) -> Iterator[Widget]:
     visible, oldest = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
     for title, metric, queues in (
         ("Messages that wait", visible, found.queues),
@@ -203,10 +203,10 @@ def _of_queues(found: Parts) -> Iterator[Panel]:
         ("Dead letters", visible, found.dead),
     ):
         lines = [Line(metric, f"${{{id}.QueueName}}", "Maximum", id) for id in queues]
-        yield Panel(title, "AWS/SQS", ("QueueName",), lines)
+        yield Widget(title, "AWS/SQS", ("QueueName",), lines)
 
 
-def _of_tables(tables: Sequence[str]) -> Iterator[Panel]:
+def _of_tables(tables: Sequence[str]) -> Iterator[Widget]:
     for title, metric in (
         ("Tables: throttled requests", "ThrottledRequests"),
         ("Tables: reads [units]", "ConsumedReadCapacityUnits"),
@@ -214,27 +214,29 @@ def _of_tables(tables: Sequence[str]) -> Iterator[Panel]:
         ("Tables: refused conditions", "ConditionalCheckFailedRequests"),
     ):
         lines = [Line(metric, f"${{{id}}}", "Sum", id) for id in tables]
-        yield Panel(title, "AWS/DynamoDB", ("TableName",), lines)
+        yield Widget(title, "AWS/DynamoDB", ("TableName",), lines)
 
 
-def _of_the_rest(found: Parts) -> Iterator[Panel]:
+def _of_the_rest(found: Parts) -> Iterator[Widget]:
     for title, metric in (
         ("Workflow runs that failed", "ExecutionsFailed"),
         ("Workflow runs that were too slow", "ExecutionsTimedOut"),
     ):
         lines = [Line(metric, f"${{{id}}}", "Sum", id) for id in found.machines]
-        yield Panel(title, "AWS/States", ("StateMachineArn",), lines)
+        yield Widget(title, "AWS/States", ("StateMachineArn",), lines)
     lines = [Line("HealthCheckStatus", f"${{{id}}}", "Minimum", id) for id in found.checks]
-    yield Panel("Health checks: 1 is well", "AWS/Route53", ("HealthCheckId",), lines, HEALTH_REGION)
+    yield Widget(
+        "Health checks: 1 is well", "AWS/Route53", ("HealthCheckId",), lines, HEALTH_REGION
+    )
 
 
-def _split(panel: Panel) -> Iterator[Panel]:
+def _split(panel: Widget) -> Iterator[Widget]:
     """Yield a panel in parts that a person can read; none without lines."""
     for at in range(0, len(panel.lines), MOST_LINES):
         yield panel._replace(lines=panel.lines[at : at + MOST_LINES])
 
 
-def _arrange(panels: Sequence[Panel], top: int) -> Iterator[Json]:
+def _arrange(panels: Sequence[Widget], top: int) -> Iterator[Json]:
     """Yield panels as widgets, three beside each other, from a row on."""
     width = WIDTH // 3
     for number, panel in enumerate(panels):

@@ -125,7 +125,7 @@ class Visit:
         return self.form.get(name, (default,))[-1]
 
     def wake(self, target: str) -> None:
-        """Let the runner of a target look for work now, if it has one in this process."""
+        """Wake the runner of a target to look for work now, if it has one in this process."""
         stores = self.drivers[target].stores()
         runner = None if stores is None else stores.runner
         if isinstance(runner, AppRunner):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from leeward.errors import LeewardError
-from leeward.status import Fact, Kind, Level, Sources, read_status
+from leeward.status import Fact, Level, Sources, Subject, read_status
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
 from leeward_dev.console.html import Content, element
@@ -23,10 +23,10 @@ LOOKS: Final = {
 }
 
 PAGES: Final = {
-    Kind.TARGET: "targets",
-    Kind.QUEUE: "queues",
-    Kind.SCHEDULE: "schedules",
-    Kind.RUNS: "runs",
+    Subject.TARGET: "targets",
+    Subject.QUEUE: "queues",
+    Subject.SCHEDULE: "schedules",
+    Subject.RUNS: "runs",
 }
 """Where more is said of what a sentence is about."""
 
@@ -68,8 +68,8 @@ def _journal(visit: Visit) -> Journal | None:
 def _line(fact: Fact) -> Content:
     name = f"{fact.target} {fact.name}".strip()
     page = PAGES.get(fact.kind)
-    query = {"workflow": fact.name} if fact.kind is Kind.RUNS and fact.name else {}
-    if fact.kind is Kind.QUEUE and fact.values.get("dead"):
+    query = {"workflow": fact.name} if fact.kind is Subject.RUNS and fact.name else {}
+    if fact.kind is Subject.QUEUE and fact.values.get("dead"):
         page, query = "letters", {"target": fact.target}
     return element(
         "li",

@@ -19,7 +19,16 @@ from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError
 from leeward.local.config import import_app
 from leeward.opening import open_order, target_config
-from leeward.status import SECONDS, Fact, Kind, Level, Sources, not_known, read_status, sort_facts
+from leeward.status import (
+    SECONDS,
+    Fact,
+    Level,
+    Sources,
+    Subject,
+    not_known,
+    read_status,
+    sort_facts,
+)
 
 if TYPE_CHECKING:
     from leeward.app.app import App
@@ -51,7 +60,7 @@ def status(
             try:
                 drivers[str(target)] = open_order(alone, options.environment())[0]
             except LeewardError as error:
-                about = Kind.TARGET, str(target), ""
+                about = Subject.TARGET, str(target), ""
                 remedy = "correct it; nothing goes there until then"
                 found.append(Fact(*about, Level.WRONG, f"cannot be opened: {error}", remedy))
         app = _app(options, config, found)
@@ -84,7 +93,7 @@ def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | Non
         with redirect_stdout(sys.stderr), modules_beside(config):
             return import_app(spec, where)
     except ConfigError as error:
-        found.append(not_known(Kind.SCHEDULE, "order", "", str(error)))
+        found.append(not_known(Subject.SCHEDULE, "order", "", str(error)))
         return None
 
 
