@@ -97,6 +97,7 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
 	@$(BIN)/python docs/migrations.py
+	@$(BIN)/python docs/versions.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 

@@ -108,8 +108,8 @@ def test_every_page_has_its_place_on_the_site() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     groups = toctrees(index)
     assert [name for name, _ in groups] == [
-        *("Start", "Move here", "Call", "Write functions", "Workflows"),
-        *("Data", "Operate", "Extend", "Inside"),
+        *("Start", "Move here", "Beside your libraries", "Call", "Write functions"),
+        *("Workflows", "Data", "Operate", "Extend", "Inside"),
     ]
     reference = toctrees((ROOT / "docs/reference.md").read_text(encoding="utf-8"))
     listed = [name for _, names in (*groups, *reference) for name in names]

@@ -57,8 +57,9 @@ def goes_by_proof(predicate: Any) -> bool:
 
 
 def _proves_all_of_backoff(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    tries = frame.values.get("tries")
-    return frame.function != "retry" or tries == 1
+    if frame.function != "retry" or frame.values.get("tries") == 1:
+        return True
+    return bool(getattr(frame.values.get("giveup"), DECIDES_BY_PROOF, False))
 
 
 def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> bool:
