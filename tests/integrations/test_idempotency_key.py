@@ -187,7 +187,9 @@ def test_a_key_in_quotation_marks_is_the_same(send: Send) -> None:
 def test_another_payload_is_refused(send: Send) -> None:
     """422; another path counts as another payload, too."""
     send("/charge")
-    assert send("/charge", body=b'{"n": 2}').status == 422
+    refusal = send("/charge", body=b'{"n": 2}')
+    assert refusal.status == 422
+    assert b"key of this call to 'app' belongs to another payload" in refusal.body
     assert send("/refund").status == 422
     assert RUNS == ["/charge"]
 

@@ -92,7 +92,7 @@ class IdempotentApp:
         *,
         table: str,
         client: Any = None,
-        name: str = "requests",
+        name: str = "app",
         principal: Principal | None = None,
         required: bool = False,
         methods: Collection[str] = METHODS,

@@ -267,7 +267,7 @@ def _render_settled(data: JsonObject, printers: Printers) -> None:
             call["id"],
             f"{call['verb']} {call['subject']}",
             " ".join(call["key"]),
-            call["error"] if "error" in call else verdict_in_words(call),
+            call["error"] if "error" in call else verdict_in_words(call, call["subject"]),
         )
         for call in (*data["settled"], *data["left"])
     ]
