@@ -238,7 +238,7 @@ def test_whoever_interrupts_it_is_told_what_is_settled(
     desk: Desk, leeward: Leeward, now: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the table no more."""
-    settle: Callable[..., Any] = command._settle
+    settle: Callable[..., Any] = command.settle_unknown
     calls = iter(range(9))
 
     def interrupted(*arguments: Any) -> Any:
@@ -246,7 +246,7 @@ def test_whoever_interrupts_it_is_told_what_is_settled(
             raise KeyboardInterrupt
         return settle(*arguments)
 
-    monkeypatch.setattr(command, "_settle", interrupted)
+    monkeypatch.setattr(command, "settle_unknown", interrupted)
     desk.leave(*(lost(str(n), f"k{n}", now=now) for n in (1, 2)))
     done = leeward("unknown", "settle", "--all", "--json")
     assert done.code == 130

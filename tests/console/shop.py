@@ -23,7 +23,10 @@ from leeward_dev.observing import ObservedDriver, observe_runs
 from leeward_dev.sources import Sources
 
 CONFIG = Config(
-    order=(TargetName("local", None),), tables={"keys": TableConfig(), "orders": TableConfig()}
+    order=(TargetName("local", None),),
+    tables={"keys": TableConfig(), "orders": TableConfig()},
+    unknowns="open",
+    unknowns_payload=True,
 )
 
 

@@ -22,13 +22,15 @@ from leeward.calls import (
     TakeMessages,
 )
 from leeward.cli.app import app
+from leeward.cli.key_records import list_keys
+from leeward.cli.unknown_calls import pick_unknown
 from leeward.config import Config, TableConfig, TargetName
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward_dev.console import command
 from leeward_dev.feed import Feed
 from leeward_dev.sources import Sources
-from tests.console.shop import Shop, opened
+from tests.console.shop import CONFIG, Shop, opened
 from tests.console.visitor import Visitor, visit
 
 
@@ -82,6 +84,52 @@ def test_letters_are_deleted_after_a_question(shop: Shop, visitor: Visitor) -> N
     assert "2 letters deleted." in done.page.text
     assert letters(shop) == [2]
     assert shop.done == []
+
+
+def unknown_calls(shop: Shop) -> int:
+    """Return how many calls are in the table; clients write them on a thread of their own."""
+    return len(pick_unknown(shop.client, CONFIG, None))
+
+
+def wait_for_unknown(shop: Shop, calls: int) -> None:
+    """Wait until so many calls are in the table."""
+    until = time.monotonic() + 30
+    while unknown_calls(shop) < calls:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_unknown_call_is_settled_by_a_click(shop: Shop, visitor: Visitor) -> None:
+    """Its function says from the record what became of it; nothing runs, what is settled goes."""
+    assert "No unknown calls." in visitor.get("unknown").page.text
+    shop.leave_unknown("1")
+    wait_for_unknown(shop, 1)
+    page = visitor.get("unknown")
+    (settle,) = (each for each in page.page.forms[0].buttons if each.startswith("Settle"))
+    assert "invoke charge" in page.page.text
+    assert "canary" not in page.page.text
+    done = visitor.click(page, settle)
+    assert "invoke charge: Nobody can tell: its run may have had its effect" in done.page.text
+    assert unknown_calls(shop) == 1
+    keys = visitor.get(f"keys?table=keys&record={next(list_keys(shop.client, 'keys')).id}")
+    visitor.click(visitor.click(keys, "It has run"), "It has run")
+    done = visitor.click(visitor.get("unknown"), settle)
+    assert "invoke charge: It ran; its result was not kept." in done.page.text
+    assert unknown_calls(shop) == 0
+    assert shop.done == []
+
+
+def test_an_unknown_call_is_forgotten_after_a_question(shop: Shop, visitor: Visitor) -> None:
+    """Nothing is settled by that."""
+    shop.leave_unknown("1")
+    wait_for_unknown(shop, 1)
+    page = visitor.get("unknown")
+    (forget,) = (each for each in page.page.forms[0].buttons if each.startswith("Forget"))
+    asked = visitor.click(page, forget)
+    assert "Nobody will find invoke charge here any more" in asked.page.text
+    assert unknown_calls(shop) == 1
+    assert "invoke charge is forgotten." in visitor.click(asked, "Forget").page.text
+    assert unknown_calls(shop) == 0
 
 
 def test_who_chooses_no_letter_is_asked_to(shop: Shop, visitor: Visitor) -> None:

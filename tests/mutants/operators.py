@@ -15,7 +15,7 @@ QUIET: Final = (
 KEY_RECORDS: Final = "src/leeward/cli/key_records.py"
 KEYS_TESTS: Final = "tests/cli/test_keys.py"
 UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
-UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
+UNKNOWN_COMMAND: Final = "src/leeward/cli/unknown_calls.py"
 LEFT: Final = "tests/client/test_unknowns.py"
 JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
 
@@ -178,7 +178,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an unknown call forgets how many voids of its key it knew",
-        "src/leeward/cli/unknown_calls.py",
+        UNKNOWN_COMMAND,
         "return Invoke(*common, sent=unknown.sent, voids=unknown.voids)",
         "return Invoke(*common, sent=unknown.sent)",
         f"{LEFT}::test_what_the_call_knew_of_its_key_is_left",
