@@ -35,7 +35,7 @@ def with_versions(text: str) -> str:
     lines, versions = text.splitlines(keepends=True), tested()
     for n, line in enumerate(lines):
         row, _, cell = line.rstrip(" |\n").rpartition(" | ")
-        if line.startswith("| ") and re.search(r" \d", cell):
+        if line.startswith("| ") and re.match(r"[\w-]+ [?\d]", cell):
             shown = [_shown(part.split()[0], versions) for part in cell.split("; ")]
             lines[n] = f"{row} | {'; '.join(shown)} |\n"
     return "".join(lines)
@@ -43,9 +43,7 @@ def with_versions(text: str) -> str:
 
 def _shown(name: str, versions: dict[str, list[str]]) -> str:
     alone = [version for lock in OTHERS for version in locked(lock, name)][:1]
-    if not (known := versions.get(name, alone)):
-        raise LookupError(f"no lock has {name}")
-    return f"{name} {', '.join(dict.fromkeys(known))}"
+    return f"{name} {', '.join(dict.fromkeys(versions.get(name, alone))) or '?'}"
 
 
 if __name__ == "__main__":
