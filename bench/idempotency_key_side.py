@@ -1,10 +1,10 @@
 """One guard's cost, run by the interpreter that has it: ``SIDE GUARD PROTOCOL KIND CLOCK ADDRESS``.
 
-The guard is ``leeward``, with the address of PostgreSQL or the path of an SQLite file, or ``redis``:
+The guard is ``leeward``, with the address of PostgreSQL or the path of SQLite, or ``redis``:
 the pattern as people write it (get; set a lock where there is none; run; set the answer; delete the
-lock), whose lock ends after a time, whatever became of the run. For each line that it reads it sends
-`REQUESTS` to an app of ``asgi`` or ``wsgi`` that answers at once, over ASGI `AT_ONCE` at a time by
-the wall's clock. ``new`` ones have a key of their own, each of ``again`` repeats the first. It
+lock), whose lock ends after a time, whatever became of the run. For each line that it reads, it
+sends `REQUESTS` to an app of ``asgi`` or ``wsgi`` that answers at once, `AT_ONCE` at a time by
+the clock on the wall. ``new`` ones have a key of their own, ``again`` repeats the first. It
 prints the seconds of one.
 """
 
