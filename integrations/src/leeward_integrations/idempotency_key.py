@@ -57,14 +57,6 @@ class Answer(NamedTuple):
     body: bytes | None
 
 
-class AppError(Exception):
-    """The app itself has raised: its server answers as it would without the middleware."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
 class IdempotentApp:
     """An app whose requests run once for each key; `asgi` and `wsgi` have one each.
 
@@ -122,6 +114,21 @@ class IdempotentApp:
         """Return whether a request has a key, or has to have one, or asks what became of one."""
         return SETTLE in headers or (method in self._methods and (self._required or KEY in headers))
 
+    def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
+        """Return the context of a request, for its record.
+
+        Raises:
+            Problem: it has no key, or one that is wrong.
+        """
+        if not (key := key_of(headers.get(KEY))):
+            raise KeyMissing(
+                "this request needs the header Idempotency-Key: a text that is new for each "
+                "request, and the same when it is sent again. It did not run",
+                field="header:Idempotency-Key",
+            )
+        owner = None if self._principal is None else self._principal(scope)
+        return context_of(headers, key, owner, self._lease)
+
 
 def key_of(text: str | None) -> str:
     """Return the key of a header; empty for none.
@@ -146,31 +153,12 @@ def key_of(text: str | None) -> str:
     return key
 
 
-def missing_key() -> KeyMissing:
-    """Return what a request gets that needs a key and has none."""
-    return KeyMissing(
-        "this request needs the header Idempotency-Key: a text that is new for each request, and "
-        "the same when it is sent again. It did not run",
-        field="header:Idempotency-Key",
-    )
-
-
 def too_large() -> Problem:
     """Return what a request gets that is too large to be compared."""
     return Problem(
         f"a request with an Idempotency-Key may have {LARGEST_REQUEST} bytes; it did not run",
         status=413,
         reason="payload_too_large",
-    )
-
-
-def unavailable(error: DedupUnavailable) -> Problem:
-    """Return what a request gets while the table cannot be reached."""
-    return Problem(
-        "the table of idempotency keys cannot be reached; the request did not run",
-        status=503,
-        reason="keys_unavailable",
-        retry_after=error.retry_after or 1,
     )
 
 
@@ -229,8 +217,9 @@ def headers_with_length(answer: Answer) -> list[tuple[str, str]]:
     return [*answer.headers, ("content-length", str(len(answer.body or b"")))]
 
 
-def problem_answer(problem: Problem) -> Answer:
+def refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
+    problem = error if isinstance(error, Problem) else _unavailable(error)
     document: dict[str, Any] = {"title": problem.message, "status": problem.status}
     if problem.reason:
         document["reason"] = problem.reason
@@ -253,7 +242,7 @@ def age_of(question: bytes) -> float | None:
 
 def settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
-    told = dict(document)
+    told = {**document, "key": key_of(headers.get(KEY))}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
         told["result"] = _value_of(result)
     mark = headers.get(CALL, "1")
@@ -264,6 +253,15 @@ def settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> A
 def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers of a request by their names in lower case; of several, the last."""
     return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
+
+
+def _unavailable(error: DedupUnavailable) -> Problem:
+    return Problem(
+        "the table of idempotency keys cannot be reached; the request did not run",
+        status=503,
+        reason="keys_unavailable",
+        retry_after=error.retry_after or 1,
+    )
 
 
 def _value_of(kept: Mapping[str, Any]) -> Any:
