@@ -32,6 +32,7 @@ LIBRARIES: Final = {
     "psycopg_pool": "psycopg",
     "redis": "redis",
     "requests": "requests",
+    "sqlalchemy": "sqlalchemy",
     "urllib3": "urllib3",
 }
 """The first part of an exception's module, and the module here that judges it."""

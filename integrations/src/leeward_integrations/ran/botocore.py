@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
-from leeward_integrations.ran import urllib3
-from leeward_integrations.ran.frames import chain, frames_of, kinds_of, last_frame, library_of
+from leeward_integrations.ran.frames import frames_of, is_of_handshake, kinds_of, last_frame
 from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
 
 SENT_BEFORE: Final = Evidence(
@@ -42,10 +41,8 @@ def judge(error: BaseException) -> Evidence | None:
     if "ClientError" in kinds:
         return _of_answer(error)
     why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
-    if why is None and "SSLError" in kinds:
-        inner = next((each for each in chain(error) if library_of(each) == "urllib3"), None)
-        found = None if inner is None else urllib3.judge(inner)
-        why = found.why if found is not None and found.ran == "no" else None
+    if why is None and is_of_handshake(error):
+        why = "TLS came to no connection"
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
     if _may_have_sent_before(error):
@@ -64,7 +61,7 @@ def _of_answer(error: Any) -> Evidence:
     code = code_in(str(details.get("Code", "")).rpartition("#")[2])
     status = metadata.get("HTTPStatusCode")
     if code is None:
-        return of_status(status, metadata.get("HTTPHeaders"), again=False)
+        return of_status(status, metadata.get("HTTPHeaders"))
     service = _service_of(error)
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))

@@ -27,7 +27,7 @@ _SENDS_ONCE: Final = frozenset(
 )
 """Libraries between the functions of a client that pass a request on, and send none."""
 
-_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "sqlalchemy", "stamina", "tenacity"})
+_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
 """Libraries whose exceptions are as good as their cause; `retries` asks those that call again."""
 
 
