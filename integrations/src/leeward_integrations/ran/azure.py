@@ -70,6 +70,8 @@ def _may_have_run_before(error: BaseException) -> bool:
     A proof of the last attempt proves nothing of those before, each of which has its own.
     """
     for frame in frames_of(error):
+        if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
+            return True
         settings, answer = frame.values.get("retry_settings"), frame.values.get("pipeline_response")
         history = None if answer is None else answer.context.get("history", ())
         if isinstance(settings, dict) and "history" in settings:

@@ -34,6 +34,9 @@ NEVER_LEFT: Final = {
     "InvalidEndpointConfigurationError": "the endpoint is wrong",
 }
 
+MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.collection"})
+"""Modules of boto3 that send several requests in one call, such as `batch_writer`."""
+
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of botocore proves."""
@@ -55,7 +58,7 @@ def _of_answer(error: Any) -> Evidence:
     if (errors := tables_of("leeward_aws.errors")) is None:
         return Evidence("maybe", "leeward-aws, which has the tables of codes, is not installed")
     metadata = error.response.get("ResponseMetadata", {})
-    if metadata.get("RetryAttempts") != 0:
+    if metadata.get("RetryAttempts") != 0 or _may_have_sent_before(error):
         return SENT_BEFORE
     details = error.response.get("Error", {})
     code = code_in(str(details.get("Code", "")).rpartition("#")[2])
@@ -78,9 +81,12 @@ def _service_of(error: BaseException) -> Any:
 
 def _may_have_sent_before(error: BaseException) -> bool:
     """Return whether an attempt may have come before the last one."""
+    frames = list(frames_of(error))
+    if any(frame.module in MANY_REQUESTS for frame in frames):
+        return True
     sending = [
         frame.values.get("attempts")
-        for frame in frames_of(error)
+        for frame in frames
         if frame.module == "botocore.endpoint" and frame.function == "_send_request"
     ]
     if sending:

@@ -21,6 +21,9 @@ REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
 _SEND_ONCE: Final = frozenset({"anthropic", "httpx", "httpx2", "openai"})
 """Libraries whose transports send what they are given once."""
 
+MANY_REQUESTS: Final = ("_and_poll", "_chunked", "poll")
+"""How functions end that send several requests; those in `lib` may, too."""
+
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of a model's client proves."""
@@ -29,6 +32,11 @@ def judge(error: BaseException) -> Evidence | None:
         return Evidence("maybe", "it is not known what this exception proves")
     if _header_of(error, COUNT) != "0":
         return Evidence("maybe", "the client had sent the request before; see max_retries")
+    if any(
+        ".lib." in frame.module or frame.function.endswith(MANY_REQUESTS)
+        for frame in frames_of(error)
+    ):
+        return Evidence("maybe", "the call sends several requests")
     if "APIConnectionError" in kinds:
         cause = error.__cause__
         return None if cause is None else httpx.judge(cause)
@@ -47,9 +55,12 @@ def _of_answer(error: Any) -> Evidence:
 def _is_plain(error: BaseException) -> bool:
     """Return whether a client with nothing of the user's inside has sent the request."""
     frame = next((each for each in frames_of(error) if each.function == "request"), None)
-    client: Any = None if frame is None else getattr(frame.values.get("self"), "_client", None)
-    parts = vars(client) if client is not None else {}
-    if not parts or client.auth is not None or any(client.event_hooks.values()):
+    sender: Any = None if frame is None else frame.values.get("self")
+    client = getattr(sender, "_client", None)
+    parts = {} if client is None else vars(client)
+    if not parts or client.auth or any(client.event_hooks.values()):
+        return False
+    if getattr(sender, "_middleware", ()):
         return False
     senders = (client, parts.get("_transport"), *parts.get("_mounts", {}).values())
     return all(each is None or library_of(each) in _SEND_ONCE for each in senders)
