@@ -24,7 +24,6 @@ from leeward_integrations.idempotency_key import (
     IdempotentApp,
     age_of,
     call_of,
-    headers_of,
     headers_with_length,
     keepable,
     kept_answer,
@@ -49,7 +48,8 @@ class IdempotencyKeys(IdempotentApp):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, once for each key."""
-        headers = headers_of(scope["headers"]) if scope["type"] == "http" else {}
+        pairs = scope["headers"] if scope["type"] == "http" else ()
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
         if not self._is_guarded(scope.get("method", ""), headers):
             await self._app(scope, receive, send)
             return
@@ -71,7 +71,9 @@ class IdempotencyKeys(IdempotentApp):
             return None
         if SETTLE in headers:
             return settled_answer(await self._settle(age_of(body), None, context), headers)
-        scope["extensions"] = _extensions_of(scope)
+        # Without the server's other ways to answer, such as files: they would not be kept.
+        offered = (scope.get("extensions") or {}).items()
+        scope["extensions"] = {n: v for n, v in offered if not n.startswith("http.response.")}
         query = scope.get("query_string", b"").decode("latin-1")
         token = _EXCHANGE.set(exchange)
         try:
@@ -135,23 +137,17 @@ class _Exchange:
         """
         try:
             await self._app(self.scope, self._receive_again, self._keep)
-            start = self._start()
+            if not self._kept:
+                raise RuntimeError("the app has ended without an answer")
+            if not self._is_whole:
+                raise RuntimeError("the app has ended midway in its answer")
         except Exception as error:
             self.error = error
             raise
+        start, *parts = self._kept
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
-        if self.is_passed_on:
-            return Answer(start["status"], headers, None)
-        return Answer(start["status"], headers, b"".join(m.get("body", b"") for m in self._kept))
-
-    def _start(self) -> MutableMapping[str, Any]:
-        """Return how the answer starts, once it is whole."""
-        start = next((each for each in self._kept if each["type"] == "http.response.start"), None)
-        if start is None:
-            raise RuntimeError("the app has ended without an answer")
-        if not self._is_whole:
-            raise RuntimeError("the app has ended midway in its answer")
-        return start
+        body = None if self.is_passed_on else b"".join(part.get("body", b"") for part in parts)
+        return Answer(start["status"], headers, body)
 
     async def pass_on(self) -> None:
         """Send what was kept so far, and from now on what comes."""
@@ -176,12 +172,6 @@ class _Exchange:
         self._size += len(message.get("body", b""))
         if self._size > self._largest:
             await self.pass_on()
-
-
-def _extensions_of(scope: Scope) -> dict[str, Any]:
-    """Return what the server offers, without its other ways to answer: they would not be kept."""
-    offered: Mapping[str, Any] = scope.get("extensions") or {}
-    return {name: of for name, of in offered.items() if not name.startswith("http.response.")}
 
 
 async def _send_answer(send: Send, answer: Answer) -> None:

@@ -47,7 +47,11 @@ class IdempotencyKeys(IdempotentApp):
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, once for each key."""
-        headers = _headers_of(environ)
+        headers = {
+            name[5:].lower().replace("_", "-"): text
+            for name, text in environ.items()
+            if name.startswith("HTTP_")
+        }
         if not self._is_guarded(environ["REQUEST_METHOD"], headers):
             unguarded: Iterable[bytes] = self._app(environ, start_response)
             return unguarded
@@ -98,7 +102,29 @@ class _Exchange:
         Raises:
             Problem: it is too large to be compared, or not all of it came.
         """
-        body = _read(self._environ)
+        length, stream = self._environ.get("CONTENT_LENGTH") or "", self._environ["wsgi.input"]
+        # In chunks, a server may say that it ends them; else nobody knows where they end.
+        is_ended = not length and self._environ.get("wsgi.input_terminated")
+        if not length and not is_ended and "HTTP_TRANSFER_ENCODING" in self._environ:
+            raise Problem(
+                "the server does not say where a request without Content-Length ends; it did not "
+                "run",
+                status=411,
+                reason="length_missing",
+            )
+        size = int(length) if length.isdecimal() else 0
+        if size > LARGEST_REQUEST:
+            raise too_large()
+        body: bytes = stream.read(LARGEST_REQUEST + 1 if is_ended else size)
+        if len(body) > LARGEST_REQUEST:
+            raise too_large()
+        if len(body) < size:
+            raise Problem(
+                "the request ended before its Content-Length; it did not run",
+                status=400,
+                reason="payload_incomplete",
+            )
+        self._environ["CONTENT_LENGTH"] = str(len(body))
         self._environ["wsgi.input"] = BytesIO(body)
         return body
 
@@ -137,43 +163,3 @@ class _Exchange:
 
 _EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
 """What the run of this thread answers: its record is of the call alone."""
-
-
-def _headers_of(environ: Environ) -> dict[str, str]:
-    return {
-        name[5:].lower().replace("_", "-"): text
-        for name, text in environ.items()
-        if name.startswith("HTTP_")
-    }
-
-
-def _read(environ: Environ) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        Problem: it is too large to be compared, or not all of it came.
-    """
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not length and environ.get("wsgi.input_terminated"):  # in chunks, and the server ends it
-        chunks: bytes = environ["wsgi.input"].read(LARGEST_REQUEST + 1)
-        if len(chunks) > LARGEST_REQUEST:
-            raise too_large()
-        environ["CONTENT_LENGTH"] = str(len(chunks))
-        return chunks
-    if not length and "HTTP_TRANSFER_ENCODING" in environ:
-        raise Problem(
-            "the server does not say where a request without Content-Length ends; it did not run",
-            status=411,
-            reason="length_missing",
-        )
-    size = int(length) if length.isdecimal() else 0
-    if size > LARGEST_REQUEST:
-        raise too_large()
-    body: bytes = environ["wsgi.input"].read(size)
-    if len(body) < size:
-        raise Problem(
-            "the request ended before its Content-Length; it did not run",
-            status=400,
-            reason="payload_incomplete",
-        )
-    return body

@@ -56,13 +56,13 @@ def _is_plain(error: BaseException) -> bool:
     """Return whether a client with nothing of the user's inside has sent the request."""
     frame = next((each for each in frames_of(error) if each.function == "request"), None)
     sender: Any = None if frame is None else frame.values.get("self")
-    client = getattr(sender, "_client", None)
-    parts = {} if client is None else vars(client)
-    if not parts or client.auth or any(client.event_hooks.values()):
+    client: Any = getattr(sender, "_client", None)
+    if client is None or client.auth or any(client.event_hooks.values()):
         return False
     if getattr(sender, "_middleware", ()):
         return False
-    senders = (client, parts.get("_transport"), *parts.get("_mounts", {}).values())
+    parts = vars(client)
+    senders = (client, parts["_transport"], *parts["_mounts"].values())
     return all(each is None or library_of(each) in _SEND_ONCE for each in senders)
 
 
