@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from tests.house.workspace import ROOT
-from tests.integrations import lost_rows, web_trial
+from tests.integrations import web_trial
 
 
 def run_beside(environment: str, command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -41,17 +41,14 @@ def test_no_answer_is_wrong(environment: str, trial: str) -> None:
 
 
 @pytest.mark.vendors
-def test_powertools_keeps_its_keys_on_proof_alone() -> None:
-    """Over leeward's records a run that raised is unknown, unless nothing of it ran."""
-    command = [sys.executable, "-m", "tests.integrations.powertools_trial"]
-    shown = run_beside("migrations", command)
+@pytest.mark.parametrize("environment", ["web", "web-before"])
+@pytest.mark.parametrize("trial", ["celery_trial", "powertools_trial", "lost_rows"])
+def test_what_calls_again_goes_by_proof(environment: str, trial: str) -> None:
+    """A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy."""
+    cases = ["--cases", "25"] if trial == "lost_rows" else []
+    command = [sys.executable, "-m", f"tests.integrations.{trial}", *cases]
+    shown = run_beside(environment, command)
     assert shown.returncode == 0, shown.stdout + shown.stderr
-
-
-@pytest.mark.vendors
-def test_no_answer_about_rows_is_wrong() -> None:
-    """psycopg, before a real PostgreSQL."""
-    assert lost_rows.main(["--cases", "40"]) == 0
 
 
 @pytest.mark.vendors

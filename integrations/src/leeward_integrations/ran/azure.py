@@ -58,6 +58,8 @@ def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
         return Evidence("maybe", f"a status {status} without an id of the service may be a proxy's")
     if status not in STATUSES:
         return Evidence("maybe", f"the status {status} proves nothing")
+    if response.request.method == "GET":
+        return Evidence("maybe", "a redirect may have made a GET of a request that was answered")
     answer = vars(response).get("internal_response") or vars(response).get("_internal_response")
     if library_of(answer) == "requests" and not requests.is_first(answer):
         return SENT_BEFORE
@@ -71,6 +73,8 @@ def _may_have_run_before(error: BaseException) -> bool:
     """
     for frame in frames_of(error):
         if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
+            return True
+        if (frame.values.get("redirect_settings") or {}).get("history"):
             return True
         settings, answer = frame.values.get("retry_settings"), frame.values.get("pipeline_response")
         history = None if answer is None else answer.context.get("history", ())
