@@ -11,7 +11,7 @@ from typing import Any, Final
 from leeward.adapter.classification import AUTH, CALLER, CONFLICT, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.evidence import Evidence
 from leeward_integrations.ran import aiohttp, requests, urllib3
-from leeward_integrations.ran.frames import frames_of, kinds_of, library_of
+from leeward_integrations.ran.frames import Frame, frames_of, kinds_of, library_of
 from leeward_integrations.ran.statuses import of_classification
 
 SENT_BEFORE: Final = Evidence(
@@ -43,7 +43,8 @@ def judge(error: BaseException) -> Evidence | None:
     if response is None and not kinds & {"ServiceRequestError", "ServiceResponseError"}:
         return Evidence("maybe", "it is not known what this exception proves")
     found = _judge_attempt(error, response)
-    return SENT_BEFORE if found.ran == "no" and _may_have_run_before(error) else found
+    is_known = any(shows_earlier_attempts(frame) for frame in frames_of(error))
+    return SENT_BEFORE if found.ran == "no" and not is_known else found
 
 
 def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
@@ -66,21 +67,21 @@ def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
     return of_classification(STATUSES[status], f"the status {status} of the service")
 
 
-def _may_have_run_before(error: BaseException) -> bool:
-    """Return whether an earlier attempt of the pipeline may have run; its frames hold the history.
+def shows_earlier_attempts(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline has the history of its retries."""
+    return "history" in (frame.values.get("retry_settings") or ()) or (
+        frame.values.get("pipeline_response") is not None
+    )
 
-    A proof of the last attempt proves nothing of those before, each of which has its own.
-    """
-    for frame in frames_of(error):
-        if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
-            return True
-        if (frame.values.get("redirect_settings") or {}).get("history"):
-            return True
-        settings, answer = frame.values.get("retry_settings"), frame.values.get("pipeline_response")
-        history = None if answer is None else answer.context.get("history", ())
-        if isinstance(settings, dict) and "history" in settings:
-            history = settings["history"]
-        if history is not None:
-            attempts = [_judge_attempt(each.error, each.http_response) for each in history]
-            return any(attempt.ran != "no" for attempt in attempts)
-    return True
+
+def proves_all(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline proves that no earlier request of the call ran."""
+    if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
+        return False
+    if (frame.values.get("redirect_settings") or {}).get("history"):
+        return False
+    history = (frame.values.get("retry_settings") or {}).get("history", ())
+    if (answer := frame.values.get("pipeline_response")) is not None:
+        history = answer.context.get("history", ())
+    attempts = [_judge_attempt(each.error, each.http_response) for each in history]
+    return all(attempt.ran == "no" for attempt in attempts)

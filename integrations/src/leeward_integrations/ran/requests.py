@@ -29,13 +29,8 @@ def judge(error: BaseException) -> Evidence | None:
     response = getattr(error, "response", None)
     if response is not None:
         return of_status(response.status_code, response.headers)
-    functions = {
-        frame.function for frame in frames_of(error) if frame.module.startswith("requests")
-    }
-    if not functions:
+    if not any(frame.library == "requests" for frame in frames_of(error)):
         return Evidence("maybe", "the traceback is lost, and with it what requests had sent before")
-    if functions & urllib3.SENT_BEFORE:
-        return Evidence("maybe", "requests had sent another request before, and got an answer")
     if kinds_of(error) & WRONG:
         return Evidence("no", "the address is wrong")
     inner = next((each for each in error.args if isinstance(each, BaseException)), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
+from leeward_integrations.ran import azure
 from leeward_integrations.ran.frames import Frame, frames_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
@@ -65,11 +66,25 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     """Return whether each exception in the list of google-api-core proves that nothing ran."""
     if frame.function == "wait_and_retry":  # of uploads: it keeps the last exception alone
         return False
+    if frame.values.get("_credential_refresh_attempt"):  # it sends again, with another token
+        return False
     failed = frame.values.get("error_list")
     if not frame.module.startswith("google.api_core.retry") or not isinstance(failed, list):
         return True  # a frame that only passes on; another one has the list
     found = [judge(each) for each in failed if each is not error]
     return all(each is not None and each.ran == "no" for each in found)
+
+
+def _proves_all_of_azure(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
+    return azure.proves_all(frame)
+
+
+def _proves_all_of_requests(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
+    """Return whether nothing was sent again, to a login or with a redirect."""
+    return frame.function not in _SEND_AGAIN
+
+
+_SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
 
 
 def _proves_nothing(_frame: Frame, _error: BaseException, _judge: Judge) -> bool:
@@ -78,10 +93,12 @@ def _proves_nothing(_frame: Frame, _error: BaseException, _judge: Judge) -> bool
 
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
     "aiohttp_retry": _proves_nothing,
+    "azure": _proves_all_of_azure,
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
     "httpx_retries": _proves_nothing,
     "opnieuw": _proves_nothing,
+    "requests": _proves_all_of_requests,
     "retry": _proves_nothing,
     "retrying": _proves_nothing,
     "tenacity": _proves_all_of_tenacity,

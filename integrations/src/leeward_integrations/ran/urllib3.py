@@ -19,9 +19,6 @@ NEVER_LEFT: Final = {
     "LocationValueError": "the address is wrong",
 }
 
-SENT_BEFORE: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
-"""Functions of requests that send a request again."""
-
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of urllib3 proves."""
@@ -59,7 +56,7 @@ def _was_answered(error: BaseException) -> bool:
         frame.values.get("response") is not None
         for frame in frames_of(error)
         if frame.module.startswith("urllib3.") and frame.function == "urlopen"
-    ) or any(frame.function in SENT_BEFORE for frame in frames_of(error))
+    )
 
 
 def _history(error: BaseException) -> tuple[Any, ...]:
