@@ -43,11 +43,6 @@ def _word_in(error: Any) -> str | None:
         return getattr(error.grpc_status_code, "name", None)
     try:
         found = error.response.json()["error"]["status"]
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # no answer of Google's: a proxy's, or no answer at all
+    except (AttributeError, KeyError, TypeError, ValueError):  # a proxy's answer, or none at all
         return None
     return found if isinstance(found, str) else None

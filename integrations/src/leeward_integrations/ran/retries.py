@@ -75,32 +75,20 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     return all(each is not None and each.ran == "no" for each in found)
 
 
-def _proves_all_of_azure(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    return azure.proves_all(frame)
-
-
-def _proves_all_of_requests(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    """Return whether nothing was sent again, to a login or with a redirect."""
-    return frame.function not in _SEND_AGAIN
-
-
 _SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
-
-
-def _proves_nothing(_frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    return False
+"""Functions of requests that send a request again, to a login or with a redirect."""
 
 
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
-    "aiohttp_retry": _proves_nothing,
-    "azure": _proves_all_of_azure,
+    "aiohttp_retry": lambda *_: False,
+    "azure": lambda frame, *_: azure.proves_all(frame),
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
-    "httpx_retries": _proves_nothing,
-    "opnieuw": _proves_nothing,
-    "requests": _proves_all_of_requests,
-    "retry": _proves_nothing,
-    "retrying": _proves_nothing,
+    "httpx_retries": lambda *_: False,
+    "opnieuw": lambda *_: False,
+    "requests": lambda frame, *_: frame.function not in _SEND_AGAIN,
+    "retry": lambda *_: False,
+    "retrying": lambda *_: False,
     "tenacity": _proves_all_of_tenacity,
 }
 """By library: whether a frame of it proves that no attempt before the last one ran. stamina uses
