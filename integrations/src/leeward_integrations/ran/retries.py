@@ -75,10 +75,6 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     return all(each is not None and each.ran == "no" for each in found)
 
 
-_SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
-"""Functions of requests that send a request again, to a login or with a redirect."""
-
-
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
     "aiohttp_retry": lambda *_: False,
     "azure": lambda frame, *_: azure.proves_all(frame),
@@ -86,7 +82,6 @@ _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
     "google": _proves_all_of_google,
     "httpx_retries": lambda *_: False,
     "opnieuw": lambda *_: False,
-    "requests": lambda frame, *_: frame.function not in _SEND_AGAIN,
     "retry": lambda *_: False,
     "retrying": lambda *_: False,
     "tenacity": _proves_all_of_tenacity,
