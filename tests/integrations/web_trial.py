@@ -101,13 +101,21 @@ class Shop:
     def send(
         self, path: str, key: str | None, body: bytes = b"{}", headers: Mapping[str, str] = {}
     ) -> Answer:
-        """Send a request, and return its answer."""
+        """Send a request until the table can be reached, and return its answer."""
         given = {"x-framework": self.name, "content-type": "application/json", **headers}
         if key is not None:
             given["idempotency-key"] = key
+        answer = self._ask(path, body, given)
+        until = time.monotonic() + 30
+        while answer.status == 503 and time.monotonic() < until:  # it did not run
+            time.sleep(0.1)
+            answer = self._ask(path, body, given)
+        return answer
+
+    def _ask(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         connection = http.client.HTTPConnection(*self._server.address, timeout=60)
         try:
-            connection.request("POST", path, body, given)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             found = {name.lower(): text for name, text in response.getheaders()}
             return Answer(response.status, found, response.read())
@@ -150,7 +158,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 def try_repeats(shop: Shop, key: str) -> None:
     """A repeat gets the first answer whole, other payloads and requests without a key nothing."""
     first, again = shop.send("/charge", key), shop.send("/charge", f'"{key}"')
-    assert (first.status, first.headers["x-shop"]) == (201, shop.name)
+    assert (first.status, first.headers.get("x-shop")) == (201, shop.name)
     assert (again.status, again.body) == (201, first.body)
     assert again.headers["x-shop"] == shop.name
     assert shop.send("/charge", key, b'{"n": 2}').status == 422
