@@ -21,7 +21,12 @@ from leeward.values import Effect, Json
 from leeward_contract_tests import (
     Awaited,
     Contract,
+    FailureContract,
     Faults,
+    LifecycleContract,
+    PublishContract,
+    SettleContract,
+    WorkflowsContract,
     contract_config,
 )
 from leeward_contract_tests.contracts.calls import (
@@ -56,17 +61,19 @@ ORDERS = (
 """Each cloud first and each second, a place of the same cloud second, and the embedded target."""
 
 
-class TestAllThree(Whole):
-    """Three clouds at once, and everything that a driver promises.
-
-    Each of them keeps it for `AsyncClient` in test_clouds.py, and an order does so below.
-    """
+class TestAllThree(
+    Over, SettleContract, PublishContract, WorkflowsContract, FailureContract, LifecycleContract
+):
+    """What an order decides itself, over three clouds, each of which keeps it in test_clouds.py."""
 
     clouds = ("aws", "azure", "google")
 
 
 class TestPostgresAndAws(Whole):
-    """PostgreSQL keeps data, events and queues; AWS has the functions, and is behind it."""
+    """PostgreSQL keeps data, events and queues; AWS has the functions, and is behind it.
+
+    This order keeps the whole contract.
+    """
 
     clouds = ("postgres", "aws")
 
