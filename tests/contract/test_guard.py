@@ -42,6 +42,8 @@ def test_an_awaited_suite_leaves_to_its_base_what_the_driver_alone_does() -> Non
     """The guard knows these; with no base that runs them, none is left out."""
     base: Any = type("TestMine", (DriverContract,), {})
     beside: Any = type("TestMineAwaited", (Awaited, base), {})
+    own: Any = type("TestMineAwaited", (Awaited, base), {"test_mine": lambda self: None})
+    assert own.test_mine is not None
     alone: Any = type("TestMineAwaited", (Awaited, DriverContract), {})
     assert beside.test_store_keeps_the_write_id is None
     assert alone.test_store_keeps_the_write_id is DriverContract.test_store_keeps_the_write_id

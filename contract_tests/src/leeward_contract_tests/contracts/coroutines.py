@@ -26,11 +26,13 @@ THROUGH_CLIENT: Final = frozenset({"client", "keys"})
 def repeats_its_base(suite: type, name: str, test: Callable[..., Any]) -> bool:
     """Return whether a test of an awaited suite would do what a base of the suite has done.
 
-    It does where its calls go to the driver alone, and pytest runs the base, too.
+    It does where its calls go to the driver alone, and pytest runs the base, too. Tests that are
+    not of a contract are not judged: their fixtures may use the client.
     """
     return (
         issubclass(suite, Awaited)
         and name != GUARD
+        and test.__module__.partition(".")[0] == __name__.partition(".")[0]
         and any(base.__name__.startswith("Test") for base in suite.__mro__[1:])
         and THROUGH_CLIENT.isdisjoint(signature(test).parameters)
     )
