@@ -1,13 +1,5 @@
 """`once`: a tool of an agent whose effect happens once, however often libraries and models try.
 
-```python
-@once(table="keys", probe=find_charge)
-def charge(order: str, cents: int) -> dict: ...
-
-with agent_run("order-17"):
-    agent.run(...)
-```
-
 It is `leeward.app.idempotent` with a key made of the tool, the run and the place in it: never of an
 id that a model or a retry makes anew, and never of the arguments alone. The modules for libraries
 of agents say which place a call has, by `tool_call`.
@@ -22,30 +14,21 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import signature
-from typing import Any, Final, Literal, TypeVar, cast, get_type_hints
+from typing import Any, Final, TypeVar, cast, get_type_hints
 
+from leeward.app import idempotency
 from leeward.app.answers import Problem
 from leeward.app.context import Context
-from leeward.app.idempotency import KeyReused, RepeatRefused, current_run, effect_async, idempotent
-from leeward.app.idempotency import effect as announce
-from leeward.app.idempotency.digests import (
-    digest_of_text,
-    own_secret,
-    payload_digest,
-    record_id,
-    record_ref,
-)
+from leeward.app.idempotency import digests, steps, store
 from leeward.app.idempotency.errors import Failures
 from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord, Reason
 from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import LONGEST_KEY, IdempotencyOptions, Probe, check_options
 from leeward.app.idempotency.settlement import PROBE_TIME
-from leeward.app.idempotency.steps import ROUNDS, Away, LoadRecord, Saved, SaveRecord, Steps
-from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.evidence import ran
@@ -59,19 +42,15 @@ LOGGER = "leeward.once"
 
 _EFFECT: Final = "leeward_effect"
 _FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "model_dump", "isoformat")
+_PLAIN: Final = (str, int, float, bytes, type(None), dict, list, tuple)
 _TEXTS: Final = {
-    "unknown": "It is not known whether this call of {tool} took effect. Do not call it again, and "
-    "do not do the same by other means: it could happen twice. Say that a person has to find out: "
-    "leeward keys show {table} {record}",
-    "running": "A call of {tool} with these arguments has not ended, or what it has sent is still "
-    "under way. Do not do the same by other means: it could happen twice. After {seconds:.0f} "
-    "seconds you may ask for the same call, and it is found out first what became of it. Its "
-    "record: {table} {record}",
-    "not_kept": "This call of {tool} took effect, and its result was not kept. Do not call it "
-    "again. Its record: {table} {record}",
-    "other_arguments": "This call of {tool} did not run: at its place in the run there was a call "
-    "with other arguments, which may have taken effect. Say that a person has to look: leeward "
-    "keys show {table} {record}",
+    "unknown": "It is not known whether this call of {tool} took effect. Do not call it again or "
+    "do the same by other means: it could happen twice. Say that a person has to find out",
+    "running": "This call of {tool} has not ended, or what it sent is still under way. Do not do "
+    "the same by other means: it could happen twice. It can be asked about in {seconds:.0f} s",
+    "not_kept": "This call of {tool} took effect; its result was not kept. Do not call it again",
+    "other_arguments": "This call of {tool} did not run: an earlier one at its place in the run "
+    "had other arguments, and may have taken effect. Say that a person has to look",
 }
 
 
@@ -93,34 +72,18 @@ class Place(NamedTuple):
     index: str
     names: Collection[str] | None
     releases: tuple[type[BaseException], ...]
+    as_text: bool
     counts: Counter[str]
 
 
 _PLACE: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
 
 
-@contextmanager
-def _at(
-    run: str | None,
-    turn: str | None = None,
-    index: str = "",
-    names: Collection[str] | None = None,
-    releases: tuple[type[BaseException], ...] = (),
-) -> Iterator[None]:
-    if not isinstance(run, str) or not run:
-        raise _no_run()
-    token = _PLACE.set(Place(run, turn, index, names, releases, Counter()))
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
-
-
 def _no_run() -> ConfigError:
     return ConfigError(
-        "nothing names the run of this tool's call, so a repeat looks like a new call. It did "
-        'not run. Write `with agent_run("order-17"):` around the agent, with a name that the run '
-        "has again after a crash; docs/agents.md says which library knows its run"
+        "nothing names the run of this tool's call, so a repeat looks like a new call. It did not "
+        'run. Write `with agent_run("order-17"):` around the agent, with a name that the run has '
+        "again after a crash; docs/agents.md says which library knows its run"
     )
 
 
@@ -129,29 +92,48 @@ def agent_run(run: str) -> Any:
 
     The name is the same for this run when it is begun again, and for no other run.
     """
-    return _at(run)
+    return _at(Place(run, None, "", None, (), False, Counter()))
+
+
+@contextmanager
+def _at(place: Place) -> Iterator[None]:
+    if not place.run:
+        raise _no_run()
+    token = _PLACE.set(place)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
 
 
 def tool_call(
     turn: object,
-    index: object,
+    index: object = None,
     *,
     run: str | None = None,
+    within: str = "",
     names: Collection[str] | None = None,
     releases: tuple[type[BaseException], ...] = (),
+    as_text: bool = False,
 ) -> Any:
     """Say where in its run the call is that is made in the block; for the modules of libraries.
 
     Args:
         turn: of the model in which it has asked for the call, the same after a crash.
-        index: of the call in that turn.
+        index: of the call in that turn; None to count calls in the order in which they begin.
         run: as the library knows it; an `agent_run` comes first. One of the two is needed.
+        within: which part of the run.
         names: of the arguments that the model gives; others are not compared.
         releases: exceptions of the library that are no failure of the tool.
+        as_text: return the text of `NotCalledAgain` as the tool's result, for the model.
     """
     if (outer := _PLACE.get()) is not None:
         run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.index}"
-    return _at(run, str(turn), str(index), names, releases)
+        if index is None:
+            index = outer.counts[f"turn {turn}"]
+            outer.counts[f"turn {turn}"] += 1
+    run = f"{run}/{within}" if run and within else run or ""
+    return _at(Place(run, str(turn), str(index), names, releases, as_text, Counter()))
 
 
 def call_key() -> str:
@@ -171,12 +153,11 @@ def once(
     table: str = "",
     probe: Probe | None = None,
     effect: EffectName = "unsafe",
-    effects: Literal["anywhere", "marked"] = "anywhere",
     failures: Failures = None,
     lease: float = 60.0,
     keep: float = 31 * 86_400.0,
     name: str | None = None,
-    client: TableClient | Callable[[], TableClient] | None = None,
+    client: store.TableClient | Callable[[], store.TableClient] | None = None,
     clock: Clock | None = None,
 ) -> Callable[[F], F]:
     """Let a tool have its effect once for each call that a run of an agent makes.
@@ -204,20 +185,61 @@ def once(
     given |= {"key": None, "principal": None, "unreachable": "refuse", "unknown": "refuse"}
 
     def decorate(function: F) -> F:
-        call: Any = function
+        tool: Any = function
         if effect == "unsafe":
-            call = _Tool(function, given | {"name": name or function.__name__}, effects).wrap()
-        setattr(call, _EFFECT, Effect(effect))
-        return cast("F", call)
+            tool = _Tool(function, given | {"name": name or function.__name__}).wrap()
+        setattr(tool, _EFFECT, Effect(effect))
+        return cast("F", tool)
 
     return decorate
+
+
+class _Tool:
+    """A tool's function, and where its records are."""
+
+    def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
+        self.settings = check_options(function, IdempotencyOptions(**given, scope="target"))
+        self.function, self.signature = function, signature(function)
+        with suppress(NameError):  # of a class that only a type checker imports
+            _check_result(function.__name__, get_type_hints(function).get("return"))
+
+        def run(arguments: Mapping[str, Any], context: Context) -> Any:
+            return _finish(cast("_Call", _CALL.get()).run())
+
+        async def run_async(arguments: Mapping[str, Any], context: Context) -> Any:
+            return await cast("_Call", _CALL.get()).run()
+
+        guard = idempotency.idempotent(**given)
+        self.run_once = guard(run_async if self.settings.awaited else run)
+
+    def wrap(self) -> Callable[..., Any]:
+        """Return the function that libraries call."""
+
+        @wraps(self.function)
+        def call(*positional: Any, **named: Any) -> Any:
+            return _finish(_Call(self, positional, named).answer())
+
+        @wraps(self.function)
+        async def call_async(*positional: Any, **named: Any) -> Any:
+            return await _Call(self, positional, named).answer()
+
+        return call_async if self.settings.awaited else call
+
+    async def value(self, result: Any) -> Any:
+        """Return a result; that of a coroutine function is awaited."""
+        return await result if self.settings.awaited else result
+
+    def locate(self, key: str, suffix: str = "") -> store.RecordLocation:
+        """Return where the record of a key is, or a page."""
+        settings = self.settings
+        id = digests.record_id(f"{settings.function}{suffix}", key, None, digests.own_secret())
+        return store.RecordLocation(settings.table, id, settings.keep, settings.clock.now)
 
 
 class _Call:
     """A call of a tool.
 
     Attributes:
-        page: where the calls of its run with equal arguments are listed.
         first: the position whose key it has: its own, or that of the call which it is again.
         is_open: that call has had no answer so far.
         voids: of how many voids of its key it knows.
@@ -232,14 +254,14 @@ class _Call:
         bound.apply_defaults()
         given, names = bound.arguments, place.names
         asked = names if names is not None and given.keys() >= {*names} else given
-        self.tool, self.place = tool, place
+        self.tool, self.place, self.name = tool, place, tool.settings.function
         self.make = partial(tool.function, *positional, **named)
         self.arguments = {argument: given[argument] for argument in asked}
-        digest = payload_digest(self.arguments)
+        digest = digests.payload_digest(self.arguments)
         self.page = tool.locate(f"{place.run}/{digest}", "/calls")
         self.turn = digest if place.turn is None else place.turn
         self.here = f"{self.turn}/{place.index}/"
-        count = place.counts[counted := f"{tool.name}/{digest}"]
+        count = place.counts[counted := f"{self.name}/{digest}"]
         place.counts[counted] += 1
         self.position = self.first = f"{self.here}{count}"
         self.voids, self.is_open, self.is_free = 0, False, False
@@ -247,168 +269,122 @@ class _Call:
 
     @property
     def key(self) -> str:
-        return self.tool.key_of(self.place.run, self.first)
+        return self.key_of(self.first)
+
+    def key_of(self, position: str) -> str:
+        """Return the key of a call; one that is too long by its digest."""
+        key = f"{self.place.run}/{self.name}/{position}"
+        return key if len(key) <= LONGEST_KEY else digests.digest_of_text(key)
+
+    async def answer(self) -> Any:
+        """Return the result of the call; for a repeat the first one."""
+        await self._find_first()
+        token = _CALL.set(self)
+        try:
+            result = await self._run_once()
+        except (NotCalledAgain, CancelledError) as error:
+            if getattr(error, "reason", "unknown") in ("unknown", "running"):
+                await self._perform(self.page, _mark_page(self.first, is_open=True))
+            if not self.place.as_text or not isinstance(error, NotCalledAgain):
+                raise
+            return str(error)
+        finally:
+            _CALL.reset(token)
+        if self.is_open:
+            await self._perform(self.page, _mark_page(self.first, is_open=False))
+        return result
+
+    async def _run_once(self) -> Any:
+        clock = self.tool.settings.clock
+        for _ in range(steps.ROUNDS):
+            until = clock.monotonic() + PROBE_TIME
+            context = Context(self.name, self.key, None, until, clock, voids=self.voids)
+            try:
+                return await self.tool.value(self.tool.run_once(self.arguments, context))
+            except idempotency.RepeatRefused as refusal:
+                if refusal.reason != Reason.VOIDED.value:
+                    cause = self.error or refusal
+                    raise self._refusal(refusal.reason, refusal.retry_after) from cause
+                self.voids = refusal.voids  # this call is made after that was settled
+            except idempotency.KeyReused as reused:
+                raise self._refusal("other_arguments") from reused
+            except Exception as error:
+                if error is not self.error or self.is_free:
+                    raise
+                # Else the key is in doubt, and the next claim asks the probe.
+        raise self.error or self._refusal("running")
 
     async def run(self) -> Any:
         """Run the function. Tools that it calls have a run of their own."""
-        tool = self.tool
-        if not tool.announces:
-            await tool.value(effect_async() if tool.awaited else announce())
+        awaited = self.tool.settings.awaited
+        await self.tool.value(idempotency.effect_async() if awaited else idempotency.effect())
         try:
-            with _at(self.key):
-                return await tool.value(self.make())
+            with agent_run(self.key):  # of the tools that it calls
+                return await self.tool.value(self.make())
         except Exception as error:
-            run, self.error = current_run(), error
+            run, self.error = idempotency.current_run(), error
             if run and (isinstance(error, self.place.releases) or ran(error) == "no"):
                 run.proved_not_run()
                 self.is_free = not run.effects
-            self.is_free |= isinstance(error, tool.declared)
+            self.is_free |= isinstance(error, tuple(self.tool.settings.failures))
             raise
 
-    def is_beside(self, position: str) -> bool:
+    def _refusal(self, reason: str | None, seconds: float | None = None) -> NotCalledAgain:
+        table, record = self.page.table, digests.record_ref(self.tool.locate(self.key).id)
+        facts: Any = {"tool": self.name, "table": table, "record": record}
+        log_event(LOGGER, "error", "not_called_again", why=reason, **facts)
+        text = _TEXTS[reason or "unknown"].format(tool=self.name, seconds=seconds or 1.0)
+        text = f"{text} (leeward keys show {table} {record})."
+        return NotCalledAgain(text, status=409, reason=reason, retryable=False, retry_after=seconds)
+
+    async def _find_first(self) -> None:
+        """Find out whether the call is an earlier one again, and list it."""
+        for _ in range(steps.ROUNDS):
+            page = await self._perform(self.page, _open_page(self.position))
+            is_listed = self.position in page.places
+            self.first = page.places.get(self.position) or await self._choose(page)
+            self.is_open = self.first in page.unanswered
+            page.places[self.position] = self.first
+            if is_listed or await self._perform(self.page, _save_page(page)):
+                return
+        raise self._refusal("running")
+
+    async def _choose(self, page: Page) -> str:
+        """Return the position of an earlier call that has had no answer, or its own."""
+        for first in dict.fromkeys(page.places.values()):
+            if any(self._is_beside(at) for at, of in page.places.items() if of == first):
+                continue
+            loaded = await self._perform(self.tool.locate(self.key_of(first)), _load_record())
+            if first in page.unanswered or self._is_again(first, loaded):
+                return first
+        return self.position
+
+    def _is_beside(self, position: str) -> bool:
         """Return whether the model has asked for both calls in one message."""
         return position.startswith(f"{self.turn}/") and not position.startswith(self.here)
 
-    def is_again(self, first: str, loaded: LoadedRecord | None) -> bool:
+    def _is_again(self, first: str, loaded: LoadedRecord | None) -> bool:
         """Return whether it is the call at `first`, which has this record, and no answer."""
         record = None if loaded is None else loaded.record
         may_run = loaded is None
         if record is not None and record.state is KeyState.IN_PROGRESS:
-            may_run = self.tool.clock.now() < record.lease_until
+            may_run = self.tool.settings.clock.now() < record.lease_until
         if may_run:  # at this moment; a later message of the model does not wait for it
             return not first.startswith(f"{self.turn}/")
         if record is not None and record.state is KeyState.FAILED and record.failure is not None:
             return record.failure.rerun
         return record is None or record.state is not KeyState.COMPLETED
 
-
-_CALL: Final[ContextVar[_Call | None]] = ContextVar("call", default=None)
-
-
-class _Tool:
-    """A tool's function, and where its records are."""
-
-    def __init__(self, function: Callable[..., Any], given: dict[str, Any], effects: str) -> None:
-        self.settings = check_options(function, IdempotencyOptions(**given, scope="target"))
-        _check_result(function)
-        self.function, self.signature = function, signature(function)
-        self.name, self.clock = self.settings.function, self.settings.clock
-        self.awaited, self.announces = self.settings.awaited, effects == "marked"
-        self.declared = tuple(self.settings.failures)
-
-        def run(arguments: Mapping[str, Any], context: Context) -> Any:
-            return _finish(cast("_Call", _CALL.get()).run())
-
-        async def run_async(arguments: Mapping[str, Any], context: Context) -> Any:
-            return await cast("_Call", _CALL.get()).run()
-
-        self.guard = idempotent(**given)(run_async if self.awaited else run)
-
-    def wrap(self) -> Callable[..., Any]:
-        """Return the function that libraries call."""
-
-        @wraps(self.function)
-        def call(*positional: Any, **named: Any) -> Any:
-            return _finish(self.answer(_Call(self, positional, named)))
-
-        @wraps(self.function)
-        async def call_async(*positional: Any, **named: Any) -> Any:
-            return await self.answer(_Call(self, positional, named))
-
-        return call_async if self.awaited else call
-
-    async def value(self, result: Any) -> Any:
-        """Return a result; that of a coroutine function is awaited."""
-        return await result if self.awaited else result
-
-    async def perform(self, location: RecordLocation, steps: Steps[Any]) -> Any:
-        """Carry out steps at a record."""
-        carry_out = perform_async if self.awaited else perform
-        return await self.value(carry_out(self.settings.client(), location, steps))
-
-    def key_of(self, run: str, position: str) -> str:
-        """Return the key of a call; one that is too long by its digest."""
-        key = f"{run}/{self.name}/{position}"
-        return key if len(key) <= LONGEST_KEY else digest_of_text(key)
-
-    def locate(self, key: str, suffix: str = "") -> RecordLocation:
-        """Return where the record of a key is, or a page."""
-        id = record_id(f"{self.name}{suffix}", key, None, own_secret())
-        return RecordLocation(self.settings.table, id, self.settings.keep, self.clock.now)
-
-    async def answer(self, call: _Call) -> Any:
-        """Return the result of a call; for a repeat the first one."""
-        await self._find_first(call)
-        token = _CALL.set(call)
-        try:
-            result = await self._run_once(call)
-        except (NotCalledAgain, CancelledError) as error:
-            if getattr(error, "reason", "unknown") in ("unknown", "running"):
-                await self.perform(call.page, _mark_page(call.first, is_open=True))
-            raise
-        finally:
-            _CALL.reset(token)
-        if call.is_open:
-            await self.perform(call.page, _mark_page(call.first, is_open=False))
-        return result
-
-    async def _run_once(self, call: _Call) -> Any:
-        for _ in range(ROUNDS):
-            clock = self.clock
-            until = clock.monotonic() + PROBE_TIME
-            context = Context(self.name, call.key, None, until, clock, voids=call.voids)
-            try:
-                return await self.value(self.guard(call.arguments, context))
-            except RepeatRefused as refusal:
-                if refusal.reason != Reason.VOIDED.value:
-                    raise self._refusal(call, refusal.reason, refusal.retry_after) from (
-                        call.error or refusal
-                    )
-                call.voids = refusal.voids  # this call is made after that was settled
-            except KeyReused as reused:
-                raise self._refusal(call, "other_arguments") from reused
-            except Exception as error:
-                if error is not call.error or call.is_free:
-                    raise
-                # Else the key is in doubt, and the next claim asks the probe.
-        raise call.error or self._refusal(call, "running")
-
-    def _refusal(
-        self, call: _Call, reason: str | None, seconds: float | None = None
-    ) -> NotCalledAgain:
-        facts: Any = {"tool": self.name, "table": self.settings.table}
-        facts["record"] = record_ref(self.locate(call.key).id)
-        log_event(LOGGER, "error", "not_called_again", why=reason, **facts)
-        text = _TEXTS[reason or "unknown"].format(seconds=seconds or 1.0, **facts)
-        return NotCalledAgain(text, status=409, reason=reason, retryable=False, retry_after=seconds)
-
-    async def _find_first(self, call: _Call) -> None:
-        """Find out whether a call is an earlier one again, and list it."""
-        for _ in range(ROUNDS):
-            page = self._check(await self.perform(call.page, _open_page(call.position)))
-            is_listed = call.position in page.places
-            call.first = page.places.get(call.position) or await self._choose(call, page)
-            call.is_open = call.first in page.unanswered
-            page.places[call.position] = call.first
-            if is_listed or await self.perform(call.page, _save_page(page)):
-                return
-        raise self._refusal(call, "running")
-
-    async def _choose(self, call: _Call, page: Page) -> str:
-        """Return the position of an earlier call that has had no answer, or its own."""
-        for first in dict.fromkeys(page.places.values()):
-            if any(call.is_beside(at) for at, of in page.places.items() if of == first):
-                continue
-            location = self.locate(self.key_of(call.place.run, first))
-            loaded = self._check(await self.perform(location, _load_record()))
-            if first in page.unanswered or call.is_again(first, loaded):
-                return first
-        return call.position
-
-    def _check(self, reply: Any) -> Any:
-        if isinstance(reply, Away):
+    async def _perform(self, location: store.RecordLocation, work: steps.Steps[Any]) -> Any:
+        settings = self.tool.settings
+        carry_out = store.perform_async if settings.awaited else store.perform
+        reply = await self.tool.value(carry_out(settings.client(), location, work))
+        if isinstance(reply, steps.Away):
             raise unavailable(self.name, reply.error)
         return reply
+
+
+_CALL: Final[ContextVar[_Call | None]] = ContextVar("call", default=None)
 
 
 class Page(NamedTuple):
@@ -425,59 +401,50 @@ class Page(NamedTuple):
     revision: str | None = None
 
 
-def _open_page(position: str) -> Steps[Page | Away]:
+def _open_page(position: str) -> steps.Steps[Any]:
     """Make the page of a first call, or load it."""
     page = Page({position: position}, [])
     return page if (yield from _save_page(page)) else (yield from _load_page())
 
 
-def _load_page() -> Steps[Page | Away]:
+def _load_page() -> steps.Steps[Any]:
     loaded = yield from _load_record()
-    if isinstance(loaded, Away):
+    if isinstance(loaded, steps.Away):
         return loaded
     kept = {"places": {}, "unanswered": []} if loaded is None else loaded.record.result
     return Page(kept["places"], kept["unanswered"], loaded and loaded.revision)
 
 
-def _save_page(page: Page) -> Steps[bool]:
+def _save_page(page: Page) -> steps.Steps[bool]:
     kept = {"places": page.places, "unanswered": page.unanswered}
     record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=kept)
-    reply, _ = yield SaveRecord(record, page.revision)
-    return isinstance(reply, Saved)
+    reply, _ = yield steps.SaveRecord(record, page.revision)
+    return isinstance(reply, steps.Saved)
 
 
-def _mark_page(first: str, *, is_open: bool) -> Steps[None]:
+def _mark_page(first: str, *, is_open: bool) -> steps.Steps[None]:
     """Note whether a call waits for its answer, whoever changes the page meanwhile."""
-    for _ in range(ROUNDS):
+    for _ in range(steps.ROUNDS):
         page = yield from _load_page()
-        if isinstance(page, Away) or (first in page.unanswered) is is_open:
+        if isinstance(page, steps.Away) or (first in page.unanswered) is is_open:
             return
         (page.unanswered.append if is_open else page.unanswered.remove)(first)
         if (yield from _save_page(page)):
             return
 
 
-def _load_record() -> Steps[Any]:
-    loaded, _ = yield LoadRecord()
+def _load_record() -> steps.Steps[Any]:
+    loaded, _ = yield steps.LoadRecord()
     return loaded
 
 
-def _check_result(function: Callable[..., Any]) -> None:
-    """Check what a tool says that it returns.
-
-    Raises:
-        ConfigError: no table keeps that.
-    """
-    try:
-        kind = get_type_hints(function).get("return")
-    except Exception:  # noqa: BLE001 - a name that does not exist here; then the result decides
-        return
-    plain = (str, int, float, bytes, type(None), dict, list, tuple)
-    has_fields = any(map(partial(hasattr, kind), _FIELDS))
-    if isinstance(kind, type) and not (has_fields or issubclass(kind, plain)):
+def _check_result(tool: str, kind: Any) -> None:
+    """Check what a tool says that it returns: a class that no table keeps is an error."""
+    has_fields = any(hasattr(kind, field) for field in _FIELDS)
+    if isinstance(kind, type) and not (has_fields or issubclass(kind, _PLAIN)):
         raise ConfigError(
-            f"{function.__name__} returns a {kind.__name__}, which no table keeps for a repeat. "
-            "Return JSON, a dataclass or a model"
+            f"{tool} returns a {kind.__name__}, which no table keeps for a repeat. Return JSON, a "
+            "dataclass or a model"
         )
 
 
