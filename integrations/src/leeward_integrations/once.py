@@ -1,30 +1,32 @@
 """`once`: a tool of an agent whose effect happens once, however often libraries and models try.
 
 It is `leeward.app.idempotent` with a key made of the tool, the run and the place in it: never of an
-id that a model or a retry makes anew, and never of the arguments alone. The modules for libraries
-of agents say which place a call has, by `tool_call`.
+id that a model or a retry makes anew, and never of the arguments alone.
 
-A model that gets no answer calls again, at another place. So a page lists the calls of a run that
-have equal arguments: while one of them has no answer, a later one is that one again, and has its
-key. A page is one more record in the table.
+A model that gets no answer calls again: that is the same call. Where a run begins anew after a
+crash, its calls with equal arguments are counted, and one without an answer does not count. Where
+a library resumes a run in between, its module says which turn and index a call has (`tool_call`),
+and a page, one more record in the table, lists the calls with equal arguments: while one of them
+has no answer, a later one is that one again, and has its key.
 """
 
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import signature
+from itertools import count
+from threading import Lock
 from typing import Any, Final, TypeVar, cast, get_type_hints
 
 from leeward.app import idempotency
 from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import digests, steps, store
-from leeward.app.idempotency.errors import Failures
+from leeward.app.idempotency.errors import Failures, Treatment, treatment_of
 from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord, Reason
 from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import LONGEST_KEY, IdempotencyOptions, Probe, check_options
@@ -65,17 +67,18 @@ class NotCalledAgain(Problem):
 
 
 class Place(NamedTuple):
-    """Where a call is made: see `tool_call`. Where nobody knows the turn, calls are counted."""
+    """Where a call is made: see `tool_call`. `busy` are positions that run, or have an answer."""
 
     run: str
-    turn: str | None
-    index: str
-    names: Collection[str] | None
-    releases: tuple[type[BaseException], ...]
-    as_text: bool
-    counts: Counter[str]
+    busy: set[tuple[str, str]]
+    turn: str | None = None
+    index: str = ""
+    names: Collection[str] | None = None
+    releases: tuple[type[BaseException], ...] = ()
+    as_text: bool = False
 
 
+_LOCK: Final = Lock()
 _PLACE: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
 
 
@@ -92,7 +95,7 @@ def agent_run(run: str) -> Any:
 
     The name is the same for this run when it is begun again, and for no other run.
     """
-    return _at(Place(run, None, "", None, (), False, Counter()))
+    return _at(Place(run, set()))
 
 
 @contextmanager
@@ -107,8 +110,8 @@ def _at(place: Place) -> Iterator[None]:
 
 
 def tool_call(
-    turn: object,
-    index: object = None,
+    turn: object = None,
+    index: object = "",
     *,
     run: str | None = None,
     within: str = "",
@@ -119,21 +122,22 @@ def tool_call(
     """Say where in its run the call is that is made in the block; for the modules of libraries.
 
     Args:
-        turn: of the model in which it has asked for the call, the same after a crash.
-        index: of the call in that turn; None to count calls in the order in which they begin.
+        turn: of the model in which it has asked for the call, the same after a crash; None to
+            count the calls of the `agent_run` around it.
+        index: of the call in that turn.
         run: as the library knows it; an `agent_run` comes first. One of the two is needed.
         within: which part of the run.
         names: of the arguments that the model gives; others are not compared.
         releases: exceptions of the library that are no failure of the tool.
         as_text: return the text of `NotCalledAgain` as the tool's result, for the model.
     """
-    if (outer := _PLACE.get()) is not None:
+    outer, told = _PLACE.get(), {"names": names, "releases": releases, "as_text": as_text}
+    if turn is None:
+        return _at(outer._replace(**told) if outer else Place(run or "", set(), **told))
+    if outer is not None:
         run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.index}"
-        if index is None:
-            index = outer.counts[f"turn {turn}"]
-            outer.counts[f"turn {turn}"] += 1
     run = f"{run}/{within}" if run and within else run or ""
-    return _at(Place(run, str(turn), str(index), names, releases, as_text, Counter()))
+    return _at(Place(run, set(), str(turn), str(index), **told))
 
 
 def call_key() -> str:
@@ -259,11 +263,12 @@ class _Call:
         self.arguments = {argument: given[argument] for argument in asked}
         digest = digests.payload_digest(self.arguments)
         self.page = tool.locate(f"{place.run}/{digest}", "/calls")
-        self.turn = digest if place.turn is None else place.turn
-        self.here = f"{self.turn}/{place.index}/"
-        count = place.counts[counted := f"{self.name}/{digest}"]
-        place.counts[counted] += 1
-        self.position = self.first = f"{self.here}{count}"
+        here = digest if place.turn is None else f"{place.turn}/{place.index}"
+        with _LOCK:  # calls of one message may be made on several threads
+            numbers = (f"{here}/{number}" for number in count())
+            self.position = next(p for p in numbers if (self.name, p) not in place.busy)
+            place.busy.add((self.name, self.position))
+        self.first = self.position
         self.voids, self.is_open, self.is_free = 0, False, False
         self.error: Exception | None = None
 
@@ -278,18 +283,27 @@ class _Call:
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
-        await self._find_first()
-        token = _CALL.set(self)
+        token, is_answered, is_listed = _CALL.set(self), False, self.place.turn is not None
         try:
+            if is_listed:
+                await self._find_first()
             result = await self._run_once()
+            is_answered = True
         except (NotCalledAgain, CancelledError) as error:
-            if getattr(error, "reason", "unknown") in ("unknown", "running"):
+            is_answered = getattr(error, "reason", "unknown") not in ("unknown", "running")
+            if is_listed and not is_answered:
                 await self._perform(self.page, _mark_page(self.first, is_open=True))
             if not self.place.as_text or not isinstance(error, NotCalledAgain):
                 raise
             return str(error)
+        except Exception as error:
+            declared = treatment_of(error, self.tool.settings.failures, nothing_ran=True)
+            is_answered = declared is Treatment.REPLAY
+            raise
         finally:
             _CALL.reset(token)
+            if not is_answered:  # whoever makes the call again makes this one
+                self.place.busy.discard((self.name, self.position))
         if self.is_open:
             await self._perform(self.page, _mark_page(self.first, is_open=False))
         return result
@@ -352,28 +366,15 @@ class _Call:
     async def _choose(self, page: Page) -> str:
         """Return the position of an earlier call that has had no answer, or its own."""
         for first in dict.fromkeys(page.places.values()):
-            if any(self._is_beside(at) for at, of in page.places.items() if of == first):
-                continue
+            if any(
+                at.startswith(f"{self.place.turn}/") and of == first
+                for at, of in page.places.items()
+            ):
+                continue  # the model has asked for both in one message
             loaded = await self._perform(self.tool.locate(self.key_of(first)), _load_record())
-            if first in page.unanswered or self._is_again(first, loaded):
+            if first in page.unanswered or not _is_answered(loaded):
                 return first
         return self.position
-
-    def _is_beside(self, position: str) -> bool:
-        """Return whether the model has asked for both calls in one message."""
-        return position.startswith(f"{self.turn}/") and not position.startswith(self.here)
-
-    def _is_again(self, first: str, loaded: LoadedRecord | None) -> bool:
-        """Return whether it is the call at `first`, which has this record, and no answer."""
-        record = None if loaded is None else loaded.record
-        may_run = loaded is None
-        if record is not None and record.state is KeyState.IN_PROGRESS:
-            may_run = self.tool.settings.clock.now() < record.lease_until
-        if may_run:  # at this moment; a later message of the model does not wait for it
-            return not first.startswith(f"{self.turn}/")
-        if record is not None and record.state is KeyState.FAILED and record.failure is not None:
-            return record.failure.rerun
-        return record is None or record.state is not KeyState.COMPLETED
 
     async def _perform(self, location: store.RecordLocation, work: steps.Steps[Any]) -> Any:
         settings = self.tool.settings
@@ -436,6 +437,14 @@ def _mark_page(first: str, *, is_open: bool) -> steps.Steps[None]:
 def _load_record() -> steps.Steps[Any]:
     loaded, _ = yield steps.LoadRecord()
     return loaded
+
+
+def _is_answered(loaded: LoadedRecord | None) -> bool:
+    """Return whether a call with this record has ended, so that a later one is a new one."""
+    record = None if loaded is None else loaded.record
+    if record is not None and record.state is KeyState.FAILED and record.failure is not None:
+        return not record.failure.rerun
+    return record is not None and record.state is KeyState.COMPLETED
 
 
 def _check_result(tool: str, kind: Any) -> None:

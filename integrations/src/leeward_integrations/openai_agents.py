@@ -16,11 +16,11 @@ from leeward_integrations.once import tool_call
 
 
 def once_tool(tool: FunctionTool) -> FunctionTool:
-    """Return a tool whose function, that of `once`, knows where in its run a call is."""
+    """Return a tool whose function, that of `once`, tells the model what is not known."""
 
     async def invoke(context: ToolContext[Any], arguments: str) -> Any:
         names = json.loads(arguments or "{}")
-        with tool_call(context.usage.requests, names=names, as_text=True):
+        with tool_call(names=names, as_text=True):
             return await tool.on_invoke_tool(context, arguments)
 
     return replace(tool, on_invoke_tool=invoke)
