@@ -9,6 +9,7 @@ that it failed. FastMCP is in `tests.integrations.mcp_trial`.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 import warnings
@@ -92,7 +93,9 @@ def with_stamina(tool: Callable[[str], str], *, guarded: bool) -> str:
 
     stamina.instrumentation.set_on_retry_hooks([])
     with agent_run("order-17"):
-        return stamina.retry(on=Exception, attempts=3, wait_initial=0.001, wait_max=0.01)(tool)("17")
+        return stamina.retry(on=Exception, attempts=3, wait_initial=0.001, wait_max=0.01)(tool)(
+            "17"
+        )
 
 
 def with_langgraph(tool: Callable[[str], str], *, guarded: bool) -> str:
@@ -242,11 +245,18 @@ def last_text(state: Any) -> str:
     return str(state["messages"][-1].content)
 
 
-def chat_model() -> Any:
-    """Return a model of LangChain that calls a tool until its text names no failure."""
+def chat_model(answer: Callable[[list[Any]], Any] | None = None) -> Any:
+    """Return a model of LangChain; by default it calls a tool until its text names no failure."""
     from langchain_core.language_models import BaseChatModel  # type: ignore[import-not-found]
     from langchain_core.messages import AIMessage  # type: ignore[import-not-found]
     from langchain_core.outputs import ChatGeneration, ChatResult  # type: ignore[import-not-found]
+
+    def call_until_done(messages: list[Any]) -> Any:
+        last = messages[-1]
+        if last.type == "tool" and last.status != "error":
+            return AIMessage(last.content)
+        call = {"name": "charge", "args": {"order": "17"}, "id": f"c{len(messages)}"}
+        return AIMessage("", tool_calls=[call])
 
     class Model(BaseChatModel):  # type: ignore[misc]
         @property
@@ -257,12 +267,7 @@ def chat_model() -> Any:
             return self
 
         def _generate(self, messages: Any, *_: Any, **__: Any) -> Any:
-            last = messages[-1]
-            if last.type == "tool" and last.status != "error":
-                said = AIMessage(last.content)
-            else:
-                call = {"name": "charge", "args": {"order": "17"}, "id": f"c{len(messages)}"}
-                said = AIMessage("", tool_calls=[call])
+            said = (answer or call_until_done)(messages)
             return ChatResult(generations=[ChatGeneration(message=said)])
 
     return Model()
@@ -287,8 +292,12 @@ def graph_of(tool: Callable[[str], str], guarded: bool, **settings: Any) -> Any:
     return graph.compile(checkpointer=InMemorySaver())
 
 
-def openai_model() -> Any:
-    """Return a model of OpenAI's SDK that calls a tool until its text names no failure."""
+def openai_model(answer: Callable[[Any], list[str]] | None = None) -> Any:
+    """Return a model of OpenAI's SDK; by default it calls a tool until its text is no failure.
+
+    Args:
+        answer: returns the orders to charge, from the items so far; none to end.
+    """
     from agents import Model, ModelResponse, Usage
     from openai.types.responses import (
         ResponseFunctionToolCall,
@@ -296,22 +305,31 @@ def openai_model() -> Any:
         ResponseOutputText,
     )
 
+    def call_until_done(given: Any) -> list[str]:
+        last = given[-1] if isinstance(given, list) else {}
+        return ["17"] if "try again" in last.get("output", "try again") else []
+
     class Fake(Model):  # type: ignore[misc]
         async def get_response(self, **asked: Any) -> Any:
             given = asked["input"]
-            last = given[-1] if isinstance(given, list) else {}
-            text = last.get("output", "try again")
-            if "try again" in text:
-                id = f"c{len(given)}"
-                made: Any = ResponseFunctionToolCall(
-                    type="function_call", name="charge", call_id=id, arguments='{"order": "17"}'
+            made: list[Any] = [
+                ResponseFunctionToolCall(
+                    type="function_call",
+                    name="charge",
+                    call_id=f"c{len(given)}-{number}",
+                    arguments=json.dumps({"order": order}),
                 )
-            else:
+                for number, order in enumerate((answer or call_until_done)(given))
+            ]
+            if not made:
+                text = given[-1].get("output", "")
                 said = ResponseOutputText(type="output_text", text=text, annotations=[])
-                made = ResponseOutputMessage(
-                    id="m", type="message", role="assistant", status="completed", content=[said]
-                )
-            return ModelResponse(output=[made], usage=Usage(requests=1), response_id=None)
+                made = [
+                    ResponseOutputMessage(
+                        id="m", type="message", role="assistant", status="completed", content=[said]
+                    )
+                ]
+            return ModelResponse(output=made, usage=Usage(requests=1), response_id=None)
 
         def stream_response(self, *_: Any, **__: Any) -> Any:
             raise NotImplementedError
