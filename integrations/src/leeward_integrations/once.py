@@ -1,18 +1,14 @@
 """`once`: a tool of an agent whose effect happens once, however often libraries and models try.
 
-It is `leeward.app.idempotent` with a key made of the tool, the run and the place in it: never of an
-id that a model or a retry makes anew, and never of the arguments alone.
-
-A model that gets no answer calls again: that is the same call. Where a run begins anew after a
-crash, its calls with equal arguments are counted, and one without an answer does not count. Where
-a library resumes a run in between, its module says which turn and index a call has (`tool_call`),
-and a page, one more record in the table, lists the calls with equal arguments: while one of them
-has no answer, a later one is that one again, and has its key.
+It is `leeward.app.idempotent` with a key of the tool, the run, the arguments, and the number of the
+call among those of the run that are equal: never of an id that a model or a retry makes anew, and
+never of the arguments alone. A call that got no answer does not count: when the model calls again,
+that is the same call. Where a library resumes a run in the middle, `tool_call` says at which turn
+and index a call is made, and a page, one more record in the table, keeps its number.
 """
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -51,8 +47,6 @@ _TEXTS: Final = {
     "running": "This call of {tool} has not ended, or what it sent is still under way. Do not do "
     "the same by other means: it could happen twice. It can be asked about in {seconds:.0f} s",
     "not_kept": "This call of {tool} took effect; its result was not kept. Do not call it again",
-    "other_arguments": "This call of {tool} did not run: an earlier one at its place in the run "
-    "had other arguments, and may have taken effect. Say that a person has to look",
 }
 
 
@@ -60,19 +54,19 @@ class NotCalledAgain(Problem):
     """A tool was not called, because an earlier call may have had the effect.
 
     Its text is for a model: it does not invite another try, and names the record for a person. Its
-    `reason` is ``unknown``, ``running``, ``not_kept`` or ``other_arguments``.
+    `reason` is ``unknown``, ``running`` or ``not_kept``.
     """
 
     ran = "maybe"
 
 
 class Place(NamedTuple):
-    """Where a call is made: see `tool_call`. `busy` are positions that run, or have an answer."""
+    """Where a call is made: see `tool_call`. `busy` are keys that run or have an answer."""
 
     run: str
-    busy: set[tuple[str, str]]
+    busy: set[str]
     turn: str | None = None
-    index: str = ""
+    at: str = ""
     names: Collection[str] | None = None
     releases: tuple[type[BaseException], ...] = ()
     as_text: bool = False
@@ -131,11 +125,12 @@ def tool_call(
         releases: exceptions of the library that are no failure of the tool.
         as_text: return the text of `NotCalledAgain` as the tool's result, for the model.
     """
-    outer, told = _PLACE.get(), {"names": names, "releases": releases, "as_text": as_text}
+    outer = _PLACE.get()
+    told: dict[str, Any] = {"names": names, "releases": releases, "as_text": as_text}
     if turn is None:
         return _at(outer._replace(**told) if outer else Place(run or "", set(), **told))
     if outer is not None:
-        run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.index}"
+        run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.at}"
     run = f"{run}/{within}" if run and within else run or ""
     return _at(Place(run, set(), str(turn), str(index), **told))
 
@@ -244,8 +239,7 @@ class _Call:
     """A call of a tool.
 
     Attributes:
-        first: the position whose key it has: its own, or that of the call which it is again.
-        is_open: that call has had no answer so far.
+        key: of its record; where its number is on a page, as soon as that was read.
         voids: of how many voids of its key it knows.
         error: what the function has raised.
         is_free: that proves that nothing ran; or it was declared what it does to the key.
@@ -261,24 +255,18 @@ class _Call:
         self.tool, self.place, self.name = tool, place, tool.settings.function
         self.make = partial(tool.function, *positional, **named)
         self.arguments = {argument: given[argument] for argument in asked}
-        digest = digests.payload_digest(self.arguments)
-        self.page = tool.locate(f"{place.run}/{digest}", "/calls")
-        here = digest if place.turn is None else f"{place.turn}/{place.index}"
+        self._digest = digests.payload_digest(self.arguments)
         with _LOCK:  # calls of one message may be made on several threads
-            numbers = (f"{here}/{number}" for number in count())
-            self.position = next(p for p in numbers if (self.name, p) not in place.busy)
-            place.busy.add((self.name, self.position))
-        self.first = self.position
-        self.voids, self.is_open, self.is_free = 0, False, False
+            free = (number for number in count() if self._key_of(number) not in place.busy)
+            self._number = next(free)
+            self.key = self._taken = self._key_of(self._number)
+            place.busy.add(self.key)
+        self.voids, self.is_free = 0, False
         self.error: Exception | None = None
 
-    @property
-    def key(self) -> str:
-        return self.key_of(self.first)
-
-    def key_of(self, position: str) -> str:
-        """Return the key of a call; one that is too long by its digest."""
-        key = f"{self.place.run}/{self.name}/{position}"
+    def _key_of(self, number: object) -> str:
+        """Return the key of a call with these arguments; one that is too long by its digest."""
+        key = f"{self.place.run}/{self.name}/{self._digest}/{number}"
         return key if len(key) <= LONGEST_KEY else digests.digest_of_text(key)
 
     async def answer(self) -> Any:
@@ -286,16 +274,15 @@ class _Call:
         token, is_answered, is_listed = _CALL.set(self), False, self.place.turn is not None
         try:
             if is_listed:
-                await self._find_first()
+                self.key = self._key_of(number := await self._find_number())
             result = await self._run_once()
             is_answered = True
-        except (NotCalledAgain, CancelledError) as error:
-            is_answered = getattr(error, "reason", "unknown") not in ("unknown", "running")
-            if is_listed and not is_answered:
-                await self._perform(self.page, _mark_page(self.first, is_open=True))
-            if not self.place.as_text or not isinstance(error, NotCalledAgain):
+        except NotCalledAgain as error:
+            is_answered = error.reason == Reason.NOT_KEPT.value
+            # A run that is resumed in the middle asks again at this place, once that has ended.
+            if not self.place.as_text or (is_listed and error.reason == Reason.RUNNING.value):
                 raise
-            return str(error)
+            result = str(error)
         except Exception as error:
             declared = treatment_of(error, self.tool.settings.failures, nothing_ran=True)
             is_answered = declared is Treatment.REPLAY
@@ -303,9 +290,11 @@ class _Call:
         finally:
             _CALL.reset(token)
             if not is_answered:  # whoever makes the call again makes this one
-                self.place.busy.discard((self.name, self.position))
-        if self.is_open:
-            await self._perform(self.page, _mark_page(self.first, is_open=False))
+                self.place.busy.discard(self._taken)
+            elif is_listed:
+                await self._change_page(
+                    lambda page: page.update(answered=[*{*page["answered"], number}])
+                )
         return result
 
     async def _run_once(self) -> Any:
@@ -320,8 +309,6 @@ class _Call:
                     cause = self.error or refusal
                     raise self._refusal(refusal.reason, refusal.retry_after) from cause
                 self.voids = refusal.voids  # this call is made after that was settled
-            except idempotency.KeyReused as reused:
-                raise self._refusal("other_arguments") from reused
             except Exception as error:
                 if error is not self.error or self.is_free:
                     raise
@@ -330,8 +317,10 @@ class _Call:
 
     async def run(self) -> Any:
         """Run the function. Tools that it calls have a run of their own."""
-        awaited = self.tool.settings.awaited
-        await self.tool.value(idempotency.effect_async() if awaited else idempotency.effect())
+        announce: Any = idempotency.effect
+        if self.tool.settings.awaited:
+            announce = idempotency.effect_async
+        await self.tool.value(announce())
         try:
             with agent_run(self.key):  # of the tools that it calls
                 return await self.tool.value(self.make())
@@ -344,107 +333,63 @@ class _Call:
             raise
 
     def _refusal(self, reason: str | None, seconds: float | None = None) -> NotCalledAgain:
-        table, record = self.page.table, digests.record_ref(self.tool.locate(self.key).id)
-        facts: Any = {"tool": self.name, "table": table, "record": record}
-        log_event(LOGGER, "error", "not_called_again", why=reason, **facts)
+        location = self.tool.locate(self.key)
+        facts: Any = {"table": location.table, "record": digests.record_ref(location.id)}
+        log_event(LOGGER, "error", "not_called_again", why=reason, tool=self.name, **facts)
         text = _TEXTS[reason or "unknown"].format(tool=self.name, seconds=seconds or 1.0)
-        text = f"{text} (leeward keys show {table} {record})."
+        text = f"{text} (leeward keys show {facts['table']} {facts['record']})."
         return NotCalledAgain(text, status=409, reason=reason, retryable=False, retry_after=seconds)
 
-    async def _find_first(self) -> None:
-        """Find out whether the call is an earlier one again, and list it."""
-        for _ in range(steps.ROUNDS):
-            page = await self._perform(self.page, _open_page(self.position))
-            is_listed = self.position in page.places
-            self.first = page.places.get(self.position) or await self._choose(page)
-            self.is_open = self.first in page.unanswered
-            page.places[self.position] = self.first
-            if is_listed or await self._perform(self.page, _save_page(page)):
-                return
-        raise self._refusal("running")
+    async def _find_number(self) -> int:
+        """Return the number that the page has for this place, or the first that is free."""
+        turn = f"{self.place.turn}/"
+        here = f"{turn}{self.place.at}/{self._number}"
 
-    async def _choose(self, page: Page) -> str:
-        """Return the position of an earlier call that has had no answer, or its own."""
-        for first in dict.fromkeys(page.places.values()):
-            if any(
-                at.startswith(f"{self.place.turn}/") and of == first
-                for at, of in page.places.items()
-            ):
-                continue  # the model has asked for both in one message
-            loaded = await self._perform(self.tool.locate(self.key_of(first)), _load_record())
-            if first in page.unanswered or not _is_answered(loaded):
-                return first
-        return self.position
+        def choose(page: Any) -> None:
+            places, answered = page["places"], page["answered"]
+            beside = {of for at, of in places.items() if at.startswith(turn)}
+            free = (number for number in count() if number not in {*answered, *beside})
+            places.setdefault(here, next(free))
 
-    async def _perform(self, location: store.RecordLocation, work: steps.Steps[Any]) -> Any:
+        page = await self._change_page(choose)
+        return int(page["places"][here])
+
+    async def _change_page(self, change: Callable[[Any], None]) -> Any:
+        """Change the page of the calls with these arguments, and return it.
+
+        It says which number the call at each place has, and which numbers have an answer.
+        """
         settings = self.tool.settings
+        location = self.tool.locate(f"{self.place.run}/{self._digest}", "/calls")
         carry_out = store.perform_async if settings.awaited else store.perform
-        reply = await self.tool.value(carry_out(settings.client(), location, work))
-        if isinstance(reply, steps.Away):
-            raise unavailable(self.name, reply.error)
-        return reply
+        client = settings.client()
+        page = await self.tool.value(carry_out(client, location, _save_page(change)))
+        if isinstance(page, steps.Away):
+            raise unavailable(self.name, page.error)
+        return page
 
 
 _CALL: Final[ContextVar[_Call | None]] = ContextVar("call", default=None)
 
 
-class Page(NamedTuple):
-    """The calls of a tool in one run that have equal arguments.
-
-    Attributes:
-        places: the position of each call, and the position of the call which it is.
-        unanswered: calls that may have had their effect, and got no result.
-        revision: None if there is no page.
-    """
-
-    places: dict[str, str]
-    unanswered: list[str]
+def _save_page(change: Callable[[Any], None]) -> steps.Steps[Any]:
+    """Change a page, whoever changes it meanwhile; there is none at first."""
     revision: str | None = None
-
-
-def _open_page(position: str) -> steps.Steps[Any]:
-    """Make the page of a first call, or load it."""
-    page = Page({position: position}, [])
-    return page if (yield from _save_page(page)) else (yield from _load_page())
-
-
-def _load_page() -> steps.Steps[Any]:
-    loaded = yield from _load_record()
-    if isinstance(loaded, steps.Away):
-        return loaded
-    kept = {"places": {}, "unanswered": []} if loaded is None else loaded.record.result
-    return Page(kept["places"], kept["unanswered"], loaded and loaded.revision)
-
-
-def _save_page(page: Page) -> steps.Steps[bool]:
-    kept = {"places": page.places, "unanswered": page.unanswered}
-    record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=kept)
-    reply, _ = yield steps.SaveRecord(record, page.revision)
-    return isinstance(reply, steps.Saved)
-
-
-def _mark_page(first: str, *, is_open: bool) -> steps.Steps[None]:
-    """Note whether a call waits for its answer, whoever changes the page meanwhile."""
-    for _ in range(steps.ROUNDS):
-        page = yield from _load_page()
-        if isinstance(page, steps.Away) or (first in page.unanswered) is is_open:
-            return
-        (page.unanswered.append if is_open else page.unanswered.remove)(first)
-        if (yield from _save_page(page)):
-            return
-
-
-def _load_record() -> steps.Steps[Any]:
-    loaded, _ = yield steps.LoadRecord()
-    return loaded
-
-
-def _is_answered(loaded: LoadedRecord | None) -> bool:
-    """Return whether a call with this record has ended, so that a later one is a new one."""
-    record = None if loaded is None else loaded.record
-    if record is not None and record.state is KeyState.FAILED and record.failure is not None:
-        return not record.failure.rerun
-    return record is not None and record.state is KeyState.COMPLETED
+    page: Any = {"places": {}, "answered": []}
+    while True:
+        change(page)
+        record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=page)
+        reply, _ = yield steps.SaveRecord(record, revision)
+        if isinstance(reply, steps.Saved):
+            return page
+        if isinstance(reply, steps.Unfit):
+            return steps.Away(reply.error)
+        if isinstance(reply, steps.Changed):
+            reply, _ = yield steps.LoadRecord()
+        if isinstance(reply, steps.Away):
+            return reply
+        if isinstance(reply, LoadedRecord) and reply.record is not None:
+            revision, page = reply.revision, reply.record.result
 
 
 def _check_result(tool: str, kind: Any) -> None:
