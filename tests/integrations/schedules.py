@@ -144,7 +144,9 @@ def run_plain(world: World, tool: Tool) -> None:
     with agent_run(world.run), ThreadPoolExecutor(3) as pool:
         while orders := world.next_calls(history):
             calls = [pool.submit(copy_context().run, tool, order) for order in orders]
-            history.append([(order, text_of(call.result)) for order, call in zip(orders, calls)])
+            history.append(
+                [(order, text_of(call.result)) for order, call in zip(orders, calls, strict=True)]
+            )
 
 
 def run_tenacity(world: World, tool: Tool) -> None:
