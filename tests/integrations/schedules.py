@@ -56,7 +56,7 @@ class MovingClock(SystemClock):
 
     def now(self) -> float:
         """Return Unix seconds."""
-        return super().now() + SHIFT.value
+        return super().now() + float(SHIFT.value)
 
 
 class Stuck(Exception):

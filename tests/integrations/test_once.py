@@ -87,7 +87,7 @@ def refusal_of(call: Any) -> NotCalledAgain:
 
 def test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same(shop: Shop) -> None:
     """A second process makes no third."""
-    results = []
+    results: list[tuple[str, ...]] = []
     for _ in range(2):
         charge = shop.tool()
         with agent_run("order-17"):
@@ -187,7 +187,7 @@ def test_a_turn_has_the_same_calls_after_a_crash(shop: Shop) -> None:
     """In any order, and after later turns; a subgraph has calls of its own."""
     charge = shop.tool()
     places = [(1, 0, ""), (1, 1, ""), (2, 0, ""), (2, 0, "sub")]
-    results = {}
+    results: dict[object, str] = {}
     for turn, index, within in places + places[::-1]:
         with tool_call(turn, index, run="thread", within=within):
             result = charge("17")
