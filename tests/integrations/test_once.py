@@ -223,15 +223,31 @@ def test_a_tool_within_a_tool_has_a_run_of_its_own(shop: Shop) -> None:
 
 def test_the_table_is_away(shop: Shop) -> None:
     """Nothing runs, and the same call may be made again."""
-    charge = shop.tool()
+    charge = shop.tool(failures="replay")
     shop.cloud.fail(Fault.REFUSE, verb="store_data")
     for place in (agent_run("order-17"), tool_call(1, 0, run="order-17")):
         with place, pytest.raises(DedupUnavailable):
             charge("17")
     shop.cloud.heal()
-    with agent_run("order-17"):
-        charge("17")
+    for place in (agent_run("order-17"), tool_call(1, 0, run="order-17")):
+        with place:
+            charge("17")
     assert len(shop.charged) == 1
+
+
+def test_a_declared_failure_is_an_answer(shop: Shop) -> None:
+    """An equal call after it is a new one; the run begun again hears it again."""
+    for turns in ((None, None), (1, 2)):
+        for _ in range(2):
+            shop.ends = [LookupError("17")]
+            charge = shop.tool(failures={LookupError: "replay"})
+            with agent_run(f"order-{turns}"):
+                with tool_call(turns[0], 0), pytest.raises(LookupError):
+                    charge("17")
+                shop.ends.clear()
+                with tool_call(turns[1], 0):
+                    charge("17")
+    assert len(shop.charged) == 2
 
 
 def test_a_coroutine_that_is_cancelled_is_not_repeated() -> None:

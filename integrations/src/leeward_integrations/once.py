@@ -30,7 +30,7 @@ from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import LONGEST_KEY, IdempotencyOptions, Probe, check_options
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.clock import Clock
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, DedupUnavailable
 from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
@@ -274,9 +274,11 @@ class _Call:
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
         token, is_answered, is_listed = _CALL.set(self), False, self.position.turn is not None
+        number = 0
         try:
             if is_listed:
-                self.key = self._key_of(number := await self._find_number())
+                number = await self._find_number()
+                self.key = self._key_of(number)
             result = await self._run_once()
             is_answered = True
         except NotCalledAgain as error:
@@ -287,7 +289,7 @@ class _Call:
             result = str(error)
         except Exception as error:
             declared = treatment_of(error, self.tool.settings.failures, nothing_ran=True)
-            is_answered = declared is Treatment.REPLAY
+            is_answered = declared is Treatment.REPLAY and not isinstance(error, DedupUnavailable)
             raise
         finally:
             _CALL.reset(token)
