@@ -257,7 +257,10 @@ def test_a_wrong_place_of_a_tool_is_named(options: dict[str, Any], told: str) ->
 def test_a_server_of_the_official_sdk_is_called_once(
     sdk: str, answers: str, tmp_path: Path
 ) -> None:
-    """Both versions, with both kinds of answers; killed in between, its session is gone."""
+    """Both versions, with both kinds of answers; killed in between, its session is gone.
+
+    A tool of `once` has its effect once for the key of a call, whichever process serves it.
+    """
     with ExitStack() as stack:
         server = ToolServer(sdk, tmp_path / "effects", answers)
         stack.callback(server.kill)
@@ -269,8 +272,13 @@ def test_a_server_of_the_official_sdk_is_called_once(
             client.invoke("create-ticket", {"title": "refuse"})
         assert (caught.value.error_type, caught.value.ran) == ("ToolError", None)
         assert "create_ticket" in str(caught.value.error_message)
+        own = {"http:own": {"url": f"mcp+{server.url}#{{function}}"}}
+        shop = stack.enter_context(Client("http:own", config=Config(options=own)))
+        charges = [shop.invoke("charge", {"order": "17"}, idempotency_key="k").value]
         if answers == "events":
             server.kill()
             server.start()
         assert client.invoke("create-ticket", {"title": "two"}).value == {"ticket": "two"}
-        assert server.effects == ["one", "two"]
+        charges.append(shop.invoke("charge", {"order": "17"}, idempotency_key="k").value)
+        assert charges == [{"result": "charged 17"}] * 2
+        assert server.effects == ["one", "17", "two"]

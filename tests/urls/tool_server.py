@@ -14,6 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from leeward import Client
+from leeward.local import Local
+from leeward_integrations.mcp import once_tool
+from leeward_integrations.once import once
+
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 30.0
 
@@ -77,6 +82,14 @@ def serve(port: int, effects: Path, answers: str) -> None:
         return {"ticket": title}
 
     server.tool()(create_ticket)
+    records = Client(Local(path=effects.with_suffix(".sqlite3")))
+
+    @once_tool(server)
+    @once(table="keys", client=records)
+    def charge(order: str) -> str:
+        create_ticket(order)
+        return f"charged {order}"
+
     if is_new:
         app = server.streamable_http_app(json_response=answers == "json")
     else:
