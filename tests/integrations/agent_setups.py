@@ -139,12 +139,12 @@ def with_dbos(tool: Callable[[str], str], *, guarded: bool) -> str:
     DBOS(config={**config, "log_level": "CRITICAL"})
     try:
 
-        @DBOS.step(retries_allowed=True, interval_seconds=0.001, max_attempts=3)  # type: ignore[misc]
+        @DBOS.step(retries_allowed=True, interval_seconds=0.001, max_attempts=3)  # type: ignore[untyped-decorator]
         def pay(order: str) -> str:
             with agent_run(f"{DBOS.workflow_id}/{DBOS.step_id}"):
                 return tool(order)
 
-        @DBOS.workflow()  # type: ignore[misc]
+        @DBOS.workflow()  # type: ignore[untyped-decorator]
         def flow(order: str) -> str:
             return str(pay(order))
 
@@ -164,7 +164,7 @@ def with_temporal(tool: Callable[[str], str], *, guarded: bool) -> str:
     from temporalio import activity  # type: ignore[import-not-found]
     from temporalio.testing import ActivityEnvironment  # type: ignore[import-not-found]
 
-    @activity.defn  # type: ignore[misc]
+    @activity.defn  # type: ignore[untyped-decorator]
     def pay(order: str) -> str:
         info = activity.info()
         with agent_run(f"{info.workflow_id}/{info.workflow_run_id}/{info.activity_id}"):

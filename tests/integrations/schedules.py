@@ -35,6 +35,7 @@ from leeward.app.idempotency import Done, NotDone
 from leeward.clock import SystemClock
 from leeward.local import Local
 from leeward_integrations.once import agent_run, call_key, once
+from tests.integrations import agent_setups
 
 LEASE = 3600.0
 STUCK, KILLED = 3, 9
@@ -55,7 +56,7 @@ class MovingClock(SystemClock):
 
     def now(self) -> float:
         """Return Unix seconds."""
-        return super().now() + SHIFT.value
+        return super().now() + float(SHIFT.value)
 
 
 class Stuck(Exception):
@@ -143,7 +144,9 @@ def run_plain(world: World, tool: Tool) -> None:
     with agent_run(world.run), ThreadPoolExecutor(3) as pool:
         while orders := world.next_calls(history):
             calls = [pool.submit(copy_context().run, tool, order) for order in orders]
-            history.append([(order, text_of(call.result)) for order, call in zip(orders, calls)])
+            history.append(
+                [(order, text_of(call.result)) for order, call in zip(orders, calls, strict=True)]
+            )
 
 
 def run_tenacity(world: World, tool: Tool) -> None:
@@ -161,7 +164,6 @@ def run_langchain(world: World, tool: Tool) -> None:
     from langgraph.checkpoint.sqlite import SqliteSaver  # type: ignore[import-not-found]
 
     from leeward_integrations.langchain import OnceCalls
-    from tests.integrations.agent_setups import chat_model
 
     class Saver(SqliteSaver):  # type: ignore[misc]
         def put(self, *given: Any) -> Any:
@@ -190,7 +192,10 @@ def run_langchain(world: World, tool: Tool) -> None:
     if len(world.plan) % 2:
         middleware.insert(0, ToolRetryMiddleware(max_retries=1, initial_delay=0.0, jitter=False))
     agent = create_agent(
-        chat_model(answer), [tool], middleware=middleware, checkpointer=Saver(connection)
+        agent_setups.chat_model(answer),
+        [tool],
+        middleware=middleware,
+        checkpointer=Saver(connection),
     )
     thread: Any = {"configurable": {"thread_id": world.run}, "recursion_limit": 200}
     is_new = agent.get_state(thread).values == {}
@@ -203,7 +208,6 @@ def run_openai(world: World, tool: Tool) -> None:
     from agents import Agent, RunConfig, Runner, function_tool  # type: ignore[import-not-found]
 
     from leeward_integrations.openai_agents import once_tool
-    from tests.integrations.agent_setups import openai_model
 
     def answer(given: Any) -> list[str]:
         items = given if isinstance(given, list) else []
@@ -223,7 +227,7 @@ def run_openai(world: World, tool: Tool) -> None:
             is_open = item.get("type") == "function_call"
         return world.next_calls(history)
 
-    model = openai_model(answer)
+    model = agent_setups.openai_model(answer)
     agent = Agent("shop", tools=[once_tool(function_tool(tool))], model=model)
     config = RunConfig(tracing_disabled=True)
     with agent_run(world.run):
@@ -384,6 +388,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=ENGINES, action="append")
+    parser.add_argument("--setups", action="store_true", help="try the ten set-ups, too")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     logging.disable()
@@ -396,6 +401,8 @@ def main(arguments: list[str]) -> int:
             wrong += 1
             print(f"seed {seed}: {flaw}")
     print(f"{given.cases} schedules, {wrong} wrong")
+    if given.setups:  # last: they start threads, and a process with threads is not to be forked
+        wrong += agent_setups.main([])
     return min(wrong, 1)
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from decimal import Decimal
 from functools import partial, wraps
 from inspect import signature
 from itertools import count
 from threading import Lock
 from typing import Any, Final, TypeVar, cast, get_type_hints
+from uuid import UUID
 
 from leeward.app import idempotency
 from leeward.app.answers import Problem
@@ -40,7 +42,7 @@ LOGGER = "leeward.once"
 
 _EFFECT: Final = "leeward_effect"
 _FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "model_dump", "isoformat")
-_PLAIN: Final = (str, int, float, bytes, type(None), dict, list, tuple)
+_PLAIN: Final = (str, int, float, bytes, type(None), dict, list, tuple, Decimal, UUID)
 _TEXTS: Final = {
     "unknown": "It is not known whether this call of {tool} took effect. Do not call it again or "
     "do the same by other means: it could happen twice. Say that a person has to find out",
@@ -394,8 +396,8 @@ def _save_page(change: Callable[[Any], None]) -> steps.Steps[Any]:
 
 def _check_result(tool: str, kind: Any) -> None:
     """Check what a tool says that it returns: a class that no table keeps is an error."""
-    has_fields = any(hasattr(kind, field) for field in _FIELDS)
-    if isinstance(kind, type) and not (has_fields or issubclass(kind, _PLAIN)):
+    has_fields = kind is object or any(hasattr(kind, field) for field in _FIELDS)
+    if type(kind) is type and not (has_fields or issubclass(kind, _PLAIN)):
         raise ConfigError(
             f"{tool} returns a {kind.__name__}, which no table keeps for a repeat. Return JSON, a "
             "dataclass or a model"
