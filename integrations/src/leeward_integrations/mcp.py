@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, get_type_hints
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -27,8 +27,6 @@ from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 from leeward_integrations.once import NotCalledAgain, effect_of, tool_call
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 RUN: Final = "leeward/run"
 """In ``_meta``: the name of the agent's run, the same when it is resumed, and no other run's."""
@@ -52,12 +50,10 @@ _HINTS: Final[Mapping[Effect, Mapping[str, bool]]] = {
 """https://modelcontextprotocol.io/specification/2025-11-25/schema: `ToolAnnotations`."""
 
 
-def once_tool(server: Any, **options: Any) -> Callable[[F], F]:
+def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
     """Register a function of `once` as a tool of a server, with the hints of its effect.
 
-    Args:
-        server: of the official SDK, or of FastMCP.
-        options: of its `tool`.
+    `options` are those of `server.tool`.
 
     Raises:
         ConfigError: the function has no `once` before it.
@@ -68,7 +64,7 @@ def once_tool(server: Any, **options: Any) -> Callable[[F], F]:
     failure: Any = import_module(f"{root}.exceptions").ToolError
     hints: Any = import_module("mcp.types").ToolAnnotations
 
-    def register(function: F) -> F:
+    def register(function: Any) -> Any:
         effect = effect_of(function)
         if effect is None:
             raise ConfigError(f"put @once directly before {function.__name__}, below @once_tool")

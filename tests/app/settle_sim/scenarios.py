@@ -224,3 +224,16 @@ def full() -> Iterator[tuple[str, Scenario]]:
         if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
             yield f"{name}, settler ahead", scenario(kind, late, ahead=3)
             yield f"{name}, settler behind", scenario(kind, late, ahead=-3)
+    for kind, script, approves in product((ASKS, MARKED_ASKS), Script, (True, False)):
+        name = f"{kind}: {script.value}, {'approved' if approves else 'refused'}"
+        asked = (script, script, RETURNS)
+        yield name, scenario(kind, asked, judges=(approves,), settlers=0)
+        yield f"{name}, settled", scenario(kind, (script, RETURNS), judges=(approves,), kills=0)
+        yield (
+            f"{name}, a fault",
+            scenario(kind, (script, script), judges=(approves,), settlers=0, faults=1, kills=0),
+        )
+        yield (
+            f"{name}, two judges",
+            scenario(kind, (script, script), judges=(True, approves), settlers=0, kills=0),
+        )
