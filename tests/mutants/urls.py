@@ -110,7 +110,7 @@ MUTANTS: Final = (
     Mutant(
         "the path of a URL, which may be a key, is shown",
         f"{HTTP}/driver.py",
-        '"/".join(settings.url.split("/")[:3])',
+        '"/".join(settings.url.removeprefix(MCP).split("/")[:3])',
         "settings.url",
         f"{SETTINGS}::test_secrets_are_in_no_repr_and_no_setting",
     ),

@@ -69,7 +69,7 @@ def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
         if effect is None:
             raise ConfigError(f"put @once directly before {function.__name__}, below @once_tool")
         options.setdefault("annotations", hints(**_HINTS[effect]))
-        tool = _placed(function, context, failure) if effect is Effect.UNSAFE else function
+        tool = _add_place(function, context, failure) if effect is Effect.UNSAFE else function
         server.tool(**options)(tool)
         return function
 
@@ -92,11 +92,11 @@ _EFFECTS: Final[Mapping[EffectName, tuple[str, ...]]] = {
 """As version 1 and 2 of the SDK name them."""
 
 
-def _placed(function: Any, context: Any, failure: Any) -> Any:
+def _add_place(function: Any, context: Any, failure: Any) -> Any:
     """Return a function that takes the context of a request, and says with it where the call is."""
 
     @contextmanager
-    def place_of(named: dict[str, Any]) -> Iterator[None]:
+    def enter_call(named: dict[str, Any]) -> Iterator[None]:
         request = named.pop(_CONTEXT).request_context
         try:
             with _call_of(request, [name for name, it in named.items() if type(it) is not context]):
@@ -106,12 +106,12 @@ def _placed(function: Any, context: Any, failure: Any) -> Any:
 
     @wraps(function)
     def call(**named: Any) -> Any:
-        with place_of(named):
+        with enter_call(named):
             return function(**named)
 
     @wraps(function)
     async def call_async(**named: Any) -> Any:
-        with place_of(named):
+        with enter_call(named):
             return await function(**named)
 
     placed: Any = call_async if is_coroutine_function(function) else call

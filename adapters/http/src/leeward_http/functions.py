@@ -26,7 +26,7 @@ from leeward.calls import Invoke, Look, Result, Settle
 from leeward.calls.looks import FUNCTION
 from leeward.errors import Outcome
 from leeward.text import is_token
-from leeward_http.settings import MCP, NAME, Identity, Place, Settings
+from leeward_http.settings import MCP, NAME, Identity, Location, Settings
 from leeward_http.tools import call_tool
 
 NO_URL: Final = "no_url"
@@ -56,7 +56,7 @@ def source_of(settings: Settings, _: TargetConfig, __: Transport) -> Source:
     return ConfiguredFirst(lambda _: _read_token(settings.identity.file or ""), _never)
 
 
-def place_of(settings: Settings, function: str) -> Place | None:
+def find_location(settings: Settings, function: str) -> Location | None:
     """Return where a function is called; None if the settings have no URL of it."""
     place = settings.functions.get(function)
     if place is None and settings.url and re.fullmatch(_NAME, function):
@@ -64,7 +64,7 @@ def place_of(settings: Settings, function: str) -> Place | None:
         url, _, tool = text.partition("#")
         scheme, _, rest = url.partition("://")
         host, _, target = rest.partition("/")
-        place = Place(Address(f"{scheme.lower()}://{host.lower()}", f"/{target}"), tool)
+        place = Location(Address(f"{scheme.lower()}://{host.lower()}", f"/{target}"), tool)
     if place is None:
         return None
     return place._replace(address=place.address._replace(token=settings.identity.token))
@@ -86,7 +86,7 @@ def invoke(
         call: of the function.
         view: of the plan.
     """
-    place = place_of(settings, call.function)
+    place = find_location(settings, call.function)
     if place is None:
         return _no_url(settings)
     address = place.address
@@ -108,7 +108,7 @@ def look_for(settings: Settings, look: Look, view: View) -> Plan:
     del view
     if not look.name and settings.health is not None:
         return (yield from _look_at_health(settings.health))
-    place = place_of(settings, look.name)
+    place = find_location(settings, look.name)
     if place is None:
         return _no_url(settings)
     why = "its server was reached; whether the function is there, only a call would show"

@@ -71,7 +71,7 @@ class Identity(NamedTuple):
         return mask(self, "file header")
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a function is: an address; and the name of a tool, where that is an MCP server's."""
 
     address: Address
@@ -91,7 +91,7 @@ class Settings(NamedTuple):
     """
 
     url: str = ""
-    functions: Mapping[str, Place] = NOTHING
+    functions: Mapping[str, Location] = NOTHING
     refusals: Mapping[str, tuple[Proof, ...]] = NOTHING
     identity: Identity = Identity()
     health: Address | None = None
@@ -127,18 +127,18 @@ def _url(setting: Setting, values: Values) -> Address:
     return Address(url.origin, (url.path or "/") + url.query)
 
 
-def _place(setting: Setting, values: Values) -> Place:
+def _place(setting: Setting, values: Values) -> Location:
     """Return the place that a URL names, of a function or of a tool of an MCP server."""
     text = setting.value
     if not isinstance(text, str) or not text.startswith(MCP):
-        return Place(_url(setting, values))
+        return Location(_url(setting, values))
     server, _, tool = text.removeprefix(MCP).partition("#")
     if re.fullmatch(_TOOL, tool) is None:
         raise ConfigError(
             f"{setting.where} must name a tool behind the server's URL, such as "
             "mcp+https://tickets.example/mcp#create_ticket"
         )
-    return Place(_url(setting._replace(value=server), values), tool)
+    return Location(_url(setting._replace(value=server), values), tool)
 
 
 def _template(setting: Setting, values: Values) -> str:
@@ -271,7 +271,7 @@ def settings_from(config: TargetConfig) -> Settings:
     )
 
 
-def _named_urls(config: TargetConfig, values: Values) -> Iterator[tuple[str, Place]]:
+def _named_urls(config: TargetConfig, values: Values) -> Iterator[tuple[str, Location]]:
     """Yield the URLs among the target's own names of functions, with what they address."""
     for function, name in config.functions.items():
         if "://" in name:

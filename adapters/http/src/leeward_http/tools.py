@@ -26,7 +26,6 @@ from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, encode
 from leeward.records import NamedTuple
 from leeward.values import Effect, FunctionFault, Json
-from leeward.version import __version__
 
 VERSION: Final = "2025-11-25"
 """Of the protocol: the newest that has sessions. A server may name an earlier one instead."""
@@ -109,7 +108,7 @@ def call_tool(
         ping = Server(platform, address, session).request("ping", 0)
         alive: Response | Failure = yield Send(ping, effect=False)
         if isinstance(alive, Failure) or alive.status not in (200, 400, 404):
-            return _not_opened(platform, alive, view)
+            return _read_refusal(platform, alive, view)
         session = session if alive.status == 200 else None
     if session is None:
         opened = yield from _open(Server(platform, address), view)
@@ -135,23 +134,23 @@ def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Resul
     params = {
         "protocolVersion": VERSION,
         "capabilities": {},
-        "clientInfo": {"name": "leeward", "version": __version__},
+        "clientInfo": {"name": "leeward", "version": "1"},
     }
     response: Response | Failure = yield Send(server.request("initialize", 0, params), effect=False)
     answer = {} if isinstance(response, Failure) else _answer_in(response, 0)
     result = answer.get("result")
     version = result.get("protocolVersion") if isinstance(result, dict) else None
     if isinstance(response, Failure) or not isinstance(version, str):
-        return _not_opened(server.platform, response, view)
+        return _read_refusal(server.platform, response, view)
     session = Session(response.headers.get(_SESSION, ""), version)
     begun = server._replace(session=session).request("notifications/initialized", None)
     response = yield Send(begun, effect=False)
     if isinstance(response, Failure) or not 200 <= response.status < 300:
-        return _not_opened(server.platform, response, view)
+        return _read_refusal(server.platform, response, view)
     return session
 
 
-def _not_opened(
+def _read_refusal(
     platform: FunctionPlatform, response: Response | Failure, view: View
 ) -> Result[Any]:
     """Return the result of a call whose session was not opened: the tool was not called."""
