@@ -1,0 +1,227 @@
+"""The plugin: runs a test once more for answers to lose, and fails the session for doubles."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from leeward_lose_answers import report, stacks
+from leeward_lose_answers.effects import Marks
+from leeward_lose_answers.postgres import Relays
+from leeward_lose_answers.report import Finding, Summary
+from leeward_lose_answers.runs import MODES, Run, Target, compare, targets_of
+from leeward_lose_answers.wire import Wire
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("lose-answers", "answers that are lost")
+    group.addoption(
+        "--lose-answers",
+        action="store_true",
+        help="run each test that sends effects once more, lose the answers, and name each effect "
+        "that is sent twice",
+    )
+    group.addoption(
+        "--lose-answers-modes",
+        default="timeout,reset",
+        metavar="MODES",
+        help=f"how answers are lost, of {', '.join(MODES)} (default: timeout,reset)",
+    )
+    group.addoption(
+        "--lose-answers-max",
+        type=int,
+        default=4,
+        metavar="N",
+        help="how often a test is run once more in each mode, at most (default: 4)",
+    )
+    group.addoption(
+        "--lose-answers-times",
+        type=float,
+        default=3.0,
+        metavar="X",
+        help="stop trying more when it takes more than X times the suite's time (default: 3)",
+    )
+    group.addoption("--lose-answers-json", metavar="FILE", help="write what was seen")
+    group.addoption("--lose-answers-report", metavar="FILE.html", help="draw it")
+    parser.addini("lose_answers_reads", "requests without an effect: POST */search", "linelist")
+    parser.addini("lose_answers_repeatable", "requests that may be sent twice", "linelist")
+    parser.addini("lose_answers_doubles", "PUT and DELETE that must not be sent twice", "linelist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the taps on, if they are asked for."""
+    config.addinivalue_line("markers", "keep_answers: --lose-answers does not run this test again")
+    if config.getoption("lose_answers"):
+        config.pluginmanager.register(LoseAnswers(config), "lose-answers")
+
+
+class LoseAnswers:
+    """What one session does."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._modes = str(config.getoption("lose_answers_modes")).split(",")
+        if unknown := set(self._modes) - set(MODES):
+            raise pytest.UsageError(
+                f"--lose-answers-modes: {unknown.pop()} is not a mode; modes: {', '.join(MODES)}"
+            )
+        marks = Marks(*(config.getini(f"lose_answers_{name}") for name in Marks._fields))
+        self._wire = Wire(marks)
+        self._relays = Relays(self._wire)
+        self._wire.open()
+        self._summary = Summary()
+        self._began = time.monotonic()
+        self._spent = 0.0
+
+    def pytest_unconfigure(self) -> None:
+        """Take the taps off."""
+        self._relays.close()
+        self._wire.close()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Run a test, and again for each answer to lose.
+
+        Until the last run, fixtures of modules and sessions stay: the next test is "in" its parent.
+        """
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("keep_answers"):
+            return None
+        self._relays.open()
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        plain, began = Run(), time.monotonic()
+        self._current = plain
+        reports = runtestprotocol(item, nextitem=item.parent)
+        took = time.monotonic() - began
+        if plain.sends:
+            self._summary.tests += 1
+            if all(report.passed for report in reports):
+                with _apart():
+                    self._lose(item, plain, took)
+        self._current = None
+        if nextitem is None or nextitem.parent is not item.parent:
+            self._tear_down(item, nextitem)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @staticmethod
+    def _tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the fixtures that only tests before `nextitem` use."""
+        state = item.session._setupstate  # noqa: SLF001
+        call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
+        report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        if report.failed:
+            item.ihook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Watch what a test sends; fixtures may send what they like."""
+        self._wire.run = self._current
+        try:
+            return (yield)
+        finally:
+            self._wire.run = None
+            stacks.forget_origins()
+
+    _current: Run | None = None
+
+    def _lose(self, item: pytest.Item, plain: Run, took: float) -> None:
+        """Run `item` once more for each mode, and again for answers that it did not get to."""
+        targets = targets_of(plain)
+        for mode in self._modes:
+            untried: Sequence[Target] = targets
+            for _ in range(self._config.getoption("lose_answers_max")):
+                if not untried:
+                    break
+                if not self._has_time_for(took):
+                    break
+                run = self._run_again(item, Run(mode, untried, plain))
+                self._summary.lost += sum(send.is_lost for send in run.sends)
+                self._note(item, plain, run)
+                if len(run.untried) == len(untried):
+                    break
+                untried = run.untried
+            self._summary.leave_out(item.nodeid, mode, untried)
+
+    def _has_time_for(self, took: float) -> bool:
+        allowed = self._config.getoption("lose_answers_times") - 1
+        suite = time.monotonic() - self._began - self._spent
+        return self._spent + took <= allowed * suite
+
+    def _run_again(self, item: pytest.Item, run: Run) -> Run:
+        began = time.monotonic()
+        self._current = run
+        runtestprotocol(item, log=False, nextitem=item.parent)
+        self._summary.runs += 1
+        self._spent += time.monotonic() - began
+        return run
+
+    def _note(self, item: pytest.Item, plain: Run, run: Run) -> None:
+        """Keep what `run` repeated, unless the test itself does so by chance."""
+        repeats = list(compare(plain, run))
+        if any(repeat.kind == "double" for repeat in repeats):
+            again = self._run_again(item, Run())
+            by_chance = {
+                fingerprint
+                for fingerprint, count in _counts(again).items()
+                if count > _counts(plain)[fingerprint]
+            }
+            repeats = [each for each in repeats if each.first.effect.fingerprint not in by_chance]
+        self._summary.add(Finding.of(item.nodeid, repeat) for repeat in repeats)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over what a worker saw; or write it, and fail for doubles."""
+        self._summary.unread |= self._wire.unread
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output["lose_answers"] = self._summary.to_json()
+            return
+        if self._summary.doubles and session.exitstatus in {0, pytest.ExitCode.OK}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if path := self._config.getoption("lose_answers_json"):
+            Path(path).write_text(self._summary.to_json() + "\n", encoding="utf-8")
+        if path := self._config.getoption("lose_answers_report"):
+            Path(path).write_text(report.page_of(self._summary), encoding="utf-8")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist saw."""
+        if text := getattr(node, "workeroutput", {}).get("lose_answers"):
+            self._summary.merge(text)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write what was seen in plain words."""
+        terminalreporter.section("lost answers")
+        for line in report.lines_of(self._summary):
+            terminalreporter.write_line(line)
+
+
+def _counts(run: Run) -> Counter[bytes]:
+    return Counter(send.effect.fingerprint for send in run.sends)
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Keep warnings and errors of threads from the suite's own results."""
+    hooks = sys.unraisablehook, threading.excepthook
+    sys.unraisablehook = threading.excepthook = lambda _: None
+    try:
+        with warnings.catch_warnings(record=True):
+            yield
+            gc.collect()
+    finally:
+        sys.unraisablehook, threading.excepthook = hooks
