@@ -239,7 +239,8 @@ def _action_of(request: Request) -> str:
     """Return service and action of a call of AWS that names them outside its path, or ''."""
     if target := request.headers.get("x-amz-target", ""):
         service, _, action = target.rpartition(".")
-        return f"{service.partition('_')[0].rpartition('.')[2].lower()} {action}"
+        name = service.partition("_")[0].rpartition(".")[2].lower().removeprefix("amazon")
+        return f"{name} {action}"
     scope = re.search(
         r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", request.headers.get("authorization", "")
     )

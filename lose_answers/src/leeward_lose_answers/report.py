@@ -198,7 +198,7 @@ def _merged(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
 def _retrier_of(line: Line | None) -> str:
     if line is None:
         return "another call of the program"
-    return f"the retry of {line.package}" if line.package else "a loop of the program"
+    return f"the retry of {line.package}" if line.package else "the program itself"
 
 
 def _overview(findings: Sequence[Finding]) -> str:

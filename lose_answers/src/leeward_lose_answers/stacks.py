@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 
 Stack = Sequence[Line]
-"""The innermost line first, up to the one that pytest called."""
+"""The innermost line first, up to what pytest called."""
 
 _ORIGINS: WeakKeyDictionary[asyncio.Task[object], Stack] = WeakKeyDictionary()
 """Where a task was made: its own frames end there."""
@@ -69,10 +69,14 @@ def stack_from(frame: FrameType | None, *, keep: bool) -> Stack:
 
 def stack_here(*, keep: bool) -> Stack:
     """Return the lines that lead to the caller, across the tasks that led here."""
-    lines = list(stack_from(sys._getframe(1), keep=keep))  # noqa: SLF001
     running = asyncio._get_running_loop()  # noqa: SLF001
     task = asyncio.current_task(running) if running else None
-    return [*lines, *_ORIGINS.get(task, ())] if task else lines
+    origin = _ORIGINS.get(task) if task else None
+    lines = stack_from(sys._getframe(1), keep=keep)  # noqa: SLF001
+    if origin is None:
+        return lines
+    step = next((at for at, line in enumerate(lines) if _is_step(line)), len(lines))
+    return [*lines[:step], *origin]
 
 
 def note_origin(task: asyncio.Task[object], *, keep: bool) -> None:
@@ -99,6 +103,11 @@ def common_line(first: Stack, again: Stack) -> Line | None:
     """Return the innermost line from which both were sent: the loop, as it stands in `again`."""
     frames = {id(line.frame) for line in first if line.frame is not None}
     return next((line for line in again if id(line.frame) in frames), None)
+
+
+def _is_step(line: Line) -> bool:
+    """Return whether a loop runs a callback here: a task's own frames end."""
+    return line.function == "_run" and line.file.endswith("asyncio/events.py")
 
 
 @cache

@@ -70,12 +70,12 @@ class Connection:
             return
         if self._reader.is_idle:
             self._stack = stacks.stack_here(keep=run.keeps_frames)
-            run.wait_for(self)
         for request in self._reader.feed(data):
             self.send = None
+            run.wait_for(self)
             if effect := effect_of(request, self._wire.marks):
                 self.send = run.add(Send(effect, self._stack))
-        if self._reader.is_opaque and data[0] not in TLS_RECORDS:  # TLS is read above
+        if self._reader.is_opaque and self._peer and data[0] not in TLS_RECORDS:
             self._wire.unread.add(self._peer)
 
     def is_lost(self, data: bytes) -> bool:

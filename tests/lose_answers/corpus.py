@@ -1,0 +1,89 @@
+"""Run sixty programs with `--lose-answers`: thirty send an effect twice, thirty do not.
+
+python -m tests.lose_answers.corpus [--modes MODES] [--only NAMES] [--clients ENVIRONMENT]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.house.workspace import ROOT
+from tests.postgres.server import Server
+
+PROGRAMS: Final = Path(__file__).parent / "programs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the programs, print a table, and return the exit status: 1 if one is judged wrongly."""
+    parser = ArgumentParser(prog="python -m tests.lose_answers.corpus", description=__doc__)
+    parser.add_argument("--modes", default="timeout,reset,late")
+    parser.add_argument("--only", default="", help="programs with one of these names, as pytest's -k")
+    parser.add_argument("--clients", default="clients", help="their environment in .servers")
+    options = parser.parse_args(arguments)
+    server = Server()
+    wrong = 0
+    try:
+        for kind in ("doubles", "sound"):
+            report, names = judge(kind, server.url, options.modes, options.only, options.clients)
+            print(f"{kind}: {len(names)} programs")
+            for name in names:
+                modes = modes_of(report, "doubles", name)
+                others = modes_of(report, "repeats", name)
+                is_right = bool(modes) == (kind == "doubles")
+                wrong += not is_right
+                verdict = f"twice ({modes})" if modes else f"once ({others})" if others else "once"
+                print(f"  {'ok   ' if is_right else 'WRONG'} {name:56} {verdict}")
+    finally:
+        server.stop()
+    print(f"wrong: {wrong}")
+    return 1 if wrong else 0
+
+
+def judge(
+    kind: str, url: str, modes: str, only: str, clients: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Run programs of one kind beside the clients' environment; return the report and their names."""
+    libraries = next((ROOT / ".servers" / clients / "lib").glob("python*/site-packages"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", str(PROGRAMS / f"{kind}.py"), "-rA"),
+                *("-c", str(PROGRAMS / "pytest.ini"), "--rootdir", str(PROGRAMS), "-k", only),
+                *("--lose-answers", f"--lose-answers-modes={modes}", "--lose-answers-times=99"),
+                f"--lose-answers-json={path}",
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(libraries),
+                "PYTHONWARNINGS": "ignore",
+                "LOSE_ANSWERS_POSTGRES": url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines = [line.split("::")[-1] for line in done.stdout.splitlines() if line[:6] == "PASSED"]
+        report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if " failed" in done.stdout or not report or done.returncode != bool(report["doubles"]):
+            raise RuntimeError(done.stdout[-8000:] + done.stderr)
+    return report, lines
+
+
+def modes_of(report: dict[str, Any], kind: str, name: str) -> str:
+    """Return the modes in which a program did so."""
+    modes = {each["mode"] for each in report[kind] if each["test"].endswith(f"::{name}")}
+    return ", ".join(sorted(modes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
