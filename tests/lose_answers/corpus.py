@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the programs, print a table, and return the exit status: 1 if one is judged wrongly."""
     parser = ArgumentParser(prog="python -m tests.lose_answers.corpus", description=__doc__)
     parser.add_argument("--modes", default="timeout,reset,late")
-    parser.add_argument("--only", default="", help="programs with one of these names, as pytest's -k")
+    parser.add_argument(
+        "--only", default="", help="programs with one of these names, as pytest's -k"
+    )
     parser.add_argument("--clients", default="clients", help="their environment in .servers")
     options = parser.parse_args(arguments)
     server = Server()

@@ -206,13 +206,13 @@ def effect_of(request: Request, marks: Marks) -> Effect | None:
     digest.update(_steady(KEY_FIELD.sub(rb"\1", request.body)))
     if request.size > len(request.body):
         digest.update(str(request.size).encode())
-    is_marked = _matches(title, marks.repeatable)
+    is_marked, key = _matches(title, marks.repeatable), _key_of(request)
     return Effect(
         title,
         _steady(_without_port(title).encode()).decode(),
         digest.digest(),
-        _key_of(request),
-        is_marked or (is_idempotent and not _matches(title, marks.doubles)),
+        key,
+        is_marked or (is_idempotent and not key and not _matches(title, marks.doubles)),
     )
 
 

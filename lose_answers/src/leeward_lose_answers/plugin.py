@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -67,6 +67,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(LoseAnswers(config), "lose-answers")
 
 
+class Spent(NamedTuple):
+    """Time, by the clock and of the processor, in seconds."""
+
+    seconds: float
+    cpu: float
+
+    @classmethod
+    def so_far(cls) -> Spent:
+        """Return what this process has spent."""
+        return cls(time.monotonic(), time.process_time())
+
+    def __add__(self, other: Spent) -> Spent:  # type: ignore[override]
+        return Spent(self.seconds + other.seconds, self.cpu + other.cpu)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.seconds - other.seconds, self.cpu - other.cpu)
+
+
 class LoseAnswers:
     """What one session does."""
 
@@ -82,8 +100,9 @@ class LoseAnswers:
         self._relays = Relays(self._wire)
         self._wire.open()
         self._summary = Summary()
-        self._began = time.monotonic()
-        self._spent = 0.0
+        now = Spent.so_far()
+        self._began = Spent(now.seconds - now.cpu, 0.0)  # this process is at least that old
+        self._spent = Spent(0.0, 0.0)
 
     def pytest_unconfigure(self) -> None:
         """Take the taps off."""
@@ -102,10 +121,10 @@ class LoseAnswers:
             return None
         self._relays.open()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        plain, began = Run(), time.monotonic()
+        plain, began = Run(), Spent.so_far()
         self._current = plain
         reports = runtestprotocol(item, nextitem=item.parent)
-        took = time.monotonic() - began
+        took = Spent.so_far() - began
         if plain.sends:
             self._summary.tests += 1
             if all(report.passed for report in reports):
@@ -138,7 +157,7 @@ class LoseAnswers:
 
     _current: Run | None = None
 
-    def _lose(self, item: pytest.Item, plain: Run, took: float) -> None:
+    def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
         """Run `item` once more for each mode, and again for answers that it did not get to."""
         targets = targets_of(plain)
         for mode in self._modes:
@@ -156,17 +175,18 @@ class LoseAnswers:
                 untried = run.untried
             self._summary.leave_out(item.nodeid, mode, untried)
 
-    def _has_time_for(self, took: float) -> bool:
-        allowed = self._config.getoption("lose_answers_times") - 1
-        suite = time.monotonic() - self._began - self._spent
-        return self._spent + took <= allowed * suite
+    def _has_time_for(self, took: Spent) -> bool:
+        times = self._config.getoption("lose_answers_times") - 1
+        suite = Spent.so_far() - self._began - self._spent
+        needed = self._spent + took
+        return needed.seconds <= times * suite.seconds and needed.cpu <= times * suite.cpu
 
     def _run_again(self, item: pytest.Item, run: Run) -> Run:
-        began = time.monotonic()
+        began = Spent.so_far()
         self._current = run
         runtestprotocol(item, log=False, nextitem=item.parent)
         self._summary.runs += 1
-        self._spent += time.monotonic() - began
+        self._spent += Spent.so_far() - began
         return run
 
     def _note(self, item: pytest.Item, plain: Run, run: Run) -> None:

@@ -136,23 +136,24 @@ class Summary:
 
 def lines_of(summary: Summary) -> Iterator[str]:
     """Yield the summary for a terminal."""
-    for number, (finding, modes) in enumerate(_merged(summary.doubles), 1):
-        yield f"{number}. {finding.effect} was sent {finding.sent} times, not {finding.usual}"
-        yield f"   test        {finding.test}"
+    for number, (finding, modes, effects, tests) in enumerate(_grouped(summary.doubles), 1):
+        times = f"was sent {finding.sent} times, not {finding.usual}"
+        yield f"{number}. {finding.effect}{_more(effects)} {times}"
+        yield f"   test        {finding.test}{_more(tests)}"
         yield f"   first sent  {finding.first}"
         cause = f" (to {finding.cause})" if finding.cause else ""
         yield f"   lost        {'; or '.join(LOSSES[mode] for mode in modes)}{cause}"
-        loop = f", {finding.loop}" if finding.loop else ""
-        yield f"   sent again  {finding.again}, by {finding.by}{loop}"
+        yield f"   sent again  {finding.again}, by {finding.by}{f', {finding.loop}' * bool(finding.loop)}"
         if finding.note:
             yield f"   note        {finding.note}"
-    for finding, modes in _merged(summary.repeats):
-        yield f"{REASONS[finding.kind]}: {finding.effect}, by {finding.by} ({', '.join(modes)})"
-        yield f"   {finding.test}"
-    doubles = len(_merged(summary.doubles))
+    for finding, modes, effects, tests in _grouped(summary.repeats):
+        effect = f"{finding.effect}{_more(effects)}"
+        yield f"{REASONS[finding.kind]}: {effect}, by {finding.by} ({', '.join(modes)})"
+        yield f"   {finding.test}{_more(tests)}"
+    doubles = len({(finding.test, finding.effect, finding.first) for finding in summary.doubles})
     yield (
-        f"{doubles or 'no'} effect{'s' * (doubles != 1)} sent twice; {summary.tests} tests sent "
-        f"effects, {summary.lost} answers were lost in {summary.runs} more runs"
+        f"{doubles or 'no'} effect{'s' * (doubles != 1)} sent twice; {summary.tests} "
+        f"tests sent effects, {summary.lost} answers were lost in {summary.runs} more runs"
     )
     if summary.left_out:
         yield (
@@ -166,33 +167,51 @@ def lines_of(summary: Summary) -> Iterator[str]:
 
 def page_of(summary: Summary) -> str:
     """Return a page that needs nothing else, with a picture of who retried what."""
-    doubles = _merged(summary.doubles)
+    doubles = _grouped(summary.doubles)
     shown = [
-        f"<section><h2>{number}. {escape(finding.effect)}</h2>{_picture(finding, modes)}"
-        f"<p>{escape(finding.test)}. {escape(finding.note)}</p></section>"
-        for number, (finding, modes) in enumerate(doubles, 1)
+        f"<section><h2>{number}. {escape(group.finding.effect)}{_more(group.effects)}</h2>"
+        f"{_picture(group.finding, group.modes)}"
+        f"<p>{escape(group.finding.test)}{_more(group.tests)}. {escape(group.finding.note)}</p>"
+        "</section>"
+        for number, group in enumerate(doubles, 1)
     ]
     harmless = [
-        f"<li>{escape(finding.effect)}: {REASONS[finding.kind]}, by {escape(finding.by)}. "
-        f"<small>{escape(finding.test)}</small></li>"
-        for finding, _ in _merged(summary.repeats)
+        f"<li>{escape(group.finding.effect)}{_more(group.effects)}: {REASONS[group.finding.kind]}, "
+        f"by {escape(group.finding.by)}. <small>{escape(group.finding.test)}</small></li>"
+        for group in _grouped(summary.repeats)
     ]
     return _PAGE.format(
-        title=f"{len(doubles)} effects sent twice",
-        overview=_overview([finding for finding, _ in doubles]),
+        title="Effects that were sent twice",
+        overview=_overview(doubles),
         sections="".join(shown),
         harmless=f"<h2>Repeated without harm</h2><ul>{''.join(harmless)}</ul>" * bool(harmless),
         words="\n".join(escape(line) for line in lines_of(summary)),
     )
 
 
-def _merged(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
-    """Return findings that differ in their mode only as one, with these modes."""
-    merged: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
+class Group(NamedTuple):
+    """Findings of one pair of lines; `finding` is the first."""
+
+    finding: Finding
+    modes: list[str]
+    effects: list[str]
+    tests: list[str]
+
+
+def _grouped(findings: Sequence[Finding]) -> list[Group]:
+    """Return the findings by the lines that sent first and again."""
+    groups: dict[tuple[str, ...], Group] = {}
     for each in findings:
-        key = each.test, each.kind, each.effect, each.first, each.again, each.by
-        merged.setdefault(key, (each, []))[1].append(each.mode)
-    return [(finding, list(dict.fromkeys(modes))) for finding, modes in merged.values()]
+        key = each.kind, each.first, each.again, each.by, each.loop
+        group = groups.setdefault(key, Group(each, [], [], []))
+        group.modes.extend({each.mode} - {*group.modes})
+        group.effects.extend({each.effect} - {*group.effects})
+        group.tests.extend({each.test} - {*group.tests})
+    return list(groups.values())
+
+
+def _more(values: Sequence[str]) -> str:
+    return f" (and {len(values) - 1} more)" if values[1:] else ""
 
 
 def _retrier_of(line: Line | None) -> str:
@@ -201,27 +220,24 @@ def _retrier_of(line: Line | None) -> str:
     return f"the retry of {line.package}" if line.package else "the program itself"
 
 
-def _overview(findings: Sequence[Finding]) -> str:
+def _overview(groups: Sequence[Group]) -> str:
     """Return a drawing of who retried (left) what (right)."""
-    ways = Counter((finding.by, finding.effect) for finding in findings)
+    ways = Counter(
+        (group.finding.by, f"{group.finding.effect}{_more(group.effects)}") for group in groups
+    )
     who = list(dict.fromkeys(by for by, _ in ways))
     what = list(dict.fromkeys(effect for _, effect in ways))
-    height = 34 * max(len(who), len(what)) + 10
-    parts = [
-        f'<text x="300" y="{34 * row + 27}" class="end">{escape(by)}</text>'
-        for row, by in enumerate(who)
-    ]
-    parts += [
-        f'<text x="520" y="{34 * row + 27}">{escape(effect)}</text>'
-        for row, effect in enumerate(what)
-    ]
+    parts = [f'<text x="300" y="{34 * row + 27}" class="end">{escape(name)}</text>'
+             for row, name in enumerate(who)]  # fmt: skip
+    parts += [f'<text x="520" y="{34 * row + 27}">{escape(name)}</text>'
+              for row, name in enumerate(what)]  # fmt: skip
     for (by, effect), count in ways.items():
         start, end = 34 * who.index(by) + 22, 34 * what.index(effect) + 22
         parts.append(
             f'<path class="again" stroke-width="{1 + min(count, 8)}" '
-            f'd="M310 {start} C410 {start} 410 {end} 510 {end}"/>'
+            f'd="M310 {start}C410 {start} 410 {end} 510 {end}"/>'
         )
-    return f'<svg viewBox="0 0 960 {height}" role="img" aria-label="who retried what">{"".join(parts)}</svg>'
+    return _svg(34 * max(len(who), len(what)) + 10, "who retried what", parts)
 
 
 def _picture(finding: Finding, modes: Sequence[str]) -> str:
@@ -244,7 +260,12 @@ def _picture(finding: Finding, modes: Sequence[str]) -> str:
             f'<text x="480" y="{y - 8}" class="middle">{escape(text)}</text>'
         )
     parts.append('<path class="loop" d="M190 74C150 84 150 136 188 148"/>')
-    return f'<svg viewBox="0 0 960 190" role="img" aria-label="{escape(finding.effect)}">{"".join(parts)}</svg>'
+    return _svg(190, finding.effect, parts)
+
+
+def _svg(height: int, label: str, parts: Sequence[str]) -> str:
+    shown = "".join(parts)
+    return f'<svg viewBox="0 0 960 {height}" role="img" aria-label="{escape(label)}">{shown}</svg>'
 
 
 _PAGE: Final = """<!doctype html>
