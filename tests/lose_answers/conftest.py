@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,11 +82,12 @@ def run_suite(tmp_path: Path) -> Callable[..., Seen]:
         path = tmp_path / "seen.json"
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+                *(sys.executable, "-m", "pytest", "-p", "leeward_lose_answers.plugin"),
                 *("--lose-answers", "--lose-answers-times=99", f"--lose-answers-json={path}"),
                 *options,
             ],
             cwd=tmp_path,
+            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             text=True,
             check=False,

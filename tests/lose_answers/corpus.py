@@ -31,59 +31,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", default="clients", help="their environment in .servers")
     options = parser.parse_args(arguments)
     server = Server()
-    wrong = 0
     try:
-        for kind in ("doubles", "sound"):
-            report, names = judge(kind, server.url, options.modes, options.only, options.clients)
-            print(f"{kind}: {len(names)} programs")
-            for name in names:
-                modes = modes_of(report, "doubles", name)
-                others = modes_of(report, "repeats", name)
-                is_right = bool(modes) == (kind == "doubles")
-                wrong += not is_right
-                verdict = f"twice ({modes})" if modes else f"once ({others})" if others else "once"
-                print(f"  {'ok   ' if is_right else 'WRONG'} {name:56} {verdict}")
+        report, names = judge(server.url, options.modes, options.only, options.clients)
     finally:
         server.stop()
-    print(f"wrong: {wrong}")
+    wrong = 0
+    for name in names:
+        modes, others = (modes_of(report, kind, name) for kind in ("doubles", "repeats"))
+        is_right = bool(modes) == name.startswith("doubles.py")
+        wrong += not is_right
+        verdict = f"twice ({modes})" if modes else f"once ({others})" if others else "once"
+        print(f"{'ok   ' if is_right else 'WRONG'} {name:68} {verdict}")
+    print(f"programs: {len(names)}; wrong: {wrong}")
     return 1 if wrong else 0
 
 
-def judge(
-    kind: str, url: str, modes: str, only: str, clients: str
-) -> tuple[dict[str, Any], list[str]]:
-    """Run programs of one kind beside the clients' environment; return the report and their names."""
+def judge(url: str, modes: str, only: str, clients: str) -> tuple[dict[str, Any], list[str]]:
+    """Run the programs beside the clients' environment; return the report, and their names.
+
+    Raises:
+        RuntimeError: one fails without a loss, or the exit status is wrong.
+    """
     libraries = next((ROOT / ".servers" / clients / "lib").glob("python*/site-packages"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", str(PROGRAMS / f"{kind}.py"), "-rA"),
+                *(sys.executable, "-m", "pytest", "-p", "leeward_lose_answers.plugin", "-rA"),
                 *("-c", str(PROGRAMS / "pytest.ini"), "--rootdir", str(PROGRAMS), "-k", only),
                 *("--lose-answers", f"--lose-answers-modes={modes}", "--lose-answers-times=99"),
                 f"--lose-answers-json={path}",
+                *(str(PROGRAMS / f"{kind}.py") for kind in ("doubles", "sound")),
             ],
             cwd=ROOT,
             env={
                 **os.environ,
                 "PYTHONPATH": str(libraries),
                 "PYTHONWARNINGS": "ignore",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 "LOSE_ANSWERS_POSTGRES": url,
             },
             capture_output=True,
             text=True,
             check=False,
         )
-        lines = [line.split("::")[-1] for line in done.stdout.splitlines() if line[:6] == "PASSED"]
         report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if " failed" in done.stdout or not report or done.returncode != bool(report["doubles"]):
-            raise RuntimeError(done.stdout[-8000:] + done.stderr)
-    return report, lines
+    names = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("PASSED")]
+    if " failed" in done.stdout or not report or done.returncode != bool(report["doubles"]):
+        raise RuntimeError(done.stdout[-8000:] + done.stderr)
+    return report, names
 
 
 def modes_of(report: dict[str, Any], kind: str, name: str) -> str:
     """Return the modes in which a program did so."""
-    modes = {each["mode"] for each in report[kind] if each["test"].endswith(f"::{name}")}
+    modes = {each["mode"] for each in report[kind] if each["test"] == name}
     return ", ".join(sorted(modes))
 
 

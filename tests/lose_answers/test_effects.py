@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from leeward_contract_tests.rows import each_row
 from leeward_lose_answers.effects import Effect, Marks, RequestReader, effect_of
 from leeward_lose_answers.postgres import Transaction
@@ -25,7 +26,8 @@ def test_requests_are_read_however_they_are_cut() -> None:
     """Bytes one by one, bodies by length and in chunks, several requests on a connection."""
     sent = (
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
-        b"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\nT: 1\r\n\r\n"
+        b"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2;x=y\r\nab\r\n1\r\nc\r\n0\r\nT: 1\r\n\r\n"
         b"GET /c HTTP/1.1\r\n\r\n"
     )
     reader = RequestReader()

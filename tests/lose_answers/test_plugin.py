@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.lose_answers import corpus
 from tests.lose_answers.conftest import Seen
 
@@ -135,7 +136,7 @@ def test_many(bank):
 
 def test_workers_hand_over_what_they_saw(run_suite: Suite) -> None:
     """With pytest-xdist the summary, the file and the exit status are those of all workers."""
-    seen = run_suite(TWO, "-n", "2")
+    seen = run_suite(TWO, "-p", "xdist", "-n", "2")
     assert seen.status == 1, seen.output
     assert seen.report["tests"] == 2
     assert "1 effect sent twice" in seen.output

@@ -103,6 +103,8 @@ class LoseAnswers:
         now = Spent.so_far()
         self._began = Spent(now.seconds - now.cpu, 0.0)  # this process is at least that old
         self._spent = Spent(0.0, 0.0)
+        self._loses_since = self._began
+        self._current: Run | None = None
 
     def pytest_unconfigure(self) -> None:
         """Take the taps off."""
@@ -113,23 +115,22 @@ class LoseAnswers:
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        """Run a test, and again for each answer to lose.
-
-        Until the last run, fixtures of modules and sessions stay: the next test is "in" its parent.
-        """
+        """Run a test, and again for answers to lose."""
         if not isinstance(item, pytest.Function) or item.get_closest_marker("keep_answers"):
             return None
         self._relays.open()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         plain, began = Run(), Spent.so_far()
         self._current = plain
-        reports = runtestprotocol(item, nextitem=item.parent)
+        reports = runtestprotocol(item, nextitem=_parent_of(item))
         took = Spent.so_far() - began
         if plain.sends:
             self._summary.tests += 1
             if all(report.passed for report in reports):
+                self._loses_since = Spent.so_far()
                 with _apart():
                     self._lose(item, plain, took)
+                self._spent += Spent.so_far() - self._loses_since
         self._current = None
         if nextitem is None or nextitem.parent is not item.parent:
             self._tear_down(item, nextitem)
@@ -141,9 +142,9 @@ class LoseAnswers:
         """End the fixtures that only tests before `nextitem` use."""
         state = item.session._setupstate  # noqa: SLF001
         call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
-        report = item.ihook.pytest_runtest_makereport(item=item, call=call)
-        if report.failed:
-            item.ihook.pytest_runtest_logreport(report=report)
+        if call.excinfo is not None:
+            failure = pytest.TestReport.from_item_and_call(item, call)
+            item.ihook.pytest_runtest_logreport(report=failure)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Iterator[None]:
@@ -154,8 +155,6 @@ class LoseAnswers:
         finally:
             self._wire.run = None
             stacks.forget_origins()
-
-    _current: Run | None = None
 
     def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
         """Run `item` once more for each mode, and again for answers that it did not get to."""
@@ -176,17 +175,16 @@ class LoseAnswers:
             self._summary.leave_out(item.nodeid, mode, untried)
 
     def _has_time_for(self, took: Spent) -> bool:
-        times = self._config.getoption("lose_answers_times") - 1
-        suite = Spent.so_far() - self._began - self._spent
-        needed = self._spent + took
+        times = float(self._config.getoption("lose_answers_times")) - 1
+        now = Spent.so_far()
+        spent = self._spent + (now - self._loses_since)
+        needed, suite = spent + took, now - self._began - spent
         return needed.seconds <= times * suite.seconds and needed.cpu <= times * suite.cpu
 
     def _run_again(self, item: pytest.Item, run: Run) -> Run:
-        began = Spent.so_far()
         self._current = run
-        runtestprotocol(item, log=False, nextitem=item.parent)
+        runtestprotocol(item, log=False, nextitem=_parent_of(item))
         self._summary.runs += 1
-        self._spent += Spent.so_far() - began
         return run
 
     def _note(self, item: pytest.Item, plain: Run, run: Run) -> None:
@@ -230,15 +228,24 @@ class LoseAnswers:
             terminalreporter.write_line(line)
 
 
+def _parent_of(item: pytest.Item) -> Any:
+    """Return the collector of `item`: as "next item" it keeps all fixtures but the item's own."""
+    return item.parent
+
+
 def _counts(run: Run) -> Counter[bytes]:
     return Counter(send.effect.fingerprint for send in run.sends)
+
+
+def _ignore(_: object) -> None:
+    """Do nothing."""
 
 
 @contextmanager
 def _apart() -> Iterator[None]:
     """Keep warnings and errors of threads from the suite's own results."""
     hooks = sys.unraisablehook, threading.excepthook
-    sys.unraisablehook = threading.excepthook = lambda _: None
+    sys.unraisablehook, threading.excepthook = _ignore, _ignore
     try:
         with warnings.catch_warnings(record=True):
             yield

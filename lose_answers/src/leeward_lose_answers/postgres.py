@@ -1,8 +1,8 @@
 """What psycopg sends: libpq opens its own sockets, so its connections go through a relay here.
 
-The relay reads the frontend/backend protocol, version 3 (PostgreSQL's manual, "Message Flow"). What
-may be lost is the answer that ends a transaction which wrote: before it, nothing had happened. libpq
-has no timeout for an answer, so a lost answer is a reset connection in each mode.
+The relay reads the frontend/backend protocol, version 3 (PostgreSQL's manual, "Message Flow").
+What may be lost is the answer that ends a transaction which wrote: before it, nothing has happened.
+libpq has no timeout for an answer, so a lost answer is a reset connection in each mode.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class Relays:
 
     def open(self) -> None:
         """Lead psycopg's connections here, once it is imported."""
-        psycopg = sys.modules.get("psycopg")
+        psycopg: Any = sys.modules.get("psycopg")
         if self._undo or not hasattr(psycopg, "AsyncConnection"):
             return
         generators = sys.modules["psycopg.generators"]
@@ -262,7 +262,7 @@ class Relays:
         def wait_noted(connection: Any, *args: Any, **kwargs: Any) -> Any:
             run = self._wire.run
             if run is not None and (port := self._port_of(connection)):
-                loop = asyncio._get_running_loop()  # noqa: SLF001
+                loop = stacks.running_loop()
                 stack = stacks.stack_here(keep=run.keeps_frames)
                 self._origins[port] = Origin(stack, threading.get_ident(), loop)
             return wait(connection, *args, **kwargs)

@@ -143,7 +143,8 @@ def lines_of(summary: Summary) -> Iterator[str]:
         yield f"   first sent  {finding.first}"
         cause = f" (to {finding.cause})" if finding.cause else ""
         yield f"   lost        {'; or '.join(LOSSES[mode] for mode in modes)}{cause}"
-        yield f"   sent again  {finding.again}, by {finding.by}{f', {finding.loop}' * bool(finding.loop)}"
+        loop = f", {finding.loop}" if finding.loop else ""
+        yield f"   sent again  {finding.again}, by {finding.by}{loop}"
         if finding.note:
             yield f"   note        {finding.note}"
     for finding, modes, effects, tests in _grouped(summary.repeats):
@@ -254,9 +255,9 @@ def _picture(finding: Finding, modes: Sequence[str]) -> str:
         f'<text x="180" y="155" class="end">{escape(finding.loop)}</text>',
     ]
     for kind, y, text in arrows:
-        start, end = (762, 480) if kind == "lost" else (190, 762)
+        way = f"M762 {y}H480" if kind == "lost" else f"M190 {y}H762m-8 -4l8 4l-8 4"
         parts.append(
-            f'<path class="{kind}" marker-end="url(#{kind})" d="M{start} {y}H{end}"/>'
+            f'<path class="{kind}" d="{way}"/>'
             f'<text x="480" y="{y - 8}" class="middle">{escape(text)}</text>'
         )
     parts.append('<path class="loop" d="M190 74C150 84 150 136 188 148"/>')
@@ -272,18 +273,19 @@ _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; --again: light-dark(#b3261e, #ff8a80); --line: GrayText }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-svg {{ width: 100%; font-size: 14px }} text {{ fill: CanvasText }} path {{ fill: none; stroke: var(--line) }}
-.end {{ text-anchor: end }} .middle {{ text-anchor: middle }} .lost {{ stroke-dasharray: 6 4 }}
-.sent, .lost, .again {{ stroke-width: 2 }} .again, .loop {{ stroke: var(--again) }}
-h2 {{ overflow-wrap: anywhere }} pre {{ overflow-x: auto }}
+:root {{ color-scheme: light dark; --again: light-dark(#b3261e, #ff8a80) }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
+  max-width: 60rem; padding: 0 1rem }}
+svg {{ width: 100%; font-size: 14px }}
+text {{ fill: CanvasText }}
+path {{ fill: none; stroke: GrayText; stroke-width: 2 }}
+.end {{ text-anchor: end }}
+.middle {{ text-anchor: middle }}
+.lost {{ stroke-dasharray: 6 4 }}
+.again, .loop {{ stroke: var(--again) }}
+h2 {{ overflow-wrap: anywhere }}
+pre {{ overflow-x: auto }}
 </style>
-<svg width="0" height="0" style="position: absolute"><defs>
-<marker id="sent" orient="auto" markerWidth="8" markerHeight="8" refX="7" refY="4"><path d="M0 0L8 4L0 8"/></marker>
-<marker id="again" orient="auto" markerWidth="8" markerHeight="8" refX="7" refY="4"><path class="again" d="M0 0L8 4L0 8"/></marker>
-<marker id="lost" orient="auto" markerWidth="10" markerHeight="10" refX="5" refY="5"><path d="M1 1L9 9M1 9L9 1"/></marker>
-</defs></svg>
 <h1>{title}</h1>
 <h2>Who retried what</h2>{overview}
 {sections}{harmless}

@@ -1,4 +1,4 @@
-"""What one run of a test sent, which answers it loses, and what it sent more than without a loss."""
+"""What a run of a test sent, which answers it loses, and what it sent more than without a loss."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Send:
     is_lost: bool = False
     status: int | None = None
     thread: int = field(default_factory=threading.get_ident)
-    loop: asyncio.AbstractEventLoop | None = field(default_factory=asyncio._get_running_loop)
+    loop: asyncio.AbstractEventLoop | None = field(default_factory=stacks.running_loop)
 
     @property
     def site(self) -> Site:

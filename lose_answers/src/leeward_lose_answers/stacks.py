@@ -50,9 +50,10 @@ _ORIGINS: WeakKeyDictionary[asyncio.Task[object], Stack] = WeakKeyDictionary()
 
 
 def stack_from(frame: FrameType | None, *, keep: bool) -> Stack:
-    """Return the lines from `frame` outwards, and from where its task was made.
+    """Return the lines from `frame` outwards.
 
     Args:
+        frame: the innermost.
         keep: keep the frames themselves, which keeps the variables of these functions alive.
     """
     lines: list[Line] = []
@@ -67,10 +68,15 @@ def stack_from(frame: FrameType | None, *, keep: bool) -> Stack:
     return lines
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, or None."""
+    return asyncio._get_running_loop()  # noqa: SLF001
+
+
 def stack_here(*, keep: bool) -> Stack:
     """Return the lines that lead to the caller, across the tasks that led here."""
-    running = asyncio._get_running_loop()  # noqa: SLF001
-    task = asyncio.current_task(running) if running else None
+    loop = running_loop()
+    task = asyncio.current_task(loop) if loop else None
     origin = _ORIGINS.get(task) if task else None
     lines = stack_from(sys._getframe(1), keep=keep)  # noqa: SLF001
     if origin is None:

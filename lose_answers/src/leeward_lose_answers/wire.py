@@ -6,7 +6,6 @@ client. An answer is lost when its first bytes are here: then the server has don
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import selectors
 import socket
@@ -14,7 +13,7 @@ import ssl
 import threading
 import time
 from asyncio.base_events import BaseEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import Any, Final
@@ -31,7 +30,7 @@ IDLE: Final = 0.05
 NAP: Final = 0.005
 """Seconds that ``time.sleep`` takes at most then, in the thread whose answer was lost."""
 
-HANDSHAKE: Final = b"\x16"
+HANDSHAKE: Final = 0x16
 """The type of the record with which TLS begins: RFC 8446, 5.1."""
 
 TLS_RECORDS: Final = range(0x14, 0x18)
@@ -64,10 +63,8 @@ class Connection:
         run = self._wire.run
         if run is None or not data:
             return
-        if data[0] == HANDSHAKE[0]:
+        if data[0] == HANDSHAKE:
             run.wait_for(self)
-        if self._reader.is_opaque:
-            return
         if self._reader.is_idle:
             self._stack = stacks.stack_here(keep=run.keeps_frames)
         for request in self._reader.feed(data):
@@ -118,7 +115,7 @@ class Wire:
 
     def open(self) -> None:
         """Put the taps on."""
-        for owner, name, tap in (
+        taps: Sequence[tuple[Any, str, Callable[..., Any]]] = (
             (socket.socket, "accept", self._accept),
             (socket.socket, "send", self._send),
             (socket.socket, "sendall", self._send),
@@ -128,9 +125,10 @@ class Wire:
             (ssl.SSLObject, "write", self._send),
             (ssl.SSLObject, "do_handshake", self._shake_hands),
             (BaseEventLoop, "time", self._time),
-        ):
+        )
+        for owner, name, tap in taps:
             self._put(owner, name, _tapped(getattr(owner, name), tap))
-        for owner, name, tap in (
+        taps = (
             (socket.socket, "recv", self._receive),
             (socket.socket, "recv_into", self._receive_into),
             (ssl.SSLSocket, "read", self._read),
@@ -138,7 +136,8 @@ class Wire:
             (selectors.DefaultSelector, "select", self._select),
             (BaseEventLoop, "create_task", self._create_task),
             (time, "sleep", self._sleep),
-        ):
+        )
+        for owner, name, tap in taps:
             self._put(owner, name, self._tapped_in_runs(getattr(owner, name), tap))
         create = ssl.SSLObject._create.__func__  # type: ignore[attr-defined]  # noqa: SLF001
         self._put(ssl.SSLObject, "_create", classmethod(_tapped(create, self._create_in_memory)))
@@ -208,7 +207,7 @@ class Wire:
             if connection and connection.carrier is None and channel in self._outgoing:
                 hello = self._outgoing[channel].read()
                 self._outgoing[channel].write(hello)
-                if hello[:1] == HANDSHAKE:
+                if hello and hello[0] == HANDSHAKE:
                     self._hellos[hello[:64]] = connection
 
     # Out
@@ -236,7 +235,7 @@ class Wire:
         return self._send(send, sock, b"".join(buffers), *args)
 
     def _note(self, channel: Any, connection: Connection, data: memoryview) -> None:
-        if data[:1] == HANDSHAKE and (above := self._hellos.pop(bytes(data[:64]), None)):
+        if data and data[0] == HANDSHAKE and (above := self._hellos.pop(bytes(data[:64]), None)):
             above.carrier = channel, connection
         connection.sent(data)
 
@@ -277,6 +276,8 @@ class Wire:
 
         Args:
             channel: where it is read.
+            size: bytes to read at most.
+            buffer: where they are put, or None if they are returned.
             read: returns bytes, or the number of those that it put into `buffer`.
         """
         connection = self._connection_of(channel)
@@ -310,7 +311,7 @@ class Wire:
             return ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "nothing to read")
         if connection.fate == "reset":
             return ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-        if not _blocks(channel) and asyncio._get_running_loop():  # noqa: SLF001
+        if not _blocks(channel) and stacks.running_loop():
             self._silent[channel.fileno()] = channel
             return BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         return TimeoutError("timed out")
@@ -329,7 +330,7 @@ class Wire:
         self, original: Callable[..., Any], selector: Any, timeout: float | None = None
     ) -> Any:
         """Wait for events; jump to the next timer of a hurried loop that has none."""
-        loop, run = asyncio._get_running_loop(), self.run  # noqa: SLF001
+        loop, run = stacks.running_loop(), self.run
         if run is None or loop not in run.loops or getattr(loop, "_selector", 0) is not selector:
             return original(selector, timeout)
         events = original(selector, IDLE if timeout is None else min(timeout, IDLE))

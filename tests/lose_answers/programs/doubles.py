@@ -17,7 +17,6 @@ from typing import Any
 import aiohttp
 import backoff
 import httpx
-import openai
 import psycopg
 import requests
 import stamina
@@ -65,6 +64,8 @@ def test_tenacity_httpx_tasks(shop: str) -> None:
 
 def test_openai(shop: str) -> None:
     """OpenAI's client calls again by itself."""
+    import openai  # takes longer than all others
+
     with openai.OpenAI(api_key="k", base_url=shop, max_retries=2) as client:
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
 
