@@ -41,9 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_right = bool(modes) == name.startswith("doubles.py")
         wrong += not is_right
         verdict = f"twice ({modes})" if modes else f"once ({others})" if others else "once"
-        print(f"{'ok   ' if is_right else 'WRONG'} {name:68} {verdict}")
-    print(f"programs: {len(names)}; wrong: {wrong}")
-    return 1 if wrong else 0
+        print(f"{'ok   ' if is_right else 'WRONG'} {name:66} {verdict}")
+    left_out = sum(report["left_out"].values())
+    print(f"programs: {len(names)}; answers lost: {report['lost']}, not lost: {left_out}")
+    print(f"wrong: {wrong}")
+    return 1 if wrong or left_out else 0
 
 
 def judge(url: str, modes: str, only: str, clients: str) -> tuple[dict[str, Any], list[str]]:
@@ -76,10 +78,10 @@ def judge(url: str, modes: str, only: str, clients: str) -> tuple[dict[str, Any]
             check=False,
         )
         report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    names = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("PASSED")]
+    passed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("PASSED")]
     if " failed" in done.stdout or not report or done.returncode != bool(report["doubles"]):
         raise RuntimeError(done.stdout[-8000:] + done.stderr)
-    return report, names
+    return report, [path.rpartition("/")[2] for path in passed]
 
 
 def modes_of(report: dict[str, Any], kind: str, name: str) -> str:
