@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -22,6 +22,9 @@ from leeward_lose_answers.postgres import Relays
 from leeward_lose_answers.report import Finding, Summary
 from leeward_lose_answers.runs import MODES, Run, Target, compare, targets_of
 from leeward_lose_answers.wire import Wire
+
+SHARE: Final = 0.85
+"""Of the time that is allowed, what is planned: the taps take some of the rest, and runs vary."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -175,7 +178,7 @@ class LoseAnswers:
             self._summary.leave_out(item.nodeid, mode, untried)
 
     def _has_time_for(self, took: Spent) -> bool:
-        times = float(self._config.getoption("lose_answers_times")) - 1
+        times = (float(self._config.getoption("lose_answers_times")) - 1) * SHARE
         now = Spent.so_far()
         spent = self._spent + (now - self._loses_since)
         needed, suite = spent + took, now - self._began - spent

@@ -235,12 +235,12 @@ class Relays:
         connect = generators.connect
 
         @wraps(connect)
-        def connect_relayed(conninfo: str, *args: Any, **kwargs: Any) -> Any:
-            return connect(self._relayed(conninfo), *args, **kwargs)
+        def connect_to_relay(conninfo: str, *args: Any, **kwargs: Any) -> Any:
+            return connect(self._lead_to_relay(conninfo), *args, **kwargs)
 
-        self._put(generators, "connect", connect_relayed)
+        self._put(generators, "connect", connect_to_relay)
         for owner in (psycopg.Connection, psycopg.AsyncConnection):
-            self._put(owner, "wait", self._noting(owner.wait))
+            self._put(owner, "wait", self._note_waits(owner.wait))
 
     def close(self) -> None:
         """Leave psycopg alone again."""
@@ -255,11 +255,11 @@ class Relays:
         self._undo.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
-    def _noting(self, wait: Any) -> Any:
+    def _note_waits(self, wait: Any) -> Any:
         """Return `wait` of a connection, which notes first who waits."""
 
         @wraps(wait)
-        def wait_noted(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        def note_and_wait(connection: Any, *args: Any, **kwargs: Any) -> Any:
             run = self._wire.run
             if run is not None and (port := self._port_of(connection)):
                 loop = stacks.running_loop()
@@ -267,7 +267,7 @@ class Relays:
                 self._origins[port] = Origin(stack, threading.get_ident(), loop)
             return wait(connection, *args, **kwargs)
 
-        return wait_noted
+        return note_and_wait
 
     def _port_of(self, connection: Any) -> int:
         if connection not in self._local_ports:
@@ -278,7 +278,7 @@ class Relays:
             self._local_ports[connection] = name[1] if isinstance(name, tuple) else 0
         return self._local_ports[connection]
 
-    def _relayed(self, conninfo: str) -> str:
+    def _lead_to_relay(self, conninfo: str) -> str:
         """Return `conninfo` with the address of a relay instead of its server's."""
         module = sys.modules["psycopg.conninfo"]
         options = sys.modules["psycopg.pq"].Conninfo.get_defaults()

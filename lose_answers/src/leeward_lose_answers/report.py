@@ -136,7 +136,7 @@ class Summary:
 
 def lines_of(summary: Summary) -> Iterator[str]:
     """Yield the summary for a terminal."""
-    for number, (finding, modes, effects, tests) in enumerate(_grouped(summary.doubles), 1):
+    for number, (finding, modes, effects, tests) in enumerate(_groups_of(summary.doubles), 1):
         times = f"was sent {finding.sent} times, not {finding.usual}"
         yield f"{number}. {finding.effect}{_more(effects)} {times}"
         yield f"   test        {finding.test}{_more(tests)}"
@@ -147,7 +147,7 @@ def lines_of(summary: Summary) -> Iterator[str]:
         yield f"   sent again  {finding.again}, by {finding.by}{loop}"
         if finding.note:
             yield f"   note        {finding.note}"
-    for finding, modes, effects, tests in _grouped(summary.repeats):
+    for finding, modes, effects, tests in _groups_of(summary.repeats):
         effect = f"{finding.effect}{_more(effects)}"
         yield f"{REASONS[finding.kind]}: {effect}, by {finding.by} ({', '.join(modes)})"
         yield f"   {finding.test}{_more(tests)}"
@@ -168,7 +168,7 @@ def lines_of(summary: Summary) -> Iterator[str]:
 
 def page_of(summary: Summary) -> str:
     """Return a page that needs nothing else, with a picture of who retried what."""
-    doubles = _grouped(summary.doubles)
+    doubles = _groups_of(summary.doubles)
     shown = [
         f"<section><h2>{number}. {escape(group.finding.effect)}{_more(group.effects)}</h2>"
         f"{_picture(group.finding, group.modes)}"
@@ -179,7 +179,7 @@ def page_of(summary: Summary) -> str:
     harmless = [
         f"<li>{escape(group.finding.effect)}{_more(group.effects)}: {REASONS[group.finding.kind]}, "
         f"by {escape(group.finding.by)}. <small>{escape(group.finding.test)}</small></li>"
-        for group in _grouped(summary.repeats)
+        for group in _groups_of(summary.repeats)
     ]
     return _PAGE.format(
         title="Effects that were sent twice",
@@ -199,7 +199,7 @@ class Group(NamedTuple):
     tests: list[str]
 
 
-def _grouped(findings: Sequence[Finding]) -> list[Group]:
+def _groups_of(findings: Sequence[Finding]) -> list[Group]:
     """Return the findings by the lines that sent first and again."""
     groups: dict[tuple[str, ...], Group] = {}
     for each in findings:

@@ -58,7 +58,7 @@ class Connection:
         self._reader = RequestReader()
         self._stack: Stack = ()
 
-    def sent(self, data: bytes | memoryview) -> None:
+    def note_sent(self, data: bytes | memoryview) -> None:
         """Read what went out."""
         run = self._wire.run
         if run is None or not data:
@@ -127,7 +127,7 @@ class Wire:
             (BaseEventLoop, "time", self._time),
         )
         for owner, name, tap in taps:
-            self._put(owner, name, _tapped(getattr(owner, name), tap))
+            self._put(owner, name, _tap(getattr(owner, name), tap))
         taps = (
             (socket.socket, "recv", self._receive),
             (socket.socket, "recv_into", self._receive_into),
@@ -138,9 +138,9 @@ class Wire:
             (time, "sleep", self._sleep),
         )
         for owner, name, tap in taps:
-            self._put(owner, name, self._tapped_in_runs(getattr(owner, name), tap))
+            self._put(owner, name, self._tap_in_runs(getattr(owner, name), tap))
         create = ssl.SSLObject._create.__func__  # type: ignore[attr-defined]  # noqa: SLF001
-        self._put(ssl.SSLObject, "_create", classmethod(_tapped(create, self._create_in_memory)))
+        self._put(ssl.SSLObject, "_create", classmethod(_tap(create, self._create_in_memory)))
 
     def close(self) -> None:
         """Take the taps off."""
@@ -155,7 +155,7 @@ class Wire:
         self._undo.append((owner, name, vars(owner).get(name)))
         setattr(owner, name, value)
 
-    def _tapped_in_runs(
+    def _tap_in_runs(
         self, original: Callable[..., Any], tap: Callable[..., Any]
     ) -> Callable[..., Any]:
         @wraps(original)
@@ -237,7 +237,7 @@ class Wire:
     def _note(self, channel: Any, connection: Connection, data: memoryview) -> None:
         if data and data[0] == HANDSHAKE and (above := self._hellos.pop(bytes(data[:64]), None)):
             above.carrier = channel, connection
-        connection.sent(data)
+        connection.note_sent(data)
 
     # In
 
@@ -360,7 +360,7 @@ class Wire:
         original(min(seconds, NAP) if is_hurried else seconds)
 
 
-def _tapped(original: Callable[..., Any], tap: Callable[..., Any]) -> Callable[..., Any]:
+def _tap(original: Callable[..., Any], tap: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         return tap(original, *args, **kwargs)
