@@ -51,7 +51,7 @@ def test_the_sizes_hold() -> None:
     assert files <= 256
     assert sum(lines for lines, _ in clouds) <= 16_700
     assert sum(files for _, files in clouds) <= 125
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 109_500
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 112_500
 
 
 def test_a_functions_zip_stays_small() -> None:
