@@ -72,10 +72,11 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
+bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/idempotency_key/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
 vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
 vpath idempotency.txt bench
+vpath idempotency_key.txt bench
 vpath dbos.txt bench
 vpath prefect.txt bench
 vpath queues.txt bench
@@ -123,7 +124,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
-	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency bench/dbos bench/prefect bench/queues; do \
+	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency bench/idempotency_key bench/dbos bench/prefect bench/queues; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
 		python=$$(sed -n 's/^# Python //p' $$each.in); \
 		$(UV) pip compile --universal --upgrade --python-version $${python:-3.11} --generate-hashes \
