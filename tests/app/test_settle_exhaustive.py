@@ -66,6 +66,12 @@ def test_no_failure_of_the_table_makes_a_verdict_wrong(scenario: Scenario) -> No
     _check(scenario)
 
 
+@each_row("scenario", QUICK["approvals"])
+def test_nothing_runs_that_a_person_has_not_approved(scenario: Scenario) -> None:
+    """Nor what was refused, however calls, settlers and the person come between each other."""
+    _check(scenario)
+
+
 @each_row("scenario", QUICK["without a record"])
 def test_what_may_have_run_without_a_record_is_never_denied(scenario: Scenario) -> None:
     """The table was away, and the function runs then."""

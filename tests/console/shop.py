@@ -112,6 +112,14 @@ class Shop:
             self.done.append("charge")
             return f"charged {order['id']}"
 
+        @app.function(effect="keyed")
+        @idempotent(
+            table="keys", key="order.id", principal=None, name="refund",
+            approval=lambda order: f"Refund order {order['id']}?",
+        )  # fmt: skip
+        def refund(order: dict[str, str]) -> None:
+            self.done.append("refund")
+
         self._add_subscribers(app)
 
         @app.workflow("order")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from leeward import Client
+from leeward import Client, FunctionError
 from leeward.adapter import WrappingDriver
 from leeward.calls import (
     HideMessage,
@@ -185,6 +186,27 @@ def test_a_key_is_settled_by_a_click_and_an_answer(
     shop.is_well = True
     shop.leave_unknown("7")
     assert ("charge" in shop.done) is runs
+
+
+@pytest.mark.parametrize(
+    ("button", "runs"), [("Approve the call", True), ("Refuse the call", False)]
+)
+def test_a_call_that_waits_is_decided_by_a_click(
+    shop: Shop, visitor: Visitor, button: str, runs: bool
+) -> None:
+    """Who decides sees what the call is about."""
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        shop.client.invoke("refund", {"id": "7"})
+    page = visitor.get("keys?table=keys&state=waiting")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    assert "Refund order 7?" in record.page.text
+    asked = visitor.click(record, button)
+    done = visitor.click(asked, button)
+    assert f"The record is {'released' if runs else 'refused'} now." in done.page.text
+    assert [*done.page.forms] == [] or runs
+    with suppress(FunctionError):
+        shop.client.invoke("refund", {"id": "7"})
+    assert ("refund" in shop.done) is runs
 
 
 def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, visitor: Visitor) -> None:

@@ -187,6 +187,25 @@ def _decide_by_clock(loaded: LoadedRecord, claim: Claim, now: float) -> Any:
     return decide(loaded, claim, now)
 
 
+def _run_what_waits(loaded: LoadedRecord, claim: Claim, now: float) -> Any:
+    """Take a call that waits for one that is free: whoever asks twice runs."""
+    record = loaded.record
+    if record is not None and record.state is KeyState.WAITING:
+        loaded, claim = (
+            loaded._replace(record=release_record(record)),
+            claim._replace(question=None),
+        )
+    return decide(loaded, claim, now)
+
+
+def _leave_waiting(loaded: LoadedRecord | None, request: SettleRequest, now: float) -> Any:
+    """Say that nothing has run, and leave the question to be approved later."""
+    record = loaded.record if loaded is not None else None
+    if record is not None and record.state is KeyState.WAITING:
+        return KeyFinding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)
+    return examine(loaded, request, now)
+
+
 MISTAKES: Final[Mapping[str, Mistake]] = {
     "a settler only looks": Mistake(settlement, "settle_key", _look_only, "late packets"),
     "a void is not read back": Mistake(settlement, "settle_key", _void_blindly, "late packets"),
@@ -215,5 +234,9 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
         decorator, "write_end", _end_over_whatever_is_there, "late packets"
     ),
     "an end forgets the voids": Mistake(decorator, "write_end", _end_forgets_voids, "late packets"),
+    "a call that waits runs when it is made again": Mistake(
+        steps, "decide", _run_what_waits, "approvals"
+    ),
+    "a settler leaves the question open": Mistake(settling, "examine", _leave_waiting, "approvals"),
     "a void ends with a lease": Mistake(steps, "decide", _decide_by_clock, "late packets"),
 }

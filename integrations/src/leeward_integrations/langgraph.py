@@ -1,0 +1,50 @@
+"""LangGraph: tools of `once` in a `ToolNode`.
+
+```python
+ToolNode([charge], wrap_tool_call=place_call, awrap_tool_call=place_call_async)
+```
+
+The run is the thread of a checkpointer, and the place is step and index in the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp  # type: ignore[import-not-found]
+
+from leeward_integrations.once import tool_call
+
+
+def place_call(request: Any, handler: Callable[[Any], Any]) -> Any:
+    """Call a tool at its place in the graph; a `wrap_tool_call` of `ToolNode`."""
+    with _place_of(request):
+        return handler(request)
+
+
+async def place_call_async(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Do the same for coroutines; an `awrap_tool_call`."""
+    with _place_of(request):
+        return await handler(request)
+
+
+def _place_of(request: Any) -> Any:
+    config = request.runtime.config
+    facts, known = config["metadata"], config["configurable"]
+    messages = request.state
+    if not isinstance(messages, list):
+        messages = messages.get("messages", ()) if isinstance(messages, dict) else messages.messages
+    calls = [getattr(message, "tool_calls", None) for message in messages]
+    ids = [call["id"] for call in next(filter(None, reversed(calls)), ())]
+    call_id, path = request.tool_call["id"], facts["langgraph_path"]
+    return tool_call(
+        facts["langgraph_step"],
+        f"{facts['langgraph_node']}:{ids.index(call_id) if call_id in ids else path}",
+        # Without a checkpointer steps begin anew with each call of the graph.
+        run=known.get("thread_id") if known.get("__pregel_checkpointer") else None,
+        within=facts["langgraph_checkpoint_ns"].rpartition("|")[0],
+        names=request.tool_call["args"].keys(),
+        releases=(GraphBubbleUp,),
+        as_text=True,
+    )

@@ -1,0 +1,339 @@
+"""Tools of agents: one effect for each call of a run, whoever makes the call again."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextvars import copy_context
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from leeward import AsyncClient, Client
+from leeward.app.idempotency import CannotTell, Done, NotDone, effect
+from leeward.app.idempotency.record import Approval
+from leeward.cli.key_records import approve_by_hand, change_key, refuse_by_hand, scan_keys
+from leeward.errors import ConfigError, DedupUnavailable, TargetUnavailable
+from leeward.local import Local
+from leeward.testing import FakeClock, Fault, FaultyDriver
+from leeward.values import Effect
+from leeward_contract_tests.rows import each_row
+from leeward_integrations.once import (
+    NotCalledAgain,
+    agent_run,
+    call_key,
+    effect_of,
+    once,
+    tool_call,
+)
+from tests.integrations.test_lost import run_beside
+
+
+class Shop:
+    """A tool that charges, and a bank that can be asked.
+
+    Attributes:
+        charged: the keys of the charges.
+        ends: what the next calls raise: behind the charge, or before it if it proves that.
+        knows: what the bank says of a key; None to look it up.
+    """
+
+    def __init__(self, cloud: Any) -> None:
+        self.cloud, self.clock = cloud, FakeClock()
+        self.client = Client(cloud)
+        self.charged: list[str] = []
+        self.ends: list[BaseException] = []
+        self.knows: Any = None
+
+    def find(self, key: str, *_: object) -> Any:
+        """Ask the bank."""
+        if self.knows is not None:
+            return self.knows
+        return Done(f"charge {key}") if key in self.charged else NotDone()
+
+    def pay(self) -> str:
+        """Charge."""
+        end = self.ends.pop(0) if self.ends else None
+        if isinstance(end, TargetUnavailable | LookupError):
+            raise end
+        self.charged.append(call_key())
+        if end is not None:
+            raise end
+        return f"charge {self.charged[-1]}"
+
+    def tool(self, **options: Any) -> Any:
+        """Return the tool."""
+
+        def charge(order: str, note: object = None) -> str:
+            return self.pay()
+
+        given = {"table": "keys", "client": self.client, "clock": self.clock, "probe": self.find}
+        return once(**{**given, **options})(charge)
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """Return a shop whose records are in memory."""
+    shop = Shop(FaultyDriver(Local()))
+    with shop.client:
+        yield shop
+
+
+def refusal_of(call: Any) -> NotCalledAgain:
+    """Return why a call was refused."""
+    with pytest.raises(NotCalledAgain) as caught:
+        call()
+    return caught.value
+
+
+def test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same(shop: Shop) -> None:
+    """A second process makes no third."""
+    results: list[tuple[str, ...]] = []
+    for _ in range(2):
+        charge = shop.tool()
+        with agent_run("order-17"):
+            results.append((charge("17"), charge("17")))
+        with agent_run("order-18"):
+            results.append((charge("17"),))
+    assert results[:2] == results[2:]
+    assert len(shop.charged) == len(set(shop.charged)) == 3
+
+
+def test_without_a_run_nothing_runs(shop: Shop) -> None:
+    """The error names the remedy."""
+    with pytest.raises(ConfigError, match=r'with agent_run\("order-17"\)'):
+        shop.tool()("17")
+    with pytest.raises(ConfigError, match="agent_run"), tool_call(1, 0):
+        shop.tool()("17")
+    with pytest.raises(ConfigError, match="agent_run"), agent_run(""):
+        shop.tool()("17")
+    assert shop.charged == []
+
+
+def test_a_lost_answer_is_found_at_once(shop: Shop) -> None:
+    """The probe is asked before anybody hears of the failure."""
+    shop.ends = [ConnectionError()]
+    with agent_run("order-17"):
+        assert shop.tool()("17") == "charge " + shop.charged[0]
+    assert len(shop.charged) == 1
+
+
+def test_what_is_proved_not_to_have_run_is_free(shop: Shop) -> None:
+    """So retries of a library work; and so does what was declared."""
+    charge = shop.tool(probe=None, failures={LookupError: "release"})
+    with agent_run("order-17"):
+        for end in (TargetUnavailable("away"), KeyError("17")):
+            shop.ends = [end]
+            with pytest.raises(type(end)):
+                charge("17")
+            assert shop.charged == []
+        charge("17")
+    assert len(shop.charged) == 1
+
+
+def test_a_lost_request_waits_for_its_lease(shop: Shop) -> None:
+    """What was sent may still arrive; after that it runs."""
+    shop.knows = NotDone()
+    shop.ends = [TimeoutError()]
+    charge = shop.tool(lease=30.0)
+    with agent_run("order-17"):
+        error = refusal_of(lambda: charge("17"))
+        assert (error.reason, error.ran) == ("running", "maybe")
+        assert error.retry_after
+        shop.charged.clear()
+        shop.clock.advance(31)
+        charge("17")
+    assert len(shop.charged) == 1
+
+
+@pytest.mark.parametrize("turns", [[None, None], [1, 2]])
+def test_an_unknown_is_not_repeated_until_somebody_settles_it(
+    shop: Shop, turns: list[int | None]
+) -> None:
+    """The text is for a model, and names the record for a person."""
+    shop.knows = CannotTell()
+    shop.ends = [ConnectionError()]
+    charge = shop.tool()
+    with agent_run("order-17"):
+        for turn in turns:
+            with tool_call(turn, 0, names=["order"]):
+                error = refusal_of(lambda: charge("17", note=object()))
+                assert (error.reason, error.ran, error.retryable) == ("unknown", "maybe", False)
+                assert "again" not in str(error).replace("Do not call it again", "")
+                assert "leeward keys show keys" in str(error)
+        with tool_call(9, 0, names=["order"], as_text=True):
+            assert charge("17") == str(error)
+        shop.knows = None
+        with tool_call(turns[-1], 0, names=["order"]):
+            assert charge("17") == "charge " + shop.charged[0]
+        assert len(shop.charged) == 1
+        with tool_call(turns[-1] and 10, 0, names=["order"]):
+            charge("17")
+    assert len(shop.charged) == 2
+
+
+def test_calls_of_one_message_are_not_one_another(shop: Shop) -> None:
+    """Two equal ones that fail are two, also when the model makes both again."""
+    shop.knows = CannotTell()
+    shop.ends = [ConnectionError(), ConnectionError()]
+    charge = shop.tool()
+    for turn in (1, 2):
+        for index in (0, 1):
+            with tool_call(turn, index, run="thread"):
+                refusal_of(lambda: charge("17"))
+    assert len(set(shop.charged)) == len(shop.charged) == 2
+
+
+def test_a_turn_has_the_same_calls_after_a_crash(shop: Shop) -> None:
+    """In any order, and after later turns; a subgraph has calls of its own."""
+    charge = shop.tool()
+    places = [(1, 0, ""), (1, 1, ""), (2, 0, ""), (2, 0, "sub")]
+    results: dict[object, str] = {}
+    for turn, index, within in places + places[::-1]:
+        with tool_call(turn, index, run="thread", within=within):
+            result = charge("17")
+            assert results.setdefault((turn, index, within), result) == result
+    assert len(set(results.values())) == len(shop.charged) == 4
+
+
+def test_parallel_calls_are_two(shop: Shop) -> None:
+    """Threads of one run."""
+    charge = shop.tool()
+    with agent_run("order-17"):
+        threads = [Thread(target=copy_context().run, args=(charge, "17")) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(set(shop.charged)) == len(shop.charged) == 4
+
+
+def test_a_tool_within_a_tool_has_a_run_of_its_own(shop: Shop) -> None:
+    """Its calls are counted anew, and repeated with it."""
+    charge = shop.tool()
+
+    @once(table="keys", client=shop.client, name="both")
+    def charge_twice(order: str) -> list[str]:
+        return [charge(order), charge(order)]
+
+    for _ in range(2):
+        with tool_call(1, 0, run="thread"):
+            assert charge_twice("17") == [f"charge {key}" for key in shop.charged]
+    assert len(shop.charged) == 2
+
+
+def test_the_table_is_away(shop: Shop) -> None:
+    """Nothing runs, and the same call may be made again."""
+    charge = shop.tool()
+    shop.cloud.fail(Fault.REFUSE, verb="store_data")
+    for place in (agent_run("order-17"), tool_call(1, 0, run="order-17")):
+        with place, pytest.raises(DedupUnavailable):
+            charge("17")
+    shop.cloud.heal()
+    with agent_run("order-17"):
+        charge("17")
+    assert len(shop.charged) == 1
+
+
+def test_a_coroutine_that_is_cancelled_is_not_repeated() -> None:
+    """Nobody knows what it did."""
+
+    async def go() -> None:
+        charged: list[str] = []
+        begun = asyncio.Event()
+        async with AsyncClient(Local()) as client:
+
+            @once(table="keys", client=client)
+            async def charge(order: str) -> str:
+                charged.append(call_key())
+                begun.set()
+                await asyncio.sleep(60 if len(charged) == 1 else 0)
+                return order
+
+            with agent_run("order-17"):
+                call = asyncio.ensure_future(charge("17"))
+                await begun.wait()
+                call.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+                with pytest.raises(NotCalledAgain) as caught:
+                    await charge("17")
+                assert caught.value.reason == "running"
+                assert await charge("18") == "18"
+        assert len(charged) == 2
+
+    asyncio.run(go())
+
+
+def test_announced_effects_and_those_of_other_tools(shop: Shop) -> None:
+    """A proof about the last call proves nothing of an effect before it."""
+
+    @once(table="keys", client=shop.client, name="two")
+    def act(order: str) -> str:
+        effect()
+        shop.charged.append(order)
+        raise TargetUnavailable("the second service is away")
+
+    with agent_run("order-17"):
+        assert refusal_of(lambda: act("17")).reason == "unknown"
+    assert shop.charged == ["17"]
+
+
+@each_row("decide, ends", [(approve_by_hand, "charged"), (refuse_by_hand, "has refused this")])
+def test_a_person_approves_a_call_of_a_tool(decide: Any, ends: str) -> None:
+    """The model learns that it waits; when it calls again it gets the result, or the end."""
+    charged: list[str] = []
+    with Client(Local()) as client:
+
+        @once(table="keys", client=client, approval=lambda order: f"Charge {order}?")
+        def charge(order: str) -> str:
+            charged.append(order)
+            return "charged"
+
+        with agent_run("r"):
+            for _ in range(2):
+                with tool_call(as_text=True):
+                    assert "waits for a person's approval" in charge("17")
+            ((row,), _) = scan_keys(client, "keys")
+            assert row.record is not None
+            assert (row.record.approval, charged) == (Approval("Charge 17?"), [])
+            change_key(client, "keys", row.id, lambda record, _now: decide(record, "maria"))
+            with tool_call(as_text=True):
+                assert ends in charge("17")
+    assert len(charged) == (decide is approve_by_hand)
+
+
+def test_declarations() -> None:
+    """One declaration of the effect; what is wrong is named before anything runs."""
+
+    def look(order: str) -> object:
+        """Look."""
+        return order
+
+    assert once(effect="read_only")(look) is look
+    assert effect_of(look) is Effect.READ_ONLY
+    assert effect_of(once(table="keys")(look)) is Effect.UNSAFE
+    assert effect_of(print) is None
+    with pytest.raises(ConfigError, match="read_only, idempotent or unsafe"):
+        once(effect="keyed")
+    with pytest.raises(ConfigError, match="table"):
+        once()(look)
+    with pytest.raises(ConfigError, match="call_key"):
+        call_key()
+
+    def open_it(order: str) -> Thread:
+        return Thread(name=order)
+
+    with pytest.raises(ConfigError, match="returns a Thread, which no table keeps"):
+        once(table="keys")(open_it)
+
+
+@pytest.mark.vendors
+@pytest.mark.parametrize("environment", ["agents", "agents-before"])
+def test_ten_set_ups_charge_once(environment: str) -> None:
+    """With the real libraries, and random schedules of their agents."""
+    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "6", "--setups"]
+    shown = run_beside(environment, command)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
