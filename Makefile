@@ -8,7 +8,7 @@ NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 PYRIGHT := tests/types/npm
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
-PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml integrations/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml integrations/pyproject.toml lose_answers/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
 MAKEFLAGS += --no-print-directory
