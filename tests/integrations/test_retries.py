@@ -140,7 +140,8 @@ IN_A_FUNCTION = ["tenacity", "stamina", "backoff", "urllib3 and requests", "A lo
     [
         ("clients", IN_A_FUNCTION),
         ("clients-before", IN_A_FUNCTION),
-        ("migrations", ["Celery"]),
+        ("agents-before", ["tenacity"]),
+        ("web", ["Celery"]),
     ],
 )
 def test_the_examples_of_the_page_ask_first(environment: str, headings: list[str]) -> None:
