@@ -388,7 +388,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cases", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=ENGINES, action="append")
-    parser.add_argument("--setups", action="store_true", help="try the ten set-ups, too")
+    parser.add_argument("--setups", nargs="*", metavar="NAME", help="try set-ups, too; all")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     logging.disable()
@@ -401,8 +401,10 @@ def main(arguments: list[str]) -> int:
             wrong += 1
             print(f"seed {seed}: {flaw}")
     print(f"{given.cases} schedules, {wrong} wrong")
-    if given.setups:  # last: they start threads, and a process with threads is not to be forked
-        wrong += agent_setups.main([])
+    if (
+        given.setups is not None
+    ):  # last: they start threads, and a process with threads is not to be forked
+        wrong += agent_setups.main(given.setups)
     return min(wrong, 1)
 
 
