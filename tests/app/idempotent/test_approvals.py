@@ -135,6 +135,11 @@ def test_a_run_that_needs_none_passes_no_approval_on(shop: Shop) -> None:
         cheap({"id": "42", "total": 1})
     with pytest.raises(ApprovalPending):
         charge(ORDER)
+    decide(shop, approve_by_hand)
+    with pytest.raises(Declined):
+        cheap({"id": "42", "total": 1})
+    with pytest.raises(ApprovalPending):  # it needs one now, and nobody was asked for this payload
+        shop.charging(approval=True)({"id": "42", "total": 1})
 
 
 def test_what_may_have_run_is_refused_although_it_was_approved(shop: Shop) -> None:
