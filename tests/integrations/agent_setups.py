@@ -93,9 +93,8 @@ def with_stamina(tool: Callable[[str], str], *, guarded: bool) -> str:
 
     stamina.instrumentation.set_on_retry_hooks([])
     with agent_run("order-17"):
-        return stamina.retry(on=Exception, attempts=3, wait_initial=0.001, wait_max=0.01)(tool)(
-            "17"
-        )
+        again: Any = stamina.retry(on=Exception, attempts=3, wait_initial=0.001, wait_max=0.01)
+        return str(again(tool)("17"))
 
 
 def with_langgraph(tool: Callable[[str], str], *, guarded: bool) -> str:

@@ -226,15 +226,31 @@ def test_a_tool_within_a_tool_has_a_run_of_its_own(shop: Shop) -> None:
 
 def test_the_table_is_away(shop: Shop) -> None:
     """Nothing runs, and the same call may be made again."""
-    charge = shop.tool()
+    charge = shop.tool(failures="replay")
     shop.cloud.fail(Fault.REFUSE, verb="store_data")
     for place in (agent_run("order-17"), tool_call(1, 0, run="order-17")):
         with place, pytest.raises(DedupUnavailable):
             charge("17")
     shop.cloud.heal()
-    with agent_run("order-17"):
-        charge("17")
+    for place in (agent_run("order-17"), tool_call(1, 0, run="order-17")):
+        with place:
+            charge("17")
     assert len(shop.charged) == 1
+
+
+def test_a_declared_failure_is_an_answer(shop: Shop) -> None:
+    """An equal call after it is a new one; the run begun again hears it again."""
+    for turns in ((None, None), (1, 2)):
+        for _ in range(2):
+            shop.ends = [LookupError("17")]
+            charge = shop.tool(failures={LookupError: "replay"})
+            with agent_run(f"order-{turns}"):
+                with tool_call(turns[0], 0), pytest.raises(LookupError):
+                    charge("17")
+                shop.ends.clear()
+                with tool_call(turns[1], 0):
+                    charge("17")
+    assert len(shop.charged) == 2
 
 
 def test_a_coroutine_that_is_cancelled_is_not_repeated() -> None:
@@ -330,10 +346,14 @@ def test_declarations() -> None:
         once(table="keys")(open_it)
 
 
+MODULES = ["LangGraph RetryPolicy", "OpenAI Agents", "Pydantic AI"]
+"""Set-ups of which a module of leeward's knows the library."""
+
+
 @pytest.mark.vendors
-@pytest.mark.parametrize("environment", ["agents", "agents-before"])
-def test_ten_set_ups_charge_once(environment: str) -> None:
+@pytest.mark.parametrize(("environment", "names"), [("agents", []), ("agents-before", MODULES)])
+def test_set_ups_of_agents_charge_once(environment: str, names: list[str]) -> None:
     """With the real libraries, and random schedules of their agents."""
-    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "6", "--setups"]
-    shown = run_beside(environment, command)
+    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "3"]
+    shown = run_beside(environment, [*command, "--setups", *names])
     assert shown.returncode == 0, shown.stdout + shown.stderr

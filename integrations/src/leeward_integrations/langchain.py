@@ -14,7 +14,7 @@ from leeward_integrations.langgraph import place_call, place_call_async
 
 
 class OnceCalls(AgentMiddleware):  # type: ignore[misc]
-    """Tells the tools of `once` where in its run a call is."""
+    """A middleware by which the tools of `once` know where in its run a call is."""
 
     def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Call a tool at its place."""

@@ -19,17 +19,17 @@ from leeward_integrations.once import tool_call
 
 def place_call(request: Any, handler: Callable[[Any], Any]) -> Any:
     """Call a tool at its place in the graph; a `wrap_tool_call` of `ToolNode`."""
-    with _place_of(request):
+    with _position_in_graph(request):
         return handler(request)
 
 
 async def place_call_async(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
     """Do the same for coroutines; an `awrap_tool_call`."""
-    with _place_of(request):
+    with _position_in_graph(request):
         return await handler(request)
 
 
-def _place_of(request: Any) -> Any:
+def _position_in_graph(request: Any) -> Any:
     config = request.runtime.config
     facts, known = config["metadata"], config["configurable"]
     messages = request.state

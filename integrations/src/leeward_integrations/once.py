@@ -36,7 +36,7 @@ from leeward.app.idempotency.settings import (
 )
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.clock import Clock
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, DedupUnavailable
 from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
@@ -72,7 +72,7 @@ class NotCalledAgain(Problem):
     ran = "maybe"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a call is made: see `tool_call`. `busy` are keys that run or have an answer."""
 
     run: str
@@ -85,7 +85,7 @@ class Place(NamedTuple):
 
 
 _LOCK: Final = Lock()
-_PLACE: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
+_POSITION: Final[ContextVar[Position | None]] = ContextVar("position", default=None)
 
 
 def _no_run() -> ConfigError:
@@ -101,18 +101,18 @@ def agent_run(run: str) -> Any:
 
     The name is the same for this run when it is begun again, and for no other run.
     """
-    return _at(Place(run, set()))
+    return _at(Position(run, set()))
 
 
 @contextmanager
-def _at(place: Place) -> Iterator[None]:
-    if not place.run:
+def _at(position: Position) -> Iterator[None]:
+    if not position.run:
         raise _no_run()
-    token = _PLACE.set(place)
+    token = _POSITION.set(position)
     try:
         yield
     finally:
-        _PLACE.reset(token)
+        _POSITION.reset(token)
 
 
 def tool_call(
@@ -125,7 +125,7 @@ def tool_call(
     releases: tuple[type[BaseException], ...] = (),
     as_text: bool = False,
 ) -> Any:
-    """Say where in its run the call is that is made in the block; for the modules of libraries.
+    """Describe where in its run the call in the block is made; for the modules of libraries.
 
     Args:
         turn: of the model in which it has asked for the call, the same after a crash; None to
@@ -134,17 +134,17 @@ def tool_call(
         run: as the library knows it; an `agent_run` comes first. One of the two is needed.
         within: which part of the run.
         names: of the arguments that the model gives; others are not compared.
-        releases: exceptions of the library that are no failure of the tool.
+        releases: exceptions of the library after which the tool counts as not run.
         as_text: return the text of `NotCalledAgain` as the tool's result, for the model.
     """
-    outer = _PLACE.get()
+    outer = _POSITION.get()
     told: dict[str, Any] = {"names": names, "releases": releases, "as_text": as_text}
     if turn is None:
-        return _at(outer._replace(**told) if outer else Place(run or "", set(), **told))
+        return _at(outer._replace(**told) if outer else Position(run or "", set(), **told))
     if outer is not None:
         run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.at}"
     run = f"{run}/{within}" if run and within else run or ""
-    return _at(Place(run, set(), str(turn), str(index), **told))
+    return _at(Position(run, set(), str(turn), str(index), **told))
 
 
 def call_key() -> str:
@@ -262,51 +262,53 @@ class _Call:
     """
 
     def __init__(self, tool: _Tool, positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        if (place := _PLACE.get()) is None:
+        if (position := _POSITION.get()) is None:
             raise _no_run()
         bound = tool.signature.bind(*positional, **named)
         bound.apply_defaults()
-        given, names = bound.arguments, place.names
-        asked = names if names is not None and given.keys() >= {*names} else given
-        self.tool, self.place, self.name = tool, place, tool.settings.function
+        given, names = bound.arguments, position.names
+        compared = names if names is not None and given.keys() >= {*names} else given
+        self.tool, self.position, self.name = tool, position, tool.settings.function
         self.make = partial(tool.function, *positional, **named)
-        self.arguments = {argument: given[argument] for argument in asked}
+        self.arguments = {argument: given[argument] for argument in compared}
         self._digest = digests.payload_digest(self.arguments)
         with _LOCK:  # calls of one message may be made on several threads
-            free = (number for number in count() if self._key_of(number) not in place.busy)
+            free = (number for number in count() if self._key_of(number) not in position.busy)
             self._number = next(free)
             self.key = self._taken = self._key_of(self._number)
-            place.busy.add(self.key)
+            position.busy.add(self.key)
         self.voids, self.is_free = 0, False
         self.error: Exception | None = None
 
     def _key_of(self, number: object) -> str:
         """Return the key of a call with these arguments; one that is too long by its digest."""
-        key = f"{self.place.run}/{self.name}/{self._digest}/{number}"
+        key = f"{self.position.run}/{self.name}/{self._digest}/{number}"
         return key if len(key) <= LONGEST_KEY else digests.digest_of_text(key)
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
-        token, is_answered, is_listed = _CALL.set(self), False, self.place.turn is not None
+        token, is_answered, is_listed = _CALL.set(self), False, self.position.turn is not None
+        number = 0
         try:
             if is_listed:
-                self.key = self._key_of(number := await self._find_number())
+                number = await self._find_number()
+                self.key = self._key_of(number)
             result = await self._run_once()
             is_answered = True
         except NotCalledAgain as error:
             is_answered = error.reason == Reason.NOT_KEPT.value
             # A run that is resumed in the middle asks again at this place, once that has ended.
-            if not self.place.as_text or (is_listed and error.reason == Reason.RUNNING.value):
+            if not self.position.as_text or (is_listed and error.reason == Reason.RUNNING.value):
                 raise
             result = str(error)
         except Exception as error:
             declared = treatment_of(error, self.tool.settings.failures, nothing_ran=True)
-            is_answered = declared is Treatment.REPLAY
+            is_answered = declared is Treatment.REPLAY and not isinstance(error, DedupUnavailable)
             raise
         finally:
             _CALL.reset(token)
             if not is_answered:  # whoever makes the call again makes this one
-                self.place.busy.discard(self._taken)
+                self.position.busy.discard(self._taken)
             elif is_listed:
                 await self._change_page(
                     lambda page: page.update(answered=[*{*page["answered"], number}])
@@ -344,7 +346,7 @@ class _Call:
                 return await self.tool.value(self.make())
         except Exception as error:
             run, self.error = idempotency.current_run(), error
-            if run and (isinstance(error, self.place.releases) or ran(error) == "no"):
+            if run and (isinstance(error, self.position.releases) or ran(error) == "no"):
                 run.proved_not_run()
                 self.is_free = not run.effects
             self.is_free |= isinstance(error, tuple(self.tool.settings.failures))
@@ -360,8 +362,8 @@ class _Call:
 
     async def _find_number(self) -> int:
         """Return the number that the page has for this place, or the first that is free."""
-        turn = f"{self.place.turn}/"
-        here = f"{turn}{self.place.at}/{self._number}"
+        turn = f"{self.position.turn}/"
+        here = f"{turn}{self.position.at}/{self._number}"
 
         def choose(page: Any) -> None:
             places, answered = page["places"], page["answered"]
@@ -378,7 +380,7 @@ class _Call:
         It says which number the call at each place has, and which numbers have an answer.
         """
         settings = self.tool.settings
-        location = self.tool.locate(f"{self.place.run}/{self._digest}", "/calls")
+        location = self.tool.locate(f"{self.position.run}/{self._digest}", "/calls")
         carry_out = store.perform_async if settings.awaited else store.perform
         client = settings.client()
         page = await self.tool.value(carry_out(client, location, _save_page(change)))

@@ -21,7 +21,7 @@ from leeward_integrations.once import agent_run, tool_call
 
 
 class OnceCalls(AbstractCapability[Any]):  # type: ignore[misc]
-    """Tells the tools of `once` which run they are in, and the model what is not known."""
+    """A capability by which the tools of `once` know their run, and the model what is open."""
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: Any) -> Any:
         """Name the run, if the program has named it."""
