@@ -3,9 +3,9 @@
 python -m tests.integrations.schedules --cases 1000
 
 Each agent runs in a process of its own, which dies anywhere: before a call, behind its effect, in
-the table, in the checkpoint. The bank loses requests and answers. The next process resumes the
-checkpoint, or begins anew. Models are fake, and call again until they hear that it is done. Leases
-are of a clock that moves only while no process runs.
+the table, in the checkpoint. The bank loses requests and answers, and does not always answer the
+probe. The next process resumes the checkpoint, or begins anew. Models are fake, and call again
+until they hear that it is done. Leases are of a clock that moves only while no process runs.
 
 It runs where the libraries are installed: `.servers/agents` and `.servers/agents-before`.
 """
@@ -97,7 +97,9 @@ class World:
         return f"charged {order}"
 
     def find(self, key: str, *_: object) -> Done | NotDone:
-        """Find a charge: the probe."""
+        """Find a charge: the probe. It is away now and then."""
+        if self._random.random() < self._lossy:
+            raise TimeoutError("the bank does not answer")
         for line in charges_in(self.folder):
             if line[0] == key:
                 return Done(f"charged {line[1]}")
