@@ -197,7 +197,8 @@ class PlanRun(View):
             if pending.effect:
                 self._status = answer.status
         elif pending.effect:
-            return result_of(answer)
+            result = result_of(answer)
+            return result if pending.proves else result._replace(executed=None)
         elif answer.phase is not Phase.REFUSED_HERE:
             self._failed_look_up = answer
         return None

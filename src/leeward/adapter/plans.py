@@ -82,10 +82,12 @@ class Send(NamedTuple):
     Attributes:
         request: as it goes over the wire.
         effect: whether it may change something.
+        proves: a status of success says that it ran, even if the rest of the answer is lost.
     """
 
     request: Request
     effect: bool = True
+    proves: bool = True
 
 
 class Learn(NamedTuple):

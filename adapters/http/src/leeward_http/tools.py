@@ -123,7 +123,9 @@ def call_tool(
     params = {"name": tool, "arguments": arguments or {}, "_meta": meta}
     headers = request_headers(call.idempotency_key, view.timeout, call.trace)
     server = Server(platform, address, session)
-    response: Response = yield Send(server.request("tools/call", id, params, headers))
+    asked = server.request("tools/call", id, params, headers)
+    # A stream of events begins, with its status, before the tool does.
+    response: Response = yield Send(asked, proves=False)
     if response.status == 404 and session.id:
         yield Learn(name, None)
     return _result_of(platform, response, session, view, id)
@@ -143,6 +145,8 @@ def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Resul
     if isinstance(response, Failure) or not isinstance(version, str):
         return _read_refusal(server.platform, response, view)
     session = Session(response.headers.get(_SESSION, ""), version)
+    if not all(text.isascii() and text.isprintable() for text in session):  # they go into headers
+        return _read_refusal(server.platform, response, view)
     begun = server._replace(session=session).request("notifications/initialized", None)
     response = yield Send(begun, effect=False)
     if isinstance(response, Failure) or not 200 <= response.status < 300:
@@ -185,9 +189,10 @@ def _result_of(
     error, result = answer.get("error"), answer.get("result")
     if isinstance(error, dict):
         number = error.get("code")
+        code = f"jsonrpc.{number}" if type(number) is int and abs(number) < 10**9 else "jsonrpc"
         fault = FunctionFault("JsonRpcError", _text(error.get("message")))
-        meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS
-        return Result(meaning.outcome, code=f"jsonrpc.{number}", request_id=request_id, fault=fault)
+        meaning = APP_ERROR if code != "jsonrpc" and number in FUNCTIONS_ERRORS else AMBIGUOUS
+        return Result(meaning.outcome, code=code, request_id=request_id, fault=fault)
     if not isinstance(result, dict):
         return Result(AMBIGUOUS.outcome, code=code, reason=UNDECODABLE, request_id=request_id)
     if result.get("isError") is True:
