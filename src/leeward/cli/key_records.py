@@ -114,18 +114,28 @@ def change_key(
     table: str,
     named: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
+    seen: str | None = None,
 ) -> KeyRow:
     """Write what `change` makes of a record, and return that.
+
+    `seen` is the revision that somebody has looked at who decides; None for any.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
 
     Raises:
         NotFound: the record is not there.
-        InvalidRequest: the record is in a state in which nobody may change it by hand.
+        InvalidRequest: the record is in a state in which nobody may change it by hand; or it is
+            not as somebody has `seen` it.
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
+    if seen not in (None, kept.revision):
+        raise InvalidRequest(
+            f"the record {named} has changed since you have looked at it, and stays as it is now. "
+            "Look again",
+            field="record",
+        )
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
     done = kept.record and change(kept.record, now)
     if done is None:

@@ -333,5 +333,7 @@ def _render_settled(data: JsonObject, printers: Printers) -> None:
     pairs = [("record", key["record"]), ("state", key["state"]), ("id", key["id"])]
     if key["voids"]:
         pairs.append(("voids", str(key["voids"])))
+    if key["question"] is not None:
+        pairs.append(("question", key["question"] or "-"))
     printers.out.pairs(pairs)
     printers.err.text(data["next"])
