@@ -73,9 +73,8 @@ def find_evidence(error: BaseException) -> Evidence:
             return found
     if isinstance(error, LeewardError):
         return _own(error)
-    said = getattr(error, "ran", None)  # of a `Problem`
-    if said in ("no", "maybe", "yes"):
-        return Evidence(cast("Ran", said), "the exception says so itself")
+    if said := getattr(error, "ran", None):  # of a `Problem`
+        return Evidence(said, "it says so itself")
     if isinstance(error.__cause__, Exception):
         return find_evidence(error.__cause__)
     return Evidence("maybe", _nothing_known(error))

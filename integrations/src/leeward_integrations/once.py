@@ -197,7 +197,7 @@ def once(
     given |= {"keep": keep, "client": client, "clock": clock, "effects": "marked"}
     given["approval"] = approval
     if callable(approval) and not is_coroutine_function(approval):
-        given["approval"] = lambda arguments: approval(**cast("_Call", _CALL.get()).asked)
+        given["approval"] = lambda arguments: approval(**cast("_Call", _CALL.get()).question)
     given |= {"key": None, "principal": None, "unreachable": "refuse", "unknown": "refuse"}
 
     def decorate(function: F) -> F:
@@ -259,7 +259,7 @@ class _Call:
     """A call of a tool.
 
     Attributes:
-        asked: its arguments, for whoever approves it.
+        question: its arguments, for whoever approves it.
         arguments: those by which it is compared.
         key: of its record; where its number is on a page, as soon as that was read.
         voids: of how many voids of its key it knows.
@@ -279,8 +279,8 @@ class _Call:
         self.make = partial(tool.function, *positional, **named)
         # A default is the same argument, whether the model writes it or leaves it out.
         default = {name for name, it in given.items() if _is_default(it, own[name].default)}
-        self.asked = {name: it for name, it in given.items() if name in names or name in default}
-        self.arguments = {name: it for name, it in self.asked.items() if name not in default}
+        self.question = {name: it for name, it in given.items() if name in names or name in default}
+        self.arguments = {name: it for name, it in self.question.items() if name not in default}
         self._digest = digests.payload_digest(self.arguments)
         with _LOCK:  # calls of one message may be made on several threads
             free = (number for number in count() if self._key_of(number) not in position.busy)

@@ -116,26 +116,20 @@ def change_key(
     change: Callable[[KeyRecord, float], KeyRecord | None],
     seen: str | None = None,
 ) -> KeyRow:
-    """Write what `change` makes of a record, and return that.
-
-    `seen` is the revision that somebody has looked at who decides; None for any.
+    """Write what `change` makes of a record, which is still `seen` if given, and return that.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
 
     Raises:
         NotFound: the record is not there.
-        InvalidRequest: the record is in a state in which nobody may change it by hand; or it is
-            not as somebody has `seen` it.
+        InvalidRequest: the record is in a state in which nobody may change it by hand.
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
     if seen not in (None, kept.revision):
-        raise InvalidRequest(
-            f"the record {named} has changed since you have looked at it, and stays as it is now. "
-            "Look again",
-            field="record",
-        )
+        why = f"the record {named} has changed since you have looked at it: look again"
+        raise InvalidRequest(why, field="record")
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
     done = kept.record and change(kept.record, now)
     if done is None:

@@ -123,9 +123,9 @@ def call_tool(
     params = {"name": tool, "arguments": arguments or {}, "_meta": meta}
     headers = request_headers(call.idempotency_key, view.timeout, call.trace)
     server = Server(platform, address, session)
-    asked = server.request("tools/call", id, params, headers)
+    request = server.request("tools/call", id, params, headers)
     # A stream of events begins, with its status, before the tool does.
-    response: Response = yield Send(asked, proves=False)
+    response: Response = yield Send(request, proves=False)
     if response.status == 404 and session.id:
         yield Learn(name, None)
     return _result_of(platform, response, session, view, id)
@@ -189,10 +189,11 @@ def _result_of(
     error, result = answer.get("error"), answer.get("result")
     if isinstance(error, dict):
         number = error.get("code")
-        code = f"jsonrpc.{number}" if type(number) is int and abs(number) < 10**9 else "jsonrpc"
+        if type(number) is not int or number.bit_length() > 32:  # a text may hold anything
+            number = None
         fault = FunctionFault("JsonRpcError", _text(error.get("message")))
-        meaning = APP_ERROR if code != "jsonrpc" and number in FUNCTIONS_ERRORS else AMBIGUOUS
-        return Result(meaning.outcome, code=code, request_id=request_id, fault=fault)
+        meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS
+        return Result(meaning.outcome, code=f"jsonrpc.{number}", request_id=request_id, fault=fault)
     if not isinstance(result, dict):
         return Result(AMBIGUOUS.outcome, code=code, reason=UNDECODABLE, request_id=request_id)
     if result.get("isError") is True:
