@@ -8,7 +8,7 @@ NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 PYRIGHT := tests/types/npm
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
-PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml integrations/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml integrations/pyproject.toml lose_answers/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
 MAKEFLAGS += --no-print-directory
@@ -72,10 +72,11 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
+bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/idempotency_key/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
 vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
 vpath idempotency.txt bench
+vpath idempotency_key.txt bench
 vpath dbos.txt bench
 vpath prefect.txt bench
 vpath queues.txt bench
@@ -97,6 +98,7 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
 	@$(BIN)/python docs/migrations.py
+	@$(BIN)/python docs/versions.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 
@@ -122,7 +124,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
-	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency bench/dbos bench/prefect bench/queues; do \
+	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency bench/idempotency_key bench/dbos bench/prefect bench/queues; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
 		python=$$(sed -n 's/^# Python //p' $$each.in); \
 		$(UV) pip compile --universal --upgrade --python-version $${python:-3.11} --generate-hashes \

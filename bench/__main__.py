@@ -16,7 +16,8 @@ from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
 
 PARTS = (
     *("router", "aws", "azure", "google", "clouds"),
-    *("idempotency", "handlers", "local", "backup", "workflow", "postgres", "postgres_flows"),
+    *("idempotency", "idempotency_key", "handlers", "local", "backup", "workflow"),
+    *("postgres", "postgres_flows"),
 )
 """Modules here with a function `measure`, each imported when its turn comes."""
 

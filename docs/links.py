@@ -1,10 +1,13 @@
 """Check every link of the built site that stays inside it: the page, and the place on the page.
 
+Plain pages (`*.md`, `llms.txt`) are looked at for the page alone.
+
 Sphinx checks what it resolves by itself. This looks at what a reader's browser gets.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -47,6 +50,11 @@ def broken(site: Path) -> Iterator[str]:
             places = pages[target].places if target in pages else {unquote(parts.fragment)}
             if parts.fragment and unquote(parts.fragment) not in places:
                 yield f"{path.relative_to(site.resolve())}: {link}: no such place"
+    for path in sorted([*site.rglob("*.md"), *site.glob("llms*.txt")]):
+        text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text(encoding="utf-8"))
+        for link in dict.fromkeys(re.findall(r"\]\(([^)\s#:]+)(?:#[^)\s:]*)?\)", text)):
+            if not (path.parent / link).is_file():
+                yield f"{path.relative_to(site)}: {link}: no such page"
 
 
 if __name__ == "__main__":

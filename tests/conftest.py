@@ -1,8 +1,9 @@
 """What holds for every test: the same examples in every run, and no way beyond loopback."""
 
+import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -51,17 +52,31 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return (len(affinity(0)) if affinity else os.cpu_count() or 1) * 3 // 2
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Keep what is collected out of every search for garbage.
+
+    It stays until the end, and there is much of it: a full collection would take seconds.
+    """
+    gc.disable()
+    try:
+        _import_a_share(session.config)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _import_a_share(config: pytest.Config) -> None:
     """Import a share of the tests in each worker before it collects all.
 
     pytest rewrites the asserts of a module when it is imported first, which takes longer than all
     else, and keeps the result. In a new clone every worker would rewrite every module.
     """
-    worker = getattr(session.config, "workerinput", None)
+    worker = getattr(config, "workerinput", None)
     if worker is None:
         return
-    folders = [Path(argument) for argument in session.config.args if Path(argument).is_dir()]
+    folders = [Path(argument) for argument in config.args if Path(argument).is_dir()]
     paths = sorted({path.resolve() for each in folders for path in each.rglob("test_*.py")})
     first, step = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
     for path in paths[first::step]:

@@ -333,7 +333,7 @@ class Backlog(NamedTuple):
         recipient: who gets them.
         waiting: those that are neither done nor dead.
         dead: those that were given up.
-        bytes: of the documents of both.
+        bytes: of the documents of both; None where every bus was measured, without their rows.
         oldest: the document of the first one that waits; None where none does.
         key: the idempotency key of that one.
     """
@@ -341,7 +341,7 @@ class Backlog(NamedTuple):
     recipient: Recipient
     waiting: int
     dead: int
-    bytes: int
+    bytes: int | None
     oldest: str | None
     key: str | None = None
 

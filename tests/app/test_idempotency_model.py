@@ -31,6 +31,7 @@ from leeward.app.idempotency.record import (
     release_record,
     with_effects,
 )
+from leeward.cli.key_records import refuse_by_hand
 from tests.app.idempotency_sim.__main__ import Work, main, play
 from tests.app.idempotency_sim.deliveries import Happening, Rules, Script, deliver
 from tests.app.idempotency_sim.episodes import LEASE, flaw_of
@@ -42,6 +43,8 @@ ME = Claim("me", "payload", 60.0)
 READY = Claim("me", "payload", 60.0, run_unknown=True)
 FIRST = first_record(Claim("they", "payload", 60.0), NOW)
 UNMARKED = first_record(Claim("they", "payload", 60.0, effects_marked=True), NOW)
+ASKS = ME._replace(question="?")
+WAITING = first_record(ASKS._replace(owner="they"), NOW)
 CARD = RecordedFailure("CardDeclined", ("no funds",))
 AGAIN = RecordedFailure("HalfDone", (), rerun=True)
 
@@ -77,6 +80,22 @@ DECISIONS: dict[str, tuple[KeyRecord | None, Claim, float, Any]] = {
         Earlier.UNKNOWN,
     ),
     "the key is free": (release_record(FIRST), ME, 0, None),
+    "it waits for a person": (WAITING, ASKS, 0, Refuse(Reason.WAITING, 60.0)),
+    "it waits, and I need no approval": (WAITING, ME, 0, Refuse(Reason.WAITING, 60.0)),
+    "it waits, and I come late": (
+        WAITING._replace(voids=1),
+        ASKS,
+        0,
+        Refuse(Reason.VOIDED, voids=1),
+    ),
+    "another payload waits": (WAITING, ASKS._replace(payload="other"), 0, Reason.MISMATCH),
+    "a person has refused it": (refuse_by_hand(WAITING, "maria"), ASKS, 0, Reason.REFUSED),
+    "its lease is over before any effect, and it was not asked for": (
+        UNMARKED,
+        ASKS,
+        60.0,
+        Earlier.LAPSED,
+    ),
     "an item of another program": (None, READY, 0, Reason.UNKNOWN),
 }
 

@@ -36,11 +36,11 @@ def test_an_unsafe_payment_is_never_sent_again() -> None:
 @pytest.mark.parametrize("effect", [Effect.KEYED, Effect.UNSAFE])
 def test_a_payment_that_is_settled_ends_with_a_result_or_a_proved_failure(effect: Effect) -> None:
     """Each caller calls once; nobody is charged twice, or charged and told that it has not run."""
-    counts = play(effect, 1200, seed=5, settles=True)
+    counts = play(effect, 400, seed=5, settles=True)
     assert (counts[DOUBLE], counts[UNKNOWN], counts[CHARGED]) == (0, 0, 0)
     failures = sum(n for what, n in counts.items() if what.startswith("proved failure"))
-    assert counts["paid"] + failures == 1200
-    assert counts["paid"] == counts["charged once"] > 900
+    assert counts["paid"] + failures == 400
+    assert counts["paid"] == counts["charged once"] > 240  # about 308, by what keys are minted
 
 
 def test_releasing_the_key_on_every_exception_charges_twice() -> None:

@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
+from cloud_tests.aws.account import check
 from cloud_tests.aws.plan import FUNCTIONS, TABLES
 from cloud_tests.aws.policies import of_functions, of_tests, trust
+from cloud_tests.options import Refused, requested_cloud
 from leeward_contract_tests.fixtures import EVENTS
 from leeward_contract_tests.rows import each_row
 from tests.docs.test_pages import DOCS, ROOT, blocks
@@ -49,8 +51,9 @@ BEYOND = {
 """Where ministack looks at no name: it permits these on everything, or not at all."""
 
 SUITE = ("-m", "cloud_tests")
-BLOCKING = (*SUITE, "-k", "not Awaited")
-"""Whoever waits needs the same permissions; tests/contract awaits everything."""
+ONCE = (*SUITE, "-k", "not (Awaited or every or own_answers or odd)")
+"""Who awaits, asks for much, or from many threads, needs the same permissions, and no others.
+tests/contract does all of it, over the same server."""
 ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
 
 
@@ -123,8 +126,8 @@ def run(arguments: tuple[str, ...], env: dict[str, str]) -> tuple[int, str]:
 
 
 def test_the_suite_passes_and_leaves_nothing(stage: Stage) -> None:
-    """With the permissions of the page every contract is kept, and everything is removed."""
-    status, said = run(BLOCKING, stage.env())
+    """With the permissions of the page each contract is kept, and everything is removed."""
+    status, said = run(ONCE, stage.env())
     assert status == 0, said
     assert re.search(r"^=+ \d{2} passed", said, re.MULTILINE), said
     assert stage.left() == []
@@ -184,17 +187,10 @@ def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
             ROLE | PLACE,
             "LEEWARD_TEST_CLOUD must name the cloud (aws), and it is not set",
         ),
-        "unknown cloud": (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
         "by pytest alone": (
             ("-m", "pytest", "cloud_tests/test_aws.py"),
             ROLE | PLACE,
             "and it is not set",
-        ),
-        "no role": (SUITE, ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
-        "no ARN": (
-            SUITE,
-            ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"},
-            "ARN of a role for Lambda",
         ),
         "no region": (SUITE, ASKED | ROLE, "AWS_REGION must name the region"),
     },
@@ -208,6 +204,26 @@ def test_nothing_runs_without_a_clear_word(
     assert reason in said
     assert "About to be created" not in said
     assert " passed" not in said
+
+
+@each_row(
+    "env, reason",
+    {
+        "unknown cloud": ({"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
+        "no role": (ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
+        "no ARN": (ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"}, "ARN of a role for Lambda"),
+    },
+)
+def test_the_remedy_is_named(env: dict[str, str], reason: str) -> None:
+    """The runs above make these checks before they begin a test."""
+    with pytest.raises(Refused, match=reason):
+        raise_what_is_missing(env)
+
+
+def raise_what_is_missing(env: dict[str, str]) -> None:
+    """Make the two checks, as cloud_tests/conftest.py does."""
+    requested_cloud(env)
+    check(env)
 
 
 def test_a_role_of_another_account_is_refused(stage: Stage) -> None:

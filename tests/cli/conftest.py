@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from copy import copy
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 from leeward.calls import Result
@@ -46,9 +49,24 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@cache
+def command_line() -> Any:
+    """Return the commands as typer makes them of the functions, which takes longer than a run."""
+    return typer.main.get_command(app)
+
+
+def fresh(command: Any) -> Any:
+    """Return a copy of a command, or of a group with all below it: a run may add commands."""
+    made = copy(command)
+    if hasattr(made, "commands"):
+        made.commands = {name: fresh(each) for name, each in made.commands.items()}
+    return made
+
+
 @pytest.fixture
-def leeward(bare: Path) -> Leeward:
+def leeward(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Leeward:
     """Run the command line in the bare directory."""
+    monkeypatch.setattr(typer.testing, "_get_command", lambda _: fresh(command_line()))
 
     def run(*args: str, stdin: str | bytes | None = None) -> Ran:
         result = CliRunner().invoke(app, args, input=stdin)

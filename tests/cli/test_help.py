@@ -38,7 +38,7 @@ EDGES = "check export package associate".split()
 """Of `leeward edge`."""
 EXPORTS = ["terraform", "cloudformation", "grafana"]
 """Of `leeward export`."""
-KEYS = ["list", "show", "settle", "release", "void"]
+KEYS = ["list", "show", "settle", "release", "void", "approve", "refuse"]
 """Of `leeward keys`."""
 UNKNOWNS = ["list", "settle", "forget"]
 """Of `leeward unknown`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Client, OutcomeUnknown
+from leeward import App, Client, FunctionError, OutcomeUnknown
 from leeward.app import idempotent
 from leeward.app.idempotency import current_run
 from leeward.app.idempotency.record import LATEST_DELIVERY, KeyState
@@ -38,6 +38,15 @@ class Bank:
             if len(self.runs) <= 2:
                 raise ConnectionError("canary")
             return "charged"
+
+        @self.app.function(effect="keyed")
+        @idempotent(
+            table="keys", key="order.id", principal=None, name="refund",
+            approval=lambda order: f"Refund {order['id']}?",
+        )  # fmt: skip
+        def refund(order: dict[str, str]) -> str:
+            self.runs.append(f"refund {order['id']}")
+            return "refunded"
 
         self.client = Client(Local(path=path), app=self.app)
 
@@ -213,6 +222,8 @@ def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
             KeyState.FAILED: "it has failed as its function declares",
             KeyState.RELEASED: "its key is free",
             KeyState.VOID: "a new call with its key runs already",
+            KeyState.WAITING: "take leeward keys approve",
+            KeyState.REFUSED: "a person has refused it",
         }.items()
         if (verb, state) != ("void", KeyState.RELEASED)
     },
@@ -230,6 +241,33 @@ def test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are(
     done = leeward("keys", verb, "keys", "charge:1", *words)
     assert (done.code, told in " ".join(done.err.split())) == (2, True), done
     assert bank.state("1") == state.value
+
+
+def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leeward) -> None:
+    """Who decides sees the question; the record keeps who it was."""
+    for id in ("7", "8"):
+        with pytest.raises(FunctionError, match="ApprovalPending"):
+            bank.client.invoke("refund", {"id": id})
+    listed = json.loads(leeward("keys", "list", "keys", "--state", "waiting", "--json").out)["keys"]
+    assert [each["question"] for each in listed] == ["Refund 7?", "Refund 8?"]
+    assert "Refund 8?" in leeward("keys", "list", "keys", "--state", "waiting").out
+    shown = leeward("keys", "show", "keys", "refund:7")
+    assert ("Refund 7?" in shown.out, "leeward keys approve keys" in shown.err) == (True, True)
+
+    done = leeward("keys", "approve", "keys", listed[0]["record"], "--by", "maria", "--json")
+    key = json.loads(done.out)["key"]
+    assert (done.code, key["state"], key["decided_by"]) == (0, "released", "maria")
+    assert leeward("keys", "refuse", "keys", "refund:8").code == 0
+    assert bank.client.invoke("refund", {"id": "7"}).value == "refunded"
+    with pytest.raises(FunctionError, match="ApprovalRefused"):
+        bank.client.invoke("refund", {"id": "8"})
+
+    for verb, id in (("approve", "7"), ("refuse", "7"), ("approve", "8")):
+        done = leeward("keys", verb, "keys", f"refund:{id}")
+        assert (done.code, "approve only one that waits" in " ".join(done.err.split())) == (2, True)
+    assert bank.runs[2:] == ["refund 7"]
+    nobody = leeward("keys", "approve", "keys", "refund:8", "--by", "")
+    assert (nobody.code, "--by" in nobody.err) == (2, True)
 
 
 def test_a_run_that_is_over_its_lease_is_voided(bank: Bank, leeward: Leeward) -> None:

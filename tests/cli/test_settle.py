@@ -115,7 +115,10 @@ def test_a_function_that_may_run_the_question_is_not_asked(
     script = scripted()
     done = leeward("settle", "send-receipt", "k-1")
     told = " ".join(done.out.split())
-    assert (done.code, "effect = 'keyed', or probe, in [functions.NAME]" in told) == (8, True)
+    assert (done.code, "effect = 'keyed', or probe, in [functions.send-receipt]" in told) == (
+        8,
+        True,
+    )
     assert script.driver is not None
     assert script.driver.calls == []
 

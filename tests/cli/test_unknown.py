@@ -14,6 +14,7 @@ from leeward import Client
 from leeward._operations import unknowns
 from leeward._operations.unknowns import UnknownCall, item_of
 from leeward.calls import Result, Settle
+from leeward.cli import unknown_calls
 from leeward.cli.commands import unknown as command
 from leeward.errors import Outcome
 from leeward.local import Local
@@ -238,7 +239,7 @@ def test_whoever_interrupts_it_is_told_what_is_settled(
     desk: Desk, leeward: Leeward, now: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the table no more."""
-    settle: Callable[..., Any] = command._settle
+    settle: Callable[..., Any] = unknown_calls.settle_unknown
     calls = iter(range(9))
 
     def interrupted(*arguments: Any) -> Any:
@@ -246,7 +247,7 @@ def test_whoever_interrupts_it_is_told_what_is_settled(
             raise KeyboardInterrupt
         return settle(*arguments)
 
-    monkeypatch.setattr(command, "_settle", interrupted)
+    monkeypatch.setattr(command, "settle_unknown", interrupted)
     desk.leave(*(lost(str(n), f"k{n}", now=now) for n in (1, 2)))
     done = leeward("unknown", "settle", "--all", "--json")
     assert done.code == 130

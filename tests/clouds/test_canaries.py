@@ -96,6 +96,13 @@ def call_every_door(client: Client) -> int:
     return well
 
 
+def first_ways(stages: Stages) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Return each order with each kind of credential that its first cloud, which fails, has."""
+    for order in orders():
+        for way in stages[order[0]].ways:
+            yield order, way
+
+
 def orders() -> list[tuple[str, ...]]:
     """Give the clouds in three orders, each of them first once."""
     return [PROVIDERS[n:] + PROVIDERS[:n] for n in range(len(PROVIDERS))]
@@ -160,7 +167,7 @@ def test_no_fault_shows_a_credential_to_another_cloud(
     stages: Stages, place: Callable[[str], Place], part: str, fault: Callable[[str], Toxic]
 ) -> None:
     """With each cloud in front, it alone or all of them struck; the calls that can go elsewhere."""
-    for order, way in product(orders(), ("key", "token")):
+    for order, way in first_ways(stages):
         for hit in (order[:1], order):
             with ExitStack() as stack, opened(stages, place, order, way) as client:
                 for name in hit:
@@ -173,7 +180,7 @@ def test_throttling_shows_no_credential_to_another_cloud(
     stages: Stages, place: Callable[[str], Place]
 ) -> None:
     """In each service's own words."""
-    for order, way in product(orders(), ("key", "token")):
+    for order, way in first_ways(stages):
         for hit in (order[:1], order):
             with ExitStack() as stack, opened(stages, place, order, way) as client:
                 assert call_every_door(client) == len(DOORS)

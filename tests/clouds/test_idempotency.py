@@ -15,7 +15,9 @@ from leeward.app.idempotency import RepeatRefused, effect, idempotent
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests import Faults, contract_config, faults_of
 from leeward_contract_tests.fixtures import ITEMS
+from leeward_integrations.wsgi import IdempotencyKeys
 from tests.clouds.places import Place
+from tests.integrations.test_idempotency_key import RUNS, send_wsgi, wsgi_app
 
 
 class Declined(Exception):
@@ -94,3 +96,15 @@ def test_one_run_for_each_key(place: Callable[[str], Place], provider: str) -> N
         with faults.refuse(), pytest.raises(DedupUnavailable):
             bank.charge(away)
     assert bank.charges == [kept, lost, free, many]
+
+
+def test_an_answer_is_kept_whole_in_the_table_of_a_cloud(place: Callable[[str], Place]) -> None:
+    """The middleware of web frameworks gives it to a repeat, with its headers."""
+    RUNS.clear()
+    with place("aws").client() as client:
+        app = IdempotencyKeys(wsgi_app, table=ITEMS, client=client)
+        key = uuid4().hex
+        first = send_wsgi(app, "/charge", key=key)
+        assert send_wsgi(app, "/charge", key=key) == first
+        assert send_wsgi(app, "/charge", key=key, body=b"other").status == 422
+    assert RUNS == ["/charge"]

@@ -23,7 +23,10 @@ from leeward_dev.observing import ObservedDriver, observe_runs
 from leeward_dev.sources import Sources
 
 CONFIG = Config(
-    order=(TargetName("local", None),), tables={"keys": TableConfig(), "orders": TableConfig()}
+    order=(TargetName("local", None),),
+    tables={"keys": TableConfig(), "orders": TableConfig()},
+    unknowns="open",
+    unknowns_payload=True,
 )
 
 
@@ -108,6 +111,14 @@ class Shop:
                 raise ConnectionError("canary")
             self.done.append("charge")
             return f"charged {order['id']}"
+
+        @app.function(effect="keyed")
+        @idempotent(
+            table="keys", key="order.id", principal=None, name="refund",
+            approval=lambda order: f"Refund order {order['id']}?",
+        )  # fmt: skip
+        def refund(order: dict[str, str]) -> None:
+            self.done.append("refund")
 
         self._add_subscribers(app)
 

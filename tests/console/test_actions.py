@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from leeward import Client
+from leeward import Client, FunctionError
 from leeward.adapter import WrappingDriver
 from leeward.calls import (
     HideMessage,
@@ -22,13 +23,15 @@ from leeward.calls import (
     TakeMessages,
 )
 from leeward.cli.app import app
+from leeward.cli.key_records import list_keys
+from leeward.cli.unknown_calls import pick_unknown
 from leeward.config import Config, TableConfig, TargetName
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward_dev.console import command
 from leeward_dev.feed import Feed
 from leeward_dev.sources import Sources
-from tests.console.shop import Shop, opened
+from tests.console.shop import CONFIG, Shop, opened
 from tests.console.visitor import Visitor, visit
 
 
@@ -84,6 +87,52 @@ def test_letters_are_deleted_after_a_question(shop: Shop, visitor: Visitor) -> N
     assert shop.done == []
 
 
+def unknown_calls(shop: Shop) -> int:
+    """Return how many calls are in the table; clients write them on a thread of their own."""
+    return len(pick_unknown(shop.client, CONFIG, None))
+
+
+def wait_for_unknown(shop: Shop, calls: int) -> None:
+    """Wait until so many calls are in the table."""
+    until = time.monotonic() + 30
+    while unknown_calls(shop) < calls:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_unknown_call_is_settled_by_a_click(shop: Shop, visitor: Visitor) -> None:
+    """Its function says from the record what became of it; nothing runs, what is settled goes."""
+    assert "No unknown calls." in visitor.get("unknown").page.text
+    shop.leave_unknown("1")
+    wait_for_unknown(shop, 1)
+    page = visitor.get("unknown")
+    (settle,) = (each for each in page.page.forms[0].buttons if each.startswith("Settle"))
+    assert "invoke charge" in page.page.text
+    assert "canary" not in page.page.text
+    done = visitor.click(page, settle)
+    assert "invoke charge: Nobody can tell: its run may have had its effect" in done.page.text
+    assert unknown_calls(shop) == 1
+    keys = visitor.get(f"keys?table=keys&record={next(list_keys(shop.client, 'keys')).id}")
+    visitor.click(visitor.click(keys, "It has run"), "It has run")
+    done = visitor.click(visitor.get("unknown"), settle)
+    assert "invoke charge: It ran; its result was not kept." in done.page.text
+    assert unknown_calls(shop) == 0
+    assert shop.done == []
+
+
+def test_an_unknown_call_is_forgotten_after_a_question(shop: Shop, visitor: Visitor) -> None:
+    """Nothing is settled by that."""
+    shop.leave_unknown("1")
+    wait_for_unknown(shop, 1)
+    page = visitor.get("unknown")
+    (forget,) = (each for each in page.page.forms[0].buttons if each.startswith("Forget"))
+    asked = visitor.click(page, forget)
+    assert "Nobody will find invoke charge here any more" in asked.page.text
+    assert unknown_calls(shop) == 1
+    assert "invoke charge is forgotten." in visitor.click(asked, "Forget").page.text
+    assert unknown_calls(shop) == 0
+
+
 def test_who_chooses_no_letter_is_asked_to(shop: Shop, visitor: Visitor) -> None:
     """A button over many letters does nothing without one."""
     shop.fail_letter("1")
@@ -137,6 +186,27 @@ def test_a_key_is_settled_by_a_click_and_an_answer(
     shop.is_well = True
     shop.leave_unknown("7")
     assert ("charge" in shop.done) is runs
+
+
+@pytest.mark.parametrize(
+    ("button", "runs"), [("Approve the call", True), ("Refuse the call", False)]
+)
+def test_a_call_that_waits_is_decided_by_a_click(
+    shop: Shop, visitor: Visitor, button: str, runs: bool
+) -> None:
+    """Who decides sees what the call is about."""
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        shop.client.invoke("refund", {"id": "7"})
+    page = visitor.get("keys?table=keys&state=waiting")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    assert "Refund order 7?" in record.page.text
+    asked = visitor.click(record, button)
+    done = visitor.click(asked, button)
+    assert f"The record is {'released' if runs else 'refused'} now." in done.page.text
+    assert [*done.page.forms] == [] or runs
+    with suppress(FunctionError):
+        shop.client.invoke("refund", {"id": "7"})
+    assert ("refund" in shop.done) is runs
 
 
 def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, visitor: Visitor) -> None:

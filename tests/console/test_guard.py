@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,15 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.routing import Mount
 
+from leeward import Client
+from leeward.local import Local
 from leeward_dev.console import open_console
 from leeward_dev.console.guard import HEADERS, is_foreign, is_own_host
 from leeward_dev.console.server import PAGES
-from tests.console.shop import Shop
-from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted
+from leeward_dev.feed import Feed
+from leeward_dev.sources import Sources
+from tests.console.shop import CONFIG, Shop
+from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted, visit
 
 pytestmark = pytest.mark.threat("S27")
 
@@ -200,3 +205,12 @@ def test_the_port_has_to_be_the_consoles_own(visitor: Visitor) -> None:
     """A page of another port of this machine is another origin."""
     assert visitor.get("", headers={"origin": ORIGIN}).status == 200
     assert visitor.get("", headers={"origin": f"http://localhost:{PORT + 1}"}).status == 403
+
+
+def test_a_console_that_only_shows_makes_no_store(tmp_path: Path) -> None:
+    """A look at a store that is not there finds nothing, and makes no file."""
+    with Client(Local(path=tmp_path / "local.sqlite3"), config=CONFIG) as client:
+        visitor = visit(Sources(client, CONFIG, Feed()))
+        for page in ("", "queues", "letters", "keys?table=keys", "runs", "schedules", "targets"):
+            answer = visitor.get(f"/console/{page}")
+            assert (page, answer.status, [*tmp_path.iterdir()]) == (page, 200, [])

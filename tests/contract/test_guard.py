@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward_contract_tests import Contract, DriverContract, TablesContract
+from leeward_contract_tests import Awaited, Contract, DriverContract, TablesContract
 
 NAME = "test_store_tells_how_it_went"
 
@@ -36,6 +36,23 @@ def test_the_guard_sees_through_bases() -> None:
     mine: Contract = type("TestMine", (mixin, DriverContract), {})()
     with pytest.raises(AssertionError, match=f"TablesContract.{NAME}"):
         mine.test_every_contract_test_is_there()
+
+
+def test_an_awaited_suite_leaves_to_its_base_what_the_driver_alone_does() -> None:
+    """The guard knows these; with no base that runs them, none is left out."""
+    base: Any = type("TestMine", (DriverContract,), {})
+    beside: Any = type("TestMineAwaited", (Awaited, base), {})
+    own: Any = type("TestMineAwaited", (Awaited, base), {"test_mine": lambda self: None})
+    assert own.test_mine is not None
+    alone: Any = type("TestMineAwaited", (Awaited, DriverContract), {})
+    assert beside.test_store_keeps_the_write_id is None
+    assert alone.test_store_keeps_the_write_id is DriverContract.test_store_keeps_the_write_id
+    for each in (beside, alone):
+        each().test_every_contract_test_is_there()
+        assert getattr(each, NAME) is getattr(DriverContract, NAME)
+    worse: Any = type("TestMineAwaited", (Awaited, base), {NAME: None})
+    with pytest.raises(AssertionError, match=f"TablesContract.{NAME}"):
+        worse().test_every_contract_test_is_there()
 
 
 @pytest.mark.parametrize("replacement", [None, lambda self: None], ids=["deleted", "overridden"])

@@ -284,8 +284,11 @@ class RowsContract:
         assert rows.store.measure("b")[0] == Backlog(HERE, 1, 1, 8, '"a2"', "a2")
         rows.finish(LeaseEnd(rows.lease()))
         assert rows.store.measure("b")[0] == Backlog(HERE, 0, 1, 4, None)
-        everywhere = [(each.recipient, each.waiting) for each in rows.store.measure(None)]
-        assert everywhere == [(HERE, 0), (THERE, 1), (Recipient("other", "here"), 1)]
+        assert rows.store.measure(None) == [
+            Backlog(HERE, 0, 1, None, None),
+            Backlog(THERE, 1, 0, None, '"ü"', "ü"),
+            Backlog(Recipient("other", "here"), 1, 0, None, '"x"', "x"),
+        ]
         assert not rows.store.has_waiting(HERE, "a")
 
     def test_what_there_is_is_counted_without_its_documents(self, rows: Rows) -> None:

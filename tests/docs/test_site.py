@@ -36,11 +36,13 @@ def test_a_broken_link_of_the_site_is_found(tmp_path: Path) -> None:
         '<img src="d.png">'
     )
     (tmp_path / "b.html").write_text('<h2 id="here"></h2>')
+    (tmp_path / "b.md").write_text("[a](a.html#x) [c](c.md) [x](https://example.com)")
     assert list(links().broken(tmp_path)) == [
         "a.html: c.html: no such page",
         "a.html: b.html#gone: no such place",
         "a.html: #gone: no such place",
         "a.html: d.png: no such page",
+        "b.md: c.md: no such page",
     ]
 
 
@@ -106,8 +108,8 @@ def test_every_page_has_its_place_on_the_site() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     groups = toctrees(index)
     assert [name for name, _ in groups] == [
-        *("Start", "Move here", "Call", "Write functions", "Workflows"),
-        *("Data", "Operate", "Extend", "Inside"),
+        *("Start", "Move here", "Beside your libraries", "Call", "Write functions"),
+        *("Workflows", "Data", "Operate", "Extend", "Inside"),
     ]
     reference = toctrees((ROOT / "docs/reference.md").read_text(encoding="utf-8"))
     listed = [name for _, names in (*groups, *reference) for name in names]

@@ -5,7 +5,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 from tests.house.workspace import ROOT
 
@@ -64,38 +64,37 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
             yield "code", token.string
 
 
+@cache
+def _texts_of_core() -> list[tuple[str, str, str]]:
+    """Return the texts of all modules, with the module and the kind of place."""
+    return [
+        (path.relative_to(SOURCE).as_posix(), kind, text)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for kind, text in _texts(path.read_text(encoding="utf-8"))
+    ]
+
+
+def _names_a_provider(text: str) -> bool:
+    return bool(
+        PRODUCT.search(text) or any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
+    )
+
+
 def kinds_naming_a_provider(source: str) -> set[str]:
     """Give the kinds of place, "code" or "docstring", that name a provider or its product."""
-    return {
-        kind
-        for kind, text in _texts(source)
-        if PRODUCT.search(text)
-        or any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
-    }
+    return {kind for kind, text in _texts(source) if _names_a_provider(text)}
 
 
 def test_core_names_a_product_only_where_it_says_why() -> None:
     """Forms and profiles of products belong to their adapters; in core a source may be named."""
-    found = {
-        (path.relative_to(SOURCE).as_posix(), kind)
-        for path in sorted(SOURCE.rglob("*.py"))
-        for kind, text in _texts(path.read_text(encoding="utf-8"))
-        if PRODUCT.search(text)
-    }
+    found = {(path, kind) for path, kind, text in _texts_of_core() if PRODUCT.search(text)}
     assert found == set(PRODUCTS)
-
-
-def _found() -> set[tuple[str, str]]:
-    return {
-        (path.relative_to(SOURCE).as_posix(), kind)
-        for path in sorted(SOURCE.rglob("*.py"))
-        for kind in kinds_naming_a_provider(Path(path).read_text(encoding="utf-8"))
-    }
 
 
 def test_core_names_a_provider_only_where_it_says_why() -> None:
     """A new cloud needs no change of the core, so the core has no business with names of clouds."""
-    assert _found() == set(ALLOWED)
+    found = {(path, kind) for path, kind, text in _texts_of_core() if _names_a_provider(text)}
+    assert found == set(ALLOWED)
 
 
 def test_the_search_sees_every_kind_of_place() -> None:

@@ -47,13 +47,13 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_900  # of which about 940 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 57_800
+    assert lines <= 58_000
     assert files <= 256
     assert sum(lines for lines, _ in clouds) <= 16_700
     assert sum(files for _, files in clouds) <= 125
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 108_600
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 112_500
 
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_680_000
+    assert max(numbers.zip_sizes().values()) <= 1_685_000

@@ -33,6 +33,7 @@ from leeward_azure.settings.services import Functions as AzureFunctions
 from leeward_google.functions.plans import functions as google_functions
 from leeward_google.settings.services import Functions as GoogleFunctions
 from leeward_http.functions import functions as url_functions
+from leeward_http.settings import Location
 from leeward_http.settings import Settings as UrlSettings
 from tests.aws.playing import FRESH, KEYS, SETTINGS
 from tests.playing import NOW
@@ -138,7 +139,9 @@ PLATFORMS: Final = {
 }
 URL: Final = Platform(
     url_functions(
-        UrlSettings(functions={"charge": Address("https://shop.example", "/charge", "t-0")})
+        UrlSettings(
+            functions={"charge": Location(Address("https://shop.example", "/charge", "t-0"))}
+        )
     )["invoke"],
     _address,
     AZURE + GOOGLE + GATEWAYS,

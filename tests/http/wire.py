@@ -40,11 +40,19 @@ class Peer:
     def _read_until_blank(self) -> bytes | None:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            byte = self.receive(1)
-            if not byte:
+            piece = self.receive(self._ahead(head))
+            if not piece:
                 return None
-            head += byte
+            head += piece
         return head
+
+    def _ahead(self, head: bytes) -> int:
+        """Return how many bytes may be taken: what stands behind a head is not touched."""
+        if isinstance(self._connection, ssl.SSLSocket):  # nobody can peek into it
+            return 1
+        arrived = self._connection.recv(65_536, socket.MSG_PEEK)
+        end = (head + arrived).find(b"\r\n\r\n")
+        return max(1, len(arrived) if end < 0 else end + 4 - len(head))
 
     def _read_exactly(self, size: int) -> bytes:
         body = b""

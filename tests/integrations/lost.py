@@ -41,6 +41,12 @@ REFUSALS: Final = {*CODES, *WORDS} - {
     "INTERNAL",
 }
 
+LOCATIONS: Final = (
+    *("/b", "/b", "/b", "/b", "//", "foo:bar", "mailto:b", "http://[::1", "http://a:99999/"),
+    *("http://a b/", "http://%zz/", "http://..", f"http://{'a' * 300}/", "http://\x7f/", "\x80"),
+)
+"""Of redirects: a path, and what is no address that a client can follow."""
+
 
 def random_answer(random: Random) -> Answer:
     """Return an error answer as one of the services gives it, or a proxy."""
@@ -79,7 +85,8 @@ def random_steps(random: Random) -> list[Step]:
         elif kind == "redirect":
             status = random.choice([302, 303, 307])
             runs = status != 307
-            steps.append(Step("answer", answer=Answer(status, (("location", "/b"),), b"", runs)))
+            headers = (("location", random.choice(LOCATIONS)),)
+            steps.append(Step("answer", answer=Answer(status, headers, b"", runs)))
         elif kind == "mark":
             steps.append(Step("answer", answer=Answer(429, (("x-leeward", "1"),), b"{}", True)))
         else:

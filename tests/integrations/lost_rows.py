@@ -1,5 +1,7 @@
 """Ask `leeward.ran` about failures of psycopg on a real server; exit with 1 at a wrong answer.
 
+Where SQLAlchemy is installed, a third of the calls go by it.
+
 python -m tests.integrations.lost_rows [--cases N] [--seed N]
 """
 
@@ -11,6 +13,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from random import Random
 from typing import Any, Final
 
@@ -82,7 +85,10 @@ def fail(
     """Send a statement while something fails; return what was done, and what is proved."""
     statement = random.choice(STATEMENTS).format(n=number)
     fault = random.choice(["none", "answer", "request", "refuse", "throttle"])
-    call = random.choice([run_alone, run_in_transaction, run_and_leave, run_many, run_async])
+    calls = [run_alone, run_in_transaction, run_and_leave, run_many, run_async]
+    if find_spec("sqlalchemy") is not None:
+        calls += [run_by_engine, run_by_engine_alone, run_by_session]
+    call = random.choice(calls)
     url = direct.rpartition(":")[0] + f":{proxy.port}/leeward?connect_timeout=2"
     faults: dict[str, Callable[[], AbstractContextManager[None]]] = {
         "none": nullcontext,
@@ -151,6 +157,46 @@ def run_async(url: str, statement: str, fault: Fault) -> None:
                 await connection.execute(statement)
 
     asyncio.run(run())
+
+
+def run_by_engine(url: str, statement: str, fault: Fault, **options: str) -> None:
+    """Send it by SQLAlchemy, in a transaction."""
+    engine = open_engine(url, **options)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SET statement_timeout = 30")
+            connection.commit()
+            with fault():
+                connection.exec_driver_sql(statement)
+                connection.commit()
+    finally:
+        engine.dispose()
+
+
+def run_by_engine_alone(url: str, statement: str, fault: Fault) -> None:
+    """Send it by SQLAlchemy, outside of transactions."""
+    run_by_engine(url, statement, fault, isolation_level="AUTOCOMMIT")
+
+
+def run_by_session(url: str, statement: str, fault: Fault) -> None:
+    """Send it by a session of SQLAlchemy, whose block commits at its end."""
+    from sqlalchemy import text
+    from sqlalchemy.orm import Session
+
+    engine = open_engine(url)
+    try:
+        with fault(), Session(engine) as session, session.begin():
+            session.execute(text("SET statement_timeout = 30"))
+            session.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+def open_engine(url: str, **options: str) -> Any:
+    """Return an engine of SQLAlchemy for a database."""
+    from sqlalchemy import create_engine
+
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"), **options)
 
 
 if __name__ == "__main__":

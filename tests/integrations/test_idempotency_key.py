@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from leeward import AsyncClient, Client
+from leeward.app.answers import Problem
 from leeward.local import Local
 from leeward_integrations import asgi, wsgi
 from leeward_integrations.idempotency_key import LARGEST_REQUEST
@@ -29,13 +30,14 @@ class Answer(NamedTuple):
 Send = Callable[..., Answer]
 RUNS: list[str] = []
 WAIT: dict[str, Event] = {}
+RAISES = {"/raise": ZeroDivisionError(), "/problem": Problem("no", status=418, reason="tea")}
 
 
 def answer_to(path: str, body: bytes) -> tuple[int, bytes]:
     """Have the effect, and return status and body of the answer."""
     RUNS.append(path)
-    if path == "/raise":
-        raise ZeroDivisionError
+    if path in RAISES:
+        raise RAISES[path]
     if path == "/wait":
         WAIT["begun"].set()
         WAIT["go"].wait(10)
@@ -187,7 +189,9 @@ def test_a_key_in_quotation_marks_is_the_same(send: Send) -> None:
 def test_another_payload_is_refused(send: Send) -> None:
     """422; another path counts as another payload, too."""
     send("/charge")
-    assert send("/charge", body=b'{"n": 2}').status == 422
+    refusal = send("/charge", body=b'{"n": 2}')
+    assert refusal.status == 422
+    assert b"key of this call to 'app' belongs to another payload" in refusal.body
     assert send("/refund").status == 422
     assert RUNS == ["/charge"]
 
@@ -211,6 +215,13 @@ def test_a_run_that_raised_may_have_had_its_effect(send: Send) -> None:
         send("/raise")
     again = send("/raise")
     assert (again.status, json.loads(again.body)["ran"], len(RUNS)) == (409, "maybe", 1)
+
+
+def test_an_app_answers_for_what_it_raises_itself(send: Send) -> None:
+    """The same class says that a request did not run, where the middleware raises it."""
+    with pytest.raises(Problem, match="no"):
+        send("/problem")
+    assert (send("/problem").status, len(RUNS)) == (409, 1)
 
 
 def test_keys_of_two_callers_are_two(send: Send) -> None:

@@ -1,6 +1,7 @@
 """Failures that real servers made, of the clients' two newest versions: no wrong answer.
 
 The full sizes are commands: `python -m tests.integrations.lost`, `.lost_calls` and `.lost_rows`.
+So is `.web_trial`, of keys in real web frameworks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import pytest
 
 from tests.house.workspace import ROOT
-from tests.integrations import lost_rows
+from tests.integrations import web_trial
 
 
 def run_beside(environment: str, command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -40,14 +41,19 @@ def test_no_answer_is_wrong(environment: str, trial: str) -> None:
 
 
 @pytest.mark.vendors
-def test_powertools_keeps_its_keys_on_proof_alone() -> None:
-    """Over leeward's records a run that raised is unknown, unless nothing of it ran."""
-    command = [sys.executable, "-m", "tests.integrations.powertools_trial"]
-    shown = run_beside("migrations", command)
+@pytest.mark.parametrize("environment", ["web", "web-before"])
+@pytest.mark.parametrize("trial", ["celery_trial", "powertools_trial", "lost_rows"])
+def test_what_calls_again_goes_by_proof(environment: str, trial: str) -> None:
+    """A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy."""
+    cases = ["--cases", "25"] if trial == "lost_rows" else []
+    command = [sys.executable, "-m", f"tests.integrations.{trial}", *cases]
+    shown = run_beside(environment, command)
     assert shown.returncode == 0, shown.stdout + shown.stderr
 
 
 @pytest.mark.vendors
-def test_no_answer_about_rows_is_wrong() -> None:
-    """psycopg, before a real PostgreSQL."""
-    assert lost_rows.main(["--cases", "40"]) == 0
+@pytest.mark.parametrize(("environment", "store"), [("web", "sqlite"), ("web-before", "postgres")])
+def test_a_key_runs_once_in_every_framework(environment: str, store: str) -> None:
+    """Repeats, many at once, callers that left, killed processes, and late duplicates."""
+    chosen = ["--environment", environment, "--store", store, "--at-once", "20"]
+    assert web_trial.main(chosen) == 0

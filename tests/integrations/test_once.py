@@ -13,10 +13,13 @@ import pytest
 
 from leeward import AsyncClient, Client
 from leeward.app.idempotency import CannotTell, Done, NotDone, effect
+from leeward.app.idempotency.record import Approval
+from leeward.cli.key_records import approve_by_hand, change_key, refuse_by_hand, scan_keys
 from leeward.errors import ConfigError, DedupUnavailable, TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
+from leeward_contract_tests.rows import each_row
 from leeward_integrations.once import (
     NotCalledAgain,
     agent_run,
@@ -292,6 +295,30 @@ def test_announced_effects_and_those_of_other_tools(shop: Shop) -> None:
     with agent_run("order-17"):
         assert refusal_of(lambda: act("17")).reason == "unknown"
     assert shop.charged == ["17"]
+
+
+@each_row("decide, ends", [(approve_by_hand, "charged"), (refuse_by_hand, "has refused this")])
+def test_a_person_approves_a_call_of_a_tool(decide: Any, ends: str) -> None:
+    """The model learns that it waits; when it calls again it gets the result, or the end."""
+    charged: list[str] = []
+    with Client(Local()) as client:
+
+        @once(table="keys", client=client, approval=lambda order: f"Charge {order}?")
+        def charge(order: str) -> str:
+            charged.append(order)
+            return "charged"
+
+        with agent_run("r"):
+            for _ in range(2):
+                with tool_call(as_text=True):
+                    assert "waits for a person's approval" in charge("17")
+            ((row,), _) = scan_keys(client, "keys")
+            assert row.record is not None
+            assert (row.record.approval, charged) == (Approval("Charge 17?"), [])
+            change_key(client, "keys", row.id, lambda record, _now: decide(record, "maria"))
+            with tool_call(as_text=True):
+                assert ends in charge("17")
+    assert len(charged) == (decide is approve_by_hand)
 
 
 def test_declarations() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,12 +49,16 @@ def test_an_answer_after_a_redirect_proves_nothing() -> None:
     """The first request may have had its effect, as a form does that answers with 302."""
     from google.api_core import exceptions
     from requests import Response
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
 
     def refusal(*before: Response) -> Any:
         response = Response()
         response.status_code = 429
         response._content = b'{"error": {"status": "RESOURCE_EXHAUSTED"}}'
         response.history = list(before)
+        response.connection = HTTPAdapter()
+        response.raw = SimpleNamespace(retries=Retry(0))
         return exceptions.TooManyRequests("no", response=response)
 
     assert ran(refusal()) == "no"

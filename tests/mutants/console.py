@@ -89,4 +89,18 @@ MUTANTS: Final = (
         'if "id" in visit.query else None',
         f"{ACTIONS}::test_a_payload_is_shown_only_to_who_asks",
     ),
+    Mutant(
+        "an unknown call is forgotten without a question",
+        f"{CONSOLE}/unknown.py",
+        "if not visit.is_sure:",
+        "if visit.is_sure:",
+        f"{ACTIONS}::test_an_unknown_call_is_forgotten_after_a_question",
+    ),
+    Mutant(
+        "a look at a store that is not there makes one",
+        "src/leeward/local/tables.py",
+        "        if not self._database.is_there:\n",
+        "        if self._database is None:\n",
+        f"{GUARD}::test_a_console_that_only_shows_makes_no_store",
+    ),
 )

@@ -33,6 +33,14 @@ MUTANTS: Final = (
         f"{TESTS}/test_guard.py::test_the_guard_names_what_was_left_out",
     ),
     Mutant(
+        "an awaited suite leaves out what its base does by another client",
+        f"{CONTRACTS}/coroutines.py",
+        "        and THROUGH_CLIENT.isdisjoint(signature(test).parameters)\n",
+        "",
+        f"{TESTS}/test_guard.py"
+        "::test_an_awaited_suite_leaves_to_its_base_what_the_driver_alone_does",
+    ),
+    Mutant(
         "what is not declared is not tried",
         f"{CONTRACTS}/capabilities.py",
         "                self._check(capability)\n",

@@ -183,7 +183,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a run that is under way is settled by hand",
-        f"{_ROOM}/record.py",
+        "src/leeward/cli/key_records.py",
         "    if not is_open(record, now):\n",
         "    if False:\n",
         "tests/cli/test_keys.py::test_only_what_nobody_knows_is_settled",

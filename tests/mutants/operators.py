@@ -15,7 +15,7 @@ QUIET: Final = (
 KEY_RECORDS: Final = "src/leeward/cli/key_records.py"
 KEYS_TESTS: Final = "tests/cli/test_keys.py"
 UNKNOWNS: Final = "src/leeward/_operations/unknowns.py"
-UNKNOWN_COMMAND: Final = "src/leeward/cli/commands/unknown.py"
+UNKNOWN_COMMAND: Final = "src/leeward/cli/unknown_calls.py"
 LEFT: Final = "tests/client/test_unknowns.py"
 JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
 
@@ -86,29 +86,36 @@ MUTANTS: Final = (
         "tests/cli/test_doctor.py::test_one_target_cannot_fail_over",
     ),
     Mutant(
+        "what a person has approved in a terminal can be approved again",
+        KEY_RECORDS,
+        "    if record.state is not KeyState.WAITING or record.approval is None:\n",
+        "    if record.approval is None:\n",
+        f"{KEYS_TESTS}::test_a_call_that_waits_is_approved_or_refused_once",
+    ),
+    Mutant(
         "a void that an operator has made is forgotten with its record",
         KEY_RECORDS,
-        "return max(left, seconds_kept(record, 0.0, now)) if record.voids else left",
+        "return max(left, seconds_kept(record, 0.0, now)) if is_kept else left",
         "return left",
         f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
     ),
     Mutant(
         "an operator voids what has run",
-        "src/leeward/app/idempotency/record.py",
+        KEY_RECORDS,
         "if record.state is KeyState.RELEASED or is_open(record, now):",
         "if record.state is not KeyState.IN_PROGRESS or is_open(record, now):",
         f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
     ),
     Mutant(
         "an operator frees a key whose run still acts",
-        "src/leeward/app/idempotency/record.py",
+        KEY_RECORDS,
         "lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until",
         "lapsed = record.state is KeyState.IN_PROGRESS",
         f"{KEYS_TESTS}::test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are",
     ),
     Mutant(
         "a void by hand forgets the voids before it",
-        "src/leeward/app/idempotency/record.py",
+        KEY_RECORDS,
         "return void_record(record, record.voids)",
         "return void_record(record._replace(voids=0), 0)",
         f"{KEYS_TESTS}::test_a_second_void_counts_on",
@@ -178,7 +185,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an unknown call forgets how many voids of its key it knew",
-        "src/leeward/cli/unknown_calls.py",
+        UNKNOWN_COMMAND,
         "return Invoke(*common, sent=unknown.sent, voids=unknown.voids)",
         "return Invoke(*common, sent=unknown.sent)",
         f"{LEFT}::test_what_the_call_knew_of_its_key_is_left",

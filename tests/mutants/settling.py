@@ -27,6 +27,10 @@ def _record(fault: str, old: str, new: str, test: str) -> Mutant:
     return Mutant(fault, f"{_ROOM}/record.py", old, new, test)
 
 
+_APPROVED: Final = f"{_EVERY}::test_nothing_runs_that_a_person_has_not_approved"
+_APPROVALS: Final = "tests/app/idempotent/test_approvals.py"
+
+
 def _steps(fault: str, old: str, new: str, test: str) -> Mutant:
     return Mutant(fault, f"{_ROOM}/steps.py", old, new, test)
 
@@ -56,8 +60,8 @@ RECORD: Final = (
     ),
     _record(
         "a void is as free as a released key",
-        "return _refuse_late(record) if is_late else take_over(loaded, claim, now, None)",
-        "return take_over(loaded, claim, now, None)",
+        "return _refuse_late(record) if is_late else _take_free(loaded, record, claim, now)",
+        "return _take_free(loaded, record, claim, now)",
         _LATE,
     ),
     _record(
@@ -110,8 +114,8 @@ RECORD: Final = (
     ),
     _record(
         "the first record does not say what its call knows",
-        "        voids=claim.voids,\n",
-        "",
+        "        voids=claim.voids,\n    )\n",
+        "    )\n",
         f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
     ),
     _record(
@@ -134,9 +138,86 @@ RECORD: Final = (
     ),
     _record(
         "a void expires with the keys of its function",
-        "    keep = max(keep, LATEST_DELIVERY) if record.voids else keep\n",
-        "",
+        "max(keep, LATEST_DELIVERY) if record.voids or record.approval else keep",
+        "max(keep, LATEST_DELIVERY) if record.approval else keep",
         f"{_SETTLED}::test_a_void_outlives_every_delivery",
+    ),
+)
+
+APPROVALS: Final = (
+    _record(
+        "the first call of a key does not ask for its approval",
+        "    if claim.question is not None:\n",
+        "    if False:\n",
+        _APPROVED,
+    ),
+    _record(
+        "a key that was freed does not ask for an approval",
+        "    if claim.question is None or is_approved:\n",
+        "    if True:\n",
+        f"{_APPROVALS}::test_an_approval_is_for_one_payload",
+    ),
+    _record(
+        "an approval is for any payload",
+        "_is_approved(record) and is_same(record.payload, claim.payload)",
+        "_is_approved(record)",
+        f"{_APPROVALS}::test_an_approval_is_for_one_payload",
+    ),
+    _record(
+        "a run forgets that it was approved",
+        "        record = record._replace(approval=before.approval)\n",
+        "        pass\n",
+        f"{_APPROVALS}::test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again",
+    ),
+    _record(
+        "a run of another payload keeps an approval",
+        "    if is_same(before.payload, claim.payload):\n",
+        "    if True:\n",
+        f"{_APPROVALS}::test_a_run_that_needs_none_passes_no_approval_on",
+    ),
+    _record(
+        "a question that was settled is answered later",
+        "_replace(approval=record.approval) if _is_approved(record) else void",
+        "_replace(approval=record.approval)",
+        f"{_APPROVALS}::test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the"
+        "_question",
+    ),
+    _record(
+        "a void forgets that its call was approved",
+        "    return void._replace(approval=record.approval) if _is_approved(record) else void\n",
+        "    return void\n",
+        f"{_APPROVALS}::test_an_approval_outlives_a_void",
+    ),
+    _record(
+        "a late packet asks a person",
+        "        return _refuse_late(record) if is_late else refuse_unapproved(record)\n",
+        "        return refuse_unapproved(record)\n",
+        "tests/app/test_idempotency_model.py::test_what_a_call_does_about_a_record",
+    ),
+    _record(
+        "a question expires with the keys of its function",
+        "max(keep, LATEST_DELIVERY) if record.voids or record.approval else keep",
+        "max(keep, LATEST_DELIVERY) if record.voids else keep",
+        f"{_APPROVALS}::test_a_question_and_its_answer_outlive_the_keys_of_the_function",
+    ),
+    _steps(
+        "a call runs as soon as its question is written",
+        "        if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:\n",
+        "        if False:\n",
+        _APPROVED,
+    ),
+    _settling(
+        "a settler does not void what waits",
+        "            # A new call asks again.\n",
+        "            return _not_run(request, record._replace(voids=request.voids + 1))\n",
+        _APPROVED,
+    ),
+    Mutant(
+        "a call that needs an approval runs while the table is away",
+        f"{_ROOM}/settings.py",
+        '    if options.unreachable != "refuse":\n',
+        "    if False:\n",
+        f"{_APPROVALS}::test_a_mistake_is_named_before_anything_runs",
     ),
 )
 
@@ -572,4 +653,4 @@ CALLER: Final = (
     ),
 )
 
-MUTANTS: Final = (*RECORD, *STEPS, *RULES, *FUNCTION, *CALLER)
+MUTANTS: Final = (*RECORD, *APPROVALS, *STEPS, *RULES, *FUNCTION, *CALLER)

@@ -13,7 +13,44 @@ SETTINGS: Final = "tests/urls/test_settings.py"
 IDENTITY: Final = "tests/urls/test_identity.py"
 SERVING: Final = "tests/app/test_serving.py"
 
+_TOOLS: Final = "tests/urls/test_tools.py"
+
+
+def _tool(fault: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant(fault, "adapters/http/src/leeward_http/tools.py", old, new, f"{_TOOLS}::{test}")
+
+
 MUTANTS: Final = (
+    _tool(
+        "that a tool is not known counts as a proof",
+        "meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS",
+        "meaning = APP_ERROR if number != -32602 else REJECTED",
+        "test_no_answer_to_a_call_proves_that_the_tool_did_not_run",
+    ),
+    _tool(
+        "a session that was lost counts as a proof",
+        "meaning = REJECTED if is_proved else AMBIGUOUS",
+        "meaning = REJECTED",
+        "test_no_answer_to_a_call_proves_that_the_tool_did_not_run",
+    ),
+    _tool(
+        "the answer to another message is taken for that of the call",
+        'message.get("id") == id and ',
+        "",
+        "test_the_answer_is_one_of_the_events_of_a_stream",
+    ),
+    _tool(
+        "an unsafe call does not ask whether its session lives",
+        "session.id and call.effect is Effect.UNSAFE",
+        "session.id and False",
+        "test_a_session_that_was_lost_is_opened_again",
+    ),
+    _tool(
+        "a session that was lost is used for ever",
+        "        yield Learn(name, None)\n",
+        "        pass\n",
+        "test_a_session_that_was_lost_is_opened_again",
+    ),
     Mutant(
         "a refusal that was declared of one function counts for all",
         f"{HTTP}/functions.py",
@@ -73,7 +110,7 @@ MUTANTS: Final = (
     Mutant(
         "the path of a URL, which may be a key, is shown",
         f"{HTTP}/driver.py",
-        '"/".join(settings.url.split("/")[:3])',
+        '"/".join(settings.url.removeprefix(MCP).split("/")[:3])',
         "settings.url",
         f"{SETTINGS}::test_secrets_are_in_no_repr_and_no_setting",
     ),

@@ -254,7 +254,7 @@ AWS_ERRORS = [
     *("ValidationException", "SomethingNew"),
 ]
 AWS_SCRIPTS: dict[str, Script] = {
-    **SCRIPTS,
+    **{each: SCRIPTS[each] for each in ("302", "401", "cut", "reset", "silence")},
     "function error": answer(
         f"HTTP/1.1 200 OK\r\nX-Amz-Function-Error: Unhandled\r\nContent-Length: {len(FAULT)}"
         f"\r\n\r\n{FAULT}".encode()
@@ -268,7 +268,11 @@ AWS_SCRIPTS: dict[str, Script] = {
 
 @pytest.mark.parametrize("script", AWS_SCRIPTS.values(), ids=AWS_SCRIPTS)
 def test_aws_tells_nothing(told: list[str], script: Script) -> None:
-    """Whatever it answers, and whatever of the request its messages repeat."""
+    """Whatever its errors are called, and whatever of the request its messages repeat.
+
+    test_clouds_tell_nothing.py has the other statuses, and the test above the other ends of a
+    connection: what AWS has of its own is here.
+    """
     env = {
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": CANARY,

@@ -12,7 +12,7 @@ from leeward.adapter import Capability
 from leeward.config import Config, FunctionConfig
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
-from leeward_http.functions import address_of
+from leeward_http.functions import find_location
 from leeward_http.settings import OPTIONS, settings_from
 from tests.urls.served import config_of, target
 
@@ -25,9 +25,9 @@ def test_a_function_has_its_own_url_or_that_of_the_template() -> None:
     names = {"charge": "https://pay.example/charge", "refund": "give-back"}
     settings = settings_from(config._replace(functions=names))
     found = {
-        name: (address.origin, address.target)
+        name: (place.address.origin, place.address.target)
         for name in ("ship", "https://pay.example/charge", "give-back", "other")
-        if (address := address_of(settings, name)) is not None
+        if (place := find_location(settings, name)) is not None
     }
     assert found == {
         "ship": ("https://ship.example", "/go?v=2"),
@@ -43,7 +43,7 @@ def test_a_function_has_its_own_url_or_that_of_the_template() -> None:
 )
 def test_a_name_is_never_a_url_nor_another_path(name: str) -> None:
     """Whatever a program passes on as a name: only what is configured is called."""
-    assert address_of(settings_from(config_of(url=URL)), name) is None
+    assert find_location(settings_from(config_of(url=URL)), name) is None
 
 
 def test_a_function_without_a_url_is_not_found() -> None:
@@ -151,9 +151,9 @@ def test_secrets_are_in_no_repr_and_no_setting(tmp_path: Path) -> None:
         driver = target(**config.options) if "token_variable" not in given else None
         shown = f"{settings!r} {settings.identity!r} {driver and dict(driver.describe())}"
         assert "a-secret" not in shown, given
-        address = address_of(settings, "charge")
-        assert address is not None
-        assert "a-secret" not in repr(address)
+        place = find_location(settings, "charge")
+        assert place is not None
+        assert "a-secret" not in repr(place)
 
 
 @pytest.mark.threat("S8")

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Barrier, Lock, Thread
 from threading import Event as Flag
-from threading import Lock, Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
 
@@ -357,3 +357,32 @@ def test_a_health_check_may_be_a_head_and_may_break_off(
         assert (answer.status, answer.read()) == (200, b"")
     server.close()
     assert capfd.readouterr().err == ""
+
+
+def test_outboxes_close_together_and_within_what_a_drain_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A target that hangs holds up the last call of each; the worker does not wait for them."""
+    goes_on, closing_now = Flag(), Barrier(3)
+
+    class Hanging:
+        def wake(self) -> None:
+            """Look for nothing."""
+
+        def close(self) -> None:
+            closing_now.wait(30)
+            goes_on.wait(30)
+
+    monkeypatch.setattr(worker_module, "open_outboxes", lambda _: [Hanging(), Hanging()])
+    app = App("shop")
+    app.on_message("parcels", name="send")(print)
+    worker = Worker(app, Local(), drain=0.1)
+    worker.start()
+    try:
+        draining = Thread(target=worker.drain)
+        draining.start()
+        closing_now.wait(30)
+        draining.join(30)
+        assert not draining.is_alive()
+    finally:
+        goes_on.set()

@@ -43,7 +43,7 @@ from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
 
 FOLDER = Path(leeward_contract_tests.__file__).parent / "workflow_cases"
 
-RANDOM = 12
+RANDOM = 8
 """Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
 
 

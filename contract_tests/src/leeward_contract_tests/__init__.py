@@ -19,7 +19,8 @@ class TestNimbus(DriverContract):
 
 What has to exist on the cloud behind the driver is told by `leeward_contract_tests.fixtures`.
 
-`class TestNimbusAwaited(Awaited, TestNimbus)` runs the same through `leeward.AsyncClient`.
+`class TestNimbusAwaited(Awaited, TestNimbus)` runs the same through `leeward.AsyncClient`. It
+leaves to `TestNimbus` the tests that call the driver itself, without a client.
 """
 
 import pytest

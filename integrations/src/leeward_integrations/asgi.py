@@ -12,31 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.errors import DedupUnavailable
 from leeward_integrations.idempotency_key import (
-    KEY,
     LARGEST_REQUEST,
     SETTLE,
     Answer,
-    AppError,
     IdempotentApp,
     age_of,
     call_of,
-    context_of,
-    headers_of,
     headers_with_length,
     keepable,
     kept_answer,
-    key_of,
-    missing_key,
-    problem_answer,
+    refusal_of,
     settled_answer,
     too_large,
-    unavailable,
 )
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -55,47 +48,40 @@ class IdempotencyKeys(IdempotentApp):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, once for each key."""
-        headers = headers_of(scope["headers"]) if scope["type"] == "http" else {}
+        pairs = scope["headers"] if scope["type"] == "http" else ()
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
         if not self._is_guarded(scope.get("method", ""), headers):
             await self._app(scope, receive, send)
             return
+        exchange = _Exchange(self._app, scope, receive, send, self._largest)
         try:
-            answer = await self._answer_to(Wire(scope, receive, send), headers)
-        except AppError as raised:
-            raise raised.error from None
-        except Problem as problem:
-            answer = problem_answer(problem)
-        except DedupUnavailable as error:
-            answer = problem_answer(unavailable(error))
+            answer = await self._answer_to(exchange, headers)
+        except (Problem, DedupUnavailable) as error:
+            if exchange.error is error:  # the app's own, which its server answers
+                raise
+            answer = refusal_of(error)
         if answer is not None:
             await _send_answer(send, answer)
 
-    async def _answer_to(self, wire: Wire, headers: Mapping[str, str]) -> Answer | None:
+    async def _answer_to(self, exchange: _Exchange, headers: Mapping[str, str]) -> Answer | None:
         """Return what is to be sent; None if it was passed on, or nobody waits any more."""
-        scope = wire.scope
-        if not (key := key_of(headers.get(KEY))):
-            raise missing_key()
-        owner = None if self._principal is None else self._principal(scope)
-        context = context_of(headers, key, owner, self._lease)
-        if (body := await _read(wire.receive)) is None:
+        scope = exchange.scope
+        context = self._context_of(headers, scope)
+        if (body := await exchange.read()) is None:
             return None
         if SETTLE in headers:
-            document = await self._settle(age_of(body), None, context)
-            return settled_answer({**document, "key": key}, headers)
-        scope["extensions"] = _extensions_of(scope)
-        exchange = _Exchange(self._app, wire, body, self._largest)
+            return settled_answer(await self._settle(age_of(body), None, context), headers)
+        # Without the server's other ways to answer, such as files: they would not be kept.
+        offered = (scope.get("extensions") or {}).items()
+        scope["extensions"] = {n: v for n, v in offered if not n.startswith("http.response.")}
         query = scope.get("query_string", b"").decode("latin-1")
         token = _EXCHANGE.set(exchange)
         try:
             kept = await self._answer(call_of(scope["method"], scope["path"], query, body), context)
-        except Exception as error:
-            if exchange.error is error:
-                if not exchange.is_passed_on:
-                    await exchange.pass_on()
-                raise AppError(error) from error
-            raise
         finally:
             _EXCHANGE.reset(token)
+            if exchange.error is not None and not exchange.is_passed_on:
+                await exchange.pass_on()
         return None if exchange.is_passed_on else kept_answer(kept)
 
 
@@ -103,31 +89,44 @@ _EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
 """What the run of this task answers: its record is of the call alone."""
 
 
-class Wire(NamedTuple):
-    """What ASGI hands to an app for one request."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-
-
 class _Exchange:
     """A request, and what the app answers.
 
     Attributes:
+        scope: of the request.
         error: that the app raised.
         is_passed_on: the answer is on its way to the caller, and no longer kept.
     """
 
-    def __init__(self, app: AsgiApp, wire: Wire, body: bytes, largest: int) -> None:
-        self.scope, self._receive, self.send = wire
-        self._body = body
+    def __init__(
+        self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, largest: int
+    ) -> None:
+        self.scope = scope
         self.error: Exception | None = None
         self.is_passed_on = False
-        self._app, self._largest = app, largest
-        self._is_read = self._is_whole = False
+        self._app, self._receive, self._send, self._largest = app, receive, send, largest
+        self._body = b""
+        self._is_given = self._is_whole = False
         self._kept: list[MutableMapping[str, Any]] = []
         self._size = 0
+
+    async def read(self) -> bytes | None:
+        """Return the body of the request; None if its caller has gone.
+
+        Raises:
+            Problem: it is too large to be compared.
+        """
+        body, more = bytearray(), True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > LARGEST_REQUEST:
+                raise too_large()
+        self._body = bytes(body)
+        return self._body
 
     async def run(self) -> Answer:
         """Run the app, and return its answer.
@@ -138,71 +137,41 @@ class _Exchange:
         """
         try:
             await self._app(self.scope, self._receive_again, self._keep)
-            start = self._start()
+            if not self._kept:
+                raise RuntimeError("the app has ended without an answer")
+            if not self._is_whole:
+                raise RuntimeError("the app has ended midway in its answer")
         except Exception as error:
             self.error = error
             raise
+        start, *parts = self._kept
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
-        if self.is_passed_on:
-            return Answer(start["status"], headers, None)
-        return Answer(start["status"], headers, b"".join(m.get("body", b"") for m in self._kept))
-
-    def _start(self) -> MutableMapping[str, Any]:
-        """Return how the answer starts, once it is whole."""
-        start = next((each for each in self._kept if each["type"] == "http.response.start"), None)
-        if start is None:
-            raise RuntimeError("the app has ended without an answer")
-        if not self._is_whole:
-            raise RuntimeError("the app has ended midway in its answer")
-        return start
+        body = None if self.is_passed_on else b"".join(part.get("body", b"") for part in parts)
+        return Answer(start["status"], headers, body)
 
     async def pass_on(self) -> None:
         """Send what was kept so far, and from now on what comes."""
         self.is_passed_on = True
         for message in self._kept:
-            await self.send(message)
+            await self._send(message)
         del self._kept[1:]
 
     async def _receive_again(self) -> MutableMapping[str, Any]:
-        if self._is_read:
+        if self._is_given:
             return await self._receive()
-        self._is_read = True
+        self._is_given = True
         return {"type": "http.request", "body": self._body, "more_body": False}
 
     async def _keep(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.body":
             self._is_whole = not message.get("more_body", False)
         if self.is_passed_on:
-            await self.send(message)
+            await self._send(message)
             return
         self._kept.append(message)
         self._size += len(message.get("body", b""))
         if self._size > self._largest:
             await self.pass_on()
-
-
-def _extensions_of(scope: Scope) -> dict[str, Any]:
-    """Return what the server offers, without its other ways to answer: they would not be kept."""
-    offered: Mapping[str, Any] = scope.get("extensions") or {}
-    return {name: of for name, of in offered.items() if not name.startswith("http.response.")}
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """Return the body of a request; None if its caller has gone.
-
-    Raises:
-        Problem: it is too large to be compared.
-    """
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > LARGEST_REQUEST:
-            raise too_large()
-    return bytes(body)
 
 
 async def _send_answer(send: Send, answer: Answer) -> None:

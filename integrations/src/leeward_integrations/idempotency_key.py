@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -57,14 +57,6 @@ class Answer(NamedTuple):
     body: bytes | None
 
 
-class AppError(Exception):
-    """The app itself has raised: its server answers as it would without the middleware."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
 class IdempotentApp:
     """An app whose requests run once for each key; `asgi` and `wsgi` have one each.
 
@@ -92,7 +84,7 @@ class IdempotentApp:
         *,
         table: str,
         client: Any = None,
-        name: str = "requests",
+        name: str = "app",
         principal: Principal | None = None,
         required: bool = False,
         methods: Collection[str] = METHODS,
@@ -105,15 +97,8 @@ class IdempotentApp:
         self._principal = principal
         self._required, self._methods = required, methods
         self._lease, self._largest = lease, largest
-        guard = idempotent(
-            table=table,
-            principal=None,
-            lease=lease,
-            keep=keep,
-            name=name,
-            client=client,
-            probe=probe,
-        )
+        kept: dict[str, Any] = {"table": table, "name": name, "lease": lease, "keep": keep}
+        guard = idempotent(**kept, principal=None, client=client, probe=probe)
         self._answer = guard(type(self).run_once)
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -122,18 +107,38 @@ class IdempotentApp:
         """Return whether a request has a key, or has to have one, or asks what became of one."""
         return SETTLE in headers or (method in self._methods and (self._required or KEY in headers))
 
+    def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
+        """Return the context of a request, for its record: a key is of one owner.
 
-def key_of(text: str | None) -> str:
-    """Return the key of a header; empty for none.
+        A key without an owner is told from that of an owner, whatever its text is.
+
+        Raises:
+            Problem: it has no key, or one that is wrong.
+        """
+        key, clock = key_of(headers), SystemClock()
+        owner = None if self._principal is None else self._principal(scope)
+        if owner is not None or key.startswith("["):
+            key = json.dumps([owner, key])
+        voids = headers.get(VOIDS, "")
+        known = int(voids) if voids.isascii() and voids.isdigit() and len(voids) < 10 else 0
+        return Context("request", key, None, clock.monotonic() + self._lease, clock, voids=known)
+
+
+def key_of(headers: Mapping[str, str]) -> str:
+    """Return the key of a request.
 
     The draft has a string of RFC 8941, in quotation marks; most clients send the text alone.
 
     Raises:
-        Problem: the header has no key, with status 400.
+        Problem: there is no key, or one that is wrong, with status 400.
     """
-    if text is None:
-        return ""
-    key = text.strip()
+    if KEY not in headers:
+        raise KeyMissing(
+            "this request needs the header Idempotency-Key: a text that is new for each request, "
+            "and the same when it is sent again. It did not run",
+            field="header:Idempotency-Key",
+        )
+    key = headers[KEY].strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
@@ -146,49 +151,12 @@ def key_of(text: str | None) -> str:
     return key
 
 
-def missing_key() -> KeyMissing:
-    """Return what a request gets that needs a key and has none."""
-    return KeyMissing(
-        "this request needs the header Idempotency-Key: a text that is new for each request, and "
-        "the same when it is sent again. It did not run",
-        field="header:Idempotency-Key",
-    )
-
-
 def too_large() -> Problem:
     """Return what a request gets that is too large to be compared."""
     return Problem(
         f"a request with an Idempotency-Key may have {LARGEST_REQUEST} bytes; it did not run",
         status=413,
         reason="payload_too_large",
-    )
-
-
-def unavailable(error: DedupUnavailable) -> Problem:
-    """Return what a request gets while the table cannot be reached."""
-    return Problem(
-        "the table of idempotency keys cannot be reached; the request did not run",
-        status=503,
-        reason="keys_unavailable",
-        retry_after=error.retry_after or 1,
-    )
-
-
-def context_of(headers: Mapping[str, str], key: str, owner: str | None, lease: float) -> Context:
-    """Return the context of a request, for its record: a key is of one owner.
-
-    A key without an owner is told from that of an owner, whatever its text is.
-    """
-    is_plain = owner is None and not key.startswith("[")
-    clock = SystemClock()
-    voids = headers.get(VOIDS, "")
-    return Context(
-        "request",
-        key if is_plain else json.dumps([owner, key]),
-        None,
-        clock.monotonic() + lease,
-        clock,
-        voids=int(voids) if voids.isascii() and voids.isdigit() and len(voids) < 10 else 0,
     )
 
 
@@ -229,8 +197,18 @@ def headers_with_length(answer: Answer) -> list[tuple[str, str]]:
     return [*answer.headers, ("content-length", str(len(answer.body or b"")))]
 
 
-def problem_answer(problem: Problem) -> Answer:
+def refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
+    problem = (
+        error
+        if isinstance(error, Problem)
+        else Problem(
+            "the table of idempotency keys cannot be reached; the request did not run",
+            status=503,
+            reason="keys_unavailable",
+            retry_after=error.retry_after or 1,
+        )
+    )
     document: dict[str, Any] = {"title": problem.message, "status": problem.status}
     if problem.reason:
         document["reason"] = problem.reason
@@ -253,17 +231,12 @@ def age_of(question: bytes) -> float | None:
 
 def settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
-    told = dict(document)
+    told = {**document, "key": key_of(headers)}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
         told["result"] = _value_of(result)
     mark = headers.get(CALL, "1")
     body = json.dumps(told).encode()
     return Answer(200, [("content-type", "application/json"), (MARK, mark)], body)
-
-
-def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers of a request by their names in lower case; of several, the last."""
-    return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
 
 
 def _value_of(kept: Mapping[str, Any]) -> Any:

@@ -27,7 +27,13 @@ from leeward.app.idempotency import digests, steps, store
 from leeward.app.idempotency.errors import Failures, Treatment, treatment_of
 from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord, Reason
 from leeward.app.idempotency.running import unavailable
-from leeward.app.idempotency.settings import LONGEST_KEY, IdempotencyOptions, Probe, check_options
+from leeward.app.idempotency.settings import (
+    LONGEST_KEY,
+    ApprovalSource,
+    IdempotencyOptions,
+    Probe,
+    check_options,
+)
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.clock import Clock
 from leeward.errors import ConfigError, DedupUnavailable
@@ -48,6 +54,10 @@ _TEXTS: Final = {
     "do the same by other means: it could happen twice. Say that a person has to find out",
     "running": "This call of {tool} has not ended, or what it sent is still under way. Do not do "
     "the same by other means: it could happen twice. It can be asked about in {seconds:.0f} s",
+    "waiting": "This call of {tool} waits for a person's approval and was not made. Do not do the "
+    "same by other means. It can be asked about in {seconds:.0f} s",
+    "refused": "A person has refused this call of {tool}; it was not made. Do not call it again or "
+    "do the same by other means",
     "not_kept": "This call of {tool} took effect; its result was not kept. Do not call it again",
 }
 
@@ -56,7 +66,7 @@ class NotCalledAgain(Problem):
     """A tool was not called, because an earlier call may have had the effect.
 
     Its text is for a model: it does not invite another try, and names the record for a person. Its
-    `reason` is ``unknown``, ``running`` or ``not_kept``.
+    `reason` is ``unknown``, ``running``, ``not_kept``, or ``waiting`` or ``refused`` by a person.
     """
 
     ran = "maybe"
@@ -155,6 +165,7 @@ def once(
     probe: Probe | None = None,
     effect: EffectName = "unsafe",
     failures: Failures = None,
+    approval: ApprovalSource = False,
     lease: float = 60.0,
     keep: float = 31 * 86_400.0,
     name: str | None = None,
@@ -183,6 +194,9 @@ def once(
         raise ConfigError(f"effect of @once must be read_only, idempotent or unsafe, not {effect}")
     given: dict[str, Any] = {"table": table, "probe": probe, "failures": failures, "lease": lease}
     given |= {"keep": keep, "client": client, "clock": clock, "effects": "marked"}
+    given["approval"] = approval
+    if not isinstance(approval, bool):
+        given["approval"] = lambda arguments: approval(**arguments)
     given |= {"key": None, "principal": None, "unreachable": "refuse", "unknown": "refuse"}
 
     def decorate(function: F) -> F:
@@ -313,6 +327,8 @@ class _Call:
                     cause = self.error or refusal
                     raise self._refusal(refusal.reason, refusal.retry_after) from cause
                 self.voids = refusal.voids  # this call is made after that was settled
+            except (idempotency.ApprovalPending, idempotency.ApprovalRefused) as refusal:
+                raise self._refusal(refusal.reason, refusal.retry_after) from refusal
             except Exception as error:
                 if error is not self.error or self.is_free:
                     raise

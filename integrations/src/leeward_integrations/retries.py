@@ -18,4 +18,10 @@ def did_not_run(error: BaseException) -> bool:
     return ran(error) == "no"
 
 
+def may_have_run(error: BaseException) -> bool:
+    """Return the contrary: for backoff's `giveup=`."""
+    return not did_not_run(error)
+
+
 did_not_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]  # see ran.retries
+may_have_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
-from http import HTTPStatus
+from http.client import responses
 from io import BytesIO
 from typing import Any, Final, TypeAlias
 
@@ -19,24 +19,18 @@ from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.errors import DedupUnavailable
 from leeward_integrations.idempotency_key import (
-    KEY,
     LARGEST_REQUEST,
     SETTLE,
     Answer,
-    AppError,
     IdempotentApp,
     age_of,
     call_of,
-    context_of,
     headers_with_length,
     keepable,
     kept_answer,
-    key_of,
-    missing_key,
-    problem_answer,
+    refusal_of,
     settled_answer,
     too_large,
-    unavailable,
 )
 
 Environ: TypeAlias = MutableMapping[str, Any]
@@ -53,44 +47,37 @@ class IdempotencyKeys(IdempotentApp):
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, once for each key."""
-        headers = _headers_of(environ)
+        headers = {
+            name[5:].lower().replace("_", "-"): text
+            for name, text in environ.items()
+            if name.startswith("HTTP_")
+        }
         if not self._is_guarded(environ["REQUEST_METHOD"], headers):
             unguarded: Iterable[bytes] = self._app(environ, start_response)
             return unguarded
+        exchange = _Exchange(self._app, environ, self._largest)
         try:
-            answer = self._answer_to(environ, headers)
-        except AppError as raised:
-            raise raised.error from None
-        except Problem as problem:
-            answer = problem_answer(problem)
-        except DedupUnavailable as error:
-            answer = problem_answer(unavailable(error))
-        body = answer.body or b""
-        status = f"{answer.status} {_phrase(answer.status)}"
-        start_response(status, headers_with_length(answer))
-        return [body]
+            answer = self._answer_to(exchange, environ, headers)
+        except (Problem, DedupUnavailable) as error:
+            if exchange.error is error:  # the app's own, which its server answers
+                raise
+            answer = refusal_of(error)
+        phrase = responses.get(answer.status, "Unknown")
+        start_response(f"{answer.status} {phrase}", headers_with_length(answer))
+        return [answer.body or b""]
 
-    def _answer_to(self, environ: Environ, headers: Mapping[str, str]) -> Answer:
-        key = key_of(headers.get(KEY))
-        if not key:
-            raise missing_key()
-        owner = None if self._principal is None else self._principal(environ)
-        context = context_of(headers, key, owner, self._lease)
-        body = _read(environ)
+    def _answer_to(
+        self, exchange: _Exchange, environ: Environ, headers: Mapping[str, str]
+    ) -> Answer:
+        context = self._context_of(headers, environ)
+        body = exchange.read()
         if SETTLE in headers:
-            document = self._settle(age_of(body), None, context)
-            return settled_answer({**document, "key": key}, headers)
-        exchange = _Exchange(self._app, environ, body, self._largest)
+            return settled_answer(self._settle(age_of(body), None, context), headers)
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         query = environ.get("QUERY_STRING", "")
-        call = call_of(environ["REQUEST_METHOD"], path, query, body)
         token = _EXCHANGE.set(exchange)
         try:
-            kept = self._answer(call, context)
-        except Exception as error:
-            if exchange.error is error:
-                raise AppError(error) from error
-            raise
+            kept = self._answer(call_of(environ["REQUEST_METHOD"], path, query, body), context)
         finally:
             _EXCHANGE.reset(token)
         return exchange.answer or kept_answer(kept)
@@ -104,11 +91,42 @@ class _Exchange:
         error: that the app raised.
     """
 
-    def __init__(self, app: WsgiApp, environ: Environ, body: bytes, largest: int) -> None:
-        self.body = body
+    def __init__(self, app: WsgiApp, environ: Environ, largest: int) -> None:
         self.answer: Answer | None = None
         self.error: Exception | None = None
         self._app, self._environ, self._largest = app, environ, largest
+
+    def read(self) -> bytes:
+        """Return the body of the request, and leave it to the app to be read again.
+
+        Raises:
+            Problem: it is too large to be compared, or not all of it came.
+        """
+        length, stream = self._environ.get("CONTENT_LENGTH") or "", self._environ["wsgi.input"]
+        # In chunks, a server may say that it ends them; else nobody knows where they end.
+        is_ended = not length and self._environ.get("wsgi.input_terminated")
+        if not length and not is_ended and "HTTP_TRANSFER_ENCODING" in self._environ:
+            raise Problem(
+                "the server does not say where a request without Content-Length ends; it did not "
+                "run",
+                status=411,
+                reason="length_missing",
+            )
+        size = int(length) if length.isdecimal() else 0
+        if size > LARGEST_REQUEST:
+            raise too_large()
+        body: bytes = stream.read(LARGEST_REQUEST + 1 if is_ended else size)
+        if len(body) > LARGEST_REQUEST:
+            raise too_large()
+        if len(body) < size:
+            raise Problem(
+                "the request ended before its Content-Length; it did not run",
+                status=400,
+                reason="payload_incomplete",
+            )
+        self._environ["CONTENT_LENGTH"] = str(len(body))
+        self._environ["wsgi.input"] = BytesIO(body)
+        return body
 
     def run(self) -> Answer:
         """Run the app, and return what is to be kept of its answer."""
@@ -130,7 +148,6 @@ class _Exchange:
             told.append((status, headers))
             return first.append
 
-        self._environ["wsgi.input"] = BytesIO(self.body)
         parts = self._app(self._environ, start_response)
         try:
             body = b"".join([*first, *parts])
@@ -146,50 +163,3 @@ class _Exchange:
 
 _EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
 """What the run of this thread answers: its record is of the call alone."""
-
-
-def _headers_of(environ: Environ) -> dict[str, str]:
-    return {
-        name[5:].lower().replace("_", "-"): text
-        for name, text in environ.items()
-        if name.startswith("HTTP_")
-    }
-
-
-def _read(environ: Environ) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        Problem: it is too large to be compared, or not all of it came.
-    """
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not length and environ.get("wsgi.input_terminated"):  # in chunks, and the server ends it
-        chunks: bytes = environ["wsgi.input"].read(LARGEST_REQUEST + 1)
-        if len(chunks) > LARGEST_REQUEST:
-            raise too_large()
-        environ["CONTENT_LENGTH"] = str(len(chunks))
-        return chunks
-    if not length and "HTTP_TRANSFER_ENCODING" in environ:
-        raise Problem(
-            "the server does not say where a request without Content-Length ends; it did not run",
-            status=411,
-            reason="length_missing",
-        )
-    size = int(length) if length.isdecimal() else 0
-    if size > LARGEST_REQUEST:
-        raise too_large()
-    body: bytes = environ["wsgi.input"].read(size)
-    if len(body) < size:
-        raise Problem(
-            "the request ended before its Content-Length; it did not run",
-            status=400,
-            reason="payload_incomplete",
-        )
-    return body
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

@@ -309,7 +309,9 @@ class Relay:
         if backlog.oldest is not None:
             with suppress(ValueError):
                 oldest = max(0.0, self._operations.clock.now() - call_in(backlog.oldest).since)
-        return SpoolStatus(backlog.recipient, backlog.waiting, backlog.dead, backlog.bytes, oldest)
+        return SpoolStatus(
+            backlog.recipient, backlog.waiting, backlog.dead, backlog.bytes or 0, oldest
+        )
 
     def _receivers(self) -> dict[Recipient, Receiver]:
         return {

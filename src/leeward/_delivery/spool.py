@@ -223,7 +223,7 @@ class Spool:
                 backlogs = self._store.measure(SPOOL)
                 self._waiting = sum(each.waiting for each in backlogs)
                 self._events = self._waiting + sum(each.dead for each in backlogs)
-                self._bytes = sum(each.bytes for each in backlogs)
+                self._bytes = sum(each.bytes or 0 for each in backlogs)
                 self._measured = monotonic()
             if self._events + len(rows) > limits.max_events:
                 return (

@@ -139,12 +139,23 @@ _MEASURE: Final = f"""SELECT sums.bus, sums.name, coalesce(waiting, 0),
         total - coalesce(waiting, 0), bytes, document, idempotency_key
     FROM (SELECT bus, name, count(*) AS total, sum(size) AS bytes
         FROM (SELECT bus, subscriber AS name, {_SIZE} AS size FROM deliveries
-            WHERE coalesce(bus = ?, true) LIMIT -1)
+            WHERE bus = ? LIMIT -1)
         GROUP BY bus, name) AS sums
     LEFT JOIN (SELECT bus, subscriber AS name, count(*) AS waiting, min(id) AS first
         FROM deliveries WHERE NOT dead GROUP BY bus, subscriber) AS live
         ON live.bus = sums.bus AND live.name = sums.name
     LEFT JOIN deliveries ON id = first ORDER BY sums.bus, sums.name"""  # noqa: S608 - constants
+
+# Of every bus the indexes alone are counted: whoever reads all rows holds up who writes.
+_MEASURE_ALL: Final = """SELECT counts.bus, name, waiting, gone, NULL, document, idempotency_key
+    FROM (SELECT bus, name, sum(waiting) AS waiting, sum(gone) AS gone, min(first) AS first FROM (
+            SELECT bus, subscriber AS name, count(*) AS waiting, 0 AS gone, min(id) AS first
+            FROM deliveries INDEXED BY deliveries_by_lane WHERE NOT dead GROUP BY bus, subscriber
+            UNION ALL
+            SELECT bus, subscriber, 0, count(*), NULL
+            FROM deliveries INDEXED BY deliveries_dead WHERE dead GROUP BY bus, subscriber)
+        GROUP BY bus, name) AS counts
+    LEFT JOIN deliveries ON id = first ORDER BY counts.bus, name"""
 
 # The index alone is read, not the rows, and of those without an order the first has the least id.
 _DEPTH: Final = """SELECT number, idempotency_key FROM (
@@ -302,10 +313,11 @@ class SqliteDeliveries(SpoolRows):
     def measure(self, bus: str | None) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         with self._database.read(PATIENCE) as connection:
-            rows = select(connection, _MEASURE, (bus,))
+            one = (_MEASURE_ALL, ()) if bus is None else (_MEASURE, (bus,))
+            rows = select(connection, *one)
         return [
             Backlog(
-                *(Recipient(_readable(own), _readable(name)), waiting, dead, size or 0),
+                *(Recipient(_readable(own), _readable(name)), waiting, dead, size),
                 *(_readable(oldest) or None, _readable(key) or None),
             )
             for own, name, waiting, dead, size, oldest, key in rows

@@ -177,7 +177,9 @@ add_command(
     "leeward dlq redrive parcels-dead --dry-run",
     "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
 )
-records = _group("keys", "List and show the records of idempotent functions; settle one by hand.")
+records = _group(
+    "keys", "List and show the records of idempotent functions; settle or approve one."
+)
 add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
 add_command(records, "show", keys.show, "leeward keys show keys 0123456789ab --result")
 add_command(
@@ -189,6 +191,8 @@ add_command(
 )
 add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
 add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
+add_command(records, "approve", keys.approve, "leeward keys approve keys 0123456789ab --by maria")
+add_command(records, "refuse", keys.refuse, "leeward keys refuse keys 0123456789ab --by maria")
 unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")
 add_command(unknowns, "list", unknown.list_, "leeward unknown list --limit 20")
 add_command(

@@ -9,10 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
+from typing import Any
 
 from leeward._operations.upkeep import make
 from leeward.app.idempotency.digests import REF_DIGITS, record_ref
-from leeward.app.idempotency.record import KeyRecord, KeyState, is_open, seconds_kept
+from leeward.app.idempotency.record import (
+    KeyRecord,
+    KeyState,
+    complete_record,
+    release_record,
+    seconds_kept,
+    void_record,
+    without_result,
+)
 from leeward.app.idempotency.store import KEY, item_of, record_in
 from leeward.calls import Page, Scan, Stored
 from leeward.client import Client
@@ -31,6 +40,8 @@ class HandEnd(Enum):
     RAN = "Repeats get the result, or the reason not_kept."
     RELEASED = "The next call with its key runs, and so does a delivery that comes late."
     VOID = "A delivery that comes late is refused; a new call with its key runs."
+    APPROVED = "The next call with its key and its payload runs, once."
+    REFUSED = "No call with its key runs."
 
 
 class KeyRow(NamedTuple):
@@ -132,7 +143,8 @@ def _seconds_kept(record: KeyRecord, kept: KeyRow, now: float) -> float:
     """Return for how many seconds a table that forgets keeps a changed record."""
     assert kept.expires_at is not None, "the table forgets"
     left = max(1.0, kept.expires_at - now)
-    return max(left, seconds_kept(record, 0.0, now)) if record.voids else left
+    is_kept = record.voids or record.approval
+    return max(left, seconds_kept(record, 0.0, now)) if is_kept else left
 
 
 def _refusal(kept: KeyRow, named: str, now: float) -> str:
@@ -150,12 +162,76 @@ def _refusal(kept: KeyRow, named: str, now: float) -> str:
             why = "it has failed as its function declares. To try again, take another key"
         case KeyState.RELEASED:
             why = "its key is free: the next call with it runs"
+        case KeyState.WAITING:
+            why = "it waits for a person: take leeward keys approve, or leeward keys refuse"
+        case KeyState.REFUSED:
+            why = "a person has refused it: no call with its key runs. Take another key"
         case _:
             why = "a new call with its key runs already"
     return (
-        f"the record {named} is {record.state.value}, and was not changed: {why}. Change only a "
-        "record that is unknown, or whose run has not ended within its lease"
+        f"the record {named} is {record.state.value}, and was not changed: {why}. Settle only "
+        "a record that is unknown, or whose run has not ended within its lease; approve only one "
+        "that waits"
     )
+
+
+def is_open(record: KeyRecord, now: float) -> bool:
+    """Return whether nobody knows what the run of a key has done: it is unknown, or has died."""
+    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
+    return lapsed or record.state is KeyState.UNKNOWN
+
+
+def void_by_hand(record: KeyRecord, now: float) -> KeyRecord | None:
+    """Return the record after somebody has found out that none of its calls so far has run.
+
+    None of them will. Return None if nobody may say so: one still runs, or it is settled.
+    """
+    if record.state is KeyState.RELEASED or is_open(record, now):
+        return void_record(record, record.voids)
+    return None
+
+
+def approve_by_hand(record: KeyRecord, by: str) -> KeyRecord | None:
+    """Return the record after a person, `by`, has approved it: its key is free for its payload.
+
+    Return None if it does not wait.
+    """
+    if record.state is not KeyState.WAITING or record.approval is None:
+        return None
+    return release_record(record)._replace(approval=record.approval._replace(by=by))
+
+
+def refuse_by_hand(record: KeyRecord, by: str) -> KeyRecord | None:
+    """Return the record after a person, `by`, has refused it: no call with its key runs.
+
+    Return None if it neither waits, nor is approved and free.
+    """
+    states = (KeyState.WAITING, KeyState.RELEASED, KeyState.VOID)
+    if record.state not in states or record.approval is None:
+        return None
+    return record._replace(state=KeyState.REFUSED, approval=record.approval._replace(by=by))
+
+
+def settle_by_hand(
+    record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
+) -> KeyRecord | None:
+    """Return the record after somebody has found out what its run has done.
+
+    Return None if nobody may settle it by hand: it still runs, or is settled.
+
+    Args:
+        record: as it is.
+        now: Unix seconds.
+        ran: it has had its effect: repeats get `result`. Else the key is free.
+        result: what it would have returned.
+        kept: `result` is known.
+    """
+    if not is_open(record, now):
+        return None
+    if not ran:
+        return release_record(record)._replace(failure=None)
+    done = complete_record(record, result)
+    return done if kept else without_result(done)
 
 
 def describe_key(record: KeyRecord, now: float) -> str:
@@ -175,6 +251,19 @@ def describe_key(record: KeyRecord, now: float) -> str:
             return "It has failed. The next call with its key runs again."
         case KeyState.FAILED:
             return "It has failed. Repeats get the same failure."
+        case _:
+            return _describe_idle(record)
+
+
+def _describe_idle(record: KeyRecord) -> str:
+    """Return the same for a record of which nothing has run."""
+    match record.state:
+        case KeyState.WAITING:
+            return "It has not run, and waits for a person: leeward keys approve, or refuse."
+        case KeyState.REFUSED:
+            return "A person has refused it. It has not run, and no call with its key will."
+        case KeyState.RELEASED if record.approval is not None:
+            return "It is approved, and has not run. The next call with its key and payload runs."
         case KeyState.RELEASED:
             return "It has not run. The next call with its key runs."
         case _:

@@ -1,16 +1,26 @@
-"""Unknown calls as they stand in the table, read again, and made into what can be settled.
+"""Unknown calls as they stand in the table, read again, and settled.
 
 `leeward._operations.unknowns` writes them. No function in a cloud reads them.
 """
 
 from __future__ import annotations
 
-from leeward._operations.unknowns import UnknownCall
+from collections.abc import Iterator
+from typing import Final
+
+from leeward._operations.unknowns import UnknownCall, UnknownKeeper, scan_rows
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Publish, Store
+from leeward.cli.output.json_view import JsonObject, json_of_verdict
+from leeward.client import Client
 from leeward.cloudevents import from_json
-from leeward.errors import Attempt, CallError, Outcome, OutcomeUnknown
+from leeward.config import Config
+from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome, OutcomeUnknown
 from leeward.json_text import decode
 from leeward.values import Effect, Item
+from leeward.values.settled import Verdict
+
+SECONDS: Final = 10.0
+"""To settle one call."""
 
 
 def unknown_in(item: Item, field: str) -> UnknownCall | None:
@@ -84,3 +94,87 @@ def _call_of(unknown: UnknownCall) -> Call | None:
     except (KeyError, TypeError, ValueError, IndexError, CallError):
         pass
     return None
+
+
+def table_of(config: Config) -> str:
+    """Return the table in which clients leave unknown calls."""
+    assert config.unknowns is not None, "it was checked"
+    return config.unknowns
+
+
+def scan_unknown(cloud: Client, config: Config) -> Iterator[UnknownCall]:
+    """Yield the calls in the table, which other programs may have written into, too."""
+    operations, table = cloud._operations, table_of(config)  # noqa: SLF001 - no client has a scan
+    keeper = operations.unknowns
+    assert isinstance(keeper, UnknownKeeper), "the table is configured"
+    for stored in scan_rows(operations, table):
+        if (unknown := unknown_in(stored.item, keeper.field)) is not None:
+            yield unknown
+
+
+def pick_unknown(cloud: Client, config: Config, chosen: frozenset[str] | None) -> list[UnknownCall]:
+    """Return the calls that are chosen, all if None; the oldest first.
+
+    Raises:
+        NotFound: one of them is not there.
+    """
+    rows = [
+        unknown for unknown in scan_unknown(cloud, config) if chosen is None or unknown.id in chosen
+    ]
+    missing = sorted((chosen or frozenset()) - {unknown.id for unknown in rows})
+    if missing:
+        raise NotFound(f"no unknown call has the id {', '.join(missing)}; leeward unknown list")
+    return sorted(rows, key=lambda unknown: unknown.time)
+
+
+def settle_unknown(
+    cloud: Client,
+    config: Config,
+    unknown: UnknownCall,
+    body: bytes | None = None,
+    timeout: float = SECONDS,
+) -> JsonObject:
+    """Settle one call. What is settled goes from the table: what it returns has ``removed`` then.
+
+    A call whose function says that it still runs, or that nobody can tell, stays.
+
+    Args:
+        cloud: settles it.
+        config: names the table.
+        unknown: the call.
+        body: its payload, if the table does not have it.
+        timeout: seconds.
+    """
+    facts = facts_of(unknown)
+    known = [target for target in unknown.targets if target in cloud._operations.drivers]  # noqa: SLF001
+    if unknown.targets and not known:
+        return {**facts, "error": "none of its targets is in the order"}
+    error = error_of_unknown(unknown._replace(targets=tuple(known), body=body or unknown.body))
+    if error is None:
+        return {**facts, "error": "what was sent is not in the table"}
+    try:
+        settled = cloud.settle(error, timeout=timeout)
+    except LeewardError as problem:
+        is_keyless = isinstance(problem, CallError) and problem.reason == "key_missing"
+        hint = f"; say leeward unknown settle {unknown.id} --payload JSON" if is_keyless else ""
+        return {**facts, "error": f"{type(problem).__name__}: {problem}{hint}"}
+    told = json_of_verdict(settled)
+    del told["result"]  # may be secret; `leeward settle` shows it
+    if settled.verdict in (Verdict.RUNNING, Verdict.UNKNOWN):
+        return {**facts, **told}
+    try:
+        cloud.delete_data(table_of(config), unknown.id)
+    except LeewardError:
+        return {**facts, **told, "removed": False}  # it is settled, and can be settled again
+    return {**facts, **told, "removed": True}
+
+
+def facts_of(unknown: UnknownCall) -> JsonObject:
+    """Return what a call was, without what it was called with."""
+    return {
+        "id": unknown.id,
+        "verb": unknown.verb,
+        "subject": unknown.subject,
+        "key": list(unknown.key),
+        "targets": list(unknown.targets),
+    }

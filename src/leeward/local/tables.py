@@ -91,7 +91,12 @@ class Tables:
         return Result.ok(None)
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
-        """Read the next items in the order of their keys; the cursor is the last one's key."""
+        """Read the next items in the order of their keys; the cursor is the last one's key.
+
+        A store that is not there has none, and a look makes none.
+        """
+        if not self._database.is_there:
+            return Result.ok(Page((), None))
         most = call.most or PAGE_ITEMS
         with self._database.read(timeout) as connection:
             rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()

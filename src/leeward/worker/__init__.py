@@ -308,12 +308,16 @@ class Worker:
         self._runner.pause()
         self._runner.schedules.close()
         steps = Thread(target=self._close_engine, args=(until,), name="leeward-drain", daemon=True)
-        steps.start()
-        for outbox in self._outboxes:
-            outbox.close()
+        outboxes = [
+            Thread(target=outbox.close, name="leeward-outbox", daemon=True)
+            for outbox in self._outboxes
+        ]
+        for beside in (steps, *outboxes):
+            beside.start()
         calls_ended = self._http is None or self._http.drain(max(0.0, until - monotonic()))
         left = self._runner.drain(max(0.0, until - monotonic()))
-        steps.join(max(0.0, until - monotonic()) + TICK)
+        for beside in (steps, *outboxes):
+            beside.join(max(0.0, until - monotonic()) + TICK)
         is_whole = calls_ended and not left and not steps.is_alive()
         facts: dict[str, Fact] = {"attempts_left": left, "dead_letters": self.status().dead_letters}
         log_event(LOGGER, "info", "worker_drained", **facts)

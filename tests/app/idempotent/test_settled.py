@@ -31,12 +31,12 @@ from leeward.app.idempotency.record import (
     decide,
     first_record,
     release_record,
-    settle_by_hand,
     take_over,
     void_record,
 )
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.app.signatures import IDEMPOTENCY
+from leeward.cli.key_records import settle_by_hand
 from leeward.testing import Fault
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row

@@ -13,7 +13,11 @@ from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import running
 from leeward.app.idempotency.decorator import IdempotentCall
-from leeward.app.idempotency.record import Earlier, Replay
+from leeward.app.idempotency.record import (
+    Earlier,
+    LoadedRecord,
+    Replay,
+)
 from leeward.app.idempotency.running import IdempotentRun
 from leeward.app.idempotency.settings import (
     IdempotencyOptions,
@@ -22,7 +26,8 @@ from leeward.app.idempotency.settings import (
 )
 from leeward.app.idempotency.settlement import KeySettlement
 from leeward.app.idempotency.settling import CannotTell, KeyFinding, OpenCase
-from leeward.app.idempotency.steps import ROUNDS, Step
+from leeward.app.idempotency.steps import ROUNDS, LoadRecord, SaveRecord, Step
+from leeward.cli.key_records import approve_by_hand, refuse_by_hand
 from leeward.errors import DedupUnavailable
 from leeward.values.settled import Verdict
 
@@ -53,16 +58,19 @@ class Kind(NamedTuple):
         probed: what its probe knows.
         recorded: it never runs without a record.
         run_unknown: a repeat runs after an unknown run, and finds out what is there.
+        asks: a person has to approve its calls.
     """
 
     marked: bool
     probed: Probed = Probed.NOTHING
     recorded: bool = True
     run_unknown: bool = False
+    asks: bool = False
 
     def __str__(self) -> str:
         words = ["marked" if self.marked else "anywhere", f"probe={self.probed.value}"]
         words += [] if self.recorded else ["run_and_flag"]
+        words += ["approval"] if self.asks else []
         return " ".join([*words, "unknown=run"] if self.run_unknown else words)
 
 
@@ -195,6 +203,7 @@ def settings_of(kind: Kind) -> IdempotencySettings:
             client=None,
             clock=CLOCK,
             probe=None if kind.probed is Probed.NOTHING else _tells_nothing,
+            approval=kind.asks,
         ),
     )
 
@@ -294,6 +303,18 @@ def _announce(run: IdempotentRun) -> Generator[Event, Any, None]:
         run._take((yield from mark(run.held)))
         run.check_lease()
     run._count(1)
+
+
+def judge(_shop: Shop, label: str, *, approves: bool) -> Actor:
+    """Approve or refuse the call that waits, as ``leeward keys`` does: one conditional write."""
+    yield Happening.ARRIVE
+    loaded, _ = yield LoadRecord()
+    record = loaded.record if isinstance(loaded, LoadedRecord) else None
+    decide = approve_by_hand if approves else refuse_by_hand
+    decided = record and decide(record, label)
+    if decided:
+        yield SaveRecord(decided, loaded.revision)
+    return Ended("judged")
 
 
 def call_again(shop: Shop, label: str, script: Script) -> Actor:

@@ -46,12 +46,13 @@ from leeward.values.settled import Verdict
 
 
 class Mistake(NamedTuple):
-    """What takes the place of a function of leeward's, and which interleavings show it."""
+    """What takes the place of a function of leeward's, and the scenario that shows it."""
 
     module: ModuleType
     name: str
     rule: Any
     about: str
+    scenario: str = "effects anywhere"
 
 
 @contextmanager
@@ -187,6 +188,25 @@ def _decide_by_clock(loaded: LoadedRecord, claim: Claim, now: float) -> Any:
     return decide(loaded, claim, now)
 
 
+def _run_what_waits(loaded: LoadedRecord, claim: Claim, now: float) -> Any:
+    """Take a call that waits for one that is free: whoever asks twice runs."""
+    record = loaded.record
+    if record is not None and record.state is KeyState.WAITING:
+        loaded, claim = (
+            loaded._replace(record=release_record(record)),
+            claim._replace(question=None),
+        )
+    return decide(loaded, claim, now)
+
+
+def _leave_waiting(loaded: LoadedRecord | None, request: SettleRequest, now: float) -> Any:
+    """Say that nothing has run, and leave the question to be approved later."""
+    record = loaded.record if loaded is not None else None
+    if record is not None and record.state is KeyState.WAITING:
+        return KeyFinding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)
+    return examine(loaded, request, now)
+
+
 MISTAKES: Final[Mapping[str, Mistake]] = {
     "a settler only looks": Mistake(settlement, "settle_key", _look_only, "late packets"),
     "a void is not read back": Mistake(settlement, "settle_key", _void_blindly, "late packets"),
@@ -196,8 +216,12 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
     "a lease that is over is a proof": Mistake(
         settlement, "settle_key", _dead_after_lease, "late packets"
     ),
-    "a probe is believed at once": Mistake(settlement, "close_case", _believe_at_once, "probes"),
-    "a repeat is void for a moment": Mistake(decorator, "take_case", _void_first, "probes"),
+    "a probe is believed at once": Mistake(
+        settlement, "close_case", _believe_at_once, "probes", "anywhere"
+    ),
+    "a repeat is void for a moment": Mistake(
+        decorator, "take_case", _void_first, "probes", "marked"
+    ),
     "a late packet knows every void": Mistake(
         settling, "claim_key", _claim_whatever_is_void, "late packets"
     ),
@@ -205,15 +229,23 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
         decorator, "claim_with_probe", _claim_of_the_newest, "late packets"
     ),
     "an effect is announced in memory": Mistake(
-        running, "mark_effect", _mark_in_memory, "late packets"
+        running, "mark_effect", _mark_in_memory, "late packets", "effects marked"
     ),
     "an effect begins although the key is void": Mistake(
-        running, "mark_effect", _mark_and_hope, "late packets"
+        running, "mark_effect", _mark_and_hope, "late packets", "effects marked"
     ),
-    "only the first effect is announced": Mistake(running, "mark_effect", _mark_once, "probes"),
+    "only the first effect is announced": Mistake(
+        running, "mark_effect", _mark_once, "probes", "a clock that is ahead"
+    ),
     "an end is written over a void": Mistake(
-        decorator, "write_end", _end_over_whatever_is_there, "late packets"
+        decorator, "write_end", _end_over_whatever_is_there, "late packets", "effects marked"
     ),
-    "an end forgets the voids": Mistake(decorator, "write_end", _end_forgets_voids, "late packets"),
+    "an end forgets the voids": Mistake(
+        decorator, "write_end", _end_forgets_voids, "late packets", "one that frees the key"
+    ),
+    "a call that waits runs when it is made again": Mistake(
+        steps, "decide", _run_what_waits, "approvals"
+    ),
+    "a settler leaves the question open": Mistake(settling, "examine", _leave_waiting, "approvals"),
     "a void ends with a lease": Mistake(steps, "decide", _decide_by_clock, "late packets"),
 }

@@ -19,6 +19,7 @@ class Seen(NamedTuple):
         declared: a run has failed as its function declared.
         begun: a record said that an effect may have begun.
         result: that somebody was given, a caller or a settler; empty for none.
+        approved, refused: a person has said so, and the record has it.
     """
 
     effects: tuple[EffectOf, ...] = ()
@@ -26,6 +27,8 @@ class Seen(NamedTuple):
     declared: bool = False
     begun: bool = False
     result: str = ""
+    approved: bool = False
+    refused: bool = False
 
 
 class Wrong(Exception):
@@ -38,6 +41,10 @@ def note_effect(kind: Kind, seen: Seen, effect: EffectOf) -> Seen:
     Raises:
         Wrong: it must not.
     """
+    if kind.asks and not seen.approved:
+        raise Wrong("a call had its effect that nobody has approved")
+    if seen.refused:
+        raise Wrong("a call had its effect that a person has refused")
     if effect.voids <= seen.not_run:
         raise Wrong("a call had its effect after somebody was told that it has not run")
     if seen.effects and kind.recorded and not kind.run_unknown and not seen.declared:

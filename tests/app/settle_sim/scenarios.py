@@ -7,7 +7,15 @@ from functools import partial
 from itertools import product
 from typing import Final
 
-from tests.app.settle_sim.actors import Kind, Probed, Script, call_again, deliver, settle
+from tests.app.settle_sim.actors import (
+    Kind,
+    Probed,
+    Script,
+    call_again,
+    deliver,
+    judge,
+    settle,
+)
 from tests.app.settle_sim.space import Member, Scenario
 
 KINDS: Final = tuple(
@@ -45,6 +53,7 @@ def scenario(
     settlers: int = 1,
     calls_again: bool = False,
     newer: Script | None = None,
+    judges: tuple[bool, ...] = (),
     aged: bool = True,
     ahead: int = 0,
     ends: int = 1,
@@ -59,6 +68,7 @@ def scenario(
         settlers: how many; the first one calls again where nothing has run.
         calls_again: there is a caller who does so where its call is refused.
         newer: there are a call that knows of one void of the key, and a settler who does.
+        judges: who decides on a call that waits: True for one who approves it.
         aged: the settlers know how old the call is.
         ahead: how many leases their clocks are ahead.
         ends, kills, faults: of the scenario.
@@ -74,6 +84,9 @@ def scenario(
         members.append(packet(8, newer, voids=1))
         if not kills:
             members.append(settler(8, None, age, ahead, voids=1))
+    for number, approves in enumerate(judges):
+        decide = partial(judge, label=f"j{number}", approves=approves)
+        members.append(Member(f"judge {number}", decide))
     return Scenario(kind, tuple(members), ends, kills, faults, aged)
 
 
@@ -82,6 +95,8 @@ MARKED: Final = Kind(True)
 ANYWHERE_PROBED: Final = Kind(False, Probed.DONE_SO_FAR)
 MARKED_PROBED: Final = Kind(True, Probed.DONE_SO_FAR)
 MARKED_TRUTH: Final = Kind(True, Probed.TRUTH)
+ASKS: Final = Kind(False, asks=True)
+MARKED_ASKS: Final = Kind(True, asks=True)
 
 RETURNS: Final = Script.RETURNS
 TWO: Final = (Script.RETURNS, Script.RETURNS)
@@ -153,6 +168,25 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "a probe, two effects": scenario(MARKED_PROBED, (Script.TWICE,), faults=1, kills=0),
         "two deliveries": scenario(ANYWHERE, TWO, faults=1, kills=0),
     },
+    "approvals": {
+        "approved": scenario(ASKS, TWO, judges=(True,), ends=0, kills=0),
+        "refused": scenario(ASKS, TWO, judges=(False,), ends=0, kills=0),
+        "approved and refused": scenario(
+            ASKS, TWO, judges=(True, False), settlers=0, ends=0, kills=0
+        ),
+        "it breaks, and is called again": scenario(
+            MARKED_ASKS, (Script.BREAKS, Script.BREAKS, RETURNS), judges=(True,), settlers=0
+        ),
+        "called again after a void": scenario(
+            MARKED_ASKS, (), calls_again=True, judges=(True,), kills=0
+        ),
+        "the table fails": scenario(
+            ASKS, TWO, judges=(True,), settlers=0, ends=0, faults=1, kills=0
+        ),
+        "a probe": scenario(
+            Kind(True, Probed.TRUTH, asks=True), (RETURNS,), judges=(True,), kills=0
+        ),
+    },
     "without a record": {
         "marked": scenario(Kind(True, recorded=False), (RETURNS,), faults=1),
         "anywhere": scenario(Kind(False, recorded=False), TWO, faults=1, kills=0),
@@ -190,3 +224,16 @@ def full() -> Iterator[tuple[str, Scenario]]:
         if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
             yield f"{name}, settler ahead", scenario(kind, late, ahead=3)
             yield f"{name}, settler behind", scenario(kind, late, ahead=-3)
+    for kind, script, approves in product((ASKS, MARKED_ASKS), Script, (True, False)):
+        name = f"{kind}: {script.value}, {'approved' if approves else 'refused'}"
+        asked = (script, script, RETURNS)
+        yield name, scenario(kind, asked, judges=(approves,), settlers=0)
+        yield f"{name}, settled", scenario(kind, (script, RETURNS), judges=(approves,), kills=0)
+        yield (
+            f"{name}, a fault",
+            scenario(kind, (script, script), judges=(approves,), settlers=0, faults=1, kills=0),
+        )
+        yield (
+            f"{name}, two judges",
+            scenario(kind, (script, script), judges=(True, approves), settlers=0, kills=0),
+        )

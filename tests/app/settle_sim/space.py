@@ -19,7 +19,7 @@ from functools import partial
 from types import GeneratorType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.app.idempotency.record import KeyRecord, LoadedRecord
+from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord
 from leeward.app.idempotency.running import IdempotentRun
 from leeward.app.idempotency.settling import CannotTell, Done, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Saved, SaveRecord
@@ -283,6 +283,10 @@ class Search:
         seen = state.seen
         if kept.effects and kept.owner and not seen.begun:
             seen = seen._replace(begun=True)
+        if kept.state is KeyState.REFUSED:
+            seen = seen._replace(refused=True)
+        elif kept.approval is not None and kept.approval.by is not None:
+            seen = seen._replace(approved=True)
         return state._replace(record=record, revision=state.revision + 1, seen=seen)
 
     def _number(self, record: KeyRecord) -> int:

@@ -9,7 +9,7 @@ from leeward.adapter.opening import Plans, Probe, open_plan_driver
 from leeward.calls import Look
 from leeward.calls.looks import FUNCTION
 from leeward_http.functions import source_of
-from leeward_http.settings import Settings, settings_from
+from leeward_http.settings import MCP, Settings, settings_from
 
 HEALTH: Final = Probe(Look("", FUNCTION), "data_plane")
 """A look at no function in particular: at the URL that `health` names."""
@@ -46,9 +46,9 @@ def open_driver(config: TargetConfig) -> Driver:
 
 def _places(settings: Settings) -> str:
     """Return where functions are called, without paths and queries, which may hold keys."""
-    origins = {address.origin for address in settings.functions.values()}
+    origins = {place.address.origin for place in settings.functions.values()}
     if settings.url:
-        origins.add("/".join(settings.url.split("/")[:3]))
+        origins.add("/".join(settings.url.removeprefix(MCP).split("/")[:3]))
     return ", ".join(sorted(origins)) or "not configured"
 
 

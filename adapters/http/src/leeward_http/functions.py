@@ -26,10 +26,14 @@ from leeward.calls import Invoke, Look, Result, Settle
 from leeward.calls.looks import FUNCTION
 from leeward.errors import Outcome
 from leeward.text import is_token
-from leeward_http.settings import NAME, Identity, Settings
+from leeward_http.settings import MCP, NAME, Identity, Location, Settings
+from leeward_http.tools import call_tool
 
 NO_URL: Final = "no_url"
 """The code of a NOT_FOUND result: the settings have no URL of the function."""
+
+NO_QUESTIONS: Final = "no_questions"
+"""The code of a result: a tool cannot be asked what became of a call, and nothing was sent."""
 
 TOKEN: Final = Token("http")
 
@@ -52,14 +56,18 @@ def source_of(settings: Settings, _: TargetConfig, __: Transport) -> Source:
     return ConfiguredFirst(lambda _: _read_token(settings.identity.file or ""), _never)
 
 
-def address_of(settings: Settings, function: str) -> Address | None:
+def find_location(settings: Settings, function: str) -> Location | None:
     """Return where a function is called; None if the settings have no URL of it."""
-    address = settings.functions.get(function)
-    if address is None and settings.url and re.fullmatch(_NAME, function):
-        scheme, _, rest = settings.url.replace(NAME, function).partition("://")
+    place = settings.functions.get(function)
+    if place is None and settings.url and re.fullmatch(_NAME, function):
+        text = settings.url.removeprefix(MCP).replace(NAME, function)
+        url, _, tool = text.partition("#")
+        scheme, _, rest = url.partition("://")
         host, _, target = rest.partition("/")
-        address = Address(f"{scheme.lower()}://{host.lower()}", f"/{target}")
-    return None if address is None else address._replace(token=settings.identity.token)
+        place = Location(Address(f"{scheme.lower()}://{host.lower()}", f"/{target}"), tool)
+    if place is None:
+        return None
+    return place._replace(address=place.address._replace(token=settings.identity.token))
 
 
 def invoke(
@@ -78,12 +86,17 @@ def invoke(
         call: of the function.
         view: of the plan.
     """
-    address = address_of(settings, call.function)
-    if address is None:
+    place = find_location(settings, call.function)
+    if place is None:
         return _no_url(settings)
+    address = place.address
+    if place.tool and isinstance(call, Settle):
+        return Result(Outcome.APP_ERROR, code=NO_QUESTIONS)
     if settings.identity.file is not None:
         address = address._replace(token=(yield Need(TOKEN)))
     platform = own.get(call.function, platform)
+    if place.tool and isinstance(call, Invoke):
+        return (yield from call_tool(platform, call, view, address, place.tool))
     return (yield from invoke_over_http(platform, call, view, address))
 
 
@@ -95,11 +108,11 @@ def look_for(settings: Settings, look: Look, view: View) -> Plan:
     del view
     if not look.name and settings.health is not None:
         return (yield from _look_at_health(settings.health))
-    address = address_of(settings, look.name)
-    if address is None:
+    place = find_location(settings, look.name)
+    if place is None:
         return _no_url(settings)
     why = "its server was reached; whether the function is there, only a call would show"
-    return (yield from reach(Request("OPTIONS", address.origin, "/"), why))
+    return (yield from reach(Request("OPTIONS", place.address.origin, "/"), why))
 
 
 def _look_at_health(health: Address) -> Plan:

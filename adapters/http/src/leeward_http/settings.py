@@ -32,9 +32,15 @@ from leeward.values import NOTHING
 NAME: Final = "{function}"
 """Stands for the function's name in `url`."""
 
+MCP: Final = "mcp+"
+"""Before the URL of an MCP server; the name of a tool stands behind it, after ``#``."""
+
 REFUSALS: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 429, 503})
 """Statuses that may be declared as refusals. Others, such as 408, 500, 502 and 504, come from
 gateways when a function has begun: no service can vouch for these."""
+
+_TOOL: Final = "[A-Za-z0-9_./-]{1,128}"
+"""The name of a tool; the specification of MCP (2025-11-25, server/tools) has the same."""
 
 _FIELD: Final = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The name of a header (RFC 9110, section 5.6.2)."""
@@ -65,12 +71,19 @@ class Identity(NamedTuple):
         return mask(self, "file header")
 
 
+class Location(NamedTuple):
+    """Where a function is: an address; and the name of a tool, where that is an MCP server's."""
+
+    address: Address
+    tool: str = ""
+
+
 class Settings(NamedTuple):
     """What is in force for one target.
 
     Attributes:
         url: of any function, with `NAME` where its name goes; empty for none.
-        functions: function to the address of its own.
+        functions: function to the place of its own.
         refusals: function to what its refusals prove.
         identity: who calls.
         health: what is asked whether the target works; None for nothing.
@@ -78,7 +91,7 @@ class Settings(NamedTuple):
     """
 
     url: str = ""
-    functions: Mapping[str, Address] = NOTHING
+    functions: Mapping[str, Location] = NOTHING
     refusals: Mapping[str, tuple[Proof, ...]] = NOTHING
     identity: Identity = Identity()
     health: Address | None = None
@@ -114,8 +127,31 @@ def _url(setting: Setting, values: Values) -> Address:
     return Address(url.origin, (url.path or "/") + url.query)
 
 
+def _place(setting: Setting, values: Values) -> Location:
+    """Return the place that a URL names, of a function or of a tool of an MCP server."""
+    text = setting.value
+    if not isinstance(text, str) or not text.startswith(MCP):
+        return Location(_url(setting, values))
+    server, _, tool = text.removeprefix(MCP).partition("#")
+    if re.fullmatch(_TOOL, tool) is None:
+        raise ConfigError(
+            f"{setting.where} must name a tool behind the server's URL, such as "
+            "mcp+https://tickets.example/mcp#create_ticket"
+        )
+    return Location(_url(setting._replace(value=server), values), tool)
+
+
 def _template(setting: Setting, values: Values) -> str:
     text: str = setting.value
+    if text.startswith(MCP):
+        server, _, tool = text.removeprefix(MCP).partition("#")
+        if tool != NAME or NAME in server:
+            raise ConfigError(
+                f"{setting.where} must have #{NAME} behind the URL of an MCP server, such as "
+                f"mcp+https://tickets.example/mcp#{NAME}"
+            )
+        _url(setting._replace(value=server), values)
+        return text
     one, other = (url_of(text.replace(NAME, name)) for name in ("one", "other"))
     head = text.partition("?")[0]
     if one is None or other is None or one.origin != other.origin or NAME not in head:
@@ -184,7 +220,7 @@ _TOKENS: Final = ("token or token_variable or token_file",)
 
 OPTIONS: Final = (
     Option("url", f"the URL of any function, with `{NAME}` where its name goes", check=_template),
-    Option("functions", "function to its URL, where that is another", dict, check=_url),
+    Option("functions", "function to its URL, where that is another", dict, check=_place),
     Option("refusals", "function to the statuses by which it refuses a call before anything "
            "runs, such as `429 503`", dict, check=_statuses),
     Option("token", "sent as `Authorization: Bearer`", secret=True,
@@ -235,12 +271,12 @@ def settings_from(config: TargetConfig) -> Settings:
     )
 
 
-def _named_urls(config: TargetConfig, values: Values) -> Iterator[tuple[str, Address]]:
+def _named_urls(config: TargetConfig, values: Values) -> Iterator[tuple[str, Location]]:
     """Yield the URLs among the target's own names of functions, with what they address."""
     for function, name in config.functions.items():
         if "://" in name:
             where = f"the name of {function!r} on {config.name} in [functions.{function}.names]"
-            yield name, _url(Setting(name, where), values)
+            yield name, _place(Setting(name, where), values)
 
 
 def _http(values: Values) -> HttpSettings:

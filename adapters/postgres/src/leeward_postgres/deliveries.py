@@ -273,7 +273,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         rows = self.ask(sql, [None if bus is None else text_of(bus)])
         return [
             Backlog(
-                *(_recipient(own, name), int(waiting), int(dead), int(size)),
+                *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),
                 *(oldest, None if key is None else original_of(key)),
             )
             for own, name, waiting, dead, size, oldest, key in rows

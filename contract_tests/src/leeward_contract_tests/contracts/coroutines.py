@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from inspect import iscoroutine
-from typing import Any, TypeVar, cast
+from inspect import iscoroutine, signature
+from typing import Any, Final, TypeVar, cast
 
 import pytest
 
@@ -17,8 +17,42 @@ from leeward_contract_tests.fixtures import contract_config, contract_workflow
 T = TypeVar("T")
 
 
+GUARD: Final = "test_every_contract_test_is_there"
+
+THROUGH_CLIENT: Final = frozenset({"client", "keys"})
+"""The fixtures of a test by which its calls go through the client."""
+
+
+def repeats_its_base(suite: type, name: str, test: Callable[..., Any]) -> bool:
+    """Return whether a test of an awaited suite would do what a base of the suite has done.
+
+    It does where its calls go to the driver alone, and pytest runs the base, too. Tests that are
+    not of a contract are not judged: their fixtures may use the client.
+    """
+    return (
+        issubclass(suite, Awaited)
+        and name != GUARD
+        and test.__module__.partition(".")[0] == __name__.partition(".")[0]
+        and any(base.__name__.startswith("Test") for base in suite.__mro__[1:])
+        and THROUGH_CLIENT.isdisjoint(signature(test).parameters)
+    )
+
+
 class Awaited:
-    """Put it before a contract: ``class TestAwaited(Awaited, DriverContract)``."""
+    """Put it before the tests of a driver: ``class TestNimbusAwaited(Awaited, TestNimbus)``.
+
+    The tests that put their calls to the driver itself are left to ``TestNimbus``: the client has
+    no part in them. Before a contract by itself, ``class TestAwaited(Awaited, DriverContract)``,
+    none is left out.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Leave out the tests in which nothing is awaited, if a base runs them."""
+        super().__init_subclass__()
+        for name in dir(cls):
+            test = getattr(cls, name)
+            if name.startswith("test_") and test and repeats_its_base(cls, name, test):
+                setattr(cls, name, None)
 
     @pytest.fixture
     def client(self, recorder: FaultyDriver, clock: FakeClock) -> Iterator[Client]:

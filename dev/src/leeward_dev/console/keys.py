@@ -8,18 +8,20 @@ from leeward.app.idempotency.digests import record_ref
 from leeward.app.idempotency.record import (
     KeyRecord,
     KeyState,
-    is_open,
-    settle_by_hand,
-    void_by_hand,
 )
 from leeward.cli import item_json
 from leeward.cli.key_records import (
     HandEnd,
     KeyRow,
+    approve_by_hand,
     change_key,
     describe_key,
     find_key,
+    is_open,
+    refuse_by_hand,
     scan_keys,
+    settle_by_hand,
+    void_by_hand,
 )
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import (
@@ -58,7 +60,12 @@ LOOKS: Final = {
     KeyState.IN_PROGRESS: "",
     KeyState.RELEASED: "",
     KeyState.VOID: "",
+    KeyState.WAITING: UNSURE,
+    KeyState.REFUSED: "",
 }
+
+DECIDER: Final = "console"
+"""Who has approved or refused, as the record keeps it: the console does not know its reader."""
 
 SETTLED: Final = {
     "ran": (
@@ -76,8 +83,19 @@ SETTLED: Final = {
         "Void the key",
         HandEnd.VOID,
     ),
+    "approve": (
+        "The next call with the key and its payload runs, once.",
+        "Approve the call",
+        HandEnd.APPROVED,
+    ),
+    "refuse": (
+        "It has not run, and no call with its key will.",
+        "Refuse the call",
+        HandEnd.REFUSED,
+    ),
 }
-"""What a person can say of an open record: the sentence, the button, and what holds then."""
+"""What a person can say of an open record, or of one that waits: the sentence, the button, and what
+holds then."""
 
 
 def show(visit: Visit) -> Page:
@@ -196,6 +214,7 @@ def _show_record(visit: Visit, named: str, record: str) -> Page:
         ("Lease until", moment(kept.lease_until)),
         ("Voids", kept.voids),
         *(("Note", note) for note in kept.notes),
+        *_question(kept),
         ("Expires", moment(row.expires_at)),
     ]
     result: Content = None
@@ -208,6 +227,14 @@ def _show_record(visit: Visit, named: str, record: str) -> Page:
     return Page(title, [pairs(facts), result, _actions(visit, named, row), element("p", back)])
 
 
+def _question(kept: KeyRecord) -> list[tuple[str, Content]]:
+    """Return what a person is asked to approve, and who has decided."""
+    if kept.approval is None:
+        return []
+    question, by = kept.approval
+    return [("Question", question or "-"), ("Decided by", by or "-")]
+
+
 def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     """Return the buttons that can work: nobody settles what is settled, or still runs."""
     assert row.record is not None, "it is a record"
@@ -218,11 +245,15 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
         "ran": settled is not None,
         "release": settled is not None,
         "void": void_by_hand(row.record, now) is not None,
+        "approve": approve_by_hand(row.record, DECIDER) is not None,
+        "refuse": refuse_by_hand(row.record, DECIDER) is not None,
     }
     buttons = [button(SETTLED[does][1], value=does) for does, can in able.items() if can]
     if not buttons:
         return None
-    question = element("p", "Find out first what its run has done. Then say so:")
+    is_run = row.record.approval is None or is_open(row.record, now)
+    words = "Find out first what its run has done. Then say so:" if is_run else "Decide:"
+    question = element("p", words)
     return form(visit, here, question, element("div", buttons, class_="actions"))
 
 
@@ -238,6 +269,9 @@ def act(visit: Visit) -> Notice | Page:
     def change(kept: KeyRecord, now: float) -> KeyRecord | None:
         if does == "void":
             return void_by_hand(kept, now)
+        if does in ("approve", "refuse"):
+            decide = approve_by_hand if does == "approve" else refuse_by_hand
+            return decide(kept, DECIDER)
         return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
 
     row = change_key(visit.sources.client, named, record, change)

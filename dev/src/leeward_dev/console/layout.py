@@ -30,6 +30,7 @@ NAMES: Final = {
     "queues": "Queues",
     "letters": "Dead letters",
     "keys": "Keys",
+    "unknown": "Unknown calls",
     "runs": "Runs",
     "schedules": "Schedules",
     "targets": "Targets",
@@ -201,6 +202,8 @@ def is_shown(sources: Sources, path: str) -> bool:
         return sources.app is not None
     if path == "send":
         return sources.can_write
+    if path == "unknown":
+        return sources.config.unknowns is not None
     return True
 
 

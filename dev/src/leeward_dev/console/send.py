@@ -15,6 +15,7 @@ from leeward_dev.console.layout import Notice, Page, Visit, address, button, fie
 from leeward_dev.sources import Sources
 
 JSON: Final = "JSON; nothing stands for null."
+TEXT: Final = "Text, in UTF-8. For a file: leeward object put BUCKET NAME FILE."
 
 
 class Form(NamedTuple):
@@ -213,7 +214,7 @@ def _put_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
     buckets = dict.fromkeys([*heard, *visit.sources.config.buckets])
     yield field("Bucket", "bucket", value("bucket"), choices=buckets, required=True)
     yield field("Name", "object", value("object"), hint="Such as inbox/1.json.", required=True)
-    yield field("Content", "content", value("content"), hint="Text, in UTF-8.", rows=4)
+    yield field("Content", "content", value("content"), hint=TEXT, rows=4)
 
 
 def _put(visit: Visit) -> Notice:

@@ -37,6 +37,7 @@ from leeward_dev.console import (
     schedules,
     send,
     targets,
+    unknown,
 )
 from leeward_dev.console.guard import SEAL, ConsoleGuard, is_same, seal_of
 from leeward_dev.console.html import element
@@ -60,6 +61,7 @@ PAGES: Final[Mapping[str, Callable[[Visit], Page]]] = {
     "queues": queues.show,
     "letters": letters.show,
     "keys": keys.show,
+    "unknown": unknown.show,
     "runs": runs.show,
     "schedules": schedules.show,
     "targets": targets.show,
@@ -70,6 +72,7 @@ PAGES: Final[Mapping[str, Callable[[Visit], Page]]] = {
 ACTIONS: Final[Mapping[str, Callable[[Visit], Notice | Page]]] = {
     "letters": letters.act,
     "keys": keys.act,
+    "unknown": unknown.act,
     "runs": runs.act,
     "schedules": schedules.act,
     "targets": targets.act,

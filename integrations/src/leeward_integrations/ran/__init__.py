@@ -32,6 +32,7 @@ LIBRARIES: Final = {
     "psycopg_pool": "psycopg",
     "redis": "redis",
     "requests": "requests",
+    "sqlalchemy": "sqlalchemy",
     "urllib3": "urllib3",
 }
 """The first part of an exception's module, and the module here that judges it."""
@@ -42,16 +43,18 @@ def find_evidence(error: BaseException) -> Evidence | None:
     found = _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
-    doubt = retries_around(error, _judge_alone) or (
-        doubt_by_class(error, LIBRARIES) if found is None else doubt_by_frames(error, LIBRARIES)
-    )
+    doubt = retries_around(error, _judge_alone)
+    if found is None:
+        doubt = doubt or doubt_by_class(error, LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found
 
 
 def _judge_alone(error: BaseException) -> Evidence | None:
     """Return what an exception proves of the last attempt of a client."""
     judge = _judge_of(LIBRARIES.get(library_of(error), ""))
-    return None if judge is None else judge(error)
+    found = None if judge is None else judge(error)
+    doubt = "" if found is None or found.ran != "no" else doubt_by_frames(error, LIBRARIES)
+    return Evidence("maybe", doubt) if doubt else found
 
 
 @cache

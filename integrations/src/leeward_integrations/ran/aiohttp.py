@@ -29,8 +29,7 @@ def judge(error: BaseException) -> Evidence | None:
     why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
     status = getattr(error, "status", None)
     if why is None and status is not None:
-        again = bool(getattr(error, "history", ()))
-        return of_status(status or None, getattr(error, "headers", None), again=again)
+        return of_status(status or None, getattr(error, "headers", None))
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
     frame = last_frame(error, "aiohttp.client", "_request")

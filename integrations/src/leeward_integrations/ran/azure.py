@@ -11,7 +11,7 @@ from typing import Any, Final
 from leeward.adapter.classification import AUTH, CALLER, CONFLICT, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.evidence import Evidence
 from leeward_integrations.ran import aiohttp, requests, urllib3
-from leeward_integrations.ran.frames import frames_of, kinds_of, library_of
+from leeward_integrations.ran.frames import Frame, frames_of, kinds_of, library_of
 from leeward_integrations.ran.statuses import of_classification
 
 SENT_BEFORE: Final = Evidence(
@@ -38,37 +38,50 @@ _CAUSES: Final = {"aiohttp": aiohttp.judge, "requests": requests.judge, "urllib3
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of azure-core proves."""
-    kinds = kinds_of(error)
-    if "HttpResponseError" in kinds and getattr(error, "response", None) is not None:
-        return _of_answer(error)
-    if not kinds & {"ServiceRequestError", "ServiceResponseError"}:
+    kinds = kinds_of(error, "azure.core.")
+    response = getattr(error, "response", None) if "HttpResponseError" in kinds else None
+    if response is None and not kinds & {"ServiceRequestError", "ServiceResponseError"}:
         return Evidence("maybe", "it is not known what this exception proves")
-    inner: Any = getattr(error, "inner_exception", None) or error.__cause__
-    cause = _CAUSES.get(library_of(inner)) if isinstance(inner, BaseException) else None
-    found = None if cause is None else cause(inner)
-    if found is None or found.ran != "no":
+    found = _judge_attempt(error, response)
+    is_known = any(shows_earlier_attempts(frame) for frame in frames_of(error))
+    return SENT_BEFORE if found.ran == "no" and not is_known else found
+
+
+def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
+    """Return what one attempt proves, by its answer or else by its error."""
+    if response is None:
+        inner: Any = getattr(error, "inner_exception", None) or getattr(error, "__cause__", None)
+        cause = _CAUSES.get(library_of(inner)) if isinstance(inner, BaseException) else None
+        found = None if cause is None else cause(inner)
         return found or Evidence("maybe", "the request may have left before the connection failed")
-    return SENT_BEFORE if _sent_before(error) else found
-
-
-def _of_answer(error: Any) -> Evidence:
-    """Return what an error answer proves."""
-    status, headers = error.response.status_code, error.response.headers
+    status, headers = response.status_code, response.headers
     if not any(headers.get(mark) for mark in MARKS):
         return Evidence("maybe", f"a status {status} without an id of the service may be a proxy's")
     if status not in STATUSES:
         return Evidence("maybe", f"the status {status} proves nothing")
-    if _sent_before(error):
+    if response.request.method == "GET":
+        return Evidence("maybe", "a redirect may have made a GET of a request that was answered")
+    answer = vars(response).get("internal_response") or vars(response).get("_internal_response")
+    if library_of(answer) == "requests" and not requests.is_first(answer):
         return SENT_BEFORE
     return of_classification(STATUSES[status], f"the status {status} of the service")
 
 
-def _sent_before(error: BaseException) -> bool:
-    """Return whether the pipeline may have sent the request before; its frames hold the history."""
-    for frame in frames_of(error):
-        settings, answer = frame.values.get("retry_settings"), frame.values.get("pipeline_response")
-        if isinstance(settings, dict) and "history" in settings:
-            return bool(settings["history"])
-        if answer is not None:
-            return bool(answer.context.get("history"))
-    return True
+def shows_earlier_attempts(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline has the history of its retries."""
+    return "history" in (frame.values.get("retry_settings") or ()) or (
+        frame.values.get("pipeline_response") is not None
+    )
+
+
+def proves_all(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline proves that no earlier request of the call ran."""
+    if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
+        return False
+    if (frame.values.get("redirect_settings") or {}).get("history"):
+        return False
+    history = (frame.values.get("retry_settings") or {}).get("history", ())
+    if (answer := frame.values.get("pipeline_response")) is not None:
+        history = answer.context.get("history", ())
+    attempts = [_judge_attempt(each.error, each.http_response) for each in history]
+    return all(attempt.ran == "no" for attempt in attempts)

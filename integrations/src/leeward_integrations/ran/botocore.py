@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
-from leeward_integrations.ran import urllib3
-from leeward_integrations.ran.frames import chain, frames_of, kinds_of, last_frame, library_of
+from leeward_integrations.ran.frames import frames_of, is_of_handshake, kinds_of, last_frame
 from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
 
 SENT_BEFORE: Final = Evidence(
@@ -35,6 +34,9 @@ NEVER_LEFT: Final = {
     "InvalidEndpointConfigurationError": "the endpoint is wrong",
 }
 
+MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.collection"})
+"""Modules of boto3 that send several requests in one call, such as `batch_writer`."""
+
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of botocore proves."""
@@ -42,10 +44,8 @@ def judge(error: BaseException) -> Evidence | None:
     if "ClientError" in kinds:
         return _of_answer(error)
     why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
-    if why is None and "SSLError" in kinds:
-        inner = next((each for each in chain(error) if library_of(each) == "urllib3"), None)
-        found = None if inner is None else urllib3.judge(inner)
-        why = found.why if found is not None and found.ran == "no" else None
+    if why is None and is_of_handshake(error):
+        why = "TLS came to no connection"
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
     if _may_have_sent_before(error):
@@ -58,13 +58,13 @@ def _of_answer(error: Any) -> Evidence:
     if (errors := tables_of("leeward_aws.errors")) is None:
         return Evidence("maybe", "leeward-aws, which has the tables of codes, is not installed")
     metadata = error.response.get("ResponseMetadata", {})
-    if metadata.get("RetryAttempts") != 0:
+    if metadata.get("RetryAttempts") != 0 or _may_have_sent_before(error):
         return SENT_BEFORE
     details = error.response.get("Error", {})
     code = code_in(str(details.get("Code", "")).rpartition("#")[2])
     status = metadata.get("HTTPStatusCode")
     if code is None:
-        return of_status(status, metadata.get("HTTPHeaders"), again=False)
+        return of_status(status, metadata.get("HTTPHeaders"))
     service = _service_of(error)
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))
@@ -81,9 +81,12 @@ def _service_of(error: BaseException) -> Any:
 
 def _may_have_sent_before(error: BaseException) -> bool:
     """Return whether an attempt may have come before the last one."""
+    frames = list(frames_of(error))
+    if any(frame.module in MANY_REQUESTS for frame in frames):
+        return True
     sending = [
         frame.values.get("attempts")
-        for frame in frames_of(error)
+        for frame in frames
         if frame.module == "botocore.endpoint" and frame.function == "_send_request"
     ]
     if sending:

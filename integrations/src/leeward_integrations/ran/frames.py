@@ -50,24 +50,23 @@ def last_frame(error: BaseException, module: str, *functions: str) -> Frame | No
     return found
 
 
-def library_of(error: BaseException) -> str:
-    """Return the first part of the module of an exception's class."""
-    return type(error).__module__.partition(".")[0]
+def library_of(value: object) -> str:
+    """Return the first part of the module of the class of an exception, or of another value."""
+    return type(value).__module__.partition(".")[0]
 
 
-def kinds_of(error: object) -> frozenset[str]:
-    """Return the names of an exception's classes of libraries, without Python's own."""
-    return frozenset(each.__name__ for each in type(error).__mro__ if each.__module__ != "builtins")
+def kinds_of(error: object, *modules: str) -> frozenset[str]:
+    """Return the names of an exception's classes of libraries, without Python's own.
 
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Return an exception and what it came from, as Python prints it."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    Args:
+        error: the exception.
+        modules: how the names of the classes' modules begin, where others share the first part.
+    """
+    return frozenset(
+        each.__name__
+        for each in type(error).__mro__
+        if each.__module__ != "builtins" and each.__module__.startswith(modules or "")
+    )
 
 
 def chain_of_causes(error: BaseException) -> Iterator[BaseException]:
@@ -80,13 +79,26 @@ def chain_of_causes(error: BaseException) -> Iterator[BaseException]:
         each = each.__cause__
 
 
+def parts_of(error: BaseException) -> Iterator[BaseException]:
+    """Return an exception and those in it, which its library has made it of.
+
+    What was only handled by then (`__context__`) is of another call, and proves nothing of this.
+    """
+    yield error
+    named = getattr(error, "kwargs", None)  # of botocore
+    values = (*error.args, getattr(error, "reason", None), error.__cause__)
+    for each in (*values, *(named.values() if isinstance(named, dict) else ())):
+        if isinstance(each, BaseException):
+            yield from parts_of(each)
+
+
 def is_of_handshake(error: BaseException) -> bool:
-    """Return whether an error of TLS is one of the handshake, before any byte of a request.
+    """Return whether an error is one of TLS's handshake, before any byte of a request.
 
     A certificate is refused in the handshake only. Other errors look alike before and after it.
     """
     return any(
         type(each).__name__ == "SSLCertVerificationError"
         or any(frame.function == "do_handshake" for frame in frames_of(each))
-        for each in chain(error)
+        for each in parts_of(error)
     )

@@ -6,12 +6,13 @@ from typing import Any
 
 from leeward.evidence import Evidence
 from leeward_integrations.ran.frames import kinds_of, library_of
+from leeward_integrations.ran.requests import is_first
 from leeward_integrations.ran.statuses import of_classification, tables_of
 
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of Google's libraries proves."""
-    kinds = kinds_of(error)
+    kinds = kinds_of(error, "google.api_core.", "google.auth.")
     if "TransportError" in kinds:
         return None  # its cause is of the client that sent a request, which may be any
     if "GoogleAuthError" in kinds:
@@ -27,7 +28,7 @@ def _of_answer(error: Any) -> Evidence:
     """Return what an answer of a service proves, by its status word."""
     if (errors := tables_of("leeward_google.errors")) is None:
         return Evidence("maybe", "leeward-google, which has the table, is not installed")
-    if getattr(error.response, "history", ()):
+    if library_of(error.response) == "requests" and not is_first(error.response):
         return Evidence("maybe", "the client had sent another request before, and got an answer")
     word = _word_in(error)
     meaning = errors.STATUSES.get(word or "")
@@ -42,11 +43,6 @@ def _word_in(error: Any) -> str | None:
         return getattr(error.grpc_status_code, "name", None)
     try:
         found = error.response.json()["error"]["status"]
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # no answer of Google's: a proxy's, or no answer at all
+    except (AttributeError, KeyError, TypeError, ValueError):  # a proxy's answer, or none at all
         return None
     return found if isinstance(found, str) else None

@@ -18,20 +18,24 @@ NEVER_LEFT: Final = {
 }
 
 _SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
-"""Functions with a list of the answers that came before, to a login or with a redirect."""
+"""Functions that have an answer which came before, to a login or with a redirect."""
 
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of httpx proves."""
     response = getattr(error, "response", None)
     if response is not None:
-        return of_status(response.status_code, response.headers, again=bool(response.history))
+        return of_status(response.status_code, response.headers)
     kinds = kinds_of(error)
     why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
     frames = list(frames_of(error))
-    if any(frame.values.get("history") for frame in frames if frame.function in _SENDING):
+    if any(
+        frame.values.get("history") or "response" in frame.values
+        for frame in frames
+        if frame.function in _SENDING
+    ):
         return Evidence("maybe", "httpx had sent another request before, and got an answer")
     if not any(frame.module.startswith("http") for frame in frames):
         return Evidence("maybe", "the traceback is lost, and with it what httpx had sent before")

@@ -27,8 +27,11 @@ _SENDS_ONCE: Final = frozenset(
 )
 """Libraries between the functions of a client that pass a request on, and send none."""
 
-_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "sqlalchemy", "stamina", "tenacity"})
+_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
 """Libraries whose exceptions are as good as their cause; `retries` asks those that call again."""
+
+_SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
+"""Functions of requests that send a request again, to a login or with a redirect."""
 
 
 def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
@@ -48,6 +51,8 @@ def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
             if library in clients and not frame.module.startswith("google.api_core.retry"):
                 if frame.is_cleared:
                     return f"the frames are cleared, and with them what {library} had sent before"
+                if library == "requests" and frame.function in _SEND_AGAIN:
+                    return "requests had sent another request before, and got an answer"
                 if between:
                     return f"{between} was called inside of {client}, and may have sent more"
                 client = library

@@ -49,6 +49,8 @@ def judge(error: BaseException) -> Evidence | None:
     )
     if failed_before:
         return Evidence("maybe", "redis-py had sent the command before; see redis.retry.Retry")
+    if not functions:
+        return Evidence("maybe", "the traceback is lost, and with it how often redis-py had called")
     if kinds & REFUSED and not functions & _TOGETHER and not _are_several(frames, error):
         return Evidence("no", "the server refuses the command before it runs")
     return Evidence("maybe", "the command may have reached the server")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
+from leeward_integrations.ran import azure
 from leeward_integrations.ran.frames import Frame, frames_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
@@ -57,13 +58,16 @@ def goes_by_proof(predicate: Any) -> bool:
 
 
 def _proves_all_of_backoff(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    tries = frame.values.get("tries")
-    return frame.function != "retry" or tries == 1
+    if frame.function != "retry" or frame.values.get("tries") == 1:
+        return True
+    return bool(getattr(frame.values.get("giveup"), DECIDES_BY_PROOF, False))
 
 
 def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> bool:
     """Return whether each exception in the list of google-api-core proves that nothing ran."""
     if frame.function == "wait_and_retry":  # of uploads: it keeps the last exception alone
+        return False
+    if frame.values.get("_credential_refresh_attempt"):  # it sends again, with another token
         return False
     failed = frame.values.get("error_list")
     if not frame.module.startswith("google.api_core.retry") or not isinstance(failed, list):
@@ -72,18 +76,15 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     return all(each is not None and each.ran == "no" for each in found)
 
 
-def _proves_nothing(_frame: Frame, _error: BaseException, _judge: Judge) -> bool:
-    return False
-
-
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
-    "aiohttp_retry": _proves_nothing,
+    "aiohttp_retry": lambda *_: False,
+    "azure": lambda frame, *_: azure.proves_all(frame),
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
-    "httpx_retries": _proves_nothing,
-    "opnieuw": _proves_nothing,
-    "retry": _proves_nothing,
-    "retrying": _proves_nothing,
+    "httpx_retries": lambda *_: False,
+    "opnieuw": lambda *_: False,
+    "retry": lambda *_: False,
+    "retrying": lambda *_: False,
     "tenacity": _proves_all_of_tenacity,
 }
 """By library: whether a frame of it proves that no attempt before the last one ran. stamina uses

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from leeward.adapter.classification import Classification, by_status
+from leeward.adapter.classification import Classification
 from leeward.errors import Outcome
 from leeward.evidence import Evidence
 
@@ -17,23 +17,16 @@ MARK = "x-leeward"
 _NOTHING_RAN = frozenset(Outcome) - {Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
 
 
-def of_status(status: object, headers: Mapping[str, Any] | None, *, again: bool) -> Evidence:
-    """Return what an error answer proves.
+def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
+    """Return what an error answer proves: nothing by its status.
 
-    Args:
-        status: of HTTP.
-        headers: of the answer.
-        again: whether other requests were sent before, for the same call.
+    A client hands it out before anybody raises, and keeps nothing of what it had sent by then.
     """
     if headers is not None and headers.get(MARK):
         return Evidence("yes", f"the function marked its answer with the header {MARK}")
-    if again:
-        return Evidence("maybe", "the client had sent the request before, or followed a redirect")
     if not isinstance(status, int):
         return Evidence("maybe", "it is not known what was answered")
-    if 300 <= status < 400:
-        return Evidence("maybe", "a redirect is how many forms answer once they are done")
-    return of_classification(by_status(status, marked=False), f"the status {status}")
+    return Evidence("maybe", f"the status {status} proves nothing")
 
 
 def of_classification(meaning: Classification, what: str) -> Evidence:

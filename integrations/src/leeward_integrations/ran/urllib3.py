@@ -27,7 +27,7 @@ def judge(error: BaseException) -> Evidence | None:
         return Evidence("maybe", "the request may have left before the connection failed")
     if not any(frame.module.startswith("urllib3.") for frame in frames_of(error)):
         return Evidence("maybe", "the traceback is lost, and with it what urllib3 had sent before")
-    if any(_may_have_run(entry) for entry in _history(error)):
+    if _was_answered(error) or any(_may_have_run(entry) for entry in _history(error)):
         return Evidence("maybe", "urllib3 had sent the request before; see urllib3.Retry")
     return Evidence("no", why)
 
@@ -45,9 +45,18 @@ def _why_nothing_left(error: Any) -> str | None:
         ):
             return "the proxy made no connection"
         return None if inner is None else _why_nothing_left(inner)
-    if isinstance(error, BaseException) and "SSLError" in kinds and is_of_handshake(error):
+    if isinstance(error, BaseException) and is_of_handshake(error):
         return "TLS came to no connection"
     return None
+
+
+def _was_answered(error: BaseException) -> bool:
+    """Return whether an answer came before, whose redirect is what failed."""
+    return any(
+        frame.values.get("response") is not None
+        for frame in frames_of(error)
+        if frame.module.startswith("urllib3.") and frame.function == "urlopen"
+    )
 
 
 def _history(error: BaseException) -> tuple[Any, ...]:

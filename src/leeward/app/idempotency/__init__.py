@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from leeward.app.idempotency.decorator import idempotent
 from leeward.app.idempotency.errors import (
+    ApprovalPending,
+    ApprovalRefused,
     EarlierFailure,
     KeyMissing,
     KeyReused,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from leeward.app.idempotency.probes import event_probe, http_probe, item_probe
 
 __all__ = [
+    "ApprovalPending",
+    "ApprovalRefused",
     "CannotTell",
     "Done",
     "EarlierFailure",

@@ -36,6 +36,7 @@ from leeward.app.idempotency.running import IdempotentRun, current_run, may_run_
 from leeward.app.idempotency.settings import (
     LEASE,
     MARGIN,
+    ApprovalSource,
     IdempotencyOptions,
     IdempotencySettings,
     KeySource,
@@ -89,6 +90,7 @@ def idempotent(
     effects: Literal["anywhere", "marked"] = "anywhere",
     unknown: Literal["refuse", "run"] = "refuse",
     probe: Probe | None = None,
+    approval: ApprovalSource = False,
     dedup_scope: Literal["target", "group"] = "target",
     name: str | None = None,
     client: TableClient | Callable[[], TableClient] | None = None,
@@ -121,6 +123,9 @@ def idempotent(
         probe: finds out whether a run had its effect that may have had it: it takes the key, the
             `Context` and what the run has noted (`IdempotentRun.note`), and returns `Done` with the
             result, `NotDone` or `CannotTell`. A repeat and `Client.settle` ask it.
+        approval: a person has to approve a call before it runs: True for all calls; or a function
+            of the same arguments that returns True or False, or what the person is to read. Until
+            then a call gets `ApprovalPending`.
         dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or a function that
@@ -146,6 +151,7 @@ def idempotent(
         client=client,
         clock=clock,
         probe=probe,
+        approval=approval,
     )
 
     def decorate(function: F) -> F:
@@ -253,6 +259,7 @@ class IdempotentCall:
             settings.effects_marked,
             settings.run_unknown,
             context.voids if context else 0,
+            settings.read_question(arguments),
         )
 
     def claim(self) -> Steps[Decision | OpenCase | Away]:
@@ -277,6 +284,8 @@ class IdempotentCall:
             DedupUnavailable: the table cannot be reached.
             RepeatRefused: an earlier run is under way, or nobody knows what it has done.
             KeyReused: the key belongs to another payload.
+            ApprovalPending: a person has to approve it first.
+            ApprovalRefused: a person has refused it.
             Exception: an earlier run has failed so.
         """
         settings = self._settings

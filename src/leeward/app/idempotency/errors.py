@@ -72,6 +72,39 @@ class RepeatRefused(Problem):
 _RAN: Final[Mapping[Reason, Ran]] = {Reason.NOT_KEPT: "yes", Reason.VOIDED: "no"}
 
 
+class ApprovalPending(Problem):
+    """A person has to approve the call first; status 409. It did not run.
+
+    The same call with the same key runs once it is approved.
+
+    Attributes:
+        record: table and record, for ``leeward keys approve``.
+        retry_after: seconds after which another call may help.
+    """
+
+    def __init__(self, message: str, *, record: str, retry_after: float | None = None) -> None:
+        super().__init__(
+            message,
+            status=409,
+            reason=Reason.WAITING.value,
+            retryable=True,
+            retry_after=retry_after,
+        )
+        self.record = record
+
+
+class ApprovalRefused(Problem):
+    """A person has refused the call; status 409. It did not run, and no call with its key will.
+
+    Attributes:
+        record: table and record, for ``leeward keys show``.
+    """
+
+    def __init__(self, message: str, *, record: str) -> None:
+        super().__init__(message, status=409, reason=Reason.REFUSED.value, retryable=False)
+        self.record = record
+
+
 class LeaseLost(Problem):
     """Another run has taken over this key, so this run may begin no further effect; status 409."""
 
@@ -124,6 +157,19 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
             "not run; send the same payload, or another key"
+        )
+    if reason is Reason.WAITING:
+        return ApprovalPending(
+            f"this call of {function!r} waits for a person's approval, and did not run. Approve "
+            f"it: leeward keys approve {table} {ref}. Then make the same call again",
+            record=f"{table} {ref}",
+            retry_after=retry_after,
+        )
+    if reason is Reason.REFUSED:
+        return ApprovalRefused(
+            f"a person has refused this call of {function!r}. It did not run, and no call with "
+            f"this idempotency key will; its record: {table} {ref}",
+            record=f"{table} {ref}",
         )
     return RepeatRefused(
         f"an earlier call of {function!r} with this idempotency key "

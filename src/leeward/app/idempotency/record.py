@@ -12,7 +12,17 @@ absent, RELEASED, or lease over, no effect -- settle ---> VOID(voids + 1)
 UNKNOWN, or lease over after an effect ------ a probe --> COMPLETED | VOID(voids + 1)
 VOID(voids) ------- claim that knows of as many voids --> IN_PROGRESS(new owner, fence + 1)
 VOID(voids) ------- any other claim --------------------> refused: it was settled as not run
+
+absent, RELEASED, VOID(voids) -- claim, to be approved -> WAITING
+WAITING ----------- a person approves ------------------> RELEASED | VOID(voids), approved
+WAITING, or approved ------------ a person refuses -----> REFUSED
+RELEASED | VOID, approved ------- claim, same payload --> IN_PROGRESS
+WAITING ----------- settle -----------------------------> VOID(voids + 1)
+WAITING, REFUSED -- claim ------------------------------> refused: it has not run
 ```
+
+An approval is for a key and a payload, before its first run. A run that is proved not to have had
+its effect leaves it, and so does a void. `leeward.cli.key_records` has what a person decides.
 
 A void is of the calls that were made before it. Each call says how many voids of its key it knows:
 a late one knows fewer than the record has, and never runs, whatever becomes of the key. Whoever
@@ -38,14 +48,18 @@ from leeward.records import NamedTuple
 LONGEST_WAIT: Final = 5.0
 """Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
 
+PERSONS_WAIT: Final = 60.0
+"""Seconds that a call is asked to wait for a person's approval. Our choice: nobody knows when."""
+
 CLOCKS: Final = 3600.0
 """Seconds by which the clocks of two machines may differ, and no key is forgotten within `keep`. A
 table forgets by the clock of its reader; not every one has a time of its own."""
 
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
-"""Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void.
-The table in ``docs/idempotency.md`` says which platform keeps a message as long."""
+"""Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void,
+and what a person approves or refuses. The table in ``docs/idempotency.md`` says which platform
+keeps a message as long."""
 
 
 MOST_NOTES: Final = 20
@@ -68,6 +82,10 @@ class KeyState(Enum):
     run that has ended may be on its way a second time, and must find that something is there."""
     VOID = "void"
     """Somebody has settled the calls that were made so far: none has run, and none of them will."""
+    WAITING = "waiting"
+    """A person is to approve the first run of the key; nothing has run."""
+    REFUSED = "refused"
+    """A person has refused that: nothing has run, and nothing will."""
 
 
 class Earlier(Enum):
@@ -98,6 +116,21 @@ class RecordedFailure(NamedTuple):
         return mask(self, "type rerun")
 
 
+class Approval(NamedTuple):
+    """That a person decides whether a key may run.
+
+    Attributes:
+        question: what the person reads; empty if the function says nothing.
+        by: who has decided; None as long as nobody has.
+    """
+
+    question: str
+    by: str | None = None
+
+    def __repr__(self) -> str:
+        return mask(self, "by")
+
+
 class KeyRecord(NamedTuple):
     """What a table keeps of a key.
 
@@ -115,6 +148,7 @@ class KeyRecord(NamedTuple):
         notes: what its runs have noted for a probe.
         earlier_effects: a run before this one may have had its effect, and this one goes on from
             there: that it has not begun an effect itself does not say that nothing was done.
+        approval: of a key that a person has to approve; None for any other.
     """
 
     state: KeyState
@@ -129,10 +163,12 @@ class KeyRecord(NamedTuple):
     voids: int = 0
     notes: tuple[str, ...] = ()
     earlier_effects: bool = False
+    approval: Approval | None = None
 
     def __repr__(self) -> str:
         return mask(
-            self, "state owner fence lease_until effects kept failure voids earlier_effects"
+            self,
+            "state owner fence lease_until effects kept failure voids earlier_effects approval",
         )
 
 
@@ -162,6 +198,7 @@ class Claim(NamedTuple):
         effects_marked: the handler announces each effect, so that none has begun before.
         run_unknown: the handler can deal with what an earlier run may have done.
         voids: of how many voids of the key the call knows.
+        question: what a person reads who has to approve it; None if nobody has to.
     """
 
     owner: str
@@ -170,10 +207,14 @@ class Claim(NamedTuple):
     effects_marked: bool = False
     run_unknown: bool = False
     voids: int = 0
+    question: str | None = None
 
 
 class Start(NamedTuple):
-    """Run, as soon as `record` is written; `revision` is what it replaces, None for nothing."""
+    """Run, as soon as `record` is written; `revision` is what it replaces, None for nothing.
+
+    If `record` waits for an approval, nothing runs when it is written.
+    """
 
     record: KeyRecord
     revision: str | None = None
@@ -208,6 +249,10 @@ class Reason(Enum):
     """It has completed, and its result was not kept."""
     VOIDED = envelope.VOIDED
     """It was settled as not run, and is a late delivery; or it does not know of that yet."""
+    WAITING = "waiting"
+    """A person has to approve it first."""
+    REFUSED = "refused"
+    """A person has refused it."""
 
 
 class Refuse(NamedTuple):
@@ -222,7 +267,9 @@ Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
 
 
 def first_record(claim: Claim, now: float) -> KeyRecord:
-    """Return the record of the first run of a key."""
+    """Return the first record of a key: of its first run, or of the question for an approval."""
+    if claim.question is not None:
+        return _waiting_record(claim, claim.question, now, 0)
     return _new_record(claim, now, 1)
 
 
@@ -236,9 +283,11 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
         return Start(record, revision)
     is_late = claim.voids < record.voids
     if record.state in (KeyState.RELEASED, KeyState.VOID):
-        return _refuse_late(record) if is_late else take_over(loaded, claim, now, None)
+        return _refuse_late(record) if is_late else _take_free(loaded, record, claim, now)
     if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
+    if record.state in (KeyState.WAITING, KeyState.REFUSED):
+        return _refuse_late(record) if is_late else refuse_unapproved(record)
     if record.state is KeyState.COMPLETED:
         return Replay(record.result) if record.kept else Refuse(Reason.NOT_KEPT)
     if record.state is KeyState.FAILED and record.failure is not None:
@@ -251,6 +300,40 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
 
 def _refuse_late(record: KeyRecord) -> Refuse:
     return Refuse(Reason.VOIDED, voids=record.voids)
+
+
+def refuse_unapproved(record: KeyRecord) -> Refuse:
+    """Return what a call gets whose key a person has not approved."""
+    if record.state is KeyState.REFUSED:
+        return Refuse(Reason.REFUSED)
+    return Refuse(Reason.WAITING, PERSONS_WAIT)
+
+
+def _take_free(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Start:
+    """Return how a call begins whose key is free: it runs, or waits for an approval first."""
+    is_approved = _is_approved(record) and is_same(record.payload, claim.payload)
+    if claim.question is None or is_approved:
+        return take_over(loaded, claim, now, None)
+    waiting = _waiting_record(claim, claim.question, now, record.fence)
+    return Start(waiting, loaded.revision)
+
+
+def _is_approved(record: KeyRecord) -> bool:
+    return record.approval is not None and record.approval.by is not None
+
+
+def _waiting_record(claim: Claim, question: str, now: float, fence: int) -> KeyRecord:
+    """Return the record of a key that waits for a person. It has no owner, as a void has none."""
+    return KeyRecord(
+        KeyState.WAITING,
+        "",
+        fence,
+        now,
+        claim.payload,
+        effects=False,
+        voids=claim.voids,
+        approval=Approval(question),
+    )
 
 
 def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
@@ -272,6 +355,8 @@ def take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier |
     before = loaded.record
     record = _new_record(claim, now, before.fence + 1)
     record = record._replace(voids=max(before.voids, claim.voids))
+    if is_same(before.payload, claim.payload):
+        record = record._replace(approval=before.approval)
     if earlier is not None:
         acted = before.effects or before.earlier_effects
         record = record._replace(notes=before.notes, earlier_effects=acted)
@@ -352,51 +437,14 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
         voids: of which the call knows that is settled.
     """
     voids = max(record.voids, voids) + 1
-    return KeyRecord(
+    void = KeyRecord(
         KeyState.VOID, "", record.fence, record.lease_until, record.payload, False, voids=voids
     )
-
-
-def is_open(record: KeyRecord, now: float) -> bool:
-    """Return whether nobody knows what the run of a key has done: it is unknown, or has died."""
-    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
-    return lapsed or record.state is KeyState.UNKNOWN
-
-
-def void_by_hand(record: KeyRecord, now: float) -> KeyRecord | None:
-    """Return the record after somebody has found out that none of its calls so far has run.
-
-    None of them will. Return None if nobody may say so: one still runs, or it is settled.
-    """
-    if record.state is KeyState.RELEASED or is_open(record, now):
-        return void_record(record, record.voids)
-    return None
-
-
-def settle_by_hand(
-    record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
-) -> KeyRecord | None:
-    """Return the record after somebody has found out what its run has done.
-
-    Return None if nobody may settle it by hand: it still runs, or is settled.
-
-    Args:
-        record: as it is.
-        now: Unix seconds.
-        ran: it has had its effect: repeats get `result`. Else the key is free.
-        result: what it would have returned.
-        kept: `result` is known.
-    """
-    if not is_open(record, now):
-        return None
-    if not ran:
-        return release_record(record)._replace(failure=None)
-    done = complete_record(record, result)
-    return done if kept else without_result(done)
+    return void._replace(approval=record.approval) if _is_approved(record) else void
 
 
 def seconds_kept(record: KeyRecord, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
     running = record.state is KeyState.IN_PROGRESS
-    keep = max(keep, LATEST_DELIVERY) if record.voids else keep
+    keep = max(keep, LATEST_DELIVERY) if record.voids or record.approval else keep
     return keep + CLOCKS + (max(0.0, record.lease_until - now) if running else 0.0)

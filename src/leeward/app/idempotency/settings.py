@@ -35,6 +35,8 @@ from leeward.text import is_printable, is_token
 HEADER: Final = "header:"
 LONGEST_KEY: Final = 255
 """Characters, as with most services that take a key."""
+LONGEST_QUESTION: Final = 1000
+"""Characters: what a person reads in a terminal. A longer one is refused: none is cut."""
 
 LEASE: Final = 60.0
 """Seconds, where neither the handler nor its call says how long it may run."""
@@ -46,6 +48,7 @@ LONGEST: Final = 1_576_800_000.0
 KeySource: TypeAlias = str | Callable[..., object] | None
 Probe: TypeAlias = Callable[[str, Context, tuple[str, ...]], Any]
 """Takes a key, the context and the notes of its runs; returns a `ProbeAnswer`, or awaits one."""
+ApprovalSource: TypeAlias = bool | Callable[..., bool | str]
 PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
 
 
@@ -105,6 +108,7 @@ class IdempotencyOptions(NamedTuple):
     client: TableClient | Callable[[], TableClient] | None
     clock: Clock | None
     probe: Probe | None = None
+    approval: ApprovalSource = False
 
 
 class IdempotencySettings(NamedTuple):
@@ -115,6 +119,7 @@ class IdempotencySettings(NamedTuple):
         keep: seconds.
         names_principal: it says whose a key is, or that all callers are one.
         awaited: it is a coroutine function.
+        read_question: returns what a person reads who has to approve a call, None if nobody has to.
     """
 
     function: str
@@ -134,6 +139,7 @@ class IdempotencySettings(NamedTuple):
     clock: Clock
     awaited: bool
     probe: Probe | None
+    read_question: Callable[[Arguments], str | None]
 
     def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
         """Return the question what became of the calls with a key; see `SettleRequest`."""
@@ -199,7 +205,43 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         options.clock or SystemClock(),
         awaited,
         _check_probe(options.probe, awaited),
+        _question_reader(options, what),
     )
+
+
+def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Arguments], str | None]:
+    """Return what says whether a person has to approve a call, and what the person reads.
+
+    Raises:
+        ConfigError: `approval` is something else; or the function may run without a record.
+    """
+    source: Any = options.approval
+    if source is False:
+        return lambda _arguments: None
+    if source is not True and (not callable(source) or is_coroutine_function(source)):
+        raise ConfigError(
+            f"approval of {what} must be True, or a plain function of its arguments that returns "
+            f"True, False or what the person reads, not {source!r}"
+        )
+    if options.unreachable != "refuse":
+        raise ConfigError(
+            f'{what} has approval and unreachable="run_and_flag", which would run a call that '
+            "nobody has approved; leave unreachable out"
+        )
+
+    def read(arguments: Arguments) -> str | None:
+        answer: object = source(**arguments.values) if callable(source) else source
+        if isinstance(answer, str) and len(answer) <= LONGEST_QUESTION:
+            return answer
+        if isinstance(answer, bool):
+            return "" if answer else None
+        flaw = f"a text of {len(answer)}" if isinstance(answer, str) else type(answer).__name__
+        raise ConfigError(
+            f"approval of {what} must return True, False or a text of at most {LONGEST_QUESTION} "
+            f"characters, not {flaw}. It did not run"
+        )
+
+    return read
 
 
 def _check_probe(probe: Any, awaited: bool) -> Probe | None:

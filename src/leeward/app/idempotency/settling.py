@@ -179,6 +179,25 @@ def examine(
         return _void(record, revision, request)
     if request.payload is not None and not is_same(record.payload, request.payload):
         return Refuse(Reason.MISMATCH)
+    ended = _examine_end(record, request)
+    if ended is not None:
+        return ended
+    match record.state:
+        case KeyState.WAITING:
+            # Whoever learns that it has not run waits no more, so nobody may approve it later.
+            # A new call asks again.
+            return _void(record, revision, request)
+        case KeyState.IN_PROGRESS if now < record.lease_until:
+            wait = min(record.lease_until - now, LONGEST_WAIT)
+            return KeyFinding(Verdict.RUNNING, retry_after=wait)
+        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
+            return _void(record, revision, request)
+        case _:
+            return _examine_effects(record, revision, request)
+
+
+def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None:
+    """Examine a key that is settled for good; return None for any other."""
     match record.state:
         case KeyState.COMPLETED:
             return KeyFinding(
@@ -188,13 +207,11 @@ def examine(
             return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
         case KeyState.FAILED if record.failure is not None:
             return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
-        case KeyState.IN_PROGRESS if now < record.lease_until:
-            wait = min(record.lease_until - now, LONGEST_WAIT)
-            return KeyFinding(Verdict.RUNNING, retry_after=wait)
-        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
-            return _void(record, revision, request)
+        case KeyState.REFUSED:
+            voids = max(record.voids, request.voids) + 1  # whoever knows them is refused, too
+            return _not_run(request, record._replace(voids=voids))
         case _:
-            return _examine_effects(record, revision, request)
+            return None
 
 
 def _examine_effects(

@@ -21,6 +21,7 @@ from leeward.app.idempotency.record import (
     Start,
     decide,
     first_record,
+    refuse_unapproved,
     with_effects,
     with_note,
     with_text,
@@ -102,6 +103,8 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     start = Start(first_record(claim, now))
     for _ in range(ROUNDS):
         reply, now = yield SaveRecord(start.record, start.revision)
+        if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:
+            return refuse_unapproved(start.record)
         if isinstance(reply, Saved):
             return Start(start.record, reply.revision, start.earlier)
         if isinstance(reply, Unfit):

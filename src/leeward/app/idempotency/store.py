@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from leeward.app.idempotency.record import (
+    Approval,
     KeyRecord,
     KeyState,
     LoadedRecord,
@@ -149,6 +150,8 @@ def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
         item["voids"] = record.voids
     if record.fence > 1:
         item["earlier_effects"] = record.earlier_effects
+    if record.approval is not None:
+        item["approval"] = {"question": record.approval.question, "by": record.approval.by}
     if record.notes:
         item["notes"] = [*record.notes]
     if record.failure is not None:
@@ -161,7 +164,7 @@ def record_in(loaded: Loaded) -> LoadedRecord:
     """Read an item; its record is None where it is not one that this module has written."""
     item = loaded.item
     try:
-        failure = item.get("failure")
+        failure, approval = item.get("failure"), item.get("approval")
         record = KeyRecord(
             KeyState(item["state"]),
             str(item["owner"]),
@@ -179,7 +182,12 @@ def record_in(loaded: Loaded) -> LoadedRecord:
             tuple(map(str, item.get("notes", ()))),
             # An earlier leeward has not written it: then nobody knows.
             item.get("earlier_effects", int(item["fence"]) > 1) is not False,
+            approval and Approval(str(approval["question"]), _name(approval["by"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None
     return LoadedRecord(record, loaded.revision)
+
+
+def _name(by: object) -> str | None:
+    return None if by is None else str(by)

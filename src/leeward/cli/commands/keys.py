@@ -1,4 +1,4 @@
-"""``leeward keys``: the records of idempotent functions, and settling one by hand.
+"""``leeward keys``: the records of idempotent functions; settling one, or approving its call.
 
 What a run has done is the operator's to find out. What the record says then is one conditional
 write: if somebody else changes it meanwhile, it stays as it is.
@@ -7,7 +7,9 @@ write: if somebody else changes it meanwhile, it stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
+from getpass import getuser
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +18,6 @@ from leeward.app.idempotency.digests import record_ref
 from leeward.app.idempotency.record import (
     KeyRecord,
     KeyState,
-    is_open,
-    settle_by_hand,
-    void_by_hand,
 )
 from leeward.cli import item_json
 from leeward.cli.arguments import json_argument
@@ -26,10 +25,15 @@ from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
     HandEnd,
     KeyRow,
+    approve_by_hand,
     change_key,
     describe_key,
     find_key,
+    is_open,
     list_keys,
+    refuse_by_hand,
+    settle_by_hand,
+    void_by_hand,
 )
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject, moment, span
@@ -37,12 +41,19 @@ from leeward.errors import InvalidRequest
 
 HEADER = ("record", "state", "age", "effects", "voids", "error", "until", "id")
 
+QUESTION = "question"
+"""One more column, where a record has one."""
+
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
 
 Table = Annotated[str, typer.Argument(help="The table of the records, by its logical name.")]
 Ref = Annotated[
     str, typer.Argument(help="Its name in an error, a log or `leeward keys list`; or its id.")
+]
+
+By = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
 ]
 
 
@@ -163,6 +174,38 @@ def void(context: typer.Context, table: Table, record: Ref) -> None:
     _change(context, table, record, void_by_hand, HandEnd.VOID)
 
 
+def approve(context: typer.Context, table: Table, record: Ref, *, by: By = None) -> None:
+    """Approve a call that waits for a person: the next call with its key and payload runs, once.
+
+    What the call is about is in its question: `leeward keys show`. The record keeps who approved.
+    """
+    name = _name(by)
+    _change(context, table, record, lambda kept, _: approve_by_hand(kept, name), HandEnd.APPROVED)
+
+
+def refuse(context: typer.Context, table: Table, record: Ref, *, by: By = None) -> None:
+    """Refuse a call that waits for a person: it has not run, and no call with its key will.
+
+    A call that was approved can be refused as long as it has not begun.
+    """
+    name = _name(by)
+    _change(context, table, record, lambda kept, _: refuse_by_hand(kept, name), HandEnd.REFUSED)
+
+
+def _name(by: str | None) -> str:
+    """Return who decides.
+
+    Raises:
+        InvalidRequest: nobody is named.
+    """
+    if by is None:
+        with suppress(OSError, KeyError):  # Python's errors where the system knows no name
+            by = getuser()
+    if not by:
+        raise InvalidRequest("say who decides: --by NAME", field="by")
+    return by
+
+
 def _change(
     context: typer.Context,
     table: str,
@@ -202,6 +245,8 @@ def _facts(record: KeyRecord) -> dict[str, Any]:
         "lease_until": record.lease_until,
         "voids": record.voids,
         "notes": [*record.notes],
+        "question": None if record.approval is None else record.approval.question,
+        "decided_by": None if record.approval is None else record.approval.by,
     }
 
 
@@ -213,6 +258,11 @@ def _next_step(record: KeyRecord, table: str, ref: str, now: float) -> str:
             f"leeward keys settle {table} {ref} ran, leeward keys release {table} {ref}, "
             f"or leeward keys void {table} {ref}."
         )
+    if record.state is KeyState.WAITING:
+        return (
+            "It has not run, and waits for a person: "
+            f"leeward keys approve {table} {ref}, or leeward keys refuse {table} {ref}."
+        )
     return describe_key(record, now)
 
 
@@ -220,7 +270,14 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["keys"]:
         printers.err.text("No such records.")
         return
-    printers.out.table(HEADER, [_row(key) for key in data["keys"]], ("cyan",))
+    rows = [_row(key) for key in data["keys"]]
+    if any(key.get("question") for key in data["keys"]):
+        rows = [
+            (*row, key.get("question") or "-") for row, key in zip(rows, data["keys"], strict=True)
+        ]
+        printers.out.table((*HEADER, QUESTION), rows, ("cyan",))
+    else:
+        printers.out.table(HEADER, rows, ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
 
@@ -258,6 +315,11 @@ def _render_record(data: JsonObject, printers: Printers) -> None:
             ("result", "kept" if key["kept"] else "-"),
         ]
         pairs += [("note", note) for note in key["notes"]]
+        if key["question"] is not None:
+            pairs += [
+                ("question", key["question"] or "-"),
+                ("decided by", key["decided_by"] or "-"),
+            ]
     printers.out.pairs([*pairs, ("expires", moment(key["expires_at"]))])
     if is_shown:
         text = item_json.write(value, indent=2)

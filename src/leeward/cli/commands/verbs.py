@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, cast
 
 import typer
@@ -170,7 +171,7 @@ def settle(
     called = time_argument(sent, "sent")
     with options.client() as cloud:
         settled = cloud.settle(key, function=function, payload=given, sent=called, timeout=timeout)
-        options.output.show(json_of_verdict(settled), render_verdict)
+        options.output.show(json_of_verdict(settled), partial(render_verdict, function))
     raise typer.Exit(exit_code_of_verdict(settled).code)
 
 

@@ -245,7 +245,7 @@ def render_receipt(data: JsonObject, printers: Printers) -> None:
 _REASONS: Final = {
     "not_asked": (
         "leeward.toml does not say that the function answers for its keys: set effect = 'keyed', "
-        "or probe, in [functions.NAME]"
+        "or probe, in [functions.{function}]"
     ),
     "not_supported": "the function cannot settle its keys",
     "no_answer": "the function has not answered the question",
@@ -262,8 +262,8 @@ _REASONS: Final = {
 """What the reasons of a verdict mean; a function of another framework has its own words."""
 
 
-def verdict_in_words(data: JsonObject) -> str:
-    """Return what became of a call, as a sentence."""
+def verdict_in_words(data: JsonObject, function: str) -> str:
+    """Return what became of a call of a function, as a sentence."""
     match data["verdict"]:
         case "ran" if data["failure"]:
             return f"It ran, and failed: {data['failure']['error_type']}."
@@ -275,16 +275,17 @@ def verdict_in_words(data: JsonObject) -> str:
             return "It still runs. Ask again."
         case _:
             why = _REASONS.get(data["reason"] or "", data["reason"] or "the function does not say")
+            why = why.replace("{function}", function)
             look = f" leeward keys show {data['record']}" if data["record"] else ""
             return f"Nobody can tell: {why}.{look}"
 
 
-def render_verdict(data: JsonObject, printers: Printers) -> None:
-    """Show what became of a call: its result, or the verdict."""
+def render_verdict(function: str, data: JsonObject, printers: Printers) -> None:
+    """Show what became of a call of a function: its result, or the verdict."""
     has_result = data["verdict"] == "ran" and data["kept"] and not data["failure"]
     if has_result:
         printers.out.json(item_json.write(data["result"], indent=2))
-    (printers.err if has_result else printers.out).text(verdict_in_words(data))
+    (printers.err if has_result else printers.out).text(verdict_in_words(data, function))
     rest = {name: data[name] for name in ("target", "voids", "retry_after") if data[name]}
     if rest:
         printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")

@@ -354,6 +354,8 @@ class SqliteJournal(Journal):
 
     def runs(self, workflow: str | None, limit: int) -> list[RunRow]:
         """Return the latest runs, of one workflow or of all, the last one first."""
+        if not self.database.is_there:
+            return []  # a look makes no file
         with self.database.read(PATIENCE) as connection:
             found = select(connection, _LIST, (workflow, workflow, limit))
         return [read_run(each) for each in found]

@@ -1,0 +1,241 @@
+"""Call a tool of an MCP server over streamable HTTP, and know what its answer proves.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports: each message is a POST;
+the answer is JSON, or a stream of events with the answer in one of them. A session begins with
+`initialize`, and the server may end it: then it answers 404.
+
+An answer to `tools/call` proves nothing of whether the tool ran: a tool, and what stands before its
+server, can give any status and any error. So the session is opened before, and for an unsafe call
+asked whether it still lives: what fails there has not run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from typing import Any, Final
+
+from leeward.adapter.classification import AMBIGUOUS, APP_ERROR, REJECTED
+from leeward.adapter.http_functions import Address, FunctionPlatform, outcome_of
+from leeward.adapter.plans import STALE_CREDENTIALS, Answer, Learn, Plan, Send, Step, View
+from leeward.adapter.service import UNDECODABLE
+from leeward.adapter.wire import Failure, Request, Response
+from leeward.calls import Invoke, Result
+from leeward.envelope import TRACEPARENT, request_headers
+from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode, encode
+from leeward.records import NamedTuple
+from leeward.values import Effect, FunctionFault, Json
+
+VERSION: Final = "2025-11-25"
+"""Of the protocol: the newest that has sessions. A server may name an earlier one instead."""
+
+KEY: Final = "leeward/key"
+"""In ``_meta`` of a call: its idempotency key, the same on every attempt."""
+
+FUNCTIONS_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602, -32603})
+"""Errors of JSON-RPC (section 5.1 of its specification) that end a call for good. A tool may raise
+each of them, so none proves that it did not run. Any other may come from a gateway."""
+
+_JSON_RPC: Final = "2.0"
+_SESSION: Final = "mcp-session-id"
+
+
+class Session(NamedTuple):
+    """What a server has answered to `initialize`.
+
+    Attributes:
+        id: of the session; empty if the server has none.
+        version: of the protocol.
+    """
+
+    id: str
+    version: str
+
+
+class Server(NamedTuple):
+    """An MCP server, and the session that it is talked to in; None before there is one."""
+
+    platform: FunctionPlatform
+    address: Address
+    session: Session | None = None
+
+    def request(
+        self,
+        method: str,
+        id: Json,
+        params: dict[str, Any] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Request:
+        """Return a message to it, with more headers; without an id it is a notification."""
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            *headers,
+            *self.platform.credentials(self.address),
+        )
+        if self.session is not None:
+            headers = (*headers, ("MCP-Protocol-Version", self.session.version))
+            if self.session.id:
+                headers = (*headers, (_SESSION, self.session.id))
+        message: dict[str, Json] = {"jsonrpc": _JSON_RPC, "method": method}
+        if id is not None:
+            message["id"] = id
+        if params is not None:
+            message["params"] = params
+        return Request("POST", self.address.origin, self.address.target, headers, encode(message))
+
+
+def call_tool(
+    platform: FunctionPlatform, call: Invoke, view: View, address: Address, tool: str
+) -> Plan:
+    """Call a tool, and wait for its answer.
+
+    Args:
+        platform: what the settings say of the function.
+        call: of the function; its payload holds the arguments of the tool, an object or null.
+        view: of the plan.
+        address: of the server.
+        tool: its name there.
+    """
+    arguments = decode(call.payload) if call.payload else None
+    if not isinstance(arguments, dict | None):
+        told = "the payload of a tool must be an object: its arguments by name"
+        return Result(Outcome.CALLER, code="arguments", message=told)
+    name = f"mcp {call.function}"
+    session: Session | None = view.learnt.get(name)
+    if session is not None and session.id and call.effect is Effect.UNSAFE:
+        ping = Server(platform, address, session).request("ping", 0)
+        alive: Response | Failure = yield Send(ping, effect=False)
+        if isinstance(alive, Failure) or alive.status not in (200, 400, 404):
+            return _read_refusal(platform, alive, view)
+        session = session if alive.status == 200 else None
+    if session is None:
+        opened = yield from _open(Server(platform, address), view)
+        if isinstance(opened, Result):
+            return opened
+        session = opened
+        yield Learn(name, session)
+    meta: dict[str, Json] = {KEY: call.idempotency_key}
+    if call.trace is not None:
+        meta[TRACEPARENT] = call.trace
+    id = f"{call.idempotency_key} {view.now:.6f}"
+    params = {"name": tool, "arguments": arguments or {}, "_meta": meta}
+    headers = request_headers(call.idempotency_key, view.timeout, call.trace)
+    server = Server(platform, address, session)
+    response: Response = yield Send(server.request("tools/call", id, params, headers))
+    if response.status == 404 and session.id:
+        yield Learn(name, None)
+    return _result_of(platform, response, session, view, id)
+
+
+def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Result[Any]]:
+    """Open a session; return it, or the result of a call that was not made."""
+    params = {
+        "protocolVersion": VERSION,
+        "capabilities": {},
+        "clientInfo": {"name": "leeward", "version": "1"},
+    }
+    response: Response | Failure = yield Send(server.request("initialize", 0, params), effect=False)
+    answer = {} if isinstance(response, Failure) else _answer_in(response, 0)
+    result = answer.get("result")
+    version = result.get("protocolVersion") if isinstance(result, dict) else None
+    if isinstance(response, Failure) or not isinstance(version, str):
+        return _read_refusal(server.platform, response, view)
+    session = Session(response.headers.get(_SESSION, ""), version)
+    begun = server._replace(session=session).request("notifications/initialized", None)
+    response = yield Send(begun, effect=False)
+    if isinstance(response, Failure) or not 200 <= response.status < 300:
+        return _read_refusal(server.platform, response, view)
+    return session
+
+
+def _read_refusal(
+    platform: FunctionPlatform, response: Response | Failure, view: View
+) -> Result[Any]:
+    """Return the result of a call whose session was not opened: the tool was not called."""
+    if isinstance(response, Failure):
+        return Result(Outcome.NOT_SENT, code=response.code, cause=response.cause)
+    status, wait = response.status, platform.retry_after(response, view.now)
+    code = f"http.{status}"
+    if status in (401, 403):
+        reason = STALE_CREDENTIALS if status == 401 else None
+        return Result(Outcome.AUTH, code=code, reason=reason)
+    if status == 429 or status >= 500:
+        return Result(Outcome.REJECTED, code=code, retry_after=wait)
+    if status == 404:
+        return Result(Outcome.NOT_FOUND, code=code, message="there is no MCP server at its URL")
+    told = "its server opens no session: it takes no `initialize` of MCP over streamable HTTP"
+    return Result(Outcome.UNUSABLE, code=code, message=told)
+
+
+def _result_of(
+    platform: FunctionPlatform, response: Response, session: Session, view: View, id: str
+) -> Result[Any]:
+    """Return what the answer to a call of a tool means."""
+    code, request_id = f"http.{response.status}", platform.request_id(response)
+    if not 200 <= response.status < 300:
+        _, meaning = outcome_of(response, platform.proofs, marks=False)
+        if response.status == 404 and session.id:  # the session has ended: another one may serve it
+            is_proved = any(proof.holds(response) for proof in platform.proofs)
+            meaning = REJECTED if is_proved else AMBIGUOUS
+        wait = platform.retry_after(response, view.now)
+        return Result(meaning.outcome, code, meaning.reason, request_id, retry_after=wait)
+    answer = _answer_in(response, id)
+    error, result = answer.get("error"), answer.get("result")
+    if isinstance(error, dict):
+        number = error.get("code")
+        fault = FunctionFault("JsonRpcError", _text(error.get("message")))
+        meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS
+        return Result(meaning.outcome, code=f"jsonrpc.{number}", request_id=request_id, fault=fault)
+    if not isinstance(result, dict):
+        return Result(AMBIGUOUS.outcome, code=code, reason=UNDECODABLE, request_id=request_id)
+    if result.get("isError") is True:
+        fault = FunctionFault("ToolError", _text(_content_of(result)))
+        return Result(APP_ERROR.outcome, code="tool_error", request_id=request_id, fault=fault)
+    return Result.ok(_value_of(result), request_id=request_id)
+
+
+def _value_of(result: dict[str, Any]) -> Json:
+    """Return what a tool has returned: its structured content, else its text, else its blocks."""
+    structured: Json = result.get("structuredContent")
+    return _content_of(result) if structured is None else structured
+
+
+def _content_of(result: dict[str, Any]) -> Json:
+    content: Json = result.get("content")
+    if isinstance(content, list) and len(content) == 1:
+        (block,) = content
+        if isinstance(block, dict) and block.get("type") == "text":
+            return block.get("text")
+    return content
+
+
+def _answer_in(response: Response, id: Json) -> dict[str, Any]:
+    """Return the answer to the message with this id; empty if there is none."""
+    for message in _messages_in(response):
+        if isinstance(message, dict) and message.get("id") == id and "method" not in message:
+            return message
+    return {}
+
+
+def _messages_in(response: Response) -> Iterator[Any]:
+    """Yield the messages in an answer, whether it is JSON or a stream of events."""
+    parts = [response.body]
+    if response.headers.get("content-type", "").lower().startswith("text/event-stream"):
+        parts = [_data_of(event) for event in re.split(rb"(?:\r\n|\r|\n){2}", response.body)]
+    for part in parts:
+        try:
+            yield decode(part)
+        except Undecodable:
+            continue  # an event without a message, such as the one that opens the stream
+
+
+def _data_of(event: bytes) -> bytes:
+    """Return the data of an event; see https://html.spec.whatwg.org/#event-stream-interpretation."""
+    lines = (line for line in re.split(rb"\r\n|\r|\n", event) if line.startswith(b"data:"))
+    return b"\n".join(line.removeprefix(b"data:").removeprefix(b" ") for line in lines)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,141 @@
+"""MCP servers, of the official SDK and of FastMCP: tools of `once`, in the place of `@server.tool`.
+
+```python
+@once_tool(server)
+@once(table="keys", probe=find_charge)
+def charge(order: str) -> dict: ...
+```
+
+A server does not know the run of the agent that calls it, and ids of sessions and requests are made
+anew. So the client says where the call is, in `_meta`: `RUN`, and if it can `TURN` and `INDEX`; or
+`KEY` alone, as leeward's own client does. Without that a call is one of its session: a retry within
+the request, and an equal call after one that got no answer, are the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any, Final, get_type_hints
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from leeward.app.signatures import is_coroutine_function
+from leeward.errors import ConfigError
+from leeward.values import Effect, EffectName
+from leeward_integrations.once import NotCalledAgain, effect_of, tool_call
+
+RUN: Final = "leeward/run"
+"""In ``_meta``: the name of the agent's run, the same when it is resumed, and no other run's."""
+TURN: Final = "leeward/turn"
+"""The turn of the model in which it has asked for the call."""
+INDEX: Final = "leeward/index"
+"""The number of the call in that turn."""
+KEY: Final = "leeward/key"
+"""The key of one call, the same when it is repeated."""
+
+_CONTEXT: Final = "leeward_context"
+_SESSION: Final = "mcp-session-id"
+_NAMES: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
+"""The names of sessions that have none themselves, such as those over stdio."""
+
+_HINTS: Final[Mapping[Effect, Mapping[str, bool]]] = {
+    Effect.READ_ONLY: {"readOnlyHint": True},
+    Effect.IDEMPOTENT: {"readOnlyHint": False, "idempotentHint": True},
+    Effect.UNSAFE: {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False},
+}
+"""https://modelcontextprotocol.io/specification/2025-11-25/schema: `ToolAnnotations`."""
+
+
+def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
+    """Register a function of `once` as a tool of a server, with the hints of its effect.
+
+    `options` are those of `server.tool`.
+
+    Raises:
+        ConfigError: the function has no `once` before it.
+    """
+    module = type(server).__module__
+    root = "fastmcp" if module.startswith("fastmcp") else module.rpartition(".")[0]
+    context: Any = import_module(root).Context
+    failure: Any = import_module(f"{root}.exceptions").ToolError
+    hints: Any = import_module("mcp.types").ToolAnnotations
+
+    def register(function: Any) -> Any:
+        effect = effect_of(function)
+        if effect is None:
+            raise ConfigError(f"put @once directly before {function.__name__}, below @once_tool")
+        options.setdefault("annotations", hints(**_HINTS[effect]))
+        tool = _add_place(function, context, failure) if effect is Effect.UNSAFE else function
+        server.tool(**options)(tool)
+        return function
+
+    return register
+
+
+def effect_of_hints(hints: Any) -> EffectName:
+    """Return the effect that the annotations of a tool declare, of a server that you trust."""
+    said = hints if isinstance(hints, Mapping) else vars(hints or object)
+    for effect, names in _EFFECTS.items():
+        if any(said.get(name) is True for name in names):
+            return effect
+    return "unsafe"
+
+
+_EFFECTS: Final[Mapping[EffectName, tuple[str, ...]]] = {
+    "read_only": ("readOnlyHint", "read_only_hint"),
+    "idempotent": ("idempotentHint", "idempotent_hint"),
+}
+"""As version 1 and 2 of the SDK name them."""
+
+
+def _add_place(function: Any, context: Any, failure: Any) -> Any:
+    """Return a function that takes the context of a request, and says with it where the call is."""
+
+    @contextmanager
+    def enter_call(named: dict[str, Any]) -> Iterator[None]:
+        request = named.pop(_CONTEXT).request_context
+        try:
+            with _call_of(request, [name for name, it in named.items() if type(it) is not context]):
+                yield
+        except NotCalledAgain as error:
+            raise failure(str(error)) from error
+
+    @wraps(function)
+    def call(**named: Any) -> Any:
+        with enter_call(named):
+            return function(**named)
+
+    @wraps(function)
+    async def call_async(**named: Any) -> Any:
+        with enter_call(named):
+            return await function(**named)
+
+    placed: Any = call_async if is_coroutine_function(function) else call
+    kinds = get_type_hints(function)
+    own = signature(function)
+    more = Parameter(_CONTEXT, Parameter.KEYWORD_ONLY, annotation=context)
+    every = [one.replace(annotation=kinds.get(one.name, Any)) for one in own.parameters.values()]
+    back = kinds.get("return", own.return_annotation)
+    placed.__signature__ = own.replace(parameters=[*every, more], return_annotation=back)
+    placed.__annotations__ = {**kinds, _CONTEXT: context}
+    del placed.__wrapped__  # libraries would look through it, and find no context
+    return placed
+
+
+def _call_of(request: Any, names: list[str]) -> Any:
+    """Return the place of the call that a request makes."""
+    meta = getattr(request.meta, "model_extra", None) or request.meta or {}
+    said = meta if isinstance(meta, Mapping) else {}
+    if KEY in said:
+        return tool_call(0, 0, run=str(said[KEY]), names=names)
+    turn, index = said.get(TURN, request.request_id), said.get(INDEX, 0)
+    if RUN in said:
+        return tool_call(turn, index, run=str(said[RUN]), names=names)
+    headers = getattr(request.request, "headers", None) or {}
+    owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
+    session = headers.get(_SESSION) or _NAMES.setdefault(owner, uuid4().hex)
+    return tool_call(turn, index, run=f"session {session}", names=names)

@@ -1,0 +1,263 @@
+"""The plugin: runs a test once more for answers to lose, and fails the session for doubles."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from leeward_lose_answers import report, stacks
+from leeward_lose_answers.effects import Marks
+from leeward_lose_answers.postgres import Relays
+from leeward_lose_answers.report import Finding, Summary
+from leeward_lose_answers.runs import MODES, Run, Target, compare, targets_of
+from leeward_lose_answers.wire import Wire
+
+SHARE: Final = 0.85
+"""Of the time that is allowed, what is planned: the taps take some of the rest, and runs vary."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("lose-answers", "answers that are lost")
+    group.addoption(
+        "--lose-answers",
+        action="store_true",
+        help="run each test that sends effects once more, lose the answers, and name each effect "
+        "that is sent twice",
+    )
+    group.addoption(
+        "--lose-answers-modes",
+        default="timeout,reset",
+        metavar="MODES",
+        help=f"how answers are lost, of {', '.join(MODES)} (default: timeout,reset)",
+    )
+    group.addoption(
+        "--lose-answers-max",
+        type=int,
+        default=4,
+        metavar="N",
+        help="how often a test is run once more in each mode, at most (default: 4)",
+    )
+    group.addoption(
+        "--lose-answers-times",
+        type=float,
+        default=3.0,
+        metavar="X",
+        help="stop trying more when it takes more than X times the suite's time (default: 3)",
+    )
+    group.addoption("--lose-answers-json", metavar="FILE", help="write what was seen")
+    group.addoption("--lose-answers-report", metavar="FILE.html", help="draw it")
+    parser.addini("lose_answers_reads", "requests without an effect: POST */search", "linelist")
+    parser.addini("lose_answers_repeatable", "requests that may be sent twice", "linelist")
+    parser.addini("lose_answers_doubles", "PUT and DELETE that must not be sent twice", "linelist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the taps on, if they are asked for."""
+    config.addinivalue_line("markers", "keep_answers: --lose-answers does not run this test again")
+    if config.getoption("lose_answers"):
+        config.pluginmanager.register(LoseAnswers(config), "lose-answers")
+
+
+class Spent(NamedTuple):
+    """Time, by the clock and of the processor, in seconds."""
+
+    seconds: float
+    cpu: float
+
+    @classmethod
+    def so_far(cls) -> Spent:
+        """Return what this process has spent."""
+        return cls(time.monotonic(), time.process_time())
+
+    def __add__(self, other: Spent) -> Spent:  # type: ignore[override]
+        return Spent(self.seconds + other.seconds, self.cpu + other.cpu)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.seconds - other.seconds, self.cpu - other.cpu)
+
+
+class LoseAnswers:
+    """What one session does."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._modes = str(config.getoption("lose_answers_modes")).split(",")
+        if unknown := set(self._modes) - set(MODES):
+            raise pytest.UsageError(
+                f"--lose-answers-modes: {unknown.pop()} is not a mode; modes: {', '.join(MODES)}"
+            )
+        marks = Marks(*(config.getini(f"lose_answers_{name}") for name in Marks._fields))
+        self._wire = Wire(marks)
+        self._relays = Relays(self._wire)
+        self._wire.open()
+        self._summary = Summary()
+        now = Spent.so_far()
+        self._began = Spent(now.seconds - now.cpu, 0.0)  # this process is at least that old
+        self._spent = Spent(0.0, 0.0)
+        self._loses_since = self._began
+        self._current: Run | None = None
+
+    def pytest_unconfigure(self) -> None:
+        """Take the taps off."""
+        self._relays.close()
+        self._wire.close()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Run a test, and again for answers to lose."""
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("keep_answers"):
+            return None
+        self._relays.open()
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        plain, began = Run(), Spent.so_far()
+        self._current = plain
+        reports = runtestprotocol(item, nextitem=_parent_of(item))
+        took = Spent.so_far() - began
+        if plain.sends:
+            self._summary.tests += 1
+            if all(report.passed for report in reports):
+                self._loses_since = Spent.so_far()
+                with _apart():
+                    self._lose(item, plain, took)
+                self._spent += Spent.so_far() - self._loses_since
+        self._current = None
+        if nextitem is None or nextitem.parent is not item.parent:
+            self._tear_down(item, nextitem)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @staticmethod
+    def _tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the fixtures that only tests before `nextitem` use."""
+        state = item.session._setupstate  # noqa: SLF001
+        call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
+        if call.excinfo is not None:
+            failure = pytest.TestReport.from_item_and_call(item, call)
+            item.ihook.pytest_runtest_logreport(report=failure)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Watch what a test sends; fixtures may send what they like."""
+        self._wire.run = self._current
+        try:
+            return (yield)
+        finally:
+            self._wire.run = None
+            stacks.forget_origins()
+
+    def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
+        """Run `item` once more for each mode, and again for answers that it did not get to."""
+        targets = targets_of(plain)
+        for mode in self._modes:
+            untried: Sequence[Target] = targets
+            for _ in range(self._config.getoption("lose_answers_max")):
+                if not untried:
+                    break
+                if not self._has_time_for(took):
+                    break
+                run = self._run_again(item, Run(mode, untried, plain))
+                self._summary.lost += sum(send.is_lost for send in run.sends)
+                self._note(item, plain, run)
+                if len(run.untried) == len(untried):
+                    break
+                untried = run.untried
+            self._summary.leave_out(item.nodeid, mode, untried)
+
+    def _has_time_for(self, took: Spent) -> bool:
+        times = (float(self._config.getoption("lose_answers_times")) - 1) * SHARE
+        now = Spent.so_far()
+        spent = self._spent + (now - self._loses_since)
+        needed, suite = spent + took, now - self._began - spent
+        return needed.seconds <= times * suite.seconds and needed.cpu <= times * suite.cpu
+
+    def _run_again(self, item: pytest.Item, run: Run) -> Run:
+        self._current = run
+        own = vars(item)
+        own.update(repr_failure=_ignore, _repr_failure_py=_ignore)  # nobody reads the traceback
+        try:
+            runtestprotocol(item, log=False, nextitem=_parent_of(item))
+        finally:
+            del own["repr_failure"], own["_repr_failure_py"]
+        self._summary.runs += 1
+        return run
+
+    def _note(self, item: pytest.Item, plain: Run, run: Run) -> None:
+        """Keep what `run` repeated, unless the test itself does so by chance."""
+        repeats = list(compare(plain, run))
+        if any(repeat.kind == "double" for repeat in repeats):
+            again = self._run_again(item, Run())
+            by_chance = {
+                fingerprint
+                for fingerprint, count in _counts(again).items()
+                if count > _counts(plain)[fingerprint]
+            }
+            repeats = [each for each in repeats if each.first.effect.fingerprint not in by_chance]
+        self._summary.add(Finding.of(item.nodeid, repeat) for repeat in repeats)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over what a worker saw; or write it, and fail for doubles."""
+        self._summary.unread |= self._wire.unread
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output["lose_answers"] = self._summary.to_json()
+            return
+        if self._summary.doubles and session.exitstatus in {0, pytest.ExitCode.OK}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if path := self._config.getoption("lose_answers_json"):
+            Path(path).write_text(self._summary.to_json() + "\n", encoding="utf-8")
+        if path := self._config.getoption("lose_answers_report"):
+            Path(path).write_text(report.page_of(self._summary), encoding="utf-8")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist saw."""
+        if text := getattr(node, "workeroutput", {}).get("lose_answers"):
+            self._summary.merge(text)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write what was seen in plain words."""
+        terminalreporter.section("lost answers")
+        for line in report.lines_of(self._summary):
+            terminalreporter.write_line(line)
+
+
+def _parent_of(item: pytest.Item) -> Any:
+    """Return the collector of `item`: as "next item" it keeps all fixtures but the item's own."""
+    return item.parent
+
+
+def _counts(run: Run) -> Counter[bytes]:
+    return Counter(send.effect.fingerprint for send in run.sends)
+
+
+def _ignore(_: object, **_options: object) -> str:
+    """Return no words for what happened."""
+    return ""
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Keep warnings and errors of threads from the suite's own results."""
+    hooks = sys.unraisablehook, threading.excepthook
+    sys.unraisablehook, threading.excepthook = _ignore, _ignore
+    try:
+        with warnings.catch_warnings(record=True):
+            yield
+            gc.collect(1)  # what runs left behind is young
+    finally:
+        sys.unraisablehook, threading.excepthook = hooks

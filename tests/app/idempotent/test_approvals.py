@@ -1,0 +1,257 @@
+"""Calls that a person has to approve before they run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leeward import App, AsyncClient, Client, ConfigError, FunctionError, Verdict
+from leeward.app.context import call_within
+from leeward.app.idempotency import (
+    ApprovalPending,
+    ApprovalRefused,
+    KeyReused,
+    RepeatRefused,
+    idempotent,
+)
+from leeward.app.idempotency.record import (
+    CLOCKS,
+    LATEST_DELIVERY,
+    KeyRecord,
+    void_record,
+)
+from leeward.app.idempotency.store import item_of, record_in
+from leeward.cli.key_records import approve_by_hand, refuse_by_hand
+from leeward.local import Local
+from leeward.values import Record
+from leeward_contract_tests.rows import each_row
+from tests.app.idempotent.shop import ORDER, Declined, Shop, context
+
+Decide = Callable[[KeyRecord, str], KeyRecord | None]
+
+
+def decide(shop: Shop, how: Decide, key: str = "42") -> None:
+    """Let a person decide, as the command does."""
+    loaded = shop.client.load_data("keys", f"charge:{key}")
+    assert loaded is not None
+    record = record_in(loaded).record
+    decided = record and how(record, "maria")
+    assert decided is not None
+    shop.client.store_data("keys", item_of(decided, f"charge:{key}"), if_revision=loaded.revision)
+
+
+def test_a_call_waits_until_it_is_approved_and_runs_once(shop: Shop) -> None:
+    """It says when to ask again, and what to type; repeats get the result."""
+    charge = shop.charging(approval=lambda order: f"Charge {order['total']}?")
+    for _ in range(2):
+        with pytest.raises(ApprovalPending, match="leeward keys approve keys [0-9a-f]{12}") as it:
+            charge(ORDER)
+    assert (it.value.status, it.value.reason, it.value.retry_after) == (409, "waiting", 60.0)
+    assert it.value.retryable
+    record = shop.record()
+    assert record is not None
+    assert (record["state"], record["effects"], record["fence"]) == ("waiting", False, 0)
+    assert record["approval"] == {"question": "Charge 9.9?", "by": None}
+    decide(shop, approve_by_hand)
+    assert [charge(ORDER), charge(ORDER)] == [{"charged": "42", "number": 1}] * 2
+    record = shop.record()
+    assert record is not None
+    assert (record["fence"], record["approval"]["by"]) == (1, "maria")
+
+
+def test_what_a_person_has_refused_never_runs(shop: Shop) -> None:
+    """And whoever settles it is told so."""
+    charge = shop.charging(approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, refuse_by_hand)
+    for _ in range(2):
+        with pytest.raises(ApprovalRefused, match="It did not run") as caught:
+            charge(ORDER)
+    assert (caught.value.status, caught.value.reason, caught.value.retryable) == (
+        *(409, "refused", False),
+    )
+    assert shop.runs == 0
+
+
+def test_what_was_approved_can_be_refused_until_it_runs(shop: Shop) -> None:
+    """Whoever decides may think again."""
+    charge = shop.charging(approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    decide(shop, refuse_by_hand)
+    with pytest.raises(ApprovalRefused):
+        charge(ORDER)
+    assert shop.runs == 0
+
+
+def test_only_calls_that_need_one_wait(shop: Shop) -> None:
+    """The function says which, and says it of the arguments."""
+    charge = shop.charging(approval=lambda order: order["total"] > 5)
+    assert charge({"id": "1", "total": 5})["charged"] == "1"
+    with pytest.raises(ApprovalPending):
+        charge({"id": "2", "total": 6})
+    assert shop.charges == ["1"]
+
+
+def test_an_approval_is_for_one_payload(shop: Shop) -> None:
+    """While it waits another payload is refused; once it is approved another one waits itself."""
+    charge = shop.charging(approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    with pytest.raises(KeyReused):
+        charge({"id": "42", "total": 1_000_000})
+    decide(shop, approve_by_hand)
+    with pytest.raises(ApprovalPending):
+        charge({"id": "42", "total": 1_000_000})
+    assert shop.runs == 0
+
+
+def test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again(shop: Shop) -> None:
+    """The approval stays with the key: the next call runs."""
+    charge = shop.charging(approval=True, effects="marked", before=ValueError("no route"))
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no route"):
+            charge(ORDER)
+    assert shop.runs == 2
+
+
+def test_a_run_that_needs_none_passes_no_approval_on(shop: Shop) -> None:
+    """An approval is for the payload that the person has seen."""
+    charge = shop.charging(approval=lambda order: order["total"] > 5)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    shop.fails = Declined()
+    cheap = shop.charging(approval=lambda order: order["total"] > 5, failures={Declined: "release"})
+    with pytest.raises(Declined):
+        cheap({"id": "42", "total": 1})
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    with pytest.raises(Declined):
+        cheap({"id": "42", "total": 1})
+    with pytest.raises(ApprovalPending):  # it needs one now, and nobody was asked for this payload
+        shop.charging(approval=True)({"id": "42", "total": 1})
+
+
+def test_what_may_have_run_is_refused_although_it_was_approved(shop: Shop) -> None:
+    """An approval is for one run."""
+    charge = shop.charging(approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    shop.fails = ConnectionError("lost")
+    with pytest.raises(ConnectionError):
+        charge(ORDER)
+    with pytest.raises(RepeatRefused, match="may have had its effect"):
+        charge(ORDER)
+    assert shop.runs == 1
+
+
+def test_a_question_and_its_answer_outlive_the_keys_of_the_function(shop: Shop) -> None:
+    """A person has 31 days; then the call asks again, and does not run."""
+    charge = shop.charging(approval=True, keep=60.0)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    shop.clock.advance(LATEST_DELIVERY - 60)
+    assert shop.record() is not None
+    shop.clock.advance(CLOCKS + 120)
+    assert shop.record() is None
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+
+
+def test_a_coroutine_function_waits_as_well(shop: Shop) -> None:
+    """The same, without blocking the event loop."""
+
+    async def run() -> None:
+        async with AsyncClient(Local(clock=shop.clock)) as client:
+
+            @idempotent(table="keys", key="id", name="charge", approval=True, client=client)
+            async def charge(id: str) -> str:
+                return id
+
+            with pytest.raises(ApprovalPending):
+                await charge("42")
+
+    asyncio.run(run())
+
+
+def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_question() -> None:
+    """It did not run: so no other target is tried, and the client does not call again."""
+    app, runs = App("shop"), list[str]()
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", key="order.id", principal=None, name="charge", approval=True)
+    def charge(order: dict[str, Any]) -> str:
+        runs.append(order["id"])
+        return "charged"
+
+    with Client(Local(), app=app) as client:
+        with pytest.raises(FunctionError) as caught:
+            client.invoke("charge", ORDER)
+        error = caught.value
+        assert (error.error_type, error.reason, error.ran) == ("ApprovalPending", "waiting", "no")
+        assert (error.retryable, error.retry_after, len(error.attempts)) == (True, 60.0, 1)
+        settled = client.settle("42", function="charge", payload=ORDER)
+        assert (settled.verdict, settled.voids) == (Verdict.NOT_RUN, 1)
+        kept = client.load_data("keys", "charge:42")
+        assert kept is not None
+        assert (kept.item["state"], "approval" in kept.item) == ("void", False)
+        with pytest.raises(FunctionError, match="ApprovalPending"):  # a new call asks again
+            client.invoke("charge", ORDER)
+        kept = client.load_data("keys", "charge:42")
+        assert kept is not None
+        record = record_in(kept).record
+        assert record is not None
+        refused = refuse_by_hand(record, "maria")
+        assert refused is not None
+        client.store_data("keys", item_of(refused, "charge:42"))
+        assert client.settle("42", function="charge", payload=ORDER).verdict is Verdict.NOT_RUN
+        with pytest.raises(FunctionError, match="ApprovalRefused"):
+            client.invoke("charge", ORDER)
+    assert runs == []
+
+
+def test_an_approval_outlives_a_void(shop: Shop) -> None:
+    """A person has approved the payload, not one delivery of it."""
+    charge = shop.charging(approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    decide(shop, lambda record, _by: void_record(record, 0))
+    with pytest.raises(RepeatRefused, match="came too late"):
+        charge(ORDER)
+    assert call_within(context(shop.clock, voids=1), charge, ORDER)["number"] == 1
+
+
+def test_an_older_leeward_refuses_what_it_cannot_read() -> None:
+    """A state that it does not know is not a record to it: it never runs."""
+    item = {"state": "postponed", "owner": "", "fence": 0, "lease_until": 0, "payload": "p"}
+    assert record_in(Record({**item, "effects": False}, "7", "")).record is None
+
+
+@each_row(
+    "options, told",
+    {
+        "a text": ({"approval": "yes"}, "must be True, or a plain function"),
+        "run_and_flag": ({"approval": True, "unreachable": "run_and_flag"}, "run_and_flag"),
+        "a number": ({"approval": lambda order: 7}, "not int"),
+        "too long": ({"approval": lambda order: "?" * 1001}, "not a text of 1001"),
+    },
+)
+def test_a_mistake_is_named_before_anything_runs(
+    shop: Shop, options: dict[str, Any], told: str
+) -> None:
+    """When the function is decorated, or when it is called."""
+    with pytest.raises(ConfigError, match=told):
+        shop.charging(**options)(ORDER)
+    assert shop.runs == 0

@@ -1,0 +1,158 @@
+"""Tools of MCP servers, with and without `once`: a charge whose answer is lost.
+
+PYTHONPATH=.servers/agents/lib/python3.11/site-packages python -m tests.integrations.mcp_trial
+
+It writes what was charged in each set-up, and what the model was told, as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any, Final
+
+from leeward import Client
+from leeward.app.idempotency import Done, NotDone
+from leeward.local import Local
+from leeward_integrations.mcp import effect_of_hints, once_tool
+from leeward_integrations.once import call_key, once
+
+ORDER: Final = {"order": "17"}
+
+
+class Shop:
+    """A tool that charges and loses its first answers, and the records of `once`."""
+
+    def __init__(self, losses: int) -> None:
+        self.charges: list[str] = []
+        self.keys: list[str] = []
+        self.losses = losses
+        self.client = Client(Local())
+
+    def find(self, key: str, *_: object) -> Done | NotDone:
+        """Find a charge: the probe."""
+        return Done("charged") if key in self.keys else NotDone()
+
+    def add_to(self, server: Any, *, guarded: bool, probed: bool) -> None:
+        """Add the tool to a server."""
+
+        def charge(order: str) -> str:
+            """Charge an order."""
+            self.charges.append(order)
+            self.keys.append(call_key() if guarded else "")
+            if len(self.charges) <= self.losses:
+                raise ConnectionError("the answer was lost")
+            return "charged"
+
+        if not guarded:
+            server.tool(
+                annotations=import_module("mcp.types").ToolAnnotations(destructiveHint=True)
+            )(charge)
+            return
+        probe = self.find if probed else None
+        once_tool(server)(once(table="keys", client=self.client, probe=probe)(charge))
+
+
+def fastmcp_server() -> Any:
+    """Return a server of FastMCP that retries."""
+    retries = import_module("fastmcp.server.middleware.error_handling").RetryMiddleware
+    server = import_module("fastmcp").FastMCP("shop")
+    server.add_middleware(retries(max_retries=1, base_delay=0.001))
+    return server
+
+
+@asynccontextmanager
+async def fastmcp_client(server: Any) -> AsyncIterator[Callable[..., Any]]:
+    """Open a client of FastMCP."""
+    async with import_module("fastmcp").Client(server) as client:
+
+        async def call(meta: Any) -> tuple[bool, str]:
+            done = await client.call_tool("charge", ORDER, raise_on_error=False, meta=meta)
+            return done.is_error, done.content[0].text
+
+        yield call
+
+
+def sdk_server() -> Any:
+    """Return a server of the official SDK."""
+    sdk = import_module("mcp.server")
+    if hasattr(sdk, "MCPServer"):
+        return sdk.MCPServer("shop")
+    return import_module("mcp.server.fastmcp").FastMCP("shop")
+
+
+@asynccontextmanager
+async def sdk_client(server: Any) -> AsyncIterator[Callable[..., Any]]:
+    """Open a client of the official SDK."""
+    sdk = import_module("mcp")
+    if hasattr(sdk, "Client"):
+        opened = sdk.Client(server, mode="legacy")
+    else:
+        memory = import_module("mcp.shared.memory")
+        opened = memory.create_connected_server_and_client_session(server)
+    async with opened as client:
+
+        async def call(meta: Any) -> tuple[bool, str]:
+            done = await client.call_tool("charge", ORDER, meta=meta)
+            is_error = getattr(done, "isError", None) or getattr(done, "is_error", None)
+            return bool(is_error), done.content[0].text
+
+        yield call
+
+
+async def play(
+    library: str, metas: list[Any], *, guarded: bool, probed: bool = True, losses: int = 1
+) -> dict[str, Any]:
+    """Call the tool once for each `_meta`; return the charges, and what was told."""
+    shop = Shop(losses)
+    server = fastmcp_server() if library == "fastmcp" else sdk_server()
+    shop.add_to(server, guarded=guarded, probed=probed)
+    opened = fastmcp_client if library == "fastmcp" else sdk_client
+    told = []
+    with shop.client:
+        for part in metas:  # each is a session
+            async with opened(server) as call:
+                for meta in part:
+                    told.append(await call(meta))
+                    if library == "sdk" and told[-1][0]:  # this client tries again
+                        told.append(await call(meta))
+    return {"charges": len(shop.charges), "told": told}
+
+
+def place(run: str, turn: int) -> dict[str, Any]:
+    """Return where a client says that its call is."""
+    return {"leeward/run": run, "leeward/turn": turn}
+
+
+async def play_all() -> dict[str, Any]:
+    """Play every set-up."""
+    ended: dict[str, Any] = {}
+    for library in ("fastmcp", "sdk"):
+        retried: list[Any] = [[None]]
+        resumed = [[place("r", 1)], [place("r", 1)]]
+        ended |= {
+            f"{library}, without": await play(library, retried, guarded=False),
+            f"{library}, with": await play(library, retried, guarded=True),
+            f"{library}, no probe": await play(library, retried, guarded=True, probed=False),
+            f"{library}, two purchases": await play(
+                library, [[place("r", 1), place("r", 2)]], guarded=True, losses=0
+            ),
+            f"{library}, resumed": await play(library, resumed, guarded=True, losses=0),
+            f"{library}, two runs": await play(
+                library, [[place("r", 1), place("s", 1)]], guarded=True, losses=0
+            ),
+        }
+    kinds = import_module("mcp.types").ToolAnnotations
+    ended["hints"] = [
+        effect_of_hints(kinds(readOnlyHint=True)),
+        effect_of_hints(kinds(readOnlyHint=False, idempotentHint=True)),
+    ]
+    return ended
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(play_all())))

@@ -1,0 +1,156 @@
+"""What a user sees of `--lose-answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lose_answers import corpus
+from tests.lose_answers.conftest import Seen
+
+Suite = Callable[..., Seen]
+
+TWO = """
+def test_twice(bank):
+    charge(bank, attempts=2)
+
+
+def test_once(bank):
+    charge(bank, attempts=1)
+
+
+def test_nothing():
+    pass
+"""
+
+
+def test_a_double_is_named_and_fails_the_session(run_suite: Suite, tmp_path: Path) -> None:
+    """Test, effect, both lines and the loop; all tests pass, and nothing is really waited for."""
+    page = tmp_path / "report.html"
+    seen = run_suite(
+        TWO, "--lose-answers-modes=timeout,reset,late", f"--lose-answers-report={page}"
+    )
+    assert seen.status == 1, seen.output
+    assert "3 passed" in seen.output
+    assert {each["test"] for each in seen.report["doubles"]} == {"test_bank.py::test_twice"}
+    assert {each["mode"] for each in seen.report["doubles"]} == {"timeout", "reset", "late"}
+    (double, *_) = seen.report["doubles"]
+    assert double["first"] == double["again"] == "test_bank.py:36"
+    assert double["by"] == "the program itself"
+    assert "1 effect sent twice; 2 tests sent effects, 6 answers were lost" in seen.output
+    drawing = page.read_text(encoding="utf-8")
+    assert "<svg" in drawing
+    assert "src=" not in drawing
+    assert "first sent at test_bank.py:36" in drawing
+
+
+def test_a_sound_suite_passes(run_suite: Suite) -> None:
+    """The exit status is 0; what the ini file marks as repeatable is left alone."""
+    tests = """
+def test_once(bank):
+    charge(bank, attempts=1)
+
+def test_marked(bank):
+    charge(bank, attempts=2, path="/tokens")
+"""
+    seen = run_suite(tests, ini="lose_answers_repeatable = POST */tokens")
+    assert seen.status == 0, seen.output
+    assert "no effects sent twice; 2 tests sent effects, 2 answers were lost" in seen.output
+
+
+def test_the_suites_own_results_stand(run_suite: Suite) -> None:
+    """A failure, a skip and a broken fixture are reported once; such tests are not run again."""
+    tests = """
+@pytest.fixture
+def broken(bank):
+    yield
+    raise OSError
+
+def test_fails(bank):
+    charge(bank, attempts=2)
+    assert False
+
+def test_skips(bank):
+    pytest.skip()
+
+def test_breaks(broken, bank):
+    charge(bank, attempts=2)
+
+@pytest.mark.keep_answers
+def test_left_alone(bank):
+    charge(bank, attempts=2)
+"""
+    seen = run_suite(tests)
+    assert "1 failed, 2 passed, 1 skipped, 1 error" in seen.output
+    assert seen.report["runs"] == 0
+
+
+def test_fixtures_are_fresh_in_each_run(run_suite: Suite) -> None:
+    """A test's own fixtures are made anew; those of the module stay."""
+    tests = """
+made = []
+
+@pytest.fixture
+def own():
+    made.append(1)
+
+def test_once(bank, own):
+    charge(bank, attempts=1)
+
+def test_counts():
+    assert len(made) == 3
+"""
+    assert run_suite(tests).status == 0
+
+
+def test_what_chance_repeats_is_no_double(run_suite: Suite) -> None:
+    """A test that sends another number of effects in each run is not judged."""
+    tests = """
+runs = []
+
+def test_polls(bank):
+    runs.append(1)
+    for _ in runs:
+        try:
+            charge(bank, attempts=1)
+        except OSError:
+            pass
+"""
+    seen = run_suite(tests)
+    assert seen.status == 0, seen.output
+
+
+def test_what_is_left_out_is_said(run_suite: Suite) -> None:
+    """A program that gives up hides later effects; a limit leaves them untried."""
+    tests = """
+def test_many(bank):
+    for number in range(4):
+        charge(bank, attempts=1, path=f"/charges/{'abcd'[number]}")
+"""
+    seen = run_suite(tests, "--lose-answers-max=3")
+    assert seen.report["lost"] == 6
+    assert "not tried: 2 answers of 1 tests" in seen.output
+
+
+def test_workers_hand_over_what_they_saw(run_suite: Suite) -> None:
+    """With pytest-xdist the summary, the file and the exit status are those of all workers."""
+    seen = run_suite(TWO, "-p", "xdist", "-n", "2")
+    assert seen.status == 1, seen.output
+    assert seen.report["tests"] == 2
+    assert "1 effect sent twice" in seen.output
+
+
+def test_an_unknown_mode_is_refused(run_suite: Suite) -> None:
+    """Before any test."""
+    seen = run_suite(TWO, "--lose-answers-modes=delay")
+    assert seen.status == 4
+    assert "--lose-answers-modes: delay is not a mode; modes: timeout, reset, late" in seen.output
+
+
+@pytest.mark.vendors
+def test_programs_with_the_users_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    """Some of the sixty programs of the corpus; the command runs all."""
+    only = "stamina or botocore_counter or all_again or rows_tasks or rows_unique or conditional"
+    assert corpus.main(["--only", only]) == 0, capsys.readouterr().out
