@@ -73,8 +73,6 @@ def find_evidence(error: BaseException) -> Evidence:
             return found
     if isinstance(error, LeewardError):
         return _own(error)
-    if said := getattr(error, "ran", None):  # of a `Problem`
-        return Evidence(said, "it says so itself")
     if isinstance(error.__cause__, Exception):
         return find_evidence(error.__cause__)
     return Evidence("maybe", _nothing_known(error))

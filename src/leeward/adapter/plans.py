@@ -82,7 +82,7 @@ class Send(NamedTuple):
     Attributes:
         request: as it goes over the wire.
         effect: whether it may change something.
-        proves: a status of success says that it ran, even if the rest of the answer is lost.
+        proves: the status alone, of a success, says that it ran.
     """
 
     request: Request

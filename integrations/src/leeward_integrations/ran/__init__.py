@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from leeward.errors import LeewardError
 from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.frames import library_of
 from leeward_integrations.ran.inside import doubt_by_class, doubt_by_frames
@@ -40,6 +41,9 @@ LIBRARIES: Final = {
 
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
+    said = None if isinstance(error, LeewardError) else getattr(error, "ran", None)
+    if said in ("no", "maybe", "yes"):  # a `Problem` says it of itself
+        return Evidence(said, "it says so itself")
     found = _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
