@@ -346,7 +346,7 @@ def try_setup(name: str, loss: str, *, guarded: bool) -> tuple[int, str]:
 
 def charge_with_equal_ids() -> int:
     """Return how often is charged where a model gives both calls of a message the same id."""
-    from langchain_core.messages import AIMessage  # type: ignore[import-not-found]
+    from langchain_core.messages import AIMessage
     from langgraph.graph import MessagesState, StateGraph
     from langgraph.prebuilt import ToolNode
 
