@@ -20,6 +20,9 @@ from leeward.app.idempotency import KeyMissing, idempotent
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
 from leeward.errors import DedupUnavailable
+from leeward.logs import failure_facts, log_event
+
+LOGGER: Final = "leeward.idempotency"
 
 KEY: Final = "idempotency-key"
 SETTLE: Final = "x-leeward-settle"
@@ -199,16 +202,7 @@ def headers_with_length(answer: Answer) -> list[tuple[str, str]]:
 
 def refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
-    problem = (
-        error
-        if isinstance(error, Problem)
-        else Problem(
-            "the table of idempotency keys cannot be reached; the request did not run",
-            status=503,
-            reason="keys_unavailable",
-            retry_after=error.retry_after or 1,
-        )
-    )
+    problem = error if isinstance(error, Problem) else _unavailable(error)
     document: dict[str, Any] = {"title": problem.message, "status": problem.status}
     if problem.reason:
         document["reason"] = problem.reason
@@ -218,6 +212,17 @@ def refusal_of(error: Problem | DedupUnavailable) -> Answer:
     if problem.retry_after is not None:
         headers.append(("retry-after", str(max(1, round(problem.retry_after)))))
     return Answer(problem.status, headers, json.dumps(document).encode())
+
+
+def _unavailable(error: DedupUnavailable) -> Problem:
+    """Return what a request gets whose table is away; log why, which its caller is not told."""
+    log_event(LOGGER, "warning", "keys_unavailable", **failure_facts(error.__cause__ or error))
+    return Problem(
+        "the table of idempotency keys cannot be reached; the request did not run",
+        status=503,
+        reason="keys_unavailable",
+        retry_after=error.retry_after or 1,
+    )
 
 
 def age_of(question: bytes) -> float | None:

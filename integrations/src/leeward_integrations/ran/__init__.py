@@ -49,7 +49,7 @@ def find_evidence(error: BaseException) -> Evidence | None:
         return found
     doubt = retries_around(error, _judge_alone)
     if found is None:
-        doubt = doubt or doubt_by_class(error, LIBRARIES)
+        doubt = doubt or doubt_by_class(error, LIBRARIES) or doubt_by_frames(error, LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
+from leeward_integrations.ran import urllib3
 from leeward_integrations.ran.frames import frames_of, is_of_handshake, kinds_of, last_frame
 from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
 
@@ -22,7 +23,6 @@ SENT_BEFORE: Final = Evidence(
 NEVER_LEFT: Final = {
     "ConnectTimeoutError": "no connection could be made in time",
     "EndpointConnectionError": "no connection could be made",
-    "ProxyConnectionError": "the proxy made no connection",
     "ParamValidationError": "an argument is wrong",
     "NoCredentialsError": "there are no credentials",
     "PartialCredentialsError": "there are no credentials",
@@ -38,13 +38,15 @@ MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.colle
 """Modules of boto3 that send several requests in one call, such as `batch_writer`."""
 
 
-def judge(error: BaseException) -> Evidence | None:
+def judge(error: Any) -> Evidence | None:
     """Return what an exception of botocore proves."""
     kinds = kinds_of(error)
     if "ClientError" in kinds:
         return _of_answer(error)
     why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
-    if why is None and is_of_handshake(error):
+    if "ProxyConnectionError" in kinds:  # of a lost answer, too, where a proxy is in between
+        why = urllib3.why_nothing_left(error.kwargs.get("error"))
+    elif why is None and is_of_handshake(error):
         why = "TLS came to no connection"
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")

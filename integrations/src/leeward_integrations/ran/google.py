@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.evidence import Evidence
-from leeward_integrations.ran.frames import kinds_of, library_of
+from leeward_integrations.ran.frames import frames_of, kinds_of, library_of
 from leeward_integrations.ran.requests import is_first
 from leeward_integrations.ran.statuses import of_classification, tables_of
 
@@ -13,6 +13,8 @@ from leeward_integrations.ran.statuses import of_classification, tables_of
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of Google's libraries proves."""
     kinds = kinds_of(error, "google.api_core.", "google.auth.")
+    if "GoogleAuthError" in kinds and _was_answered(error):
+        return Evidence("maybe", "google-auth had sent the request before, and got an answer")
     if "TransportError" in kinds:
         return None  # its cause is of the client that sent a request, which may be any
     if "GoogleAuthError" in kinds:
@@ -22,6 +24,19 @@ def judge(error: BaseException) -> Evidence | None:
     if "RetryError" in kinds:
         return None  # its cause is the last attempt's exception
     return Evidence("maybe", "it is not known what this exception proves")
+
+
+def _was_answered(error: BaseException) -> bool:
+    """Return whether a token failed to come after an answer that asked for another one.
+
+    It is not known, either, where the traceback is lost.
+    """
+    frames = list(frames_of(error))
+    return not any(frame.library == "google" for frame in frames) or any(
+        frame.values.get("response") is not None
+        for frame in frames
+        if frame.module.startswith("google.auth.") and frame.function in ("request", "urlopen")
+    )
 
 
 def _of_answer(error: Any) -> Evidence:

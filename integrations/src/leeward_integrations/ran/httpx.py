@@ -17,6 +17,8 @@ NEVER_LEFT: Final = {
     "UnsupportedProtocol": "the address is wrong",
 }
 
+_LIBRARIES: Final = frozenset({"httpcore", "httpcore2", "httpx", "httpx2"})
+
 _SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
 """Functions that have an answer which came before, to a login or with a redirect."""
 
@@ -37,6 +39,6 @@ def judge(error: BaseException) -> Evidence | None:
         if frame.function in _SENDING
     ):
         return Evidence("maybe", "httpx had sent another request before, and got an answer")
-    if not any(frame.module.startswith("http") for frame in frames):
+    if not any(frame.library in _LIBRARIES for frame in frames):
         return Evidence("maybe", "the traceback is lost, and with it what httpx had sent before")
     return Evidence("no", why)

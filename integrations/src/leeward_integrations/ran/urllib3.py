@@ -22,7 +22,7 @@ NEVER_LEFT: Final = {
 
 def judge(error: BaseException) -> Evidence | None:
     """Return what an exception of urllib3 proves."""
-    why = _why_nothing_left(getattr(error, "reason", None) or error)
+    why = why_nothing_left(getattr(error, "reason", None) or error)
     if why is None:
         return Evidence("maybe", "the request may have left before the connection failed")
     if not any(frame.module.startswith("urllib3.") for frame in frames_of(error)):
@@ -32,7 +32,7 @@ def judge(error: BaseException) -> Evidence | None:
     return Evidence("no", why)
 
 
-def _why_nothing_left(error: Any) -> str | None:
+def why_nothing_left(error: Any) -> str | None:
     """Return why no byte of a request left; None if some may have."""
     kinds = kinds_of(error)
     for kind, why in NEVER_LEFT.items():
@@ -44,7 +44,7 @@ def _why_nothing_left(error: Any) -> str | None:
             frame.function in ("_tunnel", "_prepare_proxy") for frame in frames_of(inner)
         ):
             return "the proxy made no connection"
-        return None if inner is None else _why_nothing_left(inner)
+        return None if inner is None else why_nothing_left(inner)
     if isinstance(error, BaseException) and is_of_handshake(error):
         return "TLS came to no connection"
     return None
@@ -70,4 +70,4 @@ def _history(error: BaseException) -> tuple[Any, ...]:
 
 def _may_have_run(entry: Any) -> bool:
     """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
-    return entry.status is not None or _why_nothing_left(entry.error) is None
+    return entry.status is not None or why_nothing_left(entry.error) is None
