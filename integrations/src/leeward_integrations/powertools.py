@@ -69,20 +69,7 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
     ) -> None:
         super().__init__()
         options = IdempotencyOptions(
-            table=table,
-            key=None,
-            principal=None,
-            lease=None,
-            keep=keep,
-            failures=None,
-            unreachable="refuse",
-            effects="anywhere",
-            unknown="refuse",
-            scope="target",
-            name="powertools",
-            client=client,
-            clock=None,
-            probe=probe,
+            table, principal=None, keep=keep, name="powertools", client=client, probe=probe
         )
         self._settings = check_options(_run, options)
         self._runs: dict[str, tuple[IdempotentCall, IdempotentRun]] = {}
