@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from leeward.adapter.classification import AUTH, CALLER, CONFLICT, NOT_FOUND, REJECTED, TOO_LARGE
 from leeward.evidence import Evidence
-from leeward_integrations.ran import aiohttp, requests, urllib3
 from leeward_integrations.ran.frames import Frame, frames_of, kinds_of, library_of
-from leeward_integrations.ran.statuses import of_classification
+from leeward_integrations.ran.http import is_first, judge_aiohttp, judge_requests, judge_urllib3
+from leeward_integrations.ran.statuses import MAY_HAVE_LEFT, of_classification
 
 SENT_BEFORE: Final = Evidence(
     "maybe", "azure-core may have sent the request before; retry_total=0 turns its retries off"
@@ -33,10 +33,10 @@ STATUSES: Final = {
 }
 """What the services refuse with before anything runs; see `leeward_azure.errors`."""
 
-_CAUSES: Final = {"aiohttp": aiohttp.judge, "requests": requests.judge, "urllib3": urllib3.judge}
+_CAUSES: Final = {"aiohttp": judge_aiohttp, "requests": judge_requests, "urllib3": judge_urllib3}
 
 
-def judge(error: BaseException) -> Evidence | None:
+def judge_azure(error: BaseException) -> Evidence | None:
     """Return what an exception of azure-core proves."""
     kinds = kinds_of(error, "azure.core.")
     response = getattr(error, "response", None) if "HttpResponseError" in kinds else None
@@ -53,7 +53,7 @@ def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
         inner: Any = getattr(error, "inner_exception", None) or getattr(error, "__cause__", None)
         cause = _CAUSES.get(library_of(inner)) if isinstance(inner, BaseException) else None
         found = None if cause is None else cause(inner)
-        return found or Evidence("maybe", "the request may have left before the connection failed")
+        return found or MAY_HAVE_LEFT
     status, headers = response.status_code, response.headers
     if not any(headers.get(mark) for mark in MARKS):
         return Evidence("maybe", f"a status {status} without an id of the service may be a proxy's")
@@ -62,7 +62,7 @@ def _judge_attempt(error: BaseException | None, response: Any) -> Evidence:
     if response.request.method == "GET":
         return Evidence("maybe", "a redirect may have made a GET of a request that was answered")
     answer = vars(response).get("internal_response") or vars(response).get("_internal_response")
-    if library_of(answer) == "requests" and not requests.is_first(answer):
+    if library_of(answer) == "requests" and not is_first(answer):
         return SENT_BEFORE
     return of_classification(STATUSES[status], f"the status {status} of the service")
 

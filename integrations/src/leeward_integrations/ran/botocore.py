@@ -10,8 +10,14 @@ from typing import Any, Final
 
 from leeward.adapter.classification import AMBIGUOUS, code_in
 from leeward.evidence import Evidence
-from leeward_integrations.ran.frames import frames_of, is_of_handshake, kinds_of, last_frame
-from leeward_integrations.ran.statuses import of_classification, of_status, tables_of
+from leeward_integrations.ran.frames import (
+    frames_in,
+    frames_of,
+    is_of_handshake,
+    kinds_of,
+    why_by_class,
+)
+from leeward_integrations.ran.statuses import MAY_HAVE_LEFT, of_classification, of_status, tables_of
 
 SENT_BEFORE: Final = Evidence(
     "maybe",
@@ -38,16 +44,15 @@ MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.colle
 """Modules of boto3 that send several requests in one call, such as `batch_writer`."""
 
 
-def judge(error: BaseException) -> Evidence | None:
+def judge_botocore(error: BaseException) -> Evidence | None:
     """Return what an exception of botocore proves."""
-    kinds = kinds_of(error)
-    if "ClientError" in kinds:
+    if "ClientError" in kinds_of(error):
         return _of_answer(error)
-    why = next((why for kind, why in NEVER_LEFT.items() if kind in kinds), None)
+    why = why_by_class(NEVER_LEFT, error)
     if why is None and is_of_handshake(error):
         why = "TLS came to no connection"
     if why is None:
-        return Evidence("maybe", "the request may have left before the connection failed")
+        return MAY_HAVE_LEFT
     if _may_have_sent_before(error):
         return SENT_BEFORE
     return Evidence("no", why)
@@ -74,21 +79,17 @@ def _of_answer(error: Any) -> Evidence:
 
 def _service_of(error: BaseException) -> Any:
     """Return the name of the service that was called; None where the traceback is lost."""
-    frame = last_frame(error, "botocore.client", "_make_api_call")
-    model = getattr(frame.values.get("self"), "meta", None) if frame is not None else None
+    calls = frames_in(error, "botocore.client", "_make_api_call")
+    model = getattr(calls[-1].values.get("self"), "meta", None) if calls else None
     return getattr(getattr(model, "service_model", None), "service_name", None)
 
 
 def _may_have_sent_before(error: BaseException) -> bool:
     """Return whether an attempt may have come before the last one."""
-    frames = list(frames_of(error))
-    if any(frame.module in MANY_REQUESTS for frame in frames):
+    if any(frame.module in MANY_REQUESTS for frame in frames_of(error)):
         return True
-    sending = [
-        frame.values.get("attempts")
-        for frame in frames
-        if frame.module == "botocore.endpoint" and frame.function == "_send_request"
-    ]
+    # The outer one is of the call, an inner one of its credentials.
+    sending = frames_in(error, "botocore.endpoint", "_send_request")
     if sending:
-        return set(sending) != {1}  # the outer one is of the call, an inner one of its credentials
-    return last_frame(error, "botocore.client", "_make_api_call") is None
+        return any(frame.values.get("attempts") != 1 for frame in sending)
+    return not frames_in(error, "botocore.client", "_make_api_call")

@@ -6,11 +6,11 @@ from typing import Any
 
 from leeward.evidence import Evidence
 from leeward_integrations.ran.frames import kinds_of, library_of
-from leeward_integrations.ran.requests import is_first
+from leeward_integrations.ran.http import is_first
 from leeward_integrations.ran.statuses import of_classification, tables_of
 
 
-def judge(error: BaseException) -> Evidence | None:
+def judge_google(error: BaseException) -> Evidence | None:
     """Return what an exception of Google's libraries proves."""
     kinds = kinds_of(error, "google.api_core.", "google.auth.")
     if "TransportError" in kinds:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leeward.evidence import Evidence
-from leeward_integrations.ran import httpx
 from leeward_integrations.ran.frames import frames_of, kinds_of, library_of
+from leeward_integrations.ran.http import judge_httpx
 
 COUNT: Final = "x-stainless-retry-count"
 MARKS: Final = ("x-request-id", "request-id")
@@ -25,7 +25,7 @@ MANY_REQUESTS: Final = ("_and_poll", "_chunked", "poll")
 """How functions end that send several requests; those in `lib` may, too."""
 
 
-def judge(error: BaseException) -> Evidence | None:
+def judge_model(error: BaseException) -> Evidence | None:
     """Return what an exception of a model's client proves."""
     kinds = kinds_of(error)
     if "APIStatusError" not in kinds and "APIConnectionError" not in kinds:
@@ -39,7 +39,7 @@ def judge(error: BaseException) -> Evidence | None:
         return Evidence("maybe", "the call sends several requests")
     if "APIConnectionError" in kinds:
         cause = error.__cause__
-        return None if cause is None else httpx.judge(cause)
+        return None if cause is None else judge_httpx(cause)
     return _of_answer(error)
 
 

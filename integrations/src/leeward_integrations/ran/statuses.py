@@ -1,24 +1,26 @@
-"""What an answer with an error's status proves, of a service that is not known any better."""
+"""What an answer with an error's status proves, and what is proved of an answer that is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from leeward.adapter.classification import Classification
 from leeward.errors import Outcome
 from leeward.evidence import Evidence
 
-MARK = "x-leeward"
+MARK: Final = "x-leeward"
 """The header with which functions mark their answers; docs/other-frameworks.md."""
 
-_NOTHING_RAN = frozenset(Outcome) - {Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+MAY_HAVE_LEFT: Final = Evidence("maybe", "the request may have left before the connection failed")
+
+_NOTHING_RAN: Final = frozenset(Outcome) - {Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
 
 
 def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
-    """Return what an error answer proves: nothing by its status.
+    """Return what an error answer of a service that is not known proves: nothing by its status.
 
     A client hands it out before anybody raises, and keeps nothing of what it had sent by then.
     """
@@ -27,6 +29,15 @@ def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
     if not isinstance(status, int):
         return Evidence("maybe", "it is not known what was answered")
     return Evidence("maybe", f"the status {status} proves nothing")
+
+
+def judge_grpc(_error: BaseException) -> Evidence | None:
+    """Return that an error of a gRPC call proves nothing.
+
+    A client that finds no connection says so with a status and a text. A peer may answer with the
+    same, as one that passes on what it got from a service it calls.
+    """
+    return Evidence("maybe", "a status of gRPC may come from the peer, whatever it says")
 
 
 def of_classification(meaning: Classification, what: str) -> Evidence:

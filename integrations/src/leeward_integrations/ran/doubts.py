@@ -1,19 +1,89 @@
-"""Libraries that call again: a proof of the last attempt proves nothing of those before it."""
+"""Code of others inside of a call, or around it: a proof may be of the last request alone.
+
+Inside of a call it may have sent what no frame and no history shows. Around it, it calls again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
+from pathlib import PurePath
 from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
 from leeward_integrations.ran import azure
-from leeward_integrations.ran.frames import Frame, frames_of
+from leeward_integrations.ran.frames import Frame, chain_of_causes, frames_of, library_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 """An attribute of a predicate that allows a retry only where it is proved that nothing ran."""
 
+_SENDS_ONCE: Final = frozenset(
+    {
+        "anyio",
+        "boto3",
+        "ddtrace",
+        "opentelemetry",
+        "psycopg_binary",
+        "psycopg_c",
+        "s3transfer",
+        "sentry_sdk",
+        "sniffio",
+        "tenacity",  # of which `doubt_by_retries` asks
+        "trio",
+        "wrapt",
+    }
+)
+"""Libraries between the functions of a client that pass a request on, and send none."""
 
-def retries_around(error: BaseException, judge: Judge) -> str:
+_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
+"""Libraries whose exceptions are as good as their cause; `doubt_by_retries` asks for their calls."""
+
+_SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
+"""Functions of requests that send a request again, to a login or with a redirect."""
+
+
+def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
+    """Return why the frames of a client do not show all that its call has sent; empty if they do.
+
+    A hook, a transport, a session or a login of somebody else runs inside of a call. Then the
+    exception may be of a request of its own, or of the last of many.
+
+    Args:
+        error: of a client.
+        clients: the first parts of the modules of clients.
+    """
+    for each in chain_of_causes(error):
+        client, between = "", ""
+        for frame in frames_of(each):
+            library = frame.library
+            if library in clients and not frame.module.startswith("google.api_core.retry"):
+                if frame.is_cleared:
+                    return f"the frames are cleared, and with them what {library} had sent before"
+                if library == "requests" and frame.function in _SEND_AGAIN:
+                    return "requests had sent another request before, and got an answer"
+                if between:
+                    return f"{between} was called inside of {client}, and may have sent more"
+                client = library
+            elif client and library not in _SENDS_ONCE | sys.stdlib_module_names:
+                between = frame.module
+    return ""
+
+
+def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
+    """Return why the cause of an exception proves nothing; empty if it is one of your own.
+
+    A library that is not known here may have called again before it gave up.
+    """
+    library = library_of(error)
+    if error.__cause__ is None or library in clients or library in _RAISES_AT_ONCE:
+        return ""
+    file = getattr(sys.modules.get(type(error).__module__), "__file__", None) or ""
+    if not {"site-packages", "dist-packages"} & set(PurePath(file).parts):
+        return ""
+    return f"it is not known whether {library} had called before; if not, ask of the __cause__"
+
+
+def doubt_by_retries(error: BaseException, judge: Judge) -> str:
     """Return why earlier attempts may have run; empty if no library here has made any.
 
     Args:
@@ -42,10 +112,10 @@ def _proves_all_of_tenacity(frame: Frame, _error: BaseException, _judge: Judge) 
     number = getattr(state, "attempt_number", None)
     if number is None:
         return True  # a frame that only passes on; another one has the state
-    return number == 1 or goes_by_proof(getattr(state.retry_object, "retry", None))
+    return number == 1 or _goes_by_proof(getattr(state.retry_object, "retry", None))
 
 
-def goes_by_proof(predicate: Any) -> bool:
+def _goes_by_proof(predicate: Any) -> bool:
     """Return whether a predicate of tenacity retries only what is proved not to have run."""
     inner = getattr(predicate, "predicate", predicate)  # of retry_if_exception
     if getattr(inner, DECIDES_BY_PROOF, False):
@@ -54,7 +124,7 @@ def goes_by_proof(predicate: Any) -> bool:
     if not isinstance(parts, tuple) or not parts:
         return False
     needed = all if type(predicate).__name__ == "retry_any" else any
-    return needed(goes_by_proof(part) for part in parts)
+    return needed(_goes_by_proof(part) for part in parts)
 
 
 def _proves_all_of_backoff(frame: Frame, _error: BaseException, _judge: Judge) -> bool:
