@@ -18,19 +18,14 @@ from typing import Any, Final, NamedTuple
 from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, idempotent
+from leeward.app.idempotency.settings import LONGEST_KEY, unquote
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
+from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import DedupUnavailable
 from leeward_integrations.coroutines import value_of
 
 KEY: Final = "idempotency-key"
-SETTLE: Final = "x-leeward-settle"
-VOIDS: Final = "x-leeward-voids"
-CALL: Final = "x-leeward-call"
-MARK: Final = "x-leeward"
-"""Headers of docs/settle.md and docs/other-frameworks.md."""
-
-LONGEST_KEY: Final = 255
 LARGEST: Final = 256 * 1024
 """Bytes of an answer that is kept. DynamoDB holds 400 KB in an item, and base64 adds a third."""
 LARGEST_REQUEST: Final = 8 * 1024 * 1024
@@ -129,8 +124,8 @@ class IdempotentApp:
         self._principal = principal
         self._required, self._methods = required, methods
         self._lease, self._largest = lease, largest
-        kept: dict[str, Any] = {"table": table, "name": name, "lease": lease, "keep": keep}
-        guard = idempotent(**kept, principal=None, client=client, probe=probe)
+        records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
+        guard = idempotent(**records, principal=None, lease=lease, probe=probe)
         self._answer = guard(type(self).run_once)
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -180,9 +175,8 @@ class IdempotentApp:
         owner = None if self._principal is None else self._principal(scope)
         if owner is not None or key.startswith("["):
             key = json.dumps([owner, key])
-        voids = headers.get(VOIDS, "")
-        known = int(voids) if voids.isascii() and voids.isdigit() and len(voids) < 10 else 0
-        return Context("request", key, None, clock.monotonic() + self._lease, clock, voids=known)
+        until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
+        return Context("request", key, None, until, clock, voids=voids)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
@@ -199,9 +193,7 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    key = headers[KEY].strip()
-    if len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    key = unquote(headers[KEY].strip())
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(
             f"the header Idempotency-Key has to be 1 to {LONGEST_KEY} printable characters of "
@@ -242,25 +234,19 @@ def _kept_answer(kept: Mapping[str, Any]) -> Answer:
 
 def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
-    problem = (
-        error
-        if isinstance(error, Problem)
-        else Problem(
+    if isinstance(error, DedupUnavailable):
+        error = Problem(
             "the table of idempotency keys cannot be reached; the request did not run",
             status=503,
             reason="keys_unavailable",
             retry_after=error.retry_after or 1,
         )
-    )
-    document: dict[str, Any] = {"title": problem.message, "status": problem.status}
-    if problem.reason:
-        document["reason"] = problem.reason
-    if problem.ran:
-        document["ran"] = problem.ran
+    facts = {"status": error.status, "reason": error.reason, "ran": error.ran}
+    document = {"title": error.message} | {name: fact for name, fact in facts.items() if fact}
     headers = [("content-type", "application/problem+json")]
-    if problem.retry_after is not None:
-        headers.append(("retry-after", str(max(1, round(problem.retry_after)))))
-    return Answer(problem.status, headers, json.dumps(document).encode())
+    if error.retry_after is not None:
+        headers.append(("retry-after", str(max(1, round(error.retry_after)))))
+    return Answer(error.status, headers, json.dumps(document).encode())
 
 
 def _age_of(question: bytes) -> float | None:
@@ -277,9 +263,8 @@ def _settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> 
     told = {**document, "key": key_of(headers)}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
         told["result"] = _value_of(result)
-    mark = headers.get(CALL, "1")
-    body = json.dumps(told).encode()
-    return Answer(200, [("content-type", "application/json"), (MARK, mark)], body)
+    marks = [("content-type", "application/json"), (MARK, sent_in(headers).mark)]
+    return Answer(200, marks, json.dumps(told).encode())
 
 
 def _value_of(kept: Mapping[str, Any]) -> Any:

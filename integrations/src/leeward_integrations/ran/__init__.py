@@ -11,15 +11,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.evidence import Evidence, Finder
-from leeward_integrations.ran.azure import judge_azure
-from leeward_integrations.ran.botocore import judge_botocore
+from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google, judge_grpc
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
 from leeward_integrations.ran.frames import library_of
-from leeward_integrations.ran.google import judge_google
 from leeward_integrations.ran.http import judge_aiohttp, judge_httpx, judge_requests, judge_urllib3
 from leeward_integrations.ran.models import judge_model
-from leeward_integrations.ran.statuses import judge_grpc
 
 LIBRARIES: Final[Mapping[str, Finder]] = {
     "aiohttp": judge_aiohttp,

@@ -90,16 +90,12 @@ def _are_several(frames: list[Frame], sending: Frame | None) -> bool:
 
 def _of_lost_connection(sending: Frame | None) -> Evidence:
     """Return what a lost connection proves: what was not committed by then never is."""
-    sender = None if sending is None else sending.values.get("self")
-    connection = getattr(sender, "connection", sender)
-    if (
-        getattr(connection, "autocommit", None) is False
-        and getattr(connection, "broken", False)
-        and sending is not None
-        and sending.function.startswith("execute")
-        and not _may_commit_itself(sending)
-    ):
-        return Evidence("no", "its transaction was open, and went with the connection")
+    if sending is not None and sending.function.startswith("execute"):
+        sender = sending.values.get("self")
+        connection = getattr(sender, "connection", sender)
+        is_open = getattr(connection, "autocommit", None) is False
+        if is_open and getattr(connection, "broken", False) and not _may_commit_itself(sending):
+            return Evidence("no", "its transaction was open, and went with the connection")
     return Evidence("maybe", "the server may have committed before the connection failed")
 
 

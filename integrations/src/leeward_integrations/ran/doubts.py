@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
-from leeward_integrations.ran import azure
+from leeward_integrations.ran.clouds import azure_proves_all
 from leeward_integrations.ran.frames import Frame, chain_of_causes, frames_of, library_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
@@ -36,7 +36,7 @@ _SENDS_ONCE: Final = frozenset(
 """Libraries between the functions of a client that pass a request on, and send none."""
 
 _RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
-"""Libraries whose exceptions are as good as their cause; `doubt_by_retries` asks for their calls."""
+"""Libraries whose exceptions are as good as their cause; see `doubt_by_retries`."""
 
 _SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
 """Functions of requests that send a request again, to a login or with a redirect."""
@@ -148,7 +148,7 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
 
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
     "aiohttp_retry": lambda *_: False,
-    "azure": lambda frame, *_: azure.proves_all(frame),
+    "azure": lambda frame, *_: azure_proves_all(frame),
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
     "httpx_retries": lambda *_: False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from leeward.envelope import MARK
 from leeward.evidence import Evidence
 from leeward_integrations.ran.frames import (
     Frame,
@@ -19,7 +20,8 @@ from leeward_integrations.ran.frames import (
     library_of,
     why_by_class,
 )
-from leeward_integrations.ran.statuses import MAY_HAVE_LEFT, of_status
+
+MAY_HAVE_LEFT: Final = Evidence("maybe", "the request may have left before the connection failed")
 
 NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
     "aiohttp": {
@@ -167,6 +169,18 @@ def _why_nothing_left(error: Any) -> str | None:
 def _may_have_run(entry: Any) -> bool:
     """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
     return entry.status is not None or _why_nothing_left(entry.error) is None
+
+
+def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
+    """Return what an error answer of a service that is not known proves: nothing by its status.
+
+    A client hands it out before anybody raises, and keeps nothing of what it had sent by then.
+    """
+    if headers is not None and headers.get(MARK):
+        return Evidence("yes", f"the function marked its answer with the header {MARK}")
+    if not isinstance(status, int):
+        return Evidence("maybe", "it is not known what was answered")
+    return Evidence("maybe", f"the status {status} proves nothing")
 
 
 def _traceback_lost(library: str) -> Evidence:

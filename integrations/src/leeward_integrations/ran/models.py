@@ -30,7 +30,8 @@ def judge_model(error: BaseException) -> Evidence | None:
     kinds = kinds_of(error)
     if "APIStatusError" not in kinds and "APIConnectionError" not in kinds:
         return Evidence("maybe", "it is not known what this exception proves")
-    if _header_of(error, COUNT) != "0":
+    request = getattr(error, "request", None)
+    if request is None or request.headers.get(COUNT) != "0":
         return Evidence("maybe", "the client had sent the request before; see max_retries")
     if any(
         ".lib." in frame.module or frame.function.endswith(MANY_REQUESTS)
@@ -64,9 +65,3 @@ def _is_plain(error: BaseException) -> bool:
     parts = vars(client)
     senders = (client, parts["_transport"], *parts["_mounts"].values())
     return all(each is None or library_of(each) in _SEND_ONCE for each in senders)
-
-
-def _header_of(error: BaseException, name: str) -> str | None:
-    request = getattr(error, "request", None)
-    found: str | None = None if request is None else request.headers.get(name)
-    return found
