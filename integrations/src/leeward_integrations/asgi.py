@@ -56,7 +56,11 @@ class IdempotencyKeys(IdempotentApp):
             if exchange.error is not None and not exchange.is_passed_on:
                 await exchange.pass_on()
         if answer is not None:
-            await _send_answer(send, answer)
+            lines = answer.headers_with_length()
+            encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in lines]
+            start = {"type": "http.response.start", "status": answer.status, "headers": encoded}
+            await send(start)
+            await send({"type": "http.response.body", "body": answer.body or b""})
 
 
 class _Exchange(Exchange):
@@ -120,11 +124,3 @@ class _Exchange(Exchange):
         self._size += len(message.get("body", b""))
         if self._size > self._largest:
             await self.pass_on()
-
-
-async def _send_answer(send: Send, answer: Answer) -> None:
-    body = answer.body or b""
-    lines = answer.headers_with_length()
-    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in lines]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -15,8 +15,13 @@ from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_g
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
 from leeward_integrations.ran.frames import library_of
-from leeward_integrations.ran.http import judge_aiohttp, judge_httpx, judge_requests, judge_urllib3
-from leeward_integrations.ran.models import judge_model
+from leeward_integrations.ran.http import (
+    judge_aiohttp,
+    judge_httpx,
+    judge_model,
+    judge_requests,
+    judge_urllib3,
+)
 
 LIBRARIES: Final[Mapping[str, Finder]] = {
     "aiohttp": judge_aiohttp,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -237,7 +236,6 @@ def _of_classification(meaning: meanings.Classification, what: str) -> Evidence:
     return Evidence("maybe", f"{what} proves nothing")
 
 
-@cache
 def _tables_of(module: str) -> Any:
     """Return the module of an adapter with its tables; None if the adapter is not installed."""
     try:

@@ -1,4 +1,4 @@
-"""Exceptions of HTTP clients: aiohttp, httpx, requests and urllib3.
+"""Exceptions of HTTP clients: aiohttp, httpx, requests and urllib3; OpenAI's and Anthropic's.
 
 They follow redirects, some logins send a request twice, and some clients send it once more where a
 connection that they kept is gone. What was sent before the last request, the frames still hold.
@@ -60,15 +60,25 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 _SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
 """Functions of httpx that have an answer which came before, to a login or with a redirect."""
 
+_COUNT: Final = "x-stainless-retry-count"
+_IDS: Final = ("x-request-id", "request-id")
+"""Headers of the model services' own answers."""
+_REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
+"""Statuses with which they refuse a request before a model runs."""
+
+_SEND_ONCE: Final = frozenset({"anthropic", "httpx", "httpx2", "openai"})
+"""Libraries whose transports send what they are given once."""
+
+_MANY_REQUESTS: Final = ("_and_poll", "_chunked", "poll")
+"""How functions of their clients end that send several requests; those in `lib` may, too."""
+
 
 def judge_aiohttp(error: BaseException) -> Evidence | None:
     """Return what an exception of aiohttp proves."""
     why = why_by_class(NEVER_LEFT["aiohttp"], error)
-    status = getattr(error, "status", None)
-    if why is None and status is not None:
-        return of_status(status or None, getattr(error, "headers", None))
     if why is None:
-        return MAY_HAVE_LEFT
+        status, headers = getattr(error, "status", None), getattr(error, "headers", None)
+        return MAY_HAVE_LEFT if status is None else of_status(status or None, headers)
     requests = frames_in(error, "aiohttp.client", "_request")
     if not requests:
         return _traceback_lost("aiohttp")
@@ -169,6 +179,51 @@ def _why_nothing_left(error: Any) -> str | None:
 def _may_have_run(entry: Any) -> bool:
     """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
     return entry.status is not None or _why_nothing_left(entry.error) is None
+
+
+def judge_model(error: BaseException) -> Evidence | None:
+    """Return what an exception of the clients of OpenAI and Anthropic proves.
+
+    One generator writes both. They retry twice by default; each request says how often in a header.
+    """
+    kinds = kinds_of(error)
+    if "APIStatusError" not in kinds and "APIConnectionError" not in kinds:
+        return Evidence("maybe", "it is not known what this exception proves")
+    request = getattr(error, "request", None)
+    if request is None or request.headers.get(_COUNT) != "0":
+        return Evidence("maybe", "the client had sent the request before; see max_retries")
+    if any(
+        ".lib." in frame.module or frame.function.endswith(_MANY_REQUESTS)
+        for frame in frames_of(error)
+    ):
+        return Evidence("maybe", "the call sends several requests")
+    if "APIConnectionError" in kinds:
+        cause = error.__cause__
+        return None if cause is None else judge_httpx(cause)
+    return _of_model_answer(error)
+
+
+def _of_model_answer(error: Any) -> Evidence:
+    status, headers = error.status_code, error.response.headers
+    if error.response.history or not _is_plain_client(error):
+        return Evidence("maybe", "a transport, a hook or a redirect may have sent it before")
+    if status in _REFUSED and any(headers.get(mark) for mark in _IDS):
+        return Evidence("no", f"the service refuses with {status} before a model runs")
+    return Evidence("maybe", f"the status {status} proves nothing")
+
+
+def _is_plain_client(error: BaseException) -> bool:
+    """Return whether a client with nothing of the user's inside has sent the request."""
+    frame = next((each for each in frames_of(error) if each.function == "request"), None)
+    sender: Any = None if frame is None else frame.values.get("self")
+    client: Any = getattr(sender, "_client", None)
+    if client is None or client.auth or any(client.event_hooks.values()):
+        return False
+    if getattr(sender, "_middleware", ()):
+        return False
+    parts = vars(client)
+    senders = (client, parts["_transport"], *parts["_mounts"].values())
+    return all(each is None or library_of(each) in _SEND_ONCE for each in senders)
 
 
 def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
