@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from leeward.adapter import classification as meanings
+from leeward.adapter import classification
 from leeward.errors import Outcome
 from leeward.evidence import Evidence
 from leeward_integrations.ran import http
@@ -29,14 +29,14 @@ AZURE_MARKS: Final = ("x-ms-request-id", "x-ms-activity-id", "x-ms-error-code")
 """Headers of Azure's own answers; that of a proxy has none."""
 
 AZURE_STATUSES: Final = {
-    400: meanings.CALLER,
-    401: meanings.AUTH,
-    403: meanings.AUTH,
-    404: meanings.NOT_FOUND,
-    409: meanings.CONFLICT,
-    412: meanings.CONFLICT,
-    413: meanings.TOO_LARGE,
-    429: meanings.REJECTED,
+    400: classification.CALLER,
+    401: classification.AUTH,
+    403: classification.AUTH,
+    404: classification.NOT_FOUND,
+    409: classification.CONFLICT,
+    412: classification.CONFLICT,
+    413: classification.TOO_LARGE,
+    429: classification.REJECTED,
 }
 """What Azure's services refuse with before anything runs; see `leeward_azure.errors`."""
 
@@ -97,7 +97,7 @@ def _of_aws_answer(error: Any) -> Evidence:
     if metadata.get("RetryAttempts") != 0 or _botocore_may_have_sent_before(error):
         return BOTOCORE_SENT_BEFORE
     details = error.response.get("Error", {})
-    code = meanings.code_in(str(details.get("Code", "")).rpartition("#")[2])
+    code = classification.code_in(str(details.get("Code", "")).rpartition("#")[2])
     status = metadata.get("HTTPStatusCode")
     if code is None:
         return http.of_status(status, metadata.get("HTTPHeaders"))
@@ -105,7 +105,7 @@ def _of_aws_answer(error: Any) -> Evidence:
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))
         return _of_classification(errors.outcome_of(service, status or 0, code, text), code)
-    return _of_classification(errors.COMMON.get(code, meanings.AMBIGUOUS), code)
+    return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
 
 
 def _service_of(error: BaseException) -> Any:
@@ -228,7 +228,7 @@ def judge_grpc(_error: BaseException) -> Evidence | None:
     return Evidence("maybe", "a status of gRPC may come from the peer, whatever it says")
 
 
-def _of_classification(meaning: meanings.Classification, what: str) -> Evidence:
+def _of_classification(meaning: classification.Classification, what: str) -> Evidence:
     """Return what an answer proves that a table of leeward's adapters knows."""
     if meaning.outcome in _NOTHING_RAN:
         word = meaning.outcome.value
