@@ -66,15 +66,18 @@ def explain_ran(error: BaseException) -> str:
 
 def find_evidence(error: BaseException) -> Evidence:
     """Return what an exception proves."""
-    if isinstance(error, BaseExceptionGroup):
-        return _together([find_evidence(each) for each in error.exceptions])
-    for find in _finders():
-        if (found := find(error)) is not None:
-            return found
-    if isinstance(error, LeewardError):
-        return _own(error)
-    if isinstance(error.__cause__, Exception):
-        return find_evidence(error.__cause__)
+    seen: set[int] = set()
+    while id(error) not in seen:
+        for find in _finders():
+            if (found := find(error)) is not None:
+                return found
+        if isinstance(error, BaseExceptionGroup):
+            return _together([find_evidence(each) for each in error.exceptions])
+        if isinstance(error, LeewardError):
+            return _own(error)
+        seen.add(id(error))
+        if isinstance(error.__cause__, Exception):
+            error = error.__cause__
     return Evidence("maybe", _nothing_known(error))
 
 

@@ -8,6 +8,7 @@ python -m tests.integrations.lost_rows [--cases N] [--seed N]
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from argparse import ArgumentParser
 from collections import Counter
@@ -87,7 +88,7 @@ def fail(
     fault = random.choice(["none", "answer", "request", "refuse", "throttle"])
     calls = [run_alone, run_in_transaction, run_and_leave, run_many, run_async]
     if find_spec("sqlalchemy") is not None:
-        calls += [run_by_engine, run_by_engine_alone, run_by_session]
+        calls += [run_by_engine, run_by_engine_alone, run_by_session, run_in_parts]
     call = random.choice(calls)
     url = direct.rpartition(":")[0] + f":{proxy.port}/leeward?connect_timeout=2"
     faults: dict[str, Callable[[], AbstractContextManager[None]]] = {
@@ -192,7 +193,22 @@ def run_by_session(url: str, statement: str, fault: Fault) -> None:
         engine.dispose()
 
 
-def open_engine(url: str, **options: str) -> Any:
+def run_in_parts(url: str, statement: str, fault: Fault) -> None:
+    """Send rows by SQLAlchemy, each of which is a statement that commits; the last one is wrong."""
+    from sqlalchemy import BigInteger, column, insert, table
+
+    effects = table("effects", column("n", BigInteger))
+    number = int("".join(re.findall(r"\d+", statement)[:1]))
+    engine = open_engine(url, isolation_level="AUTOCOMMIT", insertmanyvalues_page_size=1)
+    try:
+        with engine.connect() as connection, fault():
+            rows: list[dict[str, object]] = [{"n": number}, {"n": 2**70}]
+            connection.execute(insert(effects).returning(effects.c.n), rows)
+    finally:
+        engine.dispose()
+
+
+def open_engine(url: str, **options: Any) -> Any:
     """Return an engine of SQLAlchemy for a database."""
     from sqlalchemy import create_engine
 

@@ -15,6 +15,7 @@ import pytest
 from leeward import AsyncClient, Client
 from leeward.app.answers import Problem
 from leeward.local import Local
+from leeward.testing import Fault, FaultyDriver
 from leeward_integrations import asgi, wsgi
 from leeward_integrations.idempotency_key import LARGEST_REQUEST
 
@@ -250,6 +251,29 @@ def test_a_large_request_is_refused(send: Send) -> None:
 
 
 QUESTION = {"x-leeward-settle": "1000", "x-leeward-call": "mark"}
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_a_table_that_is_away_refuses_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """The caller is told that nothing ran, and the operator what is wrong."""
+    RUNS.clear()
+    away = FaultyDriver(Local())
+    away.fail(Fault.REFUSE)
+
+    async def send_and_close() -> Answer:
+        async with AsyncClient(away) as client:
+            return await send_asgi(asgi.IdempotencyKeys(asgi_app, table="keys", client=client), "/")
+
+    if kind == "asgi":
+        answer = asyncio.run(send_and_close())
+    else:
+        with Client(away) as client:
+            answer = send_wsgi(wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client), "/")
+    assert (answer.status, answer.headers["retry-after"], RUNS) == (503, "1", [])
+    assert "keys_unavailable" in caplog.text
+    assert "'keys' on local could not be sent" in caplog.text
 
 
 def test_a_key_is_settled_on_request(send: Send) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
+import socket
+import ssl
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 import requests
+import trustme
 import urllib3
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.session import get_session  # type: ignore[import-untyped]
-from google.auth.transport.requests import Request
+from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2.credentials import Credentials
+from tenacity import AsyncRetrying, stop_after_attempt, wait_none
 
 from leeward import explain_ran, ran
 from tests.integrations.failing import REFUSE, Answer, Case, FailingServer, Step
@@ -28,6 +35,14 @@ DONE = Step("reset", runs=True)
 DONE_AND_ANSWERED = Step("answer", runs=True, answer=Answer(200))
 
 
+PAYMENTS = """
+class PaymentError(Exception): pass
+
+def give_up(kind, error):
+    raise {"PaymentError": PaymentError, "ConnectionError": ConnectionError}[kind] from error
+"""
+
+
 class AgainAdapter(requests.adapters.HTTPAdapter):
     """Sends a request again, as many do that people write."""
 
@@ -38,6 +53,21 @@ class AgainAdapter(requests.adapters.HTTPAdapter):
         except requests.ConnectionError:
             pass
         return super().send(*args, **options)
+
+
+class TellingAdapter(requests.adapters.HTTPAdapter):
+    """Sends a request again, and raises an exception of requests by itself."""
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        """Send it twice."""
+        error: Exception | None = None
+        for _ in range(2):
+            try:
+                return super().send(*args, **options)
+            except requests.ConnectionError as raised:
+                error = raised
+        assert error is not None
+        raise requests.ConnectionError(*error.args)
 
 
 class AgainSession(requests.Session):
@@ -57,6 +87,24 @@ def post_with_adapter(case: Case) -> None:
     with requests.Session() as session:
         session.mount("http://", AgainAdapter())
         post(case, session)
+
+
+def post_with_adapter_that_raises(case: Case) -> None:
+    """Post by a session with an adapter whose frames are the last ones."""
+    with requests.Session() as session:
+        session.mount("http://", TellingAdapter())
+        post(case, session)
+
+
+def post_in_group(case: Case) -> None:
+    """Post in a group of tasks, which is tried again whole."""
+
+    async def post_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(post, case))
+
+    again = AsyncRetrying(stop=stop_after_attempt(2), wait=wait_none(), reraise=True)
+    asyncio.run(again(post_all))
 
 
 def post_with_session(case: Case) -> None:
@@ -90,7 +138,15 @@ def post_with_retries(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", [post_with_adapter, post_with_session, post_and_clear, post_elsewhere]
+    "call",
+    [
+        post_with_adapter,
+        post_with_adapter_that_raises,
+        post_with_session,
+        post_and_clear,
+        post_elsewhere,
+        post_in_group,
+    ],
 )
 def test_the_last_of_several_requests_proves_nothing(
     server: FailingServer, call: Callable[[Case], None]
@@ -120,6 +176,102 @@ def test_a_hook_answers_for_its_own_request_alone(server: FailingServer) -> None
     assert ran(error) == "maybe", explain_ran(error)
 
 
+@pytest.mark.parametrize("kind", [LookupError, type("OwnError", (Exception,), {})])
+def test_a_hook_that_raises_its_own_error_proves_nothing_of_the_call(
+    server: FailingServer, kind: type[Exception]
+) -> None:
+    """The call was answered; what the hook sends after it finds nobody."""
+    away = server.open([REFUSE])
+
+    def tell(response: requests.Response, **_: Any) -> None:
+        response.close()
+        try:
+            post(away)
+        except requests.ConnectionError as error:
+            raise kind from error
+
+    with requests.Session() as session:
+        session.hooks["response"].append(tell)
+        case = server.open([DONE_AND_ANSWERED])
+        error = failure(lambda: post(case, session))
+    assert isinstance(error, kind)
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+def test_a_body_that_fails_proves_nothing_of_the_request_it_is_of(server: FailingServer) -> None:
+    """A part of it was received; a handshake for the next part is none of the request's."""
+    received: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while data := connection.recv(65536):
+                received.append(data)
+
+    def read_parts(port: int) -> Iterator[bytes]:
+        yield b"{}"
+        requests.post(f"https://127.0.0.1:{port}/", timeout=1)
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with FailingServer({"foreign": context}) as foreign:
+            parts = read_parts(foreign.open([DONE], "foreign").port)
+            error = failure(lambda: requests.post(url, data=parts, timeout=1))
+        thread.join()
+    assert received
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+def test_a_proxy_that_loses_the_answer_was_no_missing_connection(server: FailingServer) -> None:
+    """urllib3 says that it could not connect to the proxy, for it has closed the connection."""
+    case = server.open([DONE])
+    client = get_session().create_client(
+        "lambda",
+        region_name="x",
+        endpoint_url="http://lambda.example",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(
+            retries={"total_max_attempts": 1}, proxies={"http": f"http://127.0.0.1:{case.port}"}
+        ),
+    )
+    error = failure(client.list_functions)
+    client.close()
+    assert case.effects == 1
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+@pytest.mark.parametrize("refresh_token", [None, "r"])
+def test_a_token_that_fails_after_an_answer_proves_nothing(
+    server: FailingServer, refresh_token: str | None
+) -> None:
+    """google-auth asks for another token once a request was answered with 401."""
+    case = server.open([Step("answer", answer=Answer(401, runs=True))])
+    nowhere = f"http://127.0.0.1:{server.open([REFUSE]).port}"
+    token = Credentials(  # type: ignore[no-untyped-call]
+        "t", refresh_token=refresh_token, token_uri=nowhere, client_id="c", client_secret="s"
+    )
+    with AuthorizedSession(token) as session:  # type: ignore[no-untyped-call]
+        error = failure(lambda: post(case, session))
+    assert case.effects == 1
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+def test_a_cause_of_itself_has_an_answer() -> None:
+    """It does not go round for ever, and a long chain is no deep one."""
+    error = ValueError()
+    error.__cause__ = error
+    assert ran(error) == "maybe"
+    for _ in range(3_000):
+        cause, error = error, ValueError()
+        error.__cause__ = cause
+    assert ran(error) == "maybe"
+
+
 def test_a_lost_answer_is_no_missing_token(server: FailingServer) -> None:
     """google-auth raises the same class for the requests of its callers."""
     case = server.open([DONE])
@@ -130,13 +282,14 @@ def test_a_lost_answer_is_no_missing_token(server: FailingServer) -> None:
     assert case.effects == 1
 
 
+@pytest.mark.parametrize("kind", ["PaymentError", "ConnectionError"])
 def test_a_library_that_is_not_known_may_have_called_before(
-    server: FailingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FailingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Its exception has the cause of its last attempt."""
+    """Its exception, or one of Python that it raises, has the cause of its last attempt."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
-    (folder / "unknown_payments.py").write_text("class PaymentError(Exception): pass\n")
+    (folder / "unknown_payments.py").write_text(PAYMENTS)
     monkeypatch.syspath_prepend(str(folder))
     unknown_payments = import_module("unknown_payments")
 
@@ -144,7 +297,7 @@ def test_a_library_that_is_not_known_may_have_called_before(
         try:
             post(server.open([REFUSE]))
         except requests.ConnectionError as error:
-            raise unknown_payments.PaymentError from error
+            unknown_payments.give_up(kind, error)
 
     error = failure(pay)
     assert explain_ran(error).startswith("maybe: it is not known whether unknown_payments")

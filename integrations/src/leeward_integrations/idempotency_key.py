@@ -23,7 +23,10 @@ from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
 from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import DedupUnavailable
+from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of
+
+LOGGER: Final = "leeward.idempotency"
 
 KEY: Final = "idempotency-key"
 LARGEST: Final = 256 * 1024
@@ -235,6 +238,8 @@ def _kept_answer(kept: Mapping[str, Any]) -> Answer:
 def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
     if isinstance(error, DedupUnavailable):
+        # Why is for the log, and not for the caller.
+        log_event(LOGGER, "warning", "keys_unavailable", **failure_facts(error.__cause__ or error))
         error = Problem(
             "the table of idempotency keys cannot be reached; the request did not run",
             status=503,

@@ -177,9 +177,10 @@ def once(
 
     A repeat gets the first result: a retry of a library, a resumed run, a second process, a model
     that calls again because it got no answer. After a failure the probe is asked at once. A call
-    that stays in doubt is not repeated, and raises `NotCalledAgain`.
+    that stays in doubt is not repeated, and raises `NotCalledAgain`. Other arguments are those of
+    `leeward.app.idempotent`.
 
-    Args: those of `leeward.app.idempotent`, and
+    Args:
         table: an ``unsafe`` tool needs one.
         probe: it is asked for the `call_key`.
         effect: what a repeat would do. Tools that are ``read_only`` or ``idempotent`` just run.

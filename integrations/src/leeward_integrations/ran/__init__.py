@@ -52,7 +52,7 @@ def find_evidence(error: BaseException) -> Evidence | None:
         return found
     doubt = doubt_by_retries(error, _judge_alone)
     if found is None:
-        doubt = doubt or doubt_by_class(error, LIBRARIES)
+        doubt = doubt or doubt_by_class(error, LIBRARIES) or doubt_by_frames(error, LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found
 
 

@@ -55,7 +55,6 @@ BOTOCORE_SENT_BEFORE: Final = Evidence(
 BOTOCORE_NEVER_LEFT: Final = {
     "ConnectTimeoutError": "no connection could be made in time",
     "EndpointConnectionError": "no connection could be made",
-    "ProxyConnectionError": "the proxy made no connection",
     "ParamValidationError": "an argument is wrong",
     "NoCredentialsError": "there are no credentials",
     "PartialCredentialsError": "there are no credentials",
@@ -71,7 +70,7 @@ MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.colle
 """Modules of boto3 that send several requests in one call, such as `batch_writer`."""
 
 
-def judge_botocore(error: BaseException) -> Evidence | None:
+def judge_botocore(error: Any) -> Evidence | None:
     """Return what an exception of boto3 or botocore proves, by the tables of leeward-aws.
 
     A client of boto3 retries by itself, a POST too. `RetryAttempts` in an answer says how often,
@@ -80,7 +79,9 @@ def judge_botocore(error: BaseException) -> Evidence | None:
     if "ClientError" in kinds_of(error):
         return _of_aws_answer(error)
     why = why_by_class(BOTOCORE_NEVER_LEFT, error)
-    if why is None and is_of_handshake(error):
+    if "ProxyConnectionError" in kinds_of(error):  # of a lost answer, too, behind a proxy
+        why = http.why_nothing_left(error.kwargs.get("error"))
+    elif why is None and is_of_handshake(error):
         why = "TLS came to no connection"
     if why is None:
         return http.MAY_HAVE_LEFT
@@ -184,6 +185,8 @@ def azure_proves_all(frame: Frame) -> bool:
 def judge_google(error: BaseException) -> Evidence | None:
     """Return what an exception of google-api-core or google-auth proves."""
     kinds = kinds_of(error, "google.api_core.", "google.auth.")
+    if "GoogleAuthError" in kinds and _google_was_answered(error):
+        return Evidence("maybe", "google-auth had sent the request before, and got an answer")
     if "TransportError" in kinds:
         return None  # its cause is of the client that sent a request, which may be any
     if "GoogleAuthError" in kinds:
@@ -193,6 +196,16 @@ def judge_google(error: BaseException) -> Evidence | None:
     if "RetryError" in kinds:
         return None  # its cause is the last attempt's exception
     return Evidence("maybe", "it is not known what this exception proves")
+
+
+def _google_was_answered(error: BaseException) -> bool:
+    """Return whether a token failed to come after an answer that asked for another one.
+
+    It is not known, either, where the traceback is lost.
+    """
+    sending = frames_in(error, "google.auth.", "request", "urlopen")
+    was_answered = any(frame.values.get("response") is not None for frame in sending)
+    return was_answered or not frames_in(error, "google.")
 
 
 def _of_google_answer(error: Any) -> Evidence:

@@ -12,7 +12,14 @@ import sys
 from typing import Any, Final
 
 from leeward.evidence import Evidence
-from leeward_integrations.ran.frames import Frame, frames_in, kinds_of
+from leeward_integrations.ran.frames import (
+    Frame,
+    frames_in,
+    frames_of,
+    kinds_of,
+    library_of,
+    parts_of,
+)
 
 COMMITS_ITSELF: Final = re.compile(
     r"\b(abort|call|commit|concurrently|dblink|do|end|prepare\s+transaction|rollback|vacuum)\b",
@@ -114,9 +121,27 @@ def judge_sqlalchemy(error: BaseException) -> Evidence | None:
         connections = getattr(frame.values.get("self"), "_connections", None) or {}
         if len({id(connection) for connection, *_ in connections.values()}) > 1:
             return Evidence("maybe", "the session has several databases; one may have committed")
+    if _may_be_many(error) and _commits_each(error):
+        return Evidence("maybe", "several statements were sent, and an earlier one may hold")
     if "TimeoutError" in kinds_of(error):
         return Evidence("no", "no connection of the pool was free")
     return None
+
+
+def _may_be_many(error: BaseException) -> bool:
+    """Return whether a session has sent what it held, or the rows of an insert in parts."""
+    in_parts = frames_in(error, "", "_exec_insertmany_context")
+    return bool(in_parts or frames_in(error, "sqlalchemy.orm."))
+
+
+def _commits_each(error: BaseException) -> bool:
+    """Return whether the driver's connection commits each statement by itself."""
+    senders = (frame.values.get("self") for part in parts_of(error) for frame in frames_of(part))
+    return any(
+        getattr(getattr(sender, "connection", sender), "autocommit", None) is True
+        for sender in senders
+        if library_of(sender) == "psycopg"
+    )
 
 
 def judge_redis(error: BaseException) -> Evidence | None:

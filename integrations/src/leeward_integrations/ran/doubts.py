@@ -12,28 +12,44 @@ from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
 from leeward_integrations.ran.clouds import azure_proves_all
-from leeward_integrations.ran.frames import Frame, chain_of_causes, frames_of, library_of
+from leeward_integrations.ran.frames import Frame, frames_of, library_of, parts_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 """An attribute of a predicate that allows a retry only where it is proved that nothing ran."""
 
 _SENDS_ONCE: Final = frozenset(
     {
+        "OpenSSL",
+        "aiohappyeyeballs",
         "anyio",
         "boto3",
         "ddtrace",
+        "django",  # around what its models send
+        "eventlet",
+        "gevent",
+        "h11",
+        "h2",
+        "idna",
         "opentelemetry",
         "psycopg_binary",
         "psycopg_c",
+        "pytest_socket",
         "s3transfer",
         "sentry_sdk",
         "sniffio",
+        "socks",
+        "socksio",
         "tenacity",  # of which `doubt_by_retries` asks
         "trio",
+        "truststore",
+        "uvloop",
         "wrapt",
+        "yarl",
     }
 )
-"""Libraries between the functions of a client that pass a request on, and send none."""
+"""Libraries between the functions of a client, and under them, that send nothing themselves."""
+
+_PASS_ON: Final = _SENDS_ONCE | sys.stdlib_module_names
 
 _RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
 """Libraries whose exceptions are as good as their cause; see `doubt_by_retries`."""
@@ -52,20 +68,23 @@ def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
         error: of a client.
         clients: the first parts of the modules of clients.
     """
-    for each in chain_of_causes(error):
+    for each in parts_of(error):
         client, between = "", ""
         for frame in frames_of(each):
             library = frame.library
-            if library in clients and not frame.module.startswith("google.api_core.retry"):
+            is_client = library in clients or frame.module.startswith("django.db.")
+            if is_client and not frame.module.startswith("google.api_core.retry"):
                 if frame.is_cleared:
                     return f"the frames are cleared, and with them what {library} had sent before"
                 if library == "requests" and frame.function in _SEND_AGAIN:
                     return "requests had sent another request before, and got an answer"
                 if between:
-                    return f"{between} was called inside of {client}, and may have sent more"
+                    break
                 client = library
-            elif client and library not in _SENDS_ONCE | sys.stdlib_module_names:
-                between = frame.module
+            elif client and not library.startswith("leeward") and library not in _PASS_ON:
+                between = frame.module or "code without a module"
+        if between:
+            return f"{between} was called inside of {client}, and may have sent more"
     return ""
 
 
@@ -74,10 +93,13 @@ def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
 
     A library that is not known here may have called again before it gave up.
     """
-    library = library_of(error)
+    library, module = library_of(error), type(error).__module__
     if error.__cause__ is None or library in clients or library in _RAISES_AT_ONCE:
         return ""
-    file = getattr(sys.modules.get(type(error).__module__), "__file__", None) or ""
+    if library in sys.stdlib_module_names:  # an exception of Python: whose code has raised it?
+        module = next((frame.module for frame in reversed([*frames_of(error)])), "")
+        library = module.partition(".")[0]
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
     if not {"site-packages", "dist-packages"} & set(PurePath(file).parts):
         return ""
     return f"it is not known whether {library} had called before; if not, ask of the __cause__"

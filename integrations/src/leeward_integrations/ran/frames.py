@@ -75,27 +75,22 @@ def why_by_class(reasons: Mapping[str, str], error: object) -> str | None:
     return next((why for kind, why in reasons.items() if kind in kinds), None)
 
 
-def chain_of_causes(error: BaseException) -> Iterator[BaseException]:
-    """Return an exception and what it was raised from, without what was only handled by then."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__
-
-
 def parts_of(error: BaseException) -> Iterator[BaseException]:
     """Return an exception and those in it, which its library has made it of.
 
     What was only handled by then (`__context__`) is of another call, and proves nothing of this.
     """
-    yield error
-    named = getattr(error, "kwargs", None)  # of botocore
-    values = (*error.args, getattr(error, "reason", None), error.__cause__)
-    for each in (*values, *(named.values() if isinstance(named, dict) else ())):
-        if isinstance(each, BaseException):
-            yield from parts_of(each)
+    parts, seen = [error], set[int]()
+    while parts:
+        part = parts.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        named = getattr(part, "kwargs", None)  # of botocore
+        values = (*part.args, getattr(part, "reason", None), part.__cause__)
+        values += tuple(named.values()) if isinstance(named, dict) else ()
+        parts.extend(each for each in values if isinstance(each, BaseException))
 
 
 def is_of_handshake(error: BaseException) -> bool:

@@ -57,6 +57,8 @@ NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods of requests that aiohttp sends once more."""
 
+_HTTPX: Final = frozenset({"httpcore", "httpcore2", "httpx", "httpx2"})
+
 _SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
 """Functions of httpx that have an answer which came before, to a login or with a redirect."""
 
@@ -107,8 +109,7 @@ def judge_httpx(error: BaseException) -> Evidence | None:
     why = why_by_class(NEVER_LEFT["httpx"], error)
     if why is None:
         return MAY_HAVE_LEFT
-    frames = frames_in(error, "http")
-    if not frames:
+    if not any(frame.library in _HTTPX for frame in frames_of(error)):
         return _traceback_lost("httpx")
     sending = [frame.values for frame in frames_in(error, "", *_SENDING)]
     if any(values.get("history") or "response" in values for values in sending):
@@ -145,7 +146,7 @@ def judge_urllib3(error: BaseException) -> Evidence | None:
 
     `Retry` calls again inside of the client. What it saw before is in its history.
     """
-    why = _why_nothing_left(getattr(error, "reason", None) or error)
+    why = why_nothing_left(getattr(error, "reason", None) or error)
     if why is None:
         return MAY_HAVE_LEFT
     if not frames_in(error, "urllib3."):
@@ -160,7 +161,7 @@ def judge_urllib3(error: BaseException) -> Evidence | None:
     return Evidence("no", why)
 
 
-def _why_nothing_left(error: Any) -> str | None:
+def why_nothing_left(error: Any) -> str | None:
     """Return why no byte of a request left by urllib3; None if some may have."""
     if why := why_by_class(NEVER_LEFT["urllib3"], error):
         return why
@@ -170,7 +171,7 @@ def _why_nothing_left(error: Any) -> str | None:
             frame.function in ("_tunnel", "_prepare_proxy") for frame in frames_of(inner)
         ):
             return "the proxy made no connection"
-        return None if inner is None else _why_nothing_left(inner)
+        return None if inner is None else why_nothing_left(inner)
     if isinstance(error, BaseException) and is_of_handshake(error):
         return "TLS came to no connection"
     return None
@@ -178,7 +179,7 @@ def _why_nothing_left(error: Any) -> str | None:
 
 def _may_have_run(entry: Any) -> bool:
     """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
-    return entry.status is not None or _why_nothing_left(entry.error) is None
+    return entry.status is not None or why_nothing_left(entry.error) is None
 
 
 def judge_model(error: BaseException) -> Evidence | None:
