@@ -150,6 +150,7 @@ def test_what_nobody_can_tell_stays(desk: Desk, leeward: Leeward, now: float) ->
     text = leeward("unknown", "settle", "--all")
     assert "it has no probe" in " ".join(text.out.split())
     assert "0 settled, 4 still unknown." in text.err
+    assert text.code == 8
 
 
 def test_a_function_that_reads_its_key_in_the_payload_is_given_it(

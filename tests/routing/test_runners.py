@@ -40,19 +40,37 @@ class Silent(Scripted):
 
     def __init__(self, target: str) -> None:
         super().__init__(target)
-        self.over = threading.Event()
+        self.asked, self.over = threading.Event(), threading.Event()
         self.cancelled = False
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
+        self.asked.set()
         assert self.over.wait(PATIENCE)
         return super().perform(call, timeout)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        self.asked.set()
         try:
             await asyncio.sleep(PATIENCE)
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+        return super().perform(call, timeout)
+
+
+class Late(Awaited):
+    """A driver that answers once another one was asked, too."""
+
+    def __init__(self, target: str, other: Silent) -> None:
+        super().__init__(target)
+        self.other = other
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        assert self.other.asked.wait(PATIENCE)
+        return super().perform(call, timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        assert await asyncio.to_thread(self.other.asked.wait, PATIENCE)
         return super().perform(call, timeout)
 
 
@@ -104,6 +122,18 @@ def test_the_first_good_answer_ends_the_call(
     assert (result.outcome, result.target) == (Outcome.OK, "b")
     assert [attempt.target for attempt in result.attempts] == ["b"]
     assert a.cancelled is (run is on_a_loop)
+
+
+@both
+def test_the_first_target_may_answer_after_the_second_was_asked(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is still waited for: its answer is the call's while the second target is silent."""
+    second_after_a_pause(monkeypatch)
+    b = Silent("b")
+    result = run(FailoverDriver([Late("a", b), b], clock=FakeClock()))
+    b.over.set()
+    assert (result.outcome, result.target) == (Outcome.OK, "a")
 
 
 def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:

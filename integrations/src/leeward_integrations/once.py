@@ -177,8 +177,7 @@ def once(
 
     A repeat gets the first result: a retry of a library, a resumed run, a second process, a model
     that calls again because it got no answer. After a failure the probe is asked at once. A call
-    that stays in doubt is not repeated, and raises `NotCalledAgain`. Other arguments are those of
-    `leeward.app.idempotent`.
+    that stays in doubt is not repeated, and raises `NotCalledAgain`.
 
     Args:
         table: an ``unsafe`` tool needs one.
@@ -188,6 +187,10 @@ def once(
         lease: seconds within which the tool ends and what it has sent arrives. A process that has
             died, and a probe that finds nothing, hold a call for so long.
         keep: seconds for which a call is remembered; longer than a run may be resumed.
+        approval: as of `leeward.app.idempotent`.
+        name: as of `leeward.app.idempotent`.
+        client: as of `leeward.app.idempotent`.
+        clock: as of `leeward.app.idempotent`.
 
     Raises:
         ConfigError: an argument is wrong, or the function returns what no table keeps.
