@@ -209,6 +209,24 @@ def test_a_call_that_waits_is_decided_by_a_click(
     assert ("refund" in shop.done) is runs
 
 
+def test_who_decides_decides_what_was_seen(shop: Shop, visitor: Visitor) -> None:
+    """The question of another payload has come meanwhile: nobody has read that."""
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        shop.client.invoke("refund", {"id": "7"})
+    page = visitor.get("keys?table=keys&state=waiting")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    kept = shop.client.load_data("keys", "refund:7")
+    assert kept is not None
+    asks_more = {**kept.item, "approval": {"question": "Refund all orders?", "by": None}}
+    shop.client.store_data("keys", asks_more)
+    asked = visitor.click(record, "Approve the call")
+    done = visitor.click(asked, "Approve the call")
+    assert "has changed since you have looked at it" in done.page.text
+    now = shop.client.load_data("keys", "refund:7")
+    assert now is not None
+    assert now.item["state"] == "waiting"
+
+
 def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, visitor: Visitor) -> None:
     """Its picture has the state of each step; cancelled, it takes back what it did."""
     shop.client.start_workflow("order", {"id": "1"}, id="r-1")

@@ -344,10 +344,28 @@ def try_setup(name: str, loss: str, *, guarded: bool) -> tuple[int, str]:
     return len(bank.charges), said
 
 
+def charge_with_equal_ids() -> int:
+    """Return how often is charged where a model gives both calls of a message the same id."""
+    from langchain_core.messages import AIMessage
+    from langgraph.graph import MessagesState, StateGraph
+    from langgraph.prebuilt import ToolNode
+
+    from leeward_integrations.langgraph import place_call
+
+    bank = Bank()
+    call = {"name": "charge", "args": {"order": "17"}, "id": "1"}
+    with Client(Local(clock=bank.clock)) as client, agent_run("order-17"):
+        graph = StateGraph(MessagesState)
+        graph.add_node("tools", ToolNode([tool_of(bank, client)], wrap_tool_call=place_call))
+        graph.set_entry_point("tools")
+        graph.compile().invoke({"messages": [AIMessage("", tool_calls=[call, dict(call)])]})
+    return len(bank.charges)
+
+
 def main(names: list[str]) -> int:
     """Try each set-up, and return the exit status."""
     warnings.simplefilter("ignore")
-    wrong = 0
+    wrong = int(charge_with_equal_ids() != 2)
     for name in names or SETUPS:
         plain, _ = try_setup(name, "answer", guarded=False)
         guarded = [try_setup(name, loss, guarded=True) for loss in ("answer", "request")]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from leeward import Client
 from leeward.app.idempotency import Done, NotDone
@@ -21,7 +21,7 @@ from leeward.local import Local
 from leeward_integrations.mcp import effect_of_hints, once_tool
 from leeward_integrations.once import call_key, once
 
-ORDER: Final = {"order": "17"}
+ORDER: Final = "17"
 
 
 class Shop:
@@ -48,6 +48,8 @@ class Shop:
                 raise ConnectionError("the answer was lost")
             return "charged"
 
+        limit = import_module("pydantic").Field(max_length=5)
+        charge.__annotations__["order"] = Annotated[str, limit]
         if not guarded:
             server.tool(
                 annotations=import_module("mcp.types").ToolAnnotations(destructiveHint=True)
@@ -70,8 +72,10 @@ async def fastmcp_client(server: Any) -> AsyncIterator[Callable[..., Any]]:
     """Open a client of FastMCP."""
     async with import_module("fastmcp").Client(server) as client:
 
-        async def call(meta: Any) -> tuple[bool, str]:
-            done = await client.call_tool("charge", ORDER, raise_on_error=False, meta=meta)
+        async def call(meta: Any, order: str) -> tuple[bool, str]:
+            done = await client.call_tool(
+                "charge", {"order": order}, raise_on_error=False, meta=meta
+            )
             return done.is_error, done.content[0].text
 
         yield call
@@ -96,8 +100,8 @@ async def sdk_client(server: Any) -> AsyncIterator[Callable[..., Any]]:
         opened = memory.create_connected_server_and_client_session(server)
     async with opened as client:
 
-        async def call(meta: Any) -> tuple[bool, str]:
-            done = await client.call_tool("charge", ORDER, meta=meta)
+        async def call(meta: Any, order: str) -> tuple[bool, str]:
+            done = await client.call_tool("charge", {"order": order}, meta=meta)
             is_error = getattr(done, "isError", None) or getattr(done, "is_error", None)
             return bool(is_error), done.content[0].text
 
@@ -105,7 +109,13 @@ async def sdk_client(server: Any) -> AsyncIterator[Callable[..., Any]]:
 
 
 async def play(
-    library: str, metas: list[Any], *, guarded: bool, probed: bool = True, losses: int = 1
+    library: str,
+    metas: list[Any],
+    *,
+    guarded: bool,
+    probed: bool = True,
+    losses: int = 1,
+    order: str = ORDER,
 ) -> dict[str, Any]:
     """Call the tool once for each `_meta`; return the charges, and what was told."""
     shop = Shop(losses)
@@ -117,9 +127,9 @@ async def play(
         for part in metas:  # each is a session
             async with opened(server) as call:
                 for meta in part:
-                    told.append(await call(meta))
+                    told.append(await call(meta, order))
                     if library == "sdk" and told[-1][0]:  # this client tries again
-                        told.append(await call(meta))
+                        told.append(await call(meta, order))
     return {"charges": len(shop.charges), "told": told}
 
 
@@ -145,6 +155,7 @@ async def play_all() -> dict[str, Any]:
             f"{library}, two runs": await play(
                 library, [[place("r", 1), place("s", 1)]], guarded=True, losses=0
             ),
+            f"{library}, too long": await play(library, retried, guarded=True, order="1234567"),
         }
     kinds = import_module("mcp.types").ToolAnnotations
     ended["hints"] = [

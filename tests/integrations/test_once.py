@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leeward import AsyncClient, Client
+from leeward import AsyncClient, Client, ran
 from leeward.app.idempotency import CannotTell, Done, NotDone, effect
 from leeward.app.idempotency.record import Approval
 from leeward.cli.key_records import approve_by_hand, change_key, refuse_by_hand, scan_keys
@@ -238,6 +238,75 @@ def test_the_table_is_away(shop: Shop) -> None:
     assert len(shop.charged) == 1
 
 
+class ForgetfulClient(Client):
+    """A client that cannot write once that a call has its answer."""
+
+    has_failed = False
+
+    def store_data(self, table: str, item: Any, **options: Any) -> Any:
+        """Store an item."""
+        is_page = isinstance(item.get("result"), dict)
+        if is_page and item["result"]["answered"] and not self.has_failed:
+            self.has_failed = True
+            raise TargetUnavailable("away")
+        return super().store_data(table, item, **options)
+
+
+def test_the_table_is_away_when_the_call_has_ended(shop: Shop) -> None:
+    """Nobody is told that it did not run; whoever asks again gets its result."""
+    with ForgetfulClient(Local()) as client:
+        charge = shop.tool(client=client)
+        with tool_call(1, 0, run="order-17"):
+            error = refusal_of(lambda: charge("17"))
+        assert (error.reason, ran(error)) == ("running", "maybe")
+        assert len(shop.charged) == 1
+        for turn in (1, 2):
+            with tool_call(turn, 0, run="order-17"):
+                assert charge("17") == "charge " + shop.charged[-1]
+            assert len(shop.charged) == turn
+
+
+def test_who_was_told_to_ask_later_gets_the_same_call(shop: Shop) -> None:
+    """A client has hung up and calls again; meanwhile the first call ends, and nobody hears it."""
+    results: list[Any] = []
+
+    def call(turn: int) -> None:
+        with tool_call(turn, 0, run="order-17", as_text=turn != 2):
+            results.append(charge("17"))
+
+    def pay() -> str:
+        shop.charged.append(call_key())
+        if len(shop.charged) == 1:
+            with agent_run("order-17"):  # as another request: it has another context
+                results.append(refusal_of(lambda: call(2)).reason)
+        return f"charge {len(shop.charged)}"
+
+    shop.pay = pay  # type: ignore[method-assign]
+    charge = shop.tool()
+    for turn in (1, 3, 4):
+        call(turn)
+    assert results == ["running", "charge 1", "charge 1", "charge 2"]
+
+
+def test_a_default_is_the_same_argument_whoever_writes_it(shop: Shop) -> None:
+    """The model leaves it out at first, and writes it when it calls again; a person sees it."""
+    shop.knows = CannotTell()
+    shop.ends = [ConnectionError()]
+    asked: list[object] = []
+
+    def ask(order: str, note: object) -> bool:
+        asked.append(note)
+        return False
+
+    charge = shop.tool(approval=ask)
+    with agent_run("order-17"):
+        for given in ({"order": "17"}, {"order": "17", "note": None}):
+            with tool_call(names=given):
+                assert refusal_of(lambda given=given: charge(**given)).reason == "unknown"
+    assert len(shop.charged) == 1
+    assert set(asked) == {None}
+
+
 def test_a_declared_failure_is_an_answer(shop: Shop) -> None:
     """An equal call after it is a new one; the run begun again hears it again."""
     for turns in ((None, None), (1, 2)):
@@ -293,7 +362,8 @@ def test_announced_effects_and_those_of_other_tools(shop: Shop) -> None:
         raise TargetUnavailable("the second service is away")
 
     with agent_run("order-17"):
-        assert refusal_of(lambda: act("17")).reason == "unknown"
+        error = refusal_of(lambda: act("17"))
+    assert (error.reason, ran(error)) == ("unknown", "maybe")
     assert shop.charged == ["17"]
 
 
@@ -344,6 +414,19 @@ def test_declarations() -> None:
 
     with pytest.raises(ConfigError, match="returns a Thread, which no table keeps"):
         once(table="keys")(open_it)
+
+    def list_them(order: str) -> Iterator[str]:
+        yield order
+
+    with pytest.raises(ConfigError, match="list_them is a generator"):
+        once(table="keys")(list_them)
+
+    async def ask(order: str) -> bool:
+        return bool(order)
+
+    for approval in (ask, "yes"):
+        with pytest.raises(ConfigError, match="approval of .*look must be True"):
+            once(table="keys", approval=approval)(look)  # type: ignore[arg-type]
 
 
 MODULES = ["LangGraph RetryPolicy", "OpenAI Agents", "Pydantic AI"]

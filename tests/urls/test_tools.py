@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, ConfigError, FunctionError, InvalidRequest, OutcomeUnknown, Verdict
+from leeward import Client, ConfigError, FunctionError, InvalidRequest, OutcomeUnknown, Verdict, ran
 from leeward.adapter.wire import Response
 from leeward.config import Config, FunctionConfig
 from leeward.errors import Outcome
@@ -67,7 +67,7 @@ def result(message: Any, value: Any) -> Response:
     return Response(200, JSON, json.dumps(told).encode())
 
 
-def error(number: int) -> Callable[[Any], Response]:
+def error(number: object) -> Callable[[Any], Response]:
     """Answer with an error of JSON-RPC."""
 
     def answer(message: Any) -> Response:
@@ -148,6 +148,12 @@ def test_the_answer_is_one_of_the_events_of_a_stream() -> None:
         "no such tool, it says": (error(-32601), Outcome.APP_ERROR, FunctionError),
         "wrong arguments, it says": (error(-32602), Outcome.APP_ERROR, FunctionError),
         "an error of a gateway": (error(-32001), Outcome.AMBIGUOUS, OutcomeUnknown),
+        "an error without a number": (error({"a": ["secret"]}), Outcome.AMBIGUOUS, OutcomeUnknown),
+        "an error with a text": (error("secret"), Outcome.AMBIGUOUS, OutcomeUnknown),
+        "an answer that breaks off": (
+            says(200, b"not gzip", **EVENTS, **{"content-encoding": "gzip"}),
+            *(Outcome.AMBIGUOUS, OutcomeUnknown),
+        ),
         "busy": (says(503, b"busy"), Outcome.AMBIGUOUS, OutcomeUnknown),
         "no such session": (says(404, b"{}", **JSON), Outcome.AMBIGUOUS, OutcomeUnknown),
         "nothing": (says(202), Outcome.AMBIGUOUS, OutcomeUnknown),
@@ -172,6 +178,8 @@ def test_no_answer_to_a_call_proves_that_the_tool_did_not_run(
             client_of(stack, first, second).invoke("create_ticket", {})
         assert [each.outcome for each in caught.value.attempts] == [outcome]  # type: ignore[attr-defined]
         assert (len(first.calls), second.calls) == (1, [])
+        assert ran(caught.value) == "maybe", "a stream begins before the tool does"
+        assert "secret" not in str(caught.value)
 
 
 @each_row(
@@ -179,6 +187,10 @@ def test_no_answer_to_a_call_proves_that_the_tool_did_not_run(
     {
         "no session": ("initialize", Response(503, {}, b"busy")),
         "another service": ("initialize", Response(400, {}, b"what?")),
+        "a version that is no header": (
+            "initialize",
+            Response(200, JSON, b'{"id": 0, "result": {"protocolVersion": "1\\r\\nX: 1"}}'),
+        ),
         "a session that is not begun": ("notifications/initialized", Response(500)),
         "a session that cannot be asked": ("ping", Response(502, {}, b"")),
     },

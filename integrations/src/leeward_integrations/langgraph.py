@@ -35,12 +35,14 @@ def _position_in_graph(request: Any) -> Any:
     messages = request.state
     if not isinstance(messages, list):
         messages = messages.get("messages", ()) if isinstance(messages, dict) else messages.messages
-    calls = [getattr(message, "tool_calls", None) for message in messages]
-    ids = [call["id"] for call in next(filter(None, reversed(calls)), ())]
-    call_id, path = request.tool_call["id"], facts["langgraph_path"]
+    lists = [getattr(message, "tool_calls", None) for message in messages]
+    calls = next(filter(None, reversed(lists)), ())
+    index: Any = [at for at, call in enumerate(calls) if call["id"] == request.tool_call["id"]]
+    if len(index) != 1:  # some models give equal ids
+        index = [at for at, call in enumerate(calls) if call is request.tool_call]
     return tool_call(
         facts["langgraph_step"],
-        f"{facts['langgraph_node']}:{ids.index(call_id) if call_id in ids else path}",
+        f"{facts['langgraph_node']}:{index[0] if index else facts['langgraph_path']}",
         # Without a checkpointer steps begin anew with each call of the graph.
         run=known.get("thread_id") if known.get("__pregel_checkpointer") else None,
         within=facts["langgraph_checkpoint_ns"].rpartition("|")[0],

@@ -68,9 +68,8 @@ def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
         effect = effect_of(function)
         if effect is None:
             raise ConfigError(f"put @once directly before {function.__name__}, below @once_tool")
-        options.setdefault("annotations", hints(**_HINTS[effect]))
         tool = _add_place(function, context, failure) if effect is Effect.UNSAFE else function
-        server.tool(**options)(tool)
+        server.tool(**{"annotations": hints(**_HINTS[effect]), **options})(tool)
         return function
 
     return register
@@ -115,7 +114,7 @@ def _add_place(function: Any, context: Any, failure: Any) -> Any:
             return await function(**named)
 
     placed: Any = call_async if is_coroutine_function(function) else call
-    kinds = get_type_hints(function)
+    kinds = get_type_hints(function, include_extras=True)  # such as limits and descriptions
     own = signature(function)
     more = Parameter(_CONTEXT, Parameter.KEYWORD_ONLY, annotation=context)
     every = [one.replace(annotation=kinds.get(one.name, Any)) for one in own.parameters.values()]

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
 from functools import partial, wraps
-from inspect import signature
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from itertools import count
 from threading import Lock
 from typing import Any, Final, TypeVar, cast, get_type_hints
@@ -35,6 +35,7 @@ from leeward.app.idempotency.settings import (
     check_options,
 )
 from leeward.app.idempotency.settlement import PROBE_TIME
+from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.evidence import ran
@@ -200,8 +201,8 @@ def once(
     given: dict[str, Any] = {"table": table, "probe": probe, "failures": failures, "lease": lease}
     given |= {"keep": keep, "client": client, "clock": clock, "effects": "marked"}
     given["approval"] = approval
-    if not isinstance(approval, bool):
-        given["approval"] = lambda arguments: approval(**arguments)
+    if callable(approval) and not is_coroutine_function(approval):
+        given["approval"] = lambda arguments: approval(**cast("_Call", _CALL.get()).question)
     given |= {"key": None, "principal": None, "unreachable": "refuse", "unknown": "refuse"}
 
     def decorate(function: F) -> F:
@@ -220,7 +221,10 @@ class _Tool:
     def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
         self.settings = check_options(function, IdempotencyOptions(**given, scope="target"))
         self.function, self.signature = function, signature(function)
-        with suppress(NameError):  # of a class that only a type checker imports
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise ConfigError(f"{function.__name__} is a generator: it runs late; return a list")
+        # The class may be one that only a type checker imports, or no class at all.
+        with suppress(NameError, AttributeError, SyntaxError, TypeError):
             _check_result(function.__name__, get_type_hints(function).get("return"))
 
         def run(arguments: Mapping[str, Any], context: Context) -> Any:
@@ -260,6 +264,8 @@ class _Call:
     """A call of a tool.
 
     Attributes:
+        question: its arguments, for whoever approves it.
+        arguments: those by which it is compared.
         key: of its record; where its number is on a page, as soon as that was read.
         voids: of how many voids of its key it knows.
         error: what the function has raised.
@@ -271,11 +277,15 @@ class _Call:
             raise _no_run()
         bound = tool.signature.bind(*positional, **named)
         bound.apply_defaults()
-        given, names = bound.arguments, position.names
-        compared = names if names is not None and given.keys() >= {*names} else given
+        given, names, own = bound.arguments, position.names, tool.signature.parameters
+        if names is None or not given.keys() >= {*names}:
+            names = given
         self.tool, self.position, self.name = tool, position, tool.settings.function
         self.make = partial(tool.function, *positional, **named)
-        self.arguments = {argument: given[argument] for argument in compared}
+        # A default is the same argument, whether the model writes it or leaves it out.
+        default = {name for name, it in given.items() if _is_default(it, own[name].default)}
+        self.question = {name: it for name, it in given.items() if name in names or name in default}
+        self.arguments = {name: it for name, it in self.question.items() if name not in default}
         self._digest = digests.payload_digest(self.arguments)
         with _LOCK:  # calls of one message may be made on several threads
             free = (number for number in count() if self._key_of(number) not in position.busy)
@@ -289,6 +299,10 @@ class _Call:
         """Return the key of a call with these arguments; one that is too long by its digest."""
         key = f"{self.position.run}/{self.name}/{self._digest}/{number}"
         return key if len(key) <= LONGEST_KEY else digests.digest_of_text(key)
+
+    def _place(self) -> str:
+        """Return the place of the call in its run."""
+        return f"{self.position.turn}/{self.position.at}/{self._number}"
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
@@ -315,9 +329,7 @@ class _Call:
             if not is_answered:  # whoever makes the call again makes this one
                 self.position.busy.discard(self._taken)
             elif is_listed:
-                await self._change_page(
-                    lambda page: page.update(answered=[*{*page["answered"], number}])
-                )
+                await self._note_answer(number)
         return result
 
     async def _run_once(self) -> Any:
@@ -367,22 +379,40 @@ class _Call:
 
     async def _find_number(self) -> int:
         """Return the number that the page has for this place, or the first that is free."""
-        turn = f"{self.position.turn}/"
-        here = f"{turn}{self.position.at}/{self._number}"
+        turn, here = f"{self.position.turn}/", self._place()
 
         def choose(page: Any) -> None:
             places, answered = page["places"], page["answered"]
             beside = {of for at, of in places.items() if at.startswith(turn)}
             free = (number for number in count() if number not in {*answered, *beside})
-            places.setdefault(here, next(free))
+            number = places.setdefault(here, next(free))
+            page["last"][str(number)] = here
 
         page = await self._change_page(choose)
         return int(page["places"][here])
 
+    async def _note_answer(self, number: int) -> None:
+        """Note that the call with this number has its answer, unless a later place waits for it.
+
+        Raises:
+            NotCalledAgain: the table is away. Whoever asks again gets the answer then.
+        """
+        here = self._place()
+
+        def note(page: Any) -> None:
+            if page["last"].get(str(number), here) == here:
+                page["answered"] = [*{*page["answered"], number}]
+
+        try:
+            await self._change_page(note)
+        except DedupUnavailable as error:
+            raise self._refusal(Reason.RUNNING.value, 1.0) from error
+
     async def _change_page(self, change: Callable[[Any], None]) -> Any:
         """Change the page of the calls with these arguments, and return it.
 
-        It says which number the call at each place has, and which numbers have an answer.
+        It says which number the call at each place has, which place has asked for a number last,
+        and which numbers have an answer.
         """
         settings = self.tool.settings
         location = self.tool.locate(f"{self.position.run}/{self._digest}", "/calls")
@@ -400,7 +430,7 @@ _CALL: Final[ContextVar[_Call | None]] = ContextVar("call", default=None)
 def _save_page(change: Callable[[Any], None]) -> steps.Steps[Any]:
     """Change a page, whoever changes it meanwhile; there is none at first."""
     revision: str | None = None
-    page: Any = {"places": {}, "answered": []}
+    page: Any = {"places": {}, "last": {}, "answered": []}
     while True:
         change(page)
         record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=page)
@@ -415,6 +445,12 @@ def _save_page(change: Callable[[Any], None]) -> steps.Steps[Any]:
             return reply
         if isinstance(reply, LoadedRecord) and reply.record is not None:
             revision, page = reply.revision, reply.record.result
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Return whether an argument has its default; that of a field of pydantic is inside of it."""
+    default = getattr(default, "default", default)
+    return value is default or (type(value) is type(default) and value == default)
 
 
 def _check_result(tool: str, kind: Any) -> None:

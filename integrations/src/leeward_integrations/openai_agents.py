@@ -6,6 +6,7 @@ The SDK makes the ids of its runs anew, so a run needs a name: ``with agent_run(
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,9 @@ def once_tool(tool: FunctionTool) -> FunctionTool:
     """Return a tool whose function, that of `once`, tells the model what is not known."""
 
     async def invoke(context: ToolContext[Any], arguments: str) -> Any:
-        names = json.loads(arguments or "{}")
+        names = None
+        with suppress(ValueError):  # the SDK tells the model
+            names = json.loads(arguments or "{}")
         with tool_call(names=names, as_text=True):
             return await tool.on_invoke_tool(context, arguments)
 

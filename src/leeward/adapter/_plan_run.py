@@ -197,7 +197,7 @@ class PlanRun(View):
             if pending.effect:
                 self._status = answer.status
         elif pending.effect:
-            return result_of(answer)
+            return result_of(answer, proves=pending.proves)
         elif answer.phase is not Phase.REFUSED_HERE:
             self._failed_look_up = answer
         return None
@@ -288,7 +288,7 @@ _TOO_LATE: Final = Result[Any](
 )
 
 
-def result_of(failure: Failure) -> Result[Any]:
+def result_of(failure: Failure, *, proves: bool = True) -> Result[Any]:
     """Return what a request without a complete answer proves."""
     if failure.phase is Phase.REFUSED_HERE:
         outcome = Outcome.LOCAL
@@ -297,7 +297,7 @@ def result_of(failure: Failure) -> Result[Any]:
     reason = NO_NETWORK if failure.ours else failure.phase.value
     if failure.code == BULKHEAD:
         reason = NO_PLACE
-    ran = failure.status is not None and 200 <= failure.status < 300
+    ran = proves and failure.status is not None and 200 <= failure.status < 300
     return Result(
         outcome,
         code=failure.code,

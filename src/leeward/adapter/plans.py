@@ -82,10 +82,12 @@ class Send(NamedTuple):
     Attributes:
         request: as it goes over the wire.
         effect: whether it may change something.
+        proves: the status alone, of a success, says that it ran.
     """
 
     request: Request
     effect: bool = True
+    proves: bool = True
 
 
 class Learn(NamedTuple):

@@ -114,8 +114,9 @@ def change_key(
     table: str,
     named: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
+    seen: str | None = None,
 ) -> KeyRow:
-    """Write what `change` makes of a record, and return that.
+    """Write what `change` makes of a record, which is still `seen` if given, and return that.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
@@ -126,6 +127,9 @@ def change_key(
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
+    if seen not in (None, kept.revision):
+        why = f"the record {named} has changed since you have looked at it: look again"
+        raise InvalidRequest(why, field="record")
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
     done = kept.record and change(kept.record, now)
     if done is None:

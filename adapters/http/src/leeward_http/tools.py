@@ -4,9 +4,9 @@ https://modelcontextprotocol.io/specification/2025-11-25/basic/transports: each 
 the answer is JSON, or a stream of events with the answer in one of them. A session begins with
 `initialize`, and the server may end it: then it answers 404.
 
-An answer to `tools/call` proves nothing of whether the tool ran: a tool, and what stands before its
-server, can give any status and any error. So the session is opened before, and for an unsafe call
-asked whether it still lives: what fails there has not run.
+An answer to `tools/call` proves nothing of whether the tool ran: a tool, or a gateway, can give any
+status and any error. So the session is opened before, and for an unsafe call asked whether it still
+lives: what fails there has not run.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ KEY: Final = "leeward/key"
 """In ``_meta`` of a call: its idempotency key, the same on every attempt."""
 
 FUNCTIONS_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602, -32603})
-"""Errors of JSON-RPC (section 5.1 of its specification) that end a call for good. A tool may raise
-each of them, so none proves that it did not run. Any other may come from a gateway."""
+"""Errors of JSON-RPC (section 5.1 of its specification) that end a call for good. Any other may
+come from a gateway."""
 
 _JSON_RPC: Final = "2.0"
 _SESSION: Final = "mcp-session-id"
@@ -123,7 +123,8 @@ def call_tool(
     params = {"name": tool, "arguments": arguments or {}, "_meta": meta}
     headers = request_headers(call.idempotency_key, view.timeout, call.trace)
     server = Server(platform, address, session)
-    response: Response = yield Send(server.request("tools/call", id, params, headers))
+    # A stream begins, with its status, before the tool does.
+    response: Response = yield Send(server.request("tools/call", id, params, headers), proves=False)
     if response.status == 404 and session.id:
         yield Learn(name, None)
     return _result_of(platform, response, session, view, id)
@@ -143,6 +144,8 @@ def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Resul
     if isinstance(response, Failure) or not isinstance(version, str):
         return _read_refusal(server.platform, response, view)
     session = Session(response.headers.get(_SESSION, ""), version)
+    if not all(text.isascii() and text.isprintable() for text in session):
+        return _read_refusal(server.platform, response, view)
     begun = server._replace(session=session).request("notifications/initialized", None)
     response = yield Send(begun, effect=False)
     if isinstance(response, Failure) or not 200 <= response.status < 300:
@@ -185,6 +188,8 @@ def _result_of(
     error, result = answer.get("error"), answer.get("result")
     if isinstance(error, dict):
         number = error.get("code")
+        if type(number) is not int or number.bit_length() > 32:
+            number = None
         fault = FunctionFault("JsonRpcError", _text(error.get("message")))
         meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS
         return Result(meaning.outcome, code=f"jsonrpc.{number}", request_id=request_id, fault=fault)

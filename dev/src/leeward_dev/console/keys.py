@@ -254,7 +254,8 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     is_run = row.record.approval is None or is_open(row.record, now)
     words = "Find out first what its run has done. Then say so:" if is_run else "Decide:"
     question = element("p", words)
-    return form(visit, here, question, element("div", buttons, class_="actions"))
+    actions = element("div", buttons, class_="actions")
+    return form(visit, here, question, actions, seen=row.revision)
 
 
 def act(visit: Visit) -> Notice | Page:
@@ -274,6 +275,6 @@ def act(visit: Visit) -> Notice | Page:
             return decide(kept, DECIDER)
         return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
 
-    row = change_key(visit.sources.client, named, record, change)
+    row = change_key(visit.sources.client, named, record, change, visit.field("seen"))
     state = _state(row)
     return Notice(f"The record is {state} now. {end.value}", back)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from leeward.errors import LeewardError
 from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google, judge_grpc
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
@@ -47,6 +48,9 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
 
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
+    said = None if isinstance(error, LeewardError) else getattr(error, "ran", None)
+    if said in ("no", "maybe", "yes"):  # a `Problem` says it of itself
+        return Evidence(said, "it says so itself")
     found = _judge_alone(error)
     if found is not None and found.ran != "no":
         return found

@@ -331,7 +331,6 @@ def _render_record(data: JsonObject, printers: Printers) -> None:
 def _render_settled(data: JsonObject, printers: Printers) -> None:
     key = data["key"]
     pairs = [("record", key["record"]), ("state", key["state"]), ("id", key["id"])]
-    if key["voids"]:
-        pairs.append(("voids", str(key["voids"])))
+    pairs += [(name, str(key[name])) for name in ("voids", "question") if key[name]]
     printers.out.pairs(pairs)
     printers.err.text(data["next"])
