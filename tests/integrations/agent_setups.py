@@ -99,7 +99,7 @@ def with_stamina(tool: Callable[[str], str], *, guarded: bool) -> str:
 
 def with_langgraph(tool: Callable[[str], str], *, guarded: bool) -> str:
     """Retry by the policy of a node."""
-    from langgraph.types import RetryPolicy  # type: ignore[import-not-found]
+    from langgraph.types import RetryPolicy
 
     policy = RetryPolicy(initial_interval=0.0, jitter=False, retry_on=Exception)
     return last_text(graph_of(tool, guarded, retry_policy=policy).invoke(ASKED, THREAD))
@@ -116,9 +116,9 @@ def with_checkpoint(tool: Callable[[str], str], *, guarded: bool) -> str:
 
 def with_langchain(tool: Callable[[str], str], *, guarded: bool) -> str:
     """Retry by LangChain's middleware, on either side of leeward's."""
-    from langchain.agents import create_agent  # type: ignore[import-not-found]
-    from langchain.agents.middleware import ToolRetryMiddleware  # type: ignore[import-not-found]
-    from langgraph.checkpoint.memory import InMemorySaver  # type: ignore[import-not-found]
+    from langchain.agents import create_agent
+    from langchain.agents.middleware import ToolRetryMiddleware
+    from langgraph.checkpoint.memory import InMemorySaver
 
     from leeward_integrations.langchain import OnceCalls
 
@@ -130,7 +130,7 @@ def with_langchain(tool: Callable[[str], str], *, guarded: bool) -> str:
 
 def with_dbos(tool: Callable[[str], str], *, guarded: bool) -> str:
     """Retry by a step of DBOS."""
-    from dbos import DBOS  # type: ignore[import-not-found]
+    from dbos import DBOS
 
     folder = tempfile.mkdtemp()
     url = f"sqlite:///{Path(folder) / 'dbos.sqlite'}"
@@ -160,8 +160,8 @@ def with_temporal(tool: Callable[[str], str], *, guarded: bool) -> str:
     """
     from dataclasses import replace
 
-    from temporalio import activity  # type: ignore[import-not-found]
-    from temporalio.testing import ActivityEnvironment  # type: ignore[import-not-found]
+    from temporalio import activity
+    from temporalio.testing import ActivityEnvironment
 
     @activity.defn  # type: ignore[untyped-decorator]
     def pay(order: str) -> str:
@@ -181,7 +181,7 @@ def with_temporal(tool: Callable[[str], str], *, guarded: bool) -> str:
 
 def with_openai(tool: Callable[[str], str], *, guarded: bool) -> str:
     """Let the model try again, as the SDK's default text asks it to."""
-    from agents import Agent, RunConfig, Runner, function_tool  # type: ignore[import-not-found]
+    from agents import Agent, RunConfig, Runner, function_tool
 
     from leeward_integrations.openai_agents import once_tool
 
@@ -194,13 +194,13 @@ def with_openai(tool: Callable[[str], str], *, guarded: bool) -> str:
 
 def with_pydantic(tool: Callable[[str], str], *, guarded: bool) -> str:
     """Let the model try again, as the tool asks it to."""
-    from pydantic_ai import Agent, ModelRetry  # type: ignore[import-not-found]
-    from pydantic_ai.messages import (  # type: ignore[import-not-found]
+    from pydantic_ai import Agent, ModelRetry
+    from pydantic_ai.messages import (
         ModelResponse,
         TextPart,
         ToolCallPart,
     )
-    from pydantic_ai.models.function import FunctionModel  # type: ignore[import-not-found]
+    from pydantic_ai.models.function import FunctionModel
 
     from leeward_integrations.pydantic_ai import OnceCalls
 
@@ -246,9 +246,9 @@ def last_text(state: Any) -> str:
 
 def chat_model(answer: Callable[[list[Any]], Any] | None = None) -> Any:
     """Return a model of LangChain; by default it calls a tool until its text names no failure."""
-    from langchain_core.language_models import BaseChatModel  # type: ignore[import-not-found]
-    from langchain_core.messages import AIMessage  # type: ignore[import-not-found]
-    from langchain_core.outputs import ChatGeneration, ChatResult  # type: ignore[import-not-found]
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+    from langchain_core.outputs import ChatGeneration, ChatResult
 
     def call_until_done(messages: list[Any]) -> Any:
         last = messages[-1]
@@ -275,8 +275,8 @@ def chat_model(answer: Callable[[list[Any]], Any] | None = None) -> Any:
 def graph_of(tool: Callable[[str], str], guarded: bool, **settings: Any) -> Any:
     """Return a graph of a model and its tool."""
     from langgraph.checkpoint.memory import InMemorySaver
-    from langgraph.graph import MessagesState, StateGraph  # type: ignore[import-not-found]
-    from langgraph.prebuilt import ToolNode, tools_condition  # type: ignore[import-not-found]
+    from langgraph.graph import MessagesState, StateGraph
+    from langgraph.prebuilt import ToolNode, tools_condition
 
     from leeward_integrations.langgraph import place_call
 

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import requests
-from celery import Celery  # type: ignore[import-not-found]
+from celery import Celery
 
 from leeward_integrations.celery import retry_if_did_not_run
 from tests.integrations.failing import REFUSE, Case, FailingServer, Step

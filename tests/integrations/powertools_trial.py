@@ -9,11 +9,11 @@ import sys
 import warnings
 from typing import Any
 
-from aws_lambda_powertools.utilities.idempotency import (  # type: ignore[import-not-found]
+from aws_lambda_powertools.utilities.idempotency import (
     IdempotencyConfig,
     idempotent_function,
 )
-from aws_lambda_powertools.utilities.idempotency.exceptions import (  # type: ignore[import-not-found]
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyAlreadyInProgressError,
     IdempotencyValidationError,
 )

@@ -160,10 +160,10 @@ def run_tenacity(world: World, tool: Tool) -> None:
 
 def run_langchain(world: World, tool: Tool) -> None:
     """Run or resume an agent of LangChain, on its checkpoints in SQLite."""
-    from langchain.agents import create_agent  # type: ignore[import-not-found]
-    from langchain.agents.middleware import ToolRetryMiddleware  # type: ignore[import-not-found]
-    from langchain_core.messages import AIMessage  # type: ignore[import-not-found]
-    from langgraph.checkpoint.sqlite import SqliteSaver  # type: ignore[import-not-found]
+    from langchain.agents import create_agent
+    from langchain.agents.middleware import ToolRetryMiddleware
+    from langchain_core.messages import AIMessage
+    from langgraph.checkpoint.sqlite import SqliteSaver
 
     from leeward_integrations.langchain import OnceCalls
 
@@ -207,7 +207,7 @@ def run_langchain(world: World, tool: Tool) -> None:
 
 def run_openai(world: World, tool: Tool) -> None:
     """Run an agent of OpenAI's SDK, anew each time."""
-    from agents import Agent, RunConfig, Runner, function_tool  # type: ignore[import-not-found]
+    from agents import Agent, RunConfig, Runner, function_tool
 
     from leeward_integrations.openai_agents import once_tool
 
@@ -238,13 +238,13 @@ def run_openai(world: World, tool: Tool) -> None:
 
 def run_pydantic(world: World, tool: Tool) -> None:
     """Run an agent of Pydantic AI, anew each time."""
-    from pydantic_ai import Agent, ModelRetry  # type: ignore[import-not-found]
-    from pydantic_ai.messages import (  # type: ignore[import-not-found]
+    from pydantic_ai import Agent, ModelRetry
+    from pydantic_ai.messages import (
         ModelResponse,
         TextPart,
         ToolCallPart,
     )
-    from pydantic_ai.models.function import FunctionModel  # type: ignore[import-not-found]
+    from pydantic_ai.models.function import FunctionModel
 
     from leeward_integrations.pydantic_ai import OnceCalls
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -17,21 +18,17 @@ from typing import Any, Final, NamedTuple
 from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, idempotent
+from leeward.app.idempotency.settings import LONGEST_KEY, unquote
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
+from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import DedupUnavailable
 from leeward.logs import failure_facts, log_event
+from leeward_integrations.coroutines import value_of
 
 LOGGER: Final = "leeward.idempotency"
 
 KEY: Final = "idempotency-key"
-SETTLE: Final = "x-leeward-settle"
-VOIDS: Final = "x-leeward-voids"
-CALL: Final = "x-leeward-call"
-MARK: Final = "x-leeward"
-"""Headers of docs/settle.md and docs/other-frameworks.md."""
-
-LONGEST_KEY: Final = 255
 LARGEST: Final = 256 * 1024
 """Bytes of an answer that is kept. DynamoDB holds 400 KB in an item, and base64 adds a third."""
 LARGEST_REQUEST: Final = 8 * 1024 * 1024
@@ -47,17 +44,47 @@ Principal = Callable[[Mapping[str, Any]], str | None]
 
 
 class Answer(NamedTuple):
-    """An answer as it was given first.
-
-    Attributes:
-        status: of HTTP.
-        headers: names and values.
-        body: of it; None for one that was too large to be kept.
-    """
+    """An answer as it was given first. `body` is None for one that was too large to be kept."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes | None
+
+    def record(self) -> dict[str, Any]:
+        """Return what the record keeps of it."""
+        headers = [
+            [name, text] for name, text in self.headers if name.lower() not in _OF_ONE_ANSWER
+        ]
+        body = None if self.body is None else b64encode(self.body).decode()
+        return {"status": self.status, "headers": headers, "body": body}
+
+    def headers_with_length(self) -> list[tuple[str, str]]:
+        """Return the headers to send: one without content has no length (RFC 9110, 8.6)."""
+        if self.status < 200 or self.status == HTTPStatus.NO_CONTENT:
+            return self.headers
+        return [*self.headers, ("content-length", str(len(self.body or b"")))]
+
+
+class Exchange:
+    """A request, and what the app answers; `asgi` and `wsgi` have one each.
+
+    Attributes:
+        read: returns or awaits the body; None if the caller has gone. Raises a `Problem`.
+        run: runs the app, and returns or awaits its answer. Raises what the app raised.
+        answer: of this run, whole; None if it has not run, or its record is what counts.
+        error: that the app raised.
+        is_passed_on: the answer is on its way to the caller, and no longer kept.
+    """
+
+    read: Callable[[], Any]
+    run: Callable[[], Any]
+    answer: Answer | None = None
+    error: Exception | None = None
+    is_passed_on = False
+
+
+EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
+"""What runs in this task or thread: its record is of the call alone."""
 
 
 class IdempotentApp:
@@ -100,8 +127,8 @@ class IdempotentApp:
         self._principal = principal
         self._required, self._methods = required, methods
         self._lease, self._largest = lease, largest
-        kept: dict[str, Any] = {"table": table, "name": name, "lease": lease, "keep": keep}
-        guard = idempotent(**kept, principal=None, client=client, probe=probe)
+        records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
+        guard = idempotent(**records, principal=None, lease=lease, probe=probe)
         self._answer = guard(type(self).run_once)
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -109,6 +136,35 @@ class IdempotentApp:
     def _is_guarded(self, method: str, headers: Mapping[str, str]) -> bool:
         """Return whether a request has a key, or has to have one, or asks what became of one."""
         return SETTLE in headers or (method in self._methods and (self._required or KEY in headers))
+
+    async def _answer_to(
+        self, exchange: Exchange, call: Mapping[str, str], headers: Mapping[str, str], scope: Any
+    ) -> Answer | None:
+        """Return what is to be sent; None if it was passed on, or nobody waits any more.
+
+        A repeat has to have the same `call` and body. `scope` is for the `principal`.
+
+        Raises:
+            Exception: that the app raised, which its server answers.
+        """
+        try:
+            context = self._context_of(headers, scope)
+            if (body := await value_of(exchange.read())) is None:
+                return None
+            if SETTLE in headers:
+                document = await value_of(self._settle(_age_of(body), None, context))
+                return _settled_answer(document, headers)
+            token = EXCHANGE.set(exchange)
+            try:
+                payload = {**call, "body": sha256(body).hexdigest()}
+                kept = await value_of(self._answer(payload, context))
+            finally:
+                EXCHANGE.reset(token)
+            return None if exchange.is_passed_on else exchange.answer or _kept_answer(kept)
+        except (Problem, DedupUnavailable) as error:
+            if exchange.error is error:
+                raise
+            return _refusal_of(error)
 
     def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
         """Return the context of a request, for its record: a key is of one owner.
@@ -122,9 +178,8 @@ class IdempotentApp:
         owner = None if self._principal is None else self._principal(scope)
         if owner is not None or key.startswith("["):
             key = json.dumps([owner, key])
-        voids = headers.get(VOIDS, "")
-        known = int(voids) if voids.isascii() and voids.isdigit() and len(voids) < 10 else 0
-        return Context("request", key, None, clock.monotonic() + self._lease, clock, voids=known)
+        until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
+        return Context("request", key, None, until, clock, voids=voids)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
@@ -141,9 +196,7 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    key = headers[KEY].strip()
-    if len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    key = unquote(headers[KEY].strip())
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(
             f"the header Idempotency-Key has to be 1 to {LONGEST_KEY} printable characters of "
@@ -154,28 +207,17 @@ def key_of(headers: Mapping[str, str]) -> str:
     return key
 
 
-def too_large() -> Problem:
-    """Return what a request gets that is too large to be compared."""
-    return Problem(
-        f"a request with an Idempotency-Key may have {LARGEST_REQUEST} bytes; it did not run",
-        status=413,
-        reason="payload_too_large",
-    )
+def check_size(size: int) -> None:
+    """Raise a `Problem` for a request that is too large to be compared."""
+    if size > LARGEST_REQUEST:
+        raise Problem(
+            f"a request with an Idempotency-Key may have {LARGEST_REQUEST} bytes; it did not run",
+            status=413,
+            reason="payload_too_large",
+        )
 
 
-def call_of(method: str, path: str, query: str, body: bytes) -> dict[str, str]:
-    """Return what a repeat has to have in common with the first request."""
-    return {"method": method, "path": path, "query": query, "body": sha256(body).hexdigest()}
-
-
-def keepable(answer: Answer) -> dict[str, Any]:
-    """Return an answer as the record keeps it."""
-    headers = [[name, text] for name, text in answer.headers if name.lower() not in _OF_ONE_ANSWER]
-    body = None if answer.body is None else b64encode(answer.body).decode()
-    return {"status": answer.status, "headers": headers, "body": body}
-
-
-def kept_answer(kept: Mapping[str, Any]) -> Answer:
+def _kept_answer(kept: Mapping[str, Any]) -> Answer:
     """Return the answer of a record.
 
     Raises:
@@ -193,39 +235,26 @@ def kept_answer(kept: Mapping[str, Any]) -> Answer:
     return Answer(kept["status"], headers, b64decode(kept["body"]))
 
 
-def headers_with_length(answer: Answer) -> list[tuple[str, str]]:
-    """Return the headers to send: one without content has no length (RFC 9110, 8.6)."""
-    if answer.status < 200 or answer.status == HTTPStatus.NO_CONTENT:
-        return answer.headers
-    return [*answer.headers, ("content-length", str(len(answer.body or b"")))]
-
-
-def refusal_of(error: Problem | DedupUnavailable) -> Answer:
+def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     """Return the answer to a request that did not run (RFC 9457)."""
-    problem = error if isinstance(error, Problem) else _unavailable(error)
-    document: dict[str, Any] = {"title": problem.message, "status": problem.status}
-    if problem.reason:
-        document["reason"] = problem.reason
-    if problem.ran:
-        document["ran"] = problem.ran
+    if isinstance(error, DedupUnavailable):
+        # Why is for the log, and not for the caller.
+        log_event(LOGGER, "warning", "keys_unavailable", **failure_facts(error.__cause__ or error))
+        error = Problem(
+            "the table of idempotency keys cannot be reached; the request did not run",
+            status=503,
+            reason="keys_unavailable",
+            retry_after=error.retry_after or 1,
+        )
+    facts = {"status": error.status, "reason": error.reason, "ran": error.ran}
+    document = {"title": error.message} | {name: fact for name, fact in facts.items() if fact}
     headers = [("content-type", "application/problem+json")]
-    if problem.retry_after is not None:
-        headers.append(("retry-after", str(max(1, round(problem.retry_after)))))
-    return Answer(problem.status, headers, json.dumps(document).encode())
+    if error.retry_after is not None:
+        headers.append(("retry-after", str(max(1, round(error.retry_after)))))
+    return Answer(error.status, headers, json.dumps(document).encode())
 
 
-def _unavailable(error: DedupUnavailable) -> Problem:
-    """Return what a request gets whose table is away; log why, which its caller is not told."""
-    log_event(LOGGER, "warning", "keys_unavailable", **failure_facts(error.__cause__ or error))
-    return Problem(
-        "the table of idempotency keys cannot be reached; the request did not run",
-        status=503,
-        reason="keys_unavailable",
-        retry_after=error.retry_after or 1,
-    )
-
-
-def age_of(question: bytes) -> float | None:
+def _age_of(question: bytes) -> float | None:
     """Return how many seconds ago the call was made that a question is about; None if not said."""
     try:
         age = json.loads(question)["age"]
@@ -234,14 +263,13 @@ def age_of(question: bytes) -> float | None:
     return float(age) if type(age) in (int, float) and 0 <= age < 1e9 else None
 
 
-def settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+def _settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
     told = {**document, "key": key_of(headers)}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
         told["result"] = _value_of(result)
-    mark = headers.get(CALL, "1")
-    body = json.dumps(told).encode()
-    return Answer(200, [("content-type", "application/json"), (MARK, mark)], body)
+    marks = [("content-type", "application/json"), (MARK, sent_in(headers).mark)]
+    return Answer(200, marks, json.dumps(told).encode())
 
 
 def _value_of(kept: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from langchain.agents.middleware import AgentMiddleware  # type: ignore[import-not-found]
+from langchain.agents.middleware import AgentMiddleware
 
 from leeward_integrations.langgraph import place_call, place_call_async
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from langgraph.errors import GraphBubbleUp  # type: ignore[import-not-found]
+from langgraph.errors import GraphBubbleUp
 
 from leeward_integrations.once import tool_call
 

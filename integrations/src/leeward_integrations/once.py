@@ -9,7 +9,7 @@ and index a call is made, and a page, one more record in the table, keeps its nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
@@ -42,6 +42,7 @@ from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName
+from leeward_integrations.coroutines import finish
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -227,7 +228,7 @@ class _Tool:
             _check_result(function.__name__, get_type_hints(function).get("return"))
 
         def run(arguments: Mapping[str, Any], context: Context) -> Any:
-            return _finish(cast("_Call", _CALL.get()).run())
+            return finish(cast("_Call", _CALL.get()).run())
 
         async def run_async(arguments: Mapping[str, Any], context: Context) -> Any:
             return await cast("_Call", _CALL.get()).run()
@@ -240,7 +241,7 @@ class _Tool:
 
         @wraps(self.function)
         def call(*positional: Any, **named: Any) -> Any:
-            return _finish(_Call(self, positional, named).answer())
+            return finish(_Call(self, positional, named).answer())
 
         @wraps(self.function)
         async def call_async(*positional: Any, **named: Any) -> Any:
@@ -460,12 +461,3 @@ def _check_result(tool: str, kind: Any) -> None:
             f"{tool} returns a {kind.__name__}, which no table keeps for a repeat. Return JSON, a "
             "dataclass or a model"
         )
-
-
-def _finish(work: Coroutine[Any, Any, Any]) -> Any:
-    """Return the result of a coroutine that waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("it waits")

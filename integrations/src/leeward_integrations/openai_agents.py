@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from agents import FunctionTool  # type: ignore[import-not-found]
-from agents.tool_context import ToolContext  # type: ignore[import-not-found]
+from agents import FunctionTool
+from agents.tool_context import ToolContext
 
 from leeward_integrations.once import tool_call
 

@@ -14,20 +14,15 @@ does that of a run that was killed. `leeward keys` lists and settles such record
 from __future__ import annotations
 
 import json
-from threading import Lock
 from typing import Any, Final
 
-from aws_lambda_powertools.utilities.idempotency.exceptions import (  # type: ignore[import-not-found]
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemAlreadyExistsError,
     IdempotencyItemNotFoundError,
     IdempotencyValidationError,
 )
-from aws_lambda_powertools.utilities.idempotency.persistence.base import (  # type: ignore[import-not-found]
-    BasePersistenceLayer,
-)
-from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import (  # type: ignore[import-not-found]
-    DataRecord,
-)
+from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from leeward.app.context import Context
 from leeward.app.idempotency import KeyReused, RepeatRefused
@@ -69,29 +64,15 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
     ) -> None:
         super().__init__()
         options = IdempotencyOptions(
-            table=table,
-            key=None,
-            principal=None,
-            lease=None,
-            keep=keep,
-            failures=None,
-            unreachable="refuse",
-            effects="anywhere",
-            unknown="refuse",
-            scope="target",
-            name="powertools",
-            client=client,
-            clock=None,
-            probe=probe,
+            table, principal=None, keep=keep, name="powertools", client=client, probe=probe
         )
         self._settings = check_options(_run, options)
         self._runs: dict[str, tuple[IdempotentCall, IdempotentRun]] = {}
-        self._lock = Lock()
 
     def delete_record(self, data: dict[str, Any], exception: Exception) -> None:
         """Record a failure: the key is free only if it is proved that nothing ran."""
         key = self._get_hashed_idempotency_key(data=data)
-        if key is None or (begun := self._take(key)) is None:
+        if key is None or (begun := self._runs.pop(key, None)) is None:
             return
         call, run = begun
         if run.held is not None and ran(exception) == "no":
@@ -127,12 +108,10 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
             )
             raise IdempotencyItemAlreadyExistsError(old_data_record=done)
         run.start()
-        with self._lock:
-            self._runs[key] = call, run
+        self._runs[key] = call, run
 
     def _update_record(self, data_record: DataRecord) -> None:
-        begun = self._take(data_record.idempotency_key)
-        if begun is None:
+        if (begun := self._runs.pop(data_record.idempotency_key, None)) is None:
             return
         call, run = begun
         result = json.loads(data_record.response_data)
@@ -145,10 +124,6 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
 
     def _delete_record(self, data_record: DataRecord) -> None:
         """Do nothing: `delete_record` knows the exception, and has done it."""
-
-    def _take(self, key: str) -> tuple[IdempotentCall, IdempotentRun] | None:
-        with self._lock:
-            return self._runs.pop(key, None)
 
 
 def _run(payload: str) -> str:

@@ -10,12 +10,8 @@ from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
-from pydantic_ai import (  # type: ignore[import-not-found]
-    ApprovalRequired,
-    CallDeferred,
-    RunContext,
-)
-from pydantic_ai.capabilities import AbstractCapability  # type: ignore[import-not-found]
+from pydantic_ai import ApprovalRequired, CallDeferred, RunContext
+from pydantic_ai.capabilities import AbstractCapability
 
 from leeward_integrations.once import agent_run, tool_call
 

@@ -10,27 +10,20 @@ A repeat gets the first answer, and the app does not run again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from contextvars import ContextVar
 from http.client import responses
 from io import BytesIO
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from leeward.app.answers import Problem
 from leeward.app.context import Context
-from leeward.errors import DedupUnavailable
+from leeward_integrations.coroutines import finish
 from leeward_integrations.idempotency_key import (
+    EXCHANGE,
     LARGEST_REQUEST,
-    SETTLE,
     Answer,
+    Exchange,
     IdempotentApp,
-    age_of,
-    call_of,
-    headers_with_length,
-    keepable,
-    kept_answer,
-    refusal_of,
-    settled_answer,
-    too_large,
+    check_size,
 )
 
 Environ: TypeAlias = MutableMapping[str, Any]
@@ -38,12 +31,13 @@ WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class IdempotencyKeys(IdempotentApp):
-    """An WSGI middleware: a request with an ``Idempotency-Key`` runs once."""
+    """A WSGI middleware: a request with an ``Idempotency-Key`` runs once."""
 
     @staticmethod
     def run_once(call: Mapping[str, str], context: Context) -> dict[str, Any]:
         """Run the app for a call whose key is new."""
-        return keepable(_EXCHANGE.get().run())
+        answer: Answer = EXCHANGE.get().run()
+        return answer.record()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, once for each key."""
@@ -55,53 +49,22 @@ class IdempotencyKeys(IdempotentApp):
         if not self._is_guarded(environ["REQUEST_METHOD"], headers):
             unguarded: Iterable[bytes] = self._app(environ, start_response)
             return unguarded
-        exchange = _Exchange(self._app, environ, self._largest)
-        try:
-            answer = self._answer_to(exchange, environ, headers)
-        except (Problem, DedupUnavailable) as error:
-            if exchange.error is error:  # the app's own, which its server answers
-                raise
-            answer = refusal_of(error)
-        phrase = responses.get(answer.status, "Unknown")
-        start_response(f"{answer.status} {phrase}", headers_with_length(answer))
-        return [answer.body or b""]
-
-    def _answer_to(
-        self, exchange: _Exchange, environ: Environ, headers: Mapping[str, str]
-    ) -> Answer:
-        context = self._context_of(headers, environ)
-        body = exchange.read()
-        if SETTLE in headers:
-            return settled_answer(self._settle(age_of(body), None, context), headers)
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         query = environ.get("QUERY_STRING", "")
-        token = _EXCHANGE.set(exchange)
-        try:
-            kept = self._answer(call_of(environ["REQUEST_METHOD"], path, query, body), context)
-        finally:
-            _EXCHANGE.reset(token)
-        return exchange.answer or kept_answer(kept)
+        call = {"method": environ["REQUEST_METHOD"], "path": path, "query": query}
+        exchange = _Exchange(self._app, environ, self._largest)
+        answer: Answer = finish(self._answer_to(exchange, call, headers, environ))
+        phrase = responses.get(answer.status, "Unknown")
+        start_response(f"{answer.status} {phrase}", answer.headers_with_length())
+        return [answer.body or b""]
 
 
-class _Exchange:
-    """A request, and what the app answers.
-
-    Attributes:
-        answer: of this run, whole; None if it has not run.
-        error: that the app raised.
-    """
-
+class _Exchange(Exchange):
     def __init__(self, app: WsgiApp, environ: Environ, largest: int) -> None:
-        self.answer: Answer | None = None
-        self.error: Exception | None = None
         self._app, self._environ, self._largest = app, environ, largest
 
     def read(self) -> bytes:
-        """Return the body of the request, and leave it to the app to be read again.
-
-        Raises:
-            Problem: it is too large to be compared, or not all of it came.
-        """
+        """Return the body, and leave it to the app to be read again."""
         length, stream = self._environ.get("CONTENT_LENGTH") or "", self._environ["wsgi.input"]
         # In chunks, a server may say that it ends them; else nobody knows where they end.
         is_ended = not length and self._environ.get("wsgi.input_terminated")
@@ -113,11 +76,9 @@ class _Exchange:
                 reason="length_missing",
             )
         size = int(length) if length.isdecimal() else 0
-        if size > LARGEST_REQUEST:
-            raise too_large()
+        check_size(size)
         body: bytes = stream.read(LARGEST_REQUEST + 1 if is_ended else size)
-        if len(body) > LARGEST_REQUEST:
-            raise too_large()
+        check_size(len(body))
         if len(body) < size:
             raise Problem(
                 "the request ended before its Content-Length; it did not run",
@@ -129,7 +90,6 @@ class _Exchange:
         return body
 
     def run(self) -> Answer:
-        """Run the app, and return what is to be kept of its answer."""
         try:
             self.answer = answer = self._run()
         except Exception as error:
@@ -159,7 +119,3 @@ class _Exchange:
         status, headers = told[-1]
         own = [(name, text) for name, text in headers if name.lower() != "content-length"]
         return Answer(int(status.split(" ", 1)[0]), own, body)
-
-
-_EXCHANGE: Final[ContextVar[_Exchange]] = ContextVar("exchange")
-"""What the run of this thread answers: its record is of the call alone."""

@@ -113,12 +113,12 @@ def exactly_once(bank: Bank, folder: str) -> Library:
 
 def powertools(bank: Bank, _folder: str) -> Library:
     """Guard by aws-lambda-powertools, over a store in memory with DynamoDB's conditions."""
-    from aws_lambda_powertools.utilities.idempotency import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.utilities.idempotency import (
         IdempotencyConfig,
         idempotent_function,
     )
     from aws_lambda_powertools.utilities.idempotency import exceptions as errors
-    from aws_lambda_powertools.utilities.idempotency.persistence.base import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.utilities.idempotency.persistence.base import (
         BasePersistenceLayer,
     )
 

@@ -41,13 +41,13 @@ def frames_of(error: BaseException) -> Iterator[Frame]:
         entry = entry.tb_next
 
 
-def last_frame(error: BaseException, module: str, *functions: str) -> Frame | None:
-    """Return the innermost frame of these functions of a module; None if there is none."""
-    found = None
-    for frame in frames_of(error):
-        if frame.module == module and frame.function in functions:
-            found = frame
-    return found
+def frames_in(error: BaseException, modules: str, *functions: str) -> list[Frame]:
+    """Return the frames in modules whose names begin so; of these functions, if there are any."""
+    return [
+        frame
+        for frame in frames_of(error)
+        if frame.module.startswith(modules) and (not functions or frame.function in functions)
+    ]
 
 
 def library_of(value: object) -> str:
@@ -69,14 +69,10 @@ def kinds_of(error: object, *modules: str) -> frozenset[str]:
     )
 
 
-def chain_of_causes(error: BaseException) -> Iterator[BaseException]:
-    """Return an exception and what it was raised from, without what was only handled by then."""
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__
+def why_by_class(reasons: Mapping[str, str], error: object) -> str | None:
+    """Return the reason that a table has for a class of an exception; None if it has none."""
+    kinds = kinds_of(error)
+    return next((why for kind, why in reasons.items() if kind in kinds), None)
 
 
 def parts_of(error: BaseException) -> Iterator[BaseException]:

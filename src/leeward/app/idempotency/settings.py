@@ -95,18 +95,18 @@ class IdempotencyOptions(NamedTuple):
     """The arguments of `idempotent`, which explains each."""
 
     table: str
-    key: KeySource
-    principal: PrincipalSource
-    lease: float | timedelta | None
-    keep: float | timedelta
-    failures: Failures
-    unreachable: str
-    effects: str
-    unknown: str
-    scope: str
-    name: str | None
-    client: TableClient | Callable[[], TableClient] | None
-    clock: Clock | None
+    key: KeySource = None
+    principal: PrincipalSource = ""
+    lease: float | timedelta | None = None
+    keep: float | timedelta = 86_400.0
+    failures: Failures = None
+    unreachable: str = "refuse"
+    effects: str = "anywhere"
+    unknown: str = "refuse"
+    scope: str = "target"
+    name: str | None = None
+    client: TableClient | Callable[[], TableClient] | None = None
+    clock: Clock | None = None
     probe: Probe | None = None
     approval: ApprovalSource = False
 

@@ -1,0 +1,257 @@
+"""Exceptions of the libraries of clouds: boto3, azure-core, google-api-core, and gRPC."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+from leeward.adapter import classification
+from leeward.errors import Outcome
+from leeward.evidence import Evidence
+from leeward_integrations.ran import http
+from leeward_integrations.ran.frames import (
+    Frame,
+    frames_in,
+    frames_of,
+    is_of_handshake,
+    kinds_of,
+    library_of,
+    why_by_class,
+)
+
+_NOTHING_RAN: Final = frozenset(Outcome) - {Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+
+AZURE_SENT_BEFORE: Final = Evidence(
+    "maybe", "azure-core may have sent the request before; retry_total=0 turns its retries off"
+)
+
+AZURE_MARKS: Final = ("x-ms-request-id", "x-ms-activity-id", "x-ms-error-code")
+"""Headers of Azure's own answers; that of a proxy has none."""
+
+AZURE_STATUSES: Final = {
+    400: classification.CALLER,
+    401: classification.AUTH,
+    403: classification.AUTH,
+    404: classification.NOT_FOUND,
+    409: classification.CONFLICT,
+    412: classification.CONFLICT,
+    413: classification.TOO_LARGE,
+    429: classification.REJECTED,
+}
+"""What Azure's services refuse with before anything runs; see `leeward_azure.errors`."""
+
+_CAUSES: Final = {
+    "aiohttp": http.judge_aiohttp,
+    "requests": http.judge_requests,
+    "urllib3": http.judge_urllib3,
+}
+
+BOTOCORE_SENT_BEFORE: Final = Evidence(
+    "maybe",
+    'botocore had sent the request before; Config(retries={"total_max_attempts": 1}) turns its '
+    "retries off",
+)
+
+BOTOCORE_NEVER_LEFT: Final = {
+    "ConnectTimeoutError": "no connection could be made in time",
+    "EndpointConnectionError": "no connection could be made",
+    "ParamValidationError": "an argument is wrong",
+    "NoCredentialsError": "there are no credentials",
+    "PartialCredentialsError": "there are no credentials",
+    "CredentialRetrievalError": "there are no credentials",
+    "TokenRetrievalError": "there are no credentials",
+    "NoRegionError": "there is no region",
+    "UnknownServiceError": "there is no such service",
+    "InvalidRegionError": "there is no such region",
+    "InvalidEndpointConfigurationError": "the endpoint is wrong",
+}
+
+MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.collection"})
+"""Modules of boto3 that send several requests in one call, such as `batch_writer`."""
+
+
+def judge_botocore(error: Any) -> Evidence | None:
+    """Return what an exception of boto3 or botocore proves, by the tables of leeward-aws.
+
+    A client of boto3 retries by itself, a POST too. `RetryAttempts` in an answer says how often,
+    and so does the frame that sends.
+    """
+    if "ClientError" in kinds_of(error):
+        return _of_aws_answer(error)
+    why = why_by_class(BOTOCORE_NEVER_LEFT, error)
+    if "ProxyConnectionError" in kinds_of(error):  # of a lost answer, too, behind a proxy
+        why = http.why_nothing_left(error.kwargs.get("error"))
+    elif why is None and is_of_handshake(error):
+        why = "TLS came to no connection"
+    if why is None:
+        return http.MAY_HAVE_LEFT
+    if _botocore_may_have_sent_before(error):
+        return BOTOCORE_SENT_BEFORE
+    return Evidence("no", why)
+
+
+def _of_aws_answer(error: Any) -> Evidence:
+    """Return what an error answer proves: the service's table has its code."""
+    if (errors := _tables_of("leeward_aws.errors")) is None:
+        return Evidence("maybe", "leeward-aws, which has the tables of codes, is not installed")
+    metadata = error.response.get("ResponseMetadata", {})
+    if metadata.get("RetryAttempts") != 0 or _botocore_may_have_sent_before(error):
+        return BOTOCORE_SENT_BEFORE
+    details = error.response.get("Error", {})
+    code = classification.code_in(str(details.get("Code", "")).rpartition("#")[2])
+    status = metadata.get("HTTPStatusCode")
+    if code is None:
+        return http.of_status(status, metadata.get("HTTPHeaders"))
+    service = _service_of(error)
+    if service in errors.SERVICES:
+        text = str(details.get("Message", ""))
+        return _of_classification(errors.outcome_of(service, status or 0, code, text), code)
+    return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
+
+
+def _service_of(error: BaseException) -> Any:
+    """Return the name of the service that was called; None where the traceback is lost."""
+    calls = frames_in(error, "botocore.client", "_make_api_call")
+    model = getattr(calls[-1].values.get("self"), "meta", None) if calls else None
+    return getattr(getattr(model, "service_model", None), "service_name", None)
+
+
+def _botocore_may_have_sent_before(error: BaseException) -> bool:
+    """Return whether an attempt may have come before the last one."""
+    if any(frame.module in MANY_REQUESTS for frame in frames_of(error)):
+        return True
+    # The outer one is of the call, an inner one of its credentials.
+    sending = frames_in(error, "botocore.endpoint", "_send_request")
+    if sending:
+        return any(frame.values.get("attempts") != 1 for frame in sending)
+    return not frames_in(error, "botocore.client", "_make_api_call")
+
+
+def judge_azure(error: BaseException) -> Evidence | None:
+    """Return what an exception of azure-core or the libraries above it proves.
+
+    `ServiceRequestError` is raised for some failures after the request was sent, so what it came
+    from decides. Retries of the pipeline are on by default.
+    """
+    kinds = kinds_of(error, "azure.core.")
+    response = getattr(error, "response", None) if "HttpResponseError" in kinds else None
+    if response is None and not kinds & {"ServiceRequestError", "ServiceResponseError"}:
+        return Evidence("maybe", "it is not known what this exception proves")
+    found = _judge_azure_attempt(error, response)
+    is_known = any(_shows_earlier_attempts(frame) for frame in frames_of(error))
+    return AZURE_SENT_BEFORE if found.ran == "no" and not is_known else found
+
+
+def _judge_azure_attempt(error: BaseException | None, response: Any) -> Evidence:
+    """Return what one attempt proves, by its answer or else by its error."""
+    if response is None:
+        inner: Any = getattr(error, "inner_exception", None) or getattr(error, "__cause__", None)
+        cause = _CAUSES.get(library_of(inner)) if isinstance(inner, BaseException) else None
+        found = None if cause is None else cause(inner)
+        return found or http.MAY_HAVE_LEFT
+    status, headers = response.status_code, response.headers
+    if not any(headers.get(mark) for mark in AZURE_MARKS):
+        return Evidence("maybe", f"a status {status} without an id of the service may be a proxy's")
+    if status not in AZURE_STATUSES:
+        return Evidence("maybe", f"the status {status} proves nothing")
+    if response.request.method == "GET":
+        return Evidence("maybe", "a redirect may have made a GET of a request that was answered")
+    answer = vars(response).get("internal_response") or vars(response).get("_internal_response")
+    if library_of(answer) == "requests" and not http.is_first(answer):
+        return AZURE_SENT_BEFORE
+    return _of_classification(AZURE_STATUSES[status], f"the status {status} of the service")
+
+
+def _shows_earlier_attempts(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline has the history of its retries."""
+    return "history" in (frame.values.get("retry_settings") or ()) or (
+        frame.values.get("pipeline_response") is not None
+    )
+
+
+def azure_proves_all(frame: Frame) -> bool:
+    """Return whether a frame of the pipeline proves that no earlier request of the call ran."""
+    if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
+        return False
+    if (frame.values.get("redirect_settings") or {}).get("history"):
+        return False
+    history = (frame.values.get("retry_settings") or {}).get("history", ())
+    if (answer := frame.values.get("pipeline_response")) is not None:
+        history = answer.context.get("history", ())
+    attempts = [_judge_azure_attempt(each.error, each.http_response) for each in history]
+    return all(attempt.ran == "no" for attempt in attempts)
+
+
+def judge_google(error: BaseException) -> Evidence | None:
+    """Return what an exception of google-api-core or google-auth proves."""
+    kinds = kinds_of(error, "google.api_core.", "google.auth.")
+    if "GoogleAuthError" in kinds and _google_was_answered(error):
+        return Evidence("maybe", "google-auth had sent the request before, and got an answer")
+    if "TransportError" in kinds:
+        return None  # its cause is of the client that sent a request, which may be any
+    if "GoogleAuthError" in kinds:
+        return Evidence("no", "there is no token")
+    if "GoogleAPICallError" in kinds:
+        return _of_google_answer(error)
+    if "RetryError" in kinds:
+        return None  # its cause is the last attempt's exception
+    return Evidence("maybe", "it is not known what this exception proves")
+
+
+def _google_was_answered(error: BaseException) -> bool:
+    """Return whether a token failed to come after an answer that asked for another one.
+
+    It is not known, either, where the traceback is lost.
+    """
+    sending = frames_in(error, "google.auth.", "request", "urlopen")
+    was_answered = any(frame.values.get("response") is not None for frame in sending)
+    return was_answered or not frames_in(error, "google.")
+
+
+def _of_google_answer(error: Any) -> Evidence:
+    """Return what an answer of a service proves, by its status word."""
+    if (errors := _tables_of("leeward_google.errors")) is None:
+        return Evidence("maybe", "leeward-google, which has the table, is not installed")
+    if library_of(error.response) == "requests" and not http.is_first(error.response):
+        return Evidence("maybe", "the client had sent another request before, and got an answer")
+    word = _word_in(error)
+    meaning = errors.STATUSES.get(word or "")
+    if meaning is None:
+        return Evidence("maybe", f"it is not known what {word or error.code} proves")
+    return _of_classification(meaning, str(word))
+
+
+def _word_in(error: Any) -> str | None:
+    """Return the status word of an answer; the class of the exception tells only its status."""
+    if library_of(error.response) == "grpc":
+        return getattr(error.grpc_status_code, "name", None)
+    try:
+        found = error.response.json()["error"]["status"]
+    except (AttributeError, KeyError, TypeError, ValueError):  # a proxy's answer, or none at all
+        return None
+    return found if isinstance(found, str) else None
+
+
+def judge_grpc(_error: BaseException) -> Evidence | None:
+    """Return that an error of a gRPC call proves nothing.
+
+    A client that finds no connection says so with a status and a text. A peer may answer with the
+    same, as one that passes on what it got from a service it calls.
+    """
+    return Evidence("maybe", "a status of gRPC may come from the peer, whatever it says")
+
+
+def _of_classification(meaning: classification.Classification, what: str) -> Evidence:
+    """Return what an answer proves that a table of leeward's adapters knows."""
+    if meaning.outcome in _NOTHING_RAN:
+        word = meaning.outcome.value
+        return Evidence("no", f"{what} is given before anything runs ({word})")
+    return Evidence("maybe", f"{what} proves nothing")
+
+
+def _tables_of(module: str) -> Any:
+    """Return the module of an adapter with its tables; None if the adapter is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        return None

@@ -1,0 +1,243 @@
+"""Exceptions of HTTP clients: aiohttp, httpx, requests and urllib3; OpenAI's and Anthropic's.
+
+They follow redirects, some logins send a request twice, and some clients send it once more where a
+connection that they kept is gone. What was sent before the last request, the frames still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from leeward.envelope import MARK
+from leeward.evidence import Evidence
+from leeward_integrations.ran.frames import (
+    Frame,
+    frames_in,
+    frames_of,
+    is_of_handshake,
+    kinds_of,
+    library_of,
+    why_by_class,
+)
+
+MAY_HAVE_LEFT: Final = Evidence("maybe", "the request may have left before the connection failed")
+
+NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
+    "aiohttp": {
+        "ClientConnectorError": "no connection could be made",
+        "ClientConnectorCertificateError": "the server's certificate was refused",
+        "ConnectionTimeoutError": "no connection could be made in time",
+        "ClientHttpProxyError": "the proxy made no connection",
+        "InvalidURL": "the address is wrong",
+    },
+    "httpx": {
+        "ConnectError": "no connection could be made",
+        "ConnectTimeout": "no connection could be made in time",
+        "InvalidURL": "the address is wrong",
+        "PoolTimeout": "no connection of the pool was free",
+        "ProxyError": "the proxy made no connection",
+        "UnsupportedProtocol": "the address is wrong",
+    },
+    "requests": {
+        "InvalidURL": "the address is wrong",
+        "MissingSchema": "the address is wrong",
+        "InvalidSchema": "the address is wrong",
+    },
+    "urllib3": {
+        "NewConnectionError": "no connection could be made",
+        "ConnectTimeoutError": "no connection could be made in time",
+        "EmptyPoolError": "no connection of the pool was free",
+        "ClosedPoolError": "the pool is closed",
+        "LocationValueError": "the address is wrong",
+    },
+}
+"""By library: classes of exceptions before any byte of a request, and the reason."""
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods of requests that aiohttp sends once more."""
+
+_HTTPX: Final = frozenset({"httpcore", "httpcore2", "httpx", "httpx2"})
+
+_SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
+"""Functions of httpx that have an answer which came before, to a login or with a redirect."""
+
+_COUNT: Final = "x-stainless-retry-count"
+_IDS: Final = ("x-request-id", "request-id")
+"""Headers of the model services' own answers."""
+_REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
+"""Statuses with which they refuse a request before a model runs."""
+
+_SEND_ONCE: Final = frozenset({"anthropic", "httpx", "httpx2", "openai"})
+"""Libraries whose transports send what they are given once."""
+
+_MANY_REQUESTS: Final = ("_and_poll", "_chunked", "poll")
+"""How functions of their clients end that send several requests; those in `lib` may, too."""
+
+
+def judge_aiohttp(error: BaseException) -> Evidence | None:
+    """Return what an exception of aiohttp proves."""
+    why = why_by_class(NEVER_LEFT["aiohttp"], error)
+    if why is None:
+        status, headers = getattr(error, "status", None), getattr(error, "headers", None)
+        return MAY_HAVE_LEFT if status is None else of_status(status or None, headers)
+    requests = frames_in(error, "aiohttp.client", "_request")
+    if not requests:
+        return _traceback_lost("aiohttp")
+    if _aiohttp_sent_before(requests[-1]):
+        return Evidence("maybe", "aiohttp had sent the request before, or followed a redirect")
+    return Evidence("no", why)
+
+
+def _aiohttp_sent_before(frame: Frame) -> bool:
+    """Return whether `_request`, or a middleware inside of it, may have sent something before.
+
+    It keeps a list of redirects, and a switch that the one retry turns off.
+    """
+    values = frame.values
+    if values.get("history") or values.get("effective_middlewares"):
+        return True
+    may_retry = str(values.get("method", "")).upper() in _IDEMPOTENT
+    return may_retry and not values.get("retry_persistent_connection", True)
+
+
+def judge_httpx(error: BaseException) -> Evidence | None:
+    """Return what an exception of httpx, httpx2 or their transports proves."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return of_status(response.status_code, response.headers)
+    why = why_by_class(NEVER_LEFT["httpx"], error)
+    if why is None:
+        return MAY_HAVE_LEFT
+    if not any(frame.library in _HTTPX for frame in frames_of(error)):
+        return _traceback_lost("httpx")
+    sending = [frame.values for frame in frames_in(error, "", *_SENDING)]
+    if any(values.get("history") or "response" in values for values in sending):
+        return Evidence("maybe", "httpx had sent another request before, and got an answer")
+    return Evidence("no", why)
+
+
+def judge_requests(error: BaseException) -> Evidence | None:
+    """Return what an exception of requests proves, whose own cause is one of urllib3."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return of_status(response.status_code, response.headers)
+    if not frames_in(error, "requests."):
+        return _traceback_lost("requests")
+    if why := why_by_class(NEVER_LEFT["requests"], error):
+        return Evidence("no", why)
+    inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+    if inner is None or library_of(inner) != "urllib3":
+        return MAY_HAVE_LEFT
+    return judge_urllib3(inner)
+
+
+def is_first(response: Any) -> bool:
+    """Return whether an answer shows that its request was sent once, and by requests itself."""
+    retries = getattr(response.raw, "retries", None)
+    adapter = type(getattr(response, "connection", None)).__module__
+    if retries is None or adapter != "requests.adapters":
+        return False
+    return not retries.history and not response.history
+
+
+def judge_urllib3(error: BaseException) -> Evidence | None:
+    """Return what an exception of urllib3 proves, version 1.26 and later.
+
+    `Retry` calls again inside of the client. What it saw before is in its history.
+    """
+    why = why_nothing_left(getattr(error, "reason", None) or error)
+    if why is None:
+        return MAY_HAVE_LEFT
+    if not frames_in(error, "urllib3."):
+        return _traceback_lost("urllib3")
+    calls = [frame.values for frame in frames_in(error, "urllib3.", "urlopen")]
+    history: tuple[Any, ...] = ()
+    for values in calls:
+        history = getattr(values.get("retries"), "history", history)
+    is_redirected = any(values.get("response") is not None for values in calls)
+    if is_redirected or any(_may_have_run(entry) for entry in history):
+        return Evidence("maybe", "urllib3 had sent the request before; see urllib3.Retry")
+    return Evidence("no", why)
+
+
+def why_nothing_left(error: Any) -> str | None:
+    """Return why no byte of a request left by urllib3; None if some may have."""
+    if why := why_by_class(NEVER_LEFT["urllib3"], error):
+        return why
+    if "ProxyError" in kinds_of(error):
+        inner = getattr(error, "original_error", None) or (error.args or (None,))[-1]
+        if isinstance(inner, BaseException) and any(
+            frame.function in ("_tunnel", "_prepare_proxy") for frame in frames_of(inner)
+        ):
+            return "the proxy made no connection"
+        return None if inner is None else why_nothing_left(inner)
+    if isinstance(error, BaseException) and is_of_handshake(error):
+        return "TLS came to no connection"
+    return None
+
+
+def _may_have_run(entry: Any) -> bool:
+    """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
+    return entry.status is not None or why_nothing_left(entry.error) is None
+
+
+def judge_model(error: BaseException) -> Evidence | None:
+    """Return what an exception of the clients of OpenAI and Anthropic proves.
+
+    One generator writes both. They retry twice by default; each request says how often in a header.
+    """
+    kinds = kinds_of(error)
+    if "APIStatusError" not in kinds and "APIConnectionError" not in kinds:
+        return Evidence("maybe", "it is not known what this exception proves")
+    request = getattr(error, "request", None)
+    if request is None or request.headers.get(_COUNT) != "0":
+        return Evidence("maybe", "the client had sent the request before; see max_retries")
+    if any(
+        ".lib." in frame.module or frame.function.endswith(_MANY_REQUESTS)
+        for frame in frames_of(error)
+    ):
+        return Evidence("maybe", "the call sends several requests")
+    if "APIConnectionError" in kinds:
+        cause = error.__cause__
+        return None if cause is None else judge_httpx(cause)
+    return _of_model_answer(error)
+
+
+def _of_model_answer(error: Any) -> Evidence:
+    status, headers = error.status_code, error.response.headers
+    if error.response.history or not _is_plain_client(error):
+        return Evidence("maybe", "a transport, a hook or a redirect may have sent it before")
+    if status in _REFUSED and any(headers.get(mark) for mark in _IDS):
+        return Evidence("no", f"the service refuses with {status} before a model runs")
+    return Evidence("maybe", f"the status {status} proves nothing")
+
+
+def _is_plain_client(error: BaseException) -> bool:
+    """Return whether a client with nothing of the user's inside has sent the request."""
+    frame = next((each for each in frames_of(error) if each.function == "request"), None)
+    sender: Any = None if frame is None else frame.values.get("self")
+    client: Any = getattr(sender, "_client", None)
+    if client is None or client.auth or any(client.event_hooks.values()):
+        return False
+    if getattr(sender, "_middleware", ()):
+        return False
+    parts = vars(client)
+    senders = (client, parts["_transport"], *parts["_mounts"].values())
+    return all(each is None or library_of(each) in _SEND_ONCE for each in senders)
+
+
+def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
+    """Return what an error answer of a service that is not known proves: nothing by its status.
+
+    A client hands it out before anybody raises, and keeps nothing of what it had sent by then.
+    """
+    if headers is not None and headers.get(MARK):
+        return Evidence("yes", f"the function marked its answer with the header {MARK}")
+    if not isinstance(status, int):
+        return Evidence("maybe", "it is not known what was answered")
+    return Evidence("maybe", f"the status {status} proves nothing")
+
+
+def _traceback_lost(library: str) -> Evidence:
+    return Evidence("maybe", f"the traceback is lost, and with it what {library} had sent before")
