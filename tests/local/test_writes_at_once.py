@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -163,6 +164,26 @@ def test_a_write_whose_time_is_over_is_refused(database: Database) -> None:
         assert (raised.value.outcome, raised.value.reason) == (Outcome.REJECTED, "busy")
     assert kept.result(PATIENT) == "kept"
     assert _notes(database) == ["kept"]
+
+
+def test_a_write_that_is_under_way_is_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time ends while another thread makes it: it says what has become of it."""
+    is_under_way = threading.Event()
+
+    class Turn(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout == 1.0:
+                return not is_under_way.wait(PATIENT)
+            return super().wait(timeout)
+
+    monkeypatch.setattr("leeward.leases.batches.Event", Turn)
+    changes: list[Change] = [lambda _: is_under_way.set(), _add("made")]
+    with sharing(database, changes, [PATIENT, 1.0]) as (_, made):
+        pass
+    assert made.result(PATIENT) == "made"
+    assert _notes(database) == ["made"]
 
 
 def test_who_has_little_time_takes_none_from_the_others(

@@ -20,11 +20,11 @@ MUTANTS: Final = (
         "tests/local/test_writes_at_once.py::test_a_commit_that_fails_is_ambiguous_for_all",
     ),
     Mutant(
-        "a write whose thread has given up takes place",
+        "a write that another thread makes is refused",
         "src/leeward/leases/batches.py",
         "                if not mine.turn.wait(timeout) and self._withdraw(mine):",
         "                if not mine.turn.wait(timeout):",
-        "tests/local/test_writes_at_once.py::test_a_write_whose_time_is_over_is_refused",
+        "tests/local/test_writes_at_once.py::test_a_write_that_is_under_way_is_waited_for",
     ),
     Mutant(
         "a delivery is tried once too often",
