@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from threading import TIMEOUT_MAX
 from time import monotonic
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from leeward._sqlite.database import Database
 from leeward.errors import Outcome
@@ -54,8 +54,8 @@ class _TimedWrite(NamedTuple):
     until: float
 
 
-class _Undone(Exception):
-    """A transaction of several changes has written nothing: each is made by itself."""
+_UNDONE: Final = object()
+"""Stands for the results of a transaction that has written nothing."""
 
 
 class SharedWrites(Batches[_TimedWrite]):
@@ -80,12 +80,11 @@ class SharedWrites(Batches[_TimedWrite]):
             ConfigError: the file cannot be trusted, or holds something else.
         """
         until = monotonic() + timeout
-        try:
-            result: T = self.make(_TimedWrite(change, until), min(timeout, TIMEOUT_MAX))
-        except _Undone:
-            with self._database.write(until - monotonic()) as connection:
-                return change(connection)
-        return result
+        result: T = self.make(_TimedWrite(change, until), min(timeout, TIMEOUT_MAX))
+        if result is not _UNDONE:
+            return result
+        with self._database.write(until - monotonic()) as connection:
+            return change(connection)
 
     def write(self, changes: list[Change[_TimedWrite]]) -> None:
         """Make all changes in one transaction, in the time of who has the least."""
@@ -98,4 +97,5 @@ class SharedWrites(Batches[_TimedWrite]):
             is_open = isinstance(error, DatabaseFault) and error.outcome is Outcome.AMBIGUOUS
             if is_open or len(changes) == 1:
                 raise
-            raise _Undone from error
+            for change in changes:
+                change.result = _UNDONE
