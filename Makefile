@@ -72,7 +72,7 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/idempotency_key/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
+bench: $(READY) .servers/ministack/.ready .servers/aiobotocore/.ready .servers/idempotency/.ready .servers/idempotency_key/.ready .servers/web/.ready .servers/dbos/.ready .servers/prefect/.ready .servers/queues/.ready ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
 vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
 vpath idempotency.txt bench

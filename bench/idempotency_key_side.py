@@ -46,8 +46,8 @@ def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
     return [ANSWER]
 
 
-def redis_asgi(address: str) -> Any:
-    """Guard by Redis over ASGI, as people write it."""
+def redis_asgi(address: str, app: Any = asgi_app) -> Any:
+    """Guard an app by Redis over ASGI, as people write it."""
     from redis.asyncio import Redis
 
     redis = Redis.from_url(address)
@@ -70,7 +70,7 @@ def redis_asgi(address: str) -> Any:
         async def keep(message: Any) -> None:
             messages.append(message)
 
-        await asgi_app(scope, receive_again, keep)
+        await app(scope, receive_again, keep)
         status = messages[0]["status"]
         headers = [(name.decode(), text.decode()) for name, text in messages[0]["headers"]]
         answer = b"".join(message["body"] for message in messages[1:])
@@ -140,14 +140,14 @@ def leeward_target(address: str) -> Any:
     return open_driver(TargetConfig("postgres", "postgres", None, options, {}))
 
 
-def leeward_asgi(address: str) -> Any:
-    """Guard by leeward over ASGI."""
+def leeward_asgi(address: str, app: Any = asgi_app) -> Any:
+    """Guard an app by leeward over ASGI."""
     from leeward import AsyncClient
     from leeward_integrations.asgi import IdempotencyKeys
 
     client = AsyncClient(leeward_target(address))
     CLIENTS.append(client)
-    return IdempotencyKeys(asgi_app, table="keys", client=client)
+    return IdempotencyKeys(app, table="keys", client=client)
 
 
 def leeward_wsgi(address: str) -> Any:

@@ -13,6 +13,20 @@ TESTS: Final = "tests/delivery"
 
 MUTANTS: Final = (
     Mutant(
+        "writes whose shared commit failed are made again",
+        f"{SQLITE}/commits.py",
+        "            if is_open or len(changes) == 1:",
+        "            if len(changes) == 1:",
+        "tests/local/test_writes_at_once.py::test_a_commit_that_fails_is_ambiguous_for_all",
+    ),
+    Mutant(
+        "a write that another thread makes is refused",
+        "src/leeward/leases/batches.py",
+        "                if not mine.turn.wait(timeout) and self._withdraw(mine):",
+        "                if not mine.turn.wait(timeout):",
+        "tests/local/test_writes_at_once.py::test_a_write_that_is_under_way_is_waited_for",
+    ),
+    Mutant(
         "a delivery is tried once too often",
         RULES,
         "attempt < self.max_attempts if again",

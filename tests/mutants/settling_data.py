@@ -42,8 +42,8 @@ MUTANTS: Final = (
     Mutant(
         "a deletion that comes after it was settled is told to have run",
         _TABLES,
-        "            if is_settled(connection, call.write_id):\n",
-        "            if False:\n",
+        "    if is_settled(connection, call.write_id):\n",
+        "    if False:\n",
         f"{_BY_TARGET}::test_a_deletion_of_nothing_has_not_run",
     ),
     Mutant(
@@ -107,8 +107,8 @@ MUTANTS: Final = (
     Mutant(
         "a deletion of an item leaves no trace",
         _TABLES,
-        "                keep_write(connection, call.write_id)\n",
-        "                pass\n",
+        "        keep_write(connection, call.write_id)\n",
+        "        pass\n",
         _EVERY,
     ),
     Mutant(
@@ -121,8 +121,8 @@ MUTANTS: Final = (
     Mutant(
         "a deletion of nothing counts as one that ran",
         _TABLES,
-        "            if connection.execute(delete, row).rowcount:\n",
-        "            if connection.execute(delete, row).rowcount or call.if_revision is None:\n",
+        "    if connection.execute(delete, row).rowcount:\n",
+        "    if connection.execute(delete, row).rowcount or call.if_revision is None:\n",
         f"{_BY_TARGET}::test_a_deletion_of_nothing_has_not_run",
     ),
     Mutant(

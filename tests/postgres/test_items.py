@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
+from hashlib import sha256
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
+import pytest
 
-from leeward.calls import Key, Load
+from leeward.adapter import Driver
+from leeward.calls import Call, Key, Load, PutObject, SettleWrite
+from leeward.entropy import new_id
 from leeward.errors import Outcome
+from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
 from leeward_postgres.items import text_of
 from tests.clouds.lists import Proof
 from tests.postgres.opening import SECONDS, config_for, store_of
 from tests.postgres.server import Server
+
+LOOKS = 20
+"""At the log of the server, which writes into it by itself now and then."""
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[Driver]:
+    """Open the target."""
+    with closing(open_driver(config_for(server.url))) as driver:
+        yield driver
 
 
 def test_another_program_reads_and_changes_items(server: Server) -> None:
@@ -109,3 +127,61 @@ def test_lists_are_as_the_model_says(server: Server) -> None:
     proof = Proof("postgres", lambda: open_driver(config_for(server.url)), Random(1))
     proof.run(60)
     assert proof.tally.items > 0
+
+
+def _put(name: str) -> PutObject:
+    at = time.time()
+    return PutObject("first", name, b"x", sha256(b"x").hexdigest(), new_id(at), if_absent=True)
+
+
+@each_row(
+    "kind,make",
+    [("item", lambda key: store_of("first", key, 1, if_absent=True)), ("object", _put)],
+)
+def test_a_write_that_comes_second_writes_nothing(
+    server: Server, driver: Driver, kind: str, make: Any
+) -> None:
+    """Not into the log either, whose disk it would wait for; it says what it said before."""
+    first, settled = make(kind), make(kind)
+    assert driver.perform(first, SECONDS).outcome is Outcome.OK
+    assert driver.perform(SettleWrite("first", settled), SECONDS).outcome is Outcome.OK
+    with psycopg.connect(server.url, autocommit=True) as connection:
+
+        def grows_by(call: Call, outcome: Outcome, reason: str | None) -> int:
+            begin = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
+            result = driver.perform(call, SECONDS)
+            assert (result.outcome, result.reason) == (outcome, reason)
+            ((size,),) = connection.execute(
+                "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", begin[0]
+            ).fetchall()
+            return int(size)
+
+        for call, outcome, reason in (
+            (make(kind), Outcome.CONFLICT, None),
+            (first, Outcome.OK, None),
+            (settled, Outcome.CONFLICT, "settled"),
+        ):
+            assert min(grows_by(call, outcome, reason) for _ in range(LOOKS)) == 0
+
+
+def test_an_item_that_has_expired_is_no_first_one(driver: Driver) -> None:
+    """Another one takes its place; the next finds that one."""
+    gone = store_of("first", "gone", 1, if_absent=True)
+    assert driver.perform(gone._replace(expires_at=gone.now - 1.0), SECONDS).outcome is Outcome.OK
+    outcomes = [
+        driver.perform(store_of("first", "gone", number, if_absent=True), SECONDS).outcome
+        for number in (2, 3)
+    ]
+    assert outcomes == [Outcome.OK, Outcome.CONFLICT]
+
+
+def test_first_items_hold_each_other_up_at_no_level_of_isolation(server: Server) -> None:
+    """Where a role's level is SERIALIZABLE, those of other keys make none of them fail."""
+    option = "-c default_transaction_isolation=serializable"
+    with (
+        closing(open_driver(config_for(f"{server.url}?options={quote(option)}"))) as driver,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        calls = [store_of("level", f"{number}", 1, if_absent=True) for number in range(80)]
+        results = threads.map(lambda call: driver.perform(call, SECONDS), calls)
+        assert {result.outcome for result in results} == {Outcome.OK}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from threading import TIMEOUT_MAX
+from time import monotonic
+from typing import Final, TypeAlias, TypeVar
 
 from leeward._sqlite.database import Database
+from leeward.errors import Outcome
 from leeward.leases.batches import Batches, Change
+from leeward.leases.faults import DatabaseFault
+from leeward.records import NamedTuple
 
 T = TypeVar("T")
 Write: TypeAlias = Callable[[sqlite3.Connection], object]
@@ -40,3 +45,57 @@ class Commits(Batches[Write]):
         with self._database.write(self._patience) as connection:
             for change in changes:
                 change.result = change.what(connection)
+
+
+class _TimedWrite(NamedTuple):
+    """A change, and until when on the monotonic clock its caller waits."""
+
+    make: Write
+    until: float
+
+
+_UNDONE: Final = object()
+"""Stands for the results of a transaction that has written nothing."""
+
+
+class SharedWrites(Batches[_TimedWrite]):
+    """Makes changes, each within its caller's time; those of threads that wait go together.
+
+    One that fails takes no other with it: what they shared is rolled back, and each thread makes
+    its own. Where the end of a shared transaction fails, all of it may be on the disk.
+
+    Args:
+        database: of the changes.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    def apply(self, change: Callable[[sqlite3.Connection], T], timeout: float) -> T:
+        """Make a change; return its result, once it is on the disk. It may be made twice.
+
+        Raises:
+            DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
+            ConfigError: the file cannot be trusted, or holds something else.
+        """
+        until = monotonic() + timeout
+        result: T = self.make(_TimedWrite(change, until), min(timeout, TIMEOUT_MAX))
+        if result is not _UNDONE:
+            return result
+        with self._database.write(until - monotonic()) as connection:
+            return change(connection)
+
+    def write(self, changes: list[Change[_TimedWrite]]) -> None:
+        """Make all changes in one transaction, in the time of who has the least."""
+        until = min(change.what.until for change in changes)
+        try:
+            with self._database.write(until - monotonic()) as connection:
+                for change in changes:
+                    change.result = change.what.make(connection)
+        except Exception as error:
+            is_open = isinstance(error, DatabaseFault) and error.outcome is Outcome.AMBIGUOUS
+            if is_open or len(changes) == 1:
+                raise
+            for change in changes:
+                change.result = _UNDONE

@@ -20,7 +20,7 @@ from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_c
 from leeward._sqlite.file_safety import check_files, create_file
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.leases.faults import DatabaseFault
+from leeward.leases.faults import DatabaseFault, fault_of_wait
 from leeward.records import NamedTuple
 
 if sys.platform != "win32":
@@ -256,9 +256,7 @@ class Database(Forkable):
         deadline = time.monotonic() + timeout
         lock = self._lock
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-            raise DatabaseFault(
-                Outcome.REJECTED, "busy", "other threads kept the database busy for the whole time"
-            )
+            raise fault_of_wait()
         try:
             if self._refusal is not None:
                 raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)

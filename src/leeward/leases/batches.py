@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
-from leeward.leases.faults import DatabaseFault
+from leeward.leases.faults import DatabaseFault, fault_of_wait
 
 C = TypeVar("C")
 
@@ -59,8 +59,12 @@ class Batches(Forkable, ABC, Generic[C]):
         self._waiting = []
         self._is_busy = False
 
-    def make(self, what: C) -> Any:
+    def make(self, what: C, timeout: float | None = None) -> Any:
         """Make a change; return its result, once it is on the disk.
+
+        Args:
+            what: is to be written.
+            timeout: seconds to wait for the turn; None for as long as it takes.
 
         Raises:
             DatabaseFault: it could not be made; AMBIGUOUS if it may be on the disk all the same.
@@ -71,6 +75,8 @@ class Batches(Forkable, ABC, Generic[C]):
             waits, self._is_busy = self._is_busy, True
         if waits:
             try:
+                if not mine.turn.wait(timeout) and self._withdraw(mine):
+                    raise fault_of_wait()
                 mine.turn.wait()
             except BaseException:
                 self._withdraw(mine)
@@ -111,10 +117,12 @@ class Batches(Forkable, ABC, Generic[C]):
         else:
             self._is_busy = False
 
-    def _withdraw(self, change: Change[C]) -> None:
-        """Withdraw a change whose thread was interrupted, unless another one is writing it."""
+    def _withdraw(self, change: Change[C]) -> bool:
+        """Withdraw a change whose thread waits no longer, unless another one is writing it."""
         with self._lock:
-            if change in self._waiting:
-                self._waiting.remove(change)
-                if change.turn.is_set():
-                    self._give_turn()
+            if change not in self._waiting:
+                return False
+            self._waiting.remove(change)
+            if change.turn.is_set():
+                self._give_turn()
+            return True

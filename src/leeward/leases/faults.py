@@ -17,3 +17,9 @@ class DatabaseFault(Exception):
         super().__init__(message)
         self.outcome = outcome
         self.reason = reason
+
+
+def fault_of_wait() -> DatabaseFault:
+    """Return that a thread has waited in vain for the others of its process."""
+    told = "other threads kept the database busy for the whole time"
+    return DatabaseFault(Outcome.REJECTED, "busy", told)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from leeward import json_text
 from leeward._items import EMBEDDED, decode, encode
+from leeward._sqlite.commits import SharedWrites
 from leeward._sqlite.database import Database
 from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
@@ -49,18 +50,19 @@ class Tables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writes = SharedWrites(database)
 
     def store(self, call: Store, timeout: float) -> Result[str]:
         """Replace an item; its write id is its revision."""
         row = _row(call)
-        with self._database.write(timeout) as connection:
-            return _store(connection, call, row)
+        return self._writes.apply(lambda connection: _store(connection, call, row), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
         """Replace items, in one transaction."""
-        rows = [_row(call) for call in calls]
-        with self._database.write(timeout) as connection:
-            return [_store(connection, call, row) for call, row in zip(calls, rows, strict=True)]
+        pairs = [(call, _row(call)) for call in calls]
+        return self._writes.apply(
+            lambda connection: [_store(connection, *pair) for pair in pairs], timeout
+        )
 
     def load(self, call: Load, timeout: float) -> Result[Stored | None]:
         """Read an item, expired or not."""
@@ -75,20 +77,7 @@ class Tables:
 
     def delete(self, call: Delete, timeout: float) -> Result[None]:
         """Delete an item, there or not, unless a revision is asked for."""
-        delete = _DELETE
-        row: tuple[Any, ...] = (call.table, key_text(call.key), call.write_id)
-        if call.if_revision is not None:
-            delete, row = _DELETE_REVISION, (*row, call.if_revision, call.now)
-        with self._database.write(timeout) as connection:
-            if connection.execute(delete, row).rowcount:
-                keep_write(connection, call.write_id)
-                return Result.ok(None)
-            # It has had no effect, and has none to settle.
-            if is_settled(connection, call.write_id):
-                return LATE_WRITE
-        if call.if_revision is not None:
-            return _conflict("the item has another revision, or is gone")
-        return Result.ok(None)
+        return self._writes.apply(lambda connection: _delete(connection, call), timeout)
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
         """Read the next items in the order of their keys; the cursor is the last one's key.
@@ -150,6 +139,22 @@ def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any
     if rows and is_time_to_prune(call.write_id):
         prune_writes(connection)
     return Result.ok(call.write_id)
+
+
+def _delete(connection: sqlite3.Connection, call: Delete) -> Result[None]:
+    delete = _DELETE
+    row: tuple[Any, ...] = (call.table, key_text(call.key), call.write_id)
+    if call.if_revision is not None:
+        delete, row = _DELETE_REVISION, (*row, call.if_revision, call.now)
+    if connection.execute(delete, row).rowcount:
+        keep_write(connection, call.write_id)
+        return Result.ok(None)
+    # It has had no effect, and has none to settle.
+    if is_settled(connection, call.write_id):
+        return LATE_WRITE
+    if call.if_revision is not None:
+        return _conflict("the item has another revision, or is gone")
+    return Result.ok(None)
 
 
 def _revision_in(rows: list[Any], now: float) -> str | None:

@@ -148,6 +148,15 @@ CREATE OR REPLACE FUNCTION {schema}.store_item(
 ) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    -- Look first: the INSERT would lock the row that is there, and a lock waits for the disk.
+    -- Not in SERIALIZABLE: there the look would clash with whoever inserts a key beside this one.
+    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' THEN
+        PERFORM FROM {schema}.items
+        WHERE name = p_name AND key = p_key AND (expires_at IS NULL OR expires_at > p_now);
+        IF FOUND THEN
+            RETURN {schema}.unmet(p_id);
+        END IF;
+    END IF;
     IF p_revision IS NOT NULL THEN
         UPDATE {schema}.items
         SET item = p_item, leeward = p_leeward, revision = p_id, expires_at = p_expires
@@ -195,6 +204,12 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true),
         set_config('idle_in_transaction_session_timeout', p_milliseconds::text, true);
+    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' THEN  -- as above
+        PERFORM FROM {schema}.objects WHERE bucket = p_bucket AND name = p_name;
+        IF FOUND THEN
+            RETURN {schema}.unmet(p_id);
+        END IF;
+    END IF;
     IF p_revision IS NOT NULL THEN
         UPDATE {schema}.objects
         SET size = p_size, revision = p_id, checksum = p_checksum, metadata = p_metadata
