@@ -98,11 +98,13 @@ class Wire:
 
     Attributes:
         run: what is on now; None between tests.
+        turn: which run of a test it is, with the fixtures of that run.
         unread: peers with which a client spoke something other than HTTP/1.
     """
 
     def __init__(self, marks: Marks) -> None:
         self.run: Run | None = None
+        self.turn = 0
         self.marks = marks
         self.unread: set[str] = set()
         self._connections: WeakKeyDictionary[Any, Connection] = WeakKeyDictionary()
@@ -337,9 +339,21 @@ class Wire:
         heard = [(key, mask) for key, mask in events if not self._is_silent(key.fd)]
         if events and not heard:
             time.sleep(NAP)
-        if not heard and timeout is not None and timeout > IDLE and not run.is_waiting:
-            self._ahead[loop] = self._ahead.get(loop, 0.0) + timeout - IDLE
+        if not heard and not run.is_waiting:
+            if timeout is None:
+                self._break_off()
+            elif timeout > IDLE:
+                self._ahead[loop] = self._ahead.get(loop, 0.0) + timeout - IDLE
         return heard
+
+    def _break_off(self) -> None:
+        """Reset connections whose answers a program without any timer would await for ever."""
+        for fd, sock in list(self._silent.items()):
+            if self._is_silent(fd) and (connection := self._connections.get(sock)):
+                connection.fate = "reset"
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RD)  # wakes who waits for it
+        self._silent.clear()
 
     def _is_silent(self, fd: int) -> bool:
         sock = self._silent.get(fd)
