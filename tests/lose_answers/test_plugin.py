@@ -156,6 +156,28 @@ def test_is_slow(bank):
     assert seen.report["lost"] == 2
 
 
+def test_a_connection_that_tests_share_is_not_broken(run_suite: Suite) -> None:
+    """Without a pool nobody opens another one; its answers are said to be left out."""
+    tests = """
+@pytest.fixture(scope="module")
+def shared(bank):
+    connection = http.client.HTTPConnection("127.0.0.1", bank, timeout=5)
+    yield connection
+    connection.close()
+
+def test_first(shared):
+    shared.request("POST", "/charges", b"5")
+    shared.getresponse().read()
+
+def test_second(shared):
+    shared.request("POST", "/charges", b"6")
+    shared.getresponse().read()
+"""
+    seen = run_suite(tests)
+    assert seen.status == 0, seen.output
+    assert "not tried: 4 answers of 2 tests" in seen.output
+
+
 def test_fixtures_are_fresh_in_each_run(run_suite: Suite) -> None:
     """A test's own fixtures are made anew; those of the module stay."""
     tests = """

@@ -286,9 +286,8 @@ class Relays:
             if run is not None and (port := self._port_of(connection)):
                 loop = stacks.running_loop()
                 stack = stacks.stack_here(keep=run.keeps_frames)
-                is_pooled = getattr(connection, "_pool", None) is not None or any(
-                    line.package == "sqlalchemy" for line in stack
-                )
+                has_pool = getattr(connection, "_pool", None) is not None
+                is_pooled = has_pool or stacks.is_pooled(stack)
                 self._origins[port] = Origin(stack, threading.get_ident(), loop, is_pooled)
             return wait(connection, *args, **kwargs)
 

@@ -55,6 +55,7 @@ class Connection:
         self.held = b""
         self._wire = wire
         self._peer = peer
+        self._turn = wire.turn
         self._reader = RequestReader()
         self._stack: Stack = ()
 
@@ -71,7 +72,8 @@ class Connection:
             self.send = None
             run.wait_for(self)
             if effect := effect_of(request, self._wire.marks):
-                self.send = run.add(Send(effect, self._stack))
+                is_replaced = self._turn == self._wire.turn or stacks.is_pooled(self._stack)
+                self.send = run.add(Send(effect, self._stack), may_lose=is_replaced)
         if self._reader.is_opaque and self._peer and data[0] not in TLS_RECORDS:
             self._wire.unread.add(self._peer)
 
