@@ -39,9 +39,9 @@ clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a prog
 drill: $(READY) $(SERVERS) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
 	@$(BIN)/python -m tests.demo.drill
 
-test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
+test: $(READY) $(SERVERS) ## run every test but `make check`'s, and the fast ones on every other Python of this machine
 	@$(BIN)/python -m tests.pythons --setup
-	@$(BIN)/pytest -n auto --dist worksteal
+	@$(BIN)/pytest -n auto --dist worksteal -m "not house"
 	@$(BIN)/python -m tests.pythons
 
 mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
@@ -62,7 +62,7 @@ check: $(READY) ## formatting, lint, types, layering, spelling, the site and its
 	@$(BIN)/codespell
 	@$(BIN)/lint-imports --no-logo
 	@$(MAKE) -j 2 types site
-	@$(BIN)/pytest -n auto -m "not packaging" tests/house
+	@$(BIN)/pytest -n auto -m house tests/house
 	@$(BIN)/python -m supply.audit
 
 audit: $(READY) ## ask the registry for known flaws of locked tools, store the answer, fail if there are any

@@ -1,12 +1,14 @@
 """What holds for every test: the same examples in every run, and no way beyond loopback."""
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -22,6 +24,16 @@ clone_only()
 
 masking.TESTING = "LEEWARD_OWN_TESTS"
 """These tests hold what programs see, and not what a user's tests do."""
+
+
+class _Loggers(dict[str, logging.Logger | logging.PlaceHolder]):
+    """All loggers: pytest goes through them for each subtest, while threads may make new ones."""
+
+    def values(self) -> Any:
+        return list(super().values())
+
+
+logging.Logger.manager.loggerDict = _Loggers(logging.Logger.manager.loggerDict)
 
 HERE = Path(__file__).parent
 MEMORY = Path("/dev/shm")

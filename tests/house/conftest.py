@@ -38,6 +38,14 @@ def uv(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what reads the tree and builds nothing: `make check` runs it, and `make test` need not."""
+    for item in items:
+        is_here = item.path.is_relative_to(Path(__file__).parent)
+        if is_here and item.get_closest_marker("packaging") is None:
+            item.add_marker("house")
+
+
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
     """Build what `make dist` builds, and each wheel from the tree; one worker does it for all."""

@@ -52,6 +52,7 @@ BOUNDED: dict[str, str] = {
     "ran/statuses.py cache": "asked with two names",
     "asgi.py get()": "of a context variable",
     "wsgi.py get()": "of a context variable",
+    "once.py get()": "of a context variable",
     "json_text.py cache": "a function without arguments",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",

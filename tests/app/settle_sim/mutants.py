@@ -244,8 +244,10 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
         decorator, "write_end", _end_forgets_voids, "late packets", "one that frees the key"
     ),
     "a call that waits runs when it is made again": Mistake(
-        steps, "decide", _run_what_waits, "approvals"
+        steps, "decide", _run_what_waits, "approvals", "refused"
     ),
-    "a settler leaves the question open": Mistake(settling, "examine", _leave_waiting, "approvals"),
+    "a settler leaves the question open": Mistake(
+        settling, "examine", _leave_waiting, "approvals", "approved"
+    ),
     "a void ends with a lease": Mistake(steps, "decide", _decide_by_clock, "late packets"),
 }
