@@ -46,6 +46,54 @@ def test_other_protocols_are_left_alone() -> None:
 
 
 @each_row(
+    "length",
+    {
+        "no number": b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nx",
+        "below zero": b"Transfer-Encoding: chunked\r\n\r\n-5\r\nx",
+        "too many digits": b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+    },
+)
+def test_lengths_that_are_wrong_stay_the_clients_affair(length: bytes) -> None:
+    """The connection is read no further; who sends gets no error."""
+    reader = RequestReader()
+    assert reader.feed(b"POST / HTTP/1.1\r\n" + length) == []
+    assert reader.is_opaque
+    assert reader.feed(b"x") == []
+
+
+@each_row(
+    "line, title",
+    {
+        "a query": ("POST /a?token=s", "POST bank/a"),
+        "a bot": ("POST /bot123:AAEhBOweik6ad9r_QXMENQ/send", "POST bank/bot123:…/send"),
+        "a webhook": ("POST /services/T0/XXx4567890123456789abcd", "POST bank/services/T0/…"),
+        "by a proxy": ("POST http://user:word@bank/a", "POST bank/a"),
+    },
+)
+def test_titles_hold_no_secrets(line: str, title: str) -> None:
+    """Neither a query, nor a token in a path, nor who is logged in."""
+    seen = effect(f"{line} HTTP/1.1\nHost: bank")
+    assert seen
+    assert seen.title == title
+
+
+@each_row(
+    "statement, title",
+    {
+        "values": ("INSERT INTO t VALUES ('it''s', 5)", "INSERT INTO t VALUES (?, ?)"),
+        "a backslash": ("INSERT INTO t VALUES ('a\\'), ('b')", "INSERT INTO t VALUES (?)"),
+        "dollars": ("DO $a$ secret $a$", "DO ?"),
+        "parameters": ("INSERT INTO t1 VALUES ($1)", "INSERT INTO t1 VALUES ($1)"),
+    },
+)
+def test_titles_hold_no_values(statement: str, title: str) -> None:
+    """Of a statement, what is data is left out."""
+    transaction = Transaction()
+    assert transaction.take(b"Q", statement.encode() + b"\0")
+    assert transaction.to_effect().title == title
+
+
+@each_row(
     "text, body, marks, is_effect",
     {
         "POST": (POST, b"5", Marks(), True),

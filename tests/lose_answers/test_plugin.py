@@ -87,6 +87,97 @@ def test_left_alone(bank):
     assert seen.report["runs"] == 0
 
 
+def test_reports_of_more_runs_are_not_the_suites_own(run_suite: Suite) -> None:
+    """Neither subtests nor output; a class that ends with an error is reported once."""
+    tests = """
+@pytest.fixture(scope="class")
+def broken():
+    yield
+    print("the end")
+    raise OSError
+
+class TestClass:
+    def test_parts(self, bank, subtests, broken):
+        for part in "ab":
+            with subtests.test(part):
+                charge(bank, attempts=1)
+        print("not lost")
+
+def test_fails(bank, subtests):
+    with subtests.test("c"):
+        charge(bank, attempts=1)
+        assert False
+"""
+    seen = run_suite(tests)
+    assert "2 failed, 1 passed, 1 error" in seen.output
+    assert "test_parts - contains" not in seen.output
+    assert seen.output.count("the end") == 2  # in the source, and where it was caught
+    assert seen.report["lost"] == 2
+
+
+def test_a_run_that_hangs_is_ended(run_suite: Suite) -> None:
+    """A thread that fails leaves who waits for it; a program without a time-out waits for ever."""
+    tests = """
+def test_waits(bank):
+    from queue import Queue
+
+    answers = Queue()
+    Thread(target=lambda: answers.put(charge(bank, attempts=1)), daemon=True).start()
+    answers.get()
+
+def test_waits_for_ever(bank):
+    import asyncio
+
+    async def send():
+        reader, writer = await asyncio.open_connection("127.0.0.1", bank)
+        writer.write(b"POST /charges HTTP/1.1\\r\\nContent-Length: 1\\r\\n\\r\\n5")
+        await reader.readuntil(b"\\r\\n\\r\\n")
+        writer.close()
+
+    asyncio.run(send())
+"""
+    seen = run_suite(tests, "--lose-answers-times=2")
+    assert "2 passed" in seen.output
+    assert seen.report["tests"] == 2
+    seen = run_suite(tests, "-k", "for_ever")
+    assert seen.report["lost"] == 2
+
+
+def test_the_time_that_a_test_may_take_is_for_one_run(run_suite: Suite) -> None:
+    """pytest-timeout, whose thread would end the process, does not count the runs after it."""
+    tests = """
+@pytest.mark.timeout(0.8, method="thread")
+def test_is_slow(bank):
+    threading.Event().wait(0.3)
+    charge(bank, attempts=2)
+"""
+    seen = run_suite("import threading\n" + tests, "-p", "pytest_timeout")
+    assert "1 passed" in seen.output
+    assert seen.report["lost"] == 2
+
+
+def test_a_connection_that_tests_share_is_not_broken(run_suite: Suite) -> None:
+    """Without a pool nobody opens another one; its answers are said to be left out."""
+    tests = """
+@pytest.fixture(scope="module")
+def shared(bank):
+    connection = http.client.HTTPConnection("127.0.0.1", bank, timeout=5)
+    yield connection
+    connection.close()
+
+def test_first(shared):
+    shared.request("POST", "/charges", b"5")
+    shared.getresponse().read()
+
+def test_second(shared):
+    shared.request("POST", "/charges", b"6")
+    shared.getresponse().read()
+"""
+    seen = run_suite(tests)
+    assert seen.status == 0, seen.output
+    assert "not tried: 4 answers of 2 tests" in seen.output
+
+
 def test_fixtures_are_fresh_in_each_run(run_suite: Suite) -> None:
     """A test's own fixtures are made anew; those of the module stay."""
     tests = """

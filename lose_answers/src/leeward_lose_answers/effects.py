@@ -54,6 +54,9 @@ VOLATILE: Final = re.compile(
     rb"|\b[0-9a-fA-F]{16,}\b"  # boundary, digest, signature
 )
 
+SECRET: Final = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}")
+"""What in a path may let anybody in, as in those of webhooks and bots: it is shown nowhere."""
+
 REQUEST_LINE: Final = re.compile(rb"([A-Z]{2,16}) (\S+) HTTP/1\.[01]\r\n")
 _BEGINNING: Final = re.compile(rb"[A-Z]{1,16}(?: |$)")
 _GRAPHQL_READ: Final = re.compile(rb'"query"\s*:\s*"\s*(?:query\b|\{)')
@@ -131,8 +134,11 @@ class RequestReader:
         requests: list[Request] = []
         if not self.is_opaque:
             self._buffer += data
-            while request := next(self._requests):
-                requests.append(request)
+            try:
+                while request := next(self._requests):
+                    requests.append(request)
+            except ValueError:  # a length that is no number
+                self.is_opaque = True
         return requests
 
     def _read(self) -> Generator[Request | None, None, None]:
@@ -162,6 +168,8 @@ class RequestReader:
     def _read_chunks(self) -> Generator[None, None, tuple[bytes, int]]:
         body, size = b"", 0
         while length := int((yield from self._take_line()).partition(b";")[0] or b"0", 16):
+            if length < 0:
+                raise ValueError("a chunk is not as long")
             body += yield from self._take(length)
             size += length
             yield from self._take_line()
@@ -192,7 +200,8 @@ def effect_of(request: Request, marks: Marks) -> Effect | None:
     """Return what `request` may do, or None if it is a read."""
     action = _action_of(request)
     host = request.headers.get("host", "")
-    path = request.target.partition("?")[0]
+    path = re.sub(r"^\w+://[^/]*", "", request.target.partition("?")[0])  # a proxy has all of it
+    path = SECRET.sub("…", path)
     title = action or f"{request.method} {host}{path}"
     if _is_read(request, action) or _matches(title, marks.reads):
         return None

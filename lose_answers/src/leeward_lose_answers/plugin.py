@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,9 @@ from leeward_lose_answers.wire import Wire
 
 SHARE: Final = 0.85
 """Of the time that is allowed, what is planned: the taps take some of the rest, and runs vary."""
+
+HANG: Final = 5.0
+"""Seconds after which one more run of a test hangs, such as on a thread that its error ended."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,6 +112,7 @@ class LoseAnswers:
         self._spent = Spent(0.0, 0.0)
         self._loses_since = self._began
         self._current: Run | None = None
+        self._limit = 0.0
 
     def pytest_unconfigure(self) -> None:
         """Take the taps off."""
@@ -124,40 +129,65 @@ class LoseAnswers:
         self._relays.open()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         plain, began = Run(), Spent.so_far()
-        self._current = plain
-        reports = runtestprotocol(item, nextitem=_parent_of(item))
+        self._begin(plain)
+        *done, last = runtestprotocol(item, log=False, nextitem=_parent_of(item))
         took = Spent.so_far() - began
+        _log(item, done)
         if plain.sends:
             self._summary.tests += 1
-            if all(report.passed for report in reports):
+            passes = all(report.passed for report in (*done, last))
+            if passes and item.nodeid not in _failures_of_parts(item):
                 self._loses_since = Spent.so_far()
-                with _apart():
+                with _apart(item):
                     self._lose(item, plain, took)
+                self._limit = 0.0
                 self._spent += Spent.so_far() - self._loses_since
         self._current = None
         if nextitem is None or nextitem.parent is not item.parent:
-            self._tear_down(item, nextitem)
+            _log(item, self._tear_down(item, nextitem, last))
+        else:
+            _log(item, [last])
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
     @staticmethod
-    def _tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """End the fixtures that only tests before `nextitem` use."""
+    def _tear_down(
+        item: pytest.Item, nextitem: pytest.Item | None, own: pytest.TestReport
+    ) -> list[pytest.TestReport]:
+        """End the fixtures that only tests before `nextitem` use; return what to say of it.
+
+        Args:
+            item: the last test that uses them.
+            nextitem: the next test.
+            own: the report of the end of the item's own fixtures.
+        """
         state = item.session._setupstate  # noqa: SLF001
-        call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
-        if call.excinfo is not None:
-            failure = pytest.TestReport.from_item_and_call(item, call)
-            item.ihook.pytest_runtest_logreport(report=failure)
+        capture: Any = item.config.pluginmanager.getplugin("capturemanager")
+        with capture.item_capture("teardown", item):
+            call = pytest.CallInfo.from_call(
+                lambda: state.teardown_exact(nextitem), when="teardown"
+            )
+        if call.excinfo is None:
+            return [own]
+        failure = pytest.TestReport.from_item_and_call(item, call)
+        return [failure] if own.passed else [own, failure]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Iterator[None]:
         """Watch what a test sends; fixtures may send what they like."""
         self._wire.run = self._current
         try:
-            return (yield)
+            with _at_most(self._limit):
+                return (yield)
         finally:
             self._wire.run = None
             stacks.forget_origins()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Iterator[None]:
+        """End what hangs."""
+        with _at_most(self._limit):
+            return (yield)
 
     def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
         """Run `item` once more for each mode, and again for answers that it did not get to."""
@@ -178,14 +208,23 @@ class LoseAnswers:
             self._summary.leave_out(item.nodeid, mode, untried)
 
     def _has_time_for(self, took: Spent) -> bool:
+        left = self._time_left()
+        self._limit = took.seconds + min(max(left.seconds, 1.0), HANG)
+        return took.seconds <= left.seconds and took.cpu <= left.cpu
+
+    def _time_left(self) -> Spent:
         times = (float(self._config.getoption("lose_answers_times")) - 1) * SHARE
         now = Spent.so_far()
         spent = self._spent + (now - self._loses_since)
-        needed, suite = spent + took, now - self._began - spent
-        return needed.seconds <= times * suite.seconds and needed.cpu <= times * suite.cpu
+        suite = now - self._began - spent
+        return Spent(times * suite.seconds, times * suite.cpu) - spent
+
+    def _begin(self, run: Run) -> None:
+        self._current = run
+        self._wire.turn += 1
 
     def _run_again(self, item: pytest.Item, run: Run) -> Run:
-        self._current = run
+        self._begin(run)
         own = vars(item)
         own.update(repr_failure=_ignore, _repr_failure_py=_ignore)  # nobody reads the traceback
         try:
@@ -241,23 +280,66 @@ def _parent_of(item: pytest.Item) -> Any:
     return item.parent
 
 
+def _log(item: pytest.Item, reports: Iterable[pytest.TestReport]) -> None:
+    for each in reports:
+        item.ihook.pytest_runtest_logreport(report=each)
+
+
+def _failures_of_parts(item: pytest.Item) -> dict[str, int]:
+    """Return what pytest 9 counts of subtests that failed, by test."""
+    subtests: Any = sys.modules.get("_pytest.subtests")
+    return item.config.stash[subtests.failed_subtests_key] if subtests else {}
+
+
 def _counts(run: Run) -> Counter[bytes]:
     return Counter(send.effect.fingerprint for send in run.sends)
 
 
-def _ignore(_: object, **_options: object) -> str:
+def _ignore(*_: object, **_options: object) -> str:
     """Return no words for what happened."""
     return ""
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
-    """Keep warnings and errors of threads from the suite's own results."""
+def _apart(item: pytest.Item) -> Iterator[None]:
+    """Keep warnings, reports, output and errors of threads from the suite's own results."""
+    hook: Any = item.config.hook
+    if hasattr(hook, "pytest_timeout_cancel_timer"):
+        hook.pytest_timeout_cancel_timer(item=item)
+    silent = hook.pytest_runtest_logreport, hook.pytest_exception_interact
+    calls = [caller._hookexec for caller in silent]  # noqa: SLF001
+    kept = item._report_sections[:], item.user_properties[:]  # noqa: SLF001
     hooks = sys.unraisablehook, threading.excepthook
     sys.unraisablehook, threading.excepthook = _ignore, _ignore
+    for caller in silent:
+        caller._hookexec = _ignore  # noqa: SLF001
     try:
         with warnings.catch_warnings(record=True):
             yield
             gc.collect(1)  # what runs left behind is young
     finally:
         sys.unraisablehook, threading.excepthook = hooks
+        item._report_sections[:], item.user_properties[:] = kept  # noqa: SLF001
+        _failures_of_parts(item).pop(item.nodeid, None)
+        for caller, call in zip(silent, calls, strict=True):
+            caller._hookexec = call  # noqa: SLF001
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Fail what takes longer, unless `seconds` is 0; in the main thread, and where signals are."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not seconds or not is_main or not hasattr(signal, "setitimer"):
+        yield
+        return
+    handler = signal.signal(signal.SIGALRM, _end_run)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _end_run(*_: object) -> None:
+    pytest.fail("hangs after a lost answer", pytrace=False)

@@ -33,7 +33,7 @@ SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's manual, "Message Formats", SSLRequest."""
 
 ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
-"""Values of sslmode for which the relay itself speaks TLS with the server."""
+"""Values of sslmode with which a server without TLS is refused; with ``disable``, none is asked."""
 
 WRITE: Final = re.compile(
     r"(?is)\s*(?:insert|update|delete|merge|call|do|create|alter|drop|truncate|grant|revoke|notify"
@@ -46,6 +46,9 @@ KEYED: Final = re.compile(
 
 REPLACING: Final = re.compile(r"(?is)\s*(?:delete\b|update\b(?!.*\bset\b.*=[^=]*[-+*/|(].*))")
 """Removes, or sets to a value that does not depend on what is there."""
+
+LITERAL: Final = re.compile(r"(?s)'.*'|['].*|\$[a-zA-Z_]*\$.*|(?<![\w$])\d[\w.]*")
+"""What a statement holds of data: it is shown nowhere."""
 
 _BEGIN: Final = re.compile(r"(?i)\s*(?:begin|start\s+transaction)\b")
 _COMMIT: Final = re.compile(r"(?i)\s*(?:commit|end)\b")
@@ -96,7 +99,7 @@ class Transaction:
         for statement, parameters in self._writes:
             digest.update(VOLATILE.sub(b"~", statement.encode() + b"\0" + parameters))
         texts = [statement for statement, _ in self._writes]
-        title = texts[0][:80] + f" (and {len(texts) - 1} more)" * (len(texts) > 1)
+        title = LITERAL.sub("?", texts[0])[:80] + f" (and {len(texts) - 1} more)" * (len(texts) > 1)
         is_keyed = all(KEYED.search(text) or REPLACING.match(text) for text in texts)
         rows = blake2b(repr(self._writes).encode(), digest_size=8).hexdigest()
         return Effect(
@@ -115,11 +118,16 @@ class Transaction:
 
 
 class Origin(NamedTuple):
-    """Who uses a connection."""
+    """Who uses a connection.
+
+    Attributes:
+        is_pooled: whether a pool opens another one when this one breaks.
+    """
 
     stack: Stack
     thread: int
     loop: asyncio.AbstractEventLoop | None
+    is_pooled: bool
 
 
 Origins = dict[int, Origin]
@@ -142,6 +150,7 @@ class Relay:
         self._requests = bytearray()
         self._answers = bytearray()
         self._has_begun = False
+        self._turn = wire.turn
 
     def run(self) -> None:
         """Pass on what comes, until one side closes or an answer is lost."""
@@ -150,6 +159,8 @@ class Relay:
                 ready, _, _ = select.select([self._client, self._server], [], [])
                 for source in ready:
                     data = _read_all(source)
+                    if data is None:
+                        continue
                     run = self._wire.run
                     if run is not None:
                         (run.wait_for if source is self._client else run.stop_waiting)(self)
@@ -173,9 +184,9 @@ class Relay:
             if self._transaction.has_written and self._origin is None:
                 self._origin = self._origins.get(self._client.getpeername()[1])
             if ends and run is not None and self._origin is not None:
-                stack, thread, loop = self._origin
-                effect = self._transaction.to_effect()
-                self._send = run.add(Send(effect, stack, thread=thread, loop=loop))
+                stack, thread, loop, is_pooled = self._origin
+                send = Send(self._transaction.to_effect(), stack, thread=thread, loop=loop)
+                self._send = run.add(send, may_lose=is_pooled or self._turn == self._wire.turn)
 
     def _loses(self, data: bytes) -> bool:
         """Take what the server says; return whether it ends the answer that is lost."""
@@ -208,10 +219,19 @@ def _messages(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
         yield message[:1], message[5:]
 
 
-def _read_all(source: socket.socket) -> bytes:
-    data = source.recv(65536)
-    while isinstance(source, ssl.SSLSocket) and source.pending():
-        data += source.recv(source.pending())
+def _read_all(source: socket.socket) -> bytes | None:
+    """Return what came, or None if it was only a part of a record of TLS, or a session ticket."""
+    if not isinstance(source, ssl.SSLSocket):
+        return source.recv(65536)
+    source.setblocking(False)
+    try:
+        data = source.recv(65536)
+        while source.pending():
+            data += source.recv(source.pending())
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        source.setblocking(True)
     return data
 
 
@@ -241,6 +261,8 @@ class Relays:
         self._put(generators, "connect", connect_to_relay)
         for owner in (psycopg.Connection, psycopg.AsyncConnection):
             self._put(owner, "wait", self._note_waits(owner.wait))
+            if hasattr(psycopg, "capabilities") and psycopg.capabilities.has_cancel_safe():
+                self._put(owner, "cancel", _cancel)
 
     def close(self) -> None:
         """Leave psycopg alone again."""
@@ -264,7 +286,9 @@ class Relays:
             if run is not None and (port := self._port_of(connection)):
                 loop = stacks.running_loop()
                 stack = stacks.stack_here(keep=run.keeps_frames)
-                self._origins[port] = Origin(stack, threading.get_ident(), loop)
+                has_pool = getattr(connection, "_pool", None) is not None
+                is_pooled = has_pool or stacks.is_pooled(stack)
+                self._origins[port] = Origin(stack, threading.get_ident(), loop, is_pooled)
             return wait(connection, *args, **kwargs)
 
         return note_and_wait
@@ -330,6 +354,12 @@ class Relays:
             Relay(self._wire, client, upstream, self._origins).run()
 
 
+def _cancel(connection: Any) -> None:
+    """Cancel what a connection does, in steps: PQcancel holds the lock that the relay needs."""
+    if connection._should_cancel():  # noqa: SLF001
+        sys.modules["psycopg.waiting"].wait_conn(connection._cancel_gen())  # noqa: SLF001
+
+
 _ADDRESS: Final = ("host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
@@ -347,15 +377,18 @@ def _connect(server: dict[str, str], wire: Wire) -> socket.socket:
         return sock
     sock = socket.create_connection((host, int(server["port"])))
     wire.exclude(sock)
-    if server["sslmode"] not in ENCRYPTED:
+    if server["sslmode"] == "disable":
         return sock
     sock.sendall(SSL_REQUEST)
     if sock.recv(1) != b"S":
+        if server["sslmode"] not in ENCRYPTED:
+            return sock
         sock.close()
         raise ConnectionError("the server does not speak TLS")
-    context = ssl.create_default_context(cafile=server["sslrootcert"] or None)
+    authority = server["sslrootcert"].removeprefix("system")
+    context = ssl.create_default_context(cafile=authority or None)
     context.check_hostname = server["sslmode"] == "verify-full"
-    if server["sslmode"] == "require":
+    if not server["sslmode"].startswith("verify"):
         context.verify_mode = ssl.CERT_NONE
     if server["sslcert"]:
         context.load_cert_chain(server["sslcert"], server["sslkey"] or None)

@@ -228,9 +228,9 @@ def _overview(groups: Sequence[Group]) -> str:
     )
     who = list(dict.fromkeys(by for by, _ in ways))
     what = list(dict.fromkeys(effect for _, effect in ways))
-    parts = [f'<text x="300" y="{34 * row + 27}" class="end">{escape(name)}</text>'
+    parts = [f'<text x="300" y="{34 * row + 27}" class="end">{_short(name, 38)}</text>'
              for row, name in enumerate(who)]  # fmt: skip
-    parts += [f'<text x="520" y="{34 * row + 27}">{escape(name)}</text>'
+    parts += [f'<text x="520" y="{34 * row + 27}">{_short(name, 54)}</text>'
               for row, name in enumerate(what)]  # fmt: skip
     for (by, effect), count in ways.items():
         start, end = 34 * who.index(by) + 22, 34 * what.index(effect) + 22
@@ -245,20 +245,24 @@ def _picture(finding: Finding, modes: Sequence[str]) -> str:
     """Return a drawing of one double: what was sent, what was lost, what was sent again."""
     arrows = (
         ("sent", 70, f"first sent at {finding.first}"),
-        ("lost", 110, f"✗ {LOSSES[modes[0]]}{f' (to {finding.cause})' * bool(finding.cause)}"),
+        ("lost", 110, f"{LOSSES[modes[0]]}{f' (to {finding.cause})' * bool(finding.cause)}"),
         ("again", 150, f"sent again at {finding.again}"),
     )
+    who = f"{finding.by}, {finding.loop}" if finding.loop else finding.by
     parts = [
         '<path class="lane" d="M190 40V180M770 40V180"/>',
-        f'<text x="190" y="26" class="middle">{escape(finding.by)}</text>',
+        f'<text x="20" y="26">{_short(who)}</text>',
         '<text x="770" y="26" class="middle">server</text>',
-        f'<text x="180" y="155" class="end">{escape(finding.loop)}</text>',
     ]
     for kind, y, text in arrows:
-        way = f"M762 {y}H480" if kind == "lost" else f"M190 {y}H762m-8 -4l8 4l-8 4"
+        way = (
+            f"M762 {y}H480m-5 -5l10 10m0 -10l-10 10"
+            if kind == "lost"
+            else f"M190 {y}H762m-8 -4l8 4l-8 4"
+        )
         parts.append(
             f'<path class="{kind}" d="{way}"/>'
-            f'<text x="480" y="{y - 8}" class="middle">{escape(text)}</text>'
+            f'<text x="480" y="{y - 8}" class="middle">{_short(text)}</text>'
         )
     parts.append('<path class="loop" d="M190 74C150 84 150 136 188 148"/>')
     return _svg(190, finding.effect, parts)
@@ -266,7 +270,15 @@ def _picture(finding: Finding, modes: Sequence[str]) -> str:
 
 def _svg(height: int, label: str, parts: Sequence[str]) -> str:
     shown = "".join(parts)
-    return f'<svg viewBox="0 0 960 {height}" role="img" aria-label="{escape(label)}">{shown}</svg>'
+    return (
+        f'<div><svg viewBox="0 0 960 {height}" role="img" aria-label="{escape(label)}">'
+        f"{shown}</svg></div>"
+    )
+
+
+def _short(text: str, most: int = 72) -> str:
+    """Return what fits into a drawing."""
+    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
 
 
 _PAGE: Final = """<!doctype html>
@@ -276,7 +288,8 @@ _PAGE: Final = """<!doctype html>
 :root {{ color-scheme: light dark; --again: light-dark(#b3261e, #ff8a80) }}
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
   max-width: 60rem; padding: 0 1rem }}
-svg {{ width: 100%; font-size: 14px }}
+div {{ overflow-x: auto }}
+svg {{ width: 100%; min-width: 48rem; font-size: 14px }}
 text {{ fill: CanvasText }}
 path {{ fill: none; stroke: GrayText; stroke-width: 2 }}
 .end {{ text-anchor: end }}

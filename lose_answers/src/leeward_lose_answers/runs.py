@@ -108,13 +108,13 @@ class Run:
         """Whether frames are compared: not in the run that shall be as if nobody watched."""
         return bool(self._mode)
 
-    def add(self, send: Send) -> Send:
+    def add(self, send: Send, *, may_lose: bool = True) -> Send:
         """Note what is sent, and decide whether its answer is lost."""
         with self._lock:
             place = send.site, send.effect.fingerprint
             self._counts[place] += 1
             target = self._target_of(*place)
-            if target:
+            if target and may_lose:
                 self.untried.remove(target)
                 send.mode = self._mode
             self.sends.append(send)

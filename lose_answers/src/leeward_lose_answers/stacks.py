@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 _HERE: Final = str(Path(__file__).parent)
 _STANDARD: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+_POOLS: Final = frozenset({"aiohttp", "httpcore", "httpcore2", "sqlalchemy", "urllib3"})
 _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
@@ -98,6 +99,11 @@ def forget_origins() -> None:
 def users_line(stack: Stack) -> Line | None:
     """Return the innermost line that is of no library."""
     return next((line for line in stack if not line.package), stack[0] if stack else None)
+
+
+def is_pooled(stack: Stack) -> bool:
+    """Return whether a library sends that opens another connection when one breaks."""
+    return any(line.package in _POOLS for line in stack)
 
 
 def users_path(stack: Stack) -> tuple[tuple[str, int], ...]:

@@ -55,6 +55,7 @@ class Connection:
         self.held = b""
         self._wire = wire
         self._peer = peer
+        self._turn = wire.turn
         self._reader = RequestReader()
         self._stack: Stack = ()
 
@@ -71,7 +72,8 @@ class Connection:
             self.send = None
             run.wait_for(self)
             if effect := effect_of(request, self._wire.marks):
-                self.send = run.add(Send(effect, self._stack))
+                is_replaced = self._turn == self._wire.turn or stacks.is_pooled(self._stack)
+                self.send = run.add(Send(effect, self._stack), may_lose=is_replaced)
         if self._reader.is_opaque and self._peer and data[0] not in TLS_RECORDS:
             self._wire.unread.add(self._peer)
 
@@ -98,11 +100,13 @@ class Wire:
 
     Attributes:
         run: what is on now; None between tests.
+        turn: which run of a test it is, with the fixtures of that run.
         unread: peers with which a client spoke something other than HTTP/1.
     """
 
     def __init__(self, marks: Marks) -> None:
         self.run: Run | None = None
+        self.turn = 0
         self.marks = marks
         self.unread: set[str] = set()
         self._connections: WeakKeyDictionary[Any, Connection] = WeakKeyDictionary()
@@ -337,9 +341,21 @@ class Wire:
         heard = [(key, mask) for key, mask in events if not self._is_silent(key.fd)]
         if events and not heard:
             time.sleep(NAP)
-        if not heard and timeout is not None and timeout > IDLE and not run.is_waiting:
-            self._ahead[loop] = self._ahead.get(loop, 0.0) + timeout - IDLE
+        if not heard and not run.is_waiting:
+            if timeout is None:
+                self._break_off()
+            elif timeout > IDLE:
+                self._ahead[loop] = self._ahead.get(loop, 0.0) + timeout - IDLE
         return heard
+
+    def _break_off(self) -> None:
+        """Reset connections whose answers a program without any timer would await for ever."""
+        for fd, sock in list(self._silent.items()):
+            if self._is_silent(fd) and (connection := self._connections.get(sock)):
+                connection.fate = "reset"
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RD)  # wakes who waits for it
+        self._silent.clear()
 
     def _is_silent(self, fd: int) -> bool:
         sock = self._silent.get(fd)

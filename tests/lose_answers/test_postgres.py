@@ -1,0 +1,110 @@
+"""What psycopg's connections are like when they go through the relay."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.lose_answers.conftest import Seen
+from tests.postgres.server import Server
+from tests.servers.certificates import Authority
+
+pytestmark = pytest.mark.vendors
+
+
+def carry(client: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    """Speak TLS with a client, as a server does that insists on it, and pass on what is inside."""
+    with client, suppress(OSError):
+        assert client.recv(8)[4:] == (80877103).to_bytes(4)
+        client.sendall(b"S")
+        server = socket.create_connection(("127.0.0.1", port))
+        with server, context.wrap_socket(client, server_side=True) as inside:
+            while True:
+                for ready in select.select([inside, server], [], [])[0]:
+                    inside.settimeout(0)
+                    try:
+                        data = ready.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue
+                    finally:
+                        inside.settimeout(None)
+                    if not data:
+                        return
+                    (server if ready is inside else inside).sendall(data)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Return a server."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def secure(server: Server, tmp_path: Path) -> Iterator[str]:
+    """Return the address of the server behind TLS, without what a client demands of it."""
+    authority = Authority()
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    context = authority.server_context()
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(
+                        target=carry, args=(client, context, server.port), daemon=True
+                    ).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.url.replace(str(server.port), str(listener.getsockname()[1]))
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+ROWS = """
+import psycopg
+
+@pytest.fixture(scope="module")
+def shared():
+    with psycopg.connect(URL, autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE t (i int)")
+        yield connection
+
+def test_write(shared):
+    shared.execute("INSERT INTO t VALUES (1)")
+
+def test_write_again(shared):
+    shared.execute("INSERT INTO t VALUES (2)")
+
+def test_own():
+    with psycopg.connect(URL) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (i int)")
+
+def test_cancel(shared):
+    timer = __import__("threading").Timer(0.1, shared.cancel)
+    timer.start()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        shared.execute("SELECT pg_sleep(20)")
+"""
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require", "verify-full"])
+def test_a_suite_goes_on_behind_tls(
+    run_suite: Callable[..., Seen], secure: str, tmp_path: Path, mode: str
+) -> None:
+    """A connection that tests share is not broken; and what is cancelled ends."""
+    url = f"{secure}?sslmode={mode}"
+    if mode == "verify-full":
+        url += f"&sslrootcert={tmp_path}/authority.pem"
+    seen = run_suite(f"URL = {url!r}\n{ROWS}", "--lose-answers-modes=reset")
+    assert "4 passed" in seen.output
+    assert seen.report["lost"] == 1
+    assert sum(seen.report["left_out"].values()) == 2
