@@ -200,10 +200,9 @@ def once(
         raise ConfigError(f"effect of @once must be read_only, idempotent or unsafe, not {effect}")
     given: dict[str, Any] = {"table": table, "probe": probe, "failures": failures, "lease": lease}
     given |= {"keep": keep, "client": client, "clock": clock, "effects": "marked"}
-    given["approval"] = approval
+    given |= {"principal": None, "approval": approval}
     if callable(approval) and not is_coroutine_function(approval):
         given["approval"] = lambda arguments: approval(**cast("_Call", _CALL.get()).question)
-    given |= {"key": None, "principal": None, "unreachable": "refuse", "unknown": "refuse"}
 
     def decorate(function: F) -> F:
         tool: Any = function

@@ -30,11 +30,9 @@ AZURE_MARKS: Final = ("x-ms-request-id", "x-ms-activity-id", "x-ms-error-code")
 
 AZURE_STATUSES: Final = {
     400: classification.CALLER,
-    401: classification.AUTH,
-    403: classification.AUTH,
+    **dict.fromkeys((401, 403), classification.AUTH),
     404: classification.NOT_FOUND,
-    409: classification.CONFLICT,
-    412: classification.CONFLICT,
+    **dict.fromkeys((409, 412), classification.CONFLICT),
     413: classification.TOO_LARGE,
     429: classification.REJECTED,
 }

@@ -39,14 +39,8 @@ _CALLED: Final = ("execute", "executemany", "commit", "__exit__", "__aexit__")
 
 REFUSED: Final = frozenset(
     {
-        "AuthenticationError",
-        "AuthorizationError",
-        "BusyLoadingError",
-        "MaxConnectionsError",
-        "NoPermissionError",
-        "NoScriptError",
-        "OutOfMemoryError",
-        "ReadOnlyError",
+        *("AuthenticationError", "AuthorizationError", "NoPermissionError", "NoScriptError"),
+        *("BusyLoadingError", "MaxConnectionsError", "OutOfMemoryError", "ReadOnlyError"),
     }
 )
 """What the server, or the pool, refuses a command with before it runs."""

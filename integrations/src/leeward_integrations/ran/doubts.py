@@ -19,32 +19,13 @@ DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 
 _SENDS_ONCE: Final = frozenset(
     {
-        "OpenSSL",
-        "aiohappyeyeballs",
-        "anyio",
-        "boto3",
-        "ddtrace",
+        *("anyio", "eventlet", "gevent", "sniffio", "trio", "uvloop"),
+        *("OpenSSL", "aiohappyeyeballs", "h11", "h2", "idna", "truststore", "yarl"),
+        *("pytest_socket", "socks", "socksio"),
+        *("ddtrace", "opentelemetry", "sentry_sdk", "wrapt"),
+        *("boto3", "psycopg_binary", "psycopg_c", "s3transfer"),
         "django",  # around what its models send
-        "eventlet",
-        "gevent",
-        "h11",
-        "h2",
-        "idna",
-        "opentelemetry",
-        "psycopg_binary",
-        "psycopg_c",
-        "pytest_socket",
-        "s3transfer",
-        "sentry_sdk",
-        "sniffio",
-        "socks",
-        "socksio",
         "tenacity",  # of which `doubt_by_retries` asks
-        "trio",
-        "truststore",
-        "uvloop",
-        "wrapt",
-        "yarl",
     }
 )
 """Libraries between the functions of a client, and under them, that send nothing themselves."""
@@ -168,15 +149,14 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     return all(each is not None and each.ran == "no" for each in found)
 
 
+_KEEP_NOTHING: Final = ("aiohttp_retry", "httpx_retries", "opnieuw", "retry", "retrying")
+"""Libraries that call again, and keep nothing of the attempts before."""
+
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
-    "aiohttp_retry": lambda *_: False,
     "azure": lambda frame, *_: azure_proves_all(frame),
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
-    "httpx_retries": lambda *_: False,
-    "opnieuw": lambda *_: False,
-    "retry": lambda *_: False,
-    "retrying": lambda *_: False,
+    **dict.fromkeys(_KEEP_NOTHING, lambda *_: False),
     "tenacity": _proves_all_of_tenacity,
 }
 """By library: whether a frame of it proves that no attempt before the last one ran. stamina uses
