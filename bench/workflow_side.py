@@ -76,7 +76,7 @@ def is_url(store: str) -> bool:
 
 def dbos(store: str) -> Callable[[], None]:
     """Run flows on DBOS, whose steps are calls of functions."""
-    from dbos import DBOS  # type: ignore[import-not-found]
+    from dbos import DBOS
 
     database = store if is_url(store) else f"sqlite:///{store}/dbos.sqlite3"
     config: Any = {

@@ -95,10 +95,10 @@ def leeward() -> Callable[[Any, Any], Any]:
 
 def powertools() -> Callable[[Any, Any], Any]:
     """Handle by aws-lambda-powertools, as its documentation shows first."""
-    from aws_lambda_powertools.event_handler import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.event_handler import (
         LambdaFunctionUrlResolver,
     )
-    from aws_lambda_powertools.utilities.batch import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.utilities.batch import (
         BatchProcessor,
         EventType,
         process_partial_response,

@@ -41,7 +41,7 @@ def leeward(store: str) -> Callable[[dict[str, Any]], Any]:
 
 def powertools(store: str) -> Callable[[dict[str, Any]], Any]:
     """Guard by aws-lambda-powertools, comparing payloads, as leeward does."""
-    from aws_lambda_powertools.utilities.idempotency import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.utilities.idempotency import (
         BasePersistenceLayer,
         DynamoDBPersistenceLayer,
         IdempotencyConfig,

@@ -84,7 +84,7 @@ def leeward_marked() -> Charge:
 
 def powertools() -> Charge:
     """Guard by aws-lambda-powertools, as its documentation shows first."""
-    from aws_lambda_powertools.utilities.idempotency import (  # type: ignore[import-not-found]
+    from aws_lambda_powertools.utilities.idempotency import (
         DynamoDBPersistenceLayer,
         IdempotencyConfig,
         idempotent_function,
