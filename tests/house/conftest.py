@@ -39,7 +39,7 @@ def uv(*arguments: str | Path) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads the tree and builds nothing: `make check` runs it, and `make test` need not."""
+    """Mark what reads the tree and builds nothing: `make check` runs it, `make test` need not."""
     for item in items:
         is_here = item.path.is_relative_to(Path(__file__).parent)
         if is_here and item.get_closest_marker("packaging") is None:
