@@ -9,7 +9,6 @@ from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -59,34 +58,6 @@ def running_loop() -> AbstractEventLoop:
             "AsyncClient needs a running event loop of asyncio, and there is none. With trio, call "
             "a leeward.Client by trio.to_thread.run_sync, or run asyncio beside it by trio-asyncio"
         ) from error
-
-
-class SteadyClock:
-    """A wall clock that nobody sets: a time that was told once, and what has passed since.
-
-    Args:
-        clock: tells what passes.
-        agree: called once, with the seconds between the wall clock and the monotonic one; returns
-            those that hold here, which may be what somebody else has told before.
-    """
-
-    def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
-        self._clock = clock
-        self._agree = agree
-        self._offset: float | None = None
-        self.monotonic = clock.monotonic
-        self.sleep = clock.sleep
-        self.sleep_async = clock.sleep_async
-
-    def now(self) -> float:
-        """Return Unix seconds, as if nobody had set the clock since."""
-        if self._offset is None:
-            self._offset = self._agree(self._clock.now() - self._clock.monotonic())
-        return self._clock.monotonic() + self._offset
-
-    def as_wall(self, time: float) -> float:
-        """Return a time of this clock, of now or nearly so, as the wall clock tells it."""
-        return time + round(self._clock.now() - self.now())
 
 
 def has_offset(time: datetime) -> bool:

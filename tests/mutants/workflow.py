@@ -280,7 +280,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "somebody who sets the clock moves runs",
-        "src/leeward/clock.py",
+        "src/leeward/workflow/embedded/journal.py",
         "        return self._clock.monotonic() + self._offset",
         "        return self._clock.now()",
         f"{TESTS}/test_leases.py::test_a_clock_set_by_an_hour_takes_nothing_and_strands_nothing",

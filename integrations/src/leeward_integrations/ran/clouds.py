@@ -183,7 +183,7 @@ def azure_proves_all(frame: Frame) -> bool:
 def judge_google(error: BaseException) -> Evidence | None:
     """Return what an exception of google-api-core or google-auth proves."""
     kinds = kinds_of(error, "google.api_core.", "google.auth.")
-    if "GoogleAuthError" in kinds and _follows_an_answer(error):
+    if "GoogleAuthError" in kinds and _has_earlier_answer(error):
         return Evidence("maybe", "google-auth had sent the request before, and got an answer")
     if "TransportError" in kinds:
         return None  # its cause is of the client that sent a request, which may be any
@@ -196,7 +196,7 @@ def judge_google(error: BaseException) -> Evidence | None:
     return Evidence("maybe", "it is not known what this exception proves")
 
 
-def _follows_an_answer(error: BaseException) -> bool:
+def _has_earlier_answer(error: BaseException) -> bool:
     """Return whether a token failed to come after an answer that asked for another one.
 
     It is not known, either, where the traceback is lost.

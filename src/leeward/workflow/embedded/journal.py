@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from leeward.clock import Clock, SteadyClock, SystemClock
+from leeward.clock import Clock, SystemClock
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.values import Json
@@ -99,6 +99,34 @@ class Finished(NamedTuple):
     began: float
     answer: Answer | StepVerdict
     ended: float
+
+
+class SteadyClock:
+    """A wall clock that nobody sets: a time that was told once, and what has passed since.
+
+    Args:
+        clock: tells what passes.
+        agree: called once, with the seconds between the wall clock and the monotonic one; returns
+            those that hold here, which may be what somebody else has told before.
+    """
+
+    def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
+        self._clock = clock
+        self._agree = agree
+        self._offset: float | None = None
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
+        self.sleep_async = clock.sleep_async
+
+    def now(self) -> float:
+        """Return Unix seconds, as if nobody had set the clock since."""
+        if self._offset is None:
+            self._offset = self._agree(self._clock.now() - self._clock.monotonic())
+        return self._clock.monotonic() + self._offset
+
+    def as_wall(self, time: float) -> float:
+        """Return a time of this clock, of now or nearly so, as the wall clock tells it."""
+        return time + round(self._clock.now() - self.now())
 
 
 class ServerClock(SteadyClock):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from leeward._sqlite.commits import Commits
 from leeward._sqlite.database import Database, select
 from leeward._sqlite.file_safety import keep_out_of_version_control
-from leeward.clock import Clock, SteadyClock, SystemClock
+from leeward.clock import Clock, SystemClock
 from leeward.json_text import encode
 from leeward.leases.holders import boot_of_machine
 from leeward.values import Json
@@ -24,6 +24,7 @@ from leeward.workflow.embedded.journal import (
     RunHolder,
     RunKey,
     RunRow,
+    SteadyClock,
     StepRecords,
 )
 from leeward.workflow.embedded.rows import (
