@@ -48,8 +48,6 @@ BOUNDED: dict[str, str] = {
     "supervisor.py SimpleQueue()": "holds changes that were put together, signals, and ends",
     "supervisor.py get()": "of the main thread, for what happens next; signals come there, too",
     "supervisor.py wait()": "of a thread, for the end of its process; after a kill of the main one",
-    "ran/__init__.py cache": "asked with the names of modules of one folder",
-    "ran/statuses.py cache": "asked with two names",
     "asgi.py get()": "of a context variable",
     "wsgi.py get()": "of a context variable",
     "once.py get()": "of a context variable",
