@@ -29,7 +29,7 @@ TEXT = VERSIONS.PAGE.read_text(encoding="utf-8")
 
 def test_the_versions_are_those_of_the_locks() -> None:
     """``make docs`` writes them anew."""
-    assert VERSIONS.with_versions(TEXT) == TEXT, "the locks have other versions: run make docs"
+    assert VERSIONS.set_versions(TEXT) == TEXT, "the locks have other versions: run make docs"
 
 
 def test_every_library_that_is_locked_for_it_has_a_row() -> None:

@@ -174,7 +174,7 @@ def once(
     client: store.TableClient | Callable[[], store.TableClient] | None = None,
     clock: Clock | None = None,
 ) -> Callable[[F], F]:
-    """Let a tool have its effect once for each call that a run of an agent makes.
+    """Return a decorator: a tool has its effect once for each call that a run of an agent makes.
 
     A repeat gets the first result: a retry of a library, a resumed run, a second process, a model
     that calls again because it got no answer. After a failure the probe is asked at once. A call

@@ -130,7 +130,7 @@ class RequestReader:
         return not self._buffer and not self._is_in_body
 
     def feed(self, data: bytes | memoryview) -> list[Request]:
-        """Take what was sent; return the requests that are complete now."""
+        """Read what was sent; return the requests that are complete now."""
         requests: list[Request] = []
         if not self.is_opaque:
             self._buffer += data

@@ -115,7 +115,7 @@ class LoseAnswers:
         self._limit = 0.0
 
     def pytest_unconfigure(self) -> None:
-        """Take the taps off."""
+        """Remove the taps."""
         self._relays.close()
         self._wire.close()
 
@@ -264,7 +264,7 @@ class LoseAnswers:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist saw."""
+        """Add what a worker of pytest-xdist saw."""
         if text := getattr(node, "workeroutput", {}).get("lose_answers"):
             self._summary.merge(text)
 

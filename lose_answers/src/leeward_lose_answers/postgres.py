@@ -65,7 +65,7 @@ class Transaction:
         self._ends = False
 
     def take(self, kind: bytes, body: bytes) -> bool:
-        """Take a message of the client; return whether a transaction that wrote ends with it."""
+        """Read a message of the client; return whether a transaction that wrote ends with it."""
         if kind == b"Q":
             for statement in body.rstrip(b"\0").decode("utf-8", "replace").split(";"):
                 self._take_statement(statement, b"")
@@ -111,7 +111,7 @@ class Transaction:
         )
 
     def end(self, status: bytes) -> None:
-        """Take the server's word that it is ready: idle, in a transaction, or in a failed one."""
+        """Note that the server is ready: idle, in a transaction, or in a failed one."""
         self._is_open, self._ends = status != b"I", False
         if not self._is_open:
             self._writes.clear()
@@ -189,7 +189,7 @@ class Relay:
                 self._send = run.add(send, may_lose=is_pooled or self._turn == self._wire.turn)
 
     def _loses(self, data: bytes) -> bool:
-        """Take what the server says; return whether it ends the answer that is lost."""
+        """Read what the server says; return whether it ends the answer that is lost."""
         self._answers += data
         for kind, body in _messages(self._answers):
             if kind == b"E" and self._send:
@@ -209,7 +209,7 @@ class Relay:
 
 
 def _messages(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Take the whole messages out of `buffer`."""
+    """Remove the whole messages from `buffer`, and return them."""
     while len(buffer) >= 5:
         (length,) = struct.unpack_from("!i", buffer, 1)
         if len(buffer) <= length:

@@ -103,7 +103,7 @@ class Summary:
         return [finding for finding in self.findings if finding.kind != "double"]
 
     def add(self, findings: Iterable[Finding]) -> None:
-        """Take findings, equal ones once."""
+        """Add findings, equal ones once."""
         self.findings += (each for each in findings if each not in self.findings)
 
     def leave_out(self, test: str, mode: str, targets: Sequence[Target]) -> None:
@@ -124,7 +124,7 @@ class Summary:
         )
 
     def merge(self, text: str) -> None:
-        """Take over what `to_json` returned in another process."""
+        """Add what `to_json` returned in another process."""
         other = json.loads(text)
         self.tests += other["tests"]
         self.runs += other["runs"]

@@ -147,7 +147,7 @@ class Wire:
         self._put(ssl.SSLObject, "_create", classmethod(_tap(create, self._create_in_memory)))
 
     def close(self) -> None:
-        """Take the taps off."""
+        """Remove the taps."""
         for owner, name, before in reversed(self._undo):
             if before is None:
                 delattr(owner, name)
@@ -321,7 +321,7 @@ class Wire:
         return TimeoutError("timed out")
 
     def _revive(self, connection: Connection) -> None:
-        """Let a late answer come."""
+        """Release a late answer."""
         connection.fate = ""
         if connection.carrier:
             sock, below = connection.carrier

@@ -99,7 +99,7 @@ class Capability(Enum):
     """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
     them apart."""
     SETTLING = "settling"
-    """Tell for good whether a write took place, and refuse it when it comes later."""
+    """Settle whether a write took place, and refuse it when it comes later."""
 
 
 NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})

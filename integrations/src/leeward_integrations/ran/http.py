@@ -83,7 +83,7 @@ def judge_aiohttp(error: BaseException) -> Evidence | None:
         return MAY_HAVE_LEFT if status is None else of_status(status or None, headers)
     requests = frames_in(error, "aiohttp.client", "_request")
     if not requests:
-        return _traceback_lost("aiohttp")
+        return _doubt_without_traceback("aiohttp")
     if _aiohttp_sent_before(requests[-1]):
         return Evidence("maybe", "aiohttp had sent the request before, or followed a redirect")
     return Evidence("no", why)
@@ -110,7 +110,7 @@ def judge_httpx(error: BaseException) -> Evidence | None:
     if why is None:
         return MAY_HAVE_LEFT
     if not any(frame.library in _HTTPX for frame in frames_of(error)):
-        return _traceback_lost("httpx")
+        return _doubt_without_traceback("httpx")
     sending = [frame.values for frame in frames_in(error, "", *_SENDING)]
     if any(values.get("history") or "response" in values for values in sending):
         return Evidence("maybe", "httpx had sent another request before, and got an answer")
@@ -123,7 +123,7 @@ def judge_requests(error: BaseException) -> Evidence | None:
     if response is not None:
         return of_status(response.status_code, response.headers)
     if not frames_in(error, "requests."):
-        return _traceback_lost("requests")
+        return _doubt_without_traceback("requests")
     if why := why_by_class(NEVER_LEFT["requests"], error):
         return Evidence("no", why)
     inner = next((each for each in error.args if isinstance(each, BaseException)), None)
@@ -150,7 +150,7 @@ def judge_urllib3(error: BaseException) -> Evidence | None:
     if why is None:
         return MAY_HAVE_LEFT
     if not frames_in(error, "urllib3."):
-        return _traceback_lost("urllib3")
+        return _doubt_without_traceback("urllib3")
     calls = [frame.values for frame in frames_in(error, "urllib3.", "urlopen")]
     history: tuple[Any, ...] = ()
     for values in calls:
@@ -239,5 +239,5 @@ def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
     return Evidence("maybe", f"the status {status} proves nothing")
 
 
-def _traceback_lost(library: str) -> Evidence:
+def _doubt_without_traceback(library: str) -> Evidence:
     return Evidence("maybe", f"the traceback is lost, and with it what {library} had sent before")
