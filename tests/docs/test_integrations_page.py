@@ -8,7 +8,7 @@ from types import ModuleType
 from tests.docs.test_pages import DOCS
 
 CARRIERS = {
-    *("azure-eventgrid", "dbos", "gunicorn", "langgraph-checkpoint-sqlite", "sqlalchemy"),
+    *("azure-eventgrid", "dbos", "gunicorn", "langgraph-checkpoint-sqlite"),
     *("temporalio", "uvicorn"),
 }
 """What only carries a library that is tested, or has no module here."""
