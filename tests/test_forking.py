@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
+from contextlib import suppress
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -52,6 +56,24 @@ def test_a_fork_waits_for_what_has_to_be_whole() -> None:
     thread.join(30)
     with lock:
         assert halves == [1, 1]
+
+
+def test_an_interrupt_leaves_no_lock_held() -> None:
+    """Not even one that strikes when it has just been acquired, as a signal may."""
+
+    def strike(_frame: FrameType, event: str, what: Any) -> None:
+        if event == "c_return" and what.__name__ in ("acquire", "__enter__"):
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    lock = ForkLock()
+    sys.setprofile(strike)
+    try:
+        with suppress(KeyboardInterrupt), lock:
+            pass
+    finally:
+        sys.setprofile(None)
+    assert lock.hold()
 
 
 class Noting(Forkable):

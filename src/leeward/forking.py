@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from time import monotonic
@@ -114,11 +115,15 @@ class ForkLock(Forkable):
         self._whole = whole
         watch(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    # Python's own methods, which `with` calls at once. An interrupt that strikes at the end of one
+    # written here would leave the lock held, and nobody to release it.
+    @property
+    def __enter__(self) -> Callable[[], bool]:
+        return self._lock.__enter__
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    @property
+    def __exit__(self) -> Callable[..., None]:
+        return self._lock.__exit__
 
     def hold(self) -> bool:
         """Acquire the lock, so that what it guards is whole in the child."""

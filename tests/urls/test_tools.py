@@ -34,6 +34,7 @@ class McpServer(Foreign):
         sent: the headers of each message, by its method.
         sessions: that it has opened.
         refuses: method to the answer that refuses it.
+        versions: of the protocol without sessions, which it speaks.
     """
 
     def __init__(self, answer: Callable[[Any], Response]) -> None:
@@ -41,6 +42,7 @@ class McpServer(Foreign):
         self.sent: dict[str, Mapping[str, str]] = {}
         self.sessions = 0
         self.refuses: dict[str, Response] = {}
+        self.versions: list[str] = []
         self._answer_with = answer
         super().__init__(self._respond)
 
@@ -52,6 +54,10 @@ class McpServer(Foreign):
             self.calls.append(message)
         if method in self.refuses:
             return self.refuses[method]
+        if method == "server/discover":
+            if not self.versions:  # as the official SDK did before it had this method
+                return Response(400, JSON, b'{"error": {"code": -32600}, "id": "server-error"}')
+            return result(message, {"supportedVersions": self.versions})
         if method == "initialize":
             self.sessions += 1
             told = result(message, {"protocolVersion": "2025-06-18", "capabilities": {}})
@@ -125,6 +131,69 @@ def test_a_call_of_a_tool_opens_a_session_and_keeps_it() -> None:
         assert len(server.calls) == 2
 
 
+def test_a_server_without_sessions_is_told_everything_with_each_message() -> None:
+    """It is asked once what it speaks; when it speaks something else, it is asked again."""
+    with ExitStack() as stack:
+        server = started(stack, lambda message: result(message, DONE | {"resultType": "complete"}))
+        server.versions = ["2027-01-01", "2026-07-28"]
+        client = client_of(stack, server)
+        assert client.invoke("create_ticket", {}, idempotency_key="k-1").value == TICKET
+        meta = server.calls[0]["params"]["_meta"]
+        assert meta["leeward/key"] == "k-1"
+        assert meta["io.modelcontextprotocol/protocolVersion"] == "2026-07-28"
+        assert meta["io.modelcontextprotocol/clientCapabilities"] == {}
+        discover, call = server.sent["server/discover"], server.sent["tools/call"]
+        assert (call["mcp-method"], call["mcp-name"]) == ("tools/call", "create_ticket")
+        assert discover["mcp-protocol-version"] == call["mcp-protocol-version"] == "2026-07-28"
+        assert server.sent.keys() == {"server/discover", "tools/call"}
+        server.sent.clear()
+        client.invoke("create_ticket", {})
+        assert list(server.sent) == ["tools/call"]
+
+        server.versions = []
+        server.refuses["tools/call"] = Response(400, JSON, b'{"error": {"code": -32600}}')
+        with pytest.raises(FunctionError):
+            client.invoke("create_ticket", {})
+        del server.refuses["tools/call"]
+        assert client.invoke("create_ticket", {}).value == TICKET
+        assert server.sessions == 1
+
+
+def refuses(status: int, number: int) -> Callable[[Any], Response]:
+    """Answer with an error of JSON-RPC and the status that a server without sessions gives it."""
+    return lambda message: error(number)(message)._replace(status=status)
+
+
+@each_row(
+    "answer, outcome, told",
+    {
+        "asks back": (
+            lambda message: result(message, {"resultType": "input_required"}),
+            *(Outcome.APP_ERROR, "asks back"),
+        ),
+        "a result of an extension": (
+            lambda message: result(message, {"resultType": "task", "content": []}),
+            *(Outcome.AMBIGUOUS, None),
+        ),
+        "wants parameters as headers": (refuses(400, -32020), Outcome.APP_ERROR, "no"),
+        "wrong arguments": (refuses(400, -32602), Outcome.APP_ERROR, "no"),
+        "speaks another version now": (refuses(400, -32022), Outcome.AMBIGUOUS, None),
+    },
+)
+def test_what_a_server_without_sessions_refuses_may_have_run(
+    answer: Callable[[Any], Response], outcome: Outcome, told: str | None
+) -> None:
+    """And what it says comes with the error."""
+    with ExitStack() as stack:
+        server = started(stack, answer)
+        server.versions = ["2026-07-28"]
+        with pytest.raises((FunctionError, OutcomeUnknown)) as caught:
+            client_of(stack, server).invoke("create_ticket", {})
+        assert [each.outcome for each in caught.value.attempts] == [outcome]
+        if told is not None:
+            assert told in caught.value.error_message
+
+
 def test_the_answer_is_one_of_the_events_of_a_stream() -> None:
     """Others come before it: an opening, progress, the answer to another message."""
 
@@ -185,6 +254,7 @@ def test_no_answer_to_a_call_proves_that_the_tool_did_not_run(
 @each_row(
     "method, refusal",
     {
+        "busy": ("server/discover", Response(503, {}, b"busy")),
         "no session": ("initialize", Response(503, {}, b"busy")),
         "another service": ("initialize", Response(400, {}, b"what?")),
         "a version that is no header": (

@@ -1,12 +1,14 @@
 """Call a tool of an MCP server over streamable HTTP, and know what its answer proves.
 
-https://modelcontextprotocol.io/specification/2025-11-25/basic/transports: each message is a POST;
-the answer is JSON, or a stream of events with the answer in one of them. A session begins with
-`initialize`, and the server may end it: then it answers 404.
+https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http: each
+message is a POST; the answer is JSON, or a stream of events with the answer in one of them. Before
+its first call a server is asked by `server/discover` whether it speaks this version, which has no
+sessions. Else (2025-11-25 and earlier) a session begins with `initialize`, and the server may end
+it: then it answers 404.
 
 An answer to `tools/call` proves nothing of whether the tool ran: a tool, or a gateway, can give any
-status and any error. So the session is opened before, and for an unsafe call asked whether it still
-lives: what fails there has not run.
+status and any error. So the server is asked before, and for an unsafe call whether its session
+still lives: what fails there has not run.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ from leeward.json_text import Undecodable, decode, encode
 from leeward.records import NamedTuple
 from leeward.values import Effect, FunctionFault, Json
 
-VERSION: Final = "2025-11-25"
-"""Of the protocol: the newest that has sessions. A server may name an earlier one instead."""
+VERSION: Final = "2026-07-28"
+"""Of the protocol: the one without sessions that is spoken."""
+
+VERSION_WITH_SESSIONS: Final = "2025-11-25"
+"""The newest one that has sessions. A server may name an earlier one instead."""
 
 KEY: Final = "leeward/key"
 """In ``_meta`` of a call: its idempotency key, the same on every attempt."""
@@ -37,12 +42,25 @@ FUNCTIONS_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602, -32603})
 """Errors of JSON-RPC (section 5.1 of its specification) that end a call for good. Any other may
 come from a gateway."""
 
+OTHER_VERSION: Final = -32022
+"""The error of a server that speaks other versions than a message's (2026-07-28, basic/index)."""
+
 _JSON_RPC: Final = "2.0"
 _SESSION: Final = "mcp-session-id"
+_CLIENT: Final = {"name": "leeward", "version": "1"}
+_NOT_OF_MCP: Final = frozenset({401, 403, 429, 502, 503, 504})
+"""Statuses that say nothing of the version: servers, and what is before them, refuse so."""
+
+_META: Final[dict[str, Json]] = {
+    "io.modelcontextprotocol/protocolVersion": VERSION,
+    "io.modelcontextprotocol/clientInfo": _CLIENT,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+"""What each message says of its sender, where there is no session."""
 
 
 class Session(NamedTuple):
-    """What a server has answered to `initialize`.
+    """How a server is spoken to.
 
     Attributes:
         id: of the session; empty if the server has none.
@@ -53,8 +71,11 @@ class Session(NamedTuple):
     version: str
 
 
+SESSIONLESS: Final = Session("", VERSION)
+
+
 class Server(NamedTuple):
-    """An MCP server, and the session that it is talked to in; None before there is one."""
+    """An MCP server, and how it is spoken to; None before that is known."""
 
     platform: FunctionPlatform
     address: Address
@@ -78,6 +99,12 @@ class Server(NamedTuple):
             headers = (*headers, ("MCP-Protocol-Version", self.session.version))
             if self.session.id:
                 headers = (*headers, (_SESSION, self.session.id))
+        if self.session == SESSIONLESS:
+            params = params or {}
+            params = {**params, "_meta": {**_META, **params.get("_meta", {})}}
+            headers = (*headers, ("Mcp-Method", method))
+            if "name" in params:
+                headers = (*headers, ("Mcp-Name", params["name"]))
         message: dict[str, Json] = {"jsonrpc": _JSON_RPC, "method": method}
         if id is not None:
             message["id"] = id
@@ -125,19 +152,29 @@ def call_tool(
     server = Server(platform, address, session)
     # A stream begins, with its status, before the tool does.
     response: Response = yield Send(server.request("tools/call", id, params, headers), proves=False)
-    if response.status == 404 and session.id:
-        yield Learn(name, None)
-    return _result_of(platform, response, session, view, id)
+    answer = _answer_in(response, id)
+    number = _number_of(answer.get("error"))
+    if response.status == 404 or (response.status == 400 and number in (None, OTHER_VERSION)):
+        yield Learn(name, None)  # the session has ended, or another version is spoken now
+    return _result_of(platform, response, session, view, answer)
 
 
 def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Result[Any]]:
-    """Open a session; return it, or the result of a call that was not made."""
+    """Return how a server is spoken to, or the result of a call that was not made."""
+    asked = server._replace(session=SESSIONLESS).request("server/discover", 0)
+    response: Response | Failure = yield Send(asked, effect=False)
+    if isinstance(response, Failure) or response.status in _NOT_OF_MCP:
+        return _read_refusal(server.platform, response, view)
+    told = _answer_in(response, 0).get("result")
+    versions = told.get("supportedVersions") if isinstance(told, dict) else None
+    if isinstance(versions, list) and VERSION in versions:
+        return SESSIONLESS
     params = {
-        "protocolVersion": VERSION,
+        "protocolVersion": VERSION_WITH_SESSIONS,
         "capabilities": {},
-        "clientInfo": {"name": "leeward", "version": "1"},
+        "clientInfo": _CLIENT,
     }
-    response: Response | Failure = yield Send(server.request("initialize", 0, params), effect=False)
+    response = yield Send(server.request("initialize", 0, params), effect=False)
     answer = {} if isinstance(response, Failure) else _answer_in(response, 0)
     result = answer.get("result")
     version = result.get("protocolVersion") if isinstance(result, dict) else None
@@ -168,37 +205,58 @@ def _read_refusal(
         return Result(Outcome.REJECTED, code=code, retry_after=wait)
     if status == 404:
         return Result(Outcome.NOT_FOUND, code=code, message="there is no MCP server at its URL")
-    told = "its server opens no session: it takes no `initialize` of MCP over streamable HTTP"
+    told = f"its server speaks neither MCP {VERSION} nor a version with sessions (`initialize`)"
     return Result(Outcome.UNUSABLE, code=code, message=told)
 
 
 def _result_of(
-    platform: FunctionPlatform, response: Response, session: Session, view: View, id: str
+    platform: FunctionPlatform,
+    response: Response,
+    session: Session,
+    view: View,
+    answer: dict[str, Any],
 ) -> Result[Any]:
-    """Return what the answer to a call of a tool means."""
+    """Return what the answer to a call of a tool means; `answer` is the message in it."""
     code, request_id = f"http.{response.status}", platform.request_id(response)
+    error, result = answer.get("error"), answer.get("result")
+    number, fault = _number_of(error), None
+    if isinstance(error, dict):
+        fault = FunctionFault("JsonRpcError", _text(error.get("message")))
     if not 200 <= response.status < 300:
         _, meaning = outcome_of(response, platform.proofs, marks=False)
         if response.status == 404 and session.id:  # the session has ended: another one may serve it
             is_proved = any(proof.holds(response) for proof in platform.proofs)
             meaning = REJECTED if is_proved else AMBIGUOUS
+        elif number == OTHER_VERSION:
+            meaning = AMBIGUOUS
         wait = platform.retry_after(response, view.now)
-        return Result(meaning.outcome, code, meaning.reason, request_id, retry_after=wait)
-    answer = _answer_in(response, id)
-    error, result = answer.get("error"), answer.get("result")
-    if isinstance(error, dict):
-        number = error.get("code")
-        if type(number) is not int or number.bit_length() > 32:
-            number = None
-        fault = FunctionFault("JsonRpcError", _text(error.get("message")))
+        return Result(
+            meaning.outcome,
+            code=code,
+            reason=meaning.reason,
+            request_id=request_id,
+            retry_after=wait,
+            fault=fault if meaning is APP_ERROR else None,
+        )
+    if fault is not None:
         meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS
         return Result(meaning.outcome, code=f"jsonrpc.{number}", request_id=request_id, fault=fault)
-    if not isinstance(result, dict):
+    kind = result.get("resultType", "complete") if isinstance(result, dict) else None
+    if kind == "input_required":
+        fault = FunctionFault("InputRequired", "the tool asks back, which leeward does not answer")
+        return Result(APP_ERROR.outcome, code=kind, request_id=request_id, fault=fault)
+    if not isinstance(result, dict) or kind != "complete":
         return Result(AMBIGUOUS.outcome, code=code, reason=UNDECODABLE, request_id=request_id)
     if result.get("isError") is True:
         fault = FunctionFault("ToolError", _text(_content_of(result)))
         return Result(APP_ERROR.outcome, code="tool_error", request_id=request_id, fault=fault)
     return Result.ok(_value_of(result), request_id=request_id)
+
+
+def _number_of(error: object) -> int | None:
+    """Return the number of an error of JSON-RPC; None if there is none."""
+    number = error.get("code") if isinstance(error, dict) else None
+    return number if type(number) is int and number.bit_length() <= 32 else None
 
 
 def _value_of(result: dict[str, Any]) -> Json:
