@@ -87,7 +87,7 @@ def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
             assert told == [None, why, why]
 
 
-def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
+def test_a_coroutine_or_generator_that_has_not_run_completes_nothing(shop: Shop) -> None:
     """Of a function that another decorator has made a plain one; its key is kept."""
 
     async def charge(order: str) -> None:
@@ -97,9 +97,19 @@ def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
     def wrapped(order: str) -> Any:
         return charge(order)
 
-    with pytest.raises(ConfigError, match="directly before the coroutine function"):
-        wrapped("42")
-    assert refused(wrapped, "42") == ("unknown", None)
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock, name="listed")
+    def listed(order: str) -> Any:
+        return (shop.charges.append(each) for each in order)
+
+    for function, told in (
+        (wrapped, "directly before the coroutine function"),
+        (listed, "returns a generator, which runs late"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            function("42")
+        assert refused(function, "42") == ("unknown", None)
+    with pytest.raises(ConfigError, match="is a generator: it runs late"):
+        idempotent(table="keys", key="order")(lambda order: (yield order))
     assert shop.charges == []
 
 
