@@ -82,7 +82,13 @@ HANDLER = Handler()
             partial(plain, 1),
         ),
         *(HANDLER.method, HANDLER.awaited, Handler.static, Handler.method, HANDLER),
-        *(lambda: None, lambda a, b=5: a, AsyncClient.store_data, partial(awaited, 1), partial(late, 1)),
+        *(
+            lambda: None,
+            lambda a, b=5: a,
+            AsyncClient.store_data,
+            partial(awaited, 1),
+            partial(late, 1),
+        ),
     ],
 )
 def test_it_is_what_inspect_says(function: Callable[..., Any]) -> None:

@@ -109,6 +109,11 @@ def find_key(client: Client, table: str, named: str) -> KeyRow:
     )
 
 
+def version_of(row: KeyRow) -> str:
+    """Return by what a person names a record as it was read: another write makes another one."""
+    return record_ref(row.revision)
+
+
 def change_key(
     client: Client,
     table: str,
@@ -116,7 +121,7 @@ def change_key(
     change: Callable[[KeyRecord, float], KeyRecord | None],
     seen: str | None = None,
 ) -> KeyRow:
-    """Write what `change` makes of a record, which is still `seen` if given, and return that.
+    """Write what `change` makes of a record, if it still has the version `seen`; return that.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
@@ -127,9 +132,9 @@ def change_key(
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
-    if seen not in (None, kept.revision):
+    if seen not in (None, version_of(kept)):
         why = f"the record {named} has changed since you have looked at it: look again"
-        raise InvalidRequest(why, field="record")
+        raise InvalidRequest(why, field="version")
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
     done = kept.record and change(kept.record, now)
     if done is None:
@@ -167,7 +172,7 @@ def _refusal(kept: KeyRow, named: str, now: float) -> str:
         case KeyState.RELEASED:
             why = "its key is free: the next call with it runs"
         case KeyState.WAITING:
-            why = "it waits for a person: take leeward keys approve, or leeward keys refuse"
+            why = "it waits for a person: leeward keys show says how to approve or refuse it"
         case KeyState.REFUSED:
             why = "a person has refused it: no call with its key runs. Take another key"
         case _:
@@ -263,7 +268,7 @@ def _describe_idle(record: KeyRecord) -> str:
     """Return the same for a record of which nothing has run."""
     match record.state:
         case KeyState.WAITING:
-            return "It has not run, and waits for a person: leeward keys approve, or refuse."
+            return "It has not run, and waits for a person, who approves or refuses it."
         case KeyState.REFUSED:
             return "A person has refused it. It has not run, and no call with its key will."
         case KeyState.RELEASED if record.approval is not None:

@@ -43,12 +43,17 @@ def decide(shop: Shop, how: Decide, key: str = "42") -> None:
     shop.client.store_data("keys", item_of(decided, f"charge:{key}"), if_revision=loaded.revision)
 
 
-def test_a_call_waits_until_it_is_approved_and_runs_once(shop: Shop) -> None:
-    """It says when to ask again, and what to type; repeats get the result."""
+def test_a_call_waits_until_it_is_approved_and_runs_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log asks a person, once; it says when to ask again, and what to type; repeats get it."""
     charge = shop.charging(approval=lambda order: f"Charge {order['total']}?")
     for _ in range(2):
-        with pytest.raises(ApprovalPending, match="leeward keys approve keys [0-9a-f]{12}") as it:
+        with pytest.raises(ApprovalPending, match="leeward keys show keys [0-9a-f]{12}") as it:
             charge(ORDER)
+    (logged,) = (each.getMessage() for each in caplog.records if "approval" in each.msg)
+    assert logged.startswith("approval_wanted function='charge' table='keys' record='")
+    assert it.value.record.partition(" ")[2] in logged
     assert (it.value.status, it.value.reason, it.value.retry_after) == (409, "waiting", 60.0)
     assert it.value.retryable
     record = shop.record()

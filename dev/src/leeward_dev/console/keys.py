@@ -21,6 +21,7 @@ from leeward.cli.key_records import (
     refuse_by_hand,
     scan_keys,
     settle_by_hand,
+    version_of,
     void_by_hand,
 )
 from leeward_dev.console.html import Content, element
@@ -255,7 +256,7 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     words = "Find out first what its run has done. Then say so:" if is_run else "Decide:"
     question = element("p", words)
     actions = element("div", buttons, class_="actions")
-    return form(visit, here, question, actions, seen=row.revision)
+    return form(visit, here, question, actions, seen=version_of(row))
 
 
 def act(visit: Visit) -> Notice | Page:

@@ -415,6 +415,9 @@ class IdempotentCall:
                 raise error or earlier_failure(function, failure)
             case Refuse():
                 table, ref = self.location.table, record_ref(self.location.id)
+                if decision.is_new:
+                    facts = {"function": function, "table": table, "record": ref}
+                    log_event(LOGGER, "warning", "approval_wanted", **facts)
                 raise refusal_problem(function, decision, table, ref)
 
 

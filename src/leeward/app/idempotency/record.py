@@ -256,11 +256,15 @@ class Reason(Enum):
 
 
 class Refuse(NamedTuple):
-    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids."""
+    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids.
+
+    If `is_new`, this call is the one that has asked a person.
+    """
 
     reason: Reason
     retry_after: float | None = None
     voids: int = 0
+    is_new: bool = False
 
 
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse

@@ -104,7 +104,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     for _ in range(ROUNDS):
         reply, now = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:
-            return refuse_unapproved(start.record)
+            return refuse_unapproved(start.record)._replace(is_new=True)
         if isinstance(reply, Saved):
             return Start(start.record, reply.revision, start.earlier)
         if isinstance(reply, Unfit):
