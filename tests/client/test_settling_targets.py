@@ -22,6 +22,9 @@ KEYED = FunctionConfig(Effect.KEYED)
 SHARED = FunctionConfig(Effect.KEYED, shared_dedup=True)
 
 
+NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
+
+
 def said(verdict: str, dedup: str = BY_TARGET, **facts: Any) -> Result[Any]:
     """Return the answer of one target."""
     return Result.ok({"verdict": verdict, "key": "k", **facts}, dedup=dedup)
@@ -46,21 +49,20 @@ def settled(first: Result[Any], second: Result[Any]) -> tuple[Settled, list[str]
         (said("ran", result=7), said("not_run"), Verdict.RAN, ["a"]),
         (said("not_run"), said("unknown", reason="unknown"), Verdict.UNKNOWN, ["a", "b"]),
         (said("unknown", reason="unknown"), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (said("not_run"), NOT_FOUND, Verdict.UNKNOWN, ["a", "b"]),
+        (NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
     ],
 )
 def test_a_target_settles_only_what_it_knows_of(
     first: Result[Any], second: Result[Any], verdict: Verdict, asked: list[str]
 ) -> None:
-    """It has not run if all of them say so."""
+    """It has not run if all of them say so: a function may be gone from where it ran."""
     found, targets = settled(first, second)
     assert (found.verdict, targets) == (verdict, asked)
     if verdict is Verdict.RAN:
         assert found.result == 7
     if asked == ["a", "b"] and verdict is Verdict.NOT_RUN:
         assert found.voids == 2, "the next call knows of the voids of each"
-
-
-NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
 
 
 @each_row(
