@@ -115,12 +115,15 @@ class IdempotentRun:
                 if self.held is not None and self._must_mark(self.held):
                     self._take(perform(self._client, self.location, mark_effect(self.held)))
                     self.check_lease()
-        elif (held := self.held) is not None and self._must_mark(held):
-            if not held.record.effects or self._is_probed:
-                raise ConfigError(
-                    f"{self.function!r} is a coroutine function: await effect_async() before its "
-                    "first effect, or use a leeward.AsyncClient in it"
-                )
+        elif (
+            (held := self.held) is not None
+            and self._must_mark(held)
+            and (not held.record.effects or self._is_probed)
+        ):
+            raise ConfigError(
+                f"{self.function!r} is a coroutine function: await effect_async() before its "
+                "first effect, or use a leeward.AsyncClient in it"
+            )
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
