@@ -147,6 +147,19 @@ def test_a_run_that_needs_none_passes_no_approval_on(shop: Shop) -> None:
         shop.charging(approval=True)({"id": "42", "total": 1})
 
 
+def test_a_dead_run_that_needed_no_approval_waits_if_the_next_call_needs_one(shop: Shop) -> None:
+    """Somebody has lowered the limit: what has had no effect is asked for."""
+    dies: Any = SystemExit()
+    with pytest.raises(SystemExit):
+        shop.charging(effects="marked", before=dies)(ORDER)
+    shop.clock.advance(60)
+    charge = shop.charging(effects="marked", approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    assert charge(ORDER) == {"charged": "42", "number": 1}
+
+
 def test_what_may_have_run_is_refused_although_it_was_approved(shop: Shop) -> None:
     """An approval is for one run."""
     charge = shop.charging(approval=True)
