@@ -323,7 +323,7 @@ def test_documents_that_are_wrong_are_refused_with_the_place(subtests: pytest.Su
 
 
 def test_yaml_that_is_wrong_is_refused(subtests: pytest.Subtests) -> None:
-    """A field twice, an anchor, a date, no YAML at all, and lists that would be read for minutes."""
+    """A field twice, an anchor, a date, no YAML at all, and lists that take minutes to read."""
     cases = {
         "a: 1\na: 2\n": "it is not YAML",
         "a: &x [1]\nb: *x\n": "anchors are not taken",

@@ -50,6 +50,9 @@ SETTLE_TIMEOUT: Final = 30.0
 Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
 """Returns the targets that may serve a call, in order."""
 
+CLOCKS: Final = 3600.0
+"""Seconds by which the clock of whoever made a call may be ahead, as for records of keys."""
+
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
@@ -110,15 +113,20 @@ def settling_by_key(
     sent: float | datetime | None,
     only: tuple[str, ...],
     candidates: Candidates,
+    now: float,
 ) -> FunctionSettling:
     """Return what is to be settled where only the key is known: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
-    moment = sent.timestamp() if isinstance(sent, datetime) else sent
-    if moment is None:
-        moment = time_of_id(key)
-    elif isinstance(moment, bool) or not isinstance(moment, int | float):
-        raise InvalidRequest("sent must be Unix seconds or a datetime", field="sent")
+    made = time_of_id(key)
+    moment = made if made is not None and made <= now + CLOCKS else None
+    if sent is not None:
+        moment = sent.timestamp() if isinstance(sent, datetime) else sent
+        is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+        # A call of the future would be younger than any record, and so be settled as not run.
+        if not (is_number and 0 <= moment <= now + CLOCKS):
+            told = "sent must be Unix seconds or a datetime, and not in the future"
+            raise InvalidRequest(told, field="sent")
     places: tuple[str, ...] | None = None
     if not config.shared_dedup and config.probe is None:
         call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
@@ -296,7 +304,14 @@ def settle(
         )
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
     about = settling_by_key(
-        function, key, config, payload=payload, sent=sent, only=only, candidates=candidates
+        function,
+        key,
+        config,
+        payload=payload,
+        sent=sent,
+        only=only,
+        candidates=candidates,
+        now=clock.now(),
     )
     return (yield from settle_call(about, config, clock, seconds))
 
