@@ -119,7 +119,7 @@ def settling_by_key(
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
     made = time_of_id(key)
-    moment = made if made is not None and made <= now + CLOCKS else None
+    moment: Any = made if made is not None and made <= now + CLOCKS else None
     if sent is not None:
         moment = sent.timestamp() if isinstance(sent, datetime) else sent
         is_number = isinstance(moment, int | float) and not isinstance(moment, bool)

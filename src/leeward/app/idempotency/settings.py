@@ -172,7 +172,8 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    if not callable(function) or not hasattr(function, "__qualname__"):
+    given: Any = function
+    if not (callable(given) and hasattr(given, "__qualname__")):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
             "decorators make something else of it, put it directly before the function"
