@@ -309,6 +309,10 @@ def test_a_second_void_counts_on(bank: Bank, leeward: Leeward) -> None:
     done = leeward("keys", "void", "keys", "charge:1", "--json")
     assert json.loads(done.out)["key"]["voids"] == 2
     assert bank.deliver("1", voids=1).reason == "voided"
+    assert bank.deliver("1", voids=2).outcome is Outcome.APP_ERROR
+    freed = leeward("keys", "release", "keys", "charge:1")
+    assert "A late delivery is refused" in freed.err, "a void outlives what is released"
+    assert bank.deliver("1", voids=1).reason == "voided"
 
 
 def test_a_call_that_is_settled_within_itself_names_the_record_too(bank: Bank) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from enum import Enum
 from typing import Any
 
 from leeward._operations.upkeep import make
@@ -32,16 +31,6 @@ from leeward.values import Record as Loaded
 
 SECONDS = 15.0
 """For a page."""
-
-
-class HandEnd(Enum):
-    """What holds after somebody has settled a record by hand, in words."""
-
-    RAN = "Repeats get the result, or the reason not_kept."
-    RELEASED = "The next call with its key runs, and so does a delivery that comes late."
-    VOID = "A delivery that comes late is refused; a new call with its key runs."
-    APPROVED = "The next call with its key and its payload runs, once."
-    REFUSED = "No call with its key runs."
 
 
 class KeyRow(NamedTuple):
@@ -271,10 +260,12 @@ def _describe_idle(record: KeyRecord) -> str:
             return "It has not run, and waits for a person, who approves or refuses it."
         case KeyState.REFUSED:
             return "A person has refused it. It has not run, and no call with its key will."
-        case KeyState.RELEASED if record.approval is not None:
-            return "It is approved, and has not run. The next call with its key and payload runs."
+        case _ if record.approval is not None:
+            return (
+                "It is approved, and has not run. A new call with its key and payload runs, once."
+            )
         case KeyState.RELEASED:
-            return "It has not run. The next call with its key runs."
+            return "It has not run. The next call runs, and so does a delivery that comes late."
         case _:
             return "It has not run. A late delivery is refused; a new call with its key runs."
 

@@ -23,7 +23,6 @@ from leeward.cli import item_json
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
-    HandEnd,
     KeyRow,
     approve_by_hand,
     change_key,
@@ -149,7 +148,6 @@ def settle_record(
         table,
         record,
         lambda kept, now: settle_by_hand(kept, now, ran=ran, result=value, kept=result is not None),
-        HandEnd.RAN if ran else HandEnd.RELEASED,
     )
 
 
@@ -164,7 +162,6 @@ def release(context: typer.Context, table: Table, record: Ref) -> None:
         table,
         record,
         lambda kept, now: settle_by_hand(kept, now, ran=False, result=None, kept=False),
-        HandEnd.RELEASED,
     )
 
 
@@ -175,7 +172,7 @@ def void(context: typer.Context, table: Table, record: Ref) -> None:
     of a leeward client with the same key runs. A message that is delivered again does not: for
     that take `leeward keys release`.
     """
-    _change(context, table, record, void_by_hand, HandEnd.VOID)
+    _change(context, table, record, void_by_hand)
 
 
 def approve(
@@ -186,10 +183,8 @@ def approve(
     What the call is about is in its question: `leeward keys show`. If another call waits there by
     now, its version is another, and nothing is approved. The record keeps who approved.
     """
-    name, end = _name(by), HandEnd.APPROVED
-    _change(
-        context, table, record, lambda kept, _: approve_by_hand(kept, name), end, version=version
-    )
+    name = _name(by)
+    _change(context, table, record, lambda kept, _: approve_by_hand(kept, name), version)
 
 
 def refuse(
@@ -199,10 +194,8 @@ def refuse(
 
     A call that was approved can be refused as long as it has not begun.
     """
-    name, end = _name(by), HandEnd.REFUSED
-    _change(
-        context, table, record, lambda kept, _: refuse_by_hand(kept, name), end, version=version
-    )
+    name = _name(by)
+    _change(context, table, record, lambda kept, _: refuse_by_hand(kept, name), version)
 
 
 def _name(by: str | None) -> str:
@@ -224,8 +217,6 @@ def _change(
     table: str,
     named: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
-    end: HandEnd,
-    *,
     version: str | None = None,
 ) -> None:
     """Write what `change` makes of a record, and show it."""
@@ -233,7 +224,9 @@ def _change(
     with options.client_of_data() as cloud:
         row = change_key(cloud, table, named, change, version)
     assert row.changed_at is not None, "it was changed a moment ago"
-    options.output.show({"key": _json(row, row.changed_at), "next": end.value}, _render_settled)
+    assert row.record is not None, "it is a record"
+    means = describe_key(row.record, row.changed_at)
+    options.output.show({"key": _json(row, row.changed_at), "next": means}, _render_settled)
 
 
 def _json(kept: KeyRow, now: float) -> JsonObject:
