@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -45,12 +45,16 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
 
     async def awaited() -> None: ...
 
+    def late(event: Any) -> Iterator[Any]:
+        yield event
+
     table: list[tuple[Callable[[], Any], str]] = [
         (lambda: App(""), "up to 50 letters"),
         (lambda: app.function(name="a_b")(len), "up to 50 letters"),
         (lambda: app.function(name="a" * 51)(len), "up to 50 letters"),
         (lambda: app.function()(lambda: 1), "up to 50 letters"),
         (lambda: app.function(name="f")(3), "decorate a function"),  # type: ignore[type-var]
+        (lambda: app.on_event("b", name="late")(late), "is a generator, which would never run"),
         (lambda: app.function(len), r"write @app.function\(\)"),  # type: ignore[arg-type]
         (lambda: app.on_event(len), "bus must be"),  # type: ignore[arg-type]
         (lambda: app.on_event("b", name="taken")(len), "has a handler 'taken' already"),

@@ -134,6 +134,10 @@ def test_handlers_take_none_one_or_two_parameters() -> None:
         with pytest.raises(ConfigError, match="'c' besides its input and its context"):
             run(wrong)
 
+    found = run(lambda: (each for each in "ab"))
+    assert found.failure is not None
+    assert found.failure.type == "ConfigError", "a generator that another decorator returns"
+
     def context_alone(context: Context) -> None: ...
 
     with pytest.raises(ConfigError, match="takes its context second"):

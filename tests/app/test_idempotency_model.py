@@ -90,12 +90,6 @@ DECISIONS: dict[str, tuple[KeyRecord | None, Claim, float, Any]] = {
     ),
     "another payload waits": (WAITING, ASKS._replace(payload="other"), 0, Reason.MISMATCH),
     "a person has refused it": (refuse_by_hand(WAITING, "maria"), ASKS, 0, Reason.REFUSED),
-    "its lease is over before any effect, and it was not asked for": (
-        UNMARKED,
-        ASKS,
-        60.0,
-        Earlier.LAPSED,
-    ),
     "an item of another program": (None, READY, 0, Reason.UNKNOWN),
 }
 

@@ -10,7 +10,7 @@ from functools import partial, wraps
 from typing import Any
 
 from leeward import AsyncClient
-from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.signatures import is_coroutine_function, is_generator_function, parameters_of
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
@@ -25,6 +25,14 @@ def many(*a: int, **b: int) -> None: ...
 
 
 def named(a: int, **b: int) -> None: ...
+
+
+def late(a: int) -> Any:
+    yield a
+
+
+async def late_async(a: int) -> Any:
+    yield a
 
 
 def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,17 +75,27 @@ HANDLER = Handler()
             marked,
             many,
             named,
+            late,
+            late_async,
             decorated(plain),
             decorated(awaited),
             partial(plain, 1),
         ),
         *(HANDLER.method, HANDLER.awaited, Handler.static, Handler.method, HANDLER),
-        *(lambda: None, lambda a, b=5: a, AsyncClient.store_data, partial(awaited, 1)),
+        *(
+            lambda: None,
+            lambda a, b=5: a,
+            AsyncClient.store_data,
+            partial(awaited, 1),
+            partial(late, 1),
+        ),
     ],
 )
 def test_it_is_what_inspect_says(function: Callable[..., Any]) -> None:
     """Of plain functions, methods, and whatever else can be called."""
     assert is_coroutine_function(function) == inspect.iscoroutinefunction(function)
+    yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    assert is_generator_function(function) == yields
     found = list(inspect.signature(function).parameters.values())
     several = [each for each in found if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     positional, keyword, defaults, takes_any = parameters_of(function)

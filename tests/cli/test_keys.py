@@ -222,7 +222,7 @@ def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
             KeyState.FAILED: "it has failed as its function declares",
             KeyState.RELEASED: "its key is free",
             KeyState.VOID: "a new call with its key runs already",
-            KeyState.WAITING: "take leeward keys approve",
+            KeyState.WAITING: "leeward keys show says how",
             KeyState.REFUSED: "a person has refused it",
         }.items()
         if (verb, state) != ("void", KeyState.RELEASED)
@@ -244,30 +244,51 @@ def test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are(
 
 
 def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leeward) -> None:
-    """Who decides sees the question; the record keeps who it was."""
+    """Who decides sees the question, and names what was read; the record keeps who it was."""
     for id in ("7", "8"):
         with pytest.raises(FunctionError, match="ApprovalPending"):
             bank.client.invoke("refund", {"id": id})
     listed = json.loads(leeward("keys", "list", "keys", "--state", "waiting", "--json").out)["keys"]
     assert [each["question"] for each in listed] == ["Refund 7?", "Refund 8?"]
     assert "Refund 8?" in leeward("keys", "list", "keys", "--state", "waiting").out
+    record, version = listed[0]["record"], listed[0]["version"]
     shown = leeward("keys", "show", "keys", "refund:7")
-    assert ("Refund 7?" in shown.out, "leeward keys approve keys" in shown.err) == (True, True)
+    assert "Refund 7?" in shown.out
+    assert f"leeward keys approve keys {record} {version}," in shown.err
 
-    done = leeward("keys", "approve", "keys", listed[0]["record"], "--by", "maria", "--json")
+    done = leeward("keys", "approve", "keys", record, version, "--by", "maria", "--json")
     key = json.loads(done.out)["key"]
     assert (done.code, key["state"], key["decided_by"]) == (0, "released", "maria")
-    assert leeward("keys", "refuse", "keys", "refund:8").code == 0
+    assert leeward("keys", "refuse", "keys", "refund:8", listed[1]["version"]).code == 0
     assert bank.client.invoke("refund", {"id": "7"}).value == "refunded"
     with pytest.raises(FunctionError, match="ApprovalRefused"):
         bank.client.invoke("refund", {"id": "8"})
 
     for verb, id in (("approve", "7"), ("refuse", "7"), ("approve", "8")):
-        done = leeward("keys", verb, "keys", f"refund:{id}")
+        shown = leeward("keys", "show", "keys", f"refund:{id}", "--json")
+        version = json.loads(shown.out)["key"]["version"]
+        done = leeward("keys", verb, "keys", f"refund:{id}", version)
         assert (done.code, "approve only one that waits" in " ".join(done.err.split())) == (2, True)
     assert bank.runs[2:] == ["refund 7"]
-    nobody = leeward("keys", "approve", "keys", "refund:8", "--by", "")
+    nobody = leeward("keys", "approve", "keys", "refund:8", version, "--by", "")
     assert (nobody.code, "--by" in nobody.err) == (2, True)
+
+
+def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None:
+    """Another call may wait in the same record by now."""
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        bank.client.invoke("refund", {"id": "7"})
+    read = json.loads(leeward("keys", "show", "keys", "refund:7", "--json").out)["key"]
+    assert bank.client.settle("7", function="refund", payload={"id": "7"}).voids == 1
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        bank.client.invoke("refund", {"id": "7", "to": "somebody else"})
+    for verb in ("approve", "refuse"):
+        done = leeward("keys", verb, "keys", read["record"], read["version"])
+        assert (done.code, "has changed since you have looked" in done.err) == (2, True)
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        bank.client.invoke("refund", {"id": "8?\nstate  released"})
+    listed = leeward("keys", "list", "keys", "--state", "waiting").out
+    assert listed.splitlines()[-1].endswith(r"Refund 8?\nstate  released?"), "one row for each"
 
 
 def test_a_run_that_is_over_its_lease_is_voided(bank: Bank, leeward: Leeward) -> None:
@@ -287,6 +308,10 @@ def test_a_second_void_counts_on(bank: Bank, leeward: Leeward) -> None:
     assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
     done = leeward("keys", "void", "keys", "charge:1", "--json")
     assert json.loads(done.out)["key"]["voids"] == 2
+    assert bank.deliver("1", voids=1).reason == "voided"
+    assert bank.deliver("1", voids=2).outcome is Outcome.APP_ERROR
+    freed = leeward("keys", "release", "keys", "charge:1")
+    assert "A late delivery is refused" in freed.err, "a void outlives what is released"
     assert bank.deliver("1", voids=1).reason == "voided"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_the_question_has_what_the_command_line_says(leeward: Leeward, scripted:
     script = scripted(answer(verdict="ran", result=7, kept=True))
     done = leeward(
         *("settle", "charge", "k-1", "--payload", '{"id": 4.5}', "--timeout", "7"),
-        *("--sent", "2026-01-31T12:00:00Z"),
+        *("--sent", "2025-01-31T12:00:00Z"),
     )
     assert (done.code, done.out.strip()) == (0, "7")
     assert isinstance(script.call, Settle)
@@ -153,7 +154,7 @@ def test_an_app_on_this_machine_settles_its_keys(leeward: Leeward, bare: Path) -
     """A key without a record is void then: what comes late is refused, a new call runs."""
     bare.joinpath("settle_bank.py").write_text(BANK)
     bare.joinpath("leeward.toml").write_text(f'{KEYED}[targets.local]\napp = "settle_bank:app"')
-    sent = ("--sent", "2099-01-31T12:00:00Z")  # its age is nothing
+    sent = ("--sent", datetime.now(UTC).isoformat())
 
     lost = leeward("settle", "charge", "k", "--payload", '{"id": "1"}', *sent, "--json")
     assert (lost.code, json.loads(lost.out)["voids"]) == (7, 1)

@@ -126,13 +126,13 @@ def test_unknown_calls_are_listed_and_settled_from_the_record(
 
 
 def test_what_nobody_can_tell_stays(desk: Desk, leeward: Leeward, now: float) -> None:
-    """The exit code says so, and each says why."""
+    """The exit code says so, and each says why: one may have run where nobody is asked."""
     assert leeward("invoke", "charge", '"broken"', "--idempotency-key", "open").code == 6
     (raised,) = json.loads(leeward("unknown", "list", "--json").out)["unknown"]
     assert (raised["key"], raised["error"]) == (["open"], "FunctionError")
     desk.leave(
         lost("2", "never", now=now),
-        lost("3", "k", now=now, targets=("aws:nowhere",)),
+        lost("3", "k", now=now, targets=("local", "aws:nowhere")),
         lost("4", "e-1", now=now, verb="publish", subject="bus", facts={"source": "shop"}),
         lost("5", "old", now=now, sent=now - 9e6),
     )
@@ -142,7 +142,8 @@ def test_what_nobody_can_tell_stays(desk: Desk, leeward: Leeward, now: float) ->
     left = {call["id"]: call.get("error") or call["reason"] for call in told["left"]}
     assert left == {
         raised["id"]: "unknown",
-        "3": "none of its targets is in the order",
+        "3": "InvalidRequest: the call was made at aws:nowhere, where this client makes none; "
+        "settle it with a client that has this target",
         "4": "what was sent is not in the table",
         "5": "expired",
     }

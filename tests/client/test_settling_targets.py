@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, Config, Effect, NotFound, Outcome, OutcomeUnknown, Settled, Verdict
+from leeward import (
+    Client,
+    Config,
+    Effect,
+    InvalidRequest,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    Settled,
+    Verdict,
+)
 from leeward.calls import Result, Settle
 from leeward.config import FunctionConfig
+from leeward.entropy import new_id
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.testing import FakeClock
 from leeward_contract_tests.rows import each_row
@@ -20,6 +31,9 @@ MOVES = FunctionConfig(Effect.IDEMPOTENT, marks=True)
 
 KEYED = FunctionConfig(Effect.KEYED)
 SHARED = FunctionConfig(Effect.KEYED, shared_dedup=True)
+
+
+NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
 
 
 def said(verdict: str, dedup: str = BY_TARGET, **facts: Any) -> Result[Any]:
@@ -46,21 +60,20 @@ def settled(first: Result[Any], second: Result[Any]) -> tuple[Settled, list[str]
         (said("ran", result=7), said("not_run"), Verdict.RAN, ["a"]),
         (said("not_run"), said("unknown", reason="unknown"), Verdict.UNKNOWN, ["a", "b"]),
         (said("unknown", reason="unknown"), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (said("not_run"), NOT_FOUND, Verdict.UNKNOWN, ["a", "b"]),
+        (NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
     ],
 )
 def test_a_target_settles_only_what_it_knows_of(
     first: Result[Any], second: Result[Any], verdict: Verdict, asked: list[str]
 ) -> None:
-    """It has not run if all of them say so."""
+    """It has not run if all of them say so: a function may be gone from where it ran."""
     found, targets = settled(first, second)
     assert (found.verdict, targets) == (verdict, asked)
     if verdict is Verdict.RAN:
         assert found.result == 7
     if asked == ["a", "b"] and verdict is Verdict.NOT_RUN:
         assert found.voids == 2, "the next call knows of the voids of each"
-
-
-NOT_FOUND = Result[Any](Outcome.NOT_FOUND)
 
 
 @each_row(
@@ -90,3 +103,17 @@ def test_a_function_that_no_target_has_is_not_settled() -> None:
     config = Config(functions={"pay": MOVES})
     with Client(targets, config=config) as client, pytest.raises(NotFound):
         client.settle("k", function="pay", sent=0.0)
+
+
+def test_no_call_is_of_the_future() -> None:
+    """It would be younger than any record, and so not run, although its record is gone."""
+    clock, a = FakeClock(), Scripted("a", *[said("not_run", voids=1)] * 2)
+    ahead = new_id(clock.now() + 86_400)
+    with Client([a], config=Config(functions={"pay": KEYED}), clock=clock) as client:
+        for sent in (float("nan"), clock.now() * 1000, clock.now() + 3601, -1):
+            with pytest.raises(InvalidRequest, match="not in the future"):
+                client.settle("k", function="pay", sent=sent)
+        for key in ("k", ahead):
+            client.settle(key, function="pay")
+    asked = [call.payload for call in a.calls if isinstance(call, Settle)]
+    assert [b"age" in each for each in asked] == [False, False]

@@ -182,6 +182,14 @@ MUTANTS: Final = (
         f"{_OVERTAKEN}::test_no_wrong_clock_ends_a_key",
     ),
     Mutant(
+        "a late note passes for the effect that is to be recorded",
+        "src/leeward/app/idempotency/steps.py",
+        "        if is_there(own.record):\n",
+        "        if own.record != held.record:\n",
+        "tests/app/idempotent/test_proofs.py"
+        "::test_a_late_note_does_not_pass_for_the_effect_that_is_to_be_recorded",
+    ),
+    Mutant(
         "a run that is under way is settled by hand",
         "src/leeward/cli/key_records.py",
         "    if not is_open(record, now):\n",

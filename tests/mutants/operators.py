@@ -93,6 +93,13 @@ MUTANTS: Final = (
         f"{KEYS_TESTS}::test_a_call_that_waits_is_approved_or_refused_once",
     ),
     Mutant(
+        "a person approves what waits by now, and has read something else",
+        KEY_RECORDS,
+        "if seen not in (None, version_of(kept)):",
+        "if False:",
+        f"{KEYS_TESTS}::test_who_decides_decides_what_was_read",
+    ),
+    Mutant(
         "a void that an operator has made is forgotten with its record",
         KEY_RECORDS,
         "return max(left, seconds_kept(record, 0.0, now)) if is_kept else left",

@@ -323,11 +323,12 @@ def test_documents_that_are_wrong_are_refused_with_the_place(subtests: pytest.Su
 
 
 def test_yaml_that_is_wrong_is_refused(subtests: pytest.Subtests) -> None:
-    """A field twice, an anchor, a date and no YAML at all."""
+    """A field twice, an anchor, a date, no YAML at all, and lists that take minutes to read."""
     cases = {
         "a: 1\na: 2\n": "it is not YAML",
         "a: &x [1]\nb: *x\n": "anchors are not taken",
         "a: [": "it is not YAML",
+        f"a: {'[' * 600}{']' * 600}": "x.yaml is nested too deep; flatten it",
     }
     for text, told in cases.items():
         with subtests.test(told), pytest.raises(ConfigError, match=told):

@@ -18,7 +18,7 @@ from leeward.calls import Result
 from leeward.cli.output.picture import Mark, marks_of
 from leeward.config import Config
 from leeward.config.model import TableConfig
-from leeward.errors import OutcomeUnknown
+from leeward.errors import Outcome, OutcomeUnknown
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward.testing.simulator import (
@@ -341,13 +341,19 @@ def test_targets_with_records_of_their_own_are_asked_one_by_one(
 
 
 def test_each_target_where_a_call_may_have_run_is_asked() -> None:
-    """The one that has the record answers for itself alone: so the others are asked, too."""
+    """The one that has the record answers for itself alone: so the others are asked, too.
+
+    If one where it was tried has the function no more, nothing is proved.
+    """
     seen: list[str] = []
+    lacking: list[str] = []
 
     class Target(Local):
         def perform(self, call: Any, timeout: float) -> Result[Any]:
             if call.verb == "settle":
                 seen.append(self.target)
+                if self.target in lacking:
+                    return Result(Outcome.NOT_FOUND)
             return super().perform(call, timeout)
 
     app = App("bank")
@@ -369,6 +375,10 @@ def test_each_target_where_a_call_may_have_run_is_asked() -> None:
         seen.clear()
         functions.settle(question._replace(targets=("local:b",)), time.time())
         assert seen == ["local:b"]
+        lacking.append("local:b")
+        assert functions.settle(question, time.time()).verdict is Verdict.NOT_RUN
+        tried = question._replace(targets=("local:a", "local:b"))
+        assert functions.settle(tried, time.time()).verdict is Verdict.UNKNOWN
 
 
 @each_row(

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
 from functools import partial, wraps
-from inspect import isasyncgenfunction, isgeneratorfunction, signature
+from inspect import signature
 from itertools import count
 from threading import Lock
 from typing import Any, Final, TypeVar, cast, get_type_hints
@@ -220,8 +220,6 @@ class _Tool:
     def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
         self.settings = check_options(function, IdempotencyOptions(**given, scope="target"))
         self.function, self.signature = function, signature(function)
-        if isgeneratorfunction(function) or isasyncgenfunction(function):
-            raise ConfigError(f"{function.__name__} is a generator: it runs late; return a list")
         # The class may be one that only a type checker imports, or no class at all.
         with suppress(NameError, AttributeError, SyntaxError, TypeError):
             _check_result(function.__name__, get_type_hints(function).get("return"))

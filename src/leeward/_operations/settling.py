@@ -50,6 +50,9 @@ SETTLE_TIMEOUT: Final = 30.0
 Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
 """Returns the targets that may serve a call, in order."""
 
+CLOCKS: Final = 3600.0
+"""Seconds by which the clock of whoever made a call may be ahead, as for records of keys."""
+
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
@@ -65,6 +68,7 @@ class FunctionSettling(NamedTuple):
         sent: Unix seconds when the call was made; None if nobody knows.
         only: the targets to ask; all if empty.
         places: the targets where it may have run; None if that may be any.
+        is_tried: it was made at each of these targets, and none has proved that it did not run.
         keeps_records: the function is known to answer for its keys.
     """
 
@@ -76,6 +80,7 @@ class FunctionSettling(NamedTuple):
     only: tuple[str, ...]
     places: tuple[str, ...] | None
     keeps_records: bool
+    is_tried: bool = True
 
 
 def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
@@ -108,20 +113,26 @@ def settling_by_key(
     sent: float | datetime | None,
     only: tuple[str, ...],
     candidates: Candidates,
+    now: float,
 ) -> FunctionSettling:
     """Return what is to be settled where only the key is known: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or bool(config.marks)
     body = None if payload is MISSING else encode(payload)
-    moment = sent.timestamp() if isinstance(sent, datetime) else sent
-    if moment is None:
-        moment = time_of_id(key)
-    elif isinstance(moment, bool) or not isinstance(moment, int | float):
-        raise InvalidRequest("sent must be Unix seconds or a datetime", field="sent")
+    made = time_of_id(key)
+    moment: Any = made if made is not None and made <= now + CLOCKS else None
+    if sent is not None:
+        moment = sent.timestamp() if isinstance(sent, datetime) else sent
+        is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+        # A call of the future would be younger than any record, and so be settled as not run.
+        if not (is_number and 0 <= moment <= now + CLOCKS):
+            told = "sent must be Unix seconds or a datetime, and not in the future"
+            raise InvalidRequest(told, field="sent")
     places: tuple[str, ...] | None = None
     if not config.shared_dedup and config.probe is None:
         call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
         only = places = only or candidates(call)
-    return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
+    about = FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
+    return about._replace(is_tried=False)
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
@@ -133,7 +144,8 @@ def settle_call(
 ) -> Settling:
     """Settle a call of a function, at each target where it may have run: each has its own record.
 
-    Where a target does not have the function, it has not run. Arguments as of `_settle_at`.
+    Where a target does not have the function, it has not run, unless it was tried there: then the
+    function is gone since. Arguments as of `_settle_at`.
 
     Raises:
         NotFound: none of them has the function.
@@ -159,6 +171,8 @@ def settle_call(
     if found is None:
         assert missing is not None, "each target has answered, or lacks the function"
         raise missing
+    if missing is not None and about.is_tried and found.verdict is Verdict.NOT_RUN:
+        found = _ELSEWHERE
     return found._replace(voids=voids)
 
 
@@ -280,6 +294,7 @@ def settle(
             return (yield from _settle_other(error_or_key, functions, drivers, clock, seconds))
         config = functions.get(call.function, FunctionConfig())
         about = settling_of(error_or_key, config)
+        _check_places(about.only, drivers)
         return (yield from settle_call(about, config, clock, seconds))
     key = arguments.check_idempotency_key(error_or_key)
     if key is None or function is None:
@@ -289,9 +304,26 @@ def settle(
         )
     config = functions.get(arguments.check_name(function, "function"), FunctionConfig())
     about = settling_by_key(
-        function, key, config, payload=payload, sent=sent, only=only, candidates=candidates
+        function,
+        key,
+        config,
+        payload=payload,
+        sent=sent,
+        only=only,
+        candidates=candidates,
+        now=clock.now(),
     )
     return (yield from settle_call(about, config, clock, seconds))
+
+
+def _check_places(only: tuple[str, ...], drivers: Mapping[str, Driver]) -> None:
+    """Check that each target where a call may have run can be asked."""
+    if missing := [target for target in only if target not in drivers]:
+        raise InvalidRequest(
+            f"the call was made at {', '.join(missing)}, where this client makes none; settle it "
+            "with a client that has this target",
+            field="error_or_key",
+        )
 
 
 def _settle_other(
@@ -314,12 +346,7 @@ def _settle_other(
     only = tuple(dict.fromkeys(each.target for each in made if not each.read_back))
     if error.outcome is not Outcome.AMBIGUOUS or not only:
         return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
-    if missing := [target for target in only if target not in drivers]:
-        raise InvalidRequest(
-            f"the call was made at {', '.join(missing)}, where this client makes none; settle it "
-            "with a client that has this target",
-            field="error_or_key",
-        )
+    _check_places(only, drivers)
     if isinstance(call, Enqueue):
         config = functions.get(call.function, FunctionConfig())
         return (yield from _settle_enqueue(error, config, only, clock, seconds))

@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.app.signatures import IDEMPOTENCY, is_coroutine_function, parameters_of
+from leeward.app.signatures import (
+    IDEMPOTENCY,
+    is_coroutine_function,
+    is_generator_function,
+    parameters_of,
+)
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
@@ -48,9 +53,11 @@ def check_text(text: object, field: str) -> None:
 
 
 def check_function(function: object, what: str) -> None:
-    """Check that `function` can be called; it may be a coroutine function."""
+    """Check that `function` can be called, and runs when it is; it may be a coroutine function."""
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
+    if is_generator_function(function):
+        raise ConfigError(f"{what} is a generator, which would never run; return a list")
 
 
 def check_principal(function: object, name: str) -> None:

@@ -25,7 +25,7 @@ from leeward.app.answers import (
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, read_json, return_as_is
 from leeward.app.handler_loop import run_on_loop
-from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_plain, parameters_of
+from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.structures import Reader
 from leeward.app.triggers import (
     Delivery,
@@ -140,7 +140,9 @@ class Handler:
         arguments = (given, context)[: len(self._parameters)]
         returned = call_within(context, self.function, *arguments)
         if type(returned) is CoroutineType:
-            return call_within(context, run_on_loop, returned)
+            returned = call_within(context, run_on_loop, returned)
+        if type(returned) in GENERATORS:
+            raise ConfigError(f"{self._where} returns a generator, which never runs; return a list")
         return returned
 
     def settle(self, delivery: Delivery, context: Context, limit: int | None) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
+from types import AsyncGeneratorType, FunctionType, GeneratorType
 from typing import Any, Final
 
 from leeward.records import NamedTuple
@@ -11,7 +11,9 @@ from leeward.records import NamedTuple
 _ANY_POSITIONAL: Final = 0x04
 _ANY_NAMED: Final = 0x08
 _COROUTINE: Final = 0x80
-"""Flags of code, as `inspect` names them: CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE."""
+_GENERATOR: Final = 0x20 | 0x200
+"""Flags of code, as `inspect` names them: CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE, CO_GENERATOR,
+CO_ASYNC_GENERATOR."""
 
 _MARK: Final = "_is_coroutine_marker"
 """What `inspect.markcoroutinefunction` leaves at a function."""
@@ -54,6 +56,9 @@ class Idempotency(NamedTuple):
 IDEMPOTENCY: Final = "leeward_idempotency"
 """The attribute of a function that has its `Idempotency`."""
 
+GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
+"""What a generator function returns: none of it has run."""
+
 HANDLERS: Final = "leeward_handlers"
 """The attribute of a function that has its handlers, so that it can be called as itself."""
 
@@ -66,6 +71,16 @@ def is_coroutine_function(function: object) -> bool:
     from inspect import iscoroutinefunction
 
     return iscoroutinefunction(function)
+
+
+def is_generator_function(function: object) -> bool:
+    """Return whether calling `function` gives a generator, or an asynchronous one."""
+    plain = getattr(function, "__func__", function)
+    if type(plain) is FunctionType:
+        return bool(plain.__code__.co_flags & _GENERATOR)
+    from inspect import isasyncgenfunction, isgeneratorfunction
+
+    return isgeneratorfunction(function) or isasyncgenfunction(function)
 
 
 def is_plain(function: object) -> bool:

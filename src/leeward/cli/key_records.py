@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from enum import Enum
 from typing import Any
 
 from leeward._operations.upkeep import make
@@ -32,16 +31,6 @@ from leeward.values import Record as Loaded
 
 SECONDS = 15.0
 """For a page."""
-
-
-class HandEnd(Enum):
-    """What holds after somebody has settled a record by hand, in words."""
-
-    RAN = "Repeats get the result, or the reason not_kept."
-    RELEASED = "The next call with its key runs, and so does a delivery that comes late."
-    VOID = "A delivery that comes late is refused; a new call with its key runs."
-    APPROVED = "The next call with its key and its payload runs, once."
-    REFUSED = "No call with its key runs."
 
 
 class KeyRow(NamedTuple):
@@ -109,6 +98,11 @@ def find_key(client: Client, table: str, named: str) -> KeyRow:
     )
 
 
+def version_of(row: KeyRow) -> str:
+    """Return by what a person names a record as it was read: another write makes another one."""
+    return record_ref(row.revision)
+
+
 def change_key(
     client: Client,
     table: str,
@@ -116,7 +110,7 @@ def change_key(
     change: Callable[[KeyRecord, float], KeyRecord | None],
     seen: str | None = None,
 ) -> KeyRow:
-    """Write what `change` makes of a record, which is still `seen` if given, and return that.
+    """Write what `change` makes of a record, if it still has the version `seen`; return that.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
@@ -127,9 +121,9 @@ def change_key(
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
-    if seen not in (None, kept.revision):
+    if seen not in (None, version_of(kept)):
         why = f"the record {named} has changed since you have looked at it: look again"
-        raise InvalidRequest(why, field="record")
+        raise InvalidRequest(why, field="version")
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
     done = kept.record and change(kept.record, now)
     if done is None:
@@ -167,7 +161,7 @@ def _refusal(kept: KeyRow, named: str, now: float) -> str:
         case KeyState.RELEASED:
             why = "its key is free: the next call with it runs"
         case KeyState.WAITING:
-            why = "it waits for a person: take leeward keys approve, or leeward keys refuse"
+            why = "it waits for a person: leeward keys show says how to approve or refuse it"
         case KeyState.REFUSED:
             why = "a person has refused it: no call with its key runs. Take another key"
         case _:
@@ -263,13 +257,15 @@ def _describe_idle(record: KeyRecord) -> str:
     """Return the same for a record of which nothing has run."""
     match record.state:
         case KeyState.WAITING:
-            return "It has not run, and waits for a person: leeward keys approve, or refuse."
+            return "It has not run, and waits for a person, who approves or refuses it."
         case KeyState.REFUSED:
             return "A person has refused it. It has not run, and no call with its key will."
-        case KeyState.RELEASED if record.approval is not None:
-            return "It is approved, and has not run. The next call with its key and payload runs."
+        case _ if record.approval is not None:
+            return (
+                "It is approved, and has not run. A new call with its key and payload runs, once."
+            )
         case KeyState.RELEASED:
-            return "It has not run. The next call with its key runs."
+            return "It has not run. The next call runs, and so does a delivery that comes late."
         case _:
             return "It has not run. A late delivery is refused; a new call with its key runs."
 

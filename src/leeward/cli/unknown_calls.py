@@ -146,10 +146,7 @@ def settle_unknown(
         timeout: seconds.
     """
     facts = facts_of(unknown)
-    known = [target for target in unknown.targets if target in cloud._operations.drivers]  # noqa: SLF001
-    if unknown.targets and not known:
-        return {**facts, "error": "none of its targets is in the order"}
-    error = error_of_unknown(unknown._replace(targets=tuple(known), body=body or unknown.body))
+    error = error_of_unknown(unknown._replace(body=body or unknown.body))
     if error is None:
         return {**facts, "error": "what was sent is not in the table"}
     try:

@@ -390,13 +390,20 @@ def yaml_in(text: str, source: str) -> Json:
     """
     yaml = _yaml(source)
     from ruamel.yaml.error import YAMLError
-    from ruamel.yaml.events import AliasEvent
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
+    depth = 0
     try:
-        if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
-            raise ConfigError(f"{source}: anchors are not taken; write it out")
+        for event in yaml.parse(text):  # which takes the square of the depth
+            if isinstance(event, AliasEvent):
+                raise ConfigError(f"{source}: anchors are not taken; write it out")
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise RecursionError
         value: Json = yaml.load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deep; flatten it") from None
+    except (YAMLError, ValueError) as error:
         mark: Any = getattr(error, "problem_mark", None)
         place = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or type(error).__name__

@@ -8,7 +8,6 @@ router settles no step, and makes no call again that was settled meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -127,8 +126,10 @@ class ClientFunctions:
             verdicts = []
             for target in question.targets or operations.router.candidates(call):
                 one = about._replace(only=(target,), places=(target,))
-                with suppress(NotFound):  # what a target does not have has not run there
+                try:
                     verdicts.append(self._ask(one, config, question))
+                except NotFound:  # it has not run there, unless it was tried: then it is gone since
+                    verdicts += [UNSETTLED] if question.targets else []
             return combine(verdicts) if verdicts else UNSETTLED
         except LeewardError as error:  # the question was refused: it would be again
             log_event(LOGGER, "error", "step_not_settled", key=question.key, **_facts_of(error))

@@ -43,12 +43,17 @@ def decide(shop: Shop, how: Decide, key: str = "42") -> None:
     shop.client.store_data("keys", item_of(decided, f"charge:{key}"), if_revision=loaded.revision)
 
 
-def test_a_call_waits_until_it_is_approved_and_runs_once(shop: Shop) -> None:
-    """It says when to ask again, and what to type; repeats get the result."""
+def test_a_call_waits_until_it_is_approved_and_runs_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log asks a person, once; it says when to ask again, and what to type; repeats get it."""
     charge = shop.charging(approval=lambda order: f"Charge {order['total']}?")
     for _ in range(2):
-        with pytest.raises(ApprovalPending, match="leeward keys approve keys [0-9a-f]{12}") as it:
+        with pytest.raises(ApprovalPending, match="leeward keys show keys [0-9a-f]{12}") as it:
             charge(ORDER)
+    (logged,) = (each.getMessage() for each in caplog.records if "approval" in each.msg)
+    assert logged.startswith("approval_wanted function='charge' table='keys' record='")
+    assert it.value.record.partition(" ")[2] in logged
     assert (it.value.status, it.value.reason, it.value.retry_after) == (409, "waiting", 60.0)
     assert it.value.retryable
     record = shop.record()
@@ -140,6 +145,19 @@ def test_a_run_that_needs_none_passes_no_approval_on(shop: Shop) -> None:
         cheap({"id": "42", "total": 1})
     with pytest.raises(ApprovalPending):  # it needs one now, and nobody was asked for this payload
         shop.charging(approval=True)({"id": "42", "total": 1})
+
+
+def test_a_dead_run_that_needed_no_approval_waits_if_the_next_call_needs_one(shop: Shop) -> None:
+    """Somebody has lowered the limit: what has had no effect is asked for."""
+    dies: Any = SystemExit()
+    with pytest.raises(SystemExit):
+        shop.charging(effects="marked", before=dies)(ORDER)
+    shop.clock.advance(60)
+    charge = shop.charging(effects="marked", approval=True)
+    with pytest.raises(ApprovalPending):
+        charge(ORDER)
+    decide(shop, approve_by_hand)
+    assert charge(ORDER) == {"charged": "42", "number": 1}
 
 
 def test_what_may_have_run_is_refused_although_it_was_approved(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from leeward import (
     App,
+    AsyncClient,
     ConfigError,
     LeewardError,
     OutcomeUnknown,
@@ -21,9 +23,18 @@ from leeward.app.idempotency import (
     RepeatRefused,
     current_run,
     effect,
+    effect_async,
     idempotent,
 )
-from leeward.app.idempotency.record import Earlier
+from leeward.app.idempotency.record import (
+    Claim,
+    Earlier,
+    LoadedRecord,
+    first_record,
+    with_effects,
+    with_note,
+)
+from leeward.app.idempotency.steps import Changed, Held, SaveRecord, mark_effect
 from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import Fault
@@ -87,7 +98,7 @@ def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
             assert told == [None, why, why]
 
 
-def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
+def test_a_coroutine_or_generator_that_has_not_run_completes_nothing(shop: Shop) -> None:
     """Of a function that another decorator has made a plain one; its key is kept."""
 
     async def charge(order: str) -> None:
@@ -97,9 +108,19 @@ def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
     def wrapped(order: str) -> Any:
         return charge(order)
 
-    with pytest.raises(ConfigError, match="directly before the coroutine function"):
-        wrapped("42")
-    assert refused(wrapped, "42") == ("unknown", None)
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock, name="listed")
+    def listed(order: str) -> Any:
+        return (shop.charges.append(each) for each in order)
+
+    for function, told in (
+        (wrapped, "directly before the coroutine function"),
+        (listed, "returns a generator, which runs late"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            function("42")
+        assert refused(function, "42") == ("unknown", None)
+    with pytest.raises(ConfigError, match="is a generator: it runs late"):
+        idempotent(table="keys", key="order")(lambda order: (yield order))
     assert shop.charges == []
 
 
@@ -253,3 +274,59 @@ def test_a_lost_answer_further_on_is_not_taken_for_a_proof(shop: Shop) -> None:
     with pytest.raises(OutcomeUnknown):
         pay("42")
     assert refused(pay, "42") == ("unknown", None)
+
+
+def test_what_the_tasks_of_a_run_announce_at_one_moment_is_all_recorded() -> None:
+    """Each effect before it begins, and each note: else a repeat could run after a kill."""
+    seen: list[tuple[Any, ...]] = []
+
+    async def scenario() -> None:
+        async with AsyncClient(Local("local:table")) as table:
+
+            class Slow:
+                """A table whose answers come later than the next task begins."""
+
+                async def store_data(self, *given: Any, **options: Any) -> Any:
+                    await asyncio.sleep(0)
+                    return await table.store_data(*given, **options)
+
+                async def load_data(self, *given: Any) -> Any:
+                    await asyncio.sleep(0)
+                    return await table.load_data(*given)
+
+            async def act() -> None:
+                await effect_async()
+                record = await table.load_data("keys", "charge:42")
+                assert record is not None
+                seen.append((record.item["effects"],))
+
+            client: Any = Slow()
+
+            @idempotent(table="keys", key="id", name="charge", effects="marked", client=client)
+            async def charge(id: str) -> None:
+                run = current_run()
+                assert run is not None
+                notes = (run.note_async(f"ch_{number}") for number in range(9))
+                await asyncio.gather(*notes, act())
+                seen.append(run.notes)
+                raise ConnectionError
+
+            with pytest.raises(ConnectionError):
+                await charge("42")
+            record = await table.load_data("keys", "charge:42")
+            assert record is not None
+            seen.append((record.item["state"], len(record.item["notes"])))
+
+    asyncio.run(scenario())
+    assert seen == [(True,), tuple(f"ch_{number}" for number in range(9)), ("unknown", 9)]
+
+
+def test_a_late_note_does_not_pass_for_the_effect_that_is_to_be_recorded() -> None:
+    """The record has changed, and still does not say that an effect may begin."""
+    record = first_record(Claim("me", "p", 30.0, effects_marked=True), 0.0)
+    steps = mark_effect(Held(record, "r0"))
+    next(steps)
+    steps.send((Changed(), 0.0))
+    noted = with_note(record, "ch_1")
+    step = steps.send((LoadedRecord(noted, "r1"), 0.0))
+    assert step == SaveRecord(with_effects(noted), "r1")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import Enum
+from functools import partial
 from threading import Barrier, Event
 from typing import Any
 
@@ -246,6 +247,8 @@ def test_a_wrong_declaration_is_refused_where_it_stands(subtests: pytest.Subtest
             idempotent(**{"table": "keys", "key": "order", **options})(lambda order: order)
     with pytest.raises(ConfigError, match="takes any arguments"):
         idempotent(table="keys")(lambda *orders: orders)
+    with pytest.raises(ConfigError, match="before a function, not a partial"):
+        idempotent(table="keys")(partial(print, 1))
 
 
 def test_awaited() -> None:

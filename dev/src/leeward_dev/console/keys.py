@@ -11,7 +11,6 @@ from leeward.app.idempotency.record import (
 )
 from leeward.cli import item_json
 from leeward.cli.key_records import (
-    HandEnd,
     KeyRow,
     approve_by_hand,
     change_key,
@@ -21,6 +20,7 @@ from leeward.cli.key_records import (
     refuse_by_hand,
     scan_keys,
     settle_by_hand,
+    version_of,
     void_by_hand,
 )
 from leeward_dev.console.html import Content, element
@@ -71,31 +71,25 @@ SETTLED: Final = {
     "ran": (
         "It has run: repeats get no result, and the reason not_kept.",
         "It has run",
-        HandEnd.RAN,
     ),
     "release": (
         "It has not run: the next call with its key runs, and so does a delivery that comes late.",
         "Release the key",
-        HandEnd.RELEASED,
     ),
     "void": (
         "It has not run: a late delivery is refused for 31 days; a new call with its key runs.",
         "Void the key",
-        HandEnd.VOID,
     ),
     "approve": (
         "The next call with the key and its payload runs, once.",
         "Approve the call",
-        HandEnd.APPROVED,
     ),
     "refuse": (
         "It has not run, and no call with its key will.",
         "Refuse the call",
-        HandEnd.REFUSED,
     ),
 }
-"""What a person can say of an open record, or of one that waits: the sentence, the button, and what
-holds then."""
+"""What a person can say of an open record, or of one that waits: the sentence, and the button."""
 
 
 def show(visit: Visit) -> Page:
@@ -255,14 +249,14 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     words = "Find out first what its run has done. Then say so:" if is_run else "Decide:"
     question = element("p", words)
     actions = element("div", buttons, class_="actions")
-    return form(visit, here, question, actions, seen=row.revision)
+    return form(visit, here, question, actions, seen=version_of(row))
 
 
 def act(visit: Visit) -> Notice | Page:
     """Settle a record by hand, after a question."""
     named, record = visit.need("table"), visit.need("record")
     does = check_known(visit.field("do"), SETTLED, "settlement")
-    means, name, end = SETTLED[does]
+    means, name = SETTLED[does]
     back = {"table": named, "record": record}
     if not visit.is_sure:
         return confirmation(visit, means, name, address("keys", **back))
@@ -277,4 +271,5 @@ def act(visit: Visit) -> Notice | Page:
 
     row = change_key(visit.sources.client, named, record, change, visit.field("seen"))
     state = _state(row)
-    return Notice(f"The record is {state} now. {end.value}", back)
+    assert row.record is not None, "it is a record"
+    return Notice(f"The record is {state} now. {describe_key(row.record, visit.now)}", back)

@@ -66,7 +66,7 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import TableClient, perform, perform_async
-from leeward.app.signatures import IDEMPOTENCY, Idempotency
+from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency
 from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
@@ -180,14 +180,7 @@ def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) 
         try:
             with run:
                 run.start()
-                result = function(*positional, **named)
-                if type(result) is CoroutineType:
-                    result.close()
-                    raise ConfigError(
-                        f"{settings.function!r} returns a coroutine, which has not run; if another "
-                        "decorator makes a plain function of it, put @idempotent directly before "
-                        "the coroutine function"
-                    )
+                result = _check_result(settings.function, function(*positional, **named))
         except Exception as error:
             this.note_failure(run, perform(client, location, this.after_failure(run, error)))
             raise
@@ -211,7 +204,7 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
         try:
             with run:
                 await run.start_async()
-                result = await function(*positional, **named)
+                result = _check_result(settings.function, await function(*positional, **named))
         except Exception as error:
             steps = this.after_failure(run, error)
             this.note_failure(run, await perform_async(client, location, steps))
@@ -220,6 +213,23 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
         return this.finish(run, end, result)
 
     return call
+
+
+def _check_result(function: str, result: Any) -> Any:
+    """Return a result, which is not code that has yet to run.
+
+    Raises:
+        ConfigError: it is a coroutine or a generator.
+    """
+    if type(result) is CoroutineType:
+        result.close()
+        raise ConfigError(
+            f"{function!r} returns a coroutine, which has not run; if another decorator makes a "
+            "plain function of it, put @idempotent directly before the coroutine function"
+        )
+    if type(result) in GENERATORS:
+        raise ConfigError(f"{function!r} returns a generator, which runs late; return a list")
+    return result
 
 
 class IdempotentCall:
@@ -405,6 +415,9 @@ class IdempotentCall:
                 raise error or earlier_failure(function, failure)
             case Refuse():
                 table, ref = self.location.table, record_ref(self.location.id)
+                if decision.is_new:
+                    facts = {"function": function, "table": table, "record": ref}
+                    log_event(LOGGER, "warning", "approval_wanted", **facts)
                 raise refusal_problem(function, decision, table, ref)
 
 

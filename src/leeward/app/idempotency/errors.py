@@ -78,7 +78,7 @@ class ApprovalPending(Problem):
     The same call with the same key runs once it is approved.
 
     Attributes:
-        record: table and record, for ``leeward keys approve``.
+        record: table and record, for ``leeward keys show``.
         retry_after: seconds after which another call may help.
     """
 
@@ -152,7 +152,7 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         table: where the record of its key is.
         ref: names that record, and not its key.
     """
-    reason, retry_after, voids = refusal
+    reason, retry_after, voids, _ = refusal
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
@@ -160,8 +160,8 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         )
     if reason is Reason.WAITING:
         return ApprovalPending(
-            f"this call of {function!r} waits for a person's approval, and did not run. Approve "
-            f"it: leeward keys approve {table} {ref}. Then make the same call again",
+            f"this call of {function!r} waits for a person's approval, and did not run. Read and "
+            f"decide: leeward keys show {table} {ref}. Then make the same call again",
             record=f"{table} {ref}",
             retry_after=retry_after,
         )

@@ -14,6 +14,7 @@ VOID(voids) ------- claim that knows of as many voids --> IN_PROGRESS(new owner,
 VOID(voids) ------- any other claim --------------------> refused: it was settled as not run
 
 absent, RELEASED, VOID(voids) -- claim, to be approved -> WAITING
+IN_PROGRESS, lease over, no effect begun ---- the same -> WAITING
 WAITING ----------- a person approves ------------------> RELEASED | VOID(voids), approved
 WAITING, or approved ------------ a person refuses -----> REFUSED
 RELEASED | VOID, approved ------- claim, same payload --> IN_PROGRESS
@@ -256,11 +257,15 @@ class Reason(Enum):
 
 
 class Refuse(NamedTuple):
-    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids."""
+    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids.
+
+    If `is_new`, this call is the one that has asked a person.
+    """
 
     reason: Reason
     retry_after: float | None = None
     voids: int = 0
+    is_new: bool = False
 
 
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
@@ -309,11 +314,17 @@ def refuse_unapproved(record: KeyRecord) -> Refuse:
     return Refuse(Reason.WAITING, PERSONS_WAIT)
 
 
-def _take_free(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Start:
+def _take_free(
+    loaded: LoadedRecord,
+    record: KeyRecord,
+    claim: Claim,
+    now: float,
+    earlier: Earlier | None = None,
+) -> Start:
     """Return how a call begins whose key is free: it runs, or waits for an approval first."""
-    is_approved = _is_approved(record) and is_same(record.payload, claim.payload)
+    is_approved = _is_approved(record) and record.payload == claim.payload
     if claim.question is None or is_approved:
-        return take_over(loaded, claim, now, None)
+        return take_over(loaded, claim, now, earlier)
     waiting = _waiting_record(claim, claim.question, now, record.fence)
     return Start(waiting, loaded.revision)
 
@@ -341,6 +352,8 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
     match record.state:
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
+        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
+            return _take_free(loaded, record, claim, now, Earlier.LAPSED)
         case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
             return take_over(loaded, claim, now, Earlier.LAPSED)
         case KeyState.UNKNOWN if claim.run_unknown:
@@ -355,7 +368,7 @@ def take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier |
     before = loaded.record
     record = _new_record(claim, now, before.fence + 1)
     record = record._replace(voids=max(before.voids, claim.voids))
-    if is_same(before.payload, claim.payload):
+    if before.payload == claim.payload:
         record = record._replace(approval=before.approval)
     if earlier is not None:
         acted = before.effects or before.earlier_effects

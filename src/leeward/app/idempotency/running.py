@@ -56,6 +56,7 @@ class IdempotentRun:
         self.recorded = held is not None
         self.effects = 0
         self._lock = Lock()
+        self._writing: Any = _lock_of_tasks() if awaited else Lock()
         self.started = False
         self.released = False
         self.forbidden: Exception | None = None
@@ -109,15 +110,20 @@ class IdempotentRun:
             LeaseLost: another run has taken the key over; the effect must not begin.
             DedupUnavailable: it cannot be recorded, so the effect must not begin.
         """
-        if self.held is not None and self._must_mark(self.held):
-            if self._awaited and (not self.held.record.effects or self._is_probed):
-                raise ConfigError(
-                    f"{self.function!r} is a coroutine function: await effect_async() before its "
-                    "first effect, or use a leeward.AsyncClient in it"
-                )
-            if not self._awaited:
-                self._take(perform(self._client, self.location, mark_effect(self.held)))
-                self.check_lease()
+        if not self._awaited:
+            with self._writing:
+                if self.held is not None and self._must_mark(self.held):
+                    self._take(perform(self._client, self.location, mark_effect(self.held)))
+                    self.check_lease()
+        elif (
+            (held := self.held) is not None
+            and self._must_mark(held)
+            and (not held.record.effects or self._is_probed)
+        ):
+            raise ConfigError(
+                f"{self.function!r} is a coroutine function: await effect_async() before its "
+                "first effect, or use a leeward.AsyncClient in it"
+            )
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
@@ -127,10 +133,11 @@ class IdempotentRun:
         if not self._awaited:
             self.begin()
             return
-        if self.held is not None and self._must_mark(self.held):
-            steps = mark_effect(self.held)
-            self._take(await perform_async(self._client, self.location, steps))
-            self.check_lease()
+        async with self._writing:
+            if self.held is not None and self._must_mark(self.held):
+                steps = mark_effect(self.held)
+                self._take(await perform_async(self._client, self.location, steps))
+                self.check_lease()
         if self._outer is not None:
             await self._outer.begin_async()
         self._count(1)
@@ -168,16 +175,21 @@ class IdempotentRun:
         """
         if self._awaited:
             raise ConfigError(f"{self.function!r} is a coroutine function: await note_async()")
-        if self.held is not None:
-            self._take(perform(self._client, self.location, add_note(self.held, _check(text))))
+        text = _check(text)
+        with self._writing:
+            if self.held is not None:
+                self._take(perform(self._client, self.location, add_note(self.held, text)))
 
     async def note_async(self, text: str) -> None:
         """Do the same without blocking the event loop."""
         if not self._awaited:
             self.note(text)
-        elif self.held is not None:
-            steps = add_note(self.held, _check(text))
-            self._take(await perform_async(self._client, self.location, steps))
+            return
+        text = _check(text)
+        async with self._writing:
+            if self.held is not None:
+                steps = add_note(self.held, text)
+                self._take(await perform_async(self._client, self.location, steps))
 
     def proved_not_run(self) -> None:
         """Note that the effect which has begun did not run."""
@@ -212,6 +224,12 @@ class IdempotentRun:
             raise self.forbidden
         else:
             self.recorded = False
+
+
+def _lock_of_tasks() -> Any:
+    from asyncio import Lock  # a coroutine function runs: it is loaded
+
+    return Lock()
 
 
 def _check(text: Any) -> str:

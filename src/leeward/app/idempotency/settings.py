@@ -24,7 +24,7 @@ from leeward.app.idempotency.errors import (
 )
 from leeward.app.idempotency.settling import SettleRequest
 from leeward.app.idempotency.store import RecordLocation, TableClient
-from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.signatures import is_coroutine_function, is_generator_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
@@ -172,12 +172,15 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    if not callable(function):
+    given: Any = function
+    if not (callable(given) and hasattr(given, "__qualname__")):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
             "decorators make something else of it, put it directly before the function"
         )
     what = f"{function.__module__}.{function.__qualname__}"
+    if is_generator_function(function):
+        raise ConfigError(f"{what} is a generator: it runs late, without its key; return a list")
     parameters = parameters_of(function)
     if parameters.takes_any:
         raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")

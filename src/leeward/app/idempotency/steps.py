@@ -104,7 +104,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     for _ in range(ROUNDS):
         reply, now = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:
-            return refuse_unapproved(start.record)
+            return refuse_unapproved(start.record)._replace(is_new=True)
         if isinstance(reply, Saved):
             return Start(start.record, reply.revision, start.earlier)
         if isinstance(reply, Unfit):
@@ -128,16 +128,25 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
 
 def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
     """Record that an effect may begin, before it does; `LOST` forbids it."""
-    return (yield from _change(held, with_effects))
+    return (yield from _change(held, with_effects, lambda record: record.effects))
 
 
 def add_note(held: Held, text: str) -> Steps[Held | Recorded | Away]:
     """Add a note to the record of a run; `LOST` says that it is not its own any more."""
-    return (yield from _change(held, lambda record: with_note(record, text)))
+    return (yield from _change(held, lambda kept: with_note(kept, text), lambda r: text in r.notes))
 
 
-def _change(held: Held, change: Callable[[KeyRecord], KeyRecord]) -> Steps[Held | Recorded | Away]:
-    """Change the record of a run that holds it."""
+def _change(
+    held: Held, change: Callable[[KeyRecord], KeyRecord], is_there: Callable[[KeyRecord], bool]
+) -> Steps[Held | Recorded | Away]:
+    """Change the record of a run that holds it.
+
+    Args:
+        held: the record.
+        change: returns what to write in its place.
+        is_there: returns whether a record has the change: it came through, and its answer was lost.
+            That a record has changed does not say so: a late write of this run may have come.
+    """
     for _ in range(ROUNDS):
         record = change(held.record)
         reply, _ = yield SaveRecord(record, held.revision)
@@ -153,8 +162,8 @@ def _change(held: Held, change: Callable[[KeyRecord], KeyRecord]) -> Steps[Held 
             return Recorded.LOST
         if own.record.state is not KeyState.IN_PROGRESS:  # somebody settles it
             return Recorded.LOST
-        if own.record.effects != held.record.effects or own.record.notes != held.record.notes:
-            return own  # nobody else writes those: it came through, and its answer was lost
+        if is_there(own.record):
+            return own
         held = own
     return Recorded.LOST
 

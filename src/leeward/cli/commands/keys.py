@@ -23,7 +23,6 @@ from leeward.cli import item_json
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
-    HandEnd,
     KeyRow,
     approve_by_hand,
     change_key,
@@ -33,6 +32,7 @@ from leeward.cli.key_records import (
     list_keys,
     refuse_by_hand,
     settle_by_hand,
+    version_of,
     void_by_hand,
 )
 from leeward.cli.output.console import Printers
@@ -41,8 +41,8 @@ from leeward.errors import InvalidRequest
 
 HEADER = ("record", "state", "age", "effects", "voids", "error", "until", "id")
 
-QUESTION = "question"
-"""One more column, where a record has one."""
+QUESTION = ("version", "question")
+"""More columns, where a record has a question."""
 
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
@@ -52,6 +52,9 @@ Ref = Annotated[
     str, typer.Argument(help="Its name in an error, a log or `leeward keys list`; or its id.")
 ]
 
+Version = Annotated[
+    str, typer.Argument(help="Of the record that you have read: `leeward keys show` has it.")
+]
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
 ]
@@ -114,7 +117,7 @@ def show(
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
     data = _json(kept, now)
     if kept.record is not None:
-        data["next"] = _next_step(kept.record, table, data["record"], now)
+        data["next"] = _next_step(kept, kept.record, table, now)
         if result and kept.record.kept:
             data["result"] = item_json.tag_value(kept.record.result)
     options.output.show({"key": data}, _render_record)
@@ -145,7 +148,6 @@ def settle_record(
         table,
         record,
         lambda kept, now: settle_by_hand(kept, now, ran=ran, result=value, kept=result is not None),
-        HandEnd.RAN if ran else HandEnd.RELEASED,
     )
 
 
@@ -160,7 +162,6 @@ def release(context: typer.Context, table: Table, record: Ref) -> None:
         table,
         record,
         lambda kept, now: settle_by_hand(kept, now, ran=False, result=None, kept=False),
-        HandEnd.RELEASED,
     )
 
 
@@ -171,25 +172,30 @@ def void(context: typer.Context, table: Table, record: Ref) -> None:
     of a leeward client with the same key runs. A message that is delivered again does not: for
     that take `leeward keys release`.
     """
-    _change(context, table, record, void_by_hand, HandEnd.VOID)
+    _change(context, table, record, void_by_hand)
 
 
-def approve(context: typer.Context, table: Table, record: Ref, *, by: By = None) -> None:
+def approve(
+    context: typer.Context, table: Table, record: Ref, version: Version, *, by: By = None
+) -> None:
     """Approve a call that waits for a person: the next call with its key and payload runs, once.
 
-    What the call is about is in its question: `leeward keys show`. The record keeps who approved.
+    What the call is about is in its question: `leeward keys show`. If another call waits there by
+    now, its version is another, and nothing is approved. The record keeps who approved.
     """
     name = _name(by)
-    _change(context, table, record, lambda kept, _: approve_by_hand(kept, name), HandEnd.APPROVED)
+    _change(context, table, record, lambda kept, _: approve_by_hand(kept, name), version)
 
 
-def refuse(context: typer.Context, table: Table, record: Ref, *, by: By = None) -> None:
+def refuse(
+    context: typer.Context, table: Table, record: Ref, version: Version, *, by: By = None
+) -> None:
     """Refuse a call that waits for a person: it has not run, and no call with its key will.
 
     A call that was approved can be refused as long as it has not begun.
     """
     name = _name(by)
-    _change(context, table, record, lambda kept, _: refuse_by_hand(kept, name), HandEnd.REFUSED)
+    _change(context, table, record, lambda kept, _: refuse_by_hand(kept, name), version)
 
 
 def _name(by: str | None) -> str:
@@ -211,20 +217,23 @@ def _change(
     table: str,
     named: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
-    end: HandEnd,
+    version: str | None = None,
 ) -> None:
     """Write what `change` makes of a record, and show it."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        row = change_key(cloud, table, named, change)
+        row = change_key(cloud, table, named, change, version)
     assert row.changed_at is not None, "it was changed a moment ago"
-    options.output.show({"key": _json(row, row.changed_at), "next": end.value}, _render_settled)
+    assert row.record is not None, "it is a record"
+    means = describe_key(row.record, row.changed_at)
+    options.output.show({"key": _json(row, row.changed_at), "next": means}, _render_settled)
 
 
 def _json(kept: KeyRow, now: float) -> JsonObject:
     record = kept.record
     return {
         "record": record_ref(kept.id),
+        "version": version_of(kept),
         "id": kept.id,
         "function": kept.id.partition(":")[0],
         "state": None if record is None else record.state.value,
@@ -250,8 +259,9 @@ def _facts(record: KeyRecord) -> dict[str, Any]:
     }
 
 
-def _next_step(record: KeyRecord, table: str, ref: str, now: float) -> str:
+def _next_step(row: KeyRow, record: KeyRecord, table: str, now: float) -> str:
     """Return in words what a call with the key of a record does, and what to do about it."""
+    ref = record_ref(row.id)
     if is_open(record, now) and record.effects:
         return (
             "Nobody knows whether it had its effect. Find out, then: "
@@ -259,9 +269,10 @@ def _next_step(record: KeyRecord, table: str, ref: str, now: float) -> str:
             f"or leeward keys void {table} {ref}."
         )
     if record.state is KeyState.WAITING:
+        read = f"{table} {ref} {version_of(row)}"
         return (
             "It has not run, and waits for a person: "
-            f"leeward keys approve {table} {ref}, or leeward keys refuse {table} {ref}."
+            f"leeward keys approve {read}, or leeward keys refuse {read}."
         )
     return describe_key(record, now)
 
@@ -273,9 +284,10 @@ def _render(data: JsonObject, printers: Printers) -> None:
     rows = [_row(key) for key in data["keys"]]
     if any(key.get("question") for key in data["keys"]):
         rows = [
-            (*row, key.get("question") or "-") for row, key in zip(rows, data["keys"], strict=True)
+            (*row, key["version"], key.get("question") or "-")
+            for row, key in zip(rows, data["keys"], strict=True)
         ]
-        printers.out.table((*HEADER, QUESTION), rows, ("cyan",))
+        printers.out.table((*HEADER, *QUESTION), rows, ("cyan",))
     else:
         printers.out.table(HEADER, rows, ("cyan",))
     if data["more"]:
@@ -302,7 +314,8 @@ def _render_record(data: JsonObject, printers: Printers) -> None:
     value = key.pop("result", None)
     is_shown = "result" in data["key"]
     pairs = [("record", key["record"]), ("id", key["id"]), ("function", key["function"])]
-    pairs += [("state", key["state"] or "not leeward's"), ("age", span(key["age"]))]
+    pairs += [("version", key["version"]), ("state", key["state"] or "not leeward's")]
+    pairs += [("age", span(key["age"]))]
     if "fence" in key:
         effects = "it may have had its effect" if key["effects"] else "none has begun"
         pairs += [

@@ -99,8 +99,9 @@ class PlainPrinter:
         yield
 
     def _print_rows(self, rows: Sequence[Row]) -> None:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
+        shown = [[escape_cell(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for row in shown:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.lines("  ".join(cells).rstrip())
 
@@ -130,7 +131,7 @@ class RichPrinter:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for label, value in pairs:
-            grid.add_row(Text(escape_text(label)), Text(escape_text(value)))
+            grid.add_row(Text(escape_cell(label)), Text(escape_cell(value)))
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
@@ -139,7 +140,7 @@ class RichPrinter:
         for index, name in enumerate(header):
             table.add_column(name, style=styles[index] if index < len(styles) else "")
         for row in rows:
-            table.add_row(*(Text(escape_text(cell), overflow="fold") for cell in row))
+            table.add_row(*(Text(escape_cell(cell), overflow="fold") for cell in row))
         self._put(table)
 
     @contextmanager
@@ -175,6 +176,11 @@ def escape_text(text: str) -> str:
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def escape_cell(text: str) -> str:
+    """Return the same on one line: what looks like another row or label is one."""
+    return escape_text(text).replace("\n", "\\n")
 
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
