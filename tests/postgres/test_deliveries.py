@@ -276,6 +276,21 @@ def test_a_schedule_keeps_one_row_for_each_moment(stores: Stores) -> None:
     assert schedules.moments() == {"s": 30.0, "new": 7.0}
 
 
+def test_no_count_of_attempts_stops_the_other_rows(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Another program may have written any, and its row is one that was tried."""
+    store = stores.deliveries
+    store.add(some(4), 5)
+    odd = f"UPDATE {SCHEMA}.deliveries SET attempts = 2147483647, due = %s WHERE idempotency_key = %s"
+    for due, key in ((0.0, "0"), (1.0, "1")):
+        admin.execute(odd.encode(), (due, key))
+    rows = store.take([HERE], time.time, Room(9, 9)).rows
+    store.finish([LeaseEnd(row, AttemptFailure("E")) for row in rows], time.time())
+    assert sorted(row.idempotency_key for row in rows) == ["0", "1", "2", "3"]
+    assert {row.attempt for row in store.dead_rows()} == {2**31 - 1}
+
+
 def test_a_fault_is_told_as_such(server: Server, stores: Stores) -> None:
     """With the outcome and a stable word; another isolation level than the default is one."""
     url = f"{server.url}?options=-c%20default_transaction_isolation%3Dserializable"
