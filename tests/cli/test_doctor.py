@@ -11,8 +11,10 @@ import pytest
 
 from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.calls import Look, LookResult, Result
-from leeward.calls.looks import FUNCTION
+from leeward.calls.looks import FUNCTION, TABLE
+from leeward.cli.doctor.findings import CheckState, judge
 from leeward.cli.doctor.visit import ask
+from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.registry import BUILT_IN
 from leeward_contract_tests.rows import each_row
@@ -201,3 +203,20 @@ def test_a_clock_is_off_by_what_lies_outside_the_look(time: float, offset: float
     clock: Iterator[float] = iter((100.0, 102.0))
     answered = ask(Telling(time), Look("f", FUNCTION), lambda: next(clock), 1.0)
     assert answered.offset == pytest.approx(offset)
+
+
+class Unsound(Telling):
+    """Has a setting that is found to be wrong when something is first to be sent."""
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Say so."""
+        raise ConfigError("libpq does not understand the url of this target")
+
+
+def test_a_target_that_cannot_be_asked_is_a_fault() -> None:
+    """Nobody was reached, so no network is to blame, and no check may say that it went well."""
+    answered = ask(Unsound(0.0), Look("t", TABLE), lambda: 0.0, 1.0)
+    credentials, endpoint, _, thing = judge("one", [answered])
+    assert (credentials.state, thing.state) == (CheckState.NOTE, CheckState.NOTE)
+    assert (endpoint.state, endpoint.remedy) == (CheckState.FAULT, "do what the message says")
+    assert "does not understand the url" in endpoint.message

@@ -170,6 +170,21 @@ def test_version_1_is_upgraded_beside_a_reader(
         assert driver.perform(publish, SECONDS).outcome is Outcome.OK
 
 
+def test_a_later_schema_gets_no_older_functions(run: Run, server: Server) -> None:
+    """Whoever applies it with an earlier leeward-postgres is told to upgrade that."""
+    assert run("postgres", "schema", "--apply").exit_code == 0
+    later = f"UPDATE applied.version SET version = {VERSION + 1}"
+    mark = "CREATE OR REPLACE FUNCTION applied.prune() RETURNS void LANGUAGE sql AS 'SELECT'"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"{later}; {mark}".encode())
+        refusal = run("postgres", "schema", "--apply")
+        kept = "SELECT prosrc FROM pg_proc WHERE oid = 'applied.prune'::regproc"
+        assert connection.execute(kept).fetchall() == [("SELECT",)]
+        connection.execute("DROP SCHEMA applied CASCADE")
+    assert refusal.exit_code != 0
+    assert "upgrade leeward-postgres" in " ".join(refusal.stderr.split())
+
+
 def test_dead_letters_are_listed_redriven_and_deleted(run: Run, server: Server) -> None:
     """As those of the embedded target, without a queue to name."""
     assert run("postgres", "schema", "--apply").exit_code == 0

@@ -70,6 +70,22 @@ def test_another_program_reads_and_changes_items(server: Server) -> None:
         assert (bad.outcome, bad.reason) == (Outcome.UNUSABLE, "undecodable")
 
 
+@each_row(
+    "item",
+    [
+        {"id": "nul", "a\x00": 1, "a\ufffd": 2},
+        {"id": "nul", "in": [{"\ufffd": b"1", "\x00": [Decimal("0.1000000000000000055")]}]},
+        {"id": "nul", "a": "\\u0000 \x00 \\ufffd", "\x00b": b"\x00"},
+    ],
+)
+def test_names_that_sql_cannot_tell_apart_are_kept_apart(driver: Driver, item: Any) -> None:
+    """Each NUL is U+FFFD there, and the item comes back as it was."""
+    write = store_of("nul", "nul", 1)._replace(item=item)
+    assert driver.perform(write, SECONDS).outcome is Outcome.OK
+    stored: Any = driver.perform(Load("nul", write.key), SECONDS).value
+    assert (stored.item, stored.foreign) == (item, False)
+
+
 def test_texts_of_keys_keep_their_order_and_differ() -> None:
     """Also those with a character that PostgreSQL does not hold."""
     texts = ["", "\x00", "\x00\x00", "\x00\x01", "\x00a", "\x01", "\x01\x00", "\x02", "a", "a\x00"]

@@ -341,9 +341,11 @@ async def _await(awaitable: Any) -> Any:
 
 @pytest.mark.usefixtures("driver")
 def test_rows_of_the_users_own_kind_are_no_matter(server: Server) -> None:
-    """Their connection may make dicts of them."""
-    with psycopg.connect(server.url, row_factory=dict_row) as own, pytest.raises(NotFound):
-        outbox(own, config=CONFIG).enqueue("nobody", 1)
+    """Their connection may make dicts of them, and its cursors may number their parameters."""
+    for cursor in (psycopg.Cursor, psycopg.RawCursor, psycopg.ClientCursor):
+        own: Any = psycopg.connect(server.url, row_factory=dict_row, cursor_factory=cursor)
+        with own, pytest.raises(NotFound):
+            outbox(own, config=CONFIG).enqueue("nobody", 1)
 
 
 def test_what_is_no_transaction_is_refused(server: Server) -> None:

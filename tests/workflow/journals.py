@@ -22,7 +22,14 @@ from leeward.workflow.commands import (
     StepFailure,
     StepVerdict,
 )
-from leeward.workflow.embedded.journal import Finished, Journal, RunHolder, RunKey, Unreadable
+from leeward.workflow.embedded.journal import (
+    Finished,
+    Journal,
+    RunCount,
+    RunHolder,
+    RunKey,
+    Unreadable,
+)
 from leeward.workflow.model import CANCELLED, DEADLINE, Definition
 
 NOW = 1_000.0
@@ -237,6 +244,23 @@ class JournalContract:
         assert [row.key.id for row in journal.runs(None, 10)] == ["r2", "r1", "r0"]
         assert [row.key.id for row in journal.runs("one", 10)] == ["r2", "r0"]
         assert [row.key.id for row in journal.runs(None, 1)] == ["r2"]
+
+    def test_runs_are_counted_whatever_their_answers_hold(self, journal: Journal) -> None:
+        """Those that have left steps as they were are counted among the failed ones."""
+        answers = {
+            "a": Returned({"error": {"steps": [ODD]}}),
+            "b": StepFailure(ODD, False, ("s",), True),
+            "c": StepFailure('"steps":["', False, (), True),
+        }
+        for id, answer in answers.items():
+            row, _ = journal.add(one, id, None, NOW, 30.0)
+            assert journal.finish(row.key, 1, NOW, [], answer)
+        journal.add(one, "due", None, NOW, None)
+        assert journal.count_runs(NOW) == [
+            RunCount("one", RunState.FAILED, 2, 0, 1),
+            RunCount("one", RunState.RUNNING, 1, 1, 0),
+            RunCount("one", RunState.SUCCEEDED, 1, 0, 0),
+        ]
 
     def test_many_threads_take_each_run_once(self, journal: Journal) -> None:
         """And what they write at one time is all there."""

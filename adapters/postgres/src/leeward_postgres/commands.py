@@ -85,8 +85,9 @@ def _flaw(error: Any) -> str:
             "the schema was not applied: another transaction has its tables in use; run this again "
             "when that has ended"
         )
-    remedy = result_of_error(error.sqlstate, Stage.OPEN).message or ""
-    return f"the schema was not applied: {error.diag.message_primary} ({remedy})"
+    remedy = result_of_error(error.sqlstate, Stage.OPEN).message
+    told = f"the schema was not applied: {error.diag.message_primary}"
+    return f"{told} ({remedy})" if remedy else told
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

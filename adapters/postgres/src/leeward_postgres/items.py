@@ -7,6 +7,7 @@ counts.
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -81,8 +82,11 @@ def stored_of(
     """
     native, ours = _object(item), _object(leeward)
     text = ours.pop(_EXACT, None)
-    if type(text) is str and _object(text.replace(_NUL, _LIKENESS)) == native:
-        native = _object(text)
+    if type(text) is str:
+        kept = _object(text)
+        # In the likeness two names may be one, of which `json` takes the last, as `jsonb` does.
+        if json.loads(text.replace(_NUL, _LIKENESS)) == native:
+            native = kept
     decoded = decode(native | {RESERVED: ours}, PROFILE, exact=exact)
     stored = Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
     return stored._replace(lost=decoded.lost) if exact else stored

@@ -23,7 +23,7 @@ from leeward_postgres.deliveries import columns_of
 from leeward_postgres.driver import LIMITS
 from leeward_postgres.queues import Queues
 from leeward_postgres.schema import quote
-from leeward_postgres.statements import Rows
+from leeward_postgres.statements import Rows, number_parameters
 
 R = TypeVar("R")
 
@@ -124,7 +124,7 @@ def _check_transaction(connection: Any) -> None:
 def _psycopg(connection: Any) -> Execute[str]:
     def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         with _explain_errors(), _cursor_of(connection) as cursor:
-            rows = cursor.execute(sql, values).fetchall()
+            rows = cursor.execute(_number_raw(sql, cursor), values).fetchall()
         return conclude(rows)
 
     return execute
@@ -134,7 +134,7 @@ def _awaited_psycopg(connection: Any) -> Execute[Awaitable[str]]:
     async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
         with _explain_errors():
             async with _cursor_of(connection) as cursor:
-                await cursor.execute(sql, values)
+                await cursor.execute(_number_raw(sql, cursor), values)
                 rows = await cursor.fetchall()
         return conclude(rows)
 
@@ -150,6 +150,12 @@ def _cursor_of(connection: Any) -> Any:
 
     _check_transaction(connection)
     return connection.cursor(row_factory=tuple_row)
+
+
+def _number_raw(sql: str, cursor: Any) -> str | bytes:
+    """Return a statement with the placeholders of the user's kind of cursor."""
+    is_raw = any(kind.__name__ == "RawCursorMixin" for kind in type(cursor).mro())
+    return number_parameters(sql) if is_raw else sql
 
 
 def _sqlalchemy(connection: Any) -> Execute[str]:
@@ -190,10 +196,7 @@ def _number_values(sql: str, dialect: Any) -> str:
     """Return a statement with the placeholders of SQLAlchemy's driver."""
     if dialect.name != "postgresql":
         raise InvalidRequest(f"connection is to {dialect.name}, not postgresql", field="connection")
-    if dialect.driver != "asyncpg":
-        return sql
-    first, *rest = sql.split("%s")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+    return number_parameters(sql).decode() if dialect.driver == "asyncpg" else sql
 
 
 @contextmanager

@@ -120,8 +120,9 @@ def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
     silent = [answer for answer in answers if _is_silent(answer.result)]
     if silent:
         remedy = (
-            "do what the message says; the target was reached"
-            if silent[0].result.outcome is Outcome.UNUSABLE and silent[0].result.message
+            "do what the message says"
+            if silent[0].result.outcome in (Outcome.UNUSABLE, Outcome.LOCAL)
+            and silent[0].result.message
             else "look at the endpoints in `leeward targets`, the network and a proxy, and at "
             "whether the service is up"
         )

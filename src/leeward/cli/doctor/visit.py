@@ -281,8 +281,9 @@ def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) ->
     began = now()
     try:
         result = driver.look(look, seconds)
-    except LeewardError as error:
-        result = Result(Outcome.CALLER, message=str(error))
+    except LeewardError as error:  # a setting that is wrong keeps the target from being asked
+        outcome = Outcome.LOCAL if isinstance(error, ConfigError) else Outcome.CALLER
+        result = Result(outcome, message=str(error))
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
         result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
     time = result.value.time if isinstance(result.value, LookResult) else None

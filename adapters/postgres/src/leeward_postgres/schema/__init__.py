@@ -38,6 +38,13 @@ CREATE TABLE IF NOT EXISTS {schema}.version (
     version integer NOT NULL,
     oldest integer NOT NULL              -- the oldest client that this schema serves
 );
+
+DO $$ BEGIN  -- its functions are not replaced by older ones
+    IF (SELECT version FROM {schema}.version) > {version} THEN
+        RAISE EXCEPTION 'it has a later version than {version}: upgrade leeward-postgres first'
+            USING ERRCODE = '{wrong_version}';
+    END IF;
+END $$;
 """
 
 _VERSION: Final = """
@@ -57,7 +64,10 @@ def schema_sql(schema: str) -> str:
     Args:
         schema: its name, a plain identifier.
     """
-    values: dict[str, object] = {"schema": quote(schema), "version": VERSION, "oldest": OLDEST}
+    values: dict[str, object] = {
+        **{"schema": quote(schema), "version": VERSION, "oldest": OLDEST},
+        "wrong_version": WRONG_VERSION,
+    }
     for part in _PARTS:
         values |= part.VALUES
     texts = (_HEAD, *(part.SQL for part in _PARTS), _VERSION)

@@ -44,6 +44,7 @@ VALUES: Final = {
     "not_read_committed": NOT_READ_COMMITTED,
     "lease_expired": LEASE_EXPIRED,
     "in_sight": IN_SIGHT,
+    "most_attempts": 2**31 - 2,  # another program may write any number: one more is an integer, too
 }
 """What stands in the statements in braces, beside the schema."""
 
@@ -238,9 +239,10 @@ BEGIN
     FOR v_rank IN 0..1 LOOP
         RETURN QUERY UPDATE {schema}.deliveries AS row
         SET lease = p_lease, due = v_now + p_seconds,
-            attempts = row.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
+            attempts = due.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
         FROM (SELECT *, row_number() OVER () AS number FROM (
-            SELECT half, id, attempts FROM {schema}.deliveries AS row JOIN {known}
+            SELECT half, id, least(attempts, {most_attempts}) AS attempts
+            FROM {schema}.deliveries AS row JOIN {known}
             WHERE due <> 0 AND due < 'infinity' AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go}
                 AND (due <= v_now
                 OR due > v_now + CASE v_rank WHEN 0 THEN p_farthest ELSE p_longest END)
@@ -256,13 +258,14 @@ BEGIN
     -- Recipients in any order, so that none waits behind all the rows of another one.
     RETURN QUERY UPDATE {schema}.deliveries AS row
     SET lease = p_lease, due = v_now + p_seconds,
-        attempts = row.attempts + (v_count + number <= p_places)::integer
+        attempts = due.attempts + (v_count + number <= p_places)::integer
     FROM (SELECT *, row_number() OVER () AS number FROM (
         SELECT due.* FROM (
             SELECT * FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
             ORDER BY random() OFFSET 0
         ) AS known CROSS JOIN LATERAL (
-            SELECT half, id, attempts FROM {schema}.deliveries AS row
+            SELECT half, id, least(attempts, {most_attempts}) AS attempts
+            FROM {schema}.deliveries AS row
             WHERE row.bus = known.bus AND row.subscriber = known.subscriber AND due = 0
                 AND {may_go}
             ORDER BY id LIMIT p_limit - v_count FOR UPDATE SKIP LOCKED
