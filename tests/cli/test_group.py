@@ -37,6 +37,8 @@ def test_global_options_come_first(args: list[str], sorted_args: list[str]) -> N
         (["load", "t", "k", "--targets"], "'--targets' requires an argument. See leeward --help."),
         (["--nope", "load"], "No such option"),
         (["load", "t", "k", "--timeout", "soon"], "Invalid value for '--timeout'"),
+        (["keys", "settle", "t", "r"], "Choose from: ran, did-not-run. See leeward keys settle"),
+        (["keys", "settle", "t", "r", "x"], "'outcome': 'x' is not one of 'ran', 'did-not-run'."),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(

@@ -221,7 +221,7 @@ class FunctionCalls:
         handlers = self._app.handlers
         if name in handlers:
             kind = handlers[name].kind.value
-            text = f"{name!r} is a {kind} handler, not a function: leeward trigger {name}"
+            text = f"the {kind} handler {name!r} is not a function: leeward trigger {name}"
         else:
             functions = [each.name for each in handlers.values() if each.is_call]
             near = did_you_mean(name, functions) or f"; known: {', '.join(functions) or 'none'}"

@@ -253,7 +253,8 @@ def _discard_output() -> None:
 
 def _usage(error: Any) -> JsonObject:
     command = error.ctx.command_path if error.ctx is not None else "leeward"
-    message = error.format_message().rstrip(".")
+    message = " ".join(error.format_message().split()).removesuffix(".")  # choices are indented
+    message = message.replace(": Value error, ", ": ")
     stop = "" if message.endswith("?") else "."
     return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 

@@ -399,6 +399,9 @@ def workflow(
         ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
     """
 
+    if not isinstance(name, str):
+        raise ConfigError("a workflow needs a name, in parentheses: write @app.workflow('order')")
+
     def trace(body: Body) -> model.Definition:
         traced = Trace()
         place = _line_of_function(body, name)
