@@ -246,15 +246,16 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int, ticket: str 
     lines += ["", "The address of the console, with its token, is in the terminal.", ""]
     text = "\n".join(lines)
 
-    async def show(request: Request) -> Response:
+    async def show(request: Request, fault: Exception | None = None) -> Response:
         del request
-        return PlainTextResponse(text)
+        return PlainTextResponse(text, 200 if fault is None else 404)
 
     async def tell_health(request: Request) -> Response:
         del request
         return JSONResponse({"status": "ok"})
 
     return Starlette(
+        exception_handlers={404: show},
         routes=[
             Route("/", show),
             Route("/health", tell_health),
