@@ -9,7 +9,6 @@ so a program in which nothing happens does not pay for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Final, Literal, TypeAlias
 
 from leeward.errors import InvalidRequest, LeewardError
@@ -18,7 +17,7 @@ from leeward.text import message_of
 Fact: TypeAlias = str | int | float | None
 
 MOST_PLACES: Final = 8
-"""Places in the code of one exception, the innermost ones."""
+"""Places in the code of one exception: the first half of them, and the last."""
 
 MOST_CAUSES: Final = 4
 """Exceptions that are named besides the one that was raised."""
@@ -28,6 +27,9 @@ LONGEST_TEXT: Final = 500
 
 _OWN: Final = __file__.removesuffix("logs.py")
 """The directory of leeward's own code."""
+
+_CARRIERS: Final = ("importlib/__init__.py", "concurrent/futures/_base.py")
+"""Ends of files through which Python imports modules, and waits for coroutines."""
 
 
 def log_event(
@@ -52,7 +54,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
     `InvalidRequest`, which quotes what a handler has passed on.
     """
     facts: dict[str, Fact] = {}
-    places = places_of(error.__traceback__)
+    places = places_of(error)
     if places:
         facts["at"] = ", ".join(places)
     if isinstance(error, LeewardError) and not isinstance(error, InvalidRequest):
@@ -61,7 +63,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
             facts["text"] = text[:LONGEST_TEXT]
     causes = []
     for cause in _behind(error):
-        at = ", ".join(places_of(cause.__traceback__))
+        at = ", ".join(places_of(cause))
         name = type.__dict__["__name__"].__get__(type(cause))  # whatever a metaclass says
         causes.append(f"{name} at {at}" if at else name)
         if len(causes) == MOST_CAUSES:
@@ -84,25 +86,29 @@ def import_flaw(error: BaseException) -> str:
         is_missing = isinstance(error, ModuleNotFoundError)
         missing = f": no module {error.name!r}" if is_missing else f" of {error.name!r}"
     text = failure_facts(error).get("text")
-    places = [place for place in places_of(error.__traceback__) if "importlib" not in place]
+    places = places_of(error)
     at = f" at {places[-1].partition(' ')[0]}" if places else ""
     return f"{name}{missing}{at}: {text}" if text else f"{name}{missing}{at}"
 
 
-def places_of(trace: TracebackType | None) -> list[str]:
-    """Return the places of a traceback, the innermost last, without those where leeward calls.
+def places_of(error: BaseException) -> list[str]:
+    """Return the places that an exception comes from, the innermost last, without leeward's own.
 
-    Each is ``file:line function``; the innermost `MOST_PLACES` of them.
+    Each is ``file:line function``. At most `MOST_PLACES`: those that a handler has begun with, and
+    the innermost, which may be deep in a library. Leeward's own innermost place is there if the
+    exception is not one that leeward means to raise.
     """
-    own: list[str] = []
-    others: list[str] = []
+    places: list[str] = []
+    trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        place = f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}"
-        is_own = code.co_filename.startswith(_OWN)
-        (own if is_own and not others else others).append(place)
+        file = code.co_filename
+        is_own = file.startswith(_OWN) and (trace.tb_next or isinstance(error, LeewardError))
+        if not (is_own or file.startswith("<frozen importlib") or file.endswith(_CARRIERS)):
+            places.append(f"{file}:{trace.tb_lineno} {code.co_qualname}")
         trace = trace.tb_next
-    return (others or own)[-MOST_PLACES:]
+    half = MOST_PLACES // 2
+    return places if len(places) <= MOST_PLACES else [*places[:half], *places[-half:]]
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import re
@@ -486,6 +487,11 @@ FAILURES: dict[str, tuple[Callable[[], None], str, str | None]] = {
     "of a call": (raising(Throttled("busy")), "", "busy"),
     "what quotes an argument": (raising(InvalidRequest(CANARY)), "raising.<locals>", None),
     "a subclass of the user's": (raising(OwnError(CANARY)), "", None),
+    "deep in a library": (
+        lambda: copy.deepcopy([[[[[threading.Lock()]]]]]),
+        r"at='[^']*test_core.py:\d+ <lambda>, [^']*copy.py:\d+ deepcopy'$",
+        None,
+    ),
     "very deep": (lambda: json.loads("[" * 100_000), "RecursionError", None),
 }  # fmt: skip
 

@@ -37,6 +37,8 @@ def test_global_options_come_first(args: list[str], sorted_args: list[str]) -> N
         (["load", "t", "k", "--targets"], "'--targets' requires an argument. See leeward --help."),
         (["--nope", "load"], "No such option"),
         (["load", "t", "k", "--timeout", "soon"], "Invalid value for '--timeout'"),
+        (["keys", "settle", "t", "r"], "Choose from: ran, did-not-run. See leeward keys settle"),
+        (["keys", "settle", "t", "r", "x"], "'outcome': 'x' is not one of 'ran', 'did-not-run'."),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(
@@ -53,17 +55,20 @@ def test_a_wrong_command_line_is_a_usage_error(
 
 
 def test_no_command_shows_the_help(leeward: Leeward) -> None:
-    """``leeward`` alone explains itself, and is no success in a script."""
-    done = leeward()
-    assert done.code == 2
+    """``leeward`` alone explains itself, as a group does, and is no success in a script."""
+    done, group = leeward(), leeward("keys")
+    assert (done.code, group.code, group.err) == (2, 2, "")
     assert "Exit codes:" in done.out
+    assert "Void the key" in group.out
 
 
 def test_no_command_for_a_program_is_a_usage_error(leeward: Leeward) -> None:
     """With ``--json`` there is one object, never a help text."""
-    done = leeward("--json")
-    assert (done.code, done.out) == (2, "")
-    assert json.loads(done.err)["error"]["type"] == "UsageError"
+    for args, command in ([], "leeward"), (["keys"], "leeward keys"):
+        done = leeward("--json", *args)
+        assert (done.code, done.out) == (2, "")
+        error = json.loads(done.err)["error"]
+        assert error["message"] == f"Missing command. See {command} --help."
 
 
 def test_the_configuration_file_is_named(leeward: Leeward, bare: Path) -> None:

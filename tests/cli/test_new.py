@@ -56,9 +56,12 @@ def test_a_new_app_works_as_it_is(
     assert "no role allows" not in exported.err
 
 
-@pytest.mark.parametrize("name", ["Help", "help desk", "9lives", "a--b", "class", "../up", "", "-"])
-def test_a_name_that_python_cannot_have_is_refused(leeward: Leeward, bare: Path, name: str) -> None:
-    """Before anything is written."""
+@pytest.mark.parametrize(
+    "name",
+    ["Help", "help desk", "9lives", "a--b", "class", "../up", "", "-", "a" * 51, "json", "leeward"],
+)
+def test_a_name_that_an_app_cannot_have_is_refused(leeward: Leeward, bare: Path, name: str) -> None:
+    """Before anything is written; a module of that name would hide another, or be hidden."""
     done = leeward("new", "--", name)
     assert done.code == 2
     assert "cannot be the name of an app" in done.err

@@ -128,7 +128,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "function without a module": (
         "[targets.local]\nfunctions = { f = 'shop' }",
         "functions.'f'",
-        "module:function",
+        "module:name",
     ),
     "module that is not there": (
         "[targets.local]\nfunctions = { f = 'no_such_shop:f' }",

@@ -41,6 +41,16 @@ def test_a_failure_reaches_the_shell() -> None:
     assert json.loads(done.stderr)["error"]["type"] == "NotFound"
 
 
+def test_ctrl_c_while_commands_are_loaded_shows_no_traceback(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading them takes most of a second; nothing has begun."""
+    (bare / "typer.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.setenv("PYTHONPATH", str(bare))
+    done = _run("targets")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_functions_beside_the_configuration_are_found(bare: Path) -> None:
     """A leeward.toml names functions of a module in the working directory."""
     (bare / "greetings.py").write_text("def greet(who):\n    return f'hello {who}'\n")

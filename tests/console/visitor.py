@@ -8,11 +8,9 @@ from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Message
 
-from leeward_dev.console import open_console
+from leeward_dev.server import Guard, pages_of_console
 from leeward_dev.sources import Sources
 
 PORT = 8700
@@ -212,7 +210,7 @@ class Visitor:
 
 def mounted(sources: Sources) -> ASGIApp:
     """Return a console as a server mounts it."""
-    return Starlette(routes=[Mount("/console", open_console(sources, token=TOKEN))])
+    return Guard(pages_of_console(sources, TOKEN))
 
 
 def visit(sources: Sources) -> Visitor:

@@ -130,9 +130,9 @@ def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
         ({"path": 1}, "'path'.*must be a str"),
         ({"path": ""}, "'path'.*is empty"),
         ({"functions": []}, "'functions'.*must be a dict"),
-        ({"functions": {"f": 1}}, r"functions.'f' in .*module:function"),
-        ({"functions": {"f": "no_colon"}}, "module:function"),
-        ({"functions": {"f": "a:b:c"}}, "module:function"),
+        ({"functions": {"f": 1}}, r"functions.'f' in .*module:name"),
+        ({"functions": {"f": "no_colon"}}, "module:name"),
+        ({"functions": {"f": "a:b:c"}}, "module:name"),
         ({"functions": {"f": "leeward.nowhere:f"}}, r"ModuleNotFoundError: no module 'leeward.now"),
         ({"functions": {"f": f"{HERE}:absent"}}, "has no 'absent'; correct the name"),
         ({"functions": {"f": f"{HERE}:doubel"}}, "has no 'doubel'; did you mean 'double'?"),
@@ -147,7 +147,7 @@ def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
         ({"subscriptions": [{"bus": "", "function": "a:b"}]}, "'bus'.*not empty"),
         ({"subscriptions": [{"bus": "orders", "function": 1}]}, "'function'.*must be a string"),
         ({"subscriptions": [{"bus": "orders", "tpye": "x"}]}, "unknown key 'tpye'.*function, name"),
-        ({"subscriptions": [{"bus": "orders", "function": "nope"}]}, "module:function"),
+        ({"subscriptions": [{"bus": "orders", "function": "nope"}]}, "module:name"),
         (
             {"subscriptions": [{"bus": "orders", "function": f"{HERE}:remember"}] * 2},
             "'remember' already",
@@ -172,8 +172,9 @@ def test_a_wrong_option_is_refused_on_opening(options: dict[str, Any], message: 
         ("None.secret", r"AttributeError at .*failing_module.py:1\)"),
         (
             "from leeward import Client\nClient(config=1)",
-            r"ConfigError at .*: config must be a path",
+            r"ConfigError at .*failing_module.py:2: config must be a path",
         ),
+        ("import sys\nsys.exit('secret')", r"SystemExit at .*failing_module.py:2\)"),
     ],
 )
 def test_a_module_that_fails_is_a_configuration_error(

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 CONSOLE: Final = "dev/src/leeward_dev/console"
+SERVER: Final = "dev/src/leeward_dev/server.py"
 GUARD: Final = "tests/console/test_guard.py"
 ACTIONS: Final = "tests/console/test_actions.py"
 HOSTILE: Final = "tests/console/test_hostile.py"
@@ -14,21 +15,21 @@ HOSTILE: Final = "tests/console/test_hostile.py"
 MUTANTS: Final = (
     Mutant(
         "the console answers under any name that leads to this machine",
-        f"{CONSOLE}/guard.py",
-        'return headers.get("host", "") in _own_hosts(scope)',
-        'return headers.get("host", "") in {headers.get("host", "")} | _own_hosts(scope)',
+        SERVER,
+        'return headers.get("host", "").lower() in known',
+        "return bool(known)",
         f"{GUARD}::test_a_name_that_was_rebound_to_this_machine_is_refused",
     ),
     Mutant(
         "a page of another origin may send a form",
-        f"{CONSOLE}/guard.py",
-        "    if origin is not None and origin not in own:\n        return True",
-        "    if origin is not None and origin not in own:\n        return False",
+        SERVER,
+        'if any(each != own for each in headers.getlist("origin")):\n        return True',
+        'if any(each != own for each in headers.getlist("origin")):\n        return False',
         f"{GUARD}::test_a_form_of_another_origin_does_nothing",
     ),
     Mutant(
         "a frame of another site shows the console",
-        f"{CONSOLE}/guard.py",
+        SERVER,
         'is_top = headers.get("sec-fetch-dest") == "document"',
         "is_top = True",
         f"{GUARD}::test_a_page_of_another_origin_reads_and_frames_nothing",

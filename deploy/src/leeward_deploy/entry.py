@@ -184,7 +184,7 @@ def load_app(folder: Path, entry: Entry) -> App:
 def _import(entry: Entry, where: str) -> object:
     try:
         return getattr(import_module(entry.module), entry.attribute, None)
-    except Exception as error:  # a module may fail in any way while it is imported
+    except (Exception, SystemExit) as error:  # a module may fail in any way
         raise ConfigError(
             f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
             "here too, and correct it"

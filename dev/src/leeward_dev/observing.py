@@ -17,6 +17,7 @@ from leeward.app.triggers import Delivery, Platform
 from leeward.calls import Call, Publish, Result, subject_of
 from leeward.errors import Outcome
 from leeward.logs import Fact, failure_facts, places_of
+from leeward.text import class_name
 from leeward_dev.feed import Feed
 
 CALLS: Final = frozenset(
@@ -68,7 +69,7 @@ class RunObserver:
         if isinstance(cause, InvalidInput | RepeatRefused):
             text = str(cause)  # what belongs where, or which record to settle, and no value
         elif cause is not None:
-            frames = places_of(cause.__traceback__)
+            frames = places_of(cause)
             told = failure_facts(cause)
             text = told.get("text")
             facts["causes"] = told.get("causes")
@@ -148,9 +149,10 @@ class FeedHandler(logging.Handler):
         except (TypeError, ValueError, KeyError):  # its arguments do not fit the text
             text = str(record.msg)
         frames: list[str] = []
-        if record.exc_info and record.exc_info[0] is not None:
-            text = f"{text}: {record.exc_info[0].__name__}"
-            frames = places_of(record.exc_info[2])
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text = f"{text}: {class_name(error)}"
+            frames = places_of(error)
         context = current()
         facts: dict[str, Fact] = {} if context is None else {"handler": context.function}
         self._feed.add(

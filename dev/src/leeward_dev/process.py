@@ -177,14 +177,14 @@ class Process:
         return pages_of_fault("\n".join([text, *entry.frames]))
 
     def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
-        frames = () if error is None else tuple(places_of(error.__traceback__))
+        frames = () if error is None else tuple(places_of(error))
         return self._feed.add(
             "log",
             OWN_LOG,
             level,
             text=text,
             is_good=level == "INFO",
-            frames=tuple(each for each in frames if "importlib" not in each),
+            frames=frames,
         )
 
 

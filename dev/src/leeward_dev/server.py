@@ -38,6 +38,7 @@ from leeward.envelope import NO_FUNCTION, sent_in
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward_dev.console import open_console
+from leeward_dev.console.guard import SAFE, port_of
 from leeward_dev.sources import Sources
 
 PORT: Final = 8700
@@ -46,17 +47,17 @@ PORT: Final = 8700
 MORE_PORTS: Final = 20
 """That are tried after it, if nobody has named one."""
 
-NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
-"""Of this machine, as a request may spell its host."""
+HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+"""Names of this machine that no name server is asked for."""
+
+USUAL_PORT: Final = 80
+"""Of HTTP (RFC 9110, 4.2.1); a browser leaves it out."""
 
 BACKLOG: Final = 128
 """Connections that wait while the app is loaded again."""
 
 HEAD_SECONDS: Final = 0.3
 """For requests of connections that are there already when the server ends."""
-
-OWN_FETCHES: Final = ("same-origin", "none")
-"""What a browser says of requests of our own pages, and of an address that was typed."""
 
 HEADERS: Final = {
     "cache-control": "no-store",
@@ -135,14 +136,10 @@ class Guard:
 
     Args:
         app: what is behind it.
-        port: where it listens.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._hosts = frozenset(f"{name}:{port}" for name in NAMES)
-        if port == 80:
-            self._hosts |= {*NAMES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -162,7 +159,7 @@ class Guard:
                 ]
             await send(message)
 
-        flaw = self._flaw(Headers(scope=scope))
+        flaw = _flaw(scope)
         if flaw is not None:
             problem = Problem(flaw, status=403, reason="origin")
             await _response(http_answer(refusal_answer(problem)))(scope, receive, send_with_headers)
@@ -170,16 +167,39 @@ class Guard:
         with suppress(ClientDisconnect):  # who calls has gone amid its payload: nothing has run
             await self._app(scope, receive, send_with_headers)
 
-    def _flaw(self, headers: Headers) -> str | None:
-        """Return why a request is refused; None if it is not."""
-        hosts = [each.lower() for each in headers.getlist("host")]
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
-            return f"the host must be one of {', '.join(sorted(self._hosts))}; nothing ran"
-        if any(each != f"http://{hosts[0]}" for each in headers.getlist("origin")):
-            return "a page of another origin may not call; nothing ran"
-        if any(each not in OWN_FETCHES for each in headers.getlist("sec-fetch-site")):
-            return "a page of another site may not call; open the address by hand; nothing ran"
-        return None
+
+def _flaw(scope: Scope) -> str | None:
+    """Return why a request is refused; None if it is not."""
+    headers = Headers(scope=scope)
+    if not is_own_host(headers, scope):
+        return "the host must be localhost, 127.0.0.1 or [::1], with this port; nothing ran"
+    if is_foreign(headers, scope):
+        return "a page of another origin may not call; nothing ran"
+    return None
+
+
+def is_own_host(headers: Headers, scope: Scope) -> bool:
+    """Return whether a request names this machine, and the port at which it has come."""
+    port = port_of(scope)
+    known = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == USUAL_PORT else set())
+    return headers.get("host", "").lower() in known
+
+
+def is_foreign(headers: Headers, scope: Scope) -> bool:
+    """Return whether a page of another origin has made a request; a program's has no such headers.
+
+    Someone who types the address, or clicks a link to it, may look: a browser says "none", or that
+    it navigates. Whatever changes something has to come from here.
+    """
+    own = f"http://{headers.get('host', '').lower()}"
+    if any(each != own for each in headers.getlist("origin")):
+        return True
+    site = headers.get("sec-fetch-site", "none")
+    if site in ("same-origin", "none"):
+        return False
+    is_page = headers.get("sec-fetch-mode") == "navigate"
+    is_top = headers.get("sec-fetch-dest") == "document"
+    return not (is_page and is_top and scope["method"] in SAFE)
 
 
 class FunctionCalls:
@@ -221,7 +241,7 @@ class FunctionCalls:
         handlers = self._app.handlers
         if name in handlers:
             kind = handlers[name].kind.value
-            text = f"{name!r} is a {kind} handler, not a function: leeward trigger {name}"
+            text = f"the {kind} handler {name!r} is not a function: leeward trigger {name}"
         else:
             functions = [each.name for each in handlers.values() if each.is_call]
             near = did_you_mean(name, functions) or f"; known: {', '.join(functions) or 'none'}"
@@ -246,21 +266,22 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int, ticket: str 
     lines += ["", "The address of the console, with its token, is in the terminal.", ""]
     text = "\n".join(lines)
 
-    async def show(request: Request) -> Response:
+    async def show(request: Request, fault: Exception | None = None) -> Response:
         del request
-        return PlainTextResponse(text)
+        return PlainTextResponse(text, 200 if fault is None else 404)
 
     async def tell_health(request: Request) -> Response:
         del request
         return JSONResponse({"status": "ok"})
 
     return Starlette(
+        exception_handlers={404: show},
         routes=[
             Route("/", show),
             Route("/health", tell_health),
             Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
             Mount("/console", open_console(sources, token=token, ticket=ticket)),
-        ]
+        ],
     )
 
 
@@ -317,9 +338,8 @@ class PageServer:
     """
 
     def __init__(self, pages: ASGIApp, sockets: Sequence[socket.socket], drain: int) -> None:
-        port = sockets[0].getsockname()[1]
         config = uvicorn.Config(
-            Guard(pages, port),
+            Guard(pages),
             http="h11",
             ws="none",
             lifespan="off",

@@ -123,7 +123,10 @@ class App:
             ConfigError: an argument is wrong, or the name is taken.
         """
         if bare:
-            raise ConfigError("@app.function needs its parentheses; write @app.function()")
+            raise ConfigError(
+                "@app.function takes parentheses, and each argument by name; write @app.function() "
+                'or @app.function(name="pay")'
+            )
         return self._register(
             Kind.CALL,
             name,
@@ -291,8 +294,10 @@ class App:
                 "register it with @app.function(), above the workflow"
             )
 
+        trace = workflow(name, timeout=timeout, resolve=resolve)
+
         def add(body: Body) -> Definition:
-            definition = workflow(name, timeout=timeout, resolve=resolve)(body)
+            definition = trace(body)
             self.workflows.append(definition)
             return definition
 
@@ -381,7 +386,7 @@ class App:
         classes = classes_in(final)
 
         def register(function: F) -> F:
-            check_function(function, f"a {kind.value} handler of {self.name!r}")
+            check_function(function, f"the {kind.value} handler of {self.name!r}")
             own = getattr(function, "__name__", "").strip("_").replace("_", "-")
             chosen = own if name is None else name
             check_name(chosen, f"the name of the {kind.value} handler")

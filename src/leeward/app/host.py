@@ -345,7 +345,8 @@ def serve(
     if request.method != "POST":
         problem = Problem("functions are called with POST", status=405, reason="method")
         refusal = http_answer(refusal_answer(problem), sent.mark)
-        return refusal._replace(headers=(*refusal.headers, ("allow", "POST")), body=b"")
+        body = b"" if request.method == "HEAD" else refusal.body
+        return refusal._replace(headers=(*refusal.headers, ("allow", "POST")), body=body)
     delivery = Delivery(
         request.body,
         call_id,

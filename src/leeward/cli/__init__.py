@@ -29,6 +29,13 @@ def _choose_logs(*, is_debugging: bool) -> None:
 def main() -> None:
     """Run the command line of this process, and exit."""
     try:
+        _run()
+    except KeyboardInterrupt:  # no command has begun, or it has ended and said how
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from leeward.cli.app import app, is_debugging
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:

@@ -79,6 +79,15 @@ class Commands(TyperGroup):
         _choose_help_style(self)
         super().format_help(ctx, formatter)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; without any, a person gets the help, and a program an error."""
+        if args or not self.no_args_is_help:
+            return super().parse_args(ctx, args)
+        if ctx.find_root().params["json"]:
+            ctx.fail("Missing command.")
+        typer.echo(ctx.get_help())
+        raise typer.Exit(WRONG.code)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, also of those that are not installed."""
         added = {*SOURCES, *(point.name for point in all_entry_points(ENTRY_POINTS))}
@@ -253,7 +262,8 @@ def _discard_output() -> None:
 
 def _usage(error: Any) -> JsonObject:
     command = error.ctx.command_path if error.ctx is not None else "leeward"
-    message = error.format_message().rstrip(".")
+    message = " ".join(error.format_message().split()).removesuffix(".")  # choices are indented
+    message = message.replace(": Value error, ", ": ")
     stop = "" if message.endswith("?") else "."
     return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 

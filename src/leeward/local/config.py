@@ -152,7 +152,7 @@ def _subscriber(table: Any, where: str, read: Callable[[Any, str], Any]) -> _Sub
 def _split(spec: Any, where: str) -> tuple[str, str]:
     match = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
     if match is None:
-        raise ConfigError(f'{where} must look like "module:function"')
+        raise ConfigError(f'{where} must look like "module:name"')
     return match[1], match[2]
 
 
@@ -184,7 +184,7 @@ def _import_spec(spec: Any, where: str) -> Any:
     module, attribute = _split(spec, where)
     try:
         found = import_module(module)
-    except Exception as error:  # a module is a program of the user's, and may raise anything
+    except (Exception, SystemExit) as error:  # a module is a program of the user's
         raise ConfigError(
             f"{where}: the module {module!r} cannot be imported ({import_flaw(error)}); "
             f"check its name, that it is installed, and that `python -c 'import {module}'` works"

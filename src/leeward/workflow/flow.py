@@ -398,6 +398,8 @@ def workflow(
     Raises:
         ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
     """
+    if not isinstance(name, str):
+        raise ConfigError("a workflow needs a name, in parentheses: write @app.workflow('order')")
 
     def trace(body: Body) -> model.Definition:
         traced = Trace()

@@ -112,7 +112,7 @@ def _import(spec: str, where: str) -> object:
         found = import_module(module)
     except ConfigError:
         raise  # the flow itself is wrong, and the message says where
-    except Exception as error:  # a module is a program of the user's, and may raise anything
+    except (Exception, SystemExit) as error:  # a module is a program of the user's
         raise ConfigError(
             f"{where}: {spec!r} cannot be imported ({import_flaw(error)}); check its name, and "
             f"that `python -c 'import {module}'` works"

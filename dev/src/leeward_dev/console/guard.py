@@ -1,12 +1,11 @@
 """Who may see the console, and what may be done in it.
 
 The console is for the one person who has started it. It listens on loopback, which every program
-and every page of a browser on this machine can reach. So a request counts only
+and every page of a browser on this machine can reach. The server refuses what another origin sends
+(`leeward_dev.server.Guard`). Here a request counts only
 
 - with the cookie of a browser that has opened the address with the token, once: the token leaves
   the address at once, and with it history and logs;
-- under a name of this machine in `Host`: another name that leads here was rebound to it;
-- from the console's own pages: `Origin` and `Sec-Fetch-Site`, which no page can forge, say so;
 - and, if it changes something, with the seal that the console's own forms have.
 """
 
@@ -28,12 +27,6 @@ SEAL: Final = "seal"
 """The field of a form."""
 COOKIE: Final = "leeward-console"
 """With the port behind it: browsers do not tell the ports of one host apart."""
-
-HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
-"""Names of this machine that no name server is asked for."""
-
-USUAL_PORT: Final = 80
-"""Of HTTP (RFC 9110, 4.2.1)."""
 
 SAFE: Final = ("GET", "HEAD")
 
@@ -82,22 +75,13 @@ class ConsoleGuard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        answer = self._refuse(scope) or self._log_in(scope)
+        answer = self._log_in(scope)
         await (answer or self._app)(scope, receive, send_with_headers)
-
-    def _refuse(self, scope: Scope) -> Response | None:
-        """Return the answer to a request that another origin has made."""
-        headers = Headers(scope=scope)
-        if not is_own_host(headers, scope):
-            return _refusal("This address is not one of the console's.", 421)
-        if is_foreign(headers, scope):
-            return _refusal("A page of another origin has no way in here.", 403)
-        return None
 
     def _log_in(self, scope: Scope) -> Response | None:
         """Return what gives a browser its cookie, or refuses one without; None for one with it."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        name = f"{COOKIE}-{_port_of(scope)}"
+        name = f"{COOKIE}-{port_of(scope)}"
         given = dict(query).get(TOKEN)
         if given is not None and scope["method"] in SAFE:
             if self._ticket and is_same(given, self._ticket):
@@ -124,36 +108,8 @@ class ConsoleGuard:
 _HINT: Final = "Open the address that the command has printed: it has a token at its end."
 
 
-def is_own_host(headers: Headers, scope: Scope) -> bool:
-    """Return whether a request names this machine, and the port at which it has come."""
-    return headers.get("host", "") in _own_hosts(scope)
-
-
-def is_foreign(headers: Headers, scope: Scope) -> bool:
-    """Return whether a page of another origin has made a request; a program's has no such headers.
-
-    Someone who types the address, or clicks a link to it, may look: a browser says "none", or that
-    it navigates. Whatever changes something has to come from here.
-    """
-    origin = headers.get("origin")
-    own = {f"http://{host}" for host in _own_hosts(scope)}
-    if origin is not None and origin not in own:
-        return True
-    site = headers.get("sec-fetch-site", "none")
-    if site in ("same-origin", "none"):
-        return False
-    is_page = headers.get("sec-fetch-mode") == "navigate"
-    is_top = headers.get("sec-fetch-dest") == "document"
-    return not (is_page and is_top and scope["method"] in SAFE)
-
-
-def _own_hosts(scope: Scope) -> set[str]:
-    """Return this machine's names with the port; a browser leaves out 80, the usual one of HTTP."""
-    port = _port_of(scope)
-    return {f"{host}:{port}" for host in HOSTS} | ({*HOSTS} if port == USUAL_PORT else set())
-
-
-def _port_of(scope: Scope) -> int:
+def port_of(scope: Scope) -> int:
+    """Return the port at which a request has come."""
     server = scope.get("server")
     return int(server[1]) if server and server[1] else 0
 

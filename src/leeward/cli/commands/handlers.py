@@ -138,7 +138,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
     frames: list[str] = []
     facts: dict[str, Any] = {}
     if cause is not None and not isinstance(cause, InvalidInput):
-        frames, facts = places_of(cause.__traceback__), failure_facts(cause)
+        frames, facts = places_of(cause), failure_facts(cause)
     text = failure.message or facts.get("text")
     does = "refuses its input" if isinstance(cause, InvalidInput) else f"raised {failure.type}"
     message = f"the {handler.kind.value} handler {handler.name!r} {does}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -175,7 +176,7 @@ FILES: Final = {
 }
 """The files by their names, with places for the names of the app and of its module."""
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAME: Final = re.compile(r"(?=.{1,50}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def new(
@@ -193,8 +194,14 @@ def new(
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or keyword.iskeyword(module):
         raise InvalidRequest(
-            f"{name!r} cannot be the name of an app and of its module; use lower-case letters, "
-            "digits and single hyphens, such as help-desk",
+            f"{name!r} cannot be the name of an app and of its module; use up to 50 lower-case "
+            "letters, digits and single hyphens, such as help-desk",
+            field="name",
+        )
+    if find_spec(module) is not None:
+        raise InvalidRequest(
+            f"{name!r} cannot be the name of an app: there is a module {module!r} already, of "
+            "Python or of a package, and one of the two would hide the other; use another name",
             field="name",
         )
     place = folder or Path(name)
