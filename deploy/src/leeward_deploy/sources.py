@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,13 +25,22 @@ ENVIRONMENT: Final = "pyvenv.cfg"
 DENIED: Final = (
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.env"),
-    *("local.settings.json", "credentials.json", "client_secret*.json"),
+    *("local.settings.json", "credentials", "credentials.json", "client_secret*.json"),
+    *("kubeconfig", "secrets.json", "secrets.toml", "secrets.yaml", "secrets.yml"),
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
     *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db"),
     *("*.log", "/logs/", "/tests/", "/test/", "test_*.py", "conftest.py"),
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
+
+SECRET: Final = re.compile(
+    rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----|\"refresh_token\"\s*:|aws_secret_access_key\s*="
+)
+"""What files of credentials have in them, whatever their names are. Code is not looked at."""
+
+SECRET_BYTES: Final = 65_536
+"""Bytes of the beginning of a file in which a secret is looked for; such files are small."""
 
 CACHE: Final = "a cache"
 RISK: Final = "may hold secrets or data, or is a test"
@@ -90,7 +100,9 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             ignored.append((below, _patterns(lines)))
         for each in folders.copy():
             path = below / each
-            why = _why_not(here / each, path, leave_out, out) or _list_against(ignored, path, "/")
+            why = _why_not(here / each, path, leave_out, out) or _list_against(
+                ignored, path, "/"
+            )
             if why is not None:
                 folders.remove(each)
                 left += [] if why == CACHE else [(path.as_posix(), why)]
@@ -98,7 +110,10 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
         for file in files:
             path = below / file
-            why = _why_not(here / file, path, leave_out, out) or _list_against(ignored, path)
+            why = _why_not(here / file, path, leave_out, out)
+            if why is None:
+                risk = RISK if _has_secret(here / file) else None
+                why = _list_against(ignored, path, risk=risk)
             if why is None:
                 _check_link(here / file, folder)
                 kept.append(path.as_posix())
@@ -118,12 +133,23 @@ def _patterns(lines: Iterable[str]) -> Any:
     return GitIgnoreSpec.from_lines(lines)
 
 
-def _list_against(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> str | None:
+def _has_secret(file: Path) -> bool:
+    """Return whether a file has a secret in it, as files of credentials have."""
+    if file.suffix == ".py" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return SECRET.search(opened.read(SECRET_BYTES)) is not None
+
+
+def _list_against(
+    ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "", risk: str | None = None
+) -> str | None:
     """Return which list leaves a path out; None for one that goes along.
 
-    Lists of folders further in come last, and the last one that names a path decides.
+    Lists of folders further in come last, and the last one that names a path decides. If none
+    does, it is `risk`.
     """
-    decided = None
+    decided = risk
     for place, (below, patterns) in enumerate(ignored):
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
