@@ -100,9 +100,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             ignored.append((below, _patterns(lines)))
         for each in folders.copy():
             path = below / each
-            why = _why_not(here / each, path, leave_out, out) or _list_against(
-                ignored, path, "/"
-            )
+            why = _why_not(here / each, path, leave_out, out) or _list_against(ignored, path, "/")
             if why is not None:
                 folders.remove(each)
                 left += [] if why == CACHE else [(path.as_posix(), why)]
@@ -110,10 +108,9 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
         for file in files:
             path = below / file
-            why = _why_not(here / file, path, leave_out, out)
-            if why is None:
-                risk = RISK if _has_secret(here / file) else None
-                why = _list_against(ignored, path, risk=risk)
+            why = _why_not(here / file, path, leave_out, out) or _list_against(
+                ignored, path, file=here / file
+            )
             if why is None:
                 _check_link(here / file, folder)
                 kept.append(path.as_posix())
@@ -142,14 +139,14 @@ def _has_secret(file: Path) -> bool:
 
 
 def _list_against(
-    ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "", risk: str | None = None
+    ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "", file: Path | None = None
 ) -> str | None:
     """Return which list leaves a path out; None for one that goes along.
 
     Lists of folders further in come last, and the last one that names a path decides. If none
-    does, it is `risk`.
+    does, it is what the file has in it.
     """
-    decided = risk
+    decided = RISK if file is not None and _has_secret(file) else None
     for place, (below, patterns) in enumerate(ignored):
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
