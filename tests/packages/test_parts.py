@@ -255,6 +255,18 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     assert "data" in sources_of(shop, (), shop / "build").kept
 
 
+def test_what_no_zip_takes_is_refused_by_name(tmp_path: Path) -> None:
+    """A name of other bytes than UTF-8; a pipe, which nobody writes to."""
+    odd = tmp_path / os.fsdecode(b"\xff.txt")
+    odd.write_text("")
+    with pytest.raises(ConfigError, match=r"\\xff.txt' has a name that is not UTF-8; rename it"):
+        sources_of(tmp_path, (), tmp_path / "build")
+    odd.unlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="pipe is no regular file; leave it out"):
+        sources_of(tmp_path, (), tmp_path / "build")
+
+
 TYPES = "from typing import TYPE_CHECKING\n"
 
 IMPORTS: dict[str, tuple[str, str | None]] = {

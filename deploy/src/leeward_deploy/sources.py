@@ -74,8 +74,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
     Raises:
-        ConfigError: there is a link to a folder, or one that leads out of this one; or the library
-            that reads a .gitignore is not installed.
+        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no zip
+            takes; or the library that reads a .gitignore is not installed.
     """
     ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
     kept: list[str] = []
@@ -112,7 +112,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 ignored, path, file=here / file
             )
             if why is None:
-                _check_link(here / file, folder)
+                _check_file(here / file, folder)
                 kept.append(path.as_posix())
             elif why != CACHE:
                 left.append((path.as_posix(), why))
@@ -156,17 +156,26 @@ def _list_against(
     return decided
 
 
-def _check_link(file: Path, folder: Path) -> None:
-    """Check that a link does not lead out of the folder: what it leads to may hold a secret.
+def _check_file(file: Path, folder: Path) -> None:
+    """Check that a zip takes a file, and that it is no link to what may hold a secret.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: it is a pipe or the like, has a name that no zip takes, or leads elsewhere.
     """
     if file.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(
             f"{file} is a link that leads out of {folder}; put the file there, or leave it out "
             "with --exclude"
         )
+    if not file.is_file():
+        raise ConfigError(f"{file} is no regular file; leave it out with --exclude")
+    try:
+        file.name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{os.fsencode(file)!r} has a name that is not UTF-8; rename it, or leave it out with "
+            "--exclude"
+        ) from None
 
 
 def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:
