@@ -386,8 +386,19 @@ def test_what_goes_on_is_told_every_five_seconds_where_lines_stay() -> None:
         assert silent is None
 
 
-def test_a_drill_without_a_function_calls_nothing(leeward: Leeward) -> None:
-    """What may be called has to be named."""
-    done = leeward("drill")
+@each_row(
+    "args, told",
+    [
+        ((), "leeward drill FUNCTION"),
+        (("pay", "--report", "absent/drill.html"), "--report absent/drill.html cannot be written"),
+    ],
+)
+def test_a_drill_that_cannot_be_reported_calls_nothing(
+    leeward: Leeward, bare: Path, args: tuple[str, ...], told: str
+) -> None:
+    """What may be called has to be named, and so has a file for what came of it."""
+    (bare / "leeward.toml").write_text(SHOP)
+    (bare / "drilled_shop.py").write_text("def pay(payload):\n    raise SystemExit\n")
+    done = leeward("drill", *args)
     assert done.code == 2
-    assert "leeward drill FUNCTION" in done.err
+    assert told in done.err

@@ -17,7 +17,7 @@ from leeward_deploy.aws import yaml
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, declared_for, spec_of
 from leeward_deploy.recipe import Entry, PackageSpec
-from leeward_deploy.settings import check_handlers, read_settings
+from leeward_deploy.settings import check_settings, read_settings
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import app as everything
 from tests.packages.exported import SHOP, config_of, exported, said, settings
@@ -36,6 +36,12 @@ from tests.packages.exported import everything as everything_as_spec
         ("tags = { team = 1 }", "must be a text"),
         ('existing = ["orders"]', "write what is there already as KIND.NAME"),
         ('existing = ["lambdas.orders"]', "one of queues, buses, tables, buckets, workflows"),
+        ('existing = ["tables.order"]', "tables.order, and neither .*; did you mean 'orders'"),
+        ('existing = ["queues.parcel"]', "queues.parcel, .*; did you mean 'parcels'"),
+        ('existing = ["buses.orders", "workflows.x"]', "has workflows.x, and neither"),
+        ('tags = { team = "" }', "must be a text of 1 to 63"),
+        ('tags = { Team = "a", team = "b" }', "'Team' and 'team', which clouds take for one"),
+        ('handlers = { make = { role = "make" } }', "must be the ARN of a role on AWS"),
         ('issuer = "https://login.example.com"', "lacks 'audience'"),
         ('issuer = "http://a.b"\naudience = ["x"]', "must be the https address"),
         ("log_days = 0", "whole number from 1 to 3650"),
@@ -46,8 +52,13 @@ from tests.packages.exported import everything as everything_as_spec
 )
 def test_a_wrong_setting_names_its_key_and_the_remedy(tmp_path: Path, text: str, told: str) -> None:
     """When files are written: a program reads but the beginning of names."""
+
+    def check() -> None:
+        config = config_of(tmp_path, f"[tables.orders]\n[deploy]\n{text}\n")
+        check_settings(read_settings(config), everything(), config)
+
     with pytest.raises(ConfigError, match=told):
-        check_handlers(read_settings(config_of(tmp_path, f"[deploy]\n{text}\n")), everything())
+        check()
 
 
 def test_an_app_without_anything_to_run_is_refused(tmp_path: Path) -> None:

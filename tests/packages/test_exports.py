@@ -143,9 +143,12 @@ def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
 
 
 def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
-    """There is none of its name, or somebody else's: what names it could not be applied."""
+    """There is none of its name, or somebody else's: what names it could not be applied.
+
+    The home may also be a target that has no regions and no files.
+    """
     files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
-    order = "aws:us-east-1,azure:westeurope,google:us-central1"
+    order = "aws:us-east-1,azure:westeurope,google:us-central1,local"
     for cloud in CLOUDS:
         pipeline = example(cloud, "pipeline", "pipeline:app")
         for home in order.split(","):

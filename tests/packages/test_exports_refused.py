@@ -82,6 +82,7 @@ DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 MANY = "".join(f"[functions.a-function-of-many-{number:03}]\n" for number in range(90))
 TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
 
+TWO_KEYS = '[tables.a]\nnames = { aws = "b" }\n[tables.b]\nkey = ["x", "y"]'
 TWO_HOMES = '\n[tables.a]\nhome = "{0}"\n[tables.b]\nhome = "{1}"\n'
 SAME_ACCOUNT = (
     '[targets."azure:westeurope"]\ncosmos_endpoint = "https://one.documents.azure.com"\n'
@@ -138,6 +139,10 @@ ORDERED: dict[str, tuple[str, str]] = {
     "no such region of Google": (
         'cloud_provider = "google:narnia-west1"',
         "'narnia-west1' is not a region of Google Cloud",
+    ),
+    "two keys of one table": (
+        'cloud_provider = "aws:us-east-1"\ndata_target = "aws:us-east-1"\n' + TWO_KEYS,
+        r"\[tables.a\] and \[tables.b\] are both 'b', with two keys; give",
     ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }
@@ -236,7 +241,7 @@ def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     small.function(name="make")(len)
     asked = PackageSpec(small, Entry("m", "a"), "3.13", "mips")
     deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", small)
-    with pytest.raises(ConfigError, match=r"the template for us-east-1: cfn-lint finds E3030"):
+    with pytest.raises(ConfigError, match="cfn-lint finds E3030: .*, at Resources.Make.Prop"):
         exported("aws", "cloudformation", asked, deployment)
     monkeypatch.setattr("leeward_deploy.aws.export.MOST_RESOURCES", 10)
     with pytest.raises(ConfigError, match=r"CloudFormation takes 10 .* make two apps"):

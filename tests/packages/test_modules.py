@@ -106,7 +106,10 @@ def test_on_google_a_function_may_do_what_it_uses_and_no_more(tmp_path: Path) ->
         publishes=frozenset({"orders"}), calls=frozenset({"charge"}), writes=frozenset({"stock"})
     )
     mine = "mine@project.iam.gserviceaccount.com"
-    chosen = DeploySettings(handlers={"sweep": HandlerSettings(role=mine)})
+    role = "arn:aws:iam::111122223333:role/make"  # which counts on AWS alone
+    chosen = DeploySettings(
+        handlers={"sweep": HandlerSettings(role=mine), "make": HandlerSettings(role=role)}
+    )
     asked = everything("google")._replace(rights=rights, settings=chosen)
     found = module("google", tmp_path, asked)
     resources = said(found[0])["resource"]
@@ -162,6 +165,18 @@ def test_on_azure_settings_reach_the_app_its_host_and_its_logs(tmp_path: Path) -
     assert extensions["serviceBus"] == {"maxConcurrentCalls": 3}
     assert "serviceBus" not in json.loads(host_json(everything("azure")))["extensions"]
     assert "concurrency counts messages of one instance" in "\n".join(made[0].notes)
+
+
+def test_on_azure_a_note_says_what_cannot_be_had(tmp_path: Path) -> None:
+    """More memory than an instance has; a topic in each region, unless it is there already."""
+    asked = everything("azure")
+    large = asked._replace(settings=SETTINGS._replace(memory=8192))
+    told = "\n".join(module("azure", tmp_path, large, "[buses.news]\n")[0].notes)
+    assert "8192 megabytes are wanted, and an instance on Azure has 4096 at most" in told
+    assert "the bus news has one name in all regions" in told
+    there = large._replace(settings=DeploySettings(existing=frozenset({("buses", "news")})))
+    told = "\n".join(module("azure", tmp_path, there, "[buses.news]\n")[0].notes)
+    assert "has one name in all regions" not in told
 
 
 def test_on_azure_the_app_may_do_what_any_handler_uses(tmp_path: Path) -> None:

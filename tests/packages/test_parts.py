@@ -207,8 +207,16 @@ SECRETS = (
     *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
     *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
     *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
-    "test_app.py",
+    *("test_app.py", "credentials", "kubeconfig", "conf/secrets.toml"),
 )
+
+CREDENTIALS = {
+    "account.json": '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\n"}',
+    "user.json": '{"type": "authorized_user", "refresh_token": "x"}',
+    "site.txt": "-----BEGIN RSA PRIVATE KEY-----\n",
+    "profile.ini": "[default]\naws_secret_access_key = x\n",
+}
+"""Files that are known by what they hold."""
 
 
 @pytest.mark.threat("S25")
@@ -224,16 +232,19 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
             "vendor/made.py": "",
             "vendor/kept/made.py": "",
             "ca.pem": "",
+            **CREDENTIALS,
+            "own.txt": CREDENTIALS["site.txt"],
             "vendor/.gitignore": "/made.py\n",
             ".gitignore": "notes.txt\nkeys.py\n",
-            ".leewardignore": "!ca.pem\n!keys.py\n",
+            ".leewardignore": "!ca.pem\n!keys.py\n!own.txt\n",
         },
     )
     found = sources_of(shop, (), shop / "build")
-    assert found.kept == ("app.py", "ca.pem", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
+    code = ("app.py", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
+    assert set(found.kept) == {*code, "ca.pem", "own.txt"}
     folders = ("logs", "tests")
     alone = [each for each in SECRETS if not each.startswith(folders)]
-    assert set(found.denied) == {*alone, *folders}
+    assert set(found.denied) == {*alone, *folders, *CREDENTIALS}
     outside = tmp_path / "elsewhere"
     outside.write_text("secret")
     (shop / "data").symlink_to(outside)
@@ -242,6 +253,18 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     (shop / "data").unlink()
     (shop / "data").symlink_to("app.py")
     assert "data" in sources_of(shop, (), shop / "build").kept
+
+
+def test_what_no_zip_takes_is_refused_by_name(tmp_path: Path) -> None:
+    """A name of other bytes than UTF-8; a pipe, which nobody writes to."""
+    odd = tmp_path / os.fsdecode(b"\xff.txt")
+    odd.write_text("")
+    with pytest.raises(ConfigError, match=r"\\xff.txt' has a name that is not UTF-8; rename it"):
+        sources_of(tmp_path, (), tmp_path / "build")
+    odd.unlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="pipe is no regular file; leave it out"):
+        sources_of(tmp_path, (), tmp_path / "build")
 
 
 TYPES = "from typing import TYPE_CHECKING\n"

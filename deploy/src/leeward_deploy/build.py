@@ -47,15 +47,12 @@ NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache
 LIST: Final = "requirements.txt"
 
 IDLE: Final = (
-    "leeward/__main__.py",
-    "leeward/app/by_hand.py",
-    "leeward/cli/",
-    "leeward/status/",
-    "leeward/testing/",
-    "leeward/worker/",
-    "leeward_backup/commands/",
+    *("leeward/__main__.py", "leeward/app/by_hand.py", "leeward/cli/", "leeward/status/"),
+    *("leeward/testing/", "leeward/worker/", "leeward_backup/commands/"),
+    *(f"leeward_{cloud}/runtime/trial.py" for cloud in ("aws", "azure", "google")),
+    "leeward/_operations/protocols.py",
 )
-"""Rooms that no function loads: the command line, workers, and what tests use."""
+"""Rooms that no function loads: the command line, workers, and what tests and type checkers use."""
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),

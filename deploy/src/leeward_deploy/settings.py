@@ -29,9 +29,12 @@ from leeward.values import NOTHING
 KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 """What may be there already, and is only referred to then."""
 
+ROLES: Final = {"aws": r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", "google": r"[\w.-]+@[\w.-]+"}
+"""How a role that is there already is written, by provider."""
+
 _TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
 
-_TAG_TEXT: Final = r"[A-Za-z0-9_.:/=+@ -]{0,63}"
+_TAG_TEXT: Final = r"[A-Za-z0-9_.:/=+@ -]{1,63}"
 """What every cloud takes for a tag or a label, but for capitals and blanks on Google."""
 
 _MOST_TAGS: Final = 40
@@ -49,7 +52,7 @@ class HandlerSettings(NamedTuple):
         reads: tables and buckets.
         writes: tables and buckets that it may write and read.
         starts: workflows.
-        role: of the cloud, that is there already.
+        role: that is there already: the ARN of a role on AWS, the email of an account on Google.
     """
 
     memory: int | None = None
@@ -107,6 +110,11 @@ class DeploySettings(NamedTuple):
         own = self.handlers.get(handler, HandlerSettings())
         return own._replace(memory=own.memory or self.memory)
 
+    def role_of(self, handler: str, provider: str) -> str | None:
+        """Return the role that a handler's settings name on a provider, if they do."""
+        role = self.of(handler).role
+        return role if role and re.fullmatch(ROLES[provider], role) else None
+
     def is_there(self, kind: str, name: str) -> bool:
         """Return whether something is there already, by its kind and its logical name."""
         return (kind, name) in self.existing
@@ -148,12 +156,32 @@ def read_settings(config: Config) -> DeploySettings:
     )
 
 
-def check_handlers(settings: DeploySettings, app: App) -> None:
-    """Check that the handlers with settings of their own are those of an app.
+def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
+    """Check that what settings name is in an app or in its configuration.
+
+    Args:
+        settings: that name handlers, and what is there already.
+        app: with handlers and workflows.
+        config: with tables, buckets, buses and workflows.
 
     Raises:
-        ConfigError: one is not; the nearest one that is, is named.
+        ConfigError: something is not; the nearest one that is, is named.
     """
+    handlers = app.handlers.values()
+    known = {
+        "queues": {each.queue or each.name for each in handlers},
+        "buses": {*config.buses, *(each.bus for each in handlers if each.bus)},
+        "tables": {*config.tables},
+        "buckets": {*config.buckets, *(each.bucket for each in handlers if each.bucket)},
+        "workflows": {*config.workflows, *(each.name for each in app.workflows)},
+    }
+    for kind, name in sorted(settings.existing):
+        if name not in known[kind]:
+            hint = did_you_mean(name, known[kind]) or f"; known: {', '.join(sorted(known[kind]))}"
+            raise ConfigError(
+                f"deploy.existing has {kind}.{name}, and neither leeward.toml nor the app names "
+                f"that{hint}"
+            )
     for name in settings.handlers:
         if name not in app.handlers:
             hint = did_you_mean(name, app.handlers) or f"; it has {', '.join(app.handlers)}"
@@ -171,13 +199,23 @@ def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
         reads=optional(table, "reads", where, _read_names),
         writes=optional(table, "writes", where, _read_names),
         starts=optional(table, "starts", where, _read_names),
-        role=optional(table, "role", where, read_text),
+        role=optional(table, "role", where, _read_role),
     )
 
 
 def _read_names(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read names; none at all is an answer, too: the handler uses nothing of that kind."""
     return () if value == [] else read_texts(value, where)
+
+
+def _read_role(value: Any, where: ConfigKey) -> str:
+    role = read_text(value, where)
+    if not any(re.fullmatch(each, role) for each in ROLES.values()):
+        raise ConfigError(
+            f"{where} must be the ARN of a role on AWS, such as arn:aws:iam::111122223333:role/"
+            "orders, or the email address of a service account on Google"
+        )
+    return role
 
 
 def _read_issuer(value: Any, where: ConfigKey) -> str:
@@ -207,8 +245,13 @@ def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:
             )
         if not isinstance(text, str) or not re.fullmatch(_TAG_TEXT, text):
             raise ConfigError(
-                f"{where.child(name)} must be a text of up to 63 letters, digits, blanks and "
+                f"{where.child(name)} must be a text of 1 to 63 letters, digits, blanks and "
                 "_.:/=+@-"
+            )
+        twin = next(each for each in tags if each.lower() == name.lower())
+        if twin != name:
+            raise ConfigError(
+                f"{where} has {twin!r} and {name!r}, which clouds take for one; keep one of them"
             )
     return dict(tags)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,13 +25,22 @@ ENVIRONMENT: Final = "pyvenv.cfg"
 DENIED: Final = (
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.env"),
-    *("local.settings.json", "credentials.json", "client_secret*.json"),
+    *("local.settings.json", "credentials", "credentials.json", "client_secret*.json"),
+    *("kubeconfig", "secrets.json", "secrets.toml", "secrets.yaml", "secrets.yml"),
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
     *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db"),
     *("*.log", "/logs/", "/tests/", "/test/", "test_*.py", "conftest.py"),
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
+
+SECRET: Final = re.compile(
+    rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----|\"refresh_token\"\s*:|aws_secret_access_key\s*="
+)
+"""What files of credentials have in them, whatever their names are. Code is not looked at."""
+
+SECRET_BYTES: Final = 65_536
+"""Bytes of the beginning of a file in which a secret is looked for; such files are small."""
 
 CACHE: Final = "a cache"
 RISK: Final = "may hold secrets or data, or is a test"
@@ -64,8 +74,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
     Raises:
-        ConfigError: there is a link to a folder, or one that leads out of this one; or the library
-            that reads a .gitignore is not installed.
+        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no zip
+            takes; or the library that reads a .gitignore is not installed.
     """
     ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
     kept: list[str] = []
@@ -98,9 +108,11 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
         for file in files:
             path = below / file
-            why = _why_not(here / file, path, leave_out, out) or _list_against(ignored, path)
+            why = _why_not(here / file, path, leave_out, out) or _list_against(
+                ignored, path, file=here / file
+            )
             if why is None:
-                _check_link(here / file, folder)
+                _check_file(here / file, folder)
                 kept.append(path.as_posix())
             elif why != CACHE:
                 left.append((path.as_posix(), why))
@@ -118,12 +130,23 @@ def _patterns(lines: Iterable[str]) -> Any:
     return GitIgnoreSpec.from_lines(lines)
 
 
-def _list_against(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "") -> str | None:
+def _has_secret(file: Path) -> bool:
+    """Return whether a file has a secret in it, as files of credentials have."""
+    if file.suffix == ".py" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return SECRET.search(opened.read(SECRET_BYTES)) is not None
+
+
+def _list_against(
+    ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "", file: Path | None = None
+) -> str | None:
     """Return which list leaves a path out; None for one that goes along.
 
-    Lists of folders further in come last, and the last one that names a path decides.
+    Lists of folders further in come last, and the last one that names a path decides. If none
+    does, it is what the file has in it.
     """
-    decided = None
+    decided = RISK if file is not None and _has_secret(file) else None
     for place, (below, patterns) in enumerate(ignored):
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
@@ -133,17 +156,26 @@ def _list_against(ignored: Sequence[tuple[Path, Any]], path: Path, end: str = ""
     return decided
 
 
-def _check_link(file: Path, folder: Path) -> None:
-    """Check that a link does not lead out of the folder: what it leads to may hold a secret.
+def _check_file(file: Path, folder: Path) -> None:
+    """Check that a zip takes a file, and that it is no link to what may hold a secret.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: it is a pipe or the like, has a name that no zip takes, or leads elsewhere.
     """
     if file.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(
             f"{file} is a link that leads out of {folder}; put the file there, or leave it out "
             "with --exclude"
         )
+    if not file.is_file():
+        raise ConfigError(f"{file} is no regular file; leave it out with --exclude")
+    try:
+        file.name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{os.fsencode(file)!r} has a name that is not UTF-8; rename it, or leave it out with "
+            "--exclude"
+        ) from None
 
 
 def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:

@@ -118,6 +118,7 @@ def drill(
         simulate=simulate,
     )
     data = json_argument(payload, "PAYLOAD")
+    _check_report(report)
     with _decisions_in_the_report_alone():
         record = _play(options, config, plan, data, timeout)
     verdict = judge(plan, record)
@@ -125,6 +126,21 @@ def drill(
     options.output.show(_json(verdict, report), _render)
     if verdict.broken:
         raise typer.Exit(BROKEN.code)
+
+
+def _check_report(file: Path) -> None:
+    """Check that the page can be written, before anything is called.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        with file.open("ab"):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"--report {file} cannot be written ({error.strerror}); name another file"
+        ) from error
 
 
 @contextmanager

@@ -230,13 +230,14 @@ class Lambda(NamedTuple):
 def function_of(region: AwsRegion, made: Lambda, statements: list[Json]) -> Json:
     """Return a function with its log, its role and its alarms."""
     spec, own, id = region.spec, region.spec.settings.of(made.deployment), made.id
+    role = spec.settings.role_of(made.deployment, "aws")
     variables = {"LEEWARD_FUNCTION": made.deployment}
     if not spec.declared.ordered:
         variables["CLOUD_PROVIDER"] = spec.declared.order or "aws"
     if spec.settings.stage:
         variables["LEEWARD_STAGE"] = spec.settings.stage
     found: Json = {f"{id}Log": alarms.log_group(f"/aws/lambda/{made.name}", spec.settings.log_days)}
-    if own.role is None:
+    if role is None:
         found[f"{id}Role"] = function_role(made.name, statements, traces=spec.settings.tracing)
     found[id] = resource(
         "Lambda::Function",
@@ -248,7 +249,7 @@ def function_of(region: AwsRegion, made: Lambda, statements: list[Json]) -> Json
         Architectures=[spec.arch],
         MemorySize=own.memory or MEMORY,
         Timeout=made.seconds,
-        Role=arn_of(f"{id}Role") if own.role is None else own.role,
+        Role=role or arn_of(f"{id}Role"),
         Environment={"Variables": variables},
         LoggingConfig={"LogFormat": "Text", "LogGroup": {"Ref": f"{id}Log"}},
         TracingConfig={"Mode": "Active"} if spec.settings.tracing else None,
@@ -440,10 +441,10 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         if not is_queued(handler) and (handler.retries or 0) > MOST_RETRIES
     )
     roles = (
-        f"{name}: runs as {own.role}, which is yours: it has to allow what the handler uses, its "
+        f"{name}: runs as {role}, which is yours: it has to allow what the handler uses, its "
         "log and its queue of dead letters"
-        for name, own in spec.settings.handlers.items()
-        if own.role
+        for name in spec.settings.handlers
+        if (role := spec.settings.role_of(name, "aws"))
     )
     there = (
         f"{queue}: is there already, so its visibility timeout has to be "

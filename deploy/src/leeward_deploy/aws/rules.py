@@ -200,7 +200,8 @@ RULES: Final = (
     Rule(_SCHEDULE, "target.retry_policy.maximum_retry_attempts", *between(0, 185)),
     Rule(_SCHEDULE, "target.retry_policy.maximum_event_age_in_seconds", *between(60, 86_400)),
     Rule(_FUNCTION, "timeout", *between(1, 900, of=" seconds")),
-    Rule(_FUNCTION, "memory_size", *between(128, 10_240, of=" megabytes")),
+    Rule(_FUNCTION, "memory_size", *between(
+        128, 10_240, of=" megabytes; set memory in [deploy]")),
     Rule(_FUNCTION, "reserved_concurrent_executions", *between(
         1, 1000, of=": a function without any cannot answer a health check, and the standby would "
         "never take over; set standby_instances in [export.aws], or leave it out")),
@@ -296,7 +297,7 @@ def errors_in(template: str, region: str) -> tuple[str, ...]:
     from cfnlint.api import lint  # type: ignore[import-untyped]
 
     return tuple(
-        f"{each.rule.id}: {each.message}"
+        f"{each.rule.id}: {each.message}, at {'.'.join(map(str, each.path))}"
         for each in lint(template, regions=[region])
         if each.rule.id[0] in "EW" and each.rule.id != LOCAL
     )

@@ -154,7 +154,14 @@ def _notes(spec: PackageSpec, deployment: Deployment) -> list[str]:
             "the storage accounts take no keys: the provider azurerm of your project needs "
             "storage_use_azuread = true"
         )
-    first, *others = (set(site.declared.buses.values()) for site in deployment.sites)
+    first, *others = (
+        {
+            own
+            for name, own in site.declared.buses.items()
+            if not spec.settings.is_there("buses", name)
+        }
+        for site in deployment.sites
+    )
     for bus in unique(first.intersection(*others) if others else ()):
         told.append(
             f"the bus {bus} has one name in all regions, and is made in the first alone; give it "

@@ -309,10 +309,15 @@ def _app(made: Configuration, spec: PackageSpec, own: Own, region: AzureRegion) 
     )
 
 
+def _most_memory(spec: PackageSpec) -> int:
+    """Return the most megabytes that settings want; 0 for none."""
+    sizes = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
+    return max([spec.settings.memory or 0, *sizes])
+
+
 def _memory(spec: PackageSpec) -> int:
     """Return the megabytes of an instance: all handlers of an app share what it has."""
-    sizes = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
-    most = max([spec.settings.memory or 0, *sizes])
+    most = _most_memory(spec)
     return next((each for each in MEMORIES if each >= most), MEMORIES[-1]) if most else MEMORY
 
 
@@ -435,6 +440,11 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         found.append(
             f"{', '.join(roles)}: a role is named, and on Azure all functions of an app have its "
             "one identity; take the role out, or make two apps"
+        )
+    if (most_memory := _most_memory(spec)) > MEMORIES[-1]:
+        found.append(
+            f"{most_memory} megabytes are wanted, and an instance on Azure has {MEMORIES[-1]} at "
+            "most"
         )
     if runs_of_consumers(spec) is not None:
         found.append(

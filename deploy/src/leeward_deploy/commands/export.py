@@ -142,6 +142,7 @@ def deployment_of(
     for target in targets:
         check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
+    _check_keys(config, names, homes["tables"])
     is_there = read_settings(config).is_there
     return Deployment(
         sites,
@@ -162,6 +163,22 @@ def deployment_of(
         **_export_settings(config, provider, app)._asdict(),
         expected=tuple(_expectations(config, app, homes, targets)),
     )
+
+
+def _check_keys(config: Config, names: Declared, homes: Mapping[str, Home]) -> None:
+    """Check that tables which are one table of the cloud have one key.
+
+    Raises:
+        ConfigError: two have not.
+    """
+    first: dict[tuple[str, Home], str] = {}
+    for name, own in names.tables.items():
+        other = first.setdefault((own, homes[name]), name)
+        if config.tables[other].key != config.tables[name].key:
+            raise ConfigError(
+                f"[tables.{other}] and [tables.{name}] are both {own!r}, with two keys; give one "
+                "of them another name or the same key"
+            )
 
 
 def _export_settings(config: Config, provider: str, app: LoadedApp) -> ExportConfig:
@@ -219,7 +236,7 @@ def region_of(config: Config, target: TargetName) -> str:
 
 
 def _home(config: Config, section: str, name: str, own: str | None) -> Home:
-    """Return the home of a table or a bucket."""
+    """Return the home of a table or a bucket; without a region where nothing can be made."""
     order = {str(each): each for each in config.order}
     chosen = home_of(config, own)
     if chosen is None:
@@ -232,7 +249,9 @@ def _home(config: Config, section: str, name: str, own: str | None) -> Home:
             f"the home of [{section}.{name}] is {chosen!r}, which is not in the order "
             f"({', '.join(order)}); correct it, or name it in cloud_provider"
         )
-    return Home(order[chosen].provider, region_of(config, order[chosen]))
+    found = order[chosen]
+    is_made = found.provider in providers_with(PACKAGERS)
+    return Home(found.provider, region_of(config, found) if is_made else "")
 
 
 def _at_home(

@@ -33,7 +33,7 @@ from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
-from leeward_deploy.settings import check_handlers, read_settings
+from leeward_deploy.settings import check_settings, read_settings
 from leeward_deploy.sources import all_modules_in, is_entry_of_another, modules_in, sources_of
 from leeward_deploy.uv import PackageSource
 
@@ -160,7 +160,7 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     config = settings_of(folder, request.settings, request.stage) if is_there else Config()
     settings = read_settings(config)
     app = load_app(folder, entry)
-    check_handlers(settings, app)
+    check_settings(settings, app, config)
     declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
     learnt = rights_of(app, config, settings, all_modules_in(folder, files), entry.module)
     spec = PackageSpec(

@@ -93,7 +93,7 @@ def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
 
     One that `leeward.toml` names is there already.
     """
-    own = spec.settings.of(name).role
+    own = spec.settings.role_of(name, "google")
     if own is not None:
         return own
     if made.reference("google_service_account", name) == name:
@@ -262,6 +262,11 @@ def add_variables(made: Configuration, spec: PackageSpec) -> None:
     )
     made.variable("labels", "more labels of everything", type="map(string)", default={})
     labels = {_label(name): _label(value) for name, value in spec.settings.tags.items()}
+    if len(labels) < len(spec.settings.tags):
+        raise ConfigError(
+            "deploy.tags has two names that are one label on Google, which writes "
+            f"{', '.join(sorted(labels))}; rename one of them"
+        )
     told = ", ".join(f'"{name}" = "{value}"' for name, value in labels.items())
     made.local("labels", f"${{merge({{{told}}}, var.labels)}}")
 
@@ -300,7 +305,7 @@ def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
         caller = Caller(each.name, account, rights_for(spec, each.name))
-        if spec.settings.of(each.name).role is None:
+        if spec.settings.role_of(each.name, "google") is None:
             allow(made, spec, caller, region, each)
         else:
             notes.append(f"{each.name}: runs as {account}, which is yours: give it its rights")
