@@ -20,7 +20,7 @@ ONCE = {
     "resumed": (1, "charged"),
     "two purchases": (2, "charged"),
     "two runs": (2, "charged"),
-    "no turn": (0, "send both, or leeward/key"),
+    "no turn": (0, "send leeward/turn beside leeward/run"),
     "own context": (1, "charged by"),
     "too long": (0, "at most 5 characters"),
 }

@@ -477,11 +477,10 @@ def test_declarations() -> None:
     with pytest.raises(ConfigError, match="call_key"):
         call_key()
 
-    for kind in ("read_only", "unsafe"):
-        guard = once(table="keys", name="look", effect=kind)  # type: ignore[arg-type]
-        for thing in (partial(look, "17"), Shop, print, None):
-            with pytest.raises(ConfigError, match="write a function that calls this"):
-                guard(thing)  # type: ignore[type-var]
+    for thing in (partial(look, "17"), Shop, None):
+        with pytest.raises(ConfigError, match="write a function that calls this"):
+            once(table="keys", name="look")(thing)  # type: ignore[type-var]
+    assert effect_of(once(effect="read_only")(Shop.find.__get__(look))) is Effect.READ_ONLY
 
     def list_them(order: str) -> Iterator[str]:
         yield order

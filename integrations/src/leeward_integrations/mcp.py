@@ -7,9 +7,9 @@ def charge(order: str) -> dict: ...
 ```
 
 A server does not know the run of the agent that calls it, and ids of sessions and requests are made
-anew. So the client says where the call is, in `_meta`: `RUN`, and if it can `TURN` and `INDEX`; or
-`KEY` alone, as leeward's own client does. Without that a call is one of its session: a retry within
-the request, and an equal call after one that got no answer, are the same call.
+anew. So the client says where the call is, in `_meta`: `RUN`, `TURN` and `INDEX`; or `KEY` alone,
+as leeward's own client does. Without that a call is one of its session: a retry within the request,
+and an equal call after one that got no answer, are the same call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ KEY: Final = "leeward/key"
 """The key of one call, the same when it is repeated."""
 
 _CONTEXT: Final = "leeward_context"
-_SESSION: Final = "mcp-session-id"
 _NAMES: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 """The names of sessions that have none themselves, such as those over stdio."""
 
@@ -131,15 +130,10 @@ def _call_of(request: Any, names: Collection[str]) -> Any:
     if said.get(KEY) is not None:
         run, turn, index = said[KEY], 0, 0
     elif run is not None and turn is None:  # ids of requests are other ones when it is resumed
-        raise Problem(
-            f"_meta has {RUN} without {TURN}, so a repeat looks like a new call. It did not run; "
-            f"send both, or {KEY}",
-            status=400,
-            reason="turn_missing",
-        )
+        raise Problem(f"send {TURN} beside {RUN}, or {KEY} alone; it did not run", status=400)
     elif run is None:
         headers = getattr(request.request, "headers", None) or {}
         owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
-        session = headers.get(_SESSION) or _NAMES.setdefault(owner, uuid4().hex)
+        session = headers.get("mcp-session-id") or _NAMES.setdefault(owner, uuid4().hex)
         run, turn = f"session {session}", request.request_id if turn is None else turn
     return tool_call(turn, index, run=run, names=names)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from inspect import isasyncgenfunction, isfunction, isgeneratorfunction, ismethod, signature
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from itertools import count
 from threading import Lock
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from leeward.app import idempotency
 from leeward.app.answers import Problem
 from leeward.app.context import Context
-from leeward.app.idempotency import digests, errors, record, running, settings, steps, store
-from leeward.app.idempotency.record import Reason
+from leeward.app.idempotency import digests, errors, running, settings, steps, store
+from leeward.app.idempotency.record import KeyRecord, KeyState, Reason
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
@@ -33,7 +33,7 @@ from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName
-from leeward_integrations.coroutines import finish
+from leeward_integrations.coroutines import without_waiting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,13 +66,13 @@ class Position(NamedTuple):
     """Where calls are made: one block of `agent_run` or `tool_call`, which explain the rest.
 
     Attributes:
-        busy: the calls that run or have an answer, by key. Blocks in one `agent_run` share them.
+        busy: the calls that run or have an answer. Blocks in one `agent_run` share them.
         outer: the block around this one.
         at: the index in the turn.
     """
 
-    run: str
-    busy: dict[str, _Call]
+    run: Any
+    busy: dict[tuple[str, int], _Call]
     outer: Position | None = None
     turn: str | None = None
     at: str = ""
@@ -198,14 +198,8 @@ def once(
         given["approval"] = lambda arguments: approval(**_this_call().question)
 
     def decorate(function: F) -> F:
-        if not (isfunction(function) or ismethod(function)):
-            raise ConfigError(
-                f"@once stands before a function, not a {type(function).__name__}: put it directly "
-                "before the function, or write a function that calls this"
-            )
-        tool: Any = function
-        if effect == "unsafe":
-            tool = _Tool(function, given | {"name": name or function.__name__}).wrap()
+        given["name"] = name or getattr(function, "__name__", None)
+        tool: Any = _Tool(function, given).call if effect == "unsafe" else function
         setattr(getattr(tool, "__func__", tool), _EFFECT, Effect(effect))
         return cast("F", tool)
 
@@ -226,35 +220,28 @@ _EFFECT: Final = "leeward_effect"
 
 
 class _Tool:
-    """A tool's function, and where its records are."""
+    """A tool's function, and where its records are.
+
+    Attributes:
+        call: the function that libraries call.
+        run_once: takes arguments and a `Context`, and runs `_Call.run` once for a key.
+    """
 
     def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
+        self.settings = settings.check_options(function, settings.IdempotencyOptions(**given))
         if isgeneratorfunction(function) or isasyncgenfunction(function):
             raise ConfigError(f"{function.__name__} is a generator: it runs late; return a list")
-        self.settings = settings.check_options(function, settings.IdempotencyOptions(**given))
         self.function, self.signature = function, signature(function)
 
-        def run(arguments: Mapping[str, Any], context: Context) -> Any:
-            return finish(_this_call().run())
-
-        async def run_async(arguments: Mapping[str, Any], context: Context) -> Any:
-            return await _this_call().run()
-
-        guard = idempotency.idempotent(**given)
-        self.run_once = guard(run_async if self.settings.awaited else run)
-
-    def wrap(self) -> Callable[..., Any]:
-        """Return the function that libraries call."""
-
-        @wraps(self.function)
-        def call(*positional: Any, **named: Any) -> Any:
-            return finish(_Call(self, positional, named).answer())
-
-        @wraps(self.function)
-        async def call_async(*positional: Any, **named: Any) -> Any:
+        async def call(*positional: Any, **named: Any) -> Any:
             return await _Call(self, positional, named).answer()
 
-        return call_async if self.settings.awaited else call
+        async def run(arguments: Mapping[str, Any], context: Context) -> Any:
+            return await _this_call().run()
+
+        self.call = wraps(function)(call if self.settings.awaited else without_waiting(call))
+        guard = idempotency.idempotent(**given)
+        self.run_once = guard(run if self.settings.awaited else without_waiting(run))
 
     async def value(self, result: Any) -> Any:
         """Return a result; that of a coroutine function is awaited."""
@@ -274,8 +261,9 @@ class _Call:
         question: its arguments, for whoever approves it.
         arguments: those by which it is compared.
         equals: names the run's calls of the tool with these arguments.
-        key: of its record; where a page keeps its number, as soon as that was read.
+        number: among those; where a page keeps it, as soon as that was read.
         place: in its run.
+        key: of its record.
         voids: of how many voids of its key it knows.
         doubt: what the function has raised, where that does not prove that nothing ran.
         end: its answer, a result or a failure that was declared as one; empty while it has none.
@@ -302,19 +290,21 @@ class _Call:
         self.block: Position | None = position
         self.equals = f"{position.run}/{self.name}/{digests.payload_digest(self.arguments)}"
         with _LOCK:  # calls of one message may be made on several threads
-            number = next(n for n in count() if f"{self.equals}/{n}" not in position.busy)
-            self._counted = f"{self.equals}/{number}"
-            position.busy[self._counted] = self
-        self.key, self.place = self._counted, f"{position.turn}/{position.at}/{number}"
+            slots = ((self.equals, number) for number in count())
+            self._slot = next(slot for slot in slots if slot not in position.busy)
+            position.busy[self._slot] = self
+        self.number = self._slot[1]
+        self.place = f"{position.turn}/{position.at}/{self.number}"
+        self.key = ""
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
         token, has_place = _CALL.set(self), self.position.turn is not None
         try:
             if has_place:
-                self.key = f"{self.equals}/{await self._find_number()}"
-            if len(self.key) > settings.LONGEST_KEY:
-                self.key = digests.digest_of_text(self.key)
+                self.number = await self._find_number()
+            key = f"{self.equals}/{self.number}"
+            self.key = key if len(key) <= settings.LONGEST_KEY else digests.digest_of_text(key)
             result = await self._run_until_known()
             await self._note_end("result")
             return result
@@ -327,15 +317,14 @@ class _Call:
             return str(refusal)
         except Exception as error:
             declared = errors.treatment_of(error, self.tool.settings.failures, nothing_ran=True)
-            is_declared = declared is errors.Treatment.REPLAY
-            if is_declared and not isinstance(error, DedupUnavailable):
+            if declared is errors.Treatment.REPLAY and not isinstance(error, DedupUnavailable):
                 await self._note_end("failure")
             raise
         finally:
             _CALL.reset(token)
             with _LOCK:
-                if not self.end and self.position.busy.get(self._counted) is self:
-                    del self.position.busy[self._counted]  # whoever makes it again makes this one
+                if not self.end and self.position.busy.get(self._slot) is self:
+                    del self.position.busy[self._slot]  # whoever makes it again makes this one
 
     async def _run_until_known(self) -> Any:
         clock = self.tool.settings.clock
@@ -375,11 +364,11 @@ class _Call:
             raise
 
     def _refusal(self, reason: str | None, seconds: float | None = None) -> NotCalledAgain:
-        location = self.tool.locate(self.key)
-        facts: Any = {"table": location.table, "record": digests.record_ref(location.id)}
-        log_event(LOGGER, "error", "not_called_again", why=reason, tool=self.name, **facts)
+        table, id, *_ = self.tool.locate(self.key)
+        facts: Any = {"tool": self.name, "table": table, "record": digests.record_ref(id)}
+        log_event(LOGGER, "error", "not_called_again", why=reason, **facts)
         text = _TEXTS[reason or "unknown"].format(tool=self.name, seconds=seconds or 1.0)
-        text = f"{text} (leeward keys show {facts['table']} {facts['record']})."
+        text = f"{text} (leeward keys show {table} {facts['record']})."
         return NotCalledAgain(text, status=409, reason=reason, retryable=False, retry_after=seconds)
 
     async def _find_number(self) -> int:
@@ -387,31 +376,25 @@ class _Call:
 
         def choose(page: _Page) -> None:
             turn = f"{self.position.turn}/"
-            own = [line for line in page if line[0] == self.place]
             taken = {of for place, of, is_over in page if is_over or place.startswith(turn)}
             free = next(number for number in count() if number not in taken)
-            others = [line for line in page if line[0] != self.place]
-            page[:] = [*others, *(own or [[self.place, free, False]])]
+            own = [line for line in page if line[0] == self.place]
+            page[:] = [line for line in page if line not in own]
+            page += own or [[self.place, free, False]]
 
-        page = await self._change_page(choose)
-        return int(page[-1][1])
+        return int((await self._change_page(choose))[-1][1])
 
     async def _note_end(self, end: Literal["result", "failure"]) -> None:
-        """Note that the call has its answer; on its page, unless a later place waits for it.
-
-        Raises:
-            NotCalledAgain: the table is away. Whoever asks again gets the answer then.
-        """
+        """Note that the call has its answer; on its page, unless a later place waits for it."""
 
         def note(page: _Page) -> None:
-            own = [number for place, number, _ in page if place == self.place]
-            for line in [line for line in page if line[1:2] == own][-1:]:
-                line[2] = line[2] or line[0] == self.place
+            for line in [line for line in page if line[1] == self.number][-1:]:
+                line[2] |= line[0] == self.place
 
         try:
             if self.position.turn is not None:
                 await self._change_page(note)
-        except DedupUnavailable as error:
+        except DedupUnavailable as error:  # whoever asks again gets the answer
             raise self._refusal(Reason.RUNNING.value, 1.0) from error
         self.end = end
 
@@ -444,10 +427,8 @@ def _save_page(change: Callable[[_Page], None]) -> steps.Steps[Any]:
     while True:
         page = loaded.record.result if loaded and loaded.record else []
         change(page)
-        kept = record.KeyRecord(
-            record.KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=page
-        )
-        reply, _ = yield steps.SaveRecord(kept, loaded and loaded.revision)
+        record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=page)
+        reply, _ = yield steps.SaveRecord(record, loaded and loaded.revision)
         if not isinstance(reply, steps.Changed):
             return page if isinstance(reply, steps.Saved) else reply
         loaded, _ = yield steps.LoadRecord()

@@ -172,10 +172,11 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    if not callable(function):
+    if not callable(function) or isinstance(function, type) or not hasattr(function, "__name__"):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
-            "decorators make something else of it, put it directly before the function"
+            "decorators make something else of it, put it directly before the function; else "
+            "write a function that calls this"
         )
     what = f"{function.__module__}.{function.__qualname__}"
     parameters = parameters_of(function)
