@@ -345,10 +345,11 @@ def try_setup(name: str, loss: str, *, guarded: bool) -> tuple[int, str]:
 
 
 def charge_with_equal_ids() -> int:
-    """Return how often is charged where a model gives both calls of a message the same id."""
+    """Return how often two tasks of a step charge, each with two calls that have the same id."""
     from langchain_core.messages import AIMessage
     from langgraph.graph import MessagesState, StateGraph
     from langgraph.prebuilt import ToolNode
+    from langgraph.types import Send
 
     from leeward_integrations.langgraph import place_call
 
@@ -357,7 +358,7 @@ def charge_with_equal_ids() -> int:
     with Client(Local(clock=bank.clock)) as client, agent_run("order-17"):
         graph = StateGraph(MessagesState)
         graph.add_node("tools", ToolNode([tool_of(bank, client)], wrap_tool_call=place_call))
-        graph.set_entry_point("tools")
+        graph.set_conditional_entry_point(lambda state: [Send("tools", state)] * 2)
         graph.compile().invoke({"messages": [AIMessage("", tool_calls=[call, dict(call)])]})
     return len(bank.charges)
 
@@ -365,7 +366,7 @@ def charge_with_equal_ids() -> int:
 def main(names: list[str]) -> int:
     """Try each set-up, and return the exit status."""
     warnings.simplefilter("ignore")
-    wrong = int(charge_with_equal_ids() != 2)
+    wrong = int(charge_with_equal_ids() != 4)
     for name in names or SETUPS:
         plain, _ = try_setup(name, "answer", guarded=False)
         guarded = [try_setup(name, loss, guarded=True) for loss in ("answer", "request")]

@@ -37,8 +37,8 @@ class Shop:
         """Find a charge: the probe."""
         return Done("charged") if key in self.keys else NotDone()
 
-    def add_to(self, server: Any, *, guarded: bool, probed: bool) -> None:
-        """Add the tool to a server."""
+    def add_to(self, server: Any, *, guarded: bool, probed: bool, holds_context: bool) -> None:
+        """Add the tool to a server; it may take the context of its request itself."""
 
         def charge(order: str) -> str:
             """Charge an order."""
@@ -55,8 +55,17 @@ class Shop:
                 annotations=import_module("mcp.types").ToolAnnotations(destructiveHint=True)
             )(charge)
             return
+
+        def hold(order: str, context: Any) -> str:
+            """Charge an order."""
+            return f"{charge(order)} by {type(context.request_context).__name__}"
+
+        module = type(server).__module__
+        root = "fastmcp" if module.startswith("fastmcp") else module.rpartition(".")[0]
+        hold.__name__, hold.__annotations__["context"] = "charge", import_module(root).Context
         probe = self.find if probed else None
-        once_tool(server)(once(table="keys", client=self.client, probe=probe)(charge))
+        tool = hold if holds_context else charge
+        once_tool(server)(once(table="keys", client=self.client, probe=probe)(tool))
 
 
 def fastmcp_server() -> Any:
@@ -116,11 +125,12 @@ async def play(
     probed: bool = True,
     losses: int = 1,
     order: str = ORDER,
+    holds_context: bool = False,
 ) -> dict[str, Any]:
     """Call the tool once for each `_meta`; return the charges, and what was told."""
     shop = Shop(losses)
     server = fastmcp_server() if library == "fastmcp" else sdk_server()
-    shop.add_to(server, guarded=guarded, probed=probed)
+    shop.add_to(server, guarded=guarded, probed=probed, holds_context=holds_context)
     opened = fastmcp_client if library == "fastmcp" else sdk_client
     told = []
     with shop.client:
@@ -154,6 +164,10 @@ async def play_all() -> dict[str, Any]:
             f"{library}, resumed": await play(library, resumed, guarded=True, losses=0),
             f"{library}, two runs": await play(
                 library, [[place("r", 1), place("s", 1)]], guarded=True, losses=0
+            ),
+            f"{library}, no turn": await play(library, [[{"leeward/run": "r"}]], guarded=True),
+            f"{library}, own context": await play(
+                library, resumed, guarded=True, losses=0, holds_context=True
             ),
             f"{library}, too long": await play(library, retried, guarded=True, order="1234567"),
         }

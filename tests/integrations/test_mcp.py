@@ -20,6 +20,8 @@ ONCE = {
     "resumed": (1, "charged"),
     "two purchases": (2, "charged"),
     "two runs": (2, "charged"),
+    "no turn": (0, "send leeward/turn beside leeward/run"),
+    "own context": (1, "charged by"),
     "too long": (0, "at most 5 characters"),
 }
 """How often was charged in each set-up, and what the model was told at last."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import copy_context
-from threading import Thread
+from functools import partial
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -107,8 +109,9 @@ def test_without_a_run_nothing_runs(shop: Shop) -> None:
         shop.tool()("17")
     with pytest.raises(ConfigError, match="agent_run"), tool_call(1, 0):
         shop.tool()("17")
-    with pytest.raises(ConfigError, match="agent_run"), agent_run(""):
-        shop.tool()("17")
+    for run in ("", None, 17, object()):
+        with pytest.raises(ConfigError, match="agent_run"), agent_run(run):  # type: ignore[arg-type]
+            shop.tool()("17")
     assert shop.charged == []
 
 
@@ -245,8 +248,8 @@ class ForgetfulClient(Client):
 
     def store_data(self, table: str, item: Any, **options: Any) -> Any:
         """Store an item."""
-        is_page = isinstance(item.get("result"), dict)
-        if is_page and item["result"]["answered"] and not self.has_failed:
+        page = item.get("result")
+        if isinstance(page, list) and any(is_over for *_, is_over in page) and not self.has_failed:
             self.has_failed = True
             raise TargetUnavailable("away")
         return super().store_data(table, item, **options)
@@ -258,6 +261,7 @@ def test_the_table_is_away_when_the_call_has_ended(shop: Shop) -> None:
         charge = shop.tool(client=client)
         with tool_call(1, 0, run="order-17"):
             error = refusal_of(lambda: charge("17"))
+            assert charge("17") == "charge " + shop.charged[-1]
         assert (error.reason, ran(error)) == ("running", "maybe")
         assert len(shop.charged) == 1
         for turn in (1, 2):
@@ -305,6 +309,72 @@ def test_a_default_is_the_same_argument_whoever_writes_it(shop: Shop) -> None:
                 assert refusal_of(lambda given=given: charge(**given)).reason == "unknown"
     assert len(shop.charged) == 1
     assert set(asked) == {None}
+
+
+def test_a_call_whose_block_is_left_is_made_again(shop: Shop) -> None:
+    """A library has given a thread up, or has dropped a result: nobody got an answer."""
+    begun, go_on = Event(), Event()
+
+    def pay() -> str:
+        shop.charged.append(call_key())
+        begun.set()
+        go_on.wait(10)
+        return "charged"
+
+    shop.pay = pay  # type: ignore[method-assign]
+    charge = shop.tool(probe=None)
+    with agent_run("order-17"):
+        with tool_call(names=["order"]):
+            thread = Thread(target=copy_context().run, args=(charge, "17"))
+            thread.start()
+            begun.wait(10)
+        with tool_call(names=["order"]):
+            assert refusal_of(lambda: charge("17")).reason == "running"
+        go_on.set()
+        thread.join()
+        for _ in range(2):
+            with suppress(LookupError), tool_call(), tool_call():
+                assert charge("17") == "charged"
+                raise LookupError
+        assert len(shop.charged) == 1
+        with tool_call(), suppress(LookupError):
+            charge("17")
+            with tool_call():
+                charge("17")
+                raise LookupError
+        assert len(shop.charged) == 2
+        charge("17")
+    assert len(shop.charged) == 2
+
+
+def test_a_tool_of_tools_that_fails_makes_the_same_calls_again(shop: Shop) -> None:
+    """It runs again, as declared; a process that died in it is waited for."""
+    charge = shop.tool()
+    ends: list[BaseException] = [LookupError(), KeyboardInterrupt()]
+
+    @once(
+        table="keys",
+        client=shop.client,
+        clock=shop.clock,
+        failures="rerun",
+        probe=lambda *_: NotDone(),
+    )
+    def order_all(orders: list[str]) -> str:
+        results = [charge(order) for order in orders]
+        if ends:
+            raise ends.pop(0)
+        return " ".join(results)
+
+    with agent_run("r"):
+        for kind in (LookupError, KeyboardInterrupt):
+            with pytest.raises(kind):
+                order_all(["17", "17"])
+        assert refusal_of(lambda: order_all(["17", "17"])).reason == "running"
+        shop.clock.advance(61)
+        order_all(["17", "17"])
+        assert len(shop.charged) == 2
+        order_all(["17", "17"])
+    assert len(shop.charged) == 4
 
 
 def test_a_declared_failure_is_an_answer(shop: Shop) -> None:
@@ -409,11 +479,10 @@ def test_declarations() -> None:
     with pytest.raises(ConfigError, match="call_key"):
         call_key()
 
-    def open_it(order: str) -> Thread:
-        return Thread(name=order)
-
-    with pytest.raises(ConfigError, match="returns a Thread, which no table keeps"):
-        once(table="keys")(open_it)
+    for thing in (partial(look, "17"), Shop, None):
+        with pytest.raises(ConfigError, match="write a function that calls this"):
+            once(table="keys", name="look")(thing)  # type: ignore[type-var]
+    assert effect_of(once(effect="read_only")(Shop.find.__get__(look))) is Effect.READ_ONLY
 
     def list_them(order: str) -> Iterator[str]:
         yield order

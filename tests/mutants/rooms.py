@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.mutants import (
+    agents,
     aws,
     azure,
     backups,
@@ -40,6 +41,7 @@ from tests.mutants import (
 from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
+    "agents": agents.MUTANTS,
     "idempotency": idempotency.MUTANTS,
     "handlers": handlers.MUTANTS,
     "dead_letters": dead_letters.MUTANTS,

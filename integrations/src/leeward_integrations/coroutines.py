@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from inspect import isawaitable
 from typing import Any
 
@@ -19,3 +20,8 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as end:
         return end.value
     raise AssertionError("it waits")
+
+
+def without_waiting(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """Return the function that does what a coroutine function does that waits for nothing."""
+    return wraps(work)(lambda *given, **named: finish(work(*given, **named)))

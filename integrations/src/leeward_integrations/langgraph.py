@@ -37,14 +37,15 @@ def _position_in_graph(request: Any) -> Any:
         messages = messages.get("messages", ()) if isinstance(messages, dict) else messages.messages
     lists = [getattr(message, "tool_calls", None) for message in messages]
     calls = next(filter(None, reversed(lists)), ())
-    index: Any = [at for at, call in enumerate(calls) if call["id"] == request.tool_call["id"]]
+    index = [at for at, call in enumerate(calls) if call["id"] == request.tool_call["id"]]
     if len(index) != 1:  # some models give equal ids
         index = [at for at, call in enumerate(calls) if call is request.tool_call]
     return tool_call(
         facts["langgraph_step"],
-        f"{facts['langgraph_node']}:{index[0] if index else facts['langgraph_path']}",
+        # Several tasks of a step may run one node, each with a message of its own.
+        f"{facts['langgraph_node']}:{facts['langgraph_path']}:{index}",
         # Without a checkpointer steps begin anew with each call of the graph.
-        run=known.get("thread_id") if known.get("__pregel_checkpointer") else None,
+        run=str(known["thread_id"]) if known.get("__pregel_checkpointer") else None,
         within=facts["langgraph_checkpoint_ns"].rpartition("|")[0],
         names=request.tool_call["args"].keys(),
         releases=(GraphBubbleUp,),

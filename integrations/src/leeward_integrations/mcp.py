@@ -7,26 +7,27 @@ def charge(order: str) -> dict: ...
 ```
 
 A server does not know the run of the agent that calls it, and ids of sessions and requests are made
-anew. So the client says where the call is, in `_meta`: `RUN`, and if it can `TURN` and `INDEX`; or
-`KEY` alone, as leeward's own client does. Without that a call is one of its session: a retry within
-the request, and an equal call after one that got no answer, are the same call.
+anew. So the client says where the call is, in `_meta`: `RUN`, `TURN` and `INDEX`; or `KEY` alone,
+as leeward's own client does. Without that a call is one of its session: a retry within the request,
+and an equal call after one that got no answer, are the same call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from leeward.app.answers import Problem
 from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
-from leeward_integrations.once import NotCalledAgain, effect_of, tool_call
+from leeward_integrations.once import effect_of, tool_call
 
 RUN: Final = "leeward/run"
 """In ``_meta``: the name of the agent's run, the same when it is resumed, and no other run's."""
@@ -38,7 +39,6 @@ KEY: Final = "leeward/key"
 """The key of one call, the same when it is repeated."""
 
 _CONTEXT: Final = "leeward_context"
-_SESSION: Final = "mcp-session-id"
 _NAMES: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 """The names of sessions that have none themselves, such as those over stdio."""
 
@@ -78,29 +78,30 @@ def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
 def effect_of_hints(hints: Any) -> EffectName:
     """Return the effect that the annotations of a tool declare, of a server that you trust."""
     said = hints if isinstance(hints, Mapping) else vars(hints or object)
-    for effect, names in _EFFECTS.items():
-        if any(said.get(name) is True for name in names):
-            return effect
-    return "unsafe"
-
-
-_EFFECTS: Final[Mapping[EffectName, tuple[str, ...]]] = {
-    "read_only": ("readOnlyHint", "read_only_hint"),
-    "idempotent": ("idempotentHint", "idempotent_hint"),
-}
-"""As version 1 and 2 of the SDK name them."""
+    # As version 1 and 2 of the SDK name them.
+    if True in (said.get("readOnlyHint"), said.get("read_only_hint")):
+        return "read_only"
+    is_idempotent = True in (said.get("idempotentHint"), said.get("idempotent_hint"))
+    return "idempotent" if is_idempotent else "unsafe"
 
 
 def _add_place(function: Any, context: Any, failure: Any) -> Any:
     """Return a function that takes the context of a request, and says with it where the call is."""
+    own = signature(function, eval_str=True)
+    parameters = [*own.parameters.values()]
+    held = {it.name for it in parameters if context in (it.annotation, *get_args(it.annotation))}
+    # What a library injects, such as FastMCP's `Depends`, is not of the model.
+    injected = {it.name for it in parameters if hasattr(it.default, "__aenter__")}
+    if not held:  # the official SDK gives a tool one context, and not two
+        parameters.append(Parameter(_CONTEXT, Parameter.KEYWORD_ONLY, annotation=context))
 
     @contextmanager
     def enter_call(named: dict[str, Any]) -> Iterator[None]:
-        request = named.pop(_CONTEXT).request_context
+        request = named[next(iter(held))] if held else named.pop(_CONTEXT)
         try:
-            with _call_of(request, [name for name, it in named.items() if type(it) is not context]):
+            with _call_of(request.request_context, named.keys() - held - injected):
                 yield
-        except NotCalledAgain as error:
+        except Problem as error:
             raise failure(str(error)) from error
 
     @wraps(function)
@@ -114,27 +115,25 @@ def _add_place(function: Any, context: Any, failure: Any) -> Any:
             return await function(**named)
 
     placed: Any = call_async if is_coroutine_function(function) else call
-    kinds = get_type_hints(function, include_extras=True)  # such as limits and descriptions
-    own = signature(function)
-    more = Parameter(_CONTEXT, Parameter.KEYWORD_ONLY, annotation=context)
-    every = [one.replace(annotation=kinds.get(one.name, Any)) for one in own.parameters.values()]
-    back = kinds.get("return", own.return_annotation)
-    placed.__signature__ = own.replace(parameters=[*every, more], return_annotation=back)
-    placed.__annotations__ = {**kinds, _CONTEXT: context}
+    placed.__signature__ = own.replace(parameters=parameters)
+    kinds = {it.name: it.annotation for it in parameters}
+    placed.__annotations__ = {**kinds, "return": own.return_annotation}
     del placed.__wrapped__  # libraries would look through it, and find no context
     return placed
 
 
-def _call_of(request: Any, names: list[str]) -> Any:
+def _call_of(request: Any, names: Collection[str]) -> Any:
     """Return the place of the call that a request makes."""
     meta = getattr(request.meta, "model_extra", None) or request.meta or {}
     said = meta if isinstance(meta, Mapping) else {}
-    if KEY in said:
-        return tool_call(0, 0, run=str(said[KEY]), names=names)
-    turn, index = said.get(TURN, request.request_id), said.get(INDEX, 0)
-    if RUN in said:
-        return tool_call(turn, index, run=str(said[RUN]), names=names)
-    headers = getattr(request.request, "headers", None) or {}
-    owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
-    session = headers.get(_SESSION) or _NAMES.setdefault(owner, uuid4().hex)
-    return tool_call(turn, index, run=f"session {session}", names=names)
+    run, turn, index = said.get(RUN), said.get(TURN), said.get(INDEX, 0)
+    if said.get(KEY) is not None:
+        run, turn, index = said[KEY], 0, 0
+    elif run is not None and turn is None:  # ids of requests are other ones when it is resumed
+        raise Problem(f"send {TURN} beside {RUN}, or {KEY} alone; it did not run", status=400)
+    elif run is None:
+        headers = getattr(request.request, "headers", None) or {}
+        owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
+        session = headers.get("mcp-session-id") or _NAMES.setdefault(owner, uuid4().hex)
+        run, turn = f"session {session}", request.request_id if turn is None else turn
+    return tool_call(turn, index, run=run, names=names)

@@ -1,39 +1,30 @@
 """`once`: a tool of an agent whose effect happens once, however often libraries and models try.
 
-It is `leeward.app.idempotent` with a key of the tool, the run, the arguments, and the number of the
-call among those of the run that are equal: never of an id that a model or a retry makes anew, and
-never of the arguments alone. A call that got no answer does not count: when the model calls again,
-that is the same call. Where a library resumes a run in the middle, `tool_call` says at which turn
-and index a call is made, and a page, one more record in the table, keeps its number.
+It is `leeward.app.idempotent` with a key of its own: the run, the tool, the arguments, and a number
+among the equal calls of the run. No id that a model or a retry makes anew is part of it. A call
+that got no answer does not count: whoever makes it again makes the same call.
+
+`agent_run` and `tool_call` say where calls are made. Numbers are counted in memory, so a run that
+begins anew counts the same. Where a library resumes a run in the middle, `tool_call` names the
+place of a call, and a page, one more record in the table, keeps the number of each place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from decimal import Decimal
 from functools import partial, wraps
 from inspect import signature
 from itertools import count
 from threading import Lock
-from typing import Any, Final, TypeVar, cast, get_type_hints
-from uuid import UUID
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from leeward.app import idempotency
 from leeward.app.answers import Problem
 from leeward.app.context import Context
-from leeward.app.idempotency import digests, steps, store
-from leeward.app.idempotency.errors import Failures, Treatment, treatment_of
-from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord, Reason
-from leeward.app.idempotency.running import unavailable
-from leeward.app.idempotency.settings import (
-    LONGEST_KEY,
-    ApprovalSource,
-    IdempotencyOptions,
-    Probe,
-    check_options,
-)
+from leeward.app.idempotency import digests, errors, running, settings, steps, store
+from leeward.app.idempotency.record import KeyRecord, KeyState, Reason
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
@@ -42,15 +33,12 @@ from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName
-from leeward_integrations.coroutines import finish
+from leeward_integrations.coroutines import without_waiting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOGGER = "leeward.once"
 
-_EFFECT: Final = "leeward_effect"
-_FIELDS: Final = ("__dataclass_fields__", "__struct_fields__", "model_dump", "isoformat")
-_PLAIN: Final = (str, int, float, bytes, type(None), dict, list, tuple, Decimal, UUID)
 _TEXTS: Final = {
     "unknown": "It is not known whether this call of {tool} took effect. Do not call it again or "
     "do the same by other means: it could happen twice. Say that a person has to find out",
@@ -75,10 +63,17 @@ class NotCalledAgain(Problem):
 
 
 class Position(NamedTuple):
-    """Where a call is made: see `tool_call`. `busy` are keys that run or have an answer."""
+    """Where calls are made: one block of `agent_run` or `tool_call`, which explain the rest.
 
-    run: str
-    busy: set[str]
+    Attributes:
+        busy: the calls that run or have an answer. Blocks in one `agent_run` share them.
+        outer: the block around this one.
+        at: the index in the turn.
+    """
+
+    run: Any
+    busy: dict[tuple[str, int], _Call]
+    outer: Position | None = None
     turn: str | None = None
     at: str = ""
     names: Collection[str] | None = None
@@ -90,31 +85,13 @@ _LOCK: Final = Lock()
 _POSITION: Final[ContextVar[Position | None]] = ContextVar("position", default=None)
 
 
-def _no_run() -> ConfigError:
-    return ConfigError(
-        "nothing names the run of this tool's call, so a repeat looks like a new call. It did not "
-        'run. Write `with agent_run("order-17"):` around the agent, with a name that the run has '
-        "again after a crash; docs/agents.md says which library knows its run"
-    )
-
-
 def agent_run(run: str) -> Any:
     """Name the run of an agent, for the tools that it calls in the block.
 
-    The name is the same for this run when it is begun again, and for no other run.
+    The name is the same for this run when it is begun again, and for no other run. The block is one
+    attempt: what is retried has it inside.
     """
-    return _at(Position(run, set()))
-
-
-@contextmanager
-def _at(position: Position) -> Iterator[None]:
-    if not position.run:
-        raise _no_run()
-    token = _POSITION.set(position)
-    try:
-        yield
-    finally:
-        _POSITION.reset(token)
+    return _enter(Position(run, {}))
 
 
 def tool_call(
@@ -140,34 +117,50 @@ def tool_call(
         as_text: return the text of `NotCalledAgain` as the tool's result, for the model.
     """
     outer = _POSITION.get()
-    told: dict[str, Any] = {"names": names, "releases": releases, "as_text": as_text}
+    given: dict[str, Any] = {"names": names, "releases": releases, "as_text": as_text}
     if turn is None:
-        return _at(outer._replace(**told) if outer else Position(run or "", set(), **told))
+        around = outer or Position(run or "", {})
+        return _enter(around._replace(outer=outer, **given))
     if outer is not None:
         run = outer.run if outer.turn is None else f"{outer.run}/{outer.turn}/{outer.at}"
     run = f"{run}/{within}" if run and within else run or ""
-    return _at(Position(run, set(), str(turn), str(index), **told))
+    return _enter(Position(run, {}, None, str(turn), str(index), **given))
 
 
-def call_key() -> str:
-    """Return the key of the tool's call that runs: hand it on to whoever has the effect."""
-    if (call := _CALL.get()) is None:
-        raise ConfigError("call_key() is for the function of a tool that @once stands before")
-    return call.key
+@contextmanager
+def _enter(position: Position) -> Iterator[None]:
+    if not isinstance(position.run, str) or not position.run:
+        raise _no_run()
+    token, is_over = _POSITION.set(position), False
+    try:
+        yield
+        is_over = True
+    finally:
+        _POSITION.reset(token)
+        with _LOCK:
+            for key, call in [*position.busy.items()]:
+                is_heard = call.end and (is_over or call.end == "failure")
+                if call.block is position and is_heard:
+                    call.block = position.outer
+                elif call.block is position:  # a thread of it may go on, but nobody waits for it
+                    del position.busy[key]
 
 
-def effect_of(tool: object) -> Effect | None:
-    """Return the effect that a tool's function declares with `once`; None if it does not."""
-    return getattr(tool, _EFFECT, None)
+def _no_run() -> ConfigError:
+    return ConfigError(
+        "nothing names the run of this tool's call, so a repeat looks like a new call. It did not "
+        'run. Write `with agent_run("order-17"):` around the agent, with a name that the run has '
+        "again after a crash; docs/agents.md says which library knows its run"
+    )
 
 
 def once(
     *,
     table: str = "",
-    probe: Probe | None = None,
+    probe: settings.Probe | None = None,
     effect: EffectName = "unsafe",
-    failures: Failures = None,
-    approval: ApprovalSource = False,
+    failures: errors.Failures = None,
+    approval: settings.ApprovalSource = False,
     lease: float = 60.0,
     keep: float = 31 * 86_400.0,
     name: str | None = None,
@@ -202,49 +195,51 @@ def once(
     given |= {"keep": keep, "client": client, "clock": clock, "effects": "marked"}
     given |= {"principal": None, "approval": approval}
     if callable(approval) and not is_coroutine_function(approval):
-        given["approval"] = lambda arguments: approval(**cast("_Call", _CALL.get()).question)
+        given["approval"] = lambda arguments: approval(**_this_call().question)
 
     def decorate(function: F) -> F:
-        tool: Any = function
-        if effect == "unsafe":
-            tool = _Tool(function, given | {"name": name or function.__name__}).wrap()
-        setattr(tool, _EFFECT, Effect(effect))
+        given["name"] = name or getattr(function, "__name__", None)
+        tool: Any = _Tool(function, given).call if effect == "unsafe" else function
+        setattr(getattr(tool, "__func__", tool), _EFFECT, Effect(effect))
         return cast("F", tool)
 
     return decorate
 
 
+def call_key() -> str:
+    """Return the key of the tool's call that runs: hand it on to whoever has the effect."""
+    return _this_call().key
+
+
+def effect_of(tool: object) -> Effect | None:
+    """Return the effect that a tool's function declares with `once`; None if it does not."""
+    return getattr(tool, _EFFECT, None)
+
+
+_EFFECT: Final = "leeward_effect"
+
+
 class _Tool:
-    """A tool's function, and where its records are."""
+    """A tool's function, and where its records are.
+
+    Attributes:
+        call: the function that libraries call.
+        run_once: takes arguments and a `Context`, and runs `_Call.run` once for a key.
+    """
 
     def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
-        self.settings = check_options(function, IdempotencyOptions(**given, scope="target"))
+        self.settings = settings.check_options(function, settings.IdempotencyOptions(**given))
         self.function, self.signature = function, signature(function)
-        # The class may be one that only a type checker imports, or no class at all.
-        with suppress(NameError, AttributeError, SyntaxError, TypeError):
-            _check_result(function.__name__, get_type_hints(function).get("return"))
 
-        def run(arguments: Mapping[str, Any], context: Context) -> Any:
-            return finish(cast("_Call", _CALL.get()).run())
-
-        async def run_async(arguments: Mapping[str, Any], context: Context) -> Any:
-            return await cast("_Call", _CALL.get()).run()
-
-        guard = idempotency.idempotent(**given)
-        self.run_once = guard(run_async if self.settings.awaited else run)
-
-    def wrap(self) -> Callable[..., Any]:
-        """Return the function that libraries call."""
-
-        @wraps(self.function)
-        def call(*positional: Any, **named: Any) -> Any:
-            return finish(_Call(self, positional, named).answer())
-
-        @wraps(self.function)
-        async def call_async(*positional: Any, **named: Any) -> Any:
+        async def call(*positional: Any, **named: Any) -> Any:
             return await _Call(self, positional, named).answer()
 
-        return call_async if self.settings.awaited else call
+        async def run(arguments: Mapping[str, Any], context: Context) -> Any:
+            return await _this_call().run()
+
+        self.call = wraps(function)(call if self.settings.awaited else without_waiting(call))
+        guard = idempotency.idempotent(**given)
+        self.run_once = guard(run if self.settings.awaited else without_waiting(run))
 
     async def value(self, result: Any) -> Any:
         """Return a result; that of a coroutine function is awaited."""
@@ -252,9 +247,9 @@ class _Tool:
 
     def locate(self, key: str, suffix: str = "") -> store.RecordLocation:
         """Return where the record of a key is, or a page."""
-        settings = self.settings
-        id = digests.record_id(f"{settings.function}{suffix}", key, None, digests.own_secret())
-        return store.RecordLocation(settings.table, id, settings.keep, settings.clock.now)
+        table, name, keep = self.settings.table, self.settings.function, self.settings.keep
+        id = digests.record_id(f"{name}{suffix}", key, None, digests.own_secret())
+        return store.RecordLocation(table, id, keep, self.settings.clock.now)
 
 
 class _Call:
@@ -263,10 +258,14 @@ class _Call:
     Attributes:
         question: its arguments, for whoever approves it.
         arguments: those by which it is compared.
-        key: of its record; where its number is on a page, as soon as that was read.
+        equals: names the run's calls of the tool with these arguments.
+        number: among those; where a page keeps it, as soon as that was read.
+        place: in its run.
+        key: of its record.
         voids: of how many voids of its key it knows.
-        error: what the function has raised.
-        is_free: that proves that nothing ran; or it was declared what it does to the key.
+        doubt: what the function has raised, where that does not prove that nothing ran.
+        end: its answer, a result or a failure that was declared as one; empty while it has none.
+        block: in which its answer is waited for.
     """
 
     def __init__(self, tool: _Tool, positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -277,59 +276,55 @@ class _Call:
         given, names, own = bound.arguments, position.names, tool.signature.parameters
         if names is None or not given.keys() >= {*names}:
             names = given
-        self.tool, self.position, self.name = tool, position, tool.settings.function
-        self.make = partial(tool.function, *positional, **named)
         # A default is the same argument, whether the model writes it or leaves it out.
         default = {name for name, it in given.items() if _is_default(it, own[name].default)}
         self.question = {name: it for name, it in given.items() if name in names or name in default}
         self.arguments = {name: it for name, it in self.question.items() if name not in default}
-        self._digest = digests.payload_digest(self.arguments)
+        self.make = partial(tool.function, *positional, **named)
+        self.tool, self.position, self.name = tool, position, tool.settings.function
+        self.voids = 0
+        self.doubt: Exception | None = None
+        self.end: Literal["", "result", "failure"] = ""
+        self.block: Position | None = position
+        self.equals = f"{position.run}/{self.name}/{digests.payload_digest(self.arguments)}"
         with _LOCK:  # calls of one message may be made on several threads
-            free = (number for number in count() if self._key_of(number) not in position.busy)
-            self._number = next(free)
-            self.key = self._taken = self._key_of(self._number)
-            position.busy.add(self.key)
-        self.voids, self.is_free = 0, False
-        self.error: Exception | None = None
-
-    def _key_of(self, number: object) -> str:
-        """Return the key of a call with these arguments; one that is too long by its digest."""
-        key = f"{self.position.run}/{self.name}/{self._digest}/{number}"
-        return key if len(key) <= LONGEST_KEY else digests.digest_of_text(key)
-
-    def _place(self) -> str:
-        """Return the place of the call in its run."""
-        return f"{self.position.turn}/{self.position.at}/{self._number}"
+            slots = ((self.equals, number) for number in count())
+            self._slot = next(slot for slot in slots if slot not in position.busy)
+            position.busy[self._slot] = self
+        self.number = self._slot[1]
+        self.place = f"{position.turn}/{position.at}/{self.number}"
+        self.key = ""
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
-        token, is_answered, is_listed = _CALL.set(self), False, self.position.turn is not None
-        number = 0
+        token, has_place = _CALL.set(self), self.position.turn is not None
         try:
-            if is_listed:
-                number = await self._find_number()
-                self.key = self._key_of(number)
-            result = await self._run_once()
-            is_answered = True
-        except NotCalledAgain as error:
-            is_answered = error.reason == Reason.NOT_KEPT.value
+            if has_place:
+                self.number = await self._find_number()
+            key = f"{self.equals}/{self.number}"
+            self.key = key if len(key) <= settings.LONGEST_KEY else digests.digest_of_text(key)
+            result = await self._run_until_known()
+            await self._note_end("result")
+            return result
+        except NotCalledAgain as refusal:
+            if refusal.reason == Reason.NOT_KEPT.value:
+                await self._note_end("result")
             # A run that is resumed in the middle asks again at this place, once that has ended.
-            if not self.position.as_text or (is_listed and error.reason == Reason.RUNNING.value):
+            if not self.position.as_text or (has_place and refusal.reason == Reason.RUNNING.value):
                 raise
-            result = str(error)
+            return str(refusal)
         except Exception as error:
-            declared = treatment_of(error, self.tool.settings.failures, nothing_ran=True)
-            is_answered = declared is Treatment.REPLAY and not isinstance(error, DedupUnavailable)
+            declared = errors.treatment_of(error, self.tool.settings.failures, nothing_ran=True)
+            if declared is errors.Treatment.REPLAY and not isinstance(error, DedupUnavailable):
+                await self._note_end("failure")
             raise
         finally:
             _CALL.reset(token)
-            if not is_answered:  # whoever makes the call again makes this one
-                self.position.busy.discard(self._taken)
-            elif is_listed:
-                await self._note_answer(number)
-        return result
+            with _LOCK:
+                if not self.end and self.position.busy.get(self._slot) is self:
+                    del self.position.busy[self._slot]  # whoever makes it again makes this one
 
-    async def _run_once(self) -> Any:
+    async def _run_until_known(self) -> Any:
         clock = self.tool.settings.clock
         for _ in range(steps.ROUNDS):
             until = clock.monotonic() + PROBE_TIME
@@ -338,123 +333,108 @@ class _Call:
                 return await self.tool.value(self.tool.run_once(self.arguments, context))
             except idempotency.RepeatRefused as refusal:
                 if refusal.reason != Reason.VOIDED.value:
-                    cause = self.error or refusal
+                    cause = self.doubt or refusal
                     raise self._refusal(refusal.reason, refusal.retry_after) from cause
                 self.voids = refusal.voids  # this call is made after that was settled
             except (idempotency.ApprovalPending, idempotency.ApprovalRefused) as refusal:
                 raise self._refusal(refusal.reason, refusal.retry_after) from refusal
             except Exception as error:
-                if error is not self.error or self.is_free:
+                if error is not self.doubt:
                     raise
-                # Else the key is in doubt, and the next claim asks the probe.
-        raise self.error or self._refusal("running")
+                # Else the next claim asks the probe.
+        raise self.doubt or self._refusal("running")
 
     async def run(self) -> Any:
         """Run the function. Tools that it calls have a run of their own."""
-        announce: Any = idempotency.effect
-        if self.tool.settings.awaited:
-            announce = idempotency.effect_async
+        is_awaited = self.tool.settings.awaited
+        announce: Any = idempotency.effect_async if is_awaited else idempotency.effect
         await self.tool.value(announce())
         try:
-            with agent_run(self.key):  # of the tools that it calls
+            with agent_run(self.key):
                 return await self.tool.value(self.make())
         except Exception as error:
-            run, self.error = idempotency.current_run(), error
-            if run and (isinstance(error, self.position.releases) or ran(error) == "no"):
+            run = running.current_run()
+            assert run is not None
+            if isinstance(error, self.position.releases) or ran(error) == "no":
                 run.proved_not_run()
-                self.is_free = not run.effects
-            self.is_free |= isinstance(error, tuple(self.tool.settings.failures))
+            if run.effects and not isinstance(error, tuple(self.tool.settings.failures)):
+                self.doubt = error
             raise
 
     def _refusal(self, reason: str | None, seconds: float | None = None) -> NotCalledAgain:
-        location = self.tool.locate(self.key)
-        facts: Any = {"table": location.table, "record": digests.record_ref(location.id)}
-        log_event(LOGGER, "error", "not_called_again", why=reason, tool=self.name, **facts)
+        table, id, *_ = self.tool.locate(self.key)
+        facts: Any = {"tool": self.name, "table": table, "record": digests.record_ref(id)}
+        log_event(LOGGER, "error", "not_called_again", why=reason, **facts)
         text = _TEXTS[reason or "unknown"].format(tool=self.name, seconds=seconds or 1.0)
-        text = f"{text} (leeward keys show {facts['table']} {facts['record']})."
+        text = f"{text} (leeward keys show {table} {facts['record']})."
         return NotCalledAgain(text, status=409, reason=reason, retryable=False, retry_after=seconds)
 
     async def _find_number(self) -> int:
         """Return the number that the page has for this place, or the first that is free."""
-        turn, here = f"{self.position.turn}/", self._place()
 
-        def choose(page: Any) -> None:
-            places, answered = page["places"], page["answered"]
-            beside = {of for at, of in places.items() if at.startswith(turn)}
-            free = (number for number in count() if number not in {*answered, *beside})
-            number = places.setdefault(here, next(free))
-            page["last"][str(number)] = here
+        def choose(page: _Page) -> None:
+            turn = f"{self.position.turn}/"
+            taken = {of for place, of, is_over in page if is_over or place.startswith(turn)}
+            free = next(number for number in count() if number not in taken)
+            own = [line for line in page if line[0] == self.place]
+            page[:] = [line for line in page if line not in own]
+            page += own or [[self.place, free, False]]
 
-        page = await self._change_page(choose)
-        return int(page["places"][here])
+        return int((await self._change_page(choose))[-1][1])
 
-    async def _note_answer(self, number: int) -> None:
-        """Note that the call with this number has its answer, unless a later place waits for it.
+    async def _note_end(self, end: Literal["result", "failure"]) -> None:
+        """Note that the call has its answer; on its page, unless a later place waits for it."""
 
-        Raises:
-            NotCalledAgain: the table is away. Whoever asks again gets the answer then.
-        """
-        here = self._place()
-
-        def note(page: Any) -> None:
-            if page["last"].get(str(number), here) == here:
-                page["answered"] = [*{*page["answered"], number}]
+        def note(page: _Page) -> None:
+            for line in [line for line in page if line[1] == self.number][-1:]:
+                line[2] |= line[0] == self.place
 
         try:
-            await self._change_page(note)
-        except DedupUnavailable as error:
+            if self.position.turn is not None:
+                await self._change_page(note)
+        except DedupUnavailable as error:  # whoever asks again gets the answer
             raise self._refusal(Reason.RUNNING.value, 1.0) from error
+        self.end = end
 
-    async def _change_page(self, change: Callable[[Any], None]) -> Any:
-        """Change the page of the calls with these arguments, and return it.
-
-        It says which number the call at each place has, which place has asked for a number last,
-        and which numbers have an answer.
-        """
-        settings = self.tool.settings
-        location = self.tool.locate(f"{self.position.run}/{self._digest}", "/calls")
-        carry_out = store.perform_async if settings.awaited else store.perform
-        client = settings.client()
-        page = await self.tool.value(carry_out(client, location, _save_page(change)))
-        if isinstance(page, steps.Away):
-            raise unavailable(self.name, page.error)
-        return page
+    async def _change_page(self, change: Callable[[_Page], None]) -> _Page:
+        location = self.tool.locate(self.equals, "/calls")
+        carry_out = store.perform_async if self.tool.settings.awaited else store.perform
+        changed = carry_out(self.tool.settings.client(), location, _save_page(change))
+        page = await self.tool.value(changed)
+        if isinstance(page, steps.Away | steps.Unfit):
+            raise running.unavailable(self.name, page.error)
+        return cast("_Page", page)
 
 
 _CALL: Final[ContextVar[_Call | None]] = ContextVar("call", default=None)
 
+_Page: TypeAlias = list[list[Any]]
+"""The equal calls of a run: place, number, and whether it has its answer, in the order in which the
+places have asked last. A place whose call has no answer passes its number on to later turns."""
 
-def _save_page(change: Callable[[Any], None]) -> steps.Steps[Any]:
-    """Change a page, whoever changes it meanwhile; there is none at first."""
-    revision: str | None = None
-    page: Any = {"places": {}, "last": {}, "answered": []}
+
+def _this_call() -> _Call:
+    if (call := _CALL.get()) is None:
+        raise ConfigError("call_key() is for the function of a tool that @once stands before")
+    return call
+
+
+def _save_page(change: Callable[[_Page], None]) -> steps.Steps[Any]:
+    """Change a page, whoever changes it meanwhile; it is empty at first."""
+    loaded: Any = None
     while True:
+        page = loaded.record.result if loaded and loaded.record else []
         change(page)
         record = KeyRecord(KeyState.COMPLETED, "", 1, 0.0, "", effects=False, result=page)
-        reply, _ = yield steps.SaveRecord(record, revision)
-        if isinstance(reply, steps.Saved):
-            return page
-        if isinstance(reply, steps.Unfit):
-            return steps.Away(reply.error)
-        if isinstance(reply, steps.Changed):
-            reply, _ = yield steps.LoadRecord()
-        if isinstance(reply, steps.Away):
-            return reply
-        if isinstance(reply, LoadedRecord) and reply.record is not None:
-            revision, page = reply.revision, reply.record.result
+        reply, _ = yield steps.SaveRecord(record, loaded and loaded.revision)
+        if not isinstance(reply, steps.Changed):
+            return page if isinstance(reply, steps.Saved) else reply
+        loaded, _ = yield steps.LoadRecord()
+        if isinstance(loaded, steps.Away):
+            return loaded
 
 
 def _is_default(value: Any, default: Any) -> bool:
     """Return whether an argument has its default; that of a field of pydantic is inside of it."""
     default = getattr(default, "default", default)
     return value is default or (type(value) is type(default) and value == default)
-
-
-def _check_result(tool: str, kind: Any) -> None:
-    """Check what a tool says that it returns: a class that no table keeps is an error."""
-    has_fields = kind is object or any(hasattr(kind, field) for field in _FIELDS)
-    if type(kind) is type and not (has_fields or issubclass(kind, _PLAIN)):
-        raise ConfigError(
-            f"{tool} returns a {kind.__name__}, which no table keeps for a repeat. Return JSON, a "
-            "dataclass or a model"
-        )

@@ -13,11 +13,14 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_context import ToolContext
 
+from leeward.errors import ConfigError
 from leeward_integrations.once import tool_call
 
 
 def once_tool(tool: FunctionTool) -> FunctionTool:
     """Return a tool whose function, that of `once`, tells the model what is not known."""
+    if not isinstance(tool, FunctionTool):
+        raise ConfigError("once_tool takes what function_tool returns, once_tool(function_tool(f))")
 
     async def invoke(context: ToolContext[Any], arguments: str) -> Any:
         names = None

@@ -34,7 +34,6 @@ from leeward.app.idempotency.settlement import ask_probe
 from leeward.app.idempotency.settling import OpenCase
 from leeward.app.idempotency.steps import write_end
 from leeward.app.idempotency.store import perform
-from leeward.clock import SystemClock
 from leeward.evidence import ran
 
 LEASE: Final = 60.0
@@ -82,10 +81,12 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
         call.note_failure(run, perform(self._settings.client(), call.location, steps))
 
     def _put_record(self, data_record: DataRecord) -> None:
-        key, client = data_record.idempotency_key, self._settings.client()
-        call = IdempotentCall(
-            self._settings, _run, (data_record.payload_hash,), _context(data_record)
-        )
+        key, payload = data_record.idempotency_key, data_record.payload_hash
+        client = self._settings.client()
+        clock, ends = self._settings.clock, data_record.in_progress_expiry_timestamp
+        seconds = LEASE if ends is None else max(0.0, ends / 1000 - clock.now())
+        context = Context(key, key, None, clock.monotonic() + seconds, clock)
+        call = IdempotentCall(self._settings, _run, (payload,), {"context": context})
         decision = perform(client, call.location, call.claim())
         if isinstance(decision, OpenCase):
             told = ask_probe(self._settings, *call.question(decision))
@@ -100,12 +101,8 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
         except KeyReused as error:
             raise IdempotencyValidationError(str(error)) from error
         if isinstance(run, Replay):
-            done = DataRecord(
-                key,
-                status="COMPLETED",
-                response_data=json.dumps(run.result),
-                payload_hash=data_record.payload_hash,
-            )
+            text = json.dumps(run.result)
+            done = DataRecord(key, "COMPLETED", response_data=text, payload_hash=payload)
             raise IdempotencyItemAlreadyExistsError(old_data_record=done)
         run.start()
         self._runs[key] = call, run
@@ -129,12 +126,3 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
 def _run(payload: str) -> str:
     """Stand for the function of the user: a record is of its key and its payload."""
     return payload
-
-
-def _context(data_record: DataRecord) -> dict[str, Any]:
-    """Return the context of a call: powertools says when it will be stopped."""
-    clock = SystemClock()
-    ends = data_record.in_progress_expiry_timestamp
-    seconds = LEASE if ends is None else max(0.0, ends / 1000 - clock.now())
-    key = data_record.idempotency_key
-    return {"context": Context(key, key, None, clock.monotonic() + seconds, clock)}

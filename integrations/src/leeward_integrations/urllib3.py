@@ -7,6 +7,8 @@ session.mount("https://", HTTPAdapter(max_retries=retries_if_did_not_run()))
 
 from __future__ import annotations
 
+from typing import Any
+
 from urllib3.util import Retry
 
 
@@ -17,13 +19,5 @@ def retries_if_did_not_run(times: int = 3, *, backoff: float = 0.1) -> Retry:
         times: that a connection is tried again.
         backoff: seconds of the first wait, doubled each time.
     """
-    return Retry(
-        times,
-        connect=times,
-        read=0,
-        redirect=0,
-        status=0,
-        other=0,
-        allowed_methods=None,
-        backoff_factor=backoff,
-    )
+    never: Any = dict.fromkeys(("read", "redirect", "status", "other"), 0)
+    return Retry(times, connect=times, allowed_methods=None, backoff_factor=backoff, **never)

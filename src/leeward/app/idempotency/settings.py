@@ -173,10 +173,11 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         ConfigError: an argument is wrong; it is named.
     """
     given: Any = function
-    if not (callable(given) and hasattr(given, "__qualname__")):
+    if not callable(given) or isinstance(given, type) or not hasattr(given, "__qualname__"):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
-            "decorators make something else of it, put it directly before the function"
+            "decorators make something else of it, put it directly before the function; else "
+            "write a function that calls this"
         )
     what = f"{function.__module__}.{function.__qualname__}"
     if is_generator_function(function):

@@ -1,0 +1,125 @@
+"""Faults of agents' tools: which calls are the same one, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+TESTS: Final = "tests/integrations/test_once.py"
+ONCE: Final = "integrations/src/leeward_integrations/once.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "two runs share the key of equal calls",
+        ONCE,
+        'self.equals = f"{position.run}/{self.name}/',
+        'self.equals = f"{self.name}/',
+        f"{TESTS}::test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same",
+    ),
+    Mutant(
+        "two equal purchases of a run are one",
+        ONCE,
+        'key = f"{self.equals}/{self.number}"',
+        "key = self.equals",
+        f"{TESTS}::test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same",
+    ),
+    Mutant(
+        "a call without an answer counts, so that the next one runs",
+        ONCE,
+        "if not self.end and self.position.busy.get(self._slot) is self:",
+        "if False:",
+        f"{TESTS}::test_a_coroutine_that_is_cancelled_is_not_repeated",
+    ),
+    Mutant(
+        "a call in another thread counts, though its block was left",
+        ONCE,
+        "                    del position.busy[key]\n",
+        "                    pass\n",
+        f"{TESTS}::test_a_call_whose_block_is_left_is_made_again",
+    ),
+    Mutant(
+        "a result counts that a library has dropped",
+        ONCE,
+        'is_heard = call.end and (is_over or call.end == "failure")',
+        "is_heard = call.end",
+        f"{TESTS}::test_a_call_whose_block_is_left_is_made_again",
+    ),
+    Mutant(
+        "the probe is not asked before the failure is told",
+        ONCE,
+        "                if error is not self.doubt:\n",
+        "                if True:\n",
+        f"{TESTS}::test_a_lost_answer_is_found_at_once",
+    ),
+    Mutant(
+        "every failure proves that nothing ran",
+        ONCE,
+        'if isinstance(error, self.position.releases) or ran(error) == "no":',
+        "if True:",
+        f"{TESTS}::test_an_unknown_is_not_repeated_until_somebody_settles_it",
+    ),
+    Mutant(
+        "the failure of the last call answers for an effect before it",
+        ONCE,
+        "if run.effects and not isinstance",
+        'if ran(error) != "no" and not isinstance',
+        f"{TESTS}::test_announced_effects_and_those_of_other_tools",
+    ),
+    Mutant(
+        "equal calls of one message have one number",
+        ONCE,
+        "if is_over or place.startswith(turn)}",
+        "if is_over}",
+        f"{TESTS}::test_calls_of_one_message_are_not_one_another",
+    ),
+    Mutant(
+        "a place that is asked about again gets another number",
+        ONCE,
+        "page += own or [[self.place, free, False]]",
+        "page += [[self.place, free, False]]",
+        f"{TESTS}::test_a_turn_has_the_same_calls_after_a_crash",
+    ),
+    Mutant(
+        "an answer counts for whoever was told to ask later",
+        ONCE,
+        "line[2] |= line[0] == self.place",
+        "line[2] = True",
+        f"{TESTS}::test_who_was_told_to_ask_later_gets_the_same_call",
+    ),
+    Mutant(
+        "a call has its answer before that is on the page",
+        ONCE,
+        "        try:\n            if self.position.turn is not None:\n",
+        "        self.end = end\n        try:\n            if self.position.turn is not None:\n",
+        f"{TESTS}::test_the_table_is_away_when_the_call_has_ended",
+    ),
+    Mutant(
+        "a default that the model writes is another argument",
+        ONCE,
+        "for name, it in self.question.items() if name not in default}",
+        "for name, it in named.items() if name in names}",
+        f"{TESTS}::test_a_default_is_the_same_argument_whoever_writes_it",
+    ),
+    Mutant(
+        "the tools that a tool calls are counted with it",
+        ONCE,
+        "            with agent_run(self.key):\n",
+        "            with agent_run(self.position.run):\n",
+        f"{TESTS}::test_a_tool_of_tools_that_fails_makes_the_same_calls_again",
+    ),
+    Mutant(
+        "a declared failure is no answer",
+        ONCE,
+        'await self._note_end("failure")',
+        "pass",
+        f"{TESTS}::test_a_declared_failure_is_an_answer",
+    ),
+    Mutant(
+        "a call is tried again that may have run",
+        "integrations/src/leeward_integrations/retries.py",
+        'return ran(error) == "no"',
+        'return ran(error) != "yes"',
+        "tests/integrations/test_retries.py::test_tenacity_calls_again_only_what_did_not_run",
+    ),
+)
