@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import wraps
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -285,7 +286,7 @@ class Relays:
             run = self._wire.run
             if run is not None and (port := self._port_of(connection)):
                 loop = stacks.running_loop()
-                stack = stacks.stack_here(keep=run.keeps_frames)
+                stack = stacks.stack_here(keep=run.loses_answers)
                 has_pool = getattr(connection, "_pool", None) is not None
                 is_pooled = has_pool or stacks.is_pooled(stack)
                 self._origins[port] = Origin(stack, threading.get_ident(), loop, is_pooled)
@@ -304,8 +305,8 @@ class Relays:
 
     def _lead_to_relay(self, conninfo: str) -> str:
         """Return `conninfo` with the address of a relay instead of its server's."""
-        module = sys.modules["psycopg.conninfo"]
-        options = sys.modules["psycopg.pq"].Conninfo.get_defaults()
+        module, pq = sys.modules["psycopg.conninfo"], sys.modules["psycopg.pq"]
+        options = pq.Conninfo.get_defaults()
         defaults = {
             each.keyword.decode(): (each.val or each.compiled or b"").decode() for each in options
         }
@@ -320,17 +321,20 @@ class Relays:
         )
         if key not in self._ports:
             self._ports[key] = self._listen({each: str(given.get(each) or "") for each in _ADDRESS})
-        return str(
-            module.make_conninfo(
-                conninfo,
-                host="localhost" if name.startswith("/") else name,
-                hostaddr="127.0.0.1",
-                port=self._ports[key],
-                sslmode="disable",
-                gssencmode="disable",
-                channel_binding="disable",
-            )
-        )
+        changes = {
+            "host": "localhost" if name.startswith("/") else name,
+            "hostaddr": "127.0.0.1",
+            "port": self._ports[key],
+            "sslmode": "disable",
+            "gssencmode": "disable",
+            "channel_binding": "disable",
+        }
+        passwords = Path(str(given.get("passfile") or "~/.pgpass")).expanduser()
+        if not given.get("password") and passwords.exists():  # under the port of the server
+            asked = pq.PGconn.connect_start(conninfo.encode())
+            changes["password"] = asked.password.decode()
+            asked.finish()
+        return str(module.make_conninfo(conninfo, **changes))
 
     def _listen(self, server: dict[str, str]) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
