@@ -22,11 +22,12 @@ from leeward_integrations.ran.frames import (
 )
 
 COMMITS_ITSELF: Final = re.compile(
-    r"\b(abort|call|commit|concurrently|dblink|do|end|prepare\s+transaction|rollback|vacuum)\b",
+    r"\b(abort|analyze|call|cluster|commit|concurrently|database|dblink|do|end"
+    r"|prepare\s+transaction|program|reindex|rollback|subscription|vacuum)\b",
     re.IGNORECASE,
 )
 """Words of statements of which a part may hold although an error came. `END` is another `COMMIT`,
-and what follows a `ROLLBACK` in one text is committed with it."""
+what follows a `ROLLBACK` in one text is committed with it, and `PROGRAM` is of `COPY`."""
 
 IN_DOUBT: Final = re.compile("08|40003|57P0|58|XX")
 """Codes that end a session, or say themselves that the end is not known."""
@@ -50,6 +51,11 @@ _TOGETHER: Final = frozenset({"_execute_pipeline", "_execute_transaction"})
 
 _SCRIPTS: Final = frozenset({"EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "FCALL", "FCALL_RO"})
 """Commands that can answer with any error, after some of their own commands have run."""
+
+_SEVERAL: Final = tuple(
+    f"redis{part}.{kind}" for part in ("", ".asyncio") for kind in ("cluster", "multidb")
+)
+"""Modules that call one server after the other, or send each a part."""
 
 _SENDING: Final = frozenset({"_send_command_parse_response", "send_command", "parse_response"})
 _CONNECTING: Final = frozenset({"connect", "connect_check_health", "get_connection"})
@@ -148,6 +154,9 @@ def judge_redis(error: BaseException) -> Evidence | None:
     frames = frames_in(error, "redis.")
     functions = {frame.function for frame in frames}
     is_sent = bool(functions & (_SENDING | _TOGETHER))
+    # `transaction` begins anew where the answer to its EXEC was lost.
+    if "transaction" in functions or any(frame.module.startswith(_SEVERAL) for frame in frames):
+        return Evidence("maybe", "redis-py may have sent the command before")
     if functions & _CONNECTING and not is_sent:
         return Evidence("no", "no connection could be made")
     failed_before = any(
@@ -163,12 +172,10 @@ def judge_redis(error: BaseException) -> Evidence | None:
 
 
 def _may_hold_in_part(frames: list[Frame], error: BaseException) -> bool:
-    """Return whether a script ran, or a client that sends parts of a command to several servers."""
+    """Return whether a script ran."""
     if "script" in str(error):
         return True
     for frame in frames:
-        if frame.module.startswith(("redis.cluster", "redis.asyncio.cluster", "redis.multidb")):
-            return True
         if frame.function == "execute_command":
             command = next(iter(frame.values.get("args") or ()), "")
             text = command.decode("latin-1") if isinstance(command, bytes) else str(command)
