@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lose_answers.conftest import Seen
-from tests.postgres.server import PASSWORD, Server
+from tests.postgres.server import Server
 from tests.servers.certificates import Authority
 
 pytestmark = pytest.mark.vendors
@@ -108,24 +108,3 @@ def test_a_suite_goes_on_behind_tls(
     assert "4 passed" in seen.output
     assert seen.report["lost"] == 1
     assert sum(seen.report["left_out"].values()) == 2
-
-
-SECRET = """
-import psycopg
-
-def test_own():
-    with psycopg.connect(URL) as connection:
-        connection.execute("CREATE TEMPORARY TABLE t (i int)")
-"""
-
-
-def test_a_password_in_a_file_is_of_the_servers_port(
-    run_suite: Callable[..., Seen], server: Server, tmp_path: Path
-) -> None:
-    """libpq looks for it under the port that it connects to, which is the relay's."""
-    passwords = tmp_path / "passwords"
-    passwords.write_text(f"127.0.0.1:{server.port}:*:locked:{PASSWORD}\n", encoding="utf-8")
-    passwords.chmod(0o600)
-    url = f"postgresql://locked@127.0.0.1:{server.port}/leeward?passfile={passwords}"
-    seen = run_suite(SECRET.replace("URL", repr(url)), "--lose-answers-modes=reset")
-    assert ("1 passed" in seen.output, seen.report["lost"]) == (True, 1), seen.output

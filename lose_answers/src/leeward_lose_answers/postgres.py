@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import wraps
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -305,8 +304,8 @@ class Relays:
 
     def _lead_to_relay(self, conninfo: str) -> str:
         """Return `conninfo` with the address of a relay instead of its server's."""
-        module, pq = sys.modules["psycopg.conninfo"], sys.modules["psycopg.pq"]
-        options = pq.Conninfo.get_defaults()
+        module = sys.modules["psycopg.conninfo"]
+        options = sys.modules["psycopg.pq"].Conninfo.get_defaults()
         defaults = {
             each.keyword.decode(): (each.val or each.compiled or b"").decode() for each in options
         }
@@ -321,20 +320,17 @@ class Relays:
         )
         if key not in self._ports:
             self._ports[key] = self._listen({each: str(given.get(each) or "") for each in _ADDRESS})
-        changes = {
-            "host": "localhost" if name.startswith("/") else name,
-            "hostaddr": "127.0.0.1",
-            "port": self._ports[key],
-            "sslmode": "disable",
-            "gssencmode": "disable",
-            "channel_binding": "disable",
-        }
-        passwords = Path(str(given.get("passfile") or "~/.pgpass")).expanduser()
-        if not given.get("password") and passwords.exists():  # under the port of the server
-            asked = pq.PGconn.connect_start(conninfo.encode())
-            changes["password"] = asked.password.decode()
-            asked.finish()
-        return str(module.make_conninfo(conninfo, **changes))
+        return str(
+            module.make_conninfo(
+                conninfo,
+                host="localhost" if name.startswith("/") else name,
+                hostaddr="127.0.0.1",
+                port=self._ports[key],
+                sslmode="disable",
+                gssencmode="disable",
+                channel_binding="disable",
+            )
+        )
 
     def _listen(self, server: dict[str, str]) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
