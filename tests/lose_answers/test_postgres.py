@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lose_answers.conftest import Seen
-from tests.postgres.server import Server
+from tests.postgres.server import PASSWORD, Server
 from tests.servers.certificates import Authority
 
 pytestmark = pytest.mark.vendors
@@ -86,7 +86,7 @@ def test_write_again(shared):
 
 def test_own():
     with psycopg.connect(URL) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS rows (i int)")
+        connection.execute("CREATE TEMPORARY TABLE rows (i int)")
 
 def test_cancel(shared):
     timer = __import__("threading").Timer(0.1, shared.cancel)
@@ -100,8 +100,11 @@ def test_cancel(shared):
 def test_a_suite_goes_on_behind_tls(
     run_suite: Callable[..., Seen], secure: str, tmp_path: Path, mode: str
 ) -> None:
-    """A connection that tests share is not broken; and what is cancelled ends."""
-    url = f"{secure}?sslmode={mode}"
+    """A connection that tests share is not broken; what is cancelled ends; a password is found."""
+    port = secure.rpartition(":")[2].partition("/")[0]
+    (tmp_path / "pass").write_text(f"127.0.0.1:{port}:*:locked:{PASSWORD}\n", encoding="utf-8")
+    (tmp_path / "pass").chmod(0o600)
+    url = f"{secure}?sslmode={mode}&user=locked&passfile={tmp_path}/pass"
     if mode == "verify-full":
         url += f"&sslrootcert={tmp_path}/authority.pem"
     seen = run_suite(f"URL = {url!r}\n{ROWS}", "--lose-answers-modes=reset")

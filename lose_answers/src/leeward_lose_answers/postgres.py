@@ -318,6 +318,12 @@ class Relays:
         key = module.make_conninfo(
             "", **{each: given[each] for each in _ADDRESS if given.get(each)}
         )
+        # libpq looks into its password file by host and port, so with the server's own; it does so
+        # before it connects, here to where nobody is.
+        nobody = module.make_conninfo(conninfo, host=name, hostaddr="255.255.255.255")
+        looked = sys.modules["psycopg.pq"].PGconn.connect_start(nobody.encode())
+        password = (looked.password or b"").decode()
+        looked.finish()
         if key not in self._ports:
             self._ports[key] = self._listen({each: str(given.get(each) or "") for each in _ADDRESS})
         return str(
@@ -329,6 +335,7 @@ class Relays:
                 sslmode="disable",
                 gssencmode="disable",
                 channel_binding="disable",
+                password=password or None,
             )
         )
 
