@@ -149,7 +149,10 @@ def open_redis() -> Iterator[Call]:
             port=server.port, socket_timeout=0.1, socket_connect_timeout=0.2, retry=retry
         )
         try:
-            if random.random() < 0.3:
+            kind = random.random()
+            if kind < 0.2:
+                client.transaction(lambda rows: [rows.multi(), rows.set("a", "1")], "a")
+            elif kind < 0.5:
                 with client.pipeline(transaction=random.random() < 0.5) as pipeline:
                     pipeline.set("a", "1").set("b", "2").execute()
             else:

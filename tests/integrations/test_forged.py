@@ -62,6 +62,23 @@ def test_a_name_is_no_proof(error: Exception) -> None:
     assert ran(error) == "maybe", explain_ran(error)
 
 
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        ("redis.client", "transaction"),
+        ("redis.asyncio.cluster", "execute_command"),
+        ("redis.asyncio.multidb.client", "execute_command"),
+    ],
+)
+def test_a_client_of_redis_that_calls_again_proves_nothing(module: str, function: str) -> None:
+    """The last attempt finds nobody; an answer to one before it was lost."""
+    code = f"def get_connection(): raise error\ndef {function}(): get_connection()"
+    error = class_of("ConnectionError", "redis.exceptions")("Connection refused")
+    scope: dict[str, Any] = {"__name__": module, "error": error}
+    exec(code, scope)
+    assert ran(failure(scope[function])) == "maybe", explain_ran(error)
+
+
 @pytest.mark.parametrize("location", sorted(set(LOCATIONS)))
 def test_a_wrong_address_in_an_answer_proves_nothing(server: FailingServer, location: str) -> None:
     """The request that was answered so may have had its effect."""

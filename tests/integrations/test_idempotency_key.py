@@ -14,6 +14,10 @@ import pytest
 
 from leeward import AsyncClient, Client
 from leeward.app.answers import Problem
+from leeward.app.idempotency import current_run
+from leeward.app.idempotency.record import KeyState
+from leeward.app.idempotency.store import item_of
+from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward_integrations import asgi, wsgi
@@ -109,7 +113,8 @@ async def send_asgi(
     app: Any, path: str, key: str | None = "k1", body: bytes = b"{}", **more: Any
 ) -> Answer:
     """Send a request to an app of ASGI."""
-    headers = [] if key is None else [(b"Idempotency-Key", key.encode())]
+    keys = () if key is None else key.split("\n")
+    headers = [(b"Idempotency-Key", each.encode()) for each in keys]
     headers += [(n.encode(), v.encode()) for n, v in more.get("headers", {}).items()]
     scope = {
         "type": "http",
@@ -175,7 +180,7 @@ def test_a_key_is_needed(send: Send) -> None:
     assert RUNS == []
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9"])
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9", '"k1", "k2"'])
 def test_a_wrong_key_is_refused(send: Send, key: str) -> None:
     """400 says what a key is."""
     assert send("/charge", key).status == 400
@@ -185,6 +190,33 @@ def test_a_wrong_key_is_refused(send: Send, key: str) -> None:
 def test_a_key_in_quotation_marks_is_the_same(send: Send) -> None:
     """The draft has a string of RFC 8941."""
     assert send("/charge", '"k1"') == send("/charge", "k1")
+
+
+def test_two_keys_are_refused() -> None:
+    """Servers of ASGI hand on each header; one that a proxy has doubled is one key."""
+
+    async def statuses() -> list[int]:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client)
+            return [(await send_asgi(app, "/charge", key)).status for key in ("k\nk", "k", "k\nj")]
+
+    RUNS.clear()
+    assert asyncio.run(statuses()) == [201, 201, 400]
+    assert len(RUNS) == 1
+
+
+def test_methods_are_a_list_in_any_case() -> None:
+    """A text would be its letters; Flask and Django take ``post`` for ``POST``."""
+    RUNS.clear()
+    with Client(Local()) as client:
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, methods=["put"])
+        assert [send_wsgi(app, "/c", method=method).status for method in ("PUT", "put")] == [
+            201,
+            422,
+        ]
+        with pytest.raises(ConfigError, match=r"methods must be a list of names: \['POST'\]"):
+            wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, methods="POST")
+    assert RUNS == ["/c"]
 
 
 def test_another_payload_is_refused(send: Send) -> None:
@@ -210,12 +242,16 @@ def test_a_repeat_waits_while_the_first_runs(send: Send) -> None:
     assert len(RUNS) == 1
 
 
-def test_a_run_that_raised_may_have_had_its_effect(send: Send) -> None:
-    """The server answers the first; a repeat is refused, and says maybe."""
+def test_a_run_that_raised_may_have_had_its_effect(
+    send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A repeat is refused, and says maybe; what an operator does about it is in the log."""
     with pytest.raises(ZeroDivisionError):
         send("/raise")
     again = send("/raise")
     assert (again.status, json.loads(again.body)["ran"], len(RUNS)) == (409, "maybe", 1)
+    assert b"leeward" not in again.body
+    assert "repeat_refused why='unknown' record='keys " in caplog.text
 
 
 def test_an_app_answers_for_what_it_raises_itself(send: Send) -> None:
@@ -406,14 +442,19 @@ def test_an_answer_comes_through_the_middleware_whole() -> None:
 
 
 async def large_half_app(scope: Any, receive: Any, send: Any) -> None:
-    """Raise after more than is kept has left."""
+    """Raise after more than is kept has left, or end when another run had taken over."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"x" * 300_000, "more_body": True})
-    raise ZeroDivisionError
+    run = current_run()
+    if "client" not in scope or run is None or run.held is None:
+        raise ZeroDivisionError
+    other = run.held.record._replace(owner="other", state=KeyState.UNKNOWN)
+    await scope["client"].store_data("keys", item_of(other, run.location.id))
+    await send({"type": "http.response.body", "body": b"x"})
 
 
 def test_an_answer_starts_once() -> None:
-    """It was on its way already when the app raised."""
+    """It was on its way already when the app raised, or when its run was found to be over."""
     sent: list[str] = []
 
     async def receive() -> dict[str, Any]:
@@ -422,12 +463,15 @@ def test_an_answer_starts_once() -> None:
     async def note(message: Any) -> None:
         sent.append(message["type"])
 
-    async def send_once() -> None:
+    async def send_twice() -> None:
         async with AsyncClient(Local()) as client:
             app = asgi.IdempotencyKeys(large_half_app, table="keys", client=client)
             scope = {"type": "http", "method": "POST", "path": "/"}
-            await app({**scope, "headers": [(b"idempotency-key", b"k")]}, receive, note)
+            superseded = {"client": client, "headers": [(b"idempotency-key", b"k")]}
+            await app({**scope, **superseded}, receive, note)
+            await app({**scope, "headers": [(b"idempotency-key", b"j")]}, receive, note)
 
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(send_once())
-    assert sent == ["http.response.start", "http.response.body"]
+        asyncio.run(send_twice())
+    start, body = "http.response.start", "http.response.body"
+    assert sent == [start, body, body, start, body]

@@ -213,6 +213,42 @@ def test_polls(bank):
     assert seen.status == 0, seen.output
 
 
+def test_a_task_that_a_loss_left_behind_is_no_double(run_suite: Suite) -> None:
+    """A loop that tests share goes on with it in the next run, beside that run's own."""
+    tests = """
+import asyncio
+
+later, go = [], asyncio.Event()
+
+@pytest.fixture(scope="module")
+def loop():
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+def test_two_at_once(bank, loop):
+    async def send(path):
+        if path == "/later" and len(later) == 2:
+            await go.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", bank)
+        writer.write(f"POST {path} HTTP/1.1\\r\\nContent-Length: 1\\r\\n\\r\\n5".encode())
+        await reader.readuntil(b"\\r\\n\\r\\n")
+        writer.close()
+
+    async def send_both():
+        later.append(asyncio.create_task(send("/later")))
+        await send("/first")
+        await asyncio.wait(later[-1:])
+        if len(later) == 3:
+            go.set()
+        await asyncio.wait(later)
+
+    loop.run_until_complete(send_both())
+"""
+    seen = run_suite(tests, "--lose-answers-modes=reset")
+    assert (seen.status, seen.report["lost"]) == (0, 2), seen.output
+
+
 def test_what_is_left_out_is_said(run_suite: Suite) -> None:
     """A program that gives up hides later effects; a limit leaves them untried."""
     tests = """

@@ -39,8 +39,11 @@ class IdempotencyKeys(IdempotentApp):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, once for each key."""
-        pairs = scope["headers"] if scope["type"] == "http" else ()
-        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
+        headers: dict[str, str] = {}
+        for raw, text in scope["headers"] if scope["type"] == "http" else ():
+            name, line = raw.decode("latin-1").lower(), text.decode("latin-1")
+            # Of two different headers the lines stay apart: together they are no key.
+            headers[name] = line if headers.get(name, line) == line else f"{headers[name]}\n{line}"
         if not self._is_guarded(scope.get("method", ""), headers):
             await self._app(scope, receive, send)
             return

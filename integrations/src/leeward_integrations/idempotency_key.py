@@ -8,6 +8,7 @@ the first answer for a repeat. An answer is kept with its headers, whatever its 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
@@ -17,12 +18,13 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Problem
 from leeward.app.context import Context
-from leeward.app.idempotency import KeyMissing, idempotent
+from leeward.app.idempotency import KeyMissing, RepeatRefused, idempotent
+from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY, unquote
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
 from leeward.envelope import MARK, SETTLE, sent_in
-from leeward.errors import DedupUnavailable
+from leeward.errors import ConfigError, DedupUnavailable
 from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of
 
@@ -35,6 +37,21 @@ LARGEST_REQUEST: Final = 8 * 1024 * 1024
 """Bytes of a request that can be compared with a repeat: it is read whole before the app runs."""
 METHODS: Final = frozenset({"POST", "PATCH"})
 """Which of HTTP's methods are not idempotent by themselves (RFC 9110, 9.2.2; RFC 5789)."""
+
+_STRINGS: Final = re.compile(r'("(?:[^"\\]|\\["\\])*"\s*(,\s*|$)){2,}')
+"""Strings of RFC 8941, in one line: a server makes it of several headers (RFC 9110, 5.3)."""
+
+_FOR_CALLERS: Final = {
+    Reason.UNKNOWN.value: (
+        "an earlier request with this Idempotency-Key may have been done, and nothing proves "
+        "whether it was; this one did not run. A new key may do it twice: find out first"
+    ),
+    Reason.NOT_KEPT.value: (
+        "the first request with this Idempotency-Key was done, and its answer was too large to be "
+        "kept; this one did not run"
+    ),
+}
+"""What a caller reads where the refusal itself names the record, for the operator."""
 
 _OF_ONE_ANSWER: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 """Headers that are not kept, for they are of one connection or one moment."""
@@ -123,9 +140,11 @@ class IdempotentApp:
         largest: int = LARGEST,
         probe: Any = None,
     ) -> None:
+        if isinstance(methods, str):
+            raise ConfigError(f"methods must be a list of names: [{methods!r}]")
         self._app = app
         self._principal = principal
-        self._required, self._methods = required, methods
+        self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
         guard = idempotent(**records, principal=None, lease=lease, probe=probe)
@@ -135,7 +154,9 @@ class IdempotentApp:
 
     def _is_guarded(self, method: str, headers: Mapping[str, str]) -> bool:
         """Return whether a request has a key, or has to have one, or asks what became of one."""
-        return SETTLE in headers or (method in self._methods and (self._required or KEY in headers))
+        if SETTLE in headers:
+            return True
+        return method.upper() in self._methods and (self._required or KEY in headers)
 
     async def _answer_to(
         self, exchange: Exchange, call: Mapping[str, str], headers: Mapping[str, str], scope: Any
@@ -164,7 +185,7 @@ class IdempotentApp:
         except (Problem, DedupUnavailable) as error:
             if exchange.error is error:
                 raise
-            return _refusal_of(error)
+            return None if exchange.is_passed_on else _refusal_of(error)
 
     def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
         """Return the context of a request, for its record: a key is of one owner.
@@ -196,11 +217,12 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    key = unquote(headers[KEY].strip())
+    text = headers[KEY].strip()
+    key = "" if _STRINGS.fullmatch(text) else unquote(text)
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(
-            f"the header Idempotency-Key has to be 1 to {LONGEST_KEY} printable characters of "
-            "ASCII; the request did not run",
+            f"the header Idempotency-Key has to be one key, of 1 to {LONGEST_KEY} printable "
+            "characters of ASCII; the request did not run",
             status=400,
             reason="key_wrong",
         )
@@ -224,13 +246,8 @@ def _kept_answer(kept: Mapping[str, Any]) -> Answer:
         Problem: it was too large to be kept.
     """
     if kept["body"] is None:
-        raise Problem(
-            "the first request with this Idempotency-Key was done, and its answer was too large to "
-            "be kept; this one did not run",
-            status=409,
-            reason="not_kept",
-            retryable=False,
-        )
+        reason = Reason.NOT_KEPT.value
+        raise Problem(_FOR_CALLERS[reason], status=409, reason=reason, retryable=False)
     headers = [(name, text) for name, text in kept["headers"]]
     return Answer(kept["status"], headers, b64decode(kept["body"]))
 
@@ -246,8 +263,11 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
             reason="keys_unavailable",
             retry_after=error.retry_after or 1,
         )
+    title = _FOR_CALLERS.get(error.reason or "", error.message)
+    if isinstance(error, RepeatRefused) and title != error.message:
+        log_event(LOGGER, "warning", "repeat_refused", why=error.reason, record=error.record)
     facts = {"status": error.status, "reason": error.reason, "ran": error.ran}
-    document = {"title": error.message} | {name: fact for name, fact in facts.items() if fact}
+    document = {"title": title} | {name: fact for name, fact in facts.items() if fact}
     headers = [("content-type", "application/problem+json")]
     if error.retry_after is not None:
         headers.append(("retry-after", str(max(1, round(error.retry_after)))))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -74,24 +74,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(LoseAnswers(config), "lose-answers")
 
 
-class Spent(NamedTuple):
-    """Time, by the clock and of the processor, in seconds."""
-
-    seconds: float
-    cpu: float
-
-    @classmethod
-    def so_far(cls) -> Spent:
-        """Return what this process has spent."""
-        return cls(time.monotonic(), time.process_time())
-
-    def __add__(self, other: Spent) -> Spent:  # type: ignore[override]
-        return Spent(self.seconds + other.seconds, self.cpu + other.cpu)
-
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.seconds - other.seconds, self.cpu - other.cpu)
-
-
 class LoseAnswers:
     """What one session does."""
 
@@ -107,9 +89,8 @@ class LoseAnswers:
         self._relays = Relays(self._wire)
         self._wire.open()
         self._summary = Summary()
-        now = Spent.so_far()
-        self._began = Spent(now.seconds - now.cpu, 0.0)  # this process is at least that old
-        self._spent = Spent(0.0, 0.0)
+        self._began = time.monotonic() - time.process_time()  # this process is at least that old
+        self._spent = 0.0
         self._loses_since = self._began
         self._current: Run | None = None
         self._limit = 0.0
@@ -128,20 +109,20 @@ class LoseAnswers:
             return None
         self._relays.open()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        plain, began = Run(), Spent.so_far()
+        plain, began = Run(), time.monotonic()
         self._begin(plain)
         *done, last = runtestprotocol(item, log=False, nextitem=_parent_of(item))
-        took = Spent.so_far() - began
+        took = time.monotonic() - began
         _log(item, done)
         if plain.sends:
             self._summary.tests += 1
             passes = all(report.passed for report in (*done, last))
             if passes and item.nodeid not in _failures_of_parts(item):
-                self._loses_since = Spent.so_far()
+                self._loses_since = time.monotonic()
                 with _apart(item):
                     self._lose(item, plain, took)
                 self._limit = 0.0
-                self._spent += Spent.so_far() - self._loses_since
+                self._spent += time.monotonic() - self._loses_since
         self._current = None
         if nextitem is None or nextitem.parent is not item.parent:
             _log(item, self._tear_down(item, nextitem, last))
@@ -181,7 +162,7 @@ class LoseAnswers:
                 return (yield)
         finally:
             self._wire.run = None
-            stacks.forget_origins()
+            stacks.forget_origins(leaves=bool(self._current and self._current.loses_answers))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Iterator[None]:
@@ -189,7 +170,7 @@ class LoseAnswers:
         with _at_most(self._limit):
             return (yield)
 
-    def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
+    def _lose(self, item: pytest.Item, plain: Run, took: float) -> None:
         """Run `item` once more for each mode, and again for answers that it did not get to."""
         targets = targets_of(plain)
         for mode in self._modes:
@@ -207,17 +188,13 @@ class LoseAnswers:
                 untried = run.untried
             self._summary.leave_out(item.nodeid, mode, untried)
 
-    def _has_time_for(self, took: Spent) -> bool:
-        left = self._time_left()
-        self._limit = took.seconds + min(max(left.seconds, 1.0), HANG)
-        return took.seconds <= left.seconds and took.cpu <= left.cpu
-
-    def _time_left(self) -> Spent:
+    def _has_time_for(self, took: float) -> bool:
         times = (float(self._config.getoption("lose_answers_times")) - 1) * SHARE
-        now = Spent.so_far()
-        spent = self._spent + (now - self._loses_since)
-        suite = now - self._began - spent
-        return Spent(times * suite.seconds, times * suite.cpu) - spent
+        now = time.monotonic()
+        spent = self._spent + now - self._loses_since
+        left = times * (now - self._began - spent) - spent
+        self._limit = took + min(max(left, 1.0), HANG)
+        return took <= left
 
     def _begin(self, run: Run) -> None:
         self._current = run

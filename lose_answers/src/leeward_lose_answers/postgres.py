@@ -285,7 +285,7 @@ class Relays:
             run = self._wire.run
             if run is not None and (port := self._port_of(connection)):
                 loop = stacks.running_loop()
-                stack = stacks.stack_here(keep=run.keeps_frames)
+                stack = stacks.stack_here(keep=run.loses_answers)
                 has_pool = getattr(connection, "_pool", None) is not None
                 is_pooled = has_pool or stacks.is_pooled(stack)
                 self._origins[port] = Origin(stack, threading.get_ident(), loop, is_pooled)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -168,13 +167,12 @@ def lines_of(summary: Summary) -> Iterator[str]:
 
 def page_of(summary: Summary) -> str:
     """Return a page that needs nothing else, with a picture of who retried what."""
-    doubles = _groups_of(summary.doubles)
     shown = [
         f"<section><h2>{number}. {escape(group.finding.effect)}{_more(group.effects)}</h2>"
         f"{_picture(group.finding, group.modes)}"
         f"<p>{escape(group.finding.test)}{_more(group.tests)}. {escape(group.finding.note)}</p>"
         "</section>"
-        for number, group in enumerate(doubles, 1)
+        for number, group in enumerate(_groups_of(summary.doubles), 1)
     ]
     harmless = [
         f"<li>{escape(group.finding.effect)}{_more(group.effects)}: {REASONS[group.finding.kind]}, "
@@ -183,7 +181,6 @@ def page_of(summary: Summary) -> str:
     ]
     return _PAGE.format(
         title="Effects that were sent twice",
-        overview=_overview(doubles),
         sections="".join(shown),
         harmless=f"<h2>Repeated without harm</h2><ul>{''.join(harmless)}</ul>" * bool(harmless),
         words="\n".join(escape(line) for line in lines_of(summary)),
@@ -221,26 +218,6 @@ def _retrier_of(line: Line | None) -> str:
     return f"the retry of {line.package}" if line.package else "the program itself"
 
 
-def _overview(groups: Sequence[Group]) -> str:
-    """Return a drawing of who retried (left) what (right)."""
-    ways = Counter(
-        (group.finding.by, f"{group.finding.effect}{_more(group.effects)}") for group in groups
-    )
-    who = list(dict.fromkeys(by for by, _ in ways))
-    what = list(dict.fromkeys(effect for _, effect in ways))
-    parts = [f'<text x="300" y="{34 * row + 27}" class="end">{_short(name, 38)}</text>'
-             for row, name in enumerate(who)]  # fmt: skip
-    parts += [f'<text x="520" y="{34 * row + 27}">{_short(name, 54)}</text>'
-              for row, name in enumerate(what)]  # fmt: skip
-    for (by, effect), count in ways.items():
-        start, end = 34 * who.index(by) + 22, 34 * what.index(effect) + 22
-        parts.append(
-            f'<path class="again" stroke-width="{1 + min(count, 8)}" '
-            f'd="M310 {start}C410 {start} 410 {end} 510 {end}"/>'
-        )
-    return _svg(34 * max(len(who), len(what)) + 10, "who retried what", parts)
-
-
 def _picture(finding: Finding, modes: Sequence[str]) -> str:
     """Return a drawing of one double: what was sent, what was lost, what was sent again."""
     arrows = (
@@ -265,14 +242,9 @@ def _picture(finding: Finding, modes: Sequence[str]) -> str:
             f'<text x="480" y="{y - 8}" class="middle">{_short(text)}</text>'
         )
     parts.append('<path class="loop" d="M190 74C150 84 150 136 188 148"/>')
-    return _svg(190, finding.effect, parts)
-
-
-def _svg(height: int, label: str, parts: Sequence[str]) -> str:
-    shown = "".join(parts)
     return (
-        f'<div><svg viewBox="0 0 960 {height}" role="img" aria-label="{escape(label)}">'
-        f"{shown}</svg></div>"
+        f'<div><svg viewBox="0 0 960 190" role="img" aria-label="{escape(finding.effect)}">'
+        f"{''.join(parts)}</svg></div>"
     )
 
 
@@ -292,7 +264,6 @@ div {{ overflow-x: auto }}
 svg {{ width: 100%; min-width: 48rem; font-size: 14px }}
 text {{ fill: CanvasText }}
 path {{ fill: none; stroke: GrayText; stroke-width: 2 }}
-.end {{ text-anchor: end }}
 .middle {{ text-anchor: middle }}
 .lost {{ stroke-dasharray: 6 4 }}
 .again, .loop {{ stroke: var(--again) }}
@@ -300,7 +271,6 @@ h2 {{ overflow-wrap: anywhere }}
 pre {{ overflow-x: auto }}
 </style>
 <h1>{title}</h1>
-<h2>Who retried what</h2>{overview}
 {sections}{harmless}
 <h2>In words</h2><pre>{words}</pre>
 </html>

@@ -104,8 +104,8 @@ class Run:
         self._lock = threading.Lock()
 
     @property
-    def keeps_frames(self) -> bool:
-        """Whether frames are compared: not in the run that shall be as if nobody watched."""
+    def loses_answers(self) -> bool:
+        """Whether it does: then frames are compared, and else it is as if nobody watched."""
         return bool(self._mode)
 
     def add(self, send: Send, *, may_lose: bool = True) -> Send:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 _HERE: Final = str(Path(__file__).parent)
 _STANDARD: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
@@ -48,6 +48,9 @@ Stack = Sequence[Line]
 
 _ORIGINS: WeakKeyDictionary[asyncio.Task[object], Stack] = WeakKeyDictionary()
 """Where a task was made: its own frames end there."""
+
+_LEFT_BEHIND: WeakSet[asyncio.Task[object]] = WeakSet()
+"""Tasks that outlived a run which lost an answer: they are of no other run."""
 
 
 def stack_from(frame: FrameType | None, *, keep: bool) -> Stack:
@@ -91,9 +94,20 @@ def note_origin(task: asyncio.Task[object], *, keep: bool) -> None:
     _ORIGINS[task] = stack_here(keep=keep)
 
 
-def forget_origins() -> None:
-    """Drop what was noted, and with it the frames."""
+def forget_origins(*, leaves: bool) -> None:
+    """Drop what was noted, and with it the frames.
+
+    Args:
+        leaves: an answer was lost, so who waited for a task may have gone without it.
+    """
+    _LEFT_BEHIND.update(task for task in _ORIGINS if leaves and not task.done())
     _ORIGINS.clear()
+
+
+def is_left_behind() -> bool:
+    """Return whether a task sends that a loss of an earlier run has left behind."""
+    loop = running_loop()
+    return loop is not None and asyncio.current_task(loop) in _LEFT_BEHIND
 
 
 def users_line(stack: Stack) -> Line | None:

@@ -67,11 +67,12 @@ class Connection:
         if data[0] == HANDSHAKE:
             run.wait_for(self)
         if self._reader.is_idle:
-            self._stack = stacks.stack_here(keep=run.keeps_frames)
+            self._stack = stacks.stack_here(keep=run.loses_answers)
         for request in self._reader.feed(data):
             self.send = None
             run.wait_for(self)
-            if effect := effect_of(request, self._wire.marks):
+            effect = effect_of(request, self._wire.marks)
+            if effect and not stacks.is_left_behind():
                 is_replaced = self._turn == self._wire.turn or stacks.is_pooled(self._stack)
                 self.send = run.add(Send(effect, self._stack), may_lose=is_replaced)
         if self._reader.is_opaque and self._peer and data[0] not in TLS_RECORDS:
@@ -368,7 +369,7 @@ class Wire:
         self, original: Callable[..., Any], loop: Any, *args: Any, **kwargs: Any
     ) -> Any:
         task = original(loop, *args, **kwargs)
-        stacks.note_origin(task, keep=self.run is not None and self.run.keeps_frames)
+        stacks.note_origin(task, keep=self.run is not None and self.run.loses_answers)
         return task
 
     def _sleep(self, original: Callable[[float], None], seconds: float) -> None:

@@ -53,10 +53,16 @@ class RepeatRefused(Problem):
         retry_after: seconds after which another call may help; None if it does not help.
         ran: whether the earlier call had its effect: ``no``, ``maybe`` or ``yes``.
         voids: how often the key was settled as not run; a call that knows that may run.
+        record: table and record, for ``leeward keys show``.
     """
 
     def __init__(
-        self, message: str, reason: Reason, retry_after: float | None = None, voids: int = 0
+        self,
+        message: str,
+        reason: Reason,
+        retry_after: float | None = None,
+        voids: int = 0,
+        record: str = "",
     ) -> None:
         super().__init__(
             message,
@@ -67,6 +73,7 @@ class RepeatRefused(Problem):
         )
         self.ran = _RAN.get(reason, "maybe")
         self.voids = voids
+        self.record = record
 
 
 _RAN: Final[Mapping[Reason, Ran]] = {Reason.NOT_KEPT: "yes", Reason.VOIDED: "no"}
@@ -177,6 +184,7 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         reason,
         retry_after,
         voids,
+        f"{table} {ref}",
     )
 
 
