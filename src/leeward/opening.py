@@ -244,7 +244,7 @@ def open_order(
 
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
-    """Put the configured names before drivers that are open already."""
+    """Wrap drivers that are open already, so that calls go under the configured names."""
     for driver in drivers:
         remedy = "name an order such as 'local:a,local:b', or pass drivers"
         check_driver(driver, "an element of targets", remedy)

@@ -378,7 +378,7 @@ class Presence(Protocol):
         """Show from now on that this process works for an app."""
 
     def release(self) -> None:
-        """Show it no longer."""
+        """End what `hold` began."""
 
     def is_held(self, app: str) -> bool:
         """Return whether another process works for an app."""

@@ -368,7 +368,7 @@ def _commit(run: Run, manifest: Manifest) -> Manifest:
 
 
 def _keep(run: Run, manifest: Manifest) -> int:
-    """See to it that every segment is there, whatever a prune at the same time has deleted.
+    """Write every segment again that a prune at the same time has deleted.
 
     A prune that has not seen this manifest has said before which segments it deletes. Return how
     many segments were there with another size, and are written anew.

@@ -101,7 +101,7 @@ class LoopConnection(Connection):
         return False
 
     def _on_ready(self) -> None:
-        """Go on, because the connection can be read or written."""
+        """Continue: the connection can be read or written."""
         exchange = self._exchange
         if exchange is None:
             if self.handle is not None and not self.is_quiet():

@@ -126,7 +126,7 @@ class Connector:
             done.set_result(end)
 
     def _start_over(self) -> None:
-        """Go on with another multi handle, after this one has failed.
+        """Continue with a new multi handle, after this one has failed.
 
         What is connected stays with the old one, which is freed with the last of it.
         """

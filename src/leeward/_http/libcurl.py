@@ -150,7 +150,7 @@ def milliseconds(seconds: float) -> int:
 
 
 def leak(handle: object) -> None:
-    """See to it that `handle` is never freed in this process, a child of a fork.
+    """Keep `handle` from ever being freed in this process, a child of a fork.
 
     Freeing it, at exit at the latest, would say goodbye to the server over the parent's TLS
     connection.

@@ -292,7 +292,7 @@ class UnknownKeeper(Forkable):
         return None if self._is_closed else self._open
 
     def close(self) -> None:
-        """Wait for what is to be written, two seconds at most; take nothing more."""
+        """Wait two seconds at most until what waits is written; accept nothing more."""
         thread = self._thread
         if thread is not None:
             thread.join(CLOSE_SECONDS)

@@ -190,7 +190,7 @@ _LOST: Final = {True: "unsettled", False: "another_write"}
 def _follow_question(
     state: CallState, answer: ReadBackDone, now: float, random: Random
 ) -> Decision:
-    """Go on after a function was asked what became of the call."""
+    """Continue after a function was asked what became of the call."""
     if answer.verdict is ReadBackVerdict.NOT_RUN:
         state = state._replace(unknown=False, proved=True)
         if answer.after is Outcome.APP_ERROR:  # the function has failed, and will again
@@ -335,7 +335,7 @@ def move(
     *,
     or_stay: bool = False,
 ) -> Decision:
-    """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
+    """Try another target; without a budget for that, end, or ask `source` again.
 
     That was given up early then, and may well answer yet.
     """

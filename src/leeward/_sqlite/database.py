@@ -137,7 +137,7 @@ class Database(Forkable):
     def __init__(
         self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
     ) -> None:
-        """Take `path`, or None for a database in memory; nothing is opened yet.
+        """Check `path`; nothing is opened yet. None is a database in memory.
 
         Args:
             path: of the file.
@@ -377,7 +377,7 @@ class FilePresence:
             fcntl.lockf(descriptor, fcntl.LOCK_SH)
 
     def release(self) -> None:
-        """Show it no longer."""
+        """End what `hold` began."""
         while self._held:
             os.close(self._held.popitem()[1])
 

@@ -203,7 +203,7 @@ class PlanRun(View):
         return None
 
     def _proceed(self, answer: Any) -> Send | Need | Drop | Result[Any]:
-        """Hand the plan its answer, and return the next step that is not for this file."""
+        """Send the plan its answer; return the next step that the runner has to take."""
         try:
             while True:
                 step = self._plan.send(answer)

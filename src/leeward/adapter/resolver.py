@@ -45,7 +45,7 @@ class Flight:
         return self._process == os.getpid() and monotonic() - self._began < FLIGHT_SECONDS
 
     def land(self, answer: Any) -> None:
-        """Hand `answer` to all who wait: first to threads, then to the event loops' tasks."""
+        """Wake all who wait with `answer`: first threads, then the event loops' tasks."""
         self._answer = answer
         self._landed.set()
         for wake in self._wakers:
@@ -324,7 +324,7 @@ class Resolver:
         self._land(slot, flight, outcome)
 
     def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
-        """Keep what a flight has brought, and hand it to all who wait.
+        """Keep the answer of a flight, and wake all who wait for it.
 
         A flight that was given up may land after a later one. What it brings is kept all the same:
         it is as new as anything that another flight could have brought before it.

@@ -472,7 +472,7 @@ class Machine:
         self._advance(self._tasks.pop(place), answer)
 
     def _advance(self, task: _Task, answer: Any) -> None:
-        """Go on with a task, and with those that wait for its end."""
+        """Advance a task, and the tasks that wait for its end."""
         ready = deque([(task, answer)])
         while ready:
             task, answer = ready.popleft()

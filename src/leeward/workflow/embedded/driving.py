@@ -222,7 +222,7 @@ class Drive:
         self._begin_all(first.commands, first.at)
 
     def run(self) -> None:
-        """Go on until the run has ended, waits for long, or belongs to somebody else.
+        """Drive the run until it has ended, waits for long, or belongs to another process.
 
         Raises:
             DatabaseFault: the journal cannot be used; what was not noted will be done again.
@@ -312,7 +312,7 @@ class Drive:
         return True
 
     def _begin_all(self, commands: list[Command], now: float) -> None:
-        """Take commands for begun, which were noted at this time of the journal's clock."""
+        """Begin commands, which were noted at this time of the journal's clock."""
         for command in commands:
             self._began[_path_and_attempt(command)] = now
             if isinstance(command, StepCall) and command.path not in self._sent:
@@ -337,7 +337,7 @@ class Drive:
         return bool(self._under_way) or any(calls)
 
     def _proceed(self) -> bool:
-        """Carry out what has begun, until something ends; return False if the lease went back."""
+        """Run what has begun, until something ends; return False if the lease was returned."""
         new = [] if self._is_closing() else self._new()
         has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
         if self._machine.end is not None or has_turn:

@@ -204,7 +204,7 @@ class Engine(Forkable):
         return self._run(row)
 
     def wake(self) -> None:
-        """Go on with the runs that other processes have left or started, from now on.
+        """Drive the runs that other processes have left or started, from now on.
 
         Only with those of workflows that are known here: who knows of none has no functions for
         them either.
@@ -226,11 +226,11 @@ class Engine(Forkable):
             self.journal.close()
 
     def end(self) -> None:
-        """End with a subinterpreter."""
+        """End the threads: a subinterpreter ends."""
         self.close()
 
     def renew(self, *, held: bool) -> None:
-        """Be closed in the child of a fork: its runs are the parent's."""
+        """Close in the child of a fork: the runs are the parent's."""
         del held
         self._workers.renew()
 

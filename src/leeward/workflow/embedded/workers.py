@@ -125,7 +125,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def resume(
         self, rows: Sequence[RunRow], since: float = 0.0, first: FirstSteps | None = None
     ) -> None:
-        """Hand runs that this process has leased to its workers; without any, look for others.
+        """Give the leased runs to the workers; without any, look for runs.
 
         Args:
             rows: of the runs.
@@ -186,12 +186,12 @@ class RunWorkers(WorkPool[DrivenRun]):
         return True
 
     def renew(self) -> None:
-        """Be closed in the child of a fork: the threads and the leases are the parent's."""
+        """Close in the child of a fork: the threads and the leases are the parent's."""
         self.is_closed = True
         self._begin(self._places)
 
     def work(self, held: DrivenRun) -> None:
-        """Go on with a run, whatever comes."""
+        """Drive a run; it never raises."""
         facts: dict[str, Fact] = {"workflow": held.row.key.workflow, "run": held.row.key.id}
         try:
             self._drive(held)

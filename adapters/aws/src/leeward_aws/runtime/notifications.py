@@ -31,7 +31,7 @@ from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payl
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
-    """Hand every event to who takes it; return what to raise."""
+    """Run the handlers of every event; return what to raise."""
     found: list[Answer] = []
     for record in event["Records"] if not is_bus_event(event) else [event]:
         try:
@@ -44,7 +44,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
 
 
 def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
-    """Hand what a rule has made of an event, whatever it is, to the one who takes it."""
+    """Run the one handler of what a rule has made of an event."""
     try:
         document = decode(payload_of(event))
         plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
@@ -79,7 +79,7 @@ def event_in(document: Any) -> Event | None:
 def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
-    """Hand an event to who takes it; return the first failure."""
+    """Run the handlers of an event; return the first failure."""
     trace = event.extensions.get("traceparent")
     trace = (trace if isinstance(trace, str) else None) or run.trace()
     delivery = Delivery(event, run.id, event_key(event), run.seconds(), attempt, trace)
@@ -153,7 +153,7 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
 
 
 def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
-    """Hand a notification on: the event in it, or the message to the topic's handler."""
+    """Run the subscribers of the event in a notification, or the handler of its topic."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
     is_bus = run.host.has_bus(topic)

@@ -100,7 +100,7 @@ def hand_over(
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
-    """Hand over what Lambda was called with; return what to raise."""
+    """Run the handlers of what Lambda was called with; return what to raise."""
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
@@ -111,7 +111,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
 def handle_message(
     run: Run, own: Handler, body: bytes, attempt: int | None, trace: str | None
 ) -> Answer:
-    """Hand over what a message of a queue tells."""
+    """Run the handlers of the objects in a message."""
     try:
         bad = hand_over(run, own, created_by(body), attempt, trace)
     except InvalidInput as error:

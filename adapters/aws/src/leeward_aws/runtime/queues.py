@@ -72,7 +72,7 @@ class Source(NamedTuple):
 
 
 def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, Any]:
-    """Hand every message to its handler; return those that are to be delivered again.
+    """Run the handler of each message; return those that must be delivered again.
 
     Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
     too: it is fair to its senders then.
@@ -174,7 +174,7 @@ def _recall(
 def _as_told(
     run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
 ) -> MessageResult:
-    """Hand what a message tells to those who take it: of objects, or the events in it."""
+    """Run the handlers of the objects or the events in a message."""
     attempt = _attempt(record)
     if own is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
@@ -186,7 +186,7 @@ def _as_told(
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
-    """Hand the events in a message to their subscribers: a bus may lead into a queue."""
+    """Run the subscribers of the events in a message: a bus may send into a queue."""
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:

@@ -111,7 +111,7 @@ class _Overheard:
         self._told = told
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
-        """Ask the member."""
+        """Return the token of the wrapped credential; keep what it raises."""
         try:
             return self._credential.get_token(*scopes, **options)
         except Exception as error:

@@ -75,7 +75,7 @@ class DurableHost:
 
 
 def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generator[Any, Any, Json]:
-    """Be the orchestrator. Its input is ``{"digest", "input"}``.
+    """Run a workflow, as an orchestrator. Its input is ``{"digest", "input"}``.
 
     Raises:
         WorkflowFailed: the run has failed, which is so the state of the instance.
@@ -92,7 +92,7 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
 
 
 def activity(client: StepClient, request: Json) -> Json:
-    """Be the activity: call a function, an unsafe one at most once for each attempt.
+    """Call a function, as an activity: an unsafe one at most once for each attempt.
 
     Or ask it what became of a step, as often as the engine likes.
     """
