@@ -284,9 +284,6 @@ class SubscriptionStore(Protocol):
     def subscribe(self, recipient: Recipient, type: str | None) -> None:
         """Keep a row for `recipient` of each event of this type from now on; None is every type."""
 
-    def unsubscribe(self, recipient: Recipient) -> bool:
-        """End a subscription, and keep its rows; return whether it was there."""
-
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
 

@@ -108,11 +108,6 @@ def activity(client: StepClient, request: Json) -> Json:
     return perform_step(functions_called_by(client), request)
 
 
-def instance_of(workflow: str, run: str) -> str:
-    """Return the id of the instance that a run is: runs of two workflows may have one id."""
-    return f"{workflow}:{run}"
-
-
 def definitions_in(folder: Path) -> dict[str, Definition]:
     """Return the definitions of a folder by their digests: of runs under way, the earlier ones too.
 
