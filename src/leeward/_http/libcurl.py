@@ -75,12 +75,12 @@ def require() -> Any:
     try:
         module = load()
     except ImportError as error:
-        raise ConfigError(_missing(error)) from error
+        raise ConfigError(_missing_message(error)) from error
     check_version(module)
     return module
 
 
-def _missing(error: ImportError) -> str:
+def _missing_message(error: ImportError) -> str:
     if getattr(error, "name", None) == PACKAGE:
         what = 'pycurl is not installed: pip install "leeward[wire]"'
     else:

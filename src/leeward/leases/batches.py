@@ -111,7 +111,7 @@ class Batches(Forkable, ABC, Generic[C]):
                 self._give_turn()
 
     def _give_turn(self) -> None:
-        """Give the turn to the next thread, if there is one; the lock is held."""
+        """Pass the turn to the next thread, if there is one; the lock is held."""
         if self._waiting:
             self._waiting[0].turn.set()
         else:

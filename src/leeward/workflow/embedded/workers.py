@@ -125,7 +125,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def resume(
         self, rows: Sequence[RunRow], since: float = 0.0, first: FirstSteps | None = None
     ) -> None:
-        """Give the leased runs to the workers; without any, look for runs.
+        """Pass the leased runs to the workers; without any, look for runs.
 
         Args:
             rows: of the runs.

@@ -35,7 +35,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     found: list[Answer] = []
     for record in event["Records"] if not is_bus_event(event) else [event]:
         try:
-            answer = _one(run, own, record)
+            answer = _handle_one(run, own, record)
         except InvalidInput as error:
             answer = refusal_answer(error)
         if answer is not None:
@@ -139,7 +139,7 @@ def is_test_of_s3(body: bytes) -> bool:
         return False
 
 
-def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
+def _handle_one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
     if is_bus_event(record):
         event = event_in(record)
         assert event is not None
@@ -214,7 +214,7 @@ def _object_event(record: dict[str, Any]) -> Event:
     """
     from urllib.parse import unquote_plus
 
-    about = _about(record)
+    about = _object_fields(record)
     item = about.get("object") or {}
     key = unquote_plus(str(item.get("key", "")))
     return Event(
@@ -245,13 +245,13 @@ def _mark(document: Any) -> str:
 
 
 def _bucket(record: dict[str, Any]) -> str:
-    name = _text((_about(record).get("bucket") or {}).get("name"))
+    name = _text((_object_fields(record).get("bucket") or {}).get("name"))
     if name is None:
         raise InvalidInput("$.Records[0].s3.bucket.name", "the name of a bucket")
     return name
 
 
-def _about(record: dict[str, Any]) -> dict[str, Any]:
+def _object_fields(record: dict[str, Any]) -> dict[str, Any]:
     """Return what a record of S3 has of its object and bucket.
 
     Raises:
