@@ -517,7 +517,9 @@ class Worker:
             "version": __version__,
             "handlers": " ".join(self.app.handlers),
             "workflows": " ".join(
-                f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()
+                f"{each.name}@{each.digest[:12]}"
+                for each in self._definitions.values()
+                if self._engine is not None
             ),
             "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
             "queues": queues or None,
@@ -526,10 +528,6 @@ class Worker:
             "health": self.health_address,
             "http": self.http_address,
         }
-
-    def _own_definitions(self) -> Sequence[Definition]:
-        """Return the definitions whose runs go on here."""
-        return [*self._definitions.values()] if self._engine is not None else []
 
     @contextmanager
     def _count_signals(self) -> Iterator[None]:

@@ -192,10 +192,13 @@ class DeployedRuns:
             Conflict: the record is that of another input.
             OutcomeUnknown: the other start does not end.
         """
+        from hashlib import sha256
+
+        digest = sha256(call.input).hexdigest()
         deadline = self._clock.monotonic() + SECONDS
         while True:
             try:
-                return once(call.run, _digest_of(call.input))
+                return once(call.run, digest)
             except KeyReused:
                 # The record has a digest of the text, and the same JSON may be written otherwise.
                 found = self._perform(GetRun(call.workflow, call.run))
@@ -267,9 +270,3 @@ class DeployedRuns:
             found.error,
             found.unreversed,
         )
-
-
-def _digest_of(text: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(text).hexdigest()
