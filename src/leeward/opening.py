@@ -50,10 +50,10 @@ class NameMappingDriver(WrappingDriver):
     Args:
         driver: knows only its own names.
         functions: logical name to the target's own; a name that is not in it stays as it is.
-        buses: likewise.
-        tables: likewise.
-        buckets: likewise.
-        workflows: likewise.
+        buses: the same, of buses.
+        tables: the same, of tables.
+        buckets: the same, of buckets.
+        workflows: the same, of workflows.
     """
 
     def __init__(

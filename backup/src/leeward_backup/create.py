@@ -124,14 +124,14 @@ class Run(NamedTuple):
 
 
 def create(run: Run, id: str | None) -> Backup:
-    """Create a backup, or go on with one that was killed.
+    """Create a backup, or continue one that was killed.
 
     Args:
         run: what to work with.
         id: of the backup; if it is there already, it is returned. None to mint one.
 
     Raises:
-        LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
+        LeewardError: it went wrong. There is no backup then, and the next run continues from there.
         OutOfTime: the same, in good order.
     """
     with run.work.hold():

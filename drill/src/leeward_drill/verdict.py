@@ -29,7 +29,7 @@ class Impact(NamedTuple):
         returned: seconds from its end until the last of them had closed; None if that was not seen.
         first_second: share of the calls begun in its first second that were answered.
         settled: the same, from the third second on; None if it was over by then.
-        attempts: a second, on the target, from the third second on; likewise.
+        attempts: a second, on the target, from the third second on.
     """
 
     fault: DrillFault

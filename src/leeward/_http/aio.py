@@ -1,4 +1,4 @@
-"""The transport for asyncio: the event loop says when a connection can go on."""
+"""The transport for asyncio: the event loop says when a connection is ready."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class LoopConnection(Connection):
             return
         try:
             events = self.proceed(exchange)
-        except BaseException as error:  # Ctrl-C, say: what it has broken off cannot go on
+        except BaseException as error:  # Ctrl-C, say: what it has broken off cannot continue
             exchange.fail(_INTERRUPTED, error)
             self._finish()
             raise

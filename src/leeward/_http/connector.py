@@ -23,7 +23,7 @@ up by `Connector.end` or `close`."""
 CONNECTED: Final = (0, "")
 
 _BROKEN: Final = (int(pycurl.E_ABORTED_BY_CALLBACK), "libcurl's multi handle failed")
-"""How everything ends when libcurl refuses to go on."""
+"""How everything ends when libcurl refuses to continue."""
 
 _IN, _OUT = pycurl.POLL_IN, pycurl.POLL_OUT
 

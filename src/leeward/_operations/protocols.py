@@ -131,7 +131,7 @@ class UnknownWatcher(Protocol):
     """What leaves calls in a table whose outcome is unknown: `leeward._operations.unknowns`."""
 
     def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
-        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+        """Return `conclude`, which then also leaves a call with unknown outcome in the table."""
 
     def note(self, call: Call, error: CallError) -> None:
         """Leave a call, if its outcome is unknown."""

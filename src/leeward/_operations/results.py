@@ -49,7 +49,7 @@ SPOOLED = "spooled"
 def with_hint(
     conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
-    """Return what concludes a call likewise, and says which known name an unknown one is nearest.
+    """Return `conclude`, which then also names the known name that is nearest to an unknown one.
 
     Args:
         conclude: makes a receipt of a result, or raises.

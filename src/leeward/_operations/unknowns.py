@@ -238,7 +238,7 @@ class UnknownKeeper(Forkable):
         self._is_count_due = self._has_failed = self._is_closed = False
 
     def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
-        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+        """Return `conclude`, which then also leaves a call with unknown outcome in the table."""
 
         def conclude_and_note(call: C, result: Result[Any]) -> T:
             try:

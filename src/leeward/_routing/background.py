@@ -154,7 +154,7 @@ class Shared(Forkable):
         listeners: told of events; none ever goes.
         failed: the `id` of each that has failed, and is in the log.
         threads: for attempts and probes beside others.
-        companions: what else goes on.
+        companions: what else runs beside the calls.
     """
 
     __slots__ = (
@@ -370,7 +370,7 @@ def _beat_on(loop: AbstractEventLoop, shared: Shared, number: int) -> None:
 
 
 def _beat_once(shared: Shared, number: int) -> bool:
-    """Check for silence once; return whether to go on."""
+    """Check for silence once; return whether to continue."""
     with shared.lock:
         health = shared.core.health
         return health.heartbeat.beat(number, time.monotonic(), health.calls)

@@ -74,7 +74,7 @@ class Latency:
         counts: answers of a healthy target, by bucket. The circuit whose baseline it is adds to
             them in place.
         middle: the median; 0 until there is a baseline.
-        usual: the 95th percentile; likewise.
+        usual: the 95th percentile, learnt the same way.
     """
 
     __slots__ = ("counts", "learnt_at", "middle", "rare", "usual", "very_rare")

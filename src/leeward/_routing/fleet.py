@@ -131,7 +131,7 @@ def write_copies(
         if Capability.TABLES in driver.capabilities:
             try:
                 _write_copy(driver, table, Key((key,), (ITEM,)), word)
-            except Exception as error:  # noqa: BLE001 - the other copies are written all the same
+            except Exception as error:  # noqa: BLE001 - the other copies are still written
                 flaws[target] = error
             else:
                 flaws[target] = None

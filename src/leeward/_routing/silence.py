@@ -74,7 +74,7 @@ class Heartbeat:
         self._last = -inf
 
     def beat(self, number: int, now: float, calls: int) -> bool:
-        """Note a beat, where so many calls have begun by now; return whether to go on."""
+        """Note a beat, where so many calls have begun by now; return whether to continue."""
         if number != self._number:
             return False
         late = self._late_by(now)

@@ -61,7 +61,7 @@ class Targets(NamedTuple):
         groups: verb and name of a function or bus to the group that serves it; a verb with an empty
             name has that of all others. Where there is none it is the whole order.
         weights: as of a `TargetGroup`, for the whole order.
-        fail_back: likewise.
+        fail_back: the same.
         bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; None for the preferred one.
     """

@@ -140,7 +140,7 @@ class Resolved(NamedTuple):
 
 
 class Unresolved(Exception):
-    """There is no answer to be had; a source raises it.
+    """No answer is available; a source raises it.
 
     Attributes:
         outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none; NOT_FOUND
@@ -326,7 +326,7 @@ class Resolver:
     def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
         """Keep the answer of a flight, and wake all who wait for it.
 
-        A flight that was given up may land after a later one. What it brings is kept all the same:
+        A flight that was given up may land after a later one. What it brings is still kept:
         it is as new as anything that another flight could have brought before it.
         """
         with self._lock:

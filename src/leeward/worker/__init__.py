@@ -444,7 +444,7 @@ class Worker:
                 known.subscribe(Recipient(handler.bus or "", handler.name), handler.type)
 
     def _open_engine(self) -> None:
-        """Open what goes on with runs, if there are workflows whose runs live at this target."""
+        """Open the engine, if there are workflows whose runs live at this target."""
         target = self._config.workflow_target or self.target
         open_journal = self._stores.open_journal
         if self._definitions and target != self.target and self._fault is None:

@@ -141,7 +141,7 @@ class DeployedRuns:
         self._refuse("cancel_run", "cancel")
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+        """End a run at once. Nothing is compensated, and a step under way continues to its end.
 
         Raises:
             NotFound: there is no such run.
@@ -153,10 +153,10 @@ class DeployedRuns:
         return run
 
     def wake(self) -> None:
-        """Do nothing: the engine goes on by itself."""
+        """Do nothing: the engine drives its runs itself."""
 
     def close(self, timeout: float | None = None) -> None:
-        """Do nothing: the driver belongs to the client, and the engine goes on by itself."""
+        """Do nothing: the driver belongs to the client, and the engine drives its runs itself."""
         del timeout
 
     def _start_once(self, call: StartRun) -> FoundRun:

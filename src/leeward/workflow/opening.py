@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import Runs
 
 WORKERS: Final = 32
-"""Runs of a shared journal that go on at one time in this process: enough that one commit serves
+"""Runs of a shared journal that this process drives at one time: enough that one commit serves
 many of them."""
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""

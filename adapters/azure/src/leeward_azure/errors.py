@@ -176,7 +176,7 @@ class Judged(NamedTuple):
 
     Attributes:
         meaning: how the attempt ended.
-        code: the service's code for it; else ``http.503`` and the like.
+        code: the service's code for it; else the status, such as ``http.503``.
     """
 
     meaning: Classification

@@ -122,14 +122,14 @@ class Turns:
 
 
 class RunServices(NamedTuple):
-    """What runs go on with.
+    """The services that runs use.
 
     Attributes:
         journal: of the runs.
         functions: of the steps.
         clock: gives the time.
         is_closing: whether nothing new is to begin.
-        turns: of the calls in this process; None for a run that goes on alone.
+        turns: of the calls in this process; None for a run that is driven alone.
     """
 
     journal: Journal
@@ -170,7 +170,7 @@ class Drive:
     """Goes on with one run for as long as it holds the lease.
 
     Args:
-        services: what it goes on with.
+        services: that it uses.
         row: of the run, as it was leased.
         definition: of the run.
         lease: that is held; None for one that was made now, and does not end.
@@ -194,7 +194,7 @@ class Drive:
         self._is_closing = services.is_closing
         self._turns = services.turns or Turns()
         self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
-        # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
+        # Who has cancelled it may have a clock that is ahead: it is still cancelled.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
         if first is None:

@@ -41,7 +41,7 @@ def open_engine_at(
         functions: of the steps.
         definitions: of the workflows that are run here.
         open_journal: opens it.
-        workers: runs that go on at one time here; none where other processes go on with them.
+        workers: runs that are driven at one time here; none where other processes drive them.
 
     Raises:
         ConfigError: two definitions have one name, or the journal cannot be opened.

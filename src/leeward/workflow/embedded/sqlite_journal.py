@@ -234,7 +234,7 @@ class SqliteJournal(Journal):
         )
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may go on with it."""
+        """Leave a run alone that this version cannot read; another version may continue it."""
         self._commits.apply(lambda connection: connection.execute(_BREAK, key))
 
     def _agree(self, boot: str, ahead: float) -> float:

@@ -402,7 +402,7 @@ class Machine:
         return f"{node.id} fits"
 
     def _catch_inside(self, id: str, state: State, then: str, around: StateScope) -> str:
-        """Write what goes on with the first error behind branches or elements."""
+        """Write the state that raises the first error of branches or elements."""
         error = around.own("e")
         errors = "$filter($states.result, function($r) { $type($r.error) = 'object' })"
         state["Assign"][error[1:]] = whole(
