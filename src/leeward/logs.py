@@ -60,7 +60,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
         if text:
             facts["text"] = text[:LONGEST_TEXT]
     causes = []
-    for cause in _causes_of(error):
+    for cause in _behind(error):
         at = ", ".join(places_of(cause.__traceback__))
         name = type.__dict__["__name__"].__get__(type(cause))  # whatever a metaclass says
         causes.append(f"{name} at {at}" if at else name)
@@ -105,7 +105,7 @@ def places_of(trace: TracebackType | None) -> list[str]:
     return (others or own)[-MOST_PLACES:]
 
 
-def _causes_of(error: BaseException) -> Iterator[BaseException]:
+def _behind(error: BaseException) -> Iterator[BaseException]:
     """Yield what an exception comes from, the nearest first: causes, and members of a group."""
     seen, todo = {id(error)}, [error]
     while todo:

@@ -138,8 +138,8 @@ class LoseAnswers:
             passes = all(report.passed for report in (*done, last))
             if passes and item.nodeid not in _failures_of_parts(item):
                 self._loses_since = Spent.so_far()
-                with _isolate(item):
-                    self._lose_answers(item, plain, took)
+                with _apart(item):
+                    self._lose(item, plain, took)
                 self._limit = 0.0
                 self._spent += Spent.so_far() - self._loses_since
         self._current = None
@@ -189,7 +189,7 @@ class LoseAnswers:
         with _at_most(self._limit):
             return (yield)
 
-    def _lose_answers(self, item: pytest.Item, plain: Run, took: Spent) -> None:
+    def _lose(self, item: pytest.Item, plain: Run, took: Spent) -> None:
         """Run `item` once more for each mode, and again for answers that it did not get to."""
         targets = targets_of(plain)
         for mode in self._modes:
@@ -301,7 +301,7 @@ def _ignore(*_: object, **_options: object) -> str:
 
 
 @contextmanager
-def _isolate(item: pytest.Item) -> Iterator[None]:
+def _apart(item: pytest.Item) -> Iterator[None]:
     """Keep warnings, reports, output and errors of threads from the suite's own results."""
     hook: Any = item.config.hook
     if hasattr(hook, "pytest_timeout_cancel_timer"):
