@@ -22,10 +22,10 @@ class Clock(Protocol):
         """Return seconds that never step back."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait so many seconds."""
 
     async def sleep_async(self, seconds: float) -> None:
-        """Wait, and let the event loop go on."""
+        """Wait so many seconds, and let the event loop continue."""
 
 
 class SystemClock:
@@ -37,7 +37,7 @@ class SystemClock:
 
     @staticmethod
     async def sleep_async(seconds: float) -> None:
-        """Wait, and let the event loop go on."""
+        """Wait so many seconds, and let the event loop continue."""
         from asyncio import sleep
 
         await sleep(seconds)

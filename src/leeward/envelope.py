@@ -230,25 +230,25 @@ def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple
 
 
 def seal(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
-    """Put a value into an envelope, with what the headers of an answer would say."""
-    return {**_outside(dedup, mark), _VALUE: value}
+    """Write a value as an envelope, with what the headers of an answer would say."""
+    return {**_outer_fields(dedup, mark), _VALUE: value}
 
 
 def seal_refusal(
     dedup: str | None, content: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
-    """Put the refusal of a repeat into an envelope, with the seconds after which to ask again."""
-    return {**_outside(dedup, mark), _REFUSAL: content, _RETRY_AFTER: retry_after}
+    """Write the refusal of a repeat as an envelope, with the seconds until the next attempt."""
+    return {**_outer_fields(dedup, mark), _REFUSAL: content, _RETRY_AFTER: retry_after}
 
 
 def seal_failure(
     dedup: str | None, content: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
-    """Put the facts of a failure into an envelope."""
-    return {**_outside(dedup, mark), _FAILURE: content, _RETRY_AFTER: retry_after}
+    """Write the facts of a failure as an envelope."""
+    return {**_outer_fields(dedup, mark), _FAILURE: content, _RETRY_AFTER: retry_after}
 
 
-def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
+def _outer_fields(dedup: str | None, mark: str) -> dict[str, Json]:
     """Return what stands beside the content of an envelope."""
     return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 

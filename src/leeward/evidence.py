@@ -72,16 +72,16 @@ def find_evidence(error: BaseException) -> Evidence:
             if (found := find(error)) is not None:
                 return found
         if isinstance(error, BaseExceptionGroup):
-            return _together([find_evidence(each) for each in error.exceptions])
+            return _evidence_of_group([find_evidence(each) for each in error.exceptions])
         if isinstance(error, LeewardError):
-            return _own(error)
+            return _evidence_of_own(error)
         seen.add(id(error))
         if isinstance(error.__cause__, Exception):
             error = error.__cause__
     return Evidence("maybe", _nothing_known(error))
 
 
-def _together(all_found: list[Evidence]) -> Evidence:
+def _evidence_of_group(all_found: list[Evidence]) -> Evidence:
     """Return what a group of exceptions proves: only what all of them do."""
     answers = {found.ran for found in all_found}
     if answers == {"no"}:
@@ -90,7 +90,7 @@ def _together(all_found: list[Evidence]) -> Evidence:
     return decisive if answers == {"yes"} else Evidence("maybe", decisive.why)
 
 
-def _own(error: LeewardError) -> Evidence:
+def _evidence_of_own(error: LeewardError) -> Evidence:
     """Return what one of leeward's exceptions proves."""
     if isinstance(error, ValidationError):
         return Evidence("yes", "an answer came, and does not fit the type to read it as")

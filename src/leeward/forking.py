@@ -24,14 +24,14 @@ class Forkable(ABC):
     __slots__ = ()
 
     def hold(self) -> bool:
-        """Come to rest before the fork; return False if that took too long, or is not needed."""
+        """Pause before the fork; return False if that took too long, or is not needed."""
         return False
 
     def release(self) -> None:  # noqa: B027 - nothing to do where `hold` did nothing
-        """Go on in the parent, if `hold` returned True."""
+        """Continue in the parent, if `hold` returned True."""
 
     def end(self) -> None:  # noqa: B027 - nothing to do where there are no threads
-        """End every thread of it: a subinterpreter ends."""
+        """End every thread: a subinterpreter ends."""
 
     @abstractmethod
     def renew(self, *, held: bool) -> None:
@@ -130,7 +130,7 @@ class ForkLock(Forkable):
         return self._whole and self._lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:
-        """Go on in the parent."""
+        """Release the lock in the parent."""
         self._lock.release()
 
     def renew(self, *, held: bool) -> None:

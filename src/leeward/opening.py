@@ -50,10 +50,10 @@ class NameMappingDriver(WrappingDriver):
     Args:
         driver: knows only its own names.
         functions: logical name to the target's own; a name that is not in it stays as it is.
-        buses: likewise.
-        tables: likewise.
-        buckets: likewise.
-        workflows: likewise.
+        buses: the same, of buses.
+        tables: the same, of tables.
+        buckets: the same, of buckets.
+        workflows: the same, of workflows.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ def open_order(
 
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
-    """Put the configured names before drivers that are open already."""
+    """Wrap drivers that are open already, so that calls go under the configured names."""
     for driver in drivers:
         remedy = "name an order such as 'local:a,local:b', or pass drivers"
         check_driver(driver, "an element of targets", remedy)

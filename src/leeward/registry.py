@@ -21,11 +21,8 @@ EMBEDDED = "local"
 BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 """Found without reading the metadata of every installed package."""
 
-ENGINE = "leeward.workflow.embedded.opening:open_engine"
-"""What opens the embedded engine of workflows."""
-
-ENGINE_AT = "leeward.workflow.embedded.opening:open_engine_at"
-"""What opens the same engine over the journal of a target."""
+ENGINE = "leeward.workflow.embedded.engine:Engine"
+"""The embedded engine of workflows."""
 
 JOURNAL = "leeward.workflow.embedded.sqlite_journal:SqliteJournal"
 """The journal of runs in a file."""

@@ -284,9 +284,6 @@ class SubscriptionStore(Protocol):
     def subscribe(self, recipient: Recipient, type: str | None) -> None:
         """Keep a row for `recipient` of each event of this type from now on; None is every type."""
 
-    def unsubscribe(self, recipient: Recipient) -> bool:
-        """End a subscription, and keep its rows; return whether it was there."""
-
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
 
@@ -378,7 +375,7 @@ class Presence(Protocol):
         """Show from now on that this process works for an app."""
 
     def release(self) -> None:
-        """Show it no longer."""
+        """End what `hold` began."""
 
     def is_held(self, app: str) -> bool:
         """Return whether another process works for an app."""

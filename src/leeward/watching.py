@@ -25,13 +25,13 @@ class Watcher(Protocol):
     """What is told of calls with an effect."""
 
     def begin(self) -> None:
-        """Hear that a call begins; raise to forbid it."""
+        """Note that a call begins; raise to forbid it."""
 
     async def begin_async(self) -> None:
         """Do the same without blocking the event loop."""
 
     def proved_not_run(self) -> None:
-        """Hear that the call which has begun did not run."""
+        """Note that the call which has begun did not run."""
 
 
 RUNNING: Final[ContextVar[tuple[Any, Watcher | None]]] = ContextVar(

@@ -10,7 +10,7 @@ import pytest
 from leeward import Client, LeewardError
 from leeward._operations.lists import MOST_EMPTY, Cursors
 from leeward.calls import Call, FoundObject, Listing, ListObjects, Page, Result, Scan, Stored
-from leeward.cli.commands.objects import _all
+from leeward.cli.commands.objects import _list_all
 from leeward.local import Local
 from leeward.testing import FaultyDriver
 from leeward_backup.folder import Folder
@@ -45,7 +45,7 @@ def test_pages_without_end_are_noticed(around: int) -> None:
         for pages in (
             lambda: list(Table(cloud, "orders").pages()),
             lambda: Folder(cloud, "backups", "orders").sizes("segments/"),
-            lambda: list(_all(cloud, "backups", "", None)),
+            lambda: list(_list_all(cloud, "backups", "", None)),
         ):
             with pytest.raises(LeewardError, match="pages without end"):
                 pages()

@@ -14,7 +14,6 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "misspelt key": ("sorce = 'shop'", "sorce", "did you mean 'source'"),
     "dead letters of nowhere": ("[dead_letters]\nd = []", "dead_letters.d", "at least one"),
     "misspelt section": ("[function.f]", "function", "did you mean 'functions'"),
-    "a key of a later version": ("[tables.t]\nhandoff = 'x'", "tables.t.handoff", "remove the key"),
     "unknown way back": ("fail_back = 'never'", "fail_back", "prefer_primary, sticky, manual"),
     "hedge that is a number": ("hedge = 1", "hedge", "must be true or false"),
     "weights of everything": ("weights = { local = 100 }", "weights.local", "less than 100"),

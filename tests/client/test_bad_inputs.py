@@ -739,7 +739,6 @@ FILES: dict[str, tuple[str, str]] = {
         "[export.'aws:us-east-1']",
         "is for a provider, and not for one of its targets",
     ),
-    "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
     "a spool that is no bus's": ("on_all_down = 'spool'", "unknown key on_all_down"),
     "another word for all down": ("[buses.b]\non_all_down = 'drop'", "one of spool, raise"),
     "two places of a spool": ("[spool]\npath = 'x'\ntarget = 'postgres'", "remove one of them"),

@@ -15,13 +15,8 @@ from leeward.calls import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.values import Event
 from leeward_contract_tests.rows import each_row
-from leeward_google.events.plans import (
-    MOST_EVENT_BYTES,
-    MOST_EVENTS,
-    PubSubEndpoint,
-    events,
-    message_of,
-)
+from leeward_google.driver import LIMITS
+from leeward_google.events.plans import PubSubEndpoint, events, message_of
 from leeward_google.identity.credentials import ACCESS_TOKEN
 from tests.google import oracle
 from tests.google.playing import answer, document, headers_of, play, refusal
@@ -223,8 +218,9 @@ def test_as_much_as_is_declared_is_one_request(key: str | None, retries: Any) ->
     """The most and the largest events that a request may hold stay below 10 MB."""
     event = EVENT._replace(ordering_key=key, extensions={"retries": retries}, data="")
     empty = len(json_text.encode(cloudevents.to_json(event)))
-    full = event._replace(data="x" * (MOST_EVENT_BYTES // MOST_EVENTS - empty))
-    body = run(Publish("orders", (full,) * MOST_EVENTS), ids(MOST_EVENTS)).sent[0].body
+    most = LIMITS.batch_events
+    full = event._replace(data="x" * (LIMITS.batch_bytes // most - empty))
+    body = run(Publish("orders", (full,) * most), ids(most)).sent[0].body
     assert len(body) < 10_000_000
 
 

@@ -258,8 +258,6 @@ def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
     for each in (LIMITS, limits):
         smaller = {name for name in Limits._fields if getattr(each, name) < getattr(Limits(), name)}
         assert smaller == set()
-    assert LIMITS.batch_events == events.MOST_EVENTS
-    assert LIMITS.event_bytes == LIMITS.batch_bytes == events.MOST_EVENT_BYTES
     assert LIMITS.attribute_bytes == events.LONGEST_ATTRIBUTE
 
 

@@ -316,7 +316,7 @@ def test_an_app_that_cannot_be_indexed_here_is_packaged_and_says_so(tmp_path: Pa
     """In one line: for an older Python, on another machine, or where the worker cannot be had."""
     shop = PackageSpec(App("shop"), Entry("shop", "app"), "3.12", "x86_64")
     for asked, why in (
-        (shop, r"it is to be had for Python 3\.13 and later\.$"),
+        (shop, r"it is available for Python 3\.13 and later\.$"),
         (shop._replace(python="3.14", arch="arm64"), "for another machine than this one"),
         (shop._replace(python="3.13"), "which cannot be had here: .*azure-functions-runtime"),
     ):

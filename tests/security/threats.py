@@ -62,13 +62,11 @@ THREATS: Final = {
         "forged hints",
         "what a dead letter says of itself chooses neither where it goes back to, nor that nobody "
         "is asked; of a wrong type its text counts for nothing, and stops no list",
-        "There are no other hints in this version: `handoff` is refused as a key.",
     ),
     "S11": Threat(
         "reserved names and paths",
         "keys are spelt so that no character of a path or a provider's own is left, each in one "
         "way; a target's name that cannot name a file is refused",
-        "Prefixes of the hand-off do not exist yet.",
     ),
     "S12": Threat(
         "residency",

@@ -22,10 +22,6 @@ class Subscriptions(SubscriptionStore):
         """Keep a row for `recipient` of each event of this type from now on."""
         self._known[recipient] = type
 
-    def unsubscribe(self, recipient: Recipient) -> bool:
-        """End a subscription."""
-        return self._known.pop(recipient, self) is not self
-
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions."""
         return [*self._known.items()]

@@ -2,9 +2,9 @@
 
 The work file is an SQLite file for each run: what it is about, how far it has come, and the lines
 that were read, which SQLite sorts. So memory is bounded and a crash loses little. It goes when the
-run has ended; one that was killed goes on with it.
+run has ended; one that was killed continues from it.
 
-Checkpoints are in the bucket, so that any process can go on with a backup::
+Checkpoints are in the bucket, so that any process can continue a backup::
 
     <prefix>/<table>/runs/<id>/000000.jsonl.gz    how far it had come, and what it had read by then
 
@@ -266,7 +266,7 @@ class Checkpoints:
 
 
 def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) -> Iterator[str]:
-    """Yield the checkpoints that nobody goes on with: of backups that are `done`, of old runs."""
+    """Yield the checkpoints that nobody continues from: of backups that are `done`, of old runs."""
     runs: dict[str, list[str]] = {}
     for name in sorted(folder.sizes(RUNS), reverse=True):
         runs.setdefault(name.split("/")[1], []).append(name)

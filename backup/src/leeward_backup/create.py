@@ -124,14 +124,14 @@ class Run(NamedTuple):
 
 
 def create(run: Run, id: str | None) -> Backup:
-    """Create a backup, or go on with one that was killed.
+    """Create a backup, or continue one that was killed.
 
     Args:
         run: what to work with.
         id: of the backup; if it is there already, it is returned. None to mint one.
 
     Raises:
-        LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
+        LeewardError: it went wrong. There is no backup then, and the next run continues from there.
         OutOfTime: the same, in good order.
     """
     with run.work.hold():
@@ -368,7 +368,7 @@ def _commit(run: Run, manifest: Manifest) -> Manifest:
 
 
 def _keep(run: Run, manifest: Manifest) -> int:
-    """See to it that every segment is there, whatever a prune at the same time has deleted.
+    """Write every segment again that a prune at the same time has deleted.
 
     A prune that has not seen this manifest has said before which segments it deletes. Return how
     many segments were there with another size, and are written anew.

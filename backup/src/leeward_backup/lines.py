@@ -221,7 +221,7 @@ def _untag(value: Any) -> Any:
             raise Damaged("a line has a value of a provider that does not name it")
         return NativeValue(held["of"], held["raw"], _untag(held["as"]))
     if name in TAGS:
-        return _meant(name, value[name])
+        return _value_of_tag(name, value[name])
     return {_unescape(each): _untag(inner) for each, inner in value.items()}
 
 
@@ -233,7 +233,7 @@ def _unescape(name: str) -> str:
     return name[1:]
 
 
-def _meant(tag: str, held: Any) -> Any:
+def _value_of_tag(tag: str, held: Any) -> Any:
     value: Any = None
     try:
         if isinstance(held, str):

@@ -270,11 +270,11 @@ def _leave_out(restore: Restore, damage: str, missing: list[str]) -> None:
 
 
 def restore_into(restore: Restore, work: WorkFile) -> Restored:
-    """Restore a backup, or go on with a restore that was killed.
+    """Restore a backup, or continue a restore that was killed.
 
     Raises:
         BackupError: it is damaged, or does not fit; nothing was written.
-        LeewardError: it went wrong on the way; the next run goes on from there.
+        LeewardError: it went wrong on the way; the next run continues from there.
     """
     with work.hold():
         if restore.mode is Mode.EMPTY and work.state(_DONE) and _is_empty(restore.table):

@@ -67,7 +67,7 @@ class _Plan(NamedTuple):
 
     @property
     def rest(self) -> str:
-        """The name of the handler that goes on with a run."""
+        """The name of the handler that continues a run."""
         return f"{self.name}-rest"
 
 
@@ -99,7 +99,7 @@ def schedule_backup(
         name: by default ``back-up-TABLE``, with hyphens for underscores; the ids of the backups
             begin with it.
         drill: the day of the week, in UTC, on which the backup is restored and compared, too.
-        timeout: seconds that a run of a handler may take; what does not fit goes on in another one.
+        timeout: seconds that a run of a handler may take; what does not fit is done in another one.
         key_file: as of `Backups`.
         work: as of `Backups`; by default ``.leeward/backup``, and in a cloud's function a temporary
             folder.
@@ -154,7 +154,7 @@ class _Run(NamedTuple):
         plan: what is backed up.
         nominal: the time for which.
         context: of the handler.
-        since: when the first run began that this one goes on with, in Unix seconds.
+        since: when the first run began that this one continues, in Unix seconds.
     """
 
     plan: _Plan

@@ -179,4 +179,4 @@ class NoBackup(BackupError):
 
 
 class OtherRun(BackupError):
-    """Another run of the same backup is at work, and goes on with it."""
+    """Another run of the same backup is at work, and continues it."""

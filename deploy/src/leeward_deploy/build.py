@@ -169,7 +169,7 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
             f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
             f"app; rename it, or leave it out with --exclude {recipe.entry}"
         )
-    with _beside(out) as place:
+    with _folder_beside(out) as place:
         work = Path(place).resolve()
         made = work / name
         text, inventory = _assemble(spec, recipe, origin, made, work)
@@ -372,7 +372,7 @@ _EMBEDDED_NAMES: Final = re.compile(rb"leeward\.(?:local|leases|stores|workflow\
 that keeps its rows by leases."""
 
 
-def _beside(out: Path) -> TemporaryDirectory[str]:
+def _folder_beside(out: Path) -> TemporaryDirectory[str]:
     """Make a folder on the same disk as `out`, so that what is in it can be moved there.
 
     Raises:

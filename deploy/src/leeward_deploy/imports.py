@@ -316,7 +316,7 @@ def _by_name(call: ast.Call, package: str) -> Iterator[Import]:
 
 
 def _suppresses(item: ast.withitem) -> bool:
-    """Return whether a block goes on where a module is missing."""
+    """Return whether a block continues where a module is missing."""
     call = item.context_expr
     return (
         isinstance(call, ast.Call)
@@ -338,7 +338,7 @@ def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
 
 
 def _is_without(handler: ast.ExceptHandler) -> bool:
-    """Return whether a handler catches that a module is missing, and goes on."""
+    """Return whether a handler catches that a module is missing, and continues."""
     caught = handler.type
     if isinstance(handler.body[-1], ast.Raise):
         return False

@@ -97,7 +97,7 @@ def parts_in(
     told: dict[str, Distribution] = {
         canonicalize_name(each.name): each for each in distributions(path=[str(place)])
     }
-    ways = _ways(told, roots)
+    ways = _shortest_ways(told, roots)
     parts = [
         Part(
             found.name,
@@ -152,7 +152,7 @@ def _name_of(line: str) -> list[str]:
     return [found.name + (f"[{','.join(sorted(found.extras))}]" if found.extras else "")]
 
 
-def _ways(
+def _shortest_ways(
     told: Mapping[str, Distribution], roots: Mapping[str, Iterable[str]]
 ) -> dict[str, tuple[str, ...]]:
     """Return the shortest way to each distribution, breadth first."""

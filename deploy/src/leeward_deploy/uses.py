@@ -381,7 +381,7 @@ def _root(node: ast.expr) -> str:
 
 
 def _name_in_text(node: ast.AST) -> str:
-    """Return the name that a call of `getattr` and the like has as a text; empty if none shows."""
+    """Return the name that a call of `_BY_TEXT` has as a text; empty if none shows."""
     if not isinstance(node, ast.Call) or (name := _name_of(node.func)) not in _BY_TEXT:
         return ""
     given = node.args[_BY_TEXT[name] :]

@@ -160,7 +160,7 @@ class Feed:
             return self._last > number
 
     def listen(self, listener: Callable[[Entry], object]) -> Callable[[], None]:
-        """Have `listener` called with each entry, on the thread that adds it; it must not raise.
+        """Call `listener` with each entry, on the thread that adds it; it must not raise.
 
         Returns:
             What ends that.

@@ -30,7 +30,7 @@ RUNS: Final = frozenset({"handler_failed", "worker_started", "worker_drained"})
 
 
 def observe_runs(app: App, feed: Feed) -> None:
-    """Have the runs of all handlers of an app in the feed, from now on."""
+    """Add an entry to the feed for each run of a handler of `app`, from now on."""
     for handler in app.handlers.values():
         handler.telemetry = RunObserver(feed, handler.telemetry)
 
@@ -141,7 +141,7 @@ class FeedHandler(logging.Handler):
         self._feed = feed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put a record into the feed."""
+        """Add a record of the log to the feed."""
         if record.name.startswith("leeward") and str(record.msg).partition(" ")[0] in RUNS:
             return
         try:

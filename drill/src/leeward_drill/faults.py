@@ -34,7 +34,7 @@ class DrillFault(NamedTuple):
         target: a target's name, or a provider for all of its targets.
         kind: what it does.
         begin: seconds from the start of the drill.
-        end: likewise.
+        end: in the same seconds.
         factor: times that an answer takes longer, of ``slow``.
         share: of the attempts that it concerns, in (0, 1].
     """

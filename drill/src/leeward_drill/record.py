@@ -16,7 +16,7 @@ class Attempted(NamedTuple):
         target: where.
         key: the idempotency key of its call.
         began: seconds from the start of the drill.
-        ended: likewise.
+        ended: in the same seconds.
         outcome: None if it was cancelled, as the slower one of two.
         ran: whether the target has run it; None if that is not known.
         fault: what the drill did to it, if anything.
@@ -37,7 +37,7 @@ class Called(NamedTuple):
     Attributes:
         key: its idempotency key.
         began: seconds from the start of the drill.
-        ended: likewise.
+        ended: in the same seconds.
         target: which has answered; None if the call has failed.
         error: the class of the exception; empty if there was an answer.
         told: its message, which holds no payload.
@@ -90,7 +90,7 @@ class DrillRecord:
 
     Attributes:
         attempts: in the order in which they ended.
-        calls: likewise.
+        calls: the same, of calls.
         decisions: in the order in which they were told.
         begun: calls that were begun.
     """

@@ -335,13 +335,13 @@ class SimulatedTarget(Driver):
         self._random = random
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
-        """Answer."""
+        """Return the answer, after the time that it takes."""
         del call, timeout
         await asyncio.sleep(self._median * self._random.lognormvariate(0, SPREAD))
         return Result.ok(None)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Answer at once: time passes only for who awaits."""
+        """Return the answer at once: time passes only in coroutines."""
         del call, timeout
         return Result.ok(None)
 

@@ -29,7 +29,7 @@ class Impact(NamedTuple):
         returned: seconds from its end until the last of them had closed; None if that was not seen.
         first_second: share of the calls begun in its first second that were answered.
         settled: the same, from the third second on; None if it was over by then.
-        attempts: a second, on the target, from the third second on; likewise.
+        attempts: a second, on the target, from the third second on.
     """
 
     fault: DrillFault
@@ -91,7 +91,10 @@ def judge(plan: Plan, record: DrillRecord) -> DrillVerdict:
         (len(lost), "lost: they failed although a target was well"),
         (doubled, "doubled: they ran twice, which may do harm"),
         (unfinished, "never ended"),
-        (_strays(plan, calls), "left unknown although they may be repeated anywhere"),
+        (
+            _count_needless_unknowns(plan, calls),
+            "left unknown although they may be repeated anywhere",
+        ),
     ]
     return DrillVerdict(
         calls=record.begun,
@@ -124,7 +127,7 @@ def _had_a_refuge(plan: Plan, call: Called) -> bool:
     )
 
 
-def _strays(plan: Plan, calls: Iterable[Called]) -> int:
+def _count_needless_unknowns(plan: Plan, calls: Iterable[Called]) -> int:
     """Return how many calls were left unknown that could have been repeated where all was well."""
     if plan.effect not in (Effect.READ_ONLY, Effect.IDEMPOTENT):
         return 0

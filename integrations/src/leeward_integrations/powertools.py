@@ -124,5 +124,5 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
 
 
 def _run(payload: str) -> str:
-    """Stand for the function of the user: a record is of its key and its payload."""
+    """Return the payload, in place of the user's function: a record is of key and payload."""
     return payload

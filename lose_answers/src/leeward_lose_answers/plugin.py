@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the taps on, if they are asked for."""
+    """Open the taps, if the options ask for them."""
     config.addinivalue_line("markers", "keep_answers: --lose-answers does not run this test again")
     if config.getoption("lose_answers"):
         config.pluginmanager.register(LoseAnswers(config), "lose-answers")
@@ -166,7 +166,7 @@ class LoseAnswers:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Iterator[None]:
-        """End what hangs."""
+        """Tear a test down, for a limited time."""
         with _at_most(self._limit):
             return (yield)
 
@@ -226,7 +226,7 @@ class LoseAnswers:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over what a worker saw; or write it, and fail for doubles."""
+        """Send what a worker saw to the controller; or write the report, and fail for doubles."""
         self._summary.unread |= self._wire.unread
         output = getattr(self._config, "workeroutput", None)
         if output is not None:

@@ -247,7 +247,7 @@ class Relays:
         self._undo: list[tuple[Any, str, Any]] = []
 
     def open(self) -> None:
-        """Lead psycopg's connections here, once it is imported."""
+        """Watch psycopg's connections, once it is imported."""
         psycopg: Any = sys.modules.get("psycopg")
         if self._undo or not hasattr(psycopg, "AsyncConnection"):
             return

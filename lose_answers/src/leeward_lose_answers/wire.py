@@ -119,7 +119,7 @@ class Wire:
         self._undo: list[tuple[Any, str, Any]] = []
 
     def open(self) -> None:
-        """Put the taps on."""
+        """Open the taps."""
         taps: Sequence[tuple[Any, str, Callable[..., Any]]] = (
             (socket.socket, "accept", self._accept),
             (socket.socket, "send", self._send),

@@ -56,7 +56,7 @@ class Bus:
     """Every bus of one target. A bus is there as soon as someone speaks of it."""
 
     def __init__(self, accept: Accept) -> None:
-        """Take what keeps a row and has it delivered."""
+        """Begin without subscribers; `accept` keeps the rows of events."""
         self._accept = accept
         self._handlers: dict[Recipient, Handler] = {}
 

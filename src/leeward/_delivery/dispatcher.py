@@ -290,7 +290,7 @@ class Dispatcher(Forkable):
         patient: bool = False,
         carriers: Carriers | None = None,
     ) -> None:
-        """Take the rows and what handles them.
+        """Keep what the dispatcher works with; its thread starts later.
 
         Args:
             store: of the rows.
@@ -413,15 +413,15 @@ class Dispatcher(Forkable):
             )
 
     def hold(self) -> bool:
-        """Stand still; for a fork."""
+        """Pause, for a fork."""
         return self._loop.lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:
-        """Go on; for the parent of a fork."""
+        """Continue in the parent of a fork."""
         self._loop.lock.release()
 
     def end(self) -> None:
-        """End with a subinterpreter."""
+        """End the threads: a subinterpreter ends."""
         self.close()
 
     def renew(self, *, held: bool) -> None:

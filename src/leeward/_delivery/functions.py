@@ -67,7 +67,7 @@ class Functions:
     """The functions of one target. `registry` may be changed at any time."""
 
     def __init__(self, platform: Platform, accept: Accept) -> None:
-        """Take what functions run on, and what keeps a row."""
+        """Begin without functions; `accept` keeps the rows of queued calls."""
         self.registry: dict[str, Function | Handler] = {}
         self._platform = platform
         self._accept = accept

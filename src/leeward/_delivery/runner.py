@@ -128,7 +128,7 @@ class AppRunner:
         return any(each.started for each in self._dispatchers.values())
 
     def share_out(self, shares: Shares) -> None:
-        """Take so many rows at one time, and none before `resume`; call it before `mount`.
+        """Limit how many rows are leased at a time, and lease none before `resume`.
 
         From now on ends of attempts are kept while the store is away.
         """

@@ -57,7 +57,7 @@ class Schedules(Forkable):
         deliveries: DeliveryStore,
         wake: Callable[[], None],
     ) -> None:
-        """Take the clock, what keeps one row for each time, and what has it delivered."""
+        """Begin without schedules; `wake` has the rows delivered that are due."""
         self._clock = clock
         self._series = series
         self._deliveries = deliveries
@@ -130,7 +130,7 @@ class Schedules(Forkable):
             self._thread.join(GRACE)
 
     def end(self) -> None:
-        """End with a subinterpreter."""
+        """End the thread: a subinterpreter ends."""
         self.close()
 
     def renew(self, *, held: bool) -> None:

@@ -121,7 +121,7 @@ class Spool:
         """Publish events; keep those that no target takes."""
         assert isinstance(call, Publish)
         self._begin()
-        if self._needs_look(call) and (behind := self._behind(call)) is not None:
+        if self._needs_look(call) and (behind := self._refuse_behind(call)) is not None:
             return self._keep(call, only, behind)
         if timeout <= 0:
             return self._keep(call, only, _TOO_LATE)
@@ -137,7 +137,7 @@ class Spool:
         assert isinstance(call, Publish)
         self._begin()
         if self._needs_look(call):
-            behind = await to_thread(self._behind, call)
+            behind = await to_thread(self._refuse_behind, call)
             if behind is not None:
                 return await to_thread(self._keep, call, only, behind)
         if timeout <= 0:
@@ -174,7 +174,7 @@ class Spool:
     def _needs_look(self, call: Publish) -> bool:
         return call.events[0].ordering_key is not None and self.exists
 
-    def _behind(self, call: Publish) -> Result[Any] | None:
+    def _refuse_behind(self, call: Publish) -> Result[Any] | None:
         """Return why events wait without being sent: earlier ones of their key do."""
         key = call.events[0].ordering_key  # that of all events of a request
         try:

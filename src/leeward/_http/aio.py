@@ -1,4 +1,4 @@
-"""The transport for asyncio: the event loop says when a connection can go on."""
+"""The transport for asyncio: the event loop says when a connection is ready."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class LoopConnection(Connection):
         return False
 
     def _on_ready(self) -> None:
-        """Go on, because the connection can be read or written."""
+        """Continue: the connection can be read or written."""
         exchange = self._exchange
         if exchange is None:
             if self.handle is not None and not self.is_quiet():
@@ -109,7 +109,7 @@ class LoopConnection(Connection):
             return
         try:
             events = self.proceed(exchange)
-        except BaseException as error:  # Ctrl-C, say: what it has broken off cannot go on
+        except BaseException as error:  # Ctrl-C, say: what it has broken off cannot continue
             exchange.fail(_INTERRUPTED, error)
             self._finish()
             raise

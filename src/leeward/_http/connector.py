@@ -23,7 +23,7 @@ up by `Connector.end` or `close`."""
 CONNECTED: Final = (0, "")
 
 _BROKEN: Final = (int(pycurl.E_ABORTED_BY_CALLBACK), "libcurl's multi handle failed")
-"""How everything ends when libcurl refuses to go on."""
+"""How everything ends when libcurl refuses to continue."""
 
 _IN, _OUT = pycurl.POLL_IN, pycurl.POLL_OUT
 
@@ -126,7 +126,7 @@ class Connector:
             done.set_result(end)
 
     def _start_over(self) -> None:
-        """Go on with another multi handle, after this one has failed.
+        """Continue with a new multi handle, after this one has failed.
 
         What is connected stays with the old one, which is freed with the last of it.
         """

@@ -136,7 +136,7 @@ class Exchange:
         return self._parser.whole
 
     def fail(self, code: int, cause: BaseException, progress: Progress = _CONNECTED) -> None:
-        """End it without an answer.
+        """End the exchange without an answer.
 
         Args:
             code: libcurl's error code.
@@ -147,7 +147,7 @@ class Exchange:
         self.result = explain(code, self._progress(progress), cause.with_traceback(None))
 
     def close(self, progress: Progress) -> None:
-        """End it because the transport was closed, when the connection had come so far."""
+        """End the exchange: the transport was closed, when the connection had come so far."""
         self.result = explain_close(self._progress(progress))
 
     def _progress(self, progress: Progress) -> Progress:

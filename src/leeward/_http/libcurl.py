@@ -75,12 +75,12 @@ def require() -> Any:
     try:
         module = load()
     except ImportError as error:
-        raise ConfigError(_missing(error)) from error
+        raise ConfigError(_missing_message(error)) from error
     check_version(module)
     return module
 
 
-def _missing(error: ImportError) -> str:
+def _missing_message(error: ImportError) -> str:
     if getattr(error, "name", None) == PACKAGE:
         what = 'pycurl is not installed: pip install "leeward[wire]"'
     else:
@@ -150,7 +150,7 @@ def milliseconds(seconds: float) -> int:
 
 
 def leak(handle: object) -> None:
-    """See to it that `handle` is never freed in this process, a child of a fork.
+    """Keep `handle` from ever being freed in this process, a child of a fork.
 
     Freeing it, at exit at the latest, would say goodbye to the server over the parent's TLS
     connection.

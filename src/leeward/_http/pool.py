@@ -85,7 +85,7 @@ class Pool(Generic[C]):
     def wait(
         self, lease: Exchange, wake: Callable[[], object], timeout: float = inf
     ) -> Failure | None:
-        """Wait in line; return a refusal if that cannot be, or would be in vain.
+        """Wait in line; return a refusal if the line is full, or its end cannot be reached in time.
 
         Args:
             lease: which `acquire` has given nothing.

@@ -137,10 +137,10 @@ class Chunked(Body):
         self._left -= len(piece)
         self._taken.write(piece)
         if self._left == 0:
-            self._next = Chunked._behind
+            self._next = Chunked._end_chunk
         return self._left == 0
 
-    def _behind(self) -> bool:
+    def _end_chunk(self) -> bool:
         """Read the CR LF behind a chunk, and nothing else."""
         end = self._came[self._at : self._at + 2]
         if not b"\r\n".startswith(end):

@@ -167,7 +167,7 @@ def read_cursor(text: Any, scope: CursorScope) -> str:
 
 
 def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: float) -> ItemPage:
-    """Conclude `list_data`. What has expired by `now` (Unix seconds) is left out."""
+    """Return the page of `list_data`, without items that have expired by `now` (Unix seconds)."""
     target = target_of(call, result)
     page: Any = result.value
     records = [record_from(each, target, now) for each in page.items]

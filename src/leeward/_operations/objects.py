@@ -194,14 +194,14 @@ def _whole(value: Any, field: str, least: int) -> int:
 
 
 def _write_receipt(call: PutObject | DeleteObject, result: Result[Any]) -> StoreReceipt:
-    """Conclude a put or a delete."""
+    """Return the receipt of a put or a delete, or raise the call's error."""
     target = target_of(call, result)
     revision = result.value if isinstance(call, PutObject) else None
     return StoreReceipt(Promise.COMMITTED, target, revision, result.resolved, result.attempts)
 
 
 def _info_or_none(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:
-    """Conclude `head_object`."""
+    """Return what `head_object` returns, or raise the call's error."""
     target = target_of(call, result)
     return (
         None
@@ -211,7 +211,7 @@ def _info_or_none(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:
 
 
 def _page_of(call: ListObjects, result: Result[Any]) -> ObjectPage:
-    """Conclude `list_objects`."""
+    """Return the page of `list_objects`, or raise the call's error."""
     target = target_of(call, result)
     listing = cast("Listing", result.value)
     objects = tuple(info_of(each, target) for each in listing.objects)

@@ -459,7 +459,7 @@ class Operations:
     def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], table: str
     ) -> Callable[[C, Any], T]:
-        """Return what concludes a call likewise, with the table whose name is nearest."""
+        """Return `conclude`, which then also names the table whose name is nearest."""
         return results.with_hint(conclude, table, self.config.tables)
 
     def _record_of(self, call: Load, result: Result[Any]) -> Record | None:

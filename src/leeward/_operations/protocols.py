@@ -103,7 +103,7 @@ class Runs(Protocol):
         """End a run at once."""
 
     def wake(self) -> None:
-        """Go on with runs whose process is gone."""
+        """Resume runs whose process is gone."""
 
     def close(self, timeout: float | None = None) -> None:
         """Await the steps that are under way, for so many seconds."""
@@ -131,7 +131,7 @@ class UnknownWatcher(Protocol):
     """What leaves calls in a table whose outcome is unknown: `leeward._operations.unknowns`."""
 
     def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
-        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+        """Return `conclude`, which then also leaves a call with unknown outcome in the table."""
 
     def note(self, call: Call, error: CallError) -> None:
         """Leave a call, if its outcome is unknown."""
@@ -143,4 +143,4 @@ class UnknownWatcher(Protocol):
         """Return how many calls the table has, as it was last counted; None if it was not yet."""
 
     def close(self) -> None:
-        """Wait a moment for what is to be written; take nothing more."""
+        """Wait a moment until what waits is written; accept nothing more."""

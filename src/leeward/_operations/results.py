@@ -49,7 +49,7 @@ SPOOLED = "spooled"
 def with_hint(
     conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
-    """Return what concludes a call likewise, and says which known name an unknown one is nearest.
+    """Return `conclude`, which then also names the known name that is nearest to an unknown one.
 
     Args:
         conclude: makes a receipt of a result, or raises.
@@ -75,31 +75,31 @@ def then(conclude: Callable[[C, Result[Any]], T], read: Callable[[T], T]) -> Cal
 
 
 def invoke_result(call: Invoke, result: Result[Json]) -> InvokeResult:
-    """Conclude `invoke`."""
+    """Return what `invoke` returns, or raise the call's error."""
     target = target_of(call, result)
     return InvokeResult(result.value, target, call.idempotency_key, result.attempts)
 
 
 def enqueue_receipt(call: Enqueue, result: Result[None]) -> Receipt:
-    """Conclude `enqueue`."""
+    """Return what `enqueue` returns, or raise the call's error."""
     target = target_of(call, result)
     return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
 
 
 def store_receipt(call: Store, result: Result[str]) -> StoreReceipt:
-    """Conclude `store_data`."""
+    """Return what `store_data` returns, or raise the call's error."""
     target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
 
 
 def delete_receipt(call: Delete, result: Result[None]) -> StoreReceipt:
-    """Conclude `delete_data`."""
+    """Return what `delete_data` returns, or raise the call's error."""
     target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
 
 
 def record_of(call: Load, result: Result[Stored | None], now: float) -> Record | None:
-    """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
+    """Return the record of `load_data`; None if it has expired by `now` (Unix seconds)."""
     target = target_of(call, result)
     found = result.value
     return None if found is None else record_from(found, target, now, result.attempts)
@@ -122,7 +122,7 @@ def record_from(
 
 
 def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
-    """Conclude `publish_event`."""
+    """Return what `publish_event` returns, or raise the event's error."""
     (event,), (each,) = call.events, _results_of(call, result)
     if each.outcome is not Outcome.OK:
         raise _event_error(call, each, result.attempts)
@@ -132,7 +132,7 @@ def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> 
 def publish_report(
     chunks: Sequence[tuple[Publish, Result[tuple[Result[None], ...]]]],
 ) -> PublishReport:
-    """Conclude `publish_events`: one entry for each event, in the order given."""
+    """Return what `publish_events` returns: one entry for each event, in the order given."""
     entries: list[PublishEntry] = []
     attempts: list[Attempt] = []
     for call, result in chunks:

@@ -46,7 +46,7 @@ class RunOperations:
             return self._runs
 
     def use(self, runs: Runs) -> None:
-        """Use runs that are open already, rather than open them."""
+        """Set the runs to use, which are open already."""
         with self._opening:
             self._runs = runs
 

@@ -377,7 +377,7 @@ def _settle_enqueue(
 
 
 def observe(steps: Settling, count: Callable[[Settled, str], object]) -> Settling:
-    """Carry the same steps out, and count how they end, with the verb of what was asked last."""
+    """Run the same steps, and count how they end, with the verb of the last question."""
     reply, verb = None, ""
     try:
         while True:

@@ -75,7 +75,7 @@ class ObservedRouter(FailoverDriver):
         self.listen(self.telemetry.note)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-        """Carry a call to its result, in a span."""
+        """Return the result of a call, in a span."""
         with self.telemetry.span(call) as span:
             traced = in_trace(call, span.traceparent, self.limits)
             return span.end(super().perform(traced, timeout, only))
@@ -132,7 +132,7 @@ class ClientTelemetry:
         self._observe(CALLS_OPEN, "{call}", count)
 
     def count_backlog(self, count: Callable[[], int | None]) -> None:
-        """Observe how many events wait in the spool; likewise."""
+        """Observe how many events wait in the spool, as long as the client lives."""
         self._observe(EVENTS_SPOOLED, "{event}", count)
 
     def _observe(self, name: str, unit: str, count: Callable[[], int | None]) -> None:

@@ -238,7 +238,7 @@ class UnknownKeeper(Forkable):
         self._is_count_due = self._has_failed = self._is_closed = False
 
     def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
-        """Return what concludes a call likewise, and leaves it where its outcome is unknown."""
+        """Return `conclude`, which then also leaves a call with unknown outcome in the table."""
 
         def conclude_and_note(call: C, result: Result[Any]) -> T:
             try:
@@ -292,7 +292,7 @@ class UnknownKeeper(Forkable):
         return None if self._is_closed else self._open
 
     def close(self) -> None:
-        """Wait for what is to be written, two seconds at most; take nothing more."""
+        """Wait two seconds at most until what waits is written; accept nothing more."""
         thread = self._thread
         if thread is not None:
             thread.join(CLOSE_SECONDS)

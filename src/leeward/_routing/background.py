@@ -79,7 +79,7 @@ class Threads:
         self._is_closed = False
 
     def submit(self, work: Callable[..., object], *arguments: object) -> None:
-        """Carry out `work` on a thread; what it returns or raises is of no interest.
+        """Run `work` on a thread; what it returns or raises is ignored.
 
         Raises:
             RuntimeError: they are closed, or no thread can be started.
@@ -100,7 +100,7 @@ class Threads:
             self._work.put((work, arguments))
 
     def close(self) -> None:
-        """Begin with nothing more."""
+        """Start nothing more."""
         with self._lock:
             self._is_closed = True
             with suppress(Empty):
@@ -154,7 +154,7 @@ class Shared(Forkable):
         listeners: told of events; none ever goes.
         failed: the `id` of each that has failed, and is in the log.
         threads: for attempts and probes beside others.
-        companions: what else goes on.
+        companions: what else runs beside the calls.
     """
 
     __slots__ = (
@@ -177,10 +177,10 @@ class Shared(Forkable):
         watch(self)
 
     def deliver(self, loop: AbstractEventLoop | None = None) -> None:
-        """Do what the core has left to be done. The lock is not held; `loop` is the caller's.
+        """Send the events, and start the probes, that the core has left in its outbox.
 
-        Every listener is told of every event, and every probe is started. A listener that fails
-        changes nothing: what it was told has happened. It is told of in the log.
+        The lock is not held; `loop` is the caller's. A listener that fails changes nothing: the
+        event has happened. Its first failure is logged.
         """
         while True:
             with self.lock:
@@ -222,7 +222,7 @@ class Shared(Forkable):
             self.threads.submit(work, *arguments)
 
     def end(self) -> None:
-        """Begin with nothing more beside the calls; what is under way ends by itself."""
+        """Start nothing more beside the calls; what is under way ends by itself."""
         with self.lock:
             self.core.health.heartbeat.end()
         for companion in self.companions:
@@ -234,7 +234,7 @@ class Shared(Forkable):
         return self.lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:
-        """Go on in the parent."""
+        """Release the lock in the parent."""
         self.lock.release()
 
     def renew(self, *, held: bool) -> None:
@@ -340,7 +340,7 @@ class Prober:
 
 
 def begin_heartbeat(shared: Shared, loop: AbstractEventLoop | None) -> None:
-    """Beat until the order is closed, or has rested for a while."""
+    """Start the heartbeat; it ends when the order is closed, or has had no calls for a while."""
     if not isinstance(shared.clock, SystemClock):
         return
     with shared.lock:
@@ -370,7 +370,7 @@ def _beat_on(loop: AbstractEventLoop, shared: Shared, number: int) -> None:
 
 
 def _beat_once(shared: Shared, number: int) -> bool:
-    """Beat; return whether to beat again."""
+    """Check for silence once; return whether to continue."""
     with shared.lock:
         health = shared.core.health
         return health.heartbeat.beat(number, time.monotonic(), health.calls)

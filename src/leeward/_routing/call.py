@@ -190,7 +190,7 @@ _LOST: Final = {True: "unsettled", False: "another_write"}
 def _follow_question(
     state: CallState, answer: ReadBackDone, now: float, random: Random
 ) -> Decision:
-    """Go on after a function was asked what became of the call."""
+    """Continue after a function was asked what became of the call."""
     if answer.verdict is ReadBackVerdict.NOT_RUN:
         state = state._replace(unknown=False, proved=True)
         if answer.after is Outcome.APP_ERROR:  # the function has failed, and will again
@@ -224,9 +224,9 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     if left < policy.least_attempt:
         return end(state, "no_time", now)
     target = state.tried[ended.attempt - 1]
-    free = _allows(row.move, rules.elsewhere, state)
-    others = _others(state, now) if free else ()
-    may_stay = _allows(row.again, rules.same, state) and _lets_through(state, target)
+    free = _effect_allows(row.move, rules.elsewhere, state)
+    others = _untried_targets(state, now) if free else ()
+    may_stay = _effect_allows(row.again, rules.same, state) and _lets_through(state, target)
     # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
         may_stay
@@ -259,7 +259,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     target = state.tried[place]
     tried = (*state.tried[:place], "", *state.tried[place + 1 :])
     state = state._replace(tried=tried, lines=(*state.lines, target))
-    free = len(state.able) > 1 and _allows(May.ALWAYS, state.rules.elsewhere, state)
+    free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
     if not free or left <= state.whole or not attempts_left(state):
         return end(state, NO_PLACE, now)
     choice = choose(state._replace(tried=(*tried, *state.lines)), now)
@@ -322,7 +322,7 @@ def follow_pause(state: CallState, target: str, now: float) -> Decision:
         return (state, ()) if state.in_flight else end(state, "no_time", now)
     if _lets_through(state, target):
         return dispatch(state, target, now, "again")
-    if state.may_move and _others(state, now):
+    if state.may_move and _untried_targets(state, now):
         return move(state, target, None, now)
     return end(state, "no_other_target", now)
 
@@ -335,7 +335,7 @@ def move(
     *,
     or_stay: bool = False,
 ) -> Decision:
-    """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
+    """Try another target; without a budget for that, end, or ask `source` again.
 
     That was given up early then, and may well answer yet.
     """
@@ -378,14 +378,14 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     return is_ill or health.budgets.spend_failover(now, health.calls)
 
 
-def _allows(may: May, by_effect: bool, state: CallState) -> bool:
+def _effect_allows(may: May, by_effect: bool, state: CallState) -> bool:
     """Decide by the effect alone once an earlier attempt may have run."""
     if may is May.ALWAYS and not state.unknown:
         return True
     return may is not May.NEVER and by_effect
 
 
-def _others(state: CallState, now: float) -> tuple[str, ...]:
+def _untried_targets(state: CallState, now: float) -> tuple[str, ...]:
     """Return the targets that may still be tried for the first time, and that may answer."""
     health = state.health
     fresh = tuple(

@@ -54,12 +54,12 @@ def choose(state: CallState, now: float) -> TargetChoice:
     if group is not None and state.able != group.targets:
         group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
     if group is not None:
-        preferred, reason = _arrange(health, group, _present(state), state.number)
+        preferred, reason = _arrange(health, group, _present_targets(state), state.number)
     for target in preferred:
         if health.records[target].isolated:
             continue
         if target not in state.tried:
-            choice = _at(state, target, now, reason)
+            choice = _choose_if_open(state, target, now, reason)
             if choice is not None and choice.reason not in SPARED:
                 if group is not None and group.fail_back != "prefer_primary":
                     health.circuits.stay_with(group, target, state.call)
@@ -69,7 +69,7 @@ def choose(state: CallState, now: float) -> TargetChoice:
     return TargetChoice(full, "only_one_left") if full else _nothing_flows(state, now)
 
 
-def _present(state: CallState) -> tuple[str, ...]:
+def _present_targets(state: CallState) -> tuple[str, ...]:
     """Return the targets that may serve a call and are not isolated."""
     records = state.health.records
     return tuple(target for target in state.able if not records[target].isolated)
@@ -77,7 +77,7 @@ def _present(state: CallState) -> tuple[str, ...]:
 
 def _nothing_flows(state: CallState, now: float) -> TargetChoice:
     """Return what to do with a call none of whose targets may be asked."""
-    order = _present(state)
+    order = _present_targets(state)
     if not order:
         return TargetChoice("", "isolated")
     if state.tried:
@@ -88,7 +88,7 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
     trial = _trial(state, order, now)
     if trial:
         return TargetChoice(trial, "only_one_able")
-    wait = _soonest(state.health, order, state.call, now)
+    wait = _time_to_probe(state.health, order, state.call, now)
     return TargetChoice("", "all_down", retry_after=wait)
 
 
@@ -144,7 +144,7 @@ def _arrange(
     return preferred, reason
 
 
-def _at(state: CallState, target: str, now: float, reason: str) -> TargetChoice | None:
+def _choose_if_open(state: CallState, target: str, now: float, reason: str) -> TargetChoice | None:
     """Return the choice of `target`, if its circuits let the call through.
 
     "silent" is one that does not answer now.
@@ -168,10 +168,10 @@ def _at(state: CallState, target: str, now: float, reason: str) -> TargetChoice 
         return TargetChoice(target, reason)
     if any(_blocks(circuit, now) for circuit in unclosed):
         return None
-    return _on_its_way_back(state, target, unclosed, now)
+    return _choose_returning(state, target, unclosed, now)
 
 
-def _on_its_way_back(
+def _choose_returning(
     state: CallState, target: str, unclosed: list[Circuit], now: float
 ) -> TargetChoice | None:
     """Return the choice of a target that takes a probe, or a share: as one of these, if at all.
@@ -231,7 +231,7 @@ def _begin_without_a_call(
     return True
 
 
-def _soonest(health: Health, order: tuple[str, ...], call: Call, now: float) -> float:
+def _time_to_probe(health: Health, order: tuple[str, ...], call: Call, now: float) -> float:
     """Return the seconds until the next probe may be made, at least a moment."""
     waits = []
     for target in order:

@@ -74,7 +74,7 @@ class Latency:
         counts: answers of a healthy target, by bucket. The circuit whose baseline it is adds to
             them in place.
         middle: the median; 0 until there is a baseline.
-        usual: the 95th percentile; likewise.
+        usual: the 95th percentile, learnt the same way.
     """
 
     __slots__ = ("counts", "learnt_at", "middle", "rare", "usual", "very_rare")
@@ -355,7 +355,7 @@ class Circuit:
         return is_new
 
     def end_silence(self) -> None:
-        """Admit calls again."""
+        """Send calls to the target again: it has answered."""
         self.silent = self.doubted = False
 
     def note_look(self, now: float) -> None:
@@ -363,7 +363,7 @@ class Circuit:
         self.looked_at = now
 
     def forget_attempts(self) -> None:
-        """Wait for nothing any more: what is under way is another process's."""
+        """Forget what is under way: it is another process's."""
         self.hear()
         self.end_silence()
         self.leased_until = 0.0
@@ -410,11 +410,11 @@ class Circuit:
         return hold
 
     def hold(self, until: float) -> None:
-        """Stay open until then."""
+        """Keep the circuit open until `until`."""
         self.until = until
 
     def blame_network(self, until: float) -> None:
-        """Stay open until then, and close at once after it: the network of this machine failed."""
+        """Open until `until`, then close at once: the network of this machine failed."""
         self.reason, self.until = "local_outage", until
 
     def half_open(self, now: float) -> None:

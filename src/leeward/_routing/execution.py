@@ -69,7 +69,7 @@ Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
 def execute(
     core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = ()
 ) -> Execution:
-    """Carry `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
+    """Return the result of `call`, within `timeout` seconds from `started` (monotonic).
 
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
     `InvalidRequest` if none of `only` may.
@@ -113,7 +113,7 @@ def execute(
 
 
 def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
-    """Carry a call to its result that did not end well at once; `commands` are in flight."""
+    """Return the result of a call whose first attempt failed; `commands` are in flight."""
     running = [(command, history.started) for command in commands if type(command) is not Pause]
     random = state.health.random
     command, began, now, answer = reply

@@ -135,7 +135,7 @@ class FailoverDriver(Driver):
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-        """Carry any call from its first attempt to its result, within `timeout` seconds.
+        """Return the result of any call, after all its attempts, within `timeout` seconds.
 
         `only` narrows the targets for this call, and is their order.
         """
@@ -284,7 +284,7 @@ def able_of(drivers: Iterable[Driver], verb: str) -> tuple[str, ...]:
 
 
 def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-    """Carry `call` to its result within `timeout` seconds."""
+    """Return the result of `call` within `timeout` seconds."""
     execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
     outbox = shared.outbox
     try:
@@ -327,7 +327,7 @@ def _carry_out(shared: Shared, command: Command) -> Reply:
 
 
 def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
-    """Carry out everything at once; the first answer that decides ends the call.
+    """Run all commands at once; the first answer that decides ends the call.
 
     What is still in flight then goes on until its own time is over: a thread cannot be stopped.
     It answers to a queue that is not read any more. A pause is waited for on the caller's own
@@ -369,7 +369,7 @@ def _next(
 
 
 def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
-    """Carry `command` out on a thread of its own."""
+    """Run `command` on a thread of its own."""
     since = shared.clock.monotonic()
 
     def work() -> None:
@@ -382,7 +382,7 @@ def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseEx
 
 
 def _in_time(shared: Shared, command: Command, since: float) -> Reply:
-    """Carry out what may have waited for a thread; not at all if it has waited for too long.
+    """Run what has waited for a thread; not at all if it has waited for too long.
 
     What it is a reply to is the command as it was given, and the wait counts as that for a place.
     """
@@ -403,7 +403,7 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
 async def run_async(
     shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()
 ) -> Result[Any]:
-    """Carry `call` to its result within `timeout` seconds, without blocking the event loop."""
+    """Return the result of `call` within `timeout` seconds, without blocking the event loop."""
     execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
     outbox = shared.outbox
     try:
@@ -437,7 +437,7 @@ def _deliver(shared: Shared) -> None:
 async def _run_side_by_side_async(
     shared: Shared, execution: Execution, commands: Commands
 ) -> Result[Any]:
-    """Carry out everything at once; the first answer that decides ends the call.
+    """Run all commands at once; the first answer that decides ends the call.
 
     What is still in flight then is cancelled.
     """

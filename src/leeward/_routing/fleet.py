@@ -53,13 +53,13 @@ class Fleet:
         self.renew()
 
     def renew(self) -> None:
-        """Begin to look, on a thread; in a child process as well."""
+        """Start to look, on a thread; in a child process too."""
         self._stop = threading.Event()
         with suppress(RuntimeError):  # no thread can be started: this process does without
             threading.Thread(target=self._run, name="leeward-fleet", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._stop.set()
 
     def look(self) -> None:
@@ -131,7 +131,7 @@ def write_copies(
         if Capability.TABLES in driver.capabilities:
             try:
                 _write_copy(driver, table, Key((key,), (ITEM,)), word)
-            except Exception as error:  # noqa: BLE001 - the other copies are written all the same
+            except Exception as error:  # noqa: BLE001 - the other copies are still written
                 flaws[target] = error
             else:
                 flaws[target] = None

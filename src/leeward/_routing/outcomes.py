@@ -86,7 +86,7 @@ class EffectRules(NamedTuple):
 
     Attributes:
         same: it may be sent to the same target again after an unknown outcome.
-        elsewhere: likewise, to another target.
+        elsewhere: the same, to another target.
         pinned: only the first target may serve it.
         read_back: an unknown outcome can be looked up, because what it writes can be read.
         early: an attempt may be given up early, for the next one may run beside it.

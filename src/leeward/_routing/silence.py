@@ -63,7 +63,7 @@ class Heartbeat:
         return now - self._last > self._rest
 
     def begin(self, now: float) -> int:
-        """Begin to beat; return the number with which to do it. Whoever beat before is to end."""
+        """Start a heartbeat; return its number. An earlier heartbeat ends."""
         self._number += 1
         self._last = self._busy_at = now
         return self._number
@@ -74,7 +74,7 @@ class Heartbeat:
         self._last = -inf
 
     def beat(self, number: int, now: float, calls: int) -> bool:
-        """Note a beat, where so many calls have begun by now; return whether to go on."""
+        """Note a beat, where so many calls have begun by now; return whether to continue."""
         if number != self._number:
             return False
         late = self._late_by(now)

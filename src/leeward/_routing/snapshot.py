@@ -155,7 +155,7 @@ def _age(item: dict[str, Any], wall: float) -> float:
 
 
 def suggest(circuits: Circuits, items: Iterable[dict[str, Any]], wall: float, now: float) -> None:
-    """Be careful with the targets that another process has found ill a short time ago.
+    """Prepare the circuits of targets that another process has found ill a short time ago.
 
     Of several copies the newest says which. Nothing opens by it: the score begins so high that one
     failure of this process's own is enough, and falls like any other. What cannot be read is

@@ -61,7 +61,7 @@ class Targets(NamedTuple):
         groups: verb and name of a function or bus to the group that serves it; a verb with an empty
             name has that of all others. Where there is none it is the whole order.
         weights: as of a `TargetGroup`, for the whole order.
-        fail_back: likewise.
+        fail_back: the same.
         bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; None for the preferred one.
     """
@@ -201,13 +201,13 @@ class TargetRecord:
         self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
 
     def isolate(self, *, isolated: bool = True) -> bool:
-        """Isolate it here, or end that; return whether it was isolated."""
+        """Isolate the target here, or end that; return whether it was isolated."""
         before, self.by_hand = self.isolated, isolated
         self.isolated = isolated or self.isolation is not None
         return before
 
     def follow(self, isolation: Isolation | None) -> bool:
-        """Isolate it as it is everywhere, or end that; return whether anything has changed."""
+        """Isolate the target as the others do, or end that; return whether anything has changed."""
         before, self.isolation = self.isolated, isolation
         self.isolated = self.by_hand or isolation is not None
         return before is not self.isolated

@@ -35,7 +35,7 @@ class Commits(Batches[Write]):
         """Make a change; what it returns, once it is on the disk.
 
         Raises:
-            DatabaseFault: it could not be made; AMBIGUOUS if it may be on the disk all the same.
+            DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.
         """
         result: T = self.make(change)
         return result

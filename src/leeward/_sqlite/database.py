@@ -137,7 +137,7 @@ class Database(Forkable):
     def __init__(
         self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
     ) -> None:
-        """Take `path`, or None for a database in memory; nothing is opened yet.
+        """Check `path`; nothing is opened yet. None is a database in memory.
 
         Args:
             path: of the file.
@@ -174,7 +174,7 @@ class Database(Forkable):
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
         """
-        with self._borrow(timeout) as connection:
+        with self._acquire(timeout) as connection:
             try:
                 yield connection
             except sqlite3.Error as error:
@@ -193,7 +193,7 @@ class Database(Forkable):
             DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
             ConfigError: as in `read`.
         """
-        with self._borrow(timeout) as connection:
+        with self._acquire(timeout) as connection:
             try:
                 connection.execute("BEGIN EXCLUSIVE")
                 yield connection
@@ -252,7 +252,7 @@ class Database(Forkable):
             )
 
     @contextmanager
-    def _borrow(self, timeout: float) -> Iterator[sqlite3.Connection]:
+    def _acquire(self, timeout: float) -> Iterator[sqlite3.Connection]:
         deadline = time.monotonic() + timeout
         lock = self._lock
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
@@ -377,7 +377,7 @@ class FilePresence:
             fcntl.lockf(descriptor, fcntl.LOCK_SH)
 
     def release(self) -> None:
-        """Show it no longer."""
+        """End what `hold` began."""
         while self._held:
             os.close(self._held.popitem()[1])
 

@@ -147,7 +147,7 @@ class PlanRun(View):
 
         Args:
             answer: to a `Send` a `Response` or a `Failure`, to a `Need` what was asked for or why
-                it is not to be had, to a `Drop` nothing.
+                it is not available, to a `Drop` nothing.
             now: Unix seconds, by this machine's clock.
             left: seconds that would be left for the attempt if nothing had waited.
 
@@ -203,7 +203,7 @@ class PlanRun(View):
         return None
 
     def _proceed(self, answer: Any) -> Send | Need | Drop | Result[Any]:
-        """Hand the plan its answer, and return the next step that is not for this file."""
+        """Send the plan its answer; return the next step that the runner has to take."""
         try:
             while True:
                 step = self._plan.send(answer)

@@ -150,7 +150,7 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
         request: without a word on who sends it.
         view: of the plan.
         right: the permission that it takes, where calling the thing does not need it: whoever has
-            not got it may be able to call all the same.
+            not got it may still be able to call.
         more: as for `exchange`.
     """
     request_steps = exchange(service, request, view, effect=False, **more)

@@ -435,7 +435,7 @@ def _in_force(
 
 
 def _nothing(what: Hashable, timeout: float) -> Resolved:
-    """Raise that nothing is there to be fetched, which a plan that needs something is told."""
+    """Raise `Unresolved`: the adapter has no source of what a plan needs."""
     del what, timeout
     raise Unresolved(
         Outcome.AUTH,

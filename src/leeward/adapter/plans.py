@@ -61,7 +61,7 @@ class View:
 class Need(NamedTuple):
     """Ask for something that takes a look-up of its own: a credential, an address, a project.
 
-    The answer is what the adapter's source gives for it. Where there is nothing to be had the plan
+    The answer is what the adapter's source gives for it. Where nothing is available the plan
     ends: NOT_SENT if nobody could be asked, else AUTH or NOT_FOUND.
 
     Attributes:
@@ -76,7 +76,7 @@ class Send(NamedTuple):
 
     With an effect, the answer is a `Response`: without one the plan ends here. A look-up,
     ``effect=False``, is answered with a `Response` or a `Failure`, and the plan decides. It gets a
-    share of the time that is left; where it has taken all the same, and nothing with an effect was
+    share of the time that is left; where it has still taken, and nothing with an effect was
     sent, the plan ends with what the failure proves.
 
     Attributes:

@@ -45,7 +45,7 @@ class Flight:
         return self._process == os.getpid() and monotonic() - self._began < FLIGHT_SECONDS
 
     def land(self, answer: Any) -> None:
-        """Hand `answer` to all who wait: first to threads, then to the event loops' tasks."""
+        """Wake all who wait with `answer`: first threads, then the event loops' tasks."""
         self._answer = answer
         self._landed.set()
         for wake in self._wakers:
@@ -140,7 +140,7 @@ class Resolved(NamedTuple):
 
 
 class Unresolved(Exception):
-    """There is no answer to be had; a source raises it.
+    """No answer is available; a source raises it.
 
     Attributes:
         outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none; NOT_FOUND
@@ -215,7 +215,7 @@ class Resolver:
             timeout: seconds that the caller can wait.
             refused: an answer that the target has refused; another one is wanted.
         """
-        found = self._at_hand(what, refused)
+        found = self._answer_or_flight(what, refused)
         if not isinstance(found, Flight):
             return found
         try:
@@ -225,7 +225,7 @@ class Resolver:
 
     async def get_async(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
         """Do the same without blocking the event loop."""
-        found = self._at_hand(what, refused)
+        found = self._answer_or_flight(what, refused)
         if not isinstance(found, Flight):
             return found
         try:
@@ -245,7 +245,7 @@ class Resolver:
             raise Unresolved(found.outcome, found.code, found.message) from found
         return found
 
-    def _at_hand(self, what: Hashable, refused: Any) -> Any:
+    def _answer_or_flight(self, what: Hashable, refused: Any) -> Any:
         """Return an answer, or the flight to wait for. Each call passes here: see its tests."""
         slot = self._slots.get(what)
         held = None if slot is None else slot.held
@@ -294,7 +294,7 @@ class Resolver:
             threading.Thread(target=self._fly, args=(what, slot, flight), daemon=True).start()
         except BaseException as error:  # an interrupt too, or all later calls would wait for it
             if slot is not None:
-                self._land(slot, flight, _not_begun(error))
+                self._land(slot, flight, _no_thread(error))
             if not isinstance(error, RuntimeError):
                 raise
         return flight
@@ -324,9 +324,9 @@ class Resolver:
         self._land(slot, flight, outcome)
 
     def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
-        """Keep what a flight has brought, and hand it to all who wait.
+        """Keep the answer of a flight, and wake all who wait for it.
 
-        A flight that was given up may land after a later one. What it brings is kept all the same:
+        A flight that was given up may land after a later one. What it brings is still kept:
         it is as new as anything that another flight could have brought before it.
         """
         with self._lock:
@@ -387,7 +387,7 @@ def _without_frames(error: E) -> E:
     return error
 
 
-def _not_begun(error: BaseException) -> Unresolved:
+def _no_thread(error: BaseException) -> Unresolved:
     """Return that no thread could be started: too many, or the interpreter is ending."""
     late = Unresolved(Outcome.LOCAL, type(error).__name__, "no thread to fetch a credential")
     late.__cause__ = error

@@ -219,7 +219,7 @@ _FINAL_ERRORS: Final = (
     ConfigError,
     ValidationError,
 )
-"""leeward's own errors after which a repetition is wrong or in vain: after an `OutcomeUnknown` it
+"""leeward's own errors after which a repetition is wrong or useless: after an `OutcomeUnknown` it
 may do the same thing twice."""
 
 

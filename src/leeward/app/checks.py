@@ -217,7 +217,7 @@ def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING)
         writer.name: [taker.name for taker in takers if feeds(writer, taker)] for writer in takers
     }
     for handler in takers:
-        way = _way_back(handler.name, after)
+        way = _find_cycle(handler.name, after)
         if way is None:
             continue
         taken = ObjectPrefix(handler.bucket or "", handler.prefix)
@@ -231,7 +231,7 @@ def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING)
         )
 
 
-def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str] | None:
+def _find_cycle(start: str, after: Mapping[str, list[str]]) -> list[str] | None:
     """Return the names on a way from `start` to itself, without it; None if there is none."""
     ways = [[start]]
     seen: set[str] = set()

@@ -81,7 +81,7 @@ def client_class() -> type[Client]:
 
 
 def async_client_class() -> type[AsyncClient]:
-    """Return `leeward.AsyncClient`, likewise."""
+    """Return the class `leeward.AsyncClient`, which loads on first use."""
     from leeward.aio import AsyncClient
 
     return AsyncClient

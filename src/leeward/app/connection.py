@@ -55,7 +55,7 @@ class CallerConnection:
     Attributes:
         socket: of it.
         ends: when it is closed if no whole head has come, by the monotonic clock.
-        began: when the request began to come, likewise; None before its first byte.
+        began: when the request began to come, by the same clock; None before its first byte.
         keeps: the caller keeps it open, and it is in step.
     """
 

@@ -273,7 +273,7 @@ class Handler:
         from types import SimpleNamespace
         from typing import get_type_hints
 
-        scope = getattr(_innermost(self.function), "__globals__", {})
+        scope = getattr(_unwrap(self.function), "__globals__", {})
         # Of this one alone: the context's annotation may be imported for type checkers only.
         alone = SimpleNamespace(__annotations__={name: annotation})
         try:
@@ -320,7 +320,7 @@ class Handler:
         return f"the {self.kind.value} handler {self.name!r}"
 
 
-def _innermost(function: Function) -> Function:
+def _unwrap(function: Function) -> Function:
     """Return what decorators stand before; `inspect.unwrap` does the same, and loads slowly."""
     seen = {id(function)}
     while (inner := getattr(function, "__wrapped__", None)) and id(inner) not in seen:

@@ -97,4 +97,4 @@ class Trial(Protocol):
     """A runtime without its platform, which an adapter has for tests."""
 
     def run(self, handler: Handler, delivery: Delivery) -> Ran:
-        """Put a delivery into the platform's own form, run it, and read the answer."""
+        """Write a delivery in the platform's own form, run it, and read the answer."""

@@ -70,7 +70,7 @@ class Telemetry:
     """The tracer and the instruments of an app; they are made at the first run.
 
     A span belongs to the trace that came with the delivery, and what the handler calls belongs to
-    the span. Without an SDK the trace goes on as it came.
+    the span. Without an SDK the trace is passed on as it came.
 
     Raises:
         ConfigError: OpenTelemetry is not installed. A run would be too late to say so.

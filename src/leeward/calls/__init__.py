@@ -71,7 +71,7 @@ class AttemptTime(float):
     Attributes:
         wait: seconds that the attempt may wait on this side before it is made.
         total: seconds for both together; infinite for an attempt that may outlast its call.
-        elsewhere: another target may have a place sooner, so it does not wait in vain.
+        elsewhere: another target may have a place sooner, so it does not wait for long.
     """
 
     __slots__ = ("elsewhere", "total", "wait")

@@ -235,7 +235,7 @@ class QueueLetters:
         self._ask(gone, "deleting a dead letter from")
 
     def move(self, found: FoundLetter) -> None:
-        """Put a letter where it is handled, as it was; then remove it here."""
+        """Send a letter to the queue that handles it, as it was; then remove it here."""
         to, taken = self._source_of(found), found.held
         assert to is not None, "whoever moves one has asked whether it goes back"
         put = PutMessage(to, taken.body, without_facts(taken.attributes), taken.group, taken.id)

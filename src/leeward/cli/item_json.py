@@ -48,7 +48,7 @@ def untag_value(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     tag = _tag_of(value)
-    return _untagged_map(value) if tag is None else _meant(tag, value[tag])
+    return _untagged_map(value) if tag is None else _value_of_tag(tag, value[tag])
 
 
 def _tag_of(value: dict[str, Any]) -> str | None:
@@ -60,7 +60,7 @@ def _untagged_map(value: dict[str, Any]) -> dict[str, Any]:
     return {name: untag_value(each) for name, each in value.items()}
 
 
-def _meant(tag: str, held: Any) -> Any:
+def _value_of_tag(tag: str, held: Any) -> Any:
     match tag, held:
         case "$map", dict():
             return _untagged_map(held)

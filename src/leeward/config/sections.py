@@ -171,9 +171,6 @@ def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     return tuple(fields)
 
 
-NOT_YET = ("handoff",)
-"""Keys of features that are not in this version: refused, never ignored."""
-
 MAX_TEXT = 1024
 """Characters of a name or of the CloudEvents source."""
 
@@ -204,10 +201,6 @@ def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: Conf
     for key in table:
         if key in known:
             continue
-        if key in NOT_YET:
-            raise ConfigError(
-                f"{where.child(key)} is not available in this version of leeward; remove the key"
-            )
         hint = did_you_mean(key, known)
         keys = f"{hint} Known keys: " if hint else "; known keys: "
         raise ConfigError(f"unknown key {where.child(key)}{keys}{', '.join(known)}")

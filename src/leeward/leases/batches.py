@@ -49,7 +49,7 @@ class Batches(Forkable, ABC, Generic[C]):
         """Write all changes or none, and note the result of each.
 
         Raises:
-            DatabaseFault: it could not be done; AMBIGUOUS if they may be on the disk all the same.
+            DatabaseFault: it could not be done; AMBIGUOUS if they may still be on the disk.
         """
 
     def renew(self, *, held: bool) -> None:
@@ -67,7 +67,7 @@ class Batches(Forkable, ABC, Generic[C]):
             timeout: seconds to wait for the turn; None for as long as it takes.
 
         Raises:
-            DatabaseFault: it could not be made; AMBIGUOUS if it may be on the disk all the same.
+            DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.
         """
         mine = Change(what)
         with self._lock:
@@ -111,7 +111,7 @@ class Batches(Forkable, ABC, Generic[C]):
                 self._give_turn()
 
     def _give_turn(self) -> None:
-        """Hand the turn to the next thread, if there is one; with the lock held."""
+        """Pass the turn to the next thread, if there is one; the lock is held."""
         if self._waiting:
             self._waiting[0].turn.set()
         else:

@@ -20,6 +20,6 @@ class DatabaseFault(Exception):
 
 
 def fault_of_wait() -> DatabaseFault:
-    """Return that a thread has waited in vain for the others of its process."""
+    """Return the fault of a thread that has waited too long for the others of its process."""
     told = "other threads kept the database busy for the whole time"
     return DatabaseFault(Outcome.REJECTED, "busy", told)

@@ -246,7 +246,7 @@ class WorkPool(ABC, Generic[H]):
 
     @abstractmethod
     def work(self, held: H) -> None:
-        """Work on a row, whatever comes; raise nothing."""
+        """Do the work of a row; it never raises."""
 
     @abstractmethod
     def end(self, held: H) -> None:

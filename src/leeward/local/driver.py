@@ -66,7 +66,7 @@ class Local(Driver):
         path: str | os.PathLike[str] = MEMORY,
         clock: Clock | None = None,
     ) -> None:
-        """Take the target's name, where its data lie, and the time for deadlines.
+        """Check the path; nothing is opened yet. `clock` is for deadlines.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be

@@ -93,7 +93,7 @@ class ObjectEvents:
         del deadline
         if self.is_due(row):
             event = object_event_from(decode(row.document))
-            self._accept(self._rows(event, self._takers(event.bucket, event.key)), PATIENCE)
+            self._accept(self._rows(event, self._handlers_of(event.bucket, event.key)), PATIENCE)
 
     def _announce(self, connection: sqlite3.Connection, call: PutObject | DeleteObject) -> None:
         """Keep a row for each handler of an object, in the transaction that writes it.
@@ -107,7 +107,7 @@ class ObjectEvents:
             forget(connection, untold, call.name)
         if isinstance(call, DeleteObject):
             return
-        takers, now = self._takers(call.bucket, call.name), self._clock.now()
+        takers, now = self._handlers_of(call.bucket, call.name), self._clock.now()
 
         def rows(sequence: int) -> list[NewRow]:
             event = _event(call, now, sequence)
@@ -119,7 +119,7 @@ class ObjectEvents:
         if takers or is_left:
             insert_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
 
-    def _takers(self, bucket: str, key: str) -> list[str]:
+    def _handlers_of(self, bucket: str, key: str) -> list[str]:
         return [
             name
             for name, each in self._handlers.items()

@@ -106,7 +106,7 @@ class Objects:
             before, current = (None, None) if row is None else (row[0], row[2])
             if current == call.write_id:
                 return Result.ok(call.write_id)
-            if not _holds(call, current):
+            if not _condition_holds(call, current):
                 told = "an object is there, or has another revision"
                 return Result(Outcome.CONFLICT, message=told)
             connection.execute(_DELETE, (before,))
@@ -163,7 +163,7 @@ class Objects:
         return Result.ok(None)
 
 
-def _holds(call: PutObject, current: str | None) -> bool:
+def _condition_holds(call: PutObject, current: str | None) -> bool:
     if call.if_absent:
         return current is None
     return call.if_revision in (None, current)

@@ -29,7 +29,7 @@ LATE: Final = 120.0
 second, and clocks differ."""
 
 OVERDUE: Final = 60.0
-"""Seconds after its time at which a run that nobody goes on with is stuck: twice a lease."""
+"""Seconds after its time at which a run that nobody drives is stuck: twice a lease."""
 
 
 class Level(Enum):

@@ -32,7 +32,7 @@ class Deployed:
     Args:
         app: with the handlers.
         platform: as for `App.handler`.
-        options: likewise.
+        options: the same.
 
     Raises:
         ConfigError: there is no such runtime here, or the app is wrong.

@@ -444,7 +444,7 @@ class Worker:
                 known.subscribe(Recipient(handler.bus or "", handler.name), handler.type)
 
     def _open_engine(self) -> None:
-        """Open what goes on with runs, if there are workflows whose runs live at this target."""
+        """Open the engine, if there are workflows whose runs live at this target."""
         target = self._config.workflow_target or self.target
         open_journal = self._stores.open_journal
         if self._definitions and target != self.target and self._fault is None:
@@ -517,7 +517,9 @@ class Worker:
             "version": __version__,
             "handlers": " ".join(self.app.handlers),
             "workflows": " ".join(
-                f"{each.name}@{each.digest[:12]}" for each in self._own_definitions()
+                f"{each.name}@{each.digest[:12]}"
+                for each in self._definitions.values()
+                if self._engine is not None
             ),
             "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
             "queues": queues or None,
@@ -526,10 +528,6 @@ class Worker:
             "health": self.health_address,
             "http": self.http_address,
         }
-
-    def _own_definitions(self) -> Sequence[Definition]:
-        """Return the definitions whose runs go on here."""
-        return [*self._definitions.values()] if self._engine is not None else []
 
     @contextmanager
     def _count_signals(self) -> Iterator[None]:

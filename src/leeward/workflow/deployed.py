@@ -141,7 +141,7 @@ class DeployedRuns:
         self._refuse("cancel_run", "cancel")
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+        """End a run at once. Nothing is compensated, and a step under way continues to its end.
 
         Raises:
             NotFound: there is no such run.
@@ -153,10 +153,10 @@ class DeployedRuns:
         return run
 
     def wake(self) -> None:
-        """Do nothing: the engine goes on by itself."""
+        """Do nothing: the engine drives its runs itself."""
 
     def close(self, timeout: float | None = None) -> None:
-        """Do nothing: the driver belongs to the client, and the engine goes on by itself."""
+        """Do nothing: the driver belongs to the client, and the engine drives its runs itself."""
         del timeout
 
     def _start_once(self, call: StartRun) -> FoundRun:
@@ -192,10 +192,13 @@ class DeployedRuns:
             Conflict: the record is that of another input.
             OutcomeUnknown: the other start does not end.
         """
+        from hashlib import sha256
+
+        digest = sha256(call.input).hexdigest()
         deadline = self._clock.monotonic() + SECONDS
         while True:
             try:
-                return once(call.run, _digest_of(call.input))
+                return once(call.run, digest)
             except KeyReused:
                 # The record has a digest of the text, and the same JSON may be written otherwise.
                 found = self._perform(GetRun(call.workflow, call.run))
@@ -267,9 +270,3 @@ class DeployedRuns:
             found.error,
             found.unreversed,
         )
-
-
-def _digest_of(text: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(text).hexdigest()

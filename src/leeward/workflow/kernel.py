@@ -399,7 +399,7 @@ def _undo(each: _Done, scope: _Scope) -> Generator[Command, Any, Answer]:
 
 def _parallel(node: model.Parallel, scope: _Scope) -> Running:
     inner = [scope.branch() for _ in node.branches]
-    failure = yield from _beside(
+    failure = yield from _run_parallel(
         scope, inner, [branch.body for branch in node.branches], at_once=len(node.branches)
     )
     # What ended well can be read behind it, and by handlers: engines have it either way.
@@ -417,12 +417,12 @@ def _each(node: model.Each, scope: _Scope) -> Running:
         branch = scope.branch(f"/{index}")
         branch.variables[node.id] = item
         inner.append(branch)
-    failure = yield from _beside(scope, inner, [node.body] * len(inner), at_once=node.at_once)
+    failure = yield from _run_parallel(scope, inner, [node.body] * len(inner), at_once=node.at_once)
     if failure is not None:
         raise _Failed(failure)
 
 
-def _beside(
+def _run_parallel(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[model.Block], *, at_once: int
 ) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks beside each other; when all have ended, return the first one's error, if any."""
@@ -472,7 +472,7 @@ class Machine:
         self._advance(self._tasks.pop(place), answer)
 
     def _advance(self, task: _Task, answer: Any) -> None:
-        """Go on with a task, and with those that wait for its end."""
+        """Advance a task, and the tasks that wait for its end."""
         ready = deque([(task, answer)])
         while ready:
             task, answer = ready.popleft()

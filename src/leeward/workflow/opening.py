@@ -5,7 +5,7 @@ Runs live in one place, as data does: with several targets it has to be named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.registry import EMBEDDED, ENGINE, ENGINE_AT, import_room
+from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_room
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import Runs
 
 WORKERS: Final = 32
-"""Runs of a shared journal that go on at one time in this process: enough that one commit serves
+"""Runs of a shared journal that this process drives at one time: enough that one commit serves
 many of them."""
-JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
+PATH: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""
 
 
@@ -51,18 +51,23 @@ def open_runs(operations: Operations) -> Runs:
     target = _target(config, [*drivers])
     own = drivers.get(target)
     if target.partition(":")[0] == EMBEDDED:
-        path = JOURNAL if own is None else own.native("workflows")
-        path = path if isinstance(path, Path) else None
-        open_engine: Callable[..., Runs] = import_room(ENGINE)
-        return open_engine(ClientFunctions(operations), known.values(), path, operations.clock)
+        path = PATH if own is None else own.native("workflows")
+        journal = import_room(JOURNAL)(path if isinstance(path, Path) else None, operations.clock)
+        embedded: Runs = import_room(ENGINE)(ClientFunctions(operations), known.values(), journal)
+        return embedded
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
     stores = None if own is None or is_engine else own.stores()
     if stores is not None and stores.open_journal is not None:
-        open_engine_at: Callable[..., Runs] = import_room(ENGINE_AT)
         # Who can call no function leaves the runs that it starts to others.
         workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
-        functions = ClientFunctions(operations)
-        return open_engine_at(target, functions, known.values(), stores.open_journal, workers)
+        engine: Runs = import_room(ENGINE)(
+            ClientFunctions(operations),
+            known.values(),
+            stores.open_journal(),
+            workers=workers,
+            target=target,
+        )
+        return engine
     if own is not None:
         # An embedded engine does without what keeps two starts apart.
         from leeward.workflow.deployed import DeployedRuns

@@ -199,7 +199,7 @@ def verdict_in(document: Json) -> StepVerdict:
 
 
 def perform_step(functions: StepFunctions, document: Json) -> Json:
-    """Be the activity: make the call or ask the question, and return how it ended. It never raises.
+    """Make the call of a step, or ask about one; return how it ended. It never raises.
 
     Engines of this kind lose the class of an exception, so that a value tells of it.
     """

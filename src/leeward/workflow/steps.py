@@ -183,7 +183,7 @@ def verdict_of(settled: Settled) -> StepVerdict:
 
 
 RESULT_LOST: Final = StepFailure(UNKNOWN, ambiguous=True, spent=True)
-"""The end of a step that ran, and whose result nobody has: what is behind it cannot go on."""
+"""The end of a step that ran, and whose result nobody has: what is behind it cannot begin."""
 
 UNREACHABLE: Final = "unreachable"
 """The reason of a question that nobody has answered."""

@@ -18,7 +18,7 @@ from typing import Any
 from leeward.workflow import read_definition
 from leeward.workflow.commands import StepFailure
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
-from leeward_azure.workflows.durable import WorkflowFailed, instance_of, orchestrator
+from leeward_azure.workflows.durable import WorkflowFailed, orchestrator
 
 _lock = threading.Lock()
 Run = Callable[[dict[str, Any]], dict[str, Any]]
@@ -121,7 +121,7 @@ def on_durabletask(port: int) -> Run:
     def run(task: dict[str, Any]) -> dict[str, Any]:
         definition = read_definition(json.loads(task["definition"]))
         definitions[definition.digest] = definition
-        instance = f"{instance_of(definition.name, task['run'])}@{next(numbers)}"
+        instance = f"{definition.name}:{task['run']}@{next(numbers)}"
         given = {"digest": definition.digest, "input": task["input"]}
         client.schedule_new_orchestration(ORCHESTRATOR, input=given, instance_id=instance)
         state = client.wait_for_orchestration_completion(instance, timeout=60)
@@ -148,7 +148,7 @@ def on_replay() -> Run:
 
         handle = df.Orchestrator.create(leeward_workflow)
         given = json.dumps({"digest": definition.digest, "input": task["input"]})
-        return _Host(handle, instance_of(definition.name, task["run"]), given).run()
+        return _Host(handle, f"{definition.name}:{task['run']}", given).run()
 
     return run
 

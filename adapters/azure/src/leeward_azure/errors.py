@@ -176,7 +176,7 @@ class Judged(NamedTuple):
 
     Attributes:
         meaning: how the attempt ended.
-        code: the service's code for it; else ``http.503`` and the like.
+        code: the service's code for it; else the status, such as ``http.503``.
     """
 
     meaning: Classification
@@ -194,7 +194,8 @@ def judge_cosmos(response: Response) -> Judged:
     known = word is not None or "x-ms-activity-id" in response.headers
     meaning = by_status(status, marked=known)
     if meaning is AMBIGUOUS and known:
-        meaning = _cosmos(status, sub) or AMBIGUOUS
+        default = COSMOS[status, 0] if status in _WHATEVER_SUB_STATUS else AMBIGUOUS
+        meaning = COSMOS.get((status, sub), default)
     if meaning is AUTH and sub == 0 and _WRONG_TIME in error_message(response):
         meaning = STALE
     return Judged(meaning, f"{status}/{sub}" if sub else word or f"http.{status}")
@@ -260,9 +261,3 @@ def _read_error(response: Response) -> dict[str, Any]:
     document = error_in(response)
     inner = document.get("error")
     return inner if isinstance(inner, dict) else document
-
-
-def _cosmos(status: int, sub: int) -> Classification | None:
-    if status in _WHATEVER_SUB_STATUS:
-        return COSMOS.get((status, sub)) or COSMOS[status, 0]
-    return COSMOS.get((status, sub))

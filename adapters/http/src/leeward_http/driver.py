@@ -34,8 +34,8 @@ def open_driver(config: TargetConfig) -> Driver:
         capabilities=[Capability.INVOKE] if is_callable else [],
         limits=Limits(),
         describe={
-            "functions": _places(settings),
-            "token": _whose(settings),
+            "functions": _origins(settings),
+            "token": _token_source(settings),
             "client_certificate": settings.http.client_certificate,
             "health": settings.health and settings.health.origin,
         },
@@ -44,7 +44,7 @@ def open_driver(config: TargetConfig) -> Driver:
     )
 
 
-def _places(settings: Settings) -> str:
+def _origins(settings: Settings) -> str:
     """Return where functions are called, without paths and queries, which may hold keys."""
     origins = {place.address.origin for place in settings.functions.values()}
     if settings.url:
@@ -52,7 +52,7 @@ def _places(settings: Settings) -> str:
     return ", ".join(sorted(origins)) or "not configured"
 
 
-def _whose(settings: Settings) -> str | None:
+def _token_source(settings: Settings) -> str | None:
     """Return where the token comes from; None for none."""
     if settings.identity.file is not None:
         return f"of the file {settings.identity.file}"

@@ -55,7 +55,7 @@ class Checks:
         return self._judge(rows)
 
     def probe(self, timeout: float) -> Plan:
-        """Do nothing: that it can be done is all that there is to see."""
+        """Send a statement without effect: an answer shows that the database works."""
         del timeout
         yield Statement("SELECT 1")
         return Result.ok(None)

@@ -22,7 +22,7 @@ from leeward_postgres.schema import VERSION, schema_sql
 PROVIDER = "postgres"
 
 _LOCKED = "55P03"
-"""SQLSTATE: a lock was not to be had within the time that the schema waits for it."""
+"""SQLSTATE: a lock was not available within the time that the schema waits for it."""
 
 
 def schema(

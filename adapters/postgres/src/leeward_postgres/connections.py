@@ -241,7 +241,7 @@ class ThreadExchanges(Exchanges):
     """Makes the exchanges of threads, which wait themselves: nothing here is suspended."""
 
     def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
         try:
             self._make(make, timeout).send(None)
         except StopIteration as end:
@@ -269,7 +269,7 @@ class LoopExchanges(Exchanges):
     """Makes the exchanges of one event loop."""
 
     async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Carry out a plan within `timeout` seconds; a wait for a place may come before them."""
+        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
         return await self._make(make, timeout)
 
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:

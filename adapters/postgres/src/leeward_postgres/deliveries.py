@@ -339,11 +339,6 @@ class PostgresSubscriptions(StoreBase, SubscriptionStore):
         )
         self.insist(sql, (*map(text_of, recipient), None if type is None else text_of(type)))
 
-    def unsubscribe(self, recipient: Recipient) -> bool:
-        """End a subscription, and keep its rows; return whether it was there."""
-        sql = "DELETE FROM @.subscriptions WHERE bus = %s AND subscriber = %s RETURNING bus"
-        return bool(self.ask(sql, [text_of(name) for name in recipient]))
-
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
         rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")

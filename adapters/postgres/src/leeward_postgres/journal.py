@@ -236,7 +236,7 @@ class PostgresJournal(StoreBase, Journal):
         return bool(self.ask(_MAKE_AGAIN, values))
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may go on with it."""
+        """Leave a run alone that this version cannot read; another version may continue it."""
         self.ask(_SET_ASIDE, (READER, *key))
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:

@@ -128,14 +128,14 @@ def of_app(
             )
     if rights.publishes:
         buses = {site.region: _some(site.declared.buses, rights.publishes) for site in sites}
-        found.append(allow(BUS, *_everywhere("events", "event-bus/", buses)))
+        found.append(allow(BUS, *_arns_of_regions("events", "event-bus/", buses)))
     for service, kind, actions, names in (
         ("lambda", "function:", ["lambda:InvokeFunction"], rights.calls.difference(queues)),
         ("sqs", "", PUT, rights.calls.intersection(queues)),
     ):
         if names:
             called = {site.region: {n: site.declared.own(n) for n in names} for site in sites}
-            found.append(allow(actions, *_everywhere(service, kind, called)))
+            found.append(allow(actions, *_arns_of_regions(service, kind, called)))
     if rights.starts:
         found += _of_runs(
             {site.region: {n: _machine(site.declared, n) for n in rights.starts} for site in sites}
@@ -172,7 +172,7 @@ def _bucket_arn(path: str) -> Json:
 
 def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
     """Yield statements for the runs of workflows, by region: to start, look at and abort them."""
-    machines = _everywhere("states", "stateMachine:", workflows)
+    machines = _arns_of_regions("states", "stateMachine:", workflows)
     yield allow(["states:StartExecution"], *machines)
     runs = [
         {"Fn::Sub": f"{machine['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
@@ -187,7 +187,7 @@ def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
             yield allow(["states:ListStateMachines"], arn("states", "stateMachine:*", region))
 
 
-def _everywhere(
+def _arns_of_regions(
     service: str, kind: str, names: Mapping[str, Mapping[str, str]]
 ) -> list[Json | str]:
     """Return the ARNs of what regions name, each once: there, too, it may be an ARN."""

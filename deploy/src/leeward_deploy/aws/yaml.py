@@ -49,14 +49,14 @@ def write(document: Mapping[str, Any], heading: Callable[[str], str]) -> str:
 
 def _entry(name: str, value: Any, indent: str) -> Iterator[str]:
     """Yield the lines of an entry of a mapping."""
-    yield from _after(f"{indent}{_scalar(name)}:", value, indent)
+    yield from _write_value(f"{indent}{_scalar(name)}:", value, indent)
 
 
-def _after(head: str, value: Any, indent: str) -> Iterator[str]:
+def _write_value(head: str, value: Any, indent: str) -> Iterator[str]:
     """Yield what has a head, and the value behind or below it."""
     tag, inner = _function(value)
     head = f"{head} {tag}" if tag else head
-    short = _in_line(inner)
+    short = _inline_text(inner)
     if short is not None:
         yield f"{head} {short}"
     elif isinstance(inner, dict):
@@ -77,7 +77,7 @@ def _items(values: list[Any], indent: str) -> Iterator[str]:
             yield f"{indent}- {lines[0].lstrip()}"
             yield from lines[1:]
         else:
-            yield from _after(f"{indent}-", each, indent)
+            yield from _write_value(f"{indent}-", each, indent)
 
 
 def _function(value: Any) -> tuple[str, Any]:
@@ -93,7 +93,7 @@ def _function(value: Any) -> tuple[str, Any]:
     return "", value
 
 
-def _in_line(value: Any) -> str | None:
+def _inline_text(value: Any) -> str | None:
     """Return what stands in a line; None for what has to stand below it."""
     if isinstance(value, list):
         parts = [_in_line_with_tag(each) for each in value]
@@ -108,7 +108,7 @@ def _in_line(value: Any) -> str | None:
 
 def _in_line_with_tag(value: Any) -> str | None:
     tag, inner = _function(value)
-    text = _in_line(inner)
+    text = _inline_text(inner)
     return text if text is None or not tag else f"{tag} {text}"
 
 

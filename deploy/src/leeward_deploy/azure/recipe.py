@@ -87,7 +87,7 @@ def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, 
 
 def _why_not(spec: PackageSpec) -> str | None:
     if tuple(map(int, spec.python.split("."))) < FIRST:
-        return f"it is to be had for Python {'.'.join(map(str, FIRST))} and later"
+        return f"it is available for Python {'.'.join(map(str, FIRST))} and later"
     here = (sys.platform, platform.machine())
     if here != ("linux", ARCHES[spec.arch]):
         return f"the package is for another machine than this one, {here[0]} on {here[1]}"

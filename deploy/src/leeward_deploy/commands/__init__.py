@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from leeward.cli.group import add_command, command_group
 from leeward_deploy.commands import edge, export
-from leeward_deploy.commands.dashboard import grafana
 from leeward_deploy.commands.package import package
 
 PACKAGE = command_group()
@@ -70,7 +69,7 @@ add_command(
 add_command(
     EXPORT,
     "grafana",
-    grafana,
+    export.grafana,
     "leeward export grafana --out infrastructure",
     "leeward export grafana --title shop",
 )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import typer
 
@@ -39,6 +39,7 @@ from leeward_deploy.commands.package import (
     spec_of,
     store,
 )
+from leeward_deploy.grafana import text_of
 from leeward_deploy.needs import note_on_roles, of_kind
 from leeward_deploy.recipe import (
     PACKAGERS,
@@ -61,6 +62,7 @@ from leeward_deploy.uv import PackageSource
 ExportOut: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
 ]
+DASHBOARD: Final = "grafana/leeward.json"
 
 
 class Home(NamedTuple):
@@ -310,6 +312,25 @@ def cloudformation(
     """
     request = _request(app, python, arch, source, out)._replace(stage=stage)
     _export(options_of(context), "cloudformation", request)
+
+
+def grafana(
+    context: typer.Context,
+    *,
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="Of the dashboard, such as the app's name.")
+    ] = "leeward",
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="A folder grafana is made in it.")
+    ] = Path("infrastructure"),
+) -> None:
+    """Write a dashboard for Grafana, over metrics of OpenTelemetry that Prometheus keeps.
+
+    Import the file in Grafana, or provision it. CloudWatch's dashboard is in the template for AWS.
+    """
+    store(out, {DASHBOARD: text_of(title)})
+    data = {"files": [str(out / DASHBOARD)], "notes": [], "commands": []}
+    options_of(context).output.show(data, render_files)
 
 
 def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:

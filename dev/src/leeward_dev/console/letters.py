@@ -114,7 +114,7 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     with closing(letters.each(visit.query.get("after"))) as walk:
         found = [*islice(walk, most + 1)]
     shown = found[:most]
-    where = _where(place)
+    where = _place_fields(place)
     rows = [_row(visit, letter, where) for letter in shown]
     header = (*HEADER, "") if visit.sources.can_write else HEADER
     caption = f"Dead letters of {place}, the oldest first"
@@ -171,7 +171,7 @@ def _redrive_button(id: str) -> Html:
 
 def _show_letter(visit: Visit, place: LetterSource) -> Page:
     """Return all that is known of one letter; its payload only if that is asked for."""
-    id, where = visit.query["id"], _where(place)
+    id, where = visit.query["id"], _place_fields(place)
     letters = _letters_at(visit, place)
     with closing(_Chosen(letters, [id]).each()) as walk:
         letter = next(walk, None)
@@ -303,7 +303,7 @@ def _known_source(visit: Visit, known: list[LetterSource]) -> LetterSource | Non
     return place
 
 
-def _where(place: LetterSource) -> dict[str, str]:
+def _place_fields(place: LetterSource) -> dict[str, str]:
     return {"target": place.target} | ({} if place.queue is None else {"queue": place.queue})
 
 

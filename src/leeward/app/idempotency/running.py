@@ -80,7 +80,7 @@ class IdempotentRun:
         self._tokens = _RUN.set(self), watched_by(self)
 
     def __exit__(self, *_raised: object) -> None:
-        """End that."""
+        """End what `__enter__` began."""
         run, running = self._tokens
         RUNNING.reset(running)
         _RUN.reset(run)

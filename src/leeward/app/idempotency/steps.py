@@ -157,7 +157,7 @@ def _change(
         loaded, _ = yield LoadRecord()
         if isinstance(loaded, Away):
             return loaded
-        own = _own(loaded, held)
+        own = _own_record(loaded, held)
         if own is None:
             return Recorded.LOST
         if own.record.state is not KeyState.IN_PROGRESS:  # somebody settles it
@@ -182,7 +182,7 @@ def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
         if not isinstance(reply, Changed):
             break
         loaded, _ = yield LoadRecord()
-        own = _own(loaded, held)
+        own = _own_record(loaded, held)
         if own is None:
             if isinstance(loaded, LoadedRecord):
                 return loaded  # another run is its owner now
@@ -202,7 +202,7 @@ def write_nothing() -> Steps[Recorded | LoadedRecord]:
     return Recorded.YES
 
 
-def _own(loaded: Reply, held: Held) -> Held | None:
+def _own_record(loaded: Reply, held: Held) -> Held | None:
     """Return the record where this run is still its owner: its own write had come through."""
     if not isinstance(loaded, LoadedRecord) or loaded.record is None:
         return None

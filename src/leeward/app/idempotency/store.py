@@ -67,7 +67,7 @@ class RecordLocation(NamedTuple):
 
 
 def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
-    """Carry out `steps` on this thread, and return what they return."""
+    """Run `steps` on this thread, and return what they return."""
     token = watched_by(None)  # its own calls, not those of the handler
     try:
         step = next(steps)

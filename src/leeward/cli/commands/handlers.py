@@ -148,7 +148,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
         "reason": failure.reason,
         "retryable": failure.retryable,
         "may_have_run": {"yes": True, "no": False}.get(failure.ran),
-        "trace": [_here(each) for each in frames],
+        "trace": [_relative_place(each) for each in frames],
     }
     if "causes" in facts:
         data["causes"] = facts["causes"]
@@ -166,7 +166,7 @@ def _json_of_handler(handler: Handler) -> JsonObject:
         "retries": handler.retries,
         "timeout": handler.timeout,
         "writes": [str(each) for each in handler.writes],
-        "place": None if place is None else _here(place),
+        "place": None if place is None else _relative_place(place),
     }
 
 
@@ -185,7 +185,7 @@ def _trigger_of(handler: Handler) -> JsonObject:
             return {"bucket": handler.bucket, "prefix": handler.prefix}
 
 
-def _here(place: str) -> str:
+def _relative_place(place: str) -> str:
     """Return a place, relative to the working directory if it is below it."""
     return place.removeprefix(f"{Path.cwd()}{os.sep}")
 

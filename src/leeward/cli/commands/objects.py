@@ -139,7 +139,7 @@ def list_(
     with options.client_of_data() as cloud:
         found: list[ObjectInfo] = []
         more = False
-        for each in _all(cloud, bucket, prefix, timeout):
+        for each in _list_all(cloud, bucket, prefix, timeout):
             more = len(found) == limit
             if more:
                 break
@@ -155,7 +155,9 @@ def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeo
         options.output.show(json_of_write(receipt), render_receipt)
 
 
-def _all(cloud: Client, bucket: str, prefix: str, timeout: float | None) -> Iterator[ObjectInfo]:
+def _list_all(
+    cloud: Client, bucket: str, prefix: str, timeout: float | None
+) -> Iterator[ObjectInfo]:
     cursor, cursors = None, Cursors()
     while True:
         page = cloud.list_objects(bucket, prefix, cursor=cursor, timeout=timeout)

@@ -316,7 +316,8 @@ def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
     codes = (WRONG.code, ABSENT.code, BROKEN.code)
     if data["exit_code"] in codes and not data.get("attempts"):
         return []
-    return [("may have run", _ran(data["may_have_run"]))]
+    ran = data["may_have_run"]
+    return [("may have run", "perhaps" if ran is None else spoken(ran))]
 
 
 def spoken(value: Any) -> str:
@@ -370,7 +371,3 @@ def _details(data: JsonObject) -> list[tuple[str, str]]:
         for name, value in data.items()
         if name not in APART and value is not None and value is not False
     ]
-
-
-def _ran(ran: bool | None) -> str:
-    return "perhaps" if ran is None else spoken(ran)

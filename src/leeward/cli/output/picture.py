@@ -72,7 +72,7 @@ def picture_of(definition: model.Definition, run: Run | None = None) -> str:
     below = [head, _block(definition.body, marks)]
     if run is not None:
         shown = [mark for mark in Mark if mark in {*marks.values(), Mark.NONE}]
-        below.append(_beside([_text_box([WORDS[mark]], mark) for mark in shown]))
+        below.append(_join_boxes([_text_box([WORDS[mark]], mark) for mark in shown]))
     whole = _stack(below, arrows=False)
     width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
     opening = (
@@ -140,7 +140,7 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
             label = f"each {node.id}, {node.at_once} at once"
             return _frame(label, _block(node.body, marks))
         case model.AttemptNode() | model.Parallel() | model.Choose():
-            return _frame(f"{node.kind} {node.id}", _beside(_alternatives(node, marks)))
+            return _frame(f"{node.kind} {node.id}", _join_boxes(_alternatives(node, marks)))
 
 
 def _alternatives(
@@ -228,7 +228,7 @@ def _stack(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
     return Box(width, y, tuple(shapes), tuple(parts))
 
 
-def _beside(boxes: Sequence[Box]) -> Box:
+def _join_boxes(boxes: Sequence[Box]) -> Box:
     x, parts = 0.0, []
     for box in boxes:
         parts.append((x, 0.0, box))

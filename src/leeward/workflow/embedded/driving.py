@@ -122,14 +122,14 @@ class Turns:
 
 
 class RunServices(NamedTuple):
-    """What runs go on with.
+    """The services that runs use.
 
     Attributes:
         journal: of the runs.
         functions: of the steps.
         clock: gives the time.
         is_closing: whether nothing new is to begin.
-        turns: of the calls in this process; None for a run that goes on alone.
+        turns: of the calls in this process; None for a run that is driven alone.
     """
 
     journal: Journal
@@ -170,7 +170,7 @@ class Drive:
     """Goes on with one run for as long as it holds the lease.
 
     Args:
-        services: what it goes on with.
+        services: that it uses.
         row: of the run, as it was leased.
         definition: of the run.
         lease: that is held; None for one that was made now, and does not end.
@@ -194,7 +194,7 @@ class Drive:
         self._is_closing = services.is_closing
         self._turns = services.turns or Turns()
         self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
-        # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
+        # Who has cancelled it may have a clock that is ahead: it is still cancelled.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
         if first is None:
@@ -222,7 +222,7 @@ class Drive:
         self._begin_all(first.commands, first.at)
 
     def run(self) -> None:
-        """Go on until the run has ended, waits for long, or belongs to somebody else.
+        """Drive the run until it has ended, waits for long, or belongs to another process.
 
         Raises:
             DatabaseFault: the journal cannot be used; what was not noted will be done again.
@@ -312,7 +312,7 @@ class Drive:
         return True
 
     def _begin_all(self, commands: list[Command], now: float) -> None:
-        """Take commands for begun, which were noted at this time of the journal's clock."""
+        """Begin commands, which were noted at this time of the journal's clock."""
         for command in commands:
             self._began[_path_and_attempt(command)] = now
             if isinstance(command, StepCall) and command.path not in self._sent:
@@ -337,7 +337,7 @@ class Drive:
         return bool(self._under_way) or any(calls)
 
     def _proceed(self) -> bool:
-        """Carry out what has begun, until something ends; return False if the lease went back."""
+        """Run what has begun, until something ends; return False if the lease was returned."""
         new = [] if self._is_closing() else self._new()
         has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
         if self._machine.end is not None or has_turn:

@@ -1,7 +1,7 @@
 """The embedded engine: runs of workflows in this process, durable in a journal.
 
 Any number of threads and processes work on one journal, and of machines, if it is in a database.
-Whoever goes on with a run holds a lease;
+Whoever drives a run holds a lease;
 when its process is dead, or says nothing until the lease ends, another one takes it and begins
 where the journal ends. A step that was under way then is called again with the same key, as often
 as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
@@ -53,7 +53,7 @@ class Engine(Forkable):
         definitions: of the workflows that are run here. Runs that were started with an earlier
             version go on with theirs; runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
-        workers: runs that go on at one time in this process; a run that waits counts for none.
+        workers: runs that are driven at one time in this process; a run that waits counts for none.
         target: at which the runs are.
         may_run: returns whether this process has the functions of another version's definition; a
             run of one that it has not is left to other processes.
@@ -145,7 +145,7 @@ class Engine(Forkable):
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Wait for the end of a run, in this process or in another; one that nobody has goes on.
+        """Wait for the end of a run, in this process or in another; drive it if nobody does.
 
         Raises:
             NotFound: there is no such run.
@@ -191,7 +191,7 @@ class Engine(Forkable):
         return self._run(row)
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+        """End a run at once. Nothing is compensated, and a step under way continues to its end.
 
         Raises:
             NotFound: there is no such run.
@@ -204,7 +204,7 @@ class Engine(Forkable):
         return self._run(row)
 
     def wake(self) -> None:
-        """Go on with the runs that other processes have left or started, from now on.
+        """Drive the runs that other processes have left or started, from now on.
 
         Only with those of workflows that are known here: who knows of none has no functions for
         them either.
@@ -215,7 +215,7 @@ class Engine(Forkable):
     def close(self, timeout: float | None = None) -> None:
         """Begin no step any more, let those under way end, and close the journal.
 
-        Runs that are not at their end go on in the next process.
+        Runs that are not at their end continue in the next process.
 
         Args:
             timeout: seconds to wait for steps under way; None waits for unsafe ones until they
@@ -226,11 +226,11 @@ class Engine(Forkable):
             self.journal.close()
 
     def end(self) -> None:
-        """End with a subinterpreter."""
+        """End the threads: a subinterpreter ends."""
         self.close()
 
     def renew(self, *, held: bool) -> None:
-        """Be closed in the child of a fork: its runs are the parent's."""
+        """Close in the child of a fork: the runs are the parent's."""
         del held
         self._workers.renew()
 

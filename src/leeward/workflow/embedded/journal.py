@@ -1,10 +1,10 @@
 """What a journal of runs does; `leeward.workflow.embedded.sqlite_journal` is one.
 
-It keeps what was started, what was done, and who goes on with it. Each method is one transaction,
+It keeps what was started, what was done, and who drives it. Each method is one transaction,
 and what it has returned is kept durably. Commands are found by run, path and attempt, never by a
 number that counts: a definition that is replayed finds its own.
 
-Whoever goes on with a run has a lease, by the rules of `leeward.leases.rules`. Leases of a run are
+Whoever drives a run has a lease, by the rules of `leeward.leases.rules`. Leases of a run are
 counted, and the count is a fence: only the last one may write.
 """
 
@@ -269,7 +269,7 @@ class Journal(Protocol):
         """Note that a call that was lost is made again; return False if the lease is lost."""
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may go on with it."""
+        """Leave a run alone that this version cannot read; another version may continue it."""
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""

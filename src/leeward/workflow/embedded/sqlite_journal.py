@@ -181,19 +181,7 @@ class SqliteJournal(Journal):
         grace: float = 0.0,
         holder: str | None = None,
     ) -> list[RunRow]:
-        """Lease runs that are due, for `lease` seconds from `now`.
-
-        A call that was under way in a lease that ended without a word is noted as lost, once.
-
-        Args:
-            known: names of workflows: runs of others are left alone.
-            now: Unix seconds.
-            lease: seconds.
-            limit: how many runs at most.
-            over: leases that have ended, whatever their time says.
-            grace: seconds that every other lease is given in addition.
-            holder: the caller's process, if others can look for it.
-        """
+        """Lease runs that are due, for `lease` seconds from `now`."""
         due_now = (now, grace, now, json.dumps(list(known)))
         over = list(over)
         if not over:
@@ -246,7 +234,7 @@ class SqliteJournal(Journal):
         )
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may go on with it."""
+        """Leave a run alone that this version cannot read; another version may continue it."""
         self._commits.apply(lambda connection: connection.execute(_BREAK, key))
 
     def _agree(self, boot: str, ahead: float) -> float:

@@ -1,7 +1,7 @@
-"""The threads that go on with runs, and the leases that they hold.
+"""The threads that drive runs, and the leases that they hold.
 
-Whoever goes on with a run holds a lease. One thread looks for runs that are due, for leases whose
-process is dead, and renews those under way; the others go on with one run each, until it ends or
+Whoever drives a run holds a lease. One thread looks for runs that are due, for leases whose
+process is dead, and renews those under way; the others drive one run each, until it ends or
 waits for long.
 """
 
@@ -34,7 +34,7 @@ SLOW: Final = 1.0
 
 
 class DrivenRun(HeldLease):
-    """A run that this process goes on with; its lease is renewed.
+    """A run that this process drives; its lease is renewed.
 
     Args:
         row: of the run, as it was leased.
@@ -55,9 +55,9 @@ class RunWorkers(WorkPool[DrivenRun]):
     """Goes on with runs.
 
     Args:
-        services: what runs go on with.
+        services: that runs use.
         definitions: of the workflows that are run here, by name.
-        most: runs that go on at one time; a run that waits counts for none.
+        most: runs that are driven at one time; a run that waits counts for none.
         may_run: returns whether this process has the functions of another version's definition.
     """
 
@@ -125,7 +125,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def resume(
         self, rows: Sequence[RunRow], since: float = 0.0, first: FirstSteps | None = None
     ) -> None:
-        """Hand runs that this process has leased to its workers; without any, look for others.
+        """Pass the leased runs to the workers; without any, look for runs.
 
         Args:
             rows: of the runs.
@@ -186,12 +186,12 @@ class RunWorkers(WorkPool[DrivenRun]):
         return True
 
     def renew(self) -> None:
-        """Be closed in the child of a fork: the threads and the leases are the parent's."""
+        """Close in the child of a fork: the threads and the leases are the parent's."""
         self.is_closed = True
         self._begin(self._places)
 
     def work(self, held: DrivenRun) -> None:
-        """Go on with a run, whatever comes."""
+        """Drive a run; it never raises."""
         facts: dict[str, Fact] = {"workflow": held.row.key.workflow, "run": held.row.key.id}
         try:
             self._drive(held)
@@ -209,7 +209,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             self._services.journal.close()
 
     def name(self, held: DrivenRun) -> str:
-        """Return the name of the threads that go on with runs."""
+        """Return the name of the threads that drive runs."""
         del held
         return "leeward-workflow"
 
@@ -251,13 +251,13 @@ class RunWorkers(WorkPool[DrivenRun]):
         return definition
 
     def _is_ours(self, row: RunRow) -> bool:
-        """Return whether this process may go on with a run; log once which version it leaves."""
+        """Return whether this process may drive a run; log once which version it leaves."""
         if self._definitions[row.key.workflow].digest == row.digest:
             return True
         try:
             is_ours = self._may_run(self._definition_of(row))
         except Unreadable:
-            return True  # who goes on with it notes that
+            return True  # who drives it notes that
         if not is_ours and row.digest not in self._left:
             self._left.add(row.digest)
             facts = {"workflow": row.key.workflow, "digest": row.digest}

@@ -6,7 +6,7 @@ repeated outside, where rules look first.
 
 EventBridge answers 200 for a bus that is not there, and drops the events. So a plan looks once
 whether the bus is there, before it first publishes to it. Where that may not be asked, or nobody
-answers, it publishes all the same: who may only publish is not worse off than with AWS's own tools.
+answers, it still publishes: who may only publish is not worse off than with AWS's own tools.
 A bus that is deleted later is not noticed.
 
 Source: the API reference of `PutEvents`.

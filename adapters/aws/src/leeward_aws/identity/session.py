@@ -1,7 +1,7 @@
 """A session of the vendor's own library that follows leeward's settings.
 
 botocore reads its variables through a store of its own, and the store takes another mapping than
-this process's environment. Some places read the process's environment all the same: the chain's
+this process's environment. Some places still read the process's environment: the chain's
 own providers, the variables of web identity, ``AWS_ENDPOINT_URL_<SERVICE>``, proxies. With
 ``trust_env`` that is accepted. Without, each of them is shut: here, by `client_options`, and in
 `leeward_aws.identity.hardened`.

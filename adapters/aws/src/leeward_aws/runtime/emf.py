@@ -33,7 +33,7 @@ class MeasuredHost(Host):
     """A host that writes a line of metrics for each run of a handler."""
 
     def __init__(self, app: App, platform: Platform, namespace: str) -> None:
-        """Take the namespace of the metrics.
+        """Check the namespace of the metrics.
 
         Raises:
             ConfigError: CloudWatch takes no such namespace.

@@ -179,7 +179,7 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
 
 
 def _deliver(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
-    """Hand over what nobody waits for; return as `_answer` does."""
+    """Run the handlers of what nobody waits for; return as `_answer` does."""
     from leeward_aws.runtime import notifications, objects, queues, schedules
 
     kind = None if own is None else own.kind

@@ -31,11 +31,11 @@ from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payl
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
-    """Hand every event to who takes it; return what to raise."""
+    """Run the handlers of every event; return what to raise."""
     found: list[Answer] = []
     for record in event["Records"] if not is_bus_event(event) else [event]:
         try:
-            answer = _one(run, own, record)
+            answer = _handle_one(run, own, record)
         except InvalidInput as error:
             answer = refusal_answer(error)
         if answer is not None:
@@ -44,7 +44,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
 
 
 def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
-    """Hand what a rule has made of an event, whatever it is, to the one who takes it."""
+    """Run the one handler of what a rule has made of an event."""
     try:
         document = decode(payload_of(event))
         plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
@@ -79,7 +79,7 @@ def event_in(document: Any) -> Event | None:
 def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
-    """Hand an event to who takes it; return the first failure."""
+    """Run the handlers of an event; return the first failure."""
     trace = event.extensions.get("traceparent")
     trace = (trace if isinstance(trace, str) else None) or run.trace()
     delivery = Delivery(event, run.id, event_key(event), run.seconds(), attempt, trace)
@@ -139,7 +139,7 @@ def is_test_of_s3(body: bytes) -> bool:
         return False
 
 
-def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
+def _handle_one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
     if is_bus_event(record):
         event = event_in(record)
         assert event is not None
@@ -153,7 +153,7 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
 
 
 def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
-    """Hand a notification on: the event in it, or the message to the topic's handler."""
+    """Run the subscribers of the event in a notification, or the handler of its topic."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
     is_bus = run.host.has_bus(topic)
@@ -214,7 +214,7 @@ def _object_event(record: dict[str, Any]) -> Event:
     """
     from urllib.parse import unquote_plus
 
-    about = _about(record)
+    about = _object_fields(record)
     item = about.get("object") or {}
     key = unquote_plus(str(item.get("key", "")))
     return Event(
@@ -245,13 +245,13 @@ def _mark(document: Any) -> str:
 
 
 def _bucket(record: dict[str, Any]) -> str:
-    name = _text((_about(record).get("bucket") or {}).get("name"))
+    name = _text((_object_fields(record).get("bucket") or {}).get("name"))
     if name is None:
         raise InvalidInput("$.Records[0].s3.bucket.name", "the name of a bucket")
     return name
 
 
-def _about(record: dict[str, Any]) -> dict[str, Any]:
+def _object_fields(record: dict[str, Any]) -> dict[str, Any]:
     """Return what a record of S3 has of its object and bucket.
 
     Raises:

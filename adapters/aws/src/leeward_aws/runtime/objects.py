@@ -62,9 +62,14 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
         raise flaw
     records = records_of(document, S3)
     if records:
-        created = (record for record in records if _is_creation(record))
-        return [_of_record(each) for each in created]
-    inner = unwrap(document) or unwrap(_notification(document))
+        names = [str(record.get("eventName")).removeprefix("s3:") for record in records]
+        return [
+            _of_record(record)
+            for record, name in zip(records, names, strict=True)
+            if name.startswith(_CREATED)
+        ]
+    notified = records_of(document, SNS)
+    inner = unwrap(document) or unwrap(notified[0].get("Sns") if notified else None)
     return None if inner is None else created_by(inner.body)
 
 
@@ -100,7 +105,7 @@ def hand_over(
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
-    """Hand over what Lambda was called with; return what to raise."""
+    """Run the handlers of what Lambda was called with; return what to raise."""
     try:
         bad = hand_over(run, own, created_in(event), None, run.trace())
     except InvalidInput as error:
@@ -111,16 +116,12 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
 def handle_message(
     run: Run, own: Handler, body: bytes, attempt: int | None, trace: str | None
 ) -> Answer:
-    """Hand over what a message of a queue tells."""
+    """Run the handlers of the objects in a message."""
     try:
         bad = hand_over(run, own, created_by(body), attempt, trace)
     except InvalidInput as error:
         return refusal_answer(error)
     return Answer(b"null") if bad is None else bad[1]
-
-
-def _is_creation(record: Mapping[str, Any]) -> bool:
-    return str(record.get("eventName")).removeprefix("s3:").startswith(_CREATED)
 
 
 def _of_record(record: Mapping[str, Any]) -> ObjectEvent:
@@ -151,9 +152,3 @@ def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> Object
         parse_time(time),
         tag and f'"{tag}"',
     )
-
-
-def _notification(document: Any) -> Any:
-    """Return what SNS has called Lambda with; None for anything else."""
-    records = records_of(document, SNS)
-    return records[0].get("Sns") if records else None

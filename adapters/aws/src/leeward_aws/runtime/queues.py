@@ -72,7 +72,7 @@ class Source(NamedTuple):
 
 
 def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, Any]:
-    """Hand every message to its handler; return those that are to be delivered again.
+    """Run the handler of each message; return those that must be delivered again.
 
     Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
     too: it is fair to its senders then.
@@ -86,12 +86,14 @@ def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, An
         handler = None
     is_named_so = handler is not None and handler.queue == queue
     source = Source(queue if is_named_so else name, name != queue, handler)
-    handled = _in_order if source.is_ordered else _each
+    handled = _handle_groups if source.is_ordered else _handle_each
     again = handled(run, own, source, records)
     return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
 
 
-def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) -> list[Record]:
+def _handle_each(
+    run: Run, own: Handler | None, source: Source, records: list[Record]
+) -> list[Record]:
     """Handle messages by themselves; return those that are to be delivered again.
 
     They are settled when all have been handled: a batch that fails as one shows itself only then.
@@ -106,8 +108,10 @@ def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) 
     ]
 
 
-def _in_order(run: Run, own: Handler | None, source: Source, records: list[Record]) -> list[Record]:
-    """Handle the messages of each group one after the other; return as `_each` does.
+def _handle_groups(
+    run: Run, own: Handler | None, source: Source, records: list[Record]
+) -> list[Record]:
+    """Handle the messages of each group one after the other; return as `_handle_each` does.
 
     One that fails holds back all later ones of its group: they are not handled, and come again
     behind it. So each is settled at once. What is given up holds nobody back, once it is in the
@@ -150,7 +154,7 @@ def _handle_one(
     if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
         handler = None  # the bus leads into the queue of this name
     if handler is None:
-        return _as_told(run, own, record, message, trace)
+        return _handle_content(run, own, record, message, trace)
     if (known := _recall(run, [handler], message, attempt)) is not None:
         return known
     if handler.bucket is not None:
@@ -171,10 +175,10 @@ def _recall(
     return MessageResult(known[1], known[0], has_run=False) if known else None
 
 
-def _as_told(
+def _handle_content(
     run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
 ) -> MessageResult:
-    """Hand what a message tells to those who take it: of objects, or the events in it."""
+    """Run the handlers of the objects or the events in a message."""
     attempt = _attempt(record)
     if own is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
@@ -182,11 +186,11 @@ def _as_told(
             return known
         bad = objects.hand_over(run, None, created, attempt, trace)
         return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
-    return MessageResult(_as_events(run, own, record, message).failure, None)
+    return MessageResult(_handle_events(run, own, record, message).failure, None)
 
 
-def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
-    """Hand the events in a message to their subscribers: a bus may lead into a queue."""
+def _handle_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
+    """Run the subscribers of the events in a message: a bus may send into a queue."""
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:

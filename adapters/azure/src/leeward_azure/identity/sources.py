@@ -9,7 +9,7 @@ would go first, the vendor's chain decides.
 The option `identity` settles it: ``managed`` takes the platform's managed identity and nothing
 else, read by leeward; ``default`` is that order. In the hardened mode, ``trust_env = false``,
 ``managed`` is the only one: it is the operator's word that the platform may be asked, so its two
-variables are read all the same, and lead nowhere but to this machine and its own link.
+variables are still read, and lead nowhere but to this machine and its own link.
 
 The managed identity has an endpoint. On App Service, Azure Functions and Container Apps two
 variables say where and with which word; on virtual machines it is one address for all. Sources:

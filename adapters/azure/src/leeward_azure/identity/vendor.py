@@ -86,7 +86,7 @@ class VendorChain:
         )
         # The chain says of all its members' errors no more than their texts.
         chain.credentials = tuple(
-            _overheard(credential, self._told) for credential in chain.credentials
+            _keep_errors_of(credential, self._told) for credential in chain.credentials
         )
         return chain
 
@@ -111,7 +111,7 @@ class _Overheard:
         self._told = told
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
-        """Ask the member."""
+        """Return the token of the wrapped credential; keep what it raises."""
         try:
             return self._credential.get_token(*scopes, **options)
         except Exception as error:
@@ -123,7 +123,7 @@ class _Overheard:
         self._credential.close()
 
 
-def _overheard(credential: object, told: list[Exception]) -> Any:
+def _keep_errors_of(credential: object, told: list[Exception]) -> Any:
     """Wrap a member, under its own name: the chain's log tells what it tried."""
     return type(type(credential).__name__, (_Overheard,), {})(credential, told)
 

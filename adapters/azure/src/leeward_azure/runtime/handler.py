@@ -85,7 +85,7 @@ def open_dead_letters(
 
 
 def _namespace(setting: str) -> dict[str, Any]:
-    """Return where a namespace of Service Bus is, likewise."""
+    """Return where a namespace of Service Bus is, by a connection string or by its host."""
     text = os.environ.get(setting)
     if text:
         return {"service_bus_connection_string": text}

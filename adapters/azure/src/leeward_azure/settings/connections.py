@@ -145,7 +145,7 @@ def queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Q
 
 
 def blob_service(setting: Setting, values: Values, *, secret: bool = True) -> Blobs:
-    """Return where an account's containers are, likewise."""
+    """Return where an account's containers are; emulators have the account in the path."""
     url = parse_url(setting, "https://account.blob.core.windows.net")
     return Blobs(check_configured(url.origin, "blob", setting, values, secret=secret), url.path)
 

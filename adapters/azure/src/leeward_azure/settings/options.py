@@ -186,7 +186,7 @@ class Settings(NamedTuple):
     """What is in force for one target.
 
     Attributes:
-        functions: None if `invoke` is not configured; the next three likewise.
+        functions: None if `invoke` is not configured; the next three the same.
         queues: for `enqueue`.
         events: for `publish`.
         tables: for items.
@@ -197,7 +197,7 @@ class Settings(NamedTuple):
         http: how requests are carried.
         blobs: for objects; None if they are not configured.
         service_bus: for dead letters; the same.
-        workflows: for runs of workflows; likewise.
+        workflows: for runs of workflows; None if they are not configured.
         logs: where functions log; None if no workspace is named.
     """
 

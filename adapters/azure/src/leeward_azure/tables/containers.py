@@ -71,7 +71,7 @@ class Session(NamedTuple):
         owner = path if _OWNER.fullmatch(path) else self.owner
         told = _PAIR.findall(headers.get("x-ms-session-token", ""))
         before = self.tokens if self.owner in (None, owner) else NOTHING
-        latest = {part: _later(before.get(part), token) for part, token in told}
+        latest = {part: _later_token(before.get(part), token) for part, token in told}
         if owner == self.owner and all(before.get(part) == latest[part] for part in latest):
             return self
         kept = {part: token for part, token in before.items() if part not in latest}
@@ -81,7 +81,7 @@ class Session(NamedTuple):
 EMPTY: Final = Session()
 
 
-def _later(one: str | None, other: str) -> str:
+def _later_token(one: str | None, other: str) -> str:
     """Merge two tokens of a range; an unreadable one gives way."""
     if one is None or one == other:
         return other
@@ -198,20 +198,20 @@ def container_of(origin: str, database: str, table: str) -> Container:
 def to_read(container: Container, location: Location, view: View) -> DocumentRequest:
     """Ask for the document at `location`, as new as what was seen before."""
     headers = (*_READ, _partition(location), *_session_header(container, view))
-    return _about(container, location, "GET", headers)
+    return _request_for(container, location, "GET", headers)
 
 
 def to_delete(container: Container, location: Location, etag: str | None) -> DocumentRequest:
     """Ask to delete the document at `location`; with an etag, only in that state."""
     headers = (*_COMMON, _partition(location), *_if_match(etag))
-    return _about(container, location, "DELETE", headers)
+    return _request_for(container, location, "DELETE", headers)
 
 
 def to_replace(container: Container, call: Store, etag: str) -> DocumentRequest:
     """Ask to replace the document of `call`, in that state only."""
     location = location_of(call.key)
     headers = (*_WRITE, _partition(location), *_if_match(etag))
-    return _about(container, location, "PUT", headers, json_text.encode(document_of(call)))
+    return _request_for(container, location, "PUT", headers, json_text.encode(document_of(call)))
 
 
 def to_create(container: Container, call: Store, *, upsert: bool) -> DocumentRequest:
@@ -292,7 +292,7 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
     return refusal
 
 
-def _about(
+def _request_for(
     container: Container,
     location: Location,
     method: Literal["GET", "PUT", "DELETE"],

@@ -70,8 +70,8 @@ def query_of(call: ListItems, last: str) -> dict[str, Any]:
     )
     bounds = {
         "=": (partition, call.partition),
-        ">=": (sort, _cut(call.low)),
-        "<": (sort, _cut_above(call.high)),
+        ">=": (sort, _lower_bound(call.low)),
+        "<": (sort, _upper_bound(call.high)),
         "< " if call.descending else ">": (sort, last),
     }
     used = [(sign, *bound) for sign, bound in bounds.items() if bound[1]]
@@ -98,12 +98,12 @@ DISORDER: Final = Result[Any](
 )
 
 
-def _cut(low: str) -> str:
+def _lower_bound(low: str) -> str:
     """Return a text that is in no order greater than any which is at least `low`."""
     return _DISPUTED.split(low, maxsplit=1)[0]
 
 
-def _cut_above(high: str | None) -> str:
+def _upper_bound(high: str | None) -> str:
     """Return a text that is in both orders greater than all less than `high`; empty if none is."""
-    before = _cut(high or "")
+    before = _lower_bound(high or "")
     return before if before == high else text_behind(before) or ""

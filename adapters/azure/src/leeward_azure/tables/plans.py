@@ -241,7 +241,7 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     answer = yield from ask_container(container, to_create(container, call, upsert=False), view)
     refusal = answer.refusal
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
-        return (yield from _in_the_way(container, call, refusal, view))
+        return (yield from _judge_conflict(container, call, refusal, view))
     return refusal or _conclude_store(answer.response, call)
 
 
@@ -254,11 +254,11 @@ def _replace_this(container: Container, call: Store, revision: Revision, view: V
     if _is_absent(answer):
         return _reject(refusal) if call.if_absent else another_revision(refusal.request_id)
     if refusal.outcome is Outcome.CONFLICT:
-        return (yield from _in_the_way(container, call, refusal, view))
+        return (yield from _judge_conflict(container, call, refusal, view))
     return refusal
 
 
-def _in_the_way(container: Container, call: Store, refusal: Result[Any], view: View) -> Plan:
+def _judge_conflict(container: Container, call: Store, refusal: Result[Any], view: View) -> Plan:
     """Look what a write has met with, to say how it ends.
 
     Nothing was written by this attempt, whatever the look gives; without one, it is worth another.

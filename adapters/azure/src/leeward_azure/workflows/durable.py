@@ -75,7 +75,7 @@ class DurableHost:
 
 
 def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generator[Any, Any, Json]:
-    """Be the orchestrator. Its input is ``{"digest", "input"}``.
+    """Run a workflow, as an orchestrator. Its input is ``{"digest", "input"}``.
 
     Raises:
         WorkflowFailed: the run has failed, which is so the state of the instance.
@@ -92,7 +92,7 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
 
 
 def activity(client: StepClient, request: Json) -> Json:
-    """Be the activity: call a function, an unsafe one at most once for each attempt.
+    """Call a function, as an activity: an unsafe one at most once for each attempt.
 
     Or ask it what became of a step, as often as the engine likes.
     """
@@ -106,11 +106,6 @@ def activity(client: StepClient, request: Json) -> Json:
         except LeewardError:  # whether the mark is there or not, the step was not called
             return {"error": NOT_SENT, "ambiguous": False}
     return perform_step(functions_called_by(client), request)
-
-
-def instance_of(workflow: str, run: str) -> str:
-    """Return the id of the instance that a run is: runs of two workflows may have one id."""
-    return f"{workflow}:{run}"
 
 
 def definitions_in(folder: Path) -> dict[str, Definition]:

@@ -37,14 +37,6 @@ LONGEST_ATTRIBUTE: Final = 1024
 MOST_ATTRIBUTES: Final = 100
 """Of a message."""
 
-MOST_EVENTS: Final = 1000
-"""Of a request."""
-
-MOST_EVENT_BYTES: Final = 6_500_000
-"""Of the events of a request, in CloudEvents JSON. Pub/Sub takes requests of 10 MB; base64 makes
-8.7 MB of these, and what stands around 1,000 of them, the ordering key once more among it, can
-come to 1.1 MB."""
-
 _STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
 
 

@@ -117,7 +117,7 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
 
 
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
-    """Hand a message to its handler, or the event in it to its subscribers."""
+    """Run the handler of a message, or the subscribers of the event in it."""
     message = pushed.message
     bus = message.queue if named is None else pushed.topic
     if run.host.has_bus(bus):
@@ -153,7 +153,7 @@ def handle_events(
     bus: str | None = None,
     attempt: int | None = None,
 ) -> Answer:
-    """Hand events to their subscribers; return the first failure, else a success.
+    """Run the subscribers of events; return the first failure, else a success.
 
     One that wraps a message is taken for that message.
     """
@@ -165,7 +165,7 @@ def handle_events(
 def _handle_event(
     run: Run, named: Handler | None, event: Event, bus: str | None, attempt: int | None
 ) -> Answer | None:
-    """Hand an event to its subscribers; return a failure."""
+    """Run the subscribers of an event; return a failure."""
     if event.type == PUBLISHED:
         answer = handle(run, named, _read_envelope(event.data, _bus(event.source)))
         return answer if answer.failure is not None else None
@@ -184,7 +184,7 @@ def _handle_event(
 
 
 def handle_plain(run: Run, named: Handler | None) -> Answer | None:
-    """Hand what is neither event nor message to the one handler it can only be for."""
+    """Run the one handler of a document that is neither an event nor a message."""
     if named is None:
         return None
     message = Message(named.queue or named.name, run.id, run.request.body, run.request.headers)
@@ -194,7 +194,7 @@ def handle_plain(run: Run, named: Handler | None) -> Answer | None:
 def _objects_of(
     run: Run, handler: Handler | None, pushed: Pushed, created: list[ObjectEvent] | None
 ) -> Answer:
-    """Hand the objects that a message tells of to their handlers."""
+    """Run the handlers of the objects in a message."""
     takers = run.host.object_handlers(created[0].bucket) if created else []
     if (known := _recall(run, [handler] if handler else takers, pushed)) is not None:
         return known
@@ -221,7 +221,7 @@ def _finish(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answe
 
 
 def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
-    """Hand the events in a message to their subscribers."""
+    """Run the subscribers of the events in a message."""
     message = pushed.message
     events = events_in(message.attributes, message.body, escaped=False)
     if events is not None:

@@ -409,7 +409,7 @@ BEGIN
     IF EXISTS (SELECT FROM {schema}.deliveries WHERE half <> v_turn.half) THEN
         RETURN;
     END IF;
-    BEGIN  -- by itself: what was noted and moved stays so if the lock is not to be had
+    BEGIN  -- by itself: what was noted and moved stays so if the lock is not available
         PERFORM set_config('lock_timeout', '50', true);
         EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_old);
     EXCEPTION WHEN lock_not_available THEN  -- the next time

@@ -1,6 +1,6 @@
 """The part of the schema that keeps runs of workflows: see `leeward_postgres.journal`.
 
-Whoever goes on with a run holds its lease, whose end is `runs.due`. Leases are counted, and the
+Whoever drives a run holds its lease, whose end is `runs.due`. Leases are counted, and the
 count is a fence: who writes about a run names its lease, and locks the row.
 """
 

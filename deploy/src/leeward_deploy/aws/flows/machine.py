@@ -377,7 +377,7 @@ class Machine:
                 parts = f'$append({parts}, $lookup({result}[{index}], "undo"))'
             assigned[around.undo[1:]] = whole(parts)
         state = {"Type": "Parallel", "Branches": branches, "Assign": assigned}
-        return self._inside(node.id, state, then, around)
+        return self._catch_inside(node.id, state, then, around)
 
     def _each(self, node: Each, then: str, around: StateScope) -> str:
         """Write the machine of an element, and a look at how many there are."""
@@ -391,7 +391,7 @@ class Machine:
             "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **machine},
             "Assign": {},
         }
-        entry = self._inside(node.id, state, then, around)
+        entry = self._catch_inside(node.id, state, then, around)
         self._raise(f"{node.id} is too long", error_of(literal(TOO_LARGE)), around)
         too_long = f"$count({items}) > $floor({around.share} / {events})"
         around.states[f"{node.id} fits"] = {
@@ -401,8 +401,8 @@ class Machine:
         }
         return f"{node.id} fits"
 
-    def _inside(self, id: str, state: State, then: str, around: StateScope) -> str:
-        """Write what goes on with the first error behind branches or elements."""
+    def _catch_inside(self, id: str, state: State, then: str, around: StateScope) -> str:
+        """Write the state that raises the first error of branches or elements."""
         error = around.own("e")
         errors = "$filter($states.result, function($r) { $type($r.error) = 'object' })"
         state["Assign"][error[1:]] = whole(

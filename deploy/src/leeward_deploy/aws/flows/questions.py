@@ -182,9 +182,8 @@ class SettledStep(NamedTuple):
         task = self.calls.question(
             step.function, self.payload, self.path, step.timeout, began=now.began, voids=now.voids
         )
-        answer = (
-            f"$d := {returned_by('$states.result')}; $k := {_meaning(self.calls.key(self.path))}"
-        )
+        verdict = _verdict_expression(self.calls.key(self.path))
+        answer = f"$d := {returned_by('$states.result')}; $k := {verdict}"
         error = self._error
         given = "$r := $lookup($d, 'result'); $r := $exists($r) ? $r : null"
         assigned = {
@@ -262,7 +261,7 @@ def _pause_of(retry: Retry, made: str) -> str:
     return whole(f"$floor($random() * {seconds})" if retry.jitter == "full" else seconds)
 
 
-def _meaning(key: str) -> str:
+def _verdict_expression(key: str) -> str:
     """Return an expression for what the answer ``$d`` to a question about a key means."""
     ran = (
         '$type($lookup($d, "failure")) = "object" ? "failed" : '
