@@ -45,7 +45,6 @@ come from a gateway."""
 OTHER_VERSION: Final = -32022
 """The error of a server that speaks other versions than a message's (2026-07-28, basic/index)."""
 
-_JSON_RPC: Final = "2.0"
 _SESSION: Final = "mcp-session-id"
 _CLIENT: Final = {"name": "leeward", "version": "1"}
 _NOT_OF_MCP: Final = frozenset({401, 403, 429, 502, 503, 504})
@@ -105,7 +104,7 @@ class Server(NamedTuple):
             headers = (*headers, ("Mcp-Method", method))
             if "name" in params:
                 headers = (*headers, ("Mcp-Name", params["name"]))
-        message: dict[str, Json] = {"jsonrpc": _JSON_RPC, "method": method}
+        message: dict[str, Json] = {"jsonrpc": "2.0", "method": method}
         if id is not None:
             message["id"] = id
         if params is not None:
