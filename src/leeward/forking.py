@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from time import monotonic
@@ -115,15 +114,10 @@ class ForkLock(Forkable):
         self._whole = whole
         watch(self)
 
-    # Python's own methods, which `with` calls at once. An interrupt that strikes at the end of one
-    # written here would leave the lock held, and nobody to release it.
-    @property
-    def __enter__(self) -> Callable[[], bool]:
-        return self._lock.__enter__
-
-    @property
-    def __exit__(self) -> Callable[..., None]:
-        return self._lock.__exit__
+    # Python's own methods, which `with` calls at once. An interrupt that strikes in one of ours
+    # would leave the lock held, and nobody to release it.
+    __enter__ = property(lambda self: self._lock.__enter__)
+    __exit__ = property(lambda self: self._lock.__exit__)
 
     def hold(self) -> bool:
         """Acquire the lock, so that what it guards is whole in the child."""

@@ -366,7 +366,7 @@ def test_an_unknown_outcome_says_what_to_do() -> None:
         client(Scripted("a", AMBIGUOUS)).invoke("charge", idempotency_key="k-1")
     assert (caught.value.idempotency_key, caught.value.executed) == ("k-1", None)
     lost: Result[None] = Result(Outcome.AMBIGUOUS, executed=True)
-    with pytest.raises(OutcomeUnknown, match="ran, but its answer was lost"):
+    with pytest.raises(OutcomeUnknown, match="ran, but its answer was lost or cannot be read"):
         client(Scripted("a", lost)).invoke("charge")
     with pytest.raises(OutcomeUnknown, match="Nothing was changed; load again"):
         client(Scripted("a", *[AMBIGUOUS] * 3)).load_data("t", "1")

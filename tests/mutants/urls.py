@@ -51,6 +51,12 @@ MUTANTS: Final = (
         "        pass\n",
         "test_a_session_that_was_lost_is_opened_again",
     ),
+    _tool(
+        "a server without sessions is opened one",
+        "isinstance(versions, list) and VERSION in versions",
+        "False",
+        "test_a_server_without_sessions_is_told_everything_with_each_message",
+    ),
     Mutant(
         "a refusal that was declared of one function counts for all",
         f"{HTTP}/functions.py",

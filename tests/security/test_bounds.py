@@ -67,7 +67,6 @@ BOUNDED: dict[str, str] = {
     "leases/batches.py wait()": "of a writer, for the one that writes for it",
     "_http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/resolver.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
-    "forking.py acquire()": "a lock's own method; what it guards is short",
     "app/serving.py SimpleQueue()": "holds open connections, whose number has a limit",
     "app/serving.py deque()": "the same",
     "app/serving.py get()": "of a thread that waits for connections, until the server is closed",

@@ -344,7 +344,8 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
         what, remedy = known
         remedy = remedy.format(call, _record_told(result))
         return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
-    certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
+    lost = "ran, but its answer was lost or cannot be read"
+    certain = lost if result.executed else "may have run, or not"
     is_unkeyed = result.dedup == NOT_RECOGNISED
     step = _next_step(call, is_unkeyed)
     if result.reason in (UNMARKED, UNMARKED_REFUSAL):

@@ -45,7 +45,6 @@ come from a gateway."""
 OTHER_VERSION: Final = -32022
 """The error of a server that speaks other versions than a message's (2026-07-28, basic/index)."""
 
-_JSON_RPC: Final = "2.0"
 _SESSION: Final = "mcp-session-id"
 _CLIENT: Final = {"name": "leeward", "version": "1"}
 _NOT_OF_MCP: Final = frozenset({401, 403, 429, 502, 503, 504})
@@ -105,7 +104,7 @@ class Server(NamedTuple):
             headers = (*headers, ("Mcp-Method", method))
             if "name" in params:
                 headers = (*headers, ("Mcp-Name", params["name"]))
-        message: dict[str, Json] = {"jsonrpc": _JSON_RPC, "method": method}
+        message: dict[str, Json] = {"jsonrpc": "2.0", "method": method}
         if id is not None:
             message["id"] = id
         if params is not None:
@@ -154,15 +153,16 @@ def call_tool(
     response: Response = yield Send(server.request("tools/call", id, params, headers), proves=False)
     answer = _answer_in(response, id)
     number = _number_of(answer.get("error"))
+    # Has the session ended, or is another version spoken now?
     if response.status == 404 or (response.status == 400 and number in (None, OTHER_VERSION)):
-        yield Learn(name, None)  # the session has ended, or another version is spoken now
+        yield Learn(name, None)
     return _result_of(platform, response, session, view, answer)
 
 
 def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Result[Any]]:
     """Return how a server is spoken to, or the result of a call that was not made."""
-    asked = server._replace(session=SESSIONLESS).request("server/discover", 0)
-    response: Response | Failure = yield Send(asked, effect=False)
+    look_up = server._replace(session=SESSIONLESS).request("server/discover", 0)
+    response: Response | Failure = yield Send(look_up, effect=False)
     if isinstance(response, Failure) or response.status in _NOT_OF_MCP:
         return _read_refusal(server.platform, response, view)
     told = _answer_in(response, 0).get("result")
