@@ -159,7 +159,7 @@ APPROVALS: Final = (
     ),
     _record(
         "an approval is for any payload",
-        "_is_approved(record) and is_same(record.payload, claim.payload)",
+        "_is_approved(record) and record.payload == claim.payload",
         "_is_approved(record)",
         f"{_APPROVALS}::test_an_approval_is_for_one_payload",
     ),
@@ -171,7 +171,7 @@ APPROVALS: Final = (
     ),
     _record(
         "a run of another payload keeps an approval",
-        "    if is_same(before.payload, claim.payload):\n",
+        "    if before.payload == claim.payload:\n",
         "    if True:\n",
         f"{_APPROVALS}::test_a_run_that_needs_none_passes_no_approval_on",
     ),

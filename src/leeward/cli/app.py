@@ -191,15 +191,8 @@ add_command(
 )
 add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
 add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
-add_command(
-    records,
-    "approve",
-    keys.approve,
-    "leeward keys approve keys 0123456789ab fedcba987654 --by maria",
-)
-add_command(
-    records, "refuse", keys.refuse, "leeward keys refuse keys 0123456789ab fedcba987654 --by maria"
-)
+add_command(records, "approve", keys.approve, "leeward keys approve keys 0123456789ab fedcba987654")
+add_command(records, "refuse", keys.refuse, "leeward keys refuse keys 0123456789ab fedcba987654")
 unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")
 add_command(unknowns, "list", unknown.list_, "leeward unknown list --limit 20")
 add_command(

@@ -110,7 +110,7 @@ def test_a_coroutine_or_generator_that_has_not_run_completes_nothing(shop: Shop)
 
     @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock, name="listed")
     def listed(order: str) -> Any:
-        return (shop.charges.append(each) for each in order)
+        return (shop.charges for _ in order)
 
     for function, told in (
         (wrapped, "directly before the coroutine function"),

@@ -216,11 +216,7 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
 
 
 def _check_result(function: str, result: Any) -> Any:
-    """Return a result, which is not code that has yet to run.
-
-    Raises:
-        ConfigError: it is a coroutine or a generator.
-    """
+    """Return a result; raise `ConfigError` if it is code that has yet to run."""
     if type(result) is CoroutineType:
         result.close()
         raise ConfigError(
