@@ -74,8 +74,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
     Raises:
-        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no zip
-            takes; or the library that reads a .gitignore is not installed.
+        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no
+            zip takes; or the library that reads a .gitignore is not installed.
     """
     ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
     kept: list[str] = []
