@@ -157,7 +157,7 @@ def _list_against(
 
 
 def _check_file(file: Path, folder: Path) -> None:
-    """Check that a zip takes a file, and that it is no link to what may hold a secret.
+    """Check that a zip takes a file, and that it does not lead to what may hold a secret.
 
     Raises:
         ConfigError: it is a pipe or the like, has a name that no zip takes, or leads elsewhere.
@@ -168,7 +168,7 @@ def _check_file(file: Path, folder: Path) -> None:
             "with --exclude"
         )
     if not file.is_file():
-        raise ConfigError(f"{file} is no regular file; leave it out with --exclude")
+        raise ConfigError(f"{file} is not a regular file; leave it out with --exclude")
     try:
         file.name.encode()
     except UnicodeEncodeError:
