@@ -111,7 +111,7 @@ class DeploySettings(NamedTuple):
         return own._replace(memory=own.memory or self.memory)
 
     def role_of(self, handler: str, *, arn: bool) -> str | None:
-        """Return the role that a handler's settings name, if it is an ARN, or if it is none."""
+        """Return the role that a handler's settings name, if it is an ARN, or else an address."""
         role = self.of(handler).role
         return role if role and role.startswith("arn:") is arn else None
 
