@@ -163,7 +163,7 @@ MUTANTS: Final = (
     Mutant(
         "a link takes a file from outside into a package",
         "deploy/src/leeward_deploy/sources.py",
-        "            _check_link(here / file, folder)\n",
+        "            _check_file(here / file, folder)\n",
         "",
         "tests/packages/test_parts.py::test_what_may_hold_a_secret_stays_behind",
     ),

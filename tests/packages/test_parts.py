@@ -263,7 +263,7 @@ def test_what_no_zip_takes_is_refused_by_name(tmp_path: Path) -> None:
         sources_of(tmp_path, (), tmp_path / "build")
     odd.unlink()
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ConfigError, match="pipe is no regular file; leave it out"):
+    with pytest.raises(ConfigError, match="pipe is not a regular file; leave it out"):
         sources_of(tmp_path, (), tmp_path / "build")
 
 

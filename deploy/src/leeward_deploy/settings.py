@@ -29,8 +29,8 @@ from leeward.values import NOTHING
 KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 """What may be there already, and is only referred to then."""
 
-ROLES: Final = {"aws": r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", "google": r"[\w.-]+@[\w.-]+"}
-"""How a role that is there already is written, by provider."""
+_ROLE: Final = r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+|[\w.-]+@[\w.-]+"
+"""A role that is there already: of AWS, or the service account of Google."""
 
 _TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
 
@@ -110,10 +110,10 @@ class DeploySettings(NamedTuple):
         own = self.handlers.get(handler, HandlerSettings())
         return own._replace(memory=own.memory or self.memory)
 
-    def role_of(self, handler: str, provider: str) -> str | None:
-        """Return the role that a handler's settings name on a provider, if they do."""
+    def role_of(self, handler: str, *, arn: bool) -> str | None:
+        """Return the role that a handler's settings name, if it is an ARN, or else an address."""
         role = self.of(handler).role
-        return role if role and re.fullmatch(ROLES[provider], role) else None
+        return role if role and role.startswith("arn:") is arn else None
 
     def is_there(self, kind: str, name: str) -> bool:
         """Return whether something is there already, by its kind and its logical name."""
@@ -210,7 +210,7 @@ def _read_names(value: Any, where: ConfigKey) -> tuple[str, ...]:
 
 def _read_role(value: Any, where: ConfigKey) -> str:
     role = read_text(value, where)
-    if not any(re.fullmatch(each, role) for each in ROLES.values()):
+    if not re.fullmatch(_ROLE, role):
         raise ConfigError(
             f"{where} must be the ARN of a role on AWS, such as arn:aws:iam::111122223333:role/"
             "orders, or the email address of a service account on Google"

@@ -74,8 +74,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
     Raises:
-        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no zip
-            takes; or the library that reads a .gitignore is not installed.
+        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no
+            zip takes; or the library that reads a .gitignore is not installed.
     """
     ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
     kept: list[str] = []
@@ -157,7 +157,7 @@ def _list_against(
 
 
 def _check_file(file: Path, folder: Path) -> None:
-    """Check that a zip takes a file, and that it is no link to what may hold a secret.
+    """Check that a zip takes a file, and that it does not lead to what may hold a secret.
 
     Raises:
         ConfigError: it is a pipe or the like, has a name that no zip takes, or leads elsewhere.
@@ -168,7 +168,7 @@ def _check_file(file: Path, folder: Path) -> None:
             "with --exclude"
         )
     if not file.is_file():
-        raise ConfigError(f"{file} is no regular file; leave it out with --exclude")
+        raise ConfigError(f"{file} is not a regular file; leave it out with --exclude")
     try:
         file.name.encode()
     except UnicodeEncodeError:

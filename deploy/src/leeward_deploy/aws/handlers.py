@@ -230,7 +230,7 @@ class Lambda(NamedTuple):
 def function_of(region: AwsRegion, made: Lambda, statements: list[Json]) -> Json:
     """Return a function with its log, its role and its alarms."""
     spec, own, id = region.spec, region.spec.settings.of(made.deployment), made.id
-    role = spec.settings.role_of(made.deployment, "aws")
+    role = spec.settings.role_of(made.deployment, arn=True)
     variables = {"LEEWARD_FUNCTION": made.deployment}
     if not spec.declared.ordered:
         variables["CLOUD_PROVIDER"] = spec.declared.order or "aws"
@@ -444,7 +444,7 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         f"{name}: runs as {role}, which is yours: it has to allow what the handler uses, its "
         "log and its queue of dead letters"
         for name in spec.settings.handlers
-        if (role := spec.settings.role_of(name, "aws"))
+        if (role := spec.settings.role_of(name, arn=True))
     )
     there = (
         f"{queue}: is there already, so its visibility timeout has to be "

@@ -277,7 +277,8 @@ RULES: Final = (
         r"[A-Za-z0-9_-]{1,80}", "must be up to 80 letters, digits, hyphens and underscores; "
         "name it so in leeward.toml")),
     Rule("aws_dynamodb_table", "name", *like(
-        r"[A-Za-z0-9_.-]{3,255}", "must be 3 to 255 letters, digits, dots, hyphens, underscores")),
+        r"[A-Za-z0-9_.-]{3,255}", "must be 3 to 255 letters, digits, dots, hyphens, underscores; "
+        "name it so in leeward.toml")),
     Rule("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
          ".noncurrent_days", *between(1, 36_500, of=" days; set retention_days in [export.aws]")),
     Rule("aws_iam_role_policy", "policy", _is_narrow, _WIDE),

@@ -54,10 +54,8 @@ _QUERY: Final = "azurerm_monitor_scheduled_query_rules_alert_v2"
 
 _PERIODS: Final = ("PT1M", "PT5M", "PT10M", "PT15M", "PT30M", "PT1H")
 
-_STORED: Final = like(
-    r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]",
-    "must be 3 to 63 lower-case letters, digits and single hyphens; name it so in leeward.toml",
-)
+_STORED: Final = r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]"
+_IS_STORED: Final = "must be 3 to 63 lower-case letters, digits and single hyphens"
 
 
 def _is_of_one_thing(scope: Any) -> bool:
@@ -121,8 +119,10 @@ RULES: Final = (
         r"[A-Za-z0-9-]{3,50}", "must be 3 to 50 letters, digits and hyphens; name it so in "
         "leeward.toml")),
     Rule("azurerm_servicebus_queue", "max_delivery_count", *between(1, 2000)),
-    Rule("azurerm_storage_queue", "name", *_STORED),
-    Rule("azurerm_storage_container", "name", *_STORED),
+    Rule("azurerm_storage_queue", "name", *like(
+        _STORED, f"{_IS_STORED}; rename the queue, or the handler that it is for, in the app")),
+    Rule("azurerm_storage_container", "name", *like(
+        _STORED, f"{_IS_STORED}; name it so in leeward.toml")),
     Rule("azurerm_storage_account", "blob_properties.delete_retention_policy.days", *between(
         1, 365, of="; set retention_days in [export.azure]")),
     Rule("azurerm_storage_account", "name", *like(

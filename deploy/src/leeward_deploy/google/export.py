@@ -154,7 +154,7 @@ def _standby(made: Configuration, spec: PackageSpec, region: GoogleRegion) -> No
     for each in of_kind(spec.app, Kind.CALL):
         add_function(made, spec, each, Code(CONTENT, accounts[each.name]), region)
     for name, account in accounts.items():
-        if spec.settings.role_of(name, "google") is None:
+        if spec.settings.role_of(name, arn=False) is None:
             allow_calls(made, spec, Caller(name, account, rights_for(spec, name)), region)
     add_workflows(made, spec, region)
 

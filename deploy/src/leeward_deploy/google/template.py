@@ -93,7 +93,7 @@ def account_of(made: Configuration, spec: PackageSpec, name: str) -> str:
 
     One that `leeward.toml` names is there already.
     """
-    own = spec.settings.role_of(name, "google")
+    own = spec.settings.role_of(name, arn=False)
     if own is not None:
         return own
     if made.reference("google_service_account", name) == name:
@@ -305,7 +305,7 @@ def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
         caller = Caller(each.name, account, rights_for(spec, each.name))
-        if spec.settings.role_of(each.name, "google") is None:
+        if spec.settings.role_of(each.name, arn=False) is None:
             allow(made, spec, caller, region, each)
         else:
             notes.append(f"{each.name}: runs as {account}, which is yours: give it its rights")
