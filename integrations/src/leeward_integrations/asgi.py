@@ -42,7 +42,7 @@ class IdempotencyKeys(IdempotentApp):
         headers: dict[str, str] = {}
         for raw, text in scope["headers"] if scope["type"] == "http" else ():
             name, line = raw.decode("latin-1").lower(), text.decode("latin-1")
-            # Of two different headers the lines stay apart: together they are no key.
+            # The lines of two different headers stay apart: together they are not a key.
             headers[name] = line if headers.get(name, line) == line else f"{headers[name]}\n{line}"
         if not self._is_guarded(scope.get("method", ""), headers):
             await self._app(scope, receive, send)
