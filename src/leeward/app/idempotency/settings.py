@@ -172,7 +172,7 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    if not callable(function) or isinstance(function, type) or not hasattr(function, "__name__"):
+    if isinstance(function, type) or not hasattr(function, "__name__") or not callable(function):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
             "decorators make something else of it, put it directly before the function; else "
