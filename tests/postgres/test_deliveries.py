@@ -11,16 +11,20 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+import leeward.worker
+from leeward import App
 from leeward.adapter import Driver
 from leeward.calls import Enqueue, Look, LookResult, Publish
 from leeward.calls.looks import BUS, QUEUE
 from leeward.cloudevents import mint
+from leeward.config import Config
 from leeward.entropy import new_id
-from leeward.errors import Outcome
+from leeward.errors import Outcome, TargetUnavailable
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
 from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores
 from leeward.values import Event
+from leeward.worker import Worker
 from leeward_postgres.deliveries import PostgresDeliveries
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
@@ -282,7 +286,9 @@ def test_no_count_of_attempts_stops_the_other_rows(
     """Another program may have written any, and its row is one that was tried."""
     store = stores.deliveries
     store.add(some(4), 5)
-    odd = f"UPDATE {SCHEMA}.deliveries SET attempts = 2147483647, due = %s WHERE idempotency_key = %s"
+    odd = (
+        f"UPDATE {SCHEMA}.deliveries SET attempts = 2147483647, due = %s WHERE idempotency_key = %s"
+    )
     for due, key in ((0.0, "0"), (1.0, "1")):
         admin.execute(odd.encode(), (due, key))
     rows = store.take([HERE], time.time, Room(9, 9)).rows
@@ -291,14 +297,23 @@ def test_no_count_of_attempts_stops_the_other_rows(
     assert {row.attempt for row in store.dead_rows()} == {2**31 - 1}
 
 
-def test_a_fault_is_told_as_such(server: Server, stores: Stores) -> None:
-    """With the outcome and a stable word; another isolation level than the default is one."""
+def test_a_fault_is_told_as_such(
+    server: Server, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the outcome and a stable word; another isolation level than the default is one.
+
+    A worker that works once, and cannot, tells it, too.
+    """
     url = f"{server.url}?options=-c%20default_transaction_isolation%3Dserializable"
     with closing(open_driver(config_for(url, schema=SCHEMA))) as driver:
         own = driver.stores()
         assert own is not None
         with pytest.raises(DatabaseFault) as raised:
             own.deliveries.take([HERE], time.time, Room(1, 1))
+        worker = Worker(App("a"), [driver], config=Config(data_target="postgres"))
+        monkeypatch.setattr(leeward.worker, "AWAY", 0.1)
+        with pytest.raises(TargetUnavailable, match="workers need default_transaction_isolation"):
+            worker.run(once=True)
     assert (raised.value.outcome, raised.value.reason) == (Outcome.UNUSABLE, "isolation")
     stores.deliveries.add([], 5)
     with closing(open_driver(config_for(server.url, schema="absent"))) as driver:
