@@ -205,9 +205,9 @@ class PostgresDriver(Driver):
     def _open_journal(self) -> Journal:
         source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
         exchanges = _connections().ThreadExchanges(source)
-        from leeward_postgres.journal import PostgresJournal  # it needs psycopg, too
-
-        return PostgresJournal(exchanges, self._settings.schema)
+        journals = import_module("leeward_postgres.journal")
+        journal: Journal = journals.PostgresJournal(exchanges, self._settings.schema)
+        return journal
 
     def _source(self) -> Source:
         parameters = parameters_of(self._settings)
