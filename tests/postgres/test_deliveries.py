@@ -285,7 +285,9 @@ def test_no_count_of_attempts_stops_the_other_rows(
     """Another program may have written any, and its row is one that was tried."""
     store = stores.deliveries
     store.add(some(4), 5)
-    odd = f"UPDATE {SCHEMA}.deliveries SET attempts = 2147483647, due = %s WHERE idempotency_key = %s"
+    odd = (
+        f"UPDATE {SCHEMA}.deliveries SET attempts = 2147483647, due = %s WHERE idempotency_key = %s"
+    )
     for due, key in ((0.0, "0"), (1.0, "1")):
         admin.execute(odd.encode(), (due, key))
     rows = store.take([HERE], time.time, Room(9, 9)).rows

@@ -247,7 +247,7 @@ class JournalContract:
 
     def test_runs_are_counted_whatever_their_answers_hold(self, journal: Journal) -> None:
         """Those that have left steps as they were are counted among the failed ones."""
-        answers = {
+        answers: dict[str, Answer] = {
             "a": Returned({"error": {"steps": [ODD]}}),
             "b": StepFailure(ODD, False, ("s",), True),
             "c": StepFailure('"steps":["', False, (), True),

@@ -35,6 +35,7 @@ from leeward.clock import Clock, SystemClock
 from leeward.config import Config, LimitConfig
 from leeward.errors import ConfigError, TargetUnavailable
 from leeward.leases.faults import DatabaseFault
+from leeward.leases.rules import Room
 from leeward.leases.threads import LONGEST_PAUSE, LOOK_AGAIN
 from leeward.logs import Fact, log_event
 from leeward.records import NamedTuple
@@ -430,7 +431,7 @@ class Worker:
         """Return that the store is away, with its own reason where it gives one."""
         fault = self._fault
         try:
-            self._stores.deliveries.next_due([], self._clock.now())
+            self._stores.deliveries.take([], self._clock.now, Room(0, 0))  # as who works, of nobody
         except DatabaseFault as error:
             fault = error
         told = f"{self.target} has not answered for {AWAY:.0f} seconds"

@@ -22,9 +22,7 @@ _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision
     (SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async'),
     current_setting('synchronous_standby_names')"""
 
-
 _SECONDS: Final = "extract(epoch FROM clock_timestamp() - seen)::double precision"
-
 ABSENT_SECONDS: Final = 180.0
 """Since a worker has looked for messages: it notes that once a minute."""
 

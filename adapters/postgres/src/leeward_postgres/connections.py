@@ -30,6 +30,7 @@ from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_
 from leeward_postgres.pool import Lease, Pool
 from leeward_postgres.statements import (
     ANSWERS,
+    CLOSED,
     Plan,
     Rows,
     Statement,
@@ -396,7 +397,6 @@ def _look_at(descriptor: int) -> Callable[[], Any]:
 
 
 _NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
-CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
 
 
 def _longest_wait(timeout: float) -> float:

@@ -22,7 +22,7 @@ from leeward_postgres.objects import Objects
 from leeward_postgres.queues import Queues
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.settlements import Settlements
-from leeward_postgres.statements import Plan
+from leeward_postgres.statements import CLOSED, Plan
 from leeward_postgres.tables import Tables
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class PostgresDriver(Driver):
         loop = get_running_loop()
         with self._lock:
             if self._is_closed:
-                return _CLOSED
+                return CLOSED
             exchanges = self._loops.get(loop)
             if exchanges is None:
                 exchanges = self._loops[loop] = _connections().LoopExchanges(self._source())
@@ -197,7 +197,7 @@ class PostgresDriver(Driver):
     def _run(self, make: Callable[[float], Plan], timeout: float) -> Result[Any]:
         with self._lock:
             if self._is_closed:
-                return _CLOSED
+                return CLOSED
             if self._threads is None:
                 self._threads = _connections().ThreadExchanges(self._source())
         return self._threads.run(make, timeout)
@@ -205,9 +205,8 @@ class PostgresDriver(Driver):
     def _open_journal(self) -> Journal:
         source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
         exchanges = _connections().ThreadExchanges(source)
-        journal: Journal = import_module("leeward_postgres.journal").PostgresJournal(
-            exchanges, self._settings.schema
-        )
+        journals = import_module("leeward_postgres.journal")
+        journal: Journal = journals.PostgresJournal(exchanges, self._settings.schema)
         return journal
 
     def _source(self) -> Source:
@@ -216,9 +215,6 @@ class PostgresDriver(Driver):
             parameters, self._settings.pool_size, self._checks.suits
         )
         return source
-
-
-_CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
 
 
 def _connections() -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.items import RESERVED, DoubleModel, Profile, by_value, decode, encode
@@ -54,22 +54,15 @@ _NUL: Final = "\\u0000"
 _LIKENESS: Final = "\\ufffd"
 
 
-class Row(NamedTuple):
-    """What is kept of an item: two JSON texts."""
-
-    item: str
-    leeward: str
-
-
-def row_of(call: Store) -> Row:
-    """Return what is kept of the item of a store."""
+def row_of(call: Store) -> tuple[str, str]:
+    """Return what is kept of the item of a store: `item` and `leeward`, as JSON texts."""
     document = encode(call.item, PROFILE, write_id=call.write_id, expires_at=call.expires_at)
     ours = document.pop(RESERVED)
     text = json_text.encode(document).decode()
     if _NUL in text:
         ours[_EXACT] = text
         text = text.replace(_NUL, _LIKENESS)
-    return Row(text, json_text.encode(ours).decode())
+    return text, json_text.encode(ours).decode()
 
 
 def stored_of(

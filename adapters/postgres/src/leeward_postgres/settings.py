@@ -153,24 +153,17 @@ def parameters_of(settings: Settings) -> dict[str, Any]:
         # Reads are strong: a standby may be behind.
         "target_session_attrs": "read-write",
     }
-    if settings.trust_env:
-        ours = {name: value for name, value in ours.items() if not _is_in_variable(name)}
-        return {**ours, **said}
     for option in Conninfo.get_defaults():
         name = option.keyword.decode()
-        if option.envvar is not None and name != "service":
+        if option.envvar is None or name == "service":
+            continue
+        if not settings.trust_env:
             default = (option.compiled or b"").decode() or _DEFAULTS.get(name, "")
             ours.setdefault(name, default)
-    ours |= {"passfile": _NO_FILE, "sslmode": VERIFIED, "sslrootcert": "system"}
-    if "sslcertmode" in ours:  # of libpq 16 and later; without it one in ~/.postgresql is shown
-        ours["sslcertmode"] = "allow" if said.get("sslcert") else "disable"
+        elif os.environ.get(option.envvar.decode()):
+            ours.pop(name, None)
+    if not settings.trust_env:
+        ours |= {"passfile": _NO_FILE, "sslmode": VERIFIED, "sslrootcert": "system"}
+        if "sslcertmode" in ours:  # of libpq 16 and later; without it one in ~/.postgresql is shown
+            ours["sslcertmode"] = "allow" if said.get("sslcert") else "disable"
     return {**ours, **said}
-
-
-def _is_in_variable(name: str) -> bool:
-    variables = {
-        "application_name": "PGAPPNAME",
-        "connect_timeout": "PGCONNECT_TIMEOUT",
-        "target_session_attrs": "PGTARGETSESSIONATTRS",
-    }
-    return bool(os.environ.get(variables[name]))

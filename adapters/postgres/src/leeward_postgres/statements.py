@@ -35,7 +35,7 @@ Plan: TypeAlias = Generator[Statement, Rows, Result[Any]]
 ANSWERS: Final[dict[str, Rows]] = {REPEATED: [("repeated",)], SETTLED: [("settled",)]}
 """What functions of the schema would return, did they not have to undo what they did."""
 
-
+CLOSED: Final = Result[Any](Outcome.LOCAL, message="closed", reason="closed")
 CONFLICT: Final = Result[Any](
     Outcome.CONFLICT,
     message="something with this key or name is there, or it has another revision, or is gone",

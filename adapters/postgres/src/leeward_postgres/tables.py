@@ -51,14 +51,13 @@ class Tables:
 
     def store(self, call: Store, timeout: float) -> Plan:
         """Replace an item; its write id is its revision."""
-        row = row_of(call)
         rows = yield Statement(
             self._store,
             (
                 call.write_id,
                 text_of(call.table),
                 key_values(call.key),
-                *row,
+                *row_of(call),
                 call.expires_at,
                 call.now,
                 call.if_absent,

@@ -64,10 +64,8 @@ def schema_sql(schema: str) -> str:
     Args:
         schema: its name, a plain identifier.
     """
-    values: dict[str, object] = {
-        **{"schema": quote(schema), "version": VERSION, "oldest": OLDEST},
-        "wrong_version": WRONG_VERSION,
-    }
+    values: dict[str, object] = {"schema": quote(schema), "version": VERSION, "oldest": OLDEST}
+    values["wrong_version"] = WRONG_VERSION
     for part in _PARTS:
         values |= part.VALUES
     texts = (_HEAD, *(part.SQL for part in _PARTS), _VERSION)
