@@ -195,8 +195,7 @@ def new(
     if not _NAME.fullmatch(name) or keyword.iskeyword(module) or find_spec(module) is not None:
         raise InvalidRequest(
             f"{name!r} cannot be the name of an app and of its module; use up to 50 lower-case "
-            "letters, digits and single hyphens, such as help-desk, and no name of a module that "
-            "is installed: one of the two would hide the other",
+            "letters, digits and single hyphens, and not the name of an installed module",
             field="name",
         )
     place = folder or Path(name)
