@@ -73,9 +73,9 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
         (lambda: app.function(final=OSError)(len), r"such as \[ValueError\]"),  # type: ignore[arg-type]
         (lambda: app.on_schedule("* * * *")(len), "has 4 fields"),
         (lambda: app.function(len), r"write @app.function\(\)"),  # type: ignore[arg-type]
-        (lambda: app.function("pay"), r'@app.function\(name="pay"\)'),  # type: ignore[arg-type]
-        (lambda: app.on_event(len), "name the bus in the parentheses"),  # type: ignore[arg-type]
-        (lambda: app.on_schedule(len), "such as @app.on_schedule"),  # type: ignore[arg-type]
+        (lambda: app.function("pay"), r"@app.function\(name='pay'\)"),  # type: ignore[arg-type]
+        (lambda: app.on_event(len), "bus must be .* a function: name it"),  # type: ignore[arg-type]
+        (lambda: app.on_schedule(len), "fields: @app.on_schedule"),  # type: ignore[arg-type]
         (lambda: app.workflow(len), "write @app.workflow"),  # type: ignore[arg-type]
         (lambda: app.handler("nimbus"), "no installed adapter has a runtime 'nimbus'"),
         (lambda: app.warm(3), "decorate a function"),  # type: ignore[arg-type]

@@ -475,7 +475,7 @@ def odd() -> None:
     raise ValueError from OddError(CANARY)
 
 
-FAILURES: dict[str, tuple[Callable[[], None], str, str | None]] = {
+FAILURES: dict[str, tuple[Callable[[], object], str, str | None]] = {
     "a cause": (
         caused,
         r"at='[^,]*test_core.py:\d+ .*lambda>, .*caused' causes='KeyError at [^,]*",
@@ -499,7 +499,7 @@ FAILURES: dict[str, tuple[Callable[[], None], str, str | None]] = {
 @pytest.mark.threat("S8")
 @each_row("work, pattern, text", FAILURES)
 def test_a_failure_says_where_it_comes_from(
-    work: Callable[[], None], pattern: str, text: str | None, caplog: pytest.LogCaptureFixture
+    work: Callable[[], object], pattern: str, text: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """File, line and function of its places and of those behind it; a text of leeward's own."""
     app = App("tests")

@@ -50,9 +50,6 @@ MORE_PORTS: Final = 20
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine that no name server is asked for."""
 
-USUAL_PORT: Final = 80
-"""Of HTTP (RFC 9110, 4.2.1); a browser leaves it out."""
-
 BACKLOG: Final = 128
 """Connections that wait while the app is loaded again."""
 
@@ -181,7 +178,7 @@ def _flaw(scope: Scope) -> str | None:
 def is_own_host(headers: Headers, scope: Scope) -> bool:
     """Return whether a request names this machine, and the port at which it has come."""
     port = port_of(scope)
-    known = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == USUAL_PORT else set())
+    known = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == 80 else set())
     return headers.get("host", "").lower() in known
 
 

@@ -123,10 +123,7 @@ class App:
             ConfigError: an argument is wrong, or the name is taken.
         """
         if bare:
-            raise ConfigError(
-                "@app.function takes parentheses, and each argument by name; write @app.function() "
-                'or @app.function(name="pay")'
-            )
+            raise ConfigError("write @app.function(), or by name: @app.function(name='pay')")
         return self._register(
             Kind.CALL,
             name,

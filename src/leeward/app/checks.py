@@ -48,8 +48,7 @@ def check_free(handler: Handler, known: Container[str]) -> None:
 def check_text(text: object, field: str) -> None:
     """Check the logical name of a bus, of a queue or of a type."""
     if not isinstance(text, str) or not text:
-        remedy = f"a function; name the {field} in the parentheses of the decorator"
-        kind = remedy if callable(text) else repr(text)
+        kind = "a function: name it in parentheses" if callable(text) else repr(text)
         raise ConfigError(f"{field} must be a non-empty string, not {kind}")
 
 

@@ -51,9 +51,7 @@ def check_schedule(text: object) -> None:
         ConfigError: it is not; the field is named.
     """
     if not isinstance(text, str):
-        raise ConfigError(
-            "a schedule must be a text with five fields, such as @app.on_schedule('*/5 * * * *')"
-        )
+        raise ConfigError("a schedule is a text with five fields: @app.on_schedule('*/5 * * * *')")
     from datetime import UTC, datetime  # which a handler without a schedule does not need
 
     next_time(text, datetime(2024, 1, 1, tzinfo=UTC))

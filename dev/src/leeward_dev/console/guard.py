@@ -64,10 +64,7 @@ class ConsoleGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have the console answer it."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":  # a websocket: the console has none
+        if scope["type"] != "http":  # there are no web sockets, and no lifespan
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -75,8 +72,7 @@ class ConsoleGuard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        answer = self._log_in(scope)
-        await (answer or self._app)(scope, receive, send_with_headers)
+        await (self._log_in(scope) or self._app)(scope, receive, send_with_headers)
 
     def _log_in(self, scope: Scope) -> Response | None:
         """Return what gives a browser its cookie, or refuses one without; None for one with it."""

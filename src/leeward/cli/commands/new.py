@@ -192,16 +192,10 @@ def new(
     Nothing that is there is changed.
     """
     module = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(module):
+    if not _NAME.fullmatch(name) or keyword.iskeyword(module) or find_spec(module) is not None:
         raise InvalidRequest(
             f"{name!r} cannot be the name of an app and of its module; use up to 50 lower-case "
-            "letters, digits and single hyphens, such as help-desk",
-            field="name",
-        )
-    if find_spec(module) is not None:
-        raise InvalidRequest(
-            f"{name!r} cannot be the name of an app: there is a module {module!r} already, of "
-            "Python or of a package, and one of the two would hide the other; use another name",
+            "letters, digits and single hyphens, and not the name of an installed module",
             field="name",
         )
     place = folder or Path(name)
