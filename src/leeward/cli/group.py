@@ -79,15 +79,6 @@ class Commands(TyperGroup):
         _choose_help_style(self)
         super().format_help(ctx, formatter)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; without any, a person gets the help, and a program an error."""
-        if args or not self.no_args_is_help:
-            return super().parse_args(ctx, args)
-        if ctx.find_root().params["json"]:
-            ctx.fail("Missing command.")
-        typer.echo(ctx.get_help())
-        raise typer.Exit(WRONG.code)
-
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands, also of those that are not installed."""
         added = {*SOURCES, *(point.name for point in all_entry_points(ENTRY_POINTS))}
@@ -157,7 +148,6 @@ def command_group(about: str = "") -> typer.Typer:
     return typer.Typer(
         cls=Commands,
         help=about or None,
-        no_args_is_help=bool(about),
         add_completion=False,
         pretty_exceptions_enable=False,
     )
