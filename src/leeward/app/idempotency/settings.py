@@ -172,7 +172,11 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
-    if isinstance(function, type) or not hasattr(function, "__qualname__") or not callable(function):
+    if (
+        isinstance(function, type)
+        or not hasattr(function, "__qualname__")
+        or not callable(function)
+    ):
         raise ConfigError(
             f"@idempotent stands before a function, not a {type(function).__name__}; if other "
             "decorators make something else of it, put it directly before the function; else "
