@@ -476,7 +476,7 @@ def test_an_answer_that_is_kept_costs_two_calls(issuer: Issuer) -> None:
     resolver = Resolver(issuer, SystemClock.now, lambda: 0.0)
     get(resolver, Token("a"))
     entered = functions_entered(partial(resolver.get, Token("a"), 1.0))
-    assert [code.co_name for code in entered] == ["get", "_at_hand"]
+    assert [code.co_name for code in entered] == ["get", "_answer_or_flight"]
 
 
 def test_an_answer_can_be_required(resolver: Resolver, issuer: Issuer) -> None:
