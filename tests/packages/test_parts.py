@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from io import BytesIO
@@ -234,14 +235,16 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
             "ca.pem": "",
             **CREDENTIALS,
             "own.txt": CREDENTIALS["site.txt"],
+            "openapi.json": '{"properties": {"refresh_token": {"type": "string"}}}',
             "vendor/.gitignore": "/made.py\n",
             ".gitignore": "notes.txt\nkeys.py\n",
             ".leewardignore": "!ca.pem\n!keys.py\n!own.txt\n",
         },
     )
+    (shop / "notes.txt").chmod(0)  # what a list names is not opened
     found = sources_of(shop, (), shop / "build")
     code = ("app.py", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
-    assert set(found.kept) == {*code, "ca.pem", "own.txt"}
+    assert set(found.kept) == {*code, "ca.pem", "own.txt", "openapi.json"}
     folders = ("logs", "tests")
     alone = [each for each in SECRETS if not each.startswith(folders)]
     assert set(found.denied) == {*alone, *folders, *CREDENTIALS}
@@ -257,11 +260,12 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
 
 def test_what_no_zip_takes_is_refused_by_name(tmp_path: Path) -> None:
     """A name of other bytes than UTF-8; a pipe, which nobody writes to."""
-    odd = tmp_path / os.fsdecode(b"\xff.txt")
-    odd.write_text("")
-    with pytest.raises(ConfigError, match=r"\\xff.txt' has a name that is not UTF-8; rename it"):
+    odd = tmp_path / os.fsdecode(b"\xff")
+    odd.mkdir()
+    (odd / "a.txt").touch()
+    with pytest.raises(ConfigError, match=r"\\xff/a.txt' has a name that is not UTF-8; rename it"):
         sources_of(tmp_path, (), tmp_path / "build")
-    odd.unlink()
+    shutil.rmtree(odd)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="pipe is not a regular file; leave it out"):
         sources_of(tmp_path, (), tmp_path / "build")

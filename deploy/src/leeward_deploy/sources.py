@@ -35,7 +35,7 @@ DENIED: Final = (
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
 
 SECRET: Final = re.compile(
-    rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----|\"refresh_token\"\s*:|aws_secret_access_key\s*="
+    rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----|\"refresh_token\"\s*:\s*\"|aws_secret_access_key\s*="
 )
 """What files of credentials have in them, whatever their names are. Code is not looked at."""
 
@@ -146,14 +146,13 @@ def _list_against(
     Lists of folders further in come last, and the last one that names a path decides. If none
     does, it is what the file has in it.
     """
-    decided = RISK if file is not None and _has_secret(file) else None
-    for place, (below, patterns) in enumerate(ignored):
+    for place, (below, patterns) in reversed([*enumerate(ignored)]):
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
             if found is not None:
                 named = f"by {' or '.join(IGNORE)} of {below}" if place else RISK
-                decided = named if found else None
-    return decided
+                return named if found else None
+    return RISK if file is not None and _has_secret(file) else None
 
 
 def _check_file(file: Path, folder: Path) -> None:
@@ -170,7 +169,7 @@ def _check_file(file: Path, folder: Path) -> None:
     if not file.is_file():
         raise ConfigError(f"{file} is not a regular file; leave it out with --exclude")
     try:
-        file.name.encode()
+        f"{file.relative_to(folder)}".encode()
     except UnicodeEncodeError:
         raise ConfigError(
             f"{os.fsencode(file)!r} has a name that is not UTF-8; rename it, or leave it out with "
