@@ -28,7 +28,7 @@ from leeward.errors import ConfigError, DedupUnavailable
 from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of
 
-LOGGER: Final = "leeward.idempotency"
+LOGGER = "leeward.idempotency"
 
 KEY: Final = "idempotency-key"
 LARGEST: Final = 256 * 1024
