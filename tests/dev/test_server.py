@@ -127,6 +127,16 @@ def test_no_other_origin_may_call(
     assert is_answered or b"shop" not in body
 
 
+def test_a_link_of_another_site_shows_a_page_and_runs_nothing(port: int, calls: list[str]) -> None:
+    """Who clicks on it looks; no function is called by GET, and a form that leads here is refused."""
+    calls.clear()
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    link["sec-fetch-dest"] = "document"
+    asked = (("/", None), ("/invoke/note", None), ("/invoke/note", b'"x"'))
+    assert [_ask(port, path, body, link)[0] for path, body in asked] == [200, 405, 403]
+    assert calls == []
+
+
 def test_a_preflight_allows_nothing(port: int) -> None:
     """Of a browser that asks whether a page may send more than a simple request."""
     asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
