@@ -128,7 +128,7 @@ def test_no_other_origin_may_call(
 
 
 def test_a_link_of_another_site_shows_a_page_and_runs_nothing(port: int, calls: list[str]) -> None:
-    """Who clicks on it looks; no function is called by GET, and a form that leads here is refused."""
+    """Who clicks on it looks; GET calls no function, and a form that leads here is refused."""
     calls.clear()
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     link["sec-fetch-dest"] = "document"
