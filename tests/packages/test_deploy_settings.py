@@ -38,7 +38,7 @@ from tests.packages.exported import everything as everything_as_spec
         ('existing = ["lambdas.orders"]', "one of queues, buses, tables, buckets, workflows"),
         ('existing = ["tables.order"]', "tables.order, and neither .*; did you mean 'orders'"),
         ('existing = ["queues.parcel"]', "queues.parcel, .*; did you mean 'parcels'"),
-        ('existing = ["buses.orders", "workflows.x"]', "has workflows.x, and neither"),
+        ('existing = ["buses.orders", "workflows.x"]', "has workflows.x, and .*; known: none"),
         ('tags = { team = "" }', "must be a text of 1 to 63"),
         ('tags = { Team = "a", team = "b" }', "'Team' and 'team', which clouds take for one"),
         ('handlers = { make = { role = "make" } }', "must be the ARN of a role on AWS"),

@@ -177,9 +177,10 @@ def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
     }
     for kind, name in sorted(settings.existing):
         if name not in known[kind]:
-            hint = did_you_mean(name, known[kind]) or f"; known: {', '.join(sorted(known[kind]))}"
+            names = ", ".join(sorted(known[kind])) or "none"
+            hint = did_you_mean(name, known[kind]) or f"; known: {names}"
             raise ConfigError(
-                f"deploy.existing has {kind}.{name}, and neither leeward.toml nor the app names "
+                f"deploy.existing has {kind}.{name}, and neither leeward.toml nor the app declares "
                 f"that{hint}"
             )
     for name in settings.handlers:

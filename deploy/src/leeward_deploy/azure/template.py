@@ -438,8 +438,8 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
     roles = [name for name, each in spec.settings.handlers.items() if each.role]
     if roles:
         found.append(
-            f"{', '.join(roles)}: a role is named, and on Azure all functions of an app have its "
-            "one identity; take the role out, or make two apps"
+            f"{', '.join(roles)}: a role is named, and on Azure it does not count: all functions "
+            "of an app have its one identity; to part them, make two apps"
         )
     if (most_memory := _most_memory(spec)) > MEMORIES[-1]:
         found.append(
