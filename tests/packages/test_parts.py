@@ -227,6 +227,8 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
         tmp_path / "shop",
         {
             **dict.fromkeys(("app.py", "keys.py", "pkg/tests.py", "notes.txt", *SECRETS), ""),
+            "pkg/credentials/__init__.py": "",
+            "pkg/credentials/user.json": CREDENTIALS["user.json"],
             **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
             **dict.fromkeys(("made/aws/leeward.expected.json", "made/aws/main.tf"), ""),
             "made/grafana/leeward.json": "",
@@ -243,11 +245,12 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     )
     (shop / "notes.txt").chmod(0)  # what a list names is not opened
     found = sources_of(shop, (), shop / "build")
-    code = ("app.py", "keys.py", "pkg/tests.py", "vendor/kept/made.py")
+    code = ("app.py", "keys.py", "pkg/tests.py", "pkg/credentials/__init__.py")
+    code += ("vendor/kept/made.py",)
     assert set(found.kept) == {*code, "ca.pem", "own.txt", "openapi.json"}
     folders = ("logs", "tests")
     alone = [each for each in SECRETS if not each.startswith(folders)]
-    assert set(found.denied) == {*alone, *folders, *CREDENTIALS}
+    assert set(found.denied) == {*alone, *folders, *CREDENTIALS, "pkg/credentials/user.json"}
     outside = tmp_path / "elsewhere"
     outside.write_text("secret")
     (shop / "data").symlink_to(outside)

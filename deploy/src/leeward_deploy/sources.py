@@ -26,6 +26,7 @@ DENIED: Final = (
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.env"),
     *("local.settings.json", "credentials", "credentials.json", "client_secret*.json"),
+    "!credentials/",  # which may be a package
     *("kubeconfig", "secrets.json", "secrets.toml", "secrets.yaml", "secrets.yml"),
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
@@ -149,7 +150,7 @@ def _list_against(
     for place, (below, patterns) in reversed([*enumerate(ignored)]):
         if path.is_relative_to(below):
             found = patterns.check_file(path.relative_to(below).as_posix() + end).include
-            if found is not None:
+            if found or (found is not None and place):
                 named = f"by {' or '.join(IGNORE)} of {below}" if place else RISK
                 return named if found else None
     return RISK if file is not None and _has_secret(file) else None
