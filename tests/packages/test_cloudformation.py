@@ -273,7 +273,8 @@ def test_on_aws_the_linter_takes_the_template() -> None:
     wrong = document("aws")
     wrong["Resources"]["CountRetries"]["Properties"]["MaximumRetryAttempts"] = 7
     found = [errors_in(json.dumps(each), "eu-west-1") for each in (document("aws"), fifo, wrong)]
-    assert found == [(), (), ("E3034: 7 is greater than the maximum of 2",)]
+    place = "Resources.CountRetries.Properties.MaximumRetryAttempts"
+    assert found == [(), (), (f"E3034: 7 is greater than the maximum of 2, at {place}",)]
     queues = [each["Properties"] for each in fifo["Resources"].values()]
     names = {each["QueueName"]: each["FifoQueue"] for each in queues if "QueueName" in each}
     assert names == {"parcels.fifo": True, "parcels-dead.fifo": True}
