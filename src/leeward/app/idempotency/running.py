@@ -200,9 +200,7 @@ class IdempotentRun:
     def _must_mark(self, held: Held) -> bool:
         """Return whether to record an effect, or to look for a run that took over."""
         if not held.record.effects or (self._is_probed and self._marks):
-            return (
-                True  # the first effect; or whoever settles the key by a probe may have fenced it
-            )
+            return True  # it is the first; or who settles the key by a probe may have fenced it
         may = self._may_be_overtaken and self._marks
         return may and self.location.now() >= held.record.lease_until
 
