@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
-from contextvars import ContextVar
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NamedTuple
@@ -92,17 +91,18 @@ class Exchange:
     is_passed_on = False
 
 
-_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
-"""What runs in this task or thread: its record is of the call alone."""
+class _Request(Context):
+    """The context of a request, which is no part of what is compared."""
+
+    exchange: Exchange
 
 
-async def _run_app(call: Mapping[str, str], context: Context) -> dict[str, Any]:
+async def _run_app(call: Mapping[str, str], request: _Request) -> dict[str, Any]:
     """Run the app for a call whose key is new, and return what the record keeps."""
-    exchange = _EXCHANGE.get()
     try:
-        answer: Answer = await value_of(exchange.run())
+        answer: Answer = await value_of(request.exchange.run())
     except Exception as error:
-        exchange.error = error
+        request.exchange.error = error
         raise
     return answer.record()
 
@@ -171,25 +171,22 @@ class IdempotentApp:
             Exception: that the app raised, which its server answers.
         """
         try:
-            context = self._context_of(headers, scope)
+            request = self._request_of(headers, scope)
+            request.exchange = exchange
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
-                document = await value_of(self._settle(_age_of(body), None, context))
+                document = await value_of(self._settle(_age_of(body), None, request))
                 return _settled_answer(document, headers)
-            token = _EXCHANGE.set(exchange)
-            try:
-                payload = {**call, "body": sha256(body).hexdigest()}
-                kept = await value_of(self._answer(payload, context))
-            finally:
-                _EXCHANGE.reset(token)
+            payload = {**call, "body": sha256(body).hexdigest()}
+            kept = await value_of(self._answer(payload, request))
             return None if exchange.is_passed_on else exchange.answer or _kept_answer(kept)
         except (Problem, DedupUnavailable) as error:
             if exchange.error is error:
                 raise
             return None if exchange.is_passed_on else _refusal_of(error)
 
-    def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
+    def _request_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> _Request:
         """Return the context of a request, for its record: a key is of one owner.
 
         A key without an owner is told from that of an owner, whatever its text is.
@@ -202,7 +199,7 @@ class IdempotentApp:
         if owner is not None or key.startswith("["):
             key = json.dumps([owner, key])
         until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
-        return Context("request", key, None, until, clock, voids=voids)
+        return _Request("request", key, None, until, clock, voids=voids)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
@@ -244,11 +241,10 @@ def _kept_answer(kept: Mapping[str, Any]) -> Answer:
     """Return the answer of a record.
 
     Raises:
-        Problem: it was too large to be kept.
+        RepeatRefused: it was too large to be kept.
     """
     if kept["body"] is None:
-        reason = Reason.NOT_KEPT.value
-        raise Problem(_FOR_CALLERS[reason], status=409, reason=reason, retryable=False)
+        raise RepeatRefused(_FOR_CALLERS[Reason.NOT_KEPT.value], Reason.NOT_KEPT)
     headers = [(name, text) for name, text in kept["headers"]]
     return Answer(kept["status"], headers, b64decode(kept["body"]))
 
