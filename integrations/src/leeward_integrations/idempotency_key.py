@@ -92,7 +92,7 @@ class Exchange:
 
 
 class _Request(Context):
-    """The context of a request, which is no part of what is compared."""
+    """The context of a request; repeats are not compared by it."""
 
     exchange: Exchange
 
