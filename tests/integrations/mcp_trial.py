@@ -62,7 +62,9 @@ class Shop:
 
         module = type(server).__module__
         root = "fastmcp" if module.startswith("fastmcp") else module.rpartition(".")[0]
-        hold.__name__, hold.__annotations__["context"] = "charge", import_module(root).Context
+        # As `Context[ServerSession, None]` is, it is a class of its own.
+        own = type("Own", (import_module(root).Context,), {})
+        hold.__name__, hold.__annotations__["context"] = "charge", own
         probe = self.find if probed else None
         tool = hold if holds_context else charge
         once_tool(server)(once(table="keys", client=self.client, probe=probe)(tool))

@@ -254,6 +254,24 @@ def test_a_run_that_raised_may_have_had_its_effect(
     assert "repeat_refused why='unknown' record='keys " in caplog.text
 
 
+def test_a_run_that_was_taken_over_is_not_denied() -> None:
+    """It has run, and too long: somebody else's verdict counts."""
+
+    def slow_app(environ: Any, start_response: Any) -> list[bytes]:
+        run = current_run()
+        assert run is not None
+        assert run.held is not None
+        other = run.held.record._replace(owner="other", state=KeyState.UNKNOWN)
+        client.store_data("keys", item_of(other, run.location.id))
+        return wsgi_app(environ, start_response)
+
+    RUNS.clear()
+    with Client(Local()) as client:
+        answer = send_wsgi(wsgi.IdempotencyKeys(slow_app, table="keys", client=client), "/charge")
+    assert (answer.status, json.loads(answer.body)["ran"], len(RUNS)) == (409, "maybe", 1)
+    assert b"not run" not in answer.body
+
+
 def test_an_app_answers_for_what_it_raises_itself(send: Send) -> None:
     """The same class says that a request did not run, where the middleware raises it."""
     with pytest.raises(Problem, match="no"):

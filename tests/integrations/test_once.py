@@ -275,7 +275,8 @@ def test_who_was_told_to_ask_later_gets_the_same_call(shop: Shop) -> None:
     results: list[Any] = []
 
     def call(turn: int) -> None:
-        with tool_call(turn, 0, run="order-17", as_text=turn != 2):
+        name = "t" + "/t" * (4 - turn)  # which begins with that of the turn after it
+        with tool_call(name, 0, run="order-17", as_text=turn != 2):
             results.append(charge("17"))
 
     def pay() -> str:

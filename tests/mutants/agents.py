@@ -69,7 +69,7 @@ MUTANTS: Final = (
     Mutant(
         "equal calls of one message have one number",
         ONCE,
-        "if is_over or place.startswith(turn)}",
+        "if is_over or place.startswith(self.turn)}",
         "if is_over}",
         f"{TESTS}::test_calls_of_one_message_are_not_one_another",
     ),

@@ -10,17 +10,10 @@ calls, and outside of what may have an effect.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from leeward.app.context import Context
-from leeward_integrations.idempotency_key import (
-    EXCHANGE,
-    Answer,
-    Exchange,
-    IdempotentApp,
-    check_size,
-)
+from leeward_integrations.idempotency_key import Answer, Exchange, IdempotentApp, check_size
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,11 +24,7 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 class IdempotencyKeys(IdempotentApp):
     """An ASGI middleware: a request with an ``Idempotency-Key`` runs once."""
 
-    @staticmethod
-    async def run_once(call: Mapping[str, str], context: Context) -> dict[str, Any]:
-        """Run the app for a call whose key is new."""
-        answer: Answer = await EXCHANGE.get().run()
-        return answer.record()
+    is_awaited = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, once for each key."""
@@ -90,15 +79,11 @@ class _Exchange(Exchange):
         return self._body
 
     async def run(self) -> Answer:
-        try:
-            await self._app(self._scope, self._receive_again, self._keep)
-            if not self._kept:
-                raise RuntimeError("the app has ended without an answer")
-            if not self._is_whole:
-                raise RuntimeError("the app has ended midway in its answer")
-        except Exception as error:
-            self.error = error
-            raise
+        await self._app(self._scope, self._receive_again, self._keep)
+        if not self._kept:
+            raise RuntimeError("the app has ended without an answer")
+        if not self._is_whole:
+            raise RuntimeError("the app has ended midway in its answer")
         start, *parts = self._kept
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
         body = None if self.is_passed_on else b"".join(part.get("body", b"") for part in parts)

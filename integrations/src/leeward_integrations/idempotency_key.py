@@ -8,13 +8,11 @@ the first answer for a repeat. An answer is kept with its headers, whatever its 
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
-from contextvars import ContextVar
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from leeward.app.answers import Problem
 from leeward.app.context import Context
@@ -26,7 +24,7 @@ from leeward.clock import SystemClock
 from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.logs import failure_facts, log_event
-from leeward_integrations.coroutines import value_of
+from leeward_integrations.coroutines import value_of, without_waiting
 
 LOGGER = "leeward.idempotency"
 
@@ -38,18 +36,11 @@ LARGEST_REQUEST: Final = 8 * 1024 * 1024
 METHODS: Final = frozenset({"POST", "PATCH"})
 """Which of HTTP's methods are not idempotent by themselves (RFC 9110, 9.2.2; RFC 5789)."""
 
-_BETWEEN: Final = re.compile(r'[^\\]" *, *"')
-"""Stands between two strings of RFC 8941 where a server made one line of them (RFC 9110, 5.3)."""
-
 _FOR_CALLERS: Final = {
-    Reason.UNKNOWN.value: (
-        "an earlier request with this Idempotency-Key may have been done, and nothing proves "
-        "whether it was; this one did not run. A new key may do it twice: find out first"
-    ),
-    Reason.NOT_KEPT.value: (
-        "the first request with this Idempotency-Key was done, and its answer was too large to be "
-        "kept; this one did not run"
-    ),
+    Reason.UNKNOWN.value: "a request with this Idempotency-Key may have been done, and nothing "
+    "proves whether it was. A new key may do it twice: find out first",
+    Reason.NOT_KEPT.value: "a request with this Idempotency-Key was done, and its answer was too "
+    "large to be kept. It is not done again",
 }
 """What a caller reads where the refusal itself names the record, for the operator."""
 
@@ -87,7 +78,7 @@ class Exchange:
 
     Attributes:
         read: returns or awaits the body; None if the caller has gone. Raises a `Problem`.
-        run: runs the app, and returns or awaits its answer. Raises what the app raised.
+        run: runs the app, and returns or awaits its answer, as the record keeps it.
         answer: of this run, whole; None if it has not run, or its record is what counts.
         error: that the app raised.
         is_passed_on: the answer is on its way to the caller, and no longer kept.
@@ -100,8 +91,20 @@ class Exchange:
     is_passed_on = False
 
 
-EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
-"""What runs in this task or thread: its record is of the call alone."""
+class _Request(Context):
+    """The context of a request; repeats are not compared by it."""
+
+    exchange: Exchange
+
+
+async def _run_app(call: Mapping[str, str], request: _Request) -> dict[str, Any]:
+    """Run the app for a call whose key is new, and return what the record keeps."""
+    try:
+        answer: Answer = await value_of(request.exchange.run())
+    except Exception as error:
+        request.exchange.error = error
+        raise
+    return answer.record()
 
 
 class IdempotentApp:
@@ -123,7 +126,7 @@ class IdempotentApp:
         probe: as of `leeward.app.idempotent`: finds out what a run did that broke off.
     """
 
-    run_once: Callable[[Mapping[str, str], Context], Any]
+    is_awaited: ClassVar[bool]
 
     def __init__(
         self,
@@ -148,15 +151,14 @@ class IdempotentApp:
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
         guard = idempotent(**records, principal=None, lease=lease, probe=probe)
-        self._answer = guard(type(self).run_once)
+        self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
 
     def _is_guarded(self, method: str, headers: Mapping[str, str]) -> bool:
         """Return whether a request has a key, or has to have one, or asks what became of one."""
-        if SETTLE in headers:
-            return True
-        return method.upper() in self._methods and (self._required or KEY in headers)
+        is_keyed = self._required or KEY in headers
+        return SETTLE in headers or (is_keyed and method.upper() in self._methods)
 
     async def _answer_to(
         self, exchange: Exchange, call: Mapping[str, str], headers: Mapping[str, str], scope: Any
@@ -169,25 +171,22 @@ class IdempotentApp:
             Exception: that the app raised, which its server answers.
         """
         try:
-            context = self._context_of(headers, scope)
+            request = self._request_of(headers, scope)
+            request.exchange = exchange
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
-                document = await value_of(self._settle(_age_of(body), None, context))
+                document = await value_of(self._settle(_age_of(body), None, request))
                 return _settled_answer(document, headers)
-            token = EXCHANGE.set(exchange)
-            try:
-                payload = {**call, "body": sha256(body).hexdigest()}
-                kept = await value_of(self._answer(payload, context))
-            finally:
-                EXCHANGE.reset(token)
+            payload = {**call, "body": sha256(body).hexdigest()}
+            kept = await value_of(self._answer(payload, request))
             return None if exchange.is_passed_on else exchange.answer or _kept_answer(kept)
         except (Problem, DedupUnavailable) as error:
             if exchange.error is error:
                 raise
             return None if exchange.is_passed_on else _refusal_of(error)
 
-    def _context_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> Context:
+    def _request_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> _Request:
         """Return the context of a request, for its record: a key is of one owner.
 
         A key without an owner is told from that of an owner, whatever its text is.
@@ -200,7 +199,7 @@ class IdempotentApp:
         if owner is not None or key.startswith("["):
             key = json.dumps([owner, key])
         until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
-        return Context("request", key, None, until, clock, voids=voids)
+        return _Request("request", key, None, until, clock, voids=voids)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
@@ -217,8 +216,7 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    text = headers[KEY].strip()
-    key = "" if text.startswith('"') and _BETWEEN.search(text) else unquote(text)
+    key = unquote(headers[KEY].strip())
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(
             f"the header Idempotency-Key has to be one key, of 1 to {LONGEST_KEY} printable "
@@ -243,11 +241,10 @@ def _kept_answer(kept: Mapping[str, Any]) -> Answer:
     """Return the answer of a record.
 
     Raises:
-        Problem: it was too large to be kept.
+        RepeatRefused: it was too large to be kept.
     """
     if kept["body"] is None:
-        reason = Reason.NOT_KEPT.value
-        raise Problem(_FOR_CALLERS[reason], status=409, reason=reason, retryable=False)
+        raise RepeatRefused(_FOR_CALLERS[Reason.NOT_KEPT.value], Reason.NOT_KEPT)
     headers = [(name, text) for name, text in kept["headers"]]
     return Answer(kept["status"], headers, b64decode(kept["body"]))
 

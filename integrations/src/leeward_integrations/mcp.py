@@ -27,6 +27,7 @@ from leeward.app.answers import Problem
 from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
+from leeward_integrations.coroutines import value_of, without_waiting
 from leeward_integrations.once import effect_of, tool_call
 
 RUN: Final = "leeward/run"
@@ -89,7 +90,7 @@ def _add_place(function: Any, context: Any, failure: Any) -> Any:
     """Return a function that takes the context of a request, and says with it where the call is."""
     own = signature(function, eval_str=True)
     parameters = [*own.parameters.values()]
-    held = {it.name for it in parameters if context in (it.annotation, *get_args(it.annotation))}
+    held = [it.name for it in parameters if _has_class(it.annotation, context)]
     # What a library injects, such as FastMCP's `Depends`, is not of the model.
     injected = {it.name for it in parameters if hasattr(it.default, "__aenter__")}
     if not held:  # the official SDK gives a tool one context, and not two
@@ -97,29 +98,31 @@ def _add_place(function: Any, context: Any, failure: Any) -> Any:
 
     @contextmanager
     def enter_call(named: dict[str, Any]) -> Iterator[None]:
-        request = named[next(iter(held))] if held else named.pop(_CONTEXT)
+        request = named[held[0]] if held else named.pop(_CONTEXT)
         try:
-            with _call_of(request.request_context, named.keys() - held - injected):
+            with _call_of(request.request_context, named.keys() - {*held, *injected}):
                 yield
         except Problem as error:
             raise failure(str(error)) from error
 
-    @wraps(function)
-    def call(**named: Any) -> Any:
+    async def call(**named: Any) -> Any:
         with enter_call(named):
-            return function(**named)
+            return await value_of(function(**named))
 
-    @wraps(function)
-    async def call_async(**named: Any) -> Any:
-        with enter_call(named):
-            return await function(**named)
-
-    placed: Any = call_async if is_coroutine_function(function) else call
+    placed: Any = wraps(function)(
+        call if is_coroutine_function(function) else without_waiting(call)
+    )
     placed.__signature__ = own.replace(parameters=parameters)
     kinds = {it.name: it.annotation for it in parameters}
     placed.__annotations__ = {**kinds, "return": own.return_annotation}
     del placed.__wrapped__  # libraries would look through it, and find no context
     return placed
+
+
+def _has_class(annotation: Any, kind: type) -> bool:
+    """Return whether an annotation is a class, one of its subclasses, or has one among others."""
+    is_class = isinstance(annotation, type) and issubclass(annotation, kind)
+    return is_class or any(_has_class(part, kind) for part in get_args(annotation))
 
 
 def _call_of(request: Any, names: Collection[str]) -> Any:
@@ -136,4 +139,4 @@ def _call_of(request: Any, names: Collection[str]) -> Any:
         owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
         session = headers.get("mcp-session-id") or _NAMES.setdefault(owner, uuid4().hex)
         run, turn = f"session {session}", request.request_id if turn is None else turn
-    return tool_call(turn, index, run=run, names=names)
+    return tool_call(turn, index, run=str(run), names=names)

@@ -187,7 +187,7 @@ def once(
         clock: as of `leeward.app.idempotent`.
 
     Raises:
-        ConfigError: an argument is wrong, or the function returns what no table keeps.
+        ConfigError: an argument is wrong.
     """
     if effect not in ("read_only", "idempotent", "unsafe"):
         raise ConfigError(f"effect of @once must be read_only, idempotent or unsafe, not {effect}")
@@ -260,6 +260,7 @@ class _Call:
         arguments: those by which it is compared.
         equals: names the run's calls of the tool with these arguments.
         number: among those; where a page keeps it, as soon as that was read.
+        turn: of the model, as its places begin.
         place: in its run.
         key: of its record.
         voids: of how many voids of its key it knows.
@@ -292,7 +293,8 @@ class _Call:
             self._slot = next(slot for slot in slots if slot not in position.busy)
             position.busy[self._slot] = self
         self.number = self._slot[1]
-        self.place = f"{position.turn}/{position.at}/{self.number}"
+        self.turn = f"{position.turn!r}/"  # in quotes: no turn begins with another one
+        self.place = f"{self.turn}{position.at}/{self.number}"
         self.key = ""
 
     async def answer(self) -> Any:
@@ -373,8 +375,7 @@ class _Call:
         """Return the number that the page has for this place, or the first that is free."""
 
         def choose(page: _Page) -> None:
-            turn = f"{self.position.turn}/"
-            taken = {of for place, of, is_over in page if is_over or place.startswith(turn)}
+            taken = {of for place, of, is_over in page if is_over or place.startswith(self.turn)}
             free = next(number for number in count() if number not in taken)
             own = [line for line in page if line[0] == self.place]
             page[:] = [line for line in page if line not in own]

@@ -9,16 +9,14 @@ A repeat gets the first answer, and the app does not run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from http.client import responses
 from io import BytesIO
 from typing import Any, TypeAlias
 
 from leeward.app.answers import Problem
-from leeward.app.context import Context
 from leeward_integrations.coroutines import finish
 from leeward_integrations.idempotency_key import (
-    EXCHANGE,
     LARGEST_REQUEST,
     Answer,
     Exchange,
@@ -33,11 +31,7 @@ WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 class IdempotencyKeys(IdempotentApp):
     """A WSGI middleware: a request with an ``Idempotency-Key`` runs once."""
 
-    @staticmethod
-    def run_once(call: Mapping[str, str], context: Context) -> dict[str, Any]:
-        """Run the app for a call whose key is new."""
-        answer: Answer = EXCHANGE.get().run()
-        return answer.record()
+    is_awaited = False
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, once for each key."""
@@ -90,15 +84,6 @@ class _Exchange(Exchange):
         return body
 
     def run(self) -> Answer:
-        try:
-            self.answer = answer = self._run()
-        except Exception as error:
-            self.error = error
-            raise
-        too_much = answer.body is not None and len(answer.body) > self._largest
-        return answer._replace(body=None) if too_much else answer
-
-    def _run(self) -> Answer:
         told: list[tuple[str, list[tuple[str, str]]]] = []
         first: list[bytes] = []
 
@@ -118,4 +103,5 @@ class _Exchange(Exchange):
             raise RuntimeError("the app has ended without an answer")
         status, headers = told[-1]
         own = [(name, text) for name, text in headers if name.lower() != "content-length"]
-        return Answer(int(status.split(" ", 1)[0]), own, body)
+        self.answer = answer = Answer(int(status.split(" ", 1)[0]), own, body)
+        return answer._replace(body=None) if len(body) > self._largest else answer

@@ -91,8 +91,9 @@ def test_the_key_of_a_header(shop: Shop) -> None:
     call_within(context(shop.clock, headers={"idempotency-key": '"a \\"b\\\\"'}), f, "43")
     assert shop.charges == ["42", "43"]
     assert shop.client.load_data("keys", "f:8e03") is not None
-    with pytest.raises(KeyMissing, match="header:Idempotency-Key"):
-        call_within(context(shop.clock, headers={"idempotency-key": '""'}), f, "44")
+    for text in ('""', '"a", "b"', '"a\\\\"b"'):
+        with pytest.raises(KeyMissing, match="header:Idempotency-Key"):
+            call_within(context(shop.clock, headers={"idempotency-key": text}), f, "44")
 
 
 def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:

@@ -166,19 +166,15 @@ def judge_redis(error: BaseException) -> Evidence | None:
         return Evidence("maybe", "redis-py had sent the command before; see redis.retry.Retry")
     if not functions:
         return Evidence("maybe", "the traceback is lost, and with it how often redis-py had called")
-    if kinds & REFUSED and not functions & _TOGETHER and not _may_hold_in_part(frames, error):
+    if kinds & REFUSED and not functions & _TOGETHER and not _is_of_script(frames, error):
         return Evidence("no", "the server refuses the command before it runs")
     return Evidence("maybe", "the command may have reached the server")
 
 
-def _may_hold_in_part(frames: list[Frame], error: BaseException) -> bool:
-    """Return whether a script ran."""
-    if "script" in str(error):
-        return True
-    for frame in frames:
-        if frame.function == "execute_command":
-            command = next(iter(frame.values.get("args") or ()), "")
-            text = command.decode("latin-1") if isinstance(command, bytes) else str(command)
-            if text.partition(" ")[0].upper() in _SCRIPTS:
-                return True
-    return False
+def _is_of_script(frames: list[Frame], error: BaseException) -> bool:
+    """Return whether a script was called: what it has done by then holds."""
+    calls = [frame.values for frame in frames if frame.function == "execute_command"]
+    names = [next(iter(values.get("args") or ()), "") for values in calls]
+    texts = [name.decode("latin-1") if isinstance(name, bytes) else str(name) for name in names]
+    is_named = any(text.partition(" ")[0].upper() in _SCRIPTS for text in texts)
+    return is_named or "script" in str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from importlib import import_module
 from math import inf
 from threading import Lock
 from typing import Any, Final
@@ -56,7 +57,8 @@ class IdempotentRun:
         self.recorded = held is not None
         self.effects = 0
         self._lock = Lock()
-        self._writing: Any = _lock_of_tasks() if awaited else Lock()
+        # asyncio is loaded by then: a coroutine function runs.
+        self._writing: Any = import_module("asyncio").Lock() if awaited else Lock()
         self.started = False
         self.released = False
         self.forbidden: Exception | None = None
@@ -200,9 +202,7 @@ class IdempotentRun:
     def _must_mark(self, held: Held) -> bool:
         """Return whether to record an effect, or to look for a run that took over."""
         if not held.record.effects or (self._is_probed and self._marks):
-            return (
-                True  # the first effect; or whoever settles the key by a probe may have fenced it
-            )
+            return True  # it is the first; or who settles the key by a probe may have fenced it
         may = self._may_be_overtaken and self._marks
         return may and self.location.now() >= held.record.lease_until
 
@@ -224,12 +224,6 @@ class IdempotentRun:
             raise self.forbidden
         else:
             self.recorded = False
-
-
-def _lock_of_tasks() -> Any:
-    from asyncio import Lock  # a coroutine function runs: it is loaded
-
-    return Lock()
 
 
 def _check(text: Any) -> str:

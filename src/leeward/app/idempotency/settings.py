@@ -378,9 +378,15 @@ def _header_reader(name: str, what: str) -> Callable[[Arguments, Any], str]:
 
 
 def unquote(text: str) -> str:
-    """Return a header's key bare: the draft has it in quotes, and most clients send it without."""
-    quoted = len(text) > 1 and text[0] == text[-1] == '"'
-    return text[1:-1].replace('\\"', '"').replace("\\\\", "\\") if quoted else text
+    """Return a header's key bare: the draft has it in quotes, and most clients send it without.
+
+    It is empty where several keys stand in quotes: a server made one line of their headers.
+    """
+    if len(text) < 2 or not text[0] == text[-1] == '"':
+        return text
+    parts = text[1:-1].split("\\\\")
+    is_one = not any('"' in part.replace('\\"', "") for part in parts)
+    return "\\".join(parts).replace('\\"', '"') if is_one else ""
 
 
 def _follow(value: Any, path: list[str]) -> Any:
