@@ -132,15 +132,15 @@ https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected.""
 class _Turn:
     """A lock that `with` acquires within so many seconds, or raises `StopIteration`.
 
-    No code in Python runs for that: an interrupt in it would leave the lock held.
+    No Python code runs there, in which an interrupt would leave the lock held.
     """
 
     def __init__(self, lock: threading.Lock, seconds: float) -> None:
-        self._acquire = partial(next, iter(partial(lock.acquire, timeout=seconds), False))
-        self._lock = lock
+        self.enter = partial(next, iter(partial(lock.acquire, timeout=seconds), False))
+        self.exit = lock.__exit__
 
-    __enter__ = property(attrgetter("_acquire"))
-    __exit__ = property(attrgetter("_lock.__exit__"))
+    __enter__ = property(attrgetter("enter"))
+    __exit__ = property(attrgetter("exit"))
 
 
 class Database(Forkable):

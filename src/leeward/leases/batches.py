@@ -81,7 +81,7 @@ class Batches(Forkable, ABC, Generic[C]):
             mine.turn.wait()
             if not mine.is_over:
                 self._write_waiting()
-        except BaseException:  # an interrupt, say: nobody may wait for this thread
+        except BaseException:
             self._withdraw(mine)
             raise
         if mine.error is not None:

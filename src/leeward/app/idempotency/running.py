@@ -56,7 +56,11 @@ class IdempotentRun:
         self.recorded = held is not None
         self.effects = 0
         self._lock = Lock()
-        self._writing: Any = _lock_of_tasks() if awaited else Lock()
+        self._writing: Any = Lock()
+        if awaited:
+            import asyncio  # a coroutine function runs: it is loaded
+
+            self._writing = asyncio.Lock()
         self.started = False
         self.released = False
         self._has_failed = False
@@ -81,7 +85,7 @@ class IdempotentRun:
         self._tokens = _RUN.set(self), watched_by(self)
 
     def __exit__(self, kind: object, *_raised: object) -> None:
-        """End what `__enter__` began. After an exception no task or thread begins an effect."""
+        """End what `__enter__` began. After an exception no effect begins."""
         with self._lock:
             self._has_failed = kind is not None
         run, running = self._tokens
@@ -202,19 +206,16 @@ class IdempotentRun:
 
     def _must_mark(self, held: Held) -> bool:
         """Return whether to record an effect, or to look for a run that took over."""
+        # The first effect; or whoever settles the key by a probe may have fenced it.
         if not held.record.effects or (self._is_probed and self._marks):
-            return (
-                True  # the first effect; or whoever settles the key by a probe may have fenced it
-            )
+            return True
         may = self._may_be_overtaken and self._marks
         return may and self.location.now() >= held.record.lease_until
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run
             if step > 0 and self._has_failed and self._marks:  # its key may be free
-                raise LeaseLost(
-                    f"this run of {self.function!r} has failed: it begins no further effect"
-                )
+                raise LeaseLost(f"this run of {self.function!r} has failed")
             self.effects += step
 
     def _take(self, marked: Held | Recorded | Away) -> None:
@@ -231,12 +232,6 @@ class IdempotentRun:
             raise self.forbidden
         else:
             self.recorded = False
-
-
-def _lock_of_tasks() -> Any:
-    from asyncio import Lock  # a coroutine function runs: it is loaded
-
-    return Lock()
 
 
 def _check(text: Any) -> str:
