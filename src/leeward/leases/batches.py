@@ -106,11 +106,13 @@ class Batches(Forkable, ABC, Generic[C]):
             if not isinstance(error, Exception):
                 raise
         finally:
-            for change in changes:
-                change.is_over = True
-                change.turn.set()
-            with self._lock:
-                self._give_turn()
+            try:
+                for change in changes:
+                    change.is_over = True
+                    change.turn.set()
+            finally:
+                with self._lock:
+                    self._give_turn()
 
     def _give_turn(self) -> None:
         """Pass the turn to the next thread, if there is one; the lock is held."""
