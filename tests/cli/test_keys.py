@@ -259,6 +259,8 @@ def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leew
     done = leeward("keys", "approve", "keys", record, version, "--by", "maria", "--json")
     key = json.loads(done.out)["key"]
     assert (done.code, key["state"], key["decided_by"]) == (0, "released", "maria")
+    shown = leeward("keys", "show", "keys", record, "--json")
+    assert json.loads(shown.out)["key"]["version"] == key["version"] != version
     assert leeward("keys", "refuse", "keys", "refund:8", listed[1]["version"]).code == 0
     assert bank.client.invoke("refund", {"id": "7"}).value == "refunded"
     with pytest.raises(FunctionError, match="ApprovalRefused"):

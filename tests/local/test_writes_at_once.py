@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -81,6 +83,29 @@ def _add(name: str) -> Change:
 def _notes(database: Database) -> list[str]:
     with database.read(PATIENT) as connection:
         return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY text")]
+
+
+@pytest.mark.parametrize("at", [("_acquire", "acquire"), ("make", "__exit__")])
+def test_an_interrupt_stops_nobody_else(database: Database, at: tuple[str, str]) -> None:
+    """Not even one that strikes when the database, or the turn to write, has just been acquired."""
+
+    def strike(frame: FrameType, event: str, what: Any) -> None:
+        if event == "c_return" and (frame.f_code.co_name, what.__name__) == at:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    writes = SharedWrites(database)
+    sys.setprofile(strike)
+    try:
+        with suppress(KeyboardInterrupt):
+            writes.apply(_add("lost"), PATIENT)
+    finally:
+        sys.setprofile(None)
+    if database._lock.locked():
+        database.release()
+        pytest.fail("the interrupt has left the database locked")
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(writes.apply, _add("next"), 0.5).result(PATIENT)
 
 
 def _count_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,6 +127,20 @@ connection to the same file took in between."""
 _abandoned: list[sqlite3.Connection] = []
 """Connections of a parent process. Closing them in the child is not allowed, see
 https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected."""
+
+
+class _Turn:
+    """A lock that `with` acquires within so many seconds, or raises `StopIteration`.
+
+    No Python code runs there, in which an interrupt would leave the lock held.
+    """
+
+    def __init__(self, lock: threading.Lock, seconds: float) -> None:
+        self.enter = partial(next, iter(partial(lock.acquire, timeout=seconds), False))
+        self.exit = lock.__exit__
+
+    __enter__ = property(attrgetter("enter"))
+    __exit__ = property(attrgetter("exit"))
 
 
 class Database(Forkable):
@@ -254,15 +270,13 @@ class Database(Forkable):
     @contextmanager
     def _acquire(self, timeout: float) -> Iterator[sqlite3.Connection]:
         deadline = time.monotonic() + timeout
-        lock = self._lock
-        if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-            raise fault_of_wait()
         try:
-            if self._refusal is not None:
-                raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
-            yield self._ready(deadline - time.monotonic())
-        finally:
-            lock.release()
+            with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+                if self._refusal is not None:
+                    raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
+                yield self._ready(deadline - time.monotonic())
+        except StopIteration:
+            raise fault_of_wait() from None
 
     def _ready(self, seconds: float) -> sqlite3.Connection:
         patience = f"PRAGMA busy_timeout = {min(max(int(seconds * 1000), 0), 2**31 - 1)}"

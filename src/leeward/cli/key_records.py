@@ -128,13 +128,10 @@ def change_key(
     done = kept.record and change(kept.record, now)
     if done is None:
         raise InvalidRequest(_refusal(kept, named, now), field="record")
-    client.store_data(
-        table,
-        item_of(done, kept.id),
-        if_revision=kept.revision,
-        expires_in=None if kept.expires_at is None else _seconds_kept(done, kept, now),
-    )
-    return kept._replace(record=done, changed_at=now)
+    keep = None if kept.expires_at is None else _seconds_kept(done, kept, now)
+    item = item_of(done, kept.id)
+    receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
+    return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
 
 
 def _seconds_kept(record: KeyRecord, kept: KeyRow, now: float) -> float:

@@ -70,28 +70,30 @@ class Batches(Forkable, ABC, Generic[C]):
             DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.
         """
         mine = Change(what)
-        with self._lock:
-            self._waiting.append(mine)
-            waits, self._is_busy = self._is_busy, True
-        if waits:
-            try:
-                if not mine.turn.wait(timeout) and self._withdraw(mine):
-                    raise fault_of_wait()
-                mine.turn.wait()
-            except BaseException:
-                self._withdraw(mine)
-                raise
-        if not mine.is_over:
-            self._write_waiting()
+        try:
+            with self._lock:
+                self._waiting.append(mine)
+                if not self._is_busy:
+                    mine.turn.set()
+                    self._is_busy = True
+            if not mine.turn.wait(timeout) and self._withdraw(mine):
+                raise fault_of_wait()
+            mine.turn.wait()
+            if not mine.is_over:
+                self._write_waiting()
+        except BaseException:
+            self._withdraw(mine)
+            raise
         if mine.error is not None:
             raise mine.error
         return mine.result
 
     def _write_waiting(self) -> None:
         """Make all the changes that wait; then let the next thread do the same, if there is one."""
-        with self._lock:
-            changes, self._waiting = self._waiting, []
+        changes: list[Change[C]] = []
         try:
+            with self._lock:
+                changes, self._waiting = self._waiting, changes
             self.write(changes)
         except BaseException as error:
             if isinstance(error, Exception):
@@ -104,11 +106,13 @@ class Batches(Forkable, ABC, Generic[C]):
             if not isinstance(error, Exception):
                 raise
         finally:
-            for change in changes:
-                change.is_over = True
-                change.turn.set()
-            with self._lock:
-                self._give_turn()
+            try:
+                for change in changes:
+                    change.is_over = True
+                    change.turn.set()
+            finally:
+                with self._lock:
+                    self._give_turn()
 
     def _give_turn(self) -> None:
         """Pass the turn to the next thread, if there is one; the lock is held."""

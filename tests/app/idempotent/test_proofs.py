@@ -321,6 +321,52 @@ def test_what_the_tasks_of_a_run_announce_at_one_moment_is_all_recorded() -> Non
     assert seen == [(True,), tuple(f"ch_{number}" for number in range(9)), ("unknown", 9)]
 
 
+def test_a_task_that_a_failed_run_has_left_begins_no_effect() -> None:
+    """Its key was released, for no effect had begun: a repeat would do the same."""
+    acted: list[str] = []
+
+    async def scenario() -> None:
+        marked, ended = asyncio.Event(), asyncio.Event()
+        async with AsyncClient(Local("local:table")) as table:
+
+            class Slow:
+                """A table whose answer to the mark comes when the run has ended."""
+
+                load_data = table.load_data
+
+                async def store_data(self, *given: Any, **options: Any) -> Any:
+                    stored = await table.store_data(*given, **options)
+                    if given[1]["effects"]:
+                        marked.set()
+                        await ended.wait()
+                    return stored
+
+            async def act() -> None:
+                await effect_async()
+                acted.append("once")
+
+            client: Any = Slow()
+            tasks: list[asyncio.Task[None]] = []
+
+            @idempotent(table="keys", key="id", name="charge", effects="marked", client=client)
+            async def charge(id: str) -> None:
+                tasks.append(asyncio.create_task(act()))
+                await marked.wait()
+                raise ConnectionError
+
+            with pytest.raises(ConnectionError):
+                await charge("42")
+            record = await table.load_data("keys", "charge:42")
+            assert record is not None
+            assert record.item["state"] == "released"
+            ended.set()
+            with pytest.raises(LeaseLost, match="has failed"):
+                await tasks[0]
+
+    asyncio.run(scenario())
+    assert acted == []
+
+
 def test_a_late_note_does_not_pass_for_the_effect_that_is_to_be_recorded() -> None:
     """The record has changed, and still does not say that an effect may begin."""
     record = first_record(Claim("me", "p", 30.0, effects_marked=True), 0.0)

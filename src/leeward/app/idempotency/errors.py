@@ -113,7 +113,7 @@ class ApprovalRefused(Problem):
 
 
 class LeaseLost(Problem):
-    """Another run has taken over this key, so this run may begin no further effect; status 409."""
+    """This run may begin no further effect: another has its key, or it has failed; status 409."""
 
     ran = "maybe"
 

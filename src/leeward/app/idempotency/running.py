@@ -61,6 +61,7 @@ class IdempotentRun:
         self._writing: Any = import_module("asyncio").Lock() if awaited else Lock()
         self.started = False
         self.released = False
+        self._has_failed = False
         self.forbidden: Exception | None = None
         self.starts_as_effect = held is None or held.record.effects
         self._marks = not self.starts_as_effect
@@ -81,8 +82,10 @@ class IdempotentRun:
         """Show this run to the handler in the block, and to this run the calls that it makes."""
         self._tokens = _RUN.set(self), watched_by(self)
 
-    def __exit__(self, *_raised: object) -> None:
-        """End what `__enter__` began."""
+    def __exit__(self, kind: object, *_raised: object) -> None:
+        """End what `__enter__` began. After an exception no effect begins."""
+        with self._lock:
+            self._has_failed = kind is not None
         run, running = self._tokens
         RUNNING.reset(running)
         _RUN.reset(run)
@@ -208,6 +211,8 @@ class IdempotentRun:
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run
+            if step > 0 and self._has_failed and self._marks:  # its key may be free
+                raise LeaseLost(f"this run of {self.function!r} has failed")
             self.effects += step
 
     def _take(self, marked: Held | Recorded | Away) -> None:

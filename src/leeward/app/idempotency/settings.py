@@ -178,9 +178,8 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         or not callable(function)
     ):
         raise ConfigError(
-            f"@idempotent stands before a function, not a {type(function).__name__}; if other "
-            "decorators make something else of it, put it directly before the function; else "
-            "write a function that calls this"
+            f"@idempotent stands before a function, not a {type(function).__name__}; put it "
+            "directly before the function, behind other decorators, or write one that calls this"
         )
     what = f"{function.__module__}.{function.__qualname__}"
     if is_generator_function(function):
