@@ -47,7 +47,7 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 3_900  # of which about 940 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 58_210
+    assert lines <= 58_180
     assert files <= 256
     assert sum(lines for lines, _ in clouds) <= 16_700
     assert sum(files for _, files in clouds) <= 125
@@ -56,4 +56,4 @@ def test_the_sizes_hold() -> None:
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_681_000
+    assert max(numbers.zip_sizes().values()) <= 1_681_200

@@ -128,8 +128,8 @@ MUTANTS: Final = (
     Mutant(
         "a key keeps the quotes of its header",
         f"{_ROOM}/settings.py",
-        "    quoted = len(text) > 1 and",
-        "    quoted = False and",
+        "if len(text) < 2 or not text[0]",
+        "if True or not text[0]",
         f"{_HANDLERS}::test_the_key_of_a_header",
     ),
     Mutant(
