@@ -239,7 +239,7 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
             "own.txt": CREDENTIALS["site.txt"],
             "openapi.json": '{"properties": {"refresh_token": {"type": "string"}}}',
             "vendor/.gitignore": "/made.py\n",
-            ".gitignore": "notes.txt\nkeys.py\n",
+            ".gitignore": "notes.txt\nkeys.py\n!profile.ini\n!*.tfstate\n",
             ".leewardignore": "!ca.pem\n!keys.py\n!own.txt\n",
         },
     )

@@ -78,7 +78,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         ConfigError: there is a link to a folder, one that leads out of this one, or a file that no
             zip takes; or the library that reads a .gitignore is not installed.
     """
-    ignored: list[tuple[Path, Any]] = [(Path(), _patterns(DENIED))]
+    denied_by = _patterns(DENIED)
+    lists: list[tuple[Path, Any, Any]] = []
     kept: list[str] = []
     left: list[tuple[str, str]] = []
     for where, folders, files in os.walk(folder):
@@ -91,17 +92,19 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             folders.clear()
             left.append((below.as_posix(), "an earlier output"))
             continue
-        lines = [
-            line
-            for name in IGNORE
+        git, own = (
+            (here / name).read_text(encoding="utf-8", errors="replace").splitlines()
             if name in files
-            for line in (here / name).read_text(encoding="utf-8", errors="replace").splitlines()
-        ]
-        if lines:
-            ignored.append((below, _patterns(lines)))
+            else []
+            for name in IGNORE
+        )
+        if git or own:
+            lists.append((below, _patterns([*git, *own]), _patterns(own)))
         for each in folders.copy():
             path = below / each
-            why = _why_not(here / each, path, leave_out, out) or _list_against(ignored, path, "/")
+            why = _why_not(here / each, path, leave_out, out) or _list_against(
+                lists, denied_by, path, "/"
+            )
             if why is not None:
                 folders.remove(each)
                 left += [] if why == CACHE else [(path.as_posix(), why)]
@@ -110,7 +113,7 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         for file in files:
             path = below / file
             why = _why_not(here / file, path, leave_out, out) or _list_against(
-                ignored, path, file=here / file
+                lists, denied_by, path, file=here / file
             )
             if why is None:
                 _check_file(here / file, folder)
@@ -140,20 +143,37 @@ def _has_secret(file: Path) -> bool:
 
 
 def _list_against(
-    ignored: Sequence[tuple[Path, Any]], path: Path, end: str = "", file: Path | None = None
+    lists: Sequence[tuple[Path, Any, Any]],
+    denied_by: Any,
+    path: Path,
+    end: str = "",
+    file: Path | None = None,
 ) -> str | None:
     """Return which list leaves a path out; None for one that goes along.
 
-    Lists of folders further in come last, and the last one that names a path decides. If none
-    does, it is what the file has in it.
+    Lists of folders further in decide first. What may hold a secret goes along only if a
+    .leewardignore says so: a `!` of a .gitignore speaks of git.
+
+    Args:
+        lists: of each folder, from the outside in: its path, the patterns of both of its files,
+            and those of its .leewardignore alone.
+        denied_by: the patterns of `DENIED`.
+        path: of a file or a folder.
+        end: a slash behind a folder.
+        file: where the file is; it is looked into.
     """
-    for place, (below, patterns) in reversed([*enumerate(ignored)]):
+    is_in_git = False
+    for below, patterns, own in reversed(lists):
         if path.is_relative_to(below):
-            found = patterns.check_file(path.relative_to(below).as_posix() + end).include
-            if found or (found is not None and place):
-                named = f"by {' or '.join(IGNORE)} of {below}" if place else RISK
-                return named if found else None
-    return RISK if file is not None and _has_secret(file) else None
+            name = path.relative_to(below).as_posix() + end
+            if own.check_file(name).include is False:
+                return None
+            is_left = patterns.check_file(name).include
+            if is_left and not is_in_git:
+                return f"by {' or '.join(IGNORE)} of {below}"
+            is_in_git |= is_left is False
+    is_risk = denied_by.check_file(path.as_posix() + end).include
+    return RISK if is_risk or (file is not None and _has_secret(file)) else None
 
 
 def _check_file(file: Path, folder: Path) -> None:
