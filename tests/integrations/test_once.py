@@ -481,7 +481,7 @@ def test_declarations() -> None:
         call_key()
 
     for thing in (partial(look, "17"), Shop, None):
-        with pytest.raises(ConfigError, match="write a function that calls this"):
+        with pytest.raises(ConfigError, match="or write one that calls this"):
             once(table="keys", name="look")(thing)  # type: ignore[type-var]
     assert effect_of(once(effect="read_only")(Shop.find.__get__(look))) is Effect.READ_ONLY
 
