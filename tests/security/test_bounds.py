@@ -48,7 +48,6 @@ BOUNDED: dict[str, str] = {
     "supervisor.py SimpleQueue()": "holds changes that were put together, signals, and ends",
     "supervisor.py get()": "of the main thread, for what happens next; signals come there, too",
     "supervisor.py wait()": "of a thread, for the end of its process; after a kill of the main one",
-    "asgi.py get()": "of a context variable",
     "once.py get()": "of a context variable",
     "json_text.py cache": "a function without arguments",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
