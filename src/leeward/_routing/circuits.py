@@ -462,7 +462,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             self.current[group.targets] = target
 
     def prepare(self, target: str, now: float) -> None:
-        """Let one failure open the circuits of a target that another process has found ill."""
+        """Make one failure enough to open a target's circuits: another process found it ill."""
         score = self.policy.trip_score - self.ratios.failure
         self.records[target].prepare(score, now + self.policy.shared_age)
         for circuit in self.values():

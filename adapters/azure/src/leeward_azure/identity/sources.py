@@ -239,7 +239,7 @@ def source_of(
 
         found = lookup_source(settings, config, tokens, now)
 
-    def read_configured(what: Any) -> Resolved | None:
+    def read_settings(what: Any) -> Resolved | None:
         if not isinstance(what, FunctionAddress):
             value: Any = keys.get(what)
         elif functions.lookup or functions.scope:
@@ -259,7 +259,7 @@ def source_of(
         )
         return endpoint if token is None else _with_token(endpoint, token)
 
-    return ConfiguredFirst(read_configured, ask)
+    return ConfiguredFirst(read_settings, ask)
 
 
 def describe_source(

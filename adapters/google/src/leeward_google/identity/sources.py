@@ -247,14 +247,14 @@ def source_of(
         token = tokens(IdToken(audience_of(address, functions)), timeout)
         return token._replace(value=address._replace(token=token.value.token))
 
-    def read_configured(what: Any) -> Resolved | None:
+    def read_settings(what: Any) -> Resolved | None:
         is_token = not isinstance(what, FunctionUrl | FunctionAddress)
         if not is_token and find_address(what.function, functions) is None:
             return None
         asks = is_token or (isinstance(what, FunctionAddress) and functions.authenticate)
         return ask(what, 0.0) if given or not asks else None
 
-    return ConfiguredFirst(read_configured, ask)
+    return ConfiguredFirst(read_settings, ask)
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
