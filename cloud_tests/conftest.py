@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,19 @@ def _check(path: Path) -> None:
     if path.stem != f"test_{cloud}":
         raise Refused(f"{VARIABLE} names {cloud}, and {path.name} is about another cloud")
     import_module(f"cloud_tests.{cloud}.account").check(os.environ)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Interrupt the run from here, whatever was interrupted.
+
+    pytest shows the line of each frame and fails where an instruction has none
+    (https://docs.python.org/3/reference/datamodel.html#codeobject.co_lines).
+    """
+    try:
+        return (yield)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt from None
 
 
 @pytest.fixture(scope="session", autouse=True)

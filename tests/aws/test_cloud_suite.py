@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ ONCE = (*SUITE, "-k", "not (Awaited or every or own_answers or odd)")
 """Who awaits, asks for much, or from many threads, needs the same permissions, and no others.
 tests/contract does all of it, over the same server."""
 ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
+
+INTERRUPT = """
+def test_interrupt():
+    def interrupt():
+        raise KeyboardInterrupt
+    code = interrupt.__code__
+    table = bytes([0xFF]) * len(code.co_linetable)  # no line for 8 instructions, each
+    interrupt.__code__ = code.replace(co_linetable=table)
+    interrupt()
+"""
 
 
 class Stage:
@@ -165,6 +176,15 @@ def test_what_was_made_before_an_interruption_is_removed(stage: Stage) -> None:
             process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, said
     assert stage.left() == []
+
+
+def test_an_interrupt_at_an_instruction_without_a_line_ends_the_run(tmp_path: Path) -> None:
+    """CPython compiles a few of them, and a signal may come at any."""
+    case = tmp_path / "test_interrupt.py"
+    case.write_text(INTERRUPT)
+    alone = ("--confcutdir", str(tmp_path), "--rootdir", str(tmp_path), "-c", os.devnull)
+    status, said = run(("-m", "pytest", "-p", "cloud_tests.conftest", *alone, str(case)), {})
+    assert status == pytest.ExitCode.INTERRUPTED, said
 
 
 def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
