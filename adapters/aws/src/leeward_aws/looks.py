@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from leeward import json_text
 from leeward.adapter.looking import ask, bucket_look, table_look
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult
 from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, TABLE
-from leeward_aws.events.plans import DESCRIBE
-from leeward_aws.functions.messages import count, request_of
+from leeward_aws.functions.messages import count
 from leeward_aws.functions.plans import DRY_RUN, path_of
 from leeward_aws.objects.plans import list_page, store_of
 from leeward_aws.service import Endpoint, endpoint_of
@@ -47,7 +45,7 @@ def _function(endpoint: Endpoint, look: Look, view: View) -> Plan:
 def _queue(function: Planner, endpoint: Endpoint, look: Look, view: View) -> Plan:
     if not look.is_queue:  # whoever may call a function may queue the call
         return (yield from function(look, view))
-    request = request_of(endpoint, "GetQueueUrl", {"QueueName": look.name})
+    request = endpoint.request("GetQueueUrl", {"QueueName": look.name})
     return (yield from ask(endpoint.service, request, view, right="sqs:GetQueueUrl"))
 
 
@@ -57,6 +55,5 @@ def _backlog(endpoint: Endpoint, look: Look, view: View) -> Plan:
 
 
 def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:
-    body = json_text.encode({"Name": look.name})
-    request = Request("POST", endpoint.origin, "/", DESCRIBE, body)
+    request = endpoint.request("DescribeEventBus", {"Name": look.name})
     return (yield from ask(endpoint.service, request, view, right="events:DescribeEventBus"))

@@ -16,7 +16,6 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from leeward import json_text
 from leeward.adapter.looking import compare, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.service import as_look_up, exchange, misread, object_of
@@ -73,13 +72,10 @@ def _get(account: Account, service: str, path: str, right: str) -> Reading:
     return (yield from _read(account, service, Request("GET", endpoint.origin, path), right))
 
 
-def _post(account: Account, service: str, action: str, document: Json, right: str) -> Reading:
-    """Read one thing by an action."""
-    version = "1.1" if service == "events" else "1.0"
-    headers = (("Content-Type", f"application/x-amz-json-{version}"), ("X-Amz-Target", action))
-    origin = account.endpoints[service].origin
-    request = Request("POST", origin, "/", headers, json_text.encode(document))
-    return (yield from _read(account, service, request, right))
+def _post(account: Account, service: str, operation: str, document: Json) -> Reading:
+    """Read one thing by an operation."""
+    request = account.endpoints[service].request(operation, document)
+    return (yield from _read(account, service, request, f"{service}:{operation}"))
 
 
 def _read(account: Account, service: str, request: Request, right: str) -> Reading:
@@ -158,8 +154,7 @@ def _queue(look: Look, account: Account) -> Reading:
     if isinstance(url, Result):
         return url
     document = {"QueueUrl": url, "AttributeNames": ["All"]}
-    right = "sqs:GetQueueAttributes"
-    found = yield from _post(account, "sqs", "AmazonSQS.GetQueueAttributes", document, right)
+    found = yield from _post(account, "sqs", "GetQueueAttributes", document)
     if isinstance(found, Result):
         return found
     has = found.get("Attributes", {})
@@ -175,15 +170,11 @@ def _queue(look: Look, account: Account) -> Reading:
 
 def _rule(look: Look, account: Account) -> Reading:
     named = {"Name": look.name, "EventBusName": look.has["bus"]}
-    found = yield from _post(
-        account, "events", "AWSEvents.DescribeRule", named, "events:DescribeRule"
-    )
+    found = yield from _post(account, "events", "DescribeRule", named)
     if isinstance(found, Result):
         return found
     of_bus = {"Rule": look.name, "EventBusName": look.has["bus"]}
-    targets = yield from _post(
-        account, "events", "AWSEvents.ListTargetsByRule", of_bus, "events:ListTargetsByRule"
-    )
+    targets = yield from _post(account, "events", "ListTargetsByRule", of_bus)
     if isinstance(targets, Result):
         return targets
     pattern = found.get("EventPattern")
@@ -212,13 +203,8 @@ def _machine(look: Look, account: Account) -> Reading:
     arn = yield from machine_arn(account.endpoints["states"], look.name, account.view)
     if isinstance(arn, Result):
         return arn
-    found = yield from _post(
-        account,
-        "states",
-        "AWSStepFunctions.DescribeStateMachine",
-        {"stateMachineArn": arn},
-        "states:DescribeStateMachine",
-    )
+    named = {"stateMachineArn": arn}
+    found = yield from _post(account, "states", "DescribeStateMachine", named)
     if isinstance(found, Result):
         return found
     return {"type": found.get("type"), "definition": digest_of(json.loads(found["definition"]))}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from binascii import crc32
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from leeward import json_text
 from leeward.adapter.service import (
     Service,
     error_in,
@@ -34,16 +36,37 @@ TOLERATED_SKEW: Final = 240.0
 take five minutes; AWS's own SDK for Go (its package `aws/retry`) looks from four minutes on."""
 
 
+_JSON_SERVICES: Final[Mapping[str, tuple[str, str]]] = {
+    "dynamodb": ("1.0", "DynamoDB_20120810"),
+    "events": ("1.1", "AWSEvents"),
+    "logs": ("1.1", "Logs_20140328"),
+    "sqs": ("1.0", "AmazonSQS"),
+    "states": ("1.0", "AWSStepFunctions"),
+}
+"""The services that are asked in JSON: the version of that protocol, and their name in it."""
+
+
 class Endpoint(NamedTuple):
     """Where one service of one target is asked, and how.
 
     Attributes:
         origin: ``https://host``.
         service: how it is asked.
+        protocol: as `_JSON_SERVICES` has it; empty for a service that has paths.
     """
 
     origin: str
     service: Service
+    protocol: tuple[str, str] = ("", "")
+
+    def request(self, operation: str, document: Mapping[str, Any]) -> Request:
+        """Return the request of an operation, for a service that is asked in JSON."""
+        version, name = self.protocol
+        headers = (
+            ("Content-Type", f"application/x-amz-json-{version}"),
+            ("X-Amz-Target", f"{name}.{operation}"),
+        )
+        return Request("POST", self.origin, "/", headers, json_text.encode(document))
 
 
 def endpoint_of(service: ServiceName, settings: Settings) -> Endpoint:
@@ -62,7 +85,8 @@ def endpoint_of(service: ServiceName, settings: Settings) -> Endpoint:
         TOLERATED_SKEW,
         _has_wrong_checksum,
     )
-    return Endpoint(settings.endpoints[service], way)
+    protocol = _JSON_SERVICES.get(service, ("", ""))
+    return Endpoint(settings.endpoints[service], way, protocol)
 
 
 def _refusal(service: ServiceName, response: Response, now: float) -> Result[Any]:

@@ -18,10 +18,9 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward import json_text
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.adapter.service import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
-from leeward.adapter.wire import Request, Response
+from leeward.adapter.wire import Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
 from leeward.errors import InvalidRequest, Outcome
@@ -39,10 +38,6 @@ DEFAULT_BUS: Final = "default"
 
 UNANSWERED: Final = "unanswered"
 """AMBIGUOUS: an entry of the answer that says neither that the event was taken, nor why not."""
-
-_TYPE: Final = ("Content-Type", "application/x-amz-json-1.1")
-_PUT: Final = (_TYPE, ("X-Amz-Target", "AWSEvents.PutEvents"))
-DESCRIBE: Final = (_TYPE, ("X-Amz-Target", "AWSEvents.DescribeEventBus"))
 
 _REPLAYED: Final = (SKEWED, STALE_CREDENTIALS)
 
@@ -77,7 +72,7 @@ def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
     if missing is not None:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
-    request = Request("POST", endpoint.origin, "/", _PUT, json_text.encode({"Entries": entries}))
+    request = endpoint.request("PutEvents", {"Entries": entries})
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
@@ -96,10 +91,9 @@ def _check_bus(
     known = f"bus:{bus}"
     if bus == DEFAULT_BUS or known in view.learnt:
         return None
-    request = Request("POST", endpoint.origin, "/", DESCRIBE, json_text.encode({"Name": bus}))
-    refusal = as_look_up(
-        (yield from exchange(endpoint.service, request, view, effect=False))
-    ).refusal
+    request = endpoint.request("DescribeEventBus", {"Name": bus})
+    steps = exchange(endpoint.service, request, view, effect=False)
+    refusal = as_look_up((yield from steps)).refusal
     if refusal is None:
         yield Learn(known, True)
     elif refusal.outcome is Outcome.NOT_FOUND:

@@ -12,10 +12,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import exchange_json
-from leeward.adapter.wire import Request
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -28,11 +26,6 @@ ERRORS: Final = (
 )
 """One of these stands in every line of a failure: of leeward's own logs, of Python's, of Lambda's
 runtime, and of Lambda itself."""
-
-_HEADERS: Final = (
-    ("Content-Type", "application/x-amz-json-1.1"),
-    ("X-Amz-Target", "Logs_20140328.FilterLogEvents"),
-)
 
 
 def logs(settings: Settings) -> dict[str, Planner]:
@@ -52,7 +45,7 @@ def read(endpoint: Endpoint, call: ReadLogs, view: View) -> Plan:
         body["filterPattern"] = ERRORS
     if call.cursor is not None:
         body["nextToken"] = call.cursor
-    request = Request("POST", endpoint.origin, "/", _HEADERS, json_text.encode(body))
+    request = endpoint.request("FilterLogEvents", body)
     return (yield from exchange_json(endpoint.service, request, view, _page_in))
 
 

@@ -11,15 +11,13 @@ botocore's model has it.
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from leeward import json_text
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.service import as_look_up, exchange, exchange_json, object_of
-from leeward.adapter.wire import Request
 from leeward.calls import (
     Attribute,
     Enqueue,
@@ -164,7 +162,7 @@ def _ask(
     url = yield from url_of(endpoint, queue, view)
     if isinstance(url, Result):
         return url
-    request = request_of(endpoint, action, document(url))
+    request = endpoint.request(action, document(url))
     return (yield from exchange_json(endpoint.service, request, view, read))
 
 
@@ -175,7 +173,7 @@ def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, s
     known: str | None = view.learnt.get(f"queue:{queue}")
     if known is not None:
         return known
-    request = request_of(endpoint, "GetQueueUrl", {"QueueName": queue})
+    request = endpoint.request("GetQueueUrl", {"QueueName": queue})
     look_up = exchange(endpoint.service, request, view, effect=False)
     response, refusal = as_look_up((yield from look_up))
     if refusal is not None:
@@ -188,15 +186,6 @@ def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, s
         return Result(Outcome.NOT_SENT, message=f"SQS did not tell the URL of {queue!r}")
     yield Learn(f"queue:{queue}", url)
     return url
-
-
-def request_of(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
-    """Return a request of SQS."""
-    headers = (
-        ("Content-Type", "application/x-amz-json-1.0"),
-        ("X-Amz-Target", f"AmazonSQS.{action}"),
-    )
-    return Request("POST", endpoint.origin, "/", headers, json_text.encode(document))
 
 
 def _text_of(body: bytes) -> str:

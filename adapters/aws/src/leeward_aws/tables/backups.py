@@ -49,7 +49,7 @@ from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
-from leeward_aws.tables.plans import DEEPEST, headers_of, request_of, stored_of
+from leeward_aws.tables.plans import DEEPEST, stored_of
 
 _NEW_TABLE: Final = "restore it into a new table with RestoreTableFromBackup; leeward cannot"
 
@@ -66,9 +66,9 @@ def start(endpoint: Endpoint, call: StartNative, view: View) -> Plan:
     """Start a backup, or an export."""
     if call.kind == "backup":
         body = {"TableName": call.table, "BackupName": call.name}
-        request = request_of(endpoint, headers_of("CreateBackup"), body)
+        request = endpoint.request("CreateBackup", body)
         return (yield from exchange_json(endpoint.service, request, view, _backup))
-    described = request_of(endpoint, headers_of("DescribeTable"), {"TableName": call.table})
+    described = endpoint.request("DescribeTable", {"TableName": call.table})
     answer = yield from exchange(endpoint.service, described, view, effect=False)
     response, refusal = as_look_up(answer)
     if refusal is not None:
@@ -86,7 +86,7 @@ def start(endpoint: Endpoint, call: StartNative, view: View) -> Plan:
         "ClientToken": call.name,
         **({"S3Prefix": call.prefix} if call.prefix else {}),
     }
-    request = request_of(endpoint, headers_of("ExportTableToPointInTime"), body)
+    request = endpoint.request("ExportTableToPointInTime", body)
     return (yield from exchange_json(endpoint.service, request, view, _export))
 
 
@@ -98,7 +98,7 @@ def look(endpoint: Endpoint, call: LookNative, view: View) -> Plan:
         if is_backup
         else ("DescribeExport", "ExportArn", _export)
     )
-    request = request_of(endpoint, headers_of(operation), {field: call.id})
+    request = endpoint.request(operation, {field: call.id})
     return (yield from exchange_json(endpoint.service, request, view, read))
 
 

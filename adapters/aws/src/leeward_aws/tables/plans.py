@@ -75,20 +75,6 @@ _ALL_OLD: Final = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 """Have the item that was in the way come with the refusal; that costs no read."""
 
 
-def headers_of(operation: str) -> tuple[tuple[str, str], ...]:
-    """Return the headers by which DynamoDB knows an operation."""
-    return (
-        ("Content-Type", "application/x-amz-json-1.0"),
-        ("X-Amz-Target", f"DynamoDB_20120810.{operation}"),
-    )
-
-
-_PUT: Final = headers_of("PutItem")
-_GET: Final = headers_of("GetItem")
-_DELETE: Final = headers_of("DeleteItem")
-_SCAN: Final = headers_of("Scan")
-_QUERY: Final = headers_of("Query")
-
 LONGEST_SORT: Final = 1024
 """Bytes of the value of a sort key; a bound that is longer is not taken."""
 
@@ -120,9 +106,8 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
         if isinstance(found, Result):
             return found
         body |= found | _ALL_OLD
-    response, refusal = yield from exchange(
-        endpoint.service, request_of(endpoint, _PUT, body), view
-    )
+    request = endpoint.request("PutItem", body)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
@@ -131,9 +116,8 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
 
 def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from exchange(
-        endpoint.service, _get(endpoint, call.table, call.key), view
-    )
+    request = _get(endpoint, call.table, call.key)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     found = refusal or _read_item(response, exact=call.exact)
     if isinstance(found, Result):
         return found
@@ -148,9 +132,8 @@ def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
         if isinstance(found, Result):
             return found
         body |= found
-    response, refusal = yield from exchange(
-        endpoint.service, request_of(endpoint, _DELETE, body), view
-    )
+    request = endpoint.request("DeleteItem", body)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or _conclude_write(response, None)
 
 
@@ -170,9 +153,8 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         if not isinstance(start, dict) or not start:
             raise wrong_cursor()
         body["ExclusiveStartKey"] = start
-    response, refusal = yield from exchange(
-        endpoint.service, request_of(endpoint, _SCAN, body), view
-    )
+    request = endpoint.request("Scan", body)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     try:
@@ -209,9 +191,8 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
     }
     if begin is not None:
         body["ExclusiveStartKey"] = {partition: {"S": call.partition}, sort: {"S": begin}}
-    response, refusal = yield from exchange(
-        endpoint.service, request_of(endpoint, _QUERY, body), view
-    )
+    request = endpoint.request("Query", body)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     try:
@@ -266,17 +247,9 @@ def _text_of(key: Native, name: str) -> str:
     return text
 
 
-def request_of(
-    endpoint: Endpoint, headers: tuple[tuple[str, str], ...], body: dict[str, Any]
-) -> Request:
-    """Return the request of an operation."""
-    return Request("POST", endpoint.origin, "/", headers, json_text.encode(body))
-
-
 def _get(endpoint: Endpoint, table: str, key: Key) -> Request:
-    return request_of(
-        endpoint, _GET, {"TableName": table, "Key": key_of(key), "ConsistentRead": True}
-    )
+    body = {"TableName": table, "Key": key_of(key), "ConsistentRead": True}
+    return endpoint.request("GetItem", body)
 
 
 def key_of(key: Key) -> Native:
@@ -303,13 +276,9 @@ def _condition(
     revision = call.if_revision or ""
     if not revision.startswith(FOREIGN):
         return has_write_id(revision, call.now)
-    response, refusal = as_look_up(
-        (
-            yield from exchange(
-                endpoint.service, _get(endpoint, call.table, call.key), view, effect=False
-            )
-        )
-    )
+    request = _get(endpoint, call.table, call.key)
+    steps = exchange(endpoint.service, request, view, effect=False)
+    response, refusal = as_look_up((yield from steps))
     return refusal or _compare(call, response)
 
 
@@ -384,9 +353,6 @@ def _stored_in(native: Any, *, exact: bool) -> Stored:
     return stored_of(native, exact=exact)
 
 
-_BATCH: Final = headers_of("BatchWriteItem")
-
-
 def batches(settings: Settings) -> dict[str, Planner]:
     """Return the planner of ``store_many``."""
     return {"store_many": partial(store_many, endpoint_of("dynamodb", settings))}
@@ -402,7 +368,7 @@ def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
         raise Unsupported("BatchWriteItem of DynamoDB has no conditions")
     table = call.calls[0].table
     puts = [{"PutRequest": {"Item": native_of(each)}} for each in call.calls]
-    request = request_of(endpoint, _BATCH, {"RequestItems": {table: puts}})
+    request = endpoint.request("BatchWriteItem", {"RequestItems": {table: puts}})
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal

@@ -13,7 +13,7 @@ Source: the API references of `StartExecution`, `DescribeExecution`, `StopExecut
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from leeward import json_text
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
 from leeward.adapter.service import ServiceAnswer, as_look_up, exchange, misread, object_of
-from leeward.adapter.wire import Request, Response
+from leeward.adapter.wire import Response
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
@@ -59,7 +59,7 @@ def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
     if isinstance(machine, Result):
         return machine
     document = {"stateMachineArn": machine, "name": call.run, "input": call.input.decode()}
-    request = _request(endpoint, "StartExecution", document)
+    request = endpoint.request("StartExecution", document)
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is None:
         return _read(response, lambda found: FoundRun("running", None, float(found["startDate"])))
@@ -83,7 +83,7 @@ def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
     if isinstance(machine, Result):
         return machine
     document = {"executionArn": _execution(machine, call.run), "error": "Aborted"}
-    request = _request(endpoint, "StopExecution", document)
+    request = endpoint.request("StopExecution", document)
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return _absent(refusal)
@@ -92,7 +92,7 @@ def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
 
 def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: bool) -> Plan:
     document = {"executionArn": _execution(machine, run)}
-    request = _request(endpoint, "DescribeExecution", document)
+    request = endpoint.request("DescribeExecution", document)
     response, refusal = yield from exchange(endpoint.service, request, view, effect=effect)
     return _absent(refusal) if refusal is not None else _read(response, _read_run)
 
@@ -114,7 +114,7 @@ def machine_arn(
         document: dict[str, Any] = {"maxResults": 1000}
         if token is not None:
             document["nextToken"] = token
-        request = _request(endpoint, "ListStateMachines", document)
+        request = endpoint.request("ListStateMachines", document)
         looking = exchange(endpoint.service, request, view, effect=False)
         answer: ServiceAnswer = as_look_up((yield from looking))
         if answer.refusal is not None:
@@ -137,14 +137,6 @@ def machine_arn(
 
 def _execution(machine: str, run: str) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:', 1)}:{run}"
-
-
-def _request(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
-    headers = (
-        ("Content-Type", "application/x-amz-json-1.0"),
-        ("X-Amz-Target", f"AWSStepFunctions.{action}"),
-    )
-    return Request("POST", endpoint.origin, "/", headers, json_text.encode(document))
 
 
 def _read(response: Response, read: Any) -> Result[Any]:
