@@ -17,8 +17,8 @@ from leeward_aws.tables import backups as aws
 from leeward_azure.tables import backups as azure
 from leeward_contract_tests.rows import each_row
 from leeward_google.identity.credentials import Bearer
+from leeward_google.settings.services import Tables
 from leeward_google.tables import backups as google
-from leeward_google.tables.plans import FirestoreEndpoint
 from tests import playing
 
 EXPORT = StartNative("orders", "export", "token-1", "exports", "at")
@@ -27,7 +27,7 @@ ARN = "arn:aws:dynamodb:us-east-1:1:table/orders"
 OPERATION = "projects/shop/databases/(default)/operations/op1"
 
 AWS = aws.backups(Settings("eu-west-1", {"dynamodb": "https://dynamodb.eu-west-1.amazonaws.com"}))
-GOOGLE = google.backups(FirestoreEndpoint("https://firestore.googleapis.com", "shop"))
+GOOGLE = google.backups(Tables("https://firestore.googleapis.com"), "shop")
 
 _on_aws: Any = partial(playing.play, credential=Credentials("AKID", "secret"))
 _on_google: Any = partial(playing.play, credential=Bearer("token"))

@@ -13,7 +13,7 @@ from leeward.adapter.plans import CLOCK_SKEW, Need, View
 from leeward.calls import Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.values import Event
-from leeward_azure.events.plans import EventsEndpoint, events
+from leeward_azure.events.plans import events
 from leeward_azure.identity.credentials import (
     AccountKey,
     Bearer,
@@ -22,14 +22,15 @@ from leeward_azure.identity.credentials import (
     ServiceCredential,
     TopicKey,
 )
+from leeward_azure.settings.services import Events
 from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 
 TEMPLATE = "https://{topic}.westeurope-1.eventgrid.azure.net/api/events"
 ORIGIN = "https://shop.westeurope-1.eventgrid.azure.net"
-CUSTOM = EventsEndpoint(TEMPLATE)
-NAMESPACE = EventsEndpoint(ORIGIN)
+CUSTOM = Events(TEMPLATE)
+NAMESPACE = Events(ORIGIN)
 DOORS = [CUSTOM, NAMESPACE]
 each_door = pytest.mark.parametrize("door", DOORS, ids=["custom", "namespace"])
 
@@ -38,7 +39,7 @@ EVENT = Event("order.created", {"id": "42"}, "event-1", "/shop", TIME)
 TWO = Publish("orders", (EVENT, EVENT._replace(id="event-2")))
 
 
-def publish(door: EventsEndpoint, *answers: Response | Failure, **options: Any) -> Any:
+def publish(door: Events, *answers: Response | Failure, **options: Any) -> Any:
     return play(events(door)["publish"], options.pop("call", TWO), *answers, **options)
 
 
@@ -106,7 +107,7 @@ def _untimed(told: dict[str, Any]) -> dict[str, Any]:
 
 @each_door
 @given(made=MADE)
-def test_an_event_comes_back_out_of_the_batch(door: EventsEndpoint, made: Event) -> None:
+def test_an_event_comes_back_out_of_the_batch(door: Events, made: Event) -> None:
     """A consumer reads exactly the event that was published."""
     (request,) = publish(door, answer(), call=Publish("orders", (made,))).sent
     (found,) = document(request)
@@ -121,7 +122,7 @@ def test_a_namespace_takes_a_signature() -> None:
 
 def test_a_topic_may_stand_in_the_path() -> None:
     """As with a server on this machine."""
-    door = EventsEndpoint("http://127.0.0.1:8080/{topic}/api/events")
+    door = Events("http://127.0.0.1:8080/{topic}/api/events")
     (request,) = publish(door, answer()).sent
     assert request.origin == "http://127.0.0.1:8080"
     assert request.target == "/orders/api/events?api-version=2018-01-01"
@@ -141,16 +142,16 @@ def test_a_topic_with_a_url_of_its_own() -> None:
 
 def test_a_topic_without_a_url_is_not_sent() -> None:
     """Where only single topics have one, the message says where to give another."""
-    door = EventsEndpoint(None, {"orders": "https://orders.example"})
+    door = Events(urls={"orders": "https://orders.example"})
     with pytest.raises(InvalidRequest, match="eventgrid_topic_urls") as raised:
         publish(door, call=TWO._replace(bus="bills"))
     assert raised.value.field == "bus"
 
 
 @each_door
-def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsEndpoint) -> None:
+def test_the_scope_names_a_topic_with_a_key_of_its_own(door: Events) -> None:
     """All others share one, so that they share a token."""
-    door = door._replace(keyed={"orders"})
+    door = door._replace(keys={"orders": KEY.key})
     for bus, what in ("orders", TopicKey("orders")), ("bills", ServiceCredential("eventgrid")):
         plan = events(door)["publish"](TWO._replace(bus=bus), View(0.0, 1.0, {}))
         assert next(plan) == Need(what)
@@ -161,7 +162,7 @@ def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsEndpoint) -> 
     "bus", ["", "a.b", "evil.test/x?", "a/b", "ü", "a" * 64, "-a", "a b", "a@b", "{topic}", "a\n"]
 )
 @each_door
-def test_a_name_that_no_topic_has_is_not_sent(door: EventsEndpoint, bus: str) -> None:
+def test_a_name_that_no_topic_has_is_not_sent(door: Events, bus: str) -> None:
     """It might lead to another host, and the credential with it."""
     with pytest.raises(InvalidRequest, match="letters, digits and hyphens") as raised:
         publish(door, call=Publish(bus, (EVENT,)))
@@ -176,13 +177,13 @@ def test_a_name_that_no_topic_has_is_not_sent(door: EventsEndpoint, bus: str) ->
 def test_a_url_of_neither_kind_is_refused(url: str) -> None:
     """When the plans are made, so before any call."""
     with pytest.raises(ConfigError, match="{topic}"):
-        events(EventsEndpoint(url))
+        events(Events(url))
 
 
 def test_a_wrong_url_of_one_topic_is_refused() -> None:
     """In the same moment."""
     with pytest.raises(ConfigError, match="for one topic"):
-        events(EventsEndpoint(None, {"orders": "https://orders.example/?code=1"}))
+        events(Events(urls={"orders": "https://orders.example/?code=1"}))
 
 
 # What comes back.
@@ -190,7 +191,7 @@ def test_a_wrong_url_of_one_topic_is_refused() -> None:
 
 @each_door
 @pytest.mark.parametrize("body", [b"", {}], ids=["empty", "object"])
-def test_a_batch_that_was_taken_is_taken_whole(door: EventsEndpoint, body: Any) -> None:
+def test_a_batch_that_was_taken_is_taken_whole(door: Events, body: Any) -> None:
     """One result for each event."""
     result = publish(door, answer(body)).result
     assert (result.outcome, result.request_id) == (Outcome.OK, "request-1")
@@ -199,7 +200,7 @@ def test_a_batch_that_was_taken_is_taken_whole(door: EventsEndpoint, body: Any) 
 
 @each_door
 @each_row("body", [b"<html>", b"[]", b"{", b"NaN", b'"ok"'])
-def test_a_page_of_somebody_else_is_ambiguous(door: EventsEndpoint, body: bytes) -> None:
+def test_a_page_of_somebody_else_is_ambiguous(door: Events, body: bytes) -> None:
     """It says nothing about the events."""
     result = publish(door, answer(body)).result
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
@@ -208,7 +209,7 @@ def test_a_page_of_somebody_else_is_ambiguous(door: EventsEndpoint, body: bytes)
 
 @each_door
 @each_row("status", [201, 202, 204])
-def test_another_success_is_ambiguous(door: EventsEndpoint, status: int) -> None:
+def test_another_success_is_ambiguous(door: Events, status: int) -> None:
     """Event Grid ends a publication with 200."""
     result = publish(door, answer(status=status)).result
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "unexpected_status")
@@ -229,7 +230,7 @@ def test_another_success_is_ambiguous(door: EventsEndpoint, status: int) -> None
         (504, Outcome.AMBIGUOUS),
     ],
 )
-def test_a_batch_is_refused_whole(door: EventsEndpoint, status: int, outcome: Outcome) -> None:
+def test_a_batch_is_refused_whole(door: Events, status: int, outcome: Outcome) -> None:
     """With the code that the body names, and without its words."""
     told = answer({"error": {"code": "SomeCode", "message": "event-1"}}, status)
     result = publish(door, told).result
@@ -238,14 +239,14 @@ def test_a_batch_is_refused_whole(door: EventsEndpoint, status: int, outcome: Ou
 
 
 @each_door
-def test_a_lost_answer_is_ambiguous(door: EventsEndpoint) -> None:
+def test_a_lost_answer_is_ambiguous(door: Events) -> None:
     """The plan ends with what the failure proves."""
     gone = Failure(Phase.RECEIVE, sent=True, code="curl.56")
     assert publish(door, gone).result.outcome is Outcome.AMBIGUOUS
 
 
 @each_door
-def test_a_refused_credential_is_renewed_once(door: EventsEndpoint) -> None:
+def test_a_refused_credential_is_renewed_once(door: Events) -> None:
     """And the batch sent again with the fresh one, after which the refusal stands."""
     refused = answer({"error": {"code": "Unauthorized"}}, 401)
     played = publish(door, refused, answer(), credential=Bearer("stale"))
@@ -256,7 +257,7 @@ def test_a_refused_credential_is_renewed_once(door: EventsEndpoint) -> None:
 
 
 @each_door
-def test_no_clock_is_set_by_event_grid(door: EventsEndpoint) -> None:
+def test_no_clock_is_set_by_event_grid(door: Events) -> None:
     """Its keys hold at any time."""
     refused = answer({"error": {"code": "Unauthorized"}}, 401, date=LATER)
     assert CLOCK_SKEW not in publish(door, refused, refused, credential=AccountKey("k")).learnt
@@ -269,7 +270,7 @@ def test_no_clock_is_set_by_event_grid(door: EventsEndpoint) -> None:
      ({"retry_after": "-1"}, None), ({"retry_after": "999999"}, None), ({}, None)],
 )  # fmt: skip
 def test_the_wait_that_is_asked_for_comes_out(
-    door: EventsEndpoint, headers: dict[str, str], seconds: float | None
+    door: Events, headers: dict[str, str], seconds: float | None
 ) -> None:
     """In seconds or as a date; nonsense is none."""
     assert publish(door, answer(status=429, **headers)).result.retry_after == seconds

@@ -13,13 +13,14 @@ from leeward import InvalidRequest
 from leeward.adapter.wire import Response
 from leeward.calls import Key, ListItems, Store
 from leeward.errors import Outcome
+from leeward_azure.settings.services import Tables
 from leeward_azure.tables.documents import document_of
 from leeward_azure.tables.lists import query_of
-from leeward_azure.tables.plans import CosmosEndpoint, tables
+from leeward_azure.tables.plans import tables
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import NOW, answer, document, headers_of, play
 
-PLANS = tables(CosmosEndpoint("https://shop.test", "shop"))
+PLANS = tables(Tables("https://shop.test", "shop"))
 FIELDS = ("customer", "order")
 LIST = ListItems("orders", FIELDS, "\u00dcnal")
 MORE = {"x_ms_continuation": "+RID:x"}

@@ -14,10 +14,11 @@ from leeward.calls import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.errors import COSMOS, judge_cosmos
 from leeward_azure.identity.credentials import Bearer
+from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import Session
 from leeward_azure.tables.documents import COSMOS as PROFILE
 from leeward_azure.tables.documents import document_of
-from leeward_azure.tables.plans import CosmosEndpoint, tables
+from leeward_azure.tables.plans import tables
 from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import (
@@ -35,7 +36,7 @@ from tests.azure.playing import (
 from tests.azure.test_signing import DATABASES, NAMES
 from tests.playing import remembered
 
-DOOR = CosmosEndpoint("https://shop.test", "shop")
+DOOR = Tables("https://shop.test", "shop")
 PLANS = tables(DOOR)
 
 ETAG, OTHER = '"0600b5e2-0000-0000-0000-56686c3f0000"', '"0600b5e2-0000-0000-0000-5668ffff0000"'
@@ -91,7 +92,7 @@ UNREACHED = Failure(Phase.CONNECT, sent=False, code="curl.7")
 @given(DATABASES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_requests_are_those_of_azure_cosmos(database: str, table: str, value: str) -> None:
     """Verb, path, signature, partition, condition and body."""
-    plans = tables(CosmosEndpoint("https://shop.test", database))
+    plans = tables(Tables("https://shop.test", database))
     key = Key(("id",), (value,))
     call = Store(table, key, {"id": value, "n": 1}, "write-1", NOW, NOW + 60)
     native = document_of(call)

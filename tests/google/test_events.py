@@ -16,12 +16,13 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.values import Event
 from leeward_contract_tests.rows import each_row
 from leeward_google.driver import LIMITS
-from leeward_google.events.plans import PubSubEndpoint, events, message_of
+from leeward_google.events.plans import events, message_of
 from leeward_google.identity.credentials import ACCESS_TOKEN
+from leeward_google.settings.services import Events
 from tests.google import oracle
 from tests.google.playing import answer, document, headers_of, play, refusal
 
-DOOR = PubSubEndpoint("https://pubsub.googleapis.com", "shop")
+DOOR = Events("https://pubsub.googleapis.com"), "shop"
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123_456, tzinfo=timezone(timedelta(hours=2)))
 EVENT = Event("order.created", {"id": "42"}, "id-1", "/shop", MOMENT, "orders/42")
 CALL = Publish("orders", (EVENT,))
@@ -29,8 +30,8 @@ REQUEST = oracle.message_class("google.pubsub_v1.types", "PublishRequest")
 RESPONSE = oracle.message_class("google.pubsub_v1.types", "PublishResponse")
 
 
-def run(call: Publish, *answers: Response | Failure, door: PubSubEndpoint = DOOR) -> Any:
-    return play(events(door)["publish"], call, *answers)
+def run(call: Publish, *answers: Response | Failure, door: tuple[Events, str] = DOOR) -> Any:
+    return play(events(*door)["publish"], call, *answers)
 
 
 def ids(count: int) -> Response:
@@ -204,7 +205,7 @@ def test_a_topic_stands_in_the_path(bus: str) -> None:
 
 def test_no_credential_is_fetched_for_an_emulator() -> None:
     """Nobody could give one, and it takes anybody."""
-    door = PubSubEndpoint("http://127.0.0.1:8085", "shop", emulator=True)
+    door = Events("http://127.0.0.1:8085", emulator=True), "shop"
     played = run(CALL, ids(1), door=door)
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8085"

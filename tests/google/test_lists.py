@@ -12,14 +12,15 @@ from leeward.adapter.wire import Response
 from leeward.calls import Key, ListItems, Load, Store
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
+from leeward_google.settings.services import Tables
 from leeward_google.tables.documents import fields_of, id_of
 from leeward_google.tables.lists import MOST_UNORDERED, ORDER
-from leeward_google.tables.plans import FirestoreEndpoint, tables
+from leeward_google.tables.plans import tables
 from tests.google import oracle
 from tests.google.answers import DOCUMENTS, TYPES, UPDATED
 from tests.google.playing import NOW, answer, document, play, refusal
 
-PLANS = tables(FirestoreEndpoint("https://firestore.googleapis.com", "shop"))
+PLANS = tables(Tables("https://firestore.googleapis.com"), "shop")
 FIELDS = ("customer", "order")
 LIST = ListItems("orders", FIELDS, "c1")
 NAMES = f"{DOCUMENTS}/orders/"

@@ -13,7 +13,7 @@ from tests.google.answers import DOCUMENTS, UPDATED
 from tests.google.playing import answer, document, play, refusal
 from tests.google.test_tables import CREATE, DOOR, KEY, REPLACE, STORE, fields
 
-PLANNER = batches(DOOR)["store_many"]
+PLANNER = batches(*DOOR)["store_many"]
 CALLS = tuple(
     call._replace(key=KEY._replace(values=(name,)))
     for name, call in zip("abc", [STORE, CREATE, STORE], strict=True)

@@ -15,7 +15,8 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.errors import STATUSES
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
-from leeward_google.tables.plans import FirestoreEndpoint, tables
+from leeward_google.settings.services import Tables
+from leeward_google.tables.plans import tables
 from tests.google import oracle
 from tests.google.answers import (
     DOCUMENTS,
@@ -40,7 +41,7 @@ from tests.google.playing import (
 from tests.items.exactness import assert_exact
 from tests.items.strategies import ITEMS
 
-DOOR = FirestoreEndpoint("https://firestore.googleapis.com", "shop")
+DOOR = Tables("https://firestore.googleapis.com"), "shop"
 KEY = Key(("id",), ("42",))
 ITEM = {"id": "42", "total": Decimal("9.90")}
 NAME = f"{DOCUMENTS}/orders/42"
@@ -63,9 +64,9 @@ UNSENT = Failure(Phase.CONNECT, sent=False, code="curl.7")
 
 
 def run(
-    call: Any, *answers: Response | Failure, door: FirestoreEndpoint = DOOR, **options: Any
+    call: Any, *answers: Response | Failure, door: tuple[Tables, str] = DOOR, **options: Any
 ) -> Any:
-    return play(tables(door)[call.verb], call, *answers, **options)
+    return play(tables(*door)[call.verb], call, *answers, **options)
 
 
 def fields(write_id: str = "write-0", expires_at: float | None = None) -> Any:
@@ -194,7 +195,7 @@ def test_what_is_stored_is_loaded(item: Any, key: Key, expires_at: float | None)
 @pytest.mark.parametrize("call", ALL)
 def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
     """Nothing leads to the default one."""
-    door = FirestoreEndpoint("https://firestore.googleapis.com", "shop", "second")
+    door = Tables("https://firestore.googleapis.com", "second"), "shop"
     request = run(call, LOST, door=door).sent[0]
     assert request.target.startswith("/v1/projects/shop/databases/second/documents:")
     assert b"(default)" not in request.body
@@ -203,7 +204,7 @@ def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
 @pytest.mark.parametrize("call", ALL)
 def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
     """Nobody could give one; the emulator lets its owner do everything."""
-    door = FirestoreEndpoint("http://127.0.0.1:8080", "shop", emulator=True)
+    door = Tables("http://127.0.0.1:8080", emulator=True), "shop"
     played = run(call, DONE[call.verb], door=door)
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8080"

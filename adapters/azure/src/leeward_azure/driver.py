@@ -102,29 +102,20 @@ def open_driver(config: TargetConfig) -> Driver:
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
     """Return the endpoint of each service; of one that is missing and has verbs, that it is."""
-    functions, queues = settings.functions, settings.queues
-    events, tables = settings.events, settings.tables
+    functions, events = settings.functions, settings.events
     verbs = [name for name, (capabilities, _) in _SERVICES.items() if capabilities]
     found = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
     if functions:
         app = functions.lookup.app if functions.lookup else ""
         found["endpoint.functions"] = functions.origin or f"looked up for {app}"
-    if queues:
-        found["endpoint.queues"] = queues.origin + queues.path
     if events:
         own = f"{len(events.urls)} by name" if events.urls else None
         places = (events.topic_url or events.namespace, own)
         found["endpoint.events"] = ", ".join(filter(None, places))
-    if tables:
-        found["endpoint.tables"] = tables.origin
-    if settings.service_bus:
-        found["endpoint.service_bus"] = settings.service_bus.origin
-    if settings.workflows:
-        found["endpoint.workflows"] = settings.workflows.origin
-    if settings.logs:
-        found["endpoint.logs"] = settings.logs.origin
-    if settings.blobs:
-        found["endpoint.blobs"] = settings.blobs.origin + settings.blobs.path
+    for name in ("queues", "tables", "service_bus", "workflows", "logs", "blobs"):
+        service = getattr(settings, name)
+        if service:
+            found[f"endpoint.{name}"] = service.origin + getattr(service, "path", "")
     return found
 
 
@@ -135,8 +126,8 @@ PLANS: Final = (
         "put_message take_messages remove_message hide_message",
         "leeward_azure.functions.messages:messages",
     ),
-    Plans("publish", "leeward_azure.events.plans:of_settings", "events"),
-    Plans("store load delete scan list_items", "leeward_azure.tables.plans:of_settings", "tables"),
+    Plans("publish", "leeward_azure.events.plans:events", "events"),
+    Plans("store load delete scan list_items", "leeward_azure.tables.plans:tables", "tables"),
     Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",

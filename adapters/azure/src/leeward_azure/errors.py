@@ -41,6 +41,7 @@ from leeward.adapter.service import error_in
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
+from leeward.values import NOTHING
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""
@@ -204,10 +205,8 @@ def judge_cosmos(response: Response) -> Judged:
 def judge_events(response: Response) -> Judged:
     """Return what an answer of Event Grid means, other than 2xx."""
     status, word = response.status, error_code(response)
-    known = word is not None or "x-ms-request-id" in response.headers
-    meaning = by_status(status, marked=known)
-    if meaning is AMBIGUOUS and known:
-        meaning = EVENTS.get(status, AMBIGUOUS)
+    marked = "x-ms-request-id" in response.headers
+    meaning = by_code_or_status(word, status, NOTHING, EVENTS, marked=marked)
     return Judged(meaning, word or f"http.{status}")
 
 
@@ -223,10 +222,8 @@ def judge_blob(response: Response) -> Judged:
 
 def judge_service_bus(response: Response) -> Judged:
     """Return what an answer of Service Bus means, other than 2xx; its own are XML."""
-    status, known = response.status, response.body.lstrip().startswith(b"<Error>")
-    meaning = by_status(status, marked=known)
-    if meaning is AMBIGUOUS and known:
-        meaning = SERVICE_BUS.get(status, AMBIGUOUS)
+    status, marked = response.status, response.body.lstrip().startswith(b"<Error>")
+    meaning = by_code_or_status(None, status, NOTHING, SERVICE_BUS, marked=marked)
     return Judged(meaning, f"http.{status}")
 
 

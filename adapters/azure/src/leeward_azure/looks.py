@@ -20,7 +20,7 @@ from leeward.adapter.service import exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
-from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
+from leeward_azure.events.plans import EVENTS, topic_of
 from leeward_azure.functions.messages import QUEUE as SERVICE
 from leeward_azure.functions.messages import queue_of
 from leeward_azure.identity.credentials import TopicKey
@@ -35,7 +35,7 @@ from leeward_azure.settings.services import (
     Tables,
     check_name,
 )
-from leeward_azure.tables.plans import CosmosEndpoint, load
+from leeward_azure.tables.plans import load
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
@@ -48,15 +48,14 @@ def queues(configured: Queues) -> dict[str, Planner]:
     return {QUEUE: partial(_queue, configured), BACKLOG: partial(_backlog, configured)}
 
 
-def events(found: Events) -> dict[str, Planner]:
+def events(configured: Events) -> dict[str, Planner]:
     """Return the planner that looks for a bus."""
-    endpoint = EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys))
-    return {BUS: partial(_bus, endpoint)}
+    return {BUS: partial(_bus, configured)}
 
 
-def tables(found: Tables) -> dict[str, Planner]:
+def tables(configured: Tables) -> dict[str, Planner]:
     """Return the planner that looks for a container."""
-    return {TABLE: table_look(partial(load, CosmosEndpoint(found.origin, found.database)))}
+    return {TABLE: table_look(partial(load, configured))}
 
 
 def blobs(configured: Blobs) -> dict[str, Planner]:
@@ -94,10 +93,10 @@ def _waiting(response: Response) -> LookResult:
     return LookResult(waiting=int(response.headers["x-ms-approximate-messages-count"]))
 
 
-def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:
+def _bus(configured: Events, look: Look, view: View) -> Plan:
     del view
-    origin, target, _ = topic_of(look.name, endpoint)
-    need: Any = TopicKey(look.name) if look.name in endpoint.keyed else EVENTS.need
+    origin, target, _ = topic_of(look.name, configured)
+    need: Any = TopicKey(look.name) if look.name in configured.keys else EVENTS.need
     yield Need(need)
     why = "Event Grid takes events and answers nothing else; it was reached, and a key is there"
     return (yield from reach(Request("GET", origin, target), why))

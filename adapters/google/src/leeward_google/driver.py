@@ -192,12 +192,12 @@ PLANS: Final = (
         "leeward_google.functions.messages:messages",
         "events",
     ),
-    _in_project("publish", "leeward_google.events.plans:of_project", "events"),
+    _in_project("publish", "leeward_google.events.plans:events", "events"),
     _in_project(
-        "store load delete scan list_items", "leeward_google.tables.plans:of_project", "tables"
+        "store load delete scan list_items", "leeward_google.tables.plans:tables", "tables"
     ),
-    _in_project("store_many", "leeward_google.tables.plans:batches_of_project", "tables"),
-    _in_project("start_native look_native", "leeward_google.tables.backups:of_project", "tables"),
+    _in_project("store_many", "leeward_google.tables.plans:batches", "tables"),
+    _in_project("start_native look_native", "leeward_google.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_google.objects.plans:objects",

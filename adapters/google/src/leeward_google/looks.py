@@ -41,7 +41,7 @@ from leeward_google.objects.plans import list_page
 from leeward_google.service import EMULATOR, GOOGLE
 from leeward_google.settings.options import Settings
 from leeward_google.settings.services import Functions, Objects, Tasks, Topics, check_name
-from leeward_google.tables.plans import FirestoreEndpoint, load
+from leeward_google.tables.plans import endpoint_of, load
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
@@ -61,13 +61,13 @@ def tasks(configured: Tasks) -> dict[str, Planner]:
 
 def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     """Return the planners that look for what a project has."""
-    tables, buses, queued = settings.tables, settings.events, settings.queued
-    documents = FirestoreEndpoint(tables.origin, project, tables.database, tables.emulator)
+    queued = settings.queued
+    buses = PubSubEndpoint(settings.events.origin, project, settings.events.emulator)
     found: dict[str, Planner] = {
-        BUS: partial(_bus, PubSubEndpoint(buses.origin, project, buses.emulator)),
-        TABLE: table_look(partial(load, documents)),
+        BUS: partial(_bus, buses),
+        TABLE: table_look(partial(load, endpoint_of(settings.tables, project))),
         BACKLOG: _backlog,
-        RESOURCE: partial(looks_at_resource, PubSubEndpoint(buses.origin, project, buses.emulator)),
+        RESOURCE: partial(looks_at_resource, buses),
     }
     if isinstance(queued, Topics):
         found[QUEUE] = partial(_topic_of_function, queued, project)

@@ -16,10 +16,6 @@ OWNER: Final = Bearer("owner")
 own clients do; Pub/Sub's takes anybody."""
 
 
-JSON: Final = (("Content-Type", "application/json"),)
-"""The headers of a request, but for the credential."""
-
-
 def authorise(request: Request, bearer: Bearer) -> Request:
     """Return `request` with the headers that say who sends it, and who is charged for it."""
     headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward.adapter.service import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
+from leeward.adapter.service import as_look_up, exchange, object_of, read_answer
 from leeward.adapter.wire import Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
@@ -73,15 +73,8 @@ def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
     request = endpoint.request("PutEvents", {"Entries": entries})
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        return Result.ok(
-            _entries_of(response, len(entries)), request_id=response.headers.get(REQUEST_ID)
-        )
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, partial(_results_in, len(entries)))
 
 
 def _check_bus(
@@ -121,7 +114,7 @@ def _entry(event: Event, bus: str) -> dict[str, Any]:
     return entry
 
 
-def _entries_of(response: Response, count: int) -> tuple[Result[None], ...]:
+def _results_in(count: int, response: Response) -> tuple[Result[None], ...]:
     """Return one result for each event, in order; the answer tells them apart by position alone.
 
     Raises:

@@ -125,7 +125,7 @@ def put(store: Store, call: PutObject, view: View) -> Plan:
     target = _path(call.bucket, call.name)
     request = Request("PUT", store.origin, target, headers, call.body)
     answer = yield from exchange(store.objects.service, request, view)
-    look = _head(store, HeadObject(call.bucket, call.name), view, effect=False)
+    look = head(store, HeadObject(call.bucket, call.name), view, effect=False)
     return (yield from finish_put(store.objects, call, answer, _etag_of, look))
 
 
@@ -141,11 +141,6 @@ def get(store: Store, call: GetObject, view: View) -> Plan:
     return read_piece(
         store.objects, call, answer, partial(_read_object, call.name, answer.response)
     )
-
-
-def head(store: Store, call: HeadObject, view: View) -> Plan:
-    """Look at an object."""
-    return (yield from _head(store, call, view, effect=True))
 
 
 def list_page(store: Store, call: ListObjects, view: View) -> Plan:
@@ -168,7 +163,7 @@ def delete(store: Store, call: DeleteObject, view: View) -> Plan:
     return read_deletion(store.objects, answer, status=204)
 
 
-def _head(store: Store, call: HeadObject, view: View, *, effect: bool) -> Plan:
+def head(store: Store, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
     """Look at an object by its first byte: an answer to HEAD does not say why there is none.
 
     An object without a byte has no first one, and one in an archive gives none. Then HEAD tells the

@@ -32,6 +32,7 @@ from leeward.adapter.service import (
     exchange,
     misread,
     object_of,
+    read_answer,
 )
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.wire import Request, Response
@@ -153,16 +154,14 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         if not isinstance(start, dict) or not start:
             raise wrong_cursor()
         body["ExclusiveStartKey"] = start
-    request = endpoint.request("Scan", body)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
+
+    def read(response: Response) -> Page:
         items, last = _read_page(response, exact=call.exact)
-    except (Undecodable, UnreadableItem) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    cursor = json_text.encode(last).decode() if last else None
-    return Result.ok(Page(tuple(items), cursor), request_id=response.headers.get(REQUEST_ID))
+        return Page(tuple(items), json_text.encode(last).decode() if last else None)
+
+    request = endpoint.request("Scan", body)
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, read)
 
 
 def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
@@ -191,22 +190,19 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
     }
     if begin is not None:
         body["ExclusiveStartKey"] = {partition: {"S": call.partition}, sort: {"S": begin}}
-    request = endpoint.request("Query", body)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
+
+    def read(response: Response) -> Page:
         items, last = _read_page(response)
         at = None if last is None else _text_of(last, sort)
-    except (Undecodable, UnreadableItem) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    held = tuple(each for each in items if rest.holds(str(each.item.get(call.fields[1]))))
-    # A page may end with the last item that the bounds leave, and no start key lies behind it.
-    left = rest if at is None else rest.following(at)
-    is_over = at is None or (left.high is not None and left.high <= left.low)
-    return Result.ok(
-        Page(held, None if is_over else at), request_id=response.headers.get(REQUEST_ID)
-    )
+        held = tuple(each for each in items if rest.holds(str(each.item.get(call.fields[1]))))
+        # A page may end with the last item that the bounds leave, and no start key lies behind it.
+        left = rest if at is None else rest.following(at)
+        is_over = at is None or (left.high is not None and left.high <= left.low)
+        return Page(held, None if is_over else at)
+
+    request = endpoint.request("Query", body)
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, read)
 
 
 def _range_of(call: ListItems) -> tuple[str, dict[str, str]]:
@@ -369,16 +365,13 @@ def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
     table = call.calls[0].table
     puts = [{"PutRequest": {"Item": native_of(each)}} for each in call.calls]
     request = endpoint.request("BatchWriteItem", {"RequestItems": {table: puts}})
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
+    answer = yield from exchange(endpoint.service, request, view)
+
+    def read(response: Response) -> list[Result[Any]]:
         left = _read_unprocessed(object_of(response, DEEPEST), table)
-    except Undecodable as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(
-        [_BACK if _is_in(left, each) else Result.ok(each.write_id) for each in call.calls]
-    )
+        return [_BACK if _is_in(left, each) else Result.ok(each.write_id) for each in call.calls]
+
+    return read_answer(endpoint.service, answer, read)
 
 
 _BACK: Final[Result[Any]] = Result(

@@ -20,11 +20,17 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
-from leeward.adapter.service import ServiceAnswer, as_look_up, exchange, misread, object_of
-from leeward.adapter.wire import Response
+from leeward.adapter.service import (
+    ServiceAnswer,
+    as_look_up,
+    exchange,
+    exchange_json,
+    object_of,
+    read_answer,
+)
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
-from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 TAKEN: Final = "ExecutionAlreadyExists"
@@ -60,11 +66,14 @@ def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
         return machine
     document = {"stateMachineArn": machine, "name": call.run, "input": call.input.decode()}
     request = endpoint.request("StartExecution", document)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is None:
-        return _read(response, lambda found: FoundRun("running", None, float(found["startDate"])))
-    if refusal.code != TAKEN:
-        return refusal
+    started = yield from exchange_json(
+        endpoint.service,
+        request,
+        view,
+        lambda found: FoundRun("running", None, float(found["startDate"])),
+    )
+    if started.code != TAKEN:
+        return started
     looked = yield from _look(endpoint, machine, call.run, view, effect=False)
     return already_there(call, looked)
 
@@ -84,22 +93,21 @@ def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
         return machine
     document = {"executionArn": _execution(machine, call.run), "error": "Aborted"}
     request = endpoint.request("StopExecution", document)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return _absent(refusal)
-    return Result.ok(True, request_id=response.headers.get(REQUEST_ID))
+    answer = yield from exchange(endpoint.service, request, view)
+    return _absent(read_answer(endpoint.service, answer, lambda _: True))
 
 
 def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: bool) -> Plan:
     document = {"executionArn": _execution(machine, run)}
     request = endpoint.request("DescribeExecution", document)
-    response, refusal = yield from exchange(endpoint.service, request, view, effect=effect)
-    return _absent(refusal) if refusal is not None else _read(response, _read_run)
+    answer = yield from exchange(endpoint.service, request, view, effect=effect)
+    read = lambda response: _read_run(object_of(response))  # noqa: E731
+    return _absent(read_answer(endpoint.service, answer, read))
 
 
-def _absent(refusal: Result[Any]) -> Result[Any]:
+def _absent(result: Result[Any]) -> Result[Any]:
     """Return None for an execution that is not there."""
-    return Result.ok(None, request_id=refusal.request_id) if refusal.code == ABSENT else refusal
+    return Result.ok(None, request_id=result.request_id) if result.code == ABSENT else result
 
 
 def machine_arn(
@@ -137,14 +145,6 @@ def machine_arn(
 
 def _execution(machine: str, run: str) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:', 1)}:{run}"
-
-
-def _read(response: Response, read: Any) -> Result[Any]:
-    try:
-        value = read(object_of(response))
-    except (ValueError, TypeError, KeyError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
 
 
 def _read_run(document: dict[str, Any]) -> FoundRun:

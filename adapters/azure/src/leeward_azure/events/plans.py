@@ -10,27 +10,22 @@ Event Grid's data plane.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Final
 
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import (
-    UNDECODABLE,
-    UNEXPECTED,
     Authorize,
-    ambiguous,
     by_headers,
     exchange,
     object_of,
+    read_answer,
 )
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.json_text import Undecodable
 from leeward.records import NamedTuple
-from leeward.values import NOTHING
 from leeward_azure.errors import judge_events
 from leeward_azure.identity.credentials import (
     AccountKey,
@@ -54,23 +49,6 @@ _HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset
 _URL: Final = r"(https?://[^/?#\s]+)(/[^?#\s]*)?"
 
 
-class EventsEndpoint(NamedTuple):
-    """Where the buses of one target are.
-
-    Attributes:
-        url: of custom topics, with ``{topic}`` where a name goes, such as
-            ``https://{topic}.westeurope-1.eventgrid.azure.net/api/events``; or the origin of a
-            namespace, such as ``https://shop.westeurope-1.eventgrid.azure.net``. None where only
-            the buses of `urls` are.
-        urls: bus to the URL of its custom topic; goes before `url`.
-        keyed: the buses with a key of their own, asked for under the scope that names them.
-    """
-
-    url: str | None
-    urls: Mapping[str, str] = NOTHING
-    keyed: Collection[str] = ()
-
-
 class _Topic(NamedTuple):
     """Where a topic is, and how it takes a credential."""
 
@@ -79,42 +57,33 @@ class _Topic(NamedTuple):
     authorize: Authorize
 
 
-def of_settings(settings: Events) -> dict[str, Planner]:
-    """Return the planner of ``publish``. Keys of topics are the credential's matter."""
-    return events(
-        EventsEndpoint(
-            settings.topic_url or settings.namespace, settings.urls, frozenset(settings.keys)
-        )
-    )
-
-
-def events(endpoint: EventsEndpoint) -> dict[str, Planner]:
+def events(configured: Events) -> dict[str, Planner]:
     """Return the planner of ``publish``.
 
     Raises:
         ConfigError: a URL is something else.
     """
-    if endpoint.url is not None:
-        _topic(endpoint.url, "topic")
-    for url in endpoint.urls.values():
+    if configured.url is not None:
+        _topic(configured.url, "topic")
+    for url in configured.urls.values():
         _custom(url)
-    return {"publish": partial(publish, endpoint)}
+    return {"publish": partial(publish, configured)}
 
 
-def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
+def publish(configured: Events, call: Publish, view: View) -> Plan:
     """Publish events in one request; the value has one result for each.
 
     Raises:
         InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
-    origin, target, authorize = topic_of(call.bus, endpoint)
+    origin, target, authorize = topic_of(call.bus, configured)
     documents = b",".join([document_of(event) for event in call.events])
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
-    if call.bus in endpoint.keyed:
+    if call.bus in configured.keys:
         service = EVENTS._replace(need=TopicKey(call.bus))
-    response, refusal = yield from exchange(service, request, view, authorize=authorize)
-    return refusal or _conclude_publish(response, len(call.events))
+    answer = yield from exchange(service, request, view, authorize=authorize)
+    return read_answer(EVENTS, answer, partial(_results_in, len(call.events)), status=200)
 
 
 def custom_headers(credential: Credential, now: float) -> Headers:
@@ -139,12 +108,12 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
     return (("Authorization", proof),)
 
 
-def topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
+def topic_of(bus: str, configured: Events) -> _Topic:
     """Return where a bus is; raise `InvalidRequest` if it has no URL and no topic's name."""
-    own = endpoint.urls.get(bus)
+    own = configured.urls.get(bus)
     if own is not None:
         return _custom(own)
-    if endpoint.url is None:
+    if configured.url is None:
         raise InvalidRequest(
             f"bus {bus!r} has no URL: give it one in eventgrid_topic_urls, or set "
             "eventgrid_topic_url for all topics",
@@ -156,7 +125,7 @@ def topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
             "hyphens",
             field="bus",
         )
-    return _topic(endpoint.url, bus)
+    return _topic(configured.url, bus)
 
 
 @lru_cache(maxsize=256)
@@ -189,14 +158,8 @@ def _wrong_url() -> ConfigError:
     )
 
 
-def _conclude_publish(response: Response, count: int) -> Result[Any]:
+def _results_in(count: int, response: Response) -> tuple[Result[None], ...]:
     """Accept a success only if it looks like Event Grid's, and no page of a proxy."""
-    if response.status != 200:
-        return ambiguous(response, UNEXPECTED, request_id=EVENTS.request_id)
     if response.body:
-        try:
-            object_of(response)
-        except Undecodable as error:
-            return ambiguous(response, UNDECODABLE, error, request_id=EVENTS.request_id)
-    request_id = response.headers.get(EVENTS.request_id)
-    return Result.ok((Result.ok(None, request_id=request_id),) * count, request_id=request_id)
+        object_of(response)
+    return (Result.ok(None, request_id=response.headers.get(EVENTS.request_id)),) * count

@@ -66,13 +66,7 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     """
     path = f"{configured.path}/{queue_of(call.function, configured)}/messages"
     text = b2a_base64(call.payload, newline=False)
-    body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
-    target = f"{path}?{configured.sas}" if configured.sas else path
-    headers = (("Content-Type", CONTENT_TYPE),)
-    request = Request("POST", configured.origin, target, headers, body)
-    proof = partial(signed_storage, configured.account)
-    answer = yield from exchange(QUEUE, request, view, authorize=proof)
-    return read_answer(QUEUE, answer, status=201)
+    return (yield from _ask(configured, "POST", path, {}, view, status=201, text=text))
 
 
 def queue_of(function: str, configured: Queues) -> str:
@@ -131,9 +125,8 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
         )
         raise InvalidRequest(told, field="body")
     escaped = text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
-    body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % escaped
     query = {"messagettl": "-1"}
-    return (yield from _ask(configured, "POST", path, query, view, status=201, body=body))
+    return (yield from _ask(configured, "POST", path, query, view, status=201, text=escaped))
 
 
 def take(configured: Queues, call: TakeMessages, view: View) -> Plan:
@@ -165,11 +158,17 @@ def _ask(
     view: View,
     *,
     status: int,
-    body: bytes = b"",
+    text: bytes | None = None,
 ) -> Plan:
-    fields = "&".join(f"{name}={percent_encode(value)}" for name, value in query.items())
-    target = f"{path}?{fields}" + (f"&{configured.sas}" if configured.sas else "")
-    headers = (("Content-Type", CONTENT_TYPE),) if body else ()
+    """Make one request about a queue; `text` is that of a message, for XML."""
+    fields = [f"{name}={percent_encode(value)}" for name, value in query.items()]
+    fields += [configured.sas] if configured.sas else []
+    target = f"{path}?{'&'.join(fields)}" if fields else path
+    body = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    if text is not None:
+        headers = (("Content-Type", CONTENT_TYPE),)
+        body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
     request = Request(verb, configured.origin, target, headers, body)
     proof = partial(signed_storage, configured.account)
     answer = yield from exchange(QUEUE, request, view, authorize=proof)

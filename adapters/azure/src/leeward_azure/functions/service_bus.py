@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, View
-from leeward.adapter.service import UNEXPECTED, ambiguous, by_headers, exchange, misread
+from leeward.adapter.service import by_headers, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -107,22 +107,15 @@ def _ask(
     view: View,
     status: int,
     *,
-    empty: int = 0,
+    empty: int | None = None,
     read: Any = None,
 ) -> Plan:
     request = request._replace(origin=configured.origin)
     authorize = by_headers(partial(proof, configured))
-    response, refusal = yield from exchange(SERVICE, request, view, authorize=authorize)
-    if refusal is not None:
-        return refusal
-    if response.status == empty:
+    answer = yield from exchange(SERVICE, request, view, authorize=authorize)
+    if answer.response.status == empty:
         return Result.ok(())
-    if response.status != status:
-        return ambiguous(response, UNEXPECTED, request_id=SERVICE.request_id)
-    try:
-        return Result.ok(None if read is None else read(response))
-    except (ValueError, KeyError, TypeError) as error:
-        return misread(response, error, request_id=SERVICE.request_id)
+    return read_answer(SERVICE, answer, read, status=status)
 
 
 def proof(configured: ServiceBus, credential: Credential, now: float) -> Headers:

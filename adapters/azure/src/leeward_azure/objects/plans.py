@@ -100,7 +100,7 @@ def put(configured: Blobs, call: PutObject, view: View) -> Plan:
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("PUT", configured.origin, _path(configured, call), headers, call.body)
     answer = yield from _exchange(configured, request, view)
-    look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
+    look = head(configured, HeadObject(call.bucket, call.name), view, effect=False)
     return (yield from finish_put(_ANSWERS, call, answer, _etag_of, look, status=201))
 
 
@@ -115,11 +115,6 @@ def get(configured: Blobs, call: GetObject, view: View) -> Plan:
     request = Request("GET", configured.origin, _path(configured, call), headers)
     answer = yield from _exchange(configured, request, view)
     return read_piece(_ANSWERS, call, answer, partial(_read_object, call.name, answer.response))
-
-
-def head(configured: Blobs, call: HeadObject, view: View) -> Plan:
-    """Look at an object."""
-    return (yield from _head(configured, call, view, effect=True))
 
 
 def list_page(configured: Blobs, call: ListObjects, view: View) -> Plan:
@@ -142,7 +137,8 @@ def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
     return read_deletion(_ANSWERS, answer, status=202)
 
 
-def _head(configured: Blobs, call: HeadObject, view: View, *, effect: bool) -> Plan:
+def head(configured: Blobs, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
+    """Look at an object."""
     request = Request("HEAD", configured.origin, _path(configured, call))
     answer = yield from _exchange(configured, request, view, effect=effect)
     return read_look(

@@ -22,9 +22,6 @@ _TOPIC_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 """A queue's name ("Naming queues and metadata" of Queue storage)."""
 
-_QUEUE_NAME: Final = QUEUE_NAME
-
-
 SERVICE_BUS: Final = "servicebus:"
 """Stands before the name of a queue of Service Bus; any other is of Queue storage."""
 
@@ -42,7 +39,7 @@ def is_topic_name(name: str) -> bool:
 
 def is_queue_name(name: str) -> bool:
     """Return whether `name` can be a queue's."""
-    return re.fullmatch(_QUEUE_NAME, name) is not None
+    return re.fullmatch(QUEUE_NAME, name) is not None
 
 
 class Lookup(NamedTuple):
@@ -150,11 +147,13 @@ class Events(NamedTuple):
     """Where events are published.
 
     Attributes:
-        topic_url: of custom topics, with ``{topic}`` where a name goes; or None.
-        namespace: the origin of an Event Grid namespace, or None.
+        topic_url: of custom topics, with ``{topic}`` where a name goes, such as
+            ``https://{topic}.westeurope-1.eventgrid.azure.net/api/events``; or None.
+        namespace: the origin of an Event Grid namespace, such as
+            ``https://shop.westeurope-1.eventgrid.azure.net``; or None.
         key: an access key for all topics without one of their own, or None.
         sas: a shared access signature, or None; with neither, Entra is asked.
-        urls: custom topic to a URL of its own.
+        urls: custom topic to a URL of its own, which goes before the others.
         keys: topic to an access key of its own.
     """
 
@@ -167,6 +166,11 @@ class Events(NamedTuple):
 
     def __repr__(self) -> str:
         return mask(self, "topic_url namespace urls")
+
+    @property
+    def url(self) -> str | None:
+        """Where the topics are that have no URL of their own."""
+        return self.namespace if self.topic_url is None else self.topic_url
 
 
 class ServiceBus(NamedTuple):

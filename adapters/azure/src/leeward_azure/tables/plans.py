@@ -22,6 +22,7 @@ from leeward.adapter.service import (
     as_look_up,
     misread,
     object_of,
+    read_answer,
 )
 from leeward.adapter.tables import (
     EXPIRED,
@@ -44,7 +45,6 @@ from leeward.calls import (
 )
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
-from leeward.records import NamedTuple
 from leeward_azure.errors import ABSENT
 from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import (
@@ -71,41 +71,24 @@ from leeward_azure.tables.documents import (
 from leeward_azure.tables.lists import DISORDER, Position, is_in_order, query_of, read_position
 
 
-class CosmosEndpoint(NamedTuple):
-    """Where the tables of one target are.
-
-    Attributes:
-        origin: of the account: ``https://shop.documents.azure.com``.
-        database: its name.
-    """
-
-    origin: str
-    database: str
-
-
-def of_settings(settings: Tables) -> dict[str, Planner]:
-    """Return the planners of `tables`."""
-    return tables(CosmosEndpoint(settings.origin, settings.database))
-
-
-def tables(endpoint: CosmosEndpoint) -> dict[str, Planner]:
+def tables(configured: Tables) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
     return {
-        "store": partial(store, endpoint),
-        "load": partial(load, endpoint),
-        "delete": partial(delete, endpoint),
-        "scan": partial(scan, endpoint),
-        "list_items": partial(list_items, endpoint),
+        "store": partial(store, configured),
+        "load": partial(load, configured),
+        "delete": partial(delete, configured),
+        "scan": partial(scan, configured),
+        "list_items": partial(list_items, configured),
     }
 
 
-def store(endpoint: CosmosEndpoint, call: Store, view: View) -> Plan:
+def store(configured: Tables, call: Store, view: View) -> Plan:
     """Replace an item; the value is its new revision.
 
     A conflict with an item that bears this very write id is the echo of an earlier attempt whose
     answer was lost: it is OK.
     """
-    container = container_of(endpoint.origin, endpoint.database, call.table)
+    container = container_of(configured.origin, configured.database, call.table)
     if call.if_revision is not None:
         return (yield from _replace(container, call, call.if_revision, view))
     if call.if_absent:
@@ -114,9 +97,9 @@ def store(endpoint: CosmosEndpoint, call: Store, view: View) -> Plan:
     return answer.refusal or _conclude_store(answer.response, call)
 
 
-def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
+def load(configured: Tables, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that this client has written before."""
-    container = container_of(endpoint.origin, endpoint.database, call.table)
+    container = container_of(configured.origin, configured.database, call.table)
     location = location_of(call.key)
     answer = yield from ask_container(container, to_read(container, location, view), view)
     if _is_absent(answer):
@@ -127,9 +110,9 @@ def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
-def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
+def delete(configured: Tables, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    container = container_of(endpoint.origin, endpoint.database, call.table)
+    container = container_of(configured.origin, configured.database, call.table)
     revision = None
     if call.if_revision is not None:
         revision = revision_of(call.if_revision)
@@ -140,34 +123,31 @@ def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
     if _is_absent(answer):
         absent = _ok(None, answer.response)
         return absent if revision is None else another_revision(absent.request_id)
-    if answer.refusal is not None:
-        return answer.refusal
-    if answer.response.status != 204:
-        return ambiguous(answer.response, UNEXPECTED, request_id=COSMOS.request_id)
-    return _ok(None, answer.response)
+    return read_answer(COSMOS, answer, status=204)
 
 
-def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
+def scan(configured: Tables, call: Scan, view: View) -> Plan:
     """Read one page; its cursor is the continuation that Cosmos DB gives.
 
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
-    container = container_of(endpoint.origin, endpoint.database, call.table)
+    container = container_of(configured.origin, configured.database, call.table)
     cursor = call.cursor
     if cursor is not None and not (cursor and cursor.isascii() and cursor.isprintable()):
         raise wrong_cursor()
     answer = yield from ask_container(container, to_page(container, cursor, call.most, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    try:
-        items = tuple(_read_page(answer.response, exact=call.exact))
-    except (Undecodable, UnreadableItem) as error:
-        return misread(answer.response, error, request_id=COSMOS.request_id)
-    return _ok(Page(items, _continuation(answer.response) or None), answer.response)
+
+    def read(response: Response) -> Page:
+        items = _read_page(response, exact=call.exact)
+        return Page(tuple(items), _continuation(response) or None)
+
+    return read_answer(COSMOS, answer, read)
 
 
-def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
+def list_items(configured: Tables, call: ListItems, view: View) -> Plan:
     """Read one page of a partition, in the order of the attribute of the sort field.
 
     Its cursor is the sort value of the last document and, of a page without any, what Cosmos DB
@@ -176,7 +156,7 @@ def list_items(endpoint: CosmosEndpoint, call: ListItems, view: View) -> Plan:
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
-    container = container_of(endpoint.origin, endpoint.database, call.table)
+    container = container_of(configured.origin, configured.database, call.table)
     position = Position() if call.cursor is None else read_position(call.cursor)
     page = to_page(container, position.continuation or None, call.limit, view)
     request = to_query(page, call.partition, query_of(call, position.last))

@@ -21,14 +21,14 @@ from typing import Any, Final
 
 from leeward import cloudevents, json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import UNDECODABLE, ambiguous, exchange, object_of
-from leeward.adapter.wire import Request, Response
+from leeward.adapter.service import JSON, exchange_json
+from leeward.adapter.wire import Request
 from leeward.calls import Publish, Result
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward.records import NamedTuple
 from leeward.values import Event
-from leeward_google.service import EMULATOR, GOOGLE, JSON
+from leeward_google.service import EMULATOR, GOOGLE
 from leeward_google.settings.services import Events, is_topic_name
 
 LONGEST_ATTRIBUTE: Final = 1024
@@ -55,14 +55,10 @@ class PubSubEndpoint(NamedTuple):
     emulator: bool = False
 
 
-def events(endpoint: PubSubEndpoint) -> dict[str, Planner]:
-    """Return the planner of ``publish``."""
+def events(settings: Events, project: str) -> dict[str, Planner]:
+    """Return the planner of ``publish``, with the topics of a project."""
+    endpoint = PubSubEndpoint(settings.origin, project, settings.emulator)
     return {"publish": partial(publish, endpoint)}
-
-
-def of_project(settings: Events, project: str) -> dict[str, Planner]:
-    """Return the planner of ``publish`` for the topics of a project."""
-    return events(PubSubEndpoint(settings.origin, project, settings.emulator))
 
 
 def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
@@ -77,8 +73,8 @@ def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
     body = json_text.encode({"messages": [message_of(event) for event in call.events]})
     request = Request("POST", endpoint.origin, f"{path}:publish", JSON, body)
     service = EMULATOR if endpoint.emulator else GOOGLE
-    response, refusal = yield from exchange(service, request, view)
-    return refusal or _conclude_publish(response, len(call.events))
+    read = partial(_results_in, len(call.events))
+    return (yield from exchange_json(service, request, view, read))
 
 
 def message_of(event: Event) -> dict[str, Any]:
@@ -143,14 +139,11 @@ def _check_ordering(events: tuple[Event, ...]) -> None:
             )
 
 
-def _conclude_publish(response: Response, count: int) -> Result[Any]:
+def _results_in(count: int, document: dict[str, Any]) -> tuple[Result[None], ...]:
     """Accept a success only if it gives each message an id."""
-    try:
-        ids = object_of(response).get("messageIds")
-        if not isinstance(ids, list) or len(ids) != count:
-            raise Undecodable("the answer does not have one message id for each event")
-        if not all(isinstance(each, str) and each for each in ids):
-            raise Undecodable("a message id of the answer is not a text")
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error)
-    return Result.ok((Result.ok(None),) * count)
+    ids = document.get("messageIds")
+    if not isinstance(ids, list) or len(ids) != count:
+        raise Undecodable("the answer does not have one message id for each event")
+    if not all(isinstance(each, str) and each for each in ids):
+        raise Undecodable("a message id of the answer is not a text")
+    return (Result.ok(None),) * count

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import exchange_json
+from leeward.adapter.service import JSON, exchange_json
 from leeward.adapter.wire import Request
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
-from leeward_google.service import GOOGLE, JSON
+from leeward_google.service import GOOGLE
 
 MOST: Final = 1000
 """Entries of a page."""

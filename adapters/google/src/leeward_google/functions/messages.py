@@ -28,8 +28,8 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
-from leeward.adapter.service import UNDECODABLE, ambiguous, exchange, exchange_json, object_of
-from leeward.adapter.wire import Request, Response
+from leeward.adapter.service import JSON, exchange_json
+from leeward.adapter.wire import Request
 from leeward.calls import (
     Attribute,
     Enqueue,
@@ -43,7 +43,7 @@ from leeward.calls import (
 from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
-from leeward_google.service import EMULATOR, GOOGLE, JSON
+from leeward_google.service import EMULATOR, GOOGLE
 from leeward_google.settings.services import (
     KEPT,
     Events,
@@ -127,7 +127,7 @@ def hide(configured: Events, project: str, call: HideMessage, view: View) -> Pla
 
 
 def _ask(
-    configured: Events,
+    configured: Events | Topics,
     target: str,
     body: Mapping[str, Any],
     view: View,
@@ -199,10 +199,7 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
         attributes[TRACEPARENT] = call.trace
     body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
     target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
-    request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
-    service = EMULATOR if configured.emulator else GOOGLE
-    response, refusal = yield from exchange(service, request, view)
-    return refusal or _conclude(response, "messageIds")
+    return (yield from _ask(configured, target, body, view, partial(_check_made, "messageIds")))
 
 
 def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: View) -> Plan:
@@ -216,10 +213,8 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     body = {"task": _task(configured, functions, call, address)}
     target = f"/v2/{configured.queue}/tasks"
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
-    response, refusal = yield from exchange(GOOGLE, request, view)
-    if refusal is not None and refusal.code == _EXISTS:
-        return Result.ok(None)
-    return refusal or _conclude(response, "name")
+    result = yield from exchange_json(GOOGLE, request, view, partial(_check_made, "name"))
+    return Result.ok(None) if result.code == _EXISTS else result
 
 
 def topic_of(function: str, configured: Topics) -> str:
@@ -273,14 +268,10 @@ def _task(
     return {"name": f"{configured.queue}/tasks/{name}", "httpRequest": request}
 
 
-def _conclude(response: Response, member: str) -> Result[Any]:
+def _check_made(member: str, document: dict[str, Any]) -> None:
     """Accept a success only if it names what was made."""
-    try:
-        if not object_of(response).get(member):
-            raise Undecodable(f"the answer has no {member}")
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error)
-    return Result.ok(None)
+    if not document.get(member):
+        raise Undecodable(f"the answer has no {member}")
 
 
 def _base64(data: bytes) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.resolver import Resolved, Source
+from leeward.adapter.service import JSON
 from leeward.adapter.tokens import TokenEndpoint, time_in
 from leeward.adapter.wire import Request, Transport
 from leeward.records import NamedTuple
@@ -26,7 +27,7 @@ from leeward_google.identity.credentials import (
     access_token,
     id_token,
 )
-from leeward_google.service import JSON, authorise
+from leeward_google.service import authorise
 
 LIFETIME: Final = 3600
 """Seconds that an access token is asked for; the longest that needs no permission of its own."""

@@ -174,7 +174,7 @@ def put(configured: Objects, call: PutObject, view: View) -> Plan:
     request = Request("POST", configured.origin, target, headers, body)
     store = _store(configured)
     answer = yield from exchange(store.service, request, view)
-    look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
+    look = head(configured, HeadObject(call.bucket, call.name), view, effect=False)
     return (yield from finish_put(store, call, answer, _read_revision, look))
 
 
@@ -190,11 +190,6 @@ def get(configured: Objects, call: GetObject, view: View) -> Plan:
     store = _store(configured)
     answer = yield from exchange(store.service, request, view)
     return read_piece(store, call, answer, partial(_by_headers, call.name, answer.response))
-
-
-def head(configured: Objects, call: HeadObject, view: View) -> Plan:
-    """Look at an object."""
-    return (yield from _head(configured, call, view, effect=True))
 
 
 def list_page(configured: Objects, call: ListObjects, view: View) -> Plan:
@@ -217,7 +212,8 @@ def delete(configured: Objects, call: DeleteObject, view: View) -> Plan:
     return read_deletion(store, answer, status=204)
 
 
-def _head(configured: Objects, call: HeadObject, view: View, *, effect: bool) -> Plan:
+def head(configured: Objects, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
+    """Look at an object."""
     request = Request("GET", configured.origin, f"{_path(call)}?fields={_FIELDS}")
     store = _store(configured)
     answer = yield from exchange(store.service, request, view, effect=effect)

@@ -26,14 +26,10 @@ from leeward_google.tables.plans import FirestoreEndpoint, endpoint_of
 _MINUTE: Final = 60.0
 
 
-def backups(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
+def backups(settings: Tables, project: str) -> dict[str, Planner]:
     """Return the planners of the service's own exports."""
+    endpoint = endpoint_of(settings, project)
     return {"start_native": partial(start, endpoint), "look_native": partial(look, endpoint)}
-
-
-def of_project(settings: Tables, project: str) -> dict[str, Planner]:
-    """Return the planners of `backups` for a project."""
-    return backups(endpoint_of(settings, project))
 
 
 def start(endpoint: FirestoreEndpoint, call: StartNative, view: View) -> Plan:

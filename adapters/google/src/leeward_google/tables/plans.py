@@ -26,6 +26,7 @@ from leeward import json_text
 from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.adapter.service import (
+    JSON,
     UNDECODABLE,
     Service,
     ServiceExchange,
@@ -51,7 +52,7 @@ from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
 from leeward.records import NamedTuple
 from leeward_google.errors import FAILED_PRECONDITION, STATUSES
-from leeward_google.service import EMULATOR, GOOGLE, JSON
+from leeward_google.service import EMULATOR, GOOGLE
 from leeward_google.settings.services import Tables
 from leeward_google.tables.documents import (
     check_collection,
@@ -120,22 +121,13 @@ def endpoint_of(settings: Tables, project: str) -> FirestoreEndpoint:
     return FirestoreEndpoint(settings.origin, project, settings.database, settings.emulator)
 
 
-def of_project(settings: Tables, project: str) -> dict[str, Planner]:
-    """Return the planners of `tables` for a project."""
-    return tables(endpoint_of(settings, project))
-
-
-def batches_of_project(settings: Tables, project: str) -> dict[str, Planner]:
-    """Return the planner of `batches` for a project."""
-    return batches(endpoint_of(settings, project))
-
-
-def tables(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
+def tables(settings: Tables, project: str) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``.
 
     They raise `InvalidRequest` for a table whose name no collection can have, before anything is
     sent.
     """
+    endpoint = endpoint_of(settings, project)
     return {
         "store": partial(store, endpoint),
         "load": partial(load, endpoint),
@@ -408,9 +400,9 @@ _CODES: Final = tuple(
 """Status words, by the number under which a batch tells them."""
 
 
-def batches(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
+def batches(settings: Tables, project: str) -> dict[str, Planner]:
     """Return the planner of ``store_many``."""
-    return {"store_many": partial(store_many, endpoint)}
+    return {"store_many": partial(store_many, endpoint_of(settings, project))}
 
 
 def store_many(endpoint: FirestoreEndpoint, call: StoreMany, view: View) -> Plan:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
-from leeward.adapter.service import as_look_up, exchange, misread, object_of
+from leeward.adapter.service import JSON, as_look_up, exchange, exchange_json, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import InvalidRequest
@@ -28,7 +28,7 @@ from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward.workflow.kit import UNKNOWN
 from leeward_google.errors import FAILED_PRECONDITION
-from leeward_google.service import GOOGLE, JSON
+from leeward_google.service import GOOGLE
 from leeward_google.settings.services import Workflows
 
 LABEL: Final = "leeward-run"
@@ -75,13 +75,7 @@ def start(configured: Workflows, project: str, call: StartRun, view: View) -> Pl
     document = {"argument": argument, "labels": {LABEL: label_of(call.run)}}
     target, body = f"/v1/{parent}/executions", json_text.encode(document)
     request = Request("POST", configured.origin, target, JSON, body)
-    response, refusal = yield from exchange(GOOGLE, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        return Result.ok(_execution(object_of(response)).run)
-    except (ValueError, TypeError, KeyError) as error:
-        return misread(response, error)
+    return (yield from exchange_json(GOOGLE, request, view, lambda found: _execution(found).run))
 
 
 def get(configured: Workflows, project: str, call: GetRun, view: View) -> Plan:
