@@ -108,24 +108,17 @@ def check_effect(value: Any) -> Effect | None:
     return Effect(value)
 
 
-def check_on_unknown(value: str | None, configured: str | None) -> bool:
-    """Check what is to become of a call whose outcome is unknown; return whether to settle it."""
-    word = configured if value is None else value
-    if word not in (None, "raise", "settle"):
-        raise InvalidRequest(
-            f"on_unknown is {display(word)}; it must be 'settle' or 'raise'", field="on_unknown"
-        )
-    return word == "settle"
+def check_policy(value: str | None, configured: str | None, policy: str, field: str) -> bool:
+    """Check what is to be done about a call that did not go well; return whether it is `policy`.
 
-
-def check_on_all_down(value: str | None, configured: str | None) -> bool:
-    """Check what is to become of an event that no target takes; return whether to spool it."""
+    The other one is ``raise``, which holds by default.
+    """
     word = configured if value is None else value
-    if word not in (None, "raise", "spool"):
+    if word not in (None, "raise", policy):
         raise InvalidRequest(
-            f"on_all_down is {display(word)}; it must be 'spool' or 'raise'", field="on_all_down"
+            f"{field} is {display(word)}; it must be {policy!r} or 'raise'", field=field
         )
-    return word == "spool"
+    return word == policy
 
 
 def check_call_id(value: Any) -> int:

@@ -87,7 +87,9 @@ class FunctionOperations:
             configured.timeout or 0.0,
             running_trace(),
             configured.marks is True,
-            settles=arguments.check_on_unknown(on_unknown, configured.on_unknown),
+            settles=arguments.check_policy(
+                on_unknown, configured.on_unknown, "settle", "on_unknown"
+            ),
             sent=now,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward._operations import arguments
 from leeward._operations.downloads import Download, info_of
-from leeward._operations.results import target_of
+from leeward._operations.results import target_of, write_receipt
 from leeward.calls import Call, DeleteObject, HeadObject, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
-from leeward.values import NOTHING, Promise, StoreReceipt
+from leeward.values import NOTHING, StoreReceipt
 from leeward.values.objects import ObjectInfo, ObjectPage
 from leeward.watching import OBJECT_PUTS
 
@@ -91,7 +91,7 @@ class ObjectOperations:
             check_metadata(metadata),
         )
         self._check(call)
-        return call, self._seconds(bucket, timeout), _write_receipt
+        return call, self._seconds(bucket, timeout), write_receipt
 
     def get_object(
         self, bucket: str, name: str, *, start: int, length: int | None, timeout: float | None
@@ -136,7 +136,7 @@ class ObjectOperations:
         id = new_id(self._clock.now())
         call = DeleteObject(arguments.check_name(bucket, "bucket"), self._name(name), id)
         self._check(call)
-        return call, self._seconds(bucket, timeout), _write_receipt
+        return call, self._seconds(bucket, timeout), write_receipt
 
     def _body(self, data: Any) -> bytes:
         if not isinstance(data, bytes | bytearray | memoryview):
@@ -191,13 +191,6 @@ def _whole(value: Any, field: str, least: int) -> int:
             f"{field} must be a whole number of bytes, {least} or more", field=field
         )
     return value
-
-
-def _write_receipt(call: PutObject | DeleteObject, result: Result[Any]) -> StoreReceipt:
-    """Return the receipt of a put or a delete, or raise the call's error."""
-    target = target_of(call, result)
-    revision = result.value if isinstance(call, PutObject) else None
-    return StoreReceipt(Promise.COMMITTED, target, revision, result.resolved, result.attempts)
 
 
 def _info_or_none(call: HeadObject, result: Result[Any]) -> ObjectInfo | None:

@@ -135,8 +135,8 @@ class Operations:
         if (telemetry := getattr(self.router, "telemetry", None)) is not None:
             telemetry.watch_targets(self.targets)
         self.unknowns = keeper = self._open_unknowns()
-        self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.store_receipt
-        self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.delete_receipt
+        self._stored: Callable[[Store, Result[Any]], StoreReceipt] = results.write_receipt
+        self._deleted: Callable[[Delete, Result[Any]], StoreReceipt] = results.write_receipt
         if keeper is not None:
             self._stored, self._deleted = keeper.watch(self._stored), keeper.watch(self._deleted)
         self.functions = FunctionOperations(
@@ -255,7 +255,8 @@ class Operations:
         """
         configured = self.config.buses.get(arguments.check_name(bus, "bus"))
         word = None if configured is None else configured.on_all_down
-        return self.spool if arguments.check_on_all_down(on_all_down, word) else self.router
+        spools = arguments.check_policy(on_all_down, word, "spool", "on_all_down")
+        return self.spool if spools else self.router
 
     @property
     def spool(self) -> EventSpool:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from leeward.calls import (
     Call,
-    Delete,
     Enqueue,
     Invoke,
     Load,
     Publish,
     Result,
-    Store,
     Stored,
 )
 from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome
@@ -86,16 +84,11 @@ def enqueue_receipt(call: Enqueue, result: Result[None]) -> Receipt:
     return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
 
 
-def store_receipt(call: Store, result: Result[str]) -> StoreReceipt:
-    """Return what `store_data` returns, or raise the call's error."""
+def write_receipt(call: Call, result: Result[Any]) -> StoreReceipt:
+    """Return the receipt of a write of an item or an object, or raise the call's error."""
     target = target_of(call, result)
-    return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
-
-
-def delete_receipt(call: Delete, result: Result[None]) -> StoreReceipt:
-    """Return what `delete_data` returns, or raise the call's error."""
-    target = target_of(call, result)
-    return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
+    revision = result.value if call.verb in ("store", "put_object") else None
+    return StoreReceipt(Promise.COMMITTED, target, revision, result.resolved, result.attempts)
 
 
 def record_of(call: Load, result: Result[Stored | None], now: float) -> Record | None:

@@ -219,27 +219,20 @@ class CallSpan:
             telemetry.count_end(result)
         telemetry.durations.record(seconds, told)
         for attempt in result.attempts:
-            telemetry.attempts.add(
-                1,
-                {
-                    TARGET: attempt.target,
-                    OUTCOME: attempt.outcome.value,
-                    REASON: attempt.reason,
-                },
-            )
+            facts = {
+                TARGET: attempt.target,
+                OUTCOME: attempt.outcome.value,
+                REASON: attempt.reason,
+            }
+            telemetry.attempts.add(1, facts)
             if outcome is not Outcome.OK or len(result.attempts) > 1:
-                self._add(attempt)
+                self._add(attempt, {**facts})
         return result
 
-    def _add(self, attempt: Attempt) -> None:
-        """Add the span of an attempt that is over."""
+    def _add(self, attempt: Attempt, told: dict[str, str]) -> None:
+        """Add the span of an attempt that is over, with what is told of it."""
         api = self._telemetry.api
         began = self._at + int(attempt.started * _NANO)
-        told = {
-            TARGET: attempt.target,
-            OUTCOME: attempt.outcome.value,
-            REASON: attempt.reason,
-        }
         if attempt.code is not None:
             told[CODE] = attempt.code
         if attempt.outcome is not Outcome.OK:

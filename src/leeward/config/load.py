@@ -10,17 +10,12 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from leeward.config.model import (
-    BucketConfig,
-    BusConfig,
     Config,
     ConfigKey,
-    FunctionConfig,
-    TableConfig,
     TargetName,
-    WorkflowConfig,
     parse_order,
     parse_target,
     prefix_of,
@@ -367,12 +362,9 @@ def _mentions(config: Config) -> Iterator[tuple[ConfigKey, str]]:
         for name in entries:
             yield where.child(name), name
     top = ConfigKey(config.file)
-    for table, each in config.tables.items():
-        if each.home is not None:
-            yield top.child("tables").child(table).child("home"), each.home
-    for bucket, one in config.buckets.items():
-        if one.home is not None:
-            yield top.child("buckets").child(bucket).child("home"), one.home
+    for section, homes in (("tables", config.homes()), ("buckets", config.bucket_homes())):
+        for name, home in homes.items():
+            yield top.child(section).child(name).child("home"), home
     for where, names in _of_sections(config, top):
         yield from ((where.child(name), name) for name in names)
     for where, target in (
@@ -395,22 +387,12 @@ def _of_sections(config: Config, top: ConfigKey) -> Iterator[tuple[ConfigKey, It
         yield where.child("weights"), group.weights
 
 
-_Named: TypeAlias = FunctionConfig | BusConfig | TableConfig | BucketConfig | WorkflowConfig
-
-
 def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]:
     """Yield every mapping whose keys are names of targets, with its location."""
     top = ConfigKey(config.file)
     yield top.child("targets"), config.options
-    sections: dict[str, Mapping[str, _Named]] = {
-        "functions": config.functions,
-        "buses": config.buses,
-        "tables": config.tables,
-        "buckets": config.buckets,
-        "workflows": config.workflows,
-    }
-    for section, named in sections.items():
-        for name, each in named.items():
+    for section in ("functions", "buses", "tables", "buckets", "workflows"):
+        for name, each in getattr(config, section).items():
             yield top.child(section).child(name).child("names"), each.names
 
 

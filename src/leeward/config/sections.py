@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from leeward.config.model import (
     BucketConfig,
@@ -22,6 +22,7 @@ from leeward.config.model import (
     Names,
     SpoolConfig,
     TableConfig,
+    TargetName,
     WorkerConfig,
     WorkflowConfig,
     parse_order,
@@ -30,134 +31,89 @@ from leeward.config.model import (
 )
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean, is_printable
-from leeward.values import Effect
+from leeward.values import NOTHING, Effect
 
 T = TypeVar("T")
 
-TOP_LEVEL = (
-    *("cloud_provider", "data_target", "workflow_target", "source", "trust_env"),
-    *("fail_back", "hedge", "weights", "residency", "health_checks", "snapshot"),
-    *("unknowns", "unknowns_payload"),
-)
+Reader: TypeAlias = Callable[[Any, ConfigKey], T]
+"""Checks a parsed value, and returns what it configures; its place is for the message."""
 
 
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
     """Check a parsed ``leeward.toml`` and return what it configures."""
     top = ConfigKey(file)
-    sections = {
-        "functions": _read_function,
-        "buses": _read_bus,
-        "tables": _read_table,
-        "buckets": _read_bucket,
-        "workflows": _read_workflow,
-        "groups": read_group,
-        "dead_letters": read_texts,
-    }
-    known = (
-        *TOP_LEVEL,
-        *sections,
-        *("targets", "export", "worker", "spool", "deploy"),
-    )
-    refuse_unknown(document, known, top)
-    parts: dict[str, Any] = {}
-    for name, read in sections.items():
-        where = top.child(name)
-        entries = read_section(document.get(name, {}), where)
-        parts[name] = {key: read(value, where.child(key)) for key, value in entries.items()}
-    provider = optional(document, "cloud_provider", top, read_text)
-    if "unknowns_payload" in document and "unknowns" not in document:
+    found = read_keys(document, top, **KEYS)
+    if "unknowns_payload" in found and "unknowns" not in found:
         raise ConfigError(f'{top.child("unknowns_payload")} needs unknowns = "TABLE" beside it')
     return Config(
-        **parts,
-        order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
-        options=by_target(document.get("targets", {}), top.child("targets"), read_section),
-        workflow_target=optional(document, "workflow_target", top, read_target),
-        source=optional(document, "source", top, read_text) or Config().source,
-        trust_env=optional(document, "trust_env", top, read_boolean) is not False,
-        data_target=optional(document, "data_target", top, read_target),
+        order=found.pop("cloud_provider", ()),
+        options=found.pop("targets", NOTHING),
         file=file,
-        residency=optional(document, "residency", top, _read_names) or {},
-        weights=optional(document, "weights", top, read_weights) or {},
-        fail_back=optional(document, "fail_back", top, _word_of(*FAIL_BACKS)) or Config().fail_back,
-        hedge=optional(document, "hedge", top, read_boolean) is True,
-        health_checks=optional(document, "health_checks", top, read_health_checks),
-        snapshot=optional(document, "snapshot", top, read_text),
-        unknowns=optional(document, "unknowns", top, read_text),
-        unknowns_payload=optional(document, "unknowns_payload", top, read_boolean) is True,
-        export=by_target(document.get("export", {}), top.child("export"), read_export),
-        worker=read_worker(document.get("worker", {}), top.child("worker")),
-        spool=optional(document, "spool", top, read_spool) or SpoolConfig(),
-        deploy=(deploy := optional(document, "deploy", top, read_section) or {}),
-        prefix=prefix_of(deploy, str(top.child("deploy"))),
+        prefix=prefix_of(found.get("deploy", NOTHING), str(top.child("deploy"))),
+        **found,
     )
 
 
 def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
-    table = read_section(section, where)
-    known = "effect dedup_scope timeout marks names queue on_unknown probe"
-    refuse_unknown(table, tuple(known.split()), where)
-    effect = optional(table, "effect", where, _word_of(*(effect.value for effect in Effect)))
-    scope = optional(table, "dedup_scope", where, _word_of("target", "group"))
+    found = read_keys(
+        section,
+        where,
+        effect=_word_of(*(effect.value for effect in Effect)),
+        dedup_scope=_word_of("target", "group"),
+        timeout=read_seconds,
+        marks=read_boolean,
+        names=_read_names,
+        queue=read_boolean,
+        on_unknown=_word_of("settle", "raise"),
+        probe=read_text,
+    )
+    effect, scope = found.pop("effect", None), found.pop("dedup_scope", None)
     if scope is not None and effect != Effect.KEYED.value:
         raise ConfigError(
             f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
             "deduplicated"
         )
-    return FunctionConfig(
-        effect=None if effect is None else Effect(effect),
-        shared_dedup=scope == "group",
-        timeout=optional(table, "timeout", where, read_seconds),
-        names=optional(table, "names", where, _read_names) or {},
-        marks=optional(table, "marks", where, read_boolean),
-        queue=optional(table, "queue", where, read_boolean),
-        on_unknown=optional(table, "on_unknown", where, _word_of("settle", "raise")),
-        probe=optional(table, "probe", where, read_text),
-    )
+    own = None if effect is None else Effect(effect)
+    return FunctionConfig(effect=own, shared_dedup=scope == "group", **found)
 
 
 def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
-    table = read_section(section, where)
-    refuse_unknown(table, BusConfig._fields, where)
-    return BusConfig(
-        timeout=optional(table, "timeout", where, read_seconds),
-        names=optional(table, "names", where, _read_names) or {},
-        on_all_down=optional(table, "on_all_down", where, _word_of("spool", "raise")),
-    )
+    on_all_down = _word_of("spool", "raise")
+    readers = {"timeout": read_seconds, "names": _read_names, "on_all_down": on_all_down}
+    return BusConfig(**read_keys(section, where, **readers))
 
 
 def _read_table(section: Any, where: ConfigKey) -> TableConfig:
-    table = read_section(section, where)
-    refuse_unknown(table, ("key", "home", "timeout", "names", "residency"), where)
-    return TableConfig(
-        key=optional(table, "key", where, _read_key) or TableConfig().key,
-        home=optional(table, "home", where, read_target),
-        timeout=optional(table, "timeout", where, read_seconds),
-        names=optional(table, "names", where, _read_names) or {},
-        residency=optional(table, "residency", where, read_texts) or (),
+    found = read_keys(
+        section,
+        where,
+        key=_read_key,
+        home=read_target,
+        timeout=read_seconds,
+        names=_read_names,
+        residency=read_texts,
     )
+    return TableConfig(**found)
 
 
 def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
-    table = read_section(section, where)
-    refuse_unknown(table, ("home", "timeout", "names"), where)
-    return BucketConfig(
-        home=optional(table, "home", where, read_target),
-        timeout=optional(table, "timeout", where, read_seconds),
-        names=optional(table, "names", where, _read_names) or {},
-    )
+    readers = {"home": read_target, "timeout": read_seconds, "names": _read_names}
+    return BucketConfig(**read_keys(section, where, **readers))
 
 
 def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
-    table = read_section(section, where)
-    refuse_unknown(table, ("definition", "names"), where)
-    definition = optional(table, "definition", where, read_text)
-    if definition is None:
+    found = read_keys(section, where, definition=read_text, names=_read_names)
+    if "definition" not in found:
         raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
-    return WorkflowConfig(definition, optional(table, "names", where, _read_names) or {})
+    return WorkflowConfig(**found)
 
 
 def _read_names(value: Any, where: ConfigKey) -> Names:
     return by_target(value, where, read_text)
+
+
+def _read_order(value: Any, where: ConfigKey) -> tuple[TargetName, ...]:
+    return parse_order(read_text(value, where), str(where))
 
 
 def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
@@ -178,7 +134,7 @@ MAX_TIMEOUT = 24 * 3600.0
 """Seconds. No provider lets a call take longer."""
 
 
-def by_target(section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], T]) -> dict[str, T]:
+def by_target(section: Any, where: ConfigKey, read: Reader[T]) -> dict[str, T]:
     """Read a table whose keys are names of targets; an alias stands for its target."""
     entries: dict[str, T] = {}
     for key, value in read_section(section, where).items():
@@ -189,11 +145,32 @@ def by_target(section: Any, where: ConfigKey, read: Callable[[Any, ConfigKey], T
     return entries
 
 
-def optional(
-    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
-) -> T | None:
+def optional(table: Mapping[str, Any], key: str, where: ConfigKey, read: Reader[T]) -> T | None:
     """Read a key of a table, if it is there."""
     return read(table[key], where.child(key)) if key in table else None
+
+
+def read_keys(section: Any, where: ConfigKey, **readers: Reader[Any]) -> dict[str, Any]:
+    """Read a table by the readers of its keys; those that it does not have are left out.
+
+    Raises:
+        ConfigError: it is not a table, has a key that is not known, or a value is wrong.
+    """
+    table = read_section(section, where)
+    refuse_unknown(table, tuple(readers), where)
+    return {
+        key: read(table[key], where.child(key)) for key, read in readers.items() if key in table
+    }
+
+
+def _each(read: Reader[T]) -> Reader[dict[str, T]]:
+    """Return a reader of a table whose values are all of one kind, by names of their own."""
+
+    def read_all(value: Any, where: ConfigKey) -> dict[str, T]:
+        entries = read_section(value, where)
+        return {name: read(each, where.child(name)) for name, each in entries.items()}
+
+    return read_all
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: ConfigKey) -> None:
@@ -269,17 +246,17 @@ MOST_PROBES: Final = 100
 
 def read_group(section: Any, where: ConfigKey) -> GroupConfig:
     """Read ``[groups.<name>]``."""
-    table = read_section(section, where)
-    known = ("functions", "buses", "targets", "residency", "weights", "fail_back")
-    refuse_unknown(table, known, where)
-    group = GroupConfig(
-        functions=optional(table, "functions", where, read_texts) or (),
-        buses=optional(table, "buses", where, read_texts) or (),
-        targets=optional(table, "targets", where, read_targets) or (),
-        residency=optional(table, "residency", where, read_texts) or (),
-        weights=optional(table, "weights", where, read_weights) or {},
-        fail_back=optional(table, "fail_back", where, _word_of(*FAIL_BACKS)),
+    found = read_keys(
+        section,
+        where,
+        functions=read_texts,
+        buses=read_texts,
+        targets=read_targets,
+        residency=read_texts,
+        weights=read_weights,
+        fail_back=_word_of(*FAIL_BACKS),
     )
+    group = GroupConfig(**found)
     if not group.functions and not group.buses:
         raise ConfigError(f"{where} names no function and no bus; name them, or remove the group")
     return group
@@ -303,17 +280,12 @@ def read_weights(value: Any, where: ConfigKey) -> dict[str, float]:
 
 def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
     """Read ``[health_checks]``."""
-    table = read_section(value, where)
-    refuse_unknown(table, HealthChecks._fields, where)
-    usual = HealthChecks()
-    interval = optional(table, "interval", where, read_seconds) or usual.interval
-    if interval < SHORTEST_INTERVAL:
+    count = whole_number(1, MOST_PROBES)
+    readers = {"interval": read_seconds, "failures": count, "recoveries": count}
+    checks = HealthChecks(**read_keys(value, where, **readers))
+    if checks.interval < SHORTEST_INTERVAL:
         raise ConfigError(f"{where.child('interval')} must be at least {SHORTEST_INTERVAL:g} s")
-    return HealthChecks(
-        interval,
-        optional(table, "failures", where, whole_number(1, MOST_PROBES)) or usual.failures,
-        optional(table, "recoveries", where, whole_number(1, MOST_PROBES)) or usual.recoveries,
-    )
+    return checks
 
 
 _LONGEST_AGE: Final = 366
@@ -326,18 +298,18 @@ def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
     Raises:
         ConfigError: a value is wrong, or the section names a file and a target.
     """
-    table = read_section(section, where)
-    refuse_unknown(table, SpoolConfig._fields, where)
-    usual = SpoolConfig()
     count = whole_number(1, 2**40)
-    spool = SpoolConfig(
-        path=optional(table, "path", where, read_text),
-        target=optional(table, "target", where, read_target),
-        volume=optional(table, "volume", where, read_boolean) is True,
-        max_events=optional(table, "max_events", where, count) or usual.max_events,
-        max_bytes=optional(table, "max_bytes", where, count) or usual.max_bytes,
-        max_age=optional(table, "max_age", where, _read_age) or usual.max_age,
+    found = read_keys(
+        section,
+        where,
+        path=read_text,
+        target=read_target,
+        volume=read_boolean,
+        max_events=count,
+        max_bytes=count,
+        max_age=_read_age,
     )
+    spool = SpoolConfig(**found)
     if spool.target is not None and (spool.path is not None or spool.volume):
         other = "path" if spool.path is not None else "volume"
         raise ConfigError(
@@ -379,22 +351,21 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
     Raises:
         ConfigError: a value is wrong, or a domain has no zone.
     """
-    table = read_section(section, where)
     if ":" in where.path:
         raise ConfigError(
             f"{where} is for a provider, and not for one of its targets; write [export.PROVIDER]"
         )
-    refuse_unknown(table, ExportConfig._fields, where)
-    usual = ExportConfig()
-    export = ExportConfig(
-        domain=optional(table, "domain", where, _read_host) or "",
-        zone=optional(table, "zone", where, _read_zone) or "",
-        interval=optional(table, "interval", where, whole_number(1, _MOST)) or usual.interval,
-        failures=optional(table, "failures", where, whole_number(1, _MOST)) or usual.failures,
-        standby_instances=optional(table, "standby_instances", where, whole_number(0, _MOST)),
-        retention_days=optional(table, "retention_days", where, whole_number(1, _MOST))
-        or usual.retention_days,
+    found = read_keys(
+        section,
+        where,
+        domain=_read_host,
+        zone=_read_zone,
+        interval=whole_number(1, _MOST),
+        failures=whole_number(1, _MOST),
+        standby_instances=whole_number(0, _MOST),
+        retention_days=whole_number(1, _MOST),
     )
+    export = ExportConfig(**found)
     if bool(export.domain) != bool(export.zone):
         lacking = "zone" if export.domain else "domain"
         raise ConfigError(f"{where} lacks {lacking!r}; a domain and its zone of DNS go together")
@@ -417,7 +388,7 @@ def _read_zone(value: Any, where: ConfigKey) -> str:
     return text
 
 
-def _word_of(*words: str) -> Callable[[Any, ConfigKey], str]:
+def _word_of(*words: str) -> Reader[str]:
     """Return a reader of one of these words."""
 
     def read(value: Any, where: ConfigKey) -> str:
@@ -434,19 +405,20 @@ MOST_AT_ONCE: Final = 1000
 
 def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
     """Read ``[worker]``."""
-    table = read_section(value, where)
-    refuse_unknown(table, WorkerConfig._fields, where)
-    return WorkerConfig(
-        optional(table, "app", where, read_text),
-        optional(table, "target", where, read_target),
-        optional(table, "concurrency", where, read_attempts),
-        _read_by_name(table, "queues", where, read_attempts),
-        _read_by_name(table, "limits", where, _read_limit),
-        optional(table, "drain", where, read_seconds) or WorkerConfig().drain,
-        optional(table, "health", where, read_text),
-        optional(table, "http", where, read_text),
-        optional(table, "token", where, read_text),
+    found = read_keys(
+        value,
+        where,
+        app=read_text,
+        target=read_target,
+        concurrency=read_attempts,
+        queues=_each(read_attempts),
+        limits=_each(_read_limit),
+        drain=read_seconds,
+        health=read_text,
+        http=read_text,
+        token=read_text,
     )
+    return WorkerConfig(**found)
 
 
 def read_attempts(value: Any, where: ConfigKey) -> int:
@@ -457,22 +429,13 @@ def read_attempts(value: Any, where: ConfigKey) -> int:
 def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
     if not isinstance(value, dict):
         return LimitConfig(read_attempts(value, where))
-    refuse_unknown(value, LimitConfig._fields, where)
-    if "most" not in value:
+    found = read_keys(value, where, most=read_attempts, handlers=read_texts)
+    if "most" not in found:
         raise ConfigError(f"{where} lacks 'most'; write {{ most = 2, handlers = [...] }}")
-    most = read_attempts(value["most"], where.child("most"))
-    return LimitConfig(most, optional(value, "handlers", where, read_texts) or ())
+    return LimitConfig(**found)
 
 
-def _read_by_name(
-    table: Mapping[str, Any], key: str, where: ConfigKey, read: Callable[[Any, ConfigKey], T]
-) -> dict[str, T]:
-    inner = where.child(key)
-    entries = read_section(table.get(key, {}), inner)
-    return {name: read(value, inner.child(name)) for name, value in entries.items()}
-
-
-def whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
+def whole_number(least: int, most: int) -> Reader[int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(value: Any, where: ConfigKey) -> int:
@@ -481,3 +444,33 @@ def whole_number(least: int, most: int) -> Callable[[Any, ConfigKey], int]:
         return value
 
     return read
+
+
+KEYS: Final[Mapping[str, Reader[Any]]] = {
+    "cloud_provider": _read_order,
+    "data_target": read_target,
+    "workflow_target": read_target,
+    "source": read_text,
+    "trust_env": read_boolean,
+    "fail_back": _word_of(*FAIL_BACKS),
+    "hedge": read_boolean,
+    "weights": read_weights,
+    "residency": _read_names,
+    "health_checks": read_health_checks,
+    "snapshot": read_text,
+    "unknowns": read_text,
+    "unknowns_payload": read_boolean,
+    "functions": _each(_read_function),
+    "buses": _each(_read_bus),
+    "tables": _each(_read_table),
+    "buckets": _each(_read_bucket),
+    "workflows": _each(_read_workflow),
+    "groups": _each(read_group),
+    "dead_letters": _each(read_texts),
+    "targets": lambda value, where: by_target(value, where, read_section),
+    "export": lambda value, where: by_target(value, where, read_export),
+    "worker": read_worker,
+    "spool": read_spool,
+    "deploy": read_section,
+}
+"""What a ``leeward.toml`` may have, and how each is read."""

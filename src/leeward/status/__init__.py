@@ -139,12 +139,18 @@ Part = tuple[Subject, str, Callable[[], Iterator[Fact]]]
 
 def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[Part]:
     """Return what a target can be asked beside whether it answers."""
-    stores = driver.stores()
+    stores, journal = driver.stores(), sources.journal
     parts: list[Part] = [(Subject.QUEUE, "", lambda: _queues(driver, sources.config, now))]
     if stores is not None:
         parts.append((Subject.SCHEDULE, "", lambda: _schedules(driver, sources, now)))
         if stores.open_journal is not None:
-            parts.append((Subject.RUNS, "", lambda: _runs(driver, sources.journal)))
+            parts.append(
+                (
+                    Subject.RUNS,
+                    "",
+                    lambda: facts.runs(driver.target, read_runs(driver, journal)),
+                )
+            )
     else:
         parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
@@ -349,10 +355,6 @@ def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
         return opened.count_runs(opened.clock.now() - facts.OVERDUE)
     finally:
         opened.close()
-
-
-def _runs(driver: Driver, journal: Journal | None) -> Iterator[Fact]:
-    yield from facts.runs(driver.target, read_runs(driver, journal))
 
 
 def _is_home_of_runs(driver: Driver, config: Config) -> bool:

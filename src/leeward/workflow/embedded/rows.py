@@ -88,20 +88,8 @@ def holder_text(fence: int, holder: str | None) -> str:
 
 def read_run(columns: Sequence[Any]) -> RunRow:
     """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
-    (
-        workflow,
-        id,
-        digest,
-        value,
-        started,
-        deadline,
-        cancelled,
-        state,
-        answer,
-        ended,
-        fence,
-        broken,
-    ) = columns
+    *about, state, answer, ended, fence, broken = columns
+    workflow, id, digest, value, started, deadline, cancelled = about
     try:
         if broken is not None:
             raise Unreadable("somebody could not read it, or its time is a text")
