@@ -47,7 +47,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what ends the loop of coroutines is not logged",
-        "src/leeward/app/handler_loop.py",
+        "src/leeward/app/context.py",
         'log_event(LOGGER, "warning", "loop_restarted"',
         'log_event(LOGGER, "debug", "loop_restarted"',
         f"{_CORE}::test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone",

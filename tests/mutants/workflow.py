@@ -371,9 +371,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an orchestrator does not count its results",
-        "src/leeward/workflow/orchestration.py",
-        '            if size > most("results"):',
-        "            if size < 0:",
+        "src/leeward/workflow/steps.py",
+        '        if size <= most("results"):',
+        "        if True:",
         "tests/workflow/test_engines.py::test_large_results_end_no_run_of_other_engines",
     ),
     Mutant(

@@ -2,7 +2,7 @@
 
 Control characters, line separators and lone surrogates are refused in names, ids, idempotency keys,
 revisions and the attributes of events. The values of an item's key are data: they travel in bodies
-as JSON, or escaped (`leeward._items.keys`), and in no message; there only a lone surrogate is
+as JSON, or escaped (`leeward._items.names`), and in no message; there only a lone surrogate is
 refused, which no store can keep.
 """
 

@@ -15,9 +15,8 @@ from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import Finished, RunKey
-from leeward.workflow.embedded.sqlite_journal import SqliteJournal
-from leeward.workflow.embedded.tables import LARGE as CHARACTERS
-from leeward.workflow.embedded.tables import move_large_answers
+from leeward.workflow.embedded.sqlite_journal import LARGE as CHARACTERS
+from leeward.workflow.embedded.sqlite_journal import SqliteJournal, move_large_answers
 from leeward.workflow.kernel import Machine
 from tests.workflow.test_driving import World
 

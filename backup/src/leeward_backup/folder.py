@@ -14,7 +14,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from leeward._items.keys import escape_key
+from leeward._items.names import escape_key
 from leeward._operations.downloads import DAMAGED
 from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import own_bucket

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from leeward._items.keys import escape_key
+from leeward._items.names import escape_key
 from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.calls import (

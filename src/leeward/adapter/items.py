@@ -5,8 +5,7 @@ from __future__ import annotations
 from leeward._items.checks import Size, checked_size
 from leeward._items.decoding import Decoded, decode, digest_of
 from leeward._items.encoding import encode, encode_value, native_expiry
-from leeward._items.keys import escape_key, unescape_key
-from leeward._items.names import RESERVED, escape_name
+from leeward._items.names import RESERVED, escape_key, escape_name, unescape_key
 from leeward._items.profile import (
     EMBEDDED,
     DecimalModel,

@@ -22,9 +22,8 @@ from leeward.app.answers import (
     out_of_time,
     refusal_answer,
 )
-from leeward.app.context import Context, Function, call_within
+from leeward.app.context import Context, Function, call_within, run_on_loop
 from leeward.app.decoding import decoder_of, read_json, return_as_is
-from leeward.app.handler_loop import run_on_loop
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.structures import Reader
 from leeward.app.triggers import (

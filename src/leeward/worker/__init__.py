@@ -41,9 +41,11 @@ from leeward.logs import Fact, log_event
 from leeward.records import NamedTuple
 from leeward.stores import Recipient, Stores
 from leeward.version import __version__
-from leeward.worker.drivers import WORKER, WorkedTarget, WorkerFunctions
 from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
+    WORKER,
+    WorkedTarget,
+    WorkerFunctions,
     check_attempts,
     check_drain,
     check_limits,

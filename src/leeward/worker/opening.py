@@ -1,25 +1,32 @@
-"""What a worker is opened with: its configuration, its targets, and its shares, checked."""
+"""What a worker is opened with: its configuration, its targets, and its shares, checked.
+
+A target that runs no apps gets two drivers of the worker's: one before it, and one beside it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from leeward._delivery.runner import NamedLimit
-from leeward.adapter import Capability, Driver
+from leeward._delivery.functions import Functions
+from leeward._delivery.runner import AppRunner, NamedLimit
+from leeward.adapter import Capability, Driver, Limits, WrappingDriver
 from leeward.app.app import App
 from leeward.app.triggers import Kind
+from leeward.calls import Call, Look, LookResult, Result
 from leeward.config import Config, GroupConfig, LimitConfig, load_config, load_settings, with_order
 from leeward.config.sections import MAX_TIMEOUT, MOST_AT_ONCE
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED, open_target
 from leeward.text import did_you_mean
-from leeward.worker.drivers import WORKER
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+WORKER: Final = "worker"
+"""The target of calls of the app's own functions, which run in the worker's process."""
 
 GROUP: Final = "(worker)"
 """The group of the functions that run here. No group of a ``leeward.toml`` needs this name."""
@@ -168,3 +175,64 @@ def check_limits(app: App, limits: Mapping[str, LimitConfig]) -> dict[str, Named
         most = check_attempts(limit.most, f"limits.{name}")
         checked[name] = NamedLimit(most, frozenset(limit.handlers or (name,)))
     return checked
+
+
+class WorkedTarget(WrappingDriver):
+    """A target whose rows a worker delivers in this process.
+
+    Args:
+        driver: of the target.
+        runner: runs the app.
+    """
+
+    def __init__(self, driver: Driver, runner: AppRunner) -> None:
+        super().__init__(driver)
+        self._runner = runner
+
+    def mount(self, app: Any) -> None:
+        """Run the handlers of an app here.
+
+        Raises:
+            ConfigError: a handler is wrong, or nothing delivers to it here.
+        """
+        self._runner.mount(app)
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt; what it has queued or published is looked for at once."""
+        result = super().perform(call, timeout)
+        if call.verb in ("enqueue", "publish"):
+            self._runner.wake()
+        return result
+
+
+class WorkerFunctions(Driver):
+    """The functions of the app, called in this process.
+
+    Args:
+        functions: that the worker runs.
+        limits: of the target that it works for.
+    """
+
+    def __init__(self, functions: Functions, limits: Limits) -> None:
+        self.target = WORKER
+        self.capabilities = frozenset({Capability.INVOKE})
+        self.limits = limits
+        self._functions = functions
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at a call of a function."""
+        if call.verb not in ("invoke", "settle"):
+            raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
+        answer: Result[Any] = self._functions.invoke(call, timeout)
+        return answer
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function is registered here."""
+        del timeout
+        if look.name in self._functions.registry:
+            return Result.ok(LookResult())
+        return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
+    def describe(self) -> Mapping[str, str]:
+        """Return how many functions are registered."""
+        return {"functions": str(len(self._functions.registry))}

@@ -54,10 +54,15 @@ def check_definition(definition: model.Definition, where: Where) -> None:
         raise ConfigError(f"{where(None)}: {flaw}")
 
 
-def check_input(value: Json) -> str | None:
-    """Return what is wrong with the size of a run's input, if something is."""
+def check_input(value: Json) -> None:
+    """Check the size of a run's input.
+
+    Raises:
+        InvalidRequest: not every engine takes it.
+    """
     size = len(encode(value))
-    return f"the input has {size} {excess('input')}" if size > most("input") else None
+    if size > most("input"):
+        raise InvalidRequest(f"the input has {size} {excess('input')}", field="value")
 
 
 def check_run_id(id: object) -> str:

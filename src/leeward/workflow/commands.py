@@ -12,7 +12,7 @@ from leeward.workflow.model import CANCELLED, DEADLINE
 
 
 class StepCall(NamedTuple):
-    """Call a function. The answer is a `Returned` or a `Failure`.
+    """Call a function. The answer is a `Returned` or a `StepFailure`.
 
     Attributes:
         path: of the step in this run: its id, and the numbers of the elements around it.
@@ -23,7 +23,7 @@ class StepCall(NamedTuple):
         effect: what repeating it would do.
         timeout: seconds.
         guarded: it is not to be made if the run is cancelled, or its time is over: the answer is
-            that `Failure`.
+            that `StepFailure`.
         attempts: how often it may be made at most, whoever counts.
         voids: how often its key was settled as not run; a call that knows less is refused.
     """
@@ -74,7 +74,7 @@ class StepQuestion(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """Wait. The answer is a `Returned`; or a `Failure` as for a guarded call."""
+    """Wait. The answer is a `Returned`; or a `StepFailure` as for a guarded call."""
 
     path: str
     attempt: int

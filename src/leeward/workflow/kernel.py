@@ -100,7 +100,7 @@ class _Scope:
 
 
 def execution(definition: model.Definition, run: str, value: Json) -> Running:
-    """Return a run as a generator, which returns a `Returned` or a `Failure` in the end.
+    """Return a run as a generator, which returns a `Returned` or a `StepFailure` in the end.
 
     Args:
         definition: checked.

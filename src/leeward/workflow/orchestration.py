@@ -11,7 +11,6 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from leeward.json_text import encode
 from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow.commands import (
@@ -26,9 +25,8 @@ from leeward.workflow.commands import (
     refusal_at,
 )
 from leeward.workflow.kernel import Machine
-from leeward.workflow.limits import most
-from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import StepFunctions, ask_about, make_call
+from leeward.workflow.model import UNKNOWN, Definition
+from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_call
 
 ORCHESTRATOR: Final = "leeward_workflow"
 ACTIVITY: Final = "leeward_step"
@@ -67,7 +65,7 @@ class _Orchestration:
         self._tasks: dict[tuple[str, int], Any] = {}
         self._due: dict[tuple[str, int], float] = {}
         self._sent: dict[str, float] = {}
-        self._bytes = 0
+        self._results = RunResults()
         timeout = definition.timeout
         self._deadline = None if timeout is None else host.now() + timeout
 
@@ -135,20 +133,7 @@ class _Orchestration:
             if is_call:
                 return StepFailure(UNKNOWN, ambiguous=True)
             return StepVerdict(Verdict.RUNNING)  # it is asked again
-        if not isinstance(answer, StepVerdict):
-            return self._fit(answer, StepFailure(TOO_LARGE, ambiguous=True))
-        if answer.answer is None:
-            return answer
-        too_large = StepFailure(TOO_LARGE, ambiguous=True, spent=True)
-        return answer._replace(answer=self._fit(answer.answer, too_large))
-
-    def _fit(self, answer: Answer, too_large: StepFailure) -> Answer:
-        if isinstance(answer, Returned) and answer.value is not None:
-            size = self._bytes + len(encode(answer.value))
-            if size > most("results"):
-                return too_large
-            self._bytes = size
-        return answer
+        return self._results.fit(answer)
 
 
 def request_of(call: StepCall) -> Json:

@@ -15,6 +15,7 @@ from leeward._operations.settling import FunctionSettling, settle_call
 from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, NotFound, Outcome
+from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.settling import read_answer
 from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
@@ -28,7 +29,8 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
-from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
+from leeward.workflow.limits import most
+from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, TOO_LARGE, UNKNOWN
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
@@ -195,8 +197,7 @@ def combine(verdicts: Iterable[StepVerdict]) -> StepVerdict:
     every = list(verdicts)
     first = min(every, key=lambda each: order.index(each.verdict))
     return first._replace(
-        retry_after=max(each.retry_after for each in every),
-        voids=max(each.voids for each in every),
+        retry_after=max(each.retry_after for each in every), voids=max(each.voids for each in every)
     )
 
 
@@ -267,6 +268,29 @@ def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | No
         return UNSETTLED
 
 
+class RunResults:
+    """How many bytes the results of a run's steps have: every engine takes as many."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def fit(self, answer: Answer | StepVerdict) -> Answer | StepVerdict:
+        """Return an answer; a failure in its place if its result is too large for the run.
+
+        Its bytes count from then on.
+        """
+        ended = answer.answer if isinstance(answer, StepVerdict) else answer
+        if not isinstance(ended, Returned) or ended.value is None:
+            return answer
+        size = self._bytes + len(encode(ended.value))
+        if size <= most("results"):
+            self._bytes = size
+            return answer
+        if isinstance(answer, StepVerdict):
+            return answer._replace(answer=StepFailure(TOO_LARGE, ambiguous=True, spent=True))
+        return StepFailure(TOO_LARGE, ambiguous=True)
+
+
 def failure_of(error: LeewardError) -> StepFailure:
     """Return what an exception of the client means for a flow."""
     if isinstance(error, FunctionError):
@@ -275,9 +299,7 @@ def failure_of(error: LeewardError) -> StepFailure:
         name = _name_of(FunctionFault(error.error_type, reason=error.reason))
         return _unknown(UNKNOWN, error) if name == UNKNOWN else StepFailure(name)
     if not isinstance(error, CallError):
-        return StepFailure(
-            REFUSED
-        )  # configuration, capability or a closed client: nothing was sent
+        return StepFailure(REFUSED)  # configuration, capability, a closed client: nothing was sent
     if error.outcome is Outcome.AMBIGUOUS:
         return _unknown(TIMEOUT if error.reason == "timeout" else UNKNOWN, error)
     if error.reason == VOIDED:  # somebody has settled it, and how often the function knows

@@ -103,7 +103,7 @@ _identity = id
 class Ref:
     """What will be there when the flow runs: the input, or what a step has returned.
 
-    ``order["id"]`` is a field of it; comparisons make a `Test` for `Choice.when`.
+    ``order["id"]`` is a field of it; comparisons make a `Test` for `ChooseBlock.when`.
     """
 
     __hash__ = None  # type: ignore[assignment] # equality makes a test

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from leeward.clock import Clock
 from leeward.errors import Outcome
-from leeward.json_text import Undecodable, decode, encode
+from leeward.json_text import Undecodable, decode
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import may_begin
 from leeward.logs import log_event
@@ -34,9 +34,8 @@ from leeward.workflow.commands import (
 )
 from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
-from leeward.workflow.limits import most
-from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import StepFunctions, ask_about, make_call
+from leeward.workflow.model import UNKNOWN, Definition
+from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_call
 
 LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
@@ -218,7 +217,7 @@ class Drive:
             SimpleQueue()
         )
         self._is_lost = False
-        self._bytes = 0
+        self._results = RunResults()
         self._begin_all(first.commands, first.at)
 
     def run(self) -> None:
@@ -265,7 +264,7 @@ class Drive:
                     continue
                 is_new = True
                 if noted.answer is not None:
-                    self._fit(noted.answer)
+                    self._results.fit(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
                 if isinstance(command, StepQuestion):
@@ -490,25 +489,9 @@ class Drive:
         began = self._began[place]
         if isinstance(answer, StepFailure) and place in self._repeated:
             answer = answer._replace(ambiguous=True)
-        answer = self._fit(answer)
+        answer = self._results.fit(answer)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
         self._machine.resolve(command, answer)
-
-    def _fit(self, answer: Answer | StepVerdict) -> Answer | StepVerdict:
-        """Return an answer; a failure in its place if its result is too large for the run.
-
-        Its bytes count from then on.
-        """
-        ended = answer.answer if isinstance(answer, StepVerdict) else answer
-        if not isinstance(ended, Returned) or ended.value is None:
-            return answer
-        size = self._bytes + len(encode(ended.value))
-        if size <= most("results"):
-            self._bytes = size
-            return answer
-        if isinstance(answer, StepVerdict):
-            return answer._replace(answer=StepFailure(TOO_LARGE, ambiguous=True, spent=True))
-        return StepFailure(TOO_LARGE, ambiguous=True)
 
     def _pause(self, due: float) -> None:
         key, fence, now = self._row.key, self._row.fence, self._clock.now()

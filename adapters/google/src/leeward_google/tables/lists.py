@@ -44,7 +44,7 @@ _BEHIND: Final = b"\xff"
 """Is in no UTF-8: behind every sort value."""
 
 _KEPT: Final = 446
-"""Characters of the names of long keys before their hash: see `leeward._items.keys`."""
+"""Characters of the names of long keys before their hash: see `leeward._items.names`."""
 
 _AFTER_NAMES: Final = "\x7f"
 """Behind every character of a name."""
