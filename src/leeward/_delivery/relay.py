@@ -29,15 +29,7 @@ from leeward.json_text import DEEPEST, Undecodable, decode, encode
 from leeward.logs import log_event
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward.stores import (
-    Backlog,
-    DeadRow,
-    LeasedRow,
-    NewRow,
-    Recipient,
-    SpoolRows,
-    walk_dead_rows,
-)
+from leeward.stores import Backlog, DeadRow, LeasedRow, NewRow, Recipient, SpoolRows, walk_dead_rows
 from leeward.text import join_key
 from leeward.values import Effect, Json
 

@@ -16,15 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward._delivery.relay import (
-    POISON,
-    SPOOL,
-    WAITS,
-    Relay,
-    SpoolStatus,
-    WaitingCall,
-    row_of,
-)
+from leeward._delivery.relay import POISON, SPOOL, WAITS, Relay, SpoolStatus, WaitingCall, row_of
 from leeward._delivery.sqlite_store import INDEX_OF_DEAD, STATEMENTS, SqliteDeliveries
 from leeward._operations.errors import NOT_SPOOLED, SPOOL_FULL
 from leeward._operations.results import SPOOLED

@@ -401,10 +401,7 @@ def insert(connection: sqlite3.Connection, rows: Iterable[NewRow]) -> None:
 
 
 def insert_behind(
-    connection: sqlite3.Connection,
-    name: str,
-    moment: int,
-    make: Callable[[int], Iterable[NewRow]],
+    connection: sqlite3.Connection, name: str, moment: int, make: Callable[[int], Iterable[NewRow]]
 ) -> None:
     """Insert rows for a moment; for one behind the last one of the series if it is not.
 

@@ -264,9 +264,6 @@ def _zone(offset: str) -> timezone:
         raise ValueError("an offset without a sign")
     clock = time.fromisoformat(offset[1:])
     span = timedelta(
-        hours=clock.hour,
-        minutes=clock.minute,
-        seconds=clock.second,
-        microseconds=clock.microsecond,
+        hours=clock.hour, minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond
     )
     return timezone(-span if offset[0] == "-" else span)

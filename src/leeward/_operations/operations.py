@@ -182,11 +182,7 @@ class Operations:
         return call, seconds, conclude
 
     def load_data(
-        self,
-        table: str,
-        key: str | Mapping[str, str],
-        timeout: float | None,
-        as_: object = None,
+        self, table: str, key: str | Mapping[str, str], timeout: float | None, as_: object = None
     ) -> Operation[Load, Record | None]:
         """Load an item."""
         conclude: Callable[[Load, Any], Record | None] = self._record_of

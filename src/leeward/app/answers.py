@@ -128,12 +128,7 @@ class InvalidInput(Problem):
     """
 
     def __init__(
-        self,
-        path: str,
-        expected: str,
-        *,
-        missing: bool = False,
-        others: tuple[Flaw, ...] = (),
+        self, path: str, expected: str, *, missing: bool = False, others: tuple[Flaw, ...] = ()
     ) -> None:
         flaws = (Flaw(path, expected, missing), *others)
         super().__init__(". ".join(map(str, flaws)), status=400, reason=BAD_INPUT)

@@ -207,9 +207,7 @@ class Host:
             for handler in takers:
                 named = event._replace(bucket=handler.bucket or event.bucket)
                 one = delivery._replace(
-                    input=named,
-                    idempotency_key=object_key(named),
-                    seconds=ends - clock.monotonic(),
+                    input=named, idempotency_key=object_key(named), seconds=ends - clock.monotonic()
                 )
                 answer = self.run(handler, one)
                 if answer.failure is not None:

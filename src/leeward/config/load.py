@@ -12,14 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from leeward.config.model import (
-    Config,
-    ConfigKey,
-    TargetName,
-    parse_order,
-    parse_target,
-    prefix_of,
-)
+from leeward.config.model import Config, ConfigKey, TargetName, parse_order, parse_target, prefix_of
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.text import did_you_mean

@@ -129,11 +129,7 @@ class Local(Driver):
         return register
 
     def subscribe(
-        self,
-        bus: str,
-        type: str | None = None,
-        *,
-        name: str | None = None,
+        self, bus: str, type: str | None = None, *, name: str | None = None
     ) -> Callable[[F], F]:
         """Subscribe the decorated function to events of `type` on `bus`; None for every type.
 

@@ -119,9 +119,7 @@ LAMBDA: Final = by_code(
 )
 """`Invoke`. EFSIOException comes out of a running function; ServiceException tells nothing."""
 
-EVENTS: Final = by_code(
-    {NOT_FOUND: "ResourceNotFoundException", AMBIGUOUS: "InternalException"},
-)
+EVENTS: Final = by_code({NOT_FOUND: "ResourceNotFoundException", AMBIGUOUS: "InternalException"})
 """`PutEvents` as a whole, and `DescribeEventBus`. An absent bus is one of the latter only."""
 
 ENTRIES: Final = by_code(
@@ -216,9 +214,7 @@ STATES: Final = by_code(
 SCHEDULER: Final = by_code({NOT_FOUND: "ResourceNotFoundException"})
 """Of `GetSchedule`."""
 
-LOGS: Final = by_code(
-    {NOT_FOUND: "ResourceNotFoundException", CALLER: "InvalidParameterException"},
-)
+LOGS: Final = by_code({NOT_FOUND: "ResourceNotFoundException", CALLER: "InvalidParameterException"})
 """Of `FilterLogEvents`."""
 
 SERVICES: Final[Mapping[ServiceName, Mapping[str, Classification]]] = {

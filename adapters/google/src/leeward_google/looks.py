@@ -25,16 +25,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.service import as_look_up, exchange, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
-from leeward.calls.looks import (
-    BACKLOG,
-    BUCKET,
-    BUS,
-    FUNCTION,
-    QUEUE,
-    RESOURCE,
-    TABLE,
-    UNANSWERABLE,
-)
+from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.functions.messages import topic_of
 from leeward_google.objects.plans import list_page

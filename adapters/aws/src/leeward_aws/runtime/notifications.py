@@ -177,11 +177,7 @@ def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
 
 
 def message_delivery(
-    run: Run,
-    message: Message,
-    attempt: int | None,
-    given: Message | bytes,
-    trace: str | None,
+    run: Run, message: Message, attempt: int | None, given: Message | bytes, trace: str | None
 ) -> Delivery:
     """Return the delivery of a message; its key is the sender's, else the message's id.
 

@@ -14,13 +14,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import (
-    Authorize,
-    by_headers,
-    exchange,
-    object_of,
-    read_answer,
-)
+from leeward.adapter.service import Authorize, by_headers, exchange, object_of, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of

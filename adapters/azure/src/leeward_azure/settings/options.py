@@ -15,13 +15,7 @@ from typing import Final
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, origin_of
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
-from leeward.adapter.options import (
-    Option,
-    Setting,
-    Values,
-    matching,
-    read_options,
-)
+from leeward.adapter.options import Option, Setting, Values, matching, read_options
 from leeward.errors import ConfigError
 from leeward.records import NamedTuple
 from leeward.text import BASE64

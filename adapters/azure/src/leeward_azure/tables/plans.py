@@ -24,25 +24,9 @@ from leeward.adapter.service import (
     object_of,
     read_answer,
 )
-from leeward.adapter.tables import (
-    EXPIRED,
-    Revision,
-    another_revision,
-    revision_after,
-    wrong_cursor,
-)
+from leeward.adapter.tables import EXPIRED, Revision, another_revision, revision_after, wrong_cursor
 from leeward.adapter.wire import Response
-from leeward.calls import (
-    Delete,
-    ListItems,
-    Load,
-    Page,
-    Result,
-    Scan,
-    Store,
-    Stored,
-    UnreadableItem,
-)
+from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode_apart
 from leeward_azure.errors import ABSENT

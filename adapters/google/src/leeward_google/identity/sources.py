@@ -38,13 +38,7 @@ from leeward.adapter.resolver import (
     Token,
     Unresolved,
 )
-from leeward.adapter.tokens import (
-    OneShotTransport,
-    TokenEndpoint,
-    end_in,
-    json_object,
-    undecodable,
-)
+from leeward.adapter.tokens import OneShotTransport, TokenEndpoint, end_in, json_object, undecodable
 from leeward.adapter.wire import Failure, Request, Response, Transport
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.text import percent_encode

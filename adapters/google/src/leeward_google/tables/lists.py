@@ -186,13 +186,7 @@ def _cursor(value: Native, *, before: bool) -> Native:
 
 
 def _query(
-    table: str,
-    path: str,
-    start: Native,
-    end: Native,
-    most: int | None,
-    *,
-    descending: bool = False,
+    table: str, path: str, start: Native, end: Native, most: int | None, *, descending: bool = False
 ) -> Native:
     direction = "DESCENDING" if descending else "ASCENDING"
     query = {

@@ -36,18 +36,7 @@ from leeward.adapter.service import (
 )
 from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
 from leeward.adapter.wire import Request
-from leeward.calls import (
-    Delete,
-    Key,
-    ListItems,
-    Load,
-    Page,
-    Result,
-    Scan,
-    Store,
-    Stored,
-    StoreMany,
-)
+from leeward.calls import Delete, Key, ListItems, Load, Page, Result, Scan, Store, Stored, StoreMany
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable
 from leeward.records import NamedTuple

@@ -17,12 +17,7 @@ from leeward.json_text import Undecodable
 from leeward.records import NamedTuple
 from leeward_google.errors import find_error
 from leeward_google.service import elements_of, read_refusal
-from leeward_google.tables.documents import (
-    DEEPEST,
-    Native,
-    stored_of,
-    update_time_of,
-)
+from leeward_google.tables.documents import DEEPEST, Native, stored_of, update_time_of
 from leeward_google.tables.lists import Position, key_of, sort_value_of
 
 PAGE_ITEMS: Final = 10
