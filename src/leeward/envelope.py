@@ -19,7 +19,7 @@ from os import getpid, urandom
 from typing import Any, Final
 
 from leeward.json_text import Undecodable, decode, encode
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import class_name, message_of
 from leeward.values import FunctionFault, Json
@@ -253,6 +253,7 @@ def _outer_fields(dedup: str | None, mark: str) -> dict[str, Json]:
     return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 
 
+@show_only("dedup retry_after")
 class EnvelopeContent(NamedTuple):
     """What was in an envelope.
 
@@ -269,9 +270,6 @@ class EnvelopeContent(NamedTuple):
     refusal: Json = None
     retry_after: float | None = None
     failure: Json = None
-
-    def __repr__(self) -> str:
-        return mask(self, "dedup retry_after")
 
 
 def open_envelope(document: Json, marks: Sequence[str] = (UNBOUND,)) -> EnvelopeContent | None:

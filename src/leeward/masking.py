@@ -1,14 +1,20 @@
 """Reprs that say what a value is and not what it carries, so that none spills into a log.
 
 Each class lists what it shows: names, ids, outcomes. Whatever it does not list, a field that is
-added later as well, is shown by its type and size alone.
+added later as well, is shown by its type and size alone::
+
+    @show_only("method origin")
+    class Request(NamedTuple): ...
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+Kind = TypeVar("Kind", bound=type)
 
 _SIZED = (str, bytes, list, tuple, dict, MappingProxyType)
 
@@ -48,6 +54,26 @@ def mask_data(value: Any, shown: str) -> str:
         if name not in value._field_defaults or field is not value._field_defaults[name]
     )
     return f"{type(value).__name__}({', '.join(fields)})"
+
+
+def show_only(shown: str = "", write: Callable[[Any, str], str] = mask) -> Callable[[Kind], Kind]:
+    """Give a class the repr that `mask` writes.
+
+    Args:
+        shown: the fields to write in full, with blanks between.
+        write: `mask`, or `mask_data`.
+    """
+
+    def add_repr(kind: Any) -> Any:
+        kind.__repr__ = lambda value: write(value, shown)
+        return kind
+
+    return add_repr
+
+
+def show_data(shown: str) -> Callable[[Kind], Kind]:
+    """Give a class of a user's own data the repr that `mask_data` writes."""
+    return show_only(shown, mask_data)
 
 
 def outline(value: object) -> str:

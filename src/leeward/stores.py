@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from leeward.entropy import time_of_id
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 QUEUED_CALL: Final = ""
@@ -38,6 +38,7 @@ class Recipient(NamedTuple):
     subscriber: str
 
 
+@show_only("recipient idempotency_key")
 class NewRow(NamedTuple):
     """What is to be delivered.
 
@@ -53,10 +54,8 @@ class NewRow(NamedTuple):
     idempotency_key: str
     document: str
 
-    def __repr__(self) -> str:
-        return mask(self, "recipient idempotency_key")
 
-
+@show_only("id recipient idempotency_key attempt")
 class LeasedRow(NamedTuple):
     """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease.
 
@@ -81,10 +80,8 @@ class LeasedRow(NamedTuple):
         """Return whether an earlier attempt may have begun."""
         return self.attempt > 1 or self.is_unheard
 
-    def __repr__(self) -> str:
-        return mask(self, "id recipient idempotency_key attempt")
 
-
+@show_only("error")
 class AttemptFailure(NamedTuple):
     """Why an attempt failed: the exception's class, and its text, if there is one.
 
@@ -99,9 +96,6 @@ class AttemptFailure(NamedTuple):
     again: bool | None = None
     reason: str | None = None
     ran: str = "maybe"
-
-    def __repr__(self) -> str:
-        return mask(self, "error")
 
 
 def text_of_failure(failure: AttemptFailure) -> str:
@@ -134,6 +128,7 @@ class LeaseEnd(NamedTuple):
     is_begun: bool = True
 
 
+@show_only("id recipient attempt failure")
 class DeadRow(NamedTuple):
     """A row that is given up.
 
@@ -149,9 +144,6 @@ class DeadRow(NamedTuple):
     attempt: int
     failure: AttemptFailure
     died: float | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "id recipient attempt failure")
 
 
 class TakenRows(NamedTuple):
@@ -288,6 +280,7 @@ class SubscriptionStore(Protocol):
         """Return the subscriptions, each with the type of its events."""
 
 
+@show_only("recipient waiting dead")
 class Depth(NamedTuple):
     """How much there is for a recipient, counted as far as it was asked for.
 
@@ -302,9 +295,6 @@ class Depth(NamedTuple):
     waiting: int
     dead: int
     key: str | None
-
-    def __repr__(self) -> str:
-        return mask(self, "recipient waiting dead")
 
 
 def sent_at(depth: Depth) -> float | None:
@@ -323,6 +313,7 @@ def sent_at(depth: Depth) -> float | None:
         return None
 
 
+@show_only("recipient waiting dead bytes")
 class Backlog(NamedTuple):
     """How many rows of a recipient a store has.
 
@@ -341,9 +332,6 @@ class Backlog(NamedTuple):
     bytes: int | None
     oldest: str | None
     key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "recipient waiting dead bytes")
 
 
 class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):

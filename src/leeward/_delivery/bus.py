@@ -10,13 +10,14 @@ from leeward.calls import Publish, Result
 from leeward.cloudevents import from_json, to_json
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode
-from leeward.masking import mask_data
+from leeward.masking import show_data
 from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, DeadRow, NewRow, Recipient
 from leeward.text import join_key
 from leeward.values import Event
 
 
+@show_data("bus event subscription attempts error id reason ran time")
 class DeadLetter(NamedTuple):
     """A delivery that was given up.
 
@@ -47,9 +48,6 @@ class DeadLetter(NamedTuple):
     reason: str | None = None
     ran: str = "maybe"
     time: float | None = None
-
-    def __repr__(self) -> str:
-        return mask_data(self, "bus event subscription attempts error id reason ran time")
 
 
 class Bus:

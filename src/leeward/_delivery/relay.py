@@ -27,7 +27,7 @@ from leeward.cloudevents import from_json, to_json, write
 from leeward.errors import CallError, ConfigError, InvalidRequest, LeewardError, Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode, encode
 from leeward.logs import log_event
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.stores import Backlog, DeadRow, LeasedRow, NewRow, Recipient, SpoolRows, walk_dead_rows
 from leeward.text import join_key
@@ -81,15 +81,13 @@ class EndUnknown(Exception):
     """A call that is unsafe to repeat was begun, and nobody knows how it ended."""
 
 
+@show_only("workflow id")
 class RunStart(NamedTuple):
     """A run of a workflow that is to be started."""
 
     workflow: str
     value: Json
     id: str
-
-    def __repr__(self) -> str:
-        return mask(self, "workflow id")
 
 
 RelayedCall: TypeAlias = Publish | Enqueue | RunStart

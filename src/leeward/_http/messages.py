@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -23,6 +23,7 @@ BULKHEAD: Final = "bulkhead"
 """The code of a `Failure` because every place was taken."""
 
 
+@show_only("method origin")
 class Request(NamedTuple):
     """One HTTP request.
 
@@ -40,10 +41,8 @@ class Request(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
-    def __repr__(self) -> str:
-        return mask(self, "method origin")
 
-
+@show_only("status")
 class Response(NamedTuple):
     """One complete answer.
 
@@ -58,9 +57,6 @@ class Response(NamedTuple):
     headers: Mapping[str, str] = NOTHING
     body: bytes = b""
     waited: float = 0.0
-
-    def __repr__(self) -> str:
-        return mask(self, "status")
 
 
 class Phase(Enum):
@@ -82,6 +78,7 @@ class Phase(Enum):
     """Reading the body: the status is known, the rest is lost."""
 
 
+@show_only("phase sent code status message")
 class Failure(NamedTuple):
     """A request without a complete answer.
 
@@ -104,9 +101,6 @@ class Failure(NamedTuple):
     message: str | None = None
     ours: bool = False
     waited: float = 0.0
-
-    def __repr__(self) -> str:
-        return mask(self, "phase sent code status message")
 
 
 _OURS: Final = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding"})

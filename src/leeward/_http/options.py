@@ -8,7 +8,7 @@ from os.path import isfile
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 CA_FILES = (
@@ -23,6 +23,10 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Variables that name a proxy for https. The first that is set counts."""
 
 
+@show_only(
+    "ca_file no_proxy max_in_flight max_waiting connect_timeout max_response_bytes "
+    "max_header_bytes max_idle max_age public_only client_certificate"
+)
 class TransportOptions(NamedTuple):
     """The settings of a transport. All of them are explicit: a transport reads no environment.
 
@@ -55,13 +59,6 @@ class TransportOptions(NamedTuple):
     public_only: bool = False
     client_certificate: str | None = None
     client_key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(
-            self,
-            "ca_file no_proxy max_in_flight max_waiting connect_timeout max_response_bytes "
-            "max_header_bytes max_idle max_age public_only client_certificate",
-        )
 
 
 def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> TransportOptions:

@@ -33,7 +33,7 @@ from leeward.errors import (
 )
 from leeward.forking import Forkable, watch
 from leeward.logs import log_event
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Effect, Event, Item, PublishReport
 
@@ -66,6 +66,7 @@ _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
 
+@show_only("id verb subject targets sent time voids reason error")
 class UnknownCall(NamedTuple):
     """A call whose outcome nobody knew when it ended.
 
@@ -98,9 +99,6 @@ class UnknownCall(NamedTuple):
     facts: dict[str, Any] = {}  # noqa: RUF012 - never changed
     body: bytes | None = None
     item: Item | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "id verb subject targets sent time voids reason error")
 
     @property
     def has_payload(self) -> bool:

@@ -21,7 +21,7 @@ from leeward import calls
 from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 from leeward.values import NOTHING
@@ -371,6 +371,7 @@ def _distance(cls: type, name: str) -> int:
     return next(index for index, each in enumerate(cls.__mro__) if name in vars(each))
 
 
+@show_only("name provider qualifier trust_env shared file")
 class TargetConfig(NamedTuple):
     """What an adapter's factory is given to open one target.
 
@@ -396,9 +397,6 @@ class TargetConfig(NamedTuple):
     shared: bool = False
     file: str | None = None
     functions: Mapping[str, str] = NOTHING
-
-    def __repr__(self) -> str:
-        return mask(self, "name provider qualifier trust_env shared file")
 
     @property
     def section(self) -> str:

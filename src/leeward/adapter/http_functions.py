@@ -56,7 +56,7 @@ from leeward.envelope import (
 )
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 
@@ -139,6 +139,7 @@ class Proof(NamedTuple):
         return not (self.bare and (response.body or "content-type" in response.headers))
 
 
+@show_only("origin looked_up")
 class Address(NamedTuple):
     """Where a function is called, and with what.
 
@@ -155,9 +156,6 @@ class Address(NamedTuple):
     token: str | None = None
     looked_up: bool = False
     key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "origin looked_up")
 
 
 def by_token(address: Address) -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from leeward._http.messages import Request, Response
 from leeward.calls import Call, Result
-from leeward.masking import mask, outline
+from leeward.masking import outline, show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -90,6 +90,7 @@ class Send(NamedTuple):
     proves: bool = True
 
 
+@show_only("name")
 class Learn(NamedTuple):
     """Remember something as ``view.learnt[name]`` for later plans; None forgets it. No answer.
 
@@ -104,9 +105,6 @@ class Learn(NamedTuple):
     name: str
     value: Any
     merge: Callable[[Any, Any], Any] | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "name")
 
 
 class TheirTime(NamedTuple):

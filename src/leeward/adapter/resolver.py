@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 FLIGHT_SECONDS = 30.0
@@ -122,6 +122,7 @@ class FunctionAddress(NamedTuple):
     kind: str = "function address"
 
 
+@show_only("fetched_at expires_at")
 class Resolved(NamedTuple):
     """What a source gives.
 
@@ -134,9 +135,6 @@ class Resolved(NamedTuple):
     value: Any
     fetched_at: float
     expires_at: float | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "fetched_at expires_at")
 
 
 class Unresolved(Exception):
@@ -350,15 +348,13 @@ class Resolver:
             slot.not_before = self._now() + RENEWAL_PAUSE
 
 
+@show_only("due_at over_at")
 class _Held(NamedTuple):
     """An answer, from when on it should be renewed, and from when on it is over."""
 
     value: Any
     due_at: float
     over_at: float
-
-    def __repr__(self) -> str:
-        return mask(self, "due_at over_at")
 
 
 class _Slot:

@@ -18,7 +18,7 @@ from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import is_token
 
@@ -26,6 +26,7 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer, or of a file with a token in it; real ones have about 2 KiB."""
 
 
+@show_only("origin")
 class EndpointAddress(NamedTuple):
     """Where an endpoint is.
 
@@ -36,9 +37,6 @@ class EndpointAddress(NamedTuple):
 
     origin: str
     target: str
-
-    def __repr__(self) -> str:
-        return mask(self, "origin")
 
 
 def address_in(

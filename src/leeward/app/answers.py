@@ -34,7 +34,7 @@ from leeward.errors import (
     ValidationError,
 )
 from leeward.json_text import decode, encode
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Json
@@ -137,6 +137,7 @@ class InvalidInput(Problem):
         self.flaws = flaws
 
 
+@show_only("type status reason retryable retry_after ran")
 class Failure(NamedTuple):
     """How a call has failed.
 
@@ -160,10 +161,8 @@ class Failure(NamedTuple):
     ran: Ran
     cause: BaseException | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "type status reason retryable retry_after ran")
 
-
+@show_only("failure dedup")
 class Answer(NamedTuple):
     """The answer to a call, before a platform's runtime gives it a form.
 
@@ -176,9 +175,6 @@ class Answer(NamedTuple):
     body: bytes
     failure: Failure | None = None
     dedup: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "failure dedup")
 
     @property
     def status(self) -> int:

@@ -20,7 +20,7 @@ from leeward._http.messages import CONTROLS, MALFORMED, TOO_LARGE, ProtocolError
 from leeward._http.response_parser import Body, Chunked, Sized, lower_name
 from leeward.adapter.service import http_date
 from leeward.app.host import HttpAnswer
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 HEAD_BYTES: Final = 32 * 1024
@@ -38,15 +38,13 @@ LINGER_SECONDS: Final = 1.0
 _REQUEST: Final = rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])"
 
 
+@show_only("method path")
 class RequestHead(NamedTuple):
     """A request without its body, in the order of `leeward.app.host.HttpRequest`."""
 
     method: str
     path: str
     headers: dict[str, str]
-
-    def __repr__(self) -> str:
-        return mask(self, "method path")
 
 
 class CallerConnection:

@@ -19,7 +19,7 @@ from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform,
 from leeward.app.warming import TooSoon
 from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import class_name
 from leeward.values import Event
@@ -246,6 +246,7 @@ def _is_final(answer: Answer) -> bool:
     return answer.failure is not None and not answer.failure.retryable
 
 
+@show_only("method path")
 class HttpRequest(NamedTuple):
     """A request, on whatever platform it comes.
 
@@ -263,19 +264,14 @@ class HttpRequest(NamedTuple):
     body: bytes
     principal: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "method path")
 
-
+@show_only("status")
 class HttpAnswer(NamedTuple):
     """An answer, for the platform to send."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-
-    def __repr__(self) -> str:
-        return mask(self, "status")
 
 
 def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
-from leeward.masking import mask_data
+from leeward.masking import show_data
 from leeward.records import NamedTuple
 from leeward.values import Json
 
@@ -69,6 +69,7 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
             )
 
 
+@show_data("error_type again")
 class Ran(NamedTuple):
     """The result of a run, as the platform would see it.
 
@@ -83,9 +84,6 @@ class Ran(NamedTuple):
     error_type: str | None = None
     error_message: str | None = None
     again: bool = False
-
-    def __repr__(self) -> str:
-        return mask_data(self, "error_type again")
 
     @property
     def failed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.masking import mask, mask_data
+from leeward.masking import show_data, show_only
 from leeward.records import NamedTuple
 from leeward.text import join_key
 from leeward.values import NOTHING, Event, Json
@@ -28,6 +28,7 @@ class Kind(Enum):
     OBJECT = "object"
 
 
+@show_data("queue id")
 class Message(NamedTuple):
     """A message of a queue, for a handler with this annotation.
 
@@ -42,9 +43,6 @@ class Message(NamedTuple):
     id: str
     body: bytes
     attributes: Mapping[str, str] = NOTHING
-
-    def __repr__(self) -> str:
-        return mask_data(self, "queue id")
 
 
 class ObjectEvent(NamedTuple):
@@ -98,6 +96,7 @@ Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
 """The payload of a call in JSON; an event, a message or an object; the time of a schedule."""
 
 
+@show_only("call_id seconds attempt voids settles")
 class Delivery(NamedTuple):
     """One run of one handler, as a trigger asks for it.
 
@@ -124,9 +123,6 @@ class Delivery(NamedTuple):
     principal: str | None = None
     voids: int = 0
     settles: bool = False
-
-    def __repr__(self) -> str:
-        return mask(self, "call_id seconds attempt voids settles")
 
 
 class LogStyle(NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from leeward.errors import Attempt, Outcome
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import OBJECT_READS, Effect, Event, FunctionFault, Item
 
@@ -101,16 +101,17 @@ def time_after(waited: float, timeout: float) -> float:
     return AttemptTime.of(min(timeout, total), wait, total, elsewhere=timeout.elsewhere)
 
 
+@show_only("fields")
 class Key(NamedTuple):
     """The key of an item: one field, or a partition and a sort field."""
 
     fields: tuple[str, ...]
     values: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        return mask(self, "fields")
 
-
+@show_only(
+    "function idempotency_key effect shared_dedup time_limit marks voids settles fenced verb"
+)
 class Invoke(NamedTuple):
     """Call a function. The value of an OK result is its answer, decoded from JSON.
 
@@ -147,11 +148,8 @@ class Invoke(NamedTuple):
     fenced: bool = False
     verb: Literal["invoke"] = "invoke"
 
-    def __repr__(self) -> str:
-        names = "function idempotency_key effect shared_dedup time_limit marks voids settles fenced"
-        return mask(self, f"{names} verb")
 
-
+@show_only("function idempotency_key shared_dedup marks voids verb")
 class Settle(NamedTuple):
     """Ask a function what became of its calls with a key; it runs nothing.
 
@@ -176,10 +174,8 @@ class Settle(NamedTuple):
     voids: int = 0
     verb: Literal["settle"] = "settle"
 
-    def __repr__(self) -> str:
-        return mask(self, "function idempotency_key shared_dedup marks voids verb")
 
-
+@show_only("function idempotency_key effect shared_dedup verb")
 class Enqueue(NamedTuple):
     """Queue a function call: OK as soon as the target has accepted it.
 
@@ -200,9 +196,6 @@ class Enqueue(NamedTuple):
     sent: float = 0.0
     verb: Literal["enqueue"] = "enqueue"
 
-    def __repr__(self) -> str:
-        return mask(self, "function idempotency_key effect shared_dedup verb")
-
 
 class Publish(NamedTuple):
     """Publish events in one request. Each has an id, a source and a time.
@@ -216,6 +209,7 @@ class Publish(NamedTuple):
     verb: Literal["publish"] = "publish"
 
 
+@show_only("table key write_id now expires_at if_absent if_revision verb")
 class Store(NamedTuple):
     """Replace the whole item at `key`. The value of an OK result is its new revision.
 
@@ -238,9 +232,6 @@ class Store(NamedTuple):
     if_absent: bool = False
     if_revision: str | None = None
     verb: Literal["store"] = "store"
-
-    def __repr__(self) -> str:
-        return mask(self, "table key write_id now expires_at if_absent if_revision verb")
 
 
 class Load(NamedTuple):
@@ -274,6 +265,7 @@ class Delete(NamedTuple):
     verb: Literal["delete"] = "delete"
 
 
+@show_only("place verb")
 class SettleWrite(NamedTuple):
     """Find out whether a write took place, and keep it from taking place later.
 
@@ -291,10 +283,8 @@ class SettleWrite(NamedTuple):
     write: Any
     verb: Literal["settle_write"] = "settle_write"
 
-    def __repr__(self) -> str:
-        return mask(self, "place verb")
 
-
+@show_only("table most verb")
 class Scan(NamedTuple):
     """Read one page of a table, in any order. The value is a `Page`.
 
@@ -311,10 +301,8 @@ class Scan(NamedTuple):
     exact: bool = False
     verb: Literal["scan"] = "scan"
 
-    def __repr__(self) -> str:
-        return mask(self, "table most verb")
 
-
+@show_only("table fields descending limit verb")
 class ListItems(NamedTuple):
     """Read one page of a partition, strongly. The value is a `Page`, which may have no items.
 
@@ -343,9 +331,6 @@ class ListItems(NamedTuple):
     cursor: str | None = None
     verb: Literal["list_items"] = "list_items"
 
-    def __repr__(self) -> str:
-        return mask(self, "table fields descending limit verb")
-
     def following(self, position: str) -> ListItems:
         """Return the same call for what comes behind a sort value."""
         if self.descending:
@@ -359,6 +344,7 @@ class ListItems(NamedTuple):
         return value > self.low if self.above else value >= self.low
 
 
+@show_only("table verb")
 class StoreMany(NamedTuple):
     """Store many items of one table by one request. The value is a list with the result of each.
 
@@ -372,9 +358,6 @@ class StoreMany(NamedTuple):
     table: str
     calls: tuple[Store, ...]
     verb: Literal["store_many"] = "store_many"
-
-    def __repr__(self) -> str:
-        return mask(self, "table verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan | ListItems
@@ -408,6 +391,7 @@ def subject_of(call: Call) -> str:
     return str(getattr(call, call._fields[0]))
 
 
+@show_only("revision write_id expires_at foreign")
 class Stored(NamedTuple):
     """An item as a driver finds it, expired or not.
 
@@ -430,24 +414,23 @@ class Stored(NamedTuple):
     name: str | None = None
     lost: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        return mask(self, "revision write_id expires_at foreign")
-
 
 class UnreadableItem(ValueError):
     """An item cannot be read by leeward. The message repeats no value of it."""
 
 
+@show_only("items")
 class Page(NamedTuple):
     """A page of a scan, or of a list. `cursor` is None on the last page."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "items")
 
-
+@show_only(
+    "outcome code message reason request_id retry_after executed fault dedup target attempts "
+    "resolved"
+)
 class Result(NamedTuple, Generic[T]):
     """How one attempt ended. A driver sets the fields up to `waited`, the router the others.
 
@@ -487,13 +470,6 @@ class Result(NamedTuple, Generic[T]):
     target: str | None = None
     attempts: tuple[Attempt, ...] = ()
     resolved: bool = False
-
-    def __repr__(self) -> str:
-        return mask(
-            self,
-            "outcome code message reason request_id retry_after executed fault dedup target "
-            "attempts resolved",
-        )
 
     @staticmethod
     def ok(value: T, *, request_id: str | None = None, dedup: str | None = None) -> Result[T]:

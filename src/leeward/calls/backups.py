@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 
+@show_only("part verb")
 class ReadExport(NamedTuple):
     """Read a part of a table's export that the target's own service has written. Nothing is sent.
 
@@ -22,9 +23,6 @@ class ReadExport(NamedTuple):
     part: Literal["begin", "summary", "files", "items"]
     data: bytes = b""
     verb: Literal["read_export"] = "read_export"
-
-    def __repr__(self) -> str:
-        return mask(self, "part verb")
 
 
 class ExportSummary(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -109,6 +109,7 @@ class ReadLogs(NamedTuple):
     verb: Literal["read_logs"] = "read_logs"
 
 
+@show_only("id time level")
 class LogLine(NamedTuple):
     """One line of a log, or several that the target keeps as one.
 
@@ -123,9 +124,6 @@ class LogLine(NamedTuple):
     time: float
     text: str
     level: str = ""
-
-    def __repr__(self) -> str:
-        return mask(self, "id time level")
 
 
 class LogPage(NamedTuple):

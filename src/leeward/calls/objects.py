@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 
+@show_only("bucket name checksum write_id if_absent if_revision verb")
 class PutObject(NamedTuple):
     """Write an object whole. The value of an OK result is its new revision.
 
@@ -35,9 +36,6 @@ class PutObject(NamedTuple):
     if_revision: str | None = None
     metadata: Mapping[str, str] = NOTHING
     verb: Literal["put_object"] = "put_object"
-
-    def __repr__(self) -> str:
-        return mask(self, "bucket name checksum write_id if_absent if_revision verb")
 
 
 class GetObject(NamedTuple):
@@ -91,6 +89,7 @@ class DeleteObject(NamedTuple):
     verb: Literal["delete_object"] = "delete_object"
 
 
+@show_only("name size revision write_id checksum")
 class FoundObject(NamedTuple):
     """An object as a driver finds it.
 
@@ -112,10 +111,8 @@ class FoundObject(NamedTuple):
     checksum: str | None = None
     metadata: Mapping[str, str] = NOTHING
 
-    def __repr__(self) -> str:
-        return mask(self, "name size revision write_id checksum")
 
-
+@show_only("found")
 class Piece(NamedTuple):
     """A range of an object.
 
@@ -126,9 +123,6 @@ class Piece(NamedTuple):
 
     data: bytes
     found: FoundObject | None
-
-    def __repr__(self) -> str:
-        return mask(self, "found")
 
 
 class Listing(NamedTuple):

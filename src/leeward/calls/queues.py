@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 
+@show_only("name type")
 class Attribute(NamedTuple):
     """What stands beside the body of a message: a text, or bytes where a queue has such.
 
@@ -21,10 +22,8 @@ class Attribute(NamedTuple):
     value: str | bytes
     type: str = ""
 
-    def __repr__(self) -> str:
-        return mask(self, "name type")
 
-
+@show_only("queue id verb")
 class PutMessage(NamedTuple):
     """Put a message into a queue as it is; OK as soon as the queue has it.
 
@@ -43,9 +42,6 @@ class PutMessage(NamedTuple):
     id: str = ""
     verb: Literal["put_message"] = "put_message"
 
-    def __repr__(self) -> str:
-        return mask(self, "queue id verb")
-
 
 class TakeMessages(NamedTuple):
     """Receive messages of a queue for a while. The value is a tuple of `QueueMessage`.
@@ -62,6 +58,7 @@ class TakeMessages(NamedTuple):
     verb: Literal["take_messages"] = "take_messages"
 
 
+@show_only("queue id verb")
 class RemoveMessage(NamedTuple):
     """Remove a message that was taken."""
 
@@ -70,10 +67,8 @@ class RemoveMessage(NamedTuple):
     id: str = ""
     verb: Literal["remove_message"] = "remove_message"
 
-    def __repr__(self) -> str:
-        return mask(self, "queue id verb")
 
-
+@show_only("queue seconds id verb")
 class HideMessage(NamedTuple):
     """Show a message that was taken again in some seconds, 0 for at once."""
 
@@ -83,10 +78,8 @@ class HideMessage(NamedTuple):
     id: str = ""
     verb: Literal["hide_message"] = "hide_message"
 
-    def __repr__(self) -> str:
-        return mask(self, "queue seconds id verb")
 
-
+@show_only("id sent")
 class QueueMessage(NamedTuple):
     """A message that was taken out of a queue.
 
@@ -105,6 +98,3 @@ class QueueMessage(NamedTuple):
     receipt: str
     sent: float | None = None
     group: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "id sent")

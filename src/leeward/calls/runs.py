@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Literal
 
 from leeward.json_text import is_same_json
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Json
 
 
+@show_only("workflow run digest repeatable verb")
 class StartRun(NamedTuple):
     """Start a run. The value of an OK result is a `FoundRun`.
 
@@ -35,9 +36,6 @@ class StartRun(NamedTuple):
     repeatable: bool
     verb: Literal["start_run"] = "start_run"
 
-    def __repr__(self) -> str:
-        return mask(self, "workflow run digest repeatable verb")
-
 
 class GetRun(NamedTuple):
     """Look at a run. The value is a `FoundRun`, or None if there is no such run."""
@@ -58,6 +56,7 @@ class AbortRun(NamedTuple):
     verb: Literal["abort_run"] = "abort_run"
 
 
+@show_only("state started ended error unreversed digest")
 class FoundRun(NamedTuple):
     """A run as a driver finds it. Times are Unix seconds.
 
@@ -80,9 +79,6 @@ class FoundRun(NamedTuple):
     error: str | None = None
     unreversed: tuple[str, ...] = ()
     digest: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "state started ended error unreversed digest")
 
 
 def has_input(found: FoundRun, wanted: bytes) -> bool:

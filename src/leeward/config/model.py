@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from leeward._routing.targets import TargetGroup
 from leeward.errors import ConfigError
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import is_printable
 from leeward.values import NOTHING, Effect
@@ -238,6 +238,7 @@ class LimitConfig(NamedTuple):
     handlers: tuple[str, ...] = ()
 
 
+@show_only("app target concurrency queues limits drain health http")
 class WorkerConfig(NamedTuple):
     """``[worker]``: what ``leeward worker`` runs, and how much at one time.
 
@@ -264,9 +265,6 @@ class WorkerConfig(NamedTuple):
     http: str | None = None
     token: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "app target concurrency queues limits drain health http")
-
 
 class ExportConfig(NamedTuple):
     """``[export.<provider>]``: for infrastructure files.
@@ -289,6 +287,11 @@ class ExportConfig(NamedTuple):
     retention_days: int = 30
 
 
+@show_only(
+    "order functions buses tables workflows workflow_target source trust_env data_target file "
+    "groups residency weights fail_back hedge health_checks snapshot buckets export dead_letters "
+    "unknowns unknowns_payload worker spool deploy prefix"
+)
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -354,14 +357,6 @@ class Config(NamedTuple):
     spool: SpoolConfig = SpoolConfig()
     deploy: Mapping[str, Any] = NOTHING
     prefix: str = ""
-
-    def __repr__(self) -> str:
-        return mask(
-            self,
-            "order functions buses tables workflows workflow_target source trust_env data_target "
-            "file groups residency weights fail_back hedge health_checks snapshot buckets export "
-            "dead_letters unknowns unknowns_payload worker spool deploy prefix",
-        )
 
     def homes(self) -> Mapping[str, str]:
         """Return the tables that have a home of their own; `data_target` is that of all others."""

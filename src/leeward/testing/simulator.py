@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.values.settled import Verdict
@@ -40,6 +40,7 @@ Verdicts: TypeAlias = Mapping[str, Sequence[StepVerdict]] | Callable[[StepQuesti
 or a function that answers each question."""
 
 
+@show_only("end seconds")
 class Simulated(NamedTuple):
     """A run that has ended.
 
@@ -54,9 +55,6 @@ class Simulated(NamedTuple):
     calls: tuple[StepCall, ...]
     seconds: float
     questions: tuple[StepQuestion, ...] = ()
-
-    def __repr__(self) -> str:
-        return mask(self, "end seconds")
 
     @property
     def failure(self) -> StepFailure | None:

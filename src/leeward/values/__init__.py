@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
 
 from leeward.errors import Attempt, CallError, Outcome, Ran
-from leeward.masking import mask_data
+from leeward.masking import show_data
 from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Promise(Enum):
     """A backup was restored; that the table holds exactly its items is not proved."""
 
 
+@show_data("target idempotency_key attempts")
 class InvokeResult(NamedTuple, Generic[T]):
     """The answer of a function; of one that was called as itself, as it is annotated."""
 
@@ -82,9 +83,6 @@ class InvokeResult(NamedTuple, Generic[T]):
     target: str
     idempotency_key: str
     attempts: tuple[Attempt, ...] = ()
-
-    def __repr__(self) -> str:
-        return mask_data(self, "target idempotency_key attempts")
 
 
 class Receipt(NamedTuple):
@@ -154,6 +152,7 @@ class StoreReceipt(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
 
 
+@show_data("revision target expires_at maybe_stale foreign attempts")
 class Record(NamedTuple, Generic[T]):
     """An item as it was loaded.
 
@@ -175,10 +174,8 @@ class Record(NamedTuple, Generic[T]):
     foreign: bool = False
     attempts: tuple[Attempt, ...] = ()
 
-    def __repr__(self) -> str:
-        return mask_data(self, "revision target expires_at maybe_stale foreign attempts")
 
-
+@show_data("target attempts")
 class ItemPage(NamedTuple, Generic[T]):
     """A page of the items of a partition.
 
@@ -192,10 +189,8 @@ class ItemPage(NamedTuple, Generic[T]):
     target: str
     attempts: tuple[Attempt, ...] = ()
 
-    def __repr__(self) -> str:
-        return mask_data(self, "target attempts")
 
-
+@show_data("type id source time")
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 
@@ -221,9 +216,6 @@ class Event(NamedTuple):
     subject: str | None = None
     ordering_key: str | None = None
     extensions: Mapping[str, str | int | bool] = NOTHING
-
-    def __repr__(self) -> str:
-        return mask_data(self, "type id source time")
 
 
 class CircuitStatus(NamedTuple):
@@ -336,6 +328,7 @@ class TargetStatus(NamedTuple):
     isolation: Isolation | None = None
 
 
+@show_data("type ran retryable")
 class FunctionFault(NamedTuple):
     """What a function raised, as far as the platform reports it.
 
@@ -359,6 +352,3 @@ class FunctionFault(NamedTuple):
     retryable: bool | None = None
     voids: int = 0
     flaw: str | None = None
-
-    def __repr__(self) -> str:
-        return mask_data(self, "type ran retryable")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.errors import Attempt
-from leeward.masking import mask_data
+from leeward.masking import show_data
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
 
+@show_data("name size revision target checksum attempts")
 class ObjectInfo(NamedTuple):
     """An object, without its bytes.
 
@@ -30,9 +31,6 @@ class ObjectInfo(NamedTuple):
     checksum: str | None = None
     attempts: tuple[Attempt, ...] = ()
     metadata: Mapping[str, str] = NOTHING
-
-    def __repr__(self) -> str:
-        return mask_data(self, "name size revision target checksum attempts")
 
 
 class ObjectPage(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from leeward.masking import mask_data
+from leeward.masking import show_data
 from leeward.records import NamedTuple
 from leeward.values import Json
 
@@ -47,6 +47,7 @@ class RunEvent(NamedTuple):
     ambiguous: bool = False
 
 
+@show_data("workflow id target state digest started ended error unreversed")
 class Run(NamedTuple):
     """A run of a workflow. Times are Unix seconds.
 
@@ -75,6 +76,3 @@ class Run(NamedTuple):
     error: str | None = None
     unreversed: tuple[str, ...] = ()
     events: tuple[RunEvent, ...] = ()
-
-    def __repr__(self) -> str:
-        return mask_data(self, "workflow id target state digest started ended error unreversed")

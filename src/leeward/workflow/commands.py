@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow.model import CANCELLED, DEADLINE
 
 
+@show_only("path attempt function key effect timeout guarded voids kind")
 class StepCall(NamedTuple):
     """Call a function. The answer is a `Returned` or a `StepFailure`.
 
@@ -40,10 +41,8 @@ class StepCall(NamedTuple):
     voids: int = 0
     kind: Literal["call"] = "call"
 
-    def __repr__(self) -> str:
-        return mask(self, "path attempt function key effect timeout guarded voids kind")
 
-
+@show_only("path attempt function key effect timeout voids targets kind")
 class StepQuestion(NamedTuple):
     """Ask a function what became of the calls of a step. The answer is a `StepVerdict`.
 
@@ -69,9 +68,6 @@ class StepQuestion(NamedTuple):
     guarded: Literal[False] = False
     kind: Literal["question"] = "question"
 
-    def __repr__(self) -> str:
-        return mask(self, "path attempt function key effect timeout voids targets kind")
-
 
 class Sleep(NamedTuple):
     """Wait. The answer is a `Returned`; or a `StepFailure` as for a guarded call."""
@@ -86,13 +82,11 @@ class Sleep(NamedTuple):
 Command: TypeAlias = StepCall | StepQuestion | Sleep
 
 
+@show_only()
 class Returned(NamedTuple):
     """It ended well."""
 
     value: Json = None
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class StepFailure(NamedTuple):
@@ -118,6 +112,7 @@ class StepFailure(NamedTuple):
 Answer: TypeAlias = Returned | StepFailure
 
 
+@show_only("verdict retry_after voids")
 class StepVerdict(NamedTuple):
     """What became of the calls of a step.
 
@@ -132,9 +127,6 @@ class StepVerdict(NamedTuple):
     answer: Answer | None = None
     retry_after: int = 0
     voids: int = 0
-
-    def __repr__(self) -> str:
-        return mask(self, "verdict retry_after voids")
 
 
 UNSETTLED = StepVerdict(Verdict.UNKNOWN)

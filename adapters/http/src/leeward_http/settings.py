@@ -24,7 +24,7 @@ from leeward.adapter.http_functions import BY_PLATFORM, Address, Proof
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, matching, read_options
 from leeward.errors import ConfigError
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import is_token
 from leeward.values import NOTHING
@@ -52,6 +52,7 @@ _OURS: Final = (
 """Headers that say what is sent, or how."""
 
 
+@show_only("file header")
 class Identity(NamedTuple):
     """Who calls, as far as the settings say.
 
@@ -67,9 +68,6 @@ class Identity(NamedTuple):
     header: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 
-    def __repr__(self) -> str:
-        return mask(self, "file header")
-
 
 class Location(NamedTuple):
     """Where a function is: an address; and the name of a tool, where that is an MCP server's."""
@@ -78,6 +76,7 @@ class Location(NamedTuple):
     tool: str = ""
 
 
+@show_only("identity")
 class Settings(NamedTuple):
     """What is in force for one target.
 
@@ -96,9 +95,6 @@ class Settings(NamedTuple):
     identity: Identity = Identity()
     health: Address | None = None
     http: HttpSettings = HttpSettings()
-
-    def __repr__(self) -> str:
-        return mask(self, "identity")
 
 
 def _check_way(url: Url, where: str, values: Values) -> None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.values import Json
 from leeward.values.settled import Verdict
 from leeward.workflow.commands import UNSETTLED, Answer, Returned, StepFailure, StepVerdict
@@ -73,6 +73,7 @@ class Case(NamedTuple):
         return verdict._replace(voids=number) if verdict.verdict is Verdict.NOT_RUN else verdict
 
 
+@show_only("end calls questions")
 class RunEnd(NamedTuple):
     """How a run ended.
 
@@ -87,9 +88,6 @@ class RunEnd(NamedTuple):
     calls: Counter[tuple[str, str]]
     payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
     questions: Mapping[tuple[str, str], int] = MappingProxyType({})
-
-    def __repr__(self) -> str:
-        return mask(self, "end calls questions")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]

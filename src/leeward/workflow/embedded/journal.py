@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from leeward.clock import Clock, SystemClock
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Json
 from leeward.values.runs import RunState
@@ -29,6 +29,7 @@ class RunKey(NamedTuple):
     id: str
 
 
+@show_only("key digest started state ended fence")
 class RunRow(NamedTuple):
     """A run as the journal has it."""
 
@@ -42,9 +43,6 @@ class RunRow(NamedTuple):
     answer: Answer | None
     ended: float | None
     fence: int
-
-    def __repr__(self) -> str:
-        return mask(self, "key digest started state ended fence")
 
 
 class RunHolder(NamedTuple):

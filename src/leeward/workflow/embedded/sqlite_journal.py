@@ -58,7 +58,7 @@ _RESULTS: Final = "CREATE TABLE results (digest TEXT PRIMARY KEY, text TEXT NOT 
 _CLOCKS: Final = "CREATE TABLE clocks (boot TEXT PRIMARY KEY, ahead REAL NOT NULL) WITHOUT ROWID"
 """By the boot of a machine: seconds by which the journal's time is ahead of its monotonic clock."""
 
-_LOST: Final = """CREATE TABLE lost (  -- calls under way in leases that ended without a word
+_LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that ended without a word
         workflow TEXT NOT NULL,
         run TEXT NOT NULL,
         path TEXT NOT NULL,
@@ -104,7 +104,7 @@ _STATEMENTS: Final = (
     ) WITHOUT ROWID""",
     _RESULTS,
     _CLOCKS,
-    _LOST,
+    _LOST_CALLS,
 )
 _CHANGES: Final = {
     1: (
@@ -118,7 +118,7 @@ _CHANGES: Final = {
         "ALTER TABLE runs ADD COLUMN holder TEXT",
         "ALTER TABLE runs ADD COLUMN broken TEXT",
         _CLOCKS,
-        _LOST,
+        _LOST_CALLS,
     ),
 }
 SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 3, _STATEMENTS, _CHANGES)

@@ -51,7 +51,7 @@ from leeward.calls import (
 )
 from leeward.errors import Outcome, Unsupported
 from leeward.json_text import Undecodable, decode, decode_apart
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -293,12 +293,10 @@ def _compare(call: Store | Delete, response: Response) -> Condition | Result[Any
     return another_revision(response.headers.get(REQUEST_ID))
 
 
+@show_only()
 class _Found(NamedTuple):
     native: Native
     stored: Stored
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 def _read_item(response: Response, *, exact: bool = False) -> _Found | Result[Any] | None:

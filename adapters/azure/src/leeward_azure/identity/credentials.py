@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 
@@ -27,6 +27,7 @@ class TopicKey(NamedTuple):
     kind: str = "topic key"
 
 
+@show_only()
 class AccountKey(NamedTuple):
     """A shared key: of a Cosmos account, where it signs; of an Event Grid topic, where it goes out.
 
@@ -36,10 +37,8 @@ class AccountKey(NamedTuple):
 
     key: str
 
-    def __repr__(self) -> str:
-        return mask(self)
 
-
+@show_only()
 class SasToken(NamedTuple):
     """A token that was made from a shared key, for some resource and some time.
 
@@ -49,17 +48,12 @@ class SasToken(NamedTuple):
 
     token: str
 
-    def __repr__(self) -> str:
-        return mask(self)
 
-
+@show_only()
 class Bearer(NamedTuple):
     """An access token of Entra ID."""
 
     token: str
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 Credential: TypeAlias = AccountKey | SasToken | Bearer

@@ -46,7 +46,7 @@ from leeward.adapter.tokens import (
 )
 from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import (
@@ -77,6 +77,7 @@ _WHERE: Final = "the endpoint of the managed identity"
 _NEAR: Final = "this machine or its own link"
 
 
+@show_only("address")
 class Endpoint(NamedTuple):
     """Where to ask.
 
@@ -87,9 +88,6 @@ class Endpoint(NamedTuple):
 
     address: EndpointAddress
     header: tuple[str, str]
-
-    def __repr__(self) -> str:
-        return mask(self, "address")
 
 
 MACHINE: Final = Endpoint(

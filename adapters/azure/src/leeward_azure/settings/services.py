@@ -11,7 +11,7 @@ from typing import Final
 
 from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -60,6 +60,7 @@ class Lookup(NamedTuple):
     app: str = ""
 
 
+@show_only("origin prefix routes scope lookup")
 class Functions(NamedTuple):
     """How functions are called.
 
@@ -81,10 +82,8 @@ class Functions(NamedTuple):
     scope: str | None = None
     lookup: Lookup | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "origin prefix routes scope lookup")
 
-
+@show_only("origin path account names")
 class Queues(NamedTuple):
     """Where function calls are queued.
 
@@ -104,10 +103,8 @@ class Queues(NamedTuple):
     key: str | None = None
     sas: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "origin path account names")
 
-
+@show_only("origin path account")
 class Blobs(NamedTuple):
     """Where objects are kept; the fields are as of `Queues`."""
 
@@ -117,10 +114,8 @@ class Blobs(NamedTuple):
     key: str | None = None
     sas: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "origin path account")
 
-
+@show_only("origin")
 class Workflows(NamedTuple):
     """Where instances of Durable Functions are.
 
@@ -132,9 +127,6 @@ class Workflows(NamedTuple):
     origin: str
     key: str
 
-    def __repr__(self) -> str:
-        return mask(self, "origin")
-
 
 class Account(NamedTuple):
     """What a connection string of a storage account leads to; without a name for it, no blobs."""
@@ -143,6 +135,7 @@ class Account(NamedTuple):
     blobs: Blobs | None
 
 
+@show_only("topic_url namespace urls")
 class Events(NamedTuple):
     """Where events are published.
 
@@ -164,15 +157,13 @@ class Events(NamedTuple):
     urls: Mapping[str, str] = NOTHING
     keys: Mapping[str, str] = NOTHING
 
-    def __repr__(self) -> str:
-        return mask(self, "topic_url namespace urls")
-
     @property
     def url(self) -> str | None:
         """Where the topics are that have no URL of their own."""
         return self.namespace if self.topic_url is None else self.topic_url
 
 
+@show_only("origin key_name")
 class ServiceBus(NamedTuple):
     """Where dead letters of Service Bus lie.
 
@@ -185,9 +176,6 @@ class ServiceBus(NamedTuple):
     origin: str
     key_name: str = ""
     key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "origin key_name")
 
 
 class Logs(NamedTuple):
@@ -202,6 +190,7 @@ class Logs(NamedTuple):
     workspace: str
 
 
+@show_only("origin database")
 class Tables(NamedTuple):
     """Where items are kept.
 
@@ -214,9 +203,6 @@ class Tables(NamedTuple):
     origin: str
     database: str
     key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "origin database")
 
 
 KEPT: Final = 3600.0

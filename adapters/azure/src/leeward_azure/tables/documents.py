@@ -42,7 +42,7 @@ from leeward.adapter.items import (
 from leeward.adapter.tables import Revision, parse_revision
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import Undecodable
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 COSMOS: Final = Profile(
@@ -63,6 +63,7 @@ _ETAG: Final = re.compile(r'"?[A-Za-z0-9_.:/+-]{1,256}"?')
 """No white space, comma or ``*``: as `If-Match`, those could mean several documents, or any."""
 
 
+@show_only()  # not even the id and the partition: they are made of an item's key
 class Location(NamedTuple):
     """Where a document is.
 
@@ -73,10 +74,6 @@ class Location(NamedTuple):
 
     id: str
     partition: str
-
-    def __repr__(self) -> str:
-        """Leave both out: they are made of an item's key."""
-        return mask(self)
 
     def header(self) -> str:
         """Return the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""

@@ -21,7 +21,7 @@ from leeward.adapter.items import escape_name
 from leeward.adapter.tables import wrong_cursor
 from leeward.calls import ListItems, Result
 from leeward.errors import Outcome
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import text_behind
 from leeward_azure.tables.documents import COSMOS
@@ -29,6 +29,7 @@ from leeward_azure.tables.documents import COSMOS
 _DISPUTED: Final = re.compile("[\ud800-\U0010ffff]")
 
 
+@show_only()
 class Position(NamedTuple):
     """Where a list stands.
 
@@ -39,9 +40,6 @@ class Position(NamedTuple):
 
     last: str = ""
     continuation: str = ""
-
-    def __repr__(self) -> str:
-        return mask(self)
 
     def text(self) -> str:
         """Return the cursor of a page."""

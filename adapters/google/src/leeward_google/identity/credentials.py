@@ -8,7 +8,7 @@ from typing import Any, Final
 from leeward.adapter.resolver import Resolved, Source, Token
 from leeward.adapter.tokens import good_until, sound, undecodable
 from leeward.json_text import decode
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -35,6 +35,7 @@ class Project(NamedTuple):
     kind: str = "project"
 
 
+@show_only("quota_project")
 class Bearer(NamedTuple):
     """A token that says who asks.
 
@@ -46,9 +47,6 @@ class Bearer(NamedTuple):
 
     token: str
     quota_project: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self, "quota_project")
 
 
 def access_token(token: Any, now: float, end: float | None, where: str) -> Resolved:

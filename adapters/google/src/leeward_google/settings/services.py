@@ -11,7 +11,7 @@ from typing import Final
 
 from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
@@ -128,6 +128,7 @@ class Workflows(NamedTuple):
     project: str | None = None
 
 
+@show_only("metadata file external impersonate quota_project iam")
 class Identity(NamedTuple):
     """Who asks, as far as the settings say.
 
@@ -150,9 +151,6 @@ class Identity(NamedTuple):
     impersonate: str | None = None
     quota_project: str | None = None
     iam: str = "https://iamcredentials.googleapis.com"
-
-    def __repr__(self) -> str:
-        return mask(self, "metadata file external impersonate quota_project iam")
 
 
 KEPT: Final = 3600.0

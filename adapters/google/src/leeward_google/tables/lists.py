@@ -24,7 +24,7 @@ from leeward.adapter.items import RESERVED, escape_key, unescape_key
 from leeward.adapter.tables import wrong_cursor
 from leeward.calls import Key, ListItems, Result
 from leeward.errors import Outcome
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 ORDER: Final = f"{RESERVED}_key"
@@ -52,6 +52,7 @@ _AFTER_NAMES: Final = "\x7f"
 Native: TypeAlias = dict[str, Any]
 
 
+@show_only("by_names")
 class Position(NamedTuple):
     """Where a list stands.
 
@@ -62,9 +63,6 @@ class Position(NamedTuple):
 
     last: str
     by_names: bool
-
-    def __repr__(self) -> str:
-        return mask(self, "by_names")
 
     def text(self) -> str:
         """Return the cursor of a page."""
