@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
 
 from leeward.clock import Clock, SystemClock
-from leeward.errors import InvalidRequest
+from leeward.errors import CallError, InvalidRequest
 from leeward.values import (
     MISSING,
     Effect,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import FlowDefinition, MountableApp
     from leeward.adapter import Driver
     from leeward.config import Config
-    from leeward.errors import CallError
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
     from leeward.values.settled import Settled

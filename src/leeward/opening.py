@@ -32,7 +32,6 @@ from leeward.config import (
     with_order,
 )
 from leeward.config.load import check_probes, check_providers, check_spool_disk
-from leeward.config.model import Names
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 from leeward.values import NOTHING, Effect
@@ -270,7 +269,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
         trust_env=config.trust_env,
         shared=own is None and target.provider in config.options,
         file=config.file,
-        functions=_own_names(target, {name: each.names for name, each in config.functions.items()}),
+        functions=_own_names(target, config.functions),
     )
 
 
@@ -278,7 +277,7 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     prefix = config.prefix if driver.has_stages else ""
 
     def own(section: Mapping[str, Any], prefix: str = prefix) -> Mapping[str, str]:
-        names = _own_names(target, {name: each.names for name, each in section.items()})
+        names = _own_names(target, section)
         return StagedNames(names, prefix) if prefix else names
 
     functions = own(config.functions, "" if driver.functions_in_app else prefix)
@@ -322,9 +321,11 @@ class StagedNames(Mapping[str, str]):
         return len(self._names)
 
 
-def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:
+def _own_names(target: TargetName, section: Mapping[str, Any]) -> dict[str, str]:
     """Return logical name to own name; the whole target's name wins over its provider's."""
-    own = {
-        logical: each.get(str(target), each.get(target.provider)) for logical, each in names.items()
-    }
-    return {logical: name for logical, name in own.items() if name is not None}
+    own: dict[str, str] = {}
+    for logical, each in section.items():
+        name = each.names.get(str(target), each.names.get(target.provider))
+        if name is not None:
+            own[logical] = name
+    return own

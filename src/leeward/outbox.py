@@ -17,7 +17,7 @@ from leeward._operations.functions import FunctionOperations
 from leeward.adapter import Limits
 from leeward.calls import Call, Publish
 from leeward.clock import SystemClock
-from leeward.config import Config, load_settings
+from leeward.config import BusConfig, Config, FunctionConfig, load_settings
 from leeward.config.model import parse_target
 from leeward.stores import NewRow, Recipient
 from leeward.values import Effect, EffectName, Event, Json
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from leeward.config import BusConfig, FunctionConfig
 
 R = TypeVar("R")
 

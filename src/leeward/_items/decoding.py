@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from leeward._items.encoding import CONSTANTS, LEAVES, NativeValue, digest, without_natives
 from leeward._items.names import ESCAPE, RESERVED, escape_name, unescape_name
-from leeward._items.profile import by_value
+from leeward._items.profile import Profile, TypedJson, by_value
 from leeward._items.typetree import NUMBERS, Merge
 from leeward.calls import UnreadableItem
 from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
-    from leeward._items.profile import Profile, TypedJson
     from leeward.values import Item
 
 

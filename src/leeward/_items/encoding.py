@@ -28,19 +28,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import json_text
 from leeward._items.names import EXPIRES, RESERVED, escape_name
-from leeward._items.profile import DoubleModel, decimal_text
+from leeward._items.profile import DoubleModel, Profile, decimal_text
 from leeward._items.typetree import WRAP, WRAPPED, Node, list_node, offset_of, to_utc
 from leeward.records import NamedTuple
-from leeward.values import Json
-
-if TYPE_CHECKING:
-    from leeward._items.profile import Profile
-    from leeward.values import Item
-
+from leeward.values import Item, Json
 
 _YEAR_10000: Final = 253_402_300_800
 """Unix seconds; no `datetime` is later, nor is any provider's timestamp."""

@@ -28,16 +28,12 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache, partial
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward import json_text
 from leeward._items.names import ESCAPE, unescape_name
-from leeward._items.profile import Number, by_value, quantized
+from leeward._items.profile import Number, Profile, by_value, quantized
 from leeward.calls import UnreadableItem
-
-if TYPE_CHECKING:
-    from leeward._items.profile import Profile
-
 
 Node: TypeAlias = str | list[Any] | dict[str, Any]
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from hashlib import md5, sha256
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward._operations.errors import error_of
 from leeward._operations.results import target_of
-from leeward.calls import FoundObject, GetObject, HeadObject, Piece, Result
+from leeward.calls import Call, FoundObject, GetObject, HeadObject, Piece, Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward.values.objects import ObjectInfo
-
-if TYPE_CHECKING:
-    from leeward.calls import Call
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
 """Of one range: the answer to one request, which is held in memory whole."""

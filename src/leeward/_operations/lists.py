@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._operations import arguments
-from leeward._operations.results import record_from, target_of, with_hint
+from leeward._operations.results import Operation, record_from, target_of, with_hint
 from leeward.calls import ListItems, Result
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.records import NamedTuple
@@ -18,7 +18,6 @@ from leeward.values import ItemPage
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
-    from leeward._operations.results import Operation
 
 
 MOST: Final = 1000

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward._operations import arguments
 from leeward._operations.downloads import Download, info_of
-from leeward._operations.results import target_of, write_receipt
-from leeward.calls import Call, DeleteObject, HeadObject, ListObjects, PutObject, Result
+from leeward._operations.results import Operation, target_of, write_receipt
+from leeward.calls import Call, DeleteObject, HeadObject, Listing, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
@@ -20,8 +20,6 @@ from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
     from leeward._operations.arguments import OrderLimits
-    from leeward._operations.results import Operation
-    from leeward.calls import Listing
     from leeward.clock import Clock
 
 

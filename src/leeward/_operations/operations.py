@@ -20,7 +20,7 @@ from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
 from leeward._operations.functions import FunctionOperations
-from leeward._operations.results import Operation
+from leeward._operations.results import C, Operation, T
 from leeward._routing import FailoverDriver
 from leeward._routing.health import TargetEvidence
 from leeward._routing.targets import NO_GROUPS
@@ -31,7 +31,7 @@ from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
-from leeward.errors import ConfigError, LeewardError, Outcome, PayloadTooLarge
+from leeward.errors import CallError, ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
 from leeward.registry import ITEM_READER, RUNS, SPOOL, import_room
@@ -52,10 +52,8 @@ if TYPE_CHECKING:
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
     from leeward._operations.protocols import EventSpool, FlowDefinition, UnknownWatcher
-    from leeward._operations.results import C, T
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling_data import Settling
-    from leeward.errors import CallError
 
 PROBE_TIMEOUT: Final = 4.0
 """Seconds that a probe by hand may take."""

@@ -48,7 +48,7 @@ from leeward._routing.attempts import (
     time_for_attempt,
     time_for_probe,
 )
-from leeward._routing.choice import TargetChoice, choose
+from leeward._routing.choice import TargetChoice, blocks, choose
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.circuits import FLOWING
 from leeward._routing.commands import (
@@ -388,7 +388,7 @@ def _untried_targets(state: CallState, now: float) -> tuple[str, ...]:
         for target in state.able
         if target not in state.tried
         and not health.records[target].isolated
-        and not any(_is_out(circuit, now) for circuit in health.circuits.of(target, state.call))
+        and not any(blocks(circuit, now) for circuit in health.circuits.of(target, state.call))
     )
     if state.proved:
         return fresh
@@ -398,13 +398,6 @@ def _untried_targets(state: CallState, now: float) -> tuple[str, ...]:
 def _made_at(state: CallState) -> set[str]:
     """Return the targets at which an attempt was made."""
     return set(state.tried) - {""}
-
-
-def _is_out(circuit: Circuit, now: float) -> bool:
-    """Return whether a circuit lets no call through now, not even as a probe."""
-    if circuit.state is CircuitState.HALF_OPEN:
-        return now < max(circuit.leased_until, circuit.due)
-    return circuit.state is CircuitState.OPEN and now < circuit.until
 
 
 def _lets_through(state: CallState, target: str) -> bool:

@@ -166,7 +166,7 @@ def _choose_if_open(state: CallState, target: str, now: float, reason: str) -> T
     unclosed = [circuit for circuit in circuits if circuit.state is not CircuitState.CLOSED]
     if not unclosed:
         return TargetChoice(target, reason)
-    if any(_blocks(circuit, now) for circuit in unclosed):
+    if any(blocks(circuit, now) for circuit in unclosed):
         return None
     return _choose_returning(state, target, unclosed, now)
 
@@ -204,11 +204,11 @@ def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
             health.circuits.half_open(circuit, now)
 
 
-def _blocks(circuit: Circuit, now: float) -> bool:
-    """Return whether a circuit lets nothing through, not even a probe."""
+def blocks(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets no call through now, not even as a probe."""
     if circuit.state is CircuitState.HALF_OPEN:
-        return now < circuit.leased_until or now < circuit.due
-    return circuit.state is CircuitState.OPEN
+        return now < max(circuit.leased_until, circuit.due)
+    return circuit.state is CircuitState.OPEN and now < circuit.until
 
 
 def _begin_without_a_call(

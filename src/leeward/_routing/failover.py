@@ -25,7 +25,7 @@ from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
 from leeward.calls import Call, Result, time_after
-from leeward.clock import SystemClock, running_loop
+from leeward.clock import Clock, SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome
@@ -35,7 +35,6 @@ from leeward.watching import RUNNING, is_harmless, report, time_within
 if TYPE_CHECKING:
     from asyncio import Task
 
-    from leeward.clock import Clock
 
 DATA = frozenset(
     {

@@ -16,7 +16,7 @@ from leeward.adapter import NONE_MISSING, Capability, Driver, Limits, TargetConf
 from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.options import Option, Setting, Values
-from leeward.adapter.plans import Drop, Need, Send
+from leeward.adapter.plans import Drop, Need, Planner, Send
 from leeward.adapter.resolver import Resolved, Resolver, Source, Unresolved
 from leeward.calls import Call, Key, Load, Result, Store, StoreMany
 from leeward.clock import Clock, SystemClock
@@ -26,7 +26,6 @@ from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.records import NamedTuple
 
 if TYPE_CHECKING:
-    from leeward.adapter.plans import Planner
     from leeward.calls import Look
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from leeward.app.handlers import Handler
-from leeward.app.runtimes import TRIALS, runtime_of
+from leeward.app.runtimes import TRIALS, Ran, Trial, runtime_of
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent
 from leeward.cloudevents import mint
 from leeward.errors import ConfigError, InvalidRequest
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from leeward.app.app import App
-    from leeward.app.runtimes import Ran, Trial
 
 SECONDS = 30.0
 """Until the platform would stop a run."""

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import url_of
@@ -61,10 +61,6 @@ from leeward_google.settings.services import (
     audience_of,
     find_address,
 )
-
-if TYPE_CHECKING:
-    from leeward.adapter.wire import Transport
-
 
 ADDRESS: Final = "http://169.254.169.254"
 """The same everywhere. The name, ``metadata.google.internal``, would have to be looked up."""
