@@ -44,7 +44,6 @@ _watched: WeakValueDictionary[int, Forkable] = WeakValueDictionary()
 _forking = threading.local()
 """The thread that forks is the only one in the child, so its own notes are still right there."""
 
-
 END_SECONDS = 5.0
 """How long a subinterpreter waits at its end for threads."""
 

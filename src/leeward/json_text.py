@@ -31,12 +31,10 @@ may switch off; beyond it the time that conversion takes grows with the square."
 INT_END: Final = 10**MOST_DIGITS
 """The first integer with more digits."""
 
-
 MOST_EXPONENT: Final = 999_999
 """Of a Decimal, up and down: that of Python's own context (`decimal.DefaultContext.Emax`). Written
 out with all its zeros, as ``f"{number:.2f}"`` does, one of twelve characters may else fill the
 memory."""
-
 
 MOST_VALUES: Final = 2_000_000
 """In one text. A value of three bytes, such as ``{},``, takes a hundred in memory; so a text of

@@ -88,14 +88,10 @@ class Functions:
 
     def invoke(self, call: Invoke | Settle, timeout: float) -> Result[Json]:
         """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
-        function = self.registry.get(call.function)
-        if function is None:
-            return self._miss(call.function)
-        try:
-            decode(call.payload)
-        except Undecodable as error:
-            return _refuse_payload(error)
-        handler = self._handler(call.function, function)
+        refusal = self._refuse(call)
+        if refusal is not None:
+            return refusal
+        handler = self._handler(call.function, self.registry[call.function])
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
         deadline = self._platform.clock.monotonic() + timeout
         thread = Thread(
@@ -120,12 +116,9 @@ class Functions:
 
     def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
         """Keep a call durably; it is made in the background, at least once."""
-        if call.function not in self.registry:
-            return self._miss(call.function)
-        try:
-            decode(call.payload)
-        except Undecodable as error:
-            return _refuse_payload(error)
+        refusal = self._refuse(call)
+        if refusal is not None:
+            return refusal
         recipient = Recipient(QUEUED_CALL, call.function)
         row = NewRow(recipient, None, call.idempotency_key, call.payload.decode())
         self._accept([row], timeout)
@@ -145,6 +138,16 @@ class Functions:
         if known is None or known.function is not function:
             known = self._plain[name] = PlainHandler(name, Kind.CALL, function)
         return known
+
+    def _refuse(self, call: Invoke | Settle | Enqueue) -> Result[Any] | None:
+        """Return why a call is not taken: there is no such function, or its payload is not JSON."""
+        if call.function not in self.registry:
+            return self._miss(call.function)
+        try:
+            decode(call.payload)
+        except Undecodable as error:
+            return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)
+        return None
 
     def _miss(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
@@ -252,7 +255,3 @@ def _read_row(handler: Handler, row: LeasedRow) -> Input:
     if handler.kind is Kind.MESSAGE:
         return Message(row.recipient.subscriber, str(row.id), body)
     return body
-
-
-def _refuse_payload(error: Undecodable) -> Result[Any]:
-    return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)

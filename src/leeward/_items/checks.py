@@ -234,7 +234,6 @@ _NOT_FINITE: Final = (
     "is a float that is not finite, which not every store holds: use None or str(...)"
 )
 
-
 _KIN: Final = (
     (Enum, "use its .value"),  # first: an IntEnum is an int too, and int(...) is not its name
     ((tuple, set, frozenset), "use list(...)"),

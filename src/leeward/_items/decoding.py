@@ -257,7 +257,6 @@ def _convert(label: str, value: Any, json_of: TypedJson) -> Any:
 _SAME: Final = (str, bool, type(None), bytes)
 """Types whose values are written again as they were read."""
 
-
 RENAMED: Final = "the name of an attribute"
 """What no line has: at the top of a document nothing can stand in the place of all attributes."""
 

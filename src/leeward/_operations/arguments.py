@@ -305,7 +305,6 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.WORKFLOWS: "set workflow_target to another target, or to 'local'",
 }
 
-
 _DATA = frozenset({Capability.TABLES, Capability.COMPOSITE_KEYS})
 
 POSSIBLE: Mapping[str, frozenset[Capability]] = {

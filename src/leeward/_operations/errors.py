@@ -141,7 +141,6 @@ _REMEDIES: Mapping[str, str] = {
 }
 """What to do about a `reason`, where that is more than its outcome says."""
 
-
 _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     RUNNING: (
         "did not run again: an earlier call with its key is still running",
@@ -184,7 +183,6 @@ LONGEST = 500
 
 _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
-
 
 SPOOL_FULL: Final = "spool_full"
 NOT_SPOOLED: Final = "not_spooled"

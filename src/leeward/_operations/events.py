@@ -29,7 +29,6 @@ EVENT_TIMEOUT: Final = 10.0
 _ANY_BUS: Final = BusConfig()
 """What holds for a bus that is not configured."""
 
-
 Results: TypeAlias = Result[tuple[Result[None], ...]]
 """The result of one request: one outcome for all its events, or one for each."""
 

@@ -32,7 +32,6 @@ OWN: Final = "leeward"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VALUE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
-
 OBJECT_TIMEOUT: Final = 60.0
 """Seconds: the deadline of a request that names none. A put may carry many megabytes."""
 

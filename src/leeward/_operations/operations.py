@@ -190,11 +190,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self.limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return (
-            call,
-            seconds,
-            conclude if known.is_known else self._with_hint(conclude, table),
-        )
+        return call, seconds, conclude if known.is_known else self._with_hint(conclude, table)
 
     def delete_data(
         self,

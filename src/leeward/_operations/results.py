@@ -31,7 +31,6 @@ T = TypeVar("T")
 Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
 """A call, the seconds for it, and what makes a receipt, or an exception, of its result."""
 
-
 SPOOLED = "spooled"
 """The reason of an OK result of an event that no target has taken, and that is kept."""
 

@@ -219,11 +219,7 @@ class CallSpan:
             telemetry.count_end(result)
         telemetry.durations.record(seconds, told)
         for attempt in result.attempts:
-            facts = {
-                TARGET: attempt.target,
-                OUTCOME: attempt.outcome.value,
-                REASON: attempt.reason,
-            }
+            facts = {TARGET: attempt.target, OUTCOME: attempt.outcome.value, REASON: attempt.reason}
             telemetry.attempts.add(1, facts)
             if outcome is not Outcome.OK or len(result.attempts) > 1:
                 self._add(attempt, {**facts})

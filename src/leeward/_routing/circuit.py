@@ -59,7 +59,6 @@ LEARNT_AFTER = 64
 MOST_ANSWERS = 8192
 """Answers after which all counts are halved, so that the old ones fade."""
 
-
 GUESSED_FROM_MIDDLE = 2.0
 """Times the median of few answers that nearly all of them take at most: one may have begun cold."""
 

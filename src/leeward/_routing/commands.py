@@ -118,7 +118,6 @@ class PauseEnded(NamedTuple):
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
 
-
 NEARLY: Final = 0.95
 """Share of its time that an attempt has used up which has run out of it: drivers round."""
 

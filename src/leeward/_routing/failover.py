@@ -65,7 +65,6 @@ SHARING: Final = "leeward._routing.snapshot:share"
 RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 """The capabilities that only the target at which runs live needs."""
 
-
 _TOO_LATE: Final = Result[Any](
     Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
 )

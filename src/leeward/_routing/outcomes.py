@@ -120,7 +120,6 @@ STARTED_ONCE = EffectRules(same=False, elsewhere=False, read_back=True)
 AT_ITS_TARGET = EffectRules(same=True, elsewhere=False)
 """A look at a run, or its end, may be asked for again; the run is at one target alone."""
 
-
 BY_VERB: Final[Mapping[str, EffectRules]] = {
     "store": WRITE,
     "delete": WRITE,

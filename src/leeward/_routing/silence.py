@@ -35,7 +35,6 @@ from leeward.records import NamedTuple
 MOST_KEPT: Final = 32
 """Standstills that are remembered: those of the last seconds, however busy the machine is."""
 
-
 LATEST: Final = 1.0
 """Seconds that a beat may be late; after that nobody beats any more."""
 

@@ -32,7 +32,6 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
     }
 )
 
-
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 GONE = "gone"

@@ -203,13 +203,7 @@ class Answer(NamedTuple):
         )
 
 
-_FINAL_ERRORS: Final = (
-    OutcomeUnknown,
-    InvalidRequest,
-    Unsupported,
-    ConfigError,
-    ValidationError,
-)
+_FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError, ValidationError)
 """leeward's own errors after which a repetition is wrong or useless: after an `OutcomeUnknown` it
 may do the same thing twice."""
 

@@ -56,7 +56,6 @@ not loaded that the program does not use."""
 RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
 """The verbs of the calls of runs."""
 
-
 SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait that is shorter is not reported."""
 

@@ -41,7 +41,6 @@ _PAGE = """SELECT document, revision, expires_at, key FROM items
     WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
 _LIST = f"SELECT document, revision, expires_at, {SORT_VALUE} FROM items WHERE {IN_PARTITION}"  # noqa: S608
 
-
 _Row: TypeAlias = tuple[str, str, str, str, float | None]
 
 

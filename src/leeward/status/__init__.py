@@ -139,26 +139,20 @@ Part = tuple[Subject, str, Callable[[], Iterator[Fact]]]
 
 def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[Part]:
     """Return what a target can be asked beside whether it answers."""
-    stores, journal = driver.stores(), sources.journal
+    stores, target, journal = driver.stores(), driver.target, sources.journal
     parts: list[Part] = [(Subject.QUEUE, "", lambda: _queues(driver, sources.config, now))]
     if stores is not None:
         parts.append((Subject.SCHEDULE, "", lambda: _schedules(driver, sources, now)))
         if stores.open_journal is not None:
-            parts.append(
-                (
-                    Subject.RUNS,
-                    "",
-                    lambda: facts.runs(driver.target, read_runs(driver, journal)),
-                )
-            )
+            parts.append((Subject.RUNS, "", lambda: facts.runs(target, read_runs(driver, journal))))
     else:
         parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
             why = "its engine lists runs in the cloud's own console"
-            fact = not_known(Subject.RUNS, driver.target, "", why)
+            fact = not_known(Subject.RUNS, target, "", why)
             parts.append((Subject.RUNS, "", lambda: iter([fact])))
     table = sources.config.unknowns
-    if table is not None and _home_of(sources.config, table) == driver.target:
+    if table is not None and _home_of(sources.config, table) == target:
         parts.append((Subject.UNKNOWN, table, lambda: _unknown_calls(driver, table, now())))
     return parts
 

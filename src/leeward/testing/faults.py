@@ -41,7 +41,6 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
     Fault.DENY: Result(Outcome.AUTH, code="fault.deny"),
 }
 
-
 _VERBS: Mapping[str, str] = {
     "invoke": "invoke",
     "settle": "settle",

@@ -36,7 +36,6 @@ Json: TypeAlias = Any
 Item: TypeAlias = dict[str, Any]
 """An item of a table: string keys, and values of the types that `store_data` lists."""
 
-
 OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 """Verbs of calls that look at objects, and change nothing."""
 

@@ -81,7 +81,6 @@ LOST: Final = 15.0
 """Seconds since the last good look at the store after which it counts as away: a look that hangs
 does not fail. A worker looks each second, and a store has 10 seconds for an answer."""
 
-
 CALLERS: Final = "LEEWARD_WORKER_TOKEN"
 """The variable with the token that callers of its functions have to send."""
 
@@ -365,10 +364,9 @@ class Worker:
             check_names(self.app, config, self.target)
             platform = Platform(provider, None, self._clock, driver.limits.payload_bytes)
             self._runner = AppRunner(stores, platform)
-            functions = WorkerFunctions(self._runner.functions, driver.limits)
             config = with_own_functions(config, self.app, drivers, self.target)
             drivers[at] = WorkedTarget(driver, self._runner)
-            drivers.append(functions)
+            drivers.append(WorkerFunctions(self._runner.functions, driver.limits))
         self._runner.share_out(shares)
         client = Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
         self._others = [

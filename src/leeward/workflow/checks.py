@@ -21,7 +21,6 @@ from leeward.workflow.retry import Retry
 Where = Callable[[model.Node | None], str]
 """Where a node was written, for messages; of None, the whole definition."""
 
-
 DEEPEST: Final = 50
 """Blocks inside each other, tests inside each other, and lists and objects in a payload: whoever
 reads a document, or runs it, goes one step down the stack for each, or several."""

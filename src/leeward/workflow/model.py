@@ -435,12 +435,7 @@ def _node(node: Node) -> dict[str, Json]:
             return {"choose": node.id, "cases": cases, "otherwise": _block(node.otherwise)}
         case Each():
             items = write_template(node.items)
-            return {
-                "each": node.id,
-                "in": items,
-                "at_once": node.at_once,
-                "do": _block(node.body),
-            }
+            return {"each": node.id, "in": items, "at_once": node.at_once, "do": _block(node.body)}
         case Wait():
             return {"wait": node.id, "seconds": node.seconds}
         case Stop():

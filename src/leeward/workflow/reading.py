@@ -224,10 +224,7 @@ def _read_each(fields: _Fields, id: str, places: _Places) -> model.Each:
 
 
 _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {
-    "step": (
-        ("call", "payload", "effect", "timeout", "settle", "retry", "undo"),
-        _read_step,
-    ),
+    "step": (("call", "payload", "effect", "timeout", "settle", "retry", "undo"), _read_step),
     "attempt": (("do", "on"), _read_attempt),
     "saga": (("undo", "do"), _read_saga),
     "parallel": (("branches",), _read_parallel),

@@ -179,13 +179,9 @@ class Engine(Forkable):
         Raises:
             NotFound: there is no such run.
         """
-        key = RunKey(workflow, check_run_id(id))
-        with self._translate_faults():
-            row = self.journal.cancel(key, self._clock.now())
-        if row is None:
-            raise _absent(workflow, id)
+        run = self._change(self.journal.cancel, workflow, id)
         self.wake()
-        return self._run(row)
+        return run
 
     def abort(self, workflow: str, id: str) -> Run:
         """End a run at once. Nothing is compensated, and a step under way continues to its end.
@@ -193,9 +189,14 @@ class Engine(Forkable):
         Raises:
             NotFound: there is no such run.
         """
+        return self._change(self.journal.abort, workflow, id)
+
+    def _change(
+        self, change: Callable[[RunKey, float], RunRow | None], workflow: str, id: str
+    ) -> Run:
         key = RunKey(workflow, check_run_id(id))
         with self._translate_faults():
-            row = self.journal.abort(key, self._clock.now())
+            row = change(key, self._clock.now())
         if row is None:
             raise _absent(workflow, id)
         return self._run(row)
