@@ -57,7 +57,7 @@ def mask_data(value: Any, shown: str) -> str:
 
 
 def show_only(shown: str = "", write: Callable[[Any, str], str] = mask) -> Callable[[Kind], Kind]:
-    """Give a class the repr that `mask` writes.
+    """Add the repr that `mask` writes to a class.
 
     Args:
         shown: the fields to write in full, with blanks between.
@@ -72,7 +72,7 @@ def show_only(shown: str = "", write: Callable[[Any, str], str] = mask) -> Calla
 
 
 def show_data(shown: str) -> Callable[[Kind], Kind]:
-    """Give a class of a user's own data the repr that `mask_data` writes."""
+    """Add the repr that `mask_data` writes to a class of a user's own data."""
     return show_only(shown, mask_data)
 
 
