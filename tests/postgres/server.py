@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house.workspace import ROOT
+from tests.servers.process import held_port
 
 PASSWORD = "tulip-secret-1234"
 USER = "leeward"
@@ -67,7 +68,8 @@ class Server:
             self._make_readable()
         self._data = self._folder / "data"
         self._make_data()
-        self.port = _free_port()
+        self._holder = held_port()
+        self.port: int = self._holder.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         if primary is not None:
             self.follow(primary)
@@ -152,6 +154,7 @@ class Server:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._holder.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make_data(self) -> None:
@@ -232,13 +235,6 @@ def _installed() -> Path:
     if spec is None or spec.origin is None:
         raise RuntimeError("there is no PostgreSQL for the tests; run `make setup`")
     return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _signal(process: int, number: signal.Signals) -> None:
