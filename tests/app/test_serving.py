@@ -94,6 +94,14 @@ def ask(
     return answer.status, answer.read()
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, which another thread brings about."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def exchanged(server: FunctionServer, *pieces: bytes) -> bytes:
     """Send bytes in these pieces; return everything that comes back."""
     host, _, port = server.address.partition(":")
@@ -254,6 +262,7 @@ def test_draining_lets_calls_end_and_refuses_others(
         answer = idle.getresponse()
         assert (answer.status, answer.headers["x-leeward"]) == (503, "abc;handler")
         assert b'"ran":"no"' in answer.read()
+        wait_until(lambda: server._listener.fileno() < 0)
         with pytest.raises(ConnectionRefusedError), connected(server) as late:
             ask(late)
         gate.may_end.set()
@@ -274,10 +283,7 @@ def test_closing_ends_every_thread_and_connection(
         server.wait()
         with pytest.raises((http.client.HTTPException, OSError)):
             ask(connection)
-    deadline = time.monotonic() + PATIENCE
-    while any(thread.name.startswith("leeward-http") for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: not [each for each in threading.enumerate() if "leeward-http" in each.name])
 
 
 def test_who_connects_while_it_closes_does_not_hang(
@@ -346,7 +352,8 @@ def test_a_call_that_waited_for_a_thread_has_less_time(
         first.request("POST", "/gate", b"1")
         assert gate.begun.acquire(timeout=PATIENCE)
         second.request("POST", "/echo", b"1", {"x-leeward-deadline-ms": "20"})
-        time.sleep(0.1)
+        wait_until(lambda: server._readable.qsize() == 1)
+        time.sleep(0.03)
         gate.may_end.set()
         answer = second.getresponse()
         assert answer.status == 503

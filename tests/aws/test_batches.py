@@ -1,4 +1,4 @@
-"""A thousand messages through SQS and Lambda's own runtime, which is killed on the way."""
+"""Hundreds of messages through SQS and Lambda's own runtime, which is killed on the way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.aws.direct import DirectLambda, Ended
 from tests.servers.aws.ministack import Ministack
 from tests.servers.deploying import deploy
 
-MESSAGES = 1000
+MESSAGES = 300
 RECEIVES = 3
 """After so many a message goes to the dead-letter queue."""
 
@@ -42,7 +42,7 @@ def send(parcel: dict, context: Context) -> None:
     n = parcel["n"]
     (times,) = memory().execute("SELECT count(*) FROM begun WHERE n = ?", (n,)).fetchone()
     memory().execute("INSERT INTO begun VALUES (?, 0)", (n,))
-    if n == 500 and times == 0:
+    if n == 125 and times == 0:
         os.kill(os.getpid(), 9)
     if n % 50 == 1:
         raise Problem("never", reason="broken")
@@ -99,7 +99,7 @@ class Mapping:
 
 @pytest.mark.vendors
 def test_no_message_is_lost_and_what_never_works_is_a_dead_letter(tmp_path: Path) -> None:
-    """Of 1,000, a tenth fails once, a fiftieth always, and one kills the process."""
+    """Of 300, a tenth fails once, a fiftieth always, and one kills the process."""
     code = deploy(tmp_path / "code", "aws", {"parcels.py": APP}, "parcels")
     environment = {"MEMORY": str(tmp_path / "memory")}
     killed = 0

@@ -87,7 +87,7 @@ _SCOPES = st.builds(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(_requests(), _KEYS, _SCOPES, st.floats(0, 4e9))
 @example(
     Request("POST", "https://lambda.test", ARN_PATH),

@@ -1,4 +1,4 @@
-"""Every provider, started when the first test of a file asks for it."""
+"""Every provider, started when the first test asks for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ import pytest
 from tests.clouds.places import PLACES, Place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place() -> Iterator[Callable[[str], Place]]:
-    """Give what starts the one place of a provider, by its name; they end with the file."""
+    """Give what starts the one place of a provider, by its name, for tests that change nothing."""
+    yield from _places()
+
+
+@pytest.fixture(scope="module")
+def own_place() -> Iterator[Callable[[str], Place]]:
+    """Give the same for one file, which furnishes it or looks at all that is there."""
+    yield from _places()
+
+
+def _places() -> Iterator[Callable[[str], Place]]:
     with ExitStack() as stack:
 
         @cache

@@ -94,7 +94,9 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(
+    own_place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("payments")
     bank = sqlite3.connect(folder / "bank.sqlite3")
     bank.execute("CREATE TABLE charges (id TEXT)")
@@ -104,7 +106,7 @@ def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
         "BANK": str(folder / "bank.sqlite3"),
     }
     modules = {"shop.py": SHOP.read_text(encoding="utf-8")}
-    aws, google = place("aws"), place("google")
+    aws, google = own_place("aws"), own_place("google")
     code = deploy(folder / "aws", "aws", modules, "shop")
     aws.cloud.functions.deploy(
         *(

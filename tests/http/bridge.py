@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import TypeAlias, TypeVar
 
 from leeward._http.aio import AsyncCurlTransport, LoopConnection
@@ -85,6 +87,25 @@ class Bridge:
 
 AnyTransport: TypeAlias = CurlTransport | Bridge
 """What a test is given that runs over both."""
+
+
+def wait_for_more(transport: AnyTransport) -> None:
+    """Wait until more has come on each idle connection, or its end; a loop closes it then."""
+    if isinstance(transport, Bridge):
+        wait_until(lambda: transport.kept == 0)
+        return
+    for connection in transport._pool.idle:
+        poller = select.poll()
+        poller.register(connection.socket, select.POLLIN)
+        assert poller.poll(LIMIT * 1000)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something is true, which another thread brings about."""
+    ends = monotonic() + LIMIT
+    while not condition():
+        assert monotonic() < ends, "it did not come about"
+        sleep(0.002)
 
 
 def check_idle(transport: AsyncCurlTransport) -> None:

@@ -179,13 +179,18 @@ def _silent(peer: Peer) -> None:
     peer.hold()
 
 
+def _statuses(transport: AsyncCurlTransport) -> list[int | None]:
+    """Return the status of the answer to each request under way, None before its head is there."""
+    return [each._parser.status for each in transport._pool._busy]
+
+
 @pytest.mark.parametrize(
-    ("script", "scheme", "requests"),
-    [(hang, "http", 1), (_half_a_body, "http", 1), (_silent, "https", 0)],
+    ("script", "scheme", "requests", "status"),
+    [(hang, "http", 1, None), (_half_a_body, "http", 1, 200), (_silent, "https", 0, None)],
     ids=["answer", "body", "handshake"],
 )
 def test_cancelling_ends_the_request(
-    ca_file: str, script: Script, scheme: str, requests: int
+    ca_file: str, script: Script, scheme: str, requests: int, status: int | None
 ) -> None:
     """The server has seen it once at most, its connection is closed, and its place is free."""
     gone = threading.Event()
@@ -202,7 +207,7 @@ def test_cancelling_ends_the_request(
         async def scenario(transport: AsyncCurlTransport) -> None:
             task = asyncio.ensure_future(transport.send(_post(wire, scheme), LIMIT))
             await _until(lambda: wire.connections == 1 and len(wire.requests) == requests)
-            await asyncio.sleep(0.05)  # for what is under way to get into the body
+            await _until(lambda: _statuses(transport) == [status])
             await _cancelled(task)
             check_idle(transport)
             assert await asyncio.to_thread(gone.wait, LIMIT)
@@ -239,22 +244,22 @@ def _between_the_tries(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object
     monkeypatch.setattr(Connector, "connect", connect)
 
 
-def _resets(peer: Peer) -> None:
+def _answers_once(peer: Peer) -> None:
     peer.read()
     peer.send(OK)
-    peer.wait(0.02)  # for the answer to be read
-    peer.reset()
+    peer.hold()
 
 
 @pytest.mark.parametrize("what", ["cancel", "close", "drop"])
 def test_between_two_tries_anything_may_happen(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """A task that is cancelled there sends nothing; nor does one whose transport is closed."""
-    with Wire(_resets) as wire:
+    with Wire(_answers_once) as wire:
         request = Request("GET", wire.origin(), "/")
 
         async def scenario(transport: AsyncCurlTransport) -> None:
             assert isinstance(await transport.send(request, LIMIT), Response)
-            await asyncio.sleep(0.2)
+            wire.on_each(Peer.reset)
+            await _until(lambda: transport.kept == 0)
             task = asyncio.ensure_future(transport.send(request, LIMIT))
             acts: dict[str, Callable[[], object]] = {
                 "cancel": task.cancel,
@@ -380,7 +385,8 @@ def test_closing_ends_what_is_under_way(
                 asyncio.ensure_future(transport.send(_post(wire, scheme), LIMIT)) for _ in range(3)
             ]
             await _until(lambda: wire.connections == 3)
-            await asyncio.sleep(0.1)  # for what is under way to get into the body
+            await _until(lambda: len(wire.requests) == 3 * failure.sent)
+            await _until(lambda: _statuses(transport) == [failure.status] * 3)
             transport.close()
             check_unregistered(transport)
             assert await asyncio.gather(*tasks) == [failure] * 3
@@ -482,21 +488,6 @@ def test_idle_connections_are_bounded() -> None:
         for wire in wires:
             wire.__exit__(None, None, None)
     assert [wire.connections for wire in wires] == [2, 2, 1, 1, 1]
-
-
-@pytest.mark.parametrize("limit", ["max_idle", "max_age"])
-def test_an_old_connection_is_replaced(limit: str) -> None:
-    """One that lay idle, or lived, for longer than its limit is not used again."""
-    with Wire(answer(OK)) as wire:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            for _ in range(2):
-                assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-            await asyncio.sleep(1.1)
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-
-        _with_transport(scenario, **{limit: 1})
-        assert wire.connections == 2
 
 
 def _fails_once(transport: AsyncCurlTransport, error: BaseException) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from time import sleep
 
 import pytest
 import trustme
 
 from leeward._http.messages import Failure, Request, Response
-from tests.http.bridge import AnyTransport
+from tests.http.bridge import AnyTransport, wait_for_more
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire
 
@@ -53,34 +52,34 @@ def _old(body: bytes) -> bytes:
     return _plain(body).replace(b"1.1 200 OK\r\n", b"1.0 200 OK\r\nConnection: keep-alive\r\n")
 
 
-def _echo(form: Callable[[bytes], bytes], behind: bytes = b"", later: bytes = b"") -> Script:
+def _echo(form: Callable[[bytes], bytes], behind: bytes = b"") -> Script:
     """Give a script that answers each request with its own target.
 
     Args:
         form: makes an answer of that.
         behind: sent in one piece with it.
-        later: sent a moment after it.
     """
 
     def script(peer: Peer) -> None:
         while (raw := peer.read()) is not None:
             peer.send(form(raw.split(b" ")[1]) + behind)
-            if later:
-                peer.wait(0.05)
-                peer.send(later)
 
     return script
 
 
 def _check_own_answers(
-    transport: AnyTransport, wire: Wire, scheme: str, pause: float = 0.0, calls: int = CALLS
+    transport: AnyTransport,
+    wire: Wire,
+    scheme: str,
+    between: Callable[[], object] = lambda: None,
+    calls: int = CALLS,
 ) -> None:
     for number in range(calls):
         request = Request("POST", wire.origin(scheme), f"/{number}", (), b"x")
         answer = transport.send(request, LIMIT)
         assert isinstance(answer, Response), answer
         assert answer.body == b"/%d" % number
-        sleep(pause)
+        between()
     assert (len(wire.requests), wire.connections) == (calls, calls)
 
 
@@ -110,8 +109,20 @@ def test_what_comes_between_two_requests_is_not_the_next_answer(
     later: bytes,
 ) -> None:
     """A connection that can be read before its next request is not used for it."""
-    with Wire(_echo(form, later=later), tls=context) as wire:
-        _check_own_answers(make(ca_file=ca_file), wire, scheme, 0.2, calls=2)
+    transport = make(ca_file=ca_file)
+
+    def script(peer: Peer) -> None:
+        raw = peer.read()
+        assert raw is not None
+        peer.send(form(raw.split(b" ")[1]))
+        peer.hold()
+
+    def send_more() -> None:
+        wire.on_each(lambda peer: peer.send(later))
+        wait_for_more(transport)
+
+    with Wire(script, tls=context) as wire:
+        _check_own_answers(transport, wire, scheme, send_more, calls=2)
 
 
 @pytest.mark.parametrize("form", [_both_lengths, _old])
@@ -165,8 +176,9 @@ def test_a_connection_that_its_server_has_closed_is_not_used(
         assert raw is not None
         peer.send(_plain(raw.split(b" ")[1]))
 
+    transport = make(ca_file=ca_file)
     with Wire(script, tls=context) as wire:
-        _check_own_answers(make(ca_file=ca_file), wire, scheme, 0.1)
+        _check_own_answers(transport, wire, scheme, lambda: wait_for_more(transport))
 
 
 MALFORMED = {

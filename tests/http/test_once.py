@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 import trustme
@@ -13,9 +13,9 @@ import trustme
 from leeward._http import addresses
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
-from tests.http.bridge import AnyTransport
+from tests.http.bridge import AnyTransport, wait_for_more
 from tests.http.certificates import tls_context
-from tests.http.wire import LIMIT, Peer, Script, Wire, answer, once
+from tests.http.wire import LIMIT, Peer, Wire, answer, once
 
 METHODS = ["GET", "HEAD", "DELETE", "POST", "PUT"]
 without_a_body = each_row("method", METHODS)
@@ -105,51 +105,49 @@ def test_a_new_connection_that_dies_is_not_replaced(transport: AnyTransport, met
         assert (len(wire.requests), wire.connections) == (1, 1)
 
 
-def _closes(peer: Peer) -> None:
+def _answers_once(peer: Peer) -> None:
     peer.read()
     peer.send(HEAD_OK)
+    peer.hold()
 
 
-def _resets(peer: Peer) -> None:
-    _closes(peer)
-    peer.wait(0.02)  # for the answer to be read
-    peer.reset()
-
-
-@pytest.mark.parametrize("script", [_closes, _resets])
+@pytest.mark.parametrize("end", [Peer.close, Peer.reset])
 @pytest.mark.parametrize("hardened", [False, True])
 def test_a_connection_that_died_while_idle_is_replaced(
     make: Callable[..., AnyTransport],
     monkeypatch: pytest.MonkeyPatch,
-    script: Script,
+    end: Callable[[Peer], None],
     hardened: bool,
 ) -> None:
     """Nothing has left on the dead one; the request goes out once, on another, and is answered."""
     monkeypatch.setattr(addresses, "is_public", lambda _: True)
     transport = make(public_only=hardened)
     with ExitStack() as stack:
-        wires = [(method, stack.enter_context(Wire(script))) for method in METHODS]
+        wires = [(method, stack.enter_context(Wire(_answers_once))) for method in METHODS]
         for turn in (1, 2):
             for method, wire in wires:
                 response = transport.send(Request(method, wire.origin(), "/"), LIMIT)
                 assert isinstance(response, Response), response
                 assert len(wire.requests) == turn, method
-            sleep(0.2 * (turn == 1))
+            for _, wire in wires:
+                wire.on_each(end)
+            wait_for_more(transport)
 
 
 def test_the_second_try_gets_the_time_that_is_left(transport: AnyTransport) -> None:
     """However the first one fared, the deadline stands; so does its proof."""
 
     def script(peer: Peer) -> None:
-        if not wire.requests:
-            _resets(peer)
         peer.read()
+        if len(wire.requests) == 1:
+            peer.send(HEAD_OK)
         peer.hold()
 
     with Wire(script) as wire:
         request = Request("GET", wire.origin(), "/")
         assert isinstance(transport.send(request, LIMIT), Response)
-        sleep(0.2)
+        wire.on_each(Peer.reset)
+        wait_for_more(transport)
         started = monotonic()
         failure = transport.send(request, 0.3)
         assert isinstance(failure, Failure)
@@ -160,10 +158,11 @@ def test_the_second_try_gets_the_time_that_is_left(transport: AnyTransport) -> N
 
 def test_a_server_that_is_gone_is_told_from_a_lost_answer(transport: AnyTransport) -> None:
     """The kept connection was closed, and nobody listens any more: nothing has left."""
-    with Wire(_resets) as wire:
+    with Wire(_answers_once) as wire:
         request = Request("GET", wire.origin(), "/")
         assert isinstance(transport.send(request, LIMIT), Response)
-        sleep(0.2)
+        wire.on_each(Peer.reset)
+        wait_for_more(transport)
     failure = transport.send(request, LIMIT)
     assert isinstance(failure, Failure)
     assert failure[:3] == (Phase.CONNECT, False, "curl.7")

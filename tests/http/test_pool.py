@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf
-from time import sleep
+from time import monotonic
 
 import pytest
 
 from leeward._http import connection as connection_module
 from leeward._http import exchange as exchange_module
 from leeward._http import pool as pool_module
+from leeward._http import threads as threads_module
 from leeward._http.connection import Connection
 from leeward._http.exchange import Exchange
 from leeward._http.messages import Failure, Phase, Request, Response
@@ -23,7 +24,7 @@ from leeward._http.pool import Pool
 from leeward._http.threads import BlockingConnection, CurlTransport
 from leeward.calls import AttemptTime
 from leeward.errors import InvalidRequest
-from tests.http.bridge import AnyTransport, Bridge
+from tests.http.bridge import AnyTransport, Bridge, wait_for_more, wait_until
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
 CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
@@ -62,15 +63,6 @@ def _under_way(transport: AnyTransport, wire: Wire, gate: Gate, count: int) -> I
         assert all(isinstance(each.result(LIMIT), Response) for each in sent)
 
 
-def _until(condition: Callable[[], object]) -> None:
-    """Wait until `condition` holds, which another thread brings about."""
-    for _ in range(int(LIMIT / 0.005)):
-        if condition():
-            return
-        sleep(0.005)
-    raise AssertionError("it did not come about")
-
-
 def test_a_request_waits_for_a_place(make: Callable[..., AnyTransport]) -> None:
     """Nothing is sent meanwhile; when one of those under way is done, it goes out."""
     transport, gate = make(max_in_flight=2), Gate()
@@ -78,14 +70,14 @@ def test_a_request_waits_for_a_place(make: Callable[..., AnyTransport]) -> None:
         sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(5)]
         for _ in range(2):
             assert gate.arrived.acquire(timeout=LIMIT)
-        _until(lambda: transport.waiting == 3)
+        wait_until(lambda: transport.waiting == 3)
         assert (transport.in_flight, len(wire.requests)) == (2, 2)
         gate.opened.set()
         answers = [each.result(LIMIT) for each in sent]
         assert all(isinstance(each, Response) for each in answers)
         assert sum(each.waited > 0 for each in answers) == 3
         assert (len(wire.requests), wire.connections) == (5, 2)
-        _until(lambda: (transport.in_flight, transport.waiting, transport.kept) == (0, 0, 2))
+        wait_until(lambda: (transport.in_flight, transport.waiting, transport.kept) == (0, 0, 2))
 
 
 def test_who_came_first_goes_first(make: Callable[..., AnyTransport]) -> None:
@@ -96,7 +88,7 @@ def test_who_came_first_goes_first(make: Callable[..., AnyTransport]) -> None:
         for number in range(9):
             request = _post(wire)._replace(target=f"/{number}")
             sent.append(threads.submit(transport.send, request, LIMIT))
-            _until(lambda: transport.in_flight == 1 and transport.waiting == len(sent) - 1)
+            wait_until(lambda: transport.in_flight == 1 and transport.waiting == len(sent) - 1)
         gate.opened.set()
         assert all(isinstance(each.result(LIMIT), Response) for each in sent)
     assert [int(raw.split(b" ")[1][1:]) for raw in wire.requests] == list(range(9))
@@ -117,20 +109,26 @@ def test_who_waits_until_the_deadline_is_refused(make: Callable[..., AnyTranspor
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
 
 
-def test_a_wait_is_not_part_of_an_attempt(make: Callable[..., AnyTransport]) -> None:
+def test_a_wait_is_not_part_of_an_attempt(
+    make: Callable[..., AnyTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may take as long besides, and no longer; the request has all its time from then on."""
+    ahead = 0.0
+    monkeypatch.setattr(threads_module, "monotonic", lambda: monotonic() + ahead)
     transport, gate = make(max_in_flight=1), Gate()
+    if isinstance(transport, Bridge):
+        monkeypatch.setattr(transport.loop, "time", lambda: monotonic() + ahead)
     with Wire(gate) as wire, ThreadPoolExecutor(1) as threads:
         with _under_way(transport, wire, gate, 1):
             refused = transport.send(_post(wire), AttemptTime.of(LIMIT, 0.1, inf))
             assert isinstance(refused, Failure)
-            assert (refused.code, 0.1 <= refused.waited < 2.0) == ("bulkhead", True)
-            sent = threads.submit(transport.send, _post(wire), AttemptTime.of(0.3, LIMIT, inf))
-            _until(lambda: transport.waiting == 1)
-            sleep(0.4)
+            assert (refused.code, 0.1 <= refused.waited < LIMIT) == ("bulkhead", True)
+            sent = threads.submit(transport.send, _post(wire), AttemptTime.of(5.0, LIMIT, inf))
+            wait_until(lambda: transport.waiting == 1)
+            ahead = 6.0
         answer = sent.result(LIMIT)
     assert isinstance(answer, Response)
-    assert answer.waited >= 0.3
+    assert answer.waited >= 6.0
 
 
 def test_who_may_go_elsewhere_does_not_wait_in_vain() -> None:
@@ -164,7 +162,7 @@ def test_the_line_is_bounded(make: Callable[..., AnyTransport]) -> None:
     transport, gate = make(max_in_flight=1, max_waiting=2), Gate()
     with Wire(gate) as wire, ThreadPoolExecutor(3) as threads:
         sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(3)]
-        _until(lambda: transport.waiting == 2)
+        wait_until(lambda: transport.waiting == 2)
         failure = transport.send(_post(wire), LIMIT)
         assert isinstance(failure, Failure)
         assert failure[:3] == (Phase.REFUSED_HERE, False, "bulkhead")
@@ -178,10 +176,12 @@ def test_closing_refuses_who_waits(make: Callable[..., AnyTransport]) -> None:
     transport, gate = make(max_in_flight=1), Gate()
     with Wire(gate) as wire, ThreadPoolExecutor(4) as threads:
         sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(4)]
-        _until(lambda: transport.waiting == 3)
+        wait_until(lambda: transport.waiting == 3)
         assert gate.arrived.acquire(timeout=LIMIT)
         transport.close()
-        _until(lambda: [each.result()[:3] for each in sent if each.done()].count(CLOSED[:3]) >= 3)
+        wait_until(
+            lambda: sum(each.done() and each.result()[:3] == CLOSED[:3] for each in sent) == 3
+        )
         gate.opened.set()
     assert len(wire.requests) == 1
 
@@ -204,7 +204,7 @@ def test_two_hundred_at_once(make: Callable[..., AnyTransport]) -> None:
     with Wire(echo) as wire, ThreadPoolExecutor(200) as threads:
         assert all(threads.map(ask, range(200)))
         assert wire.connections <= 64
-    _until(lambda: (transport.in_flight, transport.waiting) == (0, 0))
+    wait_until(lambda: (transport.in_flight, transport.waiting) == (0, 0))
 
 
 class _Lease(Exchange):
@@ -455,7 +455,7 @@ def test_an_idle_connection_keeps_no_body(transport: AnyTransport) -> None:
     before = sys.getrefcount(body)
     with Wire(answer(OK)) as wire:
         assert isinstance(transport.send(_post(wire)._replace(body=body), LIMIT), Response)
-        _until(lambda: sys.getrefcount(body) == before)
+        wait_until(lambda: sys.getrefcount(body) == before)
         assert transport.kept == 1
 
 
@@ -492,9 +492,6 @@ def test_a_kept_connection_that_its_server_closes_goes_at_once(
     transport = make()
     with Wire(once(OK)) as wire:
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
-        if isinstance(transport, Bridge):
-            _until(lambda: transport.kept == 0)
-        else:
-            sleep(0.2)
+        wait_for_more(transport)
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
         assert (len(wire.requests), wire.connections) == (2, 2)

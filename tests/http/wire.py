@@ -181,6 +181,12 @@ class Wire:
             thread.join(LIMIT)
             assert not thread.is_alive(), "a script of the server did not end"
 
+    def on_each(self, act: Callable[[Peer], None]) -> None:
+        """Do something on each connection that its script holds; some may have ended."""
+        for peer in self._peers:
+            with suppress(OSError):
+                act(peer)
+
     def _start(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, daemon=True)
         self._threads.append(thread)

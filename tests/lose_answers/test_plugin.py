@@ -146,9 +146,9 @@ def test_waits_for_ever(bank):
 def test_the_time_that_a_test_may_take_is_for_one_run(run_suite: Suite) -> None:
     """pytest-timeout, whose thread would end the process, does not count the runs after it."""
     tests = """
-@pytest.mark.timeout(0.8, method="thread")
+@pytest.mark.timeout(2.0, method="thread")
 def test_is_slow(bank):
-    threading.Event().wait(0.3)
+    threading.Event().wait(0.8)
     charge(bank, attempts=2)
 """
     seen = run_suite("import threading\n" + tests, "-p", "pytest_timeout")

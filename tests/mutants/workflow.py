@@ -339,7 +339,8 @@ MUTANTS: Final = (
         f"{ROOM}/embedded/engine.py",
         "        if self._workers.close(timeout):\n            self.journal",
         "        if self._workers.close(timeout) or True:\n            self.journal",
-        f"{TESTS}/test_leases.py::test_closing_waits_for_what_nobody_may_repeat",
+        f"{TESTS}/test_leases.py::"
+        "test_who_does_not_wait_leaves_the_journal_to_the_step_that_goes_on",
     ),
     Mutant(
         "a cancel waits for the end of a pause beside a step",

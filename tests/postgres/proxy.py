@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from tests.servers.process import held_port
+
 _READY = b"Z\x00\x00\x00\x05"
 _CHECK = b".version"
 """In the statement that looks at a new connection: it is no request of a call."""
@@ -36,8 +38,9 @@ class PostgresProxy:
         self._throttles = False
         self._holds = False
         self._held: list[bytes] = []
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        self._holder = held_port()
+        self.port: int = self._holder.getsockname()[1]
+        self._listener = self._listen()
 
     @contextmanager
     def lose_answers(self, times: int) -> Iterator[None]:
@@ -94,7 +97,7 @@ class PostgresProxy:
         try:
             yield
         finally:
-            self._listener = self._listen(self.port)
+            self._listener = self._listen()
 
     @contextmanager
     def throttle(self) -> Iterator[None]:
@@ -116,12 +119,13 @@ class PostgresProxy:
     def stop(self) -> None:
         """Close everything."""
         _close(self._listener)
+        self._holder.close()
         self.cut()
 
-    def _listen(self, port: int) -> socket.socket:
+    def _listen(self) -> socket.socket:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", self.port))
         listener.listen(64)
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         return listener

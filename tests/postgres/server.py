@@ -6,6 +6,7 @@ read where the wheel itself lies out of reach.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import pwd
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house.workspace import ROOT
+from tests.servers.process import held_port
 
 PASSWORD = "tulip-secret-1234"
 USER = "leeward"
@@ -58,23 +60,23 @@ class Server:
 
     def __init__(self, primary: Server | None = None, **settings: str) -> None:
         self._settings = [*_SETTINGS, *(f"{name}={value}" for name, value in settings.items())]
-        self._folder = Path(tempfile.mkdtemp(prefix="leeward-pg-"))
-        self._folder.chmod(0o755)
+        self._folder = _new_folder()
         self._as: dict[str, Any] = {}
         self._binaries = _installed()
         if os.geteuid() == 0:
             self._as = {"user": _UID, "group": _GID, "extra_groups": []}
             self._make_readable()
         self._data = self._folder / "data"
-        self._make_data()
-        self.port = _free_port()
+        self._holder = held_port()
+        self.port: int = self._holder.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         if primary is not None:
             self.follow(primary)
             return
-        self._run("initdb", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8",
-                  "--no-locale")  # fmt: skip
-        (self._data / "pg_hba.conf").write_text(_ACCESS, encoding="utf-8")
+        if _EMPTY:
+            subprocess.run(["cp", "-a", _EMPTY[0], self._data], check=True)
+        else:
+            self._init()
         self.start()
         self._sql("postgres", f"CREATE DATABASE {DATABASE}")
         self._sql("postgres", f"CREATE ROLE locked LOGIN PASSWORD '{PASSWORD}'")
@@ -86,7 +88,7 @@ class Server:
 
     def follow(self, primary: Server) -> None:
         """Start as a standby of `primary`, with a copy of what it has; own data are lost."""
-        shutil.rmtree(self._data)
+        shutil.rmtree(self._data, ignore_errors=True)
         self._make_data()
         self._run("pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", USER,
                   "--checkpoint=fast", "--no-sync", "--write-recovery-conf")  # fmt: skip
@@ -152,7 +154,19 @@ class Server:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._holder.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _init(self) -> None:
+        """Make the data of a new server, and keep a copy for the next ones of this process."""
+        self._make_data()
+        self._run("initdb", "--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8",
+                  "--no-locale")  # fmt: skip
+        (self._data / "pg_hba.conf").write_text(_ACCESS, encoding="utf-8")
+        copy = _new_folder()
+        subprocess.run(["cp", "-a", self._data, copy / "data"], check=True)
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        _EMPTY.append(copy / "data")
 
     def _make_data(self) -> None:
         self._data.mkdir(mode=0o700)
@@ -217,6 +231,17 @@ class Server:
         self._binaries = copy / "pginstall" / "bin"
 
 
+_EMPTY: list[Path] = []
+"""The data of a new server, once there was one in this process."""
+
+
+def _new_folder() -> Path:
+    """Make a folder that every user may read; in memory, if the tests have their folders there."""
+    folder = Path(tempfile.mkdtemp("", "leeward-pg-", os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+    folder.chmod(0o755)
+    return folder
+
+
 _UID, _GID = pwd.getpwnam("nobody")[2:4]
 
 _ENV: Mapping[str, str] = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -232,13 +257,6 @@ def _installed() -> Path:
     if spec is None or spec.origin is None:
         raise RuntimeError("there is no PostgreSQL for the tests; run `make setup`")
     return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -74,9 +74,9 @@ def _kill_amid_writes(server: Server, driver: Driver, turn: int) -> None:
     with ThreadPoolExecutor(6) as threads:
         for worker in range(6):
             threads.submit(write, worker)
-        time.sleep(0.4)
+        _wait_until(lambda: len(results) > 20)
         server.kill()
-        time.sleep(0.1)
+        _wait_until(lambda: any(result.outcome is not Outcome.OK for _, result in [*results]))
         over.set()
     server.restart()
     outcomes = {result.outcome for _, result in results}
@@ -120,7 +120,7 @@ def test_a_cancelled_call_gives_its_place_back(server: Server) -> None:
     async def cancel() -> Result[Any]:
         with closing(open_driver(config_for(server.url, pool_size=1))) as driver:
             waiting = asyncio.create_task(driver.perform_async(blocked, SECONDS))
-            await asyncio.sleep(0.3)
+            await asyncio.to_thread(_wait_for_lock, server)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
@@ -137,21 +137,28 @@ def test_a_full_pool_is_local(server: Server) -> None:
     first, second = store_of(TABLE, "full", 1), store_of(TABLE, "other", 1)
 
     async def both(driver: Driver) -> tuple[Result[Any], Result[Any]]:
-        calls = driver.perform_async(first, 1.5), driver.perform_async(second, 0.4)
-        return await asyncio.gather(*calls)
-
-    with psycopg.connect(server.url) as holder:
         _insert(holder, "full")
-        with closing(open_driver(config_for(server.url, pool_size=1))) as driver:
-            with ThreadPoolExecutor(1) as threads:
-                waiting = threads.submit(driver.perform, first, 1.5)
-                time.sleep(0.3)
-                refused = driver.perform(second, 0.4)
-                results = waiting.result(), refused
-            for held, refused in (results, asyncio.run(both(driver))):
-                assert held.outcome is Outcome.REJECTED
-                assert (refused.outcome, refused.reason) == (Outcome.LOCAL, NO_PLACE)
-                assert refused.waited > 0.3
+        held = asyncio.create_task(driver.perform_async(first, SECONDS))
+        await asyncio.to_thread(_wait_for_lock, server)
+        refused = await driver.perform_async(second, 0.4)
+        holder.rollback()
+        return await held, refused
+
+    with (
+        psycopg.connect(server.url) as holder,
+        closing(open_driver(config_for(server.url, pool_size=1))) as driver,
+    ):
+        _insert(holder, "full")
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(driver.perform, first, SECONDS)
+            _wait_for_lock(server)
+            refused = driver.perform(second, 0.4)
+            holder.rollback()
+            results = waiting.result(), refused
+        for held, refused in (results, asyncio.run(both(driver))):
+            assert held.outcome is Outcome.OK
+            assert (refused.outcome, refused.reason) == (Outcome.LOCAL, NO_PLACE)
+            assert refused.waited > 0.3
 
 
 def test_a_held_item_is_a_refusal_that_ran_nothing(server: Server, driver: Driver) -> None:
@@ -173,7 +180,7 @@ def test_a_session_that_the_server_ends_is_noticed(server: Server, driver: Drive
         _insert(holder, "ended")
         with ThreadPoolExecutor(1) as threads:
             waiting = threads.submit(driver.perform, store_of(TABLE, "ended", 3), SECONDS)
-            time.sleep(0.3)
+            _wait_for_lock(server)
             _terminate(server)
             result = waiting.result()
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "57P01")
@@ -211,11 +218,11 @@ def test_a_server_that_takes_no_writes_is_unusable(server: Server) -> None:
 
 def test_a_demoted_primary_is_unusable(server: Server, driver: Driver) -> None:
     """A session that was opened before; its next writes go elsewhere."""
-    assert driver.perform(store_of(TABLE, "demoted", 1), SECONDS).outcome is Outcome.OK
+    assert _write(driver, 1).outcome is Outcome.OK
     _sql(server, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     try:
-        time.sleep(0.3)
-        result = driver.perform(store_of(TABLE, "demoted", 2), SECONDS)
+        _wait_until(lambda: _write(driver, 2).outcome is not Outcome.OK)
+        result = _write(driver, 2)
     finally:
         _sql(
             server,
@@ -223,9 +230,12 @@ def test_a_demoted_primary_is_unusable(server: Server, driver: Driver) -> None:
             "ALTER SYSTEM RESET default_transaction_read_only",
             "SELECT pg_reload_conf()",
         )
-        time.sleep(0.3)
     assert (result.outcome, result.code) == (Outcome.UNUSABLE, "25006")
-    assert driver.perform(store_of(TABLE, "demoted", 3), SECONDS).outcome is Outcome.OK
+    _wait_until(lambda: _write(driver, 3).outcome is Outcome.OK)
+
+
+def _write(driver: Driver, n: int) -> Result[Any]:
+    return driver.perform(store_of(TABLE, "demoted", n), SECONDS)
 
 
 def test_a_server_that_may_lose_commits_is_unusable(server: Server) -> None:
@@ -289,9 +299,26 @@ def _insert(holder: psycopg.Connection[Any], key: str) -> None:
 def _terminate(server: Server) -> None:
     _sql(
         server,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'leeward'",
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity "
+        "WHERE application_name = 'leeward'",
     )
-    time.sleep(0.3)
+
+
+def _wait_for_lock(server: Server) -> None:
+    """Wait until a call waits for what another transaction holds."""
+    waits = (
+        "SELECT FROM pg_stat_activity "
+        "WHERE application_name = 'leeward' AND wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        _wait_until(lambda: connection.execute(waits).fetchone() is not None)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def _sql(server: Server, *statements: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from tests.routing.health_kit import HARMLESS, World, attempt
 from tests.scripted import OK, Scripted
 
 PACE, REST = DEFAULT.heartbeat_pace, DEFAULT.heartbeat_rest
+Beaters: TypeAlias = Callable[[], set[threading.Thread]]
 STOPPED = 0.6
 """Seconds: longer than an answer may take, and than a target may be silent."""
 
@@ -191,11 +193,18 @@ def shared_of(router: FailoverDriver) -> Shared:
     return router._shared
 
 
-def beaters() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "leeward-heartbeat"]
+@pytest.fixture
+def beaters() -> Beaters:
+    """Return what finds the heartbeats on threads that were begun since."""
+
+    def found() -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if each.name == "leeward-heartbeat"}
+
+    before = found()
+    return lambda: found() - before
 
 
-def test_threads_have_a_heartbeat_as_soon_as_there_is_a_baseline() -> None:
+def test_threads_have_a_heartbeat_as_soon_as_there_is_a_baseline(beaters: Beaters) -> None:
     """On a thread of its own, which ends when the order is closed."""
     router = FailoverDriver([Blocking("a"), Blocking("b")])
     for _ in range(DEFAULT.baseline_answers):
@@ -208,7 +217,7 @@ def test_threads_have_a_heartbeat_as_soon_as_there_is_a_baseline() -> None:
     assert not heartbeat.is_known(began)
 
 
-def test_one_target_alone_needs_none() -> None:
+def test_one_target_alone_needs_none(beaters: Beaters) -> None:
     """There is no other to be preferred to it; and a clock of the tests has no beats."""
     alone = FailoverDriver([Blocking("a")])
     faked = FailoverDriver([Blocking("a"), Blocking("b")], clock=FakeClock())
@@ -220,7 +229,7 @@ def test_one_target_alone_needs_none() -> None:
     assert not beaters()
 
 
-def test_an_event_loop_beats_itself() -> None:
+def test_an_event_loop_beats_itself(beaters: Beaters) -> None:
     """So whoever blocks it stands still, and no thread says otherwise."""
     router = FailoverDriver([Blocking("a"), Blocking("b")])
     heartbeat = shared_of(router).core.health.heartbeat

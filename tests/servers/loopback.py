@@ -14,7 +14,7 @@ from typing import Any, Self
 from tests.servers.certificates import Authority
 from tests.servers.wire import reset_on_close
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which something has gone wrong for good; nothing waits that long otherwise."""
 
 _THREADS = 64

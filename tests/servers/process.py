@@ -91,7 +91,7 @@ class ServerProcess(ABC):
         return self._log.read_text(errors="replace")
 
     def _start(self) -> None:
-        self._holder = _held_port()
+        self._holder = held_port()
         _, port = self.address
         self._folder = TemporaryDirectory(prefix=type(self).__name__)
         folder = self._folder.name
@@ -126,8 +126,8 @@ class ServerProcess(ABC):
         self._folder.cleanup()
 
 
-def _held_port() -> socket.socket:
-    """Give a socket whose port no one gets by asking for any, but the server can listen on.
+def held_port() -> socket.socket:
+    """Give a socket whose port no one gets by asking for any, but a server can listen on.
 
     It never listens. Linux lets a second socket have the port when both are marked as here, which
     servers do to start again at once.

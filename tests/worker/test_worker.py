@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from threading import Barrier, Lock, Thread
+from threading import Barrier, Condition, Thread
 from threading import Event as Flag
 from threading import enumerate as enumerate_threads
 from typing import Any
@@ -44,13 +44,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Gauge:
-    """How many attempts of each name were under way at one time."""
+    """How many attempts of each name were under way at one time.
 
-    def __init__(self) -> None:
+    Args:
+        full: how many of a name must have been, before the first of them ends.
+    """
+
+    def __init__(self, **full: int) -> None:
         self.most: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self._full = full
         self._now: Counter[str] = Counter()
-        self._lock = Lock()
+        self._lock = Condition()
 
     def measure(self, *names: str) -> None:
         """Make an attempt."""
@@ -58,6 +63,9 @@ class Gauge:
             for name in names:
                 self._now[name] += 1
                 self.most[name] = max(self.most[name], self._now[name])
+            self._lock.notify_all()
+            wanted = {name: count for name, count in self._full.items() if name in names}
+            assert self._lock.wait_for(lambda: self.most >= Counter(wanted), PATIENT)
         time.sleep(0.01)
         with self._lock:
             for name in names:
@@ -67,7 +75,7 @@ class Gauge:
 
 def test_attempts_at_one_time_have_limits_by_queue_and_by_name() -> None:
     """A queue has its own number; a limit holds for its handlers together, whatever their queue."""
-    gauge, app = Gauge(), App("shop")
+    gauge, app = Gauge(send=3, pair=2), App("shop")
     app.on_message("parcels", name="send")(lambda _: gauge.measure("send", "all"))
     app.on_message("letters", name="post")(lambda _: gauge.measure("post", "pair", "all"))
     app.on_message("cards", name="write")(lambda _: gauge.measure("write", "pair", "all"))

@@ -148,9 +148,8 @@ def test_closing_ends_the_threads(nimbus: RequestsMock) -> None:
     """Nothing of a driver is left running."""
     nimbus.post(F, json=1)
     driver = NimbusDriver("nimbus", URL, "token")
-    before = set(threading.enumerate())
     driver.perform(INVOKE, 5.0)
-    (thread,) = set(threading.enumerate()) - before
+    (thread,) = driver._threads._threads
     driver.close()
     thread.join(10.0)
     assert not thread.is_alive()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -186,10 +187,12 @@ def test_what_a_probe_cannot_tell_stays_unknown(tmp_path: Path) -> None:
 def test_a_run_under_way_is_waited_for(tmp_path: Path) -> None:
     """Its answer was lost, and it goes on: the question is asked until it has ended."""
     bank = Bank()
-    bank.before = lambda: time.sleep(1.5)
+    go_on = Event()
+    bank.before = lambda: go_on.wait(60)
     with shop(tmp_path, bank, effect_of="unsafe", lease=60) as (client, _):
         with pytest.raises(OutcomeUnknown) as caught:
-            client.invoke("pay", "42", timeout=0.3, on_unknown="raise")
+            client.invoke("pay", "42", timeout=1, on_unknown="raise")
+        Timer(0.3, go_on.set).start()
         assert client.settle(caught.value, timeout=10).result == {"paid": "42"}
     assert bank.charges == ["42"]
 

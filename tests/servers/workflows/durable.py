@@ -95,11 +95,12 @@ def _started(workflow: Any, port: int) -> Any:
     return TaskHubGrpcClient(host_address=f"127.0.0.1:{port}")
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def _held_port() -> socket.socket:
+    """Return a socket whose port nobody else gets, and a server can listen on."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", 0))
+    return found
 
 
 def on_durabletask(port: int) -> Run:
@@ -237,7 +238,8 @@ def _flat(actions: list[Any]) -> Generator[dict[str, Any], None, None]:
 def main() -> None:
     """Run what comes, until the input ends."""
     logging.disable()
-    run = on_durabletask(_free_port()) if sys.argv[1] == "durabletask" else on_replay()
+    held = _held_port()
+    run = on_durabletask(held.getsockname()[1]) if sys.argv[1] == "durabletask" else on_replay()
     for line in sys.stdin:
         answer = json.dumps({"done": run(json.loads(line))})
         with _lock:
