@@ -10,10 +10,11 @@ import asyncio
 import select
 import threading
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import waiting
@@ -26,8 +27,10 @@ from leeward.adapter import NO_PLACE
 from leeward.calls import Result, time_after
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
+from leeward_postgres.checks import check_server
 from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
+from leeward_postgres.settings import Settings, parameters_of
 from leeward_postgres.statements import (
     ANSWERS,
     CLOSED,
@@ -48,30 +51,8 @@ MakePlan: TypeAlias = Callable[[float], Plan]
 """Makes the plan of a call, which has so many seconds."""
 
 
-class Source(NamedTuple):
-    """How connections are opened.
-
-    Attributes:
-        parameters: of libpq.
-        size: connections at most, at once.
-        check: makes the plan that looks, on each new connection, whether the server suits.
-    """
-
-    parameters: Mapping[str, Any]
-    size: int
-    check: MakePlan
-
-    def __repr__(self) -> str:
-        """Leave the password out."""
-        return f"Source(size={self.size})"
-
-    def keywords(self) -> dict[str, Any]:
-        """Return the arguments of `connect`."""
-        return {**self.parameters, "client_encoding": "utf8"}
-
-
 class Refused(Exception):
-    """The server, which is there, is refused by `Source.check`."""
+    """The server, which is there, is refused by `check_server`."""
 
     def __init__(self, result: Result[Any]) -> None:
         super().__init__(result.message)
@@ -86,12 +67,14 @@ class Session:
 
     Args:
         connection: that psycopg has opened, for threads or for an event loop.
+        schema: of leeward's tables.
 
     Attributes:
         socket: to wait for.
     """
 
-    def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+    def __init__(self, connection: psycopg.BaseConnection[Any], schema: str) -> None:
+        self._schema = schema
         self._connection = connection  # without it, psycopg closes
         self._pgconn = connection.pgconn
         self._reader = Transformer(connection)
@@ -114,10 +97,9 @@ class Session:
         Raises:
             psycopg.Error: there is no connection any more.
         """
+        sql = number_parameters(statement.sql, self._schema)
         values, formats = encode_values(statement.values)
-        self._pgconn.send_query_params(
-            number_parameters(statement.sql), values, None, formats, int(statement.binary)
-        )
+        self._pgconn.send_query_params(sql, values, None, formats, int(statement.binary))
         return execute(self._pgconn)
 
     def rows_of(self, results: Sequence[Any]) -> Rows:
@@ -143,12 +125,13 @@ class Exchanges(Forkable):
     """Carries out plans, one on each connection at a time.
 
     Args:
-        source: of connections.
+        settings: of the target.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._pool: Pool[Session] = Pool(source.size)
+    def __init__(self, settings: Settings) -> None:
+        self._schema = settings.schema
+        self._parameters = {**parameters_of(settings), "client_encoding": "utf8"}
+        self._pool: Pool[Session] = Pool(settings.pool_size)
         watch(self)
 
     @property
@@ -165,7 +148,7 @@ class Exchanges(Forkable):
         """Leave every connection to the parent of a fork."""
         del held
         _abandoned.extend(self._pool.close())
-        self._pool = Pool(self._source.size)
+        self._pool = Pool(self._pool.size)
 
     @abstractmethod
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
@@ -221,7 +204,7 @@ class Exchanges(Forkable):
             kept.close()
         lease.connection = session = await self._open(until)
         check = Exchange(until)
-        await self._run(check, session, self._source.check(until - monotonic()))
+        await self._run(check, session, check_server(self._schema))
         if check.result.outcome is not Outcome.OK:
             raise Refused(check.result)
         return session
@@ -260,7 +243,7 @@ class ThreadExchanges(Exchanges):
         return lock.release, wait
 
     async def _open(self, until: float) -> Session:
-        return _Connecting(self._source).wait(until)
+        return Session(_connect_in_time(self._parameters, until), self._schema)
 
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         return waiting.wait(sending, socket, INTERVAL, seconds)
@@ -284,7 +267,8 @@ class LoopExchanges(Exchanges):
 
     async def _open(self, until: float) -> Session:
         async with asyncio.timeout(until - monotonic()):
-            return Session(await psycopg.AsyncConnection.connect(**self._source.keywords()))
+            connection = await psycopg.AsyncConnection.connect(**self._parameters)
+        return Session(connection, self._schema)
 
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         return await waiting.wait_async(sending, socket, INTERVAL, seconds)
@@ -325,43 +309,35 @@ class Exchange:
         return statement
 
 
-class _Connecting:
-    """Connects on a thread of its own: names are looked up by the system, which takes its time."""
+def _connect_in_time(parameters: dict[str, Any], until: float) -> psycopg.Connection[Any]:
+    """Return a new connection.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._connection: Session | None = None
-        self._error: psycopg.Error | None = None
-        self._is_late = False
+    A thread of its own opens it: names are looked up by the system, which takes its time.
 
-    def wait(self, until: float) -> Session:
-        """Return a new connection.
+    Raises:
+        psycopg.Error: it could not be opened, or not in time.
+    """
+    opening: Future[psycopg.Connection[Any]] = Future()
 
-        Raises:
-            psycopg.Error: it could not be opened, or not in time.
-        """
-        threading.Thread(target=self._connect, name="leeward-postgres", daemon=True).start()
-        self._ended.wait(max(until - monotonic(), 0.0))
-        with self._lock:
-            self._is_late = True
-        if self._connection is None:
-            raise self._error or psycopg.OperationalError("connecting took too long")
-        return self._connection
-
-    def _connect(self) -> None:
+    def connect() -> None:
         try:
-            connection = Session(psycopg.Connection.connect(**self._source.keywords()))
+            connection = psycopg.Connection.connect(**parameters)
         except psycopg.Error as error:
-            self._error = error
-        else:
-            with self._lock:
-                if not self._is_late:
-                    self._connection = connection
-            if self._connection is None:
-                connection.close()
-        self._ended.set()
+            if opening.set_running_or_notify_cancel():
+                opening.set_exception(error)
+            return
+        if opening.set_running_or_notify_cancel():
+            opening.set_result(connection)
+        else:  # nobody waits any more
+            connection.close()
+
+    threading.Thread(target=connect, name="leeward-postgres", daemon=True).start()
+    try:
+        return opening.result(max(until - monotonic(), 0.0))
+    except TimeoutError:
+        if opening.cancel():
+            raise psycopg.OperationalError("connecting took too long") from None
+        return opening.result()
 
 
 def _answer_of(error: psycopg.Error) -> Rows:

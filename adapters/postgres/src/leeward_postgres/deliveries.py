@@ -36,7 +36,6 @@ from leeward.stores import (
     text_of_failure,
 )
 from leeward_postgres.items import original_of, text_of
-from leeward_postgres.schema import quote
 from leeward_postgres.statements import Plan, Rows, Statement
 
 PATIENCE: Final = 10.0
@@ -44,6 +43,7 @@ PATIENCE: Final = 10.0
 TEND_SECONDS: Final = 1.0
 """Seconds between two looks after the tables themselves, by each process."""
 
+ADD_ROWS: Final = f"SELECT @.add_rows({', '.join(['%s::text[]'] * 5)})"
 _KNOWN: Final = (
     "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
 )
@@ -84,12 +84,10 @@ class StoreBase:
 
     Args:
         run: carries out a plan.
-        schema: of leeward's tables.
     """
 
-    def __init__(self, run: Run, schema: str) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._schema = quote(schema)
 
     def ask(self, sql: str, values: Sequence[Any] = (), timeout: float = PATIENCE) -> Rows:
         """Return the rows of a statement.
@@ -100,7 +98,7 @@ class StoreBase:
 
         def plan(timeout: float) -> Plan:
             del timeout
-            return Result.ok((yield Statement(sql.replace("@", self._schema), values)))
+            return Result.ok((yield Statement(sql, values)))
 
         result = self._run(plan, timeout)
         if result.outcome is not Outcome.OK:
@@ -129,8 +127,8 @@ class StoreBase:
 class PostgresDeliveries(StoreBase, SpoolRows):
     """The rows that wait, and dead letters."""
 
-    def __init__(self, run: Run, schema: str) -> None:
-        super().__init__(run, schema)
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.policy = DeliveryPolicy()
         self._tended = -TEND_SECONDS
         self._known: set[Recipient] = set()
@@ -139,8 +137,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         """Keep all of `rows`, or none."""
         columns = [list(column) for column in zip(*map(columns_of, rows), strict=True)]
         if columns:
-            types = ", ".join(["%s::text[]"] * len(columns))
-            self.ask(f"SELECT @.add_rows({types})", columns, timeout)
+            self.ask(ADD_ROWS, columns, timeout)
 
     def take(
         self,

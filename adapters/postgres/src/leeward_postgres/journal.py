@@ -115,12 +115,11 @@ class PostgresJournal(StoreBase, Journal):
 
     Args:
         exchanges: of its own, which are closed with it.
-        schema: of leeward's tables.
         clock: of a test, in the place of the server's.
     """
 
-    def __init__(self, exchanges: ThreadExchanges, schema: str, clock: Any = None) -> None:
-        super().__init__(self._exchange, schema)
+    def __init__(self, exchanges: ThreadExchanges, clock: Any = None) -> None:
+        super().__init__(self._exchange)
         self._exchanges = exchanges
         self._writes = _Writes(self.ask)
         self.clock = clock or ServerClock(self._ask_time)
