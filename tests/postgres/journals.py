@@ -47,7 +47,9 @@ class Journals:
         """Forget all runs, and open the journal with a clock of a test."""
         for table in ("runs", "steps", "lost_calls"):
             self._connection.execute(f"DELETE FROM leeward.{table}")
-        return _Kept(self._exchanges, SteadyClock(clock, lambda ahead: ahead))
+        journal = _Kept(self._exchanges)
+        journal.clock = SteadyClock(clock, lambda ahead: ahead)
+        return journal
 
     def close(self) -> None:
         """Close every connection."""

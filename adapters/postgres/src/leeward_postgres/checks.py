@@ -8,7 +8,7 @@ from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUS, QUEUE
 from leeward.errors import Outcome
 from leeward_postgres.items import text_of
-from leeward_postgres.outcomes import SCHEMA
+from leeward_postgres.outcomes import SCHEMA, Stage
 from leeward_postgres.schema import NOT_DURABLE, VERSION, WRONG_VERSION
 from leeward_postgres.statements import Plan, Statement
 
@@ -67,7 +67,7 @@ def check_server(schema: str) -> Plan:
 
     The result is OK, or UNUSABLE with the remedy.
     """
-    rows = yield Statement(_SUITS)
+    rows = yield Statement(_SUITS, stage=Stage.UNSENT)  # nothing of the call
     if len(rows) != 1:
         return _unusable(WRONG_VERSION, "the schema has no version; apply it", SCHEMA)
     version, oldest, *durable = rows[0]

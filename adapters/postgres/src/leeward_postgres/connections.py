@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import psycopg
 from psycopg import waiting
@@ -34,6 +34,7 @@ from leeward_postgres.settings import Settings, parameters_of
 from leeward_postgres.statements import (
     ANSWERS,
     CLOSED,
+    MakePlan,
     Plan,
     Rows,
     Statement,
@@ -46,17 +47,6 @@ IDLE_SECONDS: Final = 60.0
 
 INTERVAL: Final = 0.1
 """Seconds between two looks whether a signal has come, while a thread waits."""
-
-MakePlan: TypeAlias = Callable[[float], Plan]
-"""Makes the plan of a call, which has so many seconds."""
-
-
-class Refused(Exception):
-    """The server, which is there, is refused by `check_server`."""
-
-    def __init__(self, result: Result[Any]) -> None:
-        super().__init__(result.message)
-        self.result = result
 
 
 class Session:
@@ -112,7 +102,10 @@ class Session:
         if result.status == ExecStatus.COMMAND_OK:
             return []
         if result.status != ExecStatus.TUPLES_OK:
-            return _answer_of(error_from_result(result))
+            error = error_from_result(result)
+            if error.sqlstate in ANSWERS:
+                return ANSWERS[error.sqlstate]
+            raise error
         self._reader.set_pgresult(result)
         return self._reader.load_rows(0, result.ntuples, tuple)
 
@@ -126,29 +119,27 @@ class Exchanges(Forkable):
 
     Args:
         settings: of the target.
+
+    Attributes:
+        pool: of its connections.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._schema = settings.schema
         self._parameters = {**parameters_of(settings), "client_encoding": "utf8"}
-        self._pool: Pool[Session] = Pool(settings.pool_size)
+        self.pool: Pool[Session] = Pool(settings.pool_size)
         watch(self)
-
-    @property
-    def places(self) -> tuple[int, int]:
-        """How many exchanges are under way, and how many calls wait for a place."""
-        return self._pool.counts
 
     def close(self) -> None:
         """Close every connection, without waiting; those in use when their exchange is over."""
-        for each in self._pool.close():
+        for each in self.pool.close():
             each.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
         del held
-        _abandoned.extend(self._pool.close())
-        self._pool = Pool(self._pool.size)
+        _abandoned.extend(self.pool.close())
+        self.pool = Pool(self.pool.size)
 
     @abstractmethod
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
@@ -162,52 +153,50 @@ class Exchanges(Forkable):
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         """Return what a generator of psycopg returns, which waits for a socket."""
 
-    async def _make(self, make: MakePlan, timeout: float) -> Result[Any]:
+    async def carry_out(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a connection may come before."""
         wake, wait = self._turn()
-        lease: Lease[Session] = Lease(wake)
-        pool, began, waited = self._pool, monotonic(), 0.0
+        exchange = Exchange(wake)
+        pool, began, waited = self.pool, monotonic(), 0.0
         try:
             if pool.is_closed:
                 return CLOSED
-            if not pool.enter(lease):
-                await wait(_longest_wait(timeout))
+            if not pool.enter(exchange):
+                longest = max(getattr(timeout, "wait", timeout), 0.0)
+                await wait(min(longest, threading.TIMEOUT_MAX))
                 waited = monotonic() - began
-                if not lease.is_held:
-                    return _no_place(pool, waited)
-            result = await self._carry_out(lease, make, time_after(waited, timeout))
+                if not exchange.is_held:
+                    told = f"none of {pool.size} connections became free in time"
+                    late = Result[Any](Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE)
+                    return late._replace(waited=waited)
+            result = await self._run_plan(exchange, make, time_after(waited, timeout))
         finally:
-            surplus = pool.leave(lease)
+            surplus = pool.leave(exchange)
             if surplus is not None:
                 surplus.close()
         return result._replace(waited=waited) if waited else result
 
-    async def _carry_out(
-        self, lease: Lease[Session], make: MakePlan, timeout: float
-    ) -> Result[Any]:
-        exchange = Exchange(monotonic() + timeout)
+    async def _run_plan(self, exchange: Exchange, make: MakePlan, timeout: float) -> Result[Any]:
+        exchange.until = monotonic() + timeout
         try:
-            session = await self._connect(lease, exchange.until)
-            await self._run(exchange, session, make(timeout))
-        except Refused as refusal:
-            return refusal.result
+            session = exchange.connection
+            if session is None or not session.is_usable():
+                session = await self._connect(exchange)
+            if session is not None:
+                await self._run(exchange, session, make(timeout))
         except (psycopg.Error, TimeoutError) as error:
             exchange.fail(error)
-        lease.is_reusable = exchange.is_over
         return exchange.result
 
-    async def _connect(self, lease: Lease[Session], until: float) -> Session:
-        kept = lease.connection
-        if kept is not None and kept.is_usable():
-            return kept
-        if kept is not None:
-            lease.connection = None
-            kept.close()
-        lease.connection = session = await self._open(until)
-        check = Exchange(until)
-        await self._run(check, session, check_server(self._schema))
-        if check.result.outcome is not Outcome.OK:
-            raise Refused(check.result)
-        return session
+    async def _connect(self, exchange: Exchange) -> Session | None:
+        """Return a new connection, in the place of one that is of no use; None if it is refused."""
+        if exchange.connection is not None:
+            exchange.connection.close()
+            exchange.connection = None
+        exchange.connection = session = await self._open(exchange.until)
+        await self._run(exchange, session, check_server(self._schema))
+        exchange.is_reusable = False
+        return session if exchange.result.outcome is Outcome.OK else None
 
     async def _run(self, exchange: Exchange, session: Session, plan: Plan) -> None:
         statement = exchange.proceed(plan, None)
@@ -225,9 +214,9 @@ class ThreadExchanges(Exchanges):
     """Makes the exchanges of threads, which wait themselves: nothing here is suspended."""
 
     def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
+        """Carry out a plan; here nothing is suspended."""
         try:
-            self._make(make, timeout).send(None)
+            self.carry_out(make, timeout).send(None)
         except StopIteration as end:
             result: Result[Any] = end.value
             return result
@@ -252,10 +241,6 @@ class ThreadExchanges(Exchanges):
 class LoopExchanges(Exchanges):
     """Makes the exchanges of one event loop."""
 
-    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
-        return await self._make(make, timeout)
-
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -274,36 +259,36 @@ class LoopExchanges(Exchanges):
         return await waiting.wait_async(sending, socket, INTERVAL, seconds)
 
 
-class Exchange:
+class Exchange(Lease[Session]):
     """One plan on one connection, and how far it came.
 
-    Args:
-        until: when it has to end, in monotonic seconds.
-
     Attributes:
+        until: when it has to end, in monotonic seconds.
         result: of the call.
-        is_over: the plan has ended, and the connection can serve another one.
     """
 
-    def __init__(self, until: float) -> None:
-        self.until = until
+    __slots__ = ("_stage", "result", "until")
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        super().__init__(wake)
+        self.until = 0.0
         self._stage = Stage.UNSENT
-        self.result = _NOT_SENT
-        self.is_over = False
+        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
 
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
         """Note the error that has ended the exchange."""
         self.result = _result_of(error, self._stage, is_late=monotonic() >= self.until)
         # Only a statement by itself leaves nothing open behind.
         code = getattr(error, "sqlstate", None)
-        self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
+        is_alone = self._stage is Stage.COMMITTING and code is not None
+        self.is_reusable = is_alone and code not in ENDING
 
     def proceed(self, plan: Plan, rows: Rows | None) -> Statement | None:
         """Return the next statement of a plan, given the rows of the last one; None at its end."""
         try:
             statement = next(plan) if rows is None else plan.send(rows)
         except StopIteration as end:
-            self.result, self.is_over = end.value, True
+            self.result, self.is_reusable = end.value, True
             return None
         self._stage = statement.stage
         return statement
@@ -340,14 +325,6 @@ def _connect_in_time(parameters: dict[str, Any], until: float) -> psycopg.Connec
         return opening.result()
 
 
-def _answer_of(error: psycopg.Error) -> Rows:
-    """Return what an error of our own functions says; raise any other one."""
-    rows = ANSWERS.get(error.sqlstate or "")
-    if rows is None:
-        raise error
-    return rows
-
-
 def _result_of(error: psycopg.Error | TimeoutError, stage: Stage, *, is_late: bool) -> Result[Any]:
     if isinstance(error, TimeoutError):
         return result_of_error("deadline", stage)
@@ -370,15 +347,3 @@ def _look_at(descriptor: int) -> Callable[[], Any]:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return lambda: poll.poll(0)
-
-
-_NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
-
-
-def _longest_wait(timeout: float) -> float:
-    return min(max(getattr(timeout, "wait", timeout), 0.0), threading.TIMEOUT_MAX)
-
-
-def _no_place(pool: Pool[Any], waited: float) -> Result[Any]:
-    told = f"none of {pool.size} connections became free in time"
-    return Result(Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE, waited=waited)

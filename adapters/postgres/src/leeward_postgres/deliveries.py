@@ -36,7 +36,7 @@ from leeward.stores import (
     text_of_failure,
 )
 from leeward_postgres.items import original_of, text_of
-from leeward_postgres.statements import Plan, Rows, Statement
+from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
 PATIENCE: Final = 10.0
 """Seconds that a step may take; no caller waits on it."""
@@ -75,7 +75,7 @@ ORDER BY 1, 2"""  # noqa: S608 - made of constants
 _AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
 """What may be over in a moment: the server is started again, or another transaction was first."""
 
-Run: TypeAlias = Callable[[Callable[[float], Plan], float], Result[Any]]
+Run: TypeAlias = Callable[[MakePlan, float], Result[Any]]
 """Carries out a plan within some seconds, on a connection of its own."""
 
 
@@ -176,19 +176,16 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
-        done: list[LeasedRow] = []
+        ends = list(ends)
+        done = [end.row for end in ends if end.is_begun and end.failure is None]
+        failed = [end for end in ends if end.failure is not None or not end.is_begun]
         others = [_describe_end(row, "begun", row.attempt) for row in begun]
-        failed: dict[int, LeaseEnd] = {}
-        for end in ends:
-            if end.is_begun and end.failure is None:
-                done.append(end.row)
-                continue
-            failed[end.row.id] = end
-            others.append(self._next_of(end, now))
+        others += [self._next_of(end, now) for end in failed]
         told = json.dumps(others) if others else None
         values = [row.id for row in done], [row.lease for row in done], told
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
-        return [failed[id] for (id,) in self.insist(sql, values)]
+        given_up = {id for (id,) in self.insist(sql, values)}
+        return [end for end in failed if end.row.id in given_up]
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
@@ -247,10 +244,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         names = _names(known)
         rows = self.ask(_DEPTHS, (most, *[most] * len(_PARTS), *names), DEPTH_SECONDS)
         return [
-            Depth(
-                *(_recipient(bus, name), min(int(waiting), most), int(dead)),
-                None if key is None else original_of(key),
-            )
+            Depth(_recipient(bus, name), min(int(waiting), most), int(dead), original_of(key))
             for bus, name, waiting, dead, key in rows
         ]
 
@@ -267,11 +261,11 @@ class PostgresDeliveries(StoreBase, SpoolRows):
             "SELECT document, idempotency_key AS key FROM @.deliveries WHERE id = first LIMIT 1) "
             "AS oldest ON true ORDER BY sums.bus, name"
         )
-        rows = self.ask(sql, [None if bus is None else text_of(bus)])
+        rows = self.ask(sql, [text_of(bus)])
         return [
             Backlog(
                 *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),
-                *(oldest, None if key is None else original_of(key)),
+                *(oldest, original_of(key)),
             )
             for own, name, waiting, dead, size, oldest, key in rows
         ]
@@ -334,15 +328,12 @@ class PostgresSubscriptions(StoreBase, SubscriptionStore):
             "INSERT INTO @.subscriptions VALUES (%s, %s, %s) ON CONFLICT (bus, subscriber) "
             "DO UPDATE SET type = excluded.type"
         )
-        self.insist(sql, (*map(text_of, recipient), None if type is None else text_of(type)))
+        self.insist(sql, (*map(text_of, recipient), text_of(type)))
 
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
         rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
-        return [
-            (_recipient(bus, subscriber), None if type is None else original_of(type))
-            for bus, subscriber, type in rows
-        ]
+        return [(_recipient(*names), original_of(type)) for *names, type in rows]
 
 
 def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
@@ -352,9 +343,8 @@ def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
 
 def columns_of(row: NewRow) -> tuple[str | None, ...]:
     """Return the values of a new row, as `add_rows` takes them."""
-    lane = None if row.lane is None else text_of(row.lane)
-    key = text_of(row.idempotency_key)
-    return (*map(text_of, row.recipient), lane, key, row.document)
+    names = *row.recipient, row.lane, row.idempotency_key
+    return (*map(text_of, names), row.document)
 
 
 def _recipient(bus: str, subscriber: str) -> Recipient:

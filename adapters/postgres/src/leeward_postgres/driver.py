@@ -20,7 +20,7 @@ from leeward_postgres.deliveries import (
 )
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.settlements import settle_write
-from leeward_postgres.statements import CLOSED, Plan
+from leeward_postgres.statements import CLOSED, MakePlan, Plan
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -118,7 +118,7 @@ class PostgresDriver(Driver):
             if exchanges is None:
                 exchanges = self._loops[loop] = _connections().LoopExchanges(self._settings)
                 finalize(loop, exchanges.close)
-        return await exchanges.run(lambda seconds: planner(call, seconds), timeout)
+        return await exchanges.carry_out(lambda seconds: planner(call, seconds), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, by one statement: all of them, or none."""
@@ -156,7 +156,7 @@ class PostgresDriver(Driver):
         """Return how many exchanges are under way, and how many calls wait for a place."""
         with self._lock:
             used = [self._threads] if self._threads is not None else []
-            counts = [each.places for each in (*used, *self._loops.values())]
+            counts = [each.pool.counts for each in (*used, *self._loops.values())]
         return sum(each for each, _ in counts), sum(each for _, each in counts)
 
     def native(self, service: str) -> object:
@@ -191,7 +191,7 @@ class PostgresDriver(Driver):
             raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
         return planner
 
-    def _run(self, make: Callable[[float], Plan], timeout: float) -> Result[Any]:
+    def _run(self, make: MakePlan, timeout: float) -> Result[Any]:
         with self._lock:
             if self._is_closed:
                 return CLOSED

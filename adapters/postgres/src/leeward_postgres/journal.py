@@ -41,9 +41,9 @@ from leeward.workflow.embedded.rows import (
     write_answer,
 )
 from leeward.workflow.kit import Definition, StepFailure
-from leeward_postgres.connections import MakePlan, ThreadExchanges
+from leeward_postgres.connections import ThreadExchanges
 from leeward_postgres.deliveries import PATIENCE, StoreBase
-from leeward_postgres.statements import Rows, milliseconds
+from leeward_postgres.statements import MakePlan, Rows, milliseconds
 
 _WORDS: Final = {
     "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
@@ -115,14 +115,13 @@ class PostgresJournal(StoreBase, Journal):
 
     Args:
         exchanges: of its own, which are closed with it.
-        clock: of a test, in the place of the server's.
     """
 
-    def __init__(self, exchanges: ThreadExchanges, clock: Any = None) -> None:
+    def __init__(self, exchanges: ThreadExchanges) -> None:
         super().__init__(self._exchange)
         self._exchanges = exchanges
         self._writes = _Writes(self.ask)
-        self.clock = clock or ServerClock(self._ask_time)
+        self.clock: Any = ServerClock(self._ask_time)
         self._documents = Documents()
         self._kept: set[str] = set()
         """Digests of definitions that the database has."""

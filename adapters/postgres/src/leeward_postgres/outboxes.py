@@ -22,6 +22,7 @@ from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
 from leeward.outbox import CallOutbox, Configuration, OutboxCall, OutboxSettings
 from leeward_postgres.deliveries import ADD_ROWS, columns_of
 from leeward_postgres.driver import LIMITS
+from leeward_postgres.outcomes import CLASSIFICATIONS, SCHEMA
 from leeward_postgres.queues import enqueue, publish
 from leeward_postgres.statements import Rows, name_schema, number_parameters
 
@@ -36,9 +37,6 @@ SECONDS: Final = 1.0
 
 _IDLE: Final = 0
 """Of libpq's PGTransactionStatusType: no transaction is open."""
-
-_NO_SCHEMA: Final = ("3F000", "42883", "42P01")
-"""SQLSTATEs: no schema, function or table of this name."""
 
 _PSYCOPG: Final = ("Connection", "AsyncConnection")
 _SQLALCHEMY: Final = (
@@ -188,7 +186,8 @@ def _explain_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if getattr(getattr(error, "orig", error), "sqlstate", None) in _NO_SCHEMA:
+        known = CLASSIFICATIONS.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+        if known is not None and known.reason == SCHEMA:
             raise ConfigError(
                 "the schema of leeward is not in this database, or is older; apply it: "
                 "leeward postgres schema --apply"

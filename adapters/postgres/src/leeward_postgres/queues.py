@@ -61,16 +61,9 @@ def publish(call: Publish, timeout: float) -> Plan:
             results.append(Result(Outcome.CALLER, message=told, cause=error))
             continue
         results.append(Result.ok(None))
-        source, id, lane = event.source or "", event.id or "", event.ordering_key
-        columns.append(
-            (
-                write_id_of(id, call.bus),
-                text_of(event.type),
-                None if lane is None else text_of(lane),
-                text_of(join_key(source, id)),
-                document,
-            )
-        )
+        id = event.id or ""
+        names = event.type, event.ordering_key, join_key(event.source or "", id)
+        columns.append((write_id_of(id, call.bus), *map(text_of, names), document))
     if columns:
         lists = map(list, zip(*columns, strict=True))
         values = text_of(call.bus), *lists, milliseconds(timeout)

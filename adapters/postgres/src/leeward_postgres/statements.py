@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -32,6 +32,8 @@ class Statement(NamedTuple):
 Rows: TypeAlias = list[tuple[Any, ...]]
 Plan: TypeAlias = Generator[Statement, Rows, Result[Any]]
 """The statements of a call, in order; what it returns is the call's result."""
+MakePlan: TypeAlias = Callable[[float], Plan]
+"""Makes the plan of a call, which has so many seconds."""
 
 ANSWERS: Final[dict[str, Rows]] = {REPEATED: [("repeated",)], SETTLED: [("settled",)]}
 """What functions of the schema would return, did they not have to undo what they did."""

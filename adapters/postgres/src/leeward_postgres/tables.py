@@ -34,21 +34,10 @@ _SCAN: Final = f"{_LIST}> %s::text[] ORDER BY key LIMIT %s"
 
 def store_item(call: Store, timeout: float) -> Plan:
     """Replace an item; its write id is its revision."""
-    rows = yield Statement(
-        _STORE,
-        (
-            call.write_id,
-            text_of(call.table),
-            key_values(call.key),
-            *row_of(call),
-            call.expires_at,
-            call.now,
-            call.if_absent,
-            call.if_revision,
-            milliseconds(timeout),
-        ),
-    )
-    return result_of_write(rows[0][0], call.write_id)
+    place = call.write_id, text_of(call.table), key_values(call.key)
+    terms = call.expires_at, call.now, call.if_absent, call.if_revision, milliseconds(timeout)
+    ((word,),) = yield Statement(_STORE, (*place, *row_of(call), *terms))
+    return result_of_write(word, call.write_id)
 
 
 def store_items(calls: Sequence[Store], timeout: float) -> Plan:
@@ -89,18 +78,10 @@ def load_item(call: Load, timeout: float) -> Plan:
 
 def delete_item(call: Delete, timeout: float) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    rows = yield Statement(
-        _DELETE,
-        (
-            call.write_id,
-            text_of(call.table),
-            key_values(call.key),
-            call.now,
-            call.if_revision,
-            milliseconds(timeout),
-        ),
-    )
-    return result_of_write(rows[0][0], None)
+    place = call.write_id, text_of(call.table), key_values(call.key)
+    terms = call.now, call.if_revision, milliseconds(timeout)
+    ((word,),) = yield Statement(_DELETE, (*place, *terms))
+    return result_of_write(word, None)
 
 
 def scan_items(call: Scan, timeout: float) -> Plan:
@@ -109,9 +90,8 @@ def scan_items(call: Scan, timeout: float) -> Plan:
     most = call.most or PAGE_ITEMS
     after = json_text.decode(call.cursor) if call.cursor else []
     rows = yield Statement(_SCAN, (text_of(call.table), after, most + 1))
-    page, last = rows[:most], rows[most - 1][4] if len(rows) > most else None
-    cursor = None if last is None else json_text.encode(last).decode()
-    return _page_of(call.table, page, cursor, exact=call.exact)
+    cursor = json_text.encode(rows[most - 1][4]).decode() if len(rows) > most else None
+    return _page_of(call.table, rows[:most], cursor, exact=call.exact)
 
 
 def list_items(call: ListItems, timeout: float) -> Plan:
@@ -122,15 +102,15 @@ def list_items(call: ListItems, timeout: float) -> Plan:
     """
     del timeout
     rest = call if call.cursor is None else call.following(call.cursor)
-    partition = text_of(call.partition)
+    partition, most = text_of(call.partition), call.limit
     high = [f"{partition}\x01"] if rest.high is None else [partition, text_of(rest.high)]
     rows = yield Statement(
         f"{_LIST}{'>' if rest.above else '>='} %s::text[] AND key < %s::text[] "
         f"ORDER BY key {'DESC' if rest.descending else 'ASC'} LIMIT %s",
-        (text_of(call.table), [partition, text_of(rest.low)], high, call.limit + 1),
+        (text_of(call.table), [partition, text_of(rest.low)], high, most + 1),
     )
-    page, last = rows[: call.limit], rows[call.limit - 1][4] if len(rows) > call.limit else None
-    return _page_of(call.table, page, None if last is None else original_of(last[1]))
+    cursor = original_of(rows[most - 1][4][1]) if len(rows) > most else None
+    return _page_of(call.table, rows[:most], cursor)
 
 
 def _page_of(
