@@ -85,6 +85,9 @@ def test_a_standby_takes_over_and_a_demoted_primary_takes_nothing(
         _demote_under_connections(standby)
         _wait(lambda: _is_read_only(b.perform(store_of(TABLE, "3", 9), SECONDS)))
         assert _is_read_only(b.perform(_publish(), SECONDS))
+        assert both.perform(store_of(TABLE, "3", 2), SECONDS).outcome is not Outcome.OK
+        primary.promote()
+        assert both.perform(store_of(TABLE, "3", 3), SECONDS).outcome is Outcome.OK
 
 
 def _open(target: str, url: str) -> Driver:

@@ -28,7 +28,7 @@ from leeward.calls import Result, time_after
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.checks import check_server
-from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
+from leeward_postgres.outcomes import ENDING, USELESS, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
 from leeward_postgres.settings import Settings, parameters_of
 from leeward_postgres.statements import (
@@ -281,7 +281,7 @@ class Exchange(Lease[Session]):
         # Only a statement by itself leaves nothing open behind.
         code = getattr(error, "sqlstate", None)
         is_alone = self._stage is Stage.COMMITTING and code is not None
-        self.is_reusable = is_alone and code not in ENDING
+        self.is_reusable = is_alone and code not in USELESS
 
     def proceed(self, plan: Plan, rows: Rows | None) -> Statement | None:
         """Return the next statement of a plan, given the rows of the last one; None at its end."""

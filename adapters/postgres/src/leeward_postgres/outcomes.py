@@ -116,6 +116,9 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
 ENDING: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03"})
 """Codes with which the server ends the session, or takes none."""
 
+USELESS: Final = ENDING | {"25006"}
+"""After these a new connection may reach another host, one that takes writes."""
+
 _REFUSED: Final = (
     (re.compile("too many clients|remaining connection slots|too many connections"), "53300"),
     (re.compile("authentication failed|no password supplied|pg_hba.conf"), "28P01"),
