@@ -20,8 +20,10 @@ _SUITS: Final = f"SELECT version, oldest, {_SETTINGS} FROM @.version"  # noqa: S
 
 _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision,
     (SELECT count(*) FROM pg_stat_replication),
-    (SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async'),
-    current_setting('synchronous_standby_names')"""
+    (SELECT count(*) FROM pg_stat_replication
+     WHERE sync_state = 'async' OR current_setting('synchronous_commit') = 'local'),
+    format('synchronous_standby_names is %L, synchronous_commit is %L',
+        current_setting('synchronous_standby_names'), current_setting('synchronous_commit'))"""
 
 _LOOKS: Final = {
     BUS: "SELECT FROM @.subscriptions WHERE bus = %s LIMIT 1",
@@ -44,7 +46,7 @@ def look(about: Look) -> Plan:
     Of a bus it tells whether anybody subscribes; of a queue, when a worker last looked for
     messages. A queue for which none ever did is NOT_FOUND.
     """
-    ((time, standbys, asynchronous, names),) = yield Statement(_LOOK)
+    ((time, standbys, asynchronous, settings),) = yield Statement(_LOOK)
     why = []
     if about.verb in _LOOKS:
         rows = yield Statement(_LOOKS[about.verb], (text_of(about.name),))
@@ -57,7 +59,7 @@ def look(about: Look) -> Plan:
     if asynchronous:
         why.append(
             f"{asynchronous} of {standbys} standbys are asynchronous, so a failover to one may "
-            f"lose what was committed; synchronous_standby_names is {names or 'empty'}"
+            f"lose what was committed: {settings}"
         )
     return Result.ok(LookResult(why="; ".join(why), time=time))
 

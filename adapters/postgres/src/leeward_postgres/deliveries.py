@@ -20,6 +20,7 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
+    PATIENCE,
     AttemptFailure,
     Backlog,
     DeadRow,
@@ -38,8 +39,6 @@ from leeward.stores import (
 from leeward_postgres.items import original_of, text_of
 from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
-PATIENCE: Final = 10.0
-"""Seconds that a step may take; no caller waits on it."""
 TEND_SECONDS: Final = 1.0
 """Seconds between two looks after the tables themselves, by each process."""
 
@@ -234,10 +233,10 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
         return bool(self.ask(sql, (id,)))
 
-    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+    def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane has rows that are neither done nor dead."""
         sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
-        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
+        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)], timeout))
 
     def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
         """Count rows without their documents, in a few seconds, or fail; nobody waits for it."""
@@ -248,7 +247,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
             for bus, name, waiting, dead, key in rows
         ]
 
-    def measure(self, bus: str | None) -> list[Backlog]:
+    def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         sql = (
             "SELECT sums.bus, name, waiting, dead, bytes, oldest.document, oldest.key FROM ("
@@ -261,7 +260,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
             "SELECT document, idempotency_key AS key FROM @.deliveries WHERE id = first LIMIT 1) "
             "AS oldest ON true ORDER BY sums.bus, name"
         )
-        rows = self.ask(sql, [text_of(bus)])
+        rows = self.ask(sql, [text_of(bus)], timeout)
         return [
             Backlog(
                 *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),

@@ -15,6 +15,7 @@ from leeward.errors import Outcome
 from leeward.json_text import encode
 from leeward.leases.batches import Batches, Change
 from leeward.leases.faults import DatabaseFault
+from leeward.stores import PATIENCE
 from leeward.values import Json
 from leeward.workflow.embedded.journal import (
     Finished,
@@ -42,7 +43,7 @@ from leeward.workflow.embedded.rows import (
 )
 from leeward.workflow.kit import Definition, StepFailure
 from leeward_postgres.connections import ThreadExchanges
-from leeward_postgres.deliveries import PATIENCE, StoreBase
+from leeward_postgres.deliveries import StoreBase
 from leeward_postgres.statements import MakePlan, Rows, milliseconds
 
 _WORDS: Final = {
@@ -307,10 +308,7 @@ def _step_of_start(key: RunKey, command: Any, now: float) -> tuple[Any, ...]:
 
 def _columns(steps: Iterable[tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
     """Return rows of steps, each with the number of its run before it, as columns."""
-    return list(zip(*steps, strict=True)) or _NO_STEPS
-
-
-_NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
+    return list(zip(*steps, strict=True)) or [()] * 8
 
 
 class _Writes(Batches[_RunWrite]):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from leeward.calls import Enqueue, Publish
 from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
@@ -26,11 +26,8 @@ from leeward_postgres.outcomes import CLASSIFICATIONS, SCHEMA
 from leeward_postgres.queues import enqueue, publish
 from leeward_postgres.statements import Rows, name_schema, number_parameters
 
-R = TypeVar("R")
-
 Conclude: TypeAlias = Callable[[Rows], str]
-Execute: TypeAlias = Callable[[str, Sequence[Any], Conclude], R]
-"""Executes a statement in the transaction; returns what its rows are concluded to."""
+"""Returns what a method of the outbox returns, given the rows of its statement."""
 
 SECONDS: Final = 1.0
 """Stands where a call has its time: a transaction of the user's has its own."""
@@ -91,7 +88,7 @@ def outbox(
     return CallOutbox(settings, write)
 
 
-def _executor_of(connection: Any, schema: str) -> Execute[Any]:
+def _executor_of(connection: Any, schema: str) -> Callable[..., Any]:
     """Return what executes statements on a connection, by the names of its classes."""
     kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(connection).mro()]
     is_awaited = any(name.lower().startswith("async") for _, name in kinds)

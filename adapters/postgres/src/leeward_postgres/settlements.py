@@ -13,7 +13,6 @@ from leeward_postgres.items import key_values, text_of
 from leeward_postgres.statements import Plan, Statement, milliseconds
 
 _SETTLE: Final = "SELECT @.settle_write(%s, %s, %s::text[], %s::integer)"
-NO_ID: Final = Settled(Verdict.UNKNOWN, reason="no_write_id")
 
 
 def settle_write(call: SettleWrite, timeout: float) -> Plan:
@@ -24,7 +23,7 @@ def settle_write(call: SettleWrite, timeout: float) -> Plan:
     write = call.write
     id: str = write.write_id
     if not id:
-        return Result.ok(NO_ID)
+        return Result.ok(Settled(Verdict.UNKNOWN, reason="no_write_id"))
     is_item = write.verb in ("store", "delete")
     key = key_values(write.key) if is_item else [text_of(write.name)]
     place = text_of(call.place)
