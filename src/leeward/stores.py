@@ -25,6 +25,8 @@ LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000
 """Characters of what is kept of an exception."""
+PATIENCE: Final = 10.0
+"""Seconds to wait for a store, where no caller waits."""
 DEAD_AT_ONCE: Final = 500
 """Dead letters of one page. Each has an error of at most `LONGEST_ERROR`, so a page has 1 MB."""
 FARTHEST_MOMENT: Final = 3600.0
@@ -345,14 +347,14 @@ class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
             most: rows of one recipient; more are not counted.
         """
 
-    def measure(self, bus: str | None) -> list[Backlog]:
+    def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
 
 
 class SpoolRows(DeliveryRows, Protocol):
     """Rows that wait until a target takes them: a spool, or an outbox."""
 
-    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+    def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane of `recipient` has rows that are neither done nor dead."""
 
 

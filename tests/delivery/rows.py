@@ -275,7 +275,7 @@ class RowsContract:
         rows.add("ü", to=THERE)
         rows.add("x", to=Recipient("other", "here"))
         waits = [(HERE, "a"), (HERE, "b"), (THERE, "a")]
-        assert [rows.store.has_waiting(*each) for each in waits] == [True, False, False]
+        assert [rows.store.has_waiting(*each, 9.0) for each in waits] == [True, False, False]
         assert rows.store.measure("b") == [
             Backlog(HERE, 2, 0, 8, '"a1"', "a1"),
             Backlog(THERE, 1, 0, 4, '"ü"', "ü"),
@@ -289,7 +289,7 @@ class RowsContract:
             Backlog(THERE, 1, 0, None, '"ü"', "ü"),
             Backlog(Recipient("other", "here"), 1, 0, None, '"x"', "x"),
         ]
-        assert not rows.store.has_waiting(HERE, "a")
+        assert not rows.store.has_waiting(HERE, "a", 9.0)
 
     def test_what_there_is_is_counted_without_its_documents(self, rows: Rows) -> None:
         """For those who are asked for, as far as asked; what was given up, also for others."""

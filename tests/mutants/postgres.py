@@ -36,21 +36,21 @@ MUTANTS: Final = (
         "a write that was settled takes place",
         _SCHEMA,
         "        RAISE EXCEPTION 'the write was settled before it came' USING ERRCODE = "
-        "'{settled}';\n",
+        "'{SETTLED}';\n",
         "",
         f"{_SETTLED}::test_a_settled_write_never_takes_place",
     ),
     Mutant(
         "a write that was sent again takes place twice",
         _SCHEMA,
-        "            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{repeated}';\n",
+        "            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{REPEATED}';\n",
         "            RETURN;\n",
         f"{_SETTLED}::test_a_write_that_others_have_followed_is_known",
     ),
     Mutant(
         "what was pruned is said not to have run",
         _SCHEMA,
-        "        ELSIF p_id >= {schema}.ids_from({sure_seconds}) THEN",
+        "        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) THEN",
         "        ELSE",
         f"{_SETTLED}::test_a_write_of_long_ago_may_be_unknown",
     ),
@@ -64,8 +64,8 @@ MUTANTS: Final = (
     Mutant(
         "a lost connection proves that nothing ran",
         _OUTCOMES,
-        '        return Result(Outcome.AMBIGUOUS, code=code or "connection_lost", message=message)',
-        '        return Result(Outcome.NOT_SENT, code=code or "connection_lost", message=message)',
+        "        return Result(Outcome.AMBIGUOUS, code=code)",
+        "        return Result(Outcome.NOT_SENT, code=code)",
         f"{_FAULTS}::test_a_server_that_is_killed_keeps_what_was_committed",
     ),
     Mutant(

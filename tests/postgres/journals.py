@@ -10,9 +10,10 @@ import psycopg
 from leeward.clock import Clock
 from leeward.workflow.embedded.journal import Journal, ServerClock, SteadyClock
 from leeward_postgres.connections import ThreadExchanges
-from leeward_postgres.driver import PostgresDriver, open_driver
+from leeward_postgres.driver import open_driver
 from leeward_postgres.journal import PostgresJournal
 from leeward_postgres.schema import schema_sql
+from leeward_postgres.settings import settings_from
 from tests.postgres.opening import config_for
 from tests.postgres.server import Server
 
@@ -40,14 +41,15 @@ class Journals:
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
-        source = cast("PostgresDriver", open_driver(config_for(url)))._source()
-        self._exchanges = ThreadExchanges(source)
+        self._exchanges = ThreadExchanges(settings_from(config_for(url)))
 
     def open(self, clock: Clock) -> Journal:
         """Forget all runs, and open the journal with a clock of a test."""
         for table in ("runs", "steps", "lost_calls"):
             self._connection.execute(f"DELETE FROM leeward.{table}")
-        return _Kept(self._exchanges, "leeward", SteadyClock(clock, lambda ahead: ahead))
+        journal = _Kept(self._exchanges)
+        journal.clock = SteadyClock(clock, lambda ahead: ahead)
+        return journal
 
     def close(self) -> None:
         """Close every connection."""

@@ -28,7 +28,8 @@ from leeward.calls import SettleWrite, Store
 from leeward.errors import Outcome
 from leeward.values.settled import Verdict
 from leeward_postgres.driver import open_driver
-from leeward_postgres.tables import Tables
+from leeward_postgres.statements import name_schema
+from leeward_postgres.tables import store_item
 from tests.postgres.opening import SECONDS, config_for, open_server, store_of
 from tests.postgres.server import Server
 
@@ -94,8 +95,9 @@ def _message_of(connection: psycopg.Connection[Any], write: Store) -> bytes:
 
     https://www.postgresql.org/docs/current/protocol-message-formats.html
     """
-    statement = next(Tables("leeward").store(write, SECONDS))
-    text = psycopg.ClientCursor(connection).mogrify(statement.sql, statement.values).encode()
+    statement = next(store_item(write, SECONDS))
+    sql = name_schema(statement.sql, "leeward")
+    text = psycopg.ClientCursor(connection).mogrify(sql, statement.values).encode()
     return b"Q" + struct.pack("!I", len(text) + 5) + text + b"\0"
 
 

@@ -23,7 +23,7 @@ from leeward.leases.rules import Room
 from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient
 from leeward.values import Event
 from leeward_postgres import schema
-from leeward_postgres.checks import Checks
+from leeward_postgres.checks import look
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import VERSION, data, schema_sql
 from tests.postgres.opening import SECONDS, config_for, store_of
@@ -140,7 +140,7 @@ def test_a_look_tells_of_standbys_that_lag() -> None:
     """A failover to one may lose what was committed; with none there is nothing to tell."""
     told = []
     for standbys, asynchronous in ((2, 1), (2, 0), (0, 0)):
-        plan = Checks("leeward").look(Look("t", TABLE))
+        plan = look(Look("t", TABLE))
         next(plan)
         with pytest.raises(StopIteration) as end:
             plan.send([(0.0, standbys, asynchronous, "")])

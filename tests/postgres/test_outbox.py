@@ -276,8 +276,8 @@ def of_sqlalchemy(name: str, *, awaited: bool, driver: str = "psycopg", flush: b
             sql = sql.replace(f"${number}", "%s")
         return self.own.execute(sql, values)
 
-    async def run_awaited(self: Any, sql: str, values: tuple[Any, ...]) -> Any:
-        return run(self, sql, values)
+    async def run_sync(self: Any, call: Callable[..., Any], *values: Any) -> Any:
+        return call(self, *values)
 
     class Pooled:
         def __init__(self, own: psycopg.Connection[Any]) -> None:
@@ -288,8 +288,8 @@ def of_sqlalchemy(name: str, *, awaited: bool, driver: str = "psycopg", flush: b
         "dialect": Dialect(),
         "__init__": lambda self, own: setattr(self, "own", own),
         "connection": property(lambda self: Pooled(self.own)),
-        "sync_connection": property(lambda self: self),
-        "exec_driver_sql": run_awaited if awaited else run,
+        "exec_driver_sql": run,
+        **({"run_sync": run_sync} if awaited else {}),
     }
     connection = type(name, (), members)
 

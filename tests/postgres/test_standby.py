@@ -47,6 +47,11 @@ def test_a_standby_takes_over_and_a_demoted_primary_takes_nothing(
     primary, standby = servers
     monkeypatch.chdir(tmp_path)
     assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
+    _set(primary, synchronous_standby_names="*")
+    _wait(lambda: "standbys are asynchronous" not in _ask_doctor(primary))
+    _set(primary, synchronous_commit="local")
+    assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
+    _set(primary, synchronous_standby_names="", synchronous_commit="on")
     hosts = ",".join(f"127.0.0.1:{each.port}" for each in (standby, primary))
     with ExitStack() as stack:
         a, b, both = (
@@ -82,9 +87,12 @@ def test_a_standby_takes_over_and_a_demoted_primary_takes_nothing(
         assert (moved.outcome, moved.target) == (Outcome.OK, "postgres:b")
         assert both.perform(store_of(TABLE, "3", 2), SECONDS).outcome is Outcome.OK
 
-        _demote_under_connections(standby)
+        _set(standby, default_transaction_read_only="on")  # under open connections
         _wait(lambda: _is_read_only(b.perform(store_of(TABLE, "3", 9), SECONDS)))
         assert _is_read_only(b.perform(_publish(), SECONDS))
+        assert both.perform(store_of(TABLE, "3", 2), SECONDS).outcome is not Outcome.OK
+        primary.promote()
+        assert both.perform(store_of(TABLE, "3", 3), SECONDS).outcome is Outcome.OK
 
 
 def _open(target: str, url: str) -> Driver:
@@ -115,10 +123,11 @@ def _count_items(server: Server) -> int:
     return int(count)
 
 
-def _demote_under_connections(server: Server) -> None:
-    """Let a server take no more writes, on the connections that are open, too."""
+def _set(server: Server, **settings: str) -> None:
+    """Give a server other settings, which hold on the connections that are open, too."""
     with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        for name, value in settings.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
         connection.execute("SELECT pg_reload_conf()")
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, Event
-from leeward._delivery import relay
+from leeward._delivery import relay, spool
 from leeward._delivery.relay import SPOOL, RunStart, SpoolStatus, WaitingCall, call_in, row_of
 from leeward._operations.protocols import EventSpool
 from leeward.calls import Enqueue, Result
 from leeward.config import BusConfig, Config, SpoolConfig
 from leeward.errors import (
     AllTargetsUnavailable,
+    CallError,
     ConfigError,
     InvalidRequest,
     NotFound,
@@ -26,6 +27,7 @@ from leeward.errors import (
     OutcomeUnknown,
     SpoolFull,
 )
+from leeward.leases.faults import DatabaseFault
 from leeward.stores import Recipient
 from leeward.values import Effect, Promise
 from leeward_contract_tests.rows import each_row
@@ -196,6 +198,28 @@ def test_an_event_that_is_meant_for_one_target_goes_there_alone(
     ledger.end_outage(folder)
     wait_until_drained(client)
     assert numbers_taken(folder) == [1]
+
+
+def test_a_store_that_is_locked_holds_a_call_up_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not anew for each look at it, and each write."""
+    send(client, 1, "k")
+    waits: list[float] = []
+
+    def wait(*values: Any) -> None:
+        waits.append(values[-1])
+        raise DatabaseFault(Outcome.REJECTED, "busy", "another process holds it")
+
+    for name in ("has_waiting", "measure", "add"):
+        monkeypatch.setattr(ledger.spool_of(client).relay.store, name, wait)
+    monkeypatch.setattr(spool, "MEASURE_SECONDS", float("-inf"))
+    monkeypatch.setattr(spool, "monotonic", lambda: sum(waits))
+    for key in ("k", None):
+        waits.clear()
+        with pytest.raises(CallError, match="could not be kept|cannot be read"):
+            send(client, 2, key)
+        assert 0 < sum(waits) < relay.KEEP_SECONDS + 0.5
 
 
 LIMITS: dict[str, dict[str, Any]] = {

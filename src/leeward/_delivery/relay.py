@@ -237,7 +237,7 @@ class Relay:
         for recipient in recipients:
             self._gates.setdefault(recipient, Gate())
 
-    def keep(self, rows: Sequence[NewRow]) -> bool:
+    def keep(self, rows: Sequence[NewRow], timeout: float) -> bool:
         """Keep calls of one recipient; return whether they are the first that no target takes.
 
         Raises:
@@ -245,7 +245,7 @@ class Relay:
         """
         recipient = rows[0].recipient
         self.serve([recipient])
-        self._dispatcher.accept(rows, KEEP_SECONDS)
+        self._dispatcher.accept(rows, timeout)
         gate = self._gates[recipient]
         was_filling, gate.is_filling = gate.is_filling, True
         return not was_filling

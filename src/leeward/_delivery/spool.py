@@ -12,11 +12,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward._delivery.relay import POISON, SPOOL, WAITS, Relay, SpoolStatus, WaitingCall, row_of
+from leeward._delivery.relay import (
+    KEEP_SECONDS,
+    POISON,
+    SPOOL,
+    WAITS,
+    Relay,
+    SpoolStatus,
+    WaitingCall,
+    row_of,
+)
 from leeward._delivery.sqlite_store import INDEX_OF_DEAD, STATEMENTS, SqliteDeliveries
 from leeward._operations.errors import NOT_SPOOLED, SPOOL_FULL
 from leeward._operations.results import SPOOLED
@@ -113,12 +123,15 @@ class Spool:
         """Publish events; keep those that no target takes."""
         assert isinstance(call, Publish)
         self._begin()
-        if self._needs_look(call) and (behind := self._refuse_behind(call)) is not None:
-            return self._keep(call, only, behind)
+        until = monotonic() + KEEP_SECONDS
+        if self._needs_look(call) and (behind := self._refuse_behind(call, until)) is not None:
+            return self._keep(call, only, behind, until)
         if timeout <= 0:
-            return self._keep(call, only, _TOO_LATE)
+            return self._keep(call, only, _TOO_LATE, until)
         result = self._operations.router.perform(call, timeout, only)
-        return self._keep(call, only, result) if _positions(call, result) else result
+        if not _positions(call, result):
+            return result
+        return self._keep(call, only, result, monotonic() + KEEP_SECONDS)
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
@@ -128,16 +141,17 @@ class Spool:
 
         assert isinstance(call, Publish)
         self._begin()
+        until = monotonic() + KEEP_SECONDS
         if self._needs_look(call):
-            behind = await to_thread(self._refuse_behind, call)
+            behind = await to_thread(self._refuse_behind, call, until)
             if behind is not None:
-                return await to_thread(self._keep, call, only, behind)
+                return await to_thread(self._keep, call, only, behind, until)
         if timeout <= 0:
-            return await to_thread(self._keep, call, only, _TOO_LATE)
+            return await to_thread(self._keep, call, only, _TOO_LATE, until)
         result = await self._operations.router.perform_async(call, timeout, only)
         if not _positions(call, result):
             return result
-        return await to_thread(self._keep, call, only, result)
+        return await to_thread(self._keep, call, only, result, monotonic() + KEEP_SECONDS)
 
     def count_waiting(self) -> int | None:
         """Return how many events wait, as they were last counted."""
@@ -166,16 +180,18 @@ class Spool:
     def _needs_look(self, call: Publish) -> bool:
         return call.events[0].ordering_key is not None and self.exists
 
-    def _refuse_behind(self, call: Publish) -> Result[Any] | None:
+    def _refuse_behind(self, call: Publish, until: float) -> Result[Any] | None:
         """Return why events wait without being sent: earlier ones of their key do."""
-        key = call.events[0].ordering_key  # that of all events of a request
+        lane = Recipient(SPOOL, call.bus), str(call.events[0].ordering_key)  # of all its events
         try:
-            is_behind = self._store.has_waiting(Recipient(SPOOL, call.bus), str(key))
+            is_behind = self._store.has_waiting(*lane, _seconds_to(until))
         except (DatabaseFault, ConfigError) as fault:
             return _BEHIND._replace(message=f"the spool cannot be read: {fault}", cause=fault)
         return _BEHIND if is_behind else None
 
-    def _keep(self, call: Publish, only: tuple[str, ...], result: Result[Any]) -> Result[Any]:
+    def _keep(
+        self, call: Publish, only: tuple[str, ...], result: Result[Any], until: float
+    ) -> Result[Any]:
         """Keep the events that were not taken; return the result with what became of each."""
         now = self._operations.clock.now()
         recipient = Recipient(SPOOL, call.bus)
@@ -188,14 +204,13 @@ class Spool:
         entries = [*(own or (result,) * len(call.events))]
         flaw: Result[Any] | None = None
         try:
-            full = self._reserve(rows)
+            full = self._reserve(rows, until)
             if full is not None:
                 flaw = Result(Outcome.LOCAL, reason=SPOOL_FULL, message=full)
-            elif self.relay.keep(rows):
+            elif self.relay.keep(rows, _seconds_to(until)):
+                where = {"bus": call.bus, "location": self.location}
                 facts = {"outcome": result.outcome.name.lower(), "reason": result.reason}
-                log_event(
-                    LOGGER, "warning", "spooling", bus=call.bus, location=self.location, **facts
-                )
+                log_event(LOGGER, "warning", "spooling", **where, **facts)
         except (DatabaseFault, ConfigError) as fault:
             outcome = getattr(fault, "outcome", Outcome.LOCAL)
             text = f"it could not be kept: {fault}"
@@ -206,13 +221,13 @@ class Spool:
             entries[at] = _KEPT if flaw is None else _join(entries[at], flaw)
         return Result(Outcome.OK, tuple(entries), target=result.target, attempts=result.attempts)
 
-    def _reserve(self, rows: Sequence[NewRow]) -> str | None:
+    def _reserve(self, rows: Sequence[NewRow], until: float) -> str | None:
         """Reserve room for rows; return why there is none."""
         size = sum(len(row.document.encode()) for row in rows)
         limits = self._limits
         with self._lock:
             if monotonic() - self._measured >= MEASURE_SECONDS:
-                backlogs = self._store.measure(SPOOL)
+                backlogs = self._store.measure(SPOOL, _seconds_to(until))
                 self._waiting = sum(each.waiting for each in backlogs)
                 self._events = self._waiting + sum(each.dead for each in backlogs)
                 self._bytes = sum(each.bytes or 0 for each in backlogs)
@@ -251,23 +266,26 @@ def open_spool(operations: Operations) -> Spool:
         database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(path.parent))
         store: Any = SqliteDeliveries(database, POLICY)
         return Spool(operations, store, limits, database, database.close)
-    driver = operations.drivers.get(limits.target)
-    close: Callable[[], None] = lambda: None  # noqa: E731 - a client closes its own drivers
+    driver, opened = operations.drivers.get(limits.target), ExitStack()
     where = ConfigKey(config.file).child("spool").child("target")
     if driver is None:
         env = os.environ if config.trust_env else {}
         target = parse_target(limits.target, str(where))
         driver = open_target(target_config(target, config, env))
-        close = driver.close
+        opened.callback(driver.close)
     stores = driver.stores()
     store = None if stores is None else stores.deliveries
     if not hasattr(store, "measure"):
-        close()
+        opened.close()
         raise ConfigError(
             f"{where} is {limits.target!r}, which keeps no rows; name a target such as 'postgres', "
             "or set 'path' instead"
         )
-    return Spool(operations, store, limits, None, close)
+    return Spool(operations, store, limits, None, opened.close)
+
+
+def _seconds_to(until: float) -> float:
+    return max(until - monotonic(), 0.1)
 
 
 def _positions(call: Publish, result: Result[Any]) -> list[int]:

@@ -20,6 +20,7 @@ from leeward.stores import (
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     LEASE_EXPIRED,
+    PATIENCE,
     AttemptFailure,
     Backlog,
     DeadRow,
@@ -35,8 +36,6 @@ from leeward.stores import (
     text_of_failure,
 )
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for the database; no caller waits on these steps."""
 ADDED_AT_ONCE: Final = 100
 """Rows of one statement: five values each, of the 999 that every SQLite takes."""
 
@@ -290,9 +289,9 @@ class SqliteDeliveries(SpoolRows):
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_DISCARD, (id,)).rowcount == 1
 
-    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+    def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane has rows that are neither done nor dead."""
-        with self._database.read(PATIENCE) as connection:
+        with self._database.read(timeout) as connection:
             return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
 
     def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
@@ -310,9 +309,9 @@ class SqliteDeliveries(SpoolRows):
                 )
         return found
 
-    def measure(self, bus: str | None) -> list[Backlog]:
+    def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
-        with self._database.read(PATIENCE) as connection:
+        with self._database.read(timeout) as connection:
             one = (_MEASURE_ALL, ()) if bus is None else (_MEASURE, (bus,))
             rows = select(connection, *one)
         return [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from leeward._delivery.bus import DeadLetter, to_dead_letter
 from leeward._delivery.functions import PlainHandler
 from leeward._delivery.runner import AppRunner
-from leeward._delivery.sqlite_store import PATIENCE, SqliteDeliveries, SqliteSchedules
+from leeward._delivery.sqlite_store import SqliteDeliveries, SqliteSchedules
 from leeward._sqlite.database import MEMORY, Database, FilePresence
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
@@ -32,7 +32,7 @@ from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.registry import JOURNAL, import_room
-from leeward.stores import Stores, walk_dead_rows
+from leeward.stores import PATIENCE, Stores, walk_dead_rows
 
 if TYPE_CHECKING:
     from leeward.calls import Look

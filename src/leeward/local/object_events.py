@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from leeward._delivery.dispatcher import Accept
-from leeward._delivery.sqlite_store import PATIENCE, forget, insert_behind
+from leeward._delivery.sqlite_store import forget, insert_behind
 from leeward._sqlite.database import Database
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
@@ -25,7 +25,7 @@ from leeward.calls import Call, DeleteObject, PutObject, Result
 from leeward.clock import Clock
 from leeward.json_text import decode
 from leeward.local.objects import Objects
-from leeward.stores import LeasedRow, NewRow, Recipient
+from leeward.stores import PATIENCE, LeasedRow, NewRow, Recipient
 
 OBJECT = "(object)"
 """Stands in the place of the bus for what tells of an object."""

@@ -23,9 +23,7 @@ KEPT_SECONDS: Final = 31 * 86_400.0
 """Of a verdict: longer than any request of a client may take."""
 
 LATE_WRITE: Final = Result[Any](
-    Outcome.CONFLICT,
-    message="the write was settled before it came",
-    reason="settled",
+    Outcome.CONFLICT, message="the write was settled before it came", reason="settled"
 )
 """The result of a write that comes after it was settled: it has no effect, now or later."""
 

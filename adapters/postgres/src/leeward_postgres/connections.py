@@ -10,10 +10,11 @@ import asyncio
 import select
 import threading
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final
 
 import psycopg
 from psycopg import waiting
@@ -26,11 +27,14 @@ from leeward.adapter import NO_PLACE
 from leeward.calls import Result, time_after
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
-from leeward_postgres.outcomes import ENDING, Stage, code_of_refusal, result_of_error
+from leeward_postgres.checks import check_server
+from leeward_postgres.outcomes import ENDING, USELESS, Stage, code_of_refusal, result_of_error
 from leeward_postgres.pool import Lease, Pool
+from leeward_postgres.settings import Settings, parameters_of
 from leeward_postgres.statements import (
     ANSWERS,
     CLOSED,
+    MakePlan,
     Plan,
     Rows,
     Statement,
@@ -44,39 +48,6 @@ IDLE_SECONDS: Final = 60.0
 INTERVAL: Final = 0.1
 """Seconds between two looks whether a signal has come, while a thread waits."""
 
-MakePlan: TypeAlias = Callable[[float], Plan]
-"""Makes the plan of a call, which has so many seconds."""
-
-
-class Source(NamedTuple):
-    """How connections are opened.
-
-    Attributes:
-        parameters: of libpq.
-        size: connections at most, at once.
-        check: makes the plan that looks, on each new connection, whether the server suits.
-    """
-
-    parameters: Mapping[str, Any]
-    size: int
-    check: MakePlan
-
-    def __repr__(self) -> str:
-        """Leave the password out."""
-        return f"Source(size={self.size})"
-
-    def keywords(self) -> dict[str, Any]:
-        """Return the arguments of `connect`."""
-        return {**self.parameters, "client_encoding": "utf8"}
-
-
-class Refused(Exception):
-    """The server, which is there, is refused by `Source.check`."""
-
-    def __init__(self, result: Result[Any]) -> None:
-        super().__init__(result.message)
-        self.result = result
-
 
 class Session:
     """A connection of psycopg, to which statements go by libpq's own calls.
@@ -86,12 +57,14 @@ class Session:
 
     Args:
         connection: that psycopg has opened, for threads or for an event loop.
+        schema: of leeward's tables.
 
     Attributes:
         socket: to wait for.
     """
 
-    def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+    def __init__(self, connection: psycopg.BaseConnection[Any], schema: str) -> None:
+        self._schema = schema
         self._connection = connection  # without it, psycopg closes
         self._pgconn = connection.pgconn
         self._reader = Transformer(connection)
@@ -114,10 +87,9 @@ class Session:
         Raises:
             psycopg.Error: there is no connection any more.
         """
+        sql = number_parameters(statement.sql, self._schema)
         values, formats = encode_values(statement.values)
-        self._pgconn.send_query_params(
-            number_parameters(statement.sql), values, None, formats, int(statement.binary)
-        )
+        self._pgconn.send_query_params(sql, values, None, formats, int(statement.binary))
         return execute(self._pgconn)
 
     def rows_of(self, results: Sequence[Any]) -> Rows:
@@ -130,7 +102,10 @@ class Session:
         if result.status == ExecStatus.COMMAND_OK:
             return []
         if result.status != ExecStatus.TUPLES_OK:
-            return _answer_of(error_from_result(result))
+            error = error_from_result(result)
+            if error.sqlstate in ANSWERS:
+                return ANSWERS[error.sqlstate]
+            raise error
         self._reader.set_pgresult(result)
         return self._reader.load_rows(0, result.ntuples, tuple)
 
@@ -143,29 +118,28 @@ class Exchanges(Forkable):
     """Carries out plans, one on each connection at a time.
 
     Args:
-        source: of connections.
+        settings: of the target.
+
+    Attributes:
+        pool: of its connections.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._pool: Pool[Session] = Pool(source.size)
+    def __init__(self, settings: Settings) -> None:
+        self._schema = settings.schema
+        self._parameters = {**parameters_of(settings), "client_encoding": "utf8"}
+        self.pool: Pool[Session] = Pool(settings.pool_size)
         watch(self)
-
-    @property
-    def places(self) -> tuple[int, int]:
-        """How many exchanges are under way, and how many calls wait for a place."""
-        return self._pool.counts
 
     def close(self) -> None:
         """Close every connection, without waiting; those in use when their exchange is over."""
-        for each in self._pool.close():
+        for each in self.pool.close():
             each.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
         del held
-        _abandoned.extend(self._pool.close())
-        self._pool = Pool(self._source.size)
+        _abandoned.extend(self.pool.close())
+        self.pool = Pool(self.pool.size)
 
     @abstractmethod
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
@@ -179,52 +153,50 @@ class Exchanges(Forkable):
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         """Return what a generator of psycopg returns, which waits for a socket."""
 
-    async def _make(self, make: MakePlan, timeout: float) -> Result[Any]:
+    async def carry_out(self, make: MakePlan, timeout: float) -> Result[Any]:
+        """Carry out a plan within `timeout` seconds; a wait for a connection may come before."""
         wake, wait = self._turn()
-        lease: Lease[Session] = Lease(wake)
-        pool, began, waited = self._pool, monotonic(), 0.0
+        exchange = Exchange(wake)
+        pool, began, waited = self.pool, monotonic(), 0.0
         try:
             if pool.is_closed:
                 return CLOSED
-            if not pool.enter(lease):
-                await wait(_longest_wait(timeout))
+            if not pool.enter(exchange):
+                longest = max(getattr(timeout, "wait", timeout), 0.0)
+                await wait(min(longest, threading.TIMEOUT_MAX))
                 waited = monotonic() - began
-                if not lease.is_held:
-                    return _no_place(pool, waited)
-            result = await self._carry_out(lease, make, time_after(waited, timeout))
+                if not exchange.is_held:
+                    told = f"none of {pool.size} connections became free in time"
+                    late = Result[Any](Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE)
+                    return late._replace(waited=waited)
+            result = await self._run_plan(exchange, make, time_after(waited, timeout))
         finally:
-            surplus = pool.leave(lease)
+            surplus = pool.leave(exchange)
             if surplus is not None:
                 surplus.close()
         return result._replace(waited=waited) if waited else result
 
-    async def _carry_out(
-        self, lease: Lease[Session], make: MakePlan, timeout: float
-    ) -> Result[Any]:
-        exchange = Exchange(monotonic() + timeout)
+    async def _run_plan(self, exchange: Exchange, make: MakePlan, timeout: float) -> Result[Any]:
+        exchange.until = monotonic() + timeout
         try:
-            session = await self._connect(lease, exchange.until)
-            await self._run(exchange, session, make(timeout))
-        except Refused as refusal:
-            return refusal.result
+            session = exchange.connection
+            if session is None or not session.is_usable():
+                session = await self._connect(exchange)
+            if session is not None:
+                await self._run(exchange, session, make(timeout))
         except (psycopg.Error, TimeoutError) as error:
             exchange.fail(error)
-        lease.is_reusable = exchange.is_over
         return exchange.result
 
-    async def _connect(self, lease: Lease[Session], until: float) -> Session:
-        kept = lease.connection
-        if kept is not None and kept.is_usable():
-            return kept
-        if kept is not None:
-            lease.connection = None
-            kept.close()
-        lease.connection = session = await self._open(until)
-        check = Exchange(until)
-        await self._run(check, session, self._source.check(until - monotonic()))
-        if check.result.outcome is not Outcome.OK:
-            raise Refused(check.result)
-        return session
+    async def _connect(self, exchange: Exchange) -> Session | None:
+        """Return a new connection, in the place of one that is of no use; None if it is refused."""
+        if exchange.connection is not None:
+            exchange.connection.close()
+            exchange.connection = None
+        exchange.connection = session = await self._open(exchange.until)
+        await self._run(exchange, session, check_server(self._schema))
+        exchange.is_reusable = False
+        return session if exchange.result.outcome is Outcome.OK else None
 
     async def _run(self, exchange: Exchange, session: Session, plan: Plan) -> None:
         statement = exchange.proceed(plan, None)
@@ -242,9 +214,9 @@ class ThreadExchanges(Exchanges):
     """Makes the exchanges of threads, which wait themselves: nothing here is suspended."""
 
     def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
+        """Carry out a plan; here nothing is suspended."""
         try:
-            self._make(make, timeout).send(None)
+            self.carry_out(make, timeout).send(None)
         except StopIteration as end:
             result: Result[Any] = end.value
             return result
@@ -260,7 +232,7 @@ class ThreadExchanges(Exchanges):
         return lock.release, wait
 
     async def _open(self, until: float) -> Session:
-        return _Connecting(self._source).wait(until)
+        return Session(_connect_in_time(self._parameters, until), self._schema)
 
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         return waiting.wait(sending, socket, INTERVAL, seconds)
@@ -268,10 +240,6 @@ class ThreadExchanges(Exchanges):
 
 class LoopExchanges(Exchanges):
     """Makes the exchanges of one event loop."""
-
-    async def run(self, make: MakePlan, timeout: float) -> Result[Any]:
-        """Run a plan within `timeout` seconds; a wait for a connection may come before them."""
-        return await self._make(make, timeout)
 
     def _turn(self) -> tuple[Callable[[], object], Callable[[float], Awaitable[object]]]:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -284,92 +252,77 @@ class LoopExchanges(Exchanges):
 
     async def _open(self, until: float) -> Session:
         async with asyncio.timeout(until - monotonic()):
-            return Session(await psycopg.AsyncConnection.connect(**self._source.keywords()))
+            connection = await psycopg.AsyncConnection.connect(**self._parameters)
+        return Session(connection, self._schema)
 
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         return await waiting.wait_async(sending, socket, INTERVAL, seconds)
 
 
-class Exchange:
+class Exchange(Lease[Session]):
     """One plan on one connection, and how far it came.
 
-    Args:
-        until: when it has to end, in monotonic seconds.
-
     Attributes:
+        until: when it has to end, in monotonic seconds.
         result: of the call.
-        is_over: the plan has ended, and the connection can serve another one.
     """
 
-    def __init__(self, until: float) -> None:
-        self.until = until
+    __slots__ = ("_stage", "result", "until")
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        super().__init__(wake)
+        self.until = 0.0
         self._stage = Stage.UNSENT
-        self.result = _NOT_SENT
-        self.is_over = False
+        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
 
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
         """Note the error that has ended the exchange."""
         self.result = _result_of(error, self._stage, is_late=monotonic() >= self.until)
         # Only a statement by itself leaves nothing open behind.
         code = getattr(error, "sqlstate", None)
-        self.is_over = self._stage is Stage.COMMITTING and code is not None and code not in ENDING
+        is_alone = self._stage is Stage.COMMITTING and code is not None
+        self.is_reusable = is_alone and code not in USELESS
 
     def proceed(self, plan: Plan, rows: Rows | None) -> Statement | None:
         """Return the next statement of a plan, given the rows of the last one; None at its end."""
         try:
             statement = next(plan) if rows is None else plan.send(rows)
         except StopIteration as end:
-            self.result, self.is_over = end.value, True
+            self.result, self.is_reusable = end.value, True
             return None
         self._stage = statement.stage
         return statement
 
 
-class _Connecting:
-    """Connects on a thread of its own: names are looked up by the system, which takes its time."""
+def _connect_in_time(parameters: dict[str, Any], until: float) -> psycopg.Connection[Any]:
+    """Return a new connection.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._connection: Session | None = None
-        self._error: psycopg.Error | None = None
-        self._is_late = False
+    A thread of its own opens it: names are looked up by the system, which takes its time.
 
-    def wait(self, until: float) -> Session:
-        """Return a new connection.
+    Raises:
+        psycopg.Error: it could not be opened, or not in time.
+    """
+    opening: Future[psycopg.Connection[Any]] = Future()
 
-        Raises:
-            psycopg.Error: it could not be opened, or not in time.
-        """
-        threading.Thread(target=self._connect, name="leeward-postgres", daemon=True).start()
-        self._ended.wait(max(until - monotonic(), 0.0))
-        with self._lock:
-            self._is_late = True
-        if self._connection is None:
-            raise self._error or psycopg.OperationalError("connecting took too long")
-        return self._connection
-
-    def _connect(self) -> None:
+    def connect() -> None:
         try:
-            connection = Session(psycopg.Connection.connect(**self._source.keywords()))
+            connection = psycopg.Connection.connect(**parameters)
         except psycopg.Error as error:
-            self._error = error
-        else:
-            with self._lock:
-                if not self._is_late:
-                    self._connection = connection
-            if self._connection is None:
-                connection.close()
-        self._ended.set()
+            if opening.set_running_or_notify_cancel():
+                opening.set_exception(error)
+            return
+        if opening.set_running_or_notify_cancel():
+            opening.set_result(connection)
+        else:  # nobody waits any more
+            connection.close()
 
-
-def _answer_of(error: psycopg.Error) -> Rows:
-    """Return what an error of our own functions says; raise any other one."""
-    rows = ANSWERS.get(error.sqlstate or "")
-    if rows is None:
-        raise error
-    return rows
+    threading.Thread(target=connect, name="leeward-postgres", daemon=True).start()
+    try:
+        return opening.result(max(until - monotonic(), 0.0))
+    except TimeoutError:
+        if opening.cancel():
+            raise psycopg.OperationalError("connecting took too long") from None
+        return opening.result()
 
 
 def _result_of(error: psycopg.Error | TimeoutError, stage: Stage, *, is_late: bool) -> Result[Any]:
@@ -394,15 +347,3 @@ def _look_at(descriptor: int) -> Callable[[], Any]:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return lambda: poll.poll(0)
-
-
-_NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
-
-
-def _longest_wait(timeout: float) -> float:
-    return min(max(getattr(timeout, "wait", timeout), 0.0), threading.TIMEOUT_MAX)
-
-
-def _no_place(pool: Pool[Any], waited: float) -> Result[Any]:
-    told = f"none of {pool.size} connections became free in time"
-    return Result(Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE, waited=waited)

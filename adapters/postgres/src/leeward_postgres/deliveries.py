@@ -20,6 +20,7 @@ from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
+    PATIENCE,
     AttemptFailure,
     Backlog,
     DeadRow,
@@ -36,14 +37,12 @@ from leeward.stores import (
     text_of_failure,
 )
 from leeward_postgres.items import original_of, text_of
-from leeward_postgres.schema import quote
-from leeward_postgres.statements import Plan, Rows, Statement
+from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
-PATIENCE: Final = 10.0
-"""Seconds that a step may take; no caller waits on it."""
 TEND_SECONDS: Final = 1.0
 """Seconds between two looks after the tables themselves, by each process."""
 
+ADD_ROWS: Final = f"SELECT @.add_rows({', '.join(['%s::text[]'] * 5)})"
 _KNOWN: Final = (
     "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
 )
@@ -75,7 +74,7 @@ ORDER BY 1, 2"""  # noqa: S608 - made of constants
 _AGAIN: Final = (Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS)
 """What may be over in a moment: the server is started again, or another transaction was first."""
 
-Run: TypeAlias = Callable[[Callable[[float], Plan], float], Result[Any]]
+Run: TypeAlias = Callable[[MakePlan, float], Result[Any]]
 """Carries out a plan within some seconds, on a connection of its own."""
 
 
@@ -84,12 +83,10 @@ class StoreBase:
 
     Args:
         run: carries out a plan.
-        schema: of leeward's tables.
     """
 
-    def __init__(self, run: Run, schema: str) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._schema = quote(schema)
 
     def ask(self, sql: str, values: Sequence[Any] = (), timeout: float = PATIENCE) -> Rows:
         """Return the rows of a statement.
@@ -100,7 +97,7 @@ class StoreBase:
 
         def plan(timeout: float) -> Plan:
             del timeout
-            return Result.ok((yield Statement(sql.replace("@", self._schema), values)))
+            return Result.ok((yield Statement(sql, values)))
 
         result = self._run(plan, timeout)
         if result.outcome is not Outcome.OK:
@@ -129,8 +126,8 @@ class StoreBase:
 class PostgresDeliveries(StoreBase, SpoolRows):
     """The rows that wait, and dead letters."""
 
-    def __init__(self, run: Run, schema: str) -> None:
-        super().__init__(run, schema)
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
         self.policy = DeliveryPolicy()
         self._tended = -TEND_SECONDS
         self._known: set[Recipient] = set()
@@ -139,8 +136,7 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         """Keep all of `rows`, or none."""
         columns = [list(column) for column in zip(*map(columns_of, rows), strict=True)]
         if columns:
-            types = ", ".join(["%s::text[]"] * len(columns))
-            self.ask(f"SELECT @.add_rows({types})", columns, timeout)
+            self.ask(ADD_ROWS, columns, timeout)
 
     def take(
         self,
@@ -179,19 +175,16 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         self, ends: Iterable[LeaseEnd], now: float, begun: Iterable[LeasedRow] = ()
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
-        done: list[LeasedRow] = []
+        ends = list(ends)
+        done = [end.row for end in ends if end.is_begun and end.failure is None]
+        failed = [end for end in ends if end.failure is not None or not end.is_begun]
         others = [_describe_end(row, "begun", row.attempt) for row in begun]
-        failed: dict[int, LeaseEnd] = {}
-        for end in ends:
-            if end.is_begun and end.failure is None:
-                done.append(end.row)
-                continue
-            failed[end.row.id] = end
-            others.append(self._next_of(end, now))
+        others += [self._next_of(end, now) for end in failed]
         told = json.dumps(others) if others else None
         values = [row.id for row in done], [row.lease for row in done], told
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
-        return [failed[id] for (id,) in self.insist(sql, values)]
+        given_up = {id for (id,) in self.insist(sql, values)}
+        return [end for end in failed if end.row.id in given_up]
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
@@ -240,24 +233,21 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
         return bool(self.ask(sql, (id,)))
 
-    def has_waiting(self, recipient: Recipient, lane: str) -> bool:
+    def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane has rows that are neither done nor dead."""
         sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
-        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)]))
+        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)], timeout))
 
     def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
         """Count rows without their documents, in a few seconds, or fail; nobody waits for it."""
         names = _names(known)
         rows = self.ask(_DEPTHS, (most, *[most] * len(_PARTS), *names), DEPTH_SECONDS)
         return [
-            Depth(
-                *(_recipient(bus, name), min(int(waiting), most), int(dead)),
-                None if key is None else original_of(key),
-            )
+            Depth(_recipient(bus, name), min(int(waiting), most), int(dead), original_of(key))
             for bus, name, waiting, dead, key in rows
         ]
 
-    def measure(self, bus: str | None) -> list[Backlog]:
+    def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         sql = (
             "SELECT sums.bus, name, waiting, dead, bytes, oldest.document, oldest.key FROM ("
@@ -270,11 +260,11 @@ class PostgresDeliveries(StoreBase, SpoolRows):
             "SELECT document, idempotency_key AS key FROM @.deliveries WHERE id = first LIMIT 1) "
             "AS oldest ON true ORDER BY sums.bus, name"
         )
-        rows = self.ask(sql, [None if bus is None else text_of(bus)])
+        rows = self.ask(sql, [text_of(bus)], timeout)
         return [
             Backlog(
                 *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),
-                *(oldest, None if key is None else original_of(key)),
+                *(oldest, original_of(key)),
             )
             for own, name, waiting, dead, size, oldest, key in rows
         ]
@@ -337,15 +327,12 @@ class PostgresSubscriptions(StoreBase, SubscriptionStore):
             "INSERT INTO @.subscriptions VALUES (%s, %s, %s) ON CONFLICT (bus, subscriber) "
             "DO UPDATE SET type = excluded.type"
         )
-        self.insist(sql, (*map(text_of, recipient), None if type is None else text_of(type)))
+        self.insist(sql, (*map(text_of, recipient), text_of(type)))
 
     def subscriptions(self) -> list[tuple[Recipient, str | None]]:
         """Return the subscriptions, each with the type of its events."""
         rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
-        return [
-            (_recipient(bus, subscriber), None if type is None else original_of(type))
-            for bus, subscriber, type in rows
-        ]
+        return [(_recipient(*names), original_of(type)) for *names, type in rows]
 
 
 def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
@@ -355,9 +342,8 @@ def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
 
 def columns_of(row: NewRow) -> tuple[str | None, ...]:
     """Return the values of a new row, as `add_rows` takes them."""
-    lane = None if row.lane is None else text_of(row.lane)
-    key = text_of(row.idempotency_key)
-    return (*map(text_of, row.recipient), lane, key, row.document)
+    names = *row.recipient, row.lane, row.idempotency_key
+    return (*map(text_of, names), row.document)
 
 
 def _recipient(bus: str, subscriber: str) -> Recipient:

@@ -12,24 +12,21 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.stores import Stores
-from leeward_postgres.checks import Checks
+from leeward_postgres import checks, objects, queues, tables
 from leeward_postgres.deliveries import (
     PostgresDeliveries,
     PostgresSchedules,
     PostgresSubscriptions,
 )
-from leeward_postgres.objects import Objects
-from leeward_postgres.queues import Queues
 from leeward_postgres.settings import Settings, parameters_of, settings_from
-from leeward_postgres.settlements import Settlements
-from leeward_postgres.statements import CLOSED, Plan
-from leeward_postgres.tables import Tables
+from leeward_postgres.settlements import settle_write
+from leeward_postgres.statements import CLOSED, MakePlan, Plan
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from leeward.workflow.embedded.journal import Journal
-    from leeward_postgres.connections import LoopExchanges, Source, ThreadExchanges
+    from leeward_postgres.connections import LoopExchanges, ThreadExchanges
 
 CAPABILITIES: Final = frozenset(
     {
@@ -55,6 +52,23 @@ CONNECTIONS: Final = 4
 """Of a journal, at most: one writes for all threads; others start runs, take them, and read."""
 
 _Planner: TypeAlias = Callable[[Any, float], Plan]
+
+_PLANNERS: Final[dict[str, _Planner]] = {
+    "enqueue": queues.enqueue,
+    "publish": queues.publish,
+    "store": tables.store_item,
+    "load": tables.load_item,
+    "delete": tables.delete_item,
+    "scan": tables.scan_items,
+    "list_items": tables.list_items,
+    "put_object": objects.put_object,
+    "get_object": objects.get_object,
+    "head_object": objects.head_object,
+    "list_objects": objects.list_objects,
+    "delete_object": objects.delete_object,
+    "settle_write": settle_write,
+}
+"""What makes the plan of a call, by its verb."""
 
 
 def open_driver(config: TargetConfig) -> Driver:
@@ -85,24 +99,6 @@ class PostgresDriver(Driver):
         self._is_closed = False
         self._threads: ThreadExchanges | None = None
         self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
-        self._checks = Checks(settings.schema)
-        self._tables = tables = Tables(settings.schema)
-        objects, queues = Objects(settings.schema), Queues(settings.schema)
-        self._planners: dict[str, _Planner] = {
-            "enqueue": queues.enqueue,
-            "publish": queues.publish,
-            "store": tables.store,
-            "load": tables.load,
-            "delete": tables.delete,
-            "scan": tables.scan,
-            "list_items": tables.list,
-            "put_object": objects.put,
-            "get_object": objects.get,
-            "head_object": objects.head,
-            "list_objects": objects.list,
-            "delete_object": objects.delete,
-            "settle_write": Settlements(settings.schema).settle,
-        }
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
@@ -120,29 +116,30 @@ class PostgresDriver(Driver):
                 return CLOSED
             exchanges = self._loops.get(loop)
             if exchanges is None:
-                exchanges = self._loops[loop] = _connections().LoopExchanges(self._source())
+                exchanges = self._loops[loop] = _connections().LoopExchanges(self._settings)
                 finalize(loop, exchanges.close)
-        return await exchanges.run(lambda seconds: planner(call, seconds), timeout)
+        return await exchanges.carry_out(lambda seconds: planner(call, seconds), timeout)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, by one statement: all of them, or none."""
-        result = self._run(lambda seconds: self._tables.store_many(calls, seconds), timeout)
+        result = self._run(lambda seconds: tables.store_items(calls, seconds), timeout)
         many: list[Result[Any]] | None = result.value
         return many if result.outcome is Outcome.OK else [result] * len(calls)
 
     def probe(self, timeout: float) -> Result[Any]:
         """Look whether the database answers."""
-        return self._run(self._checks.probe, timeout)
+        return self._run(lambda _: checks.probe(), timeout)
 
     def look(self, look: Look, timeout: float) -> Result[LookResult]:
         """Look whether the schema is there, what it promises, and who takes what is sent."""
-        return self._run(lambda _: self._checks.look(look), timeout)
+        return self._run(lambda _: checks.look(look), timeout)
 
     def stores(self) -> Stores:
         """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
-        where = self._run, self._settings.schema
         return Stores(
-            *(PostgresDeliveries(*where), PostgresSchedules(*where), PostgresSubscriptions(*where)),
+            PostgresDeliveries(self._run),
+            PostgresSchedules(self._run),
+            PostgresSubscriptions(self._run),
             self._open_journal,
         )
 
@@ -159,7 +156,7 @@ class PostgresDriver(Driver):
         """Return how many exchanges are under way, and how many calls wait for a place."""
         with self._lock:
             used = [self._threads] if self._threads is not None else []
-            counts = [each.places for each in (*used, *self._loops.values())]
+            counts = [each.pool.counts for each in (*used, *self._loops.values())]
         return sum(each for each, _ in counts), sum(each for _, each in counts)
 
     def native(self, service: str) -> object:
@@ -189,32 +186,25 @@ class PostgresDriver(Driver):
         self.close()
 
     def _planner(self, call: Call) -> _Planner:
-        planner = self._planners.get(call.verb)
+        planner = _PLANNERS.get(call.verb)
         if planner is None:
             raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
         return planner
 
-    def _run(self, make: Callable[[float], Plan], timeout: float) -> Result[Any]:
+    def _run(self, make: MakePlan, timeout: float) -> Result[Any]:
         with self._lock:
             if self._is_closed:
                 return CLOSED
             if self._threads is None:
-                self._threads = _connections().ThreadExchanges(self._source())
+                self._threads = _connections().ThreadExchanges(self._settings)
         return self._threads.run(make, timeout)
 
     def _open_journal(self) -> Journal:
-        source = self._source()._replace(size=min(self._settings.pool_size, CONNECTIONS))
-        exchanges = _connections().ThreadExchanges(source)
+        size = min(self._settings.pool_size, CONNECTIONS)
+        exchanges = _connections().ThreadExchanges(self._settings._replace(pool_size=size))
         journals = import_module("leeward_postgres.journal")
-        journal: Journal = journals.PostgresJournal(exchanges, self._settings.schema)
+        journal: Journal = journals.PostgresJournal(exchanges)
         return journal
-
-    def _source(self) -> Source:
-        parameters = parameters_of(self._settings)
-        source: Source = _connections().Source(
-            parameters, self._settings.pool_size, self._checks.suits
-        )
-        return source
 
 
 def _connections() -> Any:

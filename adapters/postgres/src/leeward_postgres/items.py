@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from leeward import json_text
 from leeward.adapter.items import RESERVED, DoubleModel, Profile, by_value, decode, encode
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import INT_END, MOST_DIGITS
+
+T = TypeVar("T", str, "str | None")
 
 
 class JsonbNumbers(DoubleModel):
@@ -97,15 +99,15 @@ def key_values(key: Key) -> list[str]:
     return [text_of(value) for value in key.values]
 
 
-def text_of(value: str) -> str:
+def text_of(value: T) -> T:
     """Return a text without NUL, different for different texts, and in the same order."""
-    if "\x00" in value or "\x01" in value:
+    if value and ("\x00" in value or "\x01" in value):
         return value.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
     return value
 
 
-def original_of(text: str) -> str:
+def original_of(text: T) -> T:
     """Return what `text_of` was given."""
-    if "\x01" in text:
+    if text and "\x01" in text:
         return text.replace("\x01\x01", "\x00").replace("\x01\x02", "\x01")
     return text

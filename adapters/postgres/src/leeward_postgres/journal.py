@@ -15,6 +15,7 @@ from leeward.errors import Outcome
 from leeward.json_text import encode
 from leeward.leases.batches import Batches, Change
 from leeward.leases.faults import DatabaseFault
+from leeward.stores import PATIENCE
 from leeward.values import Json
 from leeward.workflow.embedded.journal import (
     Finished,
@@ -41,9 +42,9 @@ from leeward.workflow.embedded.rows import (
     write_answer,
 )
 from leeward.workflow.kit import Definition, StepFailure
-from leeward_postgres.connections import MakePlan, ThreadExchanges
-from leeward_postgres.deliveries import PATIENCE, StoreBase
-from leeward_postgres.statements import Rows, milliseconds
+from leeward_postgres.connections import ThreadExchanges
+from leeward_postgres.deliveries import StoreBase
+from leeward_postgres.statements import MakePlan, Rows, milliseconds
 
 _WORDS: Final = {
     "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
@@ -115,15 +116,13 @@ class PostgresJournal(StoreBase, Journal):
 
     Args:
         exchanges: of its own, which are closed with it.
-        schema: of leeward's tables.
-        clock: of a test, in the place of the server's.
     """
 
-    def __init__(self, exchanges: ThreadExchanges, schema: str, clock: Any = None) -> None:
-        super().__init__(self._exchange, schema)
+    def __init__(self, exchanges: ThreadExchanges) -> None:
+        super().__init__(self._exchange)
         self._exchanges = exchanges
         self._writes = _Writes(self.ask)
-        self.clock = clock or ServerClock(self._ask_time)
+        self.clock: Any = ServerClock(self._ask_time)
         self._documents = Documents()
         self._kept: set[str] = set()
         """Digests of definitions that the database has."""
@@ -309,10 +308,7 @@ def _step_of_start(key: RunKey, command: Any, now: float) -> tuple[Any, ...]:
 
 def _columns(steps: Iterable[tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
     """Return rows of steps, each with the number of its run before it, as columns."""
-    return list(zip(*steps, strict=True)) or _NO_STEPS
-
-
-_NO_STEPS: Final[tuple[tuple[Any, ...], ...]] = ((),) * 8
+    return list(zip(*steps, strict=True)) or [()] * 8
 
 
 class _Writes(Batches[_RunWrite]):

@@ -12,33 +12,28 @@ library is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from leeward.calls import Enqueue, Publish
 from leeward.errors import ConfigError, InvalidRequest, NotFound, Outcome
 from leeward.outbox import CallOutbox, Configuration, OutboxCall, OutboxSettings
-from leeward_postgres.deliveries import columns_of
+from leeward_postgres.deliveries import ADD_ROWS, columns_of
 from leeward_postgres.driver import LIMITS
-from leeward_postgres.queues import Queues
-from leeward_postgres.schema import quote
-from leeward_postgres.statements import Rows, number_parameters
-
-R = TypeVar("R")
+from leeward_postgres.outcomes import CLASSIFICATIONS, SCHEMA
+from leeward_postgres.queues import enqueue, publish
+from leeward_postgres.statements import Rows, name_schema, number_parameters
 
 Conclude: TypeAlias = Callable[[Rows], str]
-Execute: TypeAlias = Callable[[str, Sequence[Any], Conclude], R]
-"""Executes a statement in the transaction; returns what its rows are concluded to."""
+"""Returns what a method of the outbox returns, given the rows of its statement."""
 
 SECONDS: Final = 1.0
 """Stands where a call has its time: a transaction of the user's has its own."""
 
 _IDLE: Final = 0
 """Of libpq's PGTransactionStatusType: no transaction is open."""
-
-_NO_SCHEMA: Final = ("3F000", "42883", "42P01")
-"""SQLSTATEs: no schema, function or table of this name."""
 
 _PSYCOPG: Final = ("Connection", "AsyncConnection")
 _SQLALCHEMY: Final = (
@@ -70,15 +65,13 @@ def outbox(
     """
     settings = OutboxSettings(config, target, to, LIMITS)
     schema = str(settings.options.get("schema", "leeward"))
-    execute, queues = _executor_of(connection), Queues(schema)
-    add = f"SELECT {quote(schema)}.add_rows({', '.join(['%s::text[]'] * 5)})"
+    execute = _executor_of(connection, schema)
 
     def write(call: OutboxCall, id: str) -> Any:
         if not settings.is_own or not isinstance(call, Publish | Enqueue):
             columns = [[column] for column in columns_of(settings.row_of(call))]
-            return execute(add, columns, lambda _: id)
-        own = queues.publish if isinstance(call, Publish) else queues.enqueue
-        plan = own(call, SECONDS)  # type: ignore[arg-type]
+            return execute(ADD_ROWS, columns, lambda _: id)
+        plan = publish(call, SECONDS) if isinstance(call, Publish) else enqueue(call, SECONDS)
         statement = next(plan)
 
         def conclude(rows: Rows) -> str:
@@ -95,12 +88,12 @@ def outbox(
     return CallOutbox(settings, write)
 
 
-def _executor_of(connection: Any) -> Execute[Any]:
+def _executor_of(connection: Any, schema: str) -> Callable[..., Any]:
     """Return what executes statements on a connection, by the names of its classes."""
     kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(connection).mro()]
     is_awaited = any(name.lower().startswith("async") for _, name in kinds)
     if any(module == "sqlalchemy" and name in _SQLALCHEMY for module, name in kinds):
-        return _awaited_sqlalchemy(connection) if is_awaited else _sqlalchemy(connection)
+        return partial(_await_sqlalchemy if is_awaited else _ask_sqlalchemy, connection, schema)
     if not any(module == "psycopg" and name in _PSYCOPG for module, name in kinds):
         raise InvalidRequest(
             "connection must be a Connection or AsyncConnection of psycopg 3, or a Session, "
@@ -109,7 +102,7 @@ def _executor_of(connection: Any) -> Execute[Any]:
             field="connection",
         )
     _check_transaction(connection)
-    return _awaited_psycopg(connection) if is_awaited else _psycopg(connection)
+    return partial(_await_psycopg if is_awaited else _ask_psycopg, connection, schema)
 
 
 def _check_transaction(connection: Any) -> None:
@@ -121,24 +114,22 @@ def _check_transaction(connection: Any) -> None:
         )
 
 
-def _psycopg(connection: Any) -> Execute[str]:
-    def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
-        with _explain_errors(), _cursor_of(connection) as cursor:
-            rows = cursor.execute(_number_raw(sql, cursor), values).fetchall()
-        return conclude(rows)
+def _ask_psycopg(
+    connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
+) -> str:
+    with _explain_errors(), _cursor_of(connection) as cursor:
+        rows = cursor.execute(_text_for(cursor, sql, schema), values).fetchall()
+    return conclude(rows)
 
-    return execute
 
-
-def _awaited_psycopg(connection: Any) -> Execute[Awaitable[str]]:
-    async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
-        with _explain_errors():
-            async with _cursor_of(connection) as cursor:
-                await cursor.execute(_number_raw(sql, cursor), values)
-                rows = await cursor.fetchall()
-        return conclude(rows)
-
-    return execute
+async def _await_psycopg(
+    connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
+) -> str:
+    with _explain_errors():
+        async with _cursor_of(connection) as cursor:
+            await cursor.execute(_text_for(cursor, sql, schema), values)
+            rows = await cursor.fetchall()
+    return conclude(rows)
 
 
 def _cursor_of(connection: Any) -> Any:
@@ -152,51 +143,38 @@ def _cursor_of(connection: Any) -> Any:
     return connection.cursor(row_factory=tuple_row)
 
 
-def _number_raw(sql: str, cursor: Any) -> str | bytes:
+def _text_for(cursor: Any, sql: str, schema: str) -> str | bytes:
     """Return a statement with the placeholders of the user's kind of cursor."""
     is_raw = any(kind.__name__ == "RawCursorMixin" for kind in type(cursor).mro())
-    return number_parameters(sql) if is_raw else sql
+    return number_parameters(sql, schema) if is_raw else name_schema(sql, schema)
 
 
-def _sqlalchemy(connection: Any) -> Execute[str]:
-    def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
-        own = connection.connection() if hasattr(connection, "flush") else connection
-        _check_autocommit(own)
-        text = _number_values(sql, own.dialect)
-        with _explain_errors():
-            rows = own.exec_driver_sql(text, tuple(values)).fetchall()
-        return conclude(rows)
-
-    return execute
-
-
-def _awaited_sqlalchemy(connection: Any) -> Execute[Awaitable[str]]:
-    async def execute(sql: str, values: Sequence[Any], conclude: Conclude) -> str:
-        own = await connection.connection() if hasattr(connection, "flush") else connection
-        _check_autocommit(own.sync_connection)
-        text = _number_values(sql, own.dialect)
-        with _explain_errors():
-            rows = (await own.exec_driver_sql(text, tuple(values))).fetchall()
-        return conclude(rows)
-
-    return execute
-
-
-def _check_autocommit(own: Any) -> None:
-    """Raise InvalidRequest at SQLAlchemy's level AUTOCOMMIT: a rollback takes nothing back."""
-    if own.dialect.name == "postgresql" and own.connection.dbapi_connection.autocommit:
+def _ask_sqlalchemy(
+    connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
+) -> str:
+    own = connection.connection() if hasattr(connection, "flush") else connection
+    if own.dialect.name != "postgresql":
+        told = f"connection is to {own.dialect.name}, not postgresql"
+        raise InvalidRequest(told, field="connection")
+    if own.connection.dbapi_connection.autocommit:
         raise InvalidRequest(
             "connection has the isolation level AUTOCOMMIT, so the call would be made whatever "
             "becomes of your rows; use another level",
             field="connection",
         )
+    is_numbered = own.dialect.driver == "asyncpg"
+    text = number_parameters(sql, schema).decode() if is_numbered else name_schema(sql, schema)
+    with _explain_errors():
+        rows = own.exec_driver_sql(text, tuple(values)).fetchall()
+    return conclude(rows)
 
 
-def _number_values(sql: str, dialect: Any) -> str:
-    """Return a statement with the placeholders of SQLAlchemy's driver."""
-    if dialect.name != "postgresql":
-        raise InvalidRequest(f"connection is to {dialect.name}, not postgresql", field="connection")
-    return number_parameters(sql).decode() if dialect.driver == "asyncpg" else sql
+async def _await_sqlalchemy(
+    connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
+) -> str:
+    own = await connection.connection() if hasattr(connection, "flush") else connection
+    told: str = await own.run_sync(_ask_sqlalchemy, schema, sql, values, conclude)
+    return told
 
 
 @contextmanager
@@ -205,7 +183,8 @@ def _explain_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if getattr(getattr(error, "orig", error), "sqlstate", None) in _NO_SCHEMA:
+        known = CLASSIFICATIONS.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+        if known is not None and known.reason == SCHEMA:
             raise ConfigError(
                 "the schema of leeward is not in this database, or is older; apply it: "
                 "leeward postgres schema --apply"

@@ -116,6 +116,9 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
 ENDING: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03"})
 """Codes with which the server ends the session, or takes none."""
 
+USELESS: Final = ENDING | {"25006"}
+"""After these a new connection may reach another host, one that takes writes."""
+
 _REFUSED: Final = (
     (re.compile("too many clients|remaining connection slots|too many connections"), "53300"),
     (re.compile("authentication failed|no password supplied|pg_hba.conf"), "28P01"),
@@ -144,23 +147,20 @@ _UNREACHED: Final = (
 _LOST: Final = "the server ended the connection before anything was committed"
 
 
-def result_of_error(
-    code: str | None, stage: Stage, *, is_fatal: bool = False, message: str | None = None
-) -> Result[Any]:
+def result_of_error(code: str | None, stage: Stage, *, is_fatal: bool = False) -> Result[Any]:
     """Return the result of an exchange that ended with an error.
 
     Args:
         code: the SQLSTATE; None where the connection was lost, or the time was up.
         stage: how far the exchange came.
         is_fatal: the server ended the session with it.
-        message: for people, in the place of the table's own; it has no value and no secret in it.
     """
     known = CLASSIFICATIONS.get(code or "")
     is_proof = not is_fatal or stage is not Stage.COMMITTING
     if known is not None and is_proof:
-        told = message or known.message
-        return Result(known.outcome, code=code, message=told, reason=known.reason)
+        return Result(known.outcome, code=code, message=known.message, reason=known.reason)
+    code = code or "connection_lost"
     if stage is Stage.COMMITTING:
-        return Result(Outcome.AMBIGUOUS, code=code or "connection_lost", message=message)
-    told = message or (_UNREACHED if stage is Stage.UNSENT else _LOST)
-    return Result(Outcome.NOT_SENT, code=code or "connection_lost", message=told)
+        return Result(Outcome.AMBIGUOUS, code=code)
+    told = _UNREACHED if stage is Stage.UNSENT else _LOST
+    return Result(Outcome.NOT_SENT, code=code, message=told)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward_postgres.outcomes import Stage
+from leeward_postgres.schema import quote
 from leeward_postgres.schema.data import REPEATED, SETTLED
 
 
@@ -16,7 +17,7 @@ class Statement(NamedTuple):
     """A statement of a plan.
 
     Attributes:
-        sql: it.
+        sql: it, with `@` where the schema stands.
         values: of its parameters.
         stage: how far the exchange is once it was sent.
         binary: the rows come as bytes, and not as text.
@@ -31,6 +32,8 @@ class Statement(NamedTuple):
 Rows: TypeAlias = list[tuple[Any, ...]]
 Plan: TypeAlias = Generator[Statement, Rows, Result[Any]]
 """The statements of a call, in order; what it returns is the call's result."""
+MakePlan: TypeAlias = Callable[[float], Plan]
+"""Makes the plan of a call, which has so many seconds."""
 
 ANSWERS: Final[dict[str, Rows]] = {REPEATED: [("repeated",)], SETTLED: [("settled",)]}
 """What functions of the schema would return, did they not have to undo what they did."""
@@ -62,10 +65,15 @@ def milliseconds(timeout: float) -> int:
 
 
 @cache
-def number_parameters(sql: str) -> bytes:
-    """Return a statement with its parameters as PostgreSQL names them: `%s` is `$1`, and so on."""
-    first, *others = sql.split("%s")
+def number_parameters(sql: str, schema: str) -> bytes:
+    """Return a statement as PostgreSQL takes it: `%s` is `$1`, and so on; `@` is the schema."""
+    first, *others = name_schema(sql, schema).split("%s")
     return (first + "".join(f"${at}{text}" for at, text in enumerate(others, 1))).encode()
+
+
+def name_schema(sql: str, schema: str) -> str:
+    """Return a statement with the schema where `@` stands."""
+    return sql.replace("@.", f"{quote(schema)}.")
 
 
 def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] | None]:

@@ -28,7 +28,7 @@ NOT_DURABLE: Final = "LW004"
 """The same, for a server that may lose what it has committed."""
 
 _PARTS: Final = (data, queues, runs)
-"""Modules with `SQL` and `VALUES`, in the order in which their statements run."""
+"""Modules with `SQL`, in the order in which it runs; a constant stands in braces there."""
 
 _HEAD: Final = """
 CREATE SCHEMA IF NOT EXISTS {schema};
@@ -40,17 +40,17 @@ CREATE TABLE IF NOT EXISTS {schema}.version (
 );
 
 DO $$ BEGIN  -- its functions are not replaced by older ones
-    IF (SELECT version FROM {schema}.version) > {version} THEN
-        RAISE EXCEPTION 'it has a later version than {version}: upgrade leeward-postgres first'
-            USING ERRCODE = '{wrong_version}';
+    IF (SELECT version FROM {schema}.version) > {VERSION} THEN
+        RAISE EXCEPTION 'it has a later version than {VERSION}: upgrade leeward-postgres first'
+            USING ERRCODE = '{WRONG_VERSION}';
     END IF;
 END $$;
 """
 
 _VERSION: Final = """
-INSERT INTO {schema}.version (version, oldest) VALUES ({version}, {oldest})
-ON CONFLICT (single) DO UPDATE SET version = {version}, oldest = {oldest}
-WHERE version.version < {version};
+INSERT INTO {schema}.version (version, oldest) VALUES ({VERSION}, {OLDEST})
+ON CONFLICT (single) DO UPDATE SET version = {VERSION}, oldest = {OLDEST}
+WHERE version.version < {VERSION};
 """
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('leeward schema'), 0);"
@@ -64,12 +64,9 @@ def schema_sql(schema: str) -> str:
     Args:
         schema: its name, a plain identifier.
     """
-    values: dict[str, object] = {"schema": quote(schema), "version": VERSION, "oldest": OLDEST}
-    values["wrong_version"] = WRONG_VERSION
-    for part in _PARTS:
-        values |= part.VALUES
-    texts = (_HEAD, *(part.SQL for part in _PARTS), _VERSION)
-    parts = "\n".join(text.format(**values).strip("\n") + "\n" for text in texts).strip()
+    names = {**globals(), **vars(data), **vars(queues), "schema": quote(schema)}
+    texts = [each.format(**names) for each in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
+    parts = "\n".join(text.strip("\n") + "\n" for text in texts).strip()
     return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
 
 

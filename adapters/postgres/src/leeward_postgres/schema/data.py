@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
-KEPT_HOURS: Final = 3
-"""Of the id of a write that took place. A clock of the server may be put back by an hour, by a
-failover to another machine, before one is missed."""
+KEPT_SECONDS: Final = 3 * 3600
+"""Of the id of a write that took place."""
 
-VOID_DAYS: Final = 31
+SURE_SECONDS: Final = KEPT_SECONDS - 3600
+"""For which such an id is there, even if a failover to another machine puts the clock back."""
+
+VOID_SECONDS: Final = 31 * 86_400
 """Of the id of a write that was settled as not run: longer than any request can be under way."""
 
 PIECE_BYTES: Final = 1024 * 1024
@@ -26,16 +28,6 @@ SETTLED: Final = "LW001"
 
 REPEATED: Final = "LW002"
 """The SQLSTATE of a write that took place before: it has no effect a second time."""
-
-VALUES: Final = {
-    "settled": SETTLED,
-    "repeated": REPEATED,
-    "kept_seconds": KEPT_HOURS * 3600,
-    "sure_seconds": (KEPT_HOURS - 1) * 3600,
-    "void_seconds": VOID_DAYS * 86_400,
-    "piece_bytes": PIECE_BYTES,
-}
-"""What stands in the statements in braces, beside the schema."""
 
 SQL: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.items (
@@ -65,7 +57,7 @@ CREATE TABLE IF NOT EXISTS {schema}.objects (
 CREATE TABLE IF NOT EXISTS {schema}.pieces (
     object bigint NOT NULL,              -- its id
     number integer NOT NULL,             -- from 0
-    body bytea NOT NULL,                 -- {piece_bytes} bytes; of the last one, what is left
+    body bytea NOT NULL,                 -- {PIECE_BYTES} bytes; of the last one, what is left
     PRIMARY KEY (object, number)
 );
 
@@ -104,8 +96,8 @@ CREATE OR REPLACE FUNCTION {schema}.prune() RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off  -- a plan that was made while the tables were empty would read them whole
 AS $$
 DECLARE  -- computed once: the index does not serve a condition that calls a function
-    v_kept text := {schema}.ids_from({kept_seconds});
-    v_void text := {schema}.ids_from({void_seconds});
+    v_kept text := {schema}.ids_from({KEPT_SECONDS});
+    v_void text := {schema}.ids_from({VOID_SECONDS});
 BEGIN
     DELETE FROM {schema}.writes WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.writes WHERE id < v_kept AND (ran OR id < v_void)
@@ -123,9 +115,9 @@ BEGIN
     INSERT INTO {schema}.writes (id, ran) VALUES (p_id, true) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         IF (SELECT ran FROM {schema}.writes WHERE id = p_id) THEN
-            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{repeated}';
+            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{REPEATED}';
         END IF;
-        RAISE EXCEPTION 'the write was settled before it came' USING ERRCODE = '{settled}';
+        RAISE EXCEPTION 'the write was settled before it came' USING ERRCODE = '{SETTLED}';
     END IF;
     IF random() < 0.002 THEN
         PERFORM {schema}.prune();
@@ -262,7 +254,7 @@ BEGIN
             OR EXISTS (SELECT FROM {schema}.objects
                        WHERE bucket = p_place AND name = p_key[1] AND revision = p_id) THEN
             v_ran := true;
-        ELSIF p_id >= {schema}.ids_from({sure_seconds}) THEN
+        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) THEN
             v_ran := false;
         END IF;
         UPDATE {schema}.writes SET ran = v_ran WHERE id = p_id AND ran IS DISTINCT FROM v_ran;

@@ -39,14 +39,8 @@ _MAY_GO: Final = """(lane IS NULL OR v_laned AND NOT EXISTS (
                         OR other.id > row.id AND other.lease IS NOT NULL AND other.due > v_now)))"""
 """The head of its lane. A smaller number may be committed later, while another row is leased."""
 
-VALUES: Final = {
-    "many_dead": MANY_DEAD,
-    "not_read_committed": NOT_READ_COMMITTED,
-    "lease_expired": LEASE_EXPIRED,
-    "in_sight": IN_SIGHT,
-    "most_attempts": 2**31 - 2,  # another program may write any number: one more is an integer, too
-}
-"""What stands in the statements in braces, beside the schema."""
+MOST_ATTEMPTS: Final = 2**31 - 2
+"""Another program may write any number of them: one more is an integer, too."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.subscriptions (
@@ -185,7 +179,7 @@ BEGIN
     FROM unnest(p_buses, p_subscribers, p_lanes) AS gone (bus, subscriber, lane),
         LATERAL (SELECT half, id, due FROM {schema}.deliveries AS other
             WHERE other.bus = gone.bus AND other.subscriber = gone.subscriber
-                AND other.lane = gone.lane ORDER BY id LIMIT {in_sight}) AS first
+                AND other.lane = gone.lane ORDER BY id LIMIT {IN_SIGHT}) AS first
     WHERE first.due = 'infinity' AND row.half = first.half AND row.id = first.id;
 END $$;
 
@@ -209,7 +203,7 @@ DECLARE
     v_more integer;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'not READ COMMITTED' USING ERRCODE = '{not_read_committed}';
+        RAISE EXCEPTION 'not READ COMMITTED' USING ERRCODE = '{NOT_READ_COMMITTED}';
     END IF;
     SELECT EXISTS (SELECT FROM {schema}.deliveries JOIN {known} WHERE lane IS NOT NULL)
     INTO v_laned;
@@ -227,7 +221,7 @@ BEGIN
         ) AS spent WHERE gone.half = spent.half AND gone.id = spent.id RETURNING gone.*
     )
     INSERT INTO {schema}.dead_letters AS dead
-    SELECT id, bus, subscriber, lane, idempotency_key, document, attempts, '{lease_expired}', NULL,
+    SELECT id, bus, subscriber, lane, idempotency_key, document, attempts, '{LEASE_EXPIRED}', NULL,
         'maybe', v_now
     FROM gone
     RETURNING id, bus, subscriber, idempotency_key, document, attempts, 0, true, dead.error;
@@ -241,7 +235,7 @@ BEGIN
         SET lease = p_lease, due = v_now + p_seconds,
             attempts = due.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
         FROM (SELECT *, row_number() OVER () AS number FROM (
-            SELECT half, id, least(attempts, {most_attempts}) AS attempts
+            SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
             FROM {schema}.deliveries AS row JOIN {known}
             WHERE due <> 0 AND due < 'infinity' AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go}
                 AND (due <= v_now
@@ -264,7 +258,7 @@ BEGIN
             SELECT * FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
             ORDER BY random() OFFSET 0
         ) AS known CROSS JOIN LATERAL (
-            SELECT half, id, least(attempts, {most_attempts}) AS attempts
+            SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
             FROM {schema}.deliveries AS row
             WHERE row.bus = known.bus AND row.subscriber = known.subscriber AND due = 0
                 AND {may_go}
@@ -277,11 +271,11 @@ BEGIN
     IF v_laned AND v_count + v_more < p_limit THEN  -- it has walked past all that wait behind
         UPDATE {schema}.deliveries AS row SET due = 'infinity'
         FROM (SELECT half, id FROM {schema}.deliveries AS late JOIN {known}
-            WHERE due = 0 AND lane IS NOT NULL AND {in_sight} = (SELECT count(*) FROM (
+            WHERE due = 0 AND lane IS NOT NULL AND {IN_SIGHT} = (SELECT count(*) FROM (
                 SELECT FROM {schema}.deliveries AS other
                 WHERE other.bus = late.bus AND other.subscriber = late.subscriber
                     AND other.lane = late.lane AND other.id < late.id AND other.due < 'infinity'
-                LIMIT {in_sight}) AS earlier)
+                LIMIT {IN_SIGHT}) AS earlier)
             LIMIT 5000) AS late
         WHERE row.half = late.half AND row.id = late.id;
     END IF;
@@ -389,7 +383,7 @@ BEGIN
     v_old := '{schema}.deliveries_' || (NOT v_turn.half)::integer;
     IF pg_relation_size(v_old) = 0 THEN
         IF pg_stat_get_dead_tuples(v_new)
-            >= greatest({many_dead}, pg_stat_get_live_tuples(v_new)) THEN
+            >= greatest({MANY_DEAD}, pg_stat_get_live_tuples(v_new)) THEN
             UPDATE {schema}.turn SET half = NOT half, since = clock_timestamp();
         END IF;
         RETURN;
@@ -421,4 +415,6 @@ BEGIN
 END $$;
 """
 
-SQL: Final = _TABLES + _FUNCTIONS.replace("{known}", _KNOWN).replace("{may_go}", _MAY_GO)
+SQL: Final = _TABLES + _FUNCTIONS.replace("{known}", _KNOWN).replace("{may_go}", _MAY_GO).replace(
+    "{LEASE_EXPIRED}", LEASE_EXPIRED
+)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-VALUES: Final[dict[str, object]] = {}
-
 SQL: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.definitions (
     digest text COLLATE "C" PRIMARY KEY,
