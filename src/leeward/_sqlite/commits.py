@@ -80,7 +80,7 @@ class SharedWrites(Batches[_TimedWrite]):
             ConfigError: the file cannot be trusted, or holds something else.
         """
         until = monotonic() + timeout
-        result: T = self.make(_TimedWrite(change, until), min(timeout, TIMEOUT_MAX))
+        result: T = self.make(_TimedWrite(change, until), max(0.0, min(timeout, TIMEOUT_MAX)))
         if result is not _UNDONE:
             return result
         with self._database.write(until - monotonic()) as connection:
