@@ -50,7 +50,7 @@ def sharing(
     with ThreadPoolExecutor(len(changes) + 1) as threads:
         assert database.hold()
         first = threads.submit(writes.apply, lambda _: None, PATIENT)
-        _wait_until(lambda: writes._writer and not writes._waiting)
+        _wait_until(lambda: writes._writer is not None and not writes._waiting)
         futures = []
         for number, (change, timeout) in enumerate(zip(changes, timeouts, strict=True), 1):
             futures.append(threads.submit(writes.apply, change, timeout))

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from leeward.errors import Outcome
+from leeward.errors import Outcome, is_from_signal
 from leeward.forking import Forkable, watch
 from leeward.leases.faults import DatabaseFault, fault_of_wait
 
@@ -106,8 +106,10 @@ class Batches(Forkable, ABC, Generic[C]):
                 changes, self._waiting = self._waiting, changes
             self.write(changes)
             fault = None
-        except Exception as error:  # noqa: BLE001 - the thread of each change raises it
-            fault = error
+        except Exception as error:
+            if is_from_signal(error):
+                raise
+            fault = error  # which the thread of each change raises
         finally:
             while True:
                 try:
