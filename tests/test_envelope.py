@@ -85,6 +85,8 @@ def test_other_callers_are_read_too() -> None:
     assert sent_in({"idempotency-key": '"k"', "traceparent": "00-a-b-01"}) == Sent(
         "k", None, "00-a-b-01"
     )
+    for text, key in {r'"a\"b"': 'a"b', r'"a\\b"': r"a\b", '"a", "b"': None, '"': '"'}.items():
+        assert sent_in({"idempotency-key": text}).idempotency_key == key
 
 
 @each_row("text", ["", "-1", "1.5", "1e3", " 1", "²", "٣", "9" * 13, "soon"])

@@ -194,9 +194,8 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
         headers: by name, in lower case.
     """
     key = headers.get(_KEY)
-    # The draft has it in quotes, as a structured field; most clients send it bare.
-    if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1]
+    if key is not None and key.startswith('"'):
+        key = unquote(key)
     settles = SETTLE in headers
     waits, seconds = headers.get(SETTLE if settles else DEADLINE), None
     if waits is not None and (milliseconds := _number(waits)) is not None:
@@ -215,6 +214,18 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
         0 if voids is None else _number(voids) or 0,
         settles,
     )
+
+
+def unquote(text: str) -> str:
+    """Return a header's key bare: the draft has it in quotes, and most clients send it without.
+
+    It is empty where several keys stand in quotes: a server made one line of their headers.
+    """
+    if len(text) < 2 or not text[0] == text[-1] == '"':
+        return text
+    parts = text[1:-1].split("\\\\")
+    is_one = not any('"' in part.replace('\\"', "") for part in parts)
+    return "\\".join(parts).replace('\\"', '"') if is_one else ""
 
 
 def _number(text: str) -> int | None:

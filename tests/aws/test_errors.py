@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Response
 from leeward.adapter import TOO_LARGE
-from leeward.adapter.classification import Classification
+from leeward.adapter.classification import AMBIGUOUS, REJECTED, Classification
+from leeward.adapter.classification import TOO_LARGE as LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward_aws.errors import (
@@ -132,10 +133,10 @@ def test_what_nobody_documents_is_ambiguous(
 
 @pytest.mark.parametrize("code", [None, "Unknown"])
 def test_statuses_that_prove_by_themselves(code: str | None) -> None:
-    """Too large and redirected are answers of a front that runs nothing; throttled, of AWS's."""
-    throttled = Outcome.AMBIGUOUS if code is None else Outcome.REJECTED
-    assert outcome_of("lambda", 413, code) == (Outcome.CALLER, TOO_LARGE)
-    assert outcome_of("events", 429, code) == (throttled, None)
+    """Too large and throttled, in an answer of AWS's own; redirected, of whoever."""
+    large, throttled = (LARGE, REJECTED) if code else (AMBIGUOUS, AMBIGUOUS)
+    assert outcome_of("lambda", 413, code) == large
+    assert outcome_of("events", 429, code) == throttled
     assert outcome_of("dynamodb", 307, code) == (Outcome.CALLER, "redirected")
 
 

@@ -65,6 +65,29 @@ class Bank:
         return str(kept.item["state"])
 
 
+class Operator:
+    """Who reads a record, and changes what was read."""
+
+    def __init__(self, leeward: Leeward) -> None:
+        self.leeward = leeward
+
+    def version(self, record: str) -> str:
+        shown = self.leeward("keys", "show", "keys", record, "--json")
+        return str(json.loads(shown.out)["key"]["version"]) if shown.code == 0 else "0" * 12
+
+    def change(self, verb: str, record: str, *words: str) -> Any:
+        """Run a command; the version stands behind its last argument, before its options."""
+        at = next((n for n, word in enumerate(words) if word.startswith("--")), len(words))
+        own = (*words[:at], self.version(record), *words[at:])
+        return self.leeward("keys", verb, "keys", record, *own)
+
+
+@pytest.fixture
+def operator(leeward: Leeward) -> Operator:
+    """Return somebody who reads before anything is changed."""
+    return Operator(leeward)
+
+
 @pytest.fixture
 def bank(bare: Path) -> Iterator[Bank]:
     """Leave the records of two orders of which nobody knows whether they were charged."""
@@ -76,12 +99,14 @@ def bank(bare: Path) -> Iterator[Bank]:
         yield made
 
 
-def test_unknown_records_are_listed_and_settled(bank: Bank, leeward: Leeward) -> None:
+def test_unknown_records_are_listed_and_settled(
+    bank: Bank, leeward: Leeward, operator: Operator
+) -> None:
     """By what the caller's error says of them, and not by the key of the call."""
-    with pytest.raises(OutcomeUnknown, match="leeward keys settle keys [0-9a-f]{12}") as caught:
+    with pytest.raises(OutcomeUnknown, match="leeward keys show keys [0-9a-f]{12}") as caught:
         bank.charge("1")
     assert "key-of-the-call" not in str(caught.value)
-    one = str(caught.value).partition("leeward keys settle keys ")[2][:12]
+    one = str(caught.value).partition("leeward keys show keys ")[2][:12]
     listed = json.loads(leeward("keys", "list", "keys", "--state", "unknown", "--json").out)
     assert not listed["more"]
     found = {each["id"]: each for each in listed["keys"]}
@@ -93,9 +118,9 @@ def test_unknown_records_are_listed_and_settled(bank: Bank, leeward: Leeward) ->
     }
     assert "There are more" in leeward("keys", "list", "keys", "--limit", "1").err
 
-    done = leeward("keys", "settle", "keys", one, "ran", "--result", '{"number": 9.90}', "--json")
+    done = operator.change("settle", one, "ran", "--result", '{"number": 9.90}', "--json")
     assert (done.code, json.loads(done.out)["key"]["state"]) == (0, "completed")
-    assert leeward("keys", "settle", "keys", "charge:2", "did-not-run").code == 0
+    assert operator.change("settle", "charge:2", "did-not-run").code == 0
     assert str(bank.charge("1")) == "{'number': 9.9}"
     assert bank.charge("2") == "charged"
     assert bank.runs == ["1", "2", "2"]
@@ -103,11 +128,11 @@ def test_unknown_records_are_listed_and_settled(bank: Bank, leeward: Leeward) ->
 
 
 def test_of_a_run_whose_result_nobody_knows_repeats_are_told_that(
-    bank: Bank, leeward: Leeward
+    bank: Bank, operator: Operator
 ) -> None:
     """It has run, and does not run again; the record has the time that it had."""
     before = bank.client.load_data("keys", "charge:1")
-    assert leeward("keys", "settle", "keys", "charge:1", "ran").code == 0
+    assert operator.change("settle", "charge:1", "ran").code == 0
     after = bank.client.load_data("keys", "charge:1")
     assert before is not None
     assert after is not None
@@ -131,13 +156,13 @@ def test_of_a_run_whose_result_nobody_knows_repeats_are_told_that(
     },
 )
 def test_only_what_nobody_knows_is_settled(
-    bank: Bank, leeward: Leeward, args: tuple[str, ...], code: int, told: str
+    bank: Bank, operator: Operator, args: tuple[str, ...], code: int, told: str
 ) -> None:
     """Whatever else is there stays as it is."""
     bank.runs += ["0", "0"]
     bank.charge("3")
     bank.client.store_data("keys", {"id": "mine"})
-    done = leeward("keys", "settle", "keys", *args)
+    done = operator.change("settle", *args)
     assert (done.code, told in " ".join(done.err.split())) == (code, True), done
     kept = bank.client.load_data("keys", "charge:1")
     assert kept is not None
@@ -159,6 +184,7 @@ def test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand(
     assert len(shown["owner"]) == 24
     for verb in ("settle", "release", "void"):
         assert f"leeward keys {verb} keys {shown['record']}" in shown["next"]
+    assert shown["next"].count(shown["version"]) == 3
 
     text = leeward("keys", "show", "keys", shown["record"])
     assert "ch_1" in text.out
@@ -176,14 +202,14 @@ def test_a_record_is_shown_with_all_its_facts_and_its_result_only_on_demand(
 
 
 def test_after_a_release_a_late_delivery_runs_and_after_a_void_never(
-    bank: Bank, leeward: Leeward
+    bank: Bank, operator: Operator
 ) -> None:
     """A new call, which knows of the void, runs in both cases."""
-    freed = leeward("keys", "release", "keys", "charge:1")
+    freed = operator.change("release", "charge:1")
     assert (freed.code, "so does a delivery that comes late" in freed.err) == (0, True)
     assert bank.deliver("1", voids=0).outcome is Outcome.OK
 
-    voided = leeward("keys", "void", "keys", "charge:2", "--json")
+    voided = operator.change("void", "charge:2", "--json")
     done = json.loads(voided.out)
     assert (done["key"]["state"], done["key"]["voids"], done["key"]["owner"]) == ("void", 1, None)
     assert "is refused" in done["next"]
@@ -199,15 +225,15 @@ def test_after_a_release_a_late_delivery_runs_and_after_a_void_never(
 
 
 def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
-    bank: Bank, leeward: Leeward
+    bank: Bank, operator: Operator
 ) -> None:
     """What was not run for ever stays so."""
-    assert leeward("keys", "release", "keys", "charge:1").code == 0
-    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    assert operator.change("release", "charge:1").code == 0
+    assert operator.change("void", "charge:1").code == 0
     bank.runs.clear()
     assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
     assert bank.state("1") == "unknown"
-    assert leeward("keys", "release", "keys", "charge:1").code == 0
+    assert operator.change("release", "charge:1").code == 0
     assert bank.deliver("1", voids=0).reason == "voided"
 
 
@@ -229,7 +255,7 @@ def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
     },
 )
 def test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are(
-    bank: Bank, leeward: Leeward, verb: str, state: KeyState, told: str
+    bank: Bank, operator: Operator, verb: str, state: KeyState, told: str
 ) -> None:
     """Nothing forces it: what the record says next would be wrong."""
     kept = bank.client.load_data("keys", "charge:1")
@@ -238,7 +264,7 @@ def test_a_run_within_its_lease_and_what_is_settled_stay_as_they_are(
     changed = {**kept.item, "state": state.value, "lease_until": until}
     bank.client.store_data("keys", changed)
     words = ("did-not-run",) if verb == "settle" else ()
-    done = leeward("keys", verb, "keys", "charge:1", *words)
+    done = operator.change(verb, "charge:1", *words)
     assert (done.code, told in " ".join(done.err.split())) == (2, True), done
     assert bank.state("1") == state.value
 
@@ -277,42 +303,47 @@ def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leew
 
 
 def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None:
-    """Another call may wait in the same record by now."""
+    """Another call may wait, or have run, in the same record by now."""
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "7"})
     read = json.loads(leeward("keys", "show", "keys", "refund:7", "--json").out)["key"]
     assert bank.client.settle("7", function="refund", payload={"id": "7"}).voids == 1
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "7", "to": "somebody else"})
-    for verb in ("approve", "refuse"):
-        done = leeward("keys", verb, "keys", read["record"], read["version"])
+    for words in (["approve"], ["refuse"], ["settle", "ran"], ["release"], ["void"]):
+        verb, *outcome = words
+        done = leeward("keys", verb, "keys", read["record"], *outcome, read["version"])
         assert (done.code, "has changed since you have looked" in done.err) == (2, True)
+        done = leeward("keys", verb, "keys", read["record"], *outcome)
+        assert (done.code, "version" in done.err.lower()) == (2, True), done
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "8?\nstate  released"})
     listed = leeward("keys", "list", "keys", "--state", "waiting").out
     assert listed.splitlines()[-1].endswith(r"Refund 8?\nstate  released?"), "one row for each"
 
 
-def test_a_run_that_is_over_its_lease_is_voided(bank: Bank, leeward: Leeward) -> None:
+def test_a_run_that_is_over_its_lease_is_voided(
+    bank: Bank, leeward: Leeward, operator: Operator
+) -> None:
     """A process that was killed leaves its record so; if it lives, it has lost its key."""
     kept = bank.client.load_data("keys", "charge:1")
     assert kept is not None
     bank.client.store_data("keys", {**kept.item, "state": "in_progress", "lease_until": 1000})
-    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    assert operator.change("void", "charge:1").code == 0
     assert bank.state("1") == "void"
     assert leeward("keys", "show", "keys", "nobody:1").code == 3
 
 
-def test_a_second_void_counts_on(bank: Bank, leeward: Leeward) -> None:
+def test_a_second_void_counts_on(bank: Bank, operator: Operator) -> None:
     """A call that knows of the first void is late after the second."""
-    assert leeward("keys", "void", "keys", "charge:1").code == 0
+    assert operator.change("void", "charge:1").code == 0
     bank.runs.clear()
     assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
-    done = leeward("keys", "void", "keys", "charge:1", "--json")
+    done = operator.change("void", "charge:1", "--json")
     assert json.loads(done.out)["key"]["voids"] == 2
     assert bank.deliver("1", voids=1).reason == "voided"
     assert bank.deliver("1", voids=2).outcome is Outcome.APP_ERROR
-    freed = leeward("keys", "release", "keys", "charge:1")
+    freed = operator.change("release", "charge:1")
     assert "A late delivery is refused" in freed.err, "a void outlives what is released"
     assert bank.deliver("1", voids=1).reason == "voided"
 
@@ -328,7 +359,7 @@ def test_a_call_that_is_settled_within_itself_names_the_record_too(bank: Bank) -
         return Result(Outcome.AMBIGUOUS) if call.verb == "invoke" else result
 
     driver.perform = lose  # type: ignore[method-assign]
-    with pytest.raises(OutcomeUnknown, match="leeward keys settle keys [0-9a-f]{12}"):
+    with pytest.raises(OutcomeUnknown, match="leeward keys show keys [0-9a-f]{12}"):
         bank.charge("1")
     assert "settle" in seen
     settled = bank.client.settle("k", function="charge", payload={"id": "1"})

@@ -96,7 +96,7 @@ COMMAND = "client.settle(error), or leeward settle charge 'order 42'."
         "its record is known": (
             CHARGE,
             LOST._replace(reason=UNKNOWN, fault=REFUSED),
-            "settle keys 0123456789ab. To see what it says: leeward keys show keys 0123456789ab.",
+            "then settle its record: leeward keys show keys 0123456789ab says how.",
         ),
         "it raised, and may have had its effect": (
             CHARGE,

@@ -81,7 +81,8 @@ def test_a_target_settles_only_what_it_knows_of(
     [
         (MOVES, said("not_run", voids=1), said("ran", result=7), Verdict.RAN, ["a", "b"]),
         (MOVES, NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
-        (MOVES, said("not_run", voids=1), NOT_FOUND, Verdict.NOT_RUN, ["a", "b"]),
+        (MOVES, said("not_run", voids=1), NOT_FOUND, Verdict.UNKNOWN, ["a", "b"]),
+        (MOVES, NOT_FOUND, said("not_run", voids=1), Verdict.UNKNOWN, ["a", "b"]),
         (KEYED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
         (SHARED, said("not_run", BY_GROUP, voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
         (SHARED, said("not_run", voids=1), said("ran"), Verdict.UNKNOWN, ["a"]),
@@ -90,7 +91,10 @@ def test_a_target_settles_only_what_it_knows_of(
 def test_a_key_is_looked_for_wherever_its_call_may_have_been_made(
     config: FunctionConfig, first: Result[Any], second: Result[Any], verdict: Verdict, asked: Any
 ) -> None:
-    """A keyed call is made at the first target alone, or its records are for all."""
+    """A keyed call is made at the first target alone, or its records are for all.
+
+    A target that lacks the function may have had it, or may get it before the call arrives.
+    """
     a, b = Scripted("a", first), Scripted("b", second)
     with Client([a, b], config=Config(functions={"pay": config}), clock=FakeClock()) as client:
         assert client.settle("k", function="pay", sent=0.0).verdict is verdict

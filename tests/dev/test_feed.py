@@ -129,7 +129,7 @@ def test_a_refused_repeat_says_what_to_do() -> None:
     first, refusal = feed.runs("charge")
     assert first.frames[-1].endswith("charge")
     assert (refusal.outcome, refusal.frames) == ("RepeatRefused", ())
-    assert "leeward keys settle keys" in refusal.text
+    assert "leeward keys show keys" in refusal.text
     assert "hunter2" not in str(feed.since())
 
 

@@ -180,7 +180,7 @@ def _a_key_is_settled(own: Hour, dev: Dev) -> None:
     assert own.call(dev, "refund", TICKET)["errorType"] == "ConnectionError"
     assert own.call(dev, "refund", TICKET)["errorType"] == "RepeatRefused"
     (key,) = own.leeward("keys", "list", "keys", "--state", "unknown")["keys"]
-    result = ("ran", "--result", '{"refunded": "7"}')
+    result = ("ran", key["version"], "--result", '{"refunded": "7"}')
     own.leeward("keys", "settle", "keys", key["record"], *result)
     assert own.call(dev, "refund", TICKET) == {"refunded": "7"}
 

@@ -115,7 +115,7 @@ PAGE = b"<!DOCTYPE html><title>Error</title>"
         (403, Outcome.AMBIGUOUS, None),
         (404, Outcome.AMBIGUOUS, None),
         (409, Outcome.AMBIGUOUS, None),
-        (413, Outcome.CALLER, TOO_LARGE),
+        (413, Outcome.AMBIGUOUS, None),
         (429, Outcome.AMBIGUOUS, None),
         (500, Outcome.AMBIGUOUS, None),
         (502, Outcome.AMBIGUOUS, None),

@@ -126,6 +126,7 @@ RATE = b"Rate exceeded.\n"
 NO_TOKEN = b"<html><head><title>401 Unauthorized</title></head></html>"
 FORBIDDEN = b"<html><head><title>403 Forbidden</title></head></html>"
 PAGE = b"<html><head><title>404 Page not found</title></head></html>"
+LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
 CRASHED = {"x_google_status": "crash"}
 
 ROWS: dict[str, tuple[int, bytes, dict[str, Any], Outcome, str | None]] = {
@@ -144,7 +145,8 @@ ROWS: dict[str, tuple[int, bytes, dict[str, Any], Outcome, str | None]] = {
     "request timeout": (408, b"", {}, Outcome.AMBIGUOUS, None),
     "a 409 of the function's own": (409, b"{}", {}, Outcome.APP_ERROR, None),
     "length required": (411, b"", {}, Outcome.AMBIGUOUS, None),
-    "too large": (413, b"", {}, Outcome.CALLER, TOO_LARGE),
+    "too large": (413, LARGE, {}, Outcome.CALLER, TOO_LARGE),
+    "an answer that is too large": (413, b"", {}, Outcome.AMBIGUOUS, None),
     "url too long": (414, b"", {}, Outcome.AMBIGUOUS, None),
     "media type": (415, b"", {}, Outcome.AMBIGUOUS, None),
     "a 418 of the function's own": (418, b"", {}, Outcome.APP_ERROR, None),

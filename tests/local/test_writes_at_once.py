@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -49,7 +50,7 @@ def sharing(
     with ThreadPoolExecutor(len(changes) + 1) as threads:
         assert database.hold()
         first = threads.submit(writes.apply, lambda _: None, PATIENT)
-        _wait_until(lambda: writes._is_busy and not writes._waiting)
+        _wait_until(lambda: writes._writer is not None and not writes._waiting)
         futures = []
         for number, (change, timeout) in enumerate(zip(changes, timeouts, strict=True), 1):
             futures.append(threads.submit(writes.apply, change, timeout))
@@ -106,6 +107,35 @@ def test_an_interrupt_stops_nobody_else(database: Database, at: tuple[str, str])
         pytest.fail("the interrupt has left the database locked")
     with ThreadPoolExecutor(1) as threads:
         threads.submit(writes.apply, _add("next"), 0.5).result(PATIENT)
+
+
+@pytest.mark.parametrize("at", ["_give_turn", "put"])
+def test_an_interrupt_at_the_end_of_a_write_leaves_nobody_waiting(
+    database: Database, at: str
+) -> None:
+    """Neither those whose writes it has made, nor whoever comes next."""
+
+    def strike(frame: FrameType, event: str, what: Any) -> None:
+        name = what.__name__ if event.startswith("c_") else frame.f_code.co_name
+        if name == at and event in ("call", "c_return"):
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    def write_last(_: sqlite3.Connection) -> None:
+        behind.append(threads.submit(writes.apply, _add("behind"), PATIENT))
+        _wait_until(partial(_has_waiting, writes, 1))
+        sys.setprofile(strike)
+
+    writes, behind = SharedWrites(database), list[Future[Any]]()
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            with suppress(KeyboardInterrupt):
+                writes.apply(write_last, PATIENT)
+        finally:
+            sys.setprofile(None)
+        behind.append(threads.submit(writes.apply, _add("next"), PATIENT))
+        done = [future.result(PATIENT) for future in behind]
+    assert done == ["behind", "next"]
 
 
 def _count_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -197,13 +227,14 @@ def test_a_write_that_is_under_way_is_waited_for(
     """Its time ends while another thread makes it: it says what has become of it."""
     is_under_way = threading.Event()
 
-    class Turn(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
+    class Turn(SimpleQueue[None]):
+        def get(self, *_: Any, timeout: float | None = None) -> None:
             if timeout == 1.0:
-                return not is_under_way.wait(PATIENT)
-            return super().wait(timeout)
+                assert is_under_way.wait(PATIENT)
+                raise Empty
+            super().get(timeout=timeout)
 
-    monkeypatch.setattr("leeward.leases.batches.Event", Turn)
+    monkeypatch.setattr("leeward.leases.batches.SimpleQueue", Turn)
     changes: list[Change] = [lambda _: is_under_way.set(), _add("made")]
     with sharing(database, changes, [PATIENT, 1.0]) as (_, made):
         pass

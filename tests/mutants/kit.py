@@ -133,8 +133,8 @@ MUTANTS: Final = (
     Mutant(
         "a 403 of any proxy is the service's own",
         f"{KIT}/classification.py",
-        "return TOO_LARGE if status == 413 else AMBIGUOUS",
-        "return {403: AUTH, 413: TOO_LARGE}.get(status, AMBIGUOUS)",
+        "return {413: TOO_LARGE,",
+        "return {403: AUTH, 413: TOO_LARGE,",
         "tests/aws/test_errors.py::test_what_nobody_documents_is_ambiguous",
     ),
     Mutant(

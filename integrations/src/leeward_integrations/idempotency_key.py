@@ -18,10 +18,10 @@ from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, RepeatRefused, idempotent
 from leeward.app.idempotency.record import Reason
-from leeward.app.idempotency.settings import LONGEST_KEY, unquote
+from leeward.app.idempotency.settings import LONGEST_KEY
 from leeward.app.signatures import IDEMPOTENCY, Idempotency
 from leeward.clock import SystemClock
-from leeward.envelope import MARK, SETTLE, sent_in
+from leeward.envelope import MARK, SETTLE, sent_in, unquote
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of, without_waiting

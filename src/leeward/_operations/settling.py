@@ -68,7 +68,6 @@ class FunctionSettling(NamedTuple):
         sent: Unix seconds when the call was made; None if nobody knows.
         only: the targets to ask; all if empty.
         places: the targets where it may have run; None if that may be any.
-        is_tried: it was made at each of these targets, and none has proved that it did not run.
         keeps_records: the function is known to answer for its keys.
     """
 
@@ -80,7 +79,6 @@ class FunctionSettling(NamedTuple):
     only: tuple[str, ...]
     places: tuple[str, ...] | None
     keeps_records: bool
-    is_tried: bool = True
 
 
 def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
@@ -131,8 +129,7 @@ def settling_by_key(
     if not config.shared_dedup and config.probe is None:
         call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
         only = places = only or candidates(call)
-    about = FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
-    return about._replace(is_tried=False)
+    return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
@@ -144,8 +141,8 @@ def settle_call(
 ) -> Settling:
     """Settle a call of a function, at each target where it may have run: each has its own record.
 
-    Where a target does not have the function, it has not run, unless it was tried there: then the
-    function is gone since. Arguments as of `_settle_at`.
+    A target that does not have the function may have had it, or may get it before the call arrives,
+    so it settles nothing. Arguments as of `_settle_at`.
 
     Raises:
         NotFound: none of them has the function.
@@ -171,7 +168,7 @@ def settle_call(
     if found is None:
         assert missing is not None, "each target has answered, or lacks the function"
         raise missing
-    if missing is not None and about.is_tried and found.verdict is Verdict.NOT_RUN:
+    if missing is not None and found.verdict is Verdict.NOT_RUN:
         found = _ELSEWHERE
     return found._replace(voids=voids)
 

@@ -28,7 +28,7 @@ from leeward.calls import Call, Result, time_after
 from leeward.clock import Clock, SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.entrypoints import import_spec
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, Outcome, is_from_signal
 from leeward.values import NOTHING, RoutingEvent
 from leeward.watching import RUNNING, is_harmless, report, time_within
 
@@ -319,8 +319,10 @@ def _carry_out(shared: Shared, command: Command) -> Reply:
     else:
         try:
             answer = shared.drivers[command.target].perform(command.call, command.timeout)
-        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
-            answer = error
+        except Exception as error:
+            if is_from_signal(error):
+                raise
+            answer = error  # what it means is decided in one place
     return command, began, clock.monotonic(), answer
 
 
@@ -471,6 +473,8 @@ async def _carry_out_async(shared: Shared, command: Command) -> Reply:
         try:
             driver = shared.drivers[command.target]
             answer = await driver.perform_async(command.call, command.timeout)
-        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
-            answer = error
+        except Exception as error:
+            if is_from_signal(error):
+                raise
+            answer = error  # what it means is decided in one place
     return command, began, clock.monotonic(), answer

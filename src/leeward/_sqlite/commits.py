@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final, TypeAlias, TypeVar
 
 from leeward._sqlite.database import Database
-from leeward.errors import Outcome
+from leeward.errors import Outcome, is_from_signal
 from leeward.leases.batches import Batches, Change
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
@@ -80,7 +80,7 @@ class SharedWrites(Batches[_TimedWrite]):
             ConfigError: the file cannot be trusted, or holds something else.
         """
         until = monotonic() + timeout
-        result: T = self.make(_TimedWrite(change, until), min(timeout, TIMEOUT_MAX))
+        result: T = self.make(_TimedWrite(change, until), max(0.0, min(timeout, TIMEOUT_MAX)))
         if result is not _UNDONE:
             return result
         with self._database.write(until - monotonic()) as connection:
@@ -95,7 +95,7 @@ class SharedWrites(Batches[_TimedWrite]):
                     change.result = change.what.make(connection)
         except Exception as error:
             is_open = isinstance(error, DatabaseFault) and error.outcome is Outcome.AMBIGUOUS
-            if is_open or len(changes) == 1:
+            if is_open or len(changes) == 1 or is_from_signal(error):
                 raise
             for change in changes:
                 change.result = _UNDONE

@@ -27,7 +27,7 @@ from leeward.adapter.plans import (
 )
 from leeward.adapter.resolver import Unresolved
 from leeward.calls import SHORTEST_WAIT, AttemptTime, Call, Invoke, Result
-from leeward.errors import LeewardError, Outcome
+from leeward.errors import LeewardError, Outcome, is_from_signal
 from leeward.forking import ForkLock
 from leeward.values import Effect
 
@@ -223,9 +223,9 @@ class PlanRun(View):
         except StopIteration as end:
             return self._finish(end.value)
         except Exception as error:
+            if is_from_signal(error) or (self._status is None and isinstance(error, LeewardError)):
+                raise
             if self._status is None:
-                if isinstance(error, LeewardError):
-                    raise
                 return Result(Outcome.NOT_SENT, code=type(error).__name__, cause=error)
             ran = True if 200 <= self._status < 300 else None
             return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)

@@ -54,9 +54,10 @@ def by_code(rows: Mapping[Classification, str]) -> dict[str, Classification]:
 def by_status(status: int, *, marked: bool) -> Classification:
     """Return what a status means by itself, where it alone is proof.
 
-    A redirect is never followed, and nobody takes in what is too large (413). A service throttles
-    (429) before anything runs; of a proxy, which may have tried another way before, a 429 proves
-    nothing. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy, too.
+    A redirect is never followed. A service throttles (429), and refuses what is too large (413),
+    before anything runs. Of a proxy neither proves anything: it may have tried another way before,
+    or mean that the answer is too large. Everything else is AMBIGUOUS: a 401, 403 or 404 may be
+    that of any proxy, too.
 
     Args:
         status: of HTTP, other than 2xx.
@@ -64,9 +65,7 @@ def by_status(status: int, *, marked: bool) -> Classification:
     """
     if 300 <= status < 400:
         return Classification(Outcome.CALLER, REDIRECTED)
-    if status == 429 and marked:
-        return REJECTED
-    return TOO_LARGE if status == 413 else AMBIGUOUS
+    return {413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS) if marked else AMBIGUOUS
 
 
 def by_code_or_status(

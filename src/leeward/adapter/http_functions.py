@@ -257,8 +257,6 @@ def outcome_of(
         return Who.FUNCTION, APP_ERROR
     if status not in _GATEWAYS and _is_json(response):
         return Who.FUNCTION, APP_ERROR
-    if status == 413 and marks:  # nobody takes in a request that is too large
-        return Who.NOBODY_KNOWS, TOO_LARGE
     return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from leeward._http.addresses import is_public
 from leeward.adapter.resolver import Unresolved
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, Outcome, is_from_signal
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0
@@ -39,6 +39,8 @@ def vendor_errors(
     except ImportError as error:
         raise Unresolved(Outcome.AUTH, code, missing) from error
     except Exception as error:
+        if is_from_signal(error):
+            raise
         raise refusal(error) from error
 
 

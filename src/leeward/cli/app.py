@@ -186,11 +186,11 @@ add_command(
     records,
     "settle",
     keys.settle_record,
-    "leeward keys settle keys 0123456789ab did-not-run",
-    """leeward keys settle keys 0123456789ab ran --result '{"paid": "42"}'""",
+    "leeward keys settle keys 0123456789ab did-not-run fedcba987654",
+    """leeward keys settle keys 0123456789ab ran fedcba987654 --result '{"id": 42}'""",
 )
-add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab")
-add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab")
+add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab fedcba987654")
+add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab fedcba987654")
 add_command(records, "approve", keys.approve, "leeward keys approve keys 0123456789ab fedcba987654")
 add_command(records, "refuse", keys.refuse, "leeward keys refuse keys 0123456789ab fedcba987654")
 unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")

@@ -107,8 +107,8 @@ def change_key(
     client: Client,
     table: str,
     named: str,
+    seen: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
-    seen: str | None = None,
 ) -> KeyRow:
     """Write what `change` makes of a record, if it still has the version `seen`; return that.
 
@@ -121,7 +121,7 @@ def change_key(
         Conflict: somebody else has changed it meanwhile.
     """
     kept = find_key(client, table, named)
-    if seen not in (None, version_of(kept)):
+    if seen != version_of(kept):
         why = f"the record {named} has changed since you have looked at it: look again"
         raise InvalidRequest(why, field="version")
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls

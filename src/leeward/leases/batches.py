@@ -7,10 +7,11 @@ writes what all of them have.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from threading import Event, Lock
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from leeward.errors import Outcome
+from leeward.errors import Outcome, is_from_signal
 from leeward.forking import Forkable, watch
 from leeward.leases.faults import DatabaseFault, fault_of_wait
 
@@ -22,6 +23,8 @@ class Change(Generic[C]):
 
     Attributes:
         what: is to be written.
+        turn: something is in it once the write is over, or its thread is to write. An interrupt
+            can leave an `Event` locked, and this not.
         result: of the write, once it was made.
     """
 
@@ -29,7 +32,7 @@ class Change(Generic[C]):
 
     def __init__(self, what: C) -> None:
         self.what = what
-        self.turn = Event()
+        self.turn: SimpleQueue[None] = SimpleQueue()
         self.is_over = False
         self.result: Any = None
         self.error: Exception | None = None
@@ -41,7 +44,7 @@ class Batches(Forkable, ABC, Generic[C]):
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: list[Change[C]] = []
-        self._is_busy = False
+        self._writer: Change[C] | None = None
         watch(self)
 
     @abstractmethod
@@ -57,7 +60,7 @@ class Batches(Forkable, ABC, Generic[C]):
         del held
         self._lock = Lock()
         self._waiting = []
-        self._is_busy = False
+        self._writer = None
 
     def make(self, what: C, timeout: float | None = None) -> Any:
         """Make a change; return its result, once it is on the disk.
@@ -73,14 +76,15 @@ class Batches(Forkable, ABC, Generic[C]):
         try:
             with self._lock:
                 self._waiting.append(mine)
-                if not self._is_busy:
-                    mine.turn.set()
-                    self._is_busy = True
-            if not mine.turn.wait(timeout) and self._withdraw(mine):
-                raise fault_of_wait()
-            mine.turn.wait()
+                self._give_turn(None)
+            try:
+                mine.turn.get(timeout=timeout)
+            except Empty:
+                if self._withdraw(mine):
+                    raise fault_of_wait() from None
+                mine.turn.get()
             if not mine.is_over:
-                self._write_waiting()
+                self._write_waiting(mine)
         except BaseException:
             self._withdraw(mine)
             raise
@@ -88,45 +92,54 @@ class Batches(Forkable, ABC, Generic[C]):
             raise mine.error
         return mine.result
 
-    def _write_waiting(self) -> None:
-        """Make all the changes that wait; then let the next thread do the same, if there is one."""
+    def _write_waiting(self, mine: Change[C]) -> None:
+        """Make all the changes that wait; then let the next thread do the same, if there is one.
+
+        What an interrupt cuts short at the end is done again: else others would wait for ever.
+        """
         changes: list[Change[C]] = []
+        told = "the transaction was interrupted: it may be on the disk"
+        fault: Exception | None = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
+        interrupt: BaseException | None = None
         try:
             with self._lock:
                 changes, self._waiting = self._waiting, changes
             self.write(changes)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                fault = error
-            else:
-                told = "the transaction was interrupted: it may be on the disk"
-                fault = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
-            for change in changes:
-                change.error = fault
-            if not isinstance(error, Exception):
+            fault = None
+        except Exception as error:
+            if is_from_signal(error):
                 raise
+            fault = error  # which the thread of each change raises
         finally:
-            try:
-                for change in changes:
-                    change.is_over = True
-                    change.turn.set()
-            finally:
-                with self._lock:
-                    self._give_turn()
+            while True:
+                try:
+                    for change in changes:
+                        change.error = fault or change.error
+                        change.is_over = True
+                        change.turn.put(None)
+                    with self._lock:
+                        self._give_turn(mine)
+                    break
+                except BaseException as error:  # noqa: BLE001 - raised below
+                    interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
-    def _give_turn(self) -> None:
-        """Pass the turn to the next thread, if there is one; the lock is held."""
-        if self._waiting:
-            self._waiting[0].turn.set()
-        else:
-            self._is_busy = False
+    def _give_turn(self, before: Change[C] | None) -> None:
+        """Give the turn of `before` to the first that waits, unless it has none; the lock is held.
+
+        Doing so twice is as doing it once.
+        """
+        if self._writer is before:
+            self._writer = self._waiting[0] if self._waiting else None
+        if self._writer is not None:
+            self._writer.turn.put(None)
 
     def _withdraw(self, change: Change[C]) -> bool:
         """Withdraw a change whose thread waits no longer, unless another one is writing it."""
         with self._lock:
-            if change not in self._waiting:
-                return False
-            self._waiting.remove(change)
-            if change.turn.is_set():
-                self._give_turn()
-            return True
+            is_waiting = change in self._waiting
+            if is_waiting:
+                self._waiting.remove(change)
+            self._give_turn(change)
+            return is_waiting

@@ -4,8 +4,8 @@ Three rules decide, in this order:
 
 1. **The code.** The service's own table first, then that of all services. A status tells little:
    Lambda answers 502 for a key it may not use and 403 for a file system it cannot mount.
-2. **The status, where it alone is proof**: 413 (too large) is given before anything runs, and so
-   is 429 (throttled) with a code; a redirect is never followed, and nothing ran where it came from.
+2. **The status, where it is proof**: with a code, 413 (too large) and 429 (throttled) are given
+   before anything runs; a redirect is never followed, and nothing ran where it came from.
 3. **AMBIGUOUS**, also for a 4xx. A 4xx blames the sender but proves nothing: `EFSIOException` is a
    410 out of a running function, `TransactionInProgressException` a 400 for work under way. A
    403 without a known code may be that of any proxy.

@@ -2,10 +2,9 @@
 
 Three rules decide, in this order:
 
-1. **A status that alone is proof**: 413 (too large) is given before anything runs; a redirect is
-   never followed, and nothing ran where it came from.
-2. **The service's own table**, and 429 (throttled), if the answer bears the service's mark: an id
-   of the request, or an error code. Without one, a 401, 403, 404 or 429 may be that of any proxy.
+1. **A redirect**: it is never followed, and nothing ran where it came from.
+2. **The service's own table**, 413 (too large) and 429 (throttled), if the answer bears the
+   service's mark: an id of the request, or an error code. Without one it may be any proxy's.
 3. **AMBIGUOUS**, for everything else.
 
 Sources: "HTTP status codes" in Cosmos DB's REST reference; its pages "Troubleshoot forbidden

@@ -7,10 +7,9 @@ that streams its answer puts it into a list. Four rules decide, in this order:
    suspended project and a missing permission are both ``PERMISSION_DENIED``.
 2. **The status word.** The HTTP status does not tell ``ALREADY_EXISTS`` from ``ABORTED`` (409), or
    ``FAILED_PRECONDITION`` from ``INVALID_ARGUMENT`` (400).
-3. **The HTTP status, where it alone is proof**: 413 (too large) is given before anything runs; a
-   redirect is never followed, and nothing ran where it came from.
-4. **AMBIGUOUS**, for everything else. A 401, 403, 404 or 429 without a word of Google's may be
-   that of any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
+3. **A redirect**: it is never followed, and nothing ran where it came from.
+4. **AMBIGUOUS**, for everything else. A 401, 403, 404, 413 or 429 without a word of Google's may
+   be that of any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
 
 Sources: `google.rpc.Code`, `google.rpc.error_details` and `google.api.ErrorReason` among Google's
 public API definitions; the error pages of Pub/Sub and Firestore.

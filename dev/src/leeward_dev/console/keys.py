@@ -269,7 +269,7 @@ def act(visit: Visit) -> Notice | Page:
             return decide(kept, DECIDER)
         return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
 
-    row = change_key(visit.sources.client, named, record, change, visit.field("seen"))
+    row = change_key(visit.sources.client, named, record, visit.field("seen"), change)
     state = _state(row)
     assert row.record is not None, "it is a record"
     return Notice(f"The record is {state} now. {describe_key(row.record, visit.now)}", back)

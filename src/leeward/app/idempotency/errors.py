@@ -137,7 +137,7 @@ _REFUSALS: Final = {
     Reason.RUNNING: "is still running; ask again later",
     Reason.UNKNOWN: (
         "may have had its effect, and nothing proves whether it had. Find out, then settle its "
-        "record: leeward keys settle {table} {ref}"
+        "record: leeward keys show {table} {ref}"
     ),
     Reason.NOT_KEPT: (
         "has completed, and its result was not kept; it did not run again. Its record: "

@@ -26,7 +26,7 @@ from leeward.app.idempotency.settling import SettleRequest
 from leeward.app.idempotency.store import RecordLocation, TableClient
 from leeward.app.signatures import is_coroutine_function, is_generator_function, parameters_of
 from leeward.clock import Clock, SystemClock
-from leeward.envelope import BY_GROUP, BY_TARGET
+from leeward.envelope import BY_GROUP, BY_TARGET, unquote
 from leeward.errors import ConfigError
 from leeward.masking import mask
 from leeward.records import NamedTuple
@@ -374,18 +374,6 @@ def _header_reader(name: str, what: str) -> Callable[[Arguments, Any], str]:
         return _check_key(None, f"{HEADER}{name}")
 
     return read
-
-
-def unquote(text: str) -> str:
-    """Return a header's key bare: the draft has it in quotes, and most clients send it without.
-
-    It is empty where several keys stand in quotes: a server made one line of their headers.
-    """
-    if len(text) < 2 or not text[0] == text[-1] == '"':
-        return text
-    parts = text[1:-1].split("\\\\")
-    is_one = not any('"' in part.replace('\\"', "") for part in parts)
-    return "\\".join(parts).replace('\\"', '"') if is_one else ""
 
 
 def _follow(value: Any, path: list[str]) -> Any:

@@ -39,10 +39,18 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject, moment, span
 from leeward.errors import InvalidRequest
 
-HEADER = ("record", "state", "age", "effects", "voids", "error", "until", "id")
-
-QUESTION = ("version", "question")
-"""More columns, where a record has a question."""
+HEADER = (
+    "record",
+    "version",
+    "state",
+    "age",
+    "effects",
+    "voids",
+    "error",
+    "until",
+    "id",
+    "question",
+)
 
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
@@ -53,7 +61,7 @@ Ref = Annotated[
 ]
 
 Version = Annotated[
-    str, typer.Argument(help="Of the record that you have read: `leeward keys show` has it.")
+    str, typer.Argument(help="Of the record as you have read it: `leeward keys show` has it.")
 ]
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
@@ -128,6 +136,7 @@ def settle_record(
     table: Table,
     record: Ref,
     outcome: Annotated[Settlement, typer.Argument(help="What happened: ran, or did-not-run.")],
+    version: Version,
     *,
     result: Annotated[
         str | None,
@@ -147,11 +156,12 @@ def settle_record(
         context,
         table,
         record,
+        version,
         lambda kept, now: settle_by_hand(kept, now, ran=ran, result=value, kept=result is not None),
     )
 
 
-def release(context: typer.Context, table: Table, record: Ref) -> None:
+def release(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
     """Free the key of a record whose run did not have its effect: the next call with it runs.
 
     Find out first what happened. A delivery that comes late runs, too: take this if the same
@@ -161,18 +171,19 @@ def release(context: typer.Context, table: Table, record: Ref) -> None:
         context,
         table,
         record,
+        version,
         lambda kept, now: settle_by_hand(kept, now, ran=False, result=None, kept=False),
     )
 
 
-def void(context: typer.Context, table: Table, record: Ref) -> None:
+def void(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
     """Void the key of a record: what was sent so far has not run, and never will.
 
     Find out first what happened. A delivery that comes late is refused, for 31 days. A new call
     of a leeward client with the same key runs. A message that is delivered again does not: for
     that take `leeward keys release`.
     """
-    _change(context, table, record, void_by_hand)
+    _change(context, table, record, version, void_by_hand)
 
 
 def approve(
@@ -184,7 +195,7 @@ def approve(
     now, its version is another, and nothing is approved. The record keeps who approved.
     """
     name = _name(by)
-    _change(context, table, record, lambda kept, _: approve_by_hand(kept, name), version)
+    _change(context, table, record, version, lambda kept, _: approve_by_hand(kept, name))
 
 
 def refuse(
@@ -195,7 +206,7 @@ def refuse(
     A call that was approved can be refused as long as it has not begun.
     """
     name = _name(by)
-    _change(context, table, record, lambda kept, _: refuse_by_hand(kept, name), version)
+    _change(context, table, record, version, lambda kept, _: refuse_by_hand(kept, name))
 
 
 def _name(by: str | None) -> str:
@@ -216,13 +227,13 @@ def _change(
     context: typer.Context,
     table: str,
     named: str,
+    version: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
-    version: str | None = None,
 ) -> None:
-    """Write what `change` makes of a record, and show it."""
+    """Write what `change` makes of a record that still has a version, and show it."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        row = change_key(cloud, table, named, change, version)
+        row = change_key(cloud, table, named, version, change)
     assert row.changed_at is not None, "it was changed a moment ago"
     assert row.record is not None, "it is a record"
     means = describe_key(row.record, row.changed_at)
@@ -261,15 +272,15 @@ def _facts(record: KeyRecord) -> dict[str, Any]:
 
 def _next_step(row: KeyRow, record: KeyRecord, table: str, now: float) -> str:
     """Return in words what a call with the key of a record does, and what to do about it."""
-    ref = record_ref(row.id)
+    ref, version = record_ref(row.id), version_of(row)
+    read = f"{table} {ref} {version}"
     if is_open(record, now) and record.effects:
         return (
             "Nobody knows whether it had its effect. Find out, then: "
-            f"leeward keys settle {table} {ref} ran, leeward keys release {table} {ref}, "
-            f"or leeward keys void {table} {ref}."
+            f"leeward keys settle {table} {ref} ran {version}, leeward keys release {read}, "
+            f"or leeward keys void {read}."
         )
     if record.state is KeyState.WAITING:
-        read = f"{table} {ref} {version_of(row)}"
         return (
             "It has not run, and waits for a person: "
             f"leeward keys approve {read}, or leeward keys refuse {read}."
@@ -281,15 +292,10 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["keys"]:
         printers.err.text("No such records.")
         return
-    rows = [_row(key) for key in data["keys"]]
-    if any(key.get("question") for key in data["keys"]):
-        rows = [
-            (*row, key["version"], key.get("question") or "-")
-            for row, key in zip(rows, data["keys"], strict=True)
-        ]
-        printers.out.table((*HEADER, *QUESTION), rows, ("cyan",))
-    else:
-        printers.out.table(HEADER, rows, ("cyan",))
+    has_questions = any(key.get("question") for key in data["keys"])
+    width = len(HEADER) if has_questions else len(HEADER) - 1
+    rows = [_row(key)[:width] for key in data["keys"]]
+    printers.out.table(HEADER[:width], rows, ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
 
@@ -298,6 +304,7 @@ def _row(key: JsonObject) -> tuple[str, ...]:
     effects = key.get("effects")
     return (
         key["record"],
+        key["version"],
         key["state"] or "not leeward's",
         span(key["age"]),
         "-" if effects is None else "maybe" if effects else "no",
@@ -305,6 +312,7 @@ def _row(key: JsonObject) -> tuple[str, ...]:
         key.get("error") or "-",
         moment(key["expires_at"]),
         key["id"],
+        key.get("question") or "-",
     )
 
 
