@@ -11,6 +11,7 @@ from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.values import Effect
+from leeward.workflow.model import Definition, functions_of
 from leeward_deploy.recipe import Declared
 
 SECONDS: Final = 30
@@ -47,6 +48,11 @@ class DeadQueue(NamedTuple):
 def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     """Yield the handlers of some kinds, in the order of their definition."""
     return (handler for handler in app.handlers.values() if handler.kind in kinds)
+
+
+def own_functions(definition: Definition, declared: Declared) -> dict[str, str]:
+    """Return the target's own name of each function that a workflow calls, by its logical name."""
+    return {name: declared.own(name) for name in sorted({*functions_of(definition)})}
 
 
 def is_queued(handler: Handler) -> bool:

@@ -188,8 +188,8 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
     if handler.kind is Kind.OBJECT and is_told:
         found |= objects.may_tell(spec, handler, id)
         statements += objects.rights(spec, handler)
-    if handler.scans is not None:
-        statements.append(may_scan(spec.declared, handler.scans, region.homes))
+    if "scans" in handler.uses:
+        statements.append(may_scan(spec.declared, handler.uses["scans"], region.homes))
     rights = _with_prefixes(rights_for(spec, handler.name), handler)
     calls = of_app(rights, spec.declared, region.homes, region.others, queues_of(spec))
     found |= function_of(

@@ -40,7 +40,7 @@ from leeward_deploy.commands.package import (
     store,
 )
 from leeward_deploy.grafana import text_of
-from leeward_deploy.needs import note_on_roles, of_kind
+from leeward_deploy.needs import note_on_roles, of_kind, own_functions
 from leeward_deploy.recipe import (
     PACKAGERS,
     WORKFLOW_EXPORTS,
@@ -416,9 +416,9 @@ def export_workflow(
     """
     options = options_of(context)
     definition = options.workflow(name)
-    functions = options.resolve().functions
-    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
-    marks = {each for each, found in functions.items() if found.marks}
+    config = options.resolve()
+    own = own_functions(definition, declared_for(config, TargetName(engine)))
+    marks = {each for each, found in config.functions.items() if found.marks}
     made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
     store(out, made.files)
     files = [str(out / path) for path in made.files]
