@@ -362,9 +362,11 @@ def test_what_code_imports_is_in_the_package(
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
-    """What differs from one installation to the next; how a package is found stays."""
+    """What differs from one installation to the next; how a package is found stays, and modules of
+    which there is no source."""
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
+        *("pkg/closed.pyc", "pkg/.lock"),
         *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
         *("leeward/local/config.py", "leeward_backup/commands/backup.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
@@ -376,7 +378,7 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(left) == [
         *("leeward/client.py", "p-1.dist-info/METADATA", "p-1.dist-info/WHEEL"),
-        *("pkg/RECORD", "pkg/x.py"),
+        *("pkg/.lock", "pkg/RECORD", "pkg/closed.pyc", "pkg/x.py"),
     ]
 
 

@@ -338,8 +338,7 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
     for path in files_below(place):
         if (
             path.relative_to(place).as_posix().startswith((*IDLE, *unused))
-            or path.name == ".lock"
-            or path.suffix == ".pyc"
+            or path == place / ".lock"
             or (path.parent.suffix == ".dist-info" and path.name in NOISE)
         ):
             path.unlink()
