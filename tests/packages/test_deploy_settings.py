@@ -50,9 +50,16 @@ from tests.packages.exported import everything as everything_as_spec
         ("handlers = { make = { timeout = 3 } }", "unknown key .*timeout"),
         ("handlers = { mak = { memory = 512 } }", "no handler 'mak'; did you mean 'make'"),
         *(
-            (f'handlers = {{ make = {{ {key} = ["{name}"] }} }}', rf"\[deploy.handlers.make\] {told}")
+            (
+                f'handlers = {{ make = {{ {key} = ["{name}"] }} }}',
+                rf"\[deploy.handlers.make\] {told}",
+            )
             for key, name, told in (
-                ("writes", "order", r"names 'order'; .* no \[tables.order\]; did you mean 'orders'"),
+                (
+                    "writes",
+                    "order",
+                    r"names 'order'; .* no \[tables.order\]; did you mean 'orders'",
+                ),
                 ("reads", "scan", r"names 'scan'; .*; did you mean 'scans'"),
                 ("publishes", "stock", r"names 'stock'; .* no \[buses.stock\]; add it"),
                 ("calls", "parcel", "names 'parcel'; .*; did you mean 'parcels'"),
@@ -88,7 +95,9 @@ def test_what_an_app_names_and_nothing_has_is_refused(tmp_path: Path) -> None:
         with w.saga("booking"):
             w.step("charge", order, undo="refnd")
 
-    with pytest.raises(ConfigError, match="the workflow order names 'refnd', .*'refund'. if it is else"):
+    with pytest.raises(
+        ConfigError, match="the workflow order names 'refnd', .*'refund'. if it is else"
+    ):
         check("[functions.refund]\n")
     check("[functions.refnd]\n")
     made = App("shop")

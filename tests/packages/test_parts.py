@@ -199,7 +199,9 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     assert (tmp_path / "to/app.py").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "to/data/prices").stat().st_mode & 0o777 == 0o644
     (tmp_path / "required/app.py").mkdir(parents=True)  # as a package may have it
-    with pytest.raises(ConfigError, match="app.py is a file of yours, and a package that .* rename"):
+    with pytest.raises(
+        ConfigError, match="app.py is a file of yours, and a package that .* rename"
+    ):
         copy_files(shop, found, tmp_path / "required")
     (shop / "linked").symlink_to(tmp_path / "to")
     with pytest.raises(ConfigError, match="linked is a link to a folder; put the folder there"):

@@ -33,6 +33,9 @@ KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 _ROLE: Final = r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+|[\w.-]+@[\w.-]+"
 """A role that is there already: of AWS, or the service account of Google."""
 
+_read_memory = whole_number(128, 32_768)
+_read_runs = whole_number(1, 1000)
+
 _TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
 
 _TAG_TEXT: Final = r"[A-Za-z0-9_.:/=+@ -]{1,63}"
@@ -240,14 +243,6 @@ def _read_issuer(value: Any, where: ConfigKey) -> str:
     if not re.fullmatch(r"https://[^\s\"'${}]+", text):
         raise ConfigError(f"{where} must be the https address of who issues the tokens")
     return text
-
-
-def _read_memory(value: Any, where: ConfigKey) -> int:
-    return whole_number(128, 32_768)(value, where)
-
-
-def _read_runs(value: Any, where: ConfigKey) -> int:
-    return whole_number(1, 1000)(value, where)
 
 
 def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from shutil import copyfile
@@ -120,16 +120,20 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 kept.append(path.as_posix())
             elif why != CACHE:
                 left.append((path.as_posix(), why))
-    real = folder.resolve()
+    _check_links(folder, kept)
+    denied = sorted(path for path, why in left if why == RISK)
+    return Files(tuple(sorted(kept)), tuple(denied), tuple(sorted(left)))
+
+
+def _check_links(folder: Path, kept: Collection[str]) -> None:
+    """Check that no link that goes along leads to what stays behind, which may hold a secret."""
     for name in [each for each in kept if (folder / each).is_symlink()]:
         behind = (folder / name).resolve()
-        if behind.relative_to(real).as_posix() not in kept:
+        if behind.relative_to(folder.resolve()).as_posix() not in kept:
             raise ConfigError(
                 f"{folder / name} is a link to {behind}, which stays behind; put a file there, or "
                 "leave it out with --exclude"
             )
-    denied = sorted(path for path, why in left if why == RISK)
-    return Files(tuple(sorted(kept)), tuple(denied), tuple(sorted(left)))
 
 
 def _patterns(lines: Iterable[str]) -> Any:

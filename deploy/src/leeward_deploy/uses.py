@@ -63,9 +63,6 @@ _DYNAMIC: Final = frozenset({"eval", "exec", "globals", "import_module", "__impo
 _BY_TEXT: Final = {"getattr": 1, "methodcaller": 0, "attrgetter": 0}
 """Functions that get a method by its name as a text, and the place of that argument."""
 
-_ADDS_HANDLERS: Final = "schedule_backup"
-"""A function of leeward that takes a client for the handlers that it adds, and says their rights."""
-
 _OWN: Final = ("leeward", "leeward_aws", "leeward_azure", "leeward_google", "leeward_postgres")
 
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -175,6 +172,8 @@ class AppCode:
             whole = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
             top = whole.partition(".")[0]
             is_relative = isinstance(node, ast.ImportFrom) and node.level > 0
+            if alias.name == "schedule_backup":
+                continue  # it takes a client for handlers of its own, and says their rights
             if not is_relative and top not in (*own, *_OWN) and top not in sys.stdlib_module_names:
                 self.foreign[(alias.asname or alias.name).partition(".")[0]] = top
 
@@ -282,8 +281,6 @@ class Uses:
             self._all_unknown(_at(definition, call, f"{name}() may call anything"))
         elif (verb := _name_in_text(call)) in VERBS:
             self._unknown(VERBS[verb][1], definition, call, f"{verb} is got by {name}()")
-        elif name == _ADDS_HANDLERS:
-            return
         elif _root(call.func) in self._code.foreign and self._passes_client(call):
             library = self._code.foreign[_root(call.func)]
             self._all_unknown(_at(definition, call, f"a client is passed on to {library}"))
