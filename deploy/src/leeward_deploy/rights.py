@@ -14,7 +14,7 @@ from leeward.app.app import App
 from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
-from leeward_deploy.recipe import Rights
+from leeward_deploy.recipe import Rights, everything
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from leeward_deploy.uses import SECTIONS, AppCode, Uses, read_modules
 
@@ -75,13 +75,6 @@ def rights_of(
     warm, told = _read_code(shared, config, "")
     notes += told
     return Learnt(rights, (*dict.fromkeys(notes),), _without_unknown(warm, config, app, "")[0])
-
-
-def everything(config: Config) -> Rights:
-    """Return all that a configuration names."""
-    return Rights(
-        **{right: frozenset(getattr(config, section)) for right, section in SECTIONS.items()}
-    )
 
 
 def _read_declaration(own: HandlerSettings, config: Config) -> Rights:

@@ -6,7 +6,7 @@ Where an app is to run follows from the order and ``leeward.toml``. Nothing is d
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -277,41 +277,42 @@ def _at_home(
     return declared._replace(tables=found["tables"], buckets=found["buckets"])
 
 
-def terraform(
-    context: typer.Context,
-    app: App = None,
-    *,
-    out: ExportOut = Path("infrastructure"),
-    python: Python = "3.13",
-    arch: Arch = "x86_64",
-    source: Source = Path(),
-    stage: Stage = None,
-) -> None:
-    """Write Terraform's JSON for every provider of the order: a module of a project of yours.
+def _command(tool: str, told: str) -> Callable[..., None]:
+    """Return the command that writes an app's files for a tool; `told` is its help."""
+
+    def export(
+        context: typer.Context,
+        app: App = None,
+        *,
+        out: ExportOut = Path("infrastructure"),
+        python: Python = "3.13",
+        arch: Arch = "x86_64",
+        source: Source = Path(),
+        stage: Stage = None,
+    ) -> None:
+        asked = (app, "", python, arch, source, out, None, (), PackageSource())
+        _export(options_of(context), tool, PackageRequest(*asked, stage=stage))
+
+    export.__doc__ = told
+    return export
+
+
+terraform: Final = _command(
+    "terraform",
+    """Write a module of Terraform for every provider of the order, for a project of yours.
 
     The first target of a provider serves, the others are its standbys. The command checks
     everything before it writes it, and deploys nothing.
-    """
-    request = _request(app, python, arch, source, out)._replace(stage=stage)
-    _export(options_of(context), "terraform", request)
+    """,
+)
 
-
-def cloudformation(
-    context: typer.Context,
-    app: App = None,
-    *,
-    out: ExportOut = Path("infrastructure"),
-    python: Python = "3.13",
-    arch: Arch = "x86_64",
-    source: Source = Path(),
-    stage: Stage = None,
-) -> None:
+cloudformation: Final = _command(
+    "cloudformation",
     """Write a CloudFormation template for each region of the order.
 
     The command checks everything before it writes it, and deploys nothing.
-    """
-    request = _request(app, python, arch, source, out)._replace(stage=stage)
-    _export(options_of(context), "cloudformation", request)
+    """,
+)
 
 
 def grafana(
@@ -331,11 +332,6 @@ def grafana(
     store(out, {DASHBOARD: text_of(title)})
     data = {"files": [str(out / DASHBOARD)], "notes": [], "commands": []}
     options_of(context).output.show(data, render_files)
-
-
-def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:
-
-    return PackageRequest(app, "", python, arch, source, out, None, (), PackageSource())
 
 
 def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
