@@ -48,8 +48,16 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     out = tmp_path / "out"
     args = ["export", "terraform", "ordering:app", "--source", str(shop), "--stage", "prod"]
     args += ["--out", str(out)]
+    old = out / "aws/old.tf"
+    old.parent.mkdir(parents=True)
+    for beside in (old, old.with_suffix(".template.yaml")):  # that is of another tool
+        beside.touch()
     ran = CliRunner().invoke(command_line, args)
     assert ran.exit_code == 0, ran.output
+    left = [" ".join(ran.stderr.split()).count(f"old.{kind} is not") for kind in ("tf", "template")]
+    assert left == [1, 0]
+    for beside in (old, old.with_suffix(".template.yaml")):
+        beside.unlink()
     files = [Path(each) for each in ran.stdout.splitlines()]
     assert {each.parent.name for each in files} == {*CLOUDS}
     assert {each for each in out.rglob("*") if each.is_file()} == {*files}
@@ -58,8 +66,12 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     called = re.findall(r'FunctionName += "(.+?)"', machines)
     called += re.findall(r'home \+ ."([^"]+)."', (out / "google/order.workflow.json").read_text())
     assert {each.partition("-")[0] for each in called} == {"prod"}
-    for file in ("data", "roles"):
-        assert "prod-lost-calls" in (out / f"aws/{file}.tf").read_text()
+    for file, name in (
+        ("data", "lost-calls"),
+        ("roles", "lost-calls"),
+        ("alarms", "shop-us-east-1"),
+    ):
+        assert f"prod-{name}" in (out / f"aws/{file}.tf").read_text()
     # Nothing of it is written where one cloud's part is wrong.
     wrong = (shop / "leeward.toml").read_text().replace('zone = "example-com"', 'zone = "Z-9"')
     (shop / "leeward.toml").write_text(wrong)

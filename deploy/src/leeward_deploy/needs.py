@@ -12,7 +12,7 @@ from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.values import Effect
 from leeward.workflow.model import Definition, functions_of
-from leeward_deploy.recipe import Declared
+from leeward_deploy.recipe import Declared, PackageSpec
 
 SECONDS: Final = 30
 """What a handler may take that says nothing."""
@@ -88,6 +88,11 @@ def retries_of(handler: Handler, most: int) -> int:
     if handler.retries is not None:
         return min(most, handler.retries)
     return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def stem(spec: PackageSpec) -> str:
+    """Return the beginning of names that an app has in its account: of its stage, or its own."""
+    return spec.declared.prefix or f"{spec.app.name}-"
 
 
 def shorten(name: str, most: int) -> str:

@@ -50,6 +50,7 @@ from leeward_deploy.needs import (
     retries_of,
     seconds_of,
     shorten,
+    stem,
 )
 from leeward_deploy.recipe import PackageSpec, Rights, Site, rights_for
 
@@ -375,11 +376,6 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
 def _title(spec: PackageSpec, handler: str) -> str:
     """Return the name of a trigger or an alarm of a handler: nobody but people need it."""
     return f"{stem(spec)}{handler}"
-
-
-def stem(spec: PackageSpec) -> str:
-    """Return the beginning of names that an app has in its account: of its stage, or its own."""
-    return spec.declared.prefix or f"{spec.app.name}-"
 
 
 def _dead(spec: PackageSpec, handler: Handler) -> str:

@@ -29,7 +29,7 @@ from leeward_deploy.aws.alarms import (
     machine_alarm,
 )
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import AwsRegion, Json, Lambda, function_of, stem
+from leeward_deploy.aws.handlers import AwsRegion, Json, Lambda, function_of
 from leeward_deploy.aws.roles import (
     BOUNDARY,
     DEFAULT_BUS,
@@ -46,7 +46,7 @@ from leeward_deploy.aws.roles import (
     resource,
     role,
 )
-from leeward_deploy.needs import of_kind, own_functions
+from leeward_deploy.needs import of_kind, own_functions, stem
 from leeward_deploy.recipe import Bucket, Declared, Deployment, Table
 from leeward_deploy.settings import DeploySettings
 from leeward_deploy.terraform import unique

@@ -370,6 +370,7 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():
+        notes += _left_over(request.out / provider, {each.name for each in templates})
         store(request.out / provider, {template.name: template.text for template in templates})
     return {
         "tool": tool,
@@ -381,6 +382,17 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         "notes": notes,
         "commands": [],
     }
+
+
+def _left_over(folder: Path, names: set[str]) -> list[str]:
+    """Return what to say of files that are there, which a tool reads with those of these names."""
+    kinds = tuple(name[name.index(".") :] for name in names)
+    return [
+        f"{folder.name}: {path} is not of this export, and is applied with it: delete it, unless "
+        "it is yours"
+        for path in sorted(folder.glob("*"))
+        if path.name.endswith(kinds) and path.name not in names
+    ]
 
 
 def _exporter(
