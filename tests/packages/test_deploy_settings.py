@@ -17,6 +17,7 @@ from leeward_deploy.aws import yaml
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, declared_for, spec_of
 from leeward_deploy.recipe import Entry, PackageSpec
+from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import app as everything
@@ -48,17 +49,62 @@ from tests.packages.exported import everything as everything_as_spec
         ("tracing = 1", "must be true or false"),
         ("handlers = { make = { timeout = 3 } }", "unknown key .*timeout"),
         ("handlers = { mak = { memory = 512 } }", "no handler 'mak'; did you mean 'make'"),
+        *(
+            (
+                f'handlers = {{ make = {{ {key} = ["{name}"] }} }}',
+                rf"\[deploy.handlers.make\] {told}",
+            )
+            for key, name, told in (
+                (
+                    "writes",
+                    "order",
+                    r"names 'order'; .* no \[tables.order\]; did you mean 'orders'",
+                ),
+                ("reads", "scan", r"names 'scan'; .*; did you mean 'scans'"),
+                ("publishes", "stock", r"names 'stock'; .* no \[buses.stock\]; add it"),
+                ("calls", "parcel", "names 'parcel'; .*; did you mean 'parcels'"),
+                ("starts", "flow", r"names 'flow'; .* no \[workflows.flow\]; add it"),
+            )
+        ),
     ],
 )
 def test_a_wrong_setting_names_its_key_and_the_remedy(tmp_path: Path, text: str, told: str) -> None:
     """When files are written: a program reads but the beginning of names."""
 
     def check() -> None:
-        config = config_of(tmp_path, f"[tables.orders]\n[deploy]\n{text}\n")
+        config = config_of(tmp_path, f"[tables.orders]\n[buckets.scans]\n[deploy]\n{text}\n")
         check_settings(read_settings(config), everything(), config)
+        rights_of(everything(), config, read_settings(config), {})
 
     with pytest.raises(ConfigError, match=told):
         check()
+
+
+def test_what_an_app_names_and_nothing_has_is_refused(tmp_path: Path) -> None:
+    """The functions of its workflows, and the buckets that its handlers write to."""
+
+    def check(text: str) -> None:
+        config = config_of(tmp_path, text)
+        check_settings(read_settings(config), made, config)
+
+    made = App("shop")
+    made.function(name="charge")(len)
+
+    @made.workflow("order")
+    def flow(w: Flow, order: Ref) -> None:
+        with w.saga("booking"):
+            w.step("charge", order, undo="refnd")
+
+    with pytest.raises(
+        ConfigError, match="the workflow order names 'refnd', .*'refund'. if it is else"
+    ):
+        check("[functions.refund]\n")
+    check("[functions.refnd]\n")
+    made = App("shop")
+    made.on_object("scans", prefix="in/", writes="scanz/out/", name="clean")(len)
+    with pytest.raises(ConfigError, match="writes of clean names 'scanz', .*mean 'scans'. if it"):
+        check("")
+    check("[buckets.scanz]\n")
 
 
 def test_an_app_without_anything_to_run_is_refused(tmp_path: Path) -> None:

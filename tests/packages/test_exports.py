@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
@@ -35,23 +36,42 @@ from tests.packages.exported import (
 
 
 def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
-    """With its workflow, to every cloud: each file stands where a project includes it."""
+    """To every cloud, with its workflow, and a table that only clients know: each in its stage."""
     shop = tmp_path / "shop"
     copytree(SHOP, shop, ignore=ignore_patterns("__pycache__"))
     shop.chmod(0o755)
-    text = settings("aws").replace(ORDERS["aws"], ",".join(ORDERS.values()), 1)
+    text = 'unknowns = "lost-calls"\n'
+    text += settings("aws").replace(ORDERS["aws"], ",".join(ORDERS.values()), 1)
     for cloud in ("azure", "google"):
         text += f'[export.{cloud}]\ndomain = "orders.example.com"\nzone = "{ZONES[cloud]}"\n'
     (shop / "leeward.toml").write_text(text + (SHOP / "leeward.toml").read_text())
     out = tmp_path / "out"
-    args = ["export", "terraform", "ordering:app", "--source", str(shop), "--out", str(out)]
+    args = ["export", "terraform", "ordering:app", "--source", str(shop), "--stage", "prod"]
+    args += ["--out", str(out)]
+    old = out / "aws/old.tf"
+    old.parent.mkdir(parents=True)
+    for beside in (old, old.with_suffix(".template.yaml")):  # that is of another tool
+        beside.touch()
     ran = CliRunner().invoke(command_line, args)
     assert ran.exit_code == 0, ran.output
+    left = [" ".join(ran.stderr.split()).count(f"old.{kind} is not") for kind in ("tf", "template")]
+    assert left == [1, 0]
+    for beside in (old, old.with_suffix(".template.yaml")):
+        beside.unlink()
     files = [Path(each) for each in ran.stdout.splitlines()]
     assert {each.parent.name for each in files} == {*CLOUDS}
     assert {each for each in out.rglob("*") if each.is_file()} == {*files}
     machines = (out / "aws/workflows.tf").read_text()
     assert machines.count('resource "aws_sfn_state_machine" ') == 2
+    called = re.findall(r'FunctionName += "(.+?)"', machines)
+    called += re.findall(r'home \+ ."([^"]+)."', (out / "google/order.workflow.json").read_text())
+    assert {each.partition("-")[0] for each in called} == {"prod"}
+    for file, name in (
+        ("data", "lost-calls"),
+        ("roles", "lost-calls"),
+        ("alarms", "shop-us-east-1"),
+    ):
+        assert f"prod-{name}" in (out / f"aws/{file}.tf").read_text()
     # Nothing of it is written where one cloud's part is wrong.
     wrong = (shop / "leeward.toml").read_text().replace('zone = "example-com"', 'zone = "Z-9"')
     (shop / "leeward.toml").write_text(wrong)

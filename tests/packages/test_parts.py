@@ -198,6 +198,11 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     copy_files(shop, found, tmp_path / "to")
     assert (tmp_path / "to/app.py").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "to/data/prices").stat().st_mode & 0o777 == 0o644
+    (tmp_path / "required/app.py").mkdir(parents=True)  # as a package may have it
+    with pytest.raises(
+        ConfigError, match="app.py is a file of yours, and a package that .* rename"
+    ):
+        copy_files(shop, found, tmp_path / "required")
     (shop / "linked").symlink_to(tmp_path / "to")
     with pytest.raises(ConfigError, match="linked is a link to a folder; put the folder there"):
         sources_of(shop, (), shop / "build")
@@ -258,6 +263,11 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     (shop / "data").unlink()
     (shop / "data").symlink_to("app.py")
     assert "data" in sources_of(shop, (), shop / "build").kept
+    (shop / "data").unlink()
+    (shop / "data").symlink_to("prod.env")
+    (shop / "prod.env").touch()
+    with pytest.raises(ConfigError, match="data is a link to .*prod.env, which stays behind; put"):
+        sources_of(shop, (), shop / "build")
 
 
 def test_what_no_zip_takes_is_refused_by_name(tmp_path: Path) -> None:
@@ -354,9 +364,11 @@ def test_what_code_imports_is_in_the_package(
 
 
 def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
-    """What differs from one installation to the next; how a package is found stays."""
+    """What differs from one installation to the next; how a package is found stays, and modules of
+    which there is no source."""
     for name in (
         *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
+        *("pkg/closed.pyc", "pkg/.lock"),
         *("leeward/client.py", "leeward/cli/app.py", "leeward/testing/clock.py"),
         *("leeward/local/config.py", "leeward_backup/commands/backup.py"),
         *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
@@ -368,7 +380,7 @@ def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
     left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(left) == [
         *("leeward/client.py", "p-1.dist-info/METADATA", "p-1.dist-info/WHEEL"),
-        *("pkg/RECORD", "pkg/x.py"),
+        *("pkg/.lock", "pkg/RECORD", "pkg/closed.pyc", "pkg/x.py"),
     ]
 
 

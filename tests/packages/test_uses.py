@@ -198,6 +198,25 @@ def make(value): ...
     assert used(found.warm) == used(found.rights["make"]) == {"reads": "stock"}
 
 
+def test_a_scheduled_backup_says_what_it_uses_and_others_get_nothing_of_it(tmp_path: Path) -> None:
+    """It gets a client, like a library that nobody can look into."""
+    code = """
+from leeward_backup import schedule_backup
+schedule_backup(app, "0 2 * * *", "orders", "scans/shop", client=app.client)
+@app.function()
+def make(value): ...
+"""
+    found = learnt(tmp_path, code, "[functions.back-up-orders-rest]\n")
+    assert found.notes == ()
+    assert used(found.rights["make"]) == used(found.warm) == {}
+    for name in ("back-up-orders", "back-up-orders-rest"):
+        assert used(found.rights[name]) == {
+            "calls": "back-up-orders-rest",
+            "reads": "orders",
+            **dict.fromkeys(("gets", "puts", "deletes"), "scans"),
+        }
+
+
 def test_the_shop_is_understood() -> None:
     """Without a declaration, and without a note."""
     spec: PackageSpec = example("aws")

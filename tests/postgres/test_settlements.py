@@ -8,20 +8,24 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
-from leeward import AsyncClient, Client, OutcomeUnknown
+from leeward import AsyncClient, Client, OutcomeUnknown, Promise
 from leeward.adapter import Driver
 from leeward.calls import Delete, Key, Load, SettleWrite, Store
 from leeward.entropy import new_id
 from leeward.errors import Outcome
+from leeward.local import Local
 from leeward.values.settled import Settled, Verdict
+from leeward_backup import Backups
 from leeward_contract_tests.rows import each_row
 from leeward_postgres.driver import open_driver
+from leeward_postgres.schema import schema_sql
 from tests.postgres.lost_writes import play
 from tests.postgres.opening import SECONDS, config_for, delete_of, store_of
 from tests.postgres.proxy import PostgresProxy
@@ -228,3 +232,27 @@ def test_settling_holds_at_every_level_of_isolation(server: Server, level: str) 
             assert (settled.verdict is Verdict.RAN) is (found is not None)
     finally:
         driver.close()
+
+
+@pytest.mark.parametrize("provider", ["local", "postgres"])
+def test_a_restore_comes_twice_and_what_was_written_before_it_is_unknown(
+    server: Server, tmp_path: Path, provider: str
+) -> None:
+    """It brings back what a write has left, and not its id; and it is another one each time."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(schema_sql("restored").encode())
+    there = open_driver(config_for(server.url, schema="restored"))
+    driver = Local(path=tmp_path / "local.sqlite3") if provider == "local" else there
+    before = store_of("again", "1", 1)
+    with Client(driver) as cloud:
+        cloud.store_data("source", {"id": "1", "n": 1})
+        backups = Backups(cloud, "source", "bucket", work=tmp_path / "work")
+        backups.create()
+        for mode in ("empty", "overwrite"):
+            assert backups.restore(into="again", mode=mode).promise is Promise.VERIFIED
+            cloud.delete_data("again", "1")
+        later = before._replace(write_id=new_id(before.now + 1e6))
+        for write, verdict in ((before, Verdict.UNKNOWN), (later, Verdict.NOT_RUN)):
+            settled: Any = driver.perform(SettleWrite("again", write), SECONDS).value
+            assert settled.verdict is verdict
+    there.close()

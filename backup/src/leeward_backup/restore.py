@@ -18,6 +18,7 @@ from leeward._items.encoding import NativeValue, natives_in, without_natives
 from leeward._items.names import longest_name
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
+from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
 from leeward.values import Promise
 from leeward_backup.check import check_still_there, compare, missing_since, read_segment
@@ -57,6 +58,11 @@ _CHECKED: Final = "checked"
 _DONE: Final = "done"
 
 _MISSING: Final = "missing"
+
+_RUN: Final = "run"
+
+_WRITES: Final = "restore-"
+"""How its write ids begin: `local` and PostgreSQL look for it."""
 
 
 def surely_fits(line: bytes, limits: Limits) -> bool:
@@ -149,6 +155,7 @@ class Restore(NamedTuple):
         named: the backup; None where nobody asks what came after it.
         skip_damaged: leave out what is damaged, and name it.
         plain: write values that only another provider has as plain ones.
+        run: names this restore, and is the same for those that continue it.
     """
 
     folder: Folder
@@ -162,6 +169,7 @@ class Restore(NamedTuple):
     named: Named | None = None
     skip_damaged: bool = False
     plain: bool = False
+    run: str = ""
 
 
 class Done(NamedTuple):
@@ -289,6 +297,9 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
                     fit.findings,
                 )
             work.note({_CHECKED: True, _MISSING: [*fit.missing]})
+        run = work.state(_RUN) or new_id(restore.table.clock.now())
+        work.note({_RUN: run})
+        restore = restore._replace(run=run)
         done = _write_all(restore, work)
         restored = _verify(restore, done, tuple(work.state(_MISSING) or ()))
         work.remove()
@@ -386,9 +397,9 @@ def _adapt(restore: Restore, item: Kept, line: bytes) -> tuple[tuple[Kept, bytes
 
 def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
     """Store items; return of each False if another one stays at its key."""
-    # The same for the same item of a backup, so that a repeated write is known for what it is.
-    begin = restore.manifest.id.encode()
-    write_ids = [sha256(begin + line).hexdigest()[:32] for _, line in items]
+    # The same for an item in one restore, so that a repeated write is known for what it is.
+    begin = restore.run.encode()
+    write_ids = [_WRITES + sha256(begin + line).hexdigest()[:32] for _, line in items]
     kept = [item for item, _ in items]
     stored = restore.table.put(kept, write_ids, if_absent=restore.mode is not Mode.OVERWRITE)
     return [

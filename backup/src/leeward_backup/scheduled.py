@@ -126,8 +126,10 @@ def schedule_backup(
     app.function(
         name=plan.rest, effect="idempotent", timeout=timeout, retries=RETRIES, queued=True
     )(resume)
+    bucket = store.partition("/")[0]
+    rights = {"calls": plan.rest, "scans": table, "gets": bucket, "puts": bucket, "deletes": bucket}
     for each in (plan.name, plan.rest):
-        app.handlers[each].scans = table
+        app.handlers[each].uses = rights
 
 
 def _check(plan: _Plan) -> None:

@@ -49,10 +49,15 @@ LIST: Final = "requirements.txt"
 IDLE: Final = (
     *("leeward/__main__.py", "leeward/app/by_hand.py", "leeward/cli/", "leeward/status/"),
     *("leeward/testing/", "leeward/worker/", "leeward_backup/commands/"),
-    *(f"leeward_{cloud}/runtime/trial.py" for cloud in ("aws", "azure", "google")),
-    "leeward/_operations/protocols.py",
+    *(
+        f"leeward_{cloud}/{part}.py"
+        for cloud in ("aws", "azure", "google")
+        for part in ("runtime/trial", "looks", "functions/logs")
+    ),
+    *("leeward_aws/resources.py", "leeward/_operations/protocols.py"),
 )
-"""Rooms that no function loads: the command line, workers, and what tests and type checkers use."""
+"""Rooms that no function loads: the command line with what only its commands ask of a cloud,
+workers, and what tests and type checkers use."""
 
 EMBEDDED: Final = (
     *("leeward/local/", "leeward/_delivery/", "leeward/workflow/embedded/"),
@@ -338,8 +343,7 @@ def clean(place: Path, unused: tuple[str, ...] = ()) -> None:
     for path in files_below(place):
         if (
             path.relative_to(place).as_posix().startswith((*IDLE, *unused))
-            or path.name == ".lock"
-            or path.suffix == ".pyc"
+            or path == place / ".lock"
             or (path.parent.suffix == ".dist-info" and path.name in NOISE)
         ):
             path.unlink()

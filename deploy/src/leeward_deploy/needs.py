@@ -11,7 +11,8 @@ from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.values import Effect
-from leeward_deploy.recipe import Declared
+from leeward.workflow.model import Definition, functions_of
+from leeward_deploy.recipe import Declared, PackageSpec
 
 SECONDS: Final = 30
 """What a handler may take that says nothing."""
@@ -49,6 +50,11 @@ def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     return (handler for handler in app.handlers.values() if handler.kind in kinds)
 
 
+def own_functions(definition: Definition, declared: Declared) -> dict[str, str]:
+    """Return the target's own name of each function that a workflow calls, by its logical name."""
+    return {name: declared.own(name) for name in sorted({*functions_of(definition)})}
+
+
 def is_queued(handler: Handler) -> bool:
     """Return whether what a handler takes comes through a queue."""
     queued = handler.kind is Kind.OBJECT and handler.queued
@@ -82,6 +88,11 @@ def retries_of(handler: Handler, most: int) -> int:
     if handler.retries is not None:
         return min(most, handler.retries)
     return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def stem(spec: PackageSpec) -> str:
+    """Return the beginning of names that an app has in its account: of its stage, or its own."""
+    return spec.declared.prefix or f"{spec.app.name}-"
 
 
 def shorten(name: str, most: int) -> str:

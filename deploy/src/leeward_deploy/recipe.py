@@ -14,12 +14,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
+from leeward.config import Config
 from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.values import NOTHING
 from leeward.workflow.model import Definition
 from leeward_deploy.settings import DeploySettings
+from leeward_deploy.uses import SECTIONS
 from leeward_deploy.uv import PackageSource
 
 PACKAGERS: Final = "leeward.packagers"
@@ -150,19 +152,13 @@ class PackageSpec(NamedTuple):
 
 def rights_for(spec: PackageSpec, handler: str) -> Rights:
     """Return what a handler uses; all that is declared where nobody has looked."""
-    declared = spec.declared
-    tables, buckets = frozenset(declared.tables), frozenset(declared.buckets)
-    if handler in spec.rights:
-        return spec.rights[handler]
+    return spec.rights.get(handler) or everything(spec.declared)
+
+
+def everything(named: Config | Declared) -> Rights:
+    """Return all that a configuration names."""
     return Rights(
-        frozenset(declared.buses),
-        frozenset(declared.functions),
-        tables,
-        tables,
-        buckets,
-        buckets,
-        frozenset(declared.workflows),
-        buckets,
+        **{right: frozenset(getattr(named, section)) for right, section in SECTIONS.items()}
     )
 
 

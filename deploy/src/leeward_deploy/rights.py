@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.config import Config
-from leeward_deploy.recipe import Rights
+from leeward.errors import ConfigError
+from leeward.text import did_you_mean
+from leeward_deploy.recipe import Rights, everything
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from leeward_deploy.uses import SECTIONS, AppCode, Uses, read_modules
 
@@ -43,6 +45,9 @@ def rights_of(
         settings: may declare what a handler uses; that counts, and its code does not.
         modules: the texts of the app's own modules, by name.
         entry: the module that has the app.
+
+    Raises:
+        ConfigError: settings declare that a handler uses what nothing names.
     """
     functions = {name: inspect.unwrap(each.function) for name, each in app.handlers.items()}
     first = {entry, *(each.__module__ for each in functions.values())}
@@ -55,25 +60,21 @@ def rights_of(
         own = settings.of(name)
         if own.has_rights:
             found = _read_declaration(own, config)
+        elif handler.uses:
+            found = _read_library(handler.uses)
         else:
             uses = Uses(code, handler)
             uses.look()
             found, told = _read_code(uses, config, name)
             notes += told
-        unknown, told = _without_unknown(found, config, app, name)
+        unknown, told = _without_unknown(found, config, app, name, declared=own.has_rights)
         notes += told
         rights[name] = unknown._replace(writes=unknown.writes | always)
     shared = Uses(code, None)
     shared.look()
-    warm, told = _read_code(shared, config, "what handlers share")
-    return Learnt(rights, (*notes, *told), _without_unknown(warm, config, app, "")[0])
-
-
-def everything(config: Config) -> Rights:
-    """Return all that a configuration names."""
-    return Rights(
-        **{right: frozenset(getattr(config, section)) for right, section in SECTIONS.items()}
-    )
+    warm, told = _read_code(shared, config, "")
+    notes += told
+    return Learnt(rights, (*dict.fromkeys(notes),), _without_unknown(warm, config, app, "")[0])
 
 
 def _read_declaration(own: HandlerSettings, config: Config) -> Rights:
@@ -93,26 +94,41 @@ def _read_declaration(own: HandlerSettings, config: Config) -> Rights:
     )
 
 
+def _read_library(uses: Mapping[str, str]) -> Rights:
+    """Return what a handler of a library uses, as that says; what it scans it may read."""
+    return Rights(
+        **{{"scans": "reads"}.get(right, right): frozenset({name}) for right, name in uses.items()}
+    )
+
+
 def _read_code(uses: Uses, config: Config, name: str) -> tuple[Rights, list[str]]:
-    """Return what the code of a handler shows; and for the rest, all that is named, with a note."""
-    all_of, notes = everything(config), []
+    """Return what the code of a handler shows; and for the rest, all that is named, with a note.
+
+    Without a name it is the code that all handlers share.
+    """
+    all_of, notes, who = everything(config), [], name or "what handlers share"
     found = {right: frozenset(names) for right, names in uses.names.items()}
     for right, where in uses.unknown.items():
         had, most = found.get(right, frozenset()), getattr(all_of, right)
         if most - had:
+            key = _WORDS.get(right, right)
+            remedy = f"; name what it uses as {key} in [deploy.handlers.{name}]" if name else ""
             notes.append(
-                f"{name}: {where}, so it may use all {len(most)} of [{SECTIONS[right]}]; name what "
-                f"it uses as {_WORDS.get(right, right)} in [deploy.handlers.{name}]"
+                f"{who}: {where}, so it may use all {len(most)} of [{SECTIONS[right]}]{remedy}"
             )
         found[right] = had | most
-    notes += (f"{name}: {each}" for each in uses.notes)
+    notes += (f"{who}: {each}" for each in uses.notes)
     return Rights(**found), notes
 
 
 def _without_unknown(
-    rights: Rights, config: Config, app: App, name: str
+    rights: Rights, config: Config, app: App, name: str, *, declared: bool = False
 ) -> tuple[Rights, list[str]]:
-    """Return rights without what nothing names, and what is to be said of that."""
+    """Return rights without what nothing names, and what is to be said of that.
+
+    Raises:
+        ConfigError: they are `declared`, and name what nothing else does.
+    """
     own = {*app.handlers, *(h.queue for h in app.handlers.values() if h.queue)}
     notes: list[str] = []
     kept: dict[str, frozenset[str]] = {}
@@ -122,8 +138,12 @@ def _without_unknown(
         if right == "starts":
             known |= {each.name for each in app.workflows}
         kept[right] = names & known
-        notes += (
-            f"{name} uses {each!r}; leeward.toml has no [{section}.{each}], so no role allows that"
-            for each in sorted(names - known)
-        )
+        for each in sorted(names - known):
+            lacks = f"{each!r}; leeward.toml has no [{section}.{each}]"
+            if declared:
+                # What is read or written may be a bucket as well.
+                near = did_you_mean(each, known | config.buckets.keys())
+                raise ConfigError(f"[deploy.handlers.{name}] names {lacks}{near or '; add it'}")
+            near = did_you_mean(each, known)
+            notes.append(f"{name} uses {lacks}, so no role allows that{near}")
     return Rights(**kept), list(dict.fromkeys(notes))

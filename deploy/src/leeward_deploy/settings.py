@@ -7,7 +7,7 @@ are written.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
@@ -25,12 +25,16 @@ from leeward.config.sections import (
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward.values import NOTHING
+from leeward.workflow.model import functions_of
 
 KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 """What may be there already, and is only referred to then."""
 
 _ROLE: Final = r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+|[\w.-]+@[\w.-]+"
 """A role that is there already: of AWS, or the service account of Google."""
+
+_read_memory = whole_number(128, 32_768)
+_read_runs = whole_number(1, 1000)
 
 _TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
 
@@ -157,12 +161,12 @@ def read_settings(config: Config) -> DeploySettings:
 
 
 def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
-    """Check that what settings name is in an app or in its configuration.
+    """Check that what settings and the app name is in the app or in its configuration.
 
     Args:
         settings: that name handlers, and what is there already.
-        app: with handlers and workflows.
-        config: with tables, buckets, buses and workflows.
+        app: with handlers and workflows, which name functions and buckets.
+        config: with functions, tables, buckets, buses and workflows.
 
     Raises:
         ConfigError: something is not; the nearest one that is, is named.
@@ -174,6 +178,7 @@ def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
         "tables": {*config.tables},
         "buckets": {*config.buckets, *(each.bucket for each in handlers if each.bucket)},
         "workflows": {*config.workflows, *(each.name for each in app.workflows)},
+        "functions": {*config.functions, *app.handlers},
     }
     for kind, name in sorted(settings.existing):
         if name not in known[kind]:
@@ -187,6 +192,20 @@ def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
         if name not in app.handlers:
             hint = did_you_mean(name, app.handlers) or f"; it has {', '.join(app.handlers)}"
             raise ConfigError(f"[deploy.handlers.{name}]: the app has no handler {name!r}{hint}")
+    for handler in handlers:
+        for place in handler.writes:
+            _check_known(f"writes of {handler.name}", "buckets", place.bucket, known["buckets"])
+    for flow in app.workflows:
+        for name in functions_of(flow):
+            _check_known(f"the workflow {flow.name}", "functions", name, known["functions"])
+
+
+def _check_known(where: str, section: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"{where} names {name!r}, which neither the app nor leeward.toml has"
+            f"{did_you_mean(name, known) or ';'} if it is elsewhere, add [{section}.{name}]"
+        )
 
 
 def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
@@ -224,14 +243,6 @@ def _read_issuer(value: Any, where: ConfigKey) -> str:
     if not re.fullmatch(r"https://[^\s\"'${}]+", text):
         raise ConfigError(f"{where} must be the https address of who issues the tokens")
     return text
-
-
-def _read_memory(value: Any, where: ConfigKey) -> int:
-    return whole_number(128, 32_768)(value, where)
-
-
-def _read_runs(value: Any, where: ConfigKey) -> int:
-    return whole_number(1, 1000)(value, where)
 
 
 def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:

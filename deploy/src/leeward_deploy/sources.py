@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from shutil import copyfile
@@ -75,8 +75,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
     Raises:
-        ConfigError: there is a link to a folder, one that leads out of this one, or a file that no
-            zip takes; or the library that reads a .gitignore is not installed.
+        ConfigError: there is a link to a folder, one that leads out of this one or to what stays
+            behind, or a file that no zip takes; or the library that reads a .gitignore is missing.
     """
     denied_by = _patterns(DENIED)
     lists: list[tuple[Path, Any, Any]] = []
@@ -120,8 +120,20 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
                 kept.append(path.as_posix())
             elif why != CACHE:
                 left.append((path.as_posix(), why))
+    _check_links(folder, kept)
     denied = sorted(path for path, why in left if why == RISK)
     return Files(tuple(sorted(kept)), tuple(denied), tuple(sorted(left)))
+
+
+def _check_links(folder: Path, kept: Collection[str]) -> None:
+    """Check that no link that goes along leads to what stays behind, which may hold a secret."""
+    for name in [each for each in kept if (folder / each).is_symlink()]:
+        behind = (folder / name).resolve()
+        if behind.relative_to(folder.resolve()).as_posix() not in kept:
+            raise ConfigError(
+                f"{folder / name} is a link to {behind}, which stays behind; put a file there, or "
+                "leave it out with --exclude"
+            )
 
 
 def _patterns(lines: Iterable[str]) -> Any:
@@ -199,11 +211,21 @@ def _check_file(file: Path, folder: Path) -> None:
 
 
 def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:
-    """Copy files of a folder into another one, without times; programs stay programs."""
+    """Copy files of a folder into another one, without times; programs stay programs.
+
+    Raises:
+        ConfigError: a file has the name of a folder that is there, or the other way round.
+    """
     for name in files:
         target = to / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copyfile(folder / name, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(folder / name, target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise ConfigError(
+                f"{name} is a file of yours, and a package that the app requires has a folder of "
+                "that name, or the other way round; rename yours"
+            ) from None
         target.chmod(0o755 if (folder / name).stat().st_mode & 0o100 else 0o644)
 
 

@@ -73,8 +73,6 @@ class _Definition(NamedTuple):
 
     module: str
     node: ast.AST
-    parameters: tuple[str, ...] = ()
-    is_method: bool = False
 
 
 def read_modules(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.Module]:
@@ -137,34 +135,26 @@ class AppCode:
         own = {each.partition(".")[0] for each in self.modules}
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                self._define(module, node, is_method=False)
+                self._define(module, node)
             elif isinstance(node, ast.ClassDef):
-                for each in node.body:
-                    if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-                        self._define(module, each, is_method=True)
                 self.definitions.setdefault(node.name, []).append(_Definition(module, node))
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(node, own)
         for statement in tree.body:
             self._bind(module, statement)
 
-    def _define(
-        self, module: str, node: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method: bool
-    ) -> None:
-        named = node.args
-        parameters = tuple(a.arg for a in (*named.posonlyargs, *named.args, *named.kwonlyargs))
-        known = self.definitions.setdefault(node.name, [])
-        known[:] = [each for each in known if each.node is not node]
-        known.append(_Definition(module, node, parameters, is_method))
+    def _define(self, module: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        found = _Definition(module, node)
+        self.definitions.setdefault(node.name, []).append(found)
         if node.returns is not None and "Client" in ast.unparse(node.returns):
             self.clients.add(node.name)
         self.clients.update(
-            a.arg
-            for a in (*named.posonlyargs, *named.args, *named.kwonlyargs)
-            if a.annotation is not None and "Client" in ast.unparse(a.annotation)
+            each.arg
+            for each in _arguments(node)
+            if each.annotation is not None and "Client" in ast.unparse(each.annotation)
         )
         if any(isinstance(d, ast.Attribute) and d.attr == "warm" for d in node.decorator_list):
-            self.start.append(known[-1])
+            self.start.append(found)
 
     def _import(self, node: ast.Import | ast.ImportFrom, own: set[str]) -> None:
         """Note what comes from libraries that are neither Python's nor leeward's."""
@@ -172,6 +162,8 @@ class AppCode:
             whole = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
             top = whole.partition(".")[0]
             is_relative = isinstance(node, ast.ImportFrom) and node.level > 0
+            if alias.name == "schedule_backup":
+                continue  # it takes a client for handlers of its own, and says their rights
             if not is_relative and top not in (*own, *_OWN) and top not in sys.stdlib_module_names:
                 self.foreign[(alias.asname or alias.name).partition(".")[0]] = top
 

@@ -6,7 +6,7 @@ sends nothing; the time comes from the platform's clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Ran
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.text import class_name
-from leeward.values import Effect, Event, Json
+from leeward.values import NOTHING, Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Handler:
         bucket: of a handler of objects.
         prefix: with which their keys begin; empty for all.
         writes: where it puts objects, as `leeward.app.checks.prefixes_of` reads it.
-        scans: the table that it reads whole, by its logical name, for the rights of a template.
+        uses: names of what it uses, by right, where a library has made it: for a template.
         telemetry: observes its runs, or None.
     """
 
@@ -118,7 +118,7 @@ class Handler:
         self.bucket = bucket
         self.prefix = prefix
         self.writes = writes
-        self.scans: str | None = None
+        self.uses: Mapping[str, str] = NOTHING
         self.telemetry = telemetry
 
     def __repr__(self) -> str:

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 from leeward import json_text
 from leeward._items import EMBEDDED, decode, encode
+from leeward._operations.settling_looks import SURELY_OLDER
 from leeward._sqlite.commits import SharedWrites
 from leeward._sqlite.database import Database
 from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, Stored
+from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.local.schema import DEEPEST, IN_PARTITION, SORT_VALUE, key_text
@@ -37,6 +39,8 @@ _READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key
 _DELETE = """DELETE FROM items WHERE name = ? AND key = ?
     AND NOT EXISTS (SELECT 1 FROM settlements WHERE id = ?)"""
 _DELETE_REVISION = f"{_DELETE} AND revision = ? AND (expires_at IS NULL OR expires_at > ?)"
+_FORGET = "UPDATE writes SET id = max(id, ?) WHERE number = 0"
+"""From then on nobody knows which writes before this id took place, but for those that are seen."""
 _PAGE = """SELECT document, revision, expires_at, key FROM items
     WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
 _LIST = f"SELECT document, revision, expires_at, {SORT_VALUE} FROM items WHERE {IN_PARTITION}"  # noqa: S608
@@ -135,6 +139,8 @@ def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any
         connection.execute(_REPLACE, (*row[2:], *row[:2]))
     else:
         connection.execute(_ADD, row)
+    if call.write_id.startswith("restore-"):  # leeward-backup's; it brings back no ids of writes
+        connection.execute(_FORGET, (new_id(call.now + SURELY_OLDER),))
     if rows and is_time_to_prune(call.write_id):
         prune_writes(connection)
     return Result.ok(call.write_id)

@@ -74,13 +74,16 @@ class Widget(NamedTuple):
     region: str | None = None
 
 
-def dashboard_of(resources: Mapping[str, Any], title: str, namespace: str | None = None) -> Json:
+def dashboard_of(
+    resources: Mapping[str, Any], title: str, namespace: str | None = None, name: str = ""
+) -> Json:
     """Return the dashboard of a stack, as one more resource of it.
 
     Args:
         resources: of the stack, by logical ids.
         title: the name of the app.
         namespace: of the metrics that the app writes in the embedded metric format; None for none.
+        name: of the dashboard, before the region's; empty for that of the app.
     """
     found = Parts.of(resources)
     widgets: list[Json] = []
@@ -99,10 +102,10 @@ def dashboard_of(resources: Mapping[str, Any], title: str, namespace: str | None
         alarms = {"title": "Alarms", "alarms": arns}
         place = {"x": 0, "y": top, "width": WIDTH, "height": HEIGHT}
         widgets.append({"type": "alarm", **place, "properties": alarms})
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", title)[:200]  # of at most 255, with the region's behind
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name or title)[:200]  # of at most 255, with the region's
     return resource(
         "CloudWatch::Dashboard",
-        DashboardName={"Fn::Sub": f"{name}-${{AWS::Region}}"},
+        DashboardName={"Fn::Sub": f"{plain}-${{AWS::Region}}"},
         DashboardBody={"Fn::Sub": json.dumps({"start": "-PT3H", "widgets": widgets})},
     )
 

@@ -20,7 +20,7 @@ from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws import objects, yaml
 from leeward_deploy.aws.alarms import HEALTH_ALARM, HEALTH_REGION
 from leeward_deploy.aws.dashboard import dashboard_of
-from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of, stem
+from leeward_deploy.aws.handlers import CODE, AwsRegion, Json, notes, resources_of
 from leeward_deploy.aws.rules import RULES, errors_in
 from leeward_deploy.aws.stack import headings, outputs, with_tags
 from leeward_deploy.aws.surroundings import (
@@ -32,7 +32,7 @@ from leeward_deploy.aws.surroundings import (
 )
 from leeward_deploy.aws.terraform import DATA, LAYOUT, Stack
 from leeward_deploy.hcl import module
-from leeward_deploy.needs import of_kind, seconds_of
+from leeward_deploy.needs import of_kind, seconds_of, stem
 from leeward_deploy.recipe import Deployment, PackageSpec, Site, Template
 from leeward_deploy.terraform import Configuration, check, expected_file, schemas_in
 
@@ -216,7 +216,7 @@ def template(spec: PackageSpec) -> tuple[Template, ...]:
         ConfigError: a handler wants more time than Lambda gives.
     """
     resources = resources_of(AwsRegion(spec))
-    resources["Dashboard"] = dashboard_of(resources, spec.app.name, spec.entry.options.get("emf"))
+    resources["Dashboard"] = _dashboard(spec, resources)
     document = _document(spec, resources, parameters(None, spec.settings))
     told = (*notes(spec), *objects.notes(spec))
     return (_template("aws.template.yaml", spec, document, told),)
@@ -298,9 +298,14 @@ def _stacks(spec: PackageSpec, deployment: Deployment) -> list[Json]:
         )
         stack = _merge(parts)
         drawn = {id: each for id, each in stack.items() if id != HEALTH_ALARM}
-        stack["Dashboard"] = dashboard_of(drawn, spec.app.name, spec.entry.options.get("emf"))
+        stack["Dashboard"] = _dashboard(spec, drawn)
         found.append(stack)
     return found
+
+
+def _dashboard(spec: PackageSpec, resources: Json) -> Json:
+    app = spec.app.name
+    return dashboard_of(resources, app, spec.entry.options.get("emf"), spec.declared.prefix + app)
 
 
 def _merge(parts: tuple[Json, ...]) -> Json:

@@ -50,6 +50,7 @@ from leeward_deploy.needs import (
     retries_of,
     seconds_of,
     shorten,
+    stem,
 )
 from leeward_deploy.recipe import PackageSpec, Rights, Site, rights_for
 
@@ -188,8 +189,8 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
     if handler.kind is Kind.OBJECT and is_told:
         found |= objects.may_tell(spec, handler, id)
         statements += objects.rights(spec, handler)
-    if handler.scans is not None:
-        statements.append(may_scan(spec.declared, handler.scans, region.homes))
+    if "scans" in handler.uses:
+        statements.append(may_scan(spec.declared, handler.uses["scans"], region.homes))
     rights = _with_prefixes(rights_for(spec, handler.name), handler)
     calls = of_app(rights, spec.declared, region.homes, region.others, queues_of(spec))
     found |= function_of(
@@ -375,11 +376,6 @@ def _rule(region: AwsRegion, handler: Handler) -> Json:
 def _title(spec: PackageSpec, handler: str) -> str:
     """Return the name of a trigger or an alarm of a handler: nobody but people need it."""
     return f"{stem(spec)}{handler}"
-
-
-def stem(spec: PackageSpec) -> str:
-    """Return the beginning of names that an app has in its account: of its stage, or its own."""
-    return spec.declared.prefix or f"{spec.app.name}-"
 
 
 def _dead(spec: PackageSpec, handler: Handler) -> str:

@@ -29,7 +29,7 @@ from leeward_deploy.aws.alarms import (
     machine_alarm,
 )
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import AwsRegion, Json, Lambda, function_of, stem
+from leeward_deploy.aws.handlers import AwsRegion, Json, Lambda, function_of
 from leeward_deploy.aws.roles import (
     BOUNDARY,
     DEFAULT_BUS,
@@ -46,7 +46,7 @@ from leeward_deploy.aws.roles import (
     resource,
     role,
 )
-from leeward_deploy.needs import of_kind
+from leeward_deploy.needs import of_kind, own_functions, stem
 from leeward_deploy.recipe import Bucket, Declared, Deployment, Table
 from leeward_deploy.settings import DeploySettings
 from leeward_deploy.terraform import unique
@@ -153,16 +153,11 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
     id, spec = logical(definition.name), region.spec
     declared, settings = spec.declared, spec.settings
     own = declared.workflows.get(definition.name) or declared.usual(definition.name)
-    names = {name: declared.own(name) for name in spec.app.handlers} | {**declared.functions}
+    names = own_functions(definition, declared)
     (text,) = export(definition, names).files.values()
     machine = json.loads(text)
-    functions = unique(_functions_in(machine))
-    rights = [
-        allow(
-            ["lambda:InvokeFunction"],
-            *(arn_for("lambda", "function:", function) for function in functions),
-        )
-    ]
+    called = [arn_for("lambda", "function:", each) for each in unique(names.values())]
+    rights = [allow(["lambda:InvokeFunction"], *called)]
     rights += [allow(SAMPLES, "*")] if settings.tracing else []
     name = own.rpartition(":")[2]
     return {
@@ -177,16 +172,6 @@ def _machine(region: AwsRegion, definition: Any) -> Json:
         ),
         **(machine_alarm(f"{id}Machine", name) if settings.alarms else {}),
     }
-
-
-def _functions_in(value: Any) -> list[str]:
-    """Return the names of the functions that a machine calls."""
-    if isinstance(value, list):
-        return [name for each in value for name in _functions_in(each)]
-    if not isinstance(value, dict):
-        return []
-    found = [each for name, each in value.items() if name == "FunctionName"]
-    return found + [name for each in value.values() for name in _functions_in(each)]
 
 
 def _retain(made: Json) -> Json:

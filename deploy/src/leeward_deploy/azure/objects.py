@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.azure.rights import PROVIDERS, assign
-from leeward_deploy.needs import bucket_of, of_kind, prefixes_of, retries_of, shorten
+from leeward_deploy.needs import bucket_of, of_kind, prefixes_of, retries_of, shorten, stem
 from leeward_deploy.recipe import PackageSpec
 from leeward_deploy.terraform import Configuration, literal, of, unique
 
@@ -96,7 +96,7 @@ def tell_of_objects(made: Configuration, spec: PackageSpec, around: Around) -> b
         made.add(
             "azurerm_eventgrid_event_subscription",
             f"{handler.name}{around.suffix}",
-            name=shorten(f"{spec.app.name}-{handler.name}", 64),
+            name=shorten(f"{stem(spec)}{handler.name}", 64),
             scope=scope,
             event_delivery_schema="CloudEventSchemaV1_0",
             included_event_types=[CREATED],

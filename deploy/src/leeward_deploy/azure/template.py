@@ -40,7 +40,7 @@ from leeward_deploy.azure.watch import (
     watch,
 )
 from leeward_deploy.hcl import module
-from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten
+from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten, stem
 from leeward_deploy.recipe import PackageSpec, Template
 from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in, unique
 
@@ -408,7 +408,7 @@ def _subscriptions(
             "azurerm_eventgrid_event_subscription",
             f"{handler.name}{region.suffix}",
             count="${var.published ? 1 : 0}",
-            name=shorten(f"{spec.app.name}-{handler.name}", 64),
+            name=shorten(f"{stem(spec)}{handler.name}", 64),
             scope=topic_id(made, _topic(spec, handler)),
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{handler.name}"},

@@ -6,7 +6,7 @@ Where an app is to run follows from the order and ``leeward.toml``. Nothing is d
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -40,7 +40,7 @@ from leeward_deploy.commands.package import (
     store,
 )
 from leeward_deploy.grafana import text_of
-from leeward_deploy.needs import note_on_roles, of_kind
+from leeward_deploy.needs import note_on_roles, of_kind, own_functions
 from leeward_deploy.recipe import (
     PACKAGERS,
     WORKFLOW_EXPORTS,
@@ -277,41 +277,42 @@ def _at_home(
     return declared._replace(tables=found["tables"], buckets=found["buckets"])
 
 
-def terraform(
-    context: typer.Context,
-    app: App = None,
-    *,
-    out: ExportOut = Path("infrastructure"),
-    python: Python = "3.13",
-    arch: Arch = "x86_64",
-    source: Source = Path(),
-    stage: Stage = None,
-) -> None:
-    """Write Terraform's JSON for every provider of the order: a module of a project of yours.
+def _command(tool: str, told: str) -> Callable[..., None]:
+    """Return the command that writes an app's files for a tool; `told` is its help."""
+
+    def export(
+        context: typer.Context,
+        app: App = None,
+        *,
+        out: ExportOut = Path("infrastructure"),
+        python: Python = "3.13",
+        arch: Arch = "x86_64",
+        source: Source = Path(),
+        stage: Stage = None,
+    ) -> None:
+        asked = (app, "", python, arch, source, out, None, (), PackageSource())
+        _export(options_of(context), tool, PackageRequest(*asked, stage=stage))
+
+    export.__doc__ = told
+    return export
+
+
+terraform: Final = _command(
+    "terraform",
+    """Write a module of Terraform for every provider of the order, for a project of yours.
 
     The first target of a provider serves, the others are its standbys. The command checks
     everything before it writes it, and deploys nothing.
-    """
-    request = _request(app, python, arch, source, out)._replace(stage=stage)
-    _export(options_of(context), "terraform", request)
+    """,
+)
 
-
-def cloudformation(
-    context: typer.Context,
-    app: App = None,
-    *,
-    out: ExportOut = Path("infrastructure"),
-    python: Python = "3.13",
-    arch: Arch = "x86_64",
-    source: Source = Path(),
-    stage: Stage = None,
-) -> None:
+cloudformation: Final = _command(
+    "cloudformation",
     """Write a CloudFormation template for each region of the order.
 
     The command checks everything before it writes it, and deploys nothing.
-    """
-    request = _request(app, python, arch, source, out)._replace(stage=stage)
-    _export(options_of(context), "cloudformation", request)
+    """,
+)
 
 
 def grafana(
@@ -331,11 +332,6 @@ def grafana(
     store(out, {DASHBOARD: text_of(title)})
     data = {"files": [str(out / DASHBOARD)], "notes": [], "commands": []}
     options_of(context).output.show(data, render_files)
-
-
-def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> PackageRequest:
-
-    return PackageRequest(app, "", python, arch, source, out, None, (), PackageSource())
 
 
 def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
@@ -374,6 +370,7 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():
+        notes += _left_over(request.out / provider, {each.name for each in templates})
         store(request.out / provider, {template.name: template.text for template in templates})
     return {
         "tool": tool,
@@ -385,6 +382,17 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         "notes": notes,
         "commands": [],
     }
+
+
+def _left_over(folder: Path, names: set[str]) -> list[str]:
+    """Return what to say of files that are there, which a tool reads with those of these names."""
+    kinds = tuple(name[name.index(".") :] for name in names)
+    return [
+        f"{folder.name}: {path} is not of this export, and is applied with it: delete it, unless "
+        "it is yours"
+        for path in sorted(folder.glob("*"))
+        if path.name.endswith(kinds) and path.name not in names
+    ]
 
 
 def _exporter(
@@ -416,9 +424,9 @@ def export_workflow(
     """
     options = options_of(context)
     definition = options.workflow(name)
-    functions = options.resolve().functions
-    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
-    marks = {each for each, found in functions.items() if found.marks}
+    config = options.resolve()
+    own = own_functions(definition, declared_for(config, TargetName(engine)))
+    marks = {each for each, found in config.functions.items() if found.marks}
     made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
     store(out, made.files)
     files = [str(out / path) for path in made.files]

@@ -14,12 +14,12 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
-from leeward.app.checks import check_no_loop
+from leeward.app.checks import check_no_loop, check_queues
 from leeward.app.runtimes import check_options
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
-from leeward.config import Config, TargetName, load_settings
+from leeward.config import Config, TableConfig, TargetName, load_settings
 from leeward.config.load import with_stage
 from leeward.config.model import parse_order
 from leeward.entrypoints import all_entry_points
@@ -161,6 +161,8 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     settings = read_settings(config)
     app = load_app(folder, entry)
     check_settings(settings, app, config)
+    for option in ("dead_letters", "service_bus"):
+        check_queues(app.handlers, entry.options.get(option), option)
     declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
     learnt = rights_of(app, config, settings, all_modules_in(folder, files), entry.module)
     spec = PackageSpec(
@@ -204,6 +206,8 @@ def check_names(declared: Declared) -> None:
 def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Config:
     """Return what a file says, else the ``leeward.toml`` of a folder, if there is one.
 
+    The tables that clients keep for themselves need no section there: they are named anyway.
+
     Args:
         folder: of the app.
         file: in place of the folder's own; None for that.
@@ -216,7 +220,9 @@ def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Co
         config = Config()
     else:
         config = load_settings(file=file or folder / SETTINGS, env=NOTHING, stage=stage)
-    return config if stage is None else with_stage(config, stage, "--stage")
+    config = config if stage is None else with_stage(config, stage, "--stage")
+    own = {name: TableConfig() for name in (config.snapshot, config.unknowns) if name}
+    return config._replace(tables={**own, **config.tables})
 
 
 def adapters_of(

@@ -313,10 +313,11 @@ def _rule(table: Any) -> EdgeRule:
 def _path(table: TomlTable, key: str) -> str:
     value = table.get(key)
     plain = stem(value) if isinstance(value, str) else ""
-    if not _PATH.fullmatch(plain) or "//" in plain or len(plain) > 1024:
+    dots = {".", ".."}.intersection(plain.split("/"))
+    if not _PATH.fullmatch(plain) or "//" in plain or dots or len(plain) > 1024:
         raise ConfigError(
             f"{key} must be a path such as '/about' or '/shop/*', as a client sends it, without a "
-            "query and without double slashes; a star stands at the end, after a slash"
+            "query, double slashes, /./ and /../; a star stands at the end, after a slash"
         )
     return str(value)
 

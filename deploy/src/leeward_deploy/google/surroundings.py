@@ -15,12 +15,11 @@ checks" of Cloud DNS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
-from leeward.workflow.kit import Definition, Step, nodes
+from leeward.values import NOTHING
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.google.roles import (
     PROJECT,
@@ -36,7 +35,7 @@ from leeward_deploy.google.roles import (
     stem,
 )
 from leeward_deploy.google.template import Code, FunctionShape, account_of, add_resource
-from leeward_deploy.needs import of_kind, shorten
+from leeward_deploy.needs import of_kind, own_functions, shorten
 from leeward_deploy.recipe import Bucket, Deployment, PackageSpec
 from leeward_deploy.terraform import Configuration, of, unique
 
@@ -149,7 +148,10 @@ def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) 
         if spec.settings.is_there("workflows", definition.name):
             continue
         marks = {name for name, each in spec.app.handlers.items() if each.is_call}
-        (text,) = export(definition, spec.declared.functions, marks).files.values()
+        names = own_functions(definition, spec.declared)
+        urls = spec.declared.settings.get("functions", NOTHING)
+        known = {name: urls.get(own, own) for name, own in names.items()}
+        (text,) = export(definition, known, marks).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",
@@ -160,19 +162,9 @@ def add_workflows(made: Configuration, spec: PackageSpec, region: GoogleRegion) 
             source_contents=made.file(f"{definition.name}.workflow.json", text),
         )
         member = member_of(account)
-        for function in unique(_functions(definition)):
-            called = spec.declared.own(function)
+        for function, called in names.items():
             service = service_of(made, spec, called, region)
             may_call(made, f"{name}-{function}", service, member, region)
-
-
-def _functions(definition: Definition) -> Iterator[str]:
-    """Yield the functions that a flow calls."""
-    for node in nodes(definition.body):
-        if isinstance(node, Step):
-            yield node.function
-            if node.undo is not None:
-                yield node.undo.function
 
 
 def add_entrance(
