@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import Any, Final, Protocol, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.highlighter import JSONHighlighter
 from rich.panel import Panel
@@ -22,6 +24,18 @@ from leeward.cli.output.json_view import JsonObject
 from leeward.records import NamedTuple
 
 Row: TypeAlias = Sequence[str]
+
+GAP = 2
+"""Characters between two columns of a table."""
+
+FRAME = 4
+"""Characters that a panel takes of each line."""
+
+LONGEST_WORD = 36
+"""Characters of a UUID: a longer word may break in a table."""
+
+NOTHING_SAID = frozenset({"", "-"})
+"""Cells without a value."""
 
 
 class Printers(NamedTuple):
@@ -100,9 +114,12 @@ class PlainPrinter:
 
     def _print_rows(self, rows: Sequence[Row]) -> None:
         shown = [[escape_cell(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
         for row in shown:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            cells = (
+                cell + " " * (width - cell_len(cell))
+                for cell, width in zip(row, widths, strict=True)
+            )
             self.lines("  ".join(cells).rstrip())
 
 
@@ -135,12 +152,26 @@ class RichPrinter:
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a table that fits the width."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-        for index, name in enumerate(header):
-            table.add_column(name, style=styles[index] if index < len(styles) else "")
-        for row in rows:
-            table.add_row(*(Text(escape_cell(cell), overflow="fold") for cell in row))
+        """Write a table; if no width is left for its longest words, each row as pairs."""
+        shown = [[escape_cell(cell) for cell in row] for row in rows]
+        columns = list(zip(header, *shown, strict=True))
+        looks = dict(zip(header, styles, strict=False))
+        room = self._console.width - (0 if self._framed is None else FRAME)
+        widths = _fit(columns, room)
+        if widths is None:
+            columns = [column for column in columns if not NOTHING_SAID.issuperset(column[1:])]
+            widths = _fit(columns, room)
+        if widths is None:
+            for row in shown:
+                pairs = zip(header, row, strict=True)
+                self.pairs([pair for pair in pairs if pair[1] not in NOTHING_SAID])
+                self.text("")
+            return
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for (name, *_), width in zip(columns, widths, strict=True):
+            table.add_column(name, style=looks.get(name, ""), width=width)
+        for line in zip(*(column[1:] for column in columns), strict=True):
+            table.add_row(*(Text(cell, overflow="fold") for cell in line))
         self._put(table)
 
     @contextmanager
@@ -168,6 +199,18 @@ class RichPrinter:
             self._console.print(thing)
         else:
             self._framed.append(thing)
+
+
+def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
+    """Return a width for each column of a table, all in `room`; None if words would break."""
+    room -= GAP * (len(columns) - 1)
+    words = [[*map(cell_len, chain(*map(str.split, column)))] for column in columns]
+    least = [min(LONGEST_WORD, max(each, default=0)) for each in words]
+    widths = [min(room, max(map(cell_len, column))) for column in columns]
+    while sum(widths) > room >= sum(least):
+        loose = (index for index, width in enumerate(widths) if width > least[index])
+        widths[max(loose, key=widths.__getitem__)] -= 1
+    return widths if sum(widths) <= room else None
 
 
 def escape_text(text: str) -> str:
