@@ -188,6 +188,21 @@ def test_a_key_is_settled_by_a_click_and_an_answer(
     assert ("charge" in shop.done) is runs
 
 
+def test_the_question_says_what_the_record_will_mean(shop: Shop, visitor: Visitor) -> None:
+    """A key that was void once stays closed to late deliveries, also after a release."""
+    shop.leave_unknown("7")
+    kept = shop.client.load_data("keys", "charge:7")
+    assert kept is not None
+    shop.client.store_data("keys", {**kept.item, "voids": 1})
+    page = visitor.get("keys?table=keys&state=unknown")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    asked = visitor.click(record, "Release the key")
+    done = visitor.click(asked, "Release the key")
+    means = "It has not run. A late delivery is refused; a new call with its key runs."
+    assert means in asked.page.text
+    assert f"The record is void now. {means}" in done.page.text
+
+
 @pytest.mark.parametrize(
     ("button", "runs"), [("Approve the call", True), ("Refuse the call", False)]
 )
@@ -218,10 +233,11 @@ def test_who_decides_decides_what_was_seen(shop: Shop, visitor: Visitor) -> None
     kept = shop.client.load_data("keys", "refund:7")
     assert kept is not None
     asks_more = {**kept.item, "approval": {"question": "Refund all orders?", "by": None}}
-    shop.client.store_data("keys", asks_more)
     asked = visitor.click(record, "Approve the call")
-    done = visitor.click(asked, "Approve the call")
-    assert "has changed since you have looked at it" in done.page.text
+    shop.client.store_data("keys", asks_more)
+    for page, pressed in ((asked, "Approve the call"), (record, "Refuse the call")):
+        done = visitor.click(page, pressed)
+        assert "has changed since you have looked at it" in done.page.text
     now = shop.client.load_data("keys", "refund:7")
     assert now is not None
     assert now.item["state"] == "waiting"

@@ -17,6 +17,7 @@ from leeward.cli.key_records import (
     describe_key,
     find_key,
     is_open,
+    plan_change,
     refuse_by_hand,
     scan_keys,
     settle_by_hand,
@@ -67,29 +68,14 @@ LOOKS: Final = {
 DECIDER: Final = "console"
 """Who has approved or refused, as the record keeps it: the console does not know its reader."""
 
-SETTLED: Final = {
-    "ran": (
-        "It has run: repeats get no result, and the reason not_kept.",
-        "It has run",
-    ),
-    "release": (
-        "It has not run: the next call with its key runs, and so does a delivery that comes late.",
-        "Release the key",
-    ),
-    "void": (
-        "It has not run: a late delivery is refused for 31 days; a new call with its key runs.",
-        "Void the key",
-    ),
-    "approve": (
-        "The next call with the key and its payload runs, once.",
-        "Approve the call",
-    ),
-    "refuse": (
-        "It has not run, and no call with its key will.",
-        "Refuse the call",
-    ),
+BUTTONS: Final = {
+    "ran": "It has run",
+    "release": "Release the key",
+    "void": "Void the key",
+    "approve": "Approve the call",
+    "refuse": "Refuse the call",
 }
-"""What a person can say of an open record, or of one that waits: the sentence, and the button."""
+"""What a person can say of an open record, or of one that waits."""
 
 
 def show(visit: Visit) -> Page:
@@ -242,7 +228,7 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
         "approve": approve_by_hand(row.record, DECIDER) is not None,
         "refuse": refuse_by_hand(row.record, DECIDER) is not None,
     }
-    buttons = [button(SETTLED[does][1], value=does) for does, can in able.items() if can]
+    buttons = [button(BUTTONS[does], value=does) for does, can in able.items() if can]
     if not buttons:
         return None
     is_run = row.record.approval is None or is_open(row.record, now)
@@ -255,11 +241,8 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
 def act(visit: Visit) -> Notice | Page:
     """Settle a record by hand, after a question."""
     named, record = visit.need("table"), visit.need("record")
-    does = check_known(visit.field("do"), SETTLED, "settlement")
-    means, name = SETTLED[does]
+    does = check_known(visit.field("do"), BUTTONS, "settlement")
     back = {"table": named, "record": record}
-    if not visit.is_sure:
-        return confirmation(visit, means, name, address("keys", **back))
 
     def change(kept: KeyRecord, now: float) -> KeyRecord | None:
         if does == "void":
@@ -269,7 +252,12 @@ def act(visit: Visit) -> Notice | Page:
             return decide(kept, DECIDER)
         return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
 
-    row = change_key(visit.sources.client, named, record, change, visit.field("seen"))
+    client, seen = visit.sources.client, visit.field("seen")
+    if not visit.is_sure:
+        _, done = plan_change(client, named, record, change, seen)
+        question = f"The record will say: {describe_key(done, visit.now)}"
+        return confirmation(visit, question, BUTTONS[does], address("keys", **back))
+    row = change_key(client, named, record, change, seen)
     state = _state(row)
     assert row.record is not None, "it is a record"
     return Notice(f"The record is {state} now. {describe_key(row.record, visit.now)}", back)

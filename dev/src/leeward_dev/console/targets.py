@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from math import inf
 from typing import Final
 
 from leeward._routing.fleet import write_copies
+from leeward.cli.arguments import name_of_user
 from leeward.cli.commands.fleet import snapshot_table
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.status import read_isolations
@@ -177,7 +177,8 @@ def _tell_all(visit: Visit, target: str, *, is_over: bool) -> Notice:
     lasting, now = visit.field("lasting", USUAL), visit.now
     length = inf if lasting == "ever" else float(seconds_of(lasting, "lasting"))
     until = now if is_over else now + length
-    said = Isolation(target, getpass.getuser(), visit.field("why"), now, until, over=is_over)
+    by = name_of_user() or "console"
+    said = Isolation(target, by, visit.field("why"), now, until, over=is_over)
     table_name, key = snapshot_table(visit.sources.config)
     flaws = write_copies(visit.drivers, table_name, key, said)
     if all(flaws.values()):
