@@ -172,7 +172,7 @@ def _load(path: str, point: EntryPoint) -> Any:
         command = typer.main.get_command(cast("typer.Typer", point.load()))
     except Exception as error:  # noqa: BLE001 - a package may fail in any way when it is loaded
         return _absent(path, f"{point.value} of {point.distribution} does not load: {error!r}")
-    command.name = path.split(".")[-1]
+    command.name = path.rpartition(".")[2]
     return command
 
 
