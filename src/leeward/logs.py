@@ -80,7 +80,8 @@ def import_flaw(error: BaseException) -> str:
     """
     name = type.__dict__["__name__"].__get__(type(error))
     if isinstance(error, SyntaxError):
-        return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
+        at = f" at {error.filename}:{error.lineno}" if error.filename else ""
+        return f"{name}{at}: {error.msg}"
     missing = ""
     if isinstance(error, ImportError) and error.name:
         is_missing = isinstance(error, ModuleNotFoundError)

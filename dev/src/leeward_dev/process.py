@@ -171,9 +171,8 @@ class Process:
         """Log why the app cannot be loaded, and return pages that show it."""
         known = isinstance(error, LeewardError)
         text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
-        # A process that has ended has left no place; those of this one say nothing of the app.
-        place = None if self._plan.fault is not None else error.__cause__ or error
-        entry = self._note(text, "ERROR", place)
+        # A mistake in the configuration is in no code; that of an app is the cause.
+        entry = self._note(text, "ERROR", error.__cause__ if known else error)
         return pages_of_fault("\n".join([text, *entry.frames]))
 
     def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
