@@ -237,7 +237,7 @@ def settle_by_hand(
     if not is_open(record, now):
         return None
     if not ran:
-        return release_record(record)._replace(failure=None)
+        return release_record(record)._replace(failure=None, effects=False)
     done = complete_record(record, result)
     return done if kept else without_result(done)
 
