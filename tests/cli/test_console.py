@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from leeward.calls import FunctionFault, Result
-from leeward.cli.output.console import LONGEST_WORD, PlainPrinter, RichPrinter
+from leeward.cli.output.console import LONGEST_WORD, Printer, RichPrinter
 from leeward.errors import Outcome, OutcomeUnknown, Unsupported
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
@@ -185,7 +185,7 @@ def test_a_table_breaks_no_word_at_any_width() -> None:
 def test_wide_characters_are_aligned_where_nobody_looks() -> None:
     """A column begins at one place in every line, as a terminal counts places."""
     out = StringIO()
-    PlainPrinter(out).table(("name", "b"), [("办公", "1"), ("e\u0301", "1"), ("abc", "1")])
+    Printer(out).table(("name", "b"), [("办公", "1"), ("e\u0301", "1"), ("abc", "1")])
     assert {cell_len(line) for line in out.getvalue().splitlines()} == {7}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from leeward.app.idempotency.digests import record_ref
@@ -220,15 +221,11 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     assert row.record is not None, "it is a record"
     now = visit.now
     here = address("keys", table=named, record=_name(row))
-    settled = settle_by_hand(row.record, now, ran=True, result=None, kept=False)
-    able = {
-        "ran": settled is not None,
-        "release": settled is not None,
-        "void": void_by_hand(row.record, now) is not None,
-        "approve": approve_by_hand(row.record, DECIDER) is not None,
-        "refuse": refuse_by_hand(row.record, DECIDER) is not None,
-    }
-    buttons = [button(BUTTONS[does], value=does) for does, can in able.items() if can]
+    buttons = [
+        button(name, value=does)
+        for does, name in BUTTONS.items()
+        if _settle(does, row.record, now) is not None
+    ]
     if not buttons:
         return None
     is_run = row.record.approval is None or is_open(row.record, now)
@@ -238,21 +235,25 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     return form(visit, here, question, actions, seen=version_of(row))
 
 
+def _settle(does: str, kept: KeyRecord, now: float) -> KeyRecord | None:
+    """Return the record after somebody has pressed a button; None if that cannot be."""
+    match does:
+        case "void":
+            return void_by_hand(kept, now)
+        case "approve":
+            return approve_by_hand(kept, DECIDER)
+        case "refuse":
+            return refuse_by_hand(kept, DECIDER)
+        case _:
+            return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
+
+
 def act(visit: Visit) -> Notice | Page:
     """Settle a record by hand, after a question."""
     named, record = visit.need("table"), visit.need("record")
     does = check_known(visit.field("do"), BUTTONS, "settlement")
     back = {"table": named, "record": record}
-
-    def change(kept: KeyRecord, now: float) -> KeyRecord | None:
-        if does == "void":
-            return void_by_hand(kept, now)
-        if does in ("approve", "refuse"):
-            decide = approve_by_hand if does == "approve" else refuse_by_hand
-            return decide(kept, DECIDER)
-        return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
-
-    client, seen = visit.sources.client, visit.field("seen")
+    client, change, seen = visit.sources.client, partial(_settle, does), visit.field("seen")
     if not visit.is_sure:
         _, done = plan_change(client, named, record, change, seen)
         question = f"The record will say: {describe_key(done, visit.now)}"

@@ -266,15 +266,11 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["keys"]:
         printers.err.text("No such records.")
         return
-    rows = [_row(key) for key in data["keys"]]
-    if any(key.get("question") for key in data["keys"]):
-        rows = [
-            (*row, key["version"], key.get("question") or "-")
-            for row, key in zip(rows, data["keys"], strict=True)
-        ]
-        printers.out.table((*HEADER, *QUESTION), rows, ("cyan",))
-    else:
-        printers.out.table(HEADER, rows, ("cyan",))
+    rows = [(*_row(key), key["version"], key.get("question") or "-") for key in data["keys"]]
+    header = (*HEADER, *QUESTION)
+    if not any(key.get("question") for key in data["keys"]):
+        header, rows = HEADER, [row[: len(HEADER)] for row in rows]
+    printers.out.table(header, rows, ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
 

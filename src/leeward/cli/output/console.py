@@ -6,9 +6,9 @@ Data never passes through a markup language, and a control character in it is sh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Final, Protocol, TextIO, TypeAlias
+from typing import Any, Final, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.cells import cell_len
@@ -50,65 +50,46 @@ class Printers(NamedTuple):
     err: Printer
 
 
-class Printer(Protocol):
-    """Writes to one stream. Styles are rich's; plain text has none."""
-
-    def text(self, text: str, style: str = "") -> None:
-        """Write a paragraph."""
-
-    def lines(self, text: str, style: str = "") -> None:
-        """Write lines that must not be wrapped, such as source."""
-
-    def json(self, text: str) -> None:
-        """Write JSON, which must not be wrapped either."""
-
-    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write labels and values, side by side."""
-
-    def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a table; `styles` are those of its first columns."""
-
-    def panel(self, title: str, style: str) -> AbstractContextManager[None]:
-        """Draw a frame around what is written inside the ``with``."""
-
-
 def printer_for(stream: TextIO) -> Printer:
     """Return a rich printer if `stream` is a terminal, else a plain one."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if console.is_terminal and not console.is_dumb_terminal:
         return RichPrinter(console)
-    return PlainPrinter(stream)
+    return Printer(stream)
 
 
-class PlainPrinter:
-    """Aligned lines, for pipes, files and dumb terminals."""
+class Printer:
+    """Writes to one stream: aligned lines, for pipes, files and dumb terminals.
+
+    Styles are rich's, and plain text has none.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def text(self, text: str, style: str = "") -> None:
-        """Write a paragraph on one line."""
+        """Write a paragraph."""
         self.lines(text)
 
     def lines(self, text: str, style: str = "") -> None:
-        """Write lines."""
+        """Write lines that must not be wrapped, such as source."""
         self._stream.write(f"{escape_text(text)}\n")
 
     def json(self, text: str) -> None:
-        """Write JSON."""
+        """Write JSON, which must not be wrapped either."""
         self.lines(text)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write a line for each pair."""
+        """Write labels and values, side by side."""
         self._print_rows(pairs)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a line for the header and one for each row."""
+        """Write a table; `styles` are those of its first columns."""
         self._print_rows([[name.upper() for name in header], *rows])
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
-        """Write the title, then the content."""
+        """Draw a frame around what is written inside the ``with``; here the title alone."""
         self.lines(title)
         yield
 
@@ -123,7 +104,7 @@ class PlainPrinter:
             self.lines("  ".join(cells).rstrip())
 
 
-class RichPrinter:
+class RichPrinter(Printer):
     """Colours, frames and wrapped columns, for terminals; ``NO_COLOR`` takes the colours away."""
 
     def __init__(self, console: Console) -> None:
