@@ -76,12 +76,12 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
 def import_flaw(error: BaseException) -> str:
     """Return why a module of the user's cannot be imported: the class, what is missing, the place.
 
-    Its text is told only where it is leeward's own, or Python's about the source.
+    Its text is shown only if it is leeward's own, or Python's about the source.
     """
     name = type.__dict__["__name__"].__get__(type(error))
     if isinstance(error, SyntaxError):
-        at = f" at {error.filename}:{error.lineno}" if error.filename else ""
-        return f"{name}{at}: {error.msg}"
+        at = error.filename and f" at {error.filename}:{error.lineno}"
+        return f"{name}{at or ''}: {error.msg}"
     missing = ""
     if isinstance(error, ImportError) and error.name:
         is_missing = isinstance(error, ModuleNotFoundError)
