@@ -9,18 +9,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from threading import Event, Thread
 
-import pytest
-
 from leeward.local import Local
 from leeward.stores import SCHEDULE, NewRow, Recipient
-from leeward_dev import supervisor as supervisor_module
-from leeward_dev.plan import Plan
-from leeward_dev.supervisor import EndRequest, FileChange, Supervisor
-from leeward_dev.terminal import Terminal
 from tests.dev.running import PATIENT, SHOP, Dev, Reply, wait_until
 
 BROKEN = f"{SHOP}\nraise LookupError('never shown')\n"
@@ -141,27 +134,6 @@ def _a_process_that_ends_is_started_by_a_change(dev: Dev, shop: Path) -> None:
     assert dev.wait_for_line("is not TOML")["frames"] == []
     (shop / "leeward.toml").write_text(settings)
     wait_until(lambda: dev.invoke("version").status == 200)
-
-
-def test_changes_that_wait_are_one_reload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that are saved while the app ends are in the next process; an end is not forgotten."""
-    plan = Plan(app=None, targets=None, config=None, trust_env=True, as_json=False, drain=1)
-    supervisor = Supervisor(plan, 0, [], Terminal(StringIO()))
-    happenings, starts = supervisor._happenings, []
-
-    def stop() -> None:
-        happenings.put(EndRequest(15))
-        happenings.put(FileChange((Path("b.py"), Path("c.py"))))
-
-    monkeypatch.setattr(supervisor, "_stop", stop)
-    monkeypatch.setattr(supervisor, "_start", starts.append)
-    monkeypatch.setattr(supervisor_module, "_forget_code", starts.append)
-    assert not supervisor._is_over(FileChange((Path("a.py"),)))
-    assert starts == [[Path("a.py"), Path("b.py"), Path("c.py")], supervisor._plan]
-    assert supervisor._is_over(happenings.get())
-    assert happenings.empty()
-    for each in supervisor._sockets:
-        each.close()
 
 
 def test_ctrl_c_ends_a_call_that_hangs(run_dev: Callable[..., Dev], shop: Path) -> None:

@@ -155,7 +155,7 @@ class Supervisor:
                 more = f" and {len(paths) - MOST_NAMES} more" if len(paths) > MOST_NAMES else ""
                 self._terminal.say(f"{names}{more} changed: the app is loaded again")
                 self._stop()
-                _forget_code([*paths, *self._take_changes()])
+                _forget_code(paths)
                 if not self._signals:
                     self._start(self._plan)
             case ProcessEnd(process, plan) if process is self._child:
@@ -172,15 +172,6 @@ class Supervisor:
             case _:
                 pass
         return False
-
-    def _take_changes(self) -> Iterator[Path]:
-        """Yield the files of all changes that wait: the next process has them, too."""
-        for _ in range(self._happenings.qsize()):
-            happening = self._happenings.get()
-            if isinstance(happening, FileChange):
-                yield from happening.paths
-            else:
-                self._happenings.put(happening)
 
     def _start(self, plan: Plan) -> None:
         """Start a process of the app; SIGINT of the terminal is not for it."""
