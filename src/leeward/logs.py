@@ -2,8 +2,7 @@
 
 An event is its name and some facts: names, ids, numbers, classes of exceptions and the places in
 the code that they come from. Never content: no payload, no item, no text of an exception that is
-not one of leeward's own, at any level. `logging` is loaded with the first event,
-so a program in which nothing happens does not pay for it.
+not leeward's own, at any level. `logging` is loaded with the first event.
 """
 
 from __future__ import annotations
