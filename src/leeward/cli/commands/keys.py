@@ -267,10 +267,10 @@ def _render(data: JsonObject, printers: Printers) -> None:
         printers.err.text("No such records.")
         return
     rows = [(*_row(key), key["version"], key.get("question") or "-") for key in data["keys"]]
-    header = (*HEADER, *QUESTION)
-    if not any(key.get("question") for key in data["keys"]):
-        header, rows = HEADER, [row[: len(HEADER)] for row in rows]
-    printers.out.table(header, rows, ("cyan",))
+    columns = len(HEADER)
+    if any(key.get("question") for key in data["keys"]):
+        columns += len(QUESTION)
+    printers.out.table((*HEADER, *QUESTION)[:columns], [row[:columns] for row in rows], ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
 
