@@ -271,6 +271,8 @@ def test_a_run_is_aborted(shop: Shop, visitor: Visitor) -> None:
     page = visitor.get("runs?workflow=order&run=r-1")
     done = visitor.click(visitor.click(page, "Abort"), "Abort the run")
     assert "The run is aborted." in done.page.text
+    stale = visitor.click(page, "Cancel")
+    assert (stale.page.title, "The run is aborted." in stale.page.text) == (page.page.title, True)
 
 
 def test_runs_that_nobody_works_on_are_resumed(shop: Shop, visitor: Visitor) -> None:
@@ -479,7 +481,10 @@ def test_a_target_is_isolated_for_every_process_that_shares_the_table() -> None:
         visitor = visit(Sources(client, config, Feed(), can_write=True))
         fields = [("why", "maintenance"), ("lasting", "30m")]
         asked = visitor.click(visitor.get("targets"), "Isolate everywhere: local", fields)
-        assert "Every process sends nothing to local" in asked.page.text
+        assert "Every process sends nothing to local for 30 min." in asked.page.text
+        soon = [("why", "maintenance"), ("lasting", "soon")]
+        refused = visitor.click(visitor.get("targets"), "Isolate everywhere: local", soon)
+        assert "lasting must be" in refused.page.text
         done = visitor.click(asked, "Isolate")
         assert "local is isolated, everywhere within 15 seconds." in done.page.text
         assert "maintenance" in done.page.text
