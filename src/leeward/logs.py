@@ -2,8 +2,7 @@
 
 An event is its name and some facts: names, ids, numbers, classes of exceptions and the places in
 the code that they come from. Never content: no payload, no item, no text of an exception that is
-not one of leeward's own, at any level. `logging` is loaded with the first event,
-so a program in which nothing happens does not pay for it.
+not leeward's own, at any level. `logging` is loaded with the first event.
 """
 
 from __future__ import annotations
@@ -76,11 +75,12 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
 def import_flaw(error: BaseException) -> str:
     """Return why a module of the user's cannot be imported: the class, what is missing, the place.
 
-    Its text is told only where it is leeward's own, or Python's about the source.
+    Its text is shown only if it is leeward's own, or Python's about the source.
     """
     name = type.__dict__["__name__"].__get__(type(error))
     if isinstance(error, SyntaxError):
-        return f"{name} at {error.filename}:{error.lineno}: {error.msg}"
+        at = error.filename and f" at {error.filename}:{error.lineno}"
+        return f"{name}{at or ''}: {error.msg}"
     missing = ""
     if isinstance(error, ImportError) and error.name:
         is_missing = isinstance(error, ModuleNotFoundError)

@@ -32,7 +32,7 @@ from leeward.cli.dead_letters import (
     delete_letters,
     redrive,
 )
-from leeward.cli.output.console import PlainPrinter, Printers
+from leeward.cli.output.console import Printer, Printers
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.testing import FakeClock
 from leeward_azure.functions.messages import _read as storage_queue_text
@@ -267,7 +267,7 @@ def test_what_is_forged_of_a_letter_is_nobodys_word(told: dict[str, Any]) -> Non
     assert [each.queue for each in found] == [None, "parcels"]
     assert (found[0].handler, found[0].ran, found[0].time) == (None, "maybe", 1.0)
     data = {"dead_letters": [_json("aws", each) for each in found], "next": {}}
-    _render(data, Printers(PlainPrinter(StringIO()), PlainPrinter(StringIO())))
+    _render(data, Printers(Printer(StringIO()), Printer(StringIO())))
 
 
 @pytest.mark.threat("S10")

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from leeward.calls import FunctionFault, Result
+from leeward.cli.output.console import LONGEST_WORD, Printer, RichPrinter
 from leeward.errors import Outcome, OutcomeUnknown, Unsupported
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
@@ -152,6 +156,37 @@ def test_data_is_shown_not_obeyed(
     assert r"[red]so[/red] \x1b[31m \x9b" in leeward("invoke", "f").err
     scripted(Result.ok("\x1b[31m\x9b\u2028[b]"))
     assert leeward("invoke", "f").out == '"\\u001b[31m\\u009b\\u2028[b]"\n'
+
+
+def test_a_table_breaks_no_word_at_any_width() -> None:
+    """Columns shrink to their longest words; then those without a value go; then each row is pairs.
+
+    Wide characters take two places.
+    """
+    words = ["create-ticket", "办公室的单子", "cre\u0301e\u0301", "🦊" * 9, "x" * LONGEST_WORD]
+    row = [f"{word} as of {word}" for word in words]
+    header = ["handler", "trigger", "kind", "place", "id"]
+    shown = {}
+    for width in range(50, 200, 3):
+        out = StringIO()
+        console = Console(file=out, force_terminal=True, color_system=None, width=width)
+        RichPrinter(console).table([*header, "error"], [[*row, "-"], [*row, ""]], ("cyan",))
+        assert max(map(cell_len, out.getvalue().splitlines())) <= width
+        shown[width] = out.getvalue().split()
+    assert all(each.count(word) == 4 for each in shown.values() for word in words)
+    assert {width: each.count("place") for width, each in shown.items()} == {
+        width: 2 if width < 91 else 1 for width in shown
+    }
+    assert {width: "error" in each for width, each in shown.items()} == {
+        width: width >= 98 for width in shown
+    }
+
+
+def test_wide_characters_are_aligned_where_nobody_looks() -> None:
+    """A column begins at one place in every line, as a terminal counts places."""
+    out = StringIO()
+    Printer(out).table(("name", "b"), [("办公", "1"), ("e\u0301", "1"), ("abc", "1")])
+    assert {cell_len(line) for line in out.getvalue().splitlines()} == {7}
 
 
 def _bare(text: str) -> str:

@@ -49,6 +49,7 @@ def test_an_isolation_is_seen_and_ended(fleet: Path, leeward: Leeward) -> None:
         (["local:c", "--everywhere", "--why", "x"], "no target 'local:c' in the order"),
         (["local:a", "--everywhere", "--why", "x", "--for", "soon"], "--for must be"),
         (["local:a", "--everywhere"], "Missing option '--why'"),
+        (["local:a", "--everywhere", "--why", "x", "--by", ""], "say who decides: --by NAME"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_said(

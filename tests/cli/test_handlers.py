@@ -56,8 +56,8 @@ def arrive(arrived):
 
 
 @app.function()
-def charge(_):
-    raise OutcomeUnknown("nobody knows")
+def charge(what):
+    raise KeyboardInterrupt if what == "stop" else OutcomeUnknown("nobody knows")
 
 
 @app.workflow("order")
@@ -156,3 +156,5 @@ def test_a_program_reads_how_a_run_went(leeward: Leeward, desk: Path) -> None:
         ["deskapp.py:30 send"],
     )
     assert leeward("trigger", "create", "{}", "--app", "deskap:app").code == 2
+    stopped = leeward("trigger", "charge", '"stop"')  # as by Ctrl-C
+    assert (stopped.code, "Interrupted" in stopped.err) == (130, True)

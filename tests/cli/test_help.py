@@ -105,6 +105,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
         assert done.code == 2
         error = json.loads(done.err)["error"]
         assert (error["type"], install in error["message"]) == ("ConfigError", True)
+    assert error["message"].startswith("leeward workflow export cannot run; it is not installed")
     assert (
         'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
     )

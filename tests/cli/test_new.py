@@ -77,3 +77,7 @@ def test_nothing_that_is_there_is_changed(leeward: Leeward, bare: Path) -> None:
     assert "desk has leeward.toml already" in done.err
     assert [each.name for each in (bare / "desk").iterdir()] == ["leeward.toml"]
     assert leeward("new", "desk", "--folder", "other").code == 0
+    (bare / "file").touch()
+    done = leeward("new", "desk", "--folder", "file")
+    assert done.code == 2
+    assert "cannot be written: File exists; choose another --folder" in done.err

@@ -140,6 +140,15 @@ def test_a_result_that_cannot_be_written_is_told(json_option: list[str]) -> None
 
 
 @pytest.mark.usefixtures("bare")
+def test_closed_streams_change_no_exit_code() -> None:
+    """A caller that wants no output closes it; that is no error of leeward."""
+    for line, code in (('store orders \'{"id": "42"}\'', 0), ("nothing", 2)):
+        closed = f"{COMMAND} {line} >&- 2>&-"
+        assert subprocess.run(["/bin/sh", "-c", closed], timeout=60, check=False).returncode == code
+    assert _run("load", "orders", "42").returncode == 0
+
+
+@pytest.mark.usefixtures("bare")
 def test_the_package_runs_as_a_module() -> None:
     """``python -m leeward`` is the command line, where no script is on the path."""
     done = subprocess.run(

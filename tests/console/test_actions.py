@@ -145,8 +145,10 @@ def test_a_letter_that_is_gone_meanwhile_is_said_to_be(shop: Shop, visitor: Visi
     """Somebody else has moved it."""
     shop.fail_letter("1")
     page = visitor.get("letters")
+    asked = visitor.click(visitor.get("letters?target=local&id=1"), "Delete")
     shop.local.discard(shop.local.dead_letters()[0])
-    assert "1 were gone already." in visitor.click(page, "Redrive letter 1").page.text
+    for again, pressed in ((page, "Redrive letter 1"), (asked, "Delete")):
+        assert "1 letter was gone already." in visitor.click(again, pressed).page.text
     assert visitor.get("letters?target=local&id=1").status == 404
 
 
@@ -188,6 +190,22 @@ def test_a_key_is_settled_by_a_click_and_an_answer(
     assert ("charge" in shop.done) is runs
 
 
+def test_the_question_says_what_the_record_will_mean(shop: Shop, visitor: Visitor) -> None:
+    """A key that was void once stays closed to late deliveries, also after a release."""
+    shop.leave_unknown("7")
+    kept = shop.client.load_data("keys", "charge:7")
+    assert kept is not None
+    shop.client.store_data("keys", {**kept.item, "voids": 1})
+    page = visitor.get("keys?table=keys&state=unknown")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    asked = visitor.click(record, "Release the key")
+    done = visitor.click(asked, "Release the key")
+    means = "It has not run. A late delivery is refused; a new call with its key runs."
+    assert means in asked.page.text
+    assert f"The record is void now. {means}" in done.page.text
+    assert "Effects none has begun" in " ".join(done.page.text.split())
+
+
 @pytest.mark.parametrize(
     ("button", "runs"), [("Approve the call", True), ("Refuse the call", False)]
 )
@@ -218,10 +236,11 @@ def test_who_decides_decides_what_was_seen(shop: Shop, visitor: Visitor) -> None
     kept = shop.client.load_data("keys", "refund:7")
     assert kept is not None
     asks_more = {**kept.item, "approval": {"question": "Refund all orders?", "by": None}}
-    shop.client.store_data("keys", asks_more)
     asked = visitor.click(record, "Approve the call")
-    done = visitor.click(asked, "Approve the call")
-    assert "has changed since you have looked at it" in done.page.text
+    shop.client.store_data("keys", asks_more)
+    for page, pressed in ((asked, "Approve the call"), (record, "Refuse the call")):
+        done = visitor.click(page, pressed)
+        assert "has changed since you have looked at it" in done.page.text
     now = shop.client.load_data("keys", "refund:7")
     assert now is not None
     assert now.item["state"] == "waiting"
@@ -252,6 +271,8 @@ def test_a_run_is_aborted(shop: Shop, visitor: Visitor) -> None:
     page = visitor.get("runs?workflow=order&run=r-1")
     done = visitor.click(visitor.click(page, "Abort"), "Abort the run")
     assert "The run is aborted." in done.page.text
+    stale = visitor.click(page, "Cancel")
+    assert (stale.page.title, "The run is aborted." in stale.page.text) == (page.page.title, True)
 
 
 def test_runs_that_nobody_works_on_are_resumed(shop: Shop, visitor: Visitor) -> None:
@@ -460,7 +481,10 @@ def test_a_target_is_isolated_for_every_process_that_shares_the_table() -> None:
         visitor = visit(Sources(client, config, Feed(), can_write=True))
         fields = [("why", "maintenance"), ("lasting", "30m")]
         asked = visitor.click(visitor.get("targets"), "Isolate everywhere: local", fields)
-        assert "Every process sends nothing to local" in asked.page.text
+        assert "Every process sends nothing to local for 30 min." in asked.page.text
+        soon = [("why", "maintenance"), ("lasting", "soon")]
+        refused = visitor.click(visitor.get("targets"), "Isolate everywhere: local", soon)
+        assert "lasting must be" in refused.page.text
         done = visitor.click(asked, "Isolate")
         assert "local is isolated, everywhere within 15 seconds." in done.page.text
         assert "maintenance" in done.page.text

@@ -125,6 +125,24 @@ def test_the_keyboard_is_enough(shop: Shop, window: Browser, console: str) -> No
     assert shop.done == ["take-order 2"]
 
 
+def test_a_double_click_calls_once(shop: Shop, window: Browser, console: str) -> None:
+    """A form is sent once; the page that comes back may send again."""
+    window("open", console.replace("/console/", "/console/send"))
+    for _ in range(2):
+        window("fill", "Function", "echo")
+        twice = """(() => {
+          const form = document.querySelector("#invoke form"), refused = [];
+          addEventListener("submit", (event) => refused.push(event.defaultPrevented));
+          form.requestSubmit();
+          form.requestSubmit();
+          return refused; })()"""
+        assert window("run", twice) == [False, True]
+        window.wait_for("echo has answered")
+        window("wait", "!document.querySelector('#notice')?.dataset.seen")
+        window("run", "document.querySelector('#notice').dataset.seen = 'yes'")
+    assert shop.done == ["echo", "echo"]
+
+
 NAMELESS = """[...document.querySelectorAll('a,button,input:not([type=hidden]),textarea,select')]
   .filter(e => !(e.getAttribute('aria-label') || e.innerText || (e.labels && e.labels.length)))
   .map(e => e.outerHTML)"""

@@ -129,6 +129,10 @@ def _a_process_that_ends_is_started_by_a_change(dev: Dev, shop: Path) -> None:
     assert reply.status == 503
     assert b"leeward_dev" not in reply.body  # no place of leeward's own
     (shop / "shop.py").write_text(f"{SHOP}\n")
+    settings = (shop / "leeward.toml").read_text()
+    (shop / "leeward.toml").write_text("[")
+    assert dev.wait_for_line("is not TOML")["frames"] == []
+    (shop / "leeward.toml").write_text(settings)
     wait_until(lambda: dev.invoke("version").status == 200)
 
 

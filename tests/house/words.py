@@ -109,7 +109,7 @@ RETIRED: Final = {
     "Fresh": "Send(build, effect)",
     "LentCredential": "SharedTokenCredential",
     "Meaning": "Classification",
-    "Person": "HumanOutput",
+    "Person": "Output",
     "Place": "Location, Resource",
     "Program": "JsonOutput",
     "Renamed": "NameMappingDriver",

@@ -446,6 +446,7 @@ def test_the_app_of_a_folder_is_loaded_and_forgotten(
     for name, text, told in (
         ("ours", "from leeward import ConfigError\nraise ConfigError('name it')", "name it"),
         ("wrong", "\nx = (", r"SyntaxError at .*shop\.py:2: "),
+        ("with a NUL", "\0", r"SyntaxError(: | at (?!None)).*null bytes"),
     ):
         files(tmp_path / name, {"shop.py": text})
         with pytest.raises(ConfigError, match=told):

@@ -21,8 +21,7 @@ from starlette.types import ASGIApp
 from leeward.app.answers import Answer
 from leeward.app.app import App
 from leeward.app.by_hand import run_by_hand
-from leeward.app.handlers import Handler
-from leeward.app.triggers import Kind, Platform
+from leeward.app.triggers import Platform
 from leeward.cli.global_options import modules_beside, named_app
 from leeward.clock import SystemClock
 from leeward.config import Config, load_config
@@ -33,6 +32,7 @@ from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
 from leeward.worker import Worker
 from leeward.worker.opening import open_drivers
+from leeward_dev.console.handlers import purpose
 from leeward_dev.feed import Entry, Feed
 from leeward_dev.observing import ObservedDriver, observe_runs, send_logs_to
 from leeward_dev.plan import Plan, for_development, keeps_rows
@@ -163,17 +163,19 @@ class Process:
         except LeewardError as error:
             self._note(str(error), "ERROR", error)
             return
-        handlers = ", ".join(map(_summary, worker.app.handlers.values())) or "no handlers"
+        handlers = ", ".join(
+            each.name if each.is_call else f"{each.name} ({purpose(each)})"
+            for each in worker.app.handlers.values()
+        )
         state = "" if place is None else f"; its state is in {place}"
-        self._note(f"{worker.app.name} runs at {worker.target}{state}: {handlers}")
+        self._note(f"{worker.app.name} runs at {worker.target}{state}: {handlers or 'no handlers'}")
 
     def _log_fault(self, error: BaseException) -> ASGIApp:
         """Log why the app cannot be loaded, and return pages that show it."""
         known = isinstance(error, LeewardError)
         text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
-        # A process that has ended has left no place; those of this one say nothing of the app.
-        place = None if self._plan.fault is not None else error.__cause__ or error
-        entry = self._note(text, "ERROR", place)
+        # A mistake in the configuration is in no code; that of an app is the cause.
+        entry = self._note(text, "ERROR", error.__cause__ if known else error)
         return pages_of_fault("\n".join([text, *entry.frames]))
 
     def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
@@ -190,21 +192,6 @@ class Process:
 
 def _run_by_hand(app: App, platform: Platform, name: str, document: bytes) -> Answer:
     return run_by_hand(app, name, document, platform)
-
-
-def _summary(handler: Handler) -> str:
-    """Return the name of a handler, and what it is for."""
-    match handler.kind:
-        case Kind.CALL:
-            return handler.name
-        case Kind.EVENT:
-            return f"{handler.name} (event {handler.bus}/{handler.type or '*'})"
-        case Kind.MESSAGE:
-            return f"{handler.name} (queue {handler.queue})"
-        case Kind.SCHEDULE:
-            return f"{handler.name} (schedule {handler.schedule})"
-        case Kind.OBJECT:
-            return f"{handler.name} (objects {handler.bucket}/{handler.prefix}*)"
 
 
 def _end_with(pipe: int, process: Process) -> None:

@@ -6,6 +6,7 @@ It needs the extra ``cli``. This module does not, so that it can say what is mis
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from io import TextIOWrapper
 
@@ -28,6 +29,9 @@ def _choose_logs(*, is_debugging: bool) -> None:
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    # What is written to a closed stream goes nowhere; a file that is opened later stays intact.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the exit
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     try:
         _run()
     except KeyboardInterrupt:  # no command has begun, or it has ended and said how

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -28,6 +29,156 @@ from leeward.cli.group import (
 )
 from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.output import output_for
+
+GROUPS: Final = {
+    "keys": "List and show the records of idempotent functions; settle or approve one.",
+    "unknown": "List, settle or forget calls whose outcome nobody knows.",
+    "spool": "Events and calls that wait until a target takes them.",
+    "object": "Put, read, list and delete the objects of a bucket.",
+    "workflow": "Start runs of workflows, look at them, end them, and draw them.",
+    "scheduler": "Schedules of an app on the embedded target; clouds run theirs.",
+}
+"""Commands of two words: the first one, and what they are for."""
+
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "invoke": verbs.invoke,
+    "enqueue": verbs.enqueue,
+    "settle": verbs.settle,
+    "publish": verbs.publish,
+    "store": verbs.store,
+    "load": verbs.load,
+    "list": verbs.list_,
+    "delete": verbs.delete,
+    "targets": targets,
+    "doctor": doctor,
+    "status": status,
+    "logs": logs,
+    "dlq": dlq,
+    "keys list": keys.list_,
+    "keys show": keys.show,
+    "keys settle": keys.settle_record,
+    "keys release": keys.release,
+    "keys void": keys.void,
+    "keys approve": keys.approve,
+    "keys refuse": keys.refuse,
+    "unknown list": unknown.list_,
+    "unknown settle": unknown.settle,
+    "unknown forget": unknown.forget,
+    "spool status": spool.status,
+    "spool drain": spool.drain,
+    "spool discard": spool.discard,
+    "object put": objects.put,
+    "object get": objects.get,
+    "object show": objects.show,
+    "object list": objects.list_,
+    "object delete": objects.delete,
+    "workflow start": workflow.start,
+    "workflow list": workflow.list_,
+    "workflow show": workflow.show,
+    "workflow cancel": workflow.cancel,
+    "workflow abort": workflow.abort,
+    "workflow resume": workflow.resume,
+    "workflow check": workflow.check,
+    "workflow write": workflow.write,
+    "workflow draw": workflow.draw,
+    "scheduler run": scheduler.run,
+    "worker": worker,
+    "isolate": fleet.isolate,
+    "restore": fleet.restore,
+    "app": show_app,
+    "trigger": trigger,
+    "new": new,
+    "demo": demo,
+    "version": version,
+}
+
+EXAMPLES: Final = """
+leeward invoke send-receipt '{"order": "42"}'
+leeward invoke send-receipt @order.json --timeout 5
+leeward invoke stock --effect read_only --json | jq .value
+leeward enqueue send-receipt '{"order": "42"}' --effect idempotent
+leeward settle charge 01a20e39-df49-7edf-853d-ce1f5bf93c48
+leeward settle charge order-42 --payload @order.json
+leeward publish orders order.created '{"id": "42"}'
+leeward publish orders order.created @order.json --ordering-key c1
+leeward store orders '{"id": "42", "total": 9.90}'
+leeward store orders @order.json --if-absent
+leeward store orders @order.json --expires-in 86400
+leeward load orders 42
+leeward load orders customer=c1 order=42
+leeward load orders '{"customer": "c1", "order": "42"}'
+leeward list orders c1
+leeward list orders c1 --begins 2026-05- --descending --limit 20
+leeward list orders c1 --json | jq .items[].item
+leeward delete orders 42
+leeward delete orders customer=c1 order=42 --if-revision 01JZ...
+leeward targets
+leeward targets --targets local:a,local:b --json
+leeward doctor
+leeward doctor --targets local:a,local:b --json
+leeward status
+leeward status --json | jq '.facts[].sentence'
+leeward logs send-receipt --since 1h
+leeward logs --errors --follow
+leeward logs send-receipt --json | jq .lines[].message
+leeward dlq list
+leeward dlq show parcels-dead --json
+leeward dlq redrive parcels-dead --dry-run
+leeward dlq redrive parcels-dead --to parcels --rate 10 --force
+leeward keys list keys --state unknown
+leeward keys show keys 0123456789ab --result
+leeward keys settle keys 0123456789ab did-not-run fedcba987654
+leeward keys settle keys 0123456789ab ran fedcba987654 --result '{"id": 42}'
+leeward keys release keys 0123456789ab fedcba987654
+leeward keys void keys 0123456789ab fedcba987654
+leeward keys approve keys 0123456789ab fedcba987654
+leeward keys refuse keys 0123456789ab fedcba987654
+leeward unknown list --limit 20
+leeward unknown settle --all
+leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48
+leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48
+leeward unknown forget --all --force
+leeward spool status --json
+leeward spool drain --wait 60
+leeward spool drain --dead
+leeward spool discard --force
+leeward object put reports 2026/may.csv may.csv
+leeward object put reports 2026/may.csv - --if-absent --metadata version=7
+leeward object get reports 2026/may.csv --out may.csv
+leeward object get reports 2026/may.csv --length 100
+leeward object show reports 2026/may.csv
+leeward object list reports 2026/ --limit 20
+leeward object delete reports 2026/may.csv
+leeward workflow start order '{"id": "42"}' --id order-42
+leeward workflow list order --limit 20
+leeward workflow show order order-42
+leeward workflow cancel order order-42
+leeward workflow abort order order-42
+leeward workflow resume --wait 60
+leeward workflow check
+leeward workflow write order --out order.yaml
+leeward workflow draw order --out order.svg
+leeward workflow draw order order-42 --out order-42.svg
+leeward scheduler run
+leeward scheduler run --once --json
+leeward worker shop:app --targets postgres
+leeward worker --queue parcels=4 --limit send-receipt=2
+leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60
+leeward worker --once
+leeward isolate local:a --everywhere --why 'disk is full' --for 2h
+leeward restore local:a --everywhere
+leeward app
+leeward app shop:app --json
+leeward trigger create-ticket '{"id": "7", "text": "lost keys"}'
+leeward trigger note-ticket @event.json
+leeward trigger greet
+leeward new help-desk
+leeward new help-desk --folder apps/desk
+leeward demo
+leeward demo --json
+leeward version
+"""
+"""Each is in the help of the command that it begins with."""
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -85,208 +236,17 @@ def leeward(
     raise typer.Exit(2)
 
 
-def _group(name: str, about: str) -> typer.Typer:
-    """Add commands of two words; `about` says what they are for."""
-    group = command_group(about)
-    app.add_typer(group, name=name)
-    return group
+def _add_commands() -> None:
+    groups = {"": app} | {name: command_group(about) for name, about in GROUPS.items()}
+    for name in GROUPS:
+        app.add_typer(groups[name], name=name)
+    for path, command in COMMANDS.items():
+        group, _, name = path.rpartition(" ")
+        start = f"leeward {path} "
+        examples = (line for line in EXAMPLES.splitlines() if f"{line} ".startswith(start))
+        add_command(groups[group], name, command, *examples)
 
 
-add_command(
-    app,
-    "invoke",
-    verbs.invoke,
-    """leeward invoke send-receipt '{"order": "42"}'""",
-    "leeward invoke send-receipt @order.json --timeout 5",
-    "leeward invoke stock --effect read_only --json | jq .value",
-)
-add_command(
-    app,
-    "enqueue",
-    verbs.enqueue,
-    """leeward enqueue send-receipt '{"order": "42"}' --effect idempotent""",
-)
-add_command(
-    app,
-    "settle",
-    verbs.settle,
-    "leeward settle charge 01a20e39-df49-7edf-853d-ce1f5bf93c48",
-    "leeward settle charge order-42 --payload @order.json",
-)
-add_command(
-    app,
-    "publish",
-    verbs.publish,
-    """leeward publish orders order.created '{"id": "42"}'""",
-    "leeward publish orders order.created @order.json --ordering-key c1",
-)
-add_command(
-    app,
-    "store",
-    verbs.store,
-    """leeward store orders '{"id": "42", "total": 9.90}'""",
-    "leeward store orders @order.json --if-absent",
-    "leeward load orders 42 | leeward store orders - --expires-in 86400",
-)
-add_command(
-    app,
-    "load",
-    verbs.load,
-    "leeward load orders 42",
-    "leeward load orders customer=c1 order=42",
-    """leeward load orders '{"customer": "c1", "order": "42"}'""",
-)
-add_command(
-    app,
-    "list",
-    verbs.list_,
-    "leeward list orders c1",
-    "leeward list orders c1 --begins 2026-05- --descending --limit 20",
-    "leeward list orders c1 --json | jq .items[].item",
-)
-add_command(
-    app,
-    "delete",
-    verbs.delete,
-    "leeward delete orders 42",
-    "leeward delete orders customer=c1 order=42 --if-revision 01JZ...",
-)
-add_command(
-    app, "targets", targets, "leeward targets", "leeward targets --targets local:a,local:b --json"
-)
-add_command(
-    app, "doctor", doctor, "leeward doctor", "leeward doctor --targets local:a,local:b --json"
-)
-add_command(
-    app, "status", status, "leeward status", "leeward status --json | jq '.facts[].sentence'"
-)
-add_command(
-    app,
-    "logs",
-    logs,
-    "leeward logs send-receipt --since 1h",
-    "leeward logs --errors --follow",
-    "leeward logs send-receipt --json | jq .lines[].message",
-)
-add_command(
-    app,
-    "dlq",
-    dlq,
-    "leeward dlq list",
-    "leeward dlq show parcels-dead --json",
-    "leeward dlq redrive parcels-dead --dry-run",
-    "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
-)
-records = _group(
-    "keys", "List and show the records of idempotent functions; settle or approve one."
-)
-add_command(records, "list", keys.list_, "leeward keys list keys --state unknown")
-add_command(records, "show", keys.show, "leeward keys show keys 0123456789ab --result")
-add_command(
-    records,
-    "settle",
-    keys.settle_record,
-    "leeward keys settle keys 0123456789ab did-not-run fedcba987654",
-    """leeward keys settle keys 0123456789ab ran fedcba987654 --result '{"id": 42}'""",
-)
-add_command(records, "release", keys.release, "leeward keys release keys 0123456789ab fedcba987654")
-add_command(records, "void", keys.void, "leeward keys void keys 0123456789ab fedcba987654")
-add_command(records, "approve", keys.approve, "leeward keys approve keys 0123456789ab fedcba987654")
-add_command(records, "refuse", keys.refuse, "leeward keys refuse keys 0123456789ab fedcba987654")
-unknowns = _group("unknown", "List, settle or forget calls whose outcome nobody knows.")
-add_command(unknowns, "list", unknown.list_, "leeward unknown list --limit 20")
-add_command(
-    unknowns,
-    "settle",
-    unknown.settle,
-    "leeward unknown settle --all",
-    "leeward unknown settle 01a20e39-df49-7edf-853d-ce1f5bf93c48",
-)
-add_command(
-    unknowns,
-    "forget",
-    unknown.forget,
-    "leeward unknown forget 01a20e39-df49-7edf-853d-ce1f5bf93c48",
-    "leeward unknown forget --all --force",
-)
-spools = _group("spool", "Events and calls that wait until a target takes them.")
-add_command(spools, "status", spool.status, "leeward spool status --json")
-add_command(
-    spools,
-    "drain",
-    spool.drain,
-    "leeward spool drain --wait 60",
-    "leeward spool drain --dead",
-)
-add_command(spools, "discard", spool.discard, "leeward spool discard --force")
-buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
-add_command(
-    buckets,
-    "put",
-    objects.put,
-    "leeward object put reports 2026/may.csv may.csv",
-    "leeward object put reports 2026/may.csv - --if-absent --metadata version=7",
-)
-add_command(
-    buckets,
-    "get",
-    objects.get,
-    "leeward object get reports 2026/may.csv --out may.csv",
-    "leeward object get reports 2026/may.csv --length 100",
-)
-add_command(buckets, "show", objects.show, "leeward object show reports 2026/may.csv")
-add_command(buckets, "list", objects.list_, "leeward object list reports 2026/ --limit 20")
-add_command(buckets, "delete", objects.delete, "leeward object delete reports 2026/may.csv")
-
-flows = _group("workflow", "Start runs of workflows, look at them, end them, and draw them.")
-add_command(
-    flows, "start", workflow.start, """leeward workflow start order '{"id": "42"}' --id order-42"""
-)
-add_command(flows, "list", workflow.list_, "leeward workflow list order --limit 20")
-add_command(flows, "show", workflow.show, "leeward workflow show order order-42")
-add_command(flows, "cancel", workflow.cancel, "leeward workflow cancel order order-42")
-add_command(flows, "abort", workflow.abort, "leeward workflow abort order order-42")
-add_command(flows, "resume", workflow.resume, "leeward workflow resume --wait 60")
-add_command(flows, "check", workflow.check, "leeward workflow check")
-add_command(flows, "write", workflow.write, "leeward workflow write order --out order.yaml")
-add_command(
-    flows,
-    "draw",
-    workflow.draw,
-    "leeward workflow draw order --out order.svg",
-    "leeward workflow draw order order-42 --out order-42.svg",
-)
-schedulers = _group("scheduler", "Schedules of an app on the embedded target; clouds run theirs.")
-add_command(
-    schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
-)
-add_command(
-    app,
-    "worker",
-    worker,
-    "leeward worker shop:app --targets postgres",
-    "leeward worker --queue parcels=4 --limit send-receipt=2",
-    "leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60",
-    "leeward worker --once",
-)
-add_command(
-    app,
-    "isolate",
-    fleet.isolate,
-    "leeward isolate local:a --everywhere --why 'disk is full' --for 2h",
-)
-add_command(app, "restore", fleet.restore, "leeward restore local:a --everywhere")
-add_command(app, "app", show_app, "leeward app", "leeward app shop:app --json")
-add_command(
-    app,
-    "trigger",
-    trigger,
-    """leeward trigger create-ticket '{"id": "7", "text": "lost keys"}'""",
-    "leeward trigger note-ticket @event.json",
-    "leeward trigger greet",
-)
-add_command(app, "new", new, "leeward new help-desk", "leeward new help-desk --folder apps/desk")
-add_command(app, "demo", demo, "leeward demo", "leeward demo --json")
-add_command(app, "version", version, "leeward version")
+_add_commands()
 
 __all__ = ["app", "is_debugging"]

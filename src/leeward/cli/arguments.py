@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 
 import typer
@@ -147,6 +148,26 @@ def _read(text: str, field: str, *, exact: bool) -> Json:
     except ValueError as error:
         hint = "" if text.startswith(("@", "-", "{", "[")) else "; write a string as '\"text\"'"
         raise InvalidRequest(f"{field.upper()} is not JSON: {error}{hint}", field=field) from None
+
+
+def name_of_person(by: str | None) -> str:
+    """Return who decides: `by`, or who is logged in.
+
+    Raises:
+        InvalidRequest: nobody is named.
+    """
+    name = name_of_user() if by is None else by
+    if not name:
+        raise InvalidRequest("say who decides: --by NAME", field="by")
+    return name
+
+
+def name_of_user() -> str:
+    """Return who is logged in; an empty text where the system knows no name."""
+    try:
+        return getuser()
+    except (OSError, KeyError):  # of Python 3.13, and before
+        return ""
 
 
 def _source(text: str, field: str) -> str:

@@ -88,7 +88,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; one that another distribution has is loaded now."""
         own = super().get_command(ctx, cmd_name)
-        return own or added_command(cmd_name, self._path + cmd_name)
+        return own or added_command(self._path + cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first word; typer suggests others from `commands` alone."""
@@ -153,7 +153,7 @@ def command_group(about: str = "") -> typer.Typer:
     )
 
 
-def added_command(name: str, path: str) -> Any:
+def added_command(path: str) -> Any:
     """Return a command that a distribution adds as `path`; None if leeward knows of none.
 
     One that cannot be loaded is returned as well: it says why, so that others still show up.
@@ -161,32 +161,33 @@ def added_command(name: str, path: str) -> Any:
     for points in (entry_points, all_entry_points):
         for point in points(ENTRY_POINTS):
             if point.name == path:
-                return _load(name, point)
+                return _load(path, point)
     if path not in SOURCES:
         return None
-    return _absent(name, f"it is not installed: {SOURCES[path]}")
+    return _absent(path, f"it is not installed: {SOURCES[path]}")
 
 
-def _load(name: str, point: EntryPoint) -> Any:
+def _load(path: str, point: EntryPoint) -> Any:
     try:
         command = typer.main.get_command(cast("typer.Typer", point.load()))
     except Exception as error:  # noqa: BLE001 - a package may fail in any way when it is loaded
-        return _absent(name, f"{point.value} of {point.distribution} does not load: {error!r}")
-    command.name = name
+        return _absent(path, f"{point.value} of {point.distribution} does not load: {error!r}")
+    command.name = path.rpartition(".")[2]
     return command
 
 
-def _absent(name: str, why: str) -> Any:
+def _absent(path: str, why: str) -> Any:
     """Return a command that takes anything, and says why it cannot run."""
     made = typer.Typer(add_completion=False)
+    words = path.split(".")
 
     def stop() -> None:
-        raise ConfigError(f"leeward {name} cannot run; {why}")
+        raise ConfigError(f"leeward {' '.join(words)} cannot run; {why}")
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-    made.command(name=name, cls=Command, help=f"({why})", context_settings=settings)(stop)
+    made.command(name=words[-1], cls=Command, help=f"({why})", context_settings=settings)(stop)
     command = typer.main.get_command(made)
-    command.name = name
+    command.name = words[-1]
     return command
 
 

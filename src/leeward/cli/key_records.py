@@ -120,6 +120,22 @@ def change_key(
         InvalidRequest: the record is in a state in which nobody may change it by hand.
         Conflict: somebody else has changed it meanwhile.
     """
+    kept, done = plan_change(client, table, named, seen, change)
+    now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
+    keep = None if kept.expires_at is None else _seconds_kept(done, kept, now)
+    item = item_of(done, kept.id)
+    receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
+    return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
+
+
+def plan_change(
+    client: Client,
+    table: str,
+    named: str,
+    seen: str,
+    change: Callable[[KeyRecord, float], KeyRecord | None],
+) -> tuple[KeyRow, KeyRecord]:
+    """Return a record, and what `change` would make of it; arguments and errors as above."""
     kept = find_key(client, table, named)
     if seen != version_of(kept):
         why = f"the record {named} has changed since you have looked at it: look again"
@@ -128,10 +144,7 @@ def change_key(
     done = kept.record and change(kept.record, now)
     if done is None:
         raise InvalidRequest(_refusal(kept, named, now), field="record")
-    keep = None if kept.expires_at is None else _seconds_kept(done, kept, now)
-    item = item_of(done, kept.id)
-    receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
-    return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
+    return kept, done
 
 
 def _seconds_kept(record: KeyRecord, kept: KeyRow, now: float) -> float:
@@ -224,7 +237,7 @@ def settle_by_hand(
     if not is_open(record, now):
         return None
     if not ran:
-        return release_record(record)._replace(failure=None)
+        return release_record(record)._replace(failure=None, effects=False)
     done = complete_record(record, result)
     return done if kept else without_result(done)
 

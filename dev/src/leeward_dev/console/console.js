@@ -23,7 +23,8 @@ function keep(old, part) {
 
 async function refresh() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (answer.status === 503) return location.reload(); // the app is being loaded again
+  // The app is being loaded again, or a new start has a new token.
+  if ([401, 503].includes(answer.status)) return location.reload();
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of page.querySelectorAll("[data-live][id]")) {
@@ -45,5 +46,13 @@ document.addEventListener("change", ({ target }) => {
     box.checked = target.checked;
   }
 });
+
+// A form is sent once, also by a double click: its answer is a new page.
+let isSent = false;
+addEventListener("submit", (event) => {
+  if (isSent) event.preventDefault();
+  isSent = true;
+});
+addEventListener("pageshow", () => { isSent = false; });
 
 if (main?.hasAttribute("data-follow")) setTimeout(follow, EVERY);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from leeward.app.idempotency.digests import record_ref
@@ -17,6 +18,7 @@ from leeward.cli.key_records import (
     describe_key,
     find_key,
     is_open,
+    plan_change,
     refuse_by_hand,
     scan_keys,
     settle_by_hand,
@@ -67,29 +69,14 @@ LOOKS: Final = {
 DECIDER: Final = "console"
 """Who has approved or refused, as the record keeps it: the console does not know its reader."""
 
-SETTLED: Final = {
-    "ran": (
-        "It has run: repeats get no result, and the reason not_kept.",
-        "It has run",
-    ),
-    "release": (
-        "It has not run: the next call with its key runs, and so does a delivery that comes late.",
-        "Release the key",
-    ),
-    "void": (
-        "It has not run: a late delivery is refused for 31 days; a new call with its key runs.",
-        "Void the key",
-    ),
-    "approve": (
-        "The next call with the key and its payload runs, once.",
-        "Approve the call",
-    ),
-    "refuse": (
-        "It has not run, and no call with its key will.",
-        "Refuse the call",
-    ),
+BUTTONS: Final = {
+    "ran": "It has run",
+    "release": "Release the key",
+    "void": "Void the key",
+    "approve": "Approve the call",
+    "refuse": "Refuse the call",
 }
-"""What a person can say of an open record, or of one that waits: the sentence, and the button."""
+"""What a person can say of an open record, or of one that waits."""
 
 
 def show(visit: Visit) -> Page:
@@ -234,15 +221,11 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     assert row.record is not None, "it is a record"
     now = visit.now
     here = address("keys", table=named, record=_name(row))
-    settled = settle_by_hand(row.record, now, ran=True, result=None, kept=False)
-    able = {
-        "ran": settled is not None,
-        "release": settled is not None,
-        "void": void_by_hand(row.record, now) is not None,
-        "approve": approve_by_hand(row.record, DECIDER) is not None,
-        "refuse": refuse_by_hand(row.record, DECIDER) is not None,
-    }
-    buttons = [button(SETTLED[does][1], value=does) for does, can in able.items() if can]
+    buttons = [
+        button(name, value=does)
+        for does, name in BUTTONS.items()
+        if _settle(does, row.record, now) is not None
+    ]
     if not buttons:
         return None
     is_run = row.record.approval is None or is_open(row.record, now)
@@ -252,24 +235,30 @@ def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
     return form(visit, here, question, actions, seen=version_of(row))
 
 
+def _settle(does: str, kept: KeyRecord, now: float) -> KeyRecord | None:
+    """Return the record after somebody has pressed a button; None if that cannot be."""
+    match does:
+        case "void":
+            return void_by_hand(kept, now)
+        case "approve":
+            return approve_by_hand(kept, DECIDER)
+        case "refuse":
+            return refuse_by_hand(kept, DECIDER)
+        case _:
+            return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
+
+
 def act(visit: Visit) -> Notice | Page:
     """Settle a record by hand, after a question."""
     named, record = visit.need("table"), visit.need("record")
-    does = check_known(visit.field("do"), SETTLED, "settlement")
-    means, name = SETTLED[does]
+    does = check_known(visit.field("do"), BUTTONS, "settlement")
     back = {"table": named, "record": record}
+    client, change, seen = visit.sources.client, partial(_settle, does), visit.field("seen")
     if not visit.is_sure:
-        return confirmation(visit, means, name, address("keys", **back))
-
-    def change(kept: KeyRecord, now: float) -> KeyRecord | None:
-        if does == "void":
-            return void_by_hand(kept, now)
-        if does in ("approve", "refuse"):
-            decide = approve_by_hand if does == "approve" else refuse_by_hand
-            return decide(kept, DECIDER)
-        return settle_by_hand(kept, now, ran=does == "ran", result=None, kept=False)
-
-    row = change_key(visit.sources.client, named, record, visit.field("seen"), change)
+        _, done = plan_change(client, named, record, seen, change)
+        question = f"The record will say: {describe_key(done, visit.now)}"
+        return confirmation(visit, question, BUTTONS[does], address("keys", **back))
+    row = change_key(client, named, record, seen, change)
     state = _state(row)
     assert row.record is not None, "it is a record"
     return Notice(f"The record is {state} now. {describe_key(row.record, visit.now)}", back)

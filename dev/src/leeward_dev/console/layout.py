@@ -350,6 +350,7 @@ def field(
         "autocomplete": "off",
         "required": required,
         "id": id,
+        "aria_describedby": f"{id}-hint" if hint else False,
     }
     if rows:
         control = element("textarea", verbatim(f"\n{value}"), name=name, rows=rows, **more)
@@ -360,7 +361,7 @@ def field(
     return element(
         "p",
         element("label", label, for_=id),
-        element("small", hint) if hint else None,
+        element("small", hint, id=f"{id}-hint") if hint else None,
         control,
         element("datalist", (element("option", value=each) for each in known), id=f"{id}-known")
         if known
@@ -425,9 +426,9 @@ def pager(
         return None
     return element(
         "nav",
-        first is not None and link("First page", visit.path, **first),
+        link("First page", visit.path, **first) if first is not None else None,
         " ",
-        after is not None and link("Next page", visit.path, **after),
+        link("Next page", visit.path, **after) if after is not None else None,
         aria_label="Pages of the table",
         class_="pager",
     )

@@ -116,7 +116,7 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     shown = found[:most]
     where = _place_fields(place)
     rows = [_row(visit, letter, where) for letter in shown]
-    header = (*HEADER, "") if visit.sources.can_write else HEADER
+    header = (*HEADER, "Action") if visit.sources.can_write else HEADER
     caption = f"Dead letters of {place}, the oldest first"
     listed = table(
         caption,
@@ -221,7 +221,7 @@ def act(visit: Visit) -> Notice | Page:
         if not visit.is_sure:
             return confirmation(visit, f"{_count(len(ids))} will be gone.", "Delete", here)
         done = delete_letters(letters, options, agree=lambda _: False)
-        return Notice(f"{_count(done.moved)} deleted.", back)
+        return Notice(_sentence("deleted", done, len(ids)), back)
     done = redrive(
         letters,
         options,
@@ -241,11 +241,11 @@ def act(visit: Visit) -> Notice | Page:
             visit.sources, visit.path, visit.query, {"do": ["redrive"], "id": done.left}, visit.seal
         )
         return confirmation(left, question, "Redrive", here)
-    return Notice(_sentence(done, len(ids)), back, is_good=not done.elsewhere)
+    return Notice(_sentence("moved back", done, len(ids)), back, is_good=not done.elsewhere)
 
 
-def _sentence(done: Moved, chosen: int) -> str:
-    parts = [f"{_count(done.moved)} moved back."]
+def _sentence(what: str, done: Moved, chosen: int) -> str:
+    parts = [f"{_count(done.moved)} {what}."]
     if done.elsewhere:
         parts.append(
             f"{_count(len(done.elsewhere))} name no queue that [dead_letters] of leeward.toml has."
@@ -254,7 +254,7 @@ def _sentence(done: Moved, chosen: int) -> str:
         parts.append(f"{len(done.old)} are older than a day: a function may not recognise the key.")
     gone = chosen - done.moved - len(done.elsewhere)
     if gone:
-        parts.append(f"{gone} were gone already.")
+        parts.append(f"{_count(gone)} {'was' if gone == 1 else 'were'} gone already.")
     return " ".join(parts)
 
 

@@ -234,10 +234,11 @@ def act(visit: Visit) -> Notice | Page:
     }
     if does not in questions:
         raise InvalidRequest("say what to do with the run", field="do")
-    if not visit.is_sure:
-        return confirmation(visit, *questions[does], address("runs", **back))
-    end = client.cancel_run if does == "cancel" else client.abort_run
-    run = end(workflow, id)
+    run = client.get_run(workflow, id)
+    if run is None or run.ended is None:
+        if not visit.is_sure:
+            return confirmation(visit, *questions[does], address("runs", **back))
+        run = (client.cancel_run if does == "cancel" else client.abort_run)(workflow, id)
     if run.state is not RunState.RUNNING:
         return Notice(f"The run is {run.state.value}.", back)
     return Notice("The run ends before its next step, and takes back what it did.", back)

@@ -42,7 +42,7 @@ def show(visit: Visit) -> Page:
     ]
     listed = table(
         "Times are in UTC; a run now is one more, and changes none of them",
-        (*HEADER, "") if visit.sources.can_write else HEADER,
+        (*HEADER, "Action") if visit.sources.can_write else HEADER,
         rows,
         id="schedules",
         empty="No schedules. Those of a cloud are in the cloud's own console.",

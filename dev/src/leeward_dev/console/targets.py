@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from math import inf
 from typing import Final
 
 from leeward._routing.fleet import write_copies
+from leeward.cli.arguments import name_of_user
 from leeward.cli.commands.fleet import snapshot_table
+from leeward.cli.output.json_view import span
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.status import read_isolations
 from leeward.values import CircuitStatus, Isolation, TargetStatus
@@ -159,7 +160,9 @@ def act(visit: Visit) -> Notice | Page:
     everywhere = config.snapshot is not None
     if does == "isolate" and not visit.is_sure:
         who = "Every process" if everywhere else "This process"
-        question = f"{who} sends nothing to {target} any more."
+        seconds = _seconds(visit) if everywhere else inf
+        end = "until it is restored" if seconds == inf else f"for {span(seconds)}"
+        question = f"{who} sends nothing to {target} {end}."
         return confirmation(visit, question, "Isolate", "targets")
     if not everywhere:
         (client.isolate if does == "isolate" else client.restore)(target)
@@ -168,16 +171,22 @@ def act(visit: Visit) -> Notice | Page:
     return _tell_all(visit, target, is_over=does == "restore")
 
 
+def _seconds(visit: Visit) -> float:
+    """Return how long an isolation of every process lasts."""
+    lasting = visit.field("lasting", USUAL)
+    return inf if lasting == "ever" else float(seconds_of(lasting, "lasting"))
+
+
 def _tell_all(visit: Visit, target: str, *, is_over: bool) -> Notice:
     """Write into the table that processes share what is said of a target.
 
     Raises:
         LeewardError: no copy of it could be written.
     """
-    lasting, now = visit.field("lasting", USUAL), visit.now
-    length = inf if lasting == "ever" else float(seconds_of(lasting, "lasting"))
-    until = now if is_over else now + length
-    said = Isolation(target, getpass.getuser(), visit.field("why"), now, until, over=is_over)
+    now = visit.now
+    until = now if is_over else now + _seconds(visit)
+    by = name_of_user() or "console"
+    said = Isolation(target, by, visit.field("why"), now, until, over=is_over)
     table_name, key = snapshot_table(visit.sources.config)
     flaws = write_copies(visit.drivers, table_name, key, said)
     if all(flaws.values()):

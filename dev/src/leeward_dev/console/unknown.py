@@ -30,7 +30,7 @@ def show(visit: Visit) -> Page:
     """Return the calls in the table that `unknowns` of leeward.toml names, the oldest first."""
     named = table_of(visit.sources.config)
     known = pick_unknown(visit.sources.client, visit.sources.config, None)
-    header = (*HEADER, "") if visit.sources.can_write else HEADER
+    header = (*HEADER, "Action") if visit.sources.can_write else HEADER
     rows = [_row(visit, unknown) for unknown in known[:ROWS]]
     listed = table(f"Unknown calls in {named}", header, rows, empty="No unknown calls.")
     more = f"{len(known) - ROWS:,} more: leeward unknown list" if len(known) > ROWS else None

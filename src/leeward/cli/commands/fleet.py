@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import time
 from math import inf
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from leeward._routing.fleet import write_copies
+from leeward.cli.arguments import name_of_person
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import LATER
@@ -49,7 +49,7 @@ def isolate(
     """
     length = inf if lasting == "ever" else float(seconds_of(lasting, "--for"))
     now = time.time()
-    word = Isolation(target, by or getpass.getuser(), why, now, now + length)
+    word = Isolation(target, name_of_person(by), why, now, now + length)
     _say(context, word, everywhere=everywhere)
 
 
@@ -65,7 +65,7 @@ def restore(
 ) -> None:
     """End an isolation: the target gets a share of the calls first, then all."""
     now = time.time()
-    word = Isolation(target, by or getpass.getuser(), why, now, now, over=True)
+    word = Isolation(target, name_of_person(by), why, now, now, over=True)
     _say(context, word, everywhere=everywhere)
 
 

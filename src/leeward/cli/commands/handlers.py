@@ -131,9 +131,12 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
     """Show what a handler has raised: class, places, and no text that it has not written for this.
 
     Raises:
-        typer.Exit: always.
+        typer.Exit: always, but for Ctrl-C.
+        KeyboardInterrupt: Ctrl-C has ended it.
     """
     cause = failure.cause
+    if isinstance(cause, KeyboardInterrupt):
+        raise cause
     end = exit_code_of(cause) if isinstance(cause, OutcomeUnknown) else RAISED
     frames: list[str] = []
     facts: dict[str, Any] = {}

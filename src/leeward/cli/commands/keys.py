@@ -7,9 +7,7 @@ write: if somebody else changes it meanwhile, it stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from enum import StrEnum
-from getpass import getuser
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +18,7 @@ from leeward.app.idempotency.record import (
     KeyState,
 )
 from leeward.cli import item_json
-from leeward.cli.arguments import json_argument
+from leeward.cli.arguments import json_argument, name_of_person
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
     KeyRow,
@@ -164,8 +162,9 @@ def settle_record(
 def release(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
     """Free the key of a record whose run did not have its effect: the next call with it runs.
 
-    Find out first what happened. A delivery that comes late runs, too: take this if the same
-    message is to be delivered again. If only a new call may run, take `leeward keys void`.
+    Find out first what happened. A delivery that comes late runs, too, unless the key was void
+    before: take this if the same message is to be delivered again. If only a new call may run,
+    take `leeward keys void`.
     """
     _change(
         context,
@@ -194,7 +193,7 @@ def approve(
     What the call is about is in its question: `leeward keys show`. If another call waits there by
     now, its version is another, and nothing is approved. The record keeps who approved.
     """
-    name = _name(by)
+    name = name_of_person(by)
     _change(context, table, record, version, lambda kept, _: approve_by_hand(kept, name))
 
 
@@ -205,22 +204,8 @@ def refuse(
 
     A call that was approved can be refused as long as it has not begun.
     """
-    name = _name(by)
+    name = name_of_person(by)
     _change(context, table, record, version, lambda kept, _: refuse_by_hand(kept, name))
-
-
-def _name(by: str | None) -> str:
-    """Return who decides.
-
-    Raises:
-        InvalidRequest: nobody is named.
-    """
-    if by is None:
-        with suppress(OSError, KeyError):  # Python's errors where the system knows no name
-            by = getuser()
-    if not by:
-        raise InvalidRequest("say who decides: --by NAME", field="by")
-    return by
 
 
 def _change(

@@ -212,8 +212,12 @@ def new(
         )
     for file, text in texts.items():
         path = place / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            why = f"{path} cannot be written: {error.strerror}; choose another --folder"
+            raise InvalidRequest(why, field="folder") from error
     data: JsonObject = {"folder": str(place), "files": [*texts]}
     options_of(context).output.show(data, partial(_render, module=module))
 

@@ -11,14 +11,19 @@ import typer
 
 from leeward.adapter import Driver
 from leeward.cli.arguments import seconds
-from leeward.cli.global_options import GlobalOptions, modules_beside, options_of, without_handlers
+from leeward.cli.global_options import (
+    GlobalOptions,
+    modules_beside,
+    named_app,
+    options_of,
+    without_handlers,
+)
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError
-from leeward.local.config import import_app
-from leeward.opening import open_order, target_config
+from leeward.opening import open_order
 from leeward.status import (
     SECONDS,
     Fact,
@@ -81,17 +86,13 @@ def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | Non
 
     A failure of the app hides nothing else.
     """
-    named = [(config.worker.app, f"'app' in [worker] of {config.file or 'leeward.toml'}")]
-    for target in config.order:
-        if target.provider == "local":
-            own = target_config(target, config, options.environment())
-            named.append((own.options.get("app"), f"'app' in {own.section}"))
-    spec, where = next((each for each in named if each[0] is not None), (None, ""))
-    if spec is None:
+    try:
+        named = named_app(None, config, options.environment(), "status")
+    except ConfigError:  # there is none
         return None
     try:
         with redirect_stdout(sys.stderr), modules_beside(config):
-            return import_app(spec, where)
+            return named.load()
     except ConfigError as error:
         found.append(not_known(Subject.SCHEDULE, "order", "", str(error)))
         return None

@@ -6,10 +6,12 @@ Data never passes through a markup language, and a control character in it is sh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, Protocol, TextIO, TypeAlias
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, Final, TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.highlighter import JSONHighlighter
 from rich.panel import Panel
@@ -22,6 +24,18 @@ from leeward.cli.output.json_view import JsonObject
 from leeward.records import NamedTuple
 
 Row: TypeAlias = Sequence[str]
+
+GAP = 2
+"""Characters between two columns of a table."""
+
+FRAME = 4
+"""Characters that a panel takes of each line."""
+
+LONGEST_WORD = 36
+"""Characters of a UUID: a longer word may break in a table."""
+
+NOTHING_SAID = frozenset({"", "-"})
+"""Cells without a value."""
 
 
 class Printers(NamedTuple):
@@ -36,77 +50,61 @@ class Printers(NamedTuple):
     err: Printer
 
 
-class Printer(Protocol):
-    """Writes to one stream. Styles are rich's; plain text has none."""
-
-    def text(self, text: str, style: str = "") -> None:
-        """Write a paragraph."""
-
-    def lines(self, text: str, style: str = "") -> None:
-        """Write lines that must not be wrapped, such as source."""
-
-    def json(self, text: str) -> None:
-        """Write JSON, which must not be wrapped either."""
-
-    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write labels and values, side by side."""
-
-    def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a table; `styles` are those of its first columns."""
-
-    def panel(self, title: str, style: str) -> AbstractContextManager[None]:
-        """Draw a frame around what is written inside the ``with``."""
-
-
 def printer_for(stream: TextIO) -> Printer:
     """Return a rich printer if `stream` is a terminal, else a plain one."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if console.is_terminal and not console.is_dumb_terminal:
         return RichPrinter(console)
-    return PlainPrinter(stream)
+    return Printer(stream)
 
 
-class PlainPrinter:
-    """Aligned lines, for pipes, files and dumb terminals."""
+class Printer:
+    """Writes to one stream: aligned lines, for pipes, files and dumb terminals.
+
+    Styles are rich's, and plain text has none.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def text(self, text: str, style: str = "") -> None:
-        """Write a paragraph on one line."""
+        """Write a paragraph."""
         self.lines(text)
 
     def lines(self, text: str, style: str = "") -> None:
-        """Write lines."""
+        """Write lines that must not be wrapped, such as source."""
         self._stream.write(f"{escape_text(text)}\n")
 
     def json(self, text: str) -> None:
-        """Write JSON."""
+        """Write JSON, which must not be wrapped either."""
         self.lines(text)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write a line for each pair."""
+        """Write labels and values, side by side."""
         self._print_rows(pairs)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a line for the header and one for each row."""
+        """Write a table; `styles` are those of its first columns."""
         self._print_rows([[name.upper() for name in header], *rows])
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
-        """Write the title, then the content."""
+        """Draw a frame around what is written inside the ``with``; here the title alone."""
         self.lines(title)
         yield
 
     def _print_rows(self, rows: Sequence[Row]) -> None:
         shown = [[escape_cell(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
         for row in shown:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            cells = (
+                cell + " " * (width - cell_len(cell))
+                for cell, width in zip(row, widths, strict=True)
+            )
             self.lines("  ".join(cells).rstrip())
 
 
-class RichPrinter:
+class RichPrinter(Printer):
     """Colours, frames and wrapped columns, for terminals; ``NO_COLOR`` takes the colours away."""
 
     def __init__(self, console: Console) -> None:
@@ -135,12 +133,26 @@ class RichPrinter:
         self._put(grid)
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
-        """Write a table that fits the width."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-        for index, name in enumerate(header):
-            table.add_column(name, style=styles[index] if index < len(styles) else "")
-        for row in rows:
-            table.add_row(*(Text(escape_cell(cell), overflow="fold") for cell in row))
+        """Write a table; if no width is left for its longest words, each row as pairs."""
+        shown = [[escape_cell(cell) for cell in row] for row in rows]
+        columns = list(zip(header, *shown, strict=True))
+        looks = dict(zip(header, styles, strict=False))
+        room = self._console.width - (0 if self._framed is None else FRAME)
+        widths = _fit(columns, room)
+        if widths is None:
+            columns = [column for column in columns if not NOTHING_SAID.issuperset(column[1:])]
+            widths = _fit(columns, room)
+        if widths is None:
+            for row in shown:
+                pairs = zip(header, row, strict=True)
+                self.pairs([pair for pair in pairs if pair[1] not in NOTHING_SAID])
+                self.text("")
+            return
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for (name, *_), width in zip(columns, widths, strict=True):
+            table.add_column(name, style=looks.get(name, ""), width=width)
+        for line in zip(*(column[1:] for column in columns), strict=True):
+            table.add_row(*(Text(cell, overflow="fold") for cell in line))
         self._put(table)
 
     @contextmanager
@@ -168,6 +180,18 @@ class RichPrinter:
             self._console.print(thing)
         else:
             self._framed.append(thing)
+
+
+def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
+    """Return a width for each column of a table, all in `room`; None if words would break."""
+    room -= GAP * (len(columns) - 1)
+    words = [[*map(cell_len, chain(*map(str.split, column)))] for column in columns]
+    least = [min(LONGEST_WORD, max(each, default=0)) for each in words]
+    widths = [min(room, max(map(cell_len, column))) for column in columns]
+    while sum(widths) > room >= sum(least):
+        loose = (index for index, width in enumerate(widths) if width > least[index])
+        widths[max(loose, key=widths.__getitem__)] -= 1
+    return widths if sum(widths) <= room else None
 
 
 def escape_text(text: str) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
 
 from leeward.cli import item_json
 from leeward.cli.output.console import Printers, printer_for, render_failure
@@ -49,28 +49,15 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> int:
     return written
 
 
-class Output(Protocol):
-    """What a command writes to.
+class Output:
+    """What a command writes to: for a person, what `render` makes of the JSON object.
+
+    Args:
+        out: the standard output.
 
     Attributes:
         is_for_programs: only a result or an error may be written, and nothing meanwhile.
     """
-
-    is_for_programs: bool
-
-    def show(self, data: JsonObject, render: Render) -> None:
-        """Show the result of a command.
-
-        Raises:
-            OutputError: it cannot be written, for example because the disk is full.
-        """
-
-    def show_error(self, data: JsonObject) -> None:
-        """Show an error."""
-
-
-class HumanOutput:
-    """For a person: what `render` makes of the JSON object. `out` is the standard output."""
 
     is_for_programs = False
 
@@ -78,7 +65,11 @@ class HumanOutput:
         self._out = out
 
     def show(self, data: JsonObject, render: Render) -> None:
-        """Show the result of a command."""
+        """Show the result of a command.
+
+        Raises:
+            OutputError: it cannot be written, for example because the disk is full.
+        """
         with _write_to(self._out):
             render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
 
@@ -87,13 +78,10 @@ class HumanOutput:
         render_failure(data, printer_for(sys.stderr))
 
 
-class JsonOutput:
+class JsonOutput(Output):
     """For a program: the JSON object itself, on one line, in ASCII."""
 
     is_for_programs = True
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
@@ -107,7 +95,7 @@ class JsonOutput:
 
 def output_for(*, json: bool) -> Output:
     """Return the output that was asked for."""
-    return JsonOutput(sys.stdout) if json else HumanOutput(sys.stdout)
+    return JsonOutput(sys.stdout) if json else Output(sys.stdout)
 
 
 def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
