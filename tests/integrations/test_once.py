@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -81,6 +84,13 @@ def shop() -> Iterator[Shop]:
     shop = Shop(FaultyDriver(Local()))
     with shop.client:
         yield shop
+
+
+@dataclass
+class Order:
+    """An argument of a tool."""
+
+    id: str
 
 
 def refusal_of(call: Any) -> NotCalledAgain:
@@ -310,6 +320,17 @@ def test_a_default_is_the_same_argument_whoever_writes_it(shop: Shop) -> None:
                 assert refusal_of(lambda given=given: charge(**given)).reason == "unknown"
     assert len(shop.charged) == 1
     assert set(asked) == {None}
+
+
+def test_a_call_that_has_ended_keeps_none_of_its_arguments(shop: Shop) -> None:
+    """A run may make any number of calls."""
+    charge, order = shop.tool(), Order("17")
+    gone = ref(order)
+    with agent_run("order-17"):
+        charge(order)
+        del order
+        gc.collect()
+        assert gone() is None
 
 
 def test_a_call_whose_block_is_left_is_made_again(shop: Shop) -> None:

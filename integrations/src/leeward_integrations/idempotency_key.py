@@ -19,10 +19,11 @@ from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, RepeatRefused, idempotent
 from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY, unquote
-from leeward.app.signatures import IDEMPOTENCY, Idempotency
+from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_coroutine_function
 from leeward.clock import SystemClock
 from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import ConfigError, DedupUnavailable
+from leeward.json_text import decode
 from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of, without_waiting
 
@@ -97,6 +98,11 @@ class _Request(Context):
     exchange: Exchange
 
 
+def _owner_of(request: Context) -> str:
+    """Return whose the key of a request is; those without an owner share theirs."""
+    return json.dumps(request.principal)
+
+
 async def _run_app(call: Mapping[str, str], request: _Request) -> dict[str, Any]:
     """Run the app for a call whose key is new, and return what the record keeps."""
     try:
@@ -145,12 +151,17 @@ class IdempotentApp:
     ) -> None:
         if isinstance(methods, str):
             raise ConfigError(f"methods must be a list of names: [{methods!r}]")
+        if not isinstance(largest, int):
+            raise ConfigError(f"largest must be a whole number of bytes, not {largest!r}")
+        if principal is not None and (not callable(principal) or is_coroutine_function(principal)):
+            raise ConfigError(f"principal must be a plain function of the request, not {principal}")
         self._app = app
         self._principal = principal
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
-        guard = idempotent(**records, principal=None, lease=lease, probe=probe)
+        records["principal"] = None if principal is None else _owner_of
+        guard = idempotent(**records, lease=lease, probe=probe)
         self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -189,23 +200,20 @@ class IdempotentApp:
     def _request_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> _Request:
         """Return the context of a request, for its record: a key is of one owner.
 
-        A key without an owner is told from that of an owner, whatever its text is.
-
         Raises:
             Problem: it has no key, or one that is wrong.
         """
         key, clock = key_of(headers), SystemClock()
         owner = None if self._principal is None else self._principal(scope)
-        if owner is not None or key.startswith("["):
-            key = json.dumps([owner, key])
         until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
-        return _Request("request", key, None, until, clock, voids=voids)
+        return _Request("request", key, None, until, clock, voids=voids, principal=owner)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
     """Return the key of a request.
 
-    The draft has a string of RFC 8941, in quotation marks; most clients send the text alone.
+    The draft has a string of RFC 8941, in quotation marks; most clients send the text alone. Where
+    that has a comma, a server may have made one line of two headers.
 
     Raises:
         Problem: there is no key, or one that is wrong, with status 400.
@@ -216,11 +224,13 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    key = unquote(headers[KEY].strip())
-    if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+    text = headers[KEY].strip()
+    key = unquote(text)
+    is_list = key == text and "," in text
+    if is_list or not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise Problem(
             f"the header Idempotency-Key has to be one key, of 1 to {LONGEST_KEY} printable "
-            "characters of ASCII; the request did not run",
+            "characters of ASCII, in quotation marks if it has a comma; the request did not run",
             status=400,
             reason="key_wrong",
         )
@@ -274,9 +284,10 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
 def _age_of(question: bytes) -> float | None:
     """Return how many seconds ago the call was made that a question is about; None if not said."""
     try:
-        age = json.loads(question)["age"]
-    except (ValueError, TypeError, KeyError):
+        said = decode(question)
+    except ValueError:
         return None
+    age = said.get("age") if isinstance(said, dict) else None
     return float(age) if type(age) in (int, float) and 0 <= age < 1e9 else None
 
 
@@ -295,6 +306,6 @@ def _value_of(kept: Mapping[str, Any]) -> Any:
         return None
     body = b64decode(kept["body"])
     try:
-        return json.loads(body)
+        return decode(body)
     except ValueError:
         return body.decode("utf-8", "replace")
