@@ -1,8 +1,4 @@
-"""``Idempotency-Key`` for FastAPI, Starlette, Litestar and every other app of ASGI.
-
-```python
-app.add_middleware(IdempotencyKeys, table="keys", client=cloud)
-```
+"""``Idempotency-Key`` for every app of ASGI: ``app.add_middleware(IdempotencyKeys, table="keys")``.
 
 A repeat gets the first answer, and the app does not run again. Put it inside of what checks who
 calls, and outside of what may have an effect.
@@ -51,8 +47,7 @@ class IdempotencyKeys(IdempotentApp):
         if answer is not None:
             lines = answer.headers_with_length()
             encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in lines]
-            start = {"type": "http.response.start", "status": answer.status, "headers": encoded}
-            await send(start)
+            await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
             await send({"type": "http.response.body", "body": answer.body or b""})
 
 
@@ -115,10 +110,9 @@ class _Exchange(Exchange):
         return message
 
     async def _keep(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            self._is_whole = not message.get("more_body", False)
-            if self._is_whole:
-                self._is_heard.set()
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._is_whole = True
+            self._is_heard.set()
         if self.is_passed_on:
             await self._send(message)
             return

@@ -21,7 +21,7 @@ from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY, unquote
 from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_coroutine_function
 from leeward.clock import SystemClock
-from leeward.envelope import MARK, SETTLE, sent_in
+from leeward.envelope import MARK, SETTLE, age_in, sent_in
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.json_text import decode
 from leeward.logs import failure_facts, log_event
@@ -98,11 +98,6 @@ class _Request(Context):
     exchange: Exchange
 
 
-def _owner_of(request: Context) -> str:
-    """Return whose the key of a request is; those without an owner share theirs."""
-    return json.dumps(request.principal)
-
-
 async def _run_app(call: Mapping[str, str], request: _Request) -> dict[str, Any]:
     """Run the app for a call whose key is new, and return what the record keeps."""
     try:
@@ -160,8 +155,8 @@ class IdempotentApp:
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
-        records["principal"] = None if principal is None else _owner_of
-        guard = idempotent(**records, lease=lease, probe=probe)
+        owner = principal and (lambda request: json.dumps(request.principal))  # null is nobody
+        guard = idempotent(**records, principal=owner, lease=lease, probe=probe)
         self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -187,7 +182,7 @@ class IdempotentApp:
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
-                document = await value_of(self._settle(_age_of(body), None, request))
+                document = await value_of(self._settle(age_in(_value_of(body)), None, request))
                 return _settled_answer(document, headers)
             payload = {**call, "body": sha256(body).hexdigest()}
             kept = await value_of(self._answer(payload, request))
@@ -281,30 +276,18 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     return Answer(error.status, headers, json.dumps(document).encode())
 
 
-def _age_of(question: bytes) -> float | None:
-    """Return how many seconds ago the call was made that a question is about; None if not said."""
-    try:
-        said = decode(question)
-    except ValueError:
-        return None
-    age = said.get("age") if isinstance(said, dict) else None
-    return float(age) if type(age) in (int, float) and 0 <= age < 1e9 else None
-
-
 def _settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
     told = {**document, "key": key_of(headers)}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
-        told["result"] = _value_of(result)
+        kept = result["body"]
+        told["result"] = None if kept is None else _value_of(b64decode(kept))
     marks = [("content-type", "application/json"), (MARK, sent_in(headers).mark)]
     return Answer(200, marks, json.dumps(told).encode())
 
 
-def _value_of(kept: Mapping[str, Any]) -> Any:
-    """Return what the body of a kept answer says: JSON, or its text."""
-    if kept["body"] is None:
-        return None
-    body = b64decode(kept["body"])
+def _value_of(body: bytes) -> Any:
+    """Return what a body says: JSON, or its text."""
     try:
         return decode(body)
     except ValueError:

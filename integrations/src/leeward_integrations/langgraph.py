@@ -1,8 +1,4 @@
-"""LangGraph: tools of `once` in a `ToolNode`.
-
-```python
-ToolNode([charge], wrap_tool_call=place_call, awrap_tool_call=place_call_async)
-```
+"""LangGraph: tools of `once`: ``ToolNode([charge], wrap_tool_call=place_call)``.
 
 The run is the thread of a checkpointer, and the place is step and index in the message.
 """
