@@ -339,8 +339,9 @@ def settle_question(key: str, age: float | None, payload: bytes | None) -> bytes
 
 def age_in(question: Json) -> float | None:
     """Return the age that a question of `settle_question` tells, in seconds; None for no such."""
-    age = question.get("age") if isinstance(question, dict) else None
-    return float(age) if type(age) in (int, float) and 0 <= age < LONGEST_AGE else None
+    age: Any = question.get("age") if isinstance(question, dict) else None
+    is_age = isinstance(age, int | float) and 0 <= age < LONGEST_AGE
+    return float(age) if is_age else None
 
 
 def name_of_error(kind: str, reason: str | None) -> str:

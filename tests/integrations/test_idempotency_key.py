@@ -239,7 +239,7 @@ async def ask_who(scope: Any) -> str:
         ("principal", ask_who, "principal must be a plain function of the request"),
     ],
 )
-def test_a_wrong_option_is_named_at_once(option: str, wrong: object, match: str) -> None:
+def test_a_wrong_option_is_named_at_once(option: str, wrong: Any, match: str) -> None:
     """And not by the first request, whose effect has happened then."""
     with pytest.raises(ConfigError, match=match):
         asgi.IdempotencyKeys(asgi_app, table="keys", **{option: wrong})

@@ -148,14 +148,14 @@ class IdempotentApp:
             raise ConfigError(f"methods must be a list of names: [{methods!r}]")
         if not isinstance(largest, int):
             raise ConfigError(f"largest must be a whole number of bytes, not {largest!r}")
-        if principal is not None and (not callable(principal) or is_coroutine_function(principal)):
+        source: Any = principal
+        if source and (not callable(source) or is_coroutine_function(source)):
             raise ConfigError(f"principal must be a plain function of the request, not {principal}")
-        self._app = app
-        self._principal = principal
+        self._app, self._principal = app, principal
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
-        owner = principal and (lambda request: json.dumps(request.principal))  # null is nobody
+        owner = source and (lambda request: json.dumps(request.principal))  # null is nobody
         guard = idempotent(**records, principal=owner, lease=lease, probe=probe)
         self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
