@@ -14,8 +14,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from leeward import Client
 from leeward.app.idempotency import Done, NotDone
@@ -344,29 +345,40 @@ def try_setup(name: str, loss: str, *, guarded: bool) -> tuple[int, str]:
     return len(bank.charges), said
 
 
-def charge_with_equal_ids() -> int:
-    """Return how often two tasks of a step charge, each with two calls that have the same id."""
+def charge_twice_in_two_tasks(key: str, ids: str) -> int:
+    """Return how often two tasks of a step charge, each with two calls.
+
+    Args:
+        key: of the messages in the state.
+        ids: of the two calls.
+    """
     from langchain_core.messages import AIMessage
-    from langgraph.graph import MessagesState, StateGraph
+    from langgraph.graph import StateGraph
     from langgraph.prebuilt import ToolNode
     from langgraph.types import Send
 
     from leeward_integrations.langgraph import place_call
 
+    class State(TypedDict):
+        messages: Annotated[list[Any], add]
+        said: Annotated[list[Any], add]
+
     bank = Bank()
-    call = {"name": "charge", "args": {"order": "17"}, "id": "1"}
+    calls = [{"name": "charge", "args": {"order": "17"}, "id": id} for id in ids]
     with Client(Local(clock=bank.clock)) as client, agent_run("order-17"):
-        graph = StateGraph(MessagesState)
-        graph.add_node("tools", ToolNode([tool_of(bank, client)], wrap_tool_call=place_call))
+        graph = StateGraph(State)
+        node = ToolNode([tool_of(bank, client)], messages_key=key, wrap_tool_call=place_call)
+        graph.add_node("tools", node)
         graph.set_conditional_entry_point(lambda state: [Send("tools", state)] * 2)
-        graph.compile().invoke({"messages": [AIMessage("", tool_calls=[call, dict(call)])]})
+        graph.compile().invoke({key: [AIMessage("", tool_calls=calls)]})
     return len(bank.charges)
 
 
 def main(names: list[str]) -> int:
     """Try each set-up, and return the exit status."""
     warnings.simplefilter("ignore")
-    wrong = int(charge_with_equal_ids() != 4)
+    cases = [(key, ids) for key in ("messages", "said") for ids in ("11", "12")]
+    wrong = int([charge_twice_in_two_tasks(*case) for case in cases] != [4] * 4)
     for name in names or SETUPS:
         plain, _ = try_setup(name, "answer", guarded=False)
         guarded = [try_setup(name, loss, guarded=True) for loss in ("answer", "request")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from threading import Event, Thread
@@ -20,6 +21,7 @@ from leeward.app.idempotency.store import item_of
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
+from leeward_contract_tests.rows import each_row
 from leeward_integrations import asgi, wsgi
 from leeward_integrations.idempotency_key import LARGEST_REQUEST
 
@@ -35,6 +37,7 @@ class Answer(NamedTuple):
 Send = Callable[..., Answer]
 RUNS: list[str] = []
 WAIT: dict[str, Event] = {}
+ANSWERS = {"/large": b"x" * 300_000}
 RAISES = {"/raise": ZeroDivisionError(), "/problem": Problem("no", status=418, reason="tea")}
 
 
@@ -46,8 +49,8 @@ def answer_to(path: str, body: bytes) -> tuple[int, bytes]:
     if path == "/wait":
         WAIT["begun"].set()
         WAIT["go"].wait(10)
-    if path == "/large":
-        return 200, b"x" * 300_000
+    if path in ANSWERS:
+        return 200, ANSWERS[path]
     status = int(path[1:]) if path[1:].isdigit() else 201
     return status, json.dumps({"runs": len(RUNS), "got": len(body)}).encode()
 
@@ -180,7 +183,11 @@ def test_a_key_is_needed(send: Send) -> None:
     assert RUNS == []
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9", '"k1", "k2"'])
+LISTS = ['"k1", "k2"', "k1, k2", 'k1,"k2"', '"k1", k2']
+"""What a server of WSGI makes of two headers."""
+
+
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "caf\u00e9", *LISTS])
 def test_a_wrong_key_is_refused(send: Send, key: str) -> None:
     """400 says what a key is."""
     assert send("/charge", key).status == 400
@@ -190,6 +197,7 @@ def test_a_wrong_key_is_refused(send: Send, key: str) -> None:
 def test_a_key_in_quotation_marks_is_the_same(send: Send) -> None:
     """The draft has a string of RFC 8941."""
     assert send("/charge", '"k1"') == send("/charge", "k1")
+    assert send("/charge", '"k1, k2"').status == 201
 
 
 def test_two_keys_are_refused() -> None:
@@ -214,9 +222,27 @@ def test_methods_are_a_list_in_any_case() -> None:
             201,
             422,
         ]
-        with pytest.raises(ConfigError, match=r"methods must be a list of names: \['POST'\]"):
-            wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, methods="POST")
     assert RUNS == ["/c"]
+
+
+async def ask_who(scope: Any) -> str:
+    """Return a caller, and late."""
+    return str(scope)
+
+
+@each_row(
+    "option, wrong, match",
+    [
+        ("methods", "POST", r"methods must be a list of names: \['POST'\]"),
+        ("largest", "1 MB", "largest must be a whole number of bytes, not '1 MB'"),
+        ("principal", "platform", "principal must be a plain function of the request"),
+        ("principal", ask_who, "principal must be a plain function of the request"),
+    ],
+)
+def test_a_wrong_option_is_named_at_once(option: str, wrong: Any, match: str) -> None:
+    """And not by the first request, whose effect has happened then."""
+    with pytest.raises(ConfigError, match=match):
+        asgi.IdempotencyKeys(asgi_app, table="keys", **{option: wrong})
 
 
 def test_another_payload_is_refused(send: Send) -> None:
@@ -350,6 +376,15 @@ def test_a_settled_key_refuses_what_comes_late(send: Send) -> None:
     assert send("/charge", headers={"x-leeward-voids": str(told["voids"])}).status == 201
 
 
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"NaN"])
+def test_a_question_is_answered_whatever_the_texts_are(send: Send, text: bytes) -> None:
+    """Of the caller, and of the app: what is not JSON is a text."""
+    ANSWERS["/odd"] = text
+    assert send("/odd").body == text
+    told = json.loads(send("/odd", body=text, headers=QUESTION).body)
+    assert (told["verdict"], told["result"]) == ("ran", text.decode())
+
+
 def test_a_hundred_at_once_run_one_effect() -> None:
     """Whoever comes second waits or is refused."""
     RUNS.clear()
@@ -364,11 +399,13 @@ def test_a_hundred_at_once_run_one_effect() -> None:
     assert RUNS == ["/charge"]
 
 
-def test_a_key_that_looks_like_a_callers_is_nobodys(send: Send) -> None:
-    """Who has not logged in does not read the answer of who has."""
+def test_a_key_of_nobody_is_not_a_callers(send: Send) -> None:
+    """Who has not logged in does not read the answer of who has, whatever the name is."""
     send("/charge", user="ann", key="k")
-    send("/charge", key='["ann", "k"]')
-    assert len(RUNS) == 2
+    send("/charge", user="null", key="k")
+    send("/charge", key="k")
+    assert len(RUNS) == 3
+    assert send("/charge", user="ann", key="[" * 255).status == 201
 
 
 def test_an_answer_without_content_has_no_length(send: Send) -> None:
@@ -435,6 +472,36 @@ def test_half_an_answer_is_not_kept() -> None:
 
     assert asyncio.run(send_twice()) == 409
     assert RUNS == ["/charge"]
+
+
+async def listening_app(scope: Any, receive: Any, send: Any) -> None:
+    """End early where the caller has gone, as Django, Quart and middleware of Starlette do."""
+    RUNS.append(scope["path"])
+    await receive()
+    gone = asyncio.ensure_future(receive())
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"] == "/large":
+        await send({"type": "http.response.body", "body": b"x" * 300_000, "more_body": True})
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"half" if gone.done() else b"whole"})
+    assert (await gone)["type"] == "http.disconnect"
+
+
+@each_row("path, second", [("/small", (200, b"whole")), ("/large", (409, b"unknown"))])
+def test_a_caller_that_has_gone_ends_no_run(path: str, second: tuple[int, bytes]) -> None:
+    """It gets the answer when it asks again; one on its way already has broken off."""
+    RUNS.clear()
+
+    async def send_twice() -> Answer:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(listening_app, table="keys", client=client)
+            with suppress(RuntimeError):
+                await send_asgi(app, path)
+            return await send_asgi(app, path)
+
+    answer = asyncio.run(send_twice())
+    assert (answer.status, second[1] in answer.body, RUNS) == (second[0], True, [path])
 
 
 async def file_app(scope: Any, receive: Any, send: Any) -> None:

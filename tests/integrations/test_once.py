@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from leeward import AsyncClient, Client, ran
 from leeward.app.idempotency import CannotTell, Done, NotDone, effect
 from leeward.app.idempotency.record import Approval
-from leeward.cli.key_records import approve_by_hand, change_key, refuse_by_hand, scan_keys
+from leeward.cli.key_records import (
+    approve_by_hand,
+    change_key,
+    refuse_by_hand,
+    scan_keys,
+    version_of,
+)
 from leeward.errors import ConfigError, DedupUnavailable, TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -81,6 +90,13 @@ def shop() -> Iterator[Shop]:
     shop = Shop(FaultyDriver(Local()))
     with shop.client:
         yield shop
+
+
+@dataclass
+class Order:
+    """An argument of a tool."""
+
+    id: str
 
 
 def refusal_of(call: Any) -> NotCalledAgain:
@@ -312,6 +328,17 @@ def test_a_default_is_the_same_argument_whoever_writes_it(shop: Shop) -> None:
     assert set(asked) == {None}
 
 
+def test_a_call_that_has_ended_keeps_none_of_its_arguments(shop: Shop) -> None:
+    """A run may make any number of calls."""
+    charge, order = shop.tool(), Order("17")
+    gone = ref(order)
+    with agent_run("order-17"):
+        charge(order)
+        del order
+        gc.collect()
+        assert gone() is None
+
+
 def test_a_call_whose_block_is_left_is_made_again(shop: Shop) -> None:
     """A library has given a thread up, or has dropped a result: nobody got an answer."""
     begun, go_on = Event(), Event()
@@ -456,7 +483,8 @@ def test_a_person_approves_a_call_of_a_tool(decide: Any, ends: str) -> None:
             ((row,), _) = scan_keys(client, "keys")
             assert row.record is not None
             assert (row.record.approval, charged) == (Approval("Charge 17?"), [])
-            change_key(client, "keys", row.id, lambda record, _now: decide(record, "maria"))
+            seen = version_of(row)
+            change_key(client, "keys", row.id, seen, lambda record, _: decide(record, "maria"))
             with tool_call(as_text=True):
                 assert ends in charge("17")
     assert len(charged) == (decide is approve_by_hand)

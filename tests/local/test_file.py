@@ -4,6 +4,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,13 @@ def test_files_that_cannot_be_trusted_are_refused(opened: Opener, path: Path) ->
     with pytest.raises(ConfigError, match="symbolic link"):
         late.perform(store(), 5)
     assert not (path.parent / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["shop.sqlite3", "/data/shop", Path("./s.db")])
+def test_a_file_in_the_place_of_a_name_is_refused(name: Any) -> None:
+    """Its data would be in memory, and gone with the process."""
+    with pytest.raises(ConfigError, match="write path="):
+        Local(name)
 
 
 def test_a_file_that_cannot_be_made_is_unusable(

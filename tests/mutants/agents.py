@@ -1,4 +1,4 @@
-"""Faults of agents' tools: which calls are the same one, and what becomes of it."""
+"""Faults of agents' tools and of keyed requests: which are the same, what becomes of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 TESTS: Final = "tests/integrations/test_once.py"
+WEB: Final = "tests/integrations/test_idempotency_key.py"
 ONCE: Final = "integrations/src/leeward_integrations/once.py"
 
 MUTANTS: Final = (
@@ -27,7 +28,7 @@ MUTANTS: Final = (
     Mutant(
         "a call without an answer counts, so that the next one runs",
         ONCE,
-        "if not self.end and self.position.busy.get(self._slot) is self:",
+        "if not self._slot.end and self.position.busy.get(self._counted) is self._slot:",
         "if False:",
         f"{TESTS}::test_a_coroutine_that_is_cancelled_is_not_repeated",
     ),
@@ -41,8 +42,8 @@ MUTANTS: Final = (
     Mutant(
         "a result counts that a library has dropped",
         ONCE,
-        'is_heard = call.end and (is_over or call.end == "failure")',
-        "is_heard = call.end",
+        'is_heard = slot.end and (is_over or slot.end == "failure")',
+        "is_heard = slot.end",
         f"{TESTS}::test_a_call_whose_block_is_left_is_made_again",
     ),
     Mutant(
@@ -91,7 +92,8 @@ MUTANTS: Final = (
         "a call has its answer before that is on the page",
         ONCE,
         "        try:\n            if self.position.turn is not None:\n",
-        "        self.end = end\n        try:\n            if self.position.turn is not None:\n",
+        "        self._slot.end = end\n        try:\n"
+        "            if self.position.turn is not None:\n",
         f"{TESTS}::test_the_table_is_away_when_the_call_has_ended",
     ),
     Mutant(
@@ -114,6 +116,20 @@ MUTANTS: Final = (
         'await self._note_end("failure")',
         "pass",
         f"{TESTS}::test_a_declared_failure_is_an_answer",
+    ),
+    Mutant(
+        "a run ends early because its caller has gone",
+        "integrations/src/leeward_integrations/asgi.py",
+        "        await self._is_heard.wait()\n",
+        "        self.is_passed_on = True\n",
+        f"{WEB}::test_a_caller_that_has_gone_ends_no_run",
+    ),
+    Mutant(
+        "an answer that was cut off on its way is whole",
+        "integrations/src/leeward_integrations/asgi.py",
+        "if self._is_cut or not self._is_whole:",
+        "if not self._is_whole:",
+        f"{WEB}::test_a_caller_that_has_gone_ends_no_run",
     ),
     Mutant(
         "a call is tried again that may have run",

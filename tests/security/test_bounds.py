@@ -49,6 +49,7 @@ BOUNDED: dict[str, str] = {
     "supervisor.py get()": "of the main thread, for what happens next; signals come there, too",
     "supervisor.py wait()": "of a thread, for the end of its process; after a kill of the main one",
     "once.py get()": "of a context variable",
+    "asgi.py wait()": "of an app, for the end of its own answer",
     "json_text.py cache": "a function without arguments",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",

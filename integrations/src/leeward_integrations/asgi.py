@@ -1,8 +1,4 @@
-"""``Idempotency-Key`` for FastAPI, Starlette, Litestar and every other app of ASGI.
-
-```python
-app.add_middleware(IdempotencyKeys, table="keys", client=cloud)
-```
+"""``Idempotency-Key`` for every app of ASGI: ``app.add_middleware(IdempotencyKeys, table="keys")``.
 
 A repeat gets the first answer, and the app does not run again. Put it inside of what checks who
 calls, and outside of what may have an effect.
@@ -10,6 +6,7 @@ calls, and outside of what may have an effect.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -50,8 +47,7 @@ class IdempotencyKeys(IdempotentApp):
         if answer is not None:
             lines = answer.headers_with_length()
             encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in lines]
-            start = {"type": "http.response.start", "status": answer.status, "headers": encoded}
-            await send(start)
+            await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
             await send({"type": "http.response.body", "body": answer.body or b""})
 
 
@@ -62,7 +58,8 @@ class _Exchange(Exchange):
         self._app, self._scope, self._largest = app, scope, largest
         self._receive, self._send = receive, send
         self._body = b""
-        self._is_given = self._is_whole = False
+        self._is_given = self._is_whole = self._is_cut = False
+        self._is_heard = asyncio.Event()
         self._kept: list[MutableMapping[str, Any]] = []
         self._size = 0
 
@@ -82,7 +79,7 @@ class _Exchange(Exchange):
         await self._app(self._scope, self._receive_again, self._keep)
         if not self._kept:
             raise RuntimeError("the app has ended without an answer")
-        if not self._is_whole:
+        if self._is_cut or not self._is_whole:
             raise RuntimeError("the app has ended midway in its answer")
         start, *parts = self._kept
         headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ())]
@@ -92,19 +89,30 @@ class _Exchange(Exchange):
     async def pass_on(self) -> None:
         """Send what was kept so far, and from now on what comes."""
         self.is_passed_on = True
+        self._is_heard.set()
         for message in self._kept:
             await self._send(message)
         del self._kept[1:]
 
     async def _receive_again(self) -> MutableMapping[str, Any]:
-        if self._is_given:
-            return await self._receive()
-        self._is_given = True
-        return {"type": "http.request", "body": self._body, "more_body": False}
+        """Return the body, and then whether the caller has gone; not while its answer is kept.
+
+        The app runs to its end: a caller that has gone gets the answer when it asks again.
+        """
+        if not self._is_given:
+            self._is_given = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        await self._is_heard.wait()
+        if not self.is_passed_on:
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        self._is_cut |= not self._is_whole
+        return message
 
     async def _keep(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            self._is_whole = not message.get("more_body", False)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._is_whole = True
+            self._is_heard.set()
         if self.is_passed_on:
             await self._send(message)
             return

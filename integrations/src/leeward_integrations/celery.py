@@ -1,10 +1,4 @@
-"""Celery: run a task again only where it is proved that its call did not run.
-
-```python
-@app.task(bind=True, max_retries=3)
-@retry_if_did_not_run
-def charge(self, order): ...
-```
+"""Celery: ``@retry_if_did_not_run`` under ``@app.task(bind=True)`` runs a task again only on proof.
 
 `autoretry_for` takes classes of exceptions, and one class stands for what ran and what did not. The
 decorator asks about the call that raised; what the task did before that call wants a key.

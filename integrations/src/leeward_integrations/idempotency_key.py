@@ -19,10 +19,11 @@ from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, RepeatRefused, idempotent
 from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY
-from leeward.app.signatures import IDEMPOTENCY, Idempotency
+from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_coroutine_function
 from leeward.clock import SystemClock
-from leeward.envelope import MARK, SETTLE, sent_in, unquote
+from leeward.envelope import MARK, SETTLE, age_in, sent_in, unquote
 from leeward.errors import ConfigError, DedupUnavailable
+from leeward.json_text import decode
 from leeward.logs import failure_facts, log_event
 from leeward_integrations.coroutines import value_of, without_waiting
 
@@ -145,12 +146,17 @@ class IdempotentApp:
     ) -> None:
         if isinstance(methods, str):
             raise ConfigError(f"methods must be a list of names: [{methods!r}]")
-        self._app = app
-        self._principal = principal
+        if not isinstance(largest, int):
+            raise ConfigError(f"largest must be a whole number of bytes, not {largest!r}")
+        source: Any = principal
+        if source and (not callable(source) or is_coroutine_function(source)):
+            raise ConfigError(f"principal must be a plain function of the request, not {principal}")
+        self._app, self._principal = app, principal
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
-        guard = idempotent(**records, principal=None, lease=lease, probe=probe)
+        owner = source and (lambda request: json.dumps(request.principal))  # null is nobody
+        guard = idempotent(**records, principal=owner, lease=lease, probe=probe)
         self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -176,7 +182,7 @@ class IdempotentApp:
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
-                document = await value_of(self._settle(_age_of(body), None, request))
+                document = await value_of(self._settle(age_in(_value_of(body)), None, request))
                 return _settled_answer(document, headers)
             payload = {**call, "body": sha256(body).hexdigest()}
             kept = await value_of(self._answer(payload, request))
@@ -189,23 +195,20 @@ class IdempotentApp:
     def _request_of(self, headers: Mapping[str, str], scope: Mapping[str, Any]) -> _Request:
         """Return the context of a request, for its record: a key is of one owner.
 
-        A key without an owner is told from that of an owner, whatever its text is.
-
         Raises:
             Problem: it has no key, or one that is wrong.
         """
         key, clock = key_of(headers), SystemClock()
         owner = None if self._principal is None else self._principal(scope)
-        if owner is not None or key.startswith("["):
-            key = json.dumps([owner, key])
         until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
-        return _Request("request", key, None, until, clock, voids=voids)
+        return _Request("request", key, None, until, clock, voids=voids, principal=owner)
 
 
 def key_of(headers: Mapping[str, str]) -> str:
     """Return the key of a request.
 
-    The draft has a string of RFC 8941, in quotation marks; most clients send the text alone.
+    The draft has a string of RFC 8941, in quotation marks; most clients send the text alone. Where
+    that has a comma, a server may have made one line of two headers.
 
     Raises:
         Problem: there is no key, or one that is wrong, with status 400.
@@ -216,11 +219,13 @@ def key_of(headers: Mapping[str, str]) -> str:
             "and the same when it is sent again. It did not run",
             field="header:Idempotency-Key",
         )
-    key = unquote(headers[KEY].strip())
-    if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+    text = headers[KEY].strip()
+    key = unquote(text)
+    is_list = key == text and "," in text
+    if is_list or not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise Problem(
             f"the header Idempotency-Key has to be one key, of 1 to {LONGEST_KEY} printable "
-            "characters of ASCII; the request did not run",
+            "characters of ASCII, in quotation marks if it has a comma; the request did not run",
             status=400,
             reason="key_wrong",
         )
@@ -271,30 +276,19 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     return Answer(error.status, headers, json.dumps(document).encode())
 
 
-def _age_of(question: bytes) -> float | None:
-    """Return how many seconds ago the call was made that a question is about; None if not said."""
-    try:
-        age = json.loads(question)["age"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return float(age) if type(age) in (int, float) and 0 <= age < 1e9 else None
-
-
 def _settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
     told = {**document, "key": key_of(headers)}
     if isinstance(result := told.get("result"), Mapping) and "body" in result:
-        told["result"] = _value_of(result)
+        kept = result["body"]
+        told["result"] = None if kept is None else _value_of(b64decode(kept))
     marks = [("content-type", "application/json"), (MARK, sent_in(headers).mark)]
     return Answer(200, marks, json.dumps(told).encode())
 
 
-def _value_of(kept: Mapping[str, Any]) -> Any:
-    """Return what the body of a kept answer says: JSON, or its text."""
-    if kept["body"] is None:
-        return None
-    body = b64decode(kept["body"])
+def _value_of(body: bytes) -> Any:
+    """Return what a body says: JSON, or its text."""
     try:
-        return json.loads(body)
+        return decode(body)
     except ValueError:
         return body.decode("utf-8", "replace")

@@ -1,8 +1,4 @@
-"""LangGraph: tools of `once` in a `ToolNode`.
-
-```python
-ToolNode([charge], wrap_tool_call=place_call, awrap_tool_call=place_call_async)
-```
+"""LangGraph: tools of `once`: ``ToolNode([charge], wrap_tool_call=place_call)``.
 
 The run is the thread of a checkpointer, and the place is step and index in the message.
 """
@@ -32,18 +28,20 @@ async def place_call_async(request: Any, handler: Callable[[Any], Awaitable[Any]
 def _position_in_graph(request: Any) -> Any:
     config = request.runtime.config
     facts, known = config["metadata"], config["configurable"]
-    messages = request.state
-    if not isinstance(messages, list):
-        messages = messages.get("messages", ()) if isinstance(messages, dict) else messages.messages
-    lists = [getattr(message, "tool_calls", None) for message in messages]
-    calls = next(filter(None, reversed(lists)), ())
-    index = [at for at, call in enumerate(calls) if call["id"] == request.tool_call["id"]]
-    if len(index) != 1:  # some models give equal ids
-        index = [at for at, call in enumerate(calls) if call is request.tool_call]
+    own, state = request.tool_call, request.state
+    # Where its messages are, the state does not say.
+    state = {"": state} if isinstance(state, list) else state
+    fields = [*(state if isinstance(state, dict) else vars(state)).values()]
+    messages = [message for field in fields if isinstance(field, list) for message in field]
+    lists = [getattr(message, "tool_calls", None) or () for message in reversed(messages)]
+    calls = next((it for it in lists if own["id"] in [call["id"] for call in it]), ())
+    index = [at for at, call in enumerate(calls) if call["id"] == own["id"]]
+    if len(index) > 1:  # some models give equal ids
+        index = [at for at, call in enumerate(calls) if call is own]
     return tool_call(
         facts["langgraph_step"],
         # Several tasks of a step may run one node, each with a message of its own.
-        f"{facts['langgraph_node']}:{facts['langgraph_path']}:{index}",
+        f"{facts['langgraph_node']}:{facts['langgraph_path']}:{index or own['id']}",
         # Without a checkpointer steps begin anew with each call of the graph.
         run=str(known["thread_id"]) if known.get("__pregel_checkpointer") else None,
         within=facts["langgraph_checkpoint_ns"].rpartition("|")[0],

@@ -1,10 +1,4 @@
-"""MCP servers, of the official SDK and of FastMCP: tools of `once`, in the place of `@server.tool`.
-
-```python
-@once_tool(server)
-@once(table="keys", probe=find_charge)
-def charge(order: str) -> dict: ...
-```
+"""MCP servers, of the official SDK and of FastMCP: ``@once_tool(server)`` over ``@once(...)``.
 
 A server does not know the run of the agent that calls it, and ids of sessions and requests are made
 anew. So the client says where the call is, in `_meta`: `RUN`, `TURN` and `INDEX`; or `KEY` alone,

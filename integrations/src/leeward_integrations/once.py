@@ -66,13 +66,14 @@ class Position(NamedTuple):
     """Where calls are made: one block of `agent_run` or `tool_call`, which explain the rest.
 
     Attributes:
-        busy: the calls that run or have an answer. Blocks in one `agent_run` share them.
+        busy: the calls that run or have an answer, a few hundred bytes each, until the run ends.
+            Blocks in one `agent_run` share them.
         outer: the block around this one.
         at: the index in the turn.
     """
 
     run: Any
-    busy: dict[tuple[str, int], _Call]
+    busy: dict[tuple[str, int], _Slot]
     outer: Position | None = None
     turn: str | None = None
     at: str = ""
@@ -138,11 +139,11 @@ def _enter(position: Position) -> Iterator[None]:
     finally:
         _POSITION.reset(token)
         with _LOCK:
-            for key, call in [*position.busy.items()]:
-                is_heard = call.end and (is_over or call.end == "failure")
-                if call.block is position and is_heard:
-                    call.block = position.outer
-                elif call.block is position:  # a thread of it may go on, but nobody waits for it
+            for key, slot in [*position.busy.items()]:
+                is_heard = slot.end and (is_over or slot.end == "failure")
+                if slot.block is position and is_heard:
+                    slot.block = position.outer
+                elif slot.block is position:  # a thread of it may go on, but nobody waits for it
                     del position.busy[key]
 
 
@@ -252,6 +253,22 @@ class _Tool:
         return store.RecordLocation(table, id, keep, self.settings.clock.now)
 
 
+class _Slot:
+    """The place of a call among the equal ones of its run.
+
+    Attributes:
+        end: the call's answer, a result or a failure that was declared as one; empty while it has
+            none.
+        block: in which its answer is waited for.
+    """
+
+    __slots__ = ("block", "end")
+
+    def __init__(self, block: Position) -> None:
+        self.end: Literal["", "result", "failure"] = ""
+        self.block: Position | None = block
+
+
 class _Call:
     """A call of a tool.
 
@@ -265,8 +282,6 @@ class _Call:
         key: of its record.
         voids: of how many voids of its key it knows.
         doubt: what the function has raised, where that does not prove that nothing ran.
-        end: its answer, a result or a failure that was declared as one; empty while it has none.
-        block: in which its answer is waited for.
     """
 
     def __init__(self, tool: _Tool, positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -285,14 +300,11 @@ class _Call:
         self.tool, self.position, self.name = tool, position, tool.settings.function
         self.voids = 0
         self.doubt: Exception | None = None
-        self.end: Literal["", "result", "failure"] = ""
-        self.block: Position | None = position
         self.equals = f"{position.run}/{self.name}/{digests.payload_digest(self.arguments)}"
         with _LOCK:  # calls of one message may be made on several threads
-            slots = ((self.equals, number) for number in count())
-            self._slot = next(slot for slot in slots if slot not in position.busy)
-            position.busy[self._slot] = self
-        self.number = self._slot[1]
+            self.number = next(it for it in count() if (self.equals, it) not in position.busy)
+            self._counted, self._slot = (self.equals, self.number), _Slot(position)
+            position.busy[self._counted] = self._slot
         self.turn = f"{position.turn!r}/"  # in quotes: no turn begins with another one
         self.place = f"{self.turn}{position.at}/{self.number}"
         self.key = ""
@@ -323,8 +335,8 @@ class _Call:
         finally:
             _CALL.reset(token)
             with _LOCK:
-                if not self.end and self.position.busy.get(self._slot) is self:
-                    del self.position.busy[self._slot]  # whoever makes it again makes this one
+                if not self._slot.end and self.position.busy.get(self._counted) is self._slot:
+                    del self.position.busy[self._counted]  # whoever makes it again makes this one
 
     async def _run_until_known(self) -> Any:
         clock = self.tool.settings.clock
@@ -395,7 +407,7 @@ class _Call:
                 await self._change_page(note)
         except DedupUnavailable as error:  # whoever asks again gets the answer
             raise self._refusal(Reason.RUNNING.value, 1.0) from error
-        self.end = end
+        self._slot.end = end
 
     async def _change_page(self, change: Callable[[_Page], None]) -> _Page:
         location = self.tool.locate(self.equals, "/calls")

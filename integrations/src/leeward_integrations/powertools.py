@@ -1,9 +1,4 @@
-"""AWS Lambda Powertools: its idempotency over leeward's records, on any target.
-
-```python
-@idempotent(persistence_store=LeewardPersistenceLayer("keys"))
-def lambda_handler(event, context): ...
-```
+"""AWS Lambda Powertools: ``@idempotent(persistence_store=LeewardPersistenceLayer("keys"))``.
 
 powertools deletes the record of a function that raises, so a repeat runs again, whatever the
 function had done (https://github.com/aws-powertools/powertools-lambda-python/issues/8049). Here the

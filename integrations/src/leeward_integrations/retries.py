@@ -1,9 +1,4 @@
-"""Retries that ask what ran: for stamina, backoff and loops of your own.
-
-```python
-@stamina.retry(on=did_not_run, attempts=3)
-def charge(order): ...
-```
+"""Retries that ask what ran: ``@stamina.retry(on=did_not_run)``, backoff, loops of your own.
 
 `leeward_integrations.tenacity`, `.urllib3` and `.celery` have the same for those libraries.
 """

@@ -1,10 +1,4 @@
-"""tenacity: call again only where it is proved that nothing ran.
-
-```python
-@retry(retry=retry_if_did_not_run, stop=stop_after_attempt(3), reraise=True)
-def charge(order): ...
-```
-"""
+"""tenacity: call again only where nothing ran: ``@retry(retry=retry_if_did_not_run, ...)``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """urllib3 and requests: call again only where it is proved that nothing ran.
 
-```python
-session.mount("https://", HTTPAdapter(max_retries=retries_if_did_not_run()))
-```
+``session.mount("https://", HTTPAdapter(max_retries=retries_if_did_not_run()))``
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""``Idempotency-Key`` for Flask, Django and every other app of WSGI.
-
-```python
-app.wsgi_app = IdempotencyKeys(app.wsgi_app, table="keys", client=cloud)
-```
+"""``Idempotency-Key`` for every app of WSGI: ``application = IdempotencyKeys(app, table="keys")``.
 
 A repeat gets the first answer, and the app does not run again.
 """

@@ -12,7 +12,7 @@ from typing import Final
 
 from leeward.errors import LeewardError
 from leeward.evidence import Evidence, Finder
-from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google, judge_grpc
+from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
 from leeward_integrations.ran.frames import library_of
@@ -29,7 +29,7 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
     "azure": judge_azure,
     "botocore": judge_botocore,
     "google": judge_google,
-    "grpc": judge_grpc,
+    "grpc": lambda _: Evidence("maybe", "a status of gRPC may come from the peer"),
     **dict.fromkeys(("httpcore", "httpcore2", "httpx", "httpx2"), judge_httpx),
     **dict.fromkeys(("anthropic", "openai"), judge_model),
     **dict.fromkeys(("psycopg", "psycopg_pool"), judge_psycopg),

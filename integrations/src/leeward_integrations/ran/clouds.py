@@ -1,4 +1,4 @@
-"""Exceptions of the libraries of clouds: boto3, azure-core, google-api-core, and gRPC."""
+"""Exceptions of the libraries of clouds: boto3, azure-core and google-api-core."""
 
 from __future__ import annotations
 
@@ -230,20 +230,10 @@ def _word_in(error: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def judge_grpc(_error: BaseException) -> Evidence | None:
-    """Return that an error of a gRPC call proves nothing.
-
-    A client that finds no connection says so with a status and a text. A peer may answer with the
-    same, as one that passes on what it got from a service it calls.
-    """
-    return Evidence("maybe", "a status of gRPC may come from the peer, whatever it says")
-
-
 def _of_classification(meaning: classification.Classification, what: str) -> Evidence:
     """Return what an answer proves that a table of leeward's adapters knows."""
     if meaning.outcome in _NOTHING_RAN:
-        word = meaning.outcome.value
-        return Evidence("no", f"{what} is given before anything runs ({word})")
+        return Evidence("no", f"{what} is given before anything runs ({meaning.outcome.value})")
     return Evidence("maybe", f"{what} proves nothing")
 
 

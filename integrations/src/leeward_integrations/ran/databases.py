@@ -121,17 +121,12 @@ def judge_sqlalchemy(error: BaseException) -> Evidence | None:
         connections = getattr(frame.values.get("self"), "_connections", None) or {}
         if len({id(connection) for connection, *_ in connections.values()}) > 1:
             return Evidence("maybe", "the session has several databases; one may have committed")
-    if _may_be_many(error) and _commits_each(error):
+    in_parts = frames_in(error, "", "_exec_insertmany_context")
+    if (in_parts or frames_in(error, "sqlalchemy.orm.")) and _commits_each(error):
         return Evidence("maybe", "several statements were sent, and an earlier one may hold")
     if "TimeoutError" in kinds_of(error):
         return Evidence("no", "no connection of the pool was free")
     return None
-
-
-def _may_be_many(error: BaseException) -> bool:
-    """Return whether a session has sent what it held, or the rows of an insert in parts."""
-    in_parts = frames_in(error, "", "_exec_insertmany_context")
-    return bool(in_parts or frames_in(error, "sqlalchemy.orm."))
 
 
 def _commits_each(error: BaseException) -> bool:

@@ -100,9 +100,7 @@ def doubt_by_retries(error: BaseException, judge: Judge) -> str:
         if frame.is_cleared:
             return f"the frames are cleared, and with them how often {frame.library} has called"
         if not proves_all(frame, error, judge):
-            return (
-                f"{frame.library} called again, and proves nothing of the attempts before the last"
-            )
+            return f"{frame.library} called again, and proves nothing of earlier attempts"
     return ""
 
 

@@ -56,11 +56,9 @@ def library_of(value: object) -> str:
 
 
 def kinds_of(error: object, *modules: str) -> frozenset[str]:
-    """Return the names of an exception's classes of libraries, without Python's own.
+    """Return the names of an exception's classes, of modules whose names begin so if there are any.
 
-    Args:
-        error: the exception.
-        modules: how the names of the classes' modules begin, where others share the first part.
+    Python's own are left out.
     """
     return frozenset(
         each.__name__

@@ -39,11 +39,9 @@ NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
         "ProxyError": "the proxy made no connection",
         "UnsupportedProtocol": "the address is wrong",
     },
-    "requests": {
-        "InvalidURL": "the address is wrong",
-        "MissingSchema": "the address is wrong",
-        "InvalidSchema": "the address is wrong",
-    },
+    "requests": dict.fromkeys(
+        ("InvalidURL", "MissingSchema", "InvalidSchema"), "the address is wrong"
+    ),
     "urllib3": {
         "NewConnectionError": "no connection could be made",
         "ConnectTimeoutError": "no connection could be made in time",
@@ -156,7 +154,9 @@ def judge_urllib3(error: BaseException) -> Evidence | None:
     for values in calls:
         history = getattr(values.get("retries"), "history", history)
     is_redirected = any(values.get("response") is not None for values in calls)
-    if is_redirected or any(_may_have_run(entry) for entry in history):
+    if is_redirected or any(
+        each.status is not None or why_nothing_left(each.error) is None for each in history
+    ):
         return Evidence("maybe", "urllib3 had sent the request before; see urllib3.Retry")
     return Evidence("no", why)
 
@@ -175,11 +175,6 @@ def why_nothing_left(error: Any) -> str | None:
     if isinstance(error, BaseException) and is_of_handshake(error):
         return "TLS came to no connection"
     return None
-
-
-def _may_have_run(entry: Any) -> bool:
-    """Return whether an earlier attempt may have run: it was answered, or its bytes had left."""
-    return entry.status is not None or why_nothing_left(entry.error) is None
 
 
 def judge_model(error: BaseException) -> Evidence | None:
