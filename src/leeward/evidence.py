@@ -64,15 +64,21 @@ def explain_ran(error: BaseException) -> str:
     return f"{found.ran}: {found.why}"
 
 
-def find_evidence(error: BaseException) -> Evidence:
-    """Return what an exception proves."""
-    seen: set[int] = set()
+def find_evidence(error: BaseException, around: frozenset[int] = frozenset()) -> Evidence:
+    """Return what an exception proves.
+
+    Args:
+        error: to judge.
+        around: the ids of the groups that it is in, and of what they are the cause of.
+    """
+    seen = set(around)
     while id(error) not in seen:
         for find in _finders():
             if (found := find(error)) is not None:
                 return found
         if isinstance(error, BaseExceptionGroup):
-            return _evidence_of_group([find_evidence(each) for each in error.exceptions])
+            around = frozenset(seen | {id(error)})
+            return _evidence_of_group([find_evidence(each, around) for each in error.exceptions])
         if isinstance(error, LeewardError):
             return _evidence_of_own(error)
         seen.add(id(error))

@@ -54,8 +54,9 @@ def class_of(name: str, module: str) -> type[Exception]:
         class_of("GoogleAuthError", "google.our_company")("no token"),
         pickle.loads(pickle.dumps(requests.exceptions.ConnectTimeout("nobody there"))),
         class_of("ReadOnlyError", "redis.exceptions")("READONLY, and no frame of redis is left"),
+        class_of("PoolTimeout", "psycopg_pool")("of the last attempt, in another process"),
     ],
-    ids=["name", "subclass", "namespace", "pickled", "without frames"],
+    ids=["name", "subclass", "namespace", "pickled", "without frames", "of a pool"],
 )
 def test_a_name_is_no_proof(error: Exception) -> None:
     """The call must have gone through the library's own code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import pickle
 import socket
 import ssl
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -19,7 +21,12 @@ import pytest
 import requests
 import trustme
 import urllib3
+from azure.core import PipelineClient
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+from azure.core.rest import HttpRequest
 from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import ConnectionClosedError  # type: ignore[import-untyped]
 from botocore.session import get_session  # type: ignore[import-untyped]
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2.credentials import Credentials
@@ -199,6 +206,81 @@ def test_a_hook_that_raises_its_own_error_proves_nothing_of_the_call(
     assert ran(error) == "maybe", explain_ran(error)
 
 
+def table_of_others(case: Case, send: Callable[[Any, Any], Any]) -> Any:
+    """Return a client of DynamoDB, whose requests somebody's code sends."""
+    client = get_session().create_client(
+        "dynamodb",
+        region_name="x",
+        endpoint_url=f"http://127.0.0.1:{case.port}",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    session = client._endpoint.http_session
+    client.meta.events.register(
+        "before-send.dynamodb.*", lambda request, **_: send(session, request)
+    )
+    return client
+
+
+def test_a_refusal_of_what_others_sent_for_boto3_proves_nothing(server: FailingServer) -> None:
+    """Their code sends the write again, and the second one is refused because the first has run."""
+
+    def send_twice(session: Any, request: Any) -> Any:
+        with pytest.raises(ConnectionClosedError):
+            session.send(request)
+        return session.send(request)
+
+    body = b'{"__type": "com.amazonaws.dynamodb#ConditionalCheckFailedException"}'
+    case = server.open([DONE, Step("answer", answer=Answer(400, (), body))])
+    client = table_of_others(case, send_twice)
+    error = failure(lambda: client.put_item(TableName="t", Item={"id": {"S": "1"}}))
+    client.close()
+    assert case.effects == 1
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+def test_a_login_that_azure_asks_for_once_more_proves_nothing(server: FailingServer) -> None:
+    """The first request was answered, with a challenge for other claims."""
+    claims = base64.b64encode(b"{}").decode()
+    challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
+    headers = (("www-authenticate", challenge), ("connection", "close"))
+    case = server.open([Step("answer", runs=True, answer=Answer(401, headers)), REFUSE])
+    login = BearerTokenCredentialPolicy(
+        SimpleNamespace(get_token=lambda *_, **__: AccessToken("t", 2**40)), "scope"
+    )
+    url = f"http://127.0.0.1:{case.port}/"
+    policies = [RetryPolicy(retry_total=0), login]
+    client: Any = PipelineClient(url, policies=policies)
+    with client:
+        request = HttpRequest("POST", url, json={})
+        error = failure(lambda: client.send_request(request, enforce_https=False))
+    assert case.effects == 1
+    assert ran(error) == "maybe", explain_ran(error)
+
+
+@pytest.mark.parametrize(
+    ("module", "answer"),
+    [
+        ("azure.core.polling._poller", "maybe"),
+        ("azure.cosmos._retry_utility", "maybe"),
+        ("azure.storage.filedatalake._upload_helper", "maybe"),
+        ("google.api_core.future.polling", "maybe"),
+        ("google.cloud.storage.blob", "maybe"),
+        ("google.cloud.firestore_v1.services.firestore.client", "no"),
+    ],
+)
+def test_a_call_of_several_requests_proves_nothing(
+    server: FailingServer, module: str, answer: str
+) -> None:
+    """The last one finds nobody; what came before it is in no frame."""
+    url = f"http://127.0.0.1:{server.open([REFUSE]).port}"
+    scope = {"__name__": module, "post": requests.post, "url": url}
+    exec("def call(): post(url)", scope)
+    error = failure(scope["call"])  # type: ignore[arg-type]
+    assert ran(error) == answer, explain_ran(error)
+
+
 def test_a_body_that_fails_proves_nothing_of_the_request_it_is_of(server: FailingServer) -> None:
     """A part of it was received; a handshake for the next part is none of the request's."""
     received: list[bytes] = []
@@ -267,6 +349,9 @@ def test_a_cause_of_itself_has_an_answer() -> None:
     error = ValueError()
     error.__cause__ = error
     assert ran(error) == "maybe"
+    error = ValueError()
+    error.__cause__ = ExceptionGroup("of a task group", [error])
+    assert ran(error) == ran(error.__cause__) == "maybe"
     for _ in range(sys.getrecursionlimit() + 100):
         cause, error = error, ValueError()
         error.__cause__ = cause

@@ -15,7 +15,7 @@ from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
-from leeward_integrations.ran.frames import library_of
+from leeward_integrations.ran.frames import frames_of, library_of
 from leeward_integrations.ran.http import (
     judge_aiohttp,
     judge_httpx,
@@ -57,7 +57,15 @@ def find_evidence(error: BaseException) -> Evidence | None:
 
 def _judge_alone(error: BaseException) -> Evidence | None:
     """Return what an exception proves of the last attempt of a client."""
-    judge = LIBRARIES.get(library_of(error))
+    library = library_of(error)
+    judge = LIBRARIES.get(library)
     found = None if judge is None else judge(error)
-    doubt = "" if found is None or found.ran != "no" else doubt_by_frames(error, LIBRARIES)
+    if found is None or found.ran != "no":
+        return found
+    # Anybody may raise an answer of Google, which shows by itself whether it is the first one.
+    if library != "google" and all(frame.library != library for frame in frames_of(error)):
+        return Evidence(
+            "maybe", f"the traceback is lost, and with it what {library} had sent before"
+        )
+    doubt = doubt_by_frames(error, LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -64,9 +65,6 @@ BOTOCORE_NEVER_LEFT: Final = {
     "InvalidEndpointConfigurationError": "the endpoint is wrong",
 }
 
-MANY_REQUESTS: Final = frozenset({"boto3.dynamodb.table", "boto3.resources.collection"})
-"""Modules of boto3 that send several requests in one call, such as `batch_writer`."""
-
 
 def judge_botocore(error: Any) -> Evidence | None:
     """Return what an exception of boto3 or botocore proves, by the tables of leeward-aws.
@@ -95,29 +93,34 @@ def _of_aws_answer(error: Any) -> Evidence:
     metadata = error.response.get("ResponseMetadata", {})
     if metadata.get("RetryAttempts") != 0 or _botocore_may_have_sent_before(error):
         return BOTOCORE_SENT_BEFORE
+    call = frames_in(error, "botocore.client", "_make_api_call")[-1].values
+    if _is_sent_by_others(call):
+        return Evidence("maybe", "code inside of botocore has sent the request, how often it knows")
     details = error.response.get("Error", {})
     code = classification.code_in(str(details.get("Code", "")).rpartition("#")[2])
     status = metadata.get("HTTPStatusCode")
     if code is None:
         return http.of_status(status, metadata.get("HTTPHeaders"))
-    service = _service_of(error)
+    service = call["self"].meta.service_model.service_name
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))
         return _of_classification(errors.outcome_of(service, status or 0, code, text), code)
     return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
 
 
-def _service_of(error: BaseException) -> Any:
-    """Return the name of the service that was called; None where the traceback is lost."""
-    calls = frames_in(error, "botocore.client", "_make_api_call")
-    model = getattr(calls[-1].values.get("self"), "meta", None) if calls else None
-    return getattr(getattr(model, "service_model", None), "service_name", None)
+def _is_sent_by_others(call: Mapping[str, Any]) -> bool:
+    """Return whether a handler or a session of others may send; moto acts in a service's place."""
+    if (client := call.get("self")) is None:  # its frame is cleared
+        return True
+    service = client.meta.service_model.service_id.hyphenize()
+    handlers = vars(vars(client.meta.events)["_emitter"])["_handlers"]
+    found = handlers.prefix_search(f"before-send.{service}.{call['operation_name']}")
+    senders = (vars(client)["_endpoint"].http_session, *found)
+    return any(library_of(sender) not in ("botocore", "moto") for sender in senders)
 
 
 def _botocore_may_have_sent_before(error: BaseException) -> bool:
     """Return whether an attempt may have come before the last one."""
-    if any(frame.module in MANY_REQUESTS for frame in frames_of(error)):
-        return True
     # The outer one is of the call, an inner one of its credentials.
     sending = frames_in(error, "botocore.endpoint", "_send_request")
     if sending:
@@ -171,8 +174,9 @@ def azure_proves_all(frame: Frame) -> bool:
     """Return whether a frame of the pipeline proves that no earlier request of the call ran."""
     if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
         return False
-    if (frame.values.get("redirect_settings") or {}).get("history"):
-        return False
+    is_retry = "retry_settings" in frame.values
+    if frame.function == "send" and not is_retry and frame.values.get("response") is not None:
+        return False  # a redirect, or a login that was asked for once more
     history = (frame.values.get("retry_settings") or {}).get("history", ())
     if (answer := frame.values.get("pipeline_response")) is not None:
         history = answer.context.get("history", ())

@@ -67,8 +67,6 @@ def judge_psycopg(error: Any) -> Evidence | None:
         return Evidence("no", "no connection of the pool was free")
     frames = frames_in(error, "psycopg")
     functions = {frame.function for frame in frames}
-    if not functions:
-        return Evidence("maybe", "the traceback is lost")
     if functions & {"connect", "_connect_gen"} and not functions & _STATEMENTS:
         return Evidence("no", "no connection could be made")
     sending = next((frame for frame in frames if frame.function in _CALLED), None)
@@ -159,8 +157,6 @@ def judge_redis(error: BaseException) -> Evidence | None:
     )
     if failed_before:
         return Evidence("maybe", "redis-py had sent the command before; see redis.retry.Retry")
-    if not functions:
-        return Evidence("maybe", "the traceback is lost, and with it how often redis-py had called")
     if kinds & REFUSED and not functions & _TOGETHER and not _is_of_script(frames, error):
         return Evidence("no", "the server refuses the command before it runs")
     return Evidence("maybe", "the command may have reached the server")

@@ -32,6 +32,16 @@ _SENDS_ONCE: Final = frozenset(
 
 _PASS_ON: Final = _SENDS_ONCE | sys.stdlib_module_names
 
+_SEND_SEVERAL: Final = (
+    *("azure.core.polling.", "azure.cosmos.", "azure.search.", "azure.storage.filedatalake."),
+    *("boto3.dynamodb.table", "boto3.resources.collection"),
+    *("google.api_core.extended_", "google.api_core.future.", "google.api_core.operation"),
+)
+"""Modules of clients that send several requests in one call, or call again by themselves."""
+
+_SEND_ONE: Final = ("google.api_core.", "google.auth.", "google.oauth2.")
+"""Modules of Google that do not; nor do clients that are generated, in `services`."""
+
 _RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
 """Libraries whose exceptions are as good as their cause; see `doubt_by_retries`."""
 
@@ -61,12 +71,21 @@ def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
                     return "requests had sent another request before, and got an answer"
                 if between:
                     break
+                if _sends_several(frame):
+                    return f"{frame.module} may have sent several requests"
                 client = library
             elif client and not library.startswith("leeward") and library not in _PASS_ON:
                 between = frame.module or "code without a module"
         if between:
             return f"{between} was called inside of {client}, and may have sent more"
     return ""
+
+
+def _sends_several(frame: Frame) -> bool:
+    if frame.module.startswith(_SEND_SEVERAL):
+        return True
+    is_one = frame.module.startswith(_SEND_ONE) or ".services." in frame.module
+    return frame.library == "google" and not is_one
 
 
 def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:

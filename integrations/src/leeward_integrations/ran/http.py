@@ -55,8 +55,6 @@ NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods of requests that aiohttp sends once more."""
 
-_HTTPX: Final = frozenset({"httpcore", "httpcore2", "httpx", "httpx2"})
-
 _SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
 """Functions of httpx that have an answer which came before, to a login or with a redirect."""
 
@@ -81,7 +79,7 @@ def judge_aiohttp(error: BaseException) -> Evidence | None:
         return MAY_HAVE_LEFT if status is None else of_status(status or None, headers)
     requests = frames_in(error, "aiohttp.client", "_request")
     if not requests:
-        return _doubt_without_traceback("aiohttp")
+        return Evidence("maybe", "the traceback is lost, and with it what aiohttp had sent before")
     if _aiohttp_sent_before(requests[-1]):
         return Evidence("maybe", "aiohttp had sent the request before, or followed a redirect")
     return Evidence("no", why)
@@ -107,8 +105,6 @@ def judge_httpx(error: BaseException) -> Evidence | None:
     why = why_by_class(NEVER_LEFT["httpx"], error)
     if why is None:
         return MAY_HAVE_LEFT
-    if not any(frame.library in _HTTPX for frame in frames_of(error)):
-        return _doubt_without_traceback("httpx")
     sending = [frame.values for frame in frames_in(error, "", *_SENDING)]
     if any(values.get("history") or "response" in values for values in sending):
         return Evidence("maybe", "httpx had sent another request before, and got an answer")
@@ -120,8 +116,6 @@ def judge_requests(error: BaseException) -> Evidence | None:
     response = getattr(error, "response", None)
     if response is not None:
         return of_status(response.status_code, response.headers)
-    if not frames_in(error, "requests."):
-        return _doubt_without_traceback("requests")
     if why := why_by_class(NEVER_LEFT["requests"], error):
         return Evidence("no", why)
     inner = next((each for each in error.args if isinstance(each, BaseException)), None)
@@ -147,8 +141,6 @@ def judge_urllib3(error: BaseException) -> Evidence | None:
     why = why_nothing_left(getattr(error, "reason", None) or error)
     if why is None:
         return MAY_HAVE_LEFT
-    if not frames_in(error, "urllib3."):
-        return _doubt_without_traceback("urllib3")
     calls = [frame.values for frame in frames_in(error, "urllib3.", "urlopen")]
     history: tuple[Any, ...] = ()
     for values in calls:
@@ -232,7 +224,3 @@ def of_status(status: object, headers: Mapping[str, Any] | None) -> Evidence:
     if not isinstance(status, int):
         return Evidence("maybe", "it is not known what was answered")
     return Evidence("maybe", f"the status {status} proves nothing")
-
-
-def _doubt_without_traceback(library: str) -> Evidence:
-    return Evidence("maybe", f"the traceback is lost, and with it what {library} had sent before")
