@@ -152,7 +152,7 @@ def test_a_call_ends_with_its_time(folder: FsspecDriver, monkeypatch: pytest.Mon
         return Result.ok(None)
 
     monkeypatch.setattr(folder, "attempt", attempt)
-    first = folder.perform(put(fresh("object"), b""), 0.05)
+    first = folder.perform(put(fresh("object"), b""), 0.5)
     begun.wait()
     second = folder.perform(head(fresh("object")), 0.05)
     free.set()

@@ -202,7 +202,7 @@ def test_a_client_settles_what_it_does_not_know(bench: Bench) -> None:
     calls: list[tuple[Callable[[], object], Verdict]] = [
         (lambda: client.store_data(TABLE, {"id": "mine"}, if_absent=True), Verdict.NOT_RUN),
         (lambda: client.delete_data(TABLE, "mine", if_revision="other"), Verdict.NOT_RUN),
-        (lambda: client.put_object("settled", "mine", b"x", timeout=0.5), Verdict.RAN),
+        (lambda: client.put_object("settled", "mine", b"x", timeout=1), Verdict.RAN),
     ]
     for call, verdict in calls:
         with bench.proxy.lose_answers(1000), pytest.raises(OutcomeUnknown) as raised:

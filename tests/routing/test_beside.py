@@ -144,7 +144,8 @@ def test_a_listener_that_fails_is_logged_once(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.ERROR, "leeward.routing"):
         router.perform(UNSAFE, 10.0)
         router.perform(UNSAFE, 10.0)
-    first, second = (record.getMessage() for record in caplog.records)
+    own = [record for record in caplog.records if record.name == "leeward.routing"]
+    first, second = (record.getMessage() for record in own)
     assert first.startswith("listener_failed listener='")
     assert "broken' error='RuntimeError' at='" in first
     assert re.search(r"also_broken' error='KeyError' at='\S+test_beside.py:\d+ \S+'$", second)
@@ -156,7 +157,7 @@ def test_decisions_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "leeward.routing"):
         router = FailoverDriver([Scripted("a", AMBIGUOUS)], clock=FakeClock())
         router.perform(UNSAFE, 10.0)
-    (record,) = caplog.records
+    (record,) = (each for each in caplog.records if each.name == "leeward.routing")
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("outcome_unknown target='a' verb='invoke' resource='f'")
     assert "call_id=1" in record.getMessage()

@@ -242,6 +242,17 @@ def test_it_is_refused_when_the_time_of_an_attempt_is_not_left() -> None:
     assert step(pinned, NOWHERE_FREE, world.now, half)[0].why == NO_PLACE
 
 
+def test_a_wait_ends_before_its_call_so_that_the_others_are_looked_at() -> None:
+    """What is left for it goes without the last moment, half of a usual wait."""
+    world = World("ab")
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    for _ in "ab":
+        state, command = waits(state, world.now)
+    assert isinstance(command, Pause)
+    _, (again,) = step(state, PauseEnded(command.target), world.now + 7.5 - 0.08, half)
+    assert again.timeout.wait == pytest.approx(0.08 - 0.05)  # type: ignore[union-attr]
+
+
 def test_the_time_of_an_attempt_begins_with_its_place() -> None:
     """It waits so long that a whole attempt is left; an unsafe function outlasts its call."""
     limited = UNSAFE._replace(time_limit=8.0)

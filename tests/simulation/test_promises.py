@@ -71,6 +71,7 @@ FINDINGS = (
 )
 
 
+@pytest.mark.timeout(900)  # twelve seconds of work, on a machine that others use as well
 def test_a_run_through_every_scenario_keeps_the_promises(subtests: pytest.Subtests) -> None:
     """One test, because the run takes most of its time."""
     summary = Summary(seed=1, workers=1)

@@ -292,7 +292,7 @@ def test_a_session_that_was_lost_is_opened_again() -> None:
 
         server.refuses["tools/call"] = lost
         with pytest.raises(OutcomeUnknown):
-            client.invoke("create_ticket", {}, effect="idempotent", timeout=0.5)
+            client.invoke("create_ticket", {}, effect="idempotent", timeout=1)
         assert server.sessions > 2
 
 
