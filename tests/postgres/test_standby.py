@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
-from leeward.calls import Call, Load, Publish, Result
+from leeward.calls import Call, Load, Look, Publish, Result
 from leeward.cli.app import app
 from leeward.cloudevents import mint
 from leeward.entropy import new_id
@@ -46,12 +46,7 @@ def test_a_standby_takes_over_and_a_demoted_primary_takes_nothing(
     """Data has one home; events go to whoever takes writes, and so does a target of two hosts."""
     primary, standby = servers
     monkeypatch.chdir(tmp_path)
-    assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
-    _set(primary, synchronous_standby_names="*")
-    _wait(lambda: "standbys are asynchronous" not in _ask_doctor(primary))
-    _set(primary, synchronous_commit="local")
-    assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
-    _set(primary, synchronous_standby_names="", synchronous_commit="on")
+    _check_look(primary)
     hosts = ",".join(f"127.0.0.1:{each.port}" for each in (standby, primary))
     with ExitStack() as stack:
         a, b, both = (
@@ -121,6 +116,23 @@ def _count_items(server: Server) -> int:
     with psycopg.connect(server.url) as connection:
         ((count,),) = connection.execute("SELECT count(*) FROM leeward.items").fetchall()
     return int(count)
+
+
+def _check_look(primary: Server) -> None:
+    """Check that `synchronous_commit` counts as much as the names of standbys."""
+    assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
+    with closing(_open("postgres", primary.url)) as driver:
+
+        def lags() -> bool:
+            return "1 of 1 standbys are async" in str(
+                driver.look(Look(TABLE, "look_table"), SECONDS).value
+            )
+
+        _set(primary, synchronous_standby_names="*")
+        _wait(lambda: not lags())
+        _set(primary, synchronous_commit="local")
+        _wait(lags)
+        _set(primary, synchronous_standby_names="", synchronous_commit="on")
 
 
 def _set(server: Server, **settings: str) -> None:

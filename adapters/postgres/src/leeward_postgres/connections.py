@@ -45,6 +45,7 @@ from leeward_postgres.statements import (
 IDLE_SECONDS: Final = 60.0
 """For which a connection is kept without use. Networks forget silent ones after some minutes."""
 
+_NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
 INTERVAL: Final = 0.1
 """Seconds between two looks whether a signal has come, while a thread waits."""
 
@@ -273,7 +274,7 @@ class Exchange(Lease[Session]):
         super().__init__(wake)
         self.until = 0.0
         self._stage = Stage.UNSENT
-        self.result = Result[Any](Outcome.NOT_SENT, code="deadline")
+        self.result = _NOT_SENT
 
     def fail(self, error: psycopg.Error | TimeoutError) -> None:
         """Note the error that has ended the exchange."""
