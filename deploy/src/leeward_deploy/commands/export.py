@@ -290,8 +290,8 @@ def _command(tool: str, told: str) -> Callable[..., None]:
         source: Source = Path(),
         stage: Stage = None,
     ) -> None:
-        asked = (app, "", python, arch, source, out, None, (), PackageSource())
-        _export(options_of(context), tool, PackageRequest(*asked, stage=stage))
+        fields = (app, "", python, arch, source, out, None, (), PackageSource())
+        _export(options_of(context), tool, PackageRequest(*fields, stage=stage))
 
     export.__doc__ = told
     return export
