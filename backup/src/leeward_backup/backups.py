@@ -301,8 +301,9 @@ class Backups:
         sealing = sealing_of(manifest, self._keys)
         rate_limit = RateLimit(rate, table.clock)
         return Restore(
-            *(self._folder, sealing, manifest, table),
-            *(Mode(mode), rate_limit, parallel, self._look, named),
+            *(self._folder, sealing, manifest, table, Mode(mode), rate_limit, parallel),
+            self._look,
+            named,
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:

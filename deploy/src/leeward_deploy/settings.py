@@ -211,15 +211,13 @@ def _check_known(where: str, section: str, name: str, known: Collection[str]) ->
 def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
     table = read_section(section, where)
     refuse_unknown(table, HandlerSettings._fields, where)
+    readers: dict[str, Any] = {
+        "memory": _read_memory,
+        "concurrency": _read_runs,
+        "role": _read_role,
+    }
     return HandlerSettings(
-        memory=optional(table, "memory", where, _read_memory),
-        concurrency=optional(table, "concurrency", where, _read_runs),
-        publishes=optional(table, "publishes", where, _read_names),
-        calls=optional(table, "calls", where, _read_names),
-        reads=optional(table, "reads", where, _read_names),
-        writes=optional(table, "writes", where, _read_names),
-        starts=optional(table, "starts", where, _read_names),
-        role=optional(table, "role", where, _read_role),
+        **{key: optional(table, key, where, readers.get(key, _read_names)) for key in table}
     )
 
 

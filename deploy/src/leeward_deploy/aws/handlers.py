@@ -26,6 +26,7 @@ from leeward_deploy.aws.roles import (
     RECEIVE,
     allow,
     arn,
+    arn_for,
     arn_of,
     bus_id,
     check_names,
@@ -33,7 +34,6 @@ from leeward_deploy.aws.roles import (
     function_role,
     logical,
     may_invoke,
-    may_scan,
     may_send,
     of_app,
     own_name,
@@ -189,8 +189,10 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
     if handler.kind is Kind.OBJECT and is_told:
         found |= objects.may_tell(spec, handler, id)
         statements += objects.rights(spec, handler)
-    if "scans" in handler.uses:
-        statements.append(may_scan(spec.declared, handler.uses["scans"], region.homes))
+    if table := handler.uses.get("scans"):
+        own = spec.declared.tables.get(table) or spec.declared.usual(table)
+        scanned = arn_for("dynamodb", "table/", own, region.homes)
+        statements.append(allow(["dynamodb:Scan"], scanned))
     rights = _with_prefixes(rights_for(spec, handler.name), handler)
     calls = of_app(rights, spec.declared, region.homes, region.others, queues_of(spec))
     found |= function_of(

@@ -198,12 +198,6 @@ def _arns_of_regions(
     return found
 
 
-def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
-    """Return the statement for a handler that reads a table whole, which few may."""
-    own = declared.tables.get(table) or declared.usual(table)
-    return allow(["dynamodb:Scan"], arn_for("dynamodb", "table/", own, homes))
-
-
 def function_role(function: str, statements: list[Json], *, traces: bool) -> Json:
     """Return the role of a function, which may write its own log besides, and traces.
 

@@ -290,8 +290,8 @@ def _command(tool: str, told: str) -> Callable[..., None]:
         source: Source = Path(),
         stage: Stage = None,
     ) -> None:
-        asked = (app, "", python, arch, source, out, None, (), PackageSource())
-        _export(options_of(context), tool, PackageRequest(*asked, stage=stage))
+        fields = (app, "", python, arch, source, out, None, (), PackageSource())
+        _export(options_of(context), tool, PackageRequest(*fields, stage=stage))
 
     export.__doc__ = told
     return export
@@ -370,7 +370,7 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():
-        notes += _left_over(request.out / provider, {each.name for each in templates})
+        notes += left_over(request.out / provider, {each.name for each in templates})
         store(request.out / provider, {template.name: template.text for template in templates})
     return {
         "tool": tool,
@@ -384,7 +384,7 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
     }
 
 
-def _left_over(folder: Path, names: set[str]) -> list[str]:
+def left_over(folder: Path, names: set[str]) -> list[str]:
     """Return what to say of files that are there, which a tool reads with those of these names."""
     kinds = tuple(name[name.index(".") :] for name in names)
     return [
