@@ -267,9 +267,8 @@ def _render(data: JsonObject, printers: Printers) -> None:
         printers.err.text("No such records.")
         return
     rows = [(*_row(key), key["version"], key.get("question") or "-") for key in data["keys"]]
-    columns = len(HEADER)
-    if any(key.get("question") for key in data["keys"]):
-        columns += len(QUESTION)
+    has_question = any(key.get("question") for key in data["keys"])
+    columns = len(HEADER) + (len(QUESTION) if has_question else 0)
     printers.out.table((*HEADER, *QUESTION)[:columns], [row[:columns] for row in rows], ("cyan",))
     if data["more"]:
         printers.err.text("There are more; say --limit NUMBER.")
