@@ -18,7 +18,11 @@ var ANSWERS = {
   "loop tenacity": "from-tenacity",
   "log logs": "logging",
   "metrics opentelemetry tracing": "telemetry",
-  "status": "cli",
+  "cli command commands status": "cli",
+  "approval approvals approve human": "approvals",
+  "console dashboard": "console",
+  "develop locally reload": "dev",
+  "isolate": "configuration",
 };
 
 var Scorer = {

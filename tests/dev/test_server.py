@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Event
 
 import pytest
@@ -231,3 +232,33 @@ def test_a_request_under_way_is_answered_before_the_end(
     assert connection.getresponse().read() == b'"done"\n'
     connection.close()
     assert running.close(30.0)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_request_is_answered_or_left_to_the_next_server(
+    monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """A server that ends counts turns of its loop, and no seconds, until it has read a request."""
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0)
+    sockets = listen(0)
+    port = sockets[0].getsockname()[1]
+    own = PageServer(pages_of_fault("a fault"), sockets, 1)._server
+
+    async def end_amid(listener: socket.socket) -> bytes:
+        own.config.load()
+        own.lifespan = own.config.lifespan_class(own.config)
+        await own.startup(sockets)
+        request = f"GET /health HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(request)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await own.shutdown(sockets)
+            with suppress(BlockingIOError):
+                listener.accept()[0].close()
+                return b"left"
+            return connection.recv(100)
+
+    with sockets[0].dup() as listener:
+        listener.setblocking(False)
+        assert asyncio.run(end_amid(listener)).startswith((b"left", b"HTTP/1.1 503"))

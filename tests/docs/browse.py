@@ -41,6 +41,9 @@ QUESTIONS: Final = {
     "deploy lambda": ("deploy", "aws"),
     "cron schedule": ("functions",),
     "boto3": ("from-boto3",),
+    "run locally": ("dev",),
+    "human in the loop": ("approvals",),
+    "isolate": ("configuration",),
 }
 """What a newcomer types, and the pages that answer it: one of them comes first."""
 

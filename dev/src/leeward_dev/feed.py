@@ -20,7 +20,6 @@ MOST_ENTRIES: Final = 2_000
 MOST_RUNS: Final = 50
 """That are kept of one handler, whatever else passes."""
 
-
 LONGEST_TEXT: Final = 10_000
 """Characters of an entry's text that are kept; who listens gets all of it."""
 

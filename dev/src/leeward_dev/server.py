@@ -56,6 +56,9 @@ BACKLOG: Final = 128
 HEAD_SECONDS: Final = 0.3
 """For requests of connections that are there already when the server ends."""
 
+TURNS: Final = 20
+"""Of the loop, in which a connection that is accepted becomes a request."""
+
 HEADERS: Final = {
     "cache-control": "no-store",
     "connection": "close",  # the next request waits for the next process, if there is one
@@ -370,7 +373,11 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nothing more, let requests come in that are on their way, and let them end."""
-        for server in self.servers:
+        for listener in (each for server in self.servers for each in server.sockets):
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        for _ in range(TURNS):  # not seconds: a busy machine may take them all
+            await asyncio.sleep(0)
+        for server in self.servers:  # what is accepted, and not yet known to it, would be lost
             server.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(HEAD_SECONDS):

@@ -19,7 +19,6 @@ _COLOURS: Final = {"good": "32", "bad": "31", "dim": "2", "bold": "1"}
 SHOWN_CALLS: Final = ("publish", "enqueue")
 """Calls that have a line: what a handler sets off. Other calls are for the console alone."""
 
-
 HANDLER_LOGS: Final = "leeward.app."
 """How the names of the loggers of handlers begin."""
 

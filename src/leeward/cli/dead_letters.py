@@ -31,7 +31,6 @@ SECONDS: Final = 30.0
 HIDDEN: Final = 300
 """Seconds for which a letter that is looked at is hidden from others, at most."""
 
-
 MOST_ATTEMPTS: Final = 1_000_000
 """More than any queue delivers a message."""
 

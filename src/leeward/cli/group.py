@@ -45,6 +45,7 @@ SOURCES = {
     "edge": 'pip install "leeward[deploy]"',
     "export": 'pip install "leeward[deploy]"',
     "package": 'pip install "leeward[deploy]"',
+    "postgres": 'pip install "leeward[postgres]"',
     "workflow.conformance": "pip install leeward-contract-tests",
     "workflow.export": 'pip install "leeward[deploy]"',
 }

@@ -161,7 +161,7 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
         wanted = [each for each in drivers if keeps_letters(each) is (queue is None)]
         if not wanted:
             raise InvalidRequest(
-                f"{told}: such a target keeps its dead letters itself; leave {queue!r} out, and "
+                f"{told} keeps its dead letters itself, in no queue: leave {queue!r} out, and "
                 "name a letter with --id"
                 if queue
                 else f"{told}: dead letters of a cloud are in a queue; name it: "
