@@ -42,8 +42,6 @@ UNBOUND: Final = "1"
 """The mark of an answer to a request that has no `CALL`. Anybody may have made it."""
 DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
-LONGEST_AGE: Final = 1e9
-"""Seconds, 30 years: no call is older that somebody asks about."""
 LONGEST_FLAW: Final = 300
 """Characters of a path and a type; what is longer is not of leeward's."""
 LONGEST_MARK: Final = 64
@@ -335,13 +333,6 @@ def settle_question(key: str, age: float | None, payload: bytes | None) -> bytes
     """
     head = encode({"settle": key} if age is None else {"settle": key, "age": age})
     return head if payload is None else head[:-1] + b',"payload":' + payload + b"}"
-
-
-def age_in(question: Json) -> float | None:
-    """Return the age that a question of `settle_question` tells, in seconds; None for no such."""
-    age: Any = question.get("age") if isinstance(question, dict) else None
-    is_age = isinstance(age, int | float) and 0 <= age < LONGEST_AGE
-    return float(age) if is_age else None
 
 
 def name_of_error(kind: str, reason: str | None) -> str:

@@ -21,7 +21,7 @@ from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY, unquote
 from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_coroutine_function
 from leeward.clock import SystemClock
-from leeward.envelope import MARK, SETTLE, age_in, sent_in
+from leeward.envelope import MARK, SETTLE, sent_in
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.json_text import decode
 from leeward.logs import failure_facts, log_event
@@ -182,7 +182,10 @@ class IdempotentApp:
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
-                document = await value_of(self._settle(age_in(_value_of(body)), None, request))
+                said = _value_of(body)
+                age: Any = said.get("age") if isinstance(said, dict) else None
+                age = age if isinstance(age, int | float) and 0 <= age < 1e9 else None
+                document = await value_of(self._settle(age, None, request))
                 return _settled_answer(document, headers)
             payload = {**call, "body": sha256(body).hexdigest()}
             kept = await value_of(self._answer(payload, request))

@@ -37,7 +37,7 @@ from leeward.app.triggers import (
     Platform,
     object_document,
 )
-from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED, age_in
+from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED
 from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Ran
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
@@ -166,11 +166,12 @@ class Handler:
         question = read_json(delivery.input)
         if type(question) is not dict:
             raise InvalidInput("$", "an object")
-        given = None
+        age, given = question.get("age"), None
         if "payload" in question:
             _, value = self.read(encode(question["payload"]))
             given = (value,)[: len(self._parameters)]
-        settled = call_within(context, own.settle, age_in(question), given, context)
+        age = float(age) if isinstance(age, int | float) and 0 <= age < 1e9 else None
+        settled = call_within(context, own.settle, age, given, context)
         if type(settled) is CoroutineType:
             settled = call_within(context, run_on_loop, settled)
         answer = {"key": delivery.idempotency_key, **settled}
