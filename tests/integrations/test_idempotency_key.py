@@ -376,7 +376,7 @@ def test_a_settled_key_refuses_what_comes_late(send: Send) -> None:
     assert send("/charge", headers={"x-leeward-voids": str(told["voids"])}).status == 201
 
 
-@pytest.mark.parametrize("text", [b"[" * 100_000, b"NaN"])
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"NaN", b'{"age": 1' + b"0" * 5000 + b"}"])
 def test_a_question_is_answered_whatever_the_texts_are(send: Send, text: bytes) -> None:
     """Of the caller, and of the app: what is not JSON is a text."""
     ANSWERS["/odd"] = text

@@ -31,6 +31,7 @@ from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
+from leeward_integrations import once as once_module
 from leeward_integrations.once import (
     NotCalledAgain,
     agent_run,
@@ -337,6 +338,44 @@ def test_a_call_that_has_ended_keeps_none_of_its_arguments(shop: Shop) -> None:
         del order
         gc.collect()
         assert gone() is None
+
+
+def test_a_call_that_a_signal_interrupts_is_made_again(shop: Shop) -> None:
+    """As Celery's soft time limit does, at the end of any step: the next try is the same call."""
+    steps = {"__init__", "_take_number", "_note_end"}
+    charge = shop.tool()
+
+    def make(left: int) -> Any:
+        def trace(frame: Any, event: str, _: object) -> Any:
+            nonlocal left
+            if frame.f_code.co_filename != once_module.__file__:
+                return None
+            left -= event == "return" and frame.f_code.co_name in steps
+            if left < 0:
+                raise TimeoutError
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return charge("17")
+        finally:
+            sys.settrace(before)
+
+    for step in range(10):
+        results: list[Any] = []
+        with agent_run(f"order-{step}"):
+            with suppress(TimeoutError):
+                results.append(make(step))
+            is_last = bool(results)
+            results += [] if is_last else [charge("17")]
+        with agent_run(f"order-{step}"):
+            assert charge("17") == results[0]
+        assert len(shop.charged) == step + 1
+        if is_last:
+            break
+    assert is_last
+    assert step > 2
 
 
 def test_a_call_whose_block_is_left_is_made_again(shop: Shop) -> None:

@@ -95,10 +95,7 @@ class _Exchange(Exchange):
         del self._kept[1:]
 
     async def _receive_again(self) -> MutableMapping[str, Any]:
-        """Return the body, and then whether the caller has gone; not while its answer is kept.
-
-        The app runs to its end: a caller that has gone gets the answer when it asks again.
-        """
+        """Return the body, and then that the caller has gone; not while its answer is kept."""
         if not self._is_given:
             self._is_given = True
             return {"type": "http.request", "body": self._body, "more_body": False}

@@ -66,8 +66,7 @@ class Position(NamedTuple):
     """Where calls are made: one block of `agent_run` or `tool_call`, which explain the rest.
 
     Attributes:
-        busy: the calls that run or have an answer, a few hundred bytes each, until the run ends.
-            Blocks in one `agent_run` share them.
+        busy: the calls that run or have an answer, until the run ends; its blocks share them.
         outer: the block around this one.
         at: the index in the turn.
     """
@@ -257,8 +256,7 @@ class _Slot:
     """The place of a call among the equal ones of its run.
 
     Attributes:
-        end: the call's answer, a result or a failure that was declared as one; empty while it has
-            none.
+        end: the call's answer: a result, or a failure that was declared as one; else empty.
         block: in which its answer is waited for.
     """
 
@@ -298,21 +296,25 @@ class _Call:
         self.arguments = {name: it for name, it in self.question.items() if name not in default}
         self.make = partial(tool.function, *positional, **named)
         self.tool, self.position, self.name = tool, position, tool.settings.function
-        self.voids = 0
         self.doubt: Exception | None = None
         self.equals = f"{position.run}/{self.name}/{digests.payload_digest(self.arguments)}"
-        with _LOCK:  # calls of one message may be made on several threads
-            self.number = next(it for it in count() if (self.equals, it) not in position.busy)
-            self._counted, self._slot = (self.equals, self.number), _Slot(position)
-            position.busy[self._counted] = self._slot
         self.turn = f"{position.turn!r}/"  # in quotes: no turn begins with another one
-        self.place = f"{self.turn}{position.at}/{self.number}"
-        self.key = ""
+        self.number, self.voids, self.place, self.key = 0, 0, "", ""
+        self._counted, self._slot = (self.equals, 0), _Slot(position)
+
+    def _take_number(self) -> None:
+        """Take the first number that no equal call of the run has."""
+        with _LOCK:  # calls of one message may be made on several threads
+            self.number = next(it for it in count() if (self.equals, it) not in self.position.busy)
+            self._counted = self.equals, self.number
+            self.position.busy[self._counted] = self._slot
+        self.place = f"{self.turn}{self.position.at}/{self.number}"
 
     async def answer(self) -> Any:
         """Return the result of the call; for a repeat the first one."""
         token, has_place = _CALL.set(self), self.position.turn is not None
-        try:
+        try:  # a signal may raise anywhere, such as that of Celery's soft time limit
+            self._take_number()
             if has_place:
                 self.number = await self._find_number()
             key = f"{self.equals}/{self.number}"
@@ -328,6 +330,7 @@ class _Call:
                 raise
             return str(refusal)
         except Exception as error:
+            self._slot.end = ""  # nobody has heard a result
             declared = errors.treatment_of(error, self.tool.settings.failures, nothing_ran=True)
             if declared is errors.Treatment.REPLAY and not isinstance(error, DedupUnavailable):
                 await self._note_end("failure")

@@ -70,10 +70,10 @@ class Local(Driver):
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
-                written by others; or the target's name looks like a file's.
+                written by others.
         """
         if {"/", ".", os.sep} & {*os.fspath(target).partition(":")[0]}:
-            raise ConfigError(f"Local({target!r}) has no file, only a name; write path={target!r}")
+            raise ConfigError(f"{target!r} would be in memory; write path={target!r}")
         self.target = target
         self.capabilities = _EVERYTHING
         self.limits = LIMITS

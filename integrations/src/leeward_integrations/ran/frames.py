@@ -56,10 +56,7 @@ def library_of(value: object) -> str:
 
 
 def kinds_of(error: object, *modules: str) -> frozenset[str]:
-    """Return the names of an exception's classes, of modules whose names begin so if there are any.
-
-    Python's own are left out.
-    """
+    """Return the names of an exception's classes, of these modules; without Python's own."""
     return frozenset(
         each.__name__
         for each in type(error).__mro__
