@@ -370,11 +370,7 @@ def fault_of(error: BaseException) -> FunctionFault:
 def fault_document(fault: FunctionFault) -> bytes:
     """Write what a function raised, as the body of an answer."""
     return encode(
-        {
-            "errorType": fault.type,
-            "errorMessage": fault.message,
-            "stackTrace": list(fault.trace),
-        }
+        {"errorType": fault.type, "errorMessage": fault.message, "stackTrace": list(fault.trace)}
     )
 
 

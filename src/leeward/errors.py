@@ -102,11 +102,7 @@ class LeewardError(Exception):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        target: str | None = None,
-        attempts: tuple[Attempt, ...] = (),
+        self, message: str, *, target: str | None = None, attempts: tuple[Attempt, ...] = ()
     ) -> None:
         super().__init__(message)
         self.target = target

@@ -127,7 +127,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a key keeps the quotes of its header",
-        f"{_ROOM}/settings.py",
+        "src/leeward/envelope.py",
         "if len(text) < 2 or not text[0]",
         "if True or not text[0]",
         f"{_HANDLERS}::test_the_key_of_a_header",

@@ -28,15 +28,7 @@ from leeward.calls import (
     Store,
     subject_of,
 )
-from leeward.envelope import (
-    BY_GROUP,
-    BY_TARGET,
-    NOT_KEPT,
-    NOT_RECOGNISED,
-    RUNNING,
-    UNKNOWN,
-    VOIDED,
-)
+from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -86,10 +78,7 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "could not be sent: the target cannot be reached",
         "It did not run; calling again is safe.",
     ),
-    Outcome.REJECTED: (
-        "was refused by the target before it ran",
-        "Calling again later is safe.",
-    ),
+    Outcome.REJECTED: ("was refused by the target before it ran", "Calling again later is safe."),
     Outcome.UNUSABLE: (
         "was refused by the target for a reason that lasts",
         "It did not run. Remove the cause: the account, a quota, or a setting of the target.",
@@ -264,10 +253,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     if result.outcome is Outcome.AMBIGUOUS:
         key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None
         return OutcomeUnknown(
-            _unknown_message(call, result),
-            idempotency_key=key,
-            executed=result.executed,
-            **origin,
+            _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
         )
     return _class_of(call, result)(_message(call, result), **origin)
 

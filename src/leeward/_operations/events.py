@@ -34,9 +34,7 @@ Results: TypeAlias = Result[tuple[Result[None], ...]]
 """The result of one request: one outcome for all its events, or one for each."""
 
 _HELD_BACK: Results = Result(
-    Outcome.LOCAL,
-    reason="held_back",
-    message="an earlier event of the same ordering key failed",
+    Outcome.LOCAL, reason="held_back", message="an earlier event of the same ordering key failed"
 )
 
 _TOO_LATE: Results = Result(
@@ -90,12 +88,7 @@ class EventOperations:
         return call, seconds, results.with_hint(self._published, bus, self._buses)
 
     def publish_events(
-        self,
-        bus: str,
-        events: Sequence[Event],
-        timeout: float | None,
-        *,
-        keeps_late: bool = False,
+        self, bus: str, events: Sequence[Event], timeout: float | None, *, keeps_late: bool = False
     ) -> Generator[tuple[Publish, float], Result[Any], PublishReport]:
         """Publish many events, request by request, until the deadline.
 

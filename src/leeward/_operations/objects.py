@@ -168,8 +168,7 @@ class ObjectOperations:
         limits = self._limits
         if not isinstance(value, str) or not value or not value.isprintable():
             raise InvalidRequest(
-                f"{field} must be a text that is not empty, without control characters",
-                field=field,
+                f"{field} must be a text that is not empty, without control characters", field=field
             )
         if len(value.encode()) > limits.smallest.object_name_bytes:
             raise InvalidRequest(

@@ -182,11 +182,7 @@ class Operations:
         return call, seconds, conclude
 
     def load_data(
-        self,
-        table: str,
-        key: str | Mapping[str, str],
-        timeout: float | None,
-        as_: object = None,
+        self, table: str, key: str | Mapping[str, str], timeout: float | None, as_: object = None
     ) -> Operation[Load, Record | None]:
         """Load an item."""
         conclude: Callable[[Load, Any], Record | None] = self._record_of
@@ -196,11 +192,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, known.key, self.limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return (
-            call,
-            seconds,
-            conclude if known.is_known else self._with_hint(conclude, table),
-        )
+        return (call, seconds, conclude if known.is_known else self._with_hint(conclude, table))
 
     def delete_data(
         self,

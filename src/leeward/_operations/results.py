@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from leeward.calls import (
-    Call,
-    Delete,
-    Enqueue,
-    Invoke,
-    Load,
-    Publish,
-    Result,
-    Store,
-    Stored,
-)
+from leeward.calls import Call, Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
 from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome
 from leeward.text import did_you_mean
 from leeward.values import (

@@ -220,12 +220,7 @@ class CallSpan:
         telemetry.durations.record(seconds, told)
         for attempt in result.attempts:
             telemetry.attempts.add(
-                1,
-                {
-                    TARGET: attempt.target,
-                    OUTCOME: attempt.outcome.value,
-                    REASON: attempt.reason,
-                },
+                1, {TARGET: attempt.target, OUTCOME: attempt.outcome.value, REASON: attempt.reason}
             )
             if outcome is not Outcome.OK or len(result.attempts) > 1:
                 self._add(attempt)
@@ -235,11 +230,7 @@ class CallSpan:
         """Add the span of an attempt that is over."""
         api = self._telemetry.api
         began = self._at + int(attempt.started * _NANO)
-        told = {
-            TARGET: attempt.target,
-            OUTCOME: attempt.outcome.value,
-            REASON: attempt.reason,
-        }
+        told = {TARGET: attempt.target, OUTCOME: attempt.outcome.value, REASON: attempt.reason}
         if attempt.code is not None:
             told[CODE] = attempt.code
         if attempt.outcome is not Outcome.OK:

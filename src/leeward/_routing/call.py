@@ -328,12 +328,7 @@ def follow_pause(state: CallState, target: str, now: float) -> Decision:
 
 
 def move(
-    state: CallState,
-    source: str,
-    outcome: Outcome | None,
-    now: float,
-    *,
-    or_stay: bool = False,
+    state: CallState, source: str, outcome: Outcome | None, now: float, *, or_stay: bool = False
 ) -> Decision:
     """Try another target; without a budget for that, end, or ask `source` again.
 

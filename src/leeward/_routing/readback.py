@@ -9,17 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward import calls
-from leeward.calls import (
-    OBJECT_WRITES,
-    Call,
-    Delete,
-    Invoke,
-    Load,
-    Result,
-    Settle,
-    Store,
-    Stored,
-)
+from leeward.calls import OBJECT_WRITES, Call, Delete, Invoke, Load, Result, Settle, Store, Stored
 from leeward.envelope import settle_question
 from leeward.errors import Outcome
 

@@ -201,12 +201,7 @@ def invoke(
     headers = (
         ("Content-Type", QUESTION if settles else "application/json"),
         *request_headers(
-            call.idempotency_key,
-            view.timeout,
-            call.trace,
-            mark,
-            call.voids,
-            settles=settles,
+            call.idempotency_key, view.timeout, call.trace, mark, call.voids, settles=settles
         ),
         *platform.credentials(address),
     )
@@ -236,11 +231,7 @@ def invoke(
     if who is Who.PLATFORM and _may_be_stale(response, address):
         meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
     return Result(
-        meaning.outcome,
-        code=code,
-        reason=meaning.reason,
-        request_id=request_id,
-        retry_after=wait,
+        meaning.outcome, code=code, reason=meaning.reason, request_id=request_id, retry_after=wait
     )
 
 

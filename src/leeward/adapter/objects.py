@@ -9,13 +9,7 @@ from typing import Any, Final
 from leeward._http.messages import Response
 from leeward.adapter.plans import Plan, Step
 from leeward.adapter.service import Service, ServiceAnswer, read_answer
-from leeward.calls import (
-    FoundObject,
-    GetObject,
-    Piece,
-    PutObject,
-    Result,
-)
+from leeward.calls import FoundObject, GetObject, Piece, PutObject, Result
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 
@@ -238,10 +232,7 @@ def _settle_put(
     found = yield from look
     if found.outcome is not Outcome.OK:
         return Result(
-            Outcome.AMBIGUOUS,
-            code=refusal.code,
-            reason=UNPROVED,
-            request_id=refusal.request_id,
+            Outcome.AMBIGUOUS, code=refusal.code, reason=UNPROVED, request_id=refusal.request_id
         )
     there: FoundObject | None = found.value
     if there is not None and there.write_id == call.write_id:

@@ -34,10 +34,7 @@ from leeward.values import Json
 
 
 def failure_told(
-    told: Json,
-    dedup: str | None,
-    retry_after: float | None,
-    cause: BaseException | None = None,
+    told: Json, dedup: str | None, retry_after: float | None, cause: BaseException | None = None
 ) -> Result[Json]:
     """Return the result of a call that leeward's handler says has failed, or was refused.
 

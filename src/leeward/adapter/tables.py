@@ -68,9 +68,7 @@ def revision_after(call: Store, mark: str) -> str:
 def another_revision(request_id: str | None = None) -> Result[Any]:
     """Return the result of a write whose revision is not there."""
     return Result(
-        Outcome.CONFLICT,
-        message="the item has another revision, or is gone",
-        request_id=request_id,
+        Outcome.CONFLICT, message="the item has another revision, or is gone", request_id=request_id
     )
 
 

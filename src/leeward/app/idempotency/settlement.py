@@ -14,12 +14,7 @@ from typing import Any, Final
 
 from leeward.app.context import Context
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
-from leeward.app.idempotency.errors import (
-    KeyMissing,
-    KeyReused,
-    PrincipalMissing,
-    earlier_failure,
-)
+from leeward.app.idempotency.errors import KeyMissing, KeyReused, PrincipalMissing, earlier_failure
 from leeward.app.idempotency.record import Refuse
 from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import Arguments, IdempotencySettings
@@ -164,9 +159,7 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, J
     return settle
 
 
-def settle_in_coroutine(
-    settings: IdempotencySettings,
-) -> Callable[..., Awaitable[dict[str, Json]]]:
+def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitable[dict[str, Json]]]:
     """Return the same for a coroutine function."""
 
     async def settle(

@@ -15,10 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from leeward.app.idempotency.digests import record_ref
-from leeward.app.idempotency.record import (
-    KeyRecord,
-    KeyState,
-)
+from leeward.app.idempotency.record import KeyRecord, KeyState
 from leeward.cli import item_json
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import options_of
