@@ -149,7 +149,7 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     ),
     UNKNOWN: (
         "did not run again: an earlier call with its key may have run, or not",
-        ("Find out what happened, then settle its record: leeward keys show {1} says how."),
+        "Find out what happened, then settle its record: leeward keys show {1} says how.",
     ),
     NOT_KEPT: (
         "did not run again: an earlier call with its key has run, and its result was not kept",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from enum import StrEnum
 from getpass import getuser
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -63,13 +62,6 @@ Version = Annotated[
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
 ]
-
-
-class Settlement(StrEnum):
-    """What somebody has found out of a run."""
-
-    RAN = "ran"
-    DID_NOT_RUN = "did-not-run"
 
 
 def list_(
@@ -132,7 +124,7 @@ def settle_record(
     context: typer.Context,
     table: Table,
     record: Ref,
-    outcome: Annotated[Settlement, typer.Argument(help="What happened: ran, or did-not-run.")],
+    outcome: Annotated[Literal["ran", "did-not-run"], typer.Argument(help="What happened.")],
     version: Version,
     *,
     result: Annotated[
@@ -145,7 +137,7 @@ def settle_record(
     Find out first what happened. After "ran" repeats get the result, or the reason not_kept.
     "did-not-run" frees the key, as `leeward keys release` does; `leeward keys void` does more.
     """
-    ran = outcome is Settlement.RAN
+    ran = outcome == "ran"
     if result is not None and not ran:
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")
