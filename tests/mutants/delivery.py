@@ -20,14 +20,6 @@ MUTANTS: Final = (
         "tests/local/test_writes_at_once.py::test_a_commit_that_fails_is_ambiguous_for_all",
     ),
     Mutant(
-        "an interrupt leaves other writers waiting",
-        "src/leeward/leases/batches.py",
-        "                    interrupt = error\n",
-        "                    raise\n",
-        "tests/local/test_writes_at_once.py"
-        "::test_an_interrupt_at_the_end_of_a_write_leaves_nobody_waiting",
-    ),
-    Mutant(
         "a write that another thread makes is refused",
         "src/leeward/leases/batches.py",
         "                if self._withdraw(mine):",
