@@ -16,7 +16,13 @@ import pytest
 from leeward import AsyncClient, Client, ran
 from leeward.app.idempotency import CannotTell, Done, NotDone, effect
 from leeward.app.idempotency.record import Approval
-from leeward.cli.key_records import approve_by_hand, change_key, refuse_by_hand, scan_keys
+from leeward.cli.key_records import (
+    approve_by_hand,
+    change_key,
+    refuse_by_hand,
+    scan_keys,
+    version_of,
+)
 from leeward.errors import ConfigError, DedupUnavailable, TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -456,7 +462,8 @@ def test_a_person_approves_a_call_of_a_tool(decide: Any, ends: str) -> None:
             ((row,), _) = scan_keys(client, "keys")
             assert row.record is not None
             assert (row.record.approval, charged) == (Approval("Charge 17?"), [])
-            change_key(client, "keys", row.id, lambda record, _now: decide(record, "maria"))
+            read = version_of(row)
+            change_key(client, "keys", row.id, read, lambda record, _now: decide(record, "maria"))
             with tool_call(as_text=True):
                 assert ends in charge("17")
     assert len(charged) == (decide is approve_by_hand)
