@@ -16,6 +16,7 @@ from leeward.calls import FunctionFault
 from leeward.envelope import (
     EnvelopeContent,
     Sent,
+    age_in,
     answer_headers,
     custom_context,
     fault_document,
@@ -212,3 +213,11 @@ def test_an_exception_becomes_a_fault() -> None:
     assert (fault.type, fault.message) == ("Unreadable", None)
     assert "test_envelope.py" in fault.trace[0]
     assert json.loads(fault_document(fault))["errorType"] == "Unreadable"
+
+
+def test_an_age_that_is_none_is_not_told() -> None:
+    """Whoever knows a function's address may ask."""
+    ages: list[Any] = [10**400, -1, float("nan"), "1", None]
+    assert [age_in({"age": age}) for age in ages] == [None] * 5
+    assert age_in(["age"]) is None
+    assert age_in({"age": 2}) == 2.0

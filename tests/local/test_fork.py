@@ -188,3 +188,32 @@ def test_a_fork_inside_a_transaction_is_refused_in_the_child(path: Path) -> None
     with child(PRELUDE + TORN, str(path)) as process:
         process.wait_for("0")
         process.wait_for("1")
+
+
+KEYS = """
+from leeward import App, Client
+from leeward.app import idempotent
+
+app = App("shop")
+
+@app.function(effect="keyed")
+@idempotent(table="keys", key="order", principal=None)
+def charge(order: str) -> int:
+    print("charged", flush=True)
+    return os.getpid()
+
+client = Client(Local(path=path), app=app)
+first = client.invoke("charge", "42").value
+
+def work():
+    assert client.invoke("charge", "42").value == first
+
+forked(work)
+"""
+
+
+def test_a_child_keeps_its_records_where_the_client_does(path: Path) -> None:
+    """A key that the parent has used is known to the child's handlers, too."""
+    with child(PRELUDE + KEYS, str(path)) as process:
+        process.wait_for("charged")
+        process.wait_for("0")

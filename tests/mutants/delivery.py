@@ -15,8 +15,8 @@ MUTANTS: Final = (
     Mutant(
         "writes whose shared commit failed are made again",
         f"{SQLITE}/commits.py",
-        "            if is_open or len(changes) == 1:",
-        "            if len(changes) == 1:",
+        "            if is_open or len(changes) == 1 or is_from",
+        "            if len(changes) == 1 or is_from",
         "tests/local/test_writes_at_once.py::test_a_commit_that_fails_is_ambiguous_for_all",
     ),
     Mutant(

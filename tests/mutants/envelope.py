@@ -60,7 +60,7 @@ MUTANTS: Final = (
     Mutant(
         "a quoted key is another one",
         "src/leeward/envelope.py",
-        "        key = key[1:-1]\n",
+        "        key = unquote(key)\n",
         "        pass\n",
         "tests/test_envelope.py::test_other_callers_are_read_too",
     ),

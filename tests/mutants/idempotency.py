@@ -126,8 +126,22 @@ MUTANTS: Final = (
         f"{_TABLE}::test_run_and_flag_runs_without_the_table",
     ),
     Mutant(
+        "the child of a fork keeps records of its own",
+        "src/leeward/app/clients.py",
+        "        del held\n        self._lock",
+        "        self._opened, self._lock = [], RLock()\n        self._lock",
+        "tests/local/test_fork.py::test_a_child_keeps_its_records_where_the_client_does",
+    ),
+    Mutant(
+        "each probe that hangs keeps a thread",
+        f"{_ROOM}/settlement.py",
+        ">= MOST_PROBES:",
+        ">= 10 * MOST_PROBES:",
+        "tests/app/idempotent/test_settling.py::test_probes_that_hang_keep_few_threads",
+    ),
+    Mutant(
         "a key keeps the quotes of its header",
-        f"{_ROOM}/settings.py",
+        "src/leeward/envelope.py",
         "if len(text) < 2 or not text[0]",
         "if True or not text[0]",
         f"{_HANDLERS}::test_the_key_of_a_header",

@@ -95,7 +95,7 @@ MUTANTS: Final = (
     Mutant(
         "a person approves what waits by now, and has read something else",
         KEY_RECORDS,
-        "if seen not in (None, version_of(kept)):",
+        "if seen != version_of(kept):",
         "if False:",
         f"{KEYS_TESTS}::test_who_decides_decides_what_was_read",
     ),

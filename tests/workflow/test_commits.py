@@ -69,7 +69,7 @@ def test_the_child_of_a_fork_waits_for_no_thread_of_its_parent() -> None:
     assert database.hold()  # as a fork does: the one that commits waits for its end
     parents = threading.Thread(target=commits.apply, args=(lambda _: None,), daemon=True)
     parents.start()
-    while not commits._is_busy or commits._waiting:
+    while commits._writer is None or commits._waiting:
         threading.Event().wait(0.001)
     parents_lock = database._lock
     for each in (database, commits):

@@ -78,10 +78,7 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "could not be sent: the target cannot be reached",
         "It did not run; calling again is safe.",
     ),
-    Outcome.REJECTED: (
-        "was refused by the target before it ran",
-        "Calling again later is safe.",
-    ),
+    Outcome.REJECTED: ("was refused by the target before it ran", "Calling again later is safe."),
     Outcome.UNUSABLE: (
         "was refused by the target for a reason that lasts",
         "It did not run. Remove the cause: the account, a quota, or a setting of the target.",
@@ -151,7 +148,7 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     ),
     UNKNOWN: (
         "did not run again: an earlier call with its key may have run, or not",
-        ("Find out what happened, then settle its record: leeward keys show {1} says how."),
+        "Find out what happened, then settle its record: leeward keys show {1} says how.",
     ),
     NOT_KEPT: (
         "did not run again: an earlier call with its key has run, and its result was not kept",

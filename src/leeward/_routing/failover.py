@@ -9,6 +9,7 @@ hold the lock; nothing in the core does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from operator import itemgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -224,26 +225,16 @@ class FailoverDriver(Driver):
     def close(self) -> None:
         """Close every driver, whatever another one's closing raises."""
         self._shared.end()
-        failures: list[Exception] = []
-        for driver in self._drivers.values():
-            try:
-                driver.close()
-            except Exception as error:  # noqa: BLE001 - the others must still be closed
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        with ExitStack() as closing:
+            for driver in self._drivers.values():
+                closing.callback(driver.close)
 
     async def close_async(self) -> None:
         """Do the same without blocking the event loop."""
         self._shared.end()
-        failures: list[Exception] = []
-        for driver in self._drivers.values():
-            try:
-                await driver.close_async()
-            except Exception as error:  # noqa: BLE001 - the others must still be closed
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        async with AsyncExitStack() as closing:
+            for driver in self._drivers.values():
+                closing.push_async_callback(driver.close_async)
 
     def _common_capabilities(self, able: Mapping[str, tuple[str, ...]]) -> frozenset[Capability]:
         """Return what every target can do; for data and runs, what those can that have them."""

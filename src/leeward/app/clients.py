@@ -61,9 +61,12 @@ class Clients(Forkable):
         return self.operations().share(async_client_class())
 
     def renew(self, *, held: bool) -> None:
-        """Leave the clients to the parent; for the child of a fork."""
+        """Keep the clients, which begin anew themselves; for the child of a fork.
+
+        Another client could keep the records of keys elsewhere.
+        """
         del held
-        self._opened, self._own, self._lock = [], None, RLock()
+        self._lock = RLock()
 
     def _running(self) -> Operations | None:
         for opened in reversed(self._opened):

@@ -126,7 +126,7 @@ class Batches(Forkable, ABC, Generic[C]):
             raise interrupt
 
     def _give_turn(self, before: Change[C] | None) -> None:
-        """Give the turn of `before` to the first that waits, unless it has none; the lock is held.
+        """Pass the turn of `before` on to the first that waits, if it has one; the lock is held.
 
         Doing so twice is as doing it once.
         """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Timer
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ class Bank:
         self.charges: list[str] = []
         self.before: Callable[[], object] = lambda: None
         self.after: Callable[[], object] = lambda: None
+        self.probe_waits: Callable[[], object] = lambda: None
         self.tells = True
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
@@ -46,6 +48,7 @@ class Bank:
     def probe(self, key: str, _context: object, notes: tuple[str, ...]) -> object:
         """Say whether an order was paid."""
         self.asked.append((key, notes))
+        self.probe_waits()
         if not self.tells:
             return CannotTell()
         return Done({"paid": key}) if key in self.charges else NotDone()
@@ -182,6 +185,25 @@ def test_what_a_probe_cannot_tell_stays_unknown(tmp_path: Path) -> None:
         assert caught.value.ran == "maybe"
         settled = client.settle(caught.value)
     assert (settled.verdict, settled.reason) == (Verdict.UNKNOWN, "cannot_tell")
+
+
+def test_probes_that_hang_keep_few_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread cannot be stopped; beyond a limit a probe is not asked."""
+    monkeypatch.setattr("leeward.app.idempotency.settlement.MOST_PROBES", 2)
+    bank, is_over = Bank(), Event()
+    bank.after = fail
+    with shop(tmp_path, bank) as (client, _):
+        with pytest.raises(FunctionError) as caught:
+            client.invoke("pay", "42", on_unknown="raise")
+        bank.probe_waits = is_over.wait
+        for _ in range(4):
+            assert client.settle(caught.value, timeout=0.6).verdict is not Verdict.NOT_RUN
+        threads = [each for each in enumerate_threads() if each.name == "leeward-probe"]
+        assert (len(threads), len(bank.asked)) == (2, 2)
+        is_over.set()
+        for each in threads:
+            each.join(30)
+        assert client.settle(caught.value, timeout=5).verdict is Verdict.RAN
 
 
 def test_a_run_under_way_is_waited_for(tmp_path: Path) -> None:

@@ -57,14 +57,7 @@ from leeward.app.idempotency.settling import (
     claim_with_probe,
     take_case,
 )
-from leeward.app.idempotency.steps import (
-    Away,
-    Held,
-    Recorded,
-    Steps,
-    write_end,
-    write_nothing,
-)
+from leeward.app.idempotency.steps import Away, Held, Recorded, Steps, write_end, write_nothing
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency
 from leeward.clock import Clock

@@ -69,10 +69,7 @@ class Signature(NamedTuple):
     defaults: Mapping[str, Any]
 
     def bind(
-        self,
-        positional: tuple[Any, ...],
-        named: Mapping[str, Any],
-        context: type,
+        self, positional: tuple[Any, ...], named: Mapping[str, Any], context: type
     ) -> Arguments:
         """Return the arguments of a call, by name; what does not fit is left to the handler.
 

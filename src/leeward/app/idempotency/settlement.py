@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
+from threading import enumerate as threads
 from typing import Any, Final
 
 from leeward.app.context import Context
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
-from leeward.app.idempotency.errors import (
-    KeyMissing,
-    KeyReused,
-    PrincipalMissing,
-    earlier_failure,
-)
+from leeward.app.idempotency.errors import KeyMissing, KeyReused, PrincipalMissing, earlier_failure
 from leeward.app.idempotency.record import Refuse
 from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import Arguments, IdempotencySettings
@@ -45,6 +41,11 @@ LOGGER = "leeward.idempotency"
 
 PROBE_TIME: Final = 10.0
 """Seconds that a probe has where no call says how long it may take."""
+
+MOST_PROBES: Final = 128
+"""Of one process at once: one that hangs keeps its thread. Beyond that nobody can tell."""
+
+_THREAD: Final = "leeward-probe"
 
 Question = tuple[str, Context | None, tuple[str, ...]]
 """What a probe takes: the key, the context, and what the runs of the key have noted."""
@@ -164,9 +165,7 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, J
     return settle
 
 
-def settle_in_coroutine(
-    settings: IdempotencySettings,
-) -> Callable[..., Awaitable[dict[str, Json]]]:
+def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitable[dict[str, Json]]]:
     """Return the same for a coroutine function."""
 
     async def settle(
@@ -204,7 +203,9 @@ def ask_probe(
         except BaseException as error:  # noqa: BLE001 - it tells nothing, and is logged
             answers.put(error)
 
-    Thread(target=ask, name="leeward-probe", daemon=True).start()
+    if sum(each.name == _THREAD for each in threads()) >= MOST_PROBES:
+        return _read(settings, key, Full())
+    Thread(target=ask, name=_THREAD, daemon=True).start()
     seconds = PROBE_TIME if context is None else context.remaining()
     try:
         return _read(settings, key, answers.get(timeout=min(seconds, TIMEOUT_MAX)))

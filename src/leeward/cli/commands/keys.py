@@ -7,16 +7,12 @@ write: if somebody else changes it meanwhile, it stays as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from leeward.app.idempotency.digests import record_ref
-from leeward.app.idempotency.record import (
-    KeyRecord,
-    KeyState,
-)
+from leeward.app.idempotency.record import KeyRecord, KeyState
 from leeward.cli import item_json
 from leeward.cli.arguments import json_argument, name_of_person
 from leeward.cli.global_options import options_of
@@ -64,13 +60,6 @@ Version = Annotated[
 By = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
 ]
-
-
-class Settlement(StrEnum):
-    """What somebody has found out of a run."""
-
-    RAN = "ran"
-    DID_NOT_RUN = "did-not-run"
 
 
 def list_(
@@ -133,7 +122,7 @@ def settle_record(
     context: typer.Context,
     table: Table,
     record: Ref,
-    outcome: Annotated[Settlement, typer.Argument(help="What happened: ran, or did-not-run.")],
+    outcome: Annotated[Literal["ran", "did-not-run"], typer.Argument(help="What happened.")],
     version: Version,
     *,
     result: Annotated[
@@ -146,7 +135,7 @@ def settle_record(
     Find out first what happened. After "ran" repeats get the result, or the reason not_kept.
     "did-not-run" frees the key, as `leeward keys release` does; `leeward keys void` does more.
     """
-    ran = outcome is Settlement.RAN
+    ran = outcome == "ran"
     if result is not None and not ran:
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")

@@ -14,13 +14,7 @@ from leeward.cli.output.console import Printers, verdict_in_words
 from leeward.cli.output.exit_codes import UNKNOWN
 from leeward.cli.output.json_view import JsonObject, span
 from leeward.cli.output.output import JsonOutput
-from leeward.cli.unknown_calls import (
-    SECONDS,
-    facts_of,
-    pick_unknown,
-    settle_unknown,
-    table_of,
-)
+from leeward.cli.unknown_calls import SECONDS, facts_of, pick_unknown, settle_unknown, table_of
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
@@ -66,8 +60,7 @@ def settle(
         ),
     ] = None,
     timeout: Annotated[
-        float,
-        typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="For each."),
+        float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="For each.")
     ] = SECONDS,
 ) -> None:
     """Find out what became of unknown calls, and remove the settled ones from the table.
