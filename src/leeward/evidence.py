@@ -65,12 +65,7 @@ def explain_ran(error: BaseException) -> str:
 
 
 def find_evidence(error: BaseException, around: frozenset[int] = frozenset()) -> Evidence:
-    """Return what an exception proves.
-
-    Args:
-        error: to judge.
-        around: the ids of the groups that it is in, and of what they are the cause of.
-    """
+    """Return what an exception proves; `around` has the ids of the groups that it is in."""
     seen = set(around)
     while id(error) not in seen:
         for find in _finders():
