@@ -6,7 +6,7 @@ distribution leeward-integrations, by the entry points ``leeward.evidence``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, Final, TypeAlias, cast
 
@@ -23,7 +23,7 @@ from leeward.errors import (
 from leeward.records import NamedTuple
 
 EVIDENCE: Final = "leeward.evidence"
-"""The entry points of functions that return the `Evidence` of an exception, or None."""
+"""The entry points of functions that are a `Finder`."""
 
 
 class Evidence(NamedTuple):
@@ -64,31 +64,25 @@ def explain_ran(error: BaseException) -> str:
     return f"{found.ran}: {found.why}"
 
 
-def find_evidence(error: BaseException, around: frozenset[int] = frozenset()) -> Evidence:
-    """Return what an exception proves.
-
-    Args:
-        error: to judge.
-        around: the ids of the groups that it is in, and of what they are the cause of.
-    """
-    seen = set(around)
+def find_evidence(error: BaseException, seen: Collection[int] = ()) -> Evidence:
+    """Return what an exception proves; `seen` has the ids of the groups that it is in."""
+    seen = {*seen}
     while id(error) not in seen:
+        seen.add(id(error))
         for find in _finders():
             if (found := find(error)) is not None:
                 return found
         if isinstance(error, BaseExceptionGroup):
-            around = frozenset(seen | {id(error)})
-            return _evidence_of_group([find_evidence(each, around) for each in error.exceptions])
+            return _evidence_of_group([find_evidence(each, seen) for each in error.exceptions])
         if isinstance(error, LeewardError):
             return _evidence_of_own(error)
-        seen.add(id(error))
         if isinstance(error.__cause__, Exception):
             error = error.__cause__
     return Evidence("maybe", _nothing_known(error))
 
 
 def _evidence_of_group(all_found: list[Evidence]) -> Evidence:
-    """Return what a group of exceptions proves: only what all of them do."""
+    """Return only what all of a group prove."""
     answers = {found.ran for found in all_found}
     if answers == {"no"}:
         return Evidence("no", "; ".join(dict.fromkeys(found.why for found in all_found)))
@@ -97,7 +91,7 @@ def _evidence_of_group(all_found: list[Evidence]) -> Evidence:
 
 
 def _evidence_of_own(error: LeewardError) -> Evidence:
-    """Return what one of leeward's exceptions proves."""
+    """Return the same of leeward's own."""
     if isinstance(error, ValidationError):
         return Evidence("yes", "an answer came, and does not fit the type to read it as")
     if not isinstance(error, CallError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -93,7 +92,7 @@ def _of_aws_answer(error: Any) -> Evidence:
     metadata = error.response.get("ResponseMetadata", {})
     if metadata.get("RetryAttempts") != 0 or _botocore_may_have_sent_before(error):
         return BOTOCORE_SENT_BEFORE
-    call = frames_in(error, "botocore.client", "_make_api_call")[-1].values
+    call = frames_in(error, "botocore.client", "_make_api_call")[-1]
     if _is_sent_by_others(call):
         return Evidence("maybe", "code inside of botocore has sent the request, how often it knows")
     details = error.response.get("Error", {})
@@ -101,20 +100,20 @@ def _of_aws_answer(error: Any) -> Evidence:
     status = metadata.get("HTTPStatusCode")
     if code is None:
         return http.of_status(status, metadata.get("HTTPHeaders"))
-    service = call["self"].meta.service_model.service_name
+    service = call.values["self"].meta.service_model.service_name
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))
         return _of_classification(errors.outcome_of(service, status or 0, code, text), code)
     return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
 
 
-def _is_sent_by_others(call: Mapping[str, Any]) -> bool:
+def _is_sent_by_others(call: Frame) -> bool:
     """Return whether a handler or a session of others may send; moto acts in a service's place."""
-    if (client := call.get("self")) is None:  # its frame is cleared
+    if (client := call.values.get("self")) is None:  # its frame is cleared
         return True
     service = client.meta.service_model.service_id.hyphenize()
     handlers = vars(vars(client.meta.events)["_emitter"])["_handlers"]
-    found = handlers.prefix_search(f"before-send.{service}.{call['operation_name']}")
+    found = handlers.prefix_search(f"before-send.{service}.{call.values['operation_name']}")
     senders = (vars(client)["_endpoint"].http_session, *found)
     return any(library_of(sender) not in ("botocore", "moto") for sender in senders)
 
@@ -172,8 +171,6 @@ def _shows_earlier_attempts(frame: Frame) -> bool:
 
 def azure_proves_all(frame: Frame) -> bool:
     """Return whether a frame of the pipeline proves that no earlier request of the call ran."""
-    if frame.module.endswith(("uploads", "uploads_async")):  # in parts, of which one may hold
-        return False
     is_retry = "retry_settings" in frame.values
     if frame.function == "send" and not is_retry and frame.values.get("response") is not None:
         return False  # a redirect, or a login that was asked for once more
@@ -189,14 +186,12 @@ def judge_google(error: BaseException) -> Evidence | None:
     kinds = kinds_of(error, "google.api_core.", "google.auth.")
     if "GoogleAuthError" in kinds and _has_earlier_answer(error):
         return Evidence("maybe", "google-auth had sent the request before, and got an answer")
-    if "TransportError" in kinds:
-        return None  # its cause is of the client that sent a request, which may be any
+    if kinds & {"TransportError", "RetryError"}:
+        return None  # its cause is of the client that sent a request, or of the last attempt
     if "GoogleAuthError" in kinds:
         return Evidence("no", "there is no token")
     if "GoogleAPICallError" in kinds:
         return _of_google_answer(error)
-    if "RetryError" in kinds:
-        return None  # its cause is the last attempt's exception
     return Evidence("maybe", "it is not known what this exception proves")
 
 

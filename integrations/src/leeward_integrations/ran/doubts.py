@@ -33,14 +33,12 @@ _SENDS_ONCE: Final = frozenset(
 _PASS_ON: Final = _SENDS_ONCE | sys.stdlib_module_names
 
 _SEND_SEVERAL: Final = (
+    *("anthropic.lib.", "openai.lib."),
     *("azure.core.polling.", "azure.cosmos.", "azure.search.", "azure.storage.filedatalake."),
     *("boto3.dynamodb.table", "boto3.resources.collection"),
     *("google.api_core.extended_", "google.api_core.future.", "google.api_core.operation"),
 )
 """Modules of clients that send several requests in one call, or call again by themselves."""
-
-_SEND_ONE: Final = ("google.api_core.", "google.auth.", "google.oauth2.")
-"""Modules of Google that do not; nor do clients that are generated, in `services`."""
 
 _RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
 """Libraries whose exceptions are as good as their cause; see `doubt_by_retries`."""
@@ -82,10 +80,15 @@ def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
 
 
 def _sends_several(frame: Frame) -> bool:
-    if frame.module.startswith(_SEND_SEVERAL):
+    if frame.module.startswith(_SEND_SEVERAL) or frame.module.endswith(
+        ("uploads", "uploads_async")
+    ):
         return True
-    is_one = frame.module.startswith(_SEND_ONE) or ".services." in frame.module
-    return frame.library == "google" and not is_one
+    if frame.library in ("anthropic", "openai"):
+        return frame.function.endswith(("_and_poll", "_chunked", "poll"))
+    # Of Google, only the layers below and the clients that are generated send one.
+    is_below = frame.module.startswith(("google.api_core.", "google.auth.", "google.oauth2."))
+    return frame.library == "google" and not is_below and ".services." not in frame.module
 
 
 def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
@@ -155,8 +158,6 @@ def _proves_all_of_backoff(frame: Frame, _error: BaseException, _judge: Judge) -
 
 def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> bool:
     """Return whether each exception in the list of google-api-core proves that nothing ran."""
-    if frame.function == "wait_and_retry":  # of uploads: it keeps the last exception alone
-        return False
     if frame.values.get("_credential_refresh_attempt"):  # it sends again, with another token
         return False
     failed = frame.values.get("error_list")

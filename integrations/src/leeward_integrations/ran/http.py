@@ -67,9 +67,6 @@ _REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
 _SEND_ONCE: Final = frozenset({"anthropic", "httpx", "httpx2", "openai"})
 """Libraries whose transports send what they are given once."""
 
-_MANY_REQUESTS: Final = ("_and_poll", "_chunked", "poll")
-"""How functions of their clients end that send several requests; those in `lib` may, too."""
-
 
 def judge_aiohttp(error: BaseException) -> Evidence | None:
     """Return what an exception of aiohttp proves."""
@@ -180,11 +177,6 @@ def judge_model(error: BaseException) -> Evidence | None:
     request = getattr(error, "request", None)
     if request is None or request.headers.get(_COUNT) != "0":
         return Evidence("maybe", "the client had sent the request before; see max_retries")
-    if any(
-        ".lib." in frame.module or frame.function.endswith(_MANY_REQUESTS)
-        for frame in frames_of(error)
-    ):
-        return Evidence("maybe", "the call sends several requests")
     if "APIConnectionError" in kinds:
         cause = error.__cause__
         return None if cause is None else judge_httpx(cause)
