@@ -112,7 +112,7 @@ def test_a_refusal_after_a_request_of_somebody_else_proves_nothing(server: Faili
 
 def test_a_batch_that_is_sent_in_parts_proves_nothing(server: FailingServer) -> None:
     """`batch_writer` sends again what DynamoDB has not taken the first time."""
-    headers = (("content-type", "application/x-amz-json-1.0"),)
+    headers = (("content-type", "application/x-amz-json-1.0"), ("connection", "close"))
     first = Answer(200, headers, json.dumps(UNPROCESSED).encode(), runs=True)
     case = server.open([Step("answer", answer=first), REFUSE])
 

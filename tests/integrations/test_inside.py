@@ -265,6 +265,7 @@ def test_a_login_that_azure_asks_for_once_more_proves_nothing(server: FailingSer
         ("azure.core.polling._poller", "maybe"),
         ("azure.cosmos._retry_utility", "maybe"),
         ("azure.storage.filedatalake._upload_helper", "maybe"),
+        ("boto3.resources.collection", "maybe"),
         ("google.api_core.future.polling", "maybe"),
         ("google.cloud.storage.blob", "maybe"),
         ("google.cloud.firestore_v1.services.firestore.client", "no"),

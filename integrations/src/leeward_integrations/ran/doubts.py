@@ -23,7 +23,7 @@ _SENDS_ONCE: Final = frozenset(
         *("OpenSSL", "aiohappyeyeballs", "h11", "h2", "idna", "truststore", "yarl"),
         *("pytest_socket", "socks", "socksio"),
         *("ddtrace", "opentelemetry", "sentry_sdk", "wrapt"),
-        *("boto3", "psycopg_binary", "psycopg_c", "s3transfer"),
+        *("psycopg_binary", "psycopg_c", "s3transfer"),
         "django",  # around what its models send
         "tenacity",  # of which `doubt_by_retries` asks
     }
@@ -61,7 +61,7 @@ def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
         client, between = "", ""
         for frame in frames_of(each):
             library = frame.library
-            is_client = library in clients or frame.module.startswith("django.db.")
+            is_client = library in clients or frame.module.startswith(("boto3.", "django.db."))
             if is_client and not frame.module.startswith("google.api_core.retry"):
                 if frame.is_cleared:
                     return f"the frames are cleared, and with them what {library} had sent before"
