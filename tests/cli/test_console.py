@@ -167,12 +167,13 @@ def test_a_table_breaks_no_word_at_any_width() -> None:
     row = [f"{word} as of {word}" for word in words]
     header = ["handler", "trigger", "kind", "place", "id"]
     shown = {}
-    for width in range(50, 200, 3):
+    for width in (5, *range(50, 200, 3)):  # 5: not even for what is between the columns
         out = StringIO()
         console = Console(file=out, force_terminal=True, color_system=None, width=width)
         RichPrinter(console).table([*header, "error"], [[*row, "-"], [*row, ""]], ("cyan",))
         assert max(map(cell_len, out.getvalue().splitlines())) <= width
         shown[width] = out.getvalue().split()
+    assert len("".join(shown.pop(5))) > 20
     assert all(each.count(word) == 4 for each in shown.values() for word in words)
     assert {width: each.count("place") for width, each in shown.items()} == {
         width: 2 if width < 91 else 1 for width in shown

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from operator import add
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -359,14 +360,18 @@ def charge_twice_in_two_tasks(key: str, ids: str) -> int:
 
     from leeward_integrations.langgraph import place_call
 
-    class State(TypedDict):
+    class Named(TypedDict):
         messages: Annotated[list[Any], add]
+        said: Annotated[list[Any], add]
+
+    @dataclass(slots=True)
+    class Slotted:
         said: Annotated[list[Any], add]
 
     bank = Bank()
     calls = [{"name": "charge", "args": {"order": "17"}, "id": id} for id in ids]
     with Client(Local(clock=bank.clock)) as client, agent_run("order-17"):
-        graph = StateGraph(State)
+        graph: Any = StateGraph(Slotted if key == "said" else Named)
         node = ToolNode([tool_of(bank, client)], messages_key=key, wrap_tool_call=place_call)
         graph.add_node("tools", node)
         graph.set_conditional_entry_point(lambda state: [Send("tools", state)] * 2)

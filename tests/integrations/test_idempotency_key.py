@@ -236,6 +236,7 @@ async def ask_who(scope: Any) -> str:
         ("methods", "POST", r"methods must be a list of names: \['POST'\]"),
         ("largest", "1 MB", "largest must be a whole number of bytes, not '1 MB'"),
         ("principal", "platform", "principal must be a plain function of the request"),
+        ("principal", "", "principal must be a plain function of the request"),
         ("principal", ask_who, "principal must be a plain function of the request"),
     ],
 )

@@ -149,8 +149,8 @@ class IdempotentApp:
         if not isinstance(largest, int):
             raise ConfigError(f"largest must be a whole number of bytes, not {largest!r}")
         source: Any = principal
-        if source and (not callable(source) or is_coroutine_function(source)):
-            raise ConfigError(f"principal must be a plain function of the request, not {principal}")
+        if source is not None and (not callable(source) or is_coroutine_function(source)):
+            raise ConfigError(f"principal must be a plain function of the request, not {source!r}")
         self._app, self._principal = app, principal
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest

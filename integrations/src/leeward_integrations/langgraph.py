@@ -6,7 +6,7 @@ The run is the thread of a checkpointer, and the place is step and index in the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 from langgraph.errors import GraphBubbleUp
 
@@ -30,8 +30,9 @@ def _position_in_graph(request: Any) -> Any:
     facts, known = config["metadata"], config["configurable"]
     own, state = request.tool_call, request.state
     # Where its messages are, the state does not say.
-    state = {"": state} if isinstance(state, list) else state
-    fields = [*(state if isinstance(state, dict) else vars(state)).values()]
+    if not isinstance(state, list | dict):
+        state = {name: getattr(state, name, None) for name in get_type_hints(type(state))}
+    fields = [state] if isinstance(state, list) else state.values()
     messages = [message for field in fields if isinstance(field, list) for message in field]
     lists = [getattr(message, "tool_calls", None) or () for message in reversed(messages)]
     calls = next((it for it in lists if own["id"] in [call["id"] for call in it]), ())

@@ -187,7 +187,7 @@ def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
     room -= GAP * (len(columns) - 1)
     words = [[*map(cell_len, chain(*map(str.split, column)))] for column in columns]
     least = [min(LONGEST_WORD, max(each, default=0)) for each in words]
-    widths = [min(room, max(map(cell_len, column))) for column in columns]
+    widths = [min(max(room, 1), max(map(cell_len, column))) for column in columns]
     while sum(widths) > room >= sum(least):
         loose = (index for index, width in enumerate(widths) if width > least[index])
         widths[max(loose, key=widths.__getitem__)] -= 1
