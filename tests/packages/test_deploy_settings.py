@@ -58,7 +58,7 @@ from tests.packages.exported import everything as everything_as_spec
                 (
                     "writes",
                     "order",
-                    r"names 'order'; .* no \[tables.order\]; did you mean 'orders'",
+                    r"names 'order'; .*tables.order\] or \[buckets.order\]; did you mean 'orders'",
                 ),
                 ("reads", "scan", r"names 'scan'; .*; did you mean 'scans'"),
                 ("publishes", "stock", r"names 'stock'; .* no \[buses.stock\]; add it"),

@@ -141,9 +141,10 @@ def _without_unknown(
         for each in sorted(names - known):
             lacks = f"{each!r}; leeward.toml has no [{section}.{each}]"
             if declared:
-                # What is read or written may be a bucket as well.
-                near = did_you_mean(each, known | config.buckets.keys())
-                raise ConfigError(f"[deploy.handlers.{name}] names {lacks}{near or '; add it'}")
+                if section == "tables":  # what is read or written may be a bucket as well
+                    lacks, known = f"{lacks} or [buckets.{each}]", known | config.buckets.keys()
+                near = did_you_mean(each, known) or "; add it"
+                raise ConfigError(f"[deploy.handlers.{name}] names {lacks}{near}")
             near = did_you_mean(each, known)
             notes.append(f"{name} uses {lacks}, so no role allows that{near}")
     return Rights(**kept), list(dict.fromkeys(notes))
