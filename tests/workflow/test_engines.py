@@ -495,14 +495,18 @@ def test_a_problem_is_known_by_its_reason(engine: tuple[str, EngineProcess]) -> 
 
 
 def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() -> None:
-    """It may pass on somebody else's 429, 401 or 404, after it has sold."""
+    """It may pass on somebody else's 429, 401 or 404, after it has sold.
 
-    def as_foreign(definition: Definition) -> str:
-        (text,) = export_google(definition, {}).files.values()
-        return text
+    413 never proves anything: a gateway before any function gives it for too large an answer, too.
+    """
+    cases = [("", "Call.Throttled"), ("", "Call.Refused"), ("sell", "TooLarge")]
+    for marking, name in cases:
 
-    with engine_process("workflows", as_foreign) as foreign:
-        for name in ("Call.Throttled", "Call.Refused"):
+        def write(definition: Definition, marking: str = marking) -> str:
+            (text,) = export_google(definition, {}, {marking}).files.values()
+            return text
+
+        with engine_process("workflows", write) as foreign:
             end = foreign.run(selling, None, lambda *_, told=name: StepFailure(told))
             assert alike(end.end) == StepFailure("Call.Unknown")
             assert sum(end.calls.values()) == 1
