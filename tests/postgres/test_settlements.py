@@ -192,6 +192,7 @@ def test_what_a_restore_leaves_is_pruned(bench: Bench) -> None:
     """Its ids have no time, but the last one is about as old as the last '~' beside them."""
     left = []
     with psycopg.connect(bench.url) as connection:
+        connection.execute("DELETE FROM leeward.writes WHERE id >= 'restore-'")
         for floor in ("~00000000", "~ffffffff"):
             connection.execute(
                 "INSERT INTO leeward.writes VALUES ('restore-1', true), ('zoo', true), (%s, NULL) "
