@@ -104,9 +104,8 @@ BEGIN
         SELECT ctid FROM {schema}.writes WHERE id < v_kept AND (ran OR id < v_void)
         ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED));
     DELETE FROM {schema}.writes WHERE ctid = ANY (ARRAY(  -- of restores: see `record_write`
-        SELECT ctid FROM {schema}.writes
-        WHERE (SELECT max(id) FROM {schema}.writes WHERE id > '~') < '~' || v_void
-            AND id >= 'restore-' AND (id > '~' OR starts_with(id, 'restore-'))
+        SELECT ctid FROM {schema}.writes WHERE id >= 'restore-' AND id ~ '^(restore-|~)'
+            AND (SELECT max(id) FROM {schema}.writes WHERE id > '~') < '~' || v_void
         ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED));
     DELETE FROM {schema}.items WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.items
