@@ -50,8 +50,8 @@ MUTANTS: Final = (
     Mutant(
         "what was pruned is said not to have run",
         _SCHEMA,
-        "        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) THEN",
-        "        ELSE",
+        "        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) AND",
+        "        ELSIF",
         f"{_SETTLED}::test_a_write_of_long_ago_may_be_unknown",
     ),
     Mutant(

@@ -43,6 +43,7 @@ _SETTINGS = (
     "max_wal_size=256MB",
     "autovacuum_naptime=60",
     "max_worker_processes=2",
+    "dynamic_shared_memory_type=mmap",  # in its folder, so that a kill leaves nothing behind
     "log_min_messages=fatal",
 )
 

@@ -188,6 +188,26 @@ def test_a_write_of_long_ago_may_be_unknown(bench: Bench) -> None:
     assert bench.settle(there).verdict is Verdict.RAN  # it is what the item has
 
 
+def test_what_a_restore_leaves_is_pruned(bench: Bench) -> None:
+    """Its ids have no time, but the last one is about as old as the last '~' beside them."""
+    left = []
+    with psycopg.connect(bench.url) as connection:
+        connection.execute("DELETE FROM leeward.writes WHERE id >= 'restore-'")
+        for floor in ("~00000000", "~ffffffff"):
+            connection.execute(
+                "INSERT INTO leeward.writes VALUES ('restore-1', true), ('zoo', true), (%s, NULL) "
+                "ON CONFLICT DO NOTHING",
+                (floor,),
+            )
+            connection.execute("SELECT leeward.prune()")
+            found = connection.execute("SELECT id FROM leeward.writes WHERE id >= 'restore-'")
+            left.append({id for (id,) in found})
+        connection.rollback()
+    assert left == [{"zoo"}, {"zoo", "restore-1", "~ffffffff"}]
+    gone = store_of(TABLE, "restored", 1)._replace(write_id="restore-2")
+    assert bench.settle(gone).verdict is Verdict.UNKNOWN
+
+
 def test_a_write_without_an_id_is_unknown(bench: Bench) -> None:
     """A deletion of an older client has none."""
     write = Delete(TABLE, Key(("id",), ("x",)), 0.0)

@@ -120,7 +120,7 @@ def _count_items(server: Server) -> int:
 
 def _check_look(primary: Server) -> None:
     """Check that `synchronous_commit` counts as much as the names of standbys."""
-    assert "1 of 1 standbys are asynchronous" in _ask_doctor(primary)
+    _wait(lambda: "1 of 1 standbys are asynchronous" in _ask_doctor(primary))
     with closing(_open("postgres", primary.url)) as driver:
 
         def lags() -> bool:

@@ -54,11 +54,8 @@ MOST_FINDINGS: Final = 1000
 """Items in the way that are named."""
 
 _CHECKED: Final = "checked"
-
 _DONE: Final = "done"
-
 _MISSING: Final = "missing"
-
 _RUN: Final = "run"
 
 _WRITES: Final = "restore-"

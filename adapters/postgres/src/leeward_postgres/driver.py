@@ -12,12 +12,7 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Call, Look, LookResult, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.stores import Stores
-from leeward_postgres import checks, objects, queues, tables
-from leeward_postgres.deliveries import (
-    PostgresDeliveries,
-    PostgresSchedules,
-    PostgresSubscriptions,
-)
+from leeward_postgres import checks, deliveries, objects, queues, tables
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.settlements import settle_write
 from leeward_postgres.statements import CLOSED, MakePlan, Plan
@@ -137,9 +132,9 @@ class PostgresDriver(Driver):
     def stores(self) -> Stores:
         """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
         return Stores(
-            PostgresDeliveries(self._run),
-            PostgresSchedules(self._run),
-            PostgresSubscriptions(self._run),
+            deliveries.PostgresDeliveries(self._run),
+            deliveries.PostgresSchedules(self._run),
+            deliveries.PostgresSubscriptions(self._run),
             self._open_journal,
         )
 

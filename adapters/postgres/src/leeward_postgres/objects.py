@@ -36,7 +36,6 @@ _BEGIN: Final = Statement("BEGIN ISOLATION LEVEL READ COMMITTED", stage=Stage.OP
 _ROLLBACK: Final = Statement("ROLLBACK", stage=Stage.OPEN)
 _COMMIT: Final = Statement("COMMIT")
 
-
 _COLUMNS: Final = "size, revision, checksum, metadata::text"
 
 _PUT: Final = """SELECT @.put_object(

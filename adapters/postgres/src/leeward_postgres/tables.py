@@ -13,7 +13,6 @@ from leeward_postgres.statements import Plan, Statement, milliseconds, result_of
 
 PAGE_ITEMS: Final = 100
 
-
 _COLUMNS: Final = "item::text, leeward::text, revision, expires_at"
 
 _STORE: Final = """SELECT @.store_item(%s, %s, %s::text[], %s::jsonb, %s::jsonb,

@@ -103,6 +103,10 @@ BEGIN
     DELETE FROM {schema}.writes WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.writes WHERE id < v_kept AND (ran OR id < v_void)
         ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED));
+    DELETE FROM {schema}.writes WHERE ctid = ANY (ARRAY(  -- of restores: see `record_write`
+        SELECT ctid FROM {schema}.writes WHERE id >= 'restore-' AND id ~ '^(restore-|~)'
+            AND (SELECT max(id) FROM {schema}.writes WHERE id > '~') < '~' || v_void
+        ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED));
     DELETE FROM {schema}.items WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM {schema}.items
         WHERE expires_at < extract(epoch FROM clock_timestamp()) - 86400
@@ -259,7 +263,7 @@ BEGIN
             OR EXISTS (SELECT FROM {schema}.objects
                        WHERE bucket = p_place AND name = p_key[1] AND revision = p_id) THEN
             v_ran := true;
-        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) THEN
+        ELSIF p_id >= {schema}.ids_from({SURE_SECONDS}) AND NOT starts_with(p_id, 'restore-') THEN
             SELECT CASE WHEN p_id > max(substr(id, 2)) IS NOT FALSE THEN false END INTO v_ran
             FROM {schema}.writes WHERE id > '~';
         END IF;
