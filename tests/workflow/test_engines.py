@@ -508,6 +508,13 @@ def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() 
             assert sum(end.calls.values()) == 1
 
 
+def test_a_413_proves_nothing_of_a_function_that_marks_its_answers() -> None:
+    """A gateway may find the answer too large, after it has sold."""
+    with ENGINES["workflows"]() as process:
+        end = process.run(selling, None, lambda *_: StepFailure("Gateway.Full"))
+    assert alike(end.end) == StepFailure("Call.Unknown")
+
+
 def test_every_adapter_offers_its_exporter() -> None:
     """By its entry point; an engine that nobody offers is told with those that are known."""
     assert set(offer_of(WORKFLOW_EXPORTS, "aws")(order_flow, {}, ()).files) == {"order.asl.json"}

@@ -380,7 +380,7 @@ def _failure(name: str) -> dict[str, Any]:
     tags = {"Call.NotSent": "ConnectionFailedError", "Call.Timeout": "TimeoutError"}
     if name in tags:
         return {"message": "", "tags": [tags[name]]}
-    codes = {"Call.Throttled": 429, "Call.Refused": 404, "Call.Unknown": 503}
+    codes = {"Call.Throttled": 429, "Call.Refused": 404, "Call.Unknown": 503, "Gateway.Full": 413}
     if name in codes:
         return {
             "message": "",

@@ -216,10 +216,7 @@ _ERROR: Final[Steps] = [
             ),
             # Whoever does not mark its answers may pass on somebody else's.
             ("marks and code == 429", set_name(THROTTLED)),
-            (
-                "marks and (code == 401 or code == 403 or code == 404 or code == 413)",
-                set_name(REFUSED),
-            ),
+            ("marks and (code == 401 or code == 403 or code == 404)", set_name(REFUSED)),
         )
     },
     {
