@@ -17,6 +17,24 @@ from time import monotonic
 from weakref import WeakValueDictionary
 
 
+def start_thread(thread: threading.Thread) -> bool:
+    """Start a thread; return False if the process may have no further one.
+
+    What the handler of a signal raises in here can end as a `RuntimeError` of Python's own locks:
+    the thread runs then, and what was raised is raised again.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is None or trace.tb_frame.f_code.co_name != "start":
+            raise error.__context__ or error from None
+        return False
+    return True
+
+
 class Forkable(ABC):
     """What has to take part when the process forks. `hold` and `release` do nothing by default."""
 

@@ -19,6 +19,7 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
+from leeward.forking import start_thread
 from leeward.values import Isolation
 
 SECONDS: Final = 5.0
@@ -101,12 +102,10 @@ def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str
         reader = threading.Thread(
             target=read, args=(target, driver), name="leeward-fleet", daemon=True
         )
-        try:
-            reader.start()
-        except RuntimeError:  # no thread can be started
-            read(target, driver)
-        else:
+        if start_thread(reader):
             readers.append(reader)
+        else:
+            read(target, driver)
     for reader in readers:
         reader.join()
     return copies
