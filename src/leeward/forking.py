@@ -20,16 +20,12 @@ from weakref import WeakValueDictionary
 def start_thread(thread: threading.Thread) -> bool:
     """Start a thread; return False if the process may have no further one.
 
-    What the handler of a signal raises in here can end as a `RuntimeError` of Python's own locks:
-    the thread runs then, and what was raised is raised again.
+    An interrupt can end as a `RuntimeError` of Python's own locks: the thread runs.
     """
     try:
         thread.start()
     except RuntimeError as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        if trace is None or trace.tb_frame.f_code.co_name != "start":
+        if thread.ident is not None or thread in threading.enumerate():
             raise error.__context__ or error from None
         return False
     return True

@@ -268,9 +268,6 @@ def test_an_interrupt_amid_the_start_of_a_thread_is_not_taken_for_a_lack_of_thre
 
     def start(thread: threading.Thread) -> None:
         start_in_python(thread)
-        wait()
-
-    def wait() -> None:
         try:
             raise KeyboardInterrupt
         finally:

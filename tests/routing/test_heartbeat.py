@@ -253,10 +253,10 @@ def test_an_event_loop_beats_itself(beaters: Beaters) -> None:
 def test_where_no_thread_can_be_started_there_are_no_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls go on all the same."""
 
-    def start(thread: threading.Thread) -> None:
+    def refuse(thread: threading.Thread) -> None:
         raise RuntimeError(f"no thread {thread.name}")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     router = FailoverDriver([Blocking("a"), Blocking("b")])
     for _ in range(DEFAULT.baseline_answers):
         assert router.perform(HARMLESS, 10.0).outcome is Outcome.OK

@@ -67,9 +67,8 @@ LEVELS: Final[dict[str, Level]] = {
 class Threads:
     """Threads that carry out work beside the calls, made when needed; idle ones are used again.
 
-    No process waits for them at its end: what they do, an attempt that was overtaken or a probe,
-    may take as long as its own time is, and nobody wants to know any more. One that has been idle
-    for `IDLE` seconds ends.
+    No process waits for them at its end: they make attempts that were overtaken, and probes. One
+    that has been idle for `IDLE` seconds ends.
     """
 
     def __init__(self) -> None:
@@ -177,8 +176,7 @@ class Shared(Forkable):
     def deliver(self, loop: AbstractEventLoop | None = None) -> None:
         """Send the events, and start the probes, that the core has left in its outbox.
 
-        The lock is not held; `loop` is the caller's. A listener that fails changes nothing: the
-        event has happened. Its first failure is logged.
+        The lock is not held; `loop` is the caller's. A listener that fails changes nothing.
         """
         while True:
             with self.lock:

@@ -291,11 +291,7 @@ def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) 
     except StopIteration as end:
         result: Result[Any] = end.value
         return result
-    except BaseException as error:  # an interrupt: what is in flight is not waited for any more
-        if is_from_signal(error) or not isinstance(error, Exception):
-            from traceback import clear_frames
-
-            clear_frames(error.__traceback__)  # else what it struck in a `with` keeps its lock
+    except BaseException:  # an interrupt: what is in flight is not waited for any more
         with shared.lock:
             execution.close()
         raise

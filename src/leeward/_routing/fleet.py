@@ -19,7 +19,6 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.forking import start_thread
 from leeward.values import Isolation
 
 SECONDS: Final = 5.0
@@ -102,10 +101,12 @@ def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str
         reader = threading.Thread(
             target=read, args=(target, driver), name="leeward-fleet", daemon=True
         )
-        if start_thread(reader):
-            readers.append(reader)
-        else:
+        try:
+            reader.start()
+        except RuntimeError:  # no thread can be started
             read(target, driver)
+        else:
+            readers.append(reader)
     for reader in readers:
         reader.join()
     return copies
