@@ -349,15 +349,12 @@ class DedupUnavailable(CallError):
 
 
 def is_from_signal(error: BaseException) -> bool:
-    """Return whether a handler of a signal has raised an exception, amid whatever ran then.
+    """Return whether the handler of a signal has raised an exception.
 
     The frame of a handler that is installed is in its trace; no code of leeward's calls one.
     """
     import signal
-    import threading
 
-    if threading.current_thread() is not threading.main_thread():
-        return False
     handlers = map(signal.getsignal, signal.valid_signals())
     codes = [getattr(getattr(each, "__func__", each), "__code__", None) for each in handlers]
     trace = error.__traceback__

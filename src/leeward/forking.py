@@ -17,6 +17,20 @@ from time import monotonic
 from weakref import WeakValueDictionary
 
 
+def start_thread(thread: threading.Thread) -> bool:
+    """Start a thread; return False if the process may have no further one.
+
+    An interrupt can end as a `RuntimeError` of Python's own locks: the thread runs.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if thread.ident is not None or thread in threading.enumerate():
+            raise error.__context__ or error from None
+        return False
+    return True
+
+
 class Forkable(ABC):
     """What has to take part when the process forks. `hold` and `release` do nothing by default."""
 

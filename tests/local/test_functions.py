@@ -252,14 +252,31 @@ def test_each_call_runs_on_a_daemon_thread_of_its_own(cloud: Local) -> None:
 def test_no_thread_to_be_had_is_local(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no thread starts nothing has run, and the result says so."""
 
-    def refuse(thread: threading.Thread) -> None:
+    def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     cloud.function("f")(print)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    result = cloud.perform(invoke(), 5)
-    assert result.outcome is Outcome.LOCAL
-    assert isinstance(result.cause, RuntimeError)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert cloud.perform(invoke(), 5).outcome is Outcome.LOCAL
+
+
+def test_an_interrupt_amid_the_start_of_a_thread_is_not_taken_for_a_lack_of_threads(
+    cloud: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function runs then: a result that says otherwise would make the call again."""
+    start_in_python = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        start_in_python(thread)
+        try:
+            raise KeyboardInterrupt
+        finally:
+            threading.Lock().release()  # as Python does if it is struck before it has its lock
+
+    cloud.function("f")(print)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        cloud.perform(invoke(), PATIENT)
 
 
 def test_two_functions_of_one_name_are_refused(cloud: Local) -> None:

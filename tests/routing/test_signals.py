@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from time import sleep
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from leeward import AsyncClient, Client, OutcomeUnknown
 from leeward.calls import Call, Result
 from leeward.leases.batches import Batches, Change
+from leeward.local import Local
 from tests.scripted import Scripted
 
 
@@ -59,6 +63,31 @@ def test_it_reaches_the_caller_as_itself_and_nothing_is_sent_again() -> None:
     with pytest.raises(TimeIsUpError):
         asyncio.run(call())
     assert len(driver.calls) == 51
+
+
+@pytest.mark.parametrize(("frame", "what"), [("__enter__", "next"), ("__exit__", "__exit__")])
+def test_nothing_is_locked_as_long_as_the_exception_is_kept(
+    tmp_path: Path, frame: str, what: str
+) -> None:
+    """It may strike in the code of a `with` itself, where no block is left."""
+
+    def watch(at: FrameType, event: str, called: Any) -> None:
+        name = called.__name__ if event == "c_return" else at.f_code.co_name
+        if event in ("call", "c_return") and (at.f_code.co_name, name) == (frame, what):
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGALRM)
+
+    driver = Local(path=tmp_path / "shop.sqlite3")
+    client = Client(driver)
+    client.load_data("orders", "1")
+    sys.setprofile(watch)
+    try:
+        with pytest.raises(TimeIsUpError) as kept:
+            client.store_data("orders", {"id": "1"})
+    finally:
+        sys.setprofile(None)
+    assert not driver._database._lock.locked(), kept
+    client.close()
 
 
 def test_the_same_exception_of_a_drivers_own_is_an_unknown_outcome() -> None:

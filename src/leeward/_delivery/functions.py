@@ -22,6 +22,7 @@ from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome, OutcomeUnknown
+from leeward.forking import start_thread
 from leeward.json_text import Undecodable, decode
 from leeward.stores import QUEUED_CALL, LeasedRow, NewRow, Recipient
 from leeward.text import did_you_mean
@@ -99,12 +100,8 @@ class Functions:
             name=f"leeward-invoke-{call.function}",
             daemon=True,
         )
-        try:
-            thread.start()
-        except RuntimeError as error:
-            return Result(
-                Outcome.LOCAL, message="this process can start no further thread", cause=error
-            )
+        if not start_thread(thread):
+            return Result(Outcome.LOCAL, message="this process can start no further thread")
         try:
             return answers.get(timeout=min(max(timeout, 0.0), TIMEOUT_MAX))
         except Empty:

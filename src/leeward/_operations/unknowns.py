@@ -31,7 +31,7 @@ from leeward.errors import (
     OutcomeUnknown,
     PayloadTooLarge,
 )
-from leeward.forking import Forkable, watch
+from leeward.forking import Forkable, start_thread, watch
 from leeward.logs import log_event
 from leeward.masking import show_only
 from leeward.records import NamedTuple
@@ -316,9 +316,7 @@ class UnknownKeeper(Forkable):
                 return
             thread = threading.Thread(target=self._run, name="leeward-unknowns", daemon=True)
             self._thread = thread
-        try:
-            thread.start()
-        except RuntimeError:  # no thread can be started
+        if not start_thread(thread):
             with self._lock:
                 self._thread = None
             self._log_once("no_thread")

@@ -23,7 +23,7 @@ from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Outcome
-from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.forking import HOLD_SECONDS, Forkable, start_thread, watch
 from leeward.logs import failure_facts, log_event
 from leeward.values import RoutingEvent
 
@@ -67,9 +67,8 @@ LEVELS: Final[dict[str, Level]] = {
 class Threads:
     """Threads that carry out work beside the calls, made when needed; idle ones are used again.
 
-    No process waits for them at its end: what they do, an attempt that was overtaken or a probe,
-    may take as long as its own time is, and nobody wants to know any more. One that has been idle
-    for `IDLE` seconds ends.
+    No process waits for them at its end: they make attempts that were overtaken, and probes. One
+    that has been idle for `IDLE` seconds ends.
     """
 
     def __init__(self) -> None:
@@ -89,14 +88,12 @@ class Threads:
                 raise RuntimeError("the order is closed")
             self._free -= 1
             if self._free < 0 and self._count < MOST_THREADS:
-                try:
-                    threading.Thread(target=self._run, name="leeward-beside", daemon=True).start()
-                except RuntimeError:
-                    if not self._count:
-                        self._free += 1
-                        raise
-                else:
+                thread = threading.Thread(target=self._run, name="leeward-beside", daemon=True)
+                if start_thread(thread):
                     self._count, self._free = self._count + 1, self._free + 1
+                elif not self._count:
+                    self._free += 1
+                    raise RuntimeError("can't start new thread")
             self._work.put((work, arguments))
 
     def close(self) -> None:
@@ -179,8 +176,7 @@ class Shared(Forkable):
     def deliver(self, loop: AbstractEventLoop | None = None) -> None:
         """Send the events, and start the probes, that the core has left in its outbox.
 
-        The lock is not held; `loop` is the caller's. A listener that fails changes nothing: the
-        event has happened. Its first failure is logged.
+        The lock is not held; `loop` is the caller's. A listener that fails changes nothing.
         """
         while True:
             with self.lock:
@@ -348,11 +344,9 @@ def begin_heartbeat(shared: Shared, loop: AbstractEventLoop | None) -> None:
     if loop is not None:
         _beat_on(loop, shared, number)
         return
-    try:
-        threading.Thread(
-            target=_beat, args=(shared, number), name="leeward-heartbeat", daemon=True
-        ).start()
-    except RuntimeError:  # no thread can be started: then there are no beats
+    name = "leeward-heartbeat"
+    thread = threading.Thread(target=_beat, args=(shared, number), name=name, daemon=True)
+    if not start_thread(thread):
         with shared.lock:
             shared.core.health.heartbeat.end()
 

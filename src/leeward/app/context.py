@@ -253,7 +253,7 @@ class HandlerLoop(Forkable):
 
     A platform calls handlers on threads. A loop for each call would end with the call, and with it
     every connection that a handler keeps; so there is one for the process. It is made at the first
-    coroutine: a program of plain functions loads no asyncio. A child of a fork begins without one.
+    coroutine: a program of plain functions loads no asyncio.
     """
 
     def __init__(self) -> None:

@@ -48,6 +48,7 @@ from leeward.clock import SystemClock
 from leeward.entropy import new_id
 from leeward.envelope import BUSY, NO_TOKEN, PAYLOAD, UNBOUND, sent_in
 from leeward.errors import ConfigError
+from leeward.forking import start_thread
 from leeward.logs import failure_facts, log_event
 from leeward.text import class_name, is_token
 
@@ -271,9 +272,8 @@ class FunctionServer:
             self._under_way += 1
         self._readable.put(connection)
         if is_short:
-            try:
-                Thread(target=self._work, name="leeward-http-call", daemon=True).start()
-            except RuntimeError:  # the process may have no further thread: the others go on
+            thread = Thread(target=self._work, name="leeward-http-call", daemon=True)
+            if not start_thread(thread):  # the others go on
                 with self._changed:
                     self._threads -= 1
 

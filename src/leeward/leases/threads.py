@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from leeward.clock import Clock
+from leeward.forking import start_thread
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
@@ -133,9 +134,7 @@ class Carrier:
                 self._loops.append(loop)
             if self._thread is None or not self._thread.is_alive():
                 thread = Thread(target=self._run, name=self._name, daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
+                if not start_thread(thread):
                     return False
                 self._thread = thread
             self._changed.notify_all()
@@ -302,9 +301,7 @@ class WorkPool(ABC, Generic[H]):
         """
         held = self._waiting.popleft()
         held.thread = thread = Thread(target=self._run, args=(held,), daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
+        if not start_thread(thread):
             held.thread = None
             self._waiting.appendleft(held)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from leeward._delivery.bus import DeadLetter, to_dead_letter
@@ -233,6 +234,9 @@ class Local(Driver):
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
             return result_of(fault, self._database)
+        except BaseException as error:
+            clear_frames(error.__traceback__)  # one that was struck in a `with` keeps its lock
+            raise
         if not self._runner.is_started:
             self._runner.look_for_work()
         return result
