@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -71,13 +71,13 @@ def _kill_amid_writes(server: Server, driver: Driver, turn: int) -> None:
             store = store_of(TABLE, f"{turn}-{worker}-{number}", number)
             results.append((store, driver.perform(store, SECONDS)))
 
-    with ThreadPoolExecutor(6) as threads:
+    with ThreadPoolExecutor(6) as threads, ExitStack() as stack:
+        stack.callback(over.set)
         for worker in range(6):
             threads.submit(write, worker)
         _wait_until(lambda: len(results) > 20)
         server.kill()
         _wait_until(lambda: any(result.outcome is not Outcome.OK for _, result in [*results]))
-        over.set()
     server.restart()
     outcomes = {result.outcome for _, result in results}
     assert Outcome.OK in outcomes
