@@ -114,7 +114,10 @@ def test_helpers_answer_as_those_of_typing() -> None:
         PLACE._replace(town="Delft")  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("record", [PLACE, Nothing(), Boxed(PLACE)], ids=repr)
+VIEW = Boxed(types.MappingProxyType({"town": "Delft"}))
+
+
+@pytest.mark.parametrize("record", [PLACE, Nothing(), Boxed(PLACE), VIEW], ids=repr)
 def test_copies_are_equal_and_of_the_same_class(record: Any) -> None:
     """`copy` and `pickle` make the same record again."""
     for copied in (copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))):

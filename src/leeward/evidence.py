@@ -78,7 +78,7 @@ def find_evidence(error: BaseException, seen: Collection[int] = ()) -> Evidence:
             return _evidence_of_own(error)
         if isinstance(error.__cause__, Exception):
             error = error.__cause__
-    return Evidence("maybe", _nothing_known(error))
+    return Evidence("maybe", _why_unknown(error))
 
 
 def _evidence_of_group(all_found: list[Evidence]) -> Evidence:
@@ -116,7 +116,7 @@ def _finders() -> list[Finder]:
     return [cast("Any", point.load()) for point in entry_points(EVIDENCE)]
 
 
-def _nothing_known(error: BaseException) -> str:
+def _why_unknown(error: BaseException) -> str:
     if not _finders():
         return 'of other libraries only `pip install "leeward[integrations]"` knows more'
     return f"nothing is known about exceptions like {type(error).__module__}.{type(error).__name__}"

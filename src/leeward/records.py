@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import _tuplegetter  # type: ignore[attr-defined]  # what named tuples read with
 from collections.abc import Callable, Iterable, Sequence
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class _Record(tuple[Any, ...]):
         return f"{type(self).__name__}({fields})"
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        """Return what the constructor takes to make a copy."""
-        return tuple(self)
+        """Return what a copy is made of; of a view, what is in it."""
+        return tuple(dict(each) if type(each) is MappingProxyType else each for each in self)
 
 
 class _RecordMaker(type):

@@ -101,6 +101,23 @@ def test_a_key_is_looked_for_wherever_its_call_may_have_been_made(
     assert [each.target for each in (a, b) for _ in each.calls] == asked
 
 
+@each_row(
+    "last, verdict",
+    [
+        (said("ran", result=7), Verdict.RAN),
+        (said("unknown", reason="unknown"), Verdict.UNKNOWN),
+        (said("not_run", voids=3), Verdict.NOT_RUN),
+    ],
+)
+def test_the_last_of_three_targets_is_asked_too(last: Result[Any], verdict: Verdict) -> None:
+    """What the first two say is not enough."""
+    not_run = said("not_run", voids=1)
+    targets = [Scripted("a", not_run), Scripted("b", not_run), Scripted("c", last)]
+    with Client(targets, config=Config(functions={"pay": MOVES}), clock=FakeClock()) as client:
+        assert client.settle("k", function="pay", sent=0.0).verdict is verdict
+    assert [len(each.calls) for each in targets] == [1, 1, 1]
+
+
 def test_a_function_that_no_target_has_is_not_settled() -> None:
     """That is a mistake, and no verdict."""
     targets = [Scripted("a", NOT_FOUND), Scripted("b", NOT_FOUND)]

@@ -13,7 +13,7 @@ from tests.clouds.places import PLACES, Place
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Callable[[str], Place]]:
-    """Give what starts the one place of a provider, by its name, for tests that change nothing."""
+    """Give what starts the one place of a provider, by its name; the keys of a test are its own."""
     yield from _places()
 
 

@@ -23,12 +23,13 @@ from leeward_deploy.build import EMBEDDED, IDLE, SERVING
 from tests.house.workspace import ROOT, members
 
 PARTICIPLE: Final = re.compile(
-    r"_*+(?!is_|has_|was_)(?:\w*[a-z]ed|written|told|found|taken|begun|known|made|kept|sent|left"
-    r"|given|seen|shown|held|done)"
+    r"_*+(?!is_|has_|was_)(?:\w*[a-z]ed|(?:\w+_)?(?:written|told|found|taken|begun|known|made|kept"
+    r"|sent|left|given|seen|shown|held|done))"
 )
 NO_PARTICIPLE: Final = re.compile(
     r"_*(?:\w+_)?(?:feed|need|seed|embed|proceed|exceed|succeed)"
-    r"|_*(?:test|check|read|render|raise|note|take|store|refuse|decide|do|probe|json_of)_\w+"
+    r"|_*(?:test|check|read|render|raise|note|take|store|refuse|decide|do|probe|json_of|keep|run"
+    r"|why)_\w+"
 )
 """Words that end like a participle, and names that begin with a verb."""
 

@@ -84,7 +84,7 @@ MUTANTS: Final = (
     Mutant(
         "a look-up that hangs makes the call AMBIGUOUS",
         f"{KIT}/_plan_run.py",
-        "return proves_nothing_done(result_of(lost))",
+        "return before_effect(result_of(lost))",
         "return result_of(lost)",
         f"{TESTS}/test_plan_run.py::test_a_look_up_that_took_all_the_time_tells_how_it_ended",
     ),
@@ -126,7 +126,7 @@ MUTANTS: Final = (
     Mutant(
         "a refused look-up is AMBIGUOUS",
         f"{KIT}/service.py",
-        "Answer(answer.response, proves_nothing_done(refusal))",
+        "Answer(answer.response, before_effect(refusal))",
         "answer",
         "tests/aws/test_tables.py::test_a_look_up_that_fails_has_written_nothing",
     ),

@@ -102,7 +102,7 @@ MUTANTS: Final = (
     Mutant(
         "a void that an operator has made is forgotten with its record",
         KEY_RECORDS,
-        "return max(left, seconds_kept(record, 0.0, now)) if is_kept else left",
+        "return max(left, seconds_to_keep(record, 0.0, now)) if is_kept else left",
         "return left",
         f"{KEYS_TESTS}::test_after_a_release_a_late_delivery_runs_and_after_a_void_never",
     ),

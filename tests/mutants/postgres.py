@@ -66,7 +66,7 @@ MUTANTS: Final = (
         _OUTCOMES,
         "        return Result(Outcome.AMBIGUOUS, code=code)",
         "        return Result(Outcome.NOT_SENT, code=code)",
-        f"{_FAULTS}::test_a_server_that_is_killed_keeps_what_was_committed",
+        f"{_SETTLED}::test_a_client_settles_what_it_does_not_know",
     ),
     Mutant(
         "an ended connection is used",

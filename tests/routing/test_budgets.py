@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward._routing.attempts import CallState, Ending, attempts_left
+from leeward._routing.attempts import CallState, Ending, count_remaining
 from leeward._routing.call import begin, spend_failover, step
 from leeward._routing.commands import (
     ENDINGS,
@@ -221,7 +221,7 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
             *(("a", 0.1), ("b", 0.0), ("c", 0.0), ("c", None)),
             *(("c", 0.2), ("a", 0.0), ("b", 0.0), ("b", None)),
         ]
-        assert (state.proved, state.unknown, attempts_left(state)) == (True, False, 2)
+        assert (state.proved, state.unknown, count_remaining(state)) == (True, False, 2)
         assert not world.health.budgets.failovers
 
 

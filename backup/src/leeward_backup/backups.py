@@ -300,10 +300,9 @@ class Backups:
         manifest = self._folder.manifest(named, self._keys)
         sealing = sealing_of(manifest, self._keys)
         rate_limit = RateLimit(rate, table.clock)
+        folder, way = self._folder, Mode(mode)
         return Restore(
-            *(self._folder, sealing, manifest, table, Mode(mode), rate_limit, parallel),
-            self._look,
-            named,
+            folder, sealing, manifest, table, way, rate_limit, parallel, self._look, named
         )
 
     def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:

@@ -12,7 +12,7 @@ from typing import Any
 
 from leeward._delivery.bus import read_event
 from leeward._delivery.dispatcher import Accept, AttemptFailed
-from leeward.adapter.repeats import failure_told, worth_of
+from leeward.adapter.repeats import read_failure, worth_of
 from leeward.app.answers import NOT_JSON, Answer
 from leeward.app.context import Context, Function, run
 from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
@@ -193,7 +193,7 @@ def result_of(found: Answer, handler: Handler) -> Result[Json]:
         return Result(Outcome.APP_ERROR, message=message, reason=NOT_JSON, cause=error)
     if failure is None:
         return Result.ok(told, dedup=None if is_plain else worth_of(found.dedup))
-    result = failure_told(told, found.dedup, failure.retry_after, failure.cause)
+    result = read_failure(told, found.dedup, failure.retry_after, failure.cause)
     if result.outcome is not Outcome.APP_ERROR:
         return result
     cause = failure.cause

@@ -323,7 +323,7 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
         )
     if isinstance(call, Invoke) and (known := _KNOWN_KEY.get(str(result.reason))):
         what, remedy = known
-        remedy = remedy.format(call, _record_told(result))
+        remedy = remedy.format(call, _record_in(result))
         return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
     lost = "ran, but its answer was lost or cannot be read"
     certain = lost if result.executed else "may have run, or not"
@@ -338,7 +338,7 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
     return f"{_subject(call, result)} {certain}{_detail(result)}. {step}"
 
 
-def _record_told(result: Result[Any]) -> str:
+def _record_in(result: Result[Any]) -> str:
     """Return the table and the record of a key, as leeward's handler has told them.
 
     The key itself may be another one than that of the call: the function may take it from the

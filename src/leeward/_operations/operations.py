@@ -354,7 +354,7 @@ class Operations:
 
         known = tuple(self.drivers)
         if targets is None:
-            only = self._where_made(function) if isinstance(error_or_key, str) else ()
+            only = self._places_of(function) if isinstance(error_or_key, str) else ()
         else:
             only = arguments.check_targets(targets, self.drivers, known)
         functions, clock = self.config.functions, self.clock
@@ -373,7 +373,7 @@ class Operations:
         telemetry = getattr(self.router, "telemetry", None)
         return steps if telemetry is None else observe(steps, telemetry.count_verdict)
 
-    def _where_made(self, function: object) -> tuple[str, ...]:
+    def _places_of(self, function: object) -> tuple[str, ...]:
         """Return where calls of a function may have been made; empty if the first target knows."""
         config = self.config.functions.get(function) if isinstance(function, str) else None
         if config is not None and (config.shared_dedup or config.effect is Effect.KEYED):

@@ -155,7 +155,7 @@ def dispatch(
     attempt, health = len(state.tried) + 1, state.health
     circuit = health.start(target, state.call, now)
     state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
-    left, more = state.deadline - now, attempts_left(state) > 0
+    left, more = state.deadline - now, count_remaining(state) > 0
     seconds: AttemptTime = time_for_attempt(state, circuit, left, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, now))
@@ -163,7 +163,7 @@ def dispatch(
     return state, (Dispatch(attempt, target, state.call, seconds, epoch, reason),)
 
 
-def attempts_left(state: CallState) -> int:
+def count_remaining(state: CallState) -> int:
     """Return how many more attempts the call may make."""
     most = state.health.policy.max_attempts
     if state.proved:

@@ -39,7 +39,7 @@ from leeward._routing.attempts import (
     Decision,
     Ending,
     ask,
-    attempts_left,
+    count_remaining,
     dispatch,
     end,
     may_ask,
@@ -175,7 +175,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
         target, health = state.tried[ended.attempt - 1], state.health
         question = question_of(state.call)
         circuit = health.start(target, question, now)
-        seconds = time_for_attempt(state, circuit, left, more=attempts_left(state) > 0)
+        seconds = time_for_attempt(state, circuit, left, more=count_remaining(state) > 0)
         epoch = health.circuits.epoch
         return state, (ReadBack(ended.attempt, target, question, seconds, outcome, epoch),)
     if (ended.doubtful or (doubtful and not state.rules.same)) and may_ask(state, now):
@@ -218,7 +218,7 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
     if row.again is May.NEVER and row.move is May.NEVER:
         return end(state, ended.outcome.value, now)
-    attempts, left = attempts_left(state), state.deadline - now
+    attempts, left = count_remaining(state), state.deadline - now
     if attempts == 0:
         return end(state, "attempts_used", now)
     if left < policy.least_attempt:
@@ -260,7 +260,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     tried = (*state.tried[:place], "", *state.tried[place + 1 :])
     state = state._replace(tried=tried, lines=(*state.lines, target))
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
-    if not free or left <= state.whole or not attempts_left(state):
+    if not free or left <= state.whole or not count_remaining(state):
         return end(state, NO_PLACE, now)
     choice = choose(state._replace(tried=(*tried, *state.lines)), now)
     if choice.target:
@@ -438,7 +438,7 @@ def hedge(state: CallState, now: float) -> Decision:
     target = _second_target(state)
     in_time = state.deadline - now >= state.health.policy.least_attempt
     waits = state.in_flight == (1,) and len(state.tried) == 1
-    if target is None or not in_time or not waits or attempts_left(state) == 0:
+    if target is None or not in_time or not waits or count_remaining(state) == 0:
         return state, ()
     health = state.health
     if not health.budgets.spend_hedge(health.calls, health.records[state.tried[0]].tokens):

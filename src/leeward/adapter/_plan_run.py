@@ -234,7 +234,7 @@ class PlanRun(View):
         lost = self._failed_look_up
         if lost is not None and self._status is None and self.timeout <= 0:
             self._plan.close()
-            return proves_nothing_done(result_of(lost))
+            return before_effect(result_of(lost))
         self._effects += step.effect
         if self._effects > 1:
             self._plan.close()
@@ -308,7 +308,7 @@ def result_of(failure: Failure, *, proves: bool = True) -> Result[Any]:
     )
 
 
-def proves_nothing_done(result: Result[Any]) -> Result[Any]:
+def before_effect(result: Result[Any]) -> Result[Any]:
     """Return what the result of a look-up means for the call: nothing with an effect was sent."""
     if result.outcome is Outcome.AMBIGUOUS:
         return result._replace(outcome=Outcome.NOT_SENT, executed=None)

@@ -40,7 +40,7 @@ from leeward.adapter.classification import (
     Classification,
 )
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, View
-from leeward.adapter.repeats import failure_told, worth_of
+from leeward.adapter.repeats import read_failure, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.service import UNDECODABLE, bearer, retry_after
 from leeward.calls import Invoke, Result, Settle
@@ -295,7 +295,7 @@ def _failure_of(response: Response, retry_after: float | None, *, by_handler: bo
         told = decode(response.body)
     except Undecodable:
         told = None
-    return failure_told(told, response.headers.get(DEDUP), retry_after)
+    return read_failure(told, response.headers.get(DEDUP), retry_after)
 
 
 def _page_in(response: Response) -> bytes:

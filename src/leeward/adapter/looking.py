@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward._http.messages import Failure, Request, Response
-from leeward.adapter._plan_run import proves_nothing_done, result_of
+from leeward.adapter._plan_run import before_effect, result_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward.adapter.resolver import FunctionAddress
@@ -136,7 +136,7 @@ def _look_by(plan: Plan, *, right: str = "") -> Plan:
             seen = answer if isinstance(answer, Response) else seen
             step = plan.send(answer)
     except StopIteration as end:
-        result: Result[Any] = proves_nothing_done(end.value)
+        result: Result[Any] = before_effect(end.value)
     if result.outcome is Outcome.OK:
         return Result.ok(LookResult(time=_time_of(seen)))
     return unless_forbidden(result, seen, right)
@@ -176,7 +176,7 @@ def reach(request: Request, why: str) -> Plan:
     """
     response: Response | Failure = yield Send(request, effect=False)
     if isinstance(response, Failure):
-        return proves_nothing_done(result_of(response))
+        return before_effect(result_of(response))
     return Result.ok(LookResult(None, why, _time_of(response)))
 
 

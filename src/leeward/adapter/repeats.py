@@ -33,7 +33,7 @@ from leeward.errors import Outcome
 from leeward.values import Json
 
 
-def failure_told(
+def read_failure(
     told: Json, dedup: str | None, retry_after: float | None, cause: BaseException | None = None
 ) -> Result[Json]:
     """Return the result of a call that leeward's handler says has failed, or was refused.

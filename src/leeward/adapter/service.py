@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._http.messages import Failure, Request, Response
-from leeward.adapter._plan_run import proves_nothing_done, result_of
+from leeward.adapter._plan_run import before_effect, result_of
 from leeward.adapter.classification import Classification
 from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
 from leeward.calls import Result, UnreadableItem
@@ -268,9 +268,7 @@ def as_look_up(answer: ServiceAnswer) -> ServiceAnswer:
     would be AMBIGUOUS is NOT_SENT.
     """
     refusal = answer.refusal
-    return (
-        answer if refusal is None else ServiceAnswer(answer.response, proves_nothing_done(refusal))
-    )
+    return answer if refusal is None else ServiceAnswer(answer.response, before_effect(refusal))
 
 
 def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from leeward.app.idempotency.record import (
     KeyState,
     complete_record,
     release_record,
-    seconds_kept,
+    seconds_to_keep,
     void_record,
     without_result,
 )
@@ -122,7 +122,7 @@ def change_key(
     """
     kept, done = plan_change(client, table, named, seen, change)
     now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
-    keep = None if kept.expires_at is None else _seconds_kept(done, kept, now)
+    keep = None if kept.expires_at is None else _seconds_to_keep(done, kept, now)
     item = item_of(done, kept.id)
     receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
     return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
@@ -147,12 +147,12 @@ def plan_change(
     return kept, done
 
 
-def _seconds_kept(record: KeyRecord, kept: KeyRow, now: float) -> float:
+def _seconds_to_keep(record: KeyRecord, kept: KeyRow, now: float) -> float:
     """Return for how many seconds a table that forgets keeps a changed record."""
     assert kept.expires_at is not None, "the table forgets"
     left = max(1.0, kept.expires_at - now)
     is_kept = record.voids or record.approval
-    return max(left, seconds_kept(record, 0.0, now)) if is_kept else left
+    return max(left, seconds_to_keep(record, 0.0, now)) if is_kept else left
 
 
 def _refusal(kept: KeyRow, named: str, now: float) -> str:

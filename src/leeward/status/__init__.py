@@ -30,7 +30,7 @@ from leeward.json_text import decode
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
-from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, not_known, sort_facts
+from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, sort_facts, unknown_fact
 from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog
 from leeward.values import NOTHING, TargetStatus
 
@@ -44,13 +44,13 @@ __all__ = [
     "QueueDepth",
     "Sources",
     "Subject",
-    "not_known",
     "read_isolations",
     "read_moments",
     "read_queues",
     "read_runs",
     "read_status",
     "sort_facts",
+    "unknown_fact",
 ]
 
 SECONDS: Final = 5.0
@@ -100,12 +100,12 @@ def read_status(sources: Sources, now: Callable[[], float], seconds: float = SEC
     found = others.wait(until)
     if not others.is_over:
         why = f"the shared table did not answer within {seconds:g} s"
-        found.append(not_known(Subject.TARGET, ORDER, "isolation", why))
+        found.append(unknown_fact(Subject.TARGET, ORDER, "isolation", why))
     for driver, visit in visits:
         said = visit.wait(until)
         found += said
         if not visit.is_over and any(fact.kind is Subject.TARGET for fact in said):
-            found.append(not_known(Subject.QUEUE, driver.target, "", "it took too long"))
+            found.append(unknown_fact(Subject.QUEUE, driver.target, "", "it took too long"))
         elif not visit.is_over:
             late = Result[Any](Outcome.NOT_SENT, code=f"nothing within {seconds:g} s")
             found.append(facts.reachability(driver.target, late, seconds))
@@ -149,7 +149,7 @@ def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[P
         parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
             why = "its engine lists runs in the cloud's own console"
-            fact = not_known(Subject.RUNS, target, "", why)
+            fact = unknown_fact(Subject.RUNS, target, "", why)
             parts.append((Subject.RUNS, "", lambda: iter([fact])))
     table = sources.config.unknowns
     if table is not None and _home_of(sources.config, table) == target:
@@ -169,9 +169,9 @@ def _visit(
         try:
             yield from read()
         except (LeewardError, DatabaseFault) as error:
-            yield not_known(kind, driver.target, name, str(error))
+            yield unknown_fact(kind, driver.target, name, str(error))
         except Exception as error:  # noqa: BLE001 - an adapter's own mistake hides nothing else
-            yield not_known(kind, driver.target, name, type(error).__name__)
+            yield unknown_fact(kind, driver.target, name, type(error).__name__)
 
 
 def _reach(driver: Driver, until: float) -> Fact:
@@ -184,7 +184,7 @@ def _reach(driver: Driver, until: float) -> Fact:
         elif Capability.TABLES in driver.capabilities:
             result = driver.look(ANYTHING, left)
         else:
-            return not_known(Subject.TARGET, driver.target, "", "its adapter has no probe")
+            return unknown_fact(Subject.TARGET, driver.target, "", "its adapter has no probe")
     except LeewardError as error:
         result = Result(Outcome.LOCAL, code=type(error).__name__)
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a fact, too
@@ -287,14 +287,14 @@ def _count(driver: Driver, name: str, now: Callable[[], float], *, is_dead: bool
     try:
         result = driver.look(Look(name, BACKLOG, is_queue=True), SECONDS)
     except LeewardError as error:  # such as a name that no queue there can have
-        yield not_known(Subject.QUEUE, driver.target, name, str(error))
+        yield unknown_fact(Subject.QUEUE, driver.target, name, str(error))
         return
     seen = result.value if isinstance(result.value, LookResult) else LookResult(None)
     if result.outcome is Outcome.NOT_FOUND:
         return
     if result.outcome is not Outcome.OK or seen.waiting is None:
         why = seen.why or f"the queue was not counted ({result.code or result.outcome.value})"
-        yield not_known(Subject.QUEUE, driver.target, name, why)
+        yield unknown_fact(Subject.QUEUE, driver.target, name, why)
         return
     depth = QueueDepth(driver.target, QUEUED_CALL, name, seen.waiting, None, None, is_dead)
     yield facts.backlog(depth, now())
@@ -326,7 +326,7 @@ def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:
     for handler in () if app is None else app.handlers.values():
         if handler.schedule is not None:
             why = "its cloud begins it, and shows that in its own console alone"
-            yield not_known(Subject.SCHEDULE, driver.target, handler.name, why)
+            yield unknown_fact(Subject.SCHEDULE, driver.target, handler.name, why)
 
 
 def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
@@ -370,11 +370,11 @@ def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
     while True:
         result: Result[Any] = driver.perform(Scan(table, cursor), SECONDS)
         if result.outcome is Outcome.NOT_FOUND:
-            yield not_known(Subject.UNKNOWN, driver.target, table, "there is no such table")
+            yield unknown_fact(Subject.UNKNOWN, driver.target, table, "there is no such table")
             return
         if result.outcome is not Outcome.OK:
             why = result.code or result.outcome.value
-            yield not_known(Subject.UNKNOWN, driver.target, table, f"it cannot be read ({why})")
+            yield unknown_fact(Subject.UNKNOWN, driver.target, table, f"it cannot be read ({why})")
             return
         page = cast("Page", result.value)
         for stored in page.items:

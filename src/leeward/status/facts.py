@@ -310,7 +310,7 @@ def kept_nowhere() -> Fact:
     return Fact(Subject.UNKNOWN, ORDER, "", Level.NOTE, told, remedy)
 
 
-def not_known(kind: Subject, target: str, name: str, why: str) -> Fact:
+def unknown_fact(kind: Subject, target: str, name: str, why: str) -> Fact:
     """Return that something cannot be asked, or was not answered."""
     return Fact(kind, target, name, Level.UNKNOWN, f"not known: {why}")
 

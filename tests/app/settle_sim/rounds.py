@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from leeward.app.idempotency.record import KeyRecord, LoadedRecord, seconds_kept
+from leeward.app.idempotency.record import KeyRecord, LoadedRecord, seconds_to_keep
 from leeward.app.idempotency.settling import CannotTell, Done, Doubt, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
 from leeward.errors import OutcomeUnknown, TargetUnavailable
@@ -123,7 +123,7 @@ class Table:
             return Changed()
         self.begun |= save.record.effects and save.record.owner != ""
         self.record, self.revision = save.record, self.revision + 1
-        self.expires = clock + seconds_kept(save.record, KEEP, clock)
+        self.expires = clock + seconds_to_keep(save.record, KEEP, clock)
         return Saved(str(self.revision))
 
 

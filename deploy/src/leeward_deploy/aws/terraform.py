@@ -461,7 +461,7 @@ class Stack:
         if value.keys() == {"Ref"}:
             return self._ref(value["Ref"])
         if value.keys() == {"Fn::If"}:
-            return self._if_given(*value["Fn::If"])
+            return self._optional(*value["Fn::If"])
         if value.keys() == {"Fn::GetAtt"}:
             return self._attribute(*value["Fn::GetAtt"])
         if value.keys() == {"Fn::Sub"}:
@@ -476,7 +476,7 @@ class Stack:
         """Return what an attribute of a resource is there."""
         return f"${{{self._to(id)}.{ATTRIBUTES[name]}}}"
 
-    def _if_given(self, condition: str, then: Any, _: Any) -> str:
+    def _optional(self, condition: str, then: Any, _: Any) -> str:
         """Return a parameter, or a list with it, if it is given."""
         (given,) = then if isinstance(then, list) else [then]
         variable = f"var.{self.variable(given['Ref'])}"

@@ -456,7 +456,7 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
     return void._replace(approval=record.approval) if _is_approved(record) else void
 
 
-def seconds_kept(record: KeyRecord, keep: float, now: float) -> float:
+def seconds_to_keep(record: KeyRecord, keep: float, now: float) -> float:
     """Return for how many seconds the table keeps `record`; one that may still run, longer."""
     running = record.state is KeyState.IN_PROGRESS
     keep = max(keep, LATEST_DELIVERY) if record.voids or record.approval else keep

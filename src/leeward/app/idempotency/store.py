@@ -13,7 +13,7 @@ from leeward.app.idempotency.record import (
     LoadedRecord,
     RecordedFailure,
     Text,
-    seconds_kept,
+    seconds_to_keep,
 )
 from leeward.app.idempotency.steps import (
     Away,
@@ -111,7 +111,7 @@ def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
         item_of(record, location.id),
         if_absent=revision is None,
         if_revision=revision,
-        expires_in=seconds_kept(record, location.keep, location.now()),
+        expires_in=seconds_to_keep(record, location.keep, location.now()),
     )
 
 

@@ -30,9 +30,9 @@ from leeward.status import (
     Level,
     Sources,
     Subject,
-    not_known,
     read_status,
     sort_facts,
+    unknown_fact,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | Non
         with redirect_stdout(sys.stderr), modules_beside(config):
             return named.load()
     except ConfigError as error:
-        found.append(not_known(Subject.SCHEDULE, "order", "", str(error)))
+        found.append(unknown_fact(Subject.SCHEDULE, "order", "", str(error)))
         return None
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
+from leeward.adapter.repeats import read_failure, refused_repeat, worth_of
 from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Enqueue, Invoke, Result, Settle
@@ -173,7 +173,7 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
         return Result(Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id)
     found = _open_text(fault.message, marks)
     if found is not None and found.failure is not None:
-        result = failure_told(found.failure, found.dedup, found.retry_after)
+        result = read_failure(found.failure, found.dedup, found.retry_after)
         told = (result.fault or fault)._replace(trace=fault.trace)
         return result._replace(fault=told, request_id=request_id)
     return Result(

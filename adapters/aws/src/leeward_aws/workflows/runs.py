@@ -28,6 +28,7 @@ from leeward.adapter.service import (
     object_of,
     read_answer,
 )
+from leeward.adapter.wire import Response
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
 from leeward_aws.service import Endpoint, endpoint_of
@@ -101,8 +102,7 @@ def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: boo
     document = {"executionArn": _execution(machine, run)}
     request = endpoint.request("DescribeExecution", document)
     answer = yield from exchange(endpoint.service, request, view, effect=effect)
-    read = lambda response: _read_run(object_of(response))  # noqa: E731
-    return _absent(read_answer(endpoint.service, answer, read))
+    return _absent(read_answer(endpoint.service, answer, _read_run))
 
 
 def _absent(result: Result[Any]) -> Result[Any]:
@@ -147,7 +147,8 @@ def _execution(machine: str, run: str) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:', 1)}:{run}"
 
 
-def _read_run(document: dict[str, Any]) -> FoundRun:
+def _read_run(response: Response) -> FoundRun:
+    document = object_of(response)
     status, text, output = document["status"], document.get("input"), document.get("output")
     state: Any = _STATES[status]
     failed = state == "failed"

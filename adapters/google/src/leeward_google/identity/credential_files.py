@@ -44,7 +44,7 @@ _LINK_LOCAL: Final = ("169.254.169.254", "[fd00:ec2::254]")
 _URL: Final = r"(https?)://([^/?#@\\\s]+)(?:[/?][^\s]*)?"
 
 
-def well_known(env: Mapping[str, str]) -> str | None:
+def usual_file(env: Mapping[str, str]) -> str | None:
     """Return the path of the file that ``gcloud auth application-default login`` writes, if any."""
     from os.path import isfile
 

@@ -42,7 +42,7 @@ from leeward.adapter.tokens import OneShotTransport, TokenEndpoint, end_in, json
 from leeward.adapter.wire import Failure, Request, Response, Transport
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.text import percent_encode
-from leeward_google.identity.credential_files import well_known
+from leeward_google.identity.credential_files import usual_file
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,
     Bearer,
@@ -261,7 +261,7 @@ def _origin(identity: Identity, config: TargetConfig) -> tuple[_Origin, str]:
         return _Origin.GIVEN, ""
     if identity.metadata:
         return _Origin.METADATA, ""
-    file = identity.file or (well_known(env) if config.trust_env else None)
+    file = identity.file or (usual_file(env) if config.trust_env else None)
     if file is not None:
         return _Origin.FILE, file
     if not config.trust_env or is_forbidden(env):

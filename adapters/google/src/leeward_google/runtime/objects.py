@@ -43,7 +43,7 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
         InvalidInput: it is one, and what it says makes no sense.
     """
     told = message.attributes
-    if bucket_told(message) is None:
+    if bucket_in(message) is None:
         return None
     if told["eventtype"] != _FINALIZED:
         return []
@@ -57,7 +57,7 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
     return [_object({**known, **_resource(message.body)})]
 
 
-def bucket_told(message: Message) -> str | None:
+def bucket_in(message: Message) -> str | None:
     """Return the bucket of a notification; None if a message is not one."""
     told = message.attributes
     return told.get("bucketid") if told.get("eventtype", "").startswith(_NOTIFIED) else None

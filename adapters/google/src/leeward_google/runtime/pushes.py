@@ -127,7 +127,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     handler = named or run.host.queue_handler(message.queue)
     if handler is not None and handler.kind is Kind.OBJECT:
         return _objects_of(run, handler, pushed, objects.created_by(message))
-    if handler is None and run.host.object_handlers(objects.bucket_told(message)):
+    if handler is None and run.host.object_handlers(objects.bucket_in(message)):
         return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
