@@ -46,7 +46,7 @@ class Copy:
     def verdict(self, mutant: Mutant) -> Verdict:
         """Plant `mutant`, run its test, and take the fault out again."""
         with self._planted(mutant):
-            code = self.run([mutant.test]).returncode
+            code = self.run(["-x", mutant.test]).returncode
         if code == pytest.ExitCode.TESTS_FAILED:
             return Verdict.CAUGHT
         return Verdict.ESCAPED if code == pytest.ExitCode.OK else Verdict.NOT_TESTED
