@@ -303,7 +303,7 @@ class _Call:
         self._counted, self._slot = (self.equals, 0), _Slot(position)
 
     def _take_number(self) -> None:
-        """Take the first number that no equal call of the run has."""
+        """Reserve the first number that no equal call of the run has."""
         with _LOCK:  # calls of one message may be made on several threads
             self.number = next(it for it in count() if (self.equals, it) not in self.position.busy)
             self._counted = self.equals, self.number
