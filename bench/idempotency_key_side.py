@@ -147,7 +147,7 @@ def leeward_asgi(address: str, app: Any = asgi_app) -> Any:
 
     client = AsyncClient(leeward_target(address))
     CLIENTS.append(client)
-    return IdempotencyKeys(app, table="keys", client=client)
+    return IdempotencyKeys(app, table="keys", client=client, principal=None)
 
 
 def leeward_wsgi(address: str) -> Any:
@@ -155,7 +155,8 @@ def leeward_wsgi(address: str) -> Any:
     from leeward import Client
     from leeward_integrations.wsgi import IdempotencyKeys
 
-    return IdempotencyKeys(wsgi_app, table="keys", client=Client(leeward_target(address)))
+    client = Client(leeward_target(address))
+    return IdempotencyKeys(wsgi_app, table="keys", client=client, principal=None)
 
 
 GUARDS: dict[tuple[str, str], Callable[[str], Any]] = {

@@ -228,3 +228,12 @@ def test_the_range_is_what_the_bounds_say(
         assert not taken
     else:
         assert bounded.holds(text) == taken
+
+
+@each_row("descending", [False, True])
+def test_a_changed_position_stays_within_the_bounds(descending: bool) -> None:
+    """A caller may write any position into a cursor; the contract tries it on each store."""
+    call = ListItems("orders", ("customer", "order"), "c1", "b", high="c", descending=descending)
+    assert call.following("a" if not descending else "d") == call
+    left = call.following("b1")
+    assert (left.holds("b0"), left.holds("b2")) == (descending, not descending)

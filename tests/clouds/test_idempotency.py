@@ -102,7 +102,7 @@ def test_an_answer_is_kept_whole_in_the_table_of_a_cloud(place: Callable[[str], 
     """The middleware of web frameworks gives it to a repeat, with its headers."""
     RUNS.clear()
     with place("aws").client() as client:
-        app = IdempotencyKeys(wsgi_app, table=ITEMS, client=client)
+        app = IdempotencyKeys(wsgi_app, table=ITEMS, client=client, principal=None)
         key = uuid4().hex
         first = send_wsgi(app, "/charge", key=key)
         assert send_wsgi(app, "/charge", key=key) == first

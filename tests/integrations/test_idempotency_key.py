@@ -37,6 +37,7 @@ class Answer(NamedTuple):
 Send = Callable[..., Answer]
 RUNS: list[str] = []
 WAIT: dict[str, Event] = {}
+STATUSES: dict[str, int] = {}
 ANSWERS = {"/large": b"x" * 300_000}
 RAISES = {"/raise": ZeroDivisionError(), "/problem": Problem("no", status=418, reason="tea")}
 
@@ -51,7 +52,7 @@ def answer_to(path: str, body: bytes) -> tuple[int, bytes]:
         WAIT["go"].wait(10)
     if path in ANSWERS:
         return 200, ANSWERS[path]
-    status = int(path[1:]) if path[1:].isdigit() else 201
+    status = STATUSES.get(path) or (int(path[1:]) if path[1:].isdigit() else 201)
     return status, json.dumps({"runs": len(RUNS), "got": len(body)}).encode()
 
 
@@ -60,6 +61,7 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     body = (await receive())["body"]
     status, text = await asyncio.to_thread(answer_to, scope["path"], body)
     headers = [(b"content-type", b"application/json"), (b"x-run", str(len(RUNS)).encode())]
+    headers += [(b"set-cookie", b"session=1")] if scope["path"] == "/cookie" else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     for begin in range(0, len(text), 100_000):
         more = begin + 100_000 < len(text)
@@ -71,6 +73,7 @@ def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
     """The same for WSGI."""
     status, text = answer_to(environ["PATH_INFO"], environ["wsgi.input"].read())
     headers = [("Content-Type", "application/json"), ("X-Run", str(len(RUNS)))]
+    headers += [("Set-Cookie", "session=1")] if environ["PATH_INFO"] == "/cookie" else []
     start_response(f"{status} Done", headers)
     return [text]
 
@@ -80,7 +83,12 @@ def send(request: pytest.FixtureRequest) -> Iterator[Send]:
     """Return a function that sends a request to a guarded app."""
     RUNS.clear()
     WAIT.update(begun=Event(), go=Event())
-    options: dict[str, Any] = {"table": "keys", "principal": who_asks, "required": True}
+    options: dict[str, Any] = {
+        "table": "keys",
+        "principal": who_asks,
+        "required": True,
+        "settles": True,
+    }
     if request.param == "wsgi":
         with Client(Local()) as client:
             guarded = wsgi.IdempotencyKeys(wsgi_app, client=client, **options)
@@ -157,7 +165,8 @@ def send_wsgi(
     if key is not None:
         environ["HTTP_IDEMPOTENCY_KEY"] = key
     for name, text in more.get("headers", {}).items():
-        environ["HTTP_" + name.upper().replace("-", "_")] = text
+        prefix = "" if name == "content-type" else "HTTP_"
+        environ[prefix + name.upper().replace("-", "_")] = text
     told: list[Any] = []
     text = b"".join(app(environ, lambda status, headers: told.append((status, headers))))
     return Answer(int(told[0][0][:3]), {n.lower(): v for n, v in told[0][1]}, text)
@@ -205,7 +214,7 @@ def test_two_keys_are_refused() -> None:
 
     async def statuses() -> list[int]:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client, principal=None)
             return [(await send_asgi(app, "/charge", key)).status for key in ("k\nk", "k", "k\nj")]
 
     RUNS.clear()
@@ -217,7 +226,9 @@ def test_methods_are_a_list_in_any_case() -> None:
     """A text would be its letters; Flask and Django take ``post`` for ``POST``."""
     RUNS.clear()
     with Client(Local()) as client:
-        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, methods=["put"])
+        app = wsgi.IdempotencyKeys(
+            wsgi_app, table="keys", client=client, principal=None, methods=["put"]
+        )
         assert [send_wsgi(app, "/c", method=method).status for method in ("PUT", "put")] == [
             201,
             422,
@@ -236,14 +247,15 @@ async def ask_who(scope: Any) -> str:
         ("methods", "POST", r"methods must be a list of names: \['POST'\]"),
         ("largest", "1 MB", "largest must be a whole number of bytes, not '1 MB'"),
         ("principal", "platform", "principal must be a plain function of the request"),
-        ("principal", "", "principal must be a plain function of the request"),
+        ("principal", "", "principal is missing: a function of the request"),
+        ("settles", True, "settles needs a principal"),
         ("principal", ask_who, "principal must be a plain function of the request"),
     ],
 )
 def test_a_wrong_option_is_named_at_once(option: str, wrong: Any, match: str) -> None:
     """And not by the first request, whose effect has happened then."""
     with pytest.raises(ConfigError, match=match):
-        asgi.IdempotencyKeys(asgi_app, table="keys", **{option: wrong})
+        asgi.IdempotencyKeys(asgi_app, **{"table": "keys", "principal": None, option: wrong})
 
 
 def test_another_payload_is_refused(send: Send) -> None:
@@ -294,7 +306,9 @@ def test_a_run_that_was_taken_over_is_not_denied() -> None:
 
     RUNS.clear()
     with Client(Local()) as client:
-        answer = send_wsgi(wsgi.IdempotencyKeys(slow_app, table="keys", client=client), "/charge")
+        answer = send_wsgi(
+            wsgi.IdempotencyKeys(slow_app, table="keys", client=client, principal=None), "/charge"
+        )
     assert (answer.status, json.loads(answer.body)["ran"], len(RUNS)) == (409, "maybe", 1)
     assert b"not run" not in answer.body
 
@@ -332,6 +346,7 @@ def test_a_large_request_is_refused(send: Send) -> None:
 
 
 QUESTION = {"x-leeward-settle": "1000", "x-leeward-call": "mark"}
+ANN: dict[str, Any] = {"user": "ann"}
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
@@ -345,13 +360,17 @@ def test_a_table_that_is_away_refuses_and_the_log_says_why(
 
     async def send_and_close() -> Answer:
         async with AsyncClient(away) as client:
-            return await send_asgi(asgi.IdempotencyKeys(asgi_app, table="keys", client=client), "/")
+            return await send_asgi(
+                asgi.IdempotencyKeys(asgi_app, table="keys", client=client, principal=None), "/"
+            )
 
     if kind == "asgi":
         answer = asyncio.run(send_and_close())
     else:
         with Client(away) as client:
-            answer = send_wsgi(wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client), "/")
+            answer = send_wsgi(
+                wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, principal=None), "/"
+            )
     assert (answer.status, answer.headers["retry-after"], RUNS) == (503, "1", [])
     assert "keys_unavailable" in caplog.text
     assert "'keys' on local could not be sent" in caplog.text
@@ -359,8 +378,8 @@ def test_a_table_that_is_away_refuses_and_the_log_says_why(
 
 def test_a_key_is_settled_on_request(send: Send) -> None:
     """A question runs nothing, and says what became of the key."""
-    send("/charge")
-    answer = send("/charge", headers=QUESTION)
+    send("/charge", **ANN)
+    answer = send("/charge", headers=QUESTION, **ANN)
     told = json.loads(answer.body)
     assert (answer.headers["x-leeward"], told["verdict"]) == ("mark", "ran")
     assert (told["key"], told["result"]) == ("k1", {"runs": 1, "got": 2})
@@ -370,20 +389,111 @@ def test_a_key_is_settled_on_request(send: Send) -> None:
 def test_a_settled_key_refuses_what_comes_late(send: Send) -> None:
     """What did not run is void from then on; who knows of it may run."""
     question = b'{"settle": "k1", "age": 1.5}'
-    told = json.loads(send("/charge", body=question, headers=QUESTION).body)
+    told = json.loads(send("/charge", body=question, headers=QUESTION, **ANN).body)
     assert told["verdict"] == "not_run"
-    assert send("/charge").status == 409
+    assert send("/charge", **ANN).status == 409
     assert RUNS == []
-    assert send("/charge", headers={"x-leeward-voids": str(told["voids"])}).status == 201
+    knows = {"x-leeward-voids": str(told["voids"])}
+    assert send("/charge", headers=knows, **ANN).status == 201
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"NaN", b'{"age": 1' + b"0" * 5000 + b"}"])
 def test_a_question_is_answered_whatever_the_texts_are(send: Send, text: bytes) -> None:
     """Of the caller, and of the app: what is not JSON is a text."""
     ANSWERS["/odd"] = text
-    assert send("/odd").body == text
-    told = json.loads(send("/odd", body=text, headers=QUESTION).body)
+    assert send("/odd", **ANN).body == text
+    told = json.loads(send("/odd", body=text, headers=QUESTION, **ANN).body)
     assert (told["verdict"], told["result"]) == ("ran", text.decode())
+
+
+@each_row(
+    "method, user",
+    [("POST", None), ("GET", None), ("DELETE", None)],
+)
+def test_a_stranger_settles_nothing(send: Send, method: str, user: str | None) -> None:
+    """Neither is the answer read, nor the key voided, on any method."""
+    send("/charge", **ANN)
+    refusal = send("/charge", headers=QUESTION, method=method, user=user)
+    assert (refusal.status, json.loads(refusal.body)["reason"]) == (403, "not_settled")
+    assert send("/unused", key="k2", headers=QUESTION, method=method, user=user).status == 403
+    assert send("/unused", key="k2", **ANN).status == 201
+    assert RUNS == ["/charge", "/unused"]
+
+
+def test_one_caller_learns_nothing_of_another(send: Send) -> None:
+    """A question is about the asker's own key."""
+    send("/charge", **ANN)
+    told = json.loads(send("/charge", headers=QUESTION, user="bob").body)
+    assert (told["verdict"], told.get("result")) != ("ran", {"runs": 1, "got": 2})
+    assert "runs" not in str(told)
+
+
+def test_nothing_is_settled_unless_it_is_switched_on() -> None:
+    """A question is refused, and does not run the app."""
+    RUNS.clear()
+    with Client(Local()) as client:
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, principal=who_asks)
+        assert send_wsgi(app, "/charge", headers=QUESTION, user="ann").status == 403
+    assert RUNS == []
+
+
+@each_row("status", [401, 403])
+def test_a_refusal_of_the_caller_is_not_kept(send: Send, status: int) -> None:
+    """The key is free for a caller who may."""
+    RUNS.clear()
+    STATUSES["/door"], key = status, str(status)
+    assert send("/door", key).status == status
+    STATUSES["/door"] = 201
+    assert send("/door", key).status == 201
+    assert (send("/door", key).status, len(RUNS)) == (201, 2)
+
+
+def test_a_cookie_reaches_the_first_caller_alone(send: Send) -> None:
+    """A session is nobody's who knows a key."""
+    assert send("/cookie").headers["set-cookie"] == "session=1"
+    again = send("/cookie")
+    assert (again.status, "set-cookie" in again.headers, len(RUNS)) == (201, False, 1)
+
+
+def test_a_new_boundary_is_no_new_payload(send: Send) -> None:
+    """Clients make one for each request."""
+
+    def post(boundary: str, text: str) -> int:
+        kind = {"content-type": f"multipart/form-data; charset=utf-8; boundary={boundary}"}
+        head = 'Content-Disposition: form-data; name="n"'
+        body = f"--{boundary}\r\n{head}\r\n\r\n{text}\r\n--{boundary}--"
+        return send("/form", body=body.encode(), headers=kind).status
+
+    assert [post("first", "1"), post("second", "1"), post("third", "2")] == [201, 201, 422]
+    assert RUNS == ["/form"]
+
+
+async def failing_behind_app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer in full, and then fail, as a background task of Starlette does."""
+    RUNS.append(scope["path"])
+    await receive()
+    status = 500 if scope["path"] == "/broken" else 201
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"whole"})
+    raise ZeroDivisionError
+
+
+@each_row("path, second", [("/charge", (201, b"whole")), ("/broken", (409, b"unknown"))])
+def test_a_whole_answer_is_the_answer(path: str, second: tuple[int, bytes]) -> None:
+    """What fails behind it is for the server; a 500 says that the request itself has broken off."""
+    RUNS.clear()
+
+    async def send_twice() -> Answer:
+        async with AsyncClient(Local()) as client:
+            app = asgi.IdempotencyKeys(
+                failing_behind_app, table="keys", client=client, principal=None
+            )
+            with pytest.raises(ZeroDivisionError):
+                await send_asgi(app, path)
+            return await send_asgi(app, path)
+
+    answer = asyncio.run(send_twice())
+    assert (answer.status, second[1] in answer.body, RUNS) == (second[0], True, [path])
 
 
 def test_a_hundred_at_once_run_one_effect() -> None:
@@ -392,7 +502,7 @@ def test_a_hundred_at_once_run_one_effect() -> None:
 
     async def run() -> list[Answer]:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(asgi_app, table="keys", client=client, principal=None)
             return await asyncio.gather(*(send_asgi(app, "/charge") for _ in range(100)))
 
     answers = asyncio.run(run())
@@ -422,7 +532,7 @@ def test_a_body_in_chunks_reaches_the_app() -> None:
     """Its length is not told beforehand, as gunicorn and Werkzeug hand it on."""
     RUNS.clear()
     with Client(Local()) as client:
-        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client)
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, principal=None)
         chunks = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
         answer = send_wsgi(app, "/charge", body=b"12345", environ=chunks)
         assert json.loads(answer.body)["got"] == 5
@@ -438,7 +548,7 @@ def test_half_a_body_does_not_take_the_key() -> None:
     """The caller was cut off, and sends the whole of it later."""
     RUNS.clear()
     with Client(Local()) as client:
-        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client)
+        app = wsgi.IdempotencyKeys(wsgi_app, table="keys", client=client, principal=None)
         cut = send_wsgi(app, "/charge", body=b"123", environ={"CONTENT_LENGTH": "5"})
         assert (cut.status, RUNS) == (400, [])
         assert send_wsgi(app, "/charge", body=b"12345").status == 201
@@ -447,7 +557,9 @@ def test_half_a_body_does_not_take_the_key() -> None:
 def test_an_app_of_wsgi_that_answers_nothing_is_named() -> None:
     """It never calls `start_response`."""
     with Client(Local()) as client:
-        app = wsgi.IdempotencyKeys(lambda environ, start: [], table="keys", client=client)
+        app = wsgi.IdempotencyKeys(
+            lambda environ, start: [], table="keys", client=client, principal=None
+        )
         with pytest.raises(RuntimeError, match="without an answer"):
             send_wsgi(app, "/charge")
 
@@ -466,7 +578,7 @@ def test_half_an_answer_is_not_kept() -> None:
 
     async def send_twice() -> int:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(half_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(half_app, table="keys", client=client, principal=None)
             with pytest.raises(RuntimeError, match="midway"):
                 await send_asgi(app, "/charge")
             return (await send_asgi(app, "/charge")).status
@@ -496,7 +608,7 @@ def test_a_caller_that_has_gone_ends_no_run(path: str, second: tuple[int, bytes]
 
     async def send_twice() -> Answer:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(listening_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(listening_app, table="keys", client=client, principal=None)
             with suppress(RuntimeError):
                 await send_asgi(app, path)
             return await send_asgi(app, path)
@@ -520,7 +632,7 @@ def test_an_answer_comes_through_the_middleware_whole() -> None:
 
     async def get_file() -> bytes:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(file_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(file_app, table="keys", client=client, principal=None)
             offered: dict[str, Any] = {"http.response.pathsend": {}, "tls": {}}
             return (await send_asgi(app, "/charge", extensions=offered)).body
 
@@ -551,7 +663,7 @@ def test_an_answer_starts_once() -> None:
 
     async def send_twice() -> None:
         async with AsyncClient(Local()) as client:
-            app = asgi.IdempotencyKeys(large_half_app, table="keys", client=client)
+            app = asgi.IdempotencyKeys(large_half_app, table="keys", client=client, principal=None)
             scope = {"type": "http", "method": "POST", "path": "/"}
             superseded = {"client": client, "headers": [(b"idempotency-key", b"k")]}
             await app({**scope, **superseded}, receive, note)

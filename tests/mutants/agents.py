@@ -138,4 +138,32 @@ MUTANTS: Final = (
         'return ran(error) != "yes"',
         "tests/integrations/test_retries.py::test_tenacity_calls_again_only_what_did_not_run",
     ),
+    Mutant(
+        "a stranger settles keys",
+        "integrations/src/leeward_integrations/idempotency_key.py",
+        "if not self._settles or request.principal is None:",
+        "if not self._settles:",
+        f"{WEB}::test_a_stranger_settles_nothing",
+    ),
+    Mutant(
+        "a question is answered though nobody switched that on",
+        "integrations/src/leeward_integrations/idempotency_key.py",
+        "if not self._settles or request.principal is None:",
+        "if request.principal is None:",
+        f"{WEB}::test_nothing_is_settled_unless_it_is_switched_on",
+    ),
+    Mutant(
+        "the session of the first caller is kept",
+        "integrations/src/leeward_integrations/idempotency_key.py",
+        '"date", "set-cookie", ',
+        '"date", ',
+        f"{WEB}::test_a_cookie_reaches_the_first_caller_alone",
+    ),
+    Mutant(
+        "a refusal of the caller is kept",
+        "integrations/src/leeward_integrations/idempotency_key.py",
+        "if answer.status in _OF_ONE_CALLER:",
+        "if False:",
+        f"{WEB}::test_a_refusal_of_the_caller_is_not_kept",
+    ),
 )

@@ -104,4 +104,11 @@ MUTANTS: Final = (
         "return {ORDER: _bytes(value)}",
         "tests/google/test_lists.py::test_a_key_that_an_index_would_cut_has_none",
     ),
+    Mutant(
+        "a changed cursor leads to other items of the partition",
+        "src/leeward/calls/__init__.py",
+        "above=True) if position >= self.low else self",
+        "above=True)",
+        f"{CLIENT}::test_a_changed_position_stays_within_the_bounds",
+    ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from leeward_integrations.idempotency_key import Answer, Exchange, IdempotentApp, check_size
@@ -49,9 +50,15 @@ class IdempotencyKeys(IdempotentApp):
             encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in lines]
             await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
             await send({"type": "http.response.body", "body": answer.body or b""})
+        if exchange.late_error is not None:
+            raise exchange.late_error
 
 
 class _Exchange(Exchange):
+    """Attributes: late_error: raised by what the app runs behind a whole answer."""
+
+    late_error: Exception | None = None
+
     def __init__(
         self, app: AsgiApp, scope: Scope, receive: Receive, send: Send, largest: int
     ) -> None:
@@ -76,7 +83,13 @@ class _Exchange(Exchange):
         return self._body
 
     async def run(self) -> Answer:
-        await self._app(self._scope, self._receive_again, self._keep)
+        try:
+            await self._app(self._scope, self._receive_again, self._keep)
+        except Exception as error:
+            # Who answers 500 and raises, such as Starlette, has told its server what broke.
+            if not self._is_whole or self._kept[0]["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            self.late_error = error
         if not self._kept:
             raise RuntimeError("the app has ended without an answer")
         if self._is_cut or not self._is_whole:

@@ -2,17 +2,18 @@
 
 The rules are those of https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/:
 400 without a key where one is needed, 409 while the first call runs, 422 for another payload, and
-the first answer for a repeat. An answer is kept with its headers, whatever its status.
+the first answer for a repeat. An answer is kept with its headers, unless it refuses its caller.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from leeward.app.answers import Problem
 from leeward.app.context import Context
@@ -45,8 +46,16 @@ _FOR_CALLERS: Final = {
 }
 """What a caller reads where the refusal itself names the record, for the operator."""
 
-_OF_ONE_ANSWER: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
-"""Headers that are not kept, for they are of one connection or one moment."""
+_OF_ONE_ANSWER: Final = frozenset(
+    {"connection", "content-length", "date", "set-cookie", "transfer-encoding"}
+)
+"""Headers that are not kept, for they are of one connection, one moment or one session."""
+
+_OF_ONE_CALLER: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""Statuses that are not kept: they refuse a caller, and another one may have the same key."""
+
+_BOUNDARY: Final = re.compile(r'^multipart/[^;]*;.*?\bboundary="?([^",;]{1,70})', re.IGNORECASE)
+"""RFC 2046, 5.1.1. A client makes a new one for each request, also where it repeats one."""
 
 Principal = Callable[[Mapping[str, Any]], str | None]
 """Returns whose keys those of a request are, from its scope (ASGI) or its environment (WSGI)."""
@@ -79,8 +88,8 @@ class Exchange:
 
     Attributes:
         read: returns or awaits the body; None if the caller has gone. Raises a `Problem`.
-        run: runs the app, and returns or awaits its answer, as the record keeps it.
-        answer: of this run, whole; None if it has not run, or its record is what counts.
+        run: runs the app, and returns or awaits its answer; without a body where that has left.
+        answer: of this run; None if it has not run.
         error: that the app raised.
         is_passed_on: the answer is on its way to the caller, and no longer kept.
     """
@@ -93,19 +102,41 @@ class Exchange:
 
 
 class _Request(Context):
-    """The context of a request; repeats are not compared by it."""
+    """The context of a request; repeats are not compared by it.
+
+    Attributes:
+        exchange: of the request.
+        largest: bytes of an answer that is kept.
+    """
 
     exchange: Exchange
+    largest: int
+
+    def record_of(self, answer: Answer) -> dict[str, Any]:
+        """Return what the record keeps of an answer."""
+        is_small = len(answer.body or b"") <= self.largest
+        return (answer if is_small else answer._replace(body=None)).record()
+
+
+class _Refusal(Exception):
+    """The app has refused the caller, so its key is free."""
 
 
 async def _run_app(call: Mapping[str, str], request: _Request) -> dict[str, Any]:
-    """Run the app for a call whose key is new, and return what the record keeps."""
+    """Run the app for a call whose key is new, and return what the record keeps.
+
+    Raises:
+        _Refusal: the app knows no such caller, or forbids it.
+    """
     try:
         answer: Answer = await value_of(request.exchange.run())
     except Exception as error:
         request.exchange.error = error
         raise
-    return answer.record()
+    request.exchange.answer = answer
+    if answer.status in _OF_ONE_CALLER:
+        raise _Refusal
+    return request.record_of(answer)
 
 
 class IdempotentApp:
@@ -118,13 +149,15 @@ class IdempotentApp:
             one for the process, as the environment configures it.
         name: of the app's records in the table.
         principal: returns from the scope (ASGI) or the environment (WSGI) whose keys those of a
-            request are; without it, callers share them.
+            request are, or None where nobody has logged in. It has to be given: with None, callers
+            share keys, and who knows a key reads the answer.
         required: requests of these methods have to have a key.
         methods: whose requests may have one.
         keep: seconds for which a key is remembered.
         lease: seconds after which an unfinished run is assumed dead.
         largest: bytes of an answer that is kept; after a larger one a repeat is refused.
         probe: as of `leeward.app.idempotent`: finds out what a run did that broke off.
+        settles: whoever has a principal may ask what became of a key of its own.
     """
 
     is_awaited: ClassVar[bool]
@@ -136,27 +169,39 @@ class IdempotentApp:
         table: str,
         client: Any = None,
         name: str = "app",
-        principal: Principal | None = None,
+        principal: Principal | Literal[""] | None = "",
         required: bool = False,
         methods: Collection[str] = METHODS,
         keep: float = 86_400.0,
         lease: float = 60.0,
         largest: int = LARGEST,
         probe: Any = None,
+        settles: bool = False,
     ) -> None:
         if isinstance(methods, str):
             raise ConfigError(f"methods must be a list of names: [{methods!r}]")
         if not isinstance(largest, int):
             raise ConfigError(f"largest must be a whole number of bytes, not {largest!r}")
         source: Any = principal
+        if source == "":
+            raise ConfigError(
+                "principal is missing: a function of the request that returns whose keys these "
+                "are, such as lambda scope: scope['user'].identity; or None, if all callers may "
+                "read each other's answers"
+            )
         if source is not None and (not callable(source) or is_coroutine_function(source)):
             raise ConfigError(f"principal must be a plain function of the request, not {source!r}")
-        self._app, self._principal = app, principal
+        if settles and source is None:
+            raise ConfigError(
+                "settles needs a principal: else who knows a key reads its answer and voids it"
+            )
+        self._app, self._principal, self._settles = app, source, settles
         self._required, self._methods = required, {name.upper() for name in methods}
         self._lease, self._largest = lease, largest
         records: dict[str, Any] = {"table": table, "name": name, "client": client, "keep": keep}
         owner = source and (lambda request: json.dumps(request.principal))  # null is nobody
-        guard = idempotent(**records, principal=owner, lease=lease, probe=probe)
+        free: Any = {_Refusal: "release"}
+        guard = idempotent(**records, principal=owner, lease=lease, probe=probe, failures=free)
         self._answer = guard(_run_app if self.is_awaited else without_waiting(_run_app))
         declared: Idempotency = getattr(self._answer, IDEMPOTENCY)
         self._settle = declared.settle
@@ -178,15 +223,26 @@ class IdempotentApp:
         """
         try:
             request = self._request_of(headers, scope)
-            request.exchange = exchange
+            request.exchange, request.largest = exchange, self._largest
             if (body := await value_of(exchange.read())) is None:
                 return None
             if SETTLE in headers:
+                if not self._settles or request.principal is None:
+                    raise Problem(
+                        "what became of a key is told to nobody here, or only after a login "
+                        "(`settles` of the middleware). The question ran nothing",
+                        status=403,
+                        reason="not_settled",
+                    )
                 document = await value_of(self._settle(age_in(_value_of(body)), None, request))
                 return _settled_answer(document, headers)
-            payload = {**call, "body": sha256(body).hexdigest()}
-            kept = await value_of(self._answer(payload, request))
-            return None if exchange.is_passed_on else exchange.answer or _kept_answer(kept)
+            kept = await value_of(self._answer(_payload_of(call, headers, body), request))
+            own = exchange.answer
+            # Another run may have taken over, and then its answer counts.
+            is_own = own is not None and request.record_of(own) == kept
+            return None if exchange.is_passed_on else own if is_own else _kept_answer(kept)
+        except _Refusal:
+            return None if exchange.is_passed_on else exchange.answer
         except (Problem, DedupUnavailable) as error:
             if exchange.error is error:
                 raise
@@ -202,6 +258,13 @@ class IdempotentApp:
         owner = None if self._principal is None else self._principal(scope)
         until, voids = clock.monotonic() + self._lease, sent_in(headers).voids
         return _Request("request", key, None, until, clock, voids=voids, principal=owner)
+
+
+def _payload_of(call: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """Return by what a repeat is known: method, path, query and body, but for its boundary."""
+    if found := _BOUNDARY.match(headers.get("content-type", "")):
+        body = body.replace(b"--" + found[1].encode("latin-1"), b"--")
+    return {**call, "body": sha256(body).hexdigest()}
 
 
 def key_of(headers: Mapping[str, str]) -> str:

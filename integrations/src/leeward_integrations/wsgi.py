@@ -35,14 +35,14 @@ class IdempotencyKeys(IdempotentApp):
             name[5:].lower().replace("_", "-"): text
             for name, text in environ.items()
             if name.startswith("HTTP_")
-        }
+        } | {"content-type": environ.get("CONTENT_TYPE") or ""}
         if not self._is_guarded(environ["REQUEST_METHOD"], headers):
             unguarded: Iterable[bytes] = self._app(environ, start_response)
             return unguarded
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         query = environ.get("QUERY_STRING", "")
         call = {"method": environ["REQUEST_METHOD"], "path": path, "query": query}
-        exchange = _Exchange(self._app, environ, self._largest)
+        exchange = _Exchange(self._app, environ)
         answer: Answer = finish(self._answer_to(exchange, call, headers, environ))
         phrase = responses.get(answer.status, "Unknown")
         start_response(f"{answer.status} {phrase}", answer.headers_with_length())
@@ -50,8 +50,8 @@ class IdempotencyKeys(IdempotentApp):
 
 
 class _Exchange(Exchange):
-    def __init__(self, app: WsgiApp, environ: Environ, largest: int) -> None:
-        self._app, self._environ, self._largest = app, environ, largest
+    def __init__(self, app: WsgiApp, environ: Environ) -> None:
+        self._app, self._environ = app, environ
 
     def read(self) -> bytes:
         """Return the body, and leave it to the app to be read again."""
@@ -99,5 +99,4 @@ class _Exchange(Exchange):
             raise RuntimeError("the app has ended without an answer")
         status, headers = told[-1]
         own = [(name, text) for name, text in headers if name.lower() != "content-length"]
-        self.answer = answer = Answer(int(status.split(" ", 1)[0]), own, body)
-        return answer._replace(body=None) if len(body) > self._largest else answer
+        return Answer(int(status.split(" ", 1)[0]), own, body)

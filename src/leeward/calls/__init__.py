@@ -331,10 +331,14 @@ class ListItems(NamedTuple):
     verb: Literal["list_items"] = "list_items"
 
     def following(self, position: str) -> ListItems:
-        """Return the same call for what comes behind a sort value."""
+        """Return the same call for what comes behind a sort value, and never for more.
+
+        A position comes from a cursor, which its caller may have changed.
+        """
         if self.descending:
-            return self._replace(high=position)
-        return self._replace(low=position, above=True)
+            is_within = self.high is None or position < self.high
+            return self._replace(high=position) if is_within else self
+        return self._replace(low=position, above=True) if position >= self.low else self
 
     def holds(self, value: str) -> bool:
         """Return whether a sort value lies within the bounds."""

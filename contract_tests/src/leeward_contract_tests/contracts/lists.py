@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Final
 
-from leeward import Client, ItemPage, Outcome, TargetUnusable
+from leeward import Client, InvalidRequest, ItemPage, Outcome, TargetUnusable
 from leeward.adapter import Capability, Driver
 from leeward.calls import ListItems
 from leeward.testing import FakeClock
@@ -154,6 +156,26 @@ class ListsContract(Contract):
         assert _sorts(client, partition, limit=2, cursor=page.cursor) == ["e", "f", "h"]
 
     @needs(RANGES)
+    def test_a_changed_cursor_leads_to_nothing_else(self, client: Client) -> None:
+        """Stay within the bounds whatever position a caller writes into a cursor."""
+        partition = fresh("forged")
+        for sort in ("a/1", "b/1", "b/2", "b/3", "c/1", "c/2"):
+            client.store_data(PAIRS, _item(partition, sort))
+        bounds: list[dict[str, Any]] = [{"begins": "b/"}, {"after": "b/1", "before": "c/"}]
+        for bounded in bounds:
+            for descending in (False, True):
+                order: dict[str, Any] = {"limit": 1, "descending": descending}
+                own = client.list_data(PAIRS, partition, **bounded, **order).cursor
+                inside = _sorts(client, partition, **bounded, **order)
+                foreign = client.list_data(PAIRS, partition, **order).cursor
+                while foreign is not None:
+                    mixed = _with_position_of(own, foreign)
+                    found = _sorts_or_refusal(client, partition, mixed, **bounded, **order)
+                    assert set(found) <= set(inside), (bounded, descending)
+                    page = client.list_data(PAIRS, partition, **order, cursor=foreign)
+                    foreign = page.cursor
+
+    @needs(RANGES)
     def test_a_lost_list_is_not_an_empty_one(self, driver: Driver, faults: Faults) -> None:
         """Report a read without an answer as what it is."""
         call = ListItems(PAIRS, PAIR, fresh("lost"))
@@ -169,6 +191,22 @@ def _item(partition: str, sort: str) -> dict[str, Any]:
 
 def _sorts_of(page: ItemPage) -> list[str]:
     return [record.item[PAIR[1]] for record in page.items]
+
+
+def _with_position_of(own: str | None, foreign: str) -> str:
+    """Return the cursor of one list, changed to stand where that of another does."""
+    assert own is not None
+    body, other = (urlsafe_b64decode(each[3:] + "==") for each in (own, foreign))
+    text = json.dumps([*json.loads(body)[:-1], json.loads(other)[-1]])
+    return own[:3] + urlsafe_b64encode(text.encode()).decode()
+
+
+def _sorts_or_refusal(client: Client, partition: str, cursor: str, **arguments: Any) -> list[str]:
+    """Return the sort values from a cursor on; none where a service refuses it."""
+    try:
+        return _sorts(client, partition, cursor=cursor, **arguments)
+    except InvalidRequest:
+        return []
 
 
 def _sorts(client: Client, partition: str, **arguments: Any) -> list[str]:

@@ -176,7 +176,8 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
     is_long = rest.high is not None and len(rest.high.encode()) > LONGEST_SORT
     query = rest._replace(high=None) if is_long else rest  # `holds` sees to it
     condition, values = _range_of(query)
-    begin = query.high if query.descending else query.low if query.above else None
+    last = query.high or call.cursor  # behind a long bound, a page may end before it begins
+    begin = last if query.descending else query.low if query.above else None
     body: dict[str, Any] = {
         "TableName": call.table,
         "ConsistentRead": True,
