@@ -260,7 +260,8 @@ class Client(BaseClient):
             sent: with a key, when the call was first made, in Unix seconds or as a datetime. A key
                 that leeward has made says so itself.
             timeout: seconds for everything, 30 by default.
-            targets: with a key, where the call was made; by default wherever it may have been.
+            targets: with a key, all targets where the call may have been made. Without them, each
+                target of the order is asked, and that none knows of it proves nothing.
 
         Raises:
             CallError: the question was refused: the key is another payload's, say.

@@ -100,10 +100,11 @@ def test_a_script_goes_by_the_exit_code(
 ) -> None:
     """It is the one that the call itself would have had."""
     scripted(*[answer(**fields)] * 20)
-    done = leeward("settle", "charge", "k-1", "--timeout", "0.2")
+    asked = ("settle", "charge", "k-1", "--timeout", "0.2", "--target", "scripted")
+    done = leeward(*asked)
     assert (done.code, told in " ".join((done.out + done.err).split())) == (code, True), done
     scripted(*[answer(**fields)] * 20)
-    shown = json.loads(leeward("settle", "charge", "k-1", "--timeout", "0.2", "--json").out)
+    shown = json.loads(leeward(*asked, "--json").out)
     expected = fields["verdict"] if fields["verdict"] != "perhaps" else "unknown"
     assert (shown["verdict"], shown["target"]) == (expected, "scripted")
     assert shown["voids"] == fields.get("voids", 0)
@@ -154,7 +155,7 @@ def test_an_app_on_this_machine_settles_its_keys(leeward: Leeward, bare: Path) -
     """A key without a record is void then: what comes late is refused, a new call runs."""
     bare.joinpath("settle_bank.py").write_text(BANK)
     bare.joinpath("leeward.toml").write_text(f'{KEYED}[targets.local]\napp = "settle_bank:app"')
-    sent = ("--sent", datetime.now(UTC).isoformat())
+    sent = ("--sent", datetime.now(UTC).isoformat(), "--target", "local")
 
     lost = leeward("settle", "charge", "k", "--payload", '{"id": "1"}', *sent, "--json")
     assert (lost.code, json.loads(lost.out)["voids"]) == (7, 1)

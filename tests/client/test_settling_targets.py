@@ -83,7 +83,15 @@ def test_a_target_settles_only_what_it_knows_of(
         (MOVES, NOT_FOUND, said("ran", result=7), Verdict.RAN, ["a", "b"]),
         (MOVES, said("not_run", voids=1), NOT_FOUND, Verdict.UNKNOWN, ["a", "b"]),
         (MOVES, NOT_FOUND, said("not_run", voids=1), Verdict.UNKNOWN, ["a", "b"]),
-        (KEYED, said("not_run", voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
+        (KEYED, said("not_run", voids=1), said("ran", result=7), Verdict.RAN, ["a", "b"]),
+        (KEYED, said("not_run", voids=1), said("not_run"), Verdict.UNKNOWN, ["a", "b"]),
+        (
+            KEYED,
+            said("not_run", BY_GROUP),
+            said("not_run", BY_GROUP),
+            Verdict.NOT_RUN,
+            ["a", "b"],
+        ),
         (SHARED, said("not_run", BY_GROUP, voids=1), said("ran"), Verdict.NOT_RUN, ["a"]),
         (SHARED, said("not_run", voids=1), said("ran"), Verdict.UNKNOWN, ["a"]),
     ],
@@ -91,7 +99,7 @@ def test_a_target_settles_only_what_it_knows_of(
 def test_a_key_is_looked_for_wherever_its_call_may_have_been_made(
     config: FunctionConfig, first: Result[Any], second: Result[Any], verdict: Verdict, asked: Any
 ) -> None:
-    """A keyed call is made at the first target alone, or its records are for all.
+    """Or its records are for all: the order, or the client, may have been another one.
 
     A target that lacks the function may have had it, or may get it before the call arrives.
     """
@@ -114,8 +122,21 @@ def test_the_last_of_three_targets_is_asked_too(last: Result[Any], verdict: Verd
     not_run = said("not_run", voids=1)
     targets = [Scripted("a", not_run), Scripted("b", not_run), Scripted("c", last)]
     with Client(targets, config=Config(functions={"pay": MOVES}), clock=FakeClock()) as client:
-        assert client.settle("k", function="pay", sent=0.0).verdict is verdict
+        found = client.settle("k", function="pay", sent=0.0, targets=["a", "b", "c"])
+        assert found.verdict is verdict
     assert [len(each.calls) for each in targets] == [1, 1, 1]
+
+
+@each_row("targets", [None, ["a"]])
+def test_a_call_whose_targets_nobody_names_may_have_run_elsewhere(targets: Any) -> None:
+    """It ran at b; the order was turned since, or a is alone in it."""
+    a = Scripted("a", said("not_run", voids=1))
+    with Client([a], config=Config(functions={"pay": KEYED}), clock=FakeClock()) as client:
+        found = client.settle("k", function="pay", sent=0.0, targets=targets)
+    if targets:
+        assert found.verdict is Verdict.NOT_RUN
+    else:
+        assert (found.verdict, found.reason) == (Verdict.UNKNOWN, "other_target")
 
 
 def test_a_function_that_no_target_has_is_not_settled() -> None:

@@ -255,7 +255,7 @@ def test_unknown_calls_are_counted_and_how_they_are_settled(collected: Collected
     a = Scripted("a", *answers, *lost)
     with Client(a, config=Config(functions=KEYED), clock=FakeClock(), otel=True) as client:
         for function in ("charge", "charge", "charge", "pay"):
-            client.settle("k", function=function)
+            client.settle("k", function=function, targets="a")
         with pytest.raises(LeewardError):
             client.settle("k", function="charge")
         client.settle("k", function="charge", timeout=0.1)

@@ -640,9 +640,25 @@ CALLER: Final = (
     Mutant(
         "a key that may be at several targets is settled at one",
         _CLIENT,
-        "        only = places = only or candidates(call)\n",
-        "        only = places = (only or candidates(call))[:1]\n",
+        'only or candidates(Invoke(function, b"null", key))',
+        '(only or candidates(Invoke(function, b"null", key)))[:1]',
         f"{_ELSEWHERE}::test_a_key_that_may_be_at_any_target_is_settled_at_all",
+    ),
+    Mutant(
+        "a key is settled by the targets of today, wherever its call was made",
+        _CLIENT,
+        "moment, to_ask, None if is_known else only or None",
+        "moment, to_ask, None if is_known else to_ask",
+        "tests/client/test_settling_targets.py"
+        "::test_a_call_whose_targets_nobody_names_may_have_run_elsewhere",
+    ),
+    Mutant(
+        "an event that a spool may have is settled by its attempts alone",
+        _CLIENT,
+        "    is_refused = not only and error.reason == POISON\n",
+        "    is_refused = not only\n",
+        "tests/spool/test_spool.py"
+        "::test_an_event_that_the_spool_may_have_is_not_settled_as_not_run",
     ),
     Mutant(
         "a run under way is not waited for",

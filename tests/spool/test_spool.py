@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leeward import AsyncClient, Client, Event
+from leeward import AsyncClient, Client, Event, Verdict
 from leeward._delivery import relay, spool
 from leeward._delivery.relay import SPOOL, RunStart, SpoolStatus, WaitingCall, call_in, row_of
 from leeward._operations.protocols import EventSpool
@@ -397,3 +397,31 @@ def test_nothing_is_lost_over_an_outage_with_kills(tmp_path: Path) -> None:
     report = outage.play(tmp_path, events=80, keys=8, kills=1, seed=1)
     assert not report.is_wrong, report
     assert (report.receipts >= 80, report.killed) == (True, 2)
+
+
+def test_an_event_that_the_spool_may_have_is_not_settled_as_not_run(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No attempt is open, and still it is published later: by whoever drains the spool."""
+    send(client, 1)
+    add = ledger.spool_of(client).relay.store.add
+
+    def lose(*values: Any) -> None:
+        add(*values)
+        raise DatabaseFault(Outcome.AMBIGUOUS, "lost", "the commit has no answer")
+
+    monkeypatch.setattr(ledger.spool_of(client).relay.store, "add", lose)
+    for key, reason in ((None, "unreachable"), ("k", "not_spooled")):
+        with pytest.raises(OutcomeUnknown) as raised:
+            send(client, 2, key)
+        assert raised.value.reason == "not_spooled"
+        settled = client.settle(raised.value, timeout=0.3)
+        assert (settled.verdict, settled.reason) == (Verdict.UNKNOWN, reason)
+    ledger.end_outage(folder)
+    wait_until_drained(client)
+    with pytest.raises(OutcomeUnknown) as raised, nothing_relayed(client):
+        ledger.begin_outage(folder, "refuse")
+        send(client, 3)
+    ledger.end_outage(folder)
+    settled = client.settle(raised.value, timeout=5)
+    assert (settled.verdict, settled.reason) == (Verdict.RAN, "sent_again")

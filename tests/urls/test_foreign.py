@@ -208,7 +208,7 @@ def test_a_service_that_follows_the_protocol_is_settled(
         client.invoke("charge", 9, idempotency_key="order-1")
     settled = client.settle(lost.value)
     assert (settled.verdict, settled.result) == (Verdict.RAN, {"paid": 9})
-    never = client.settle("order-2", function="charge", sent=0.0)
+    never = client.settle("order-2", function="charge", sent=0.0, targets=lost.value.target)
     assert never.verdict is Verdict.NOT_RUN
     with pytest.raises(FunctionError):
         client.invoke("charge", 9, idempotency_key="order-2")

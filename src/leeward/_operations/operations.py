@@ -25,7 +25,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.health import TargetEvidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
-from leeward.calls import Call, Delete, Invoke, Key, ListItems, Load, Result, Store
+from leeward.calls import Call, Delete, Key, ListItems, Load, Result, Store
 from leeward.clock import Clock
 from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
@@ -37,7 +37,6 @@ from leeward.records import NamedTuple
 from leeward.registry import ITEM_READER, RUNS, SPOOL, import_room
 from leeward.values import (
     NOTHING,
-    Effect,
     Item,
     ItemPage,
     ProbeReport,
@@ -352,11 +351,9 @@ class Operations:
         """Settle a call; a program that has nothing to settle does not load what does it."""
         from leeward._operations.settling import observe, settle
 
-        known = tuple(self.drivers)
-        if targets is None:
-            only = self._places_of(function) if isinstance(error_or_key, str) else ()
-        else:
-            only = arguments.check_targets(targets, self.drivers, known)
+        only: tuple[str, ...] = ()
+        if targets is not None:
+            only = arguments.check_targets(targets, self.drivers, tuple(self.drivers))
         functions, clock = self.config.functions, self.clock
         steps = settle(
             error_or_key,
@@ -372,13 +369,6 @@ class Operations:
         )
         telemetry = getattr(self.router, "telemetry", None)
         return steps if telemetry is None else observe(steps, telemetry.count_verdict)
-
-    def _places_of(self, function: object) -> tuple[str, ...]:
-        """Return where calls of a function may have been made; empty if the first target knows."""
-        config = self.config.functions.get(function) if isinstance(function, str) else None
-        if config is not None and (config.shared_dedup or config.effect is Effect.KEYED):
-            return ()  # one table for all targets, or no call leaves the first target
-        return self.router.candidates(Invoke(str(function), b"", ""))
 
     def narrow(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""

@@ -56,6 +56,9 @@ CLOCKS: Final = 3600.0
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
+POISON: Final = "poison_suspected"
+"""The reason of a call that was not sent, although its outcome is AMBIGUOUS: earlier ones were."""
+
 
 class FunctionSettling(NamedTuple):
     """A call of a function that is to be settled.
@@ -125,11 +128,13 @@ def settling_by_key(
         if not (is_number and 0 <= moment <= now + CLOCKS):
             told = "sent must be Unix seconds or a datetime, and not in the future"
             raise InvalidRequest(told, field="sent")
-    places: tuple[str, ...] | None = None
-    if not config.shared_dedup and config.probe is None:
-        call = Invoke(function, b"null", key, config.effect or Effect.UNSAFE)
-        only = places = only or candidates(call)
-    return FunctionSettling(function, key, 0, body, moment, only, places, keeps_records)
+    # Where the call was made, only its caller knows: another order, or another client, may have had
+    # other targets. So each of today's is asked, and that all say "not run" is not enough.
+    is_known = config.shared_dedup or config.probe is not None
+    to_ask = () if is_known else only or candidates(Invoke(function, b"null", key))
+    return FunctionSettling(
+        function, key, 0, body, moment, to_ask, None if is_known else only or None, keeps_records
+    )
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
@@ -155,7 +160,7 @@ def settle_call(
     for target in about.only:
         left = deadline - clock.monotonic()
         try:
-            one = about._replace(only=(target,), places=(target,))
+            one = about._replace(only=(target,), places=about.places and (target,))
             answer = yield from _settle_at(one, config, clock, left)
         except NotFound as error:
             missing = error
@@ -199,7 +204,8 @@ def _settle_at(
             raise refusal
         settled = read_answer(about.idempotency_key, result)
         if settled is not None and settled.verdict is Verdict.NOT_RUN:
-            return settled if _knows(about, config, result) else _ELSEWHERE
+            knows = _knows(about, config, result)
+            return settled if knows else _ELSEWHERE._replace(voids=settled.voids)
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
         most = settled.retry_after if settled else result.retry_after
@@ -341,8 +347,13 @@ def _settle_other(
         raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
     made = [each for each in error.attempts if each.outcome is Outcome.AMBIGUOUS]
     only = tuple(dict.fromkeys(each.target for each in made if not each.read_back))
-    if error.outcome is not Outcome.AMBIGUOUS or not only:
+    is_refused = not only and error.reason == POISON
+    if error.outcome is not Outcome.AMBIGUOUS or is_refused:
         return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
+    if not only and (verb != "publish" or call.events[0].ordering_key is not None):
+        # Only a spool may have an event that no target got. It publishes those of a key in order,
+        # so none of them is published beside it.
+        return Settled(Verdict.UNKNOWN, reason=error.reason)
     _check_places(only, drivers)
     if isinstance(call, Enqueue):
         config = functions.get(call.function, FunctionConfig())

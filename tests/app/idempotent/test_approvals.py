@@ -219,7 +219,7 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
         error = caught.value
         assert (error.error_type, error.reason, error.ran) == ("ApprovalPending", "waiting", "no")
         assert (error.retryable, error.retry_after, len(error.attempts)) == (True, 60.0, 1)
-        settled = client.settle("42", function="charge", payload=ORDER)
+        settled = client.settle("42", function="charge", payload=ORDER, targets="local")
         assert (settled.verdict, settled.voids) == (Verdict.NOT_RUN, 1)
         kept = client.load_data("keys", "charge:42")
         assert kept is not None
@@ -233,7 +233,10 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
         refused = refuse_by_hand(record, "maria")
         assert refused is not None
         client.store_data("keys", item_of(refused, "charge:42"))
-        assert client.settle("42", function="charge", payload=ORDER).verdict is Verdict.NOT_RUN
+        assert (
+            client.settle("42", function="charge", payload=ORDER, targets="local").verdict
+            is Verdict.NOT_RUN
+        )
         with pytest.raises(FunctionError, match="ApprovalRefused"):
             client.invoke("charge", ORDER)
     assert runs == []

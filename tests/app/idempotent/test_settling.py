@@ -244,7 +244,9 @@ def test_a_call_whose_key_is_void_is_made_again_as_often_as_it_takes(tmp_path: P
     """Its first attempt was lost, and its second one learns that the key is void."""
     bank = Bank()
     with shop(tmp_path, bank) as (client, driver):
-        settled = client.settle("k", function="pay", payload="42", sent=time.time())
+        settled = client.settle(
+            "k", function="pay", payload="42", sent=time.time(), targets="local"
+        )
         assert settled.verdict is Verdict.NOT_RUN
         lose(driver, Fault.LOSE_REQUEST)
         answer = client.invoke("pay", "42", idempotency_key="k", on_unknown="raise")

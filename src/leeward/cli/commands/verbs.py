@@ -157,6 +157,14 @@ def settle(
             help="When it was called, with time zone. A key that leeward has made says so itself.",
         ),
     ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TARGET",
+            help="Where the call may have been made; repeat it for each. Without it, a call that "
+            "left no record stays unknown.",
+        ),
+    ] = None,
     timeout: Timeout = None,
 ) -> None:
     """Find out what became of a call whose outcome is unknown.
@@ -170,7 +178,9 @@ def settle(
     given = MISSING if payload is None else json_argument(payload, "payload")
     called = time_argument(sent, "sent")
     with options.client() as cloud:
-        settled = cloud.settle(key, function=function, payload=given, sent=called, timeout=timeout)
+        settled = cloud.settle(
+            key, function=function, payload=given, sent=called, timeout=timeout, targets=target
+        )
         options.output.show(json_of_verdict(settled), partial(render_verdict, function))
     raise typer.Exit(exit_code_of_verdict(settled).code)
 
