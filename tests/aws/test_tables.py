@@ -200,7 +200,7 @@ def test_an_expiry_is_told_to_dynamodb() -> None:
     """In whole seconds, rounded up, in the attribute that a table's time to live looks at."""
     (request,) = run(STORE._replace(expires_at=NOW + 0.5), DONE).sent
     item = document(request)["Item"]
-    assert item["_leeward_expires"] == {"N": str(int(NOW) + 1)}
+    assert item["_leeward_expires"] == {"N": str(int(NOW) + 3601)}
     assert item["_leeward"]["M"]["e"] == {"N": f"{NOW:.0f}.5"}
 
 

@@ -112,10 +112,10 @@ def test_items_come_back_exactly(item: dict[str, Any], key: str, expires_at: flo
 
 
 def test_an_expiry_is_told_to_cosmos_from_the_write_on() -> None:
-    """In whole seconds, never early, and at least one."""
+    """In whole seconds, an hour late, and at least one."""
     assert "ttl" not in document_of(call_of({"id": "1"}))
-    assert document_of(call_of({"id": "1"}, expires_at=NOW + 59.5))["ttl"] == 60
-    assert document_of(call_of({"id": "1"}, expires_at=NOW - 5))["ttl"] == 1
+    assert document_of(call_of({"id": "1"}, expires_at=NOW + 59.5))["ttl"] == 3660
+    assert document_of(call_of({"id": "1"}, expires_at=NOW - 5000))["ttl"] == 1
 
 
 def test_a_document_of_another_program_has_its_id_for_a_key() -> None:

@@ -16,6 +16,7 @@ from leeward import (
     InvalidRequest,
     Outcome,
     PayloadTooLarge,
+    TargetUnusable,
     Unsupported,
 )
 from leeward._operations.lists import within
@@ -44,7 +45,7 @@ def opened(*pages: Page, config: Config = CONFIG) -> tuple[Client, Scripted]:
 
 def cursor_of(**arguments: Any) -> str:
     """Give a cursor of a list of the partition c1."""
-    client, _ = opened(Page((stored("1"),), "own"))
+    client, _ = opened(Page((stored(arguments.get("begins", "1")),), "own"))
     cursor = client.list_data("orders", "c1", **arguments).cursor
     assert cursor is not None
     return cursor
@@ -237,3 +238,13 @@ def test_a_changed_position_stays_within_the_bounds(descending: bool) -> None:
     assert call.following("a" if not descending else "d") == call
     left = call.following("b1")
     assert (left.holds("b0"), left.holds("b2")) == (descending, not descending)
+
+
+@each_row("customer, order", [("c2", "b2"), ("c1", "c1"), ("c1", "a")])
+def test_the_items_of_another_list_are_refused(customer: str, order: str) -> None:
+    """Those of another partition, and beyond the bounds; what others wrote is marked."""
+    found = Stored({"customer": customer, "order": order}, "r")
+    client, _ = opened(Page((found,), None), Page((found._replace(foreign=True),), None))
+    with pytest.raises(TargetUnusable, match="the item of another key"):
+        client.list_data("orders", "c1", begins="b")
+    assert client.list_data("orders", "c1", begins="b").items[0].foreign

@@ -305,6 +305,17 @@ def test_an_expired_item_is_not_there() -> None:
     assert cloud.load_data("t", "1") is None
 
 
+def test_the_item_of_another_key_is_refused() -> None:
+    """A changed request or answer gives no foreign item out; what others wrote is marked."""
+    wrong = Stored({"id": "107"}, "r")
+    cloud = client(Scripted("a", *map(Result.ok, (wrong, wrong._replace(foreign=True)))))
+    with pytest.raises(TargetUnusable, match="the item of another key"):
+        cloud.load_data("t", "109")
+    record = cloud.load_data("t", "109")
+    assert record is not None
+    assert record.foreign
+
+
 def test_delete_gives_a_receipt() -> None:
     """A deleted item has no revision any more."""
     receipt = client(Scripted("a", OK)).delete_data("t", "1", if_revision="r")

@@ -113,9 +113,9 @@ def test_a_stranger_who_changes_a_field_is_noticed() -> None:
 
 
 def test_firestore_is_told_an_expiry_as_a_timestamp() -> None:
-    """Rounded up to the second, in the field that a policy for a time to live looks at."""
+    """An hour late, in whole seconds, in the field of a policy for a time to live."""
     fields = fields_of(CALL._replace(expires_at=NOW + 0.5))
-    assert fields["_leeward_expires"] == {"timestampValue": "2026-01-01T00:00:01Z"}
+    assert fields["_leeward_expires"] == {"timestampValue": "2026-01-01T01:00:01Z"}
     assert fields["_leeward"]["mapValue"]["fields"]["e"] == {"doubleValue": NOW + 0.5}
     assert "_leeward_expires" not in fields_of(CALL)
 

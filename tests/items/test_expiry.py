@@ -17,15 +17,15 @@ NOW = 1_700_000_000.0
 @each_row(
     "profile, expires_at, attribute",
     [
-        (DYNAMODB, NOW + 0.25, ("_leeward_expires", {"N": "1700000001"})),
-        (DYNAMODB, NOW, ("_leeward_expires", {"N": "1700000000"})),
-        (FIRESTORE, NOW + 0.25, ("_leeward_expires", {"timestampValue": "2023-11-14T22:13:21Z"})),
-        (COSMOS, NOW + 59.5, ("ttl", 60)),
-        (COSMOS, NOW + 60, ("ttl", 60)),
-        (COSMOS, NOW + 0.001, ("ttl", 1)),
-        (COSMOS, NOW, ("ttl", 1)),
-        (COSMOS, NOW - 5, ("ttl", 1)),
-        (COSMOS, NOW + 2**31 - 1, ("ttl", 2**31 - 1)),
+        (DYNAMODB, NOW + 0.25, ("_leeward_expires", {"N": "1700003601"})),
+        (DYNAMODB, NOW, ("_leeward_expires", {"N": "1700003600"})),
+        (FIRESTORE, NOW + 0.25, ("_leeward_expires", {"timestampValue": "2023-11-14T23:13:21Z"})),
+        (COSMOS, NOW + 59.5, ("ttl", 3660)),
+        (COSMOS, NOW + 60, ("ttl", 3660)),
+        (COSMOS, NOW + 0.001, ("ttl", 3601)),
+        (COSMOS, NOW, ("ttl", 3600)),
+        (COSMOS, NOW - 5000, ("ttl", 1)),
+        (COSMOS, NOW + 2**31 - 3601, ("ttl", 2**31 - 1)),
         (COSMOS, NOW + 2**31, None),
         (EMBEDDED, NOW + 60, None),
         (DYNAMODB, None, None),
@@ -36,7 +36,7 @@ NOW = 1_700_000_000.0
     ],
 )
 def test_native_expiry(profile: Profile, expires_at: float | None, attribute: Any) -> None:
-    """Rounded up to the second, in the provider's own form; none where it cannot be told."""
+    """An hour late and rounded up, in the provider's own form; none where it cannot be told."""
     assert expiry(profile, expires_at, NOW) == attribute
 
 

@@ -88,6 +88,20 @@ MUTANTS: Final = (
         f"{TESTS}/test_size.py::test_depth",
     ),
     Mutant(
+        "a provider hides an item before it has expired",
+        f"{ITEMS}/encoding.py",
+        "    expires_at += _MARGIN\n",
+        "",
+        f"{TESTS}/test_expiry.py::test_native_expiry",
+    ),
+    Mutant(
+        "the item of another key is given out",
+        "src/leeward/_operations/results.py",
+        "    if not found.foreign and any(\n",
+        "    if found.foreign and any(\n",
+        "tests/client/test_methods.py::test_the_item_of_another_key_is_refused",
+    ),
+    Mutant(
         "a provider may collect an item early",
         f"{ITEMS}/encoding.py",
         "due = ceil(expires_at)",

@@ -43,6 +43,10 @@ _YEAR_10000: Final = 253_402_300_800
 _LONGEST_TTL: Final = 2**31 - 1
 """Seconds; a `ttl` is a 32-bit number."""
 
+_MARGIN: Final = 3600.0
+"""Seconds by which a provider's expiry is later than leeward's, which counts: as far as the clocks
+of two readers may differ. Cosmos DB counts from the whole second before a write."""
+
 
 def encode(
     item: Item, profile: Profile, *, write_id: str, expires_at: float | None
@@ -85,12 +89,15 @@ def native_expiry(profile: Profile, expires_at: float | None, now: float) -> tup
     """Return the attribute that tells the provider when it may collect an item, with its value.
 
     Set it on the document that `encode` returned; `decode` ignores it. It is for collecting
-    garbage and no more: providers collect late, by days even, and few hide what is due. The expiry
-    that counts is in the reserved attribute. Never early: rounded up to the second, and None where
+    garbage and no more: the expiry that counts is in the reserved attribute, and Cosmos DB hides an
+    item at once. So it is an hour later, rounded up to the second, and None where
     the provider cannot be told a time so late, where `expires_at` is None, and where the profile
     knows no expiry. Both times are Unix seconds.
     """
-    if expires_at is None or profile.expiry is None or expires_at >= _YEAR_10000 - 1:
+    if expires_at is None or profile.expiry is None:
+        return None
+    expires_at += _MARGIN
+    if expires_at >= _YEAR_10000 - 1:
         return None
     if profile.expiry == "ttl":
         ttl = max(1, ceil(expires_at - now))

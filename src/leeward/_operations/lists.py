@@ -8,7 +8,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._operations import arguments
-from leeward._operations.results import Operation, record_from, target_of, with_hint
+from leeward._operations.results import (
+    Operation,
+    another_item,
+    record_from,
+    target_of,
+    with_hint,
+)
 from leeward.calls import ListItems, Result
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.records import NamedTuple
@@ -169,6 +175,13 @@ def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: floa
     """Return the page of `list_data`, without items that have expired by `now` (Unix seconds)."""
     target = target_of(call, result)
     page: Any = result.value
+    partition, sort = call.fields
+    for each in page.items:
+        item = each.item
+        if not each.foreign and not (
+            item.get(partition) == call.partition and call.holds(str(item.get(sort)))
+        ):
+            raise another_item(call, result)
     records = [record_from(each, target, now) for each in page.items]
     cursor = None if page.cursor is None else write_cursor(page.cursor, scope)
     items = tuple(each for each in records if each is not None)

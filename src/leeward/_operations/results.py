@@ -86,7 +86,26 @@ def record_of(call: Load, result: Result[Stored | None], now: float) -> Record |
     """Return the record of `load_data`; None if it has expired by `now` (Unix seconds)."""
     target = target_of(call, result)
     found = result.value
-    return None if found is None else record_from(found, target, now, result.attempts)
+    if found is None:
+        return None
+    if not found.foreign and any(
+        found.item.get(field) != value for field, value in zip(*call.key, strict=True)
+    ):
+        raise another_item(call, result)
+    return record_from(found, target, now, result.attempts)
+
+
+def another_item(call: Call, result: Result[Any]) -> LeewardError:
+    """Return the error of a read whose answer has the item of another key.
+
+    A program of others may write another key into a document; but then the item is foreign.
+    """
+    message = (
+        "the answer holds the item of another key; something between here and the table changes "
+        "what passes, such as a cache or a proxy"
+    )
+    refusal = Result[Any](Outcome.UNUSABLE, reason="another_item", message=message)
+    return _error_of(call, refusal._replace(target=result.target, attempts=result.attempts))
 
 
 def record_from(
