@@ -26,7 +26,6 @@ from leeward.app.idempotency.record import (
     complete_record,
     decide,
     fail_record,
-    first_record,
     leave_unknown,
     release_record,
     with_effects,
@@ -37,6 +36,7 @@ from tests.app.idempotency_sim.deliveries import Happening, Rules, Script, deliv
 from tests.app.idempotency_sim.episodes import LEASE, flaw_of
 from tests.app.idempotency_sim.mutants import MUTANTS
 from tests.app.idempotency_sim.table import Table
+from tests.app.idempotent.shop import first_record
 
 NOW = 1_750_000_000.0
 ME = Claim("me", "payload", 60.0)

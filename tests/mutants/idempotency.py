@@ -93,7 +93,7 @@ MUTANTS: Final = (
     Mutant(
         "the payload does not count",
         f"{_ROOM}/record.py",
-        "    if not is_same(record.payload, claim.payload):",
+        "    if is_of_other(record, claim.payload):",
         "    if record.payload is None:",
         f"{_REPEATS}::test_a_key_belongs_to_one_payload",
     ),

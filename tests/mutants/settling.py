@@ -60,14 +60,14 @@ RECORD: Final = (
     ),
     _record(
         "a void is as free as a released key",
-        "return _refuse_late(record) if is_late else _take_free(loaded, record, claim, now)",
-        "return _take_free(loaded, record, claim, now)",
+        "return _refuse_late(record) if is_late else start_run(loaded, claim, now)",
+        "return start_run(loaded, claim, now)",
         _LATE,
     ),
     _record(
         "a late packet runs a failed call again",
-        "return _refuse_late(record) if is_late else take_over(loaded, claim, now, Earlier.FAILED)",
-        "return take_over(loaded, claim, now, Earlier.FAILED)",
+        "return _refuse_late(record) if is_late else start_run(loaded, claim, now, Earlier.FAILED)",
+        "return start_run(loaded, claim, now, Earlier.FAILED)",
         _AGAIN,
     ),
     _record(
@@ -102,38 +102,38 @@ RECORD: Final = (
     ),
     _record(
         "who takes a key over forgets its voids",
-        "record._replace(voids=max(before.voids, claim.voids))",
-        "record._replace(voids=0)",
+        "        fence, voids = before.fence, max(before.voids, claim.voids)\n",
+        "        fence, voids = before.fence, 0\n",
         _LATE,
     ),
     _record(
         "who takes a key over does not say what it knows",
-        "record._replace(voids=max(before.voids, claim.voids))",
-        "record._replace(voids=before.voids)",
+        "        fence, voids = before.fence, max(before.voids, claim.voids)\n",
+        "        fence, voids = before.fence, before.voids\n",
         f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
     ),
     _record(
         "the first record does not say what its call knows",
-        "        voids=claim.voids,\n    )\n",
-        "    )\n",
+        "    fence, voids, approval = 0, claim.voids, None\n",
+        "    fence, voids, approval = 0, 0, None\n",
         f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
     ),
     _record(
         "who takes a key over forgets what was done before",
-        "notes=before.notes, earlier_effects=acted)",
-        "notes=before.notes)",
+        "        earlier_effects=acted,\n",
+        "",
         _AGAIN,
     ),
     _record(
         "what was done before is known for one run only",
-        "        acted = before.effects or before.earlier_effects\n",
-        "        acted = before.effects\n",
+        "before.notes, before.effects or before.earlier_effects\n",
+        "before.notes, before.effects\n",
         _AGAIN,
     ),
     _record(
         "a run that takes over has the fence of the one before",
-        "_new_record(claim, now, before.fence + 1)",
-        "_new_record(claim, now, before.fence)",
+        "        fence + 1,\n",
+        "        fence or 1,\n",
         _AGAIN,
     ),
     _record(
@@ -146,34 +146,46 @@ RECORD: Final = (
 
 APPROVALS: Final = (
     _record(
-        "the first call of a key does not ask for its approval",
-        "    if claim.question is not None:\n",
+        "a call runs that nobody has approved",
+        "    if claim.question is not None and (approval is None or approval.by is None):\n",
         "    if False:\n",
         _APPROVED,
     ),
     _record(
         "a key that was freed does not ask for an approval",
-        "    if claim.question is None or is_approved:\n",
-        "    if True:\n",
-        f"{_APPROVALS}::test_an_approval_is_for_one_payload",
+        "claim.question is not None and (approval is None or approval.by is None)",
+        "claim.question is not None and before is None",
+        f"{_APPROVALS}::test_a_dead_run_that_needed_no_approval_waits_if_the_next_call_needs_one",
     ),
     _record(
         "an approval is for any payload",
-        "_is_approved(record) and record.payload == claim.payload",
-        "_is_approved(record)",
-        f"{_APPROVALS}::test_an_approval_is_for_one_payload",
+        "        approval = before.approval if before.payload == claim.payload else None\n",
+        "        approval = before.approval\n",
+        f"{_APPROVALS}::test_an_approval_is_for_a_payload_that_can_be_compared",
     ),
     _record(
         "a run forgets that it was approved",
-        "        record = record._replace(approval=before.approval)\n",
-        "        pass\n",
+        "        approval=approval,\n    )\n    return Start(record, revision, earlier)\n",
+        "    )\n    return Start(record, revision, earlier)\n",
         f"{_APPROVALS}::test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again",
     ),
     _record(
-        "a run of another payload keeps an approval",
-        "    if before.payload == claim.payload:\n",
-        "    if True:\n",
-        f"{_APPROVALS}::test_a_run_that_needs_none_passes_no_approval_on",
+        "what may have run goes on without an approval",
+        "        if acted:\n            return Refuse(Reason.UNKNOWN)\n",
+        "",
+        f"{_APPROVALS}::test_what_may_have_run_without_an_approval_does_not_go_on_without_one",
+    ),
+    _record(
+        "another payload puts its question in the place of an approval",
+        "(KeyState.RELEASED, KeyState.VOID) and not _is_approved(record)\n",
+        "(KeyState.RELEASED, KeyState.VOID)\n",
+        _APPROVED,
+    ),
+    _settling(
+        "a settle of a key without a record leaves one of a run",
+        "        return OpenCase(none, None, fenced=True)\n",
+        "        return RecordChange(none, None)\n",
+        f"{_APPROVALS}::test_a_settle_that_learns_nothing_opens_no_way_around_the_approval",
     ),
     _record(
         "a question that was settled is answered later",
@@ -202,8 +214,8 @@ APPROVALS: Final = (
     ),
     _steps(
         "a call runs as soon as its question is written",
-        "        if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:\n",
-        "        if False:\n",
+        "    if start.record.state is KeyState.WAITING:\n",
+        "    if False:\n",
         _APPROVED,
     ),
     _settling(
@@ -250,11 +262,10 @@ STEPS: Final = (
     ),
     _steps(
         "a claim whose answer was lost counts as made",
-        "            return Start(start.record, reply.revision, start.earlier)\n"
-        "        if isinstance(reply, Unfit):\n",
-        "            return Start(start.record, reply.revision, start.earlier)\n"
+        "            return begun(start, reply.revision)\n        if isinstance(reply, Unfit):\n",
+        "            return begun(start, reply.revision)\n"
         "        if isinstance(reply, Away) and reply.written:\n"
-        '            return Start(start.record, "1", start.earlier)\n'
+        '            return begun(start, "1")\n'
         "        if isinstance(reply, Unfit):\n",
         _TABLE,
     ),
@@ -263,18 +274,18 @@ STEPS: Final = (
 RULES: Final = (
     _settling(
         "a void of before is taken for one of now",
-        "        return _void(record, revision, request)\n    if request.payload is not None",
+        "        return _void(record, revision, request)\n    ended = ",
         "        if record.voids > request.voids:\n"
         "            return _not_run(request, record)\n"
         "        return _void(record, revision, request)\n"
-        "    if request.payload is not None",
+        "    ended = ",
         f"{_ELSEWHERE}::test_what_a_call_has_learnt_meanwhile_counts_for_its_error",
     ),
     _settling(
         "a released key is a proof",
-        "        return _void(record, revision, request)\n    if request.payload is not None",
+        "        return _void(record, revision, request)\n    ended = ",
         "        return KeyFinding(Verdict.NOT_RUN, voids=max(record.voids, request.voids) + 1)\n"
-        "    if request.payload is not None",
+        "    ended = ",
         _LATE,
     ),
     _settling(
@@ -317,7 +328,7 @@ RULES: Final = (
     ),
     _settling(
         "the payload does not count",
-        "    if request.payload is not None and not is_same(record.payload, request.payload):\n",
+        "    if request.payload is not None and is_of_other(record, request.payload):\n",
         "    if False:\n",
         f"{_SETTLED}::test_a_key_of_another_payload_is_not_settled",
     ),
@@ -365,7 +376,7 @@ RULES: Final = (
     ),
     _settling(
         "a probe is not asked where there is no record",
-        "    if request.probed:  # nobody runs any more, so the probe's word will last\n",
+        "    if request.probed:  # its word lasts: a void is written only if nothing is there\n",
         "    if False:\n",
         _AGE,
     ),

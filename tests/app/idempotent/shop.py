@@ -16,6 +16,8 @@ from leeward.app.idempotency import (
     effect,
     idempotent,
 )
+from leeward.app.idempotency.record import Claim, KeyRecord, Start, start_run
+from leeward.app.signatures import IDEMPOTENCY
 from leeward.local import Local
 from leeward.testing import FakeClock, FaultyDriver
 
@@ -77,3 +79,25 @@ def refused(function: Callable[..., Any], *arguments: Any) -> tuple[str | None, 
         function(*arguments)
     assert caught.value.status == 409
     return caught.value.reason, caught.value.retry_after
+
+
+def first_record(claim: Claim, now: float) -> KeyRecord:
+    """Return the record with which the first call of a key begins."""
+    start = start_run(None, claim, now)
+    assert isinstance(start, Start)
+    return start.record
+
+
+def settled(
+    shop: Shop,
+    function: Any,
+    *,
+    age: float | None = 1.0,
+    given: tuple[Any, ...] | None = (ORDER,),
+    **options: Any,
+) -> dict[str, Any]:
+    """Settle the key of the order, as a handler does."""
+    answer: dict[str, Any] = getattr(function, IDEMPOTENCY).settle(
+        age, given, context(shop.clock, **options)
+    )
+    return answer

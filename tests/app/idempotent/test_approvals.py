@@ -13,22 +13,34 @@ from leeward.app.context import call_within
 from leeward.app.idempotency import (
     ApprovalPending,
     ApprovalRefused,
+    CannotTell,
     KeyReused,
+    NotDone,
     RepeatRefused,
     idempotent,
 )
+from leeward.app.idempotency.digests import payload_digest
 from leeward.app.idempotency.record import (
     CLOCKS,
     LATEST_DELIVERY,
+    Approval,
+    Claim,
     KeyRecord,
+    KeyState,
+    LoadedRecord,
+    Reason,
+    RecordedFailure,
+    Refuse,
+    Start,
     void_record,
 )
+from leeward.app.idempotency.record import decide as look
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.cli.key_records import approve_by_hand, refuse_by_hand
 from leeward.local import Local
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
-from tests.app.idempotent.shop import ORDER, Declined, Shop, context
+from tests.app.idempotent.shop import ORDER, Shop, context, first_record, settled
 
 Decide = Callable[[KeyRecord, str], KeyRecord | None]
 
@@ -103,17 +115,21 @@ def test_only_calls_that_need_one_wait(shop: Shop) -> None:
     assert shop.charges == ["1"]
 
 
-def test_an_approval_is_for_one_payload(shop: Shop) -> None:
-    """While it waits another payload is refused; once it is approved another one waits itself."""
-    charge = shop.charging(approval=True)
+def test_an_approval_is_for_one_payload_and_stays_for_it(shop: Shop) -> None:
+    """Another payload with the key is refused, before the decision and after it."""
+    charge = shop.charging(approval=lambda order: order["total"] > 5)
     with pytest.raises(ApprovalPending):
         charge(ORDER)
-    with pytest.raises(KeyReused):
-        charge({"id": "42", "total": 1_000_000})
+    for total in (1_000_000, 1):
+        with pytest.raises(KeyReused):
+            charge({"id": "42", "total": total})
     decide(shop, approve_by_hand)
-    with pytest.raises(ApprovalPending):
-        charge({"id": "42", "total": 1_000_000})
-    assert shop.runs == 0
+    for total in (1_000_000, 1):
+        with pytest.raises(KeyReused):
+            charge({"id": "42", "total": total})
+        with pytest.raises(KeyReused):
+            settled(shop, charge, given=({"id": "42", "total": total},))
+    assert charge(ORDER)["number"] == 1
 
 
 def test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again(shop: Shop) -> None:
@@ -128,23 +144,40 @@ def test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again(shop: 
     assert shop.runs == 2
 
 
-def test_a_run_that_needs_none_passes_no_approval_on(shop: Shop) -> None:
-    """An approval is for the payload that the person has seen."""
-    charge = shop.charging(approval=lambda order: order["total"] > 5)
-    with pytest.raises(ApprovalPending):
-        charge(ORDER)
-    decide(shop, approve_by_hand)
-    shop.fails = Declined()
-    cheap = shop.charging(approval=lambda order: order["total"] > 5, failures={Declined: "release"})
-    with pytest.raises(Declined):
-        cheap({"id": "42", "total": 1})
-    with pytest.raises(ApprovalPending):
-        charge(ORDER)
-    decide(shop, approve_by_hand)
-    with pytest.raises(Declined):
-        cheap({"id": "42", "total": 1})
-    with pytest.raises(ApprovalPending):  # it needs one now, and nobody was asked for this payload
-        shop.charging(approval=True)({"id": "42", "total": 1})
+def test_an_approval_is_for_a_payload_that_can_be_compared() -> None:
+    """An older leeward has digested the payload otherwise: a person decides again."""
+    claim = Claim("me", payload_digest({"order": ORDER}), 60.0, question="?")
+    kept = first_record(claim._replace(payload="2:0"), 0.0)
+    approved = approve_by_hand(kept, "maria")
+    assert look(LoadedRecord(approved, "7"), claim, 0.0) == Start(first_record(claim, 0.0), "7")
+
+
+@each_row("unknown", ["refuse", "run"])
+def test_a_settle_that_learns_nothing_opens_no_way_around_the_approval(
+    shop: Shop, unknown: str
+) -> None:
+    """Its probe cannot tell, and later says that nothing was done; or a repeat may run anyway."""
+    answers: list[Any] = [CannotTell(), NotDone(), NotDone()]
+    charge = shop.charging(approval=True, probe=lambda *_: answers.pop(0), unknown=unknown)
+    order = {**ORDER, "id": unknown}
+    assert settled(shop, charge, age=None, given=(order,))["reason"] == "cannot_tell"
+    for _ in range(2):
+        with pytest.raises(ApprovalPending):
+            charge(order)
+    assert shop.runs == 0
+
+
+@each_row("state", [KeyState.UNKNOWN, KeyState.FAILED, KeyState.IN_PROGRESS])
+def test_what_may_have_run_without_an_approval_does_not_go_on_without_one(state: KeyState) -> None:
+    """Nobody can approve what may be done already: a person settles it first."""
+    before = first_record(Claim("they", "p", 60.0), 0.0)
+    again = RecordedFailure("HalfDone", rerun=True)
+    before = before._replace(state=state, failure=again if state is KeyState.FAILED else None)
+    claim = Claim("me", "p", 60.0, run_unknown=True, question="?")
+    refused = look(LoadedRecord(before, "7"), claim, 60.0)
+    assert refused == Refuse(Reason.UNKNOWN)
+    approved = before._replace(approval=Approval("?", "maria"))
+    assert isinstance(look(LoadedRecord(approved, "7"), claim, 60.0), Start)
 
 
 def test_a_dead_run_that_needed_no_approval_waits_if_the_next_call_needs_one(shop: Shop) -> None:

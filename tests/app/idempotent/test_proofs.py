@@ -30,7 +30,6 @@ from leeward.app.idempotency.record import (
     Claim,
     Earlier,
     LoadedRecord,
-    first_record,
     with_effects,
     with_note,
 )
@@ -38,7 +37,14 @@ from leeward.app.idempotency.steps import Changed, Held, SaveRecord, mark_effect
 from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import Fault
-from tests.app.idempotent.shop import ORDER, Declined, HalfDone, Shop, refused
+from tests.app.idempotent.shop import (
+    ORDER,
+    Declined,
+    HalfDone,
+    Shop,
+    first_record,
+    refused,
+)
 
 
 def test_a_lost_answer_keeps_the_key(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:

@@ -29,9 +29,8 @@ from leeward.app.idempotency.record import (
     Refuse,
     Start,
     decide,
-    first_record,
     release_record,
-    take_over,
+    start_run,
     void_record,
 )
 from leeward.app.idempotency.store import item_of, record_in
@@ -40,23 +39,17 @@ from leeward.cli.key_records import settle_by_hand
 from leeward.testing import Fault
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
-from tests.app.idempotent.shop import ORDER, Declined, HalfDone, Shop, context, refused
+from tests.app.idempotent.shop import (
+    ORDER,
+    Declined,
+    HalfDone,
+    Shop,
+    context,
+    first_record,
+    refused,
+    settled,
+)
 from tests.app.idempotent.test_overtaken import Machine
-
-
-def settled(
-    shop: Shop,
-    function: Any,
-    *,
-    age: float | None = 1.0,
-    given: tuple[Any, ...] | None = (ORDER,),
-    **options: Any,
-) -> dict[str, Any]:
-    """Settle the key of the order, as a handler does."""
-    answer: dict[str, Any] = getattr(function, IDEMPOTENCY).settle(
-        age, given, context(shop.clock, **options)
-    )
-    return answer
 
 
 class Killed(BaseException):
@@ -169,7 +162,9 @@ def test_a_record_knows_of_as_many_voids_as_the_call_that_made_it() -> None:
     claim = Claim("me", "payload", 60.0, voids=2)
     assert first_record(claim, 0.0).voids == 2
     free = release_record(first_record(claim._replace(voids=0), 0.0))
-    assert take_over(LoadedRecord(free, "1"), claim, 0.0, None).record.voids == 2
+    start = start_run(LoadedRecord(free, "1"), claim, 0.0)
+    assert isinstance(start, Start)
+    assert start.record.voids == 2
 
 
 def test_a_record_of_an_earlier_leeward_does_not_say_what_was_before_it() -> None:

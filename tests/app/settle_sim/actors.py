@@ -128,11 +128,13 @@ class EffectOf(NamedTuple):
         label: of the delivery; it is the result, too.
         voids: of how many voids of the key the delivery knows.
         half: a probe does not find that it is done.
+        payload: digest of what it is about.
     """
 
     label: str
     voids: int
     half: bool = False
+    payload: str = ""
 
 
 class Told(NamedTuple):
@@ -175,9 +177,9 @@ class OneClock:
 CLOCK: Final = OneClock()
 
 
-def charge(order: str) -> str:
+def charge(order: str, amount: int) -> str:
     """Stand for the function whose settings these are; it is not called."""
-    return order
+    return f"{order} {amount}"
 
 
 def _tells_nothing(_key: str, _context: Context, _notes: tuple[str, ...]) -> CannotTell:
@@ -214,22 +216,22 @@ class Shop(NamedTuple):
     kind: Kind
     settings: IdempotencySettings
 
-    def call(self, label: str, voids: int) -> IdempotentCall:
+    def call(self, label: str, voids: int, amount: int = 1) -> IdempotentCall:
         """Return one delivery of a call, with an owner of its own."""
-        call = IdempotentCall(self.settings, charge, ("42",), {})
+        call = IdempotentCall(self.settings, charge, ("42", amount), {})
         call._claim = call._claim._replace(owner=label, voids=voids)
         return call
 
     def settlement(self, voids: int, age: float | None) -> KeySettlement:
         """Return what settles the key for somebody whose call knows of `voids` voids."""
         context = Context("charge", "42", None, 1e9, CLOCK, voids=voids)
-        return KeySettlement(self.settings, age, ("42",), context)
+        return KeySettlement(self.settings, age, ("42", 1), context)
 
 
-def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
-    """Take one delivery from its arrival to its end."""
+def deliver(shop: Shop, label: str, script: Script, voids: int = 0, amount: int = 1) -> Actor:
+    """Take one delivery from its arrival to its end; another amount is another payload."""
     yield Happening.ARRIVE
-    call = shop.call(label, voids)
+    call = shop.call(label, voids, amount)
     decision = yield from call.claim()
     if isinstance(decision, OpenCase):
         told = yield Happening.PROBE
@@ -246,7 +248,7 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0) -> Actor:
         return Ended("replayed", run.result)
     run.started = True
     try:
-        result = yield from _body(run, script, EffectOf(label, voids))
+        result = yield from _body(run, script, EffectOf(label, voids, payload=call._claim.payload))
     except Exception as error:  # noqa: BLE001 - as the decorator does
         recorded = yield from call.after_failure(run, error)
         call.note_failure(run, recorded)

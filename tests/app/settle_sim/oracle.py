@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from leeward.app.idempotency.record import KeyRecord, KeyState
 from leeward.app.idempotency.settling import KeyFinding
 from leeward.values.settled import Verdict
 from tests.app.settle_sim.actors import EffectOf, Ended, Kind, Probed
@@ -19,7 +20,8 @@ class Seen(NamedTuple):
         declared: a run has failed as its function declared.
         begun: a record said that an effect may have begun.
         result: that somebody was given, a caller or a settler; empty for none.
-        approved, refused: a person has said so, and the record has it.
+        approved: the payload that a person has approved, and the record has it; empty for none.
+        refused: a person has said so, and the record has it.
     """
 
     effects: tuple[EffectOf, ...] = ()
@@ -27,12 +29,31 @@ class Seen(NamedTuple):
     declared: bool = False
     begun: bool = False
     result: str = ""
-    approved: bool = False
+    approved: str = ""
     refused: bool = False
 
 
 class Wrong(Exception):
     """Something that must not be."""
+
+
+def note_write(seen: Seen, before: KeyRecord | None, kept: KeyRecord) -> Seen:
+    """Note a write that has taken place, over what was there before.
+
+    Raises:
+        Wrong: an approval is gone that nobody has used or refused.
+    """
+    if kept.state is KeyState.REFUSED:
+        return seen._replace(refused=True)
+    if before is not None and before.approval is not None and before.approval.by is not None:
+        is_free = before.state in (KeyState.RELEASED, KeyState.VOID)
+        if is_free and kept.approval != before.approval:
+            raise Wrong("an approval is gone, and its payload has not run")
+    if kept.effects and kept.owner:
+        seen = seen._replace(begun=True)
+    if kept.approval is not None and kept.approval.by is not None:
+        return seen._replace(approved=kept.payload)
+    return seen
 
 
 def note_effect(kind: Kind, seen: Seen, effect: EffectOf) -> Seen:
@@ -41,7 +62,7 @@ def note_effect(kind: Kind, seen: Seen, effect: EffectOf) -> Seen:
     Raises:
         Wrong: it must not.
     """
-    if kind.asks and not seen.approved:
+    if kind.asks and seen.approved != effect.payload:
         raise Wrong("a call had its effect that nobody has approved")
     if seen.refused:
         raise Wrong("a call had its effect that a person has refused")

@@ -27,9 +27,9 @@ KINDS: Final = tuple(
 )
 
 
-def packet(number: int, script: Script, voids: int = 0) -> Member:
-    """Return a delivery of the call, the first one or a late one."""
-    actor = partial(deliver, label=f"p{number}", script=script, voids=voids)
+def packet(number: int, script: Script, voids: int = 0, amount: int = 1) -> Member:
+    """Return a delivery of the call, the first one or a late one; or of another payload."""
+    actor = partial(deliver, label=f"p{number}", script=script, voids=voids, amount=amount)
     return Member(f"packet {number}", actor)
 
 
@@ -54,6 +54,7 @@ def scenario(
     calls_again: bool = False,
     newer: Script | None = None,
     judges: tuple[bool, ...] = (),
+    others: int = 0,
     aged: bool = True,
     ahead: int = 0,
     ends: int = 1,
@@ -69,6 +70,7 @@ def scenario(
         calls_again: there is a caller who does so where its call is refused.
         newer: there are a call that knows of one void of the key, and a settler who does.
         judges: who decides on a call that waits: True for one who approves it.
+        others: how many calls come with the same key and another payload.
         aged: the settlers know how old the call is.
         ahead: how many leases their clocks are ahead.
         ends, kills, faults: of the scenario.
@@ -84,6 +86,7 @@ def scenario(
         members.append(packet(8, newer, voids=1))
         if not kills:
             members.append(settler(8, None, age, ahead, voids=1))
+    members += [packet(number, Script.RETURNS, amount=2) for number in range(4, 4 + others)]
     for number, approves in enumerate(judges):
         decide = partial(judge, label=f"j{number}", approves=approves)
         members.append(Member(f"judge {number}", decide))
@@ -186,6 +189,19 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "a probe": scenario(
             Kind(True, Probed.TRUTH, asks=True), (RETURNS,), judges=(True,), kills=0
         ),
+        "another payload": scenario(
+            ASKS, TWO, others=1, judges=(True,), settlers=0, ends=0, kills=0
+        ),
+        "settled before the first call": scenario(
+            Kind(True, Probed.MUTE, run_unknown=True, asks=True),
+            TWO,
+            settlers=2,
+            aged=False,
+            kills=0,
+        ),
+        "a probe, settled before the first call": scenario(
+            Kind(False, Probed.DONE_SO_FAR, asks=True), TWO, aged=False, kills=0
+        ),
     },
     "without a record": {
         "marked": scenario(Kind(True, recorded=False), (RETURNS,), faults=1),
@@ -224,6 +240,25 @@ def full() -> Iterator[tuple[str, Scenario]]:
         if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
             yield f"{name}, settler ahead", scenario(kind, late, ahead=3)
             yield f"{name}, settler behind", scenario(kind, late, ahead=-3)
+    for marked, probed, run_unknown, aged in product(
+        (False, True), Probed, (False, True), (True, False)
+    ):
+        kind = Kind(marked, probed, run_unknown=run_unknown, asks=True)
+        for script, judges in product((RETURNS, Script.LOSES, Script.HALF), ((), (True,))):
+            name = f"{kind}: {script.value}, {len(judges)} approve, {'age' if aged else 'no age'}"
+            for settlers, others in ((1, 0), (1, 1), (2, 0)):
+                yield (
+                    f"{name}, {settlers} settle, {others} other payload",
+                    scenario(
+                        kind,
+                        (script,),
+                        settlers=settlers,
+                        judges=judges,
+                        others=others,
+                        aged=aged,
+                        kills=0,
+                    ),
+                )
     for kind, script, approves in product((ASKS, MARKED_ASKS), Script, (True, False)):
         name = f"{kind}: {script.value}, {'approved' if approves else 'refused'}"
         asked = (script, script, RETURNS)

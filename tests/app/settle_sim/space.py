@@ -19,7 +19,7 @@ from functools import partial
 from types import GeneratorType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.app.idempotency.record import KeyRecord, KeyState, LoadedRecord
+from leeward.app.idempotency.record import KeyRecord, LoadedRecord, is_of_other
 from leeward.app.idempotency.running import IdempotentRun
 from leeward.app.idempotency.settling import CannotTell, Done, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Saved, SaveRecord
@@ -49,6 +49,7 @@ from tests.app.settle_sim.oracle import (
     note_effect,
     note_end,
     note_verdict,
+    note_write,
 )
 
 REFUSED: Final = Away(TargetUnavailable("no connection"))
@@ -126,6 +127,7 @@ class Search:
         kind = scenario.kind
         self._scenario = scenario
         self._shop = Shop(kind, settings_of(kind))
+        self._payload = self._shop.call("", 0)._claim.payload
         age = 1.0 if scenario.aged else None
         last = partial(settle, label="last", script=None, age=age)
         packet = partial(deliver, label="z", script=Script.RETURNS)
@@ -280,13 +282,7 @@ class Search:
             return state
         kept = self._records[record]
         assert kept is not None
-        seen = state.seen
-        if kept.effects and kept.owner and not seen.begun:
-            seen = seen._replace(begun=True)
-        if kept.state is KeyState.REFUSED:
-            seen = seen._replace(refused=True)
-        elif kept.approval is not None and kept.approval.by is not None:
-            seen = seen._replace(approved=True)
+        seen = note_write(state.seen, self._records[state.record], kept)
         return state._replace(record=record, revision=state.revision + 1, seen=seen)
 
     def _number(self, record: KeyRecord) -> int:
@@ -332,7 +328,9 @@ class Search:
         """
         number = len(self._scenario.members)
         found, state = self._alone(state._replace(faults=0), number)
-        check_settled(self._scenario.kind, state.seen, found, aged=self._scenario.aged)
+        kept = self._records[state.record]
+        if found is not None or kept is None or not is_of_other(kept, self._payload):
+            check_settled(self._scenario.kind, state.seen, found, aged=self._scenario.aged)
         for record, revision in state.late:
             state = self._landed(state, record, revision)
         for late in range(min(3, state.seen.not_run + 1)):

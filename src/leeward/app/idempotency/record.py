@@ -271,11 +271,48 @@ class Refuse(NamedTuple):
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
 
 
-def first_record(claim: Claim, now: float) -> KeyRecord:
-    """Return the first record of a key: of its first run, or of the question for an approval."""
-    if claim.question is not None:
-        return _waiting_record(claim, claim.question, now, 0)
-    return _new_record(claim, now, 1)
+def start_run(
+    loaded: LoadedRecord | None, claim: Claim, now: float, earlier: Earlier | None = None
+) -> Start | Refuse:
+    """Return how a call begins whose key is free for it: the one gate to every run.
+
+    If a person has to approve the payload and has not, the key waits, and nothing runs. If a run
+    that nobody has approved may have had its effect, the call is refused: it is too late to ask.
+
+    Args:
+        loaded: what the key has; None for nothing.
+        claim: the call.
+        now: seconds, as of `KeyRecord.lease_until`.
+        earlier: why this is not the first run; None where nothing was done before.
+    """
+    before, revision = (None, None) if loaded is None else loaded
+    fence, voids, approval = 0, claim.voids, None
+    notes: tuple[str, ...] = ()
+    acted = False
+    if before is not None:
+        fence, voids = before.fence, max(before.voids, claim.voids)
+        approval = before.approval if before.payload == claim.payload else None
+        if earlier is not None:
+            notes, acted = before.notes, before.effects or before.earlier_effects
+    if claim.question is not None and (approval is None or approval.by is None):
+        if acted:
+            return Refuse(Reason.UNKNOWN)
+        asked = Approval(claim.question)  # it has no owner, as a void has none
+        waiting = KeyRecord(KeyState.WAITING, "", fence, now, claim.payload, False, voids=voids)
+        return Start(waiting._replace(approval=asked), revision)
+    record = KeyRecord(
+        KeyState.IN_PROGRESS,
+        claim.owner,
+        fence + 1,
+        now + claim.lease,
+        claim.payload,
+        effects=not claim.effects_marked,
+        voids=voids,
+        notes=notes,
+        earlier_effects=acted,
+        approval=approval,
+    )
+    return Start(record, revision, earlier)
 
 
 def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
@@ -287,10 +324,10 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     if is_own:  # the claim came through, and its answer was lost
         return Start(record, revision)
     is_late = claim.voids < record.voids
-    if record.state in (KeyState.RELEASED, KeyState.VOID):
-        return _refuse_late(record) if is_late else _take_free(loaded, record, claim, now)
-    if not is_same(record.payload, claim.payload):
+    if is_of_other(record, claim.payload):
         return Refuse(Reason.MISMATCH)
+    if record.state in (KeyState.RELEASED, KeyState.VOID):
+        return _refuse_late(record) if is_late else start_run(loaded, claim, now)
     if record.state in (KeyState.WAITING, KeyState.REFUSED):
         return _refuse_late(record) if is_late else refuse_unapproved(record)
     if record.state is KeyState.COMPLETED:
@@ -298,7 +335,7 @@ def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
     if record.state is KeyState.FAILED and record.failure is not None:
         if not record.failure.rerun:
             return ReplayFailure(record.failure)
-        return _refuse_late(record) if is_late else take_over(loaded, claim, now, Earlier.FAILED)
+        return _refuse_late(record) if is_late else start_run(loaded, claim, now, Earlier.FAILED)
     decision = _decide_unended(loaded, record, claim, now)
     return _refuse_late(record) if is_late and isinstance(decision, Start) else decision
 
@@ -314,37 +351,18 @@ def refuse_unapproved(record: KeyRecord) -> Refuse:
     return Refuse(Reason.WAITING, PERSONS_WAIT)
 
 
-def _take_free(
-    loaded: LoadedRecord,
-    record: KeyRecord,
-    claim: Claim,
-    now: float,
-    earlier: Earlier | None = None,
-) -> Start:
-    """Return how a call begins whose key is free: it runs, or waits for an approval first."""
-    is_approved = _is_approved(record) and record.payload == claim.payload
-    if claim.question is None or is_approved:
-        return take_over(loaded, claim, now, earlier)
-    waiting = _waiting_record(claim, claim.question, now, record.fence)
-    return Start(waiting, loaded.revision)
+def is_of_other(record: KeyRecord, payload: str) -> bool:
+    """Return whether the key belongs to another payload.
+
+    A free key belongs to none, unless a person has approved it for one: that stays, until a call
+    with that payload uses it, or a person refuses it.
+    """
+    is_free = record.state in (KeyState.RELEASED, KeyState.VOID) and not _is_approved(record)
+    return not is_free and not is_same(record.payload, payload)
 
 
 def _is_approved(record: KeyRecord) -> bool:
     return record.approval is not None and record.approval.by is not None
-
-
-def _waiting_record(claim: Claim, question: str, now: float, fence: int) -> KeyRecord:
-    """Return the record of a key that waits for a person. It has no owner, as a void has none."""
-    return KeyRecord(
-        KeyState.WAITING,
-        "",
-        fence,
-        now,
-        claim.payload,
-        effects=False,
-        voids=claim.voids,
-        approval=Approval(question),
-    )
 
 
 def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
@@ -352,40 +370,12 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
     match record.state:
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
-        case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
-            return _take_free(loaded, record, claim, now, Earlier.LAPSED)
         case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
-            return take_over(loaded, claim, now, Earlier.LAPSED)
+            return start_run(loaded, claim, now, Earlier.LAPSED)
         case KeyState.UNKNOWN if claim.run_unknown:
-            return take_over(loaded, claim, now, Earlier.UNKNOWN)
+            return start_run(loaded, claim, now, Earlier.UNKNOWN)
         case _:
             return Refuse(Reason.UNKNOWN)
-
-
-def take_over(loaded: LoadedRecord, claim: Claim, now: float, earlier: Earlier | None) -> Start:
-    """Return how a call begins that runs although its key has a record."""
-    assert loaded.record is not None, "there is something to take over"
-    before = loaded.record
-    record = _new_record(claim, now, before.fence + 1)
-    record = record._replace(voids=max(before.voids, claim.voids))
-    if before.payload == claim.payload:
-        record = record._replace(approval=before.approval)
-    if earlier is not None:
-        acted = before.effects or before.earlier_effects
-        record = record._replace(notes=before.notes, earlier_effects=acted)
-    return Start(record, loaded.revision, earlier)
-
-
-def _new_record(claim: Claim, now: float, fence: int) -> KeyRecord:
-    return KeyRecord(
-        KeyState.IN_PROGRESS,
-        claim.owner,
-        fence,
-        now + claim.lease,
-        claim.payload,
-        effects=not claim.effects_marked,
-        voids=claim.voids,
-    )
 
 
 def with_effects(record: KeyRecord) -> KeyRecord:

@@ -115,6 +115,7 @@ class IdempotencySettings(NamedTuple):
         lease: seconds, or None for what the call has left.
         keep: seconds.
         names_principal: it says whose a key is, or that all callers are one.
+        apart: each principal has keys of its own.
         awaited: it is a coroutine function.
         read_question: returns what a person reads who has to approve a call, None if nobody has to.
     """
@@ -125,6 +126,7 @@ class IdempotencySettings(NamedTuple):
     read_key: Callable[[Arguments, Any], str]
     read_principal: Callable[[Context | None], str | None]
     names_principal: bool
+    apart: bool
     lease: float | None
     keep: float
     failures: Mapping[type[Exception], Treatment]
@@ -148,6 +150,7 @@ class IdempotencySettings(NamedTuple):
             recorded=not self.run_unrecorded,
             marked=self.effects_marked,
             probed=self.probe is not None,
+            apart=self.apart,
         )
 
     def locate(self, arguments: Arguments, context: Context | None) -> tuple[str, RecordLocation]:
@@ -197,6 +200,7 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         _key_reader(options.key, names, what),
         _principal_reader(options.principal, what),
         options.principal != "",
+        options.principal not in ("", None),
         None if options.lease is None else _seconds(options.lease, "lease"),
         _seconds(options.keep, "keep"),
         check_failures(options.failures, what),

@@ -11,7 +11,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from leeward.app.idempotency.digests import is_same
 from leeward.app.idempotency.record import (
     LONGEST_WAIT,
     Claim,
@@ -23,8 +22,10 @@ from leeward.app.idempotency.record import (
     RecordedFailure,
     Refuse,
     Replay,
+    Start,
     complete_record,
-    take_over,
+    is_of_other,
+    start_run,
     void_record,
     with_text,
     without_result,
@@ -38,6 +39,7 @@ from leeward.app.idempotency.steps import (
     SaveRecord,
     Steps,
     Unfit,
+    begun,
     claim_key,
 )
 from leeward.masking import mask
@@ -76,6 +78,7 @@ class SettleRequest(NamedTuple):
         recorded: the function never runs without a record.
         marked: it announces its effects.
         probed: it has a probe.
+        apart: it keeps the keys of each principal apart.
     """
 
     payload: str | None
@@ -85,6 +88,7 @@ class SettleRequest(NamedTuple):
     recorded: bool = True
     marked: bool = False
     probed: bool = False
+    apart: bool = False
 
 
 class KeyFinding(NamedTuple):
@@ -116,12 +120,12 @@ class OpenCase(NamedTuple):
     """A record that cannot say what its run has done: the probe is asked.
 
     Attributes:
-        record, revision: as they are.
+        record, revision: as they are; None is the revision of nothing.
         fenced: no run of the key begins an effect any more.
     """
 
     record: KeyRecord
-    revision: str
+    revision: str | None
     fenced: bool
 
 
@@ -173,12 +177,12 @@ def examine(
     record, revision = loaded
     if record is None:
         return KeyFinding(Verdict.UNKNOWN, Doubt.UNREADABLE)
+    if request.payload is not None and is_of_other(record, request.payload):
+        return Refuse(Reason.MISMATCH)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
         # One more, though the key is void: a call of the asker's may have learnt of that meanwhile,
         # and be on its way again.
         return _void(record, revision, request)
-    if request.payload is not None and not is_same(record.payload, request.payload):
-        return Refuse(Reason.MISMATCH)
     ended = _examine_end(record, request)
     if ended is not None:
         return ended
@@ -228,16 +232,20 @@ def _examine_effects(
     return OpenCase(record, revision, request.marked or has_ended_alone)
 
 
-def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | RecordChange:
+def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | OpenCase | RecordChange:
     """Examine a key without a record."""
     none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, request.payload or "", effects=True)
     if not request.recorded:
         return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
     if request.age is not None and request.age <= request.keep:
         return RecordChange(void_record(none, request.voids), None)
-    if request.probed:  # nobody runs any more, so the probe's word will last
-        return RecordChange(none, None)
-    return KeyFinding(Verdict.UNKNOWN, Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED)
+    if request.probed:  # its word lasts: a void is written only if nothing is there
+        return OpenCase(none, None, fenced=True)
+    return KeyFinding(Verdict.UNKNOWN, _doubt_without_record(request))
+
+
+def _doubt_without_record(request: SettleRequest) -> Doubt:
+    return Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED
 
 
 def _void(record: KeyRecord, revision: str, request: SettleRequest) -> KeyFinding | RecordChange:
@@ -282,6 +290,9 @@ def close_case(
     """Record what a probe has answered; None if the record has changed: settle the key again."""
     record, left = case.record, case.record.lease_until - now
     match answer:
+        case Done() if case.revision is None and request.apart:
+            # It may be another one's: a probe that finds a key does not say whose that is.
+            return KeyFinding(Verdict.UNKNOWN, _doubt_without_record(request))
         case Done(result):
             return (yield from _save_result(case, complete_record(record, result)))
         case NotDone() if not request.recorded:
@@ -335,10 +346,12 @@ def take_case(
     ):
         if claim.voids < record.voids:
             return Refuse(Reason.VOIDED, voids=record.voids)
-        start = take_over(LoadedRecord(record, case.revision), claim, now, None)
+        assert case.revision is not None, "a call asks about a record"
+        start = start_run(LoadedRecord(record, case.revision), claim, now)
+        assert isinstance(start, Start), "nothing was done that it is too late to ask about"
         reply, _ = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved):
-            return start._replace(revision=reply.revision)
+            return begun(start, reply.revision)
         return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
     found = yield from close_case(case, answer, request, now)
     if found is None:

@@ -20,8 +20,8 @@ from leeward.app.idempotency.record import (
     Refuse,
     Start,
     decide,
-    first_record,
     refuse_unapproved,
+    start_run,
     with_effects,
     with_note,
     with_text,
@@ -100,13 +100,14 @@ class Recorded(Enum):
 
 def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     """Decide what a call does; `Start` means that its record is written, with its revision."""
-    start = Start(first_record(claim, now))
+    decision: Decision = start_run(None, claim, now)
     for _ in range(ROUNDS):
+        if not isinstance(decision, Start):
+            return decision
+        start = decision
         reply, now = yield SaveRecord(start.record, start.revision)
-        if isinstance(reply, Saved) and start.record.state is KeyState.WAITING:
-            return refuse_unapproved(start.record)._replace(is_new=True)
         if isinstance(reply, Saved):
-            return Start(start.record, reply.revision, start.earlier)
+            return begun(start, reply.revision)
         if isinstance(reply, Unfit):
             return Away(reply.error)
         if isinstance(reply, Away) and not reply.written:
@@ -115,15 +116,19 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
         if isinstance(loaded, Away):
             return loaded
         if not isinstance(loaded, LoadedRecord):  # it has expired since
-            start = Start(first_record(claim, now))
+            decision = start_run(None, claim, now)
             continue
         decision = decide(loaded, claim, now)
-        if not isinstance(decision, Start):
-            return decision
-        if decision.record == loaded.record:  # its own claim, whose answer was lost
-            return decision._replace(earlier=start.earlier)
-        start = decision
-    return Refuse(Reason.RUNNING, 1.0)
+        if isinstance(decision, Start) and decision.record is loaded.record:
+            return decision._replace(earlier=start.earlier)  # its own claim: the answer was lost
+    return decision if not isinstance(decision, Start) else Refuse(Reason.RUNNING, 1.0)
+
+
+def begun(start: Start, revision: str) -> Start | Refuse:
+    """Return what a call does whose `start` is written, and has a revision."""
+    if start.record.state is KeyState.WAITING:
+        return refuse_unapproved(start.record)._replace(is_new=True)
+    return start._replace(revision=revision)
 
 
 def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
