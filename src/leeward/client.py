@@ -83,7 +83,9 @@ class BaseClient:
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         definitions = (*workflows, *(app.workflows if app else ()))
-        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
+        name = app.name if app else None
+        clock = clock or SystemClock()
+        self._operations = Operations(*resolved, clock, definitions, app=name, otel=otel)
         self._router = self._operations.router
         if app is not None:
             app.clients.add(self._operations)

@@ -270,6 +270,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
         shared=own is None and target.provider in config.options,
         file=config.file,
         functions=_own_names(target, config.functions),
+        stage=config.deploy.get("stage"),
     )
 
 

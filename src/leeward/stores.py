@@ -40,6 +40,33 @@ class Recipient(NamedTuple):
     subscriber: str
 
 
+class Owner(NamedTuple):
+    """Whose something is that a store keeps, and where it may go.
+
+    Attributes:
+        app: None for whoever has no app, which leaves it to any.
+        stage: None for no stage.
+        targets: the order of whoever has kept it; empty for any.
+    """
+
+    app: str | None = None
+    stage: str | None = None
+    targets: tuple[str, ...] = ()
+
+    def may_take(self, kept: Owner | None) -> bool:
+        """Return whether this is an owner of what another one has kept; of what nobody has, too."""
+        return kept is None or (
+            self.stage == kept.stage
+            and (self.app == kept.app or None in (self.app, kept.app))
+            and (not kept.targets or not {*kept.targets}.isdisjoint(self.targets))
+        )
+
+    def __str__(self) -> str:
+        """Return whose it is, for people."""
+        words = {"app": self.app, "stage": self.stage, "targets": ",".join(self.targets)}
+        return ", ".join(f"{name} {word}" for name, word in words.items() if word)
+
+
 @show_only("recipient idempotency_key")
 class NewRow(NamedTuple):
     """What is to be delivered.
@@ -262,14 +289,40 @@ class ScheduleStore(Protocol):
         for nothing.
         """
 
-    def begin(self, name: str, moment: float, timeout: float) -> float:
+    def begin(self, name: str, moment: float, timeout: float, expression: str) -> float:
         """Return the last moment of a schedule; one that is new begins with this moment.
 
-        So does one whose last moment was written by a clock that was wrong.
+        So does one that had another expression when it was begun last: what became due by that one
+        may have run. And so does one whose last moment was written by a clock that was wrong.
         """
 
     def moments(self) -> dict[str, float]:
         """Return the last moment of each schedule that was begun, by the name of its series."""
+
+
+class RecipientStore(Protocol):
+    """Which recipients the handlers of an app are. Every method may raise `DatabaseFault`.
+
+    The first app that has a handler of some name on a bus is the recipient of that name; another
+    app's handler of the name is the recipient ``app/handler``. A name says so for good.
+    """
+
+    def claim(
+        self, app: str, wanted: Mapping[Recipient, str | None]
+    ) -> Mapping[Recipient, Recipient]:
+        """Return the recipients of an app by those that have its handlers' own names.
+
+        Args:
+            app: its name; empty for functions without an app.
+            wanted: each with the type of the events that are wanted, if there is one.
+
+        Raises:
+            ConfigError: the rows belong to another stage; or everybody calls a queue by one name,
+                and another app that is alive serves it.
+        """
+
+    def release(self) -> None:
+        """End what `claim` began: this process takes no more rows."""
 
 
 class SubscriptionStore(Protocol):
@@ -385,6 +438,7 @@ class Stores(NamedTuple):
         has_rows: whether there may be rows; where it returns False, looking would make the store.
         has_runs: the same of runs.
         presence: None where a process that publishes delivers nothing itself.
+        recipients: None where nobody else has the same rows.
     """
 
     deliveries: DeliveryRows
@@ -396,3 +450,4 @@ class Stores(NamedTuple):
     has_rows: Callable[[], bool] = lambda: True
     has_runs: Callable[[], bool] = lambda: True
     presence: Presence | None = None
+    recipients: RecipientStore | None = None

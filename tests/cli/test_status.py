@@ -84,7 +84,7 @@ def test_what_is_wrong_comes_first_and_is_the_exit_code(shop: Path, leeward: Lee
         client.enqueue("send-receipt", {"id": "42"})
         cloud.wait_idle(30)
         client.store_data("unknown", {"id": "1", "time": int(1000 * (time() - 7200))})
-        stores.schedules.begin(series_of("sweep"), time() - 3 * 86_400, 5.0)
+        stores.schedules.begin(series_of("sweep"), time() - 3 * 86_400, 5.0, "0 3 * * *")
         assert stores.open_journal is not None
         journal: Any = stores.open_journal()
         _run(journal)

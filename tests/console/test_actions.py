@@ -295,7 +295,8 @@ def test_a_result_is_shown_only_to_who_asks(shop: Shop, visitor: Visitor) -> Non
 
 def test_a_schedule_is_fired_now(shop: Shop, visitor: Visitor) -> None:
     """One more run, through the rows that its own times go through."""
-    shop.local.stores().schedules.begin("schedule report", time.time(), 5)  # a process has seen it
+    # A process has seen it.
+    shop.local.stores().schedules.begin("schedule report", time.time(), 5, "0 3 * * *")
     page = visitor.get("schedules")
     assert "not since" in page.page.text
     done = visitor.click(page, "Fire report now")

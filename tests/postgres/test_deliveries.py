@@ -274,7 +274,7 @@ def test_a_schedule_keeps_one_row_for_each_moment(stores: Stores) -> None:
         (10.0, 10.0), (10.0, 10.0), (9.0, 10.0), (20.0, 20.0), (99_999.0, 20.0), (30.0, 30.0),
     )]  # fmt: skip
     assert kept == [True, False, False, True, True, True]
-    assert [schedules.begin("s", 40.0, 5), schedules.begin("new", 7.0, 5)] == [30.0, 7.0]
+    assert [schedules.begin("s", 40.0, 5, "x"), schedules.begin("new", 7.0, 5, "x")] == [30.0, 7.0]
     assert stores.deliveries.count_waiting([HERE]) == 4
     assert schedules.moments() == {"s": 30.0, "new": 7.0}
 

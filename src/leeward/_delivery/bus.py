@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TypeAlias
 
 from leeward._delivery.dispatcher import Accept
 from leeward.app.handlers import Handler
@@ -50,12 +52,16 @@ class DeadLetter(NamedTuple):
     time: float | None = None
 
 
+NameOf: TypeAlias = Callable[[Recipient], Recipient]
+"""Returns the recipient that a handler is in the store, by its own name."""
+
+
 class Bus:
     """Every bus of one target. A bus is there as soon as someone speaks of it."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, accept: Accept, name_of: NameOf) -> None:
         """Begin without subscribers; `accept` keeps the rows of events."""
-        self._accept = accept
+        self._accept, self._name_of = accept, name_of
         self._handlers: dict[Recipient, Handler] = {}
 
     @property
@@ -94,7 +100,7 @@ class Bus:
             results.append(Result.ok(None))
             key = join_key(event.source or "", event.id or "")
             rows += [
-                NewRow(recipient, event.ordering_key, key, document)
+                NewRow(self._name_of(recipient), event.ordering_key, key, document)
                 for recipient, handler in self.recipients().items()
                 if recipient.bus == call.bus and handler.takes(event)
             ]

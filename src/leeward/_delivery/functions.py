@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any
 
-from leeward._delivery.bus import read_event
+from leeward._delivery.bus import NameOf, read_event
 from leeward._delivery.dispatcher import Accept, AttemptFailed
 from leeward.adapter.repeats import read_failure, worth_of
 from leeward.app.answers import NOT_JSON, Answer
@@ -67,11 +67,11 @@ class PlainHandler(Handler):
 class Functions:
     """The functions of one target. `registry` may be changed at any time."""
 
-    def __init__(self, platform: Platform, accept: Accept) -> None:
+    def __init__(self, platform: Platform, accept: Accept, name_of: NameOf) -> None:
         """Begin without functions; `accept` keeps the rows of queued calls."""
         self.registry: dict[str, Function | Handler] = {}
         self._platform = platform
-        self._accept = accept
+        self._accept, self._name_of = accept, name_of
         self._plain: dict[str, PlainHandler] = {}
 
     def register(self, name: str, function: Function | Handler) -> None:
@@ -116,7 +116,7 @@ class Functions:
         refusal = self._refuse(call)
         if refusal is not None:
             return refusal
-        recipient = Recipient(QUEUED_CALL, call.function)
+        recipient = self._name_of(Recipient(QUEUED_CALL, call.function))
         row = NewRow(recipient, None, call.idempotency_key, call.payload.decode())
         self._accept([row], timeout)
         return Result.ok(None)
@@ -250,5 +250,5 @@ def _read_row(handler: Handler, row: LeasedRow) -> Input:
         return object_event_from(decode(row.document))
     body = row.document.encode()
     if handler.kind is Kind.MESSAGE:
-        return Message(row.recipient.subscriber, str(row.id), body)
+        return Message(handler.queue or handler.name, str(row.id), body)
     return body

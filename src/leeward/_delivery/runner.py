@@ -107,6 +107,8 @@ class AppRunner:
         self._platform = platform
         self._is_there = is_there
         self._apps: list[App] = []
+        self._owners: dict[Recipient, str] = {}
+        self._names: dict[Recipient, Recipient] = {}
         self._shares = Shares()
         self._limits: dict[str, AttemptLimit] = {}
         self._is_paused = self._is_patient = False
@@ -117,9 +119,11 @@ class AppRunner:
         )
         self._dispatchers: dict[Share, Dispatcher] = {}
         self._add_dispatcher(_REST)
-        self.functions = Functions(platform, self.accept)
-        self.bus = Bus(self.accept)
-        self.schedules = Schedules(platform.clock, stores.schedules, stores.deliveries, self.wake)
+        self.functions = Functions(platform, self.accept, self.name_of)
+        self.bus = Bus(self.accept, self.name_of)
+        self.schedules = Schedules(
+            platform.clock, stores.schedules, stores.deliveries, self.wake, self.name_of
+        )
         self.objects: ObjectDeliveries | None = None
 
     @property
@@ -153,7 +157,7 @@ class AppRunner:
 
     def look_for_work(self) -> None:
         """Deliver what earlier or other processes left for what is registered here."""
-        if self._stores.is_shared and self._is_there() and self.handlers():
+        if self._stores.is_shared and self._is_there() and self._list_handlers():
             self.wake()
 
     def mount(self, app: App) -> None:
@@ -173,7 +177,7 @@ class AppRunner:
                 "there, or to the client"
             )
         app.check()
-        handlers = app.handlers.values()
+        handlers, known = app.handlers.values(), self._list_handlers()
         objects = [each for each in handlers if each.kind is Kind.OBJECT]
         if objects and self.objects is None:
             names = ", ".join(repr(each.name) for each in objects)
@@ -194,11 +198,40 @@ class AppRunner:
         if self.objects is not None:
             self.objects.add(objects)
         self._apps.append(app)
+        self._owners |= dict.fromkeys(self._list_handlers().keys() - known.keys(), app.name)
         self._divide()
         self._look_for_own_work()
 
     def handlers(self) -> dict[Recipient, Handler]:
-        """Return the handlers by the recipients of rows that they stand for."""
+        """Return the handlers by the recipients of rows that they stand for.
+
+        Raises:
+            DatabaseFault: as of `claim`, which may come first.
+            ConfigError: the same.
+        """
+        return {self.name_of(own): each for own, each in self._list_handlers().items()}
+
+    def name_of(self, own: Recipient) -> Recipient:
+        """Return the recipient that a handler is in the store, by its own name."""
+        return self._names.get(own) or self.claim()[own]
+
+    def claim(self) -> Mapping[Recipient, Recipient]:
+        """Have the store say which recipients the handlers here are; return all of them.
+
+        Raises:
+            DatabaseFault: the store cannot be used.
+            ConfigError: it belongs to another stage, or another app has a queue of one of them.
+        """
+        wanted: dict[str, dict[Recipient, str | None]] = {each.name: {} for each in self._apps}
+        for own, handler in self._list_handlers().items():
+            wanted.setdefault(self._owners.get(own, ""), {})[own] = handler.type
+        for app, handlers in wanted.items():
+            names = {each: each for each in handlers}
+            store = self._stores.recipients
+            self._names |= names if store is None else store.claim(app, handlers)
+        return self._names
+
+    def _list_handlers(self) -> dict[Recipient, Handler]:
         known = self.functions.recipients() | self.bus.recipients() | self.schedules.recipients()
         return known if self.objects is None else known | self.objects.recipients()
 
@@ -272,7 +305,7 @@ class AppRunner:
 
     def _divide(self) -> None:
         """Make the dispatchers that the handlers need."""
-        for recipient, handler in self.handlers().items():
+        for recipient, handler in self._list_handlers().items():
             share = self._share_of(recipient, handler)
             if share not in self._dispatchers:
                 self._add_dispatcher(share)

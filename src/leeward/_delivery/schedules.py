@@ -15,6 +15,7 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final
 
+from leeward._delivery.bus import NameOf
 from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
@@ -56,12 +57,13 @@ class Schedules(Forkable):
         series: ScheduleStore,
         deliveries: DeliveryStore,
         wake: Callable[[], None],
+        name_of: NameOf,
     ) -> None:
         """Begin without schedules; `wake` has the rows delivered that are due."""
         self._clock = clock
         self._series = series
         self._deliveries = deliveries
-        self._wake = wake
+        self._wake, self._name_of = wake, name_of
         self._known: dict[str, Due] = {}
         self._looked = datetime.min.replace(tzinfo=UTC)
         self._looking = RLock()
@@ -94,7 +96,7 @@ class Schedules(Forkable):
     def status(self) -> list[Due]:
         """Return the schedules, and how many of their rows wait."""
         return [
-            each._replace(waiting=self._deliveries.count_waiting([Recipient(SCHEDULE, name)]))
+            each._replace(waiting=self._deliveries.count_waiting([self._recipient(name)]))
             for name, each in self._known.copy().items()
         ]
 
@@ -114,13 +116,16 @@ class Schedules(Forkable):
     def make_up(self) -> None:
         """Keep a row, too, for what became due while no process was there, for its last time.
 
-        A schedule that nobody has seen yet begins now.
+        A schedule that nobody has seen yet begins now, and so does one whose expression has
+        changed.
         """
         with self._looking:
             now = self._now()
             for name, each in self._known.copy().items():
-                last = self._series.begin(series_of(name), now.timestamp(), PATIENCE)
-                if last_time(each.handler.schedule or "", now).timestamp() > last:
+                expression = each.handler.schedule or ""
+                series = series_of(self._recipient(name).subscriber)
+                last = self._series.begin(series, now.timestamp(), PATIENCE, expression)
+                if last_time(expression, now).timestamp() > last:
                     self._keep(each.handler, now)
 
     def close(self) -> None:
@@ -142,18 +147,23 @@ class Schedules(Forkable):
         """Keep a row for the last time that has come, unless another process has."""
         name, schedule = handler.name, handler.schedule or ""
         nominal = last_time(schedule, now)
+        recipient = self._recipient(name)
         row = NewRow(
-            Recipient(SCHEDULE, name),
+            recipient,
             None,
             f"{name}#{nominal.isoformat()}",
             json.dumps(nominal.isoformat()),
         )
         moment = nominal.timestamp()
-        kept = self._series.add(series_of(name), moment, row, PATIENCE, now.timestamp())
+        series = series_of(recipient.subscriber)
+        kept = self._series.add(series, moment, row, PATIENCE, now.timestamp())
         last = nominal if kept else self._known[name].last
         self._known[name] = Due(handler, next_time(schedule, now), last)
         if kept:
             self._wake()
+
+    def _recipient(self, name: str) -> Recipient:
+        return self._name_of(Recipient(SCHEDULE, name))
 
     def _loop(self) -> None:
         while not self._over.wait(PAUSE):
@@ -165,5 +175,5 @@ class Schedules(Forkable):
 
 
 def series_of(name: str) -> str:
-    """Return the name of the series of a schedule."""
+    """Return the name of the series of a schedule, by that of its recipient."""
     return f"schedule {name}"

@@ -15,6 +15,7 @@ from math import inf, isfinite
 from typing import Any, Final
 
 from leeward._sqlite.database import Database, select
+from leeward.errors import ConfigError
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     DEAD_AT_ONCE,
@@ -29,6 +30,7 @@ from leeward.stores import (
     LeaseEnd,
     NewRow,
     Recipient,
+    RecipientStore,
     ScheduleStore,
     SpoolRows,
     TakenRows,
@@ -74,6 +76,27 @@ SERIES: Final = """CREATE TABLE series (
     name TEXT PRIMARY KEY,       -- of the schedule
     last REAL NOT NULL           -- Unix seconds: the last moment for which a message was kept
 ) WITHOUT ROWID"""
+
+# A layout stays readable for programs of before, which know nothing of these.
+_WHOSE: Final = (
+    "CREATE TABLE IF NOT EXISTS stage (name TEXT NOT NULL)",  # of all rows; one, or none yet
+    """CREATE TABLE IF NOT EXISTS recipients (
+        bus TEXT NOT NULL,
+        subscriber TEXT NOT NULL,    -- as in deliveries
+        app TEXT NOT NULL,
+        handler TEXT NOT NULL,       -- its name in the app
+        PRIMARY KEY (bus, subscriber),
+        UNIQUE (app, bus, handler)
+    ) WITHOUT ROWID""",
+)
+_EXPRESSIONS: Final = """CREATE TABLE IF NOT EXISTS expressions (
+    series TEXT PRIMARY KEY,
+    expression TEXT NOT NULL         -- of the schedule, when it was begun
+) WITHOUT ROWID"""
+_STAGE: Final = "SELECT name FROM stage"
+_STAMP: Final = "INSERT INTO stage VALUES (?)"
+_CLAIM: Final = "INSERT OR IGNORE INTO recipients VALUES (:bus, :name, :app, :handler)"
+_OWN: Final = "SELECT bus, handler, subscriber FROM recipients WHERE app = ?"
 
 # Every statement lets other threads run, and then waits for its turn, so many rows are few
 # statements.
@@ -171,6 +194,8 @@ _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR la
 _RESET: Final = "UPDATE series SET last = ? WHERE name = ? AND last > ?"
 _PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
+_EXPRESSION: Final = "SELECT expression FROM expressions WHERE series = ?"
+_EXPRESS: Final = "INSERT OR REPLACE INTO expressions VALUES (?, ?)"
 _MOMENTS: Final = "SELECT name, last FROM series WHERE typeof(last) = 'real'"
 
 
@@ -360,6 +385,48 @@ class SqliteDeliveries(SpoolRows):
         return row
 
 
+class SqliteRecipients(RecipientStore):
+    """Whose the rows of one database are.
+
+    Args:
+        database: with the rows.
+        stage: of this process, or None.
+    """
+
+    def __init__(self, database: Database, stage: str | None) -> None:
+        self._database = database
+        self._stage = stage
+
+    def claim(
+        self, app: str, wanted: Mapping[Recipient, str | None]
+    ) -> Mapping[Recipient, Recipient]:
+        """Return the recipients of an app by its handlers' own names."""
+        with self._database.write(PATIENCE) as connection:
+            for statement in _WHOSE:
+                connection.execute(statement)
+            stages = [name for (name,) in connection.execute(_STAGE)]
+            if stages and stages != [self._stage]:
+                own = f"{self._stage!r}" if self._stage else "none"
+                raise ConfigError(
+                    f"the store {self._database} belongs to the stage {stages[0]!r}, and the stage "
+                    f"here is {own}: set `path` of the target to a file of its own, or choose the "
+                    "other stage (LEEWARD_STAGE, or stage in [deploy])"
+                )
+            if not stages and self._stage is not None:
+                connection.execute(_STAMP, (self._stage,))
+            for bus, handler in wanted:
+                for name in (handler, f"{app}/{handler}"):
+                    row = {"bus": bus, "name": name, "app": app, "handler": handler}
+                    connection.execute(_CLAIM, row)
+            return {
+                Recipient(bus, handler): Recipient(bus, name)
+                for bus, handler, name in connection.execute(_OWN, (app,)).fetchall()
+            }
+
+    def release(self) -> None:
+        """Do nothing: an app of this machine keeps what it has claimed."""
+
+
 class SqliteSchedules(ScheduleStore):
     """The series of one database."""
 
@@ -376,10 +443,16 @@ class SqliteSchedules(ScheduleStore):
             insert(connection, [row])
         return True
 
-    def begin(self, name: str, moment: float, timeout: float) -> float:
-        """Return the last moment of a series; one that is new begins with this moment."""
+    def begin(self, name: str, moment: float, timeout: float, expression: str) -> float:
+        """Return the last moment of a series; one that is new, or changed, begins with this one."""
         with self._database.write(timeout) as connection:
+            connection.execute(_EXPRESSIONS)
             connection.execute(_BEGIN_SERIES, (name, moment))
+            known = connection.execute(_EXPRESSION, (name,)).fetchone()
+            if known != (expression,):
+                connection.execute(_EXPRESS, (name, expression))
+                if known is not None:
+                    connection.execute(_PUT, (name, moment))
             connection.execute(_RESET, (moment, name, moment + FARTHEST_MOMENT))
             return float(connection.execute(_LAST, (name,)).fetchone()[0])
 

@@ -96,11 +96,13 @@ class Operations:
         drivers: in order of preference.
         clock: gives the time.
         definitions: of workflows.
+        app: the name of the client's app, if it has one.
         otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
         config: what was configured.
         definitions: of workflows.
+        owner: of what is kept for the client: app, stage and order, as of `leeward.stores.Owner`.
         router: takes each call to a target.
         functions: the operations on functions.
         drivers: by target.
@@ -117,6 +119,7 @@ class Operations:
         clock: Clock,
         definitions: Iterable[FlowDefinition] = (),
         *,
+        app: str | None = None,
         otel: bool = False,
     ) -> None:
         self.router = router_of(config, drivers, clock, otel=otel)
@@ -124,6 +127,7 @@ class Operations:
         self.config = config
         self.definitions = tuple(definitions)
         self.drivers = {driver.target: driver for driver in drivers}
+        self.owner = app, config.deploy.get("stage"), tuple(self.drivers)
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock

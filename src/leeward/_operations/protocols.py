@@ -69,6 +69,10 @@ class MountableApp(Protocol):
     """An app: what a client takes of it."""
 
     @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
     def handlers(self) -> Mapping[str, MountableHandler]:
         """The handlers, by name."""
 

@@ -386,6 +386,7 @@ class TargetConfig(NamedTuple):
         shared: the section is the provider's, because the whole name has none.
         file: the path of the ``leeward.toml`` that has the section; None without a file.
         functions: function to the target's own name of it, where that is another.
+        stage: that is chosen, or None. What keeps rows belongs to one.
     """
 
     name: str
@@ -397,6 +398,7 @@ class TargetConfig(NamedTuple):
     shared: bool = False
     file: str | None = None
     functions: Mapping[str, str] = NOTHING
+    stage: str | None = None
 
     @property
     def section(self) -> str:

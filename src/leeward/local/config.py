@@ -59,7 +59,7 @@ def open_local(config: TargetConfig) -> Local:
     app = _app(config, import_app)
     functions = _functions(config, _function)
     subscribers = _subscribers(config, _function)
-    local = Local(config.name, path=path)
+    local = Local(config.name, path=path, stage=config.stage)
     try:
         if app is not None:
             local.mount(app)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from leeward._delivery.bus import DeadLetter, to_dead_letter
 from leeward._delivery.functions import PlainHandler
 from leeward._delivery.runner import AppRunner
-from leeward._delivery.sqlite_store import SqliteDeliveries, SqliteSchedules
+from leeward._delivery.sqlite_store import SqliteDeliveries, SqliteRecipients, SqliteSchedules
 from leeward._sqlite.database import MEMORY, Database, FilePresence
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.adapter import Capability, Driver, Limits
@@ -66,8 +66,11 @@ class Local(Driver):
         *,
         path: str | os.PathLike[str] = MEMORY,
         clock: Clock | None = None,
+        stage: str | None = None,
     ) -> None:
         """Check the path; nothing is opened yet. `clock` is for deadlines.
+
+        The rows of a file belong to the `stage` that an app there has first.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
@@ -91,12 +94,14 @@ class Local(Driver):
             has_rows=lambda: self._file is None or self._is_there(),
             has_runs=self._has_runs,
             presence=FilePresence(self._file),
+            recipients=None if self._file is None else SqliteRecipients(self._database, stage),
         )
         platform = Platform("local", None, self._clock, self.limits.payload_bytes)
         self._runner = runner = AppRunner(self._stores, platform, is_there=self._is_there)
         self._tables = tables = Tables(self._database)
         runner.objects = objects = ObjectEvents(
-            self._clock, self._database, runner.accept, runner.wake, outlives=self._stores.is_shared
+            *(self._clock, self._database, runner.accept, runner.wake, runner.name_of),
+            outlives=self._stores.is_shared,
         )
         self._verbs: dict[str, Verb] = {
             "invoke": runner.functions.invoke,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from leeward._delivery.bus import NameOf
 from leeward._delivery.dispatcher import Accept
 from leeward._delivery.sqlite_store import forget, insert_behind
 from leeward._sqlite.database import Database
@@ -51,6 +52,7 @@ class ObjectEvents:
         database: Database,
         accept: Accept,
         wake: Callable[[], None],
+        name_of: NameOf,
         *,
         outlives: bool,
     ) -> None:
@@ -58,7 +60,7 @@ class ObjectEvents:
         self._accept = accept
         self._outlives = outlives
         self._objects = Objects(database, self._announce)
-        self._wake = wake
+        self._wake, self._name_of = wake, name_of
         self._handlers: dict[str, Handler] = {}
 
     def add(self, handlers: Iterable[Handler]) -> None:
@@ -79,6 +81,8 @@ class ObjectEvents:
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at a call of objects, and let handlers know of what was put."""
+        if isinstance(call, PutObject):  # before its transaction, which writes rows for them
+            self._handlers_of(call.bucket, call.name)
         result = self._objects.perform(call, timeout)
         if self._handlers and isinstance(call, PutObject):
             self._wake()
@@ -93,7 +97,8 @@ class ObjectEvents:
         del deadline
         if self.is_due(row):
             event = object_event_from(decode(row.document))
-            self._accept(self._rows(event, self._handlers_of(event.bucket, event.key)), PATIENCE)
+            takers = self._handlers_of(event.bucket, event.key)
+            self._accept([self._row(event, each) for each in takers], PATIENCE)
 
     def _announce(self, connection: sqlite3.Connection, call: PutObject | DeleteObject) -> None:
         """Keep a row for each handler of an object, in the transaction that writes it.
@@ -112,23 +117,22 @@ class ObjectEvents:
         def rows(sequence: int) -> list[NewRow]:
             event = _event(call, now, sequence)
             if not is_left:
-                return self._rows(event, takers)
-            (row,) = self._rows(event, [call.bucket])
-            return [row._replace(recipient=untold, lane=call.name)]
+                return [self._row(event, each) for each in takers]
+            return [self._row(event, untold)._replace(lane=call.name)]
 
         if takers or is_left:
             insert_behind(connection, f"objects {call.bucket}", int(now * 1e6), rows)
 
-    def _handlers_of(self, bucket: str, key: str) -> list[str]:
+    def _handlers_of(self, bucket: str, key: str) -> list[Recipient]:
         return [
-            name
+            self._name_of(Recipient(OBJECT, name))
             for name, each in self._handlers.items()
             if each.bucket == bucket and key.startswith(each.prefix)
         ]
 
-    def _rows(self, event: ObjectEvent, names: Iterable[str]) -> list[NewRow]:
-        document, key = json.dumps(object_document(event)), object_key(event)
-        return [NewRow(Recipient(OBJECT, name), None, key, document) for name in names]
+    def _row(self, event: ObjectEvent, recipient: Recipient) -> NewRow:
+        document = json.dumps(object_document(event))
+        return NewRow(recipient, None, object_key(event), document)
 
     def is_due(self, row: LeasedRow) -> bool:
         """Return whether there is still an object that a row tells of."""

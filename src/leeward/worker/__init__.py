@@ -39,7 +39,7 @@ from leeward.leases.rules import Room
 from leeward.leases.threads import LONGEST_PAUSE, LOOK_AGAIN
 from leeward.logs import Fact, log_event
 from leeward.records import NamedTuple
-from leeward.stores import Recipient, Stores
+from leeward.stores import Owner, Stores
 from leeward.version import __version__
 from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
@@ -327,6 +327,8 @@ class Worker:
             self._http.close()
         if self._gauges is not None:
             self._gauges.close()
+        if self._stores.recipients is not None:
+            self._stores.recipients.release()
         self._client.close(0.0)
         self._state = "stopped"
         if self._health is not None:
@@ -438,11 +440,12 @@ class Worker:
         return TargetUnavailable(f"{told}: {fault}" if fault else told, target=self.target)
 
     def _subscribe(self) -> None:
-        """Register who subscribes to what, where the store keeps that."""
+        """Register who subscribes to what, where the store keeps that; and whose the rows are."""
+        self._runner.claim()
         known = self._stores.subscriptions
-        for handler in self.app.handlers.values() if known is not None else ():
+        for recipient, handler in self._runner.handlers().items() if known is not None else ():
             if known is not None and handler.kind is Kind.EVENT:
-                known.subscribe(Recipient(handler.bus or "", handler.name), handler.type)
+                known.subscribe(recipient, handler.type)
 
     def _open_engine(self) -> None:
         """Open the engine, if there are workflows whose runs live at this target."""
@@ -454,6 +457,7 @@ class Worker:
         if self._engine is not None or open_journal is None or target != self.target:
             return
         if self._definitions:
+            operations = self._client._operations  # noqa: SLF001 - of one package
             self._engine = Engine(
                 functions_called_by(self._client),
                 self._definitions.values(),
@@ -461,8 +465,9 @@ class Worker:
                 workers=WORKERS,
                 may_run=self._may_run,
                 target=self.target,
+                owner=Owner(*operations.owner),
             )
-            self._client._operations.runs.use(self._engine)  # noqa: SLF001 - of one package
+            operations.runs.use(self._engine)
 
     def _close_engine(self, until: float) -> None:
         if self._engine is not None:

@@ -17,6 +17,7 @@ from leeward.config import Config
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_room
+from leeward.stores import Owner
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition
@@ -53,7 +54,9 @@ def open_runs(operations: Operations) -> Runs:
     if target.partition(":")[0] == EMBEDDED:
         path = PATH if own is None else own.native("workflows")
         journal = import_room(JOURNAL)(path if isinstance(path, Path) else None, operations.clock)
-        embedded: Runs = import_room(ENGINE)(ClientFunctions(operations), known.values(), journal)
+        embedded: Runs = import_room(ENGINE)(
+            ClientFunctions(operations), known.values(), journal, owner=Owner(*operations.owner)
+        )
         return embedded
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
     stores = None if own is None or is_engine else own.stores()
@@ -66,6 +69,7 @@ def open_runs(operations: Operations) -> Runs:
             stores.open_journal(),
             workers=workers,
             target=target,
+            owner=Owner(*operations.owner),
         )
         return engine
     if own is not None:

@@ -9,14 +9,16 @@ from leeward.calls.looks import BUS, QUEUE
 from leeward.errors import Outcome
 from leeward_postgres.items import text_of
 from leeward_postgres.outcomes import SCHEMA, Stage
-from leeward_postgres.schema import NOT_DURABLE, VERSION, WRONG_VERSION
+from leeward_postgres.schema import NOT_DURABLE, VERSION, WRONG_STAGE, WRONG_VERSION
 from leeward_postgres.statements import Plan, Statement
 
 _DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 """Settings with which the server keeps what it has committed."""
 
 _SETTINGS: Final = ", ".join(f"current_setting('{name}')" for name in _DURABLE)
-_SUITS: Final = f"SELECT version, oldest, {_SETTINGS} FROM @.version"  # noqa: S608 - made of constants
+# As JSON: an older schema has no stage.
+_SUITS: Final = f"""SELECT version, oldest, to_jsonb(version.*) ->> 'stage', {_SETTINGS}
+    FROM @.version"""  # noqa: S608 - made of constants
 
 _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision,
     (SELECT count(*) FROM pg_stat_replication),
@@ -64,15 +66,15 @@ def look(about: Look) -> Plan:
     return Result.ok(LookResult(why="; ".join(why), time=time))
 
 
-def check_server(schema: str) -> Plan:
-    """Check the version of the schema, and that what is committed is kept.
+def check_server(schema: str, stage: str | None) -> Plan:
+    """Check the version of the schema and its stage, and that what is committed is kept.
 
     The result is OK, or UNUSABLE with the remedy.
     """
     rows = yield Statement(_SUITS, stage=Stage.UNSENT)  # nothing of the call
     if len(rows) != 1:
         return _unusable(WRONG_VERSION, "the schema has no version; apply it", SCHEMA)
-    version, oldest, *durable = rows[0]
+    version, oldest, own_stage, *durable = rows[0]
     if version < VERSION:
         told = (
             f"the schema {schema} has version {version}, and this client needs {VERSION}: "
@@ -85,6 +87,8 @@ def check_server(schema: str) -> Plan:
             f"{VERSION}: upgrade leeward-postgres"
         )
         return _unusable(WRONG_VERSION, told, SCHEMA)
+    if None not in (stage, own_stage) and stage != own_stage:
+        return _unusable(WRONG_STAGE, stage_flaw(schema, own_stage, stage), SCHEMA)
     lossy = [name for name, value in zip(_DURABLE, durable, strict=True) if value == "off"]
     if lossy:
         told = (
@@ -93,6 +97,16 @@ def check_server(schema: str) -> Plan:
         )
         return _unusable(NOT_DURABLE, told, "not_durable")
     return Result.ok(None)
+
+
+def stage_flaw(schema: str, known: str, stage: str | None) -> str:
+    """Return that a schema belongs to another stage, and the remedy."""
+    own = f"{stage!r}" if stage else "none"
+    return (
+        f"the schema {schema} belongs to the stage {known!r}, and the stage here is {own}: set "
+        "`schema` of the target to one of its own, or choose the other stage (LEEWARD_STAGE, or "
+        "stage in [deploy])"
+    )
 
 
 def _unusable(code: str, told: str, reason: str) -> Result[Any]:

@@ -126,7 +126,7 @@ class Exchanges(Forkable):
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._schema = settings.schema
+        self._schema, self._stage = settings.schema, settings.stage
         self._parameters = {**parameters_of(settings), "client_encoding": "utf8"}
         self.pool: Pool[Session] = Pool(settings.pool_size)
         watch(self)
@@ -195,7 +195,7 @@ class Exchanges(Forkable):
             exchange.connection.close()
             exchange.connection = None
         exchange.connection = session = await self._open(exchange.until)
-        await self._run(exchange, session, check_server(self._schema))
+        await self._run(exchange, session, check_server(self._schema, self._stage))
         exchange.is_reusable = False
         return session if exchange.result.outcome is Outcome.OK else None
 

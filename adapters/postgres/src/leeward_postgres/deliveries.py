@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from typing import Any, Final, TypeAlias
 
 from leeward.calls import Result
-from leeward.errors import Outcome
+from leeward.errors import ConfigError, Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
@@ -29,6 +29,7 @@ from leeward.stores import (
     LeaseEnd,
     NewRow,
     Recipient,
+    RecipientStore,
     ScheduleStore,
     SpoolRows,
     SubscriptionStore,
@@ -36,7 +37,9 @@ from leeward.stores import (
     failure_of_text,
     text_of_failure,
 )
+from leeward_postgres.checks import stage_flaw
 from leeward_postgres.items import original_of, text_of
+from leeward_postgres.schema.apps import LIVE_SECONDS
 from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
 TEND_SECONDS: Final = 1.0
@@ -46,6 +49,13 @@ ADD_ROWS: Final = f"SELECT @.add_rows({', '.join(['%s::text[]'] * 5)})"
 _KNOWN: Final = (
     "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
 )
+_CLAIM: Final = "SELECT * FROM @.claim_names(%s, %s, %s, %s::text[], %s::text[], %s::text[])"
+RENEWED: Final = 20.0
+"""Seconds after which what is live is renewed."""
+_TEND: Final = """WITH renewed AS (
+    UPDATE @.live SET until = clock_timestamp() + make_interval(secs => %s) WHERE process = %s
+        AND until < clock_timestamp() + make_interval(secs => %s))
+SELECT @.tend_rows(%s::text[], %s::text[])"""
 DEPTH_SECONDS: Final = 2.0
 """Seconds for a count that nobody waits for."""
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
@@ -123,14 +133,47 @@ class StoreBase:
             pause = min(pause * 2, 1.0)
 
 
-class PostgresDeliveries(StoreBase, SpoolRows):
-    """The rows that wait, and dead letters."""
+class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
+    """The rows that wait, and dead letters; and whose they are.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: carries out a plan.
+        schema: its name, for messages.
+        stage: of this process, or None.
+    """
+
+    def __init__(self, run: Run, schema: str = "leeward", stage: str | None = None) -> None:
         super().__init__(run)
         self.policy = DeliveryPolicy()
+        self._schema, self._stage = schema, stage
+        self._process = os.urandom(16).hex()
         self._tended = -TEND_SECONDS
         self._known: set[Recipient] = set()
+
+    def claim(
+        self, app: str, wanted: Mapping[Recipient, str | None]
+    ) -> Mapping[Recipient, Recipient]:
+        """Return the recipients of an app by its handlers' own names; they are live from now on."""
+        owns = {tuple(map(text_of, each)): each for each in wanted}
+        names = [list(column) for column in zip(*owns, strict=True)] or [[], []]
+        types = [text_of(each) for each in wanted.values()]
+        values = (self._stage, app, self._process, *names, types)
+        rows = self.insist(_CLAIM, values)
+        for flaw, _, queue, known in rows:
+            if flaw == "stage":
+                raise ConfigError(stage_flaw(self._schema, known, self._stage))
+            if flaw is not None:
+                raise ConfigError(
+                    f"a worker of the app {known!r} serves {original_of(queue)!r}, which the app "
+                    f"{app!r} serves, too: rename one of them, end that worker, or set `schema` of "
+                    "the target to one of this app's own"
+                )
+        return {owns[bus, handler]: _recipient(bus, name) for _, bus, handler, name in rows}
+
+    def release(self) -> None:
+        """End what `claim` began; with a store that is away, it ends by itself."""
+        with suppress(DatabaseFault):
+            self.ask("DELETE FROM @.live WHERE process = %s", (self._process,), DEPTH_SECONDS)
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
@@ -289,8 +332,8 @@ class PostgresDeliveries(StoreBase, SpoolRows):
         self._known.update(known)
         self._tended = monotonic()
         with suppress(DatabaseFault):  # the next time
-            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
-            self.ask(sql, _names(self._known.copy()))
+            renewed = LIVE_SECONDS, self._process, LIVE_SECONDS - RENEWED
+            self.ask(_TEND, (*renewed, *_names(self._known.copy())))
 
 
 class PostgresSchedules(StoreBase, ScheduleStore):
@@ -302,14 +345,14 @@ class PostgresSchedules(StoreBase, ScheduleStore):
         sql = "SELECT @.add_moment(%s, %s, %s, %s, %s, %s, %s, %s)"
         return bool(self.ask(sql, values, timeout)[0][0])
 
-    def begin(self, name: str, moment: float, timeout: float) -> float:
-        """Return the last moment of a schedule; one that is new begins with this moment."""
+    def begin(self, name: str, moment: float, timeout: float, expression: str) -> float:
+        """Return the last moment of a schedule; a new one, and a changed one, begins with this."""
         sql = (
-            "INSERT INTO @.series AS own VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET last = "
-            "CASE WHEN own.last > excluded.last + %s THEN excluded.last ELSE own.last END "
-            "RETURNING last"
+            "INSERT INTO @.series AS own VALUES (%s, %s, %s) ON CONFLICT (name) DO UPDATE SET last "
+            "= CASE WHEN own.last > excluded.last + %s OR own.expression <> excluded.expression "
+            "THEN excluded.last ELSE own.last END, expression = excluded.expression RETURNING last"
         )
-        values = text_of(name), moment, FARTHEST_MOMENT
+        values = text_of(name), moment, expression, FARTHEST_MOMENT
         return float(self.ask(sql, values, timeout)[0][0])
 
     def moments(self) -> dict[str, float]:

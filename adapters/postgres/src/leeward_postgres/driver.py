@@ -131,11 +131,13 @@ class PostgresDriver(Driver):
 
     def stores(self) -> Stores:
         """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
+        rows = deliveries.PostgresDeliveries(self._run, self._settings.schema, self._settings.stage)
         return Stores(
-            deliveries.PostgresDeliveries(self._run),
+            rows,
             deliveries.PostgresSchedules(self._run),
             deliveries.PostgresSubscriptions(self._run),
             self._open_journal,
+            recipients=rows,
         )
 
     def describe(self) -> Mapping[str, str]:

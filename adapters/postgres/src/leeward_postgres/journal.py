@@ -50,7 +50,8 @@ _WORDS: Final = {
     "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
     "ended, fence, broken",
     "time": "extract(epoch FROM clock_timestamp())::float8",
-    "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[])",
+    "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[]) "
+    "AND coalesce(app = %s, true)",
     "key": "workflow = %s AND id = %s",
     "steps": "%s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], "
     "%s::text[], %s::boolean[], %s, %s, %s",
@@ -63,13 +64,13 @@ def _sql(text: str) -> str:
 
 
 # fmt: off
-_ADD: Final = _sql("""SELECT is_new, {run} FROM (SELECT is_new, (run).* FROM @.add_run(
-    %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added""")
+_ADD: Final = _sql("""SELECT is_new, app, {run} FROM (SELECT is_new, (run).* FROM @.start_run(
+    %s::text, %s, %s, %s, %s::text, %s, %s, %s::float8, %s, %s, %s, %s)) AS added""")
 _ADD_BEGUN: Final = _ADD.replace(" FROM", _sql(""", CASE WHEN is_new THEN @.write_runs(
     ARRAY[workflow], ARRAY[id], ARRAY[fence], ARRAY[started], ARRAY[NULL], ARRAY[NULL],
     {steps}) END FROM"""), 1)
-_TAKE: Final = _sql("""SELECT {run} FROM @.take_runs(
-    %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
+_TAKE: Final = _sql("""SELECT {run} FROM @.take_own_runs(
+    %s::text, %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
 _RENEW: Final = """WITH lease AS MATERIALIZED (
         SELECT workflow, id FROM @.runs
         JOIN unnest(%s::text[], %s::text[], %s::int[]) AS lease (workflow, id, fence)
@@ -141,7 +142,13 @@ class PostgresJournal(StoreBase, Journal):
         """Add a run, unless there is one of this name and id."""
         digest, document = self._documents.write(definition)
         values = (
-            *(definition.name, id, digest, None if digest in self._kept else document),
+            *(
+                self.owner.app,
+                definition.name,
+                id,
+                digest,
+                None if digest in self._kept else document,
+            ),
             *(encode(value).decode(), now),
             None if definition.timeout is None else now + definition.timeout,
             *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
@@ -150,9 +157,10 @@ class PostgresJournal(StoreBase, Journal):
         if begun:
             key = RunKey(definition.name, id)
             steps = _columns((1, *_step_of_start(key, each, now)) for each in begun)
-            is_new, *run, _ = self.ask(_ADD_BEGUN, (*steps, *self._writes.rest, *values))[0]
+            is_new, app, *run, _ = self.ask(_ADD_BEGUN, (*steps, *self._writes.rest, *values))[0]
         else:
-            is_new, *run = self.ask(_ADD, values)[0]
+            is_new, app, *run = self.ask(_ADD, values)[0]
+        self.check_owner(RunKey(definition.name, id), self.owner._replace(app=app))
         if is_new:
             self._kept.add(digest)
         return read_run(run), is_new
@@ -171,7 +179,17 @@ class PostgresJournal(StoreBase, Journal):
         """Lease runs that are due, for `lease` seconds from `now`."""
         over = list(over)
         leases = [each.workflow for each in over], [each.id for each in over]
-        values = (list(known), READER, now, lease, limit, grace, str(holder), *leases)
+        values = (
+            self.owner.app,
+            list(known),
+            READER,
+            now,
+            lease,
+            limit,
+            grace,
+            str(holder),
+            *leases,
+        )
         rows = self.ask(_TAKE, (*values, [each.fence for each in over]))
         return list(map(read_run, rows))
 
@@ -214,14 +232,14 @@ class PostgresJournal(StoreBase, Journal):
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
         since = self.clock.monotonic()
-        ((due, time),) = self.insist(_NEXT, (now, READER, list(known)))
+        ((due, time),) = self.insist(_NEXT, (now, READER, list(known), self.owner.app))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, since)
         return None if due is None else float(due)
 
     def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        rows = self.insist(_LEASES, (until, READER, list(known)))
+        rows = self.insist(_LEASES, (until, READER, list(known), self.owner.app))
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward_postgres.schema import NOT_DURABLE, WRONG_VERSION
+from leeward_postgres.schema import NOT_DURABLE, WRONG_STAGE, WRONG_VERSION
 from leeward_postgres.schema.queues import NOT_READ_COMMITTED
 
 
@@ -104,6 +104,7 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
         Outcome.NOT_SENT, "the server has no TLS, which `sslmode` demands: switch it on there"
     ),
     WRONG_VERSION: Classification(Outcome.UNUSABLE, "", SCHEMA),
+    WRONG_STAGE: Classification(Outcome.UNUSABLE, "", SCHEMA),
     NOT_DURABLE: Classification(Outcome.UNUSABLE, "", "not_durable"),
     NOT_READ_COMMITTED: Classification(
         Outcome.UNUSABLE,

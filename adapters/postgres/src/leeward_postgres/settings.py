@@ -100,6 +100,7 @@ class Settings(NamedTuple):
         schema: of leeward's tables.
         pool_size: connections at most.
         trust_env: whether the environment counts.
+        stage: of whoever uses it, or None.
     """
 
     url: str
@@ -107,6 +108,7 @@ class Settings(NamedTuple):
     schema: str
     pool_size: int
     trust_env: bool
+    stage: str | None = None
 
     def __repr__(self) -> str:
         """Leave the password out."""
@@ -128,7 +130,8 @@ def settings_from(config: TargetConfig) -> Settings:
         if os.environ.get("PGSERVICE"):  # libpq looks for itself, and cannot be told not to
             raise ConfigError("PGSERVICE is set, which trust_env = false refuses: unset it")
     return Settings(
-        values["url"] or "", given, values["schema"], values["pool_size"], config.trust_env
+        *(values["url"] or "", given, values["schema"], values["pool_size"]),
+        *(config.trust_env, config.stage),
     )
 
 

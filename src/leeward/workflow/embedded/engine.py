@@ -32,6 +32,7 @@ from leeward.json_text import encode
 from leeward.json_text import is_same_json as is_same
 from leeward.leases.faults import DatabaseFault
 from leeward.registry import EMBEDDED
+from leeward.stores import Owner
 from leeward.values import Json
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.values.settled import Verdict
@@ -56,6 +57,7 @@ class Engine(Forkable):
         target: at which the runs are.
         may_run: returns whether this process has the functions of another version's definition; a
             run of one that it has not is left to other processes.
+        owner: of the runs that are started here, and are driven.
 
     Raises:
         ConfigError: two definitions have one name.
@@ -70,10 +72,13 @@ class Engine(Forkable):
         workers: int = 8,
         target: str = EMBEDDED,
         may_run: Callable[[Definition], bool] = lambda _: True,
+        owner: Owner | None = None,
     ) -> None:
         self._target = target
         self.definitions = by_name(definitions)
         self.journal = journal
+        if owner is not None:
+            journal.owner = owner
         self._clock = journal.clock
         services = RunServices(journal, functions, self._clock)
         self._workers = RunWorkers(services, self.definitions, workers, may_run)

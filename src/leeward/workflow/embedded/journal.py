@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from leeward.clock import Clock, SystemClock
+from leeward.errors import Conflict
 from leeward.masking import show_only
 from leeward.records import NamedTuple
+from leeward.stores import Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, StepVerdict
@@ -173,9 +175,21 @@ class Journal(Protocol):
 
     Attributes:
         clock: by which runs go. Nobody sets it, and all who share the journal agree on it.
+        owner: of the runs that are added here. `take`, `holders` and `next_due` leave runs of
+            others alone.
     """
 
     clock: SteadyClock
+    owner: Owner = Owner()
+
+    def check_owner(self, key: RunKey, owner: Owner | None) -> None:
+        """Raise `Conflict` if a run belongs to an owner that this one is not."""
+        if not self.owner.may_take(owner):
+            raise Conflict(
+                f"there is a run {key.id!r} of {key.workflow!r} that belongs to another program "
+                f"({owner}); nothing was started: give this one another id, or keep its runs "
+                "elsewhere"
+            )
 
     def add(
         self,
@@ -201,6 +215,9 @@ class Journal(Protocol):
 
         Returns:
             The row, and whether it is new.
+
+        Raises:
+            Conflict: there is one, and it is another app's, stage's or order's.
         """
 
     def take(

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward_postgres.schema import data, queues, runs
+from leeward_postgres.schema import apps, data, queues, runs
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the schema that this client needs. A change that clients of before can live with leaves
 `OLDEST` as it is."""
 
@@ -27,7 +27,10 @@ WRONG_VERSION: Final = "LW003"
 NOT_DURABLE: Final = "LW004"
 """The same, for a server that may lose what it has committed."""
 
-_PARTS: Final = (data, queues, runs)
+WRONG_STAGE: Final = "LW006"
+"""The same, for a schema that belongs to another stage."""
+
+_PARTS: Final = (data, queues, apps, runs)
 """Modules with `SQL`, in the order in which it runs; a constant stands in braces there."""
 
 _HEAD: Final = """
@@ -48,6 +51,8 @@ END $$;
 """
 
 _VERSION: Final = """
+ALTER TABLE {schema}.version ADD COLUMN IF NOT EXISTS
+    stage text;                          -- to which all of this belongs; NULL for none yet
 INSERT INTO {schema}.version (version, oldest) VALUES ({VERSION}, {OLDEST})
 ON CONFLICT (single) DO UPDATE SET version = {VERSION}, oldest = {OLDEST}
 WHERE version.version < {VERSION};
@@ -64,7 +69,7 @@ def schema_sql(schema: str) -> str:
     Args:
         schema: its name, a plain identifier.
     """
-    names = {**globals(), **vars(data), **vars(queues), "schema": quote(schema)}
+    names = {**globals(), **vars(data), **vars(queues), **vars(apps), "schema": quote(schema)}
     texts = [each.format(**names) for each in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
     parts = "\n".join(text.strip("\n") + "\n" for text in texts).strip()
     return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"

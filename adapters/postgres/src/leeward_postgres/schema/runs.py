@@ -58,18 +58,21 @@ CREATE TABLE IF NOT EXISTS {schema}.lost_calls (  -- in leases that ended withou
     PRIMARY KEY (workflow, run, path, attempt)
 );
 
+ALTER TABLE {schema}.runs ADD COLUMN IF NOT EXISTS
+    app text COLLATE "C";                -- that drives it; NULL for any
+
 -- Add a run, unless it is there; its definition goes along where it may not be known yet.
-CREATE OR REPLACE FUNCTION {schema}.add_run(
-    p_workflow text, p_id text, p_digest text, p_document text, p_input text,
+CREATE OR REPLACE FUNCTION {schema}.start_run(
+    p_app text, p_workflow text, p_id text, p_digest text, p_document text, p_input text,
     p_now double precision, p_deadline double precision, p_due double precision, p_held boolean,
     p_holder text, p_milliseconds integer
 ) RETURNS TABLE (is_new boolean, run {schema}.runs) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true);
     INSERT INTO {schema}.runs
-        (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
+        (workflow, id, digest, input, started, deadline, state, due, held, fence, holder, app)
     VALUES (p_workflow, p_id, p_digest, p_input::json, p_now, p_deadline, 'running', p_due,
-        p_held, 1, p_holder)
+        p_held, 1, p_holder, p_app)
     ON CONFLICT DO NOTHING;
     is_new := FOUND;
     IF is_new AND p_document IS NOT NULL THEN
@@ -78,6 +81,14 @@ BEGIN
     END IF;
     RETURN QUERY SELECT is_new, runs FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
 END $$;
+
+-- The same as clients of version 2 ask for it.
+CREATE OR REPLACE FUNCTION {schema}.add_run(
+    text, text, text, text, text, double precision, double precision, double precision, boolean,
+    text, integer
+) RETURNS TABLE (is_new boolean, run {schema}.runs) LANGUAGE sql AS $$
+    SELECT * FROM {schema}.start_run(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+$$;
 
 -- Lease a run whose row is locked; calls under way in a lease that ended without a word are lost.
 CREATE OR REPLACE FUNCTION {schema}.lease_run(
@@ -100,9 +111,10 @@ BEGIN
     RETURN v_run;
 END $$;
 
--- Lease runs: those whose leases are over, though their time is not, and those that are due.
-CREATE OR REPLACE FUNCTION {schema}.take_runs(
-    p_known text[], p_reader text, p_now double precision, p_lease double precision,
+-- Lease runs: those whose leases are over, though their time is not, and those that are due; not
+-- those of another app. Whoever has no app takes every run.
+CREATE OR REPLACE FUNCTION {schema}.take_own_runs(
+    p_app text, p_known text[], p_reader text, p_now double precision, p_lease double precision,
     p_limit integer, p_grace double precision, p_holder text,
     p_workflows text[], p_ids text[], p_fences integer[]
 ) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
@@ -124,11 +136,20 @@ BEGIN
         SELECT * FROM {schema}.runs
         WHERE due <= p_now AND due + CASE WHEN held THEN p_grace ELSE 0 END <= p_now
             AND state = 'running' AND broken IS DISTINCT FROM p_reader AND workflow = ANY (p_known)
+            AND coalesce(app = p_app, true)
         ORDER BY due LIMIT v_left FOR NO KEY UPDATE SKIP LOCKED
     LOOP
         RETURN NEXT {schema}.lease_run(v_run, p_now + p_lease, p_holder);
     END LOOP;
 END $$;
+
+-- The same as clients of version 2 ask for it.
+CREATE OR REPLACE FUNCTION {schema}.take_runs(
+    text[], text, double precision, double precision, integer, double precision, text,
+    text[], text[], integer[]
+) RETURNS SETOF {schema}.runs LANGUAGE sql AS $$
+    SELECT * FROM {schema}.take_own_runs(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+$$;
 
 -- Note for several runs what has ended and what begins, and how some of them have ended. Return of
 -- each what stands against it: 'lost' its lease, 'cancelled', or 'late', so that nothing guarded
