@@ -105,6 +105,10 @@ class NameMappingDriver(WrappingDriver):
         named: Any = [self._with_own_name(call) for call in calls]
         return self._driver.store_many(named, timeout)
 
+    def has_function(self, name: str) -> bool | None:
+        """Return whether a function is there under the target's own name."""
+        return self._driver.has_function(self._functions.get(name, name))
+
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
         by_verb: Mapping[str, Mapping[str, str]] = {

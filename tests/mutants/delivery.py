@@ -134,8 +134,8 @@ MUTANTS: Final = (
     Mutant(
         "a worker runs a version whose functions it has not",
         "src/leeward/workflow/embedded/workers.py",
-        "is_ours = self._may_run(self._definition_of(row))",
-        "is_ours = True",
+        "if not (absent := self._absent(definition)):",
+        "if not (absent := []):",
         "tests/worker/test_processes.py::test_versions_work_side_by_side",
     ),
     Mutant(

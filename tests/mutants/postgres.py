@@ -25,6 +25,13 @@ _DELIVERIES: Final = "tests/postgres/test_deliveries.py"
 
 MUTANTS: Final = (
     Mutant(
+        "the server hands out runs of versions that are left",
+        f"{_HERE}/schema/runs.py",
+        "WHERE version <> ALL (p_left)",
+        "WHERE version IS NOT NULL",
+        _CONTRACT,
+    ),
+    Mutant(
         "a store leaves no id behind",
         _SCHEMA,
         "        RETURN {schema}.unmet(p_id);\n    END IF;\n"

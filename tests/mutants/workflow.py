@@ -9,7 +9,44 @@ from tests.mutants.mutant import Mutant
 ROOM: Final = "src/leeward/workflow"
 TESTS: Final = "tests/workflow"
 
+VERSIONS: Final = f"{TESTS}/test_versions.py"
+
 MUTANTS: Final = (
+    Mutant(
+        "a name in leeward.toml counts as a function that can be called",
+        f"{ROOM}/steps.py",
+        "            for name in {*functions_of(definition)}\n",
+        "            for name in {*functions_of(definition)} - {*operations.config.functions}\n",
+        f"{VERSIONS}::test_a_run_is_left_to_a_version_that_can_call_its_functions",
+    ),
+    Mutant(
+        "a client drives runs whose functions it has not",
+        f"{ROOM}/opening.py",
+        '{"absent": functions.list_absent} if isinstance(path, Path) else {}',
+        "{}",
+        f"{VERSIONS}::test_a_process_without_the_functions_leaves_the_runs_that_it_starts",
+    ),
+    Mutant(
+        "a claim reads what nobody here can run",
+        f"{ROOM}/embedded/sqlite_journal.py",
+        "    FROM ours CROSS JOIN runs ON {_OURS}",
+        "    FROM ours JOIN runs ON {_OURS}",
+        f"{VERSIONS}::test_a_claim_does_not_read_what_nobody_here_can_run",
+    ),
+    Mutant(
+        "runs that nobody here can drive are claimed again and again",
+        f"{ROOM}/embedded/workers.py",
+        "        return [*self._left]\n",
+        "        return []\n",
+        f"{VERSIONS}::test_what_nobody_here_can_run_delays_nothing",
+    ),
+    Mutant(
+        "a step that waits for a run holds its place",
+        f"{ROOM}/embedded/workers.py",
+        "            self._places += 1\n",
+        "            pass\n",
+        f"{VERSIONS}::test_a_step_that_waits_for_a_run_holds_no_place",
+    ),
     Mutant(
         "a step that may have run is not taken back",
         f"{ROOM}/kernel.py",
@@ -92,8 +129,8 @@ MUTANTS: Final = (
     Mutant(
         "a process takes runs that it has no functions for",
         f"{ROOM}/embedded/sqlite_journal.py",
-        '_KNOWN = "workflow IN (SELECT value FROM json_each(?))"',
-        '_KNOWN = "? IS NOT NULL"',
+        "        FROM json_each(:known)\n",
+        "        FROM (SELECT workflow AS value FROM runs WHERE :known <> '')\n",
         f"{TESTS}/test_engine.py::test_only_the_last_lease_may_write",
     ),
     Mutant(

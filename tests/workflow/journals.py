@@ -217,6 +217,19 @@ class JournalContract:
         (lease,) = journal.holders(["one"], NOW + 30)
         assert (lease.fence, lease.holder) == (2, "2 b s 3 4")
 
+    def test_versions_that_are_left_are_not_seen(self, journal: Journal) -> None:
+        """By the digest of their definition: what is due is the first of the others."""
+        for id in ("a", "b", "c"):
+            journal.add(one, id, None, NOW, None)
+        journal.add(two, "d", None, NOW + 2, None)
+        left, both = [one.digest], ["one", "two"]
+        assert journal.next_due(both, NOW - 1, left) == NOW + 2
+        assert journal.take(both, NOW + 1, 30.0, 9, left=left) == []
+        (taken,) = journal.take(both, NOW + 2, 30.0, 9, left=left)
+        assert taken.key == RunKey("two", "d")
+        assert [row.key.id for row in journal.take(both, NOW + 2, 30.0, 2)] == ["a", "b"]
+        assert [lease.id for lease in journal.holders(both, NOW + 99, left)] == ["d"]
+
     def test_a_run_that_is_set_aside_is_left_alone(self, journal: Journal) -> None:
         """Until another version takes it; an abort ends it."""
         row, _ = journal.add(one, "r", None, NOW, 30.0)

@@ -341,7 +341,7 @@ class Database(Forkable):
 
 
 def select(
-    connection: sqlite3.Connection, query: str, parameters: Sequence[Any]
+    connection: sqlite3.Connection, query: str, parameters: Sequence[Any] | Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
     try:

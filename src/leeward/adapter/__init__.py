@@ -234,6 +234,14 @@ class Driver(ABC):
         """
         return Result.ok(calls.LookResult(None, f"the adapter of {self.target} has no way to look"))
 
+    def has_function(self, name: str) -> bool | None:
+        """Return whether a function can be called here, as far as that is known without asking.
+
+        None, by default, where only a call would tell.
+        """
+        del name
+        return None
+
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, together within `timeout` seconds.
 
@@ -336,6 +344,10 @@ class WrappingDriver(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether something is there."""
         return self._driver.look(look, timeout)
+
+    def has_function(self, name: str) -> bool | None:
+        """Return whether a function can be called at the driver inside."""
+        return self._driver.has_function(name)
 
     def describe(self) -> Mapping[str, str]:
         """Return the target's settings."""

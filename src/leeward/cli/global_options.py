@@ -19,8 +19,8 @@ from leeward.local.config import HANDLERS, import_app
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
-from leeward.workflow.model import functions_of
 from leeward.workflow.opening import load_definitions
+from leeward.workflow.steps import functions_called_by
 
 if TYPE_CHECKING:
     import typer
@@ -234,15 +234,8 @@ def _need_functions(client: Client, config: Config, workflows: Iterable[Definiti
     """Refuse workflows whose functions no target has; what a cloud has, nobody says here."""
     if any(target.provider != "local" for target in config.order):
         return
-    known: set[str] = set()
-    for target in config.order:
-        own = cast("Mapping[str, object]", client.native(str(target), "functions"))
-        known |= own.keys()
-        for name, each in config.functions.items():
-            if each.names.get(str(target), each.names.get(target.provider)) in own:
-                known.add(name)
     for workflow in workflows:
-        missing = sorted({*functions_of(workflow)} - known)
+        missing = functions_called_by(client).list_absent(workflow)
         if missing:
             raise ConfigError(
                 f"the workflow {workflow.name!r} calls {', '.join(missing)}, which no target has; "

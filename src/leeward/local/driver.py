@@ -256,9 +256,13 @@ class Local(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
         del timeout
-        if look.verb in (BUS, TABLE, BUCKET) or look.name in self._runner.functions.registry:
+        if look.verb in (BUS, TABLE, BUCKET) or self.has_function(look.name):
             return Result.ok(LookResult())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
+    def has_function(self, name: str) -> bool:
+        """Return whether a function is registered here."""
+        return name in self._runner.functions.registry
 
     def stores(self) -> Stores:
         """Return the stores in SQLite, with what runs apps over them in this process."""

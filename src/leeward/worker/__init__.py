@@ -43,7 +43,6 @@ from leeward.stores import Owner, Stores
 from leeward.version import __version__
 from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
-    WORKER,
     WorkedTarget,
     WorkerFunctions,
     check_attempts,
@@ -53,13 +52,12 @@ from leeward.worker.opening import (
     check_queues,
     configuration_of,
     index_of,
-    invokes,
     open_drivers,
     with_own_functions,
 )
 from leeward.workflow.checks import by_name
 from leeward.workflow.embedded.engine import Engine
-from leeward.workflow.model import Definition, functions_of
+from leeward.workflow.model import Definition
 from leeward.workflow.opening import WORKERS, load_definitions
 from leeward.workflow.steps import functions_called_by
 
@@ -370,11 +368,7 @@ class Worker:
             drivers[at] = WorkedTarget(driver, self._runner)
             drivers.append(WorkerFunctions(self._runner.functions, driver.limits))
         self._runner.share_out(shares)
-        client = Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
-        self._others = [
-            each for each in drivers if each.target not in (self.target, WORKER) and invokes(each)
-        ]
-        return client
+        return Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
 
     def _check_steps(self) -> None:
         """Refuse a workflow with a step that nobody could call.
@@ -382,23 +376,12 @@ class Worker:
         Raises:
             ConfigError: no target has its function.
         """
-        for definition in () if self._others else self._definitions.values():
-            missing = sorted({*functions_of(definition)} - self._functions())
-            if missing:
+        for definition in self._definitions.values():
+            if missing := functions_called_by(self._client).list_absent(definition):
                 raise ConfigError(
                     f"the workflow {definition.name!r} calls {', '.join(missing)}, which is "
                     f"neither in the app {self.app.name!r} nor at another target; add it to the app"
                 )
-
-    def _functions(self) -> set[str]:
-        """Return the functions that steps can call: those here, and those of `leeward.toml`."""
-        sections = [each.get("functions") for each in self._config.options.values()]
-        elsewhere = [name for each in sections if isinstance(each, Mapping) for name in each]
-        return {*self._runner.functions.registry, *self._config.functions, *elsewhere}
-
-    def _may_run(self, definition: Definition) -> bool:
-        """Return whether the functions of another version's definition are known here."""
-        return self._functions().issuperset(functions_of(definition))
 
     def _reach_store(self, patience: float) -> None:
         """Register the subscriptions, open the runs, and make up for schedules; wait for the store.
@@ -458,12 +441,13 @@ class Worker:
             return
         if self._definitions:
             operations = self._client._operations  # noqa: SLF001 - of one package
+            functions = functions_called_by(self._client)
             self._engine = Engine(
-                functions_called_by(self._client),
+                functions,
                 self._definitions.values(),
                 cast("Any", open_journal()),
                 workers=WORKERS,
-                may_run=self._may_run,
+                absent=functions.list_absent,
                 target=self.target,
                 owner=Owner(*operations.owner),
             )

@@ -108,11 +108,6 @@ def check_names(app: App, config: Config, target: str) -> None:
             )
 
 
-def invokes(driver: Driver) -> bool:
-    """Return whether functions are called at a target."""
-    return Capability.INVOKE in driver.capabilities
-
-
 def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], target: str) -> Config:
     """Return `config` with calls of the app's functions going to this process.
 
@@ -229,9 +224,13 @@ class WorkerFunctions(Driver):
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here."""
         del timeout
-        if look.name in self._functions.registry:
+        if self.has_function(look.name):
             return Result.ok(LookResult())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
+    def has_function(self, name: str) -> bool:
+        """Return whether a function is registered here."""
+        return name in self._functions.registry
 
     def describe(self) -> Mapping[str, str]:
         """Return how many functions are registered."""

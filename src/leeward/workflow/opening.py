@@ -51,11 +51,14 @@ def open_runs(operations: Operations) -> Runs:
     known = by_name([*given, *load_definitions(config)])
     target = _target(config, [*drivers])
     own = drivers.get(target)
+    functions = ClientFunctions(operations)
     if target.partition(":")[0] == EMBEDDED:
         path = PATH if own is None else own.native("workflows")
         journal = import_room(JOURNAL)(path if isinstance(path, Path) else None, operations.clock)
+        # What is in memory nobody else can run: there it fails, and says what is missing.
+        shared = {"absent": functions.list_absent} if isinstance(path, Path) else {}
         embedded: Runs = import_room(ENGINE)(
-            ClientFunctions(operations), known.values(), journal, owner=Owner(*operations.owner)
+            functions, known.values(), journal, owner=Owner(*operations.owner), **shared
         )
         return embedded
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
@@ -64,12 +67,11 @@ def open_runs(operations: Operations) -> Runs:
         # Who can call no function leaves the runs that it starts to others.
         workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
         engine: Runs = import_room(ENGINE)(
-            ClientFunctions(operations),
-            known.values(),
-            stores.open_journal(),
+            *(functions, known.values(), stores.open_journal()),
             workers=workers,
             target=target,
             owner=Owner(*operations.owner),
+            absent=functions.list_absent,
         )
         return engine
     if own is not None:

@@ -12,6 +12,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from leeward._operations.settling import FunctionSettling, settle_call
+from leeward.adapter import Capability
+from leeward.calls import Invoke
 from leeward.config import FunctionConfig
 from leeward.envelope import REPEAT_REFUSED, VOIDED, name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, NotFound, Outcome
@@ -30,7 +32,17 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.limits import most
-from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, TOO_LARGE, UNKNOWN
+from leeward.workflow.model import (
+    FAILED,
+    NOT_SENT,
+    REFUSED,
+    THROTTLED,
+    TIMEOUT,
+    TOO_LARGE,
+    UNKNOWN,
+    Definition,
+    functions_of,
+)
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
@@ -153,6 +165,24 @@ class ClientFunctions:
         settled = read_answer(question.key, result)
         return verdict_of(settled or Settled(Verdict.RUNNING, retry_after=result.retry_after))
 
+    def list_absent(self, definition: Definition) -> list[str]:
+        """Return the functions of a definition that no target here can call, as far as is known.
+
+        What the configuration names counts for nothing: another version may have what it means.
+        """
+        operations = self._operations
+        return sorted(
+            name
+            for name in {*functions_of(definition)}
+            if not any(
+                Capability.INVOKE in driver.capabilities and driver.has_function(name) is not False
+                for driver in map(
+                    operations.drivers.__getitem__,
+                    operations.router.candidates(Invoke(name, b"", "")),
+                )
+            )
+        )
+
 
 class StepClient(Protocol):
     """`leeward.Client`, as an engine of somebody else's needs it."""
@@ -164,7 +194,7 @@ class StepClient(Protocol):
         """Store an item, if it is not there."""
 
 
-def functions_called_by(client: StepClient) -> StepFunctions:
+def functions_called_by(client: StepClient) -> ClientFunctions:
     """Return the functions that a client calls, for the steps of a flow."""
     return ClientFunctions(cast("Client", client)._operations)  # noqa: SLF001 - of one package
 

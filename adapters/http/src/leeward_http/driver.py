@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter import Capability, Driver, Limits, TargetConfig, WrappingDriver
 from leeward.adapter.opening import Plans, Probe, open_plan_driver
 from leeward.calls import Look
 from leeward.calls.looks import FUNCTION
-from leeward_http.functions import source_of
+from leeward_http.functions import find_location, source_of
 from leeward_http.settings import MCP, Settings, settings_from
 
 HEALTH: Final = Probe(Look("", FUNCTION), "data_plane")
 """A look at no function in particular: at the URL that `health` names."""
 
 PLANS: Final = (Plans(f"invoke settle {FUNCTION}", "leeward_http.functions:functions"),)
+
+
+class FunctionsByUrl(WrappingDriver):
+    """A target of functions by URL, which knows of which it has one.
+
+    Args:
+        driver: calls them.
+        settings: with the URLs.
+    """
+
+    def __init__(self, driver: Driver, settings: Settings) -> None:
+        super().__init__(driver)
+        self._settings = settings
+
+    def has_function(self, name: str) -> bool:
+        """Return whether the settings have a URL of a function."""
+        return find_location(self._settings, name) is not None
 
 
 def open_driver(config: TargetConfig) -> Driver:
@@ -26,7 +43,7 @@ def open_driver(config: TargetConfig) -> Driver:
     settings = settings_from(config)
     is_callable = bool(settings.url or settings.functions)
     remedy = f"set url or functions in {config.section}"
-    return open_plan_driver(
+    driver = open_plan_driver(
         config,
         settings,
         PLANS,
@@ -42,6 +59,7 @@ def open_driver(config: TargetConfig) -> Driver:
         missing={} if is_callable else {Capability.INVOKE: remedy},
         probe=None if settings.health is None else HEALTH,
     )
+    return FunctionsByUrl(driver, settings)
 
 
 def _origins(settings: Settings) -> str:

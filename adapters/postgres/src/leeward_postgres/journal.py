@@ -50,8 +50,9 @@ _WORDS: Final = {
     "run": "workflow, id, digest, input::text, started, deadline, cancelled, state, answer::text, "
     "ended, fence, broken",
     "time": "extract(epoch FROM clock_timestamp())::float8",
-    "ours": "state = 'running' AND broken IS DISTINCT FROM %s AND workflow = ANY (%s::text[]) "
-    "AND coalesce(app = %s, true)",
+    "ours": "workflow = flow AND digest = version AND state = 'running' "
+    "AND broken IS DISTINCT FROM %s AND coalesce(app = %s, true)",
+    "versions": "@.versions(%s::text[], %s::text[]) AS own (flow, version)",
     "key": "workflow = %s AND id = %s",
     "steps": "%s::int[], %s::text[], %s::int[], %s::float8[], %s::float8[], %s::float8[], "
     "%s::text[], %s::boolean[], %s, %s, %s",
@@ -70,7 +71,7 @@ _ADD_BEGUN: Final = _ADD.replace(" FROM", _sql(""", CASE WHEN is_new THEN @.writ
     ARRAY[workflow], ARRAY[id], ARRAY[fence], ARRAY[started], ARRAY[NULL], ARRAY[NULL],
     {steps}) END FROM"""), 1)
 _TAKE: Final = _sql("""SELECT {run} FROM @.take_own_runs(
-    %s::text, %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[])""")
+    %s::text, %s::text[], %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s::int[], %s::text[])""")
 _RENEW: Final = """WITH lease AS MATERIALIZED (
         SELECT workflow, id FROM @.runs
         JOIN unnest(%s::text[], %s::text[], %s::int[]) AS lease (workflow, id, fence)
@@ -84,9 +85,11 @@ _RELEASE: Final = _sql("""UPDATE @.runs
     WHERE {key} AND fence = %s AND due IS NOT NULL""")
 _WRITE: Final = _sql("""SELECT @.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[], {steps})""")
-_NEXT: Final = _sql("SELECT min(due), {time} FROM @.runs WHERE due > %s AND {ours}")
-_LEASES: Final = _sql("""SELECT workflow, id, fence, due, holder FROM @.runs
-    WHERE due <= %s AND held AND {ours}""")
+_NEXT: Final = _sql("""SELECT min(first.due), {time} FROM {versions}, LATERAL (
+    SELECT due FROM @.runs WHERE due > %s AND {ours} ORDER BY due LIMIT 1) AS first""")
+_LEASES: Final = _sql("""SELECT lease.* FROM {versions}, LATERAL (
+    SELECT workflow, id, fence, due, holder FROM @.runs
+    WHERE {ours} AND due <= %s AND held OFFSET 0) AS lease""")
 _LOST: Final = "SELECT path, attempt, times FROM @.lost_calls WHERE workflow = %s AND run = %s"
 _MAKE_AGAIN: Final = _sql("""WITH lease AS MATERIALIZED (
         SELECT FROM @.runs WHERE {key} AND fence = %s AND due IS NOT NULL FOR NO KEY UPDATE)
@@ -172,6 +175,7 @@ class PostgresJournal(StoreBase, Journal):
         lease: float,
         limit: int,
         *,
+        left: Iterable[str] = (),
         over: Iterable[RunHolder] = (),
         grace: float = 0.0,
         holder: str | None = None,
@@ -179,18 +183,8 @@ class PostgresJournal(StoreBase, Journal):
         """Lease runs that are due, for `lease` seconds from `now`."""
         over = list(over)
         leases = [each.workflow for each in over], [each.id for each in over]
-        values = (
-            self.owner.app,
-            list(known),
-            READER,
-            now,
-            lease,
-            limit,
-            grace,
-            str(holder),
-            *leases,
-        )
-        rows = self.ask(_TAKE, (*values, [each.fence for each in over]))
+        about = self.owner.app, [*known], READER, now, lease, limit, grace, str(holder)
+        rows = self.ask(_TAKE, (*about, *leases, [each.fence for each in over], [*left]))
         return list(map(read_run, rows))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
@@ -229,17 +223,19 @@ class PostgresJournal(StoreBase, Journal):
             return REFUSALS[word]
         return bool(word != "lost")
 
-    def next_due(self, known: Iterable[str], now: float) -> float | None:
+    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
         since = self.clock.monotonic()
-        ((due, time),) = self.insist(_NEXT, (now, READER, list(known), self.owner.app))
+        ((due, time),) = self.insist(_NEXT, ([*known], [*left], now, READER, self.owner.app))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, since)
         return None if due is None else float(due)
 
-    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+    def holders(
+        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+    ) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        rows = self.insist(_LEASES, (until, READER, list(known), self.owner.app))
+        rows = self.insist(_LEASES, ([*known], [*left], READER, self.owner.app, until))
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:

@@ -10,7 +10,7 @@ as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -55,8 +55,8 @@ class Engine(Forkable):
         journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that are driven at one time in this process; a run that waits counts for none.
         target: at which the runs are.
-        may_run: returns whether this process has the functions of another version's definition; a
-            run of one that it has not is left to other processes.
+        absent: returns the functions of a definition that cannot be called here; a run of one
+            with any is left to other processes.
         owner: of the runs that are started here, and are driven.
 
     Raises:
@@ -71,7 +71,7 @@ class Engine(Forkable):
         *,
         workers: int = 8,
         target: str = EMBEDDED,
-        may_run: Callable[[Definition], bool] = lambda _: True,
+        absent: Callable[[Definition], Sequence[str]] = lambda _: (),
         owner: Owner | None = None,
     ) -> None:
         self._target = target
@@ -81,7 +81,7 @@ class Engine(Forkable):
             journal.owner = owner
         self._clock = journal.clock
         services = RunServices(journal, functions, self._clock)
-        self._workers = RunWorkers(services, self.definitions, workers, may_run)
+        self._workers = RunWorkers(services, self.definitions, workers, absent)
         watch(self)
 
     @property
@@ -107,7 +107,7 @@ class Engine(Forkable):
         check_run_id(id)
         check_input(value)
         text = encode(value).decode()
-        with self._translate_faults(), self._workers.place() as lease:
+        with self._translate_faults(), self._workers.place(definition) as lease:
             now, since = self._clock.now(), self._clock.monotonic()
             first = None if lease is None else first_steps(definition, id, text, now)
             row, is_new = self.journal.add(
@@ -154,8 +154,11 @@ class Engine(Forkable):
             TimeoutError: it still runs after `timeout` seconds.
         """
         key = RunKey(workflow, check_run_id(id))
-        deadline = monotonic() + timeout
-        pause, is_first = 0.001, True
+        with self._workers.add_place():
+            return self._wait(workflow, key, monotonic() + timeout)
+
+    def _wait(self, workflow: str, key: RunKey, deadline: float) -> Run:
+        pause, is_first, id = 0.001, True, key.id
         while True:
             left = deadline - monotonic()
             try:
@@ -174,7 +177,11 @@ class Engine(Forkable):
                 self.wake()
                 is_first = False
             if left <= 0:
-                raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
+                absent = ", ".join(self._workers.list_absent(row.digest))
+                told = f"; {absent} cannot be called here: start a worker that has it"
+                raise TimeoutError(
+                    f"the run {id!r} of {workflow!r} still runs{told * bool(absent)}"
+                )
             self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
 

@@ -227,6 +227,7 @@ class Journal(Protocol):
         lease: float,
         limit: int,
         *,
+        left: Iterable[str] = (),
         over: Iterable[RunHolder] = (),
         grace: float = 0.0,
         holder: str | None = None,
@@ -240,6 +241,7 @@ class Journal(Protocol):
             now: Unix seconds.
             lease: seconds.
             limit: how many runs at most.
+            left: digests of definitions whose runs are left alone, and not even looked at.
             over: leases that have ended, whatever their time says.
             grace: seconds that every other lease is given in addition.
             holder: the caller's process, if others can look for it.
@@ -256,10 +258,12 @@ class Journal(Protocol):
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
 
-    def next_due(self, known: Iterable[str], now: float) -> float | None:
+    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
 
-    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+    def holders(
+        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+    ) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
 
     def advance(

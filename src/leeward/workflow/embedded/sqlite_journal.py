@@ -142,19 +142,36 @@ _COUNTS = """SELECT workflow, CASE WHEN broken IS NULL THEN state ELSE 'broken' 
         sum(CASE WHEN json_valid(answer) THEN json_extract(answer, '$.error.steps[0]') END
             IS NOT NULL)
     FROM runs GROUP BY workflow, what ORDER BY workflow, what"""
-_KNOWN = "workflow IN (SELECT value FROM json_each(?))"
+# The versions of known workflows that have runs, but for those that are left: each is found by one
+# step in the index, so that what nobody here can run costs a claim nothing, however much it is.
+_VERSIONS = """WITH RECURSIVE versions (flow, version) AS (
+        SELECT value, (SELECT min(digest) FROM runs WHERE workflow = value AND due IS NOT NULL)
+        FROM json_each(:known)
+        UNION ALL
+        SELECT flow, (SELECT min(digest) FROM runs
+            WHERE workflow = flow AND digest > version AND due IS NOT NULL)
+        FROM versions WHERE version IS NOT NULL),
+    ours AS (SELECT * FROM versions
+        WHERE version IS NOT NULL AND version NOT IN (SELECT value FROM json_each(:left)))"""
+INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, digest, due)
+    WHERE due IS NOT NULL"""
+"""Made by who claims: to a program of an older version it is no other layout."""
 # A state of another version, and what this one could not read, are left alone. To SQLite, a time
 # that is a text is later than every number.
-_OURS = f"state = 'running' AND broken IS NOT '{READER}' AND {_KNOWN}"
-_DUE = f"""SELECT {_RUN}, held FROM runs
-    WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}
-    ORDER BY due LIMIT ?"""  # noqa: S608 - constants
+_OURS = f"""workflow = flow AND digest = version
+    AND state = 'running' AND broken IS NOT '{READER}'"""
+_DUE = f"""{_VERSIONS} SELECT {_RUN}, held FROM ours CROSS JOIN runs ON workflow = flow AND id IN (
+        SELECT id FROM runs WHERE {_OURS}
+            AND due IS NOT NULL AND due <= :now AND due + held * :grace <= :now
+        ORDER BY due LIMIT :limit)
+    ORDER BY due LIMIT :limit"""  # noqa: S608 - constants
 _LEASE = f"""SELECT {_RUN}, held FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""  # noqa: S608
-_LEASES = f"""SELECT workflow, id, fence, due, holder FROM runs
-    WHERE due IS NOT NULL AND due <= ? AND typeof(due) <> 'text' AND held AND {_OURS}"""  # noqa: S608
-_NEXT = f"""SELECT min(due) FROM runs
-    WHERE due > ? AND typeof(due) <> 'text' AND {_OURS}"""  # noqa: S608 - constants
+_LEASES = f"""{_VERSIONS} SELECT workflow, id, fence, due, holder
+    FROM ours CROSS JOIN runs ON {_OURS}
+    WHERE due IS NOT NULL AND due <= :until AND typeof(due) <> 'text' AND held"""  # noqa: S608
+_NEXT = f"""{_VERSIONS} SELECT min((SELECT due FROM runs WHERE {_OURS}
+        AND due > :now AND typeof(due) <> 'text' ORDER BY due LIMIT 1)) FROM ours"""  # noqa: S608
 _TAKE = """UPDATE runs SET due = ?, held = 1, fence = fence + 1, holder = ?, broken = NULL
     WHERE workflow = ? AND id = ?"""
 _LOSE = """INSERT INTO lost
@@ -214,6 +231,7 @@ class SqliteJournal(Journal):
         )
         self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
+        self._is_indexed = False
 
     def add(
         self,
@@ -259,25 +277,27 @@ class SqliteJournal(Journal):
         lease: float,
         limit: int,
         *,
+        left: Iterable[str] = (),
         over: Iterable[RunHolder] = (),
         grace: float = 0.0,
         holder: str | None = None,
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`."""
-        due_now = (now, grace, now, json.dumps(list(known)))
+        due_now = {**_names(known, left), "now": now, "grace": grace, "limit": limit}
         over = list(over)
-        if not over:
+        if not over and self._is_indexed:
             with self.database.read(PATIENCE) as connection:
-                if not select(connection, _DUE, (*due_now, 1)):
+                if not select(connection, _DUE, due_now | {"limit": 1}):
                     return []
 
         def write(connection: sqlite3.Connection) -> list[RunRow]:
+            connection.execute(INDEX)
             due = [
                 row
                 for each in over
                 for row in select(connection, _LEASE, (each.workflow, each.id, each.fence))
             ]
-            due += select(connection, _DUE, (*due_now, limit))
+            due += select(connection, _DUE, due_now)
             taken: dict[RunKey, RunRow] = {}
             for *found, held in due:
                 row = read_run(found)
@@ -293,13 +313,16 @@ class SqliteJournal(Journal):
                 taken[row.key] = row._replace(fence=fence)
             return list(taken.values())
 
-        return self._commits.apply(write)
+        taken = self._commits.apply(write)
+        self._is_indexed = True
+        return taken
 
-    def holders(self, known: Iterable[str], until: float) -> list[RunHolder]:
+    def holders(
+        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+    ) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        names = json.dumps(list(known))
         with self.database.read(PATIENCE) as connection:
-            rows = select(connection, _LEASES, (until, names))
+            rows = select(connection, _LEASES, {**_names(known, left), "until": until})
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
@@ -449,16 +472,20 @@ class SqliteJournal(Journal):
             rows = select(connection, query, (digest,))
         return read_document(rows, f"the journal {self.database}")
 
-    def next_due(self, known: Iterable[str], now: float) -> float | None:
+    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
-        names = json.dumps(list(known))
         with self.database.read(PATIENCE) as connection:
-            due: float | None = connection.execute(_NEXT, (now, names)).fetchone()[0]
+            row = connection.execute(_NEXT, {**_names(known, left), "now": now}).fetchone()
+        due: float | None = row[0]
         return due
 
     def close(self) -> None:
         """Close the file."""
         self.database.close()
+
+
+def _names(known: Iterable[str], left: Iterable[str]) -> dict[str, str]:
+    return {"known": json.dumps([*known]), "left": json.dumps([*left])}
 
 
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:

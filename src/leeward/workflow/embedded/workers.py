@@ -58,7 +58,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         services: that runs use.
         definitions: of the workflows that are run here, by name.
         most: runs that are driven at one time; a run that waits counts for none.
-        may_run: returns whether this process has the functions of another version's definition.
+        absent: returns the functions of a definition that cannot be called here.
     """
 
     def __init__(
@@ -66,16 +66,19 @@ class RunWorkers(WorkPool[DrivenRun]):
         services: RunServices,
         definitions: Mapping[str, Definition],
         most: int,
-        may_run: Callable[[Definition], bool],
+        absent: Callable[[Definition], Sequence[str]],
     ) -> None:
         self._services = services._replace(is_closing=lambda: self.is_closed, turns=Turns())
         self._definitions = definitions
         self._known: dict[str, Definition] = {}
-        self._may_run = may_run
+        self._absent = absent
         self._is_done = False
         """The last look has found nothing to do, and nothing is due soon."""
-        self._left: set[str] = set()
-        """Digests of definitions whose functions are not here."""
+        self._left: dict[str, Definition] = {}
+        """Definitions by digest of which a function cannot be called here. Functions may still
+        come: so these are looked at again each time, and those that were found able are not."""
+        self._able: set[str] = set()
+        """Digests of the others."""
         self._me: Holder | None = this_process()
         self.is_closed = False
         self._starting = 0
@@ -107,14 +110,36 @@ class RunWorkers(WorkPool[DrivenRun]):
         return self._loop.looks
 
     @contextmanager
-    def place(self) -> Iterator[float | None]:
-        """Keep a worker for a run that starts now; give the seconds of its lease.
+    def add_place(self) -> Iterator[None]:
+        """Let one more run go on while a thread of this process does nothing but wait for one.
 
-        None stands for no worker that is free.
+        It may be a step of a run, whose place the run that it waits for would need.
         """
         with self._loop.lock:
+            self._places += 1
+            self._loop.tell()
+        try:
+            yield
+        finally:
+            with self._loop.lock:
+                self._places -= 1
+
+    def list_absent(self, digest: str) -> Sequence[str]:
+        """Return the functions of a definition that was left to others for the want of them."""
+        left = self._left.get(digest)
+        return () if left is None else self._absent(left)
+
+    @contextmanager
+    def place(self, definition: Definition) -> Iterator[float | None]:
+        """Keep a worker for a run that starts now; give the seconds of its lease.
+
+        None stands for no worker that is free, or that can call its functions.
+        """
+        is_able = self._is_able(definition)
+        with self._loop.lock:
             is_free = not self.is_closed and len(self.held) + self._starting < self._places
-            self._has_more = self._has_more or not is_free
+            is_free = is_free and is_able
+            self._has_more = self._has_more or (is_able and not is_free)
             self._starting += is_free
         try:
             yield LEASE if is_free else None
@@ -251,18 +276,25 @@ class RunWorkers(WorkPool[DrivenRun]):
         return definition
 
     def _is_ours(self, row: RunRow) -> bool:
-        """Return whether this process may drive a run; log once which version it leaves."""
-        if self._definitions[row.key.workflow].digest == row.digest:
-            return True
+        """Return whether this process can drive a run."""
         try:
-            is_ours = self._may_run(self._definition_of(row))
+            return row.digest in self._able or self._is_able(self._definition_of(row))
         except Unreadable:
             return True  # who drives it notes that
-        if not is_ours and row.digest not in self._left:
-            self._left.add(row.digest)
-            facts = {"workflow": row.key.workflow, "digest": row.digest}
+
+    def _is_able(self, definition: Definition) -> bool:
+        """Return whether all functions of a definition can be called here; log it once if not."""
+        digest = definition.digest
+        if digest in self._able:
+            return True
+        if not (absent := self._absent(definition)):
+            self._able.add(digest)
+            self._left.pop(digest, None)
+        elif digest not in self._left:
+            self._left[digest] = definition
+            facts = {"workflow": definition.name, "digest": digest, "functions": " ".join(absent)}
             log_event(LOGGER, "warning", "version_left", **facts)
-        return is_ours
+        return not absent
 
     def _look(self) -> float:
         """Hold the leases of runs under way, and take runs that are due; return the pause."""
@@ -288,21 +320,29 @@ class RunWorkers(WorkPool[DrivenRun]):
             over = self._leases_over()
             grace = LEASE / 3 if monotonic() < self._patient_until else 0.0
             rows = journal.take(
-                self._definitions, now, LEASE, free, over=over, grace=grace, holder=self.holder
+                *(self._definitions, now, LEASE, free),
+                left=self._skip_versions(),
+                over=over,
+                grace=grace,
+                holder=self.holder,
             )
             self._has_more = len(rows) == free
             ours = [row for row in rows if self._is_ours(row)]
             for row in rows:
                 if row not in ours:
                     journal.release(row.key, row.fence, now, now)
-            if ours:
-                self.resume(ours, since)
-                return 0.0
             if rows:
-                return threads.LOOK_AGAIN  # meanwhile others take them
-        due = journal.next_due(self._definitions, now)
+                self.resume(ours, since)
+                return 0.0  # what was left is not even looked at again
+        due = journal.next_due(self._definitions, now, self._left)
         self._is_done = free > 0 and (due is None or due - now >= threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if due is None else min(threads.LOOK_AGAIN, max(0.001, due - now))
+
+    def _skip_versions(self) -> list[str]:
+        """Return the digests of definitions that cannot be driven here, still."""
+        for definition in (*self._left.values(),):
+            self._is_able(definition)
+        return [*self._left]
 
     def _leases_over(self) -> list[RunHolder]:
         """Return the leases that end later by their time, and are over already."""
@@ -315,7 +355,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             self._looked_wide = at
         clock = self._services.clock
         until = float("inf") if is_wide else clock.now() + LEASE
-        leases = self._services.journal.holders(self._definitions, until)
+        leases = self._services.journal.holders(self._definitions, until, self._left)
         now = clock.now()  # behind them: no lease may seem to be made ahead of its time
         return [
             lease

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS {schema}.runs (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX IF NOT EXISTS runs_by_due ON {schema}.runs (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_by_version ON {schema}.runs (workflow, digest, due)
+    WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_by_start ON {schema}.runs (started);
 
 CREATE TABLE IF NOT EXISTS {schema}.steps (
@@ -111,13 +113,34 @@ BEGIN
     RETURN v_run;
 END $$;
 
+-- Return the versions of known workflows that have runs, but for those that are left. Each is found
+-- by one step in the index: what nobody there can run costs a claim nothing, however much it is.
+CREATE OR REPLACE FUNCTION {schema}.versions(p_known text[], p_left text[])
+RETURNS TABLE (workflow text, digest text) LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+    WITH RECURSIVE versions (flow, version) AS (
+        SELECT flow, (SELECT min(digest) FROM {schema}.runs
+            WHERE workflow = flow AND due IS NOT NULL)
+        FROM unnest(p_known) AS known (flow)
+        UNION ALL
+        SELECT flow, (SELECT min(digest) FROM {schema}.runs
+            WHERE workflow = flow AND digest > version AND due IS NOT NULL)
+        FROM versions WHERE version IS NOT NULL
+    )
+    SELECT flow, version FROM versions WHERE version <> ALL (p_left)
+$$;
+
 -- Lease runs: those whose leases are over, though their time is not, and those that are due; not
 -- those of another app. Whoever has no app takes every run.
 CREATE OR REPLACE FUNCTION {schema}.take_own_runs(
     p_app text, p_known text[], p_reader text, p_now double precision, p_lease double precision,
     p_limit integer, p_grace double precision, p_holder text,
-    p_workflows text[], p_ids text[], p_fences integer[]
-) RETURNS SETOF {schema}.runs LANGUAGE plpgsql AS $$
+    p_workflows text[], p_ids text[], p_fences integer[],
+    p_left text[]
+) RETURNS SETOF {schema}.runs LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
 DECLARE
     v_run {schema}.runs;
     v_left integer := p_limit;
@@ -133,11 +156,14 @@ BEGIN
         v_left := v_left - 1;
     END LOOP;
     FOR v_run IN
-        SELECT * FROM {schema}.runs
-        WHERE due <= p_now AND due + CASE WHEN held THEN p_grace ELSE 0 END <= p_now
-            AND state = 'running' AND broken IS DISTINCT FROM p_reader AND workflow = ANY (p_known)
-            AND coalesce(app = p_app, true)
-        ORDER BY due LIMIT v_left FOR NO KEY UPDATE SKIP LOCKED
+        SELECT due.* FROM {schema}.versions(p_known, p_left) AS own, LATERAL (
+            SELECT * FROM {schema}.runs
+            WHERE workflow = own.workflow AND digest = own.digest
+                AND due <= p_now AND due + CASE WHEN held THEN p_grace ELSE 0 END <= p_now
+                AND state = 'running' AND broken IS DISTINCT FROM p_reader
+                AND coalesce(app = p_app, true)
+            ORDER BY due LIMIT v_left FOR NO KEY UPDATE SKIP LOCKED) AS due
+        ORDER BY due.due LIMIT v_left
     LOOP
         RETURN NEXT {schema}.lease_run(v_run, p_now + p_lease, p_holder);
     END LOOP;
@@ -148,7 +174,7 @@ CREATE OR REPLACE FUNCTION {schema}.take_runs(
     text[], text, double precision, double precision, integer, double precision, text,
     text[], text[], integer[]
 ) RETURNS SETOF {schema}.runs LANGUAGE sql AS $$
-    SELECT * FROM {schema}.take_own_runs(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    SELECT * FROM {schema}.take_own_runs(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{{}}')
 $$;
 
 -- Note for several runs what has ended and what begins, and how some of them have ended. Return of
