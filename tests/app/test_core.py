@@ -114,7 +114,8 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "guard": None, "did_nothing": False, "cold_start": True, "principal": None, "voids": 0,
+            "guard": None, "did_nothing": False,
+        "wire": None, "cold_start": True, "principal": None, "voids": 0,
         }
     ]  # fmt: skip
     assert current() is None

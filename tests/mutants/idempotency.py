@@ -245,4 +245,12 @@ MUTANTS: Final = (
         "if status >= 400:",
         "tests/app/idempotent/test_probes.py::test_other_answers_tell_nothing",
     ),
+    Mutant(
+        "a payload is compared as its handler reads it, which another version reads otherwise",
+        "src/leeward/app/handlers.py",
+        "            if handler.keeps_records:\n",
+        "            if False:\n",
+        "tests/app/idempotent/test_versions.py"
+        "::test_a_payload_is_the_same_whatever_its_handler_reads_it_into",
+    ),
 )

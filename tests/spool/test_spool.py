@@ -419,8 +419,8 @@ def test_an_event_that_the_spool_may_have_is_not_settled_as_not_run(
         assert (settled.verdict, settled.reason) == (Verdict.UNKNOWN, reason)
     ledger.end_outage(folder)
     wait_until_drained(client)
-    with pytest.raises(OutcomeUnknown) as raised, nothing_relayed(client):
-        ledger.begin_outage(folder, "refuse")
+    ledger.begin_outage(folder, "refuse")
+    with nothing_relayed(client), pytest.raises(OutcomeUnknown) as raised:
         send(client, 3)
     ledger.end_outage(folder)
     settled = client.settle(raised.value, timeout=5)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from leeward.aio import AsyncClient
     from leeward.app.clients import Clients
+    from leeward.app.triggers import WireInput
     from leeward.client import Client
     from leeward.clock import Clock
 
@@ -63,6 +64,7 @@ class Context:
             is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
         voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
+        wire: what the handler was called with; None where it is not called over the wire.
     """
 
     __slots__ = (
@@ -85,6 +87,7 @@ class Context:
         "region",
         "trace",
         "voids",
+        "wire",
     )
 
     def __init__(
@@ -125,6 +128,7 @@ class Context:
         self.dedup: str | None = None
         self.guard: Function | None = None
         self.did_nothing = False
+        self.wire: WireInput | None = None
 
     def __repr__(self) -> str:
         """Show names and ids, and no input."""

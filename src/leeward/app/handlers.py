@@ -34,6 +34,7 @@ from leeward.app.triggers import (
     ObjectEvent,
     ObjectPrefix,
     Platform,
+    WireInput,
     object_document,
 )
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED, age_in
@@ -167,8 +168,9 @@ class Handler:
             raise InvalidInput("$", "an object")
         given = None
         if "payload" in question:
-            _, value = self.read(encode(question["payload"]))
+            payload, value = self.read(encode(question["payload"]))
             given = (value,)[: len(self._parameters)]
+            context.wire = WireInput(self.function, b"", payload)
         settled = call_within(context, own.settle, age_in(question), given, context)
         if type(settled) is CoroutineType:
             settled = call_within(context, run_on_loop, settled)
@@ -373,6 +375,8 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if delivery.settles:
             returned = handler.settle(delivery, context, platform.answer_bytes)
         else:
+            if handler.keeps_records:
+                context.wire = WireInput(handler.function, delivery.input, payload)
             returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
         failure = _failure(error, handler, context)

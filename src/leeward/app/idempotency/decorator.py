@@ -60,6 +60,7 @@ from leeward.app.idempotency.settling import (
 from leeward.app.idempotency.steps import Away, Held, Recorded, Steps, write_end, write_nothing
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency
+from leeward.app.triggers import WireInput
 from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
@@ -246,14 +247,17 @@ class IdempotentCall:
         """
         arguments = settings.signature.bind(positional, named, Context)
         self._context = context = arguments.context or current()
+        wire: WireInput | None = None
         if context is not None and current_run() is None:
             context.guard, context.dedup = function, settings.scope
+            if context.wire is not None and context.wire.function is function:
+                wire = context.wire
         self._prove(nothing_ran=True)
         self._settings = settings
         self._key, self.location = settings.locate(arguments, context)
         self._claim = Claim(
             urandom(12).hex(),
-            payload_digest(arguments.values),
+            payload_digest(arguments.values, wire),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,

@@ -17,7 +17,7 @@ from hashlib import sha256
 from os import environ
 from typing import Any, Final
 
-from leeward.app.triggers import Message, ObjectEvent
+from leeward.app.triggers import Message, ObjectEvent, WireInput
 from leeward.errors import ConfigError
 from leeward.values import Event
 
@@ -39,6 +39,10 @@ SHORTEST_SECRET: Final = 32
 _VERSION: Final = "2:"
 """How the digest of an event or a message begins. An earlier version had no prefix, and took into
 the digest what changes with a delivery."""
+
+WIRE: Final = "3:"
+"""How the digest of what came over the wire begins, also where it is keyed. Earlier versions took
+the arguments, which another annotation makes of the same payload."""
 
 _EMPTY_HASH: Final = sha256()
 """OpenSSL looks its algorithm up for each new hash, and not for a copy."""
@@ -129,10 +133,19 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
     return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
 
 
-def payload_digest(arguments: Mapping[str, Any]) -> str:
-    """Return the same, keyed with the secret of this process if it has one."""
+def payload_digest(arguments: Mapping[str, Any], wire: WireInput | None = None) -> str:
+    """Return the same, keyed with the secret of this process if it has one.
+
+    Args:
+        arguments: of the handler, by name.
+        wire: what it was called with over the wire, which then counts in their place.
+    """
+    if wire is not None:
+        is_whole = isinstance(wire.input, Event | Message | ObjectEvent)
+        arguments = {"": wire.input if is_whole else wire.payload}
     digest, secret = digest_of(arguments), own_secret()
-    return keyed_digest(digest, secret) if secret else digest
+    text = keyed_digest(digest, secret) if secret else digest
+    return text if wire is None else f"{WIRE}{text.removeprefix(_VERSION)}"
 
 
 def is_same(kept: str, claimed: str) -> bool:
@@ -143,7 +156,7 @@ def is_same(kept: str, claimed: str) -> bool:
     """
     if not kept or kept == claimed:
         return True
-    return kept.startswith(_VERSION) != claimed.startswith(_VERSION)
+    return kept.rpartition(":")[0] != claimed.rpartition(":")[0]
 
 
 def _identity(value: Any) -> Any:

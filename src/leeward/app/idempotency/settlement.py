@@ -89,7 +89,7 @@ class KeySettlement:
                 "settle with the payload of the call. Nothing was settled",
                 field=field,
             ) from error
-        payload = None if given is None else payload_digest(arguments.values)
+        payload = None if given is None else payload_digest(arguments.values, context.wire)
         self._request: SettleRequest = settings.request(payload, context.voids, age)
 
     def begin(self) -> Steps[KeyFinding | OpenCase | Refuse | Away]:

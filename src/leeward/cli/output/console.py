@@ -286,7 +286,8 @@ _REASONS: Final = {
     "no_record": "it has no record, and nobody says when it was called: say --sent",
     "expired": "it has no record, and is older than records are kept",
     "unrecorded": "the function may have run it without a record, while its table was away",
-    "other_target": "it has not run where leeward asked, and may have run elsewhere: name all its targets with --target",
+    "other_target": "it has not run where leeward asked, and may have run elsewhere: name all "
+    "targets where it may have been made with --target",
     "unreadable": "what is in the table is not a record of leeward's",
 }
 """What the reasons of a verdict mean; a function of another framework has its own words."""
