@@ -606,8 +606,8 @@ FUNCTION: Final = (
     Mutant(
         "the payload of a question is not looked at",
         f"{_ROOM}/settlement.py",
-        "        payload = None if given is None else payload_digest(arguments.values, context.wire)\n",
-        "        payload = None\n",
+        "None if given is None else payload_digest(arguments.values, context.wire)",
+        "None",
         f"{_SETTLED}::test_a_key_of_another_payload_is_not_settled",
     ),
     Mutant(
