@@ -112,7 +112,8 @@ MUTANTS: Final = (
     Mutant(
         "a call that was settled as not run stays unknown",
         f"{ROUTING}/call.py",
-        "        state = state._replace(unknown=False, proved=True)\n        if answer.after",
+        "        state = state._replace(unknown=False, proved=True, final=None)\n"
+        "        if answer.after",
         "        if answer.after",
         f"{SETTLING}::test_a_call_that_cannot_be_made_again_has_not_run",
     ),
@@ -140,8 +141,8 @@ MUTANTS: Final = (
     Mutant(
         "a failure after an effect is not settled",
         f"{ROUTING}/execution.py",
-        'fault is not None and fault.ran == "maybe"',
-        "False",
+        'return "yes" if result.fault is None or result.fault.ran is None else result.fault.ran',
+        'return "yes"',
         f"{SETTLING}::test_a_function_that_has_failed_in_doubt_is_settled_by_its_probe",
     ),
     Mutant(
@@ -150,6 +151,34 @@ MUTANTS: Final = (
         "    if longest < policy.wait_least:\n        return _give_up",
         "    if longest > 0:\n        return _give_up",
         f"{SETTLING}::test_a_call_that_takes_too_long_is_settled_within_its_deadline",
+    ),
+    Mutant(
+        "a refusal ends a call whose hedge is in flight",
+        f"{ROUTING}/call.py",
+        "    if in_flight:\n        return state, ()",
+        "    if in_flight and final is None:\n        return state, ()",
+        f"{TESTS}/test_in_flight.py::test_no_failure_is_told_while_an_attempt_is_in_flight",
+    ),
+    Mutant(
+        "a refusal hides that the other attempt has run",
+        f"{ROUTING}/commands.py",
+        '(self.ran != "no" or later.ran == "no")',
+        "True",
+        f"{TESTS}/test_in_flight.py::test_no_failure_is_told_while_an_attempt_is_in_flight",
+    ),
+    Mutant(
+        "an event that one target refused, and the other one may have taken, is refused",
+        f"{ROUTING}/execution.py",
+        "return now if now.outcome is Outcome.AMBIGUOUS or _is_open(before) else before",
+        "return now if _is_open(before) else before",
+        f"{TESTS}/test_in_flight.py::test_no_event_is_told_as_refused_while_it_is_in_flight",
+    ),
+    Mutant(
+        "a batch of which an event was refused ends beside its hedge",
+        f"{ROUTING}/call.py",
+        " if not event.refused or len(state.in_flight) == 1:",
+        ":",
+        f"{TESTS}/test_in_flight.py::test_no_event_is_told_as_refused_while_it_is_in_flight",
     ),
     Mutant(
         "a target settles what another one may have run",

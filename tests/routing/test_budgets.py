@@ -324,7 +324,7 @@ def test_a_target_that_turns_out_ill_in_a_pause_is_left() -> None:
     _, (command,) = step(state, PauseEnded(pause.target), world.now, half)
     assert (command.target, command.reason) == ("b", "moved")  # type: ignore[union-attr]
     state = begun(world, KEYED._replace(function="h"))
-    state = state._replace(tried=("a",), may_move=False)
+    state = state._replace(tried=("a",), in_flight=(), may_move=False)
     ended, commands = step(state, PauseEnded("a"), world.now, half)
     assert (ended.ending, ended.why, commands) == (Ending.LAST, "no_other_target", ())
 

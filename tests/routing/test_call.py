@@ -253,18 +253,19 @@ def two_in_flight(order: str = "ab") -> CallState:
         ([(2, Outcome.NOT_SENT), (1, Outcome.OK)], Ending.LAST),
         ([(1, Outcome.AMBIGUOUS), (2, Outcome.OK)], Ending.LAST),
         ([(2, Outcome.UNUSABLE), (1, Outcome.CALLER)], Ending.LAST),
-        ([(1, Outcome.APP_ERROR)], Ending.LAST),
-        ([(1, Outcome.NOT_FOUND)], Ending.LAST),
-        ([(2, Outcome.APP_ERROR)], Ending.LAST),
+        ([(1, Outcome.APP_ERROR), (2, Outcome.OK)], Ending.LAST),
+        ([(1, Outcome.NOT_FOUND), (2, Outcome.REJECTED)], Ending.LAST),
+        ([(2, Outcome.APP_ERROR), (1, Outcome.NOT_SENT)], Ending.LAST),
+        ([(1, Outcome.NOT_FOUND), (2, Outcome.AMBIGUOUS)], Ending.UNKNOWN),
         ([(2, Outcome.AUTH), (1, Outcome.OK)], Ending.LAST),
         ([(2, Outcome.NOT_FOUND), (1, Outcome.APP_ERROR)], Ending.LAST),
         ([(1, Outcome.AMBIGUOUS), (2, Outcome.AUTH)], Ending.UNKNOWN),
     ],
 )
-def test_the_first_answer_that_decides_ends_the_call(
+def test_a_success_ends_the_call_and_a_failure_waits(
     events: list[tuple[int, Outcome]], ending: Ending
 ) -> None:
-    """A failure that another attempt may still better is waited out; nothing is sent meanwhile.
+    """Nothing is proved while an attempt is in flight, and nothing is sent meanwhile.
 
     That a hedge may not ask its target, or finds nothing there, says nothing of the first one.
     """

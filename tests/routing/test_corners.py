@@ -22,8 +22,8 @@ from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, half, heale
 
 
 def begun(world: World, tried: tuple[str, ...] = (), **more: object) -> CallState:
-    """Return the state of a harmless call that has been tried at some targets in turn."""
-    state = begin(world.core, HARMLESS, world.now, 10.0)[0]
+    """Return the state of a harmless call whose attempts, at some targets in turn, have ended."""
+    state = begin(world.core, HARMLESS, world.now, 10.0)[0]._replace(in_flight=())
     return state._replace(tried=tried or state.tried, **more)  # type: ignore[arg-type]
 
 
@@ -154,7 +154,7 @@ def test_an_isolated_target_is_no_other_one() -> None:
 
 @pytest.mark.parametrize("how", ["ends", "is given up"])
 def test_a_call_that_is_over_leaves_no_lease(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one attempt has failed for good, or nobody waits; the other was a probe, in flight."""
+    """One attempt has gone well, or nobody waits; the other was a probe, in flight."""
     world = opened(World())
     late = world.circuit("a").until
 
@@ -162,16 +162,17 @@ def test_a_call_that_is_over_leaves_no_lease(how: str, monkeypatch: pytest.Monke
         state, (first,) = begin(*about)  # type: ignore[arg-type]
         choice = choose(state, late)
         state, (second,) = dispatch(state, choice.target, late, "probe", probe=choice.probe)
-        return state, (first, second)
+        return state, (first, second, Pause(1.0, "b", hedge=True))
 
     monkeypatch.setattr(execution, "begin", begin_and_probe)
     call = execution.execute(world.core, HARMLESS, world.now, 10.0)
-    first, probe = next(call)
+    first, probe, pause = next(call)
     assert (first.target, probe.target) == ("b", "a")
     assert world.circuit("a").leased_until > late
     if how == "ends":
+        assert call.send((pause, late, late, None)) == ()
         with pytest.raises(StopIteration):
-            call.send((first, late, late, Result(Outcome.APP_ERROR)))
+            call.send((first, late, late, Result.ok("")))
     else:
         assert call.send((first, late, late, Result(Outcome.REJECTED))) == ()
         call.close()

@@ -82,10 +82,11 @@ def not_cut_short(record: CallRecord, setting: Setting) -> str | None:
 
 def log_is_true(record: CallRecord, setting: Setting) -> str | None:
     """The attempt log that the caller gets is what happened."""
-    log = record.final.attempts
-    if len(log) != len(record.attempts):
-        return f"told of {len(log)} attempts, made {len(record.attempts)}"
-    for reported, real in zip(log, record.attempts, strict=True):
+    log = sorted(record.final.attempts, key=lambda attempt: attempt.started)
+    ended = [attempt for attempt in record.attempts if not attempt.overtaken]
+    if len(log) != len(ended):
+        return f"told of {len(log)} attempts, made {len(ended)}"
+    for reported, real in zip(log, ended, strict=True):
         what = reported.target, reported.outcome, reported.read_back
         when = reported.started + record.at, reported.started + record.at + reported.duration
         if what != (real.target, _said(real), real.read_back):

@@ -127,7 +127,9 @@ def run_leeward(episode: Episode, setting: Setting | None = None) -> Judgement:
         counters.note(record)
         found.extend(violations(record, setting))
 
-    router = Leeward(setting.order, setting.homes, episode.key, setting.groups)
+    router = Leeward(
+        setting.order, setting.homes, episode.key, setting.groups, hedging=setting.hedging
+    )
     check = HealthCheck(router.core.health)
     world = Simulation(setting, episode, router, observe, check).run()
     digest.update(repr([(at, told.name, told.target) for at, told in router.told]).encode())

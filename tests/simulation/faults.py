@@ -151,6 +151,16 @@ def _miscounted(random: Random, latency: float, timeout: float) -> Fate:
     return Fate(latency / 2, latency, damage=BatchDamage.MISCOUNTED)
 
 
+def _later(fault: Fault) -> Fault:
+    """Make a fault that answers so late that a hedge is in flight by then."""
+
+    def late(random: Random, latency: float, timeout: float) -> Fate:
+        fate = fault(random, latency, timeout)
+        return fate._replace(answers_after=fate.answers_after + 8 * latency * random.random())
+
+    return late
+
+
 def _refusal(outcome: Outcome, retry_after: float | None = None) -> Fault:
     """Make a fault in which the target answers without running anything."""
 
@@ -193,6 +203,12 @@ FAULTS: dict[str, Fault] = {
     "miscounted batch": _miscounted,
 }
 
+FAULTS |= {
+    f"slow, {name}": _later(FAULTS[name])
+    for name in ("auth refused", "not found", "bad request", "in progress", "function error")
+}
+FAULTS["slow, split batch"] = _later(_split)
+
 ONLY_FOR: dict[str, type[Call]] = {
     "function error": Invoke,
     "platform's page": Invoke,
@@ -203,6 +219,7 @@ ONLY_FOR: dict[str, type[Call]] = {
     "one function": Invoke,
     "poison": Invoke,
 }
+ONLY_FOR |= {f"slow, {name}": kind for name, kind in ONLY_FOR.items()}
 
 
 def _strikes(fault: str, call: Call) -> bool:

@@ -90,6 +90,14 @@ def _reports_every_conflict(state: CallState, event: Event, now: float, random: 
     return step(state, event, now, random)
 
 
+def _forgets_what_is_in_flight(
+    state: CallState, event: Event, now: float, random: Random
+) -> Decision:
+    if isinstance(event, AttemptEnded) and event.attempt == 1:
+        state = state._replace(in_flight=(1,))
+    return step(state, event, now, random)
+
+
 def _stops_its_clock(state: CallState, event: Event, now: float, random: Random) -> Decision:
     return step(state, event, state.deadline - 10.0, random)
 
@@ -223,6 +231,7 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("calls a refusal unknown", _calls(Outcome.REJECTED, Outcome.AMBIGUOUS), "I12"),
     ("calls the unknown a refusal", _calls(Outcome.AMBIGUOUS, Outcome.REJECTED), "T1"),
     ("calls the unknown a success", _calls(Outcome.AMBIGUOUS, Outcome.OK), "T2"),
+    ("forgets what is in flight", _steps(_forgets_what_is_in_flight), "T1"),
     ("reports every conflict", _steps(_reports_every_conflict), "T3"),
     ("never reads back", _takes(lambda call, rules: rules._replace(read_back=False)), "T4"),
     ("cuts unsafe functions short", _decides_by(time_limit_margin=-1.0), "T5"),

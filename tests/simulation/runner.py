@@ -31,7 +31,7 @@ from tests.simulation.faults import (
 )
 from tests.simulation.load import Load, strained
 from tests.simulation.scenarios import LATENCIES, Episode, Setting
-from tests.simulation.traffic import Arrival, Kind, arrivals, call_of
+from tests.simulation.traffic import OUTER, Arrival, Kind, arrivals, call_of, inner_of
 from tests.simulation.world import SideEffect, Target, World
 
 SPREAD = 0.4
@@ -50,6 +50,9 @@ IN_LINE = 0.5
 
 SPREAD_OF_FUNCTIONS = 7919
 """A prime: calls that follow each other are of different functions."""
+
+INNER = 1_000_000
+"""More calls than an episode has: from here on the numbers of calls that functions make."""
 
 PROBE = LoadItem("leeward-probe", Key(("id",), ("probe",)))
 """What a driver's own probe asks for."""
@@ -95,6 +98,8 @@ class AttemptRecord:
         ended: when the caller heard of it.
         waited: seconds that it waited here for a place.
         has_place: it holds one.
+        overtaken: its call ended before it did.
+        inner: the call that it makes before it answers.
     """
 
     at: float
@@ -108,6 +113,8 @@ class AttemptRecord:
     ended: float = 0.0
     waited: float = 0.0
     has_place: bool = False
+    overtaken: bool = False
+    inner: CallRecord | None = None
 
     @property
     def reported(self) -> Result[Any]:
@@ -128,6 +135,7 @@ class CallRecord:
         why: the router's code of what ended it, where it did not go well.
         in_flight: commands that have not ended.
         is_given_up: its caller has given up.
+        then: what its caller does next, where that is a function.
     """
 
     number: int
@@ -144,6 +152,7 @@ class CallRecord:
     why: str = ""
     in_flight: list[Command] = field(default_factory=list)
     is_given_up: bool = False
+    then: Callable[[], None] | None = None
 
     @property
     def final(self) -> Result[Any]:
@@ -352,8 +361,21 @@ class Simulation:
     def _arrive_at_target(self, record: CallRecord, attempt: AttemptRecord, fate: Fate) -> None:
         record.pending -= 1
         attempt.answer = self._run(record.number, attempt, fate)
+        call, left = attempt.call, attempt.at + attempt.waited + attempt.timeout - self._now
+        if isinstance(call, Invoke) and call.function == OUTER and left > 0:
+            self._call_inside(record, attempt, left)
         if record.result is not None and not record.pending:
             self._settle(record)
+
+    def _call_inside(self, record: CallRecord, attempt: AttemptRecord, left: float) -> None:
+        """Make the call that a function makes while it runs, in the time that it has left."""
+        turn = next(index for index, each in enumerate(record.attempts) if each is attempt)
+        kind, call = inner_of(record.number, turn)
+        number = INNER * (record.number + 1) + turn
+        execution = self._router.execute(call, self._now, left)
+        inner = CallRecord(number, self._now, kind, self._now + left, call, execution)
+        attempt.inner = inner
+        self._advance(inner, lambda: next(execution))
 
     def _run(self, number: int, attempt: AttemptRecord, fate: Fate) -> Result[Any]:
         target, call = attempt.target, attempt.call
@@ -380,12 +402,22 @@ class Simulation:
     def _answer(
         self, record: CallRecord, command: Command, attempt: AttemptRecord, fate: Fate
     ) -> None:
+        inner = attempt.inner
+        if inner is not None and fate.outcome is None and inner.result is None:
+            inner.then = lambda: self._answer(record, command, attempt, fate)
+            late = Fate(None, 0.0, Outcome.AMBIGUOUS)
+            due = attempt.at + attempt.waited + attempt.timeout
+            self._at(max(self._now, due), self._answer, record, command, attempt, late)
+            return
         self._free_place(attempt)
-        if record.is_given_up:
+        if record.is_given_up or attempt.overtaken or attempt.result is not None:
             return
         if fate.outcome is None:
             assert attempt.answer is not None
             attempt.result = attempt.answer
+            if inner is not None and inner.final.outcome is not Outcome.OK:
+                # what it is told goes up as an exception: with the reason, and no more
+                attempt.result = Result(Outcome.APP_ERROR, reason=inner.final.reason)
         else:
             attempt.result = Result(
                 fate.outcome,
@@ -416,6 +448,12 @@ class Simulation:
         except StopIteration as end:
             record.result, record.ended = end.value, self._now
             record.why = self._router.why()
+            for attempt in record.attempts:
+                if attempt.result is None:
+                    attempt.result, attempt.overtaken = Result(Outcome.AMBIGUOUS), True
+                    attempt.ended = self._now
+            if record.then is not None:
+                record.then()
             if not record.pending:
                 self._settle(record)
         else:

@@ -13,7 +13,7 @@ from leeward._routing.targets import NO_GROUPS, TargetGroup
 from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
 from tests.simulation.load import COLD_SHARE, WARM_AFTER
-from tests.simulation.traffic import EVERYTHING, SETTLED, Mix
+from tests.simulation.traffic import EVERYTHING, HEDGED, NESTED, SETTLED, Mix
 
 CALLS_PER_EPISODE = 2_000
 """Calls in one episode. Each episode has a world, a schedule and a seed of its own."""
@@ -61,6 +61,7 @@ class Scenario:
         places: attempts that a target is sent at once; 0 for any number.
         patience: seconds after which some callers give up.
         mix: of which kinds the calls are.
+        hedging: leeward asks a second target where a call takes long.
     """
 
     name: str
@@ -80,11 +81,15 @@ class Scenario:
     places: int = 0
     patience: float = 0.0
     mix: Mix = EVERYTHING
+    hedging: bool = False
 
 
 ALL = 99
 SILENCE = ("request lost", "silent work", "zombie")
 PAGES = ("platform's page", "relayed page")
+REFUSALS = ("auth refused", "not found", "bad request", "in progress", "function error")
+"""What ends a call where nothing else is in flight."""
+SLOW_REFUSALS = tuple(f"slow, {name}" for name in REFUSALS)
 SLOW = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds that a slow function takes."""
 
@@ -150,6 +155,28 @@ SCENARIOS = (
     Scenario("few places, slow functions", SILENCE, seconds=(0.4,), places=16, functions=5),
     Scenario("answers that repeat a proof", PAGES, ALL, Pattern.ALWAYS, 0.5),
     Scenario("callers who give up", SILENCE, seconds=(0.4, 2.0), patience=0.1),
+    Scenario(
+        "hedges that are refused",
+        (*SLOW_REFUSALS, *REFUSALS, "slow x4"),
+        ALL,
+        Pattern.ALWAYS,
+        0.3,
+        mix=HEDGED,
+        hedging=True,
+    ),
+    Scenario(
+        "hedges, refused and lost",
+        (*SLOW_REFUSALS, *SILENCE, "split batch", "slow, split batch"),
+        2,
+        share=0.5,
+        mix=HEDGED,
+        hedging=True,
+    ),
+    Scenario("hedges in a storm", tuple(FAULTS), ALL, share=0.5, mix=HEDGED, hedging=True),
+    Scenario("nested calls", ("server error", "refused", "answer lost"), 2, share=0.6, mix=NESTED),
+    Scenario(
+        "nested calls, hedged", (*SLOW_REFUSALS, *SILENCE), ALL, share=0.3, mix=NESTED, hedging=True
+    ),
     Scenario("settled: answers lost", ("answer lost", *SILENCE), mix=SETTLED),
     Scenario("settled: two targets ill", ("server error", *SILENCE), 2, share=0.8, mix=SETTLED),
     Scenario("settled: storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.5, freeze=0.01, mix=SETTLED),
@@ -192,6 +219,7 @@ class Setting(NamedTuple):
         quicker: times by which all targets answer sooner.
         functions, seconds, cold_start, places, patience: as of a `Scenario`.
         unmarked: functions that do not mark their answers, as a foreign one does not.
+        hedging: as of a `Scenario`.
     """
 
     order: tuple[str, ...]
@@ -216,6 +244,7 @@ class Setting(NamedTuple):
     places: int = 0
     patience: float = 0.0
     unmarked: frozenset[str] = frozenset()
+    hedging: bool = False
 
 
 def setting_of(episode: Episode) -> Setting:
@@ -249,6 +278,7 @@ def setting_of(episode: Episode) -> Setting:
         places=scenario.places,
         patience=scenario.patience,
         unmarked=unmarked,
+        hedging=scenario.hedging,
     )
 
 

@@ -51,9 +51,9 @@ def test_a_violation_is_described_in_full_and_fails_the_run(
 
 def test_calls_are_shared_out_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     """As many calls are made as were asked for, over all scenarios."""
-    __main__.main(["--calls", "190", "--json", "--workers", "1"])
+    __main__.main(["--calls", "210", "--json", "--workers", "1"])
     document = json.loads(capsys.readouterr().out)
-    assert document["totals"]["leeward"]["calls"] == 190
+    assert document["totals"]["leeward"]["calls"] == 210
     assert len(document["scenarios"]) >= len(SCENARIOS) - 5
 
 

@@ -35,11 +35,13 @@ class Kind(Enum):
     SETTLED_UNSAFE = "unsafe, settled"
     SETTLED_TARGET = "keyed, per target, settled"
     SETTLED_GROUP = "keyed, shared, settled"
+    NESTED = "unsafe, calls another"
+    NESTED_IDEMPOTENT = "idempotent, calls another"
 
 
-WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3, 0, 0, 0)
+WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3, 0, 0, 0, 0, 0)
 """Of a hundred calls, how many are of each kind; a third is unsafe. Those that settle what is
-unknown have a mix of their own."""
+unknown, or call another function, have mixes of their own."""
 
 TIMEOUTS = (0.08, 0.5, 2.0, 10.0, 15.0, 60.0)
 """Seconds; the usual deadlines, and some that are too short for a second attempt."""
@@ -96,6 +98,28 @@ SETTLED = Mix(
     EVERYTHING.timeouts,
 )
 """Calls of functions that keep records, and settle what is unknown."""
+
+MAY_BE_HEDGED = (Kind.READ_ONLY, Kind.IDEMPOTENT, Kind.KEYED_GROUP, Kind.EVENT, Kind.BATCH)
+HEDGED = Mix(
+    {**dict.fromkeys((*MAY_BE_HEDGED, Kind.SETTLED_GROUP), 3), Kind.UNSAFE: 3, Kind.LOAD: 1},
+    EVERYTHING.timeouts,
+)
+"""Calls that may be hedged, and a few that may not."""
+
+NESTED = Mix({Kind.NESTED: 2, Kind.NESTED_IDEMPOTENT: 1, Kind.UNSAFE: 1}, {10.0: 1, 60.0: 1})
+"""Calls of functions that call another one, by the same router, before they answer."""
+
+OUTER = "ship"
+"""The function that calls another one."""
+
+
+def inner_of(number: int, attempt: int) -> tuple[Kind, Invoke]:
+    """Return what a run of `OUTER` calls: a keyed function that is settled, or an unsafe one."""
+    key, payload = f"call-{number}/{attempt}", payload_of(number)
+    if number % 2:
+        return Kind.UNSAFE, Invoke("charge", payload, key)
+    call = Invoke("pay", payload, key, Effect.KEYED, shared_dedup=True, settles=True)
+    return Kind.SETTLED_GROUP, call
 
 
 def arrivals(
@@ -164,6 +188,9 @@ def _function(arrival: Arrival) -> Call:
             return Invoke("pay", payload, key, Effect.KEYED, shared_dedup=True, settles=True)
         case Kind.UNSAFE_QUEUED:
             return Enqueue("charge", payload, key)
+        case Kind.NESTED | Kind.NESTED_IDEMPOTENT:
+            unsafe = arrival.kind is Kind.NESTED
+            return Invoke(OUTER, payload, key, Effect.UNSAFE if unsafe else Effect.IDEMPOTENT)
         case Kind.READ_ONLY:
             return Invoke("quote", payload, key, Effect.READ_ONLY)
         case Kind.IDEMPOTENT:

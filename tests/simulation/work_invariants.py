@@ -12,7 +12,7 @@ from leeward.calls import Enqueue, Invoke, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.scenarios import Setting
-from tests.simulation.work_units import PROVED, WorkUnit
+from tests.simulation.work_units import PROVED, Step, WorkUnit
 from tests.simulation.world import DELETED
 
 REASONS_TO_STOP = (
@@ -95,8 +95,10 @@ def not_again_where_unusable(unit: WorkUnit, setting: Setting) -> str | None:
 
 def final_is_final(unit: WorkUnit, setting: Setting) -> str | None:
     """An answer that no other target could better is the last one."""
-    for step in unit.steps[:-1]:
-        if step.outcome not in PROVED and step.outcome is not Outcome.AMBIGUOUS:
+    begun = max(step.attempt.at for step in unit.steps)
+    for step in unit.steps:
+        is_last = step.outcome not in PROVED and step.outcome is not Outcome.AMBIGUOUS
+        if is_last and step.attempt.ended < begun and not _is_of_hedge(unit, step):
             return f"sent again after {step.outcome.name}"
     return None
 
@@ -117,10 +119,17 @@ def within_the_caps(unit: WorkUnit, setting: Setting) -> str | None:
     return f"{targets} targets" if targets > 2 and not proved else None
 
 
+def _is_of_hedge(unit: WorkUnit, step: Step) -> bool:
+    """Return whether the first attempt was in flight when another one was refused."""
+    first = unit.steps[0].attempt
+    refused = step.outcome in (Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT)
+    return refused and step.attempt is not first and first.ended >= step.attempt.ended
+
+
 def unknown_exactly_if_unresolved(unit: WorkUnit, setting: Setting) -> str | None:
     """The outcome is unknown exactly if an attempt's is, and nothing has resolved that."""
     if unit.final is Outcome.OK:
-        good = unit.record.final.resolved or unit.steps[-1].outcome is Outcome.OK
+        good = unit.record.final.resolved or any(step.outcome is Outcome.OK for step in unit.steps)
         return None if good else "reported as a success without any"
     if unit.record.why == "poison_suspected" and not unit.steps:
         return None  # earlier calls with its payload are what nobody knows of

@@ -42,7 +42,7 @@ class WorkUnit(NamedTuple):
     Attributes:
         record: the call that it belongs to.
         rules: of that call.
-        steps: the attempts at it, read-backs not counted.
+        steps: the attempts at it, but for read-backs and those that did not end before its call.
         final: how it ended, as it was reported to the caller.
         target: which target that is from, as it was reported to the caller.
         side_effects: what it really did.
@@ -82,7 +82,11 @@ def work_units(record: CallRecord) -> list[WorkUnit]:
     if isinstance(call, Publish):
         return [_of_event(record, call, index, rules) for index in range(len(call.events))]
     steps = tuple(
-        [Step(each, each.reported.outcome) for each in record.attempts if not each.read_back]
+        [
+            Step(each, each.reported.outcome)
+            for each in record.attempts
+            if not each.read_back and not each.overtaken
+        ]
     )
     return [
         WorkUnit(record, rules, steps, final.outcome, final.target, record.side_effects, alone=True)
@@ -103,6 +107,8 @@ def _of_event(record: CallRecord, call: Publish, index: int, rules: EffectRules)
 def _steps(record: CallRecord, event: Event) -> Iterator[Step]:
     for attempt in record.attempts:
         assert isinstance(attempt.call, Publish)
+        if attempt.overtaken:
+            continue
         for index, each in enumerate(attempt.call.events):
             if each is event:
                 yield Step(attempt, entry_of(attempt.reported, attempt.call, index).outcome)

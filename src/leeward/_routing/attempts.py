@@ -7,7 +7,7 @@ from math import inf
 from typing import Final, Self, TypeAlias
 
 from leeward._routing.circuit import Circuit, CircuitState
-from leeward._routing.commands import Commands, Dispatch, ReadBack
+from leeward._routing.commands import AttemptEnded, Commands, Dispatch, ReadBack
 from leeward._routing.health import Health
 from leeward._routing.outcomes import EffectRules
 from leeward._routing.readback import settle_question_of
@@ -64,6 +64,8 @@ class CallState(NamedTuple):
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
         unknown: an attempt may have run, and nothing has resolved that.
+        final: the end of an attempt that none could better but by going well. It is the call's,
+            once nothing is in flight.
         may_move: after the pause that is under way, another target may be asked instead.
         lines: the targets at which it has waited for a place since it was last at every one.
         rounds: how often it has been at every one.
@@ -87,6 +89,7 @@ class CallState(NamedTuple):
     in_flight: tuple[int, ...]
     proved: bool = True
     unknown: bool = False
+    final: AttemptEnded | None = None
     may_move: bool = False
     lines: tuple[str, ...] = NOWHERE
     rounds: int = 0
@@ -233,7 +236,12 @@ def ask(state: CallState, after: Outcome, now: float) -> Decision:
 
 
 def end(state: CallState, why: str, now: float) -> Decision:
-    """End the call as the last attempt ended, or as unknown; ask its function first if it can."""
+    """End the call as the last attempt ended, or as unknown; ask its function first if it can.
+
+    It goes on while an attempt is in flight: nothing is proved until that has ended.
+    """
+    if state.in_flight:
+        return state, ()
     if not state.unknown:
         return state._replace(ending=Ending.LAST, why=why), ()
     if may_ask(state, now):

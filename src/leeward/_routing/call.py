@@ -7,8 +7,8 @@ by all calls of an order and changed in place, by its own verbs: `Health`, the e
 target, with its circuits, budgets and outbox. A runner holds one lock meanwhile. Threads, event
 loops and the simulator carry the commands out.
 
-Several attempts may be in flight: each has a number, which its answer carries, and while one that
-could still end the call well is under way, nothing further is sent.
+Several attempts may be in flight: each has a number, which its answer carries. While one is under
+way, nothing further is sent and nothing is proved: only a success ends the call.
 
 ``docs/promises.md`` says in words what this file keeps:
 
@@ -25,7 +25,8 @@ the next target is asked. Which one that is, is chosen anew each time.
 
 A harmless call that takes longer than usual may have a second attempt beside the first: after the
 95th percentile of the baseline, at most one, and within a budget. The first good answer is the
-call's, and the other attempt is cancelled. "The Tail at Scale", Dean and Barroso, 2013.
+call's, and the other attempt is cancelled. A failure waits for both: the other may have an effect
+yet. "The Tail at Scale", Dean and Barroso, 2013.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
     `state` stays as it is; its `health` is changed in place.
     """
     match event:
-        case AttemptEnded(outcome=Outcome.OK):
+        case AttemptEnded(outcome=Outcome.OK) if not event.refused or len(state.in_flight) == 1:
             return state._replace(ending=Ending.LAST), ()
         case AttemptEnded():
             return _follow_failure(state, event, now, random)
@@ -159,17 +160,24 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
 
 
 def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
-    outcome, row = ended.outcome, TABLE[ended.outcome]
-    unknown = state.unknown or outcome is Outcome.AMBIGUOUS
+    row = TABLE[ended.outcome]
+    in_flight = tuple(number for number in state.in_flight if number != ended.attempt)
+    final = state.final
+    # that a hedge's target refuses it, or has nothing of the name, says nothing of the first one
+    is_of_hedge = bool(in_flight) and ended.attempt > 1 and row.sign is Sign.NOTHING
+    if row.move is May.NEVER and not is_of_hedge and not (final and final.outlives(ended)):
+        final = ended
     state = state._replace(
-        in_flight=tuple(number for number in state.in_flight if number != ended.attempt),
+        in_flight=in_flight,
         proved=state.proved and row.proved,
-        unknown=unknown,
+        unknown=state.unknown or ended.outcome is Outcome.AMBIGUOUS,
+        final=final,
     )
-    at_hedge_alone = ended.attempt > 1 and row.sign is Sign.NOTHING
-    if state.in_flight and (row.move is not May.NEVER or at_hedge_alone):
-        return state, ()  # one of those may still end the call well
-    doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
+    if in_flight:
+        return state, ()  # nothing is proved yet: those may have an effect, or end the call well
+    ended = final or ended
+    outcome = ended.outcome
+    doubtful = outcome is Outcome.AMBIGUOUS or (state.unknown and outcome is Outcome.CONFLICT)
     left = state.deadline - now
     if doubtful and state.rules.read_back and left >= state.health.policy.least_attempt:
         target, health = state.tried[ended.attempt - 1], state.health
@@ -178,7 +186,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
         seconds = time_for_attempt(state, circuit, left, more=count_remaining(state) > 0)
         epoch = health.circuits.epoch
         return state, (ReadBack(ended.attempt, target, question, seconds, outcome, epoch),)
-    if (ended.doubtful or (doubtful and not state.rules.same)) and may_ask(state, now):
+    if (ended.ran == "maybe" or (doubtful and not state.rules.same)) and may_ask(state, now):
         return ask(state, outcome, now)
     return retry(state, ended, now, random)
 
@@ -192,7 +200,7 @@ def _follow_question(
 ) -> Decision:
     """Continue after a function was asked what became of the call."""
     if answer.verdict is ReadBackVerdict.NOT_RUN:
-        state = state._replace(unknown=False, proved=True)
+        state = state._replace(unknown=False, proved=True, final=None)
         if answer.after is Outcome.APP_ERROR:  # the function has failed, and will again
             return end(state, "settled", now)
         return retry(state, AttemptEnded(answer.attempt, Outcome.NOT_SENT), now, random)
@@ -319,7 +327,7 @@ def follow_pause(state: CallState, target: str, now: float) -> Decision:
     The pause may have ended late: the process may have been frozen.
     """
     if state.deadline - now < state.health.policy.least_attempt:
-        return (state, ()) if state.in_flight else end(state, "no_time", now)
+        return end(state, "no_time", now)
     if _lets_through(state, target):
         return dispatch(state, target, now, "again")
     if state.may_move and _untried_targets(state, now):

@@ -84,7 +84,8 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
-        doubtful: it has failed, and its function says that it may have had an effect.
+        ran: whether it has had an effect, if its function has failed: ``no``, ``maybe``, ``yes``.
+        refused: of a batch of which nothing is left to send: an event of it was not taken.
     """
 
     attempt: int
@@ -93,7 +94,15 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
-    doubtful: bool = False
+    ran: str = "no"
+    refused: bool = False
+
+    def outlives(self, later: AttemptEnded) -> bool:
+        """Return whether its answer stays that of the call when `later` has ended beside it.
+
+        That one attempt was refused says nothing of another one that has run, and failed.
+        """
+        return later.outcome is not Outcome.OK and (self.ran != "no" or later.ran == "no")
 
 
 class ReadBackDone(NamedTuple):

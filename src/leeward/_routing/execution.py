@@ -120,7 +120,7 @@ def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply
     try:
         while True:
             running = [(other, since) for other, since in running if other is not command]
-            event = history.event_of(command, began, now, answer)
+            event = history.event_of(state, command, began, now, answer)
             state, commands = step(state._replace(call=history.open_call()), event, now, random)
             if state.ending is not None:
                 history.cancel(running, now)
@@ -162,7 +162,9 @@ class _History:
         """Return what is still to be sent."""
         return self._batch.open_call() if self._batch else self._call
 
-    def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
+    def event_of(
+        self, state: CallState, command: Command, began: float, now: float, answer: object
+    ) -> Event:
         """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
             return PauseEnded(command.target, command.hedge, command.settle)
@@ -173,7 +175,7 @@ class _History:
             self._read_back = result._replace(target=command.target)
             event: Event = self._read(command, result)
         else:
-            event = self._take(command, result, cut_off=attempt.is_used_up)
+            event = self._take(state, command, result, cut_off=attempt.is_used_up)
             outcome = event.outcome
         if outcome is Outcome.OK:
             self._health.succeed(command, attempt.request_at, now)
@@ -195,27 +197,33 @@ class _History:
         )
         return event
 
-    def _take(self, command: Dispatch, result: Result[Any], *, cut_off: bool) -> AttemptEnded:
+    def _take(
+        self, state: CallState, command: Dispatch, result: Result[Any], *, cut_off: bool
+    ) -> AttemptEnded:
         """Note what came of an attempt."""
         outcome, retry_after, target = result.outcome, result.retry_after, command.target
         if self._batch:
             outcome, retry_after = self._batch.record(command.call, result, target)
-        self._last = result._replace(target=target)
         if result.dedup is not None:
             self._health.note_key(target, self._declared, result.dedup)
-        if result.reason == VOIDED and self._may_have_run_elsewhere(target, result):
+        is_void = outcome is Outcome.REJECTED and result.reason == VOIDED
+        if is_void and self._may_have_run_elsewhere(target, result):
             outcome = Outcome.AMBIGUOUS  # still: this is of the target's own record
-        elif result.reason == VOIDED:
+        elif is_void:
             self._learn_voids(0 if result.fault is None else result.fault.voids)
-        doubtful = _is_doubtful(result)
-        if doubtful or outcome is Outcome.AMBIGUOUS:
+        early, ran = cut_off and command.early, _ran_of(result)
+        refused = self._batch is not None and self._batch.has_refused
+        event = AttemptEnded(
+            command.attempt, outcome, retry_after, cut_off, early, result.reason, ran, refused
+        )
+        result = result._replace(target=target)
+        if state.final is None or not state.final.outlives(event):
+            self._last = result
+        if ran == "maybe" or outcome is Outcome.AMBIGUOUS:
             self._doubted.add(target)
         if outcome is Outcome.AMBIGUOUS and not self._unknown.executed:
-            self._unknown = self._last._replace(outcome=outcome)
-        early = cut_off and command.early
-        return AttemptEnded(
-            command.attempt, outcome, retry_after, cut_off, early, result.reason, doubtful
-        )
+            self._unknown = result._replace(outcome=outcome)
+        return event
 
     def _may_have_run_elsewhere(self, target: str, answer: Result[Any]) -> bool:
         """Return whether another target may have run the call, of which this one knows nothing.
@@ -349,10 +357,11 @@ def _is_of_object(call: Call, value: Any) -> bool:
     return isinstance(value, kinds.get(type(call), object))
 
 
-def _is_doubtful(result: Result[Any]) -> bool:
-    """Return whether a function has failed, and says that it may have had an effect."""
-    fault = result.fault
-    return result.outcome is Outcome.APP_ERROR and fault is not None and fault.ran == "maybe"
+def _ran_of(result: Result[Any]) -> str:
+    """Return whether a function that has failed has had an effect, as far as it says."""
+    if result.outcome is not Outcome.APP_ERROR:
+        return "no"
+    return "yes" if result.fault is None or result.fault.ran is None else result.fault.ran
 
 
 def _outcome_of(settled: Settled) -> Result[Any]:
@@ -410,6 +419,14 @@ class Batch:
         first = next(iter(left.values()))
         return Outcome.AMBIGUOUS if unknown else first.outcome, max(waits, default=None)
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether an event was not taken, and is not sent again."""
+        return any(
+            entry is not None and entry.outcome is not Outcome.OK and not _is_open(entry)
+            for entry in self._results
+        )
+
     def conclude(self, last: Result[Entries]) -> Result[Entries]:
         """Return the result of the whole: one failure if all events share it, else one each."""
         entries = tuple(entry for entry in self._results if entry is not None)
@@ -445,14 +462,15 @@ def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
 
 
 def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
-    """End an event that may have been taken earlier only well, or as unknown.
+    """End an event that may have been taken only well, or as unknown.
 
-    What was settled by an attempt beside this one stays so, unless this one went well.
+    What was settled by an attempt beside this one stays so, unless this one may have taken it.
     """
-    if before is None or now.outcome is Outcome.OK:
-        return before if before is not None and before.outcome is Outcome.OK else now
-    was_open = _is_open(before) and before.outcome is not Outcome.AMBIGUOUS
-    return now if was_open else before
+    if before is None or (now.outcome is Outcome.OK and before.outcome is not Outcome.OK):
+        return now
+    if before.outcome in (Outcome.OK, Outcome.AMBIGUOUS):
+        return before
+    return now if now.outcome is Outcome.AMBIGUOUS or _is_open(before) else before
 
 
 _VALUES: Final[dict[type[Call], type | tuple[type, ...]]] = {
