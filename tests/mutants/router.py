@@ -155,8 +155,8 @@ MUTANTS: Final = (
     Mutant(
         "a refusal ends a call whose hedge is in flight",
         f"{ROUTING}/call.py",
-        "    if in_flight:\n        return state, ()",
-        "    if in_flight and final is None:\n        return state, ()",
+        "        in_flight=in_flight,",
+        "        in_flight=() if final else in_flight,",
         f"{TESTS}/test_in_flight.py::test_no_failure_is_told_while_an_attempt_is_in_flight",
     ),
     Mutant(

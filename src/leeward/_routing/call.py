@@ -173,7 +173,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
         unknown=state.unknown or ended.outcome is Outcome.AMBIGUOUS,
         final=final,
     )
-    if in_flight:
+    if state.in_flight:
         return state, ()  # nothing is proved yet: those may have an effect, or end the call well
     ended = final or ended
     outcome = ended.outcome
