@@ -88,6 +88,8 @@ NOT_KEPT: Final = "not_kept"
 """An earlier call with this key has completed, and its result was not kept."""
 VOIDED: Final = "voided"
 """The call was settled as not run, so it must not run any more."""
+WAITING: Final = "waiting"
+"""A person has to approve the call first."""
 REPEAT_REFUSED: Final = "RepeatRefused"
 """The class of what a repeat is refused with, for one of the four reasons above."""
 

@@ -21,6 +21,8 @@ QUEUED_CALL: Final = ""
 SCHEDULE: Final = "(schedule)"
 """The same, for the run of a schedule."""
 
+APPROVAL: Final = "ApprovalPending"
+"""In the place of an exception's class: a person has to approve the first attempt."""
 LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000
@@ -148,13 +150,16 @@ class LeaseEnd(NamedTuple):
 
     Attributes:
         row: that was leased.
-        failure: of its attempt; None if that went well.
+        failure: of its attempt; None if that went well. Where there was none: what it waits for, if
+            that is to be seen.
         is_begun: False if there was no attempt after all, so that none is counted.
+        after: seconds until a row without an attempt is due.
     """
 
     row: LeasedRow
     failure: AttemptFailure | None = None
     is_begun: bool = True
+    after: float = 0.0
 
 
 @show_only("id recipient attempt failure")
@@ -379,6 +384,7 @@ class Backlog(NamedTuple):
         bytes: of the documents of both; None where every bus was measured, without their rows.
         oldest: the document of the first one that waits; None where none does.
         key: the idempotency key of that one.
+        approvals: how many of those that wait have to be approved by a person first.
     """
 
     recipient: Recipient
@@ -387,6 +393,7 @@ class Backlog(NamedTuple):
     bytes: int | None
     oldest: str | None
     key: str | None = None
+    approvals: int = 0
 
 
 class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):

@@ -331,7 +331,7 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
     title = _FOR_CALLERS.get(error.reason or "", error.message)
     if isinstance(error, RepeatRefused) and title != error.message:
         log_event(LOGGER, "warning", "repeat_refused", why=error.reason, record=error.record)
-    facts = {"status": error.status, "reason": error.reason, "ran": error.ran}
+    facts = {"status": error.status, "reason": error.reason, "ran": getattr(error, "ran", None)}
     document = {"title": title} | {name: fact for name, fact in facts.items() if fact}
     headers = [("content-type", "application/problem+json")]
     if error.retry_after is not None:

@@ -349,11 +349,15 @@ class _Call:
             try:
                 return await self.tool.value(self.tool.run_once(self.arguments, context))
             except idempotency.RepeatRefused as refusal:
+                if refusal is not context.word:  # of another call, which the tool has made
+                    raise
                 if refusal.reason != Reason.VOIDED.value:
                     cause = self.doubt or refusal
                     raise self._refusal(refusal.reason, refusal.retry_after) from cause
                 self.voids = refusal.voids  # this call is made after that was settled
             except (idempotency.ApprovalPending, idempotency.ApprovalRefused) as refusal:
+                if refusal is not context.word:
+                    raise
                 raise self._refusal(refusal.reason, refusal.retry_after) from refusal
             except Exception as error:
                 if error is not self.doubt:

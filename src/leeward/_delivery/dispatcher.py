@@ -68,6 +68,7 @@ class AttemptFailed(Exception):
         again: whether to try again.
         reason: the failure's own word, or None.
         ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
+        error: the class of an exception that counts more than its own; None for that of `cause`.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class AttemptFailed(Exception):
         again: bool | None,
         reason: str | None = None,
         ran: str = "maybe",
+        error: str | None = None,
     ) -> None:
         super().__init__()
+        self.error = error or class_name(cause)
         self.cause = cause
         self.again = again
         self.reason = reason
@@ -86,7 +89,17 @@ class AttemptFailed(Exception):
 
 
 class AttemptPutOff(Exception):
-    """Raised by a handler that makes no attempt now: the row is due again, and none is counted."""
+    """Raised by a handler that makes no attempt now: the row is due again, and none is counted.
+
+    Args:
+        after: seconds until then.
+        waits_for: is shown at the row meanwhile; None for nothing.
+    """
+
+    def __init__(self, after: float = 0.0, waits_for: AttemptFailure | None = None) -> None:
+        super().__init__()
+        self.after = after
+        self.waits_for = waits_for
 
 
 class AttemptLimit:
@@ -544,15 +557,14 @@ class Dispatcher(Forkable):
         row = attempt.row
         try:
             attempt.receiver.attempt(row, attempt.deadline)
-        except AttemptPutOff:
-            return LeaseEnd(row, is_begun=False)
+        except AttemptPutOff as later:
+            return LeaseEnd(row, later.waits_for, is_begun=False, after=later.after)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
-            name = class_name(error.cause)
-            _log("warning", "handler_failed", row, name, failure_facts(error.cause))
+            _log("warning", "handler_failed", row, error.error, failure_facts(error.cause))
             message = message_of(error.cause)
-            failure = AttemptFailure(name, message, error.again, error.reason, error.ran)
+            failure = AttemptFailure(error.error, message, error.again, error.reason, error.ran)
             return LeaseEnd(row, failure)
         return LeaseEnd(row)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
-from typing import Any
+from typing import Any, Final
 
 from leeward._delivery.bus import NameOf, read_event
-from leeward._delivery.dispatcher import Accept, AttemptFailed
+from leeward._delivery.dispatcher import Accept, AttemptFailed, AttemptPutOff
 from leeward.adapter.repeats import read_failure, worth_of
 from leeward.app.answers import NOT_JSON, Answer
 from leeward.app.context import Context, Function, run
@@ -20,13 +20,23 @@ from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.entropy import new_id
-from leeward.envelope import fault_of
-from leeward.errors import ConfigError, Outcome, OutcomeUnknown
+from leeward.envelope import WAITING, fault_of
+from leeward.errors import ConfigError, Outcome
 from leeward.forking import start_thread
 from leeward.json_text import Undecodable, decode
-from leeward.stores import QUEUED_CALL, LeasedRow, NewRow, Recipient
+from leeward.stores import (
+    APPROVAL,
+    QUEUED_CALL,
+    AttemptFailure,
+    LeasedRow,
+    NewRow,
+    Recipient,
+)
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
+
+LEAST_PAUSE: Final = 0.05
+"""Seconds before a row is looked at again whose key another run has."""
 
 
 class PlainHandler(Handler):
@@ -197,7 +207,7 @@ def result_of(found: Answer, handler: Handler) -> Result[Json]:
     if result.outcome is not Outcome.APP_ERROR:
         return result
     cause = failure.cause
-    if failure.ran == "yes" and not isinstance(cause, OutcomeUnknown):
+    if failure.ran == "yes":
         why = failure.message or f"its answer raised {failure.type}"
         message = f"the function {handler.name!r} has run, and {why}"
         return result._replace(message=message, reason=failure.reason or NOT_JSON)
@@ -217,6 +227,7 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platfor
 
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
+        AttemptPutOff: it has not begun, for another run of the key, or a person, has to end first.
     """
     given = _read_row(handler, row)
     trace = given.extensions.get("traceparent") if isinstance(given, Event) else None
@@ -230,7 +241,12 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platfor
         principal="local",
     )
     failure = answer(handler, delivery, platform).failure
-    if failure is not None and failure.cause is not None:
+    if failure is None or failure.is_done:
+        return
+    if failure.waits:
+        waits_for = AttemptFailure(APPROVAL, failure.message) if failure.reason == WAITING else None
+        raise AttemptPutOff(max(failure.retry_after or 0.0, LEAST_PAUSE), waits_for)
+    if failure.cause is not None:
         step = next_step(failure, row.attempt, handler.retries, 0.0).step
         again = None if handler.retries is None else True
         raise AttemptFailed(
@@ -238,6 +254,7 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platfor
             again=False if step is MessageStep.DEAD_LETTER else again,
             reason=failure.reason,
             ran=ran_in_any_attempt(failure, None if row.is_unheard else row.attempt),
+            error=failure.first_type,
         )
 
 

@@ -18,6 +18,7 @@ from leeward._sqlite.database import Database, select
 from leeward.errors import ConfigError
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    APPROVAL,
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     LEASE_EXPIRED,
@@ -129,8 +130,8 @@ _TAKE: Final = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts 
     WHERE id IN (SELECT value FROM json_each(?))"""
 _COUNT: Final = "UPDATE deliveries SET attempts = ? WHERE id = ? AND lease = ?"
 _BURY: Final = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
-_RETURN: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, due = ?
-    WHERE id = ? AND lease = ?"""
+_RETURN: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, due = ?,
+    error = coalesce(?, error) WHERE id = ? AND lease = ?"""
 _DONE: Final = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
 _RETRY: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
@@ -178,6 +179,11 @@ _MEASURE_ALL: Final = """SELECT counts.bus, name, waiting, gone, NULL, document,
             FROM deliveries INDEXED BY deliveries_dead WHERE dead GROUP BY bus, subscriber)
         GROUP BY bus, name) AS counts
     LEFT JOIN deliveries ON id = first ORDER BY counts.bus, name"""
+
+# Only what has a time of its own is read: what was tried, or was put off.
+_APPROVALS: Final = f"""SELECT bus, subscriber, count(*) FROM deliveries
+    INDEXED BY deliveries_by_due WHERE NOT dead AND due > 0 AND lease IS NULL
+    AND error LIKE '{APPROVAL}%' GROUP BY bus, subscriber"""  # noqa: S608 - a constant
 
 # The index alone is read, not the rows, and of those without an order the first has the least id.
 _DEPTH: Final = """SELECT number, idempotency_key FROM (
@@ -264,9 +270,10 @@ class SqliteDeliveries(SpoolRows):
                 where = row.id, row.lease
                 if not end.is_begun:
                     unbegun = self.policy.schedule_return(
-                        row.attempt, now, is_unheard=row.is_unheard
+                        row.attempt, now, is_unheard=row.is_unheard, after=end.after
                     )
-                    connection.execute(_RETURN, (*unbegun, *where))
+                    waits_for = failure and text_of_failure(failure)
+                    connection.execute(_RETURN, (*unbegun, waits_for, *where))
                     continue
                 if failure is None:
                     done[row.lease].append(row.id)
@@ -339,10 +346,12 @@ class SqliteDeliveries(SpoolRows):
         with self._database.read(timeout) as connection:
             one = (_MEASURE_ALL, ()) if bus is None else (_MEASURE, (bus,))
             rows = select(connection, *one)
+            waits = {tuple(names): count for *names, count in select(connection, _APPROVALS, ())}
         return [
             Backlog(
                 *(Recipient(_readable(own), _readable(name)), waiting, dead, size),
                 *(_readable(oldest) or None, _readable(key) or None),
+                waits.get((own, name), 0),
             )
             for own, name, waiting, dead, size, oldest, key in rows
         ]

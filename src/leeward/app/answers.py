@@ -16,7 +16,10 @@ from typing import Any, Final
 
 from leeward import _items
 from leeward.envelope import (
+    NOT_KEPT,
+    RUNNING,
     UNBOUND,
+    WAITING,
     answer_headers,
     refusal_reason,
     seal,
@@ -67,11 +70,8 @@ class Problem(Exception):
             a delivery is tried again; if not, it is given up at once.
         retry_after: seconds that the caller should wait.
 
-    Attributes: as the arguments, and
-        ran: whether the call had its effect, if the problem itself says so; else None.
+    Attributes: as the arguments.
     """
-
-    ran: Ran | None = None
 
     # Of a subclass whose own `__init__` does not call this one:
     message = ""
@@ -97,6 +97,18 @@ class Problem(Exception):
         self.reason = reason
         self.retryable = status in _RETRYABLE if retryable is None else retryable
         self.retry_after = retry_after
+
+
+class GuardProblem(Problem):
+    """What an idempotent function says of a call of its own.
+
+    To whoever lets it pass it is an exception like any other: `failure_of` withholds what it says.
+
+    Attributes:
+        ran: whether that call had its effect; None where it does not say.
+    """
+
+    ran: Ran | None = None
 
 
 class Flaw(NamedTuple):
@@ -137,7 +149,7 @@ class InvalidInput(Problem):
         self.flaws = flaws
 
 
-@show_only("type status reason retryable retry_after ran")
+@show_only("type status reason retryable retry_after ran is_own")
 class Failure(NamedTuple):
     """How a call has failed.
 
@@ -150,6 +162,7 @@ class Failure(NamedTuple):
         retry_after: seconds to wait before.
         ran: whether it has had an effect.
         cause: what was raised.
+        is_own: the handler's own guard says it of this call: it is a word of the protocol.
     """
 
     type: str
@@ -160,6 +173,22 @@ class Failure(NamedTuple):
     retry_after: float | None
     ran: Ran
     cause: BaseException | None = None
+    is_own: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the call has not begun: another run, or a person, has to end first."""
+        return self.is_own and self.reason in (RUNNING, WAITING)
+
+    @property
+    def first_type(self) -> str:
+        """Return the class of what the first run has raised, where this one was refused for it."""
+        return (self.is_own and getattr(self.cause, "error_type", None)) or self.type
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether an earlier run has done it all, and only its result is not there."""
+        return self.is_own and self.reason == NOT_KEPT
 
 
 @show_only("failure dedup")
@@ -208,27 +237,36 @@ _FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError
 may do the same thing twice."""
 
 
-def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran: Ran) -> Failure:
+def failure_of(
+    error: BaseException,
+    final: tuple[type[BaseException], ...],
+    ran: Ran,
+    *,
+    is_own: bool = False,
+) -> Failure:
     """Judge what a handler has raised.
 
     Args:
         error: what was raised.
         final: classes of errors after which the handler is not to be called again.
         ran: whether it has had an effect.
+        is_own: as of `Failure`.
     """
     kind = class_name(error)
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
+        if isinstance(error, GuardProblem) and not is_own:
+            return Failure(kind, 500, None, None, retryable, None, ran, error)
         wait: float | None = error.retry_after
         if not (isinstance(wait, int | float) and isfinite(wait)):
             wait = None
         message, reason = _utf8_text(error.message), _utf8_text(error.reason)
-        return Failure(kind, error.status, message, reason, retryable, wait, ran, error)
+        return Failure(kind, error.status, message, reason, retryable, wait, ran, error, is_own)
     if isinstance(error, LeewardError):
         retryable = not isinstance(error, (*final, *_FINAL_ERRORS))
-        status = 503 if isinstance(error, DedupUnavailable) else 500
+        status = 503 if is_own and isinstance(error, DedupUnavailable) else 500
         wait = getattr(error, "retry_after", None)
-        return Failure(kind, status, None, None, retryable, wait, ran, error)
+        return Failure(kind, status, None, None, retryable, wait, ran, error, is_own)
     return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
 
 
@@ -252,7 +290,7 @@ def failure_answer(failure: Failure, dedup: str | None = None) -> Answer:
         "ran": failure.ran,
     }
     cause = failure.cause
-    if voids := getattr(cause, "voids", 0):
+    if failure.is_own and (voids := getattr(cause, "voids", 0)):
         fields["voids"] = voids
     if isinstance(cause, InvalidInput):
         fields |= {"path": cause.path, "expected": cause.expected}

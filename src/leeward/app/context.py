@@ -63,6 +63,7 @@ class Context:
         guard: the idempotent function that runs. Its keys and effects are the handler's only if it
             is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
+        word: what that function's guard has raised of this call, and not the function; else None.
         voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
         wire: what the handler was called with; None where it is not called over the wire.
     """
@@ -88,6 +89,7 @@ class Context:
         "trace",
         "voids",
         "wire",
+        "word",
     )
 
     def __init__(
@@ -129,6 +131,7 @@ class Context:
         self.guard: Function | None = None
         self.did_nothing = False
         self.wire: WireInput | None = None
+        self.word: Exception | None = None
 
     def __repr__(self) -> str:
         """Show names and ids, and no input."""

@@ -86,8 +86,11 @@ def next_step(
             rules are all there is, so whatever fails is delivered again.
         together: its batch `fails_as_one`.
     """
-    if failure is None:
+    if failure is None or failure.is_done:
         return NextStep(MessageStep.ACKNOWLEDGE)
+    if failure.waits:  # no attempt of it has failed, whatever the platform counts
+        after = max(failure.retry_after or 0.0, FIRST_WAIT)
+        return NextStep(MessageStep.AGAIN, min(after, LONGEST_WAIT))
     longest = min(FIRST_WAIT * 2.0 ** min((attempt or 1) - 1, 40), LONGEST_WAIT)
     after = min(max(longest * (1 + unit) / 2, failure.retry_after or 0.0), LONGEST_WAIT)
     if together:
@@ -101,7 +104,11 @@ def next_step(
 def fails_as_one(failures: Sequence[Failure | None]) -> bool:
     """Return whether at least 90 % of a batch failed in the same way; None stands for a success."""
     least = NEARLY_WHOLE * len(failures)
-    kinds = Counter((failure.type, failure.reason) for failure in failures if failure is not None)
+    kinds = Counter(
+        (failure.type, failure.reason)
+        for failure in failures
+        if failure is not None and not (failure.waits or failure.is_done)
+    )
     return len(failures) >= SMALLEST_BATCH and max(kinds.values(), default=0) >= least
 
 
@@ -258,7 +265,7 @@ class DeadLetters:
             seconds: that are left.
             together: its batch `fails_as_one`.
         """
-        if failure is None:
+        if failure is None or failure.is_done:
             return True
         dead = self.queue_of(handler, letter.queue)
         settlement = next_step(
@@ -310,7 +317,8 @@ class DeadLetters:
                 self._unsent.pop(key, None)
                 return
             reason = self.facts(handler, letter, failure).reason
-            final = failure._replace(reason=reason, retryable=False, cause=None)
+            kind = failure.first_type
+            final = failure._replace(type=kind, reason=reason, retryable=False, cause=None)
             self._unsent.setdefault(key, Unsent(final, letter.attempt))
             while len(self._unsent) > MOST_UNSENT:
                 del self._unsent[next(iter(self._unsent))]
@@ -333,7 +341,7 @@ class DeadLetters:
         return GivenUp(
             letter.queue,
             handler.name,
-            failure.type[:LONGEST_WORD],
+            failure.first_type[:LONGEST_WORD],
             (failure.reason or ("attempts" if spent else "permanent"))[:LONGEST_WORD],
             datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds"),
             attempt,

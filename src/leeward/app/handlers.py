@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.answers import (
     Answer,
     Failure,
+    GuardProblem,
     InvalidInput,
     Problem,
     encode_value,
@@ -37,8 +38,16 @@ from leeward.app.triggers import (
     WireInput,
     object_document,
 )
-from leeward.envelope import BY_GROUP, BY_TARGET, NOT_RECOGNISED, age_in
-from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Ran
+from leeward.envelope import (
+    BY_GROUP,
+    BY_TARGET,
+    HOST_REFUSAL,
+    NO_FUNCTION,
+    NOT_RECOGNISED,
+    REPEAT_REFUSED,
+    age_in,
+)
+from leeward.errors import ConfigError, InvalidRequest, Ran
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.text import class_name
@@ -369,7 +378,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         clients=handler.clients,
         payload=payload,
         cold_start=is_cold,
-        voids=delivery.voids,
+        voids=delivery.voids if delivery.voids and handler.keeps_records else 0,
     )
     try:
         if delivery.settles:
@@ -379,9 +388,12 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
                 context.wire = WireInput(handler.function, delivery.input, payload)
             returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
-        failure = _failure(error, handler, context)
+        failure = _failure(error, handler, context, settles=delivery.settles)
+        if failure.is_done and not handler.is_call:  # nobody waits for a result
+            return Answer(b"null", None, _dedup(handler, context))
         attempt, retries = delivery.attempt, handler.retries
-        if attempt is not None and retries is not None and attempt > retries:
+        is_last = attempt is not None and retries is not None and attempt > retries
+        if is_last and not failure.waits:
             failure = failure._replace(retryable=False)
         return failure_answer(failure, _dedup(handler, context))
     try:
@@ -392,22 +404,31 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failure_answer(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
 
 
-def _failure(error: BaseException, handler: Handler, context: Context) -> Failure:
+def _failure(error: BaseException, handler: Handler, context: Context, *, settles: bool) -> Failure:
     """Judge what a handler has raised; where its class raises, too, nothing is known of it.
 
-    There may be effects that the handler did not announce.
+    There may be effects that the handler did not announce. The guard of the whole handler alone
+    speaks for it: what a nested call, a part or a neighbour says is of a call of its own, and may
+    have come after an effect of this one.
     """
     ran: Ran = "maybe"
     try:
-        if isinstance(error, Problem) and error.ran is not None:
-            ran = error.ran
-        elif isinstance(error, OutcomeUnknown):
-            ran = "yes" if error.executed else "maybe"
-        elif context.did_nothing and context.guard is handler.function:
+        is_guarded = context.guard is handler.function
+        is_own = is_guarded and (settles or error is context.word)
+        if is_guarded and context.did_nothing:
             ran = "no"
-        return failure_of(error, handler.final, ran)
+        if is_own and isinstance(error, GuardProblem) and error.ran is not None:
+            ran = error.ran
+        failure = failure_of(error, handler.final, ran, is_own=is_own)
+        if not is_own and (failure.type in _PROTOCOL or failure.reason == NO_FUNCTION):
+            failure = failure._replace(reason=None)
+        return failure
     except Exception:  # noqa: BLE001 - somebody else's class: what a property does
         return Failure(class_name(error), 500, None, None, True, None, "maybe", error)
+
+
+_PROTOCOL: Final = (REPEAT_REFUSED, HOST_REFUSAL)
+"""Classes whose reason is a word of the protocol."""
 
 
 def _dedup(handler: Handler, context: Context) -> str | None:

@@ -145,13 +145,15 @@ class DeliveryPolicy(NamedTuple):
         pause = min(self.first_retry * 2.0 ** min(attempt - 1, 40), self.longest_retry)
         return NextAttempt(attempt, now + pause)
 
-    def schedule_return(self, attempt: int, now: float, *, is_unheard: bool) -> NextAttempt:
-        """Decide the same of one whose `attempt` has not begun: it is due now.
+    def schedule_return(
+        self, attempt: int, now: float, *, is_unheard: bool, after: float = 0.0
+    ) -> NextAttempt:
+        """Decide the same of one whose `attempt` has not begun: it is due `after` some seconds.
 
         That a lease has ended without a word is not forgotten: there may have been an attempt.
         """
-        attempts = max(attempt - 1, is_unheard)
-        return NextAttempt(attempts, now if attempts else 0.0)
+        attempts, pause = max(attempt - 1, is_unheard), min(after, self.longest_retry)
+        return NextAttempt(attempts, now + pause if attempts or pause else 0.0)
 
     def room(self, held: Collection[LeasedAttempt], now: float, seconds: float | None) -> Room:
         """Return what a process may take.

@@ -244,7 +244,7 @@ def _depth(target: str, each: Backlog) -> QueueDepth:
     elif bus not in (QUEUED_CALL, SCHEDULE):
         label = f"{name} of {bus}"
     since = _since(each) if each.waiting else None
-    return QueueDepth(target, bus, label, each.waiting, each.dead, since)
+    return QueueDepth(target, bus, label, each.waiting, each.dead, since, approvals=each.approvals)
 
 
 def _since(each: Backlog) -> float | None:

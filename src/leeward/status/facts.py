@@ -87,6 +87,7 @@ class QueueDepth(NamedTuple):
         dead: what was given up; None where it lies in a queue of its own.
         since: Unix seconds since when the oldest waits; None where nothing tells.
         is_dead_letters: it is a queue of dead letters.
+        approvals: how many of those that wait have to be approved by a person first.
     """
 
     target: str
@@ -96,6 +97,7 @@ class QueueDepth(NamedTuple):
     dead: int | None
     since: float | None = None
     is_dead_letters: bool = False
+    approvals: int = 0
 
 
 def sort_facts(facts: Iterable[Fact]) -> list[Fact]:
@@ -183,6 +185,7 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         "waiting": depth.waiting,
         "oldest": None if oldest is None else round(oldest, 3),
         "dead": depth.waiting if depth.is_dead_letters else depth.dead,
+        "approvals": depth.approvals,
     }
     about = Subject.QUEUE, depth.target, depth.name
     if depth.is_dead_letters:
@@ -197,10 +200,14 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         told = f"{_count(depth.waiting, what)} {'wait' if depth.waiting > 1 else 'waits'}"
         if oldest is not None:
             told += f", the oldest for {_span(oldest)}"
+    if depth.approvals:
+        told += f", {depth.approvals} of them for a person's approval"
     if depth.dead:
         told += f"; {_count(depth.dead, 'dead letter')}"
         remedy = f"leeward dlq list --targets {depth.target}"
         return Fact(*about, Level.WRONG, told, remedy, values)
+    if depth.approvals and depth.approvals == depth.waiting:
+        return Fact(*about, Level.NOTE, told, "leeward keys list TABLE --state waiting", values)
     if oldest is not None and oldest > OLD:
         remedy = "see whether a process runs its handler: leeward worker"
         return Fact(*about, Level.WRONG, told, remedy, values)

@@ -100,6 +100,7 @@ def test_run_and_flag_runs_without_the_table(shop: Shop, caplog: pytest.LogCaptu
     with pytest.raises(DedupUnavailable):
         charge(ORDER)
     shop.table.heal()
+    call = context(shop.clock)
     assert call_within(call, charge, ORDER) == 2
     assert (call.dedup, recorded) == ("target", [False, True])
 

@@ -18,6 +18,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    APPROVAL,
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     PATIENCE,
@@ -293,32 +294,39 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
     def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
         sql = (
-            "SELECT sums.bus, name, waiting, dead, bytes, oldest.document, oldest.key FROM ("
+            "SELECT sums.bus, name, waiting, dead, bytes, oldest.document, oldest.key, approvals "
+            "FROM ("
             "SELECT bus, subscriber AS name, count(*) FILTER (WHERE waits) AS waiting, "
             "count(*) FILTER (WHERE NOT waits) AS dead, "
-            "sum(octet_length(document))::bigint AS bytes, min(id) FILTER (WHERE waits) AS first "
-            "FROM (SELECT true AS waits, bus, subscriber, id, document FROM @.deliveries UNION ALL "
-            "SELECT false, bus, subscriber, id, document FROM @.dead_letters) AS rows "
+            "sum(octet_length(document))::bigint AS bytes, min(id) FILTER (WHERE waits) AS first, "
+            "count(*) FILTER (WHERE waits AND lease IS NULL "
+            "AND split_part(error, ':', 1) = %s) AS approvals FROM ("
+            "SELECT true AS waits, bus, subscriber, id, document, lease, error "
+            "FROM @.deliveries UNION ALL SELECT false, bus, subscriber, id, document, NULL, NULL "
+            "FROM @.dead_letters) AS rows "
             "WHERE coalesce(bus = %s, true) GROUP BY bus, subscriber) AS sums LEFT JOIN LATERAL ("
             "SELECT document, idempotency_key AS key FROM @.deliveries WHERE id = first LIMIT 1) "
             "AS oldest ON true ORDER BY sums.bus, name"
         )
-        rows = self.ask(sql, [text_of(bus)], timeout)
+        rows = self.ask(sql, [APPROVAL, text_of(bus)], timeout)
         return [
             Backlog(
                 *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),
-                *(oldest, original_of(key)),
+                *(oldest, original_of(key), int(approvals)),
             )
-            for own, name, waiting, dead, size, oldest, key in rows
+            for own, name, waiting, dead, size, oldest, key, approvals in rows
         ]
 
     def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
         """Return what becomes of a row whose attempt has failed, or has not begun."""
         row, failure = end.row, end.failure
         if not end.is_begun or failure is None:
-            after = self.policy.schedule_return(row.attempt, now, is_unheard=row.is_unheard)
-            word = "again" if after.due else "new"
-            return _describe_end(row, word, int(after.attempts), pause=0.0)
+            attempts, due = self.policy.schedule_return(
+                row.attempt, now, is_unheard=row.is_unheard, after=end.after
+            )
+            waits_for = failure and _text(text_of_failure(failure))
+            word, pause = ("again", due - now) if due else ("new", 0.0)
+            return _describe_end(row, word, int(attempts), pause=pause, error=waits_for)
         attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
         error = _text(text_of_failure(failure))
         if due is not None:

@@ -14,6 +14,8 @@ from leeward.app.idempotency import record
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
 from leeward.app.idempotency.errors import (
     Failures,
+    KeyMissing,
+    PrincipalMissing,
     Treatment,
     earlier_failure,
     recorded_failure_of,
@@ -32,7 +34,7 @@ from leeward.app.idempotency.record import (
     ReplayFailure,
     Start,
 )
-from leeward.app.idempotency.running import IdempotentRun, current_run, may_run_without, unavailable
+from leeward.app.idempotency.running import IdempotentRun, may_run_without, unavailable
 from leeward.app.idempotency.settings import (
     LEASE,
     MARGIN,
@@ -68,6 +70,7 @@ from leeward.logs import log_event
 from leeward.text import class_name
 
 F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound=Exception)
 
 LOGGER = "leeward.idempotency"
 
@@ -247,21 +250,27 @@ class IdempotentCall:
         """
         arguments = settings.signature.bind(positional, named, Context)
         self._context = context = arguments.context or current()
+        self._own: Context | None = None  # the context, if this guard is the first of its call
         wire: WireInput | None = None
-        if context is not None and current_run() is None:
+        if context is not None and context.guard is None:
             context.guard, context.dedup = function, settings.scope
+            self._own = context
             if context.wire is not None and context.wire.function is function:
                 wire = context.wire
         self._prove(nothing_ran=True)
         self._settings = settings
-        self._key, self.location = settings.locate(arguments, context)
+        try:
+            self._key, self.location = settings.locate(arguments, context)
+        except (KeyMissing, PrincipalMissing) as error:
+            self._say(error)
+            raise
         self._claim = Claim(
             urandom(12).hex(),
             payload_digest(arguments.values, wire),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
-            context.voids if context else 0,
+            self._own.voids if self._own else 0,  # they are of one key of one function
             settings.read_question(arguments),
         )
 
@@ -299,7 +308,7 @@ class IdempotentCall:
         elif not isinstance(decision, Away):
             return self._answer(decision)
         elif not (settings.run_unrecorded and may_run_without(decision.error)):
-            raise unavailable(settings.function, decision.error)
+            raise self._say(unavailable(settings.function, decision.error))
         self._prove(nothing_ran=False)
         run = IdempotentRun(
             settings.function,
@@ -336,6 +345,8 @@ class IdempotentCall:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
         is_own = run.started and error is not run.forbidden  # the function itself has raised it
+        if error is run.forbidden:
+            self._say(error)
         declared = settings.failures if is_own else {}
         treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
         failure = recorded_failure_of(error, treatment)
@@ -390,12 +401,18 @@ class IdempotentCall:
             self._context.dedup = NOT_RECOGNISED
 
     def _prove(self, *, nothing_ran: bool) -> None:
-        """Note whether it is proved that nothing of the function has run; the outermost run does.
+        """Note whether it is proved that nothing of the function has run; the first guard does.
 
         Its caller checks whether that function is the whole handler.
         """
-        if self._context is not None and current_run() is None:
-            self._context.did_nothing = nothing_ran
+        if self._own is not None:
+            self._own.did_nothing = nothing_ran
+
+    def _say(self, error: E) -> E:
+        """Return what the guard raises of its call, which nobody but the first guard speaks for."""
+        if self._own is not None:
+            self._own.word = error
+        return error
 
     def _answer(self, decision: Replay | ReplayFailure | Refuse) -> Replay:
         function = self._settings.function
@@ -405,13 +422,13 @@ class IdempotentCall:
             case ReplayFailure(failure):
                 self._prove(nothing_ran=False)
                 error = restore_exception(failure, self._settings.failures)
-                raise error or earlier_failure(function, failure)
+                raise error or self._say(earlier_failure(function, failure))
             case Refuse():
                 table, ref = self.location.table, record_ref(self.location.id)
                 if decision.is_new:
                     facts = {"function": function, "table": table, "record": ref}
                     log_event(LOGGER, "warning", "approval_wanted", **facts)
-                raise refusal_problem(function, decision, table, ref)
+                raise self._say(refusal_problem(function, decision, table, ref))
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
-from leeward.app.answers import Problem
+from leeward.app.answers import GuardProblem
 from leeward.app.idempotency.record import Reason, RecordedFailure, Refuse
 from leeward.errors import ConfigError, Ran
 from leeward.text import class_name
 
 
-class KeyMissing(Problem):
+class KeyMissing(GuardProblem):
     """The function needs an idempotency key, but the call has none; status 400. It did not run.
 
     Attributes:
@@ -28,7 +28,7 @@ class KeyMissing(Problem):
         self.field = field
 
 
-class PrincipalMissing(Problem):
+class PrincipalMissing(GuardProblem):
     """The function keeps each caller's keys apart, but the caller is not known; status 401.
 
     It did not run.
@@ -38,14 +38,14 @@ class PrincipalMissing(Problem):
         super().__init__(message, status=401, reason="principal_missing")
 
 
-class KeyReused(Problem):
+class KeyReused(GuardProblem):
     """The key belongs to a call with another payload; status 422. This one did not run."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=422, reason="key_reused")
 
 
-class RepeatRefused(Problem):
+class RepeatRefused(GuardProblem):
     """The key is known; the call did not run again, and there is no result; status 409.
 
     Attributes:
@@ -54,6 +54,7 @@ class RepeatRefused(Problem):
         ran: whether the earlier call had its effect: ``no``, ``maybe`` or ``yes``.
         voids: how often the key was settled as not run; a call that knows that may run.
         record: table and record, for ``leeward keys show``.
+        error_type: class name of what the earlier call has raised; None if that is not known.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class RepeatRefused(Problem):
         retry_after: float | None = None,
         voids: int = 0,
         record: str = "",
+        *,
+        error_type: str | None = None,
     ) -> None:
         super().__init__(
             message,
@@ -74,12 +77,13 @@ class RepeatRefused(Problem):
         self.ran = _RAN.get(reason, "maybe")
         self.voids = voids
         self.record = record
+        self.error_type = error_type
 
 
 _RAN: Final[Mapping[Reason, Ran]] = {Reason.NOT_KEPT: "yes", Reason.VOIDED: "no"}
 
 
-class ApprovalPending(Problem):
+class ApprovalPending(GuardProblem):
     """A person has to approve the call first; status 409. It did not run.
 
     The same call with the same key runs once it is approved.
@@ -100,7 +104,7 @@ class ApprovalPending(Problem):
         self.record = record
 
 
-class ApprovalRefused(Problem):
+class ApprovalRefused(GuardProblem):
     """A person has refused the call; status 409. It did not run, and no call with its key will.
 
     Attributes:
@@ -112,7 +116,7 @@ class ApprovalRefused(Problem):
         self.record = record
 
 
-class LeaseLost(Problem):
+class LeaseLost(GuardProblem):
     """This run may begin no further effect: another has its key, or it has failed; status 409."""
 
     ran = "maybe"
@@ -121,7 +125,7 @@ class LeaseLost(Problem):
         super().__init__(message, status=409, reason="lease_lost")
 
 
-class EarlierFailure(Problem):
+class EarlierFailure(GuardProblem):
     """The first run with this key failed, and repeats get the same failure; status 500.
 
     Attributes:
@@ -150,7 +154,7 @@ _REFUSALS: Final = {
 }
 
 
-def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Problem:
+def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> GuardProblem:
     """Return the refusal of a call; it does not contain the key itself.
 
     Args:
@@ -159,7 +163,7 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         table: where the record of its key is.
         ref: names that record, and not its key.
     """
-    reason, retry_after, voids, _ = refusal
+    reason, retry_after, voids, _, error_type = refusal
     if reason is Reason.MISMATCH:
         return KeyReused(
             f"the idempotency key of this call to {function!r} belongs to another payload. It did "
@@ -185,6 +189,7 @@ def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> Pro
         retry_after,
         voids,
         f"{table} {ref}",
+        error_type=error_type,
     )
 
 

@@ -250,7 +250,7 @@ class Reason(Enum):
     """It has completed, and its result was not kept."""
     VOIDED = envelope.VOIDED
     """It was settled as not run, and is a late delivery; or it does not know of that yet."""
-    WAITING = "waiting"
+    WAITING = envelope.WAITING
     """A person has to approve it first."""
     REFUSED = "refused"
     """A person has refused it."""
@@ -259,13 +259,15 @@ class Reason(Enum):
 class Refuse(NamedTuple):
     """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids.
 
-    If `is_new`, this call is the one that has asked a person.
+    If `is_new`, this call is the one that has asked a person. `error` is the class of what an
+    earlier run has raised, where nobody knows what that did.
     """
 
     reason: Reason
     retry_after: float | None = None
     voids: int = 0
     is_new: bool = False
+    error: str | None = None
 
 
 Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
@@ -375,7 +377,12 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
         case KeyState.UNKNOWN if claim.run_unknown:
             return start_run(loaded, claim, now, Earlier.UNKNOWN)
         case _:
-            return Refuse(Reason.UNKNOWN)
+            return refuse_unknown(record)
+
+
+def refuse_unknown(record: KeyRecord) -> Refuse:
+    """Return what a call gets if nobody knows what an earlier run has done."""
+    return Refuse(Reason.UNKNOWN, error=record.failure and record.failure.type)
 
 
 def with_effects(record: KeyRecord) -> KeyRecord:

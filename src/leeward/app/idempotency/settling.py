@@ -25,6 +25,7 @@ from leeward.app.idempotency.record import (
     Start,
     complete_record,
     is_of_other,
+    refuse_unknown,
     start_run,
     void_record,
     with_text,
@@ -316,7 +317,8 @@ def claim_with_probe(
 ) -> Steps[Decision | OpenCase | Away]:
     """Decide what a call does; where its key is in doubt, the probe is asked, then `take_case`."""
     decision = yield from claim_key(claim, now)
-    if not request.probed or decision != Refuse(Reason.UNKNOWN):
+    is_unknown = isinstance(decision, Refuse) and decision.reason is Reason.UNKNOWN
+    if not (request.probed and is_unknown):
         return decision
     loaded, now = yield LoadRecord()
     if not isinstance(loaded, LoadedRecord):
@@ -362,7 +364,7 @@ def take_case(
         return Replay(found.result) if found.kept else Refuse(Reason.NOT_KEPT)
     if found.verdict is Verdict.RUNNING:
         return Refuse(Reason.RUNNING, found.retry_after)
-    return Refuse(Reason.UNKNOWN)
+    return refuse_unknown(record)
 
 
 def _save_result(case: OpenCase, done: KeyRecord) -> Steps[KeyFinding | Away | None]:

@@ -136,7 +136,7 @@ def _is_done(
 ) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
     failure, handler, _ = had
-    if failure is None:
+    if failure is None or failure.is_done:
         return True
     if handler is None or run.dead_letters is None:
         return False
