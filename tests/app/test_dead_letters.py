@@ -22,6 +22,8 @@ from leeward.app.dead_letters import (
     without_facts,
 )
 from leeward.app.handlers import Handler
+from leeward.app.idempotency import RepeatRefused
+from leeward.app.idempotency.record import Reason
 from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, QueueMessage, Result
 from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dead_letters import (
@@ -91,6 +93,26 @@ def test_a_message_is_given_up_as_it_came() -> None:
     told = facts_in(call.attributes)
     assert told is not None
     assert (told.error, told.reason, told.attempts) == ("ConnectionError", "attempts", 3)
+
+
+def test_no_letter_is_made_of_what_waits_or_is_done() -> None:
+    """It is hidden for as long as its guard says; what has run before is acknowledged."""
+    spent = LETTER._replace(attempt=9)
+    for reason, seconds in (("running", 5), ("waiting", 60)):
+        waits = NEVER._replace(reason=reason, retry_after=seconds, is_own=True)
+        is_done, (call,) = finished(waits, letter=spent)
+        assert (is_done, type(call)) == (False, HideMessage)
+        assert isinstance(call, HideMessage)
+        assert call.seconds == seconds
+        is_done, (call,) = finished(waits._replace(is_own=False), letter=spent)
+        assert isinstance(call, PutMessage), "the word of another guard"
+    assert finished(NEVER._replace(reason="not_kept", is_own=True)) == (True, [])
+    first = RepeatRefused("x", Reason.UNKNOWN, error_type="ConnectionError")
+    _, (call,) = finished(failure_of(first, (), "maybe", is_own=True))
+    assert isinstance(call, PutMessage)
+    told = facts_in(call.attributes)
+    assert told is not None
+    assert (told.error, told.reason, told.ran) == ("ConnectionError", "unknown", "maybe")
 
 
 def test_a_message_that_is_given_up_twice_says_why_the_second_time() -> None:

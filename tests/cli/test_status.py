@@ -285,6 +285,11 @@ CASES: dict[str, tuple[Fact, Level, str]] = {
         Level.WRONG,
         "the oldest for 2 h",
     ),
+    "approvals": (
+        facts.backlog(ROW._replace(since=NOW - 7200, approvals=3), NOW),
+        Level.NOTE,
+        "3 of them for a person's approval",
+    ),
     "dead": (facts.backlog(ROW._replace(dead=1), NOW), Level.WRONG, "; 1 dead letter"),
     "empty": (
         facts.backlog(ROW._replace(waiting=0, is_dead_letters=True), NOW),

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    APPROVAL,
     LEASE_EXPIRED,
     AttemptFailure,
     Backlog,
@@ -110,6 +111,33 @@ class RowsContract:
             ("here", ["there"]),
             ("", ["here"]),
         ]
+
+    def test_what_waits_is_no_failed_attempt(self, rows: Rows) -> None:
+        """It is due when its guard says, however often; what waits for a person is counted."""
+        rows.add("k")
+        pending = AttemptFailure(APPROVAL, "ask a person")
+        for _ in range(4):
+            row = rows.lease()
+            assert (row.attempt, row.is_tried) == (1, False)
+            rows.finish(LeaseEnd(row, pending, is_begun=False, after=HALF))
+            assert rows.keys() == []
+            assert [each.approvals for each in rows.store.measure(None)] == [1]
+            assert [each.approvals for each in rows.store.measure("b")] == [1]
+            rows.wait(HALF + 1)
+        row = rows.lease()
+        assert [each.approvals for each in rows.store.measure(None)] == [0]
+        rows.finish(LeaseEnd(row, AttemptFailure("E")))
+        rows.wait(HALF)
+        row = rows.lease()
+        assert row.attempt == 2
+        rows.finish(LeaseEnd(row, is_begun=False, after=10 * POLICY.longest_retry))
+        due = rows.store.next_due([HERE], rows.now())
+        assert due is not None
+        assert due - rows.now() <= POLICY.longest_retry, "no longer than another process believes"
+        rows.wait(POLICY.longest_retry + 1)
+        (dead,) = rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E")))
+        assert dead.row.attempt == 2
+        assert rows.store.dead_rows()[0].failure.error == "E"
 
     def test_a_clock_that_is_set_back_keeps_no_retry_waiting(self, rows: Rows) -> None:
         """For longer than a right clock ever would; what may be under way is left alone."""

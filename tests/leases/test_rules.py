@@ -58,6 +58,7 @@ def test_a_row_that_was_handed_back_is_due_now() -> None:
     assert POLICY.schedule_return(1, 100.0, is_unheard=False) == NextAttempt(0, 0.0)
     assert POLICY.schedule_return(1, 100.0, is_unheard=True) == NextAttempt(1, 100.0)
     assert POLICY.schedule_return(3, 100.0, is_unheard=False) == NextAttempt(2, 100.0)
+    assert POLICY.schedule_return(1, 100.0, is_unheard=False, after=5) == NextAttempt(0, 105.0)
 
 
 def test_a_lease_is_renewed_long_before_it_ends() -> None:

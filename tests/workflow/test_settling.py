@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
-from leeward.app import App, Context
+from leeward.app import App, Context, Problem
 from leeward.app.idempotency import idempotent
 from leeward.calls import Result
 from leeward.cli.output.picture import Mark, marks_of
@@ -80,6 +80,8 @@ def _calls(verdicts: list[StepVerdict], answers: list[Any], **more: Any) -> tupl
     return end, [call.function for call in run.calls]
 
 
+DOUBT = StepFailure("Declined", doubtful=True)
+"""An error of the function's own, which may have come behind its effect."""
 TAKEN_BACK = ["book", "pay", "refund", "unbook"]
 SHIPPED = ["book", "pay", "ship"]
 ROWS: dict[str, tuple[list[StepVerdict], list[Any], Any, list[str]]] = {
@@ -110,6 +112,35 @@ ROWS: dict[str, tuple[list[StepVerdict], list[Any], Any, list[str]]] = {
         [time_out()],
         "Call.Unknown",
         TAKEN_BACK,
+    ),
+    "an error of its own, behind an effect of which nobody knows": (
+        [StepVerdict(Verdict.UNKNOWN, RESULT_LOST)],
+        [DOUBT],
+        "Declined",
+        ["book", "pay", "refund", "unbook"],
+    ),
+    "an error of its own, and nobody answers": ([running()], [DOUBT], "Declined", TAKEN_BACK),
+    "an error of its own, and it keeps no records": (
+        [unknown()],
+        [DOUBT],
+        "Declined",
+        ["book", "pay", "unbook"],
+    ),
+    "an error of its own, and it did not run": (
+        [not_run()],
+        [DOUBT],
+        "Declined",
+        ["book", "pay", "unbook"],
+    ),
+    "an error of its own, as it is recorded": (
+        [ran(failure="earlier_failure")],
+        [DOUBT],
+        "Declined",
+        ["book", "pay", "unbook"],
+    ),
+    "an error of its own, and its probe finds the effect": (
+        *([ran("ch_4")], [DOUBT], "ch_4"),
+        SHIPPED,
     ),
     "an error of its own needs no question": (
         [ran("ch_1")],
@@ -201,24 +232,31 @@ class Bank:
 
     Attributes:
         charges: keys, in order.
+        refunds: what was taken back.
+        fails: is raised behind a charge.
         faulty: the network before it.
     """
 
     def __init__(self) -> None:
         self.charges: list[str] = []
+        self.refunds: list[Json] = []
+        self.fails: Exception | None = None
         self.release = threading.Event()
         self.release.set()
         local = Local()
         app = App("bank")
         app.function(name="pay")(idempotent(table="keys", principal=None)(self._pay))
-        for name in ("book", "unbook", "refund", "ship"):
+        for name in ("book", "unbook", "ship"):
             local.function(name)(lambda _: None)
+        local.function("refund")(self.refunds.append)
         self.faulty = FaultyDriver(local)
         self.client = Client(self.faulty, app=app)
 
     def _pay(self, order: Any, context: Context) -> Json:
         self.release.wait(20)
         self.charges.append(context.idempotency_key)
+        if self.fails is not None:
+            raise self.fails
         return {"charge": order["id"]}
 
     def question(self, voids: int = 0) -> StepQuestion:
@@ -265,6 +303,19 @@ def test_a_payment_whose_answer_was_lost_is_charged_once(fault: Fault) -> None:
         assert bank.charges == [KEY]
 
 
+def test_a_payment_that_fails_behind_its_charge_is_taken_back() -> None:
+    """Its record says that nobody knows: that it raised does not say that it did nothing."""
+    with _bank() as bank:
+        bank.fails = Problem("the mail is down", status=503, reason="mail")
+        engine = Engine(functions_called_by(bank.client), [charging], SqliteJournal(None))
+        engine.start("charging", ORDER, "run")
+        run = engine.wait("charging", "run", 30)
+        engine.close()
+        assert (run.state, run.error) == (RunState.FAILED, "mail")
+        assert bank.charges == [KEY]
+        assert len(bank.refunds) == 1
+
+
 def test_a_call_of_a_stopped_process_does_not_run_once_it_is_settled() -> None:
     """Nor does its client call again by itself: whoever has settled it goes on without it."""
     with _bank() as bank:
@@ -285,7 +336,7 @@ def test_a_question_finds_what_runs_and_what_nobody_answers() -> None:
     """Both are asked again later; a call of which nobody knows the age may have been forgotten."""
     with _bank() as bank:
         functions = functions_called_by(bank.client)
-        assert functions.settle(bank.question(), None) == UNSETTLED
+        assert functions.settle(bank.question(), None).verdict is Verdict.UNKNOWN
         bank.release.clear()
         call = StepCall("pay", 1, "pay", ORDER, KEY, Effect.UNSAFE, 1, guarded=True)
         assert make_call(functions, call) == StepFailure(
@@ -386,7 +437,11 @@ def test_each_target_where_a_call_may_have_run_is_asked() -> None:
     [
         (Settled(Verdict.RUNNING, retry_after=0.2), running(1)),
         (Settled(Verdict.UNKNOWN, reason="unreachable"), running()),
-        (Settled(Verdict.UNKNOWN, reason="no_record"), unknown()),
+        (Settled(Verdict.UNKNOWN, reason="no_records"), unknown()),
+        (
+            Settled(Verdict.UNKNOWN, reason="unknown"),
+            StepVerdict(Verdict.UNKNOWN, RESULT_LOST),
+        ),
         (Settled(Verdict.RAN, kept=False), StepVerdict(Verdict.RAN, RESULT_LOST)),
         (Settled(Verdict.RAN, failure=FunctionFault("Declined")), ran(failure="Declined")),
         (

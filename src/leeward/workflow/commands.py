@@ -99,6 +99,8 @@ class StepFailure(NamedTuple):
         final: handlers see it, and do not end it.
         spent: the step is not to be tried again, whatever its retry says.
         targets: where the function may have run; empty if nobody knows.
+        doubtful: the function has raised it, and may have had its effect before. If it keeps
+            records, that is settled before the error counts.
     """
 
     name: str
@@ -107,6 +109,7 @@ class StepFailure(NamedTuple):
     final: bool = False
     spent: bool = False
     targets: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
 Answer: TypeAlias = Returned | StepFailure
@@ -118,7 +121,8 @@ class StepVerdict(NamedTuple):
 
     Attributes:
         verdict: RUNNING also where the function has not answered: it is asked again.
-        answer: of RAN: how the call ended. A failure that is `ambiguous` has to be taken back.
+        answer: of RAN: how the call ended. A failure that is `ambiguous` has to be taken back. Of
+            UNKNOWN: there is one if a record says that the call may have had its effect.
         retry_after: of RUNNING: whole seconds after which to ask again; 0 if nothing says so.
         voids: how often the key was settled as not run; the next call has to know it.
     """

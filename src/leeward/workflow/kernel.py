@@ -187,26 +187,27 @@ def _attempts(
         settles: a call that may have run is settled before the step fails: what ran counts, and
             what did not run is tried again as its retry says.
     """
-    ambiguous: tuple[StepFailure, ...] = ()
+    doubts: tuple[StepFailure, ...] = ()
     patience = Patience(call.timeout)
     while True:
         answer: Answer = yield call
         if isinstance(answer, Returned):
             return _StepEnd(answer)
         # An attempt that may have run may have, whatever the ones behind it say.
-        ambiguous = (*ambiguous, answer) if answer.ambiguous else ambiguous
-        answer = answer._replace(ambiguous=bool(ambiguous))
+        doubts = (*doubts, answer) if answer.ambiguous or answer.doubtful else doubts
+        answer = answer._replace(ambiguous=any(each.ambiguous for each in doubts))
         may_have_run = answer.ambiguous or (
             repeats_ambiguous(retry) and answer.name not in model.UNSTOPPABLE
         )
-        if settles and may_have_run and not _is_tried_again(answer, call, retry):
-            targets = _targets_of(ambiguous)
+        asks = settles and (may_have_run or doubts)
+        if asks and not _is_tried_again(answer, call, retry):
+            targets = _targets_of(doubts)
             verdict, patience = yield from _settle(call, targets, patience)
             answer, may_have_run = _end_after(answer, verdict, may_have_run=may_have_run)
             if isinstance(answer, Returned):
                 return _StepEnd(answer)
             if verdict.verdict is not Verdict.UNKNOWN:
-                call, ambiguous = call._replace(voids=max(call.voids, verdict.voids)), ()
+                call, doubts = call._replace(voids=max(call.voids, verdict.voids)), ()
         if not _is_tried_again(answer, call, retry):
             return _StepEnd(answer._replace(spent=False, targets=()), may_have_run)
         random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
@@ -279,7 +280,8 @@ def _settle(
         if verdict.verdict is not Verdict.RUNNING:
             return verdict, Patience(left, pause, count)
         if left <= 0:
-            return UNSETTLED, Patience(left, pause, count)
+            doubt = StepFailure(model.UNKNOWN, ambiguous=True)
+            return UNSETTLED._replace(answer=doubt), Patience(left, pause, count)
         seconds = min(left, max(pause, verdict.retry_after))
         yield Sleep(f"{call.path}/settle/pause", count, float(seconds), guarded=False)
         left, pause = left - seconds, LONGER * pause
@@ -291,11 +293,13 @@ def _end_after(
     """Return how a step has ended by what was found out, and whether it may have run."""
     if verdict.verdict is Verdict.RAN and verdict.answer is not None:
         answer = verdict.answer
+        if isinstance(answer, StepFailure) and not answer.ambiguous and failure.doubtful:
+            return failure._replace(ambiguous=False), False  # its own word, with its own name
         return answer, isinstance(answer, StepFailure) and answer.ambiguous
     if verdict.verdict is Verdict.NOT_RUN:
         name = model.NOT_SENT if failure.name in model.AMBIGUOUS else failure.name
         return failure._replace(name=name, ambiguous=False), False
-    return failure, may_have_run
+    return failure, may_have_run or verdict.answer is not None
 
 
 def _jitter(key: str, attempt: int) -> float:

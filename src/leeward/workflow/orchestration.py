@@ -168,7 +168,8 @@ def question_of(question: StepQuestion, sent: float) -> Json:
 def answer_in(document: Json) -> Answer:
     """Return what the activity has returned."""
     if "error" in document:
-        return StepFailure(document["error"], document["ambiguous"])
+        doubtful = document.get("doubtful", False)
+        return StepFailure(document["error"], document["ambiguous"], doubtful=doubtful)
     return Returned(document["value"])
 
 
@@ -176,7 +177,7 @@ def verdict_in(document: Json) -> StepVerdict:
     """Return what the activity has returned for a question."""
     verdict = Verdict(document["verdict"])
     answer: Answer | None = None
-    if verdict is Verdict.RAN:
+    if verdict is Verdict.RAN or "error" in document:
         answer = answer_in(document)
         if isinstance(answer, StepFailure):
             answer = answer._replace(spent=answer.ambiguous)
@@ -222,5 +223,6 @@ def _ask_about(functions: StepFunctions, document: Json) -> Json:
 
 def _document_of(answer: Answer) -> dict[str, Json]:
     if isinstance(answer, StepFailure):
-        return {"error": answer.name, "ambiguous": answer.ambiguous}
+        found: dict[str, Json] = {"error": answer.name, "ambiguous": answer.ambiguous}
+        return {**found, "doubtful": True} if answer.doubtful else found
     return {"value": answer.value}

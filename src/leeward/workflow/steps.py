@@ -205,7 +205,9 @@ def verdict_of(settled: Settled) -> StepVerdict:
     if verdict is Verdict.UNKNOWN and settled.reason == UNREACHABLE:
         return StepVerdict(Verdict.RUNNING)
     if verdict is not Verdict.RAN:
-        return StepVerdict(verdict, None, ceil(wait or 0.0), settled.voids)
+        in_doubt = verdict is Verdict.UNKNOWN and settled.reason not in _NOBODY
+        lost = RESULT_LOST if in_doubt else None
+        return StepVerdict(verdict, lost, ceil(wait or 0.0), settled.voids)
     answer: Answer = Returned(settled.result)
     if settled.failure is not None:
         answer = StepFailure(_name_of(settled.failure))
@@ -216,6 +218,9 @@ def verdict_of(settled: Settled) -> StepVerdict:
 
 RESULT_LOST: Final = StepFailure(UNKNOWN, ambiguous=True, spent=True)
 """The end of a step that ran, and whose result nobody has: what is behind it cannot begin."""
+
+_NOBODY: Final = ("no_records", "not_asked", "not_supported", "no_answer")
+"""Reasons of a function that keeps no record, as far as it says: its errors are its last word."""
 
 UNREACHABLE: Final = "unreachable"
 """The reason of a question that nobody has answered."""
@@ -327,7 +332,10 @@ def failure_of(error: LeewardError) -> StepFailure:
         if error.reason in _CUT_SHORT:
             return _unknown(_CUT_SHORT[error.reason], error)
         name = _name_of(FunctionFault(error.error_type, reason=error.reason))
-        return _unknown(UNKNOWN, error) if name == UNKNOWN else StepFailure(name)
+        if name == UNKNOWN:
+            return _unknown(UNKNOWN, error)
+        doubt = _unknown(name, error)._replace(ambiguous=False, doubtful=True)
+        return doubt if error.ran == "maybe" else StepFailure(name)
     if not isinstance(error, CallError):
         return StepFailure(REFUSED)  # configuration, capability, a closed client: nothing was sent
     if error.outcome is Outcome.AMBIGUOUS:

@@ -22,7 +22,7 @@ from leeward import (
     TargetUnavailable,
     Verdict,
 )
-from leeward.app import idempotent
+from leeward.app import Problem, idempotent
 from leeward.app.idempotency import CannotTell, Done, NotDone, current_run, effect
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
@@ -140,6 +140,27 @@ def test_a_function_that_has_failed_in_doubt_is_settled_by_its_probe(tmp_path: P
         assert client.invoke("pay", "42").value == {"paid": "42"}
     assert bank.charges == ["42"]
     assert bank.asked == [("42", ("charge of 42",))]
+
+
+def test_settling_replaces_no_answer_that_has_come(tmp_path: Path) -> None:
+    """A failure that is replayed reaches its first caller as itself; the record says that it ran."""
+    bank = Bank()
+
+    def decline() -> None:
+        raise Problem("no money", status=402, reason="no_money", retryable=True, retry_after=7)
+
+    bank.after = decline
+    with (
+        shop(tmp_path, bank, failures="replay") as (client, _),
+        pytest.raises(FunctionError) as caught,
+    ):
+        client.invoke("pay", "42")
+    error = caught.value
+    assert (error.error_type, error.error_message, error.reason) == (
+        *("Problem", "no money", "no_money"),
+    )
+    assert (error.retryable, error.retry_after, error.ran) == (True, 7, "yes")
+    assert bank.charges == ["42"]
 
 
 def test_a_function_that_has_failed_before_its_effect_is_proved_not_to_have_run(

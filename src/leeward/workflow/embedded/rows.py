@@ -235,6 +235,7 @@ def _answer_in(found: Any) -> Answer:
         bool(error["final"]),
         bool(error.get("spent")),
         tuple(error.get("targets", ())),
+        bool(error.get("doubtful")),
     )
 
 
