@@ -87,9 +87,12 @@ class Table:
 
     def running(self) -> None:
         """Call what runs already."""
-        functions: list[Any] = []
-        functions.append(self.inner("running", lambda order: functions[0](order)))
-        functions[0](ORDER)
+
+        def again(order: Any) -> None:
+            inner(order)
+
+        inner = self.inner("running", again)
+        inner(ORDER)
 
     def unknown(self) -> None:
         """Call what has failed, and nobody knows how far it came."""

@@ -143,7 +143,7 @@ def test_a_function_that_has_failed_in_doubt_is_settled_by_its_probe(tmp_path: P
 
 
 def test_settling_replaces_no_answer_that_has_come(tmp_path: Path) -> None:
-    """A failure that is replayed reaches its first caller as itself; the record says that it ran."""
+    """A failure that is replayed reaches its first caller as itself; its record says it ran."""
     bank = Bank()
 
     def decline() -> None:
