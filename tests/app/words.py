@@ -278,7 +278,7 @@ def _on_aws(app: App) -> Iterator[Caller]:
 def _read(body: bytes, headers: Mapping[str, str]) -> Result[Any]:
     named = {name.lower(): value for name, value in headers.items()}
     wait = named.get("retry-after")
-    return read_failure(decode(body), named.get("x-leeward-dedup"), wait and float(wait))
+    return read_failure(decode(body), named.get("x-leeward-dedup"), float(wait) if wait else None)
 
 
 @contextmanager

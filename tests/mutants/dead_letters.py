@@ -9,7 +9,30 @@ from tests.mutants.mutant import Mutant
 _APP: Final = "tests/app/test_dead_letters.py"
 _SETTLING: Final = "tests/app/test_settling.py"
 
+_WAITS: Final = f"{_APP}::test_no_letter_is_made_of_what_waits_or_is_done"
+
 MUTANTS: Final = (
+    Mutant(
+        "a letter is made of a message whose key another run has",
+        "src/leeward/app/dead_letters.py",
+        "    if failure.waits:  # no attempt",
+        "    if False:  # no attempt",
+        _WAITS,
+    ),
+    Mutant(
+        "a letter is made of a message that has run",
+        "src/leeward/app/dead_letters.py",
+        "        if failure is None or failure.is_done:\n            return True\n",
+        "        if failure is None:\n            return True\n",
+        _WAITS,
+    ),
+    Mutant(
+        "a letter hides what the first run has raised",
+        "src/leeward/app/dead_letters.py",
+        "            failure.first_type[:LONGEST_WORD],\n",
+        "            failure.type[:LONGEST_WORD],\n",
+        _WAITS,
+    ),
     Mutant(
         "a message is acknowledged whose dead letter may not be there",
         "src/leeward/app/dead_letters.py",

@@ -55,10 +55,32 @@ MUTANTS: Final = (
         f"{TESTS}/test_store.py::TestSqlite::test_a_lease_that_has_gone_changes_nothing",
     ),
     Mutant(
+        "what waits for another run is a failed attempt",
+        "src/leeward/_delivery/functions.py",
+        "    if failure.waits:\n",
+        "    if False:\n",
+        "tests/app/test_words.py::test_a_doubled_message_waits_while_the_first_runs",
+    ),
+    Mutant(
+        "what waits is looked at again at once",
+        RULES,
+        "min(after, self.longest_retry)",
+        "0.0",
+        f"{TESTS}/test_store.py::TestSqlite::test_what_waits_is_no_failed_attempt",
+    ),
+    Mutant(
+        "what waits for a person is not counted",
+        "src/leeward/_delivery/functions.py",
+        "if failure.reason == WAITING else None",
+        "if False else None",
+        "tests/app/test_words.py::"
+        "test_what_waits_for_a_person_is_counted_and_runs_once_it_is_approved",
+    ),
+    Mutant(
         "a row that is handed back counts as tried",
         RULES,
-        "attempts = max(attempt - 1, is_unheard)",
-        "attempts = attempt",
+        "attempts, pause = max(attempt - 1, is_unheard), ",
+        "attempts, pause = attempt, ",
         f"{TESTS}/test_store.py::TestSqlite::test_a_row_that_is_handed_back_has_had_no_attempt",
     ),
     Mutant(

@@ -17,6 +17,7 @@ _PROOFS: Final = "tests/app/idempotent/test_proofs.py"
 _REPEATS: Final = "tests/app/idempotent/test_repeats.py"
 _TABLE: Final = "tests/app/idempotent/test_table_away.py"
 _MODEL: Final = "tests/app/test_idempotency_model.py"
+_WORDS: Final = "tests/app/test_words.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -37,9 +38,51 @@ MUTANTS: Final = (
     Mutant(
         "a part that has done nothing is taken for the whole handler",
         "src/leeward/app/handlers.py",
-        "context.did_nothing and context.guard is handler.function",
-        "context.did_nothing",
+        "        if is_guarded and context.did_nothing:\n",
+        "        if context.did_nothing:\n",
         f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+    ),
+    Mutant(
+        "what an inner guard says is told as the handler's own",
+        "src/leeward/app/handlers.py",
+        "        is_own = is_guarded and (settles or error is context.word)\n",
+        "        is_own = isinstance(error, GuardProblem)\n",
+        f"{_WORDS}::test_no_word_of_a_nested_call_travels_up",
+    ),
+    Mutant(
+        "an inner refusal is told with its reason",
+        "src/leeward/app/answers.py",
+        "        if isinstance(error, GuardProblem) and not is_own:\n",
+        "        if False:\n",
+        f"{_WORDS}::test_no_word_of_a_nested_call_travels_up",
+    ),
+    Mutant(
+        "a class of the name of a host's refusal passes for one",
+        "src/leeward/app/handlers.py",
+        "        if not is_own and (failure.type in _PROTOCOL or failure.reason == NO_FUNCTION):\n",
+        "        if False:\n",
+        f"{_WORDS}::test_no_word_of_a_nested_call_travels_up",
+    ),
+    Mutant(
+        "an inner guard with the handler's context speaks for the handler",
+        f"{_ROOM}/decorator.py",
+        "        if context is not None and context.guard is None:\n",
+        "        if context is not None:\n",
+        f"{_WORDS}::test_voids_of_a_call_let_no_void_of_an_inner_key_run",
+    ),
+    Mutant(
+        "the voids of a call count for a key that a part of its handler reads",
+        "src/leeward/app/handlers.py",
+        "delivery.voids if delivery.voids and handler.keeps_records else 0",
+        "delivery.voids",
+        f"{_WORDS}::test_voids_of_a_call_let_no_void_of_an_inner_key_run",
+    ),
+    Mutant(
+        "a message that has run is a dead letter when it comes again",
+        "src/leeward/app/handlers.py",
+        "        if failure.is_done and not handler.is_call:",
+        "        if False:",
+        f"{_WORDS}::test_on_clouds_no_letter_is_made_of_what_waits",
     ),
     Mutant(
         "a part that knows keys is taken for the whole handler",

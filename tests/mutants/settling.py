@@ -501,9 +501,16 @@ FUNCTION: Final = (
     Mutant(
         "a call does not say of how many voids it knows",
         f"{_ROOM}/decorator.py",
-        "            context.voids if context else 0,\n",
-        "            0,\n",
+        "            self._own.voids if self._own else 0,",
+        "            0,",
         f"{_CALLS}::test_what_was_settled_as_not_run_never_runs",
+    ),
+    Mutant(
+        "settling replaces a failure that has come by the record's",
+        "src/leeward/_routing/execution.py",
+        "            found = last if has_answer else _outcome_of(settled)",
+        "            found = _outcome_of(settled); has_answer = False",
+        f"{_CALLS}::test_settling_replaces_no_answer_that_has_come",
     ),
     Mutant(
         "a run does not know that a probe decides",

@@ -473,8 +473,8 @@ MUTANTS: Final = (
     Mutant(
         "a step is taken back before its function is asked",
         f"{ROOM}/kernel.py",
-        "if settles and may_have_run and not",
-        "if False and may_have_run and not",
+        "asks = settles and (may_have_run or doubts)",
+        "asks = False",
         f"{TESTS}/test_settling.py::test_what_a_function_says_decides",
     ),
     Mutant(
@@ -508,8 +508,22 @@ MUTANTS: Final = (
     Mutant(
         "a step of which nobody can tell is left",
         f"{ROOM}/kernel.py",
-        "    return failure, may_have_run\n",
+        "    return failure, may_have_run or verdict.answer is not None\n",
         "    return failure, False\n",
+        f"{TESTS}/test_settling.py::test_what_a_function_says_decides",
+    ),
+    Mutant(
+        "a step that raises behind its effect is left",
+        f"{ROOM}/kernel.py",
+        "    return failure, may_have_run or verdict.answer is not None\n",
+        "    return failure, may_have_run\n",
+        f"{TESTS}/test_settling.py::test_a_payment_that_fails_behind_its_charge_is_taken_back",
+    ),
+    Mutant(
+        "a recorded failure replaces the error of a step",
+        f"{ROOM}/kernel.py",
+        " and not answer.ambiguous and failure.doubtful:",
+        " and False:",
         f"{TESTS}/test_settling.py::test_what_a_function_says_decides",
     ),
     Mutant(
@@ -522,8 +536,8 @@ MUTANTS: Final = (
     Mutant(
         "a step that still runs is given up at once",
         f"{ROOM}/kernel.py",
-        "        if left <= 0:\n            return UNSETTLED",
-        "        if left <= 99:\n            return UNSETTLED",
+        "        if left <= 0:\n            doubt",
+        "        if left <= 99:\n            doubt",
         f"{TESTS}/test_settling.py::test_what_a_function_says_decides",
     ),
     Mutant(
