@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Client
+from leeward import App, Client, Event
 from leeward.app import Context
 from leeward.app.dead_letters import MessageStep, fails_as_one, next_step
 from leeward.app.handlers import answer
@@ -173,7 +173,7 @@ def test_a_doubled_message_waits_while_the_first_runs(client: Client) -> None:
     begun, may_end, charged = threading.Event(), threading.Event(), list[str]()
     app, local = App("shop"), Local()
 
-    @app.on_message("orders", retries=0)
+    @app.on_message("orders")
     @idempotent(table="keys", key="order.id", name="orders", client=client)
     def charge(order: dict[str, Any]) -> None:
         begun.set()
@@ -260,12 +260,15 @@ def test_on_clouds_no_letter_is_made_of_what_waits(client: Client) -> None:
     with pytest.raises(ApprovalPending):
         app.handlers["waits"].function(ORDER)
     app.handlers["done"].function(ORDER)
+    app.on_event("bus", "done", name="event")(app.handlers["done"].function)
     letters = {"waits": "dead", "done": "dead"}
     for platform in ("aws", "azure", "google"):
         deployed = Deployed(app, platform, dead_letters=letters)
         with recorded_logs() as logs:
             assert deployed.message("waits", ORDER, attempt=9).again, platform
             assert not deployed.message("done", ORDER, attempt=9).again, platform
+            event = deployed.event("event", Event("done", ORDER))
+            assert (event.again, event.error_type) == (False, None), platform
         assert not {each.event for each in logs} & {"dead_lettered", "dead_letter_not_sent"}
 
 
