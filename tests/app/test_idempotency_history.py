@@ -39,6 +39,7 @@ from leeward.app.idempotency.steps import (
 from tests.app.idempotency_sim.deliveries import Rules
 from tests.app.idempotency_sim.mutants import MUTANTS
 from tests.app.idempotency_sim.table import Table
+from tests.app.settle_sim.actors import OneClock
 
 LEASE = 30.0
 
@@ -193,6 +194,7 @@ class Process:
     """A caller under way, and what it hears next."""
 
     steps: Generator[Step | Operation, Any, None]
+    clock: OneClock
     reply: Any = None
 
 
@@ -202,7 +204,7 @@ def history_of(
     """Let `callers` go on as `schedule` says: who, the table's luck, and seconds that pass."""
     history: list[Operation] = []
     now = 0.0
-    running = [Process(caller.run(now)) for caller in callers]
+    running = [Process(caller.run(now), OneClock()) for caller in callers]
     for time, (who, luck, seconds) in enumerate(schedule):
         now += seconds
         if table.late and luck > 0.95:
@@ -222,7 +224,8 @@ def history_of(
         except StopIteration:
             running.remove(process)
             continue
-        process.reply = (table.ask(happened, Luck(luck), 0.25), now)
+        process.clock.value = now
+        process.reply = (table.ask(happened, Luck(luck), 0.25, process.clock), now)
     return history
 
 

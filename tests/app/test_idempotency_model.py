@@ -37,6 +37,7 @@ from tests.app.idempotency_sim.episodes import LEASE, flaw_of
 from tests.app.idempotency_sim.mutants import MUTANTS
 from tests.app.idempotency_sim.table import Table
 from tests.app.idempotent.shop import first_record
+from tests.app.settle_sim.actors import OneClock
 
 NOW = 1_750_000_000.0
 ME = Claim("me", "payload", 60.0)
@@ -70,6 +71,18 @@ DECISIONS: dict[str, tuple[KeyRecord | None, Claim, float, Any]] = {
     "it runs, and has time": (FIRST, ME, 0, Refuse(Reason.RUNNING, 5.0)),
     "its lease is over": (FIRST, ME, 60.0, Reason.UNKNOWN),
     "its lease is over, and I can deal with that": (FIRST, READY, 60.0, Earlier.LAPSED),
+    "its lease is over by my clock of the day": (
+        FIRST._replace(lease_until=NOW),
+        READY,
+        55.0,
+        Refuse(Reason.RUNNING, 5.0),
+    ),
+    "its lease is over by my clock of the day, and no effect has begun": (
+        UNMARKED._replace(lease_until=NOW),
+        ME,
+        0,
+        Earlier.LAPSED,
+    ),
     "its lease is over before any effect": (UNMARKED, ME, 60.0, Earlier.LAPSED),
     "its lease is over after an effect": (with_effects(UNMARKED), ME, 60.0, Reason.UNKNOWN),
     "nobody knows": (leave_unknown(FIRST, CARD), ME, 0, Reason.UNKNOWN),
@@ -166,18 +179,19 @@ class Deliveries(RuleBasedStateMachine):
     @rule(
         script=st.sampled_from(Script),
         marked=st.booleans(),
-        skew=st.floats(-2 * LEASE, 2 * LEASE),
+        skew=st.floats(-3_600, 3_600),
     )
     def arrive(self, script: Script, marked: bool, skew: float) -> None:
         self.arrived += 1
         claim = Claim(f"owner-{self.arrived}", "payload", LEASE, marked)
-        self.running.append([deliver(Rules(marked), claim, script, self.now + skew), skew, None])
+        clock = OneClock(self.now, skew)
+        self.running.append([deliver(Rules(marked), claim, script, self.now), clock, None])
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), luck=st.sampled_from([0.01, 0.04, 0.08, 0.5, 0.5, 0.5]))
     def go_on(self, data: st.DataObject, luck: float) -> None:
         process = data.draw(st.sampled_from(self.running))
-        delivery, skew, reply = process
+        delivery, clock, reply = process
         try:
             step = delivery.send(reply)
         except StopIteration as end:
@@ -189,7 +203,8 @@ class Deliveries(RuleBasedStateMachine):
             self.effects += step is Happening.EFFECT
             process[2] = None
         else:
-            process[2] = (self.table.ask(step, _Luck(luck), 0.1), self.now + skew)
+            clock.value = self.now
+            process[2] = (self.table.ask(step, _Luck(luck), 0.1, clock), self.now)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())

@@ -17,7 +17,7 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from tests.app.settle_sim import simulation, stores, tables
-from tests.app.settle_sim.mutants import MISTAKES, made
+from tests.app.settle_sim.mutants import MISTAKES, SLOW, made
 from tests.app.settle_sim.simulation import Share, play
 
 
@@ -32,7 +32,15 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
     """Packets are late, functions are killed, the table is away, and two settle at once."""
     counts = play(Share(0, 4_000, seed=7))
     assert [what for what in counts if what.startswith("WRONG")] == []
-    for what in ("killed", "late packets", "told not_run", "told ran", "probe asked"):
+    for what in (
+        "calls that wait for a person",
+        "stranger pried",
+        "killed",
+        "late packets",
+        "told not_run",
+        "told ran",
+        "probe asked",
+    ):
         assert counts[what] > 100, what
     assert counts["unknown left: marked, with a probe"] == 0
     cannot_tell = counts["unknown left: marked, its probe cannot tell in 1 of 100"]
@@ -47,11 +55,17 @@ def test_the_simulation_says_how_it_went(capsys: pytest.CaptureFixture[str]) -> 
 
 @each_row(
     "name",
-    ["a settler only looks", "a settler frees the key", "a lease that is over is a proof"],
+    [
+        "a settler only looks",
+        "a settler frees the key",
+        "a lease that is over is a proof",
+        "a clock of the day ends the lease of another machine",
+        *SLOW,
+    ],
 )
 def test_the_simulation_finds_mistakes(name: str) -> None:
     """What somebody could have written instead is found to be wrong."""
-    with made(MISTAKES[name]):
+    with made({**MISTAKES, **SLOW}[name]):
         counts = play(Share(0, 1_500, seed=7))
     assert any(what.startswith("WRONG") for what in counts)
 

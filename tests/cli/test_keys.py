@@ -14,7 +14,8 @@ from leeward.app import idempotent
 from leeward.app.idempotency import current_run
 from leeward.app.idempotency.record import LATEST_DELIVERY, KeyState
 from leeward.calls import Invoke, Result
-from leeward.errors import Outcome
+from leeward.cli.key_records import change_key, find_key, version_of, void_by_hand
+from leeward.errors import InvalidRequest, Outcome
 from leeward.local import Local
 from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
@@ -42,7 +43,7 @@ class Bank:
         @self.app.function(effect="keyed")
         @idempotent(
             table="keys", key="order.id", principal=None, name="refund",
-            approval=lambda order: f"Refund {order['id']}?",
+            approval=lambda order: f"Refund {order['id']}?{order.get('why', '')}",
         )  # fmt: skip
         def refund(order: dict[str, str]) -> str:
             self.runs.append(f"refund {order['id']}")
@@ -284,7 +285,15 @@ def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leew
 
     done = leeward("keys", "approve", "keys", record, version, "--by", "maria", "--json")
     key = json.loads(done.out)["key"]
-    assert (done.code, key["state"], key["decided_by"]) == (0, "released", "maria")
+    assert (done.code, key["state"], key["decided_by"]) == (0, "approved", "maria")
+    (approved,) = json.loads(leeward("keys", "list", "keys", "--state", "approved", "--json").out)[
+        "keys"
+    ]
+    assert approved["record"] == record
+    assert json.loads(leeward("keys", "list", "keys", "--state", "released", "--json").out) == {
+        "keys": [],
+        "more": False,
+    }
     shown = leeward("keys", "show", "keys", record, "--json")
     assert json.loads(shown.out)["key"]["version"] == key["version"] != version
     assert leeward("keys", "refuse", "keys", "refund:8", listed[1]["version"]).code == 0
@@ -300,6 +309,22 @@ def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leew
     assert bank.runs[2:] == ["refund 7"]
     nobody = leeward("keys", "approve", "keys", "refund:8", version, "--by", "")
     assert (nobody.code, "--by" in nobody.err) == (2, True)
+
+
+def test_who_decides_reads_the_whole_question(bank: Bank, leeward: Leeward) -> None:
+    """What is padded is not hidden, and nothing is cut."""
+    blanks = "\n\t \u2800\u3164" * 100
+    padded = f"A refund of 5.00 to Alice{blanks}and {'really ' * 60}1000000 to Mallory"
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        bank.client.invoke("refund", {"id": "9", "why": padded})
+    listed = leeward("keys", "list", "keys", "--state", "waiting", "--json")
+    (key,) = json.loads(listed.out)["keys"]
+    assert key["question"] == f"Refund 9?{padded}"
+    record, version = key["record"], key["version"]
+    for words in (["list", "keys"], ["show", "keys", record], ["approve", "keys", record, version]):
+        out = " ".join(leeward("keys", *words).out.split())
+        assert "Alice [500 blanks] and" in out, words
+        assert "1000000 to Mallory" in out
 
 
 def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None:
@@ -322,14 +347,19 @@ def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None
     assert listed.splitlines()[-1].endswith(r"Refund 8?\nstate  released?"), "one row for each"
 
 
-def test_a_run_that_is_over_its_lease_is_voided(
+def test_a_run_that_is_over_its_lease_by_this_clock_is_waited_for(
     bank: Bank, leeward: Leeward, operator: Operator
 ) -> None:
-    """A process that was killed leaves its record so; if it lives, it has lost its key."""
+    """A process that was killed leaves its record so; or it lives, and its clock differs."""
     kept = bank.client.load_data("keys", "charge:1")
     assert kept is not None
-    bank.client.store_data("keys", {**kept.item, "state": "in_progress", "lease_until": 1000})
-    assert operator.change("void", "charge:1").code == 0
+    lapsed = {**kept.item, "state": "in_progress", "lease_until": 1000, "over_in": 1_200}
+    bank.client.store_data("keys", lapsed)
+    row = find_key(bank.client, "keys", "charge:1")
+    with pytest.raises(InvalidRequest, match="may still act for 1 s"):
+        change_key(bank.client, "keys", "charge:1", version_of(row), void_by_hand)
+    done = operator.change("void", "charge:1")
+    assert (done.code, "may still act: waiting 1 s" in done.err) == (0, True)
     assert bank.state("1") == "void"
     assert leeward("keys", "show", "keys", "nobody:1").code == 3
 

@@ -220,11 +220,27 @@ def test_a_call_that_waits_is_decided_by_a_click(
     assert "Refund order 7?" in record.page.text
     asked = visitor.click(record, button)
     done = visitor.click(asked, button)
-    assert f"The record is {'released' if runs else 'refused'} now." in done.page.text
+    assert f"The record is {'approved' if runs else 'refused'} now." in done.page.text
     assert [*done.page.forms] == [] or runs
     with suppress(FunctionError):
         shop.client.invoke("refund", {"id": "7"})
     assert ("refund" in shop.done) is runs
+
+
+def test_who_decides_sees_the_whole_question(shop: Shop, visitor: Visitor) -> None:
+    """In the list, at the record, and where the console asks whether that is sure."""
+    with pytest.raises(FunctionError, match="ApprovalPending"):
+        shop.client.invoke("refund", {"id": "7"})
+    kept = shop.client.load_data("keys", "refund:7")
+    assert kept is not None
+    question = f"Refund 5.00 to Alice{' ' * 400}and {'really ' * 60}1000000 to Mallory?"
+    shop.client.store_data("keys", {**kept.item, "approval": {"question": question, "by": None}})
+    page = visitor.get("keys?table=keys&state=waiting")
+    record = visitor.get(next(link for link in page.page.links.values() if "record=" in link))
+    for shown in (page, record, visitor.click(record, "Approve the call")):
+        text = " ".join(shown.page.text.split())
+        assert "Alice [400 blanks] and" in text
+        assert "1000000 to Mallory?" in text
 
 
 def test_who_decides_decides_what_was_seen(shop: Shop, visitor: Visitor) -> None:

@@ -301,7 +301,7 @@ def test_a_run_that_was_taken_over_is_not_denied() -> None:
         assert run is not None
         assert run.held is not None
         other = run.held.record._replace(owner="other", state=KeyState.UNKNOWN)
-        client.store_data("keys", item_of(other, run.location.id))
+        client.store_data("keys", item_of(other, run.location.id, run.location.clock))
         return wsgi_app(environ, start_response)
 
     RUNS.clear()
@@ -647,7 +647,7 @@ async def large_half_app(scope: Any, receive: Any, send: Any) -> None:
     if "client" not in scope or run is None or run.held is None:
         raise ZeroDivisionError
     other = run.held.record._replace(owner="other", state=KeyState.UNKNOWN)
-    await scope["client"].store_data("keys", item_of(other, run.location.id))
+    await scope["client"].store_data("keys", item_of(other, run.location.id, run.location.clock))
     await send({"type": "http.response.body", "body": b"x"})
 
 

@@ -115,8 +115,8 @@ MUTANTS: Final = (
     Mutant(
         "a run that is dead is taken over although its effect may have begun",
         f"{_ROOM}/record.py",
-        "case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:",
-        "case KeyState.IN_PROGRESS:",
+        "        case KeyState.IN_PROGRESS if claim.run_unknown:\n",
+        "        case KeyState.IN_PROGRESS:\n",
         f"{_MODEL}::test_money_moves_once_whatever_happens",
     ),
     Mutant(

@@ -29,6 +29,10 @@ def _record(fault: str, old: str, new: str, test: str) -> Mutant:
 
 _APPROVED: Final = f"{_EVERY}::test_nothing_runs_that_a_person_has_not_approved"
 _APPROVALS: Final = "tests/app/idempotent/test_approvals.py"
+_OVERTAKEN: Final = (
+    "tests/app/idempotent/test_overtaken.py::"
+    "test_a_claim_whose_answer_was_lost_has_the_lease_of_its_first_write"
+)
 
 
 def _steps(fault: str, old: str, new: str, test: str) -> Mutant:
@@ -165,8 +169,8 @@ APPROVALS: Final = (
     ),
     _record(
         "a run forgets that it was approved",
-        "        approval=approval,\n    )\n    return Start(record, revision, earlier)\n",
-        "    )\n    return Start(record, revision, earlier)\n",
+        "        approval=approval,\n",
+        "",
         f"{_APPROVALS}::test_a_run_that_is_proved_to_have_done_nothing_is_not_asked_for_again",
     ),
     _record(
@@ -271,6 +275,75 @@ STEPS: Final = (
     ),
 )
 
+CLOCKS: Final = (
+    Mutant(
+        "the clock of the day ends the lease of another machine",
+        f"{_ROOM}/store.py",
+        "            over_at = sight(clock, owner, left) + left\n",
+        "            over_at = now\n",
+        _PROBES,
+    ),
+    Mutant(
+        "a process counts a lease anew at each look",
+        f"{_ROOM}/store.py",
+        "            over_at = sight(clock, owner, left) + left\n",
+        "            over_at = now + left\n",
+        _PROBES,
+    ),
+    Mutant(
+        "a process does not count what it has written itself",
+        f"{_ROOM}/store.py",
+        "        first_sight(clock, record.owner, ",
+        "        str(",
+        "tests/app/idempotent/test_probes.py::test_a_probe_settles_what_a_run_has_noted",
+    ),
+    Mutant(
+        "a record does not say how long its run may act",
+        f"{_ROOM}/store.py",
+        "ceil(max(0.0, record.over_at - now) * 1000)",
+        "0",
+        _PROBES,
+    ),
+    _record(
+        "a run begins beside one that is over by the clock of the day",
+        "        case _ if claim.run_unknown and now < record.over_at and record.failure is None:\n",
+        "        case _ if False:\n",
+        "tests/app/test_idempotency_model.py::test_what_a_call_does_about_a_record",
+    ),
+    _settling(
+        "a settler who has fenced a run takes it for over",
+        "fenced=True, left=decision.record.over_at - now\n",
+        "fenced=True\n",
+        _PROBES,
+    ),
+    _settling(
+        "a stranger is told what the call of another one has done",
+        "        case Done() if case.revision is None and request.apart:\n",
+        "        case Done() if False:\n",
+        _AGE,
+    ),
+    _steps(
+        "a claim whose answer was lost begins its lease anew",
+        "            own = decision.record._replace(lease_until=end, over_at=end)\n",
+        "            own = decision.record\n",
+        _OVERTAKEN,
+    ),
+    _steps(
+        "an announcement whose answer was lost begins the lease anew",
+        "    return Held(record, loaded.revision)\n",
+        "    return Held(loaded.record, loaded.revision)\n",
+        _OVERTAKEN,
+    ),
+    Mutant(
+        "a person settles what may still act",
+        "src/leeward/cli/key_records.py",
+        "    if left > 0 and wait is not None:\n",
+        "    if False:\n",
+        "tests/cli/test_keys.py::test_a_run_that_is_over_its_lease_by_this_clock_is_waited_for",
+    ),
+)
+"""No clock of another machine ends a lease; nor does a principal learn of another's calls."""
+
 RULES: Final = (
     _settling(
         "a void of before is taken for one of now",
@@ -352,14 +425,14 @@ RULES: Final = (
     ),
     _settling(
         "every run is taken for fenced",
-        "return OpenCase(record, revision, request.marked or has_ended_alone)",
-        "return OpenCase(record, revision, True)",
+        "return OpenCase(record, revision, request.marked or has_ended_alone, ",
+        "return OpenCase(record, revision, True, ",
         _PROBES,
     ),
     _settling(
         "a run that announces its effects is never fenced",
-        "return OpenCase(record, revision, request.marked or has_ended_alone)",
-        "return OpenCase(record, revision, has_ended_alone and not request.marked)",
+        "return OpenCase(record, revision, request.marked or has_ended_alone, ",
+        "return OpenCase(record, revision, has_ended_alone and not request.marked, ",
         _PROBES,
     ),
     _settling(
@@ -410,7 +483,7 @@ RULES: Final = (
     ),
     _settling(
         "a probe that finds nothing is believed within the lease",
-        "        case NotDone() if left > 0:  # what its run has begun may still be under way\n",
+        "        case NotDone() if case.left > 0:\n",
         "        case NotDone() if False:\n",
         f"{_SETTLED}::test_a_probe_counts_after_the_lease",
     ),
@@ -443,14 +516,14 @@ RULES: Final = (
     ),
     _settling(
         "a repeat takes over from a run that may act",
-        "        and case.fenced\n",
-        "",
+        "request.recorded and case.fenced and case.left <= 0:\n",
+        "request.recorded and case.left <= 0:\n",
         _PROBES,
     ),
     _settling(
         "a repeat takes over within the lease",
-        "        and now >= record.lease_until\n",
-        "",
+        "request.recorded and case.fenced and case.left <= 0:\n",
+        "request.recorded and case.fenced:\n",
         f"{_SETTLED}::test_a_probe_counts_after_the_lease",
     ),
     _settling(
@@ -522,14 +595,14 @@ FUNCTION: Final = (
     Mutant(
         "an effect begins after its lease",
         f"{_ROOM}/running.py",
-        "        if self._is_probed and self.location.now() >= self._last_begin:\n",
+        "        if self._is_probed and self.location.clock.monotonic() >= self._last_begin:\n",
         "        if False:\n",
         _PROBES,
     ),
     Mutant(
         "an effect begins in the last seconds of its lease",
         f"{_ROOM}/running.py",
-        "min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)",
+        "min(LAST_EFFECT, max(0.0, left) / 6)",
         "0",
         f"{_SETTLED}::test_an_effect_does_not_begin_after_its_lease_where_a_probe_decides",
     ),
@@ -687,4 +760,4 @@ CALLER: Final = (
     ),
 )
 
-MUTANTS: Final = (*RECORD, *APPROVALS, *STEPS, *RULES, *FUNCTION, *CALLER)
+MUTANTS: Final = (*RECORD, *APPROVALS, *STEPS, *CLOCKS, *RULES, *FUNCTION, *CALLER)

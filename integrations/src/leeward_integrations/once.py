@@ -249,7 +249,7 @@ class _Tool:
         """Return where the record of a key is, or a page."""
         table, name, keep = self.settings.table, self.settings.function, self.settings.keep
         id = digests.record_id(f"{name}{suffix}", key, None, digests.own_secret())
-        return store.RecordLocation(table, id, keep, self.settings.clock.now)
+        return store.RecordLocation(table, id, keep, self.settings.clock)
 
 
 class _Slot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from leeward._operations.upkeep import make
 from leeward.app.idempotency.digests import REF_DIGITS, record_ref
@@ -24,6 +24,7 @@ from leeward.app.idempotency.record import (
 from leeward.app.idempotency.store import KEY, item_of, record_in
 from leeward.calls import Page, Scan, Stored
 from leeward.client import Client
+from leeward.clock import Clock
 from leeward.entropy import time_of_id
 from leeward.errors import InvalidRequest, NotFound
 from leeward.records import NamedTuple
@@ -32,13 +33,18 @@ from leeward.values import Record as Loaded
 SECONDS = 15.0
 """For a page."""
 
+APPROVED: Final = "approved"
+
+_BLANKS: Final = re.compile(r"[\s\u115f\u1160\u2800\u3164\uffa0]{4,}")
+"""What looks like nothing: white space, the fillers of Hangul, the empty pattern of Braille."""
+
 
 class KeyRow(NamedTuple):
     """A record of a table.
 
     Attributes:
         id: of the item.
-        record: None if it is not a record of leeward.
+        record: None if it is not a record of leeward. Its times are Unix seconds.
         revision: opaque.
         expires_at: Unix seconds, or None.
         changed_at: Unix seconds of its last write; None if another program made it.
@@ -62,7 +68,7 @@ def scan_keys(
     for item in page.items:
         id = item.item.get(KEY)
         if isinstance(id, str) and (item.expires_at is None or item.expires_at > now):
-            rows.append(_row_of(id, item))
+            rows.append(_row_of(id, item, operations.clock))
     return rows, page.cursor
 
 
@@ -87,7 +93,7 @@ def find_key(client: Client, table: str, named: str) -> KeyRow:
     loaded: Stored | None = make(operations, call, seconds)
     now = operations.clock.now()
     if loaded is not None and (loaded.expires_at is None or loaded.expires_at > now):
-        return _row_of(named, loaded)
+        return _row_of(named, loaded, operations.clock)
     if re.fullmatch(f"[0-9a-f]{{{REF_DIGITS}}}", named):
         for record in list_keys(client, table):
             if record_ref(record.id) == named:
@@ -96,6 +102,18 @@ def find_key(client: Client, table: str, named: str) -> KeyRow:
         f"the table {table!r} has no record {named!r}: leeward keys list {table}. Where a function "
         "has no record of a key, leeward settle FUNCTION KEY asks it, and voids the key"
     )
+
+
+def state_of(record: KeyRecord) -> str:
+    """Return the name of a record's state, as a person reads it: ``approved`` is one, too."""
+    is_free = record.state in (KeyState.RELEASED, KeyState.VOID)
+    is_approved = record.approval is not None and record.approval.by is not None
+    return APPROVED if is_free and is_approved else record.state.value
+
+
+def squeeze(question: str) -> str:
+    """Return all of what a person is asked; padding is counted, so that it hides nothing."""
+    return _BLANKS.sub(lambda it: f" [{len(it[0])} blanks] ", question)
 
 
 def version_of(row: KeyRow) -> str:
@@ -109,8 +127,13 @@ def change_key(
     named: str,
     seen: str,
     change: Callable[[KeyRecord, float], KeyRecord | None],
+    *,
+    wait: Callable[[float], object] | None = None,
 ) -> KeyRow:
     """Write what `change` makes of a record, if it still has the version `seen`; return that.
+
+    A run that has begun an effect and not ended may still act, whatever the clock of the day says
+    of its lease: `wait` is called with the seconds that it has left, else that is an error.
 
     There is no way to force it. A run within its lease may go on after any change, so that what
     the record says would be wrong; its lease ends by itself. What has run has run.
@@ -121,11 +144,26 @@ def change_key(
         Conflict: somebody else has changed it meanwhile.
     """
     kept, done = plan_change(client, table, named, seen, change)
-    now = client._operations.clock.now()  # noqa: SLF001 - that of its own calls
+    clock = client._operations.clock  # noqa: SLF001 - that of its own calls
+    left = _seconds_left(kept.record, clock.now())
+    if left > 0 and wait is None:
+        why = (
+            f"the run of {named} may still act for {left:.0f} s: its clock may differ from this one"
+        )
+        raise InvalidRequest(f"{why}. Try again then", field="record")
+    if left > 0 and wait is not None:
+        wait(left)
+    now = clock.now()
     keep = None if kept.expires_at is None else _seconds_to_keep(done, kept, now)
-    item = item_of(done, kept.id)
+    item = item_of(_shifted(done, clock.monotonic() - now), kept.id, clock)
     receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
     return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
+
+
+def _seconds_left(record: KeyRecord | None, now: float) -> float:
+    """Return for how many seconds a run may act that no write keeps from it."""
+    may_act = record is not None and record.state is KeyState.IN_PROGRESS and record.effects
+    return record.over_at - now if record is not None and may_act else 0.0
 
 
 def plan_change(
@@ -177,7 +215,7 @@ def _refusal(kept: KeyRow, named: str, now: float) -> str:
         case _:
             why = "a new call with its key runs already"
     return (
-        f"the record {named} is {record.state.value}, and was not changed: {why}. Settle only "
+        f"the record {named} is {state_of(record)}, and was not changed: {why}. Settle only "
         "a record that is unknown, or whose run has not ended within its lease; approve only one "
         "that waits"
     )
@@ -280,7 +318,14 @@ def _describe_idle(record: KeyRecord) -> str:
             return "It has not run. A late delivery is refused; a new call with its key runs."
 
 
-def _row_of(id: str, stored: Stored) -> KeyRow:
-    record = record_in(Loaded(stored.item, stored.revision, "")).record
+def _shifted(record: KeyRecord, seconds: float) -> KeyRecord:
+    lease_until, over_at = record.lease_until + seconds, record.over_at + seconds
+    return record._replace(lease_until=lease_until, over_at=over_at)
+
+
+def _row_of(id: str, stored: Stored, clock: Clock) -> KeyRow:
+    record = record_in(Loaded(stored.item, stored.revision, ""), clock).record
+    if record is not None:  # people read the clock of the day
+        record = _shifted(record, clock.now() - clock.monotonic())
     changed = time_of_id(stored.write_id or "")
     return KeyRow(id, record, stored.revision, stored.expires_at, changed)

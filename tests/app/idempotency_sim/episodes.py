@@ -11,10 +11,11 @@ from leeward.app.idempotency.record import Claim, KeyRecord, KeyState
 from leeward.app.idempotency.steps import Step
 from tests.app.idempotency_sim.deliveries import Delivery, Ended, Happening, Rules, Script, deliver
 from tests.app.idempotency_sim.table import Table
+from tests.app.settle_sim.actors import OneClock
 
 LEASE = 30.0
-SKEW = 45.0
-"""Seconds by which a clock may be wrong: more than a lease, so that it ends in the wrong order."""
+SKEW = 3_600.0
+"""Seconds by which a clock of the day may be wrong: leases end in any order."""
 KILLED = 0.04
 """Share of steps at which a process dies."""
 ASLEEP = 0.1
@@ -28,10 +29,10 @@ _ENDED = {KeyState.COMPLETED, KeyState.UNKNOWN, KeyState.FAILED}
 
 @dataclass(slots=True)
 class Process:
-    """One delivery under way, its clock's error in seconds, and what it hears next."""
+    """One delivery under way, its clock, and what it hears next."""
 
     delivery: Delivery
-    skew: float
+    clock: OneClock
     reply: Any = None
 
 
@@ -76,9 +77,9 @@ class Episode:
         random = self._random
         script = random.choice((Script.RETURNS, Script.RETURNS, *Script))
         claim = Claim(f"owner-{self._left}", "payload", LEASE, self.rules.marked)
-        skew = (random.random() - 0.5) * 2 * SKEW
-        delivery = deliver(self.rules, claim, script, self._now + skew)
-        self._processes.append(Process(delivery, skew))
+        clock = OneClock(self._now, (random.random() - 0.5) * 2 * SKEW)
+        delivery = deliver(self.rules, claim, script, self._now)
+        self._processes.append(Process(delivery, clock))
 
     def _advance(self, index: int) -> None:
         process, random = self._processes[index], self._random
@@ -105,9 +106,10 @@ class Episode:
             self._now += self._random.random()
         else:
             assert not isinstance(step, Happening)
-            reply = self.table.ask(step, self._random, FAULTS)
+            process.clock.value = self._now
+            reply = self.table.ask(step, self._random, FAULTS, process.clock)
             self._now += 0.01
-            return reply, self._now + process.skew
+            return reply, self._now
         return None
 
     def _flaws(self) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from leeward.app.idempotency.record import KeyRecord, LoadedRecord
+from leeward.app.idempotency.record import KeyRecord
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
+from leeward.app.idempotency.store import item_of, record_in
+from leeward.clock import Clock
 from leeward.errors import OutcomeUnknown, TargetUnavailable
+from leeward.values import Record
 
 UNREACHABLE = TargetUnavailable("no connection")
 LOST = OutcomeUnknown("no answer")
@@ -32,35 +35,41 @@ class Table:
     def __init__(self) -> None:
         self.record: KeyRecord | None = None
         self.changes: list[Change] = []
-        self.late: list[SaveRecord] = []
+        self.late: list[tuple[SaveRecord, dict[str, Any]]] = []
+        self._item: dict[str, Any] = {}
         self._revision = 0
 
-    def ask(self, step: Step, random: Random, faults: float) -> Reply:
-        """Carry out a step, with a share of `faults` among the answers."""
+    def ask(self, step: Step, random: Random, faults: float, clock: Clock) -> Reply:
+        """Carry out a step of somebody with a clock, with a share of `faults` among the answers."""
         luck = random.random()
+        if isinstance(step, LoadRecord):
+            return self._load(clock) if luck >= faults else Away(UNREACHABLE)
+        save = step, item_of(step.record, "42", clock)
         if luck >= faults:
-            return self._load() if isinstance(step, LoadRecord) else self._save(step)
-        if isinstance(step, LoadRecord) or luck < faults * 0.3:
+            return self._save(*save)
+        if luck < faults * 0.3:
             return Away(UNREACHABLE)
         if luck < faults * 0.6:
-            self._save(step)
+            self._save(*save)
         elif luck < faults * 0.9:
-            self.late.append(step)
+            self.late.append(save)
         return Away(LOST, written=True)
 
     def land(self, random: Random) -> None:
         """Let one of the late writes arrive."""
         if self.late:
-            self._save(self.late.pop(int(random.random() * len(self.late))))
+            self._save(*self.late.pop(int(random.random() * len(self.late))))
 
-    def _load(self) -> Reply:
-        return None if self.record is None else LoadedRecord(self.record, str(self._revision))
+    def _load(self, clock: Clock) -> Reply:
+        if self.record is None:
+            return None
+        return record_in(Record(self._item, str(self._revision), ""), clock)
 
-    def _save(self, save: SaveRecord) -> Reply:
+    def _save(self, save: SaveRecord, item: dict[str, Any]) -> Reply:
         there = None if self.record is None else str(self._revision)
         if save.revision != there:
             return Changed()
         self.changes.append(Change(self.record, save.record))
         self._revision += 1
-        self.record = save.record
+        self.record, self._item = save.record, item
         return Saved(str(self._revision))

@@ -37,6 +37,7 @@ from leeward.app.idempotency.record import (
 from leeward.app.idempotency.record import decide as look
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.cli.key_records import approve_by_hand, refuse_by_hand
+from leeward.clock import SystemClock
 from leeward.local import Local
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
@@ -49,10 +50,12 @@ def decide(shop: Shop, how: Decide, key: str = "42") -> None:
     """Let a person decide, as the command does."""
     loaded = shop.client.load_data("keys", f"charge:{key}")
     assert loaded is not None
-    record = record_in(loaded).record
+    record = record_in(loaded, shop.clock).record
     decided = record and how(record, "maria")
     assert decided is not None
-    shop.client.store_data("keys", item_of(decided, f"charge:{key}"), if_revision=loaded.revision)
+    shop.client.store_data(
+        "keys", item_of(decided, f"charge:{key}", shop.clock), if_revision=loaded.revision
+    )
 
 
 def test_a_call_waits_until_it_is_approved_and_runs_once(
@@ -261,11 +264,11 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
             client.invoke("charge", ORDER)
         kept = client.load_data("keys", "charge:42")
         assert kept is not None
-        record = record_in(kept).record
+        record = record_in(kept, SystemClock()).record
         assert record is not None
         refused = refuse_by_hand(record, "maria")
         assert refused is not None
-        client.store_data("keys", item_of(refused, "charge:42"))
+        client.store_data("keys", item_of(refused, "charge:42", SystemClock()))
         assert (
             client.settle("42", function="charge", payload=ORDER, targets="local").verdict
             is Verdict.NOT_RUN
@@ -290,7 +293,7 @@ def test_an_approval_outlives_a_void(shop: Shop) -> None:
 def test_an_older_leeward_refuses_what_it_cannot_read() -> None:
     """A state that it does not know is not a record to it: it never runs."""
     item = {"state": "postponed", "owner": "", "fence": 0, "lease_until": 0, "payload": "p"}
-    assert record_in(Record({**item, "effects": False}, "7", "")).record is None
+    assert record_in(Record({**item, "effects": False}, "7", ""), SystemClock()).record is None
 
 
 @each_row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,15 +12,22 @@ from hypothesis import strategies as st
 
 from leeward import Client, DedupUnavailable
 from leeward.app.idempotency import (
+    Done,
     LeaseLost,
+    NotDone,
+    RepeatRefused,
     current_run,
     effect,
     idempotent,
 )
-from leeward.app.idempotency.record import CLOCKS
+from leeward.app.idempotency.record import CLOCKS, Claim, LoadedRecord, Start, with_effects
+from leeward.app.idempotency.steps import Away, Held, SaveRecord, claim_key, mark_effect
+from leeward.app.signatures import IDEMPOTENCY
+from leeward.errors import TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault
-from tests.app.idempotent.shop import ORDER, Shop, refused
+from leeward_contract_tests.rows import each_row
+from tests.app.idempotent.shop import ORDER, Shop, context, refused
 
 
 @pytest.mark.threat("S17")
@@ -116,11 +124,79 @@ def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Sho
         first = pool.submit(charge, "42")
         assert asleep.wait(60)
         shop.clock.advance(31)
+        with pytest.raises(RepeatRefused, match="still running"):  # by the clock of another machine
+            charge("42")
+        shop.clock.advance(31)
         assert charge("42") == 2
         woken.set()
         with pytest.raises(LeaseLost):
             first.result(60)
     assert shop.charges == [1, 2, 2]
+
+
+@each_row("ahead", [40.0, 3_600.0, -3_600.0])
+def test_no_clock_of_another_machine_ends_a_lease(ahead: float) -> None:
+    """A settler there says that nothing has run only when an announced effect cannot land any more.
+
+    It counts the run's whole lease by its own monotonic clock, from when it first saw the run.
+    """
+    clocks = FakeClock(), FakeClock(FakeClock().now() + ahead)
+    store = Local("local:table", clock=clocks[0])
+    here, there = (Client(store, clock=clock) for clock in clocks)
+    verdicts: list[str] = []
+    paid: list[str] = []
+
+    def guard(client: Client, clock: FakeClock) -> Any:
+        return idempotent(
+            table="keys",
+            key="order",
+            name="pay",
+            lease=30,
+            effects="marked",
+            probe=lambda *_: Done() if paid else NotDone(),
+            client=client,
+            clock=clock,
+        )
+
+    def settle() -> str:
+        def pay(order: str) -> None:
+            raise AssertionError
+
+        settle = getattr(guard(there, clocks[1])(pay), IDEMPOTENCY).settle
+        answer: dict[str, Any] = settle(1.0, ("42",), context(clocks[1]))
+        return str(answer["verdict"])
+
+    @guard(here, clocks[0])  # type: ignore[untyped-decorator]
+    def pay(order: str) -> None:
+        effect()
+        for _ in range(6):  # its request is on its way
+            verdicts.append(settle())
+            for clock in clocks:
+                clock.advance(4)
+        paid.append(order)
+        verdicts.append(settle())
+
+    pay("42")
+    assert "not_run" not in verdicts
+    assert settle() == "ran"
+
+
+def test_a_claim_whose_answer_was_lost_has_the_lease_of_its_first_write() -> None:
+    """Others count from then."""
+    claim = Claim("me", "p", 30.0, effects_marked=True)
+    steps = claim_key(claim, 0.0)
+    record = cast("SaveRecord", next(steps)).record
+    steps.send((Away(TargetUnavailable("no answer"), written=True), 20.0))
+    loaded = record._replace(lease_until=50.0, over_at=50.0)
+    with pytest.raises(StopIteration) as ended:
+        steps.send((LoadedRecord(loaded, "7"), 20.0))
+    assert ended.value.value == Start(record, "7")
+    marking = mark_effect(Held(record, "7"))
+    next(marking)
+    marking.send((Away(TargetUnavailable("no answer"), written=True), 25.0))
+    with pytest.raises(StopIteration) as ended:
+        marking.send((LoadedRecord(with_effects(loaded), "8"), 25.0))
+    assert ended.value.value == Held(with_effects(record), "8")
 
 
 def test_a_zombie_without_effects_gives_the_result_of_its_successor(shop: Shop) -> None:

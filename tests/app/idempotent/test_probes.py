@@ -11,6 +11,7 @@ import pytest
 
 from leeward import AsyncClient, ConfigError, Context
 from leeward.adapter.wire import Response
+from leeward.app.context import call_within
 from leeward.app.idempotency import (
     CannotTell,
     Done,
@@ -246,6 +247,79 @@ def options(shop: Shop, bank: Bank) -> dict[str, Any]:
         "clock": shop.clock,
         "probe": http_probe(f"{bank.url}/payments/{{note}}", settled_after=1),
     }
+
+
+@each_row("probe", [item_probe("payments"), http_probe("https://b.example/{key}", settled_after=0)])
+def test_a_probe_that_looks_a_key_up_alone_is_refused_where_keys_are_apart(probe: Any) -> None:
+    """It would find what another principal has done with the same key."""
+    with pytest.raises(ConfigError, match="two principals may have the same key"):
+        idempotent(table="keys", key="order", principal="platform", probe=probe)(_order)
+    mine = (
+        item_probe("payments", key=lambda key, context, _: f"{context}/{key}"),
+        http_probe("https://b.example/{principal}/{key}", settled_after=0),
+        http_probe("https://b.example/{note}", settled_after=0),
+    )
+    for each in (*mine, lambda *_: CannotTell()):
+        idempotent(table="keys", key="order", principal="platform", probe=each)(_order)
+    idempotent(table="keys", key="order", principal=None, probe=probe)(_order)
+
+
+def _order(order: str) -> str:
+    return order
+
+
+def test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own(shop: Shop) -> None:
+    """Its probe finds the key, and does not say whose it is."""
+
+    def find(key: str, _context: Context, _notes: object) -> Done | NotDone:
+        return Done(f"charged for {key}") if shop.charges else NotDone()
+
+    @idempotent(
+        table="keys",
+        key="order",
+        principal="platform",
+        probe=find,
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def pay(order: str) -> str:
+        shop.charges.append(order)
+        return f"charged for {order}"
+
+    def told(principal: str, age: float | None) -> dict[str, Any]:
+        asker = context(shop.clock)
+        asker.principal = principal
+        answer: dict[str, Any] = getattr(pay, IDEMPOTENCY).settle(age, ("42",), asker)
+        return answer
+
+    alice = context(shop.clock)
+    alice.principal = "alice"
+    assert call_within(alice, pay, "42") == "charged for 42"
+    assert told("alice", None)["result"] == "charged for 42"
+    for age, reason in ((None, "no_record"), (100 * 86_400.0, "expired")):
+        answer = told("bob", age)
+        assert (answer["verdict"], answer["reason"], "result" in answer) == (
+            *("unknown", reason, False),
+        )
+
+
+@each_row("text", ["..", ".", "%2e%2e", "%252E.", "a/../b", r"a\..\b"])
+def test_no_key_leads_out_of_its_path(bank: Bank, text: str) -> None:
+    """However often a proxy decodes it."""
+    probe = http_probe(f"{bank.url}/payments/{{key}}", settled_after=0)
+    with pytest.raises(ValueError, match="leads elsewhere"):
+        probe(text, NO_CALL, ())
+    assert bank.asked == []
+
+
+def test_a_probe_asks_for_the_key_of_a_principal(bank: Bank, shop: Shop) -> None:
+    """Where nobody is identified, it cannot tell."""
+    probe = http_probe(f"{bank.url}/{{principal}}/{{key}}", settled_after=0)
+    call = context(shop.clock)
+    assert probe("42", call, ()) == CannotTell()
+    call.principal = "alice"
+    probe("42", call, ())
+    assert [target for _, target, _ in bank.asked] == ["/alice/42"]
 
 
 def test_a_probe_settles_what_a_run_has_noted(bank: Bank, shop: Shop) -> None:

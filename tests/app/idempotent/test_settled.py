@@ -36,7 +36,7 @@ from leeward.app.idempotency.record import (
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.app.signatures import IDEMPOTENCY
 from leeward.cli.key_records import settle_by_hand
-from leeward.testing import Fault
+from leeward.testing import FakeClock, Fault
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
 from tests.app.idempotent.shop import (
@@ -171,9 +171,9 @@ def test_a_record_of_an_earlier_leeward_does_not_say_what_was_before_it() -> Non
     """A run that is not the first of its key may go on from an effect."""
     record = first_record(Claim("me", "payload", 60.0, effects_marked=True), 0.0)
     for fence, known in ((1, False), (2, True)):
-        item = item_of(record._replace(fence=fence), "42")
+        item = item_of(record._replace(fence=fence), "42", FakeClock())
         item.pop("earlier_effects", None)
-        read = record_in(Record(item, "7", "local")).record
+        read = record_in(Record(item, "7", "local"), FakeClock()).record
         assert read is not None
         assert (read.effects, read.earlier_effects) == (False, known)
 

@@ -43,6 +43,7 @@ from leeward.app.idempotency.steps import (
     write_end,
 )
 from leeward.values.settled import Verdict
+from tests.app.settle_sim.actors import CLOCK
 
 
 class Mistake(NamedTuple):
@@ -113,11 +114,17 @@ def _dead_after_lease(request: SettleRequest, now: float) -> Steps[Any]:
     return (yield from settle_key(request, now))
 
 
-def _believe_at_once(
-    case: OpenCase, answer: ProbeAnswer, request: SettleRequest, now: float
-) -> Steps[Any]:
+def _believe_at_once(case: OpenCase, answer: ProbeAnswer, request: SettleRequest) -> Steps[Any]:
     """Believe a probe that finds nothing although a run may still act."""
-    return (yield from close_case(case._replace(fenced=True), answer, request, now))
+    return (yield from close_case(case._replace(fenced=True), answer, request))
+
+
+def _count_while_it_looks(
+    case: OpenCase, answer: ProbeAnswer, request: SettleRequest
+) -> Steps[Any]:
+    """Take a lease that ended while the probe looked for one that was over before."""
+    left = case.record.over_at - CLOCK.monotonic()
+    return (yield from close_case(case._replace(left=left), answer, request))
 
 
 def _void_first(
@@ -126,7 +133,7 @@ def _void_first(
     """Void the key for a repeat, and then claim it, which is two writes."""
     if not isinstance(answer, NotDone):
         return (yield from take_case(case, answer, claim, request, now))
-    found = yield from close_case(case, answer, request, now)
+    found = yield from close_case(case, answer, request)
     if isinstance(found, KeyFinding) and found.verdict is Verdict.NOT_RUN:
         return (yield from claim_key(claim._replace(voids=found.voids), now))
     return (yield from take_case(case, answer, claim, request, now))
@@ -207,6 +214,16 @@ def _leave_waiting(loaded: LoadedRecord | None, request: SettleRequest, now: flo
     return examine(loaded, request, now)
 
 
+def _by_the_clock_of_the_day(
+    loaded: LoadedRecord | None, request: SettleRequest, now: float
+) -> Any:
+    """Take a run for over as soon as the clock says so that its machine has not set."""
+    if loaded is not None and loaded.record is not None:
+        record = loaded.record._replace(over_at=loaded.record.lease_until)
+        loaded = loaded._replace(record=record)
+    return examine(loaded, request, now)
+
+
 MISTAKES: Final[Mapping[str, Mistake]] = {
     "a settler only looks": Mistake(settlement, "settle_key", _look_only, "late packets"),
     "a void is not read back": Mistake(settlement, "settle_key", _void_blindly, "late packets"),
@@ -249,5 +266,16 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
     "a settler leaves the question open": Mistake(
         settling, "examine", _leave_waiting, "approvals", "approved"
     ),
+    "a clock of the day ends the lease of another machine": Mistake(
+        settling, "examine", _by_the_clock_of_the_day, "probes", "a clock ahead of an effect"
+    ),
     "a void ends with a lease": Mistake(steps, "decide", _decide_by_clock, "late packets"),
 }
+
+SLOW: Final[Mapping[str, Mistake]] = {
+    "a lease may end while the probe looks": Mistake(
+        settlement, "close_case", _count_while_it_looks, "probes", "marked"
+    ),
+}
+"""What takes time to show: the simulation finds it, where no time passes between two steps it does
+not."""

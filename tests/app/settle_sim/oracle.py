@@ -122,6 +122,8 @@ def note_end(kind: Kind, seen: Seen, ended: Ended) -> Seen:
     Raises:
         Wrong: it is not so.
     """
+    if ended.what == "pried" and ended.value is Verdict.RAN:
+        raise Wrong("a stranger is told what the call of another one has done")
     if ended.what == "stuck":
         raise Wrong("a call is refused for a void that it knows of")
     results = {effect.label for effect in seen.effects}

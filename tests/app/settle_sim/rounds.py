@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 from leeward.app.idempotency.record import KeyRecord, LoadedRecord, seconds_to_keep
 from leeward.app.idempotency.settling import CannotTell, Done, Doubt, KeyFinding, NotDone
 from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Reply, Saved, SaveRecord, Step
+from leeward.app.idempotency.store import item_of, record_in
 from leeward.errors import OutcomeUnknown, TargetUnavailable
+from leeward.values import Record
 from leeward.values.settled import Verdict
 from tests.app.settle_sim.actors import (
     CLOCK,
@@ -22,14 +24,17 @@ from tests.app.settle_sim.actors import (
     Ended,
     Happening,
     Kind,
+    OneClock,
     Probed,
     Script,
     Shop,
     Told,
     ask,
     deliver,
+    judge,
+    pry,
 )
-from tests.app.settle_sim.oracle import Seen, Wrong, note_effect, note_end, note_verdict
+from tests.app.settle_sim.oracle import Seen, Wrong, note_effect, note_end, note_verdict, note_write
 
 REFUSED: Final = Away(TargetUnavailable("no connection"))
 LOST: Final = Away(OutcomeUnknown("no answer"), written=True)
@@ -42,8 +47,8 @@ KILLED: Final = 0.03
 """Share of a run's steps at which its process dies."""
 FROZEN: Final = 0.06
 """Share of steps before which a process is frozen, for up to three leases."""
-DIFFER: Final = 2.5
-"""Seconds by which a clock is wrong at most: two differ by five."""
+DIFFER: Final = 3_600.0
+"""Seconds by which a clock of the day is wrong at most: two differ by two hours."""
 LATEST: Final = 30 * 86_400.0
 """Seconds after which the last packet of a key arrives, once all else has ended."""
 LATE: Final = 7_200.0
@@ -68,10 +73,11 @@ class Wait(NamedTuple):
 
 @dataclass(slots=True)
 class Process:
-    """One actor under way."""
+    """One actor under way, its clock, and what the monotonic one shows at the beginning."""
 
     actor: Generator[Any, Any, Any]
-    skew: float
+    clock: OneClock
+    since: float
     kind: str
     label: str = ""
     reply: Any = None
@@ -83,15 +89,16 @@ class Table:
     """One record, that expires; each write is conditional, and may be lost, or be late."""
 
     random: Random
+    note: Callable[[KeyRecord | None, KeyRecord], None]
+    item: dict[str, Any] = field(default_factory=dict)
     record: KeyRecord | None = None
     revision: int = 0
     expires: float = 0.0
-    late: list[tuple[float, SaveRecord]] = field(default_factory=list)
+    late: list[tuple[float, SaveRecord, OneClock]] = field(default_factory=list)
     away_until: float = 0.0
-    begun: bool = False
 
-    def ask(self, step: Step, now: float, clock: float) -> Reply:
-        """Carry out a step; `clock` is what the asker's shows."""
+    def ask(self, step: Step, now: float, clock: OneClock) -> Reply:
+        """Carry out a step; `clock` is the asker's."""
         if now < HEALED:
             luck = self.random.random()
             if now < self.away_until:
@@ -102,29 +109,36 @@ class Table:
                 return self._fail(step, luck / FAULTS, now, clock)
         return self._load(clock) if isinstance(step, LoadRecord) else self.save(step, clock)
 
-    def _fail(self, step: Step, luck: float, now: float, clock: float) -> Reply:
+    def _fail(self, step: Step, luck: float, now: float, clock: OneClock) -> Reply:
         if isinstance(step, LoadRecord) or luck < 0.3:
             return REFUSED
         if luck < 0.6:
             self.save(step, clock)
         elif luck < 0.8:
-            self.late.append((now + self.random.expovariate(1 / 60.0), step))
+            as_now = OneClock(clock.value, clock.ahead)
+            self.late.append((now + self.random.expovariate(1 / 60.0), step, as_now))
         return LOST
 
-    def _load(self, clock: float) -> Reply:
-        if self.record is None or clock >= self.expires:
+    def _load(self, clock: OneClock) -> LoadedRecord | None:
+        if self.record is None or clock.now() >= self.expires:
             return None
-        return LoadedRecord(self.record, str(self.revision))
+        return record_in(Record(self.item, str(self.revision), ""), clock)
 
-    def save(self, save: SaveRecord, clock: float) -> Reply:
-        """Write, if what is there is what was seen."""
-        there = None if self._load(clock) is None else str(self.revision)
-        if save.revision != there:
+    def save(self, save: SaveRecord, clock: OneClock) -> Reply:
+        """Write, if what is there is what was seen; `clock` is as it was when it was sent."""
+        there = self._load(clock)
+        if save.revision != (None if there is None else there.revision):
             return Changed()
-        self.begun |= save.record.effects and save.record.owner != ""
-        self.record, self.revision = save.record, self.revision + 1
-        self.expires = clock + seconds_to_keep(save.record, KEEP, clock)
+        self.note(there and self.record, save.record)
+        self.item, self.record = item_of(save.record, "42", clock), save.record
+        self.revision += 1
+        self.expires = clock.now() + seconds_to_keep(save.record, KEEP, clock.value)
         return Saved(str(self.revision))
+
+
+def _land(effect: EffectOf) -> Generator[Any, Any, Ended]:
+    yield effect
+    return Ended("took place")
 
 
 class Round:
@@ -145,7 +159,7 @@ class Round:
         self.unknown: list[Doubt | None] = []
         self.given: list[str] = []
         self._random = random
-        self._table = Table(random)
+        self._table = Table(random, self._note_write)
         self._heap: list[tuple[float, int, Process]] = []
         self._number = 0
         self._now = 0.0
@@ -161,6 +175,15 @@ class Round:
         self._start(self._client("a", HEALED), "client", 0.0)
         if random.random() < 0.4:
             self._start(self._client("b", HEALED), "client", random.random() * 60)
+        if self.kind.probed is not Probed.NOTHING:
+            self._start(pry(self.shop), "stranger", random.expovariate(1 / 600.0))
+        if self.kind.asks:
+            for _ in range(6):
+                approves = random.random() < 0.95
+                person = judge(self.shop, "maria", approves=approves)
+                self._start(person, "person", random.expovariate(1 / 600.0))
+            person = judge(self.shop, "maria", approves=True)
+            self._start(person, "person", HEALED + 20 * LEASE)
         while self._heap:
             at, _, process = heappop(self._heap)
             self._now = max(self._now, at)
@@ -175,8 +198,9 @@ class Round:
                 self._step(heappop(self._heap)[2])
 
     def _start(self, actor: Any, kind: str, after: float, label: str = "") -> Process:
-        skew = (self._random.random() - 0.5) * 2 * DIFFER
-        process = Process(actor, skew, kind, label)
+        ahead = (self._random.random() - 0.5) * 2 * DIFFER
+        since = self._random.random() * 1e6 - self._now
+        process = Process(actor, OneClock(0.0, ahead - since), since, kind, label)
         self._push(process, after)
         return process
 
@@ -188,7 +212,7 @@ class Round:
         late = self._table.late
         for arrival in [each for each in late if everything or each[0] <= self._now]:
             late.remove(arrival)
-            self._table.save(arrival[1], self._now)
+            self._table.save(*arrival[1:])
 
     def _step(self, process: Process) -> None:
         """Let one actor take its next step."""
@@ -196,10 +220,11 @@ class Round:
             self.counts["killed"] += 1
             self._answer(process, None)
             return
-        CLOCK.value = clock = self._now + process.skew
-        reply = process.reply
+        clock = process.clock
+        CLOCK.value = clock.value = self._now + process.since
+        CLOCK.ahead, reply = clock.ahead, process.reply
         try:
-            event = process.actor.send((reply, clock) if process.at_table else reply)
+            event = process.actor.send((reply, clock.value) if process.at_table else reply)
             while isinstance(event, Told) or event is Happening.DECLARED:
                 self._tell(event)
                 event = process.actor.send(None)
@@ -209,8 +234,8 @@ class Round:
         process.at_table = isinstance(event, LoadRecord | SaveRecord)
         pause = 0.001 + self._random.random() * 0.05
         if isinstance(event, EffectOf):
-            self.seen = note_effect(self.kind, self.seen, event)
             process.reply = None
+            self._effect(event, max(0.0, event.until - clock.value))
         elif isinstance(event, Call):
             self._call(process, event)
             return
@@ -220,19 +245,29 @@ class Round:
             process.reply = self._table.ask(event, self._now, clock)
         else:
             process.reply = self._happens(event)
-        if self._now < HEALED and self._random.random() < FROZEN and not self._announces(event):
-            pause += self._random.random() * 3 * LEASE
-        self._push(process, pause)
+        self._push(process, pause + self._frozen(event))
 
-    @property
-    def begun(self) -> bool:
-        """Whether a record said that an effect may have begun."""
-        return self._table.begun
+    def _frozen(self, event: Any) -> float:
+        """Return for how many seconds a process stands still; a probe takes its time more often.
 
-    @staticmethod
-    def _announces(event: Any) -> bool:
-        """Return whether an effect may follow at once: a lease is longer than that takes."""
-        return isinstance(event, SaveRecord) and event.record.effects
+        Not where an effect may follow at once: a lease is longer than that takes.
+        """
+        likely = 0.3 if event is Happening.PROBE else FROZEN
+        announces = isinstance(event, SaveRecord) and event.record.effects
+        if self._now >= HEALED or announces or self._random.random() >= likely:
+            return 0.0
+        return self._random.random() * 3 * LEASE
+
+    def _effect(self, effect: EffectOf, most: float) -> None:
+        """Let an effect take place, now or within `most` seconds."""
+        if most and self._random.random() < 0.5:
+            self.counts["effects on their way behind the end"] += 1
+            self._start(_land(effect._replace(until=0.0)), "effect", self._random.random() * most)
+        else:
+            self.seen = note_effect(self.kind, self.seen, effect)
+
+    def _note_write(self, before: KeyRecord | None, record: KeyRecord) -> None:
+        self.seen = note_write(self.seen, before, record)
 
     def _tell(self, event: Any) -> None:
         if isinstance(event, Told):
@@ -281,7 +316,7 @@ class Round:
             return
         self._waiting[call.label] = (self._now + LEASE, caller)
         if luck < 0.15 and fails:
-            self._answer(Process(iter(()), 0.0, "", call.label), None)  # type: ignore[arg-type]
+            self._answer(Process(iter(()), OneClock(), 0.0, "", call.label), None)  # type: ignore[arg-type]
 
     def _answer(self, process: Process, ended: Ended | None) -> None:
         """Give a caller that waits its answer, or none."""
@@ -306,6 +341,10 @@ class Round:
                 return
             if isinstance(ended, Ended) and ended.value == "voided":
                 voids = ended.voids
+                continue
+            if isinstance(ended, Ended) and ended.value == "waiting" and number < 7:
+                self.counts["calls that wait for a person"] += 1
+                yield Wait(300.0)
                 continue
             found = yield from self._settled(voids, sent, healed)
             if found.verdict is Verdict.RAN:

@@ -14,6 +14,7 @@ from tests.app.settle_sim.actors import (
     call_again,
     deliver,
     judge,
+    pry,
     settle,
 )
 from tests.app.settle_sim.space import Member, Scenario
@@ -55,6 +56,7 @@ def scenario(
     newer: Script | None = None,
     judges: tuple[bool, ...] = (),
     others: int = 0,
+    strangers: int = 0,
     aged: bool = True,
     ahead: int = 0,
     ends: int = 1,
@@ -71,6 +73,7 @@ def scenario(
         newer: there are a call that knows of one void of the key, and a settler who does.
         judges: who decides on a call that waits: True for one who approves it.
         others: how many calls come with the same key and another payload.
+        strangers: how many settle the same key as another principal.
         aged: the settlers know how old the call is.
         ahead: how many leases their clocks are ahead.
         ends, kills, faults: of the scenario.
@@ -87,6 +90,7 @@ def scenario(
         if not kills:
             members.append(settler(8, None, age, ahead, voids=1))
     members += [packet(number, Script.RETURNS, amount=2) for number in range(4, 4 + others)]
+    members += [Member(f"stranger {number}", pry) for number in range(strangers)]
     for number, approves in enumerate(judges):
         decide = partial(judge, label=f"j{number}", approves=approves)
         members.append(Member(f"judge {number}", decide))
@@ -156,12 +160,14 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         ),
         "a half-done one": scenario(MARKED_TRUTH, (Script.HALF, RETURNS), kills=0),
         "it knows what is on its way": scenario(MARKED_TRUTH, (Script.LOSES,), settlers=2),
+        "a clock ahead of an effect": scenario(MARKED_PROBED, TWO, ahead=3, kills=0),
         "a clock that is ahead": scenario(MARKED_TRUTH, (Script.TWICE, RETURNS), ahead=3, kills=0),
     },
     "age unknown": {
         "no probe": scenario(MARKED, (RETURNS,), aged=False),
         "a probe": scenario(MARKED_TRUTH, (RETURNS,), aged=False),
         "it cannot tell": scenario(Kind(True, Probed.MUTE), (RETURNS,), aged=False),
+        "a stranger": scenario(MARKED_TRUTH, (RETURNS,), strangers=1, aged=False),
     },
     "the table fails": {
         "marked": scenario(MARKED, (RETURNS,), faults=1),
@@ -236,10 +242,9 @@ def full() -> Iterator[tuple[str, Scenario]]:
         yield f"{name}, two faults", scenario(kind, (script,), faults=2)
         yield f"{name}, caller", scenario(kind, (script,), calls_again=True)
         yield f"{name}, newer calls", scenario(kind, (RETURNS,), newer=script)
-        yield f"{name}, age unknown", scenario(kind, late, aged=False)
-        if kind.probed is not Probed.DONE_SO_FAR or not kind.marked:
-            yield f"{name}, settler ahead", scenario(kind, late, ahead=3)
-            yield f"{name}, settler behind", scenario(kind, late, ahead=-3)
+        yield f"{name}, age unknown", scenario(kind, late, strangers=1, aged=False)
+        yield f"{name}, settler ahead", scenario(kind, late, ahead=3)
+        yield f"{name}, settler behind", scenario(kind, late, ahead=-3)
     for marked, probed, run_unknown, aged in product(
         (False, True), Probed, (False, True), (True, False)
     ):

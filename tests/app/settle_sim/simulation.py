@@ -35,6 +35,11 @@ FUNCTIONS: Final = {
     "effects anywhere, with a probe": Kind(False, Probed.DONE_SO_FAR),
     "effects anywhere, without a probe": Kind(False),
     "marked, and can go on after an unknown run": Kind(True, run_unknown=True),
+    "marked, with a probe, and a person approves": PROBED._replace(asks=True),
+    "anywhere, with a probe, and a person approves": Kind(False, Probed.DONE_SO_FAR, asks=True),
+    "anywhere, goes on after an unknown run, and a person approves": Kind(
+        False, Probed.MUTE, run_unknown=True, asks=True
+    ),
 }
 """By turns; the second one has a `Probed.MUTE` now and then."""
 
@@ -85,7 +90,7 @@ def _judge(name: str, kind: Kind, this: Round) -> Counter[str]:
             wrong[f"WRONG: {name}: another reason than its probe's"] += 1
     elif kind.marked and kind.probed is Probed.DONE_SO_FAR:
         wrong[f"WRONG: {name}: unknown although its probe knows"] += 1
-    elif not this.begun:
+    elif not this.seen.begun:
         wrong[f"WRONG: {name}: unknown although nothing had begun"] += 1
     return wrong
 

@@ -26,6 +26,7 @@ from leeward.app.idempotency.steps import Away, Changed, LoadRecord, Saved, Save
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.errors import OutcomeUnknown, TargetUnavailable
 from leeward.values import Record
+from leeward.values.settled import Verdict
 from tests.app.settle_sim.actors import (
     CLOCK,
     LEASE,
@@ -34,6 +35,7 @@ from tests.app.settle_sim.actors import (
     Ended,
     Happening,
     Kind,
+    OneClock,
     Probed,
     Script,
     Shop,
@@ -72,7 +74,7 @@ class Member(NamedTuple):
     Attributes:
         name: for what is told of a wrong run.
         actor: makes the generator.
-        ahead: how many leases its clock is ahead.
+        ahead: how many leases its clock of the day is ahead.
     """
 
     name: str
@@ -102,11 +104,16 @@ class Scenario(NamedTuple):
 
 
 class State(NamedTuple):
-    """One state: where everything and everybody stands."""
+    """One state: where everything and everybody stands.
+
+    `seen_at` is the epoch in which the record was first loaded, -1 if it was not: whoever loads it
+    later counts from then what its run had left. That all know it is the earliest that can be.
+    """
 
     record: int
     revision: int
     epoch: int
+    seen_at: int
     late: tuple[tuple[int, int], ...]
     seen: Seen
     places: tuple[int, ...]
@@ -133,12 +140,14 @@ class Search:
         packet = partial(deliver, label="z", script=Script.RETURNS)
         self._members = (
             *scenario.members,
-            Member("last settler", last, 10),
+            Member("last settler", last),
             *(Member(f"last packet {v}", partial(packet, voids=v)) for v in range(3)),
         )
         self._records: list[KeyRecord | None] = [None]
-        self._numbers: dict[KeyRecord, int] = {}
-        self._places = _Places([self._actor(number) for number in range(len(self._members))])
+        self._items: list[dict[str, Any]] = [{}]
+        self._numbers: dict[Any, int] = {}
+        actors = [self._actor(number) for number in range(len(self._members))]
+        self._places = _Places(actors, [member.ahead * EPOCH for member in self._members])
         self.visited = 0
         self.moves = 0
         self.flaw: str | None = None
@@ -150,7 +159,7 @@ class Search:
         """Visit every state, or at most so many; return how many were visited."""
         scenario = self._scenario
         places = tuple(self._places.first(n) for n in range(len(scenario.members)))
-        begin = State(0, 0, 0, (), Seen(), places, scenario.kills, scenario.faults)
+        begin = State(0, 0, 0, -1, (), Seen(), places, scenario.kills, scenario.faults)
         known: dict[State, tuple[State, Way] | None] = {begin: None}
         waiting = [begin]
         while waiting:
@@ -216,7 +225,9 @@ class Search:
         event = self._places.events[state.places[number]]
         name = self._members[number].name
         if isinstance(event, LoadRecord):
-            yield (name, "loads"), self._on(state, number, self._load(state))
+            seen_at = state.epoch if state.seen_at < 0 and self._counts(state) else state.seen_at
+            state = state._replace(seen_at=seen_at)
+            yield (name, "loads"), self._on(state, number, self._load(state, number))
             if state.faults:
                 less = state._replace(faults=state.faults - 1)
                 yield (name, "cannot load"), self._on(less, number, REFUSED)
@@ -254,7 +265,7 @@ class Search:
     def _saves(
         self, state: State, number: int, save: SaveRecord, name: str
     ) -> Iterator[tuple[Way, State]]:
-        record = self._number(save.record)
+        record = self._number(save.record, state.epoch, self._members[number].ahead)
         revision = 0 if save.revision is None else int(save.revision)
         after = self._landed(state, record, revision)
         done = after is not state
@@ -272,9 +283,17 @@ class Search:
             after = after._replace(faults=state.faults - 1)
             yield (*what, "done, and its answer is lost"), self._on(after, number, LOST)
 
-    def _load(self, state: State) -> LoadedRecord | None:
+    def _load(self, state: State, number: int) -> LoadedRecord | None:
+        if not state.record:
+            return None
+        clock = OneClock(state.epoch * EPOCH, self._members[number].ahead * EPOCH)
+        loaded = Record(self._items[state.record], str(state.revision), "")
+        return record_in(loaded, clock, lambda *_: state.seen_at * EPOCH)
+
+    def _counts(self, state: State) -> bool:
+        """Return whether it counts when somebody first saw the record."""
         record = self._records[state.record]
-        return None if record is None else LoadedRecord(record, str(state.revision))
+        return record is not None and record.over_at > 0
 
     def _landed(self, state: State, record: int, revision: int) -> State:
         """Return the state after a conditional write; the same one if it was refused."""
@@ -283,27 +302,28 @@ class Search:
         kept = self._records[record]
         assert kept is not None
         seen = note_write(state.seen, self._records[state.record], kept)
-        return state._replace(record=record, revision=state.revision + 1, seen=seen)
+        return state._replace(record=record, revision=state.revision + 1, seen=seen, seen_at=-1)
 
-    def _number(self, record: KeyRecord) -> int:
-        """Return the number of a record as the table gives it back."""
-        number = self._numbers.get(record)
+    def _number(self, record: KeyRecord, epoch: int, ahead: int) -> int:
+        """Return the number of a record as the table gives it back, written in an epoch."""
+        written = record, epoch, ahead
+        number = self._numbers.get(written)
         if number is None:
-            kept = record_in(Record(item_of(record, "42"), "", "")).record
-            assert kept is not None, "every record can be read"
-            number = len(self._records)
-            for known, same in enumerate(self._records):
-                if same == kept:
-                    number = known
-            if number == len(self._records):
+            item = item_of(record, "42", OneClock(epoch * EPOCH, ahead * EPOCH))
+            if item in self._items:
+                number = self._items.index(item)
+            else:
+                kept = record_in(Record(item, "", ""), OneClock(), lambda *_: 0.0).record
+                assert kept is not None, "every record can be read"
+                number = len(self._items)
                 self._records.append(kept)
-            self._numbers[record] = number
+                self._items.append(item)
+            self._numbers[written] = number
         return number
 
     def _on(self, state: State, number: int, reply: Any) -> State:
         """Return the state after an actor has got a reply, and has been told what it asked for."""
-        ahead = self._members[number].ahead
-        now = (state.epoch + ahead) * EPOCH
+        now = state.epoch * EPOCH
         place = self._places.after(state.places[number], number, reply, now)
         seen, kind = state.seen, self._scenario.kind
         while True:
@@ -328,6 +348,11 @@ class Search:
         """
         number = len(self._scenario.members)
         found, state = self._alone(state._replace(faults=0), number)
+        for _ in range(
+            2
+        ):  # it asks again when the lease is over, which it counts from its first look
+            if found is not None and found.verdict is Verdict.RUNNING:
+                found, state = self._alone(state._replace(epoch=state.epoch + 1), number)
         kept = self._records[state.record]
         if found is not None or kept is None or not is_of_other(kept, self._payload):
             check_settled(self._scenario.kind, state.seen, found, aged=self._scenario.aged)
@@ -354,8 +379,8 @@ class _Places:
         told: what an actor was told last, by its number.
     """
 
-    def __init__(self, actors: list[Callable[[], Actor]]) -> None:
-        self._actors = actors
+    def __init__(self, actors: list[Callable[[], Actor]], ahead: list[float]) -> None:
+        self._actors, self._ahead = actors, ahead
         self.events: list[Any] = []
         self.told: dict[int, KeyFinding] = {}
         self._replies: list[tuple[tuple[Any, float], ...]] = []
@@ -378,7 +403,7 @@ class _Places:
         return found
 
     def _place(self, number: int, replies: tuple[tuple[Any, float], ...]) -> int:
-        CLOCK.value = 0.0
+        CLOCK.value, CLOCK.ahead = 0.0, self._ahead[number]
         actor = self._actors[number]()
         event: Any = next(actor)
         try:
@@ -432,5 +457,13 @@ def _freeze_frames(actor: Any) -> Any:
 def _moved(state: State, number: int, place: int, seen: Seen, kills: int) -> State:
     places = (*state.places[:number], place, *state.places[number + 1 :])
     return State(
-        state.record, state.revision, state.epoch, state.late, seen, places, kills, state.faults
+        state.record,
+        state.revision,
+        state.epoch,
+        state.seen_at,
+        state.late,
+        seen,
+        places,
+        kills,
+        state.faults,
     )

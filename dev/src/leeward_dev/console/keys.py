@@ -12,6 +12,7 @@ from leeward.app.idempotency.record import (
 )
 from leeward.cli import item_json
 from leeward.cli.key_records import (
+    APPROVED,
     KeyRow,
     approve_by_hand,
     change_key,
@@ -22,10 +23,12 @@ from leeward.cli.key_records import (
     refuse_by_hand,
     scan_keys,
     settle_by_hand,
+    squeeze,
+    state_of,
     version_of,
     void_by_hand,
 )
-from leeward_dev.console.html import Content, element
+from leeward_dev.console.html import Content, element, text
 from leeward_dev.console.layout import (
     GOOD,
     ROWS,
@@ -50,7 +53,7 @@ from leeward_dev.console.layout import (
     word,
 )
 
-HEADER: Final = ("Record", "Key", "State", "Changed", "Effects", "Error", "Until")
+HEADER: Final = ("Record", "Key", "State", "Changed", "Effects", "Error", "Until", "Question")
 
 MOST_PAGES: Final = 20
 """Of a table that are read to fill one page of records in a state."""
@@ -100,7 +103,7 @@ def show(visit: Visit) -> Page:
 def _show_records(visit: Visit, named: str) -> Page:
     state = visit.query.get("state", "")
     rows, cursor = _read(visit, named, state)
-    states = ["", *(each.value for each in KeyState)]
+    states = ["", *(each.value for each in KeyState), APPROVED]
     links = element(
         "ul",
         (
@@ -147,7 +150,7 @@ def _read(visit: Visit, named: str, state: str) -> tuple[list[KeyRow], str | Non
 
 
 def _state(row: KeyRow) -> str | None:
-    return None if row.record is None else row.record.state.value
+    return None if row.record is None else state_of(row.record)
 
 
 def _name(row: KeyRow) -> str:
@@ -159,7 +162,7 @@ def _row(visit: Visit, named: str, row: KeyRow) -> list[Content]:
     record = row.record
     first = [link(record_ref(row.id), "keys", table=named, record=_name(row)), row.id]
     if record is None:
-        return [*first, "not leeward's", ago(row.changed_at, visit.now), "-", "-", "-"]
+        return [*first, "not leeward's", ago(row.changed_at, visit.now), "-", "-", "-", "-"]
     return [
         *first,
         _look(record, visit.now),
@@ -167,12 +170,13 @@ def _row(visit: Visit, named: str, row: KeyRow) -> list[Content]:
         "maybe" if record.effects else "no",
         "-" if record.failure is None else record.failure.type,
         moment(row.expires_at),
+        _asked(record),
     ]
 
 
 def _look(record: KeyRecord, now: float) -> Content:
     is_lapsed = record.state is KeyState.IN_PROGRESS and is_open(record, now)
-    name = f"{record.state.value}, lease over" if is_lapsed else record.state.value
+    name = f"{record.state.value}, lease over" if is_lapsed else state_of(record)
     return word(name, WRONG if is_lapsed and record.effects else LOOKS[record.state])
 
 
@@ -212,8 +216,15 @@ def _question(kept: KeyRecord) -> list[tuple[str, Content]]:
     """Return what a person is asked to approve, and who has decided."""
     if kept.approval is None:
         return []
-    question, by = kept.approval
-    return [("Question", question or "-"), ("Decided by", by or "-")]
+    return [("Question", _asked(kept)), ("Decided by", kept.approval.by or "-")]
+
+
+def _asked(kept: KeyRecord) -> Content:
+    """Return the whole question: who decides on a part of it decides on something else."""
+    if kept.approval is None or not kept.approval.question:
+        return "-"
+    asked = squeeze(kept.approval.question)
+    return text(asked, len(asked))
 
 
 def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
@@ -256,7 +267,9 @@ def act(visit: Visit) -> Notice | Page:
     client, change, seen = visit.sources.client, partial(_settle, does), visit.field("seen")
     if not visit.is_sure:
         _, done = plan_change(client, named, record, seen, change)
-        question = f"The record will say: {describe_key(done, visit.now)}"
+        question: list[Content] = [f"The record will say: {describe_key(done, visit.now)}"]
+        if done.approval is not None:
+            question += [" The question is: ", _asked(done)]
         return confirmation(visit, question, BUTTONS[does], address("keys", **back))
     row = change_key(client, named, record, seen, change)
     state = _state(row)

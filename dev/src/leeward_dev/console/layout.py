@@ -370,7 +370,7 @@ def field(
     )
 
 
-def confirmation(visit: Visit, question: str, yes: str, back: str, **hidden: str) -> Page:
+def confirmation(visit: Visit, question: Content, yes: str, back: str, **hidden: str) -> Page:
     """Return a page that asks before something is done that cannot be taken back.
 
     Args:

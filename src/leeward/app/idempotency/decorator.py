@@ -276,7 +276,7 @@ class IdempotentCall:
 
     def claim(self) -> Steps[Decision | OpenCase | Away]:
         """Return the steps that decide whether it runs; an open case is for the probe."""
-        return claim_with_probe(self._claim, self._request(), self.location.now())
+        return claim_with_probe(self._claim, self._request(), self.location.clock.monotonic())
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
         """Return what the probe takes."""
@@ -284,7 +284,7 @@ class IdempotentCall:
 
     def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
         """Return the steps that follow the answer of the probe."""
-        return take_case(case, told, self._claim, self._request(), self.location.now())
+        return take_case(case, told, self._claim, self._request(), self.location.clock.monotonic())
 
     def _request(self) -> SettleRequest:
         return self._settings.request(self._claim.payload, self._claim.voids, None)
@@ -384,7 +384,7 @@ class IdempotentCall:
         self._note_unrecorded(run, recorded)
         if isinstance(recorded, Recorded):
             return result
-        decision = record.decide(recorded, self._claim, self.location.now())
+        decision = record.decide(recorded, self._claim, self.location.clock.monotonic())
         if isinstance(decision, Start):
             decision = Refuse(Reason.UNKNOWN)
         return self._answer(decision).result

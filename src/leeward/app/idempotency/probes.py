@@ -13,10 +13,10 @@ from http.client import HTTPConnection, HTTPSConnection
 from math import isfinite
 from ssl import create_default_context
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from leeward.app.context import Context
-from leeward.app.idempotency.settings import Probe
+from leeward.app.idempotency.settings import BY_KEY, Probe
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.app.idempotency.settling import CannotTell, Done, NotDone, ProbeAnswer
 from leeward.clock import SystemClock
@@ -53,7 +53,7 @@ def item_probe(
     Args:
         table: logical name.
         key: returns the key of the item; None from it tells nothing. By default the key of the
-            call.
+            call; a function that keeps the keys of its principals apart has to say how.
         result: what repeats get: a field of the item, or a function of it; by default None.
         client: a `leeward.Client`, for a coroutine function also an `AsyncClient`; by default the
             client of the app.
@@ -101,7 +101,10 @@ def http_probe(
     the call has less time left, it cannot tell.
 
     Args:
-        url: with ``{key}`` for the key of the call or ``{note}`` for the last note of its runs.
+        url: with ``{key}`` for the key of the call or ``{note}`` for the last note of its runs; and
+            ``{principal}`` for the caller that the platform has identified. A function that keeps
+            the keys of its principals apart needs ``{note}``, or ``{key}`` with ``{principal}``.
+            No text with a ``..`` or ``.`` between slashes is put in.
         settled_after: seconds after which the service has ended a request that it got, and shows
             what it did. 0 only if it refuses a request that it gets after the answer, and answers
             from what it has committed.
@@ -119,10 +122,13 @@ def http_probe(
     _check(url, settled_after)
 
     def probe(key: str, context: Context | None, notes: tuple[str, ...]) -> ProbeAnswer:
-        if "{note}" in url and not notes:
-            return CannotTell()
-        address = url.replace("{key}", percent_encode(key))
-        address = address.replace("{note}", percent_encode(notes[-1] if notes else ""))
+        texts = {"{key}": key, "{note}": notes[-1] if notes else None}
+        texts["{principal}"] = None if context is None else context.principal
+        address = url
+        for place, text in texts.items():
+            if place in url and not text:
+                return CannotTell()
+            address = address.replace(place, _encode(text or ""))
         clock = SystemClock() if context is None else context.clock
         ends = clock.monotonic() + (PROBE_TIME if context is None else context.remaining())
 
@@ -144,7 +150,23 @@ def http_probe(
         clock.sleep(settled_after)
         return ask()
 
+    if "{key}" in url and not ("{note}" in url or "{principal}" in url):
+        setattr(probe, BY_KEY, True)
     return probe
+
+
+def _encode(text: str) -> str:
+    """Return a text for an address.
+
+    Raises:
+        ValueError: whoever decodes it, however often, may leave the path for another one.
+    """
+    plain, before = text, ""
+    while plain != before:
+        plain, before = unquote(plain), plain
+    if {".", ".."} & {*plain.replace("\\", "/").split("/")}:
+        raise ValueError("a key, note or principal with a dot segment leads elsewhere")
+    return percent_encode(text)
 
 
 def _read_404(body: bytes, absent: Callable[[Any], bool] | None) -> ProbeAnswer:
@@ -193,6 +215,8 @@ def _look_up(
         found = reader.load_data(table, item_key)
         return _read_later(found, read) if isinstance(found, Awaitable) else read(found)
 
+    if key_of is _key_of_call:
+        setattr(probe, BY_KEY, True)
     return probe
 
 

@@ -30,9 +30,13 @@ a late one knows fewer than the record has, and never runs, whatever becomes of 
 calls again with the key learns the number, and may run.
 
 Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
-one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
-of the reader: a wrong clock ends a lease early or late. It ends a key early only if it is wrong
-by more than `CLOCKS`.
+one finds out that it came second, whatever their clocks say.
+
+No clock of another machine is believed. A record says how many seconds its run had left when it was
+written; whoever loads it counts them from when its process first saw that, by its own monotonic
+clock. By then the run's effects have ended, for certain. What the clocks of the day say of a lease
+counts only where the write itself keeps the run from acting, or nothing follows from it. A table
+forgets by the clock of the day: a key is lost early only if two are wrong by more than `CLOCKS`.
 """
 
 from __future__ import annotations
@@ -52,9 +56,10 @@ LONGEST_WAIT: Final = 5.0
 PERSONS_WAIT: Final = 60.0
 """Seconds that a call is asked to wait for a person's approval. Our choice: nobody knows when."""
 
-CLOCKS: Final = 3600.0
-"""Seconds by which the clocks of two machines may differ, and no key is forgotten within `keep`. A
-table forgets by the clock of its reader; not every one has a time of its own."""
+CLOCKS: Final = 7200.0
+"""Seconds by which the clocks of two machines may differ, each an hour wrong, and no key is
+forgotten within `keep`. A table forgets by the clock of its reader; not all have one of their own.
+"""
 
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
@@ -139,7 +144,8 @@ class KeyRecord(NamedTuple):
         state: how far its run has come.
         owner: the attempt that runs it, or has run it; no two have the same.
         fence: 1 for the first run, and one more for each that took over.
-        lease_until: Unix seconds; a run that has not ended by then is taken for dead.
+        lease_until: a run that has not ended by then is taken for dead, as far as the clocks of
+            the day say. Seconds by the monotonic clock of the process that has loaded the record.
         payload: digest of what the call was about.
         effects: an effect may have begun.
         result: what it returned, when COMPLETED.
@@ -150,6 +156,8 @@ class KeyRecord(NamedTuple):
         earlier_effects: a run before this one may have had its effect, and this one goes on from
             there: that it has not begun an effect itself does not say that nothing was done.
         approval: of a key that a person has to approve; None for any other.
+        over_at: the run's effects have ended by then, whatever the clocks of the day say. Seconds
+            as of `lease_until`.
     """
 
     state: KeyState
@@ -165,11 +173,13 @@ class KeyRecord(NamedTuple):
     notes: tuple[str, ...] = ()
     earlier_effects: bool = False
     approval: Approval | None = None
+    over_at: float = 0.0
 
     def __repr__(self) -> str:
         return mask(
             self,
-            "state owner fence lease_until effects kept failure voids earlier_effects approval",
+            "state owner fence lease_until effects kept failure voids earlier_effects approval "
+            "over_at",
         )
 
 
@@ -313,6 +323,7 @@ def start_run(
         notes=notes,
         earlier_effects=acted,
         approval=approval,
+        over_at=now + claim.lease,
     )
     return Start(record, revision, earlier)
 
@@ -372,7 +383,11 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
     match record.state:
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
-        case KeyState.IN_PROGRESS if claim.run_unknown or not record.effects:
+        case KeyState.IN_PROGRESS if not record.effects:  # the write itself keeps it from acting
+            return start_run(loaded, claim, now, Earlier.LAPSED)
+        case _ if claim.run_unknown and now < record.over_at and record.failure is None:
+            return Refuse(Reason.RUNNING, min(record.over_at - now, LONGEST_WAIT))
+        case KeyState.IN_PROGRESS if claim.run_unknown:
             return start_run(loaded, claim, now, Earlier.LAPSED)
         case KeyState.UNKNOWN if claim.run_unknown:
             return start_run(loaded, claim, now, Earlier.UNKNOWN)

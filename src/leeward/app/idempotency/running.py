@@ -15,9 +15,9 @@ from leeward.app.idempotency.store import RecordLocation, TableClient, perform, 
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import RUNNING, watched_by
 
-CLOCKS_DIFFER: Final = 5.0
-"""Seconds by which the clock of a settler may be ahead of that of a run; a lease has as much to
-spare, see `leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
+LAST_EFFECT: Final = 5.0
+"""Seconds before the end of a lease in which no effect begins, so that each ends within it: see
+`leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -73,7 +73,8 @@ class IdempotentRun:
         self._last_begin = inf
         if is_probed and held is not None:
             end = held.record.lease_until
-            self._last_begin = end - min(CLOCKS_DIFFER, max(0.0, end - location.now()) / 6)
+            left = end - location.clock.monotonic()
+            self._last_begin = end - min(LAST_EFFECT, max(0.0, left) / 6)
         self._awaited = awaited
         self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
@@ -150,13 +151,12 @@ class IdempotentRun:
     def check_lease(self) -> None:
         """Check that an effect which begins now begins within the lease, where a probe decides.
 
-        As soon as the lease is over, a probe that finds nothing proves that nothing was done; and
-        it is over earlier by a clock that is ahead.
+        As soon as the lease is over, a probe that finds nothing proves that nothing was done.
 
         Raises:
             LeaseLost: the lease is over, or nearly.
         """
-        if self._is_probed and self.location.now() >= self._last_begin:
+        if self._is_probed and self.location.clock.monotonic() >= self._last_begin:
             self.forbidden = LeaseLost(
                 f"the lease of this run of {self.function!r} ends, and its key may be settled "
                 "as not run: it begins no further effect. Give it a longer lease"
@@ -207,7 +207,7 @@ class IdempotentRun:
         if not held.record.effects or (self._is_probed and self._marks):
             return True  # it is the first; or who settles the key by a probe may have fenced it
         may = self._may_be_overtaken and self._marks
-        return may and self.location.now() >= held.record.lease_until
+        return may and self.location.clock.monotonic() >= held.record.lease_until
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run

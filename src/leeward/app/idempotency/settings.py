@@ -41,9 +41,12 @@ LONGEST_QUESTION: Final = 1000
 LEASE: Final = 60.0
 """Seconds, where neither the handler nor its call says how long it may run."""
 MARGIN: Final = 10.0
-"""Seconds by which a lease outlasts its call: 5 for writing the end, 5 for clocks that differ."""
+"""Seconds by which a lease outlasts its call: 5 for writing the end, 5 for the last effect."""
 LONGEST: Final = 1_576_800_000.0
 """Seconds, 50 years: a table keeps an item for at most 100, and a record for `keep` and a lease."""
+
+BY_KEY: Final = "leeward_by_key"
+"""The attribute of a probe that looks the key of the call up, whoever its principal is."""
 
 KeySource: TypeAlias = str | Callable[..., object] | None
 Probe: TypeAlias = Callable[[str, Context, tuple[str, ...]], Any]
@@ -163,7 +166,7 @@ class IdempotencySettings(NamedTuple):
         principal = self.read_principal(context)
         key = self.read_key(arguments, context)
         id = record_id(self.function, key, principal, own_secret())
-        return key, RecordLocation(self.table, id, self.keep, self.clock.now)
+        return key, RecordLocation(self.table, id, self.keep, self.clock)
 
 
 def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> IdempotencySettings:
@@ -193,6 +196,13 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
     if ":" in name and options.name is not None:  # a colon ends it in the table
         raise ConfigError(f"name of @idempotent must be without a colon, not {name!r}")
     awaited = is_coroutine_function(function)
+    apart = options.principal not in ("", None)
+    if apart and getattr(options.probe, BY_KEY, False):
+        raise ConfigError(
+            f"probe of {what} looks the key up alone, and two principals may have the same key: "
+            "give item_probe a `key` that names the principal, or http_probe a URL with "
+            "{principal} or {note}"
+        )
     return IdempotencySettings(
         name,
         table,
@@ -200,7 +210,7 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         _key_reader(options.key, names, what),
         _principal_reader(options.principal, what),
         options.principal != "",
-        options.principal not in ("", None),
+        apart,
         None if options.lease is None else _seconds(options.lease, "lease"),
         _seconds(options.keep, "keep"),
         check_failures(options.failures, what),

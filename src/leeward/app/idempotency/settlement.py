@@ -94,7 +94,7 @@ class KeySettlement:
 
     def begin(self) -> Steps[KeyFinding | OpenCase | Refuse | Away]:
         """Return the steps that look at the record."""
-        return settle_key(self._request, self.location.now())
+        return settle_key(self._request, self.location.clock.monotonic())
 
     def question(self, case: OpenCase) -> Question:
         """Return what the probe takes."""
@@ -102,7 +102,7 @@ class KeySettlement:
 
     def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
         """Return the steps that record what the probe has answered."""
-        return close_case(case, told, self._request, self.location.now())
+        return close_case(case, told, self._request)
 
     def document(self, found: KeyFinding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
         """Return the answer.

@@ -123,11 +123,14 @@ class OpenCase(NamedTuple):
     Attributes:
         record, revision: as they are; None is the revision of nothing.
         fenced: no run of the key begins an effect any more.
+        left: seconds for which what its run has begun may still be under way; from before the probe
+            is asked, because what comes after its look does not count.
     """
 
     record: KeyRecord
     revision: str | None
     fenced: bool
+    left: float = 0.0
 
 
 class RecordChange(NamedTuple):
@@ -198,7 +201,7 @@ def examine(
         case KeyState.IN_PROGRESS if not (record.effects or record.earlier_effects):
             return _void(record, revision, request)
         case _:
-            return _examine_effects(record, revision, request)
+            return _examine_effects(record, revision, request, now)
 
 
 def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None:
@@ -220,7 +223,7 @@ def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None
 
 
 def _examine_effects(
-    record: KeyRecord, revision: str, request: SettleRequest
+    record: KeyRecord, revision: str, request: SettleRequest, now: float
 ) -> KeyFinding | OpenCase | RecordChange:
     """Examine a run that may have had its effect, and has ended or is over its lease."""
     if not request.probed:
@@ -230,7 +233,7 @@ def _examine_effects(
             record._replace(state=KeyState.UNKNOWN), revision
         )  # it begins no more effect
     has_ended_alone = record.state is KeyState.UNKNOWN and record.fence <= 1
-    return OpenCase(record, revision, request.marked or has_ended_alone)
+    return OpenCase(record, revision, request.marked or has_ended_alone, record.over_at - now)
 
 
 def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | OpenCase | RecordChange:
@@ -270,7 +273,9 @@ def settle_key(request: SettleRequest, now: float) -> Steps[KeyFinding | OpenCas
             if isinstance(reply, Saved):
                 if decision.record.state is KeyState.VOID:
                     return _not_run(request, decision.record)
-                return OpenCase(decision.record, reply.revision, fenced=True)
+                return OpenCase(
+                    decision.record, reply.revision, fenced=True, left=decision.record.over_at - now
+                )
             if isinstance(reply, Unfit):
                 return Away(reply.error)
             if isinstance(reply, Away) and not reply.written:
@@ -286,10 +291,10 @@ def settle_key(request: SettleRequest, now: float) -> Steps[KeyFinding | OpenCas
 
 
 def close_case(
-    case: OpenCase, answer: ProbeAnswer, request: SettleRequest, now: float
+    case: OpenCase, answer: ProbeAnswer, request: SettleRequest
 ) -> Steps[KeyFinding | Away | None]:
     """Record what a probe has answered; None if the record has changed: settle the key again."""
-    record, left = case.record, case.record.lease_until - now
+    record = case.record
     match answer:
         case Done() if case.revision is None and request.apart:
             # It may be another one's: a probe that finds a key does not say whose that is.
@@ -300,8 +305,8 @@ def close_case(
             return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
         case NotDone() if not case.fenced:
             return KeyFinding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
-        case NotDone() if left > 0:  # what its run has begun may still be under way
-            return KeyFinding(Verdict.RUNNING, retry_after=min(left, LONGEST_WAIT))
+        case NotDone() if case.left > 0:
+            return KeyFinding(Verdict.RUNNING, retry_after=min(case.left, LONGEST_WAIT))
         case NotDone():
             void = void_record(record, request.voids)
             reply, _ = yield SaveRecord(void, case.revision)
@@ -327,7 +332,9 @@ def claim_with_probe(
     if isinstance(case, RecordChange) and case.record.state is KeyState.UNKNOWN:
         reply, now = yield SaveRecord(case.record, case.revision)
         if isinstance(reply, Saved):
-            return OpenCase(case.record, reply.revision, fenced=True)
+            return OpenCase(
+                case.record, reply.revision, fenced=True, left=case.record.over_at - now
+            )
     return case if isinstance(case, OpenCase) else decision
 
 
@@ -340,12 +347,7 @@ def take_case(
     whoever settles it meanwhile would be told that nothing runs.
     """
     record = case.record
-    if (
-        isinstance(answer, NotDone)
-        and request.recorded
-        and case.fenced
-        and now >= record.lease_until
-    ):
+    if isinstance(answer, NotDone) and request.recorded and case.fenced and case.left <= 0:
         if claim.voids < record.voids:
             return Refuse(Reason.VOIDED, voids=record.voids)
         assert case.revision is not None, "a call asks about a record"
@@ -355,7 +357,7 @@ def take_case(
         if isinstance(reply, Saved):
             return begun(start, reply.revision)
         return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
-    found = yield from close_case(case, answer, request, now)
+    found = yield from close_case(case, answer, request)
     if found is None:
         return Refuse(Reason.RUNNING, 1.0)
     if isinstance(found, Away):

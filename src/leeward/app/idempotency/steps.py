@@ -101,6 +101,7 @@ class Recorded(Enum):
 def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     """Decide what a call does; `Start` means that its record is written, with its revision."""
     decision: Decision = start_run(None, claim, now)
+    end = now + claim.lease
     for _ in range(ROUNDS):
         if not isinstance(decision, Start):
             return decision
@@ -120,7 +121,9 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
             continue
         decision = decide(loaded, claim, now)
         if isinstance(decision, Start) and decision.record is loaded.record:
-            return decision._replace(earlier=start.earlier)  # its own claim: the answer was lost
+            # Its own claim, whose answer was lost: its lease began with the first one.
+            own = decision.record._replace(lease_until=end, over_at=end)
+            return Start(own, decision.revision, start.earlier)
     return decision if not isinstance(decision, Start) else Refuse(Reason.RUNNING, 1.0)
 
 
@@ -213,4 +216,6 @@ def _own_record(loaded: Reply, held: Held) -> Held | None:
         return None
     if loaded.record.owner != held.record.owner:
         return None
-    return Held(loaded.record, loaded.revision)
+    lease_until, over_at = held.record.lease_until, held.record.over_at  # as it knows them itself
+    record = loaded.record._replace(lease_until=lease_until, over_at=over_at)
+    return Held(record, loaded.revision)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from leeward.app.idempotency.record import (
@@ -31,6 +33,7 @@ from leeward.records import NamedTuple
 from leeward.watching import RUNNING, watched_by
 
 if TYPE_CHECKING:
+    from leeward.clock import Clock
     from leeward.values import Record as Loaded
 
 T = TypeVar("T")
@@ -63,7 +66,7 @@ class RecordLocation(NamedTuple):
     table: str
     id: str
     keep: float
-    now: Callable[[], float]
+    clock: Clock
 
 
 def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
@@ -73,10 +76,10 @@ def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T
         step = next(steps)
         while True:
             try:
-                reply = _reply(step, _call(client, location, step))
+                reply = _reply(step, _call(client, location, step), location.clock)
             except LeewardError as error:
                 reply = _error_reply(error)
-            step = steps.send((reply, location.now()))
+            step = steps.send((reply, location.clock.monotonic()))
     except StopIteration as end:
         result: T = end.value
         return result
@@ -91,10 +94,10 @@ async def perform_async(client: TableClient, location: RecordLocation, steps: St
         step = next(steps)
         while True:
             try:
-                reply = _reply(step, await _call(client, location, step))
+                reply = _reply(step, await _call(client, location, step), location.clock)
             except LeewardError as error:
                 reply = _error_reply(error)
-            step = steps.send((reply, location.now()))
+            step = steps.send((reply, location.clock.monotonic()))
     except StopIteration as end:
         result: T = end.value
         return result
@@ -106,18 +109,22 @@ def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
     if isinstance(step, LoadRecord):
         return client.load_data(location.table, location.id)
     record, revision = step
+    clock: Any = location.clock
+    item = item_of(record, location.id, clock)
+    if record.state is KeyState.UNKNOWN:  # so that this process need not count anew
+        first_sight(clock, record.owner, item["over_in"] / 1000)
     return client.store_data(
         location.table,
-        item_of(record, location.id),
+        item,
         if_absent=revision is None,
         if_revision=revision,
-        expires_in=seconds_to_keep(record, location.keep, location.now()),
+        expires_in=seconds_to_keep(record, location.keep, clock.monotonic()),
     )
 
 
-def _reply(step: Step, answer: Any) -> Reply:
+def _reply(step: Step, answer: Any, clock: Clock) -> Reply:
     if isinstance(step, LoadRecord):
-        return None if answer is None else record_in(answer)
+        return None if answer is None else record_in(answer, clock)
     return Saved(answer.revision)
 
 
@@ -129,17 +136,24 @@ def _error_reply(error: LeewardError) -> Reply:
     return Away(error, isinstance(error, OutcomeUnknown))
 
 
-def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
-    """Return the item that keeps `record`. Times in it are whole milliseconds."""
+def item_of(record: KeyRecord, id: str, clock: Clock) -> dict[str, Any]:
+    """Return the item that keeps `record`. Times in it are whole milliseconds.
+
+    Its ``lease_until`` is by the clock of the day of whoever writes it; ``over_in`` is how long the
+    run may still act, from now on.
+    """
+    now = clock.monotonic()
     item: dict[str, Any] = {
         KEY: id,
         "state": record.state.value,
         "owner": record.owner,
         "fence": record.fence,
-        "lease_until": int(record.lease_until * 1000),
+        "lease_until": int((clock.now() + record.lease_until - now) * 1000),
         "payload": record.payload,
         "effects": record.effects,
     }
+    if record.state in _UNENDED:
+        item["over_in"] = ceil(max(0.0, record.over_at - now) * 1000)
     if record.state is KeyState.COMPLETED:
         item["kept"] = record.kept
         if record.kept and isinstance(record.result, Text):
@@ -160,16 +174,42 @@ def item_of(record: KeyRecord, id: str) -> dict[str, Any]:
     return item
 
 
-def record_in(loaded: Loaded) -> LoadedRecord:
-    """Read an item; its record is None where it is not one that this module has written."""
+_UNENDED: Final = (KeyState.IN_PROGRESS, KeyState.UNKNOWN)
+
+
+@lru_cache(4096)
+def first_sight(clock: Any, _owner: str, _left: float) -> float:
+    """Return when this process first saw a run with so many seconds left, by its monotonic clock.
+
+    It forgets what it saw long ago, and counts again, which is safe.
+    """
+    seconds: float = clock.monotonic()
+    return seconds
+
+
+def record_in(
+    loaded: Loaded, clock: Clock, sight: Callable[..., float] = first_sight
+) -> LoadedRecord:
+    """Read an item; its record is None where it is not one that this module has written.
+
+    Args:
+        loaded: the item.
+        clock: of this process.
+        sight: returns when it first saw the run.
+    """
     item = loaded.item
     try:
         failure, approval = item.get("failure"), item.get("approval")
+        over_at = now = clock.monotonic()
+        if (owner := item["owner"]) and item["state"] in ("in_progress", "unknown"):
+            # An earlier leeward has not written it. Few platforms let a function run for longer.
+            left = int(item.get("over_in", 3_600_000)) / 1000
+            over_at = sight(clock, owner, left) + left
         record = KeyRecord(
             KeyState(item["state"]),
             str(item["owner"]),
             int(item["fence"]),
-            int(item["lease_until"]) / 1000,
+            min(over_at, now + int(item["lease_until"]) / 1000 - clock.now()),
             str(item["payload"]),
             item["effects"] is not False,
             decode(item["result_json"]) if "result_json" in item else item.get("result"),
@@ -183,6 +223,7 @@ def record_in(loaded: Loaded) -> LoadedRecord:
             # An earlier leeward has not written it: then nobody knows.
             item.get("earlier_effects", int(item["fence"]) > 1) is not False,
             approval and Approval(str(approval["question"]), _name(approval["by"])),
+            over_at,
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None

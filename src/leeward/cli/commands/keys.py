@@ -26,6 +26,8 @@ from leeward.cli.key_records import (
     list_keys,
     refuse_by_hand,
     settle_by_hand,
+    squeeze,
+    state_of,
     version_of,
     void_by_hand,
 )
@@ -45,6 +47,18 @@ HEADER = (
     "id",
     "question",
 )
+
+StateName = Literal[
+    "in_progress",
+    "completed",
+    "failed",
+    "unknown",
+    "released",
+    "void",
+    "waiting",
+    "approved",
+    "refused",
+]
 
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
@@ -66,7 +80,7 @@ def list_(
     context: typer.Context,
     table: Table,
     *,
-    state: Annotated[KeyState | None, typer.Option(help="Only records in this state.")] = None,
+    state: Annotated[StateName | None, typer.Option(help="Only records in this state.")] = None,
     function: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only records of this name.")
     ] = None,
@@ -82,7 +96,7 @@ def list_(
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         for record in list_keys(cloud, table):
-            if state is not None and (record.record is None or record.record.state is not state):
+            if state is not None and (record.record is None or state_of(record.record) != state):
                 continue
             if function is not None and record.id.partition(":")[0] != function:
                 continue
@@ -207,7 +221,13 @@ def _change(
     """Write what `change` makes of a record that still has a version, and show it."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        row = change_key(cloud, table, named, version, change)
+        clock = cloud._operations.clock  # noqa: SLF001 - that of its own calls
+
+        def wait(seconds: float) -> None:
+            typer.echo(f"Its run may still act: waiting {seconds:.0f} s.", err=True)
+            clock.sleep(seconds)
+
+        row = change_key(cloud, table, named, version, change, wait=wait)
     assert row.changed_at is not None, "it was changed a moment ago"
     assert row.record is not None, "it is a record"
     means = describe_key(row.record, row.changed_at)
@@ -221,7 +241,7 @@ def _json(kept: KeyRow, now: float) -> JsonObject:
         "version": version_of(kept),
         "id": kept.id,
         "function": kept.id.partition(":")[0],
-        "state": None if record is None else record.state.value,
+        "state": None if record is None else state_of(record),
         "age": None if kept.changed_at is None else round(max(0.0, now - kept.changed_at), 3),
         "expires_at": kept.expires_at,
         **({} if record is None else _facts(record)),
@@ -286,7 +306,7 @@ def _row(key: JsonObject) -> tuple[str, ...]:
         key.get("error") or "-",
         moment(key["expires_at"]),
         key["id"],
-        key.get("question") or "-",
+        squeeze(key.get("question") or "-"),
     )
 
 
@@ -312,7 +332,7 @@ def _render_record(data: JsonObject, printers: Printers) -> None:
         pairs += [("note", note) for note in key["notes"]]
         if key["question"] is not None:
             pairs += [
-                ("question", key["question"] or "-"),
+                ("question", squeeze(key["question"] or "-")),
                 ("decided by", key["decided_by"] or "-"),
             ]
     printers.out.pairs([*pairs, ("expires", moment(key["expires_at"]))])
@@ -326,6 +346,6 @@ def _render_record(data: JsonObject, printers: Printers) -> None:
 def _render_settled(data: JsonObject, printers: Printers) -> None:
     key = data["key"]
     pairs = [("record", key["record"]), ("state", key["state"]), ("id", key["id"])]
-    pairs += [(name, str(key[name])) for name in ("voids", "question") if key[name]]
+    pairs += [(name, squeeze(str(key[name]))) for name in ("voids", "question") if key[name]]
     printers.out.pairs(pairs)
     printers.err.text(data["next"])
