@@ -90,5 +90,5 @@ def test_every_mistake_is_found(mistake: Mistake) -> None:
 def test_the_command_says_how_much_it_has_visited(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints the number of states, and ends with 0."""
     assert main(["--only", "age unknown: no probe", "--workers", "1"]) == 0
-    assert "1 scenarios, 142 states" in capsys.readouterr().out
+    assert "1 scenarios, 226 states" in capsys.readouterr().out
     assert len(dict(full())) > 1_500

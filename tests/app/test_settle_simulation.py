@@ -44,6 +44,8 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
         assert counts[what] > 100, what
     assert counts["unknown left: marked, with a probe"] == 0
     cannot_tell = counts["unknown left: marked, its probe cannot tell in 1 of 100"]
+    goes_on = "anywhere, goes on after an unknown run, and a person approves"
+    cannot_tell += counts[f"unknown left: {goes_on}"]
     assert cannot_tell == counts["unknown left, and its probe cannot tell"]
 
 

@@ -79,10 +79,10 @@ class Table:
         """Let a person decide what waits."""
         loaded = self.client.load_data("keys", f"inner-{state}:42")
         assert loaded is not None
-        record = record_in(loaded).record
+        record = record_in(loaded, SystemClock()).record
         decided = record and how(record, "maria")
         assert decided is not None
-        item = item_of(decided, f"inner-{state}:42")
+        item = item_of(decided, f"inner-{state}:42", SystemClock())
         self.client.store_data("keys", item, if_revision=loaded.revision)
 
     def running(self) -> None:

@@ -266,10 +266,11 @@ STEPS: Final = (
     ),
     _steps(
         "a claim whose answer was lost counts as made",
-        "            return begun(start, reply.revision)\n        if isinstance(reply, Unfit):\n",
-        "            return begun(start, reply.revision)\n"
+        "            return settle_start(start, reply.revision)\n"
+        "        if isinstance(reply, Unfit):\n",
+        "            return settle_start(start, reply.revision)\n"
         "        if isinstance(reply, Away) and reply.written:\n"
-        '            return begun(start, "1")\n'
+        '            return settle_start(start, "1")\n'
         "        if isinstance(reply, Unfit):\n",
         _TABLE,
     ),
@@ -279,15 +280,15 @@ CLOCKS: Final = (
     Mutant(
         "the clock of the day ends the lease of another machine",
         f"{_ROOM}/store.py",
-        "            over_at = sight(clock, owner, left) + left\n",
-        "            over_at = now\n",
+        "            over_at = min(sight(clock, owner, left) + left, by_clocks + CLOCKS)\n",
+        "            over_at = min(sight(clock, owner, left) + left, by_clocks)\n",
         _PROBES,
     ),
     Mutant(
         "a process counts a lease anew at each look",
         f"{_ROOM}/store.py",
-        "            over_at = sight(clock, owner, left) + left\n",
-        "            over_at = now + left\n",
+        "            over_at = min(sight(clock, owner, left) + left, by_clocks + CLOCKS)\n",
+        "            over_at = min(now + left, by_clocks + CLOCKS)\n",
         _PROBES,
     ),
     Mutant(
@@ -306,8 +307,8 @@ CLOCKS: Final = (
     ),
     _record(
         "a run begins beside one that is over by the clock of the day",
-        "        case _ if claim.run_unknown and now < record.over_at and record.failure is None:\n",
-        "        case _ if False:\n",
+        "claim.run_unknown and now < record.over_at and record.failure is None:\n",
+        "False:\n",
         "tests/app/test_idempotency_model.py::test_what_a_call_does_about_a_record",
     ),
     _settling(

@@ -145,7 +145,7 @@ def change_key(
     """
     kept, done = plan_change(client, table, named, seen, change)
     clock = client._operations.clock  # noqa: SLF001 - that of its own calls
-    left = _seconds_left(kept.record, clock.now())
+    left = _remaining(kept.record, clock.now())
     if left > 0 and wait is None:
         why = (
             f"the run of {named} may still act for {left:.0f} s: its clock may differ from this one"
@@ -155,12 +155,12 @@ def change_key(
         wait(left)
     now = clock.now()
     keep = None if kept.expires_at is None else _seconds_to_keep(done, kept, now)
-    item = item_of(_shifted(done, clock.monotonic() - now), kept.id, clock)
+    item = item_of(_shift(done, clock.monotonic() - now), kept.id, clock)
     receipt = client.store_data(table, item, if_revision=kept.revision, expires_in=keep)
     return kept._replace(record=done, revision=receipt.revision or "", changed_at=now)
 
 
-def _seconds_left(record: KeyRecord | None, now: float) -> float:
+def _remaining(record: KeyRecord | None, now: float) -> float:
     """Return for how many seconds a run may act that no write keeps from it."""
     may_act = record is not None and record.state is KeyState.IN_PROGRESS and record.effects
     return record.over_at - now if record is not None and may_act else 0.0
@@ -318,7 +318,7 @@ def _describe_idle(record: KeyRecord) -> str:
             return "It has not run. A late delivery is refused; a new call with its key runs."
 
 
-def _shifted(record: KeyRecord, seconds: float) -> KeyRecord:
+def _shift(record: KeyRecord, seconds: float) -> KeyRecord:
     lease_until, over_at = record.lease_until + seconds, record.over_at + seconds
     return record._replace(lease_until=lease_until, over_at=over_at)
 
@@ -326,6 +326,6 @@ def _shifted(record: KeyRecord, seconds: float) -> KeyRecord:
 def _row_of(id: str, stored: Stored, clock: Clock) -> KeyRow:
     record = record_in(Loaded(stored.item, stored.revision, ""), clock).record
     if record is not None:  # people read the clock of the day
-        record = _shifted(record, clock.now() - clock.monotonic())
+        record = _shift(record, clock.now() - clock.monotonic())
     changed = time_of_id(stored.write_id or "")
     return KeyRow(id, record, stored.revision, stored.expires_at, changed)

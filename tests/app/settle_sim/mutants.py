@@ -252,7 +252,7 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
         running, "mark_effect", _mark_and_hope, "late packets", "effects marked"
     ),
     "only the first effect is announced": Mistake(
-        running, "mark_effect", _mark_once, "probes", "a clock that is ahead"
+        running, "mark_effect", _mark_once, "probes", "a machine that was asleep"
     ),
     "an end is written over a void": Mistake(
         decorator, "write_end", _end_over_whatever_is_there, "late packets", "effects marked"

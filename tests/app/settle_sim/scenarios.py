@@ -28,10 +28,12 @@ KINDS: Final = tuple(
 )
 
 
-def packet(number: int, script: Script, voids: int = 0, amount: int = 1) -> Member:
+def packet(
+    number: int, script: Script, voids: int = 0, amount: int = 1, *, asleep: bool = False
+) -> Member:
     """Return a delivery of the call, the first one or a late one; or of another payload."""
     actor = partial(deliver, label=f"p{number}", script=script, voids=voids, amount=amount)
-    return Member(f"packet {number}", actor)
+    return Member(f"packet {number}", actor, asleep=asleep)
 
 
 def caller(script: Script) -> Member:
@@ -59,6 +61,7 @@ def scenario(
     strangers: int = 0,
     aged: bool = True,
     ahead: int = 0,
+    asleep: bool = False,
     ends: int = 1,
     kills: int = 1,
     faults: int = 0,
@@ -76,9 +79,10 @@ def scenario(
         strangers: how many settle the same key as another principal.
         aged: the settlers know how old the call is.
         ahead: how many leases their clocks are ahead.
+        asleep: the machines of the deliveries are, at times.
         ends, kills, faults: of the scenario.
     """
-    members = [packet(number, script) for number, script in enumerate(scripts)]
+    members = [packet(n, script, asleep=asleep) for n, script in enumerate(scripts)]
     if calls_again:
         members.append(caller(Script.RETURNS))
     age = 1.0 if aged else None
@@ -160,6 +164,9 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         ),
         "a half-done one": scenario(MARKED_TRUTH, (Script.HALF, RETURNS), kills=0),
         "it knows what is on its way": scenario(MARKED_TRUTH, (Script.LOSES,), settlers=2),
+        "a machine that was asleep": scenario(
+            MARKED_TRUTH, (Script.TWICE, RETURNS), asleep=True, kills=0
+        ),
         "a clock ahead of an effect": scenario(MARKED_PROBED, TWO, ahead=3, kills=0),
         "a clock that is ahead": scenario(MARKED_TRUTH, (Script.TWICE, RETURNS), ahead=3, kills=0),
     },

@@ -75,11 +75,13 @@ class Member(NamedTuple):
         name: for what is told of a wrong run.
         actor: makes the generator.
         ahead: how many leases its clock of the day is ahead.
+        asleep: its machine was, and its monotonic clock stands still.
     """
 
     name: str
     actor: Callable[[Shop], Actor]
     ahead: int = 0
+    asleep: bool = False
 
 
 class Scenario(NamedTuple):
@@ -265,7 +267,7 @@ class Search:
     def _saves(
         self, state: State, number: int, save: SaveRecord, name: str
     ) -> Iterator[tuple[Way, State]]:
-        record = self._number(save.record, state.epoch, self._members[number].ahead)
+        record = self._number(save.record, self._clock(state, number))
         revision = 0 if save.revision is None else int(save.revision)
         after = self._landed(state, record, revision)
         done = after is not state
@@ -286,9 +288,13 @@ class Search:
     def _load(self, state: State, number: int) -> LoadedRecord | None:
         if not state.record:
             return None
-        clock = OneClock(state.epoch * EPOCH, self._members[number].ahead * EPOCH)
         loaded = Record(self._items[state.record], str(state.revision), "")
-        return record_in(loaded, clock, lambda *_: state.seen_at * EPOCH)
+        return record_in(loaded, self._clock(state, number), lambda *_: state.seen_at * EPOCH)
+
+    def _clock(self, state: State, number: int) -> OneClock:
+        member = self._members[number]
+        epoch = 0 if member.asleep else state.epoch
+        return OneClock(epoch * EPOCH, (state.epoch - epoch + member.ahead) * EPOCH)
 
     def _counts(self, state: State) -> bool:
         """Return whether it counts when somebody first saw the record."""
@@ -304,12 +310,12 @@ class Search:
         seen = note_write(state.seen, self._records[state.record], kept)
         return state._replace(record=record, revision=state.revision + 1, seen=seen, seen_at=-1)
 
-    def _number(self, record: KeyRecord, epoch: int, ahead: int) -> int:
-        """Return the number of a record as the table gives it back, written in an epoch."""
-        written = record, epoch, ahead
+    def _number(self, record: KeyRecord, clock: OneClock) -> int:
+        """Return the number of a record as the table gives it back, written by a clock."""
+        written = record, clock.value, clock.ahead
         number = self._numbers.get(written)
         if number is None:
-            item = item_of(record, "42", OneClock(epoch * EPOCH, ahead * EPOCH))
+            item = item_of(record, "42", clock)
             if item in self._items:
                 number = self._items.index(item)
             else:
@@ -323,7 +329,7 @@ class Search:
 
     def _on(self, state: State, number: int, reply: Any) -> State:
         """Return the state after an actor has got a reply, and has been told what it asked for."""
-        now = state.epoch * EPOCH
+        now = self._clock(state, number).value
         place = self._places.after(state.places[number], number, reply, now)
         seen, kind = state.seen, self._scenario.kind
         while True:

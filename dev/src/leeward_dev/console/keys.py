@@ -170,7 +170,7 @@ def _row(visit: Visit, named: str, row: KeyRow) -> list[Content]:
         "maybe" if record.effects else "no",
         "-" if record.failure is None else record.failure.type,
         moment(row.expires_at),
-        _asked(record),
+        _question_text(record),
     ]
 
 
@@ -216,15 +216,15 @@ def _question(kept: KeyRecord) -> list[tuple[str, Content]]:
     """Return what a person is asked to approve, and who has decided."""
     if kept.approval is None:
         return []
-    return [("Question", _asked(kept)), ("Decided by", kept.approval.by or "-")]
+    return [("Question", _question_text(kept)), ("Decided by", kept.approval.by or "-")]
 
 
-def _asked(kept: KeyRecord) -> Content:
+def _question_text(kept: KeyRecord) -> Content:
     """Return the whole question: who decides on a part of it decides on something else."""
     if kept.approval is None or not kept.approval.question:
         return "-"
-    asked = squeeze(kept.approval.question)
-    return text(asked, len(asked))
+    question = squeeze(kept.approval.question)
+    return text(question, len(question))
 
 
 def _actions(visit: Visit, named: str, row: KeyRow) -> Content:
@@ -269,7 +269,7 @@ def act(visit: Visit) -> Notice | Page:
         _, done = plan_change(client, named, record, seen, change)
         question: list[Content] = [f"The record will say: {describe_key(done, visit.now)}"]
         if done.approval is not None:
-            question += [" The question is: ", _asked(done)]
+            question += [" The question is: ", _question_text(done)]
         return confirmation(visit, question, BUTTONS[does], address("keys", **back))
     row = change_key(client, named, record, seen, change)
     state = _state(row)

@@ -35,8 +35,9 @@ one finds out that it came second, whatever their clocks say.
 No clock of another machine is believed. A record says how many seconds its run had left when it was
 written; whoever loads it counts them from when its process first saw that, by its own monotonic
 clock. By then the run's effects have ended, for certain. What the clocks of the day say of a lease
-counts only where the write itself keeps the run from acting, or nothing follows from it. A table
-forgets by the clock of the day: a key is lost early only if two are wrong by more than `CLOCKS`.
+counts only where the write itself keeps the run from acting, or nothing follows from it, or where
+they would have to differ by more than `CLOCKS`. A table forgets by the clock of the day: a key is
+lost early only if two differ by more than that.
 """
 
 from __future__ import annotations
@@ -156,8 +157,8 @@ class KeyRecord(NamedTuple):
         earlier_effects: a run before this one may have had its effect, and this one goes on from
             there: that it has not begun an effect itself does not say that nothing was done.
         approval: of a key that a person has to approve; None for any other.
-        over_at: the run's effects have ended by then, whatever the clocks of the day say. Seconds
-            as of `lease_until`.
+        over_at: the run's effects have ended by then, however far the clocks of the day differ, up
+            to `CLOCKS`. Seconds as of `lease_until`.
     """
 
     state: KeyState
@@ -309,9 +310,10 @@ def start_run(
     if claim.question is not None and (approval is None or approval.by is None):
         if acted:
             return Refuse(Reason.UNKNOWN)
-        asked = Approval(claim.question)  # it has no owner, as a void has none
+        approval = Approval(claim.question)
+        # It has no owner, as a void has none.
         waiting = KeyRecord(KeyState.WAITING, "", fence, now, claim.payload, False, voids=voids)
-        return Start(waiting._replace(approval=asked), revision)
+        return Start(waiting._replace(approval=approval), revision)
     record = KeyRecord(
         KeyState.IN_PROGRESS,
         claim.owner,

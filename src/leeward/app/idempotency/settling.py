@@ -40,8 +40,8 @@ from leeward.app.idempotency.steps import (
     SaveRecord,
     Steps,
     Unfit,
-    begun,
     claim_key,
+    settle_start,
 )
 from leeward.masking import mask
 from leeward.records import NamedTuple
@@ -355,7 +355,7 @@ def take_case(
         assert isinstance(start, Start), "nothing was done that it is too late to ask about"
         reply, _ = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved):
-            return begun(start, reply.revision)
+            return settle_start(start, reply.revision)
         return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
     found = yield from close_case(case, answer, request)
     if found is None:

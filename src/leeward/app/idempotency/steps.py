@@ -108,7 +108,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
         start = decision
         reply, now = yield SaveRecord(start.record, start.revision)
         if isinstance(reply, Saved):
-            return begun(start, reply.revision)
+            return settle_start(start, reply.revision)
         if isinstance(reply, Unfit):
             return Away(reply.error)
         if isinstance(reply, Away) and not reply.written:
@@ -127,7 +127,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     return decision if not isinstance(decision, Start) else Refuse(Reason.RUNNING, 1.0)
 
 
-def begun(start: Start, revision: str) -> Start | Refuse:
+def settle_start(start: Start, revision: str) -> Start | Refuse:
     """Return what a call does whose `start` is written, and has a revision."""
     if start.record.state is KeyState.WAITING:
         return refuse_unapproved(start.record)._replace(is_new=True)

@@ -9,6 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from leeward.app.idempotency.record import (
+    CLOCKS,
     Approval,
     KeyRecord,
     KeyState,
@@ -201,15 +202,16 @@ def record_in(
     try:
         failure, approval = item.get("failure"), item.get("approval")
         over_at = now = clock.monotonic()
+        by_clocks = now + int(item["lease_until"]) / 1000 - clock.now()
         if (owner := item["owner"]) and item["state"] in ("in_progress", "unknown"):
             # An earlier leeward has not written it. Few platforms let a function run for longer.
             left = int(item.get("over_in", 3_600_000)) / 1000
-            over_at = sight(clock, owner, left) + left
+            over_at = min(sight(clock, owner, left) + left, by_clocks + CLOCKS)
         record = KeyRecord(
             KeyState(item["state"]),
             str(item["owner"]),
             int(item["fence"]),
-            min(over_at, now + int(item["lease_until"]) / 1000 - clock.now()),
+            min(over_at, by_clocks),
             str(item["payload"]),
             item["effects"] is not False,
             decode(item["result_json"]) if "result_json" in item else item.get("result"),
