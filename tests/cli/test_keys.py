@@ -353,7 +353,8 @@ def test_a_run_that_is_over_its_lease_by_this_clock_is_waited_for(
     """A process that was killed leaves its record so; or it lives, and its clock differs."""
     kept = bank.client.load_data("keys", "charge:1")
     assert kept is not None
-    lapsed = {**kept.item, "state": "in_progress", "lease_until": 1000, "over_in": 1_200}
+    until = int((bank.client._operations.clock.now() - 60) * 1000)
+    lapsed = {**kept.item, "state": "in_progress", "lease_until": until, "over_in": 1_200}
     bank.client.store_data("keys", lapsed)
     row = find_key(bank.client, "keys", "charge:1")
     with pytest.raises(InvalidRequest, match="may still act for 1 s"):
