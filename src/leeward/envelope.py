@@ -13,7 +13,7 @@ mark of its own, even if it was called with the same name and key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from os import getpid, urandom
 from typing import Any, Final
@@ -287,15 +287,15 @@ class EnvelopeContent(NamedTuple):
     failure: Json = None
 
 
-def open_envelope(document: Json, marks: Sequence[str] = (UNBOUND,)) -> EnvelopeContent | None:
+def open_envelope(document: Json, mark: str = UNBOUND) -> EnvelopeContent | None:
     """Open an envelope; return None for any other value, which is the answer itself.
 
     Args:
         document: the answer.
-        marks: one of which the envelope has. What has another one is the value of a function that
-            passes on what somebody else has said.
+        mark: that the envelope has. What has another one is the value of a function that passes on
+            what somebody else has said.
     """
-    if type(document) is not dict or document.get(MARK) not in marks:
+    if type(document) is not dict or document.get(MARK) != mark:
         return None
     content = {name: value for name, value in document.items() if name != MARK}
     dedup = content.pop(DEDUP, None)

@@ -208,7 +208,7 @@ class FunctionError(CallError):
         error_type: class name of the function's own exception, if the platform passes it on.
         trace: lines of the function's own stack trace, if the platform passes them on.
         ran: whether the call had an effect, ``no``, ``maybe`` or ``yes``, as leeward's handler
-            says; None if another handler answered: then assume ``maybe``.
+            says; ``maybe`` if the answer has no mark of it.
         retryable: whether the same call may succeed later, as leeward's handler says; None if
             another handler answered.
     """

@@ -101,11 +101,9 @@ def _evidence_of_own(error: LeewardError) -> Evidence:
             return Evidence("yes", "the target's answer shows that it ran; its result is lost")
         return Evidence("maybe", "leeward could not find out; ask `Client.settle`")
     if isinstance(error, FunctionError):
-        if error.ran is None:
-            return Evidence(
-                "maybe", "the function answered that it failed, and not how far it came"
-            )
-        return Evidence(error.ran, "the function says so")
+        if error.ran in ("no", "yes"):
+            return Evidence(error.ran, "the function says so")
+        return Evidence("maybe", "the answer is a failure, and does not prove how far it came")
     if any(attempt.outcome in _MAY_HAVE for attempt in error.attempts):
         return Evidence("maybe", "an earlier attempt of the call may have run")
     return Evidence("no", f"leeward proved it: {error.outcome.value}")

@@ -53,6 +53,7 @@ class NameMappingDriver(WrappingDriver):
         tables: the same, of tables.
         buckets: the same, of buckets.
         workflows: the same, of workflows.
+        unmarked: logical names of functions that mark their answers, but not at this target.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class NameMappingDriver(WrappingDriver):
         tables: Mapping[str, str],
         buckets: Mapping[str, str] = NOTHING,
         workflows: Mapping[str, str] = NOTHING,
+        unmarked: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(driver)
         self._functions = functions
@@ -71,6 +73,7 @@ class NameMappingDriver(WrappingDriver):
         self._tables = tables
         self._buckets = buckets
         self._workflows = workflows
+        self._unmarked = unmarked
 
     def mount(self, app: Any) -> None:
         """Mount an app at the target, if it runs apps.
@@ -125,6 +128,8 @@ class NameMappingDriver(WrappingDriver):
         match call:
             case Invoke(function) | Settle(function) | Enqueue(function):
                 own = self._functions.get(function)
+                if function in self._unmarked and not isinstance(call, Enqueue):
+                    call = call._replace(marks=False)
                 return call if own is None else call._replace(function=own)
             case Publish(bus):
                 own = self._buses.get(bus)
@@ -185,8 +190,9 @@ def resolve_targets(
 def _with_app(config: Config, app: MountableApp | None) -> Config:
     """Return `config` with what an app declares, unless it says otherwise; check the probes.
 
-    Of a function that is effect, deduplication and timeout, that it marks its answers, and that
-    what is unknown is settled if it keeps records; of a handler of messages, its queue.
+    Of a function that is effect, deduplication and timeout, and that what is unknown is settled if
+    it keeps records; of a handler of messages, its queue. That it marks its answers is not: another
+    program may have a function of this name on a target.
     """
     functions = dict(config.functions)
     for name, handler in () if app is None else app.handlers.items():
@@ -202,8 +208,7 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
             known = known._replace(effect=handler.effect, shared_dedup=shared)
             if known.on_unknown is None and handler.keeps_records:
                 known = known._replace(on_unknown="settle")
-        marks = True if known.marks is None else known.marks
-        functions[name] = known._replace(timeout=known.timeout or handler.timeout, marks=marks)
+        functions[name] = known._replace(timeout=known.timeout or handler.timeout)
     config = config._replace(functions=functions)
     check_probes(config, has_app=app is not None)
     if any(bus.on_all_down == "spool" for bus in config.buses.values()):
@@ -288,7 +293,10 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     functions = own(config.functions, "" if driver.functions_in_app else prefix)
     sections = (config.buses, config.tables, config.buckets, config.workflows)
     buses, tables, buckets, workflows = map(own, sections)
-    if not (prefix or functions or buses or tables or buckets or workflows):
+    unmarked = frozenset(
+        name for name, each in config.functions.items() if each.marks and not each.marks_at(target)
+    )
+    if not (prefix or functions or buses or tables or buckets or workflows or unmarked):
         return driver
     return NameMappingDriver(
         driver,
@@ -297,6 +305,7 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
         tables=tables,
         buckets=buckets,
         workflows=workflows,
+        unmarked=unmarked,
     )
 
 

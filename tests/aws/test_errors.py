@@ -108,8 +108,9 @@ def test_a_code_means_what_the_documentation_says(
     service: ServiceName, status: int, code: str, outcome: Outcome, reason: str | None
 ) -> None:
     """The code decides, whatever the status may suggest."""
-    assert outcome_of(service, status, code) == (outcome, reason)
-    assert outcome_of(service, 418, code) == (outcome, reason)
+    for marked in (False, True):
+        assert outcome_of(service, status, code, marked=marked) == (outcome, reason)
+        assert outcome_of(service, 418, code, marked=marked) == (outcome, reason)
 
 
 def test_the_tables_do_not_contradict_each_other() -> None:
@@ -121,23 +122,24 @@ def test_the_tables_do_not_contradict_each_other() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 @given(
-    status=st.integers(400, 599).filter(lambda status: status not in (413, 429)),
+    status=st.integers(300, 599).filter(lambda status: status not in (413, 429)),
     code=st.none() | st.text(max_size=20).map("Unknown".__add__),
 )
 def test_what_nobody_documents_is_ambiguous(
     service: ServiceName, status: int, code: str | None
 ) -> None:
     """Without a known code, no status but two proves that nothing ran."""
-    assert outcome_of(service, status, code) == (Outcome.AMBIGUOUS, None)
+    assert outcome_of(service, status, code, marked=True) == (Outcome.AMBIGUOUS, None)
 
 
 @pytest.mark.parametrize("code", [None, "Unknown"])
-def test_statuses_that_prove_by_themselves(code: str | None) -> None:
-    """Too large and throttled, in an answer of AWS's own; redirected, of whoever."""
-    large, throttled = (LARGE, REJECTED) if code else (AMBIGUOUS, AMBIGUOUS)
-    assert outcome_of("lambda", 413, code) == large
-    assert outcome_of("events", 429, code) == throttled
-    assert outcome_of("dynamodb", 307, code) == (Outcome.CALLER, "redirected")
+@pytest.mark.parametrize("marked", [False, True])
+def test_statuses_that_prove_by_themselves(code: str | None, marked: bool) -> None:
+    """Too large and throttled, in an answer that has the service's own id of the request."""
+    large, throttled = (LARGE, REJECTED) if marked else (AMBIGUOUS, AMBIGUOUS)
+    assert outcome_of("lambda", 413, code, marked=marked) == large
+    assert outcome_of("events", 429, code, marked=marked) == throttled
+    assert outcome_of("dynamodb", 307, code, marked=marked) == AMBIGUOUS
 
 
 @each_row(
@@ -159,7 +161,7 @@ def test_too_large_without_a_code_of_its_own(
     service: ServiceName, code: str, message: str, reason: str | None
 ) -> None:
     """DynamoDB and EventBridge tell only in words that something is too large."""
-    assert outcome_of(service, 400, code, message).reason == reason
+    assert outcome_of(service, 400, code, message, marked=True).reason == reason
 
 
 @each_row(

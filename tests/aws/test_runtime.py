@@ -49,7 +49,7 @@ def test_a_client_that_asks_for_it_gets_an_envelope(function: DirectLambda) -> N
         error = function.invoke({"problem": True}, function=name, client_context=context).error
         assert error is not None
         assert error["errorType"] == "Problem"
-        found = open_envelope(json.loads(error["errorMessage"]), ("a1b2",))
+        found = open_envelope(json.loads(error["errorMessage"]), "a1b2")
         assert found is not None
         assert fault_in(found.failure).reason == reason
         beside = {"custom": {"idempotency-key": "k", "x-leeward-deadline-ms": "9000"}}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import TOO_LARGE
-from leeward.adapter.http_functions import Address
+from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import FunctionFault, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
@@ -114,9 +114,10 @@ def test_a_function_that_returns_nothing(response: Response) -> None:
 
 @each_row("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
 def test_a_success_that_cannot_be_read(body: bytes) -> None:
-    """It ran, and what it said is lost."""
-    result = result_of(answer(body))
+    """It ran if it has the mark, and what it said is lost; else a gateway may have given it."""
+    result = result_of(answer(body, 200, **MARKED))
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert result_of(answer(body)).executed is None
     assert (result.reason, result.code) == ("undecodable", "http.200")
 
 
@@ -128,44 +129,47 @@ KUDU_PAGE = b"<!-- Created by kudu -->"
 NO_APP = b"<html><title>404 Web Site not found.</title></html>"
 NOT_STARTED = b"Function host is not running."
 
+UNKNOWN = (Outcome.AMBIGUOUS, "unmarked")
+REFUSED = (Outcome.APP_ERROR, "unmarked_refusal")
+
 ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
-    "redirect": (302, b"", Outcome.APP_ERROR, None),
+    "redirect": (302, b"", *REFUSED),
     "bad request": (400, b"", Outcome.CALLER, None),
     "no or wrong key": (401, b"", Outcome.AUTH, None),
-    "a 401 of the function's own": (401, b"{}", Outcome.APP_ERROR, None),
-    "a 401 of whoever": (401, b"no", Outcome.AMBIGUOUS, None),
+    "a 401 of the function's own": (401, b"{}", *REFUSED),
+    "a 401 of whoever": (401, b"no", *REFUSED),
     "forbidden": (403, b"<html>IP forbidden</html>", Outcome.AUTH, None),
     "stopped app": (403, STOPPED_PAGE, Outcome.REJECTED, STOPPED),
     "no such route": (404, b"", Outcome.NOT_FOUND, None),
     "no such app": (404, NO_APP, Outcome.NOT_FOUND, None),
     "method": (405, b"", Outcome.CALLER, None),
-    "request timeout": (408, b"", Outcome.AMBIGUOUS, None),
-    "a 409 of the function's own": (409, b"{}", Outcome.APP_ERROR, None),
+    "request timeout": (408, b"", *UNKNOWN),
+    "a 409 of the function's own": (409, b"{}", *REFUSED),
     "length required": (411, b"", Outcome.CALLER, None),
     "too large": (413, b"", Outcome.CALLER, TOO_LARGE),
     "url too long": (414, b"", Outcome.CALLER, None),
     "media type": (415, b"", Outcome.CALLER, None),
-    "a 418 of the function's own": (418, b"", Outcome.APP_ERROR, None),
-    "unprocessable": (422, b"{}", Outcome.APP_ERROR, None),
-    "a 404 of the function's own": (404, b'{"order":"42"}', Outcome.APP_ERROR, None),
-    "a 404 of whoever": (404, b"<html>not here</html>", Outcome.AMBIGUOUS, None),
-    "a 403 of whoever": (403, b"<html>no</html>", Outcome.AMBIGUOUS, None),
-    "a 400 of whoever": (400, b"bad", Outcome.AMBIGUOUS, None),
-    "too early": (425, b"", Outcome.AMBIGUOUS, None),
+    "a 418 of the function's own": (418, b"", *REFUSED),
+    "unprocessable": (422, b"{}", *REFUSED),
+    "a 404 of the function's own": (404, b'{"order":"42"}', *REFUSED),
+    "a 404 of whoever": (404, b"<html>not here</html>", *REFUSED),
+    "a 403 of whoever": (403, b"<html>no</html>", *REFUSED),
+    "a 400 of whoever": (400, b"bad", *REFUSED),
+    "too early": (425, b"", *UNKNOWN),
     "host throttle": (429, b"", Outcome.REJECTED, None),
-    "a 429 of whoever": (429, b"slow down", Outcome.AMBIGUOUS, None),
+    "a 429 of whoever": (429, b"slow down", *UNKNOWN),
     "headers too large": (431, b"", Outcome.CALLER, None),
     "function raised": (500, b"", Outcome.APP_ERROR, None),
-    "a 500 of the function's own": (500, b'{"error":1}', Outcome.APP_ERROR, None),
-    "a 500 of whoever": (500, b"<html>oops</html>", Outcome.AMBIGUOUS, None),
-    "not implemented": (501, b"", Outcome.AMBIGUOUS, None),
-    "worker died, or 230 seconds": (502, b"", Outcome.AMBIGUOUS, None),
+    "a 500 of the function's own": (500, b'{"error":1}', *UNKNOWN),
+    "a 500 of whoever": (500, b"<html>oops</html>", *UNKNOWN),
+    "not implemented": (501, b"", *UNKNOWN),
+    "worker died, or 230 seconds": (502, b"", *UNKNOWN),
     "host not up": (503, NOT_STARTED, Outcome.REJECTED, OFFLINE),
     "host offline": (503, OFFLINE_PAGE, Outcome.REJECTED, OFFLINE),
     "being deployed": (503, KUDU_PAGE, Outcome.REJECTED, OFFLINE),
-    "unavailable": (503, b"", Outcome.AMBIGUOUS, None),
-    "unavailable, with a page": (503, b"The service is unavailable.", Outcome.AMBIGUOUS, None),
-    "gateway timeout": (504, b"", Outcome.AMBIGUOUS, None),
+    "unavailable": (503, b"", *UNKNOWN),
+    "unavailable, with a page": (503, b"The service is unavailable.", *UNKNOWN),
+    "gateway timeout": (504, b"", *UNKNOWN),
 }
 
 
@@ -175,7 +179,8 @@ def test_an_unmarked_answer(row: str) -> None:
     status, body, outcome, reason = ROWS[row]
     result = result_of(answer(body, status))
     assert (result.outcome, result.reason, result.code) == (outcome, reason, f"http.{status}")
-    assert (result.request_id, result.executed, result.fault) == ("request-1", None, None)
+    maybe = MAYBE_RAN if reason == "unmarked_refusal" else None
+    assert (result.request_id, result.executed, result.fault) == ("request-1", None, maybe)
 
 
 @given(st.integers(300, 599), st.sampled_from([b"", STOPPED_PAGE, NOT_STARTED, b"{}", b"[]"]))

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter import TOO_LARGE
-from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.calls import Enqueue, Look, LookResult, Result
 from leeward.calls.looks import BACKLOG
@@ -253,7 +252,7 @@ def test_every_code_of_the_vendor_is_known() -> None:
 @each_row(
     "status, outcome, reason",
     [
-        (307, Outcome.CALLER, REDIRECTED),
+        (307, Outcome.AMBIGUOUS, None),
         (400, Outcome.AMBIGUOUS, None),
         (401, Outcome.AUTH, STALE_CREDENTIALS),
         (403, Outcome.AUTH, None),

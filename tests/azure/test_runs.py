@@ -52,7 +52,7 @@ def test_a_start_looks_first() -> None:
 STARTS: dict[str, tuple[list[Response | Failure], Outcome, str | None]] = {
     "lost": ([NONE, LOST], Outcome.AMBIGUOUS, "receive"),
     "not sent": ([NONE, UNSENT], Outcome.NOT_SENT, "connect"),
-    "throttled": ([NONE, answer(b"", 429)], Outcome.REJECTED, None),
+    "throttled, by whoever": ([NONE, answer(b"", 429)], Outcome.AMBIGUOUS, None),
     "offline": ([NONE, OFFLINE], Outcome.REJECTED, None),
     "failed": ([NONE, answer(b"", 500)], Outcome.AMBIGUOUS, None),
     "another success": ([NONE, answer({}, 200)], Outcome.AMBIGUOUS, "unexpected_status"),

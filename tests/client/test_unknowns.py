@@ -138,7 +138,9 @@ def test_what_the_call_knew_of_its_key_is_left() -> None:
 
 
 def _fault(ran: Any) -> Result[Any]:
-    return Result(Outcome.APP_ERROR, fault=FunctionFault("ValueError", CANARY, ran=ran))
+    told = None if ran is None else False
+    fault = FunctionFault("ValueError", CANARY, ran=ran, retryable=told)
+    return Result(Outcome.APP_ERROR, fault=fault)
 
 
 @each_row(

@@ -50,7 +50,9 @@ class Clouds(NamedTuple):
     servers: dict[str, AnsweringServer]
     config: Config
 
-    def client(self, order: str, *, marks: bool | None = None, app: App | None = None) -> Client:
+    def client(
+        self, order: str, *, marks: bool | tuple[str, ...] = False, app: App | None = None
+    ) -> Client:
         functions = {"charge": FunctionConfig(marks=marks)}
         return Client(order, config=self.config._replace(functions=functions), app=app)
 
@@ -112,7 +114,7 @@ def test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once(
             ended = ended_with(client)
         if isinstance(ended, CallError):
             assert isinstance(ended, OutcomeUnknown | FunctionError)
-            assert getattr(ended, "ran", None) is None
+            assert getattr(ended, "ran", "maybe") == "maybe"
             assert "did not run" not in str(ended)
             assert "is safe" not in str(ended)
         else:
@@ -120,34 +122,37 @@ def test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once(
         assert clouds.charges() == 1, answer
 
 
-@each_row("way", ["declared", "app", "learnt"])
-def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) -> None:
+@each_row("marks", [True, ("google",), ("google", "azure")])
+def test_a_function_that_marks_its_answers_moves_on(
+    clouds: Clouds, marks: bool | tuple[str, ...]
+) -> None:
     """What it does not say itself, Google's front end says: nothing ran there; Azure is next."""
-    app = App("shop")
-    app.function(name="charge")(lambda order: order)
-    marks, given = way == "declared" or None, app if way == "app" else None
-    with clouds.client("google,azure", marks=marks, app=given) as client:
+    with clouds.client("google,azure", marks=marks) as client:
         clouds.say(Answer(200, JSON, b'"charged"'))
-        if way == "learnt":
-            clouds.servers["google"]._answer = marked
-            assert client.invoke("charge").target == "google"
         clouds.servers["google"]._answer = BUSY
         result = client.invoke("charge", {"amount": 1})
     assert (result.target, result.value) == ("azure", "charged")
     assert clouds.servers["azure"].count == 1
 
 
-def test_the_operators_word_counts_before_the_apps(clouds: Clouds) -> None:
-    """Another program may have the name there: what it passes on is no proof."""
+@each_row("way", ["nothing", "app", "learnt", "of another target"])
+def test_only_the_operators_word_on_a_target_frees_an_unsafe_call(clouds: Clouds, way: str) -> None:
+    """Another program may have the name there, or the next release may be another one."""
     app = App("shop")
     app.function(name="charge")(lambda order: order)
+    marks = ("azure",) if way == "of another target" else False
     clouds.say(BUSY)
-    with (
-        clouds.client("google,azure", marks=False, app=app) as client,
-        pytest.raises(OutcomeUnknown),
-    ):
-        client.invoke("charge", {"amount": 1})
-    assert clouds.charges() == 1
+    with clouds.client("google,azure", marks=marks, app=app if way == "app" else None) as client:
+        if way == "learnt":
+            clouds.servers["google"]._answer = marked
+            assert client.invoke("charge").target == "google"
+            clouds.say(BUSY)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            client.invoke("charge", {"amount": 1})
+        assert clouds.charges() == 1
+        assert "set `marks`" in str(unknown.value)
+        clouds.servers["azure"]._answer = Answer(200, JSON, b'"charged"')
+        assert client.invoke("charge", {"amount": 1}, effect="idempotent").target == "azure"
 
 
 def marked(request: Executed) -> Answer:

@@ -108,8 +108,8 @@ PAGE = b"<!DOCTYPE html><title>Error</title>"
 @each_row(
     "status, outcome, reason",
     [
-        (302, Outcome.CALLER, "redirected"),
-        (307, Outcome.CALLER, "redirected"),
+        (302, Outcome.AMBIGUOUS, None),
+        (307, Outcome.AMBIGUOUS, None),
         (400, Outcome.AMBIGUOUS, None),
         (401, Outcome.AMBIGUOUS, None),
         (403, Outcome.AMBIGUOUS, None),

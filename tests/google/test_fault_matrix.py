@@ -40,7 +40,7 @@ CALLS: dict[str, Call] = {
 
 
 OTHERWISE = {("invoke", "redirect(http://127.0.0.1:9/)"): Outcome.APP_ERROR}
-"""Nobody but the function redirects a POST."""
+"""A refusal of this request alone stays, whoever gives it."""
 
 
 def answer(executed: Executed) -> Answer:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import TOO_LARGE
-from leeward.adapter.http_functions import Address
+from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import FunctionFault, Invoke, Result
@@ -113,9 +113,10 @@ def test_a_function_that_returns_nothing(response: Response) -> None:
 
 @each_row("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
 def test_a_success_that_cannot_be_read(body: bytes) -> None:
-    """It ran, and what it said is lost."""
-    result = result_of(answer(body))
+    """It ran if it has the mark, and what it said is lost; else a gateway may have given it."""
+    result = result_of(answer(body, **MARKED))
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert result_of(answer(body)).executed is None
     assert (result.reason, result.code) == ("undecodable", "http.200")
 
 
@@ -129,43 +130,46 @@ PAGE = b"<html><head><title>404 Page not found</title></head></html>"
 LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
 CRASHED = {"x_google_status": "crash"}
 
+UNKNOWN = (Outcome.AMBIGUOUS, "unmarked")
+STAYS = (Outcome.APP_ERROR, "unmarked_refusal")
+
 ROWS: dict[str, tuple[int, bytes, dict[str, Any], Outcome, str | None]] = {
-    "redirect": (302, b"", {}, Outcome.APP_ERROR, None),
-    "a 400 of whoever": (400, b"", {}, Outcome.AMBIGUOUS, None),
-    "a 400 of the function's own": (400, b'{"a":1}', {}, Outcome.APP_ERROR, None),
+    "redirect": (302, b"", {}, *STAYS),
+    "a 400 of whoever": (400, b"", {}, *STAYS),
+    "a 400 of the function's own": (400, b'{"a":1}', {}, *STAYS),
     "no or wrong token": (401, NO_TOKEN, {}, Outcome.AUTH, None),
-    "a 401 of whoever": (401, b"", {}, Outcome.AMBIGUOUS, None),
+    "a 401 of whoever": (401, b"", {}, *STAYS),
     "wrong audience": (401, b"", ASKED, Outcome.AUTH, STALE_CREDENTIALS),
     "no invoker": (403, FORBIDDEN, {}, Outcome.AUTH, None),
-    "a 403 of whoever": (403, b"<html>Forbidden</html>", {}, Outcome.AMBIGUOUS, None),
+    "a 403 of whoever": (403, b"<html>Forbidden</html>", {}, *STAYS),
     "no such service": (404, PAGE, {}, Outcome.NOT_FOUND, None),
-    "a 404 of the function's own": (404, b"{}", {}, Outcome.APP_ERROR, None),
-    "a 404 of whoever": (404, b"no such order", {}, Outcome.AMBIGUOUS, None),
-    "method": (405, b"", {}, Outcome.AMBIGUOUS, None),
-    "request timeout": (408, b"", {}, Outcome.AMBIGUOUS, None),
-    "a 409 of the function's own": (409, b"{}", {}, Outcome.APP_ERROR, None),
-    "length required": (411, b"", {}, Outcome.AMBIGUOUS, None),
+    "a 404 of the function's own": (404, b"{}", {}, *STAYS),
+    "a 404 of whoever": (404, b"no such order", {}, *STAYS),
+    "method": (405, b"", {}, *STAYS),
+    "request timeout": (408, b"", {}, *UNKNOWN),
+    "a 409 of the function's own": (409, b"{}", {}, *STAYS),
+    "length required": (411, b"", {}, *STAYS),
     "too large": (413, LARGE, {}, Outcome.CALLER, TOO_LARGE),
-    "an answer that is too large": (413, b"", {}, Outcome.AMBIGUOUS, None),
-    "url too long": (414, b"", {}, Outcome.AMBIGUOUS, None),
-    "media type": (415, b"", {}, Outcome.AMBIGUOUS, None),
-    "a 418 of the function's own": (418, b"", {}, Outcome.APP_ERROR, None),
-    "unprocessable": (422, b"{}", {}, Outcome.APP_ERROR, None),
-    "too early": (425, b"", {}, Outcome.AMBIGUOUS, None),
+    "an answer that is too large": (413, b"", {}, *STAYS),
+    "url too long": (414, b"", {}, *STAYS),
+    "media type": (415, b"", {}, *STAYS),
+    "a 418 of the function's own": (418, b"", {}, *STAYS),
+    "unprocessable": (422, b"{}", {}, *STAYS),
+    "too early": (425, b"", {}, *UNKNOWN),
     "no instance, throttled": (429, NONE, {}, Outcome.REJECTED, NO_INSTANCE),
     "rate exceeded": (429, RATE, {}, Outcome.REJECTED, NO_INSTANCE),
-    "a 429 of whoever": (429, b"slow down", {}, Outcome.AMBIGUOUS, None),
-    "a 429 that repeats one": (429, b'{"from":"Rate exceeded."}', {}, Outcome.AMBIGUOUS, None),
-    "an empty 429": (429, b"", {}, Outcome.AMBIGUOUS, None),
-    "headers too large": (431, b"", {}, Outcome.AMBIGUOUS, None),
+    "a 429 of whoever": (429, b"slow down", {}, *UNKNOWN),
+    "a 429 that repeats one": (429, b'{"from":"Rate exceeded."}', {}, *UNKNOWN),
+    "an empty 429": (429, b"", {}, *UNKNOWN),
+    "headers too large": (431, b"", {}, *STAYS),
     "crash": (500, b"<html>", CRASHED, Outcome.APP_ERROR, None),
     "no instance": (500, NONE, {}, Outcome.REJECTED, NO_INSTANCE),
-    "a 500 of whoever": (500, b"<html>", {}, Outcome.AMBIGUOUS, None),
-    "not implemented": (501, b"", {}, Outcome.AMBIGUOUS, None),
-    "bad gateway": (502, b"", {}, Outcome.AMBIGUOUS, None),
-    "unavailable": (503, b"Service Unavailable", {}, Outcome.AMBIGUOUS, None),
-    "a 503 with a crash in it": (503, b"", CRASHED, Outcome.AMBIGUOUS, None),
-    "timeout, and it goes on": (504, b"upstream request timeout", {}, Outcome.AMBIGUOUS, None),
+    "a 500 of whoever": (500, b"<html>", {}, *UNKNOWN),
+    "not implemented": (501, b"", {}, *UNKNOWN),
+    "bad gateway": (502, b"", {}, *UNKNOWN),
+    "unavailable": (503, b"Service Unavailable", {}, *UNKNOWN),
+    "a 503 with a crash in it": (503, b"", CRASHED, *UNKNOWN),
+    "timeout, and it goes on": (504, b"upstream request timeout", {}, *UNKNOWN),
 }
 
 
@@ -178,7 +182,8 @@ def test_an_unmarked_answer(row: str) -> None:
     result, _ = invoke(*answers, addresses=(ADDRESS, new))
     told = None if reason == STALE_CREDENTIALS else reason
     assert (result.outcome, result.reason, result.code) == (outcome, told, f"http.{status}")
-    assert (result.executed, result.fault) == (None, None)
+    maybe = MAYBE_RAN if reason == "unmarked_refusal" else None
+    assert (result.executed, result.fault) == (None, maybe)
 
 
 @given(st.integers(300, 599), st.sampled_from([b"", PAGE, RATE, NONE, b"{}", b"[]"]))
@@ -311,4 +316,5 @@ def test_a_404_that_ends_the_call(address: Address, body: bytes) -> None:
     moved = address._replace(origin="https://send-new-uc.a.run.app")
     result, sent = invoke(answer(body, 404), addresses=(address, moved))
     assert result.outcome is not Outcome.OK
-    assert (result.reason, len(sent)) == (None, 1)
+    told = None if body == PAGE else "unmarked_refusal"
+    assert (result.reason, len(sent)) == (told, 1)

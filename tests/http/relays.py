@@ -25,7 +25,7 @@ from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import Need, Planner, Send
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
-from leeward.envelope import mark_of
+from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import Outcome
 from leeward_aws.functions.plans import functions as aws_functions
 from leeward_azure.functions.plans import functions as azure_functions
@@ -36,6 +36,7 @@ from leeward_http.functions import functions as url_functions
 from leeward_http.settings import Location
 from leeward_http.settings import Settings as UrlSettings
 from tests.aws.playing import FRESH, KEYS, SETTINGS
+from tests.http.gateways import REFUSALS
 from tests.playing import NOW
 
 HTML: Final = {"content-type": "text/html; charset=utf-8"}
@@ -144,7 +145,10 @@ URL: Final = Platform(
         )
     )["invoke"],
     _address,
-    AZURE + GOOGLE + GATEWAYS,
+    AZURE
+    + GOOGLE
+    + GATEWAYS
+    + tuple(Specimen((each.status,), each.headers, each.body) for each in REFUSALS[::9]),
 )
 """Functions by URL, behind whatever anybody has put in front of them."""
 LAMBDA: Final = Platform(
@@ -186,11 +190,14 @@ def fault_of(platform: Platform, response: Response, ended: Ended) -> str | None
     if result.reason in ("running", "unknown", "not_kept") or result.dedup is not None:
         return "is taken for an answer of leeward's handler"
     fault = result.fault
-    if fault is not None and (fault.reason, fault.ran, fault.retryable) != (None, None, None):
+    if fault is not None and (fault.reason, fault.ran or "maybe", fault.retryable) != _NOTHING:
         return "is believed about whether it ran"
     if result.outcome is Outcome.OK and response.body:
         return None if result.value == json.loads(response.body) else "has another value"
     return None
+
+
+_NOTHING: Final = (None, "maybe", None)
 
 
 # The answers.
@@ -287,11 +294,27 @@ _RAISED: Final = (
 """What a function may call its error; in Node, anything."""
 
 
+def canaries(random: Random, specimen: Specimen) -> Iterator[tuple[Response, bool]]:
+    """Return answers of a function of which some instances have leeward's handler, without end.
+
+    True stands beside an answer of such an instance, which is well and marked. The others pass on
+    what they are told, as a release does that has lost its marks, or one that was rolled back.
+    """
+    unmarked = relays(random, specimen)
+    share = random.choice((0.1, 0.5, 0.9))
+    while True:
+        if random.random() < share:
+            yield Response(200, JSON, b"1"), True
+        else:
+            yield next(unmarked), False
+
+
 def tried(cases: int, seed: int) -> Counter[str]:
     """Try so many answers of each platform for each proof; return what was wrong, and how often.
 
     The function never marks an answer of its own; what it passes on may be marked. Half as many
-    times, it marks each of its answers, and passes on what leeward's handler has told.
+    times, it marks each of its answers, and passes on what leeward's handler has told. As often,
+    some of its instances have leeward's handler.
     """
     wrong: Counter[str] = Counter()
     for name, platform in {**PLATFORMS, "http": URL}.items():
@@ -299,7 +322,31 @@ def tried(cases: int, seed: int) -> Counter[str]:
             made = relays(Random(f"{seed}/{name}/{number}"), specimen)
             wrong += _wrong(f"{name} {number}", platform, made, cases)
             wrong += _wrong(f"{name} {number}, marked", platform, made, cases // 2, marked=True)
-    return wrong + _wrong("aws", LAMBDA, lambda_relays(Random(f"{seed}/aws")), cases)
+            canary = canaries(Random(f"{seed}/{name}/{number}/canary"), specimen)
+            wrong += _wrong_canaries(f"{name} {number}, canary", platform, canary, cases)
+    for way in (False, True):
+        made = lambda_relays(Random(f"{seed}/aws/{way}"))
+        wrong += _wrong(f"aws, {way}", LAMBDA, made, cases, declared=way)
+    return wrong
+
+
+def _wrong_canaries(
+    name: str, platform: Platform, answers: Iterator[tuple[Response, bool]], cases: int
+) -> Counter[str]:
+    """Call a function that nobody has declared to mark its answers, although some have a mark."""
+    wrong: Counter[str] = Counter()
+    learnt = Learnt()
+    for number in range(cases):
+        response, by_handler = next(answers)
+        invoke = Invoke("charge", b"{}", f"key-{number}")
+        if by_handler:
+            mark = mark_of("charge", invoke.idempotency_key) + BY_HANDLER
+            response = Response(200, {**response.headers, "x-leeward": mark}, response.body)
+        ended = call(platform, response, learnt, invoke)
+        fault = None if by_handler else fault_of(platform, response, ended)
+        if fault is not None:
+            wrong[f"{name}: {fault}"] += 1
+    return wrong
 
 
 def _wrong(
@@ -309,7 +356,9 @@ def _wrong(
     cases: int,
     *,
     marked: bool = False,
+    declared: bool = False,
 ) -> Counter[str]:
+    """Call a function so often; it marks its answers, or is `declared` to do so, and does not."""
     wrong: Counter[str] = Counter()
     learnt = Learnt()
     for number in range(cases):
@@ -317,7 +366,8 @@ def _wrong(
         if marked:
             mark = {"x-leeward": mark_of("charge", f"key-{number}")}
             response = Response(response.status, {**response.headers, **mark}, response.body)
-        ended = call(platform, response, learnt, Invoke("charge", b"{}", f"key-{number}"))
+        invoke = Invoke("charge", b"{}", f"key-{number}", marks=declared)
+        ended = call(platform, response, learnt, invoke)
         fault = fault_of(platform, response, ended)
         if fault is not None:
             wrong[f"{name}: {fault}"] += 1
@@ -333,7 +383,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     wrong = tried(options.cases, options.seed)
     proofs = sum(len(each.specimens) for each in (*PLATFORMS.values(), URL))
-    print(f"{proofs + 1} kinds of relays, {options.cases:,} answers of each: {wrong.total()} wrong")
+    kinds = 3 * proofs + 2  # plain, marked and canaries; and Lambda's
+    print(f"{kinds} kinds of relays, {options.cases:,} answers of each: {wrong.total()} wrong")
     for told, count in sorted(wrong.items()):
         print(f"  {count:6,} {told}")
     return 1 if wrong else 0

@@ -15,7 +15,6 @@ from leeward.adapter.http_functions import (
     Address,
     FunctionPlatform,
     Proof,
-    Who,
     by_token,
     invoke,
     outcome_of,
@@ -31,59 +30,41 @@ from leeward_google.functions.plans import PROOFS as GOOGLE
 
 PLATFORMS = {"azure": AZURE, "google": GOOGLE}
 STATUSES = [status for status in range(300, 600) if status < 512 or status % 20 == 0]
-GATEWAYS = {408, 413, 425, 429, 502, 503, 504}
+LATER = {408, 425, 429}
 JSON: dict[str, Any] = {"headers": {"content-type": "application/json"}, "body": b'{"a":1}'}
 PAGE: dict[str, Any] = {"headers": {"content-type": "text/html"}, "body": b"<html>no</html>"}
 EMPTY: dict[str, Any] = {"headers": {"content-type": "text/plain"}, "body": b""}
+UNKNOWN = (Outcome.AMBIGUOUS, "unmarked")
+REFUSED = (Outcome.APP_ERROR, "unmarked_refusal")
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_json_is_the_functions_own(platform: str) -> None:
-    """It ran, whatever its status says; but gateways have JSON of their own for some."""
-    for status in STATUSES:
-        who, meaning = outcome_of(Response(status, **JSON), PLATFORMS[platform], marks=False)
-        if status in GATEWAYS:
-            assert (who, meaning) == (Who.NOBODY_KNOWS, (Outcome.AMBIGUOUS, None))
-        else:
-            assert (who, meaning) == (Who.FUNCTION, (Outcome.APP_ERROR, None))
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("answer", [PAGE, EMPTY], ids=["page", "empty"])
-def test_without_a_proof_nothing_is_said_not_to_have_run(
-    platform: str, answer: dict[str, Any]
+@pytest.mark.parametrize("answer", [JSON, PAGE, EMPTY], ids=["json", "page", "empty"])
+@pytest.mark.parametrize("marks", [False, True])
+@pytest.mark.parametrize("mark", [{}, {MARK: "1"}, {MARK: "0123456789abcdef;handler"}])
+def test_without_a_proof_nobody_knows(
+    platform: str, answer: dict[str, Any], marks: bool, mark: dict[str, str]
 ) -> None:
-    """Not even that the request is too large: a gateway says so of an answer, too."""
+    """Neither that it ran, nor that it did not; what refuses this request alone stays."""
     for status in STATUSES:
-        for marks in (False, True):
-            response = Response(status, **answer)
-            who, meaning = outcome_of(response, PLATFORMS[platform], marks=marks)
-            if status < 400:
-                assert (who, meaning) == (Who.FUNCTION, (Outcome.APP_ERROR, None))
-            else:
-                assert who is Who.NOBODY_KNOWS
-                assert meaning.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}
-        other = Response(status, answer["headers"] | {MARK: "1"}, answer["body"])
-        found = outcome_of(other, PLATFORMS[platform], marks=True)
-        assert found == (Who.FUNCTION, (Outcome.APP_ERROR, None)), "the mark of another call"
+        response = Response(status, answer["headers"] | mark, answer["body"])
+        found = outcome_of(response, PLATFORMS[platform], marks=marks)
+        assert found == (UNKNOWN if not mark and (status >= 500 or status in LATER) else REFUSED)
 
 
 def test_what_no_function_can_say_is_proof_of_every_function() -> None:
     """An adapter says so of a header that its platform lets no function set."""
     proof = Proof(frozenset({503}), REJECTED, header=("nimbus-error", "busy"), by_anyone=True)
     response = Response(503, {"nimbus-error": "busy"})
-    assert outcome_of(response, (proof,), marks=False) == (Who.PLATFORM, REJECTED)
+    assert outcome_of(response, (proof,), marks=False) == REJECTED
+    passed_on = Response(503, {"nimbus-error": "busy", MARK: "1"})
+    assert outcome_of(passed_on, (proof,), marks=True) == REFUSED
     unsure = proof._replace(by_anyone=False)
-    assert outcome_of(response, (unsure,), marks=False) == (
-        Who.NOBODY_KNOWS,
-        (Outcome.AMBIGUOUS, "unmarked"),
-    )
+    assert outcome_of(response, (unsure,), marks=True) == REJECTED
+    assert outcome_of(response, (unsure,), marks=False) == UNKNOWN
     for meaning in (AUTH, NOT_FOUND, TOO_LARGE):
         refusing = unsure._replace(meaning=meaning)
-        assert outcome_of(response, (refusing,), marks=False) == (
-            Who.NOBODY_KNOWS,
-            (Outcome.AMBIGUOUS, "unmarked_refusal"),
-        )
+        assert outcome_of(response, (refusing,), marks=False) == REFUSED
 
 
 @each_row(

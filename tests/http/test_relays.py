@@ -16,7 +16,7 @@ from leeward.json_text import encode
 from leeward_azure.functions.plans import PROOFS as AZURE_PROOFS
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.plans import PROOFS as GOOGLE_PROOFS
-from tests.http.relays import DID_NOT_RUN, PLATFORMS, Ended, call, tried
+from tests.http.relays import DID_NOT_RUN, LAMBDA, PLATFORMS, Ended, call, tried
 
 PROOFS = {"azure": AZURE_PROOFS, "google": GOOGLE_PROOFS}
 SHOWN = [
@@ -38,10 +38,6 @@ def ended(name: str, *answers: Response, marks: bool = False) -> list[Ended]:
             answer = Response(answer.status, {**answer.headers, MARK: mark}, answer.body)  # noqa: PLW2901
         found.append(call(PLATFORMS[name], answer, learnt, invoke))
     return found
-
-
-def its_handlers(function: str, key: str) -> Response:
-    return Response(200, {MARK: mark_of(function, key) + BY_HANDLER}, b"1")
 
 
 def its_own(status: int = 200, body: bytes = b"1", **headers: str) -> Response:
@@ -66,15 +62,14 @@ def test_each_proof_has_its_relays(name: str) -> None:
         ), proof
 
 
-@each_row("way", ["declared", "learnt"])
-def test_of_a_function_that_marks_its_answers_the_platforms_own_are_proof(way: str) -> None:
-    """That it marks them is declared, or leeward's handler has answered before."""
+def test_of_a_function_that_is_declared_to_mark_its_answers_the_platforms_own_are_proof() -> None:
+    """That leeward's handler has answered before is no word on the next release."""
     for name, specimen, status in SHOWN:
-        before = [its_own()] if way == "learnt" else []
-        *_, last = ended(name, *before, specimen.response(status), marks=way == "declared")
+        (last,) = ended(name, specimen.response(status), marks=True)
         assert last.result.outcome in DID_NOT_RUN | {Outcome.APP_ERROR}, (name, specimen, status)
-        unknown = ended(name, specimen.response(status))[0].result
-        assert unknown.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}, (name, specimen, status)
+        *_, unknown = ended(name, its_own(), specimen.response(status))
+        assert unknown.result.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}, (name, status)
+        assert unknown.sent == 1
 
 
 @given(
@@ -109,56 +104,85 @@ def test_a_marked_answer_decides(shown: Any, status: int, told: dict[str, Any]) 
     "answer",
     [
         RAN,
-        Response(200, {MARK: "1"}, b"1"),
         Response(200, {MARK: mark_of("charge", "another-key")}, b"1"),
         Response(200, {MARK: mark_of("bank", "key-1")}, b"1"),
-        Response(500, {"content-type": "application/json"}, b'{"error":1}'),
-        Response(302),
+        Response(500, {MARK: mark_of("bank", "key-1") + BY_HANDLER}, b"{}"),
     ],
 )
-def test_an_answer_of_its_own_without_the_mark_takes_it_back(answer: Response) -> None:
-    """Such as of another version; an answer with it brings it back. A static mark needs a word."""
+def test_an_answer_of_its_own_without_the_mark_takes_the_word_back(answer: Response) -> None:
+    """Such as of a release that has lost its marks; one with it does not bring the word back."""
     busy = PLATFORMS["google"].specimens[-2].response(429)
-    outcomes = [
-        each.result.outcome for each in ended("google", its_own(), answer, busy, its_own(), busy)
-    ]
-    assert outcomes[2] is Outcome.AMBIGUOUS
-    assert outcomes[4] is Outcome.REJECTED
-    is_static = answer.headers.get(MARK) == "1"
-    _, found = ended("google", answer, busy, marks=True)
-    assert found.result.outcome is (Outcome.REJECTED if is_static else Outcome.AMBIGUOUS)
+    found = ended("google", busy, answer, busy, its_own(), busy, marks=True)
+    outcomes = [each.result.outcome for each in found]
+    assert outcomes[0] is Outcome.REJECTED
+    assert outcomes[2] is outcomes[4] is Outcome.AMBIGUOUS
 
 
-def test_what_is_learnt_is_of_one_function() -> None:
-    """Another one of the same target is not known by it."""
+def test_a_static_mark_is_a_mark_where_it_is_declared() -> None:
+    """It proves that the function has answered, and never that it did not run."""
+    busy = PLATFORMS["google"].specimens[-2].response(429)
+    told = b'{"errorType":"HostRefusal","reason":"busy","ran":"no"}'
+    static = [Response(status, {MARK: "1"}, told) for status in (200, 503)]
+    found = [each.result.outcome for each in ended("google", *static, busy, marks=True)]
+    assert found == [Outcome.OK, Outcome.APP_ERROR, Outcome.REJECTED]
+
+
+def test_what_takes_the_word_back_is_of_one_function() -> None:
+    """Another one of the same target keeps it."""
     learnt = Learnt()
-    call(PLATFORMS["google"], its_handlers("charge", "k"), learnt, Invoke("charge", b"", "k"))
+    call(PLATFORMS["google"], RAN, learnt, Invoke("charge", b"", "k", marks=True))
     busy = PLATFORMS["google"].specimens[-2].response(429)
-    for function, outcome in (("charge", Outcome.REJECTED), ("pay", Outcome.AMBIGUOUS)):
-        found = call(PLATFORMS["google"], busy, learnt, Invoke(function, b"", "k-2"))
+    for function, outcome in (("charge", Outcome.AMBIGUOUS), ("pay", Outcome.REJECTED)):
+        found = call(PLATFORMS["google"], busy, learnt, Invoke(function, b"", "k-2", marks=True))
         assert found.result.outcome is outcome
-        assert found.result.reason == ("no_instance" if function == "charge" else "unmarked")
 
 
-@each_row("status", [200, 422])
-def test_one_mark_of_another_framework_does_not_show_that_it_marks_all(status: int) -> None:
-    """What it makes of an exception may lack the mark; so it needs the operator's word."""
-    marked = Response(status, {MARK: mark_of("charge", "k")}, b"1")
-    for name, specimen, of_platform in SHOWN:
-        learnt = Learnt()
-        page = specimen.response(of_platform)
-        for by_handler in (False, True):  # then it was deployed anew, without leeward's handler
-            if by_handler:
-                handled = its_handlers("charge", "k")
-                call(PLATFORMS[name], handled, learnt, Invoke("charge", b"", "k"))
-            call(PLATFORMS[name], marked, learnt, Invoke("charge", b"", "k"))
-            found = call(PLATFORMS[name], page, learnt, Invoke("charge", b"", "k-2"))
-            assert found.result.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}, (name, specimen)
-            assert found.sent == 1
-        learnt = Learnt()
-        call(PLATFORMS[name], marked, learnt, Invoke("charge", b"", "k", marks=True))
-        found = call(PLATFORMS[name], page, learnt, Invoke("charge", b"", "k-2", marks=True))
-        assert found.result.outcome in DID_NOT_RUN | {Outcome.APP_ERROR}, (name, specimen)
+def test_on_lambda_only_the_mark_of_the_call_is_believed() -> None:
+    """The envelope of an older handler has a constant mark: what it says stays unknown."""
+    for name, fields in ENVELOPES.items():
+        for mark, outcome in (("1", Outcome.AMBIGUOUS), ("0123456789abcdef", Outcome.OK)):
+            document = {MARK: mark, "x-leeward-dedup": "target", **fields}
+            response = Response(200, {"x-amzn-requestid": "r-1"}, encode(document))
+            for invoke in (
+                Invoke("charge", b"{}", "k", marks=True),
+                Invoke("charge", b"{}", "k", voids=1, marks=True),
+            ):
+                found = call(LAMBDA, response, Learnt(), invoke).result
+                assert found.outcome is outcome, (name, mark)
+            plain = call(LAMBDA, response, Learnt(), Invoke("charge", b"{}", "k")).result
+            assert (plain.outcome, plain.value) == (Outcome.OK, document), "a value of its own"
+
+
+ENVELOPES: dict[str, dict[str, Any]] = {
+    "a value": {"value": 1},
+    "voided": {
+        "refusal": {"errorType": "RepeatRefused", "reason": "voided", "ran": "no"},
+        "retry-after": None,
+    },
+    "busy": {
+        "failure": {"errorType": "HostRefusal", "reason": "busy", "ran": "no"},
+        "retry-after": 1.0,
+    },
+    "no function": {
+        "failure": {"errorType": "Problem", "reason": "no_function", "ran": "no"},
+        "retry-after": None,
+    },
+}
+
+
+@each_row("name", list(ENVELOPES))
+@each_row("mark", ["1", "0123456789abcdef", None])
+def test_a_lambda_that_raises_what_it_was_told_has_run(name: str, mark: str | None) -> None:
+    """Whatever was declared of it: three effects came of a relayed `busy`."""
+    text = encode({MARK: mark, "x-leeward-dedup": "target", **ENVELOPES[name]}).decode()
+    for kind in ("Problem", "Runtime.ImportModuleError", "RepeatRefused"):
+        body = encode({"errorType": kind, "errorMessage": text})
+        response = Response(200, {"x-amz-function-error": "Unhandled"}, body)
+        for marks in (False, True):
+            found = call(LAMBDA, response, Learnt(), Invoke("charge", b"{}", "k", marks=marks))
+            assert (found.result.outcome, found.sent) == (Outcome.APP_ERROR, 1)
+            assert found.result.fault is not None
+            assert found.result.fault.ran is None
 
 
 @each_row("name", list(PLATFORMS))

@@ -76,7 +76,7 @@ ROWS = (
     Row(toxics.slow_drip_body(DRIP), Outcome.AMBIGUOUS, 1, 1, HANGS, "deadline"),
     Row(toxics.latency(SOME), Outcome.OK, 1, 1),
     Row(toxics.duplicate(), Outcome.OK, 1, 2),
-    Row(toxics.redirect("http://127.0.0.1:9/"), Outcome.CALLER),
+    Row(toxics.redirect("http://127.0.0.1:9/"), Outcome.AMBIGUOUS),
     Row(toxics.status(500), Outcome.AMBIGUOUS),
     Row(toxics.status(502), Outcome.AMBIGUOUS),
     Row(toxics.status(504), Outcome.AMBIGUOUS),

@@ -116,7 +116,16 @@ _RAISED: Mapping[Ran, tuple[str, str]] = {
     ),
 }
 """Of a call that the function says has failed: what it has done, as leeward's handler says; of a
-function that has another one, that it ran."""
+function that has another one, that nobody knows."""
+
+_REFUSED: Final = (
+    "was refused by the function, or by a gateway in front of it; it may have had an effect",
+    (
+        "No other target was tried. Look at the request, the credentials, and what stands in front "
+        "of the function; if the function marks its answers, set `marks` for it in leeward.toml."
+    ),
+)
+"""Of a refusal that has no mark of the call."""
 
 _READS = OBJECT_READS | {"get_run", "list_items", "look_native", "read_export", "scan"}
 
@@ -244,7 +253,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             error_type=fault.type,
             error_message=fault.message,
             trace=fault.trace,
-            ran=fault.ran,
+            ran=fault.ran or "maybe",
             retryable=fault.retryable,
             **origin,
         )
@@ -303,11 +312,13 @@ def _message(call: Call, result: Result[Any]) -> str:
 
 def _raised_message(call: Call, result: Result[Any]) -> str:
     fault = result.fault or FunctionFault()
-    what, remedy = _RAISED[fault.ran or "yes"]
+    what, remedy = _RAISED[fault.ran or "maybe"]
     if fault.ran == "no" and fault.retryable:
         remedy = "It did not run; calling again later is safe."
     if fault.ran == "maybe" and result.dedup in (BY_TARGET, BY_GROUP):
         remedy = f"No other target was tried. Find out what it has done: {_settle_command(call)}."
+    if result.reason == UNMARKED_REFUSAL:
+        what, remedy = _REFUSED
     if result.reason == _MISCONFIGURED:
         what = "failed: the function's runtime says that its code could not be loaded"
         remedy = "No other target was tried; look at the deployment of the function."
@@ -329,10 +340,10 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
     certain = lost if result.executed else "may have run, or not"
     is_unkeyed = result.dedup == NOT_RECOGNISED
     step = _next_step(call, is_unkeyed)
-    if result.reason in (UNMARKED, UNMARKED_REFUSAL):
+    if result.reason == UNMARKED:
         step = (
-            "The answer looks like one of the platform's own, but this function is not known to "
-            "mark its answers, so it may have passed it on; if it marks them, set `marks = true` "
+            "The answer has no mark of the call: the function may have given it, or a gateway in "
+            "front of it, before or after it ran; if the function marks its answers, set `marks` "
             f"for it in leeward.toml. {step}"
         )
     return f"{_subject(call, result)} {certain}{_detail(result)}. {step}"
@@ -358,7 +369,7 @@ def _settle_command(call: Call) -> str:
 
 def _next_step(call: Call, is_unkeyed: bool) -> str:
     match call:
-        case Invoke(marks=True, effect=Effect.UNSAFE) if not is_unkeyed:
+        case Invoke(effect=Effect.UNSAFE) if (call.marks or call.settles) and not is_unkeyed:
             return (
                 "It is unsafe to repeat, so leeward did not. Find out what happened before calling "
                 f"again: {_settle_command(call)}."

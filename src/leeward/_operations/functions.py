@@ -86,7 +86,7 @@ class FunctionOperations:
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
-            configured.marks is True,
+            bool(configured.marks),
             settles=arguments.check_policy(
                 on_unknown, configured.on_unknown, "settle", "on_unknown"
             ),

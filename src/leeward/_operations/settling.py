@@ -91,7 +91,7 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
     unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
     places = tuple(dict.fromkeys(unknown))
     only = () if call.shared_dedup else places
-    keeps_records = call.effect is Effect.KEYED or bool(config.marks) or error.reason in KNOWN_KEY
+    keeps_records = call.effect is Effect.KEYED or _answers(config) or error.reason in KNOWN_KEY
     voids = call.voids if isinstance(call, Invoke) else 0
     return FunctionSettling(
         call.function,
@@ -117,7 +117,7 @@ def settling_by_key(
     now: float,
 ) -> FunctionSettling:
     """Return what is to be settled where only the key is known: at each target that may know."""
-    keeps_records = config.effect is Effect.KEYED or bool(config.marks)
+    keeps_records = config.effect is Effect.KEYED or _answers(config)
     body = None if payload is MISSING else encode(payload)
     made = time_of_id(key)
     moment: Any = made if made is not None and made <= now + CLOCKS else None
@@ -135,6 +135,11 @@ def settling_by_key(
     return FunctionSettling(
         function, key, 0, body, moment, to_ask, None if is_known else only or None, keeps_records
     )
+
+
+def _answers(config: FunctionConfig) -> bool:
+    """Return whether a function is declared to answer questions, whatever its effect."""
+    return bool(config.marks) or config.on_unknown == "settle"
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
@@ -238,7 +243,7 @@ def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) ->
         settle_question(about.idempotency_key, age, about.payload),
         about.idempotency_key,
         config.shared_dedup,
-        marks=config.marks is True,
+        marks=bool(config.marks),
         voids=about.voids,
     )
 

@@ -115,7 +115,9 @@ def is_unsettled(call: Call, error: CallError, table: str) -> bool:
         table: where unknown calls are left: what concerns that itself is not.
     """
     if isinstance(error, FunctionError):
-        return error.ran == "maybe" and isinstance(call, Invoke) and call.effect is Effect.KEYED
+        by_handler = error.retryable is not None  # another one's failures would fill the table
+        is_keyed = isinstance(call, Invoke) and call.effect is Effect.KEYED
+        return error.ran == "maybe" and by_handler and is_keyed
     if not isinstance(error, OutcomeUnknown) or not error.attempts or error.reason == NOT_KEPT:
         return False
     if isinstance(call, Store | Delete):

@@ -47,12 +47,12 @@ __all__ = [
 ]
 
 UNMARKED = "unmarked"
-"""The `Result.reason` of an AMBIGUOUS result whose answer looks like one of the platform's, of a
-function that is not known to mark its own answers: it may have passed on somebody else's."""
+"""The `Result.reason` of an AMBIGUOUS result whose answer has no mark of its call: the function may
+have given it, or passed it on, or a gateway in front of it, before or after the function ran."""
 
 UNMARKED_REFUSAL = "unmarked_refusal"
-"""The same, where it looks like one that refuses this request alone, such as a 403 or a 404. It
-says nothing of the target's health, whoever gave it."""
+"""The same of an APP_ERROR result, whose answer refuses this request alone, such as a 403 or a 404:
+the next target would, too. It says nothing of the target's health, whoever gave it."""
 
 TOO_LARGE = "payload_too_large"
 """The `Result.reason` of a CALLER result by which a target says that a request is too large."""

@@ -13,8 +13,6 @@ from leeward.records import NamedTuple
 
 CONTENTION_REASON: Final = "contention"
 """REJECTED: another write was at the same item; only the same target can do better."""
-REDIRECTED: Final = "redirected"
-"""CALLER: a redirect. None is followed, and nothing ran where it came from."""
 
 
 class Classification(NamedTuple):
@@ -54,17 +52,15 @@ def by_code(rows: Mapping[Classification, str]) -> dict[str, Classification]:
 def by_status(status: int, *, marked: bool) -> Classification:
     """Return what a status means by itself, where it alone is proof.
 
-    A redirect is never followed. A service throttles (429), and refuses what is too large (413),
-    before anything runs. Of a proxy neither proves anything: it may have tried another way before,
-    or mean that the answer is too large. Everything else is AMBIGUOUS: a 401, 403 or 404 may be
-    that of any proxy, too.
+    A service throttles (429), and refuses what is too large (413), before anything runs. Of a proxy
+    neither proves anything: it may have tried another way before, or mean that the answer is too
+    large. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy, too, and so may
+    a redirect, in the place of an answer that did not come in time (nginx: error_page 504 =302).
 
     Args:
         status: of HTTP, other than 2xx.
-        marked: whether the answer bears a mark of the service.
+        marked: whether the answer bears a mark of the service: a header that is its own.
     """
-    if 300 <= status < 400:
-        return Classification(Outcome.CALLER, REDIRECTED)
     return {413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS) if marked else AMBIGUOUS
 
 
@@ -83,10 +79,11 @@ def by_code_or_status(
         status: of HTTP, other than 2xx.
         codes: the service's table of codes.
         statuses: its table of statuses, for answers that are its own and tell no known code.
-        marked: whether the answer bears a mark of the service; one with a code is its own anyhow.
+        marked: whether the answer bears a mark of the service. That it tells a code which is not
+            known is none: gateways tell codes of their own.
     """
-    meaning = codes.get(code or "") or by_status(status, marked=marked or code is not None)
-    if meaning is AMBIGUOUS and code not in codes and (marked or code is not None):
+    meaning = codes.get(code or "") or by_status(status, marked=marked)
+    if meaning is AMBIGUOUS and code not in codes and marked:
         return statuses.get(status, AMBIGUOUS)
     return meaning
 

@@ -1,30 +1,26 @@
 """Call a function over HTTP, whatever platform it runs on, and know who answered.
 
 Any status, header and text may come from the function's own code, which may pass on what it has
-been told by somebody else; and what it answers, it answers after it ran. So an answer proves that
-the function did not run only where the function is known to mark its answers, and this one has no
-mark. Who answered is told by what cannot come from anybody else:
+been told by somebody else; and any may come from a gateway in front of it, after the function has
+begun. So without the mark of the call nothing is proved: neither that the function ran, nor that it
+did not. Who answered is told by what cannot come from anybody else:
 
 * **the handler**: its answers have the mark of the call (`leeward.envelope`), and say whether it
   is leeward's, whose word counts on whether the function ran;
 * **the platform**: a `Proof` that its adapter names, such as a page of its own, of a function that
   marks its answers;
-* **the function**: JSON, or the mark of another call. Platforms and proxies refuse with pages, or
-  with nothing;
 * else **nobody knows**.
 
-A function marks its answers if the call says so (`Invoke.marks`), or if leeward's handler has
-answered for it before. That another framework has marked one answer does not show that it marks all
-of them: its page of errors may lack the mark. An answer of the function's own without a mark takes
-it back, whoever said it.
+A function marks its answers if the operator has said so (`Invoke.marks`). An answer of its own
+without a mark takes that back for good. That a function has marked an answer frees nothing: the
+next release may be another one.
 
-`UNPROVED` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
+`BY_PLATFORM` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any, Final
 
 from leeward._http.messages import Request, Response
@@ -58,15 +54,7 @@ from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-
-
-class Who(Enum):
-    """Whose an answer without the mark of its call is, as far as it is proved."""
-
-    PLATFORM = "platform"
-    FUNCTION = "function"
-    NOBODY_KNOWS = "nobody knows"
-
+from leeward.values import FunctionFault
 
 BY_PLATFORM: Final[Mapping[int, Classification]] = {
     **dict.fromkeys((400, 405, 411, 414, 415, 431), CALLER),
@@ -78,20 +66,16 @@ BY_PLATFORM: Final[Mapping[int, Classification]] = {
 }
 """What the statuses of a platform mean where a `Proof` does not say: all come before it runs."""
 
-UNPROVED: Final[Mapping[int, Classification]] = dict.fromkeys(
-    (409, 410, 418, 422, 423, 424, 451), APP_ERROR
-)
-"""What a few statuses mean without any proof: no platform or proxy gives them. The rest is
-AMBIGUOUS."""
-
 _UNMARKED: Final = Classification(Outcome.AMBIGUOUS, UNMARKED)
-_UNMARKED_REFUSAL: Final = Classification(Outcome.AMBIGUOUS, UNMARKED_REFUSAL)
+_UNMARKED_REFUSAL: Final = Classification(Outcome.APP_ERROR, UNMARKED_REFUSAL)
+MAYBE_RAN: Final = FunctionFault(ran="maybe")
+"""All that such a refusal says of the function."""
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
-_MARKS: Final = "marks "
-"""With the name of a function behind it, what is learnt of it."""
-
-_GATEWAYS: Final = frozenset({408, 413, 425, 429, 502, 503, 504})
-"""Statuses that gateways give, some of them with JSON: that JSON proves nothing."""
+_LATER: Final = frozenset({408, 425, 429})
+"""Statuses below 500 that say nothing of the request: the same one may go well later (RFC 9110,
+15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
+_UNMARKS: Final = "unmarks "
+"""With the name of a function behind it, what is learnt of one that was said to mark all."""
 
 
 class Proof(NamedTuple):
@@ -206,67 +190,69 @@ def invoke(
     request = Request("POST", address.origin, address.target, headers, call.payload)
     response: Response = yield Send(request)
     request_id = platform.request_id(response)
-    name = _MARKS + call.function
-    marks: bool = view.learnt.get(name, call.marks)
     said = response.headers.get(MARK)
     by_handler = said == mark + BY_HANDLER
     is_marked = by_handler or said == mark or (call.marks and said == UNBOUND)
-    marks_all = by_handler or (call.marks and is_marked)
     is_success = 200 <= response.status < 300
-    if (is_marked or is_success) and marks is not marks_all:
-        yield Learn(name, marks_all)
+    name = _UNMARKS + call.function
+    if call.marks and not is_marked and (is_success or said is not None):
+        yield Learn(name, True)
     if is_success and settles and not is_marked:  # it may be what somebody else has answered
         return Result.ok(None, request_id=request_id)
     if is_success:
-        return _value_of(response, request_id, by_handler=by_handler)
+        return _value_of(response, request_id, by_handler=by_handler, is_marked=is_marked)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
     if is_marked:
         result = _failure_of(response, wait, by_handler=by_handler)
         return result._replace(code=code, request_id=request_id)
-    who, meaning = outcome_of(response, platform.proofs, marks=marks)
-    if who is Who.FUNCTION and marks:
-        yield Learn(name, False)
-    if who is Who.PLATFORM and _may_be_stale(response, address):
+    marks = call.marks and name not in view.learnt
+    meaning = outcome_of(response, platform.proofs, marks=marks)
+    if meaning.reason not in (UNMARKED, UNMARKED_REFUSAL) and _may_be_stale(response, address):
         meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
     return Result(
-        meaning.outcome, code=code, reason=meaning.reason, request_id=request_id, retry_after=wait
+        meaning.outcome,
+        code=code,
+        reason=meaning.reason,
+        request_id=request_id,
+        retry_after=wait,
+        fault=MAYBE_RAN if meaning is _UNMARKED_REFUSAL else None,
     )
 
 
-def outcome_of(
-    response: Response, proofs: tuple[Proof, ...], *, marks: bool
-) -> tuple[Who, Classification]:
-    """Return whose an answer is, and what it means.
+def outcome_of(response: Response, proofs: tuple[Proof, ...], *, marks: bool) -> Classification:
+    """Return what an answer without the mark of its call means, other than 2xx.
+
+    Where nothing is proved, what refuses this request alone is APP_ERROR, `UNMARKED_REFUSAL`: no
+    other target would take it. So is what a function passes on, with the mark of another call. The
+    rest is AMBIGUOUS, `UNMARKED`.
 
     Args:
-        response: an answer without the mark of its call, other than 2xx.
+        response: the answer.
         proofs: of the platform.
-        marks: the function is known to mark its answers.
+        marks: the function is declared to mark its answers.
     """
     status = response.status
-    if MARK in response.headers:  # of another call, passed on; no platform has one
-        return Who.FUNCTION, APP_ERROR
-    for proof in proofs:
-        if proof.holds(response):
-            meaning = proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
-            if marks or proof.by_anyone or meaning.outcome is Outcome.APP_ERROR:
-                return Who.PLATFORM, meaning
-            refusal = meaning.outcome in _REFUSALS
-            return Who.NOBODY_KNOWS, _UNMARKED_REFUSAL if refusal else _UNMARKED
-    if 300 <= status < 400:  # nobody but the function redirects a POST
-        return Who.FUNCTION, APP_ERROR
-    if status not in _GATEWAYS and _is_json(response):
-        return Who.FUNCTION, APP_ERROR
-    return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
+    if MARK in response.headers:
+        return _UNMARKED_REFUSAL
+    found = next((proof for proof in proofs if proof.holds(response)), None)
+    if found is None:
+        return _UNMARKED if status >= 500 or status in _LATER else _UNMARKED_REFUSAL
+    meaning = found.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
+    if marks or found.by_anyone:
+        return meaning
+    return _UNMARKED_REFUSAL if meaning.outcome in _REFUSALS else _UNMARKED
 
 
-def _value_of(response: Response, request_id: str | None, *, by_handler: bool) -> Result[Any]:
+def _value_of(
+    response: Response, request_id: str | None, *, by_handler: bool, is_marked: bool
+) -> Result[Any]:
     """Read a success. A function that returns nothing gives 204, or an empty body.
 
     Args:
         response: with a status of 2xx.
         request_id: the platform's id of the request.
         by_handler: leeward's handler has made it.
+        is_marked: the function has. What is not may be the page of a gateway, such as a login.
     """
     try:
         value = decode(response.body) if response.body else None
@@ -276,7 +262,7 @@ def _value_of(response: Response, request_id: str | None, *, by_handler: bool) -
             code=f"http.{response.status}",
             reason=UNDECODABLE,
             request_id=request_id,
-            executed=True,
+            executed=True if is_marked else None,
             cause=error,
         )
     dedup = worth_of(response.headers.get(DEDUP)) if by_handler else None
@@ -305,13 +291,6 @@ def _page_in(response: Response) -> bytes:
     if not (kind.startswith("text/html") and body.startswith(b"<") and body.endswith(b">")):
         return b""
     return b">".join(part.lstrip() for part in body.split(b">"))
-
-
-def _is_json(response: Response) -> bool:
-    try:
-        return bool(response.body) and isinstance(decode(response.body), dict | list)
-    except Undecodable:
-        return False
 
 
 def _may_be_stale(response: Response, address: Address) -> bool:

@@ -101,8 +101,7 @@ class FunctionConfig(NamedTuple):
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, if they differ from the logical name.
-        marks: it marks each of its answers, on every target; None: the functions of the client's
-            app do.
+        marks: it marks each of its answers: on every target, or on these targets and providers.
         queue: it is a queue with a handler of messages, and not a function; None if not
             configured.
         on_unknown: ``settle`` or ``raise``: what becomes of a call whose outcome is unknown; None
@@ -114,10 +113,17 @@ class FunctionConfig(NamedTuple):
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING
-    marks: bool | None = None
+    marks: bool | tuple[str, ...] = False
     queue: bool | None = None
     on_unknown: str | None = None
     probe: str | None = None
+
+    def marks_at(self, target: TargetName) -> bool:
+        """Return whether it is said to mark its answers on `target`."""
+        marks = self.marks
+        if isinstance(marks, bool):
+            return marks
+        return str(target) in marks or target.provider in marks
 
 
 class BusConfig(NamedTuple):

@@ -61,7 +61,7 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
         effect=_word_of(*(effect.value for effect in Effect)),
         dedup_scope=_word_of("target", "group"),
         timeout=read_seconds,
-        marks=read_boolean,
+        marks=_read_marks,
         names=_read_names,
         queue=read_boolean,
         on_unknown=_word_of("settle", "raise"),
@@ -110,6 +110,10 @@ def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
 
 def _read_names(value: Any, where: ConfigKey) -> Names:
     return by_target(value, where, read_text)
+
+
+def _read_marks(value: Any, where: ConfigKey) -> bool | tuple[str, ...]:
+    return read_targets(value, where) if isinstance(value, list) else read_boolean(value, where)
 
 
 def _read_order(value: Any, where: ConfigKey) -> tuple[TargetName, ...]:

@@ -195,7 +195,7 @@ def opened(
     else:
         register(_paying(bank))
     clouds = tuple(Cloud(each, app, clock, random) for each in ORDER)
-    known = FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0, marks=settles or None)
+    known = FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0, marks=settles)
     config = Config(functions={"pay": known._replace(shared_dedup=settles or known.shared_dedup)})
     with table, Client(clouds, config=config, clock=clock) as client:
         yield Shop(client, clouds, bank, clock)

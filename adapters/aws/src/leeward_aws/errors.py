@@ -4,11 +4,11 @@ Three rules decide, in this order:
 
 1. **The code.** The service's own table first, then that of all services. A status tells little:
    Lambda answers 502 for a key it may not use and 403 for a file system it cannot mount.
-2. **The status, where it is proof**: with a code, 413 (too large) and 429 (throttled) are given
-   before anything runs; a redirect is never followed, and nothing ran where it came from.
-3. **AMBIGUOUS**, also for a 4xx. A 4xx blames the sender but proves nothing: `EFSIOException` is a
-   410 out of a running function, `TransactionInProgressException` a 400 for work under way. A
-   403 without a known code may be that of any proxy.
+2. **The status, where it is proof**: with the service's own id of the request, 413 (too large) and
+   429 (throttled) are given before anything runs.
+3. **AMBIGUOUS**, also for a 4xx or a redirect. A 4xx blames the sender but proves nothing:
+   `EFSIOException` is a 410 out of a running function, `TransactionInProgressException` a 400 for
+   work under way. A 403 without a known code may be that of any proxy.
 
 Sources: the errors that botocore's service models name for these operations, the common errors
 of the API references, and the entry codes in the reference of PutEvents.
@@ -185,6 +185,7 @@ S3: Final = by_code(
         CONFLICT: "PreconditionFailed",
         NOT_FOUND: """
             AuthorizationHeaderMalformed NoSuchBucket NoSuchKey PermanentRedirect
+            TemporaryRedirect
             """,
         STALE: "InvalidAccessKeyId InvalidToken",
         AUTH: "AccountProblem AllAccessDisabled InvalidSecurity",
@@ -242,7 +243,7 @@ _TOO_LARGE_TEXTS: Final = ("has exceeded the maximum", "is over the limit")
 
 
 def outcome_of(
-    service: ServiceName, status: int, code: str | None, message: str = ""
+    service: ServiceName, status: int, code: str | None, message: str = "", *, marked: bool
 ) -> Classification:
     """Return what an error answer means.
 
@@ -251,10 +252,11 @@ def outcome_of(
         status: of HTTP, other than 2xx.
         code: as `error_code` gives it.
         message: as `error_message` gives it; only by it can some answers be told apart.
+        marked: whether the answer has the service's id of the request.
     """
     meaning = SERVICES[service].get(code or "") or COMMON.get(code or "")
     if meaning is None:
-        return by_status(status, marked=code is not None)
+        return by_status(status, marked=marked)
     if meaning is CALLER and any(text in message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning

@@ -91,8 +91,9 @@ def endpoint_of(service: ServiceName, settings: Settings) -> Endpoint:
 
 def _refusal(service: ServiceName, response: Response, now: float) -> Result[Any]:
     code = error_code(response)
-    meaning = outcome_of(service, response.status, code, error_message(response))
     request_id = S3_REQUEST_ID if service == "s3" else REQUEST_ID
+    marked, said = request_id in response.headers, error_message(response)
+    meaning = outcome_of(service, response.status, code, said, marked=marked)
     return result_of_refusal(response, now, meaning, code, request_id, wait=_retry_after)
 
 

@@ -2,10 +2,10 @@
 
 Three rules decide, in this order:
 
-1. **A redirect**: it is never followed, and nothing ran where it came from.
-2. **The service's own table**, 413 (too large) and 429 (throttled), if the answer bears the
-   service's mark: an id of the request, or an error code. Without one it may be any proxy's.
-3. **AMBIGUOUS**, for everything else.
+1. **A code** that the service's table knows.
+2. **The table of statuses**, 413 (too large) and 429 (throttled), if the answer bears the service's
+   mark: its id of the request. Without one it may be any proxy's.
+3. **AMBIGUOUS**, for everything else, a redirect too.
 
 Sources: "HTTP status codes" in Cosmos DB's REST reference; its pages "Troubleshoot forbidden
 exceptions" and "Troubleshoot not found exceptions"; `SubStatusCodes` in azure-cosmos; "Post to
@@ -191,7 +191,7 @@ def judge_cosmos(response: Response) -> Judged:
     text = response.headers.get("x-ms-substatus", "")
     status, sub = response.status, (int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0)
     word = error_code(response)
-    known = word is not None or "x-ms-activity-id" in response.headers
+    known = "x-ms-activity-id" in response.headers or text != ""
     meaning = by_status(status, marked=known)
     if meaning is AMBIGUOUS and known:
         default = COSMOS[status, 0] if status in _WHATEVER_SUB_STATUS else AMBIGUOUS

@@ -1,15 +1,14 @@
 """What the errors of Firestore and Pub/Sub mean: status word and reason to outcome.
 
 An error answer is ``{"error": {"code": 409, "status": "ABORTED", "details": [...]}}``; a method
-that streams its answer puts it into a list. Four rules decide, in this order:
+that streams its answer puts it into a list. Three rules decide, in this order:
 
 1. **The reason** of an `ErrorInfo` in the details, where it tells more than the status word: a
    suspended project and a missing permission are both ``PERMISSION_DENIED``.
 2. **The status word.** The HTTP status does not tell ``ALREADY_EXISTS`` from ``ABORTED`` (409), or
    ``FAILED_PRECONDITION`` from ``INVALID_ARGUMENT`` (400).
-3. **A redirect**: it is never followed, and nothing ran where it came from.
-4. **AMBIGUOUS**, for everything else. A 401, 403, 404, 413 or 429 without a word of Google's may
-   be that of any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
+3. **AMBIGUOUS**, for everything else. A redirect, a 401, 403, 404, 413 or 429 without a word of
+   Google's may be that of any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
 
 Sources: `google.rpc.Code`, `google.rpc.error_details` and `google.api.ErrorReason` among Google's
 public API definitions; the error pages of Pub/Sub and Firestore.
@@ -32,7 +31,6 @@ from leeward.adapter.classification import (
     STALE,
     TOO_LARGE,
     Classification,
-    by_status,
 )
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
@@ -173,7 +171,7 @@ def outcome_of(status: int, told: ErrorDetails) -> Classification:
     if word in _WORDS_OF_REFUSAL:
         meaning = REASONS.get(told.reason or "", meaning)
     if meaning is None:
-        return by_status(status, marked=word is not None)
+        return AMBIGUOUS
     if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning

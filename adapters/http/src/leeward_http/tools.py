@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 from leeward.adapter.classification import AMBIGUOUS, APP_ERROR, REJECTED
-from leeward.adapter.http_functions import Address, FunctionPlatform, outcome_of
+from leeward.adapter.http_functions import MAYBE_RAN, Address, FunctionPlatform, outcome_of
 from leeward.adapter.plans import STALE_CREDENTIALS, Answer, Learn, Plan, Send, Step, View
 from leeward.adapter.service import UNDECODABLE
 from leeward.adapter.wire import Failure, Request, Response
@@ -223,7 +223,7 @@ def _result_of(
     if isinstance(error, dict):
         fault = FunctionFault("JsonRpcError", _text(error.get("message")))
     if not 200 <= response.status < 300:
-        _, meaning = outcome_of(response, platform.proofs, marks=False)
+        meaning = outcome_of(response, platform.proofs, marks=False)
         if response.status == 404 and session.id:  # the session has ended: another one may serve it
             is_proved = any(proof.holds(response) for proof in platform.proofs)
             meaning = REJECTED if is_proved else AMBIGUOUS
@@ -236,7 +236,7 @@ def _result_of(
             reason=meaning.reason,
             request_id=request_id,
             retry_after=wait,
-            fault=fault if meaning is APP_ERROR else None,
+            fault=fault or MAYBE_RAN if meaning.outcome is Outcome.APP_ERROR else None,
         )
     if fault is not None:
         meaning = APP_ERROR if number in FUNCTIONS_ERRORS else AMBIGUOUS

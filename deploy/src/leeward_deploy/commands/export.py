@@ -426,7 +426,8 @@ def export_workflow(
     definition = options.workflow(name)
     config = options.resolve()
     own = own_functions(definition, declared_for(config, TargetName(engine)))
-    marks = {each for each, found in config.functions.items() if found.marks}
+    target = TargetName(engine)
+    marks = {each for each, found in config.functions.items() if found.marks_at(target)}
     made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
     store(out, made.files)
     files = [str(out / path) for path in made.files]

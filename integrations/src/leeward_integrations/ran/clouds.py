@@ -103,7 +103,9 @@ def _of_aws_answer(error: Any) -> Evidence:
     service = call.values["self"].meta.service_model.service_name
     if service in errors.SERVICES:
         text = str(details.get("Message", ""))
-        return _of_classification(errors.outcome_of(service, status or 0, code, text), code)
+        marked = "RequestId" in metadata  # botocore reads it from the service's own header
+        found = errors.outcome_of(service, status or 0, code, text, marked=marked)
+        return _of_classification(found, code)
     return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
 
 

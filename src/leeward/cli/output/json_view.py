@@ -239,8 +239,7 @@ def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
                 "trace": list(error.trace),
                 "retryable": error.retryable,
             }
-            if error.ran is not None:
-                data["may_have_run"] = _RAN[error.ran]
+            data["may_have_run"] = _RAN[error.ran or "maybe"]
         case OutcomeUnknown():
             data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
             data["may_have_run"] = True if error.executed else None

@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward import json_text
+from leeward.adapter import UNMARKED
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import read_failure, refused_repeat, worth_of
 from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
@@ -99,16 +100,17 @@ def invoke(endpoint: Endpoint, call: Invoke | Settle, view: View) -> Plan:
         return refusal
     if response.status != 200:
         return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-    marks = (mark, UNBOUND) if call.marks else (mark,)
     if "x-amz-function-error" in response.headers:
-        return _fault(response, marks)
+        return _fault(response, mark)
     # Read what a function has returned: an envelope with the mark of the call, or a value.
     try:
         value = decode(response.body)
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     request_id = response.headers.get(REQUEST_ID)
-    found = open_envelope(value, marks)
+    found = open_envelope(value, mark)
+    if found is None and call.marks and open_envelope(value, UNBOUND) is not None:
+        return ambiguous(response, UNMARKED, request_id=REQUEST_ID)
     if found is None or found.failure is not None:
         return Result.ok(value, request_id=request_id)
     if found.refusal is not None:
@@ -160,18 +162,15 @@ def _client_context(call: Invoke | Settle, seconds: float, mark: str) -> str:
     return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
 
 
-def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
+def _fault(response: Response, mark: str) -> Result[Any]:
     """Read what the function, or its runtime, reports. The header alone proves that it failed.
 
     leeward's handler puts an envelope into the text of what it raises. All else a function may
-    have been told by another one, and pass on; so that it was never loaded is believed of those
-    alone that are known to be leeward's, which raise nothing of such a name.
+    have been told by another one, and pass on, even that it was never loaded.
     """
     fault = read_fault(response.body)
     kind, request_id = fault.type, response.headers.get(REQUEST_ID)
-    if UNBOUND in marks and kind in _NEVER_LOADED:
-        return Result(Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id)
-    found = _open_text(fault.message, marks)
+    found = _open_text(fault.message, mark)
     if found is not None and found.failure is not None:
         result = read_failure(found.failure, found.dedup, found.retry_after)
         told = (result.fault or fault)._replace(trace=fault.trace)
@@ -185,9 +184,9 @@ def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
     )
 
 
-def _open_text(text: str | None, marks: tuple[str, ...]) -> EnvelopeContent | None:
+def _open_text(text: str | None, mark: str) -> EnvelopeContent | None:
     try:
-        return open_envelope(decode(text.encode(errors="replace")), marks) if text else None
+        return open_envelope(decode(text.encode(errors="replace")), mark) if text else None
     except Undecodable:
         return None
 

@@ -20,13 +20,13 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.classification import (
+    AMBIGUOUS,
     AUTH,
     CALLER,
     CONFLICT,
     NOT_FOUND,
     REJECTED,
     Classification,
-    by_status,
 )
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.runs import already_there
@@ -201,5 +201,4 @@ def judge(response: Response) -> Classification:
     ours = not body or any(name.lower() == "message" for name in error_in(response))
     if status == 400 and ours and body:
         return CALLER
-    found = by_status(status, marked=ours)
-    return _BARE.get(status, found) if ours else found
+    return _BARE.get(status, AMBIGUOUS) if ours else AMBIGUOUS
