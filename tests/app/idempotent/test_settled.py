@@ -36,6 +36,7 @@ from leeward.app.idempotency.record import (
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.app.signatures import IDEMPOTENCY
 from leeward.cli.key_records import settle_by_hand
+from leeward.envelope import request_headers, sent_in
 from leeward.testing import FakeClock, Fault
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
@@ -531,3 +532,21 @@ def test_an_effect_that_was_forbidden_is_no_failure_of_the_function(away: bool) 
             charge(ORDER)
         assert settled(shop, charge)["verdict"] == "not_run"
         assert charge(ORDER, context(shop.clock, voids=1)) == "paid"
+
+
+@each_row("told", [1, 1000, 999_999_999_999])
+def test_no_number_of_voids_burns_a_key(told: int) -> None:
+    """Whoever shares a key may say any number; an honest call still learns one that it can say."""
+    start = start_run(None, Claim("they", "p", 30.0, voids=told), 0.0)
+    assert isinstance(start, Start)
+    record = release_record(start.record)
+    for _ in range(5):
+        record = void_record(record, told)
+        refused = decide(LoadedRecord(record, "1"), Claim("we", "p", 30.0), 0.0)
+        assert isinstance(refused, Refuse)
+        headers = dict(request_headers("k", 1.0, voids=refused.voids))
+        heard = sent_in({name.lower(): text for name, text in headers.items()}).voids
+        again = decide(LoadedRecord(record, "1"), Claim("we", "p", 30.0, voids=heard), 0.0)
+        assert isinstance(again, Start)
+        assert again.record.voids == refused.voids < 2000
+        record = release_record(again.record)

@@ -72,6 +72,10 @@ keeps a message as long."""
 MOST_NOTES: Final = 20
 """Of one record."""
 
+MOST_VOIDS: Final = 1000
+"""That a call is believed to know of, beyond those that the record has. A key is void once or
+twice; a number without a limit would leave none that an honest call could know."""
+
 
 class KeyState(Enum):
     """How far the run that holds a key has come; the value stands in the table."""
@@ -299,11 +303,11 @@ def start_run(
         earlier: why this is not the first run; None where nothing was done before.
     """
     before, revision = (None, None) if loaded is None else loaded
-    fence, voids, approval = 0, claim.voids, None
+    fence, voids, approval = 0, count_voids(0, claim.voids), None
     notes: tuple[str, ...] = ()
     acted = False
     if before is not None:
-        fence, voids = before.fence, max(before.voids, claim.voids)
+        fence, voids = before.fence, count_voids(before.voids, claim.voids)
         approval = before.approval if before.payload == claim.payload else None
         if earlier is not None:
             notes, acted = before.notes, before.effects or before.earlier_effects
@@ -454,6 +458,11 @@ def release_record(record: KeyRecord) -> KeyRecord:
     return record._replace(state=KeyState.VOID if record.voids else KeyState.RELEASED)
 
 
+def count_voids(recorded: int, told: int) -> int:
+    """Return how often a key is void, by its record and by a call that says what it knows."""
+    return max(recorded, min(told, MOST_VOIDS))
+
+
 def void_record(record: KeyRecord, voids: int) -> KeyRecord:
     """Return the record of a key of which no call has run, nor will one that knows of fewer voids.
 
@@ -463,7 +472,7 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
         record: as it is.
         voids: of which the call knows that is settled.
     """
-    voids = max(record.voids, voids) + 1
+    voids = count_voids(record.voids, voids) + 1
     void = KeyRecord(
         KeyState.VOID, "", record.fence, record.lease_until, record.payload, False, voids=voids
     )

@@ -24,6 +24,7 @@ from leeward.app.idempotency.record import (
     Replay,
     Start,
     complete_record,
+    count_voids,
     is_of_other,
     refuse_unknown,
     start_run,
@@ -216,7 +217,8 @@ def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None
         case KeyState.FAILED if record.failure is not None:
             return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
         case KeyState.REFUSED:
-            voids = max(record.voids, request.voids) + 1  # whoever knows them is refused, too
+            # One more than anybody knows: whoever knows those is refused, too.
+            voids = count_voids(record.voids, request.voids) + 1
             return _not_run(request, record._replace(voids=voids))
         case _:
             return None
