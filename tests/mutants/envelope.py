@@ -24,7 +24,7 @@ MUTANTS: Final = (
     Mutant(
         "a value that looks like an envelope is opened",
         "src/leeward/envelope.py",
-        "document.get(MARK) not in marks:",
+        "document.get(MARK) != mark:",
         "MARK not in document:",
         "tests/aws/test_functions.py::test_what_looks_like_an_envelope_is_a_value",
     ),

@@ -67,8 +67,8 @@ MUTANTS: Final = (
     Mutant(
         "a busy service proves that nothing ran, though nobody has declared it",
         "src/leeward/adapter/http_functions.py",
-        "    return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)\n",
-        "    return Who.NOBODY_KNOWS, REJECTED if status == 503 else AMBIGUOUS\n",
+        "return _UNMARKED if status >= 500 or",
+        "return REJECTED if status == 503 else _UNMARKED if status >= 500 or",
         f"{FOREIGN}::test_a_refusal_of_a_foreign_service_proves_nothing",
     ),
     Mutant(

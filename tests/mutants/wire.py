@@ -1,4 +1,5 @@
-"""Faults of the wire: the exchange, its connection and runners, the pool, the answer reader."""
+"""Faults of the wire: the exchange, its connection and runners, the pool, the answer reader; and of
+what is believed of an answer, whoever gave it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from tests.mutants.mutant import Mutant
 
 HTTP: Final = "src/leeward/_http"
 TESTS: Final = "tests/http"
+KIT: Final = "src/leeward/adapter"
+AWS: Final = "adapters/aws/src/leeward_aws"
 
 MUTANTS: Final = (
     Mutant(
@@ -297,5 +300,93 @@ MUTANTS: Final = (
         "return (ahead + 1) * self._held / places > longest",
         "return False",
         f"{TESTS}/test_pool.py::test_who_may_go_elsewhere_does_not_wait_in_vain",
+    ),
+    Mutant(
+        "a Lambda that passes on an envelope with a constant mark is believed",
+        f"{AWS}/functions/plans.py",
+        "    found = open_envelope(value, mark)\n",
+        "    found = open_envelope(value, UNBOUND if call.marks else mark)\n",
+        f"{TESTS}/test_relays.py::test_on_lambda_only_the_mark_of_the_call_is_believed",
+    ),
+    Mutant(
+        "what a Lambda raises says that it did not run, with a constant mark",
+        f"{AWS}/functions/plans.py",
+        "    found = _open_text(fault.message, mark)\n",
+        "    found = _open_text(fault.message, UNBOUND)\n",
+        f"{TESTS}/test_relays.py::test_a_lambda_that_raises_what_it_was_told_has_run",
+    ),
+    Mutant(
+        "an older handler's envelope is the value of its function",
+        f"{AWS}/functions/plans.py",
+        "    if found is None and call.marks and open_envelope(value, UNBOUND) is not None:\n",
+        "    if False:\n",
+        f"{TESTS}/test_relays.py::test_on_lambda_only_the_mark_of_the_call_is_believed",
+    ),
+    Mutant(
+        "marks that are declared of one target count at every target",
+        "src/leeward/opening.py",
+        "if each.marks and not each.marks_at(target)",
+        "if False",
+        "tests/clouds/test_relays.py"
+        "::test_only_the_operators_word_on_a_target_frees_an_unsafe_call",
+    ),
+    Mutant(
+        "an app declares the marks of its functions on foreign targets",
+        "src/leeward/opening.py",
+        "known._replace(timeout=known.timeout or handler.timeout)",
+        "known._replace(timeout=known.timeout or handler.timeout, marks=True)",
+        "tests/clouds/test_relays.py"
+        "::test_only_the_operators_word_on_a_target_frees_an_unsafe_call",
+    ),
+    Mutant(
+        "a handler that has answered before is believed to answer for the next release",
+        f"{KIT}/http_functions.py",
+        "    marks = call.marks and name not in view.learnt\n",
+        "    yield Learn(f'by {name}', by_handler or view.learnt.get(f'by {name}'))\n"
+        "    marks = bool(call.marks or view.learnt.get(f'by {name}'))\n",
+        f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_the_word_back",
+    ),
+    Mutant(
+        "a gateway's 403 is told as the function's own",
+        f"{KIT}/http_functions.py",
+        "fault=MAYBE_RAN if meaning is _UNMARKED_REFUSAL else None,",
+        "fault=MAYBE_RAN._replace(ran='yes') if meaning is _UNMARKED_REFUSAL else None,",
+        f"{TESTS}/test_gateways.py::test_a_gateway_proves_nothing",
+    ),
+    Mutant(
+        "a gateway's 403 sends an idempotent call to the next target",
+        f"{KIT}/http_functions.py",
+        "_UNMARKED_REFUSAL: Final = Classification(Outcome.APP_ERROR, UNMARKED_REFUSAL)",
+        "_UNMARKED_REFUSAL: Final = Classification(Outcome.AMBIGUOUS, UNMARKED_REFUSAL)",
+        f"{TESTS}/test_gateways.py::test_a_gateway_proves_nothing",
+    ),
+    Mutant(
+        "a login page shows that the function ran",
+        f"{KIT}/http_functions.py",
+        "            executed=True if is_marked else None,\n",
+        "            executed=True,\n",
+        f"{TESTS}/test_gateways.py::test_a_login_page_is_no_proof_that_the_function_ran",
+    ),
+    Mutant(
+        "a redirect of a service's endpoint proves that nothing ran",
+        f"{KIT}/classification.py",
+        "    return {413: TOO_LARGE,",
+        "    if 300 <= status < 400:\n        return CALLER\n    return {413: TOO_LARGE,",
+        "tests/clouds/test_service_marks.py::test_no_redirect_proves_anything",
+    ),
+    Mutant(
+        "any code makes a 429 the service's own",
+        f"{KIT}/classification.py",
+        "by_status(status, marked=marked)\n",
+        "by_status(status, marked=marked or code is not None)\n",
+        "tests/clouds/test_service_marks.py"
+        "::test_a_refusal_without_the_services_mark_proves_nothing",
+    ),
+    Mutant(
+        "a call is believed however many voids it says that it knows",
+        "src/leeward/app/idempotency/record.py",
+        "    return max(recorded, min(told, MOST_VOIDS))\n",
+        "    return max(recorded, told)\n",
+        "tests/app/idempotent/test_settled.py::test_no_number_of_voids_burns_a_key",
     ),
 )
