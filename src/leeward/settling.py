@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
 from leeward.calls import Result
 from leeward.envelope import fault_in
 from leeward.errors import Outcome
@@ -35,7 +34,7 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
     fault, outcome = result.fault, result.outcome
     if outcome is Outcome.OK:
         settled = _read(key, result.value)
-    elif result.code in _NOT_SUPPORTED or _is_foreign(result):
+    elif result.code in _NOT_SUPPORTED or (outcome is Outcome.APP_ERROR and _is_foreign(result)):
         settled = Settled(Verdict.UNKNOWN, reason="not_supported")
     elif outcome is Outcome.APP_ERROR and fault is not None and fault.retryable is False:
         settled = Settled(Verdict.UNKNOWN, reason=fault.reason)
@@ -50,16 +49,9 @@ def _is_foreign(result: Result[Any]) -> bool:
     """Return whether a failure is of a function that does not know the question.
 
     Only leeward's handler says whether it ran. Another function may have taken the question for a
-    call, so it is asked no second time, unless it names a time. What gateways give while a function
-    is away is no refusal of the question.
+    call, so it is asked no second time, unless it names a time.
     """
     fault = result.fault
-    if result.reason == UNMARKED:
-        return result.code == "http.500"
-    if result.reason == UNMARKED_REFUSAL:
-        return result.retry_after is None
-    if result.outcome is not Outcome.APP_ERROR:
-        return False
     if fault is not None and fault.ran is not None:
         return fault.reason == DEADLINE
     return result.reason is None and result.retry_after is None

@@ -207,6 +207,9 @@ def invoke(
         return result._replace(code=code, request_id=request_id)
     marks = call.marks and name not in view.learnt
     meaning = outcome_of(response, platform.proofs, marks=marks)
+    may_have_run_it = meaning is _UNMARKED and response.status == 500
+    if settles and (meaning is _UNMARKED_REFUSAL or may_have_run_it):
+        meaning = APP_ERROR  # who may have taken the question for a call is asked no second time
     if meaning.reason not in (UNMARKED, UNMARKED_REFUSAL) and _may_be_stale(response, address):
         meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
     return Result(
