@@ -284,7 +284,7 @@ def test_a_function_without_records_is_not_asked(tmp_path: Path) -> None:
         settled = client.settle(caught.value)
     assert (settled.verdict, settled.reason, bank.charges) == (
         Verdict.UNKNOWN,
-        "no_records",
+        "not_asked",
         ["42"],
     )
 
