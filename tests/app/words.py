@@ -268,7 +268,7 @@ def _on_aws(app: App) -> Iterator[Caller]:
             answer = handler(word, context)
         except Exception as error:  # noqa: BLE001 - as Lambda tells it
             answer = decode(str(error).encode())
-        found = open_envelope(answer, (MARK,))
+        found = open_envelope(answer, MARK)
         assert found is not None
         return read_failure(found.refusal or found.failure, found.dedup, found.retry_after)
 

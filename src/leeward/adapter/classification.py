@@ -55,7 +55,7 @@ def by_status(status: int, *, marked: bool) -> Classification:
     A service throttles (429), and refuses what is too large (413), before anything runs. Of a proxy
     neither proves anything: it may have tried another way before, or mean that the answer is too
     large. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy, too, and so may
-    a redirect, in the place of an answer that did not come in time (nginx: error_page 504 =302).
+    a redirect, in the place of an answer that did not come in time.
 
     Args:
         status: of HTTP, other than 2xx.
@@ -79,8 +79,8 @@ def by_code_or_status(
         status: of HTTP, other than 2xx.
         codes: the service's table of codes.
         statuses: its table of statuses, for answers that are its own and tell no known code.
-        marked: whether the answer bears a mark of the service. That it tells a code which is not
-            known is none: gateways tell codes of their own.
+        marked: whether the answer bears a mark of the service. A code that is not known is not
+            one: gateways tell codes of their own.
     """
     meaning = codes.get(code or "") or by_status(status, marked=marked)
     if meaning is AMBIGUOUS and code not in codes and marked:

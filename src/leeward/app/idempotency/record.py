@@ -74,7 +74,7 @@ MOST_NOTES: Final = 20
 
 MOST_VOIDS: Final = 1000
 """That a call is believed to know of, beyond those that the record has. A key is void once or
-twice; a number without a limit would leave none that an honest call could know."""
+twice; after a number without a limit, no honest call could say a larger one."""
 
 
 class KeyState(Enum):
