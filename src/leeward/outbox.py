@@ -9,7 +9,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
-from leeward._delivery.relay import ANYWHERE, OUTBOX, RelayedCall, RunStart, WaitingCall, row_of
+from leeward._delivery.relay import (
+    ANYWHERE,
+    OUTBOX,
+    RelayedCall,
+    RunStart,
+    WaitingCall,
+    own_name,
+    row_of,
+)
 from leeward._items import check_json
 from leeward._operations.arguments import OrderLimits, check_name
 from leeward._operations.events import EventOperations
@@ -19,7 +27,7 @@ from leeward.calls import Call, Publish
 from leeward.clock import SystemClock
 from leeward.config import BusConfig, Config, FunctionConfig, load_settings
 from leeward.config.model import parse_target
-from leeward.stores import NewRow, Recipient
+from leeward.stores import NewRow, Owner, Recipient
 from leeward.values import Effect, EffectName, Event, Json
 from leeward.workflow.checks import check_input, check_run_id
 
@@ -71,6 +79,9 @@ class OutboxSettings:
         self.options = config.options.get(database, config.options.get(target.provider, {}))
         is_named = to not in (None, ORDER)
         self._targets = (str(parse_target(str(to), "to")),) if is_named else ()
+        stage = config.prefix.removesuffix("-") or config.deploy.get("stage")
+        target_of = self._targets[0] if self._targets else ANYWHERE
+        self._recipient = Recipient(OUTBOX, own_name(target_of, Owner(stage=stage)))
         self._config = config
         self._database = target
         self._clock = clock = SystemClock()
@@ -95,8 +106,7 @@ class OutboxSettings:
 
     def row_of(self, call: OutboxCall) -> NewRow:
         """Return the row that keeps a call for whoever makes it."""
-        recipient = Recipient(OUTBOX, self._targets[0] if self._targets else ANYWHERE)
-        return row_of(recipient, WaitingCall(call, self._targets, self._clock.now()))
+        return row_of(self._recipient, WaitingCall(call, self._targets, self._clock.now()))
 
 
 class CallOutbox(Generic[R]):

@@ -31,7 +31,7 @@ def test_events_wait_in_a_database(server: Server, tmp_path: Path) -> None:
         with pytest.raises(SpoolFull, match="6 events, and may have 6"):
             send(client, 6, "k")
         (status,) = ledger.spool_of(client).relay.status(SPOOL)
-        assert (status.waiting, status.dead, status.recipient.subscriber) == (6, 0, ledger.BUS)
+        assert (status.waiting, status.dead, status.name) == (6, 0, ledger.BUS)
         assert ledger.spool_of(client).location == "postgres"
     ledger.end_outage(tmp_path)
     with Client(ledger.drivers_of(tmp_path), config=config) as client:

@@ -34,7 +34,7 @@ from leeward_contract_tests.rows import each_row
 from tests.local.calls import PATIENT, event, publish
 from tests.spool import ledger, outage
 
-RECIPIENT = Recipient(SPOOL, ledger.BUS)
+RECIPIENT = Recipient(SPOOL, f"{ledger.BUS} (targets one,two)")
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def send(client: Client, number: int, key: str | None = None, **options: Any) ->
 @contextmanager
 def nothing_relayed(client: Client) -> Iterator[None]:
     """Keep the relay from publishing in the block."""
+    ledger.spool_of(client).relay.serve([RECIPIENT])
     gate = ledger.spool_of(client).relay._gates[RECIPIENT]
     gate._until = time.monotonic() + PATIENT
     yield
@@ -205,6 +206,7 @@ def test_a_store_that_is_locked_holds_a_call_up_once(
 ) -> None:
     """Not anew for each look at it, and each write."""
     send(client, 1, "k")
+    ledger.spool_of(client).relay.find(PATIENT)
     waits: list[float] = []
 
     def wait(*values: Any) -> None:
@@ -269,7 +271,7 @@ def test_what_waits_too_long_is_given_up_and_told(
         assert numbers_taken(folder) == []
         dead = [each for each in caplog.records if each.msg.startswith("dead_lettered")]
         assert [(each.args["subscriber"], each.args["error"]) for each in dead] == [  # type: ignore[index,call-overload]
-            (ledger.BUS, "TooOld")
+            (RECIPIENT.subscriber, "TooOld")
         ]
         assert ledger.spool_of(client).relay.revive(SPOOL) == 1
         ledger.spool_of(client).relay.wake()

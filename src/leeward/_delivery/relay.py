@@ -7,6 +7,7 @@ of a recipient, its rows wait untouched, but for a few that look from time to ti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -29,7 +30,17 @@ from leeward.json_text import DEEPEST, Undecodable, decode, encode
 from leeward.logs import log_event
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-from leeward.stores import Backlog, DeadRow, LeasedRow, NewRow, Recipient, SpoolRows, walk_dead_rows
+from leeward.stores import (
+    PATIENCE,
+    Backlog,
+    DeadRow,
+    LeasedRow,
+    NewRow,
+    Owner,
+    Recipient,
+    SpoolRows,
+    walk_dead_rows,
+)
 from leeward.text import join_key
 from leeward.values import Effect, Json
 
@@ -111,7 +122,9 @@ class SpoolStatus(NamedTuple):
     """What waits for one bus, or for one target of an outbox.
 
     Attributes:
-        recipient: the bus or the target.
+        recipient: of the rows.
+        name: the bus or the target.
+        owner: whose it is, where that is not this client's; else None.
         waiting: calls that wait.
         dead: calls that were given up.
         bytes: of both.
@@ -119,10 +132,32 @@ class SpoolStatus(NamedTuple):
     """
 
     recipient: Recipient
+    name: str
+    owner: Owner | None
     waiting: int
     dead: int
     bytes: int
     oldest: float | None
+
+
+def own_name(name: str, owner: Owner) -> str:
+    """Return the subscriber that stands for what an owner keeps for a bus or a target."""
+    return f"{name} ({owner})" if any(owner) else name
+
+
+def read_name(text: str) -> tuple[str, Owner | None]:
+    """Return the bus or the target, and whose it is; None where a version without owners wrote."""
+    match = _OWN_NAME.fullmatch(text)
+    if match is None:
+        return text, None
+    name, app, stage, targets = match.groups()
+    return name, Owner(app, stage, tuple(targets.split(",")) if targets else ())
+
+
+_OWN_NAME: Final = re.compile(
+    r"(.*) \((?!\))(?:app ([^ ,]+)(?:, )?)?(?:stage ([^ ,]+)(?:, )?)?(?:targets (\S+))?\)",
+    re.DOTALL,
+)
 
 
 def row_of(recipient: Recipient, waiting: WaitingCall) -> NewRow:
@@ -218,24 +253,55 @@ class Gate:
 class Relay:
     """Makes the calls that wait in a store, through a client.
 
+    What another owner has kept is left to it: it may be for another stage, or other targets.
+
     Args:
         operations: of the client.
         store: of the rows.
         max_age: seconds after which a call is given up instead of made.
+        bus: whose recipients it looks for; None where they are known.
+
+    Attributes:
+        store: of the rows.
+        owner: that the client is.
     """
 
-    def __init__(self, operations: Operations, store: SpoolRows, max_age: float) -> None:
+    def __init__(
+        self, operations: Operations, store: SpoolRows, max_age: float, bus: str | None = None
+    ) -> None:
         self.store = store
+        self.owner = Owner(*operations.owner)
         self._operations = operations
         self._max_age = max_age
         self._gates: dict[Recipient, Gate] = {}
+        self._bus = bus
         self._is_over = Flag()
         self._dispatcher = Dispatcher(store, self._receivers, operations.clock, shared=True)
 
     def serve(self, recipients: Iterable[Recipient]) -> None:
-        """Make the calls of these recipients from now on, too."""
-        for recipient in recipients:
+        """Make the calls of these recipients from now on, too; not of those of another owner."""
+        for recipient in filter(self.is_own, recipients):
             self._gates.setdefault(recipient, Gate())
+
+    def is_own(self, recipient: Recipient) -> bool:
+        """Return whether the calls of a recipient may be made here."""
+        return self.owner.may_take(read_name(recipient.subscriber)[1])
+
+    def find(self, timeout: float) -> None:
+        """Make the calls, too, that others of its owner have left; it looks for them once.
+
+        Raises:
+            DatabaseFault: the store cannot be read.
+        """
+        if self._bus is not None:
+            self.serve([each.recipient for each in self.store.measure(self._bus, timeout)])
+            self._bus = None
+
+    def recipients_of(self, own: Recipient) -> list[Recipient]:
+        """Return a recipient, and all others of its name whose calls are made here."""
+        name = read_name(own.subscriber)[0]
+        others = [each for each in self._gates.copy() if read_name(each.subscriber)[0] == name]
+        return [own, *(each for each in others if each != own)]
 
     def keep(self, rows: Sequence[NewRow], timeout: float) -> bool:
         """Keep calls of one recipient; return whether they are the first that no target takes.
@@ -292,18 +358,30 @@ class Relay:
         self._dispatcher.close()
 
     def _list_dead(self, bus: str) -> Iterator[DeadRow]:
-        return (each for each in walk_dead_rows(self.store) if each.recipient.bus == bus)
+        return (
+            each
+            for each in walk_dead_rows(self.store)
+            if each.recipient.bus == bus and self.is_own(each.recipient)
+        )
 
     def _status_of(self, backlog: Backlog) -> SpoolStatus:
         oldest: float | None = None
         if backlog.oldest is not None:
             with suppress(ValueError):
                 oldest = max(0.0, self._operations.clock.now() - call_in(backlog.oldest).since)
+        name, owner = read_name(backlog.recipient.subscriber)
         return SpoolStatus(
-            backlog.recipient, backlog.waiting, backlog.dead, backlog.bytes or 0, oldest
+            backlog.recipient,
+            name,
+            None if self.owner.may_take(owner) else owner,
+            backlog.waiting,
+            backlog.dead,
+            backlog.bytes or 0,
+            oldest,
         )
 
     def _receivers(self) -> dict[Recipient, Receiver]:
+        self.find(PATIENCE)
         return {
             recipient: Receiver(partial(self._attempt, gate), EVER)
             for recipient, gate in self._gates.copy().items()
@@ -325,13 +403,16 @@ class Relay:
         if row.is_unheard and isinstance(call, Enqueue) and call.effect is Effect.UNSAFE:
             raise AttemptFailed(EndUnknown(), again=False, reason="unknown")
         seconds = min(ATTEMPT_SECONDS, deadline - clock.monotonic())
-        flaw = self._make(waiting, seconds)
+        name, owner = read_name(row.recipient.subscriber)
+        flaw = self._make(waiting, seconds, owner)
         if flaw is not None:
             self._judge(gate, call, flaw)
         if gate.open():
-            log_event(LOGGER, "info", "spool_drains", recipient=row.recipient.subscriber)
+            log_event(LOGGER, "info", "spool_drains", recipient=name)
 
-    def _make(self, waiting: WaitingCall, seconds: float) -> LeewardError | None:
+    def _make(
+        self, waiting: WaitingCall, seconds: float, owner: Owner | None
+    ) -> LeewardError | None:
         """Make a call; return what went wrong, if anything did."""
         call, operations = waiting.call, self._operations
         try:
@@ -342,7 +423,12 @@ class Relay:
             if isinstance(call, Enqueue) and waiting.targets and call.effect is Effect.KEYED:
                 # It never leaves its target, which recognises the key.
                 call = call._replace(effect=Effect.IDEMPOTENT)
-            result = operations.router.perform(call, seconds, waiting.targets)
+            only = waiting.targets
+            if not only and owner is not None and owner.targets:
+                able = operations.router.candidates(call)
+                if not {*owner.targets}.issuperset(able):
+                    only = tuple(each for each in able if each in owner.targets) or owner.targets
+            result = operations.router.perform(call, seconds, only)
         except CallError as error:
             return error if isinstance(call, RunStart) else ConfigError(str(error))
         except LeewardError as error:  # the order, or what its targets can do, is another one now
@@ -380,6 +466,9 @@ def open_outboxes(operations: Operations) -> list[Relay]:
         rows: Any = None if stores is None or stores.runner is not None else stores.deliveries
         if hasattr(rows, "measure"):
             relay = Relay(operations, rows, operations.config.spool.max_age)
-            relay.serve(Recipient(OUTBOX, target) for target in (ANYWHERE, *operations.drivers))
+            anyones = Owner(stage=relay.owner.stage)
+            for target in (ANYWHERE, *operations.drivers):
+                names = (target, own_name(target, anyones))
+                relay.serve(Recipient(OUTBOX, name) for name in names)
             relays.append(relay)
     return relays

@@ -25,6 +25,7 @@ from leeward._delivery.relay import (
     Relay,
     SpoolStatus,
     WaitingCall,
+    own_name,
     row_of,
 )
 from leeward._delivery.sqlite_store import INDEX_OF_DEAD, STATEMENTS, SqliteDeliveries
@@ -42,7 +43,7 @@ from leeward.leases.rules import DeliveryPolicy
 from leeward.logs import log_event
 from leeward.opening import target_config
 from leeward.registry import open_target
-from leeward.stores import NewRow, Recipient, SpoolRows
+from leeward.stores import NewRow, Owner, Recipient, SpoolRows
 
 if TYPE_CHECKING:
     from leeward._operations.operations import Operations
@@ -91,12 +92,7 @@ class Spool:
         database: Database | None,
         close: Callable[[], None],
     ) -> None:
-        self.relay = Relay(operations, store, limits.max_age)
-        self.relay.serve(
-            Recipient(SPOOL, bus)
-            for bus, each in operations.config.buses.items()
-            if each.on_all_down == "spool"
-        )
+        self.relay = Relay(operations, store, limits.max_age, SPOOL)
         self._operations = operations
         self._store = store
         self._limits = limits
@@ -124,14 +120,16 @@ class Spool:
         assert isinstance(call, Publish)
         self._begin()
         until = monotonic() + KEEP_SECONDS
-        if self._needs_look(call) and (behind := self._refuse_behind(call, until)) is not None:
-            return self._keep(call, only, behind, until)
+        if self._needs_look(call):
+            behind = self._refuse_behind(call, only, until)
+            if behind is not None:
+                return self._keep(call, only, *behind, until)
         if timeout <= 0:
-            return self._keep(call, only, _TOO_LATE, until)
+            return self._keep(call, only, _TOO_LATE, None, until)
         result = self._operations.router.perform(call, timeout, only)
         if not _positions(call, result):
             return result
-        return self._keep(call, only, result, monotonic() + KEEP_SECONDS)
+        return self._keep(call, only, result, None, monotonic() + KEEP_SECONDS)
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
@@ -143,15 +141,15 @@ class Spool:
         self._begin()
         until = monotonic() + KEEP_SECONDS
         if self._needs_look(call):
-            behind = await to_thread(self._refuse_behind, call, until)
+            behind = await to_thread(self._refuse_behind, call, only, until)
             if behind is not None:
-                return await to_thread(self._keep, call, only, behind, until)
+                return await to_thread(self._keep, call, only, *behind, until)
         if timeout <= 0:
-            return await to_thread(self._keep, call, only, _TOO_LATE, until)
+            return await to_thread(self._keep, call, only, _TOO_LATE, None, until)
         result = await self._operations.router.perform_async(call, timeout, only)
         if not _positions(call, result):
             return result
-        return await to_thread(self._keep, call, only, result, monotonic() + KEEP_SECONDS)
+        return await to_thread(self._keep, call, only, result, None, monotonic() + KEEP_SECONDS)
 
     def count_waiting(self) -> int | None:
         """Return how many events wait, as they were last counted."""
@@ -180,21 +178,43 @@ class Spool:
     def _needs_look(self, call: Publish) -> bool:
         return call.events[0].ordering_key is not None and self.exists
 
-    def _refuse_behind(self, call: Publish, until: float) -> Result[Any] | None:
-        """Return why events wait without being sent: earlier ones of their key do."""
-        lane = Recipient(SPOOL, call.bus), str(call.events[0].ordering_key)  # of all its events
+    def _recipient(self, call: Publish, only: tuple[str, ...]) -> Recipient:
+        """Return what stands for the events of a bus that may go where these may.
+
+        Every app of a stage publishes them there, so that all of a key wait behind each other.
+        """
+        targets = only or self._operations.router.candidates(call)
+        return Recipient(SPOOL, own_name(call.bus, Owner(None, self.relay.owner.stage, targets)))
+
+    def _refuse_behind(
+        self, call: Publish, only: tuple[str, ...], until: float
+    ) -> tuple[Result[Any], Recipient | None] | None:
+        """Return why events wait without being sent, and with whom: earlier ones of their key do.
+
+        Those may be of another version of this program, whose targets were others.
+        """
+        lane = str(call.events[0].ordering_key)  # of all its events
         try:
-            is_behind = self._store.has_waiting(*lane, _seconds_to(until))
+            self.relay.find(_seconds_to(until))
+            for recipient in self.relay.recipients_of(self._recipient(call, only)):
+                if self._store.has_waiting(recipient, lane, _seconds_to(until)):
+                    return _BEHIND, recipient
         except (DatabaseFault, ConfigError) as fault:
-            return _BEHIND._replace(message=f"the spool cannot be read: {fault}", cause=fault)
-        return _BEHIND if is_behind else None
+            text = f"the spool cannot be read: {fault}"
+            return _BEHIND._replace(message=text, cause=fault), None
+        return None
 
     def _keep(
-        self, call: Publish, only: tuple[str, ...], result: Result[Any], until: float
+        self,
+        call: Publish,
+        only: tuple[str, ...],
+        result: Result[Any],
+        behind: Recipient | None,
+        until: float,
     ) -> Result[Any]:
         """Keep the events that were not taken; return the result with what became of each."""
         now = self._operations.clock.now()
-        recipient = Recipient(SPOOL, call.bus)
+        recipient = behind or self._recipient(call, only)
         positions = _positions(call, result)
         rows = [
             row_of(recipient, WaitingCall(Publish(call.bus, (call.events[at],)), only, now))

@@ -127,7 +127,8 @@ class Operations:
         self.config = config
         self.definitions = tuple(definitions)
         self.drivers = {driver.target: driver for driver in drivers}
-        self.owner = app, config.deploy.get("stage"), tuple(self.drivers)
+        stage = config.prefix.removesuffix("-") or config.deploy.get("stage")
+        self.owner = app, stage, tuple(self.drivers)
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock

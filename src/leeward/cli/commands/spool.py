@@ -21,6 +21,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 
 HEADER: Final = ("from", "for", "waiting", "oldest", "bytes", "given up")
+OWNER: Final = "left to"
 
 PAUSE: Final = 0.2
 """Seconds between two looks at how many wait."""
@@ -90,7 +91,7 @@ def drain(
         options.output.show(report, _render)
     if sum(each.dead for _, each in left) > before:
         raise typer.Exit(BROKEN.code)
-    if unread or any(each.waiting for _, each in left):
+    if unread or any(each.waiting for _, each in left if each.owner is None):
         raise typer.Exit(LATER.code)
 
 
@@ -155,7 +156,7 @@ def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> Non
         source.relay.serve(each.recipient for each in source.relay.status(source.bus))
         source.relay.wake()
     shown = monotonic()
-    while left := sum(each.waiting for _, each in _list(sources)):
+    while left := sum(each.waiting for _, each in _list(sources) if each.owner is None):
         now = monotonic()
         if now >= deadline:
             return
@@ -169,11 +170,12 @@ def _report(sources: list[Source], unread: list[str]) -> JsonObject:
     rows = [
         {
             "from": name,
-            "for": each.recipient.subscriber,
+            "for": each.name,
             "waiting": each.waiting,
             "oldest": None if each.oldest is None else round(each.oldest, 3),
             "bytes": each.bytes,
             "given_up": each.dead,
+            "owner": None if each.owner is None else str(each.owner),
         }
         for name, each in _list(sources)
     ]
@@ -189,6 +191,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
     if not data["queues"]:
         printers.err.text("Nothing else waits." if "unread" in data else "Nothing waits.")
         return
+    others = any(each["owner"] for each in data["queues"])
     rows = [
         (
             each["from"],
@@ -197,10 +200,11 @@ def _render(data: JsonObject, printers: Printers) -> None:
             span(each["oldest"]),
             str(each["bytes"]),
             str(each["given_up"]),
+            *([each["owner"] or "-"] if others else ()),
         )
         for each in data["queues"]
     ]
-    printers.out.table(HEADER, rows, ("cyan",))
+    printers.out.table((*HEADER, OWNER) if others else HEADER, rows, ("cyan",))
 
 
 def _render_unread(data: JsonObject, printers: Printers) -> None:

@@ -19,6 +19,7 @@ from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.clock import Clock, SystemClock
 from leeward.json_text import encode
 from leeward.leases.holders import boot_of_machine
+from leeward.stores import Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
@@ -87,6 +88,7 @@ _STATEMENTS: Final = (
         kept TEXT,                   -- in place of a large answer, its digest
         holder TEXT,                 -- a fence, and the process that has this lease
         broken TEXT,                 -- the version of leeward that could not read it
+        owner TEXT,                  -- JSON: app, stage and targets; NULL leaves it to any
         PRIMARY KEY (workflow, id)
     ) WITHOUT ROWID""",
     "CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL",
@@ -121,6 +123,9 @@ _CHANGES: Final = {
         _LOST_CALLS,
     ),
 }
+_ADD_OWNER: Final = "ALTER TABLE runs ADD COLUMN owner TEXT"
+"""What a file of version 3 may lack. Programs without owners name the columns that they write."""
+_HAS_OWNER: Final = "SELECT 1 FROM pragma_table_info('runs') WHERE name = 'owner'"
 SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 3, _STATEMENTS, _CHANGES)
 """Another mark than that of a store: neither is taken for the other."""
 
@@ -131,8 +136,8 @@ ADD_RESULT: Final = "INSERT INTO results VALUES (?, ?) ON CONFLICT DO NOTHING"
 _RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
     fence, CASE WHEN typeof(due) = 'text' THEN due ELSE broken END"""
 _ADD_RUN = """INSERT INTO runs
-    (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
-    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1, ?) ON CONFLICT DO NOTHING"""
+    (workflow, id, digest, input, started, deadline, state, due, held, fence, holder, owner)
+    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"""
 _ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
@@ -158,8 +163,15 @@ INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, 
 """Made by who claims: to a program of an older version it is no other layout."""
 # A state of another version, and what this one could not read, are left alone. To SQLite, a time
 # that is a text is later than every number.
+# Of owners: `Owner.may_take`.
 _OURS = f"""workflow = flow AND digest = version
-    AND state = 'running' AND broken IS NOT '{READER}'"""
+    AND state = 'running' AND broken IS NOT '{READER}'
+    AND (owner IS NULL OR owner = :owner OR json_extract(owner, '$.stage') IS :stage
+        AND coalesce(json_extract(owner, '$.app') = :app, 1)
+        AND (json_array_length(owner, '$.targets') = 0 OR EXISTS (
+            SELECT 1 FROM json_each(owner, '$.targets') AS kept
+            WHERE kept.value IN (SELECT value FROM json_each(:targets)))))"""  # noqa: S608
+_OWNER = "SELECT owner FROM runs WHERE workflow = ? AND id = ?"
 _DUE = f"""{_VERSIONS} SELECT {_RUN}, held FROM ours CROSS JOIN runs ON workflow = flow AND id IN (
         SELECT id FROM runs WHERE {_OURS}
             AND due IS NOT NULL AND due <= :now AND due + held * :grace <= :now
@@ -231,7 +243,7 @@ class SqliteJournal(Journal):
         )
         self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
-        self._is_indexed = False
+        self._is_complete = False
 
     def add(
         self,
@@ -258,12 +270,17 @@ class SqliteJournal(Journal):
             now + (lease or 0.0),
             lease is not None,
             holder_text(1, holder),
+            _owner_text(self.owner),
         )
         steps = [(*row_of_start(key, each, now, shown, None), None) for each in begun]
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
+            self._complete(connection)
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
-            if is_new:
+            if not is_new:
+                (owner,) = connection.execute(_OWNER, key).fetchone()
+                self.check_owner(key, _owner_in(owner))
+            else:
                 connection.execute(_ADD_DEFINITION, (digest, document))
                 connection.executemany(_EVENT, steps)
             return read_run(select(connection, _FIND, key)[0]), is_new
@@ -283,15 +300,15 @@ class SqliteJournal(Journal):
         holder: str | None = None,
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`."""
-        due_now = {**_names(known, left), "now": now, "grace": grace, "limit": limit}
+        due_now = {**self._ours(known, left), "now": now, "grace": grace, "limit": limit}
         over = list(over)
-        if not over and self._is_indexed:
+        if not over and self._is_complete:
             with self.database.read(PATIENCE) as connection:
                 if not select(connection, _DUE, due_now | {"limit": 1}):
                     return []
 
         def write(connection: sqlite3.Connection) -> list[RunRow]:
-            connection.execute(INDEX)
+            self._complete(connection)
             due = [
                 row
                 for each in over
@@ -313,16 +330,32 @@ class SqliteJournal(Journal):
                 taken[row.key] = row._replace(fence=fence)
             return list(taken.values())
 
-        taken = self._commits.apply(write)
-        self._is_indexed = True
-        return taken
+        return self._commits.apply(write)
+
+    def _ours(self, known: Iterable[str], left: Iterable[str]) -> dict[str, str | None]:
+        """Return what the runs have that are driven here, as the statements take it."""
+        if not self._is_complete:
+            self._commits.apply(self._complete)
+        app, stage, targets = self.owner
+        names = {"known": json.dumps([*known]), "left": json.dumps([*left])}
+        own = {"owner": _owner_text(self.owner), "app": app, "stage": stage}
+        return {**names, **own, "targets": json.dumps(targets)}
+
+    def _complete(self, connection: sqlite3.Connection) -> None:
+        """Add what a file may lack that an older version has made, and that version ignores."""
+        if not self._is_complete:
+            self._is_complete = connection.execute(_HAS_OWNER).fetchone() is not None
+            if not self._is_complete:  # this transaction may fail: the next one looks again
+                connection.execute(_ADD_OWNER)
+            connection.execute(INDEX)
 
     def holders(
         self, known: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
+        own = self._ours(known, left)
         with self.database.read(PATIENCE) as connection:
-            rows = select(connection, _LEASES, {**_names(known, left), "until": until})
+            rows = select(connection, _LEASES, {**own, "until": until})
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
@@ -474,8 +507,9 @@ class SqliteJournal(Journal):
 
     def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
+        own = self._ours(known, left)
         with self.database.read(PATIENCE) as connection:
-            row = connection.execute(_NEXT, {**_names(known, left), "now": now}).fetchone()
+            row = connection.execute(_NEXT, {**own, "now": now}).fetchone()
         due: float | None = row[0]
         return due
 
@@ -484,8 +518,13 @@ class SqliteJournal(Journal):
         self.database.close()
 
 
-def _names(known: Iterable[str], left: Iterable[str]) -> dict[str, str]:
-    return {"known": json.dumps([*known]), "left": json.dumps([*left])}
+def _owner_text(owner: Owner) -> str:
+    return encode(owner._asdict()).decode()
+
+
+def _owner_in(text: str | None) -> Owner | None:
+    said = None if text is None else json.loads(text)
+    return said and Owner(said["app"], said["stage"], tuple(said["targets"]))
 
 
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:
