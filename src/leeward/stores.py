@@ -8,6 +8,7 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Final, Protocol
 
 from leeward.entropy import time_of_id
@@ -33,6 +34,18 @@ DEAD_AT_ONCE: Final = 500
 """Dead letters of one page. Each has an error of at most `LONGEST_ERROR`, so a page has 1 MB."""
 FARTHEST_MOMENT: Final = 3600.0
 """Seconds ahead of the time that a last moment of a schedule may be: clocks differ."""
+
+
+NOT_TAKEN: Final = "not_taken"
+"""The reason of an event that was given up because no version of its handler takes its type. The
+text of its failure is the type."""
+LIVE: Final = 120.0
+"""Seconds for which a process lives after a claim; one whose attempts take all its time may not get
+to the next one for a while."""
+RENEWED: Final = 20.0
+"""Seconds between two claims."""
+ABANDONED: Final = 86_400.0
+"""Seconds after which a newer version that nobody runs counts for nothing beside one that lives."""
 
 
 class Recipient(NamedTuple):
@@ -256,8 +269,13 @@ class DeadLetterStore(Protocol):
     def dead_row(self, id: int) -> DeadRow | None:
         """Return one with its document, or None if it is not there."""
 
-    def redrive(self, id: int) -> bool:
-        """Make one due again, as if it were new; return whether it was there."""
+    def redrive(self, id: int, to: str | None = None) -> bool:
+        """Make one due again, as if it were new; return whether it was there.
+
+        Args:
+            id: of the row.
+            to: the subscriber that gets it instead of its own.
+        """
 
     def discard(self, id: int) -> bool:
         """Delete one; return whether it was there."""
@@ -305,17 +323,43 @@ class ScheduleStore(Protocol):
         """Return the last moment of each schedule that was begun, by the name of its series."""
 
 
+class Taker(NamedTuple):
+    """A recipient of some version of an app, for which rows are kept.
+
+    Attributes:
+        recipient: that it is.
+        type: of the events that it takes; None for every type.
+    """
+
+    recipient: Recipient
+    type: str | None
+
+
+def version_of(wanted: Mapping[Recipient, str | None]) -> str:
+    """Return what tells these recipients and the types that they take from every other version."""
+    rows = sorted((*recipient, type is not None, type or "") for recipient, type in wanted.items())
+    return sha256(repr(rows).encode()).hexdigest()[:32]
+
+
 class RecipientStore(Protocol):
     """Which recipients the handlers of an app are. Every method may raise `DatabaseFault`.
 
     The first app that has a handler of some name on a bus is the recipient of that name; another
     app's handler of the name is the recipient ``app/handler``. A name says so for good.
+
+    Versions of an app may have other handlers, and the same ones for other types. Rows are kept for
+    what any of them takes, until a process of a newer version finds that none of its processes
+    lives: so a version that merely stopped gets what was published meanwhile. Newer is what came
+    first later. When the newest has not lived for `ABANDONED` seconds, those of before end it, too.
     """
 
     def claim(
         self, app: str, wanted: Mapping[Recipient, str | None]
     ) -> Mapping[Recipient, Recipient]:
         """Return the recipients of an app by those that have its handlers' own names.
+
+        This process lives from now on, for `LIVE` seconds; so it is called again every `RENEWED`.
+        Events that were given up because nobody took their type are due again if it does.
 
         Args:
             app: its name; empty for functions without an app.
@@ -326,18 +370,16 @@ class RecipientStore(Protocol):
                 and another app that is alive serves it.
         """
 
+    def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
+        """Return the recipients for which rows are kept.
+
+        Args:
+            timeout: seconds to wait for the store.
+            live: only those of versions of which a process lives.
+        """
+
     def release(self) -> None:
         """End what `claim` began: this process takes no more rows."""
-
-
-class SubscriptionStore(Protocol):
-    """Who subscribes to a bus, where the publisher's process does not know it."""
-
-    def subscribe(self, recipient: Recipient, type: str | None) -> None:
-        """Keep a row for `recipient` of each event of this type from now on; None is every type."""
-
-    def subscriptions(self) -> list[tuple[Recipient, str | None]]:
-        """Return the subscriptions, each with the type of its events."""
 
 
 @show_only("recipient waiting dead")
@@ -437,7 +479,6 @@ class Stores(NamedTuple):
     Attributes:
         deliveries: of queues and subscriptions.
         schedules: the last moments.
-        subscriptions: None where publishers know the subscribers of their own process alone.
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
         is_shared: whether other processes have the same rows.
         runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
@@ -450,7 +491,6 @@ class Stores(NamedTuple):
 
     deliveries: DeliveryRows
     schedules: ScheduleStore
-    subscriptions: SubscriptionStore | None = None
     open_journal: Callable[[], object] | None = None
     is_shared: bool = True
     runner: object | None = None

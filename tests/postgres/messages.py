@@ -148,10 +148,9 @@ class Proof:
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute((schema_sql("leeward") + _ACKNOWLEDGED).encode())
         with closing(open_driver(config_for(server.url))) as driver:
-            subscriptions = stores_of(driver).subscriptions
-            assert subscriptions is not None
-            for kind in KINDS:
-                subscriptions.subscribe(Recipient(BUS, kind), kind)
+            recipients = stores_of(driver).recipients
+            assert recipients is not None
+            recipients.claim("", {Recipient(BUS, kind): kind for kind in KINDS})
 
     def run(self) -> None:
         """Publish, deliver and kill, until nothing waits."""

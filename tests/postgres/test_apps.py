@@ -109,7 +109,7 @@ def test_a_worker_that_lives_is_renewed(
     opens: Open, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it looks for rows, its time begins anew."""
-    monkeypatch.setattr("leeward_postgres.deliveries.TEND_SECONDS", 0.0)
+    monkeypatch.setattr("leeward._delivery.runner.RENEWED", 0.0)
     with Worker(_app("shop", Counter()), opens()):
         query(f"UPDATE {SCHEMA}.live SET until = clock_timestamp() RETURNING 1")
         until = time.monotonic() + 30

@@ -22,7 +22,7 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome, TargetUnavailable
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
-from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores
+from leeward.stores import AttemptFailure, LeaseEnd, NewRow, Recipient, SpoolRows, Stores, Taker
 from leeward.values import Event
 from leeward.worker import Worker
 from leeward_postgres.deliveries import PostgresDeliveries
@@ -226,18 +226,17 @@ def test_an_event_goes_to_those_who_subscribe_to_its_type_and_once(
     driver: Driver, stores: Stores
 ) -> None:
     """An event that is published again under leeward's id is kept once; under another id twice."""
-    subscriptions = stores.subscriptions
-    assert subscriptions is not None
+    assert stores.recipients is not None
     every, one = Recipient("orders", "every"), Recipient("orders", "one")
-    subscriptions.subscribe(every, None)
-    subscriptions.subscribe(one, "order.paid")
+    stores.recipients.claim("shop", {every: None, one: "order.paid"})
     for id, type in ((new_id(time.time()), "order.paid"), ("own", "order.made")):
         event = mint(Event(type, {"n": "\x00"}), id=id, source="/s", now=time.time())
         for _ in range(2):
             result = driver.perform(Publish("orders", (event,)), SECONDS)
             assert result.outcome is Outcome.OK
     assert [stores.deliveries.count_waiting([each]) for each in (every, one)] == [3, 1]
-    assert sorted(subscriptions.subscriptions()) == [(every, None), (one, "order.paid")]
+    takers = [Taker(every, None), Taker(one, "order.paid")]
+    assert sorted(stores.recipients.list_takers(live=True)) == takers
 
 
 def test_a_queue_is_there_once_a_worker_has_looked(driver: Driver, stores: Stores) -> None:

@@ -42,9 +42,9 @@ def driver(config: TargetConfig) -> Iterator[PostgresDriver]:
     """Give the target itself, with a subscriber of a bus, and no rows of others."""
     driver = open_driver(config)
     assert isinstance(driver, PostgresDriver)
-    subscriptions = driver.stores().subscriptions
-    assert subscriptions is not None
-    subscriptions.subscribe(Recipient("own-orders", "seen"), "order.paid")
+    recipients = driver.stores().recipients
+    assert recipients is not None
+    recipients.claim("", {Recipient("own-orders", "seen"): "order.paid"})
     yield driver
     driver.close()
 

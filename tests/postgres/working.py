@@ -34,8 +34,8 @@ class Worker:
         receivers = {Recipient("", name): _queued(each) for name, each in functions.items()}
         receivers[subscriber] = Receiver(lambda row, _: remember(from_json(decode(row.document))))
         assert stores is not None
-        assert stores.subscriptions is not None
-        stores.subscriptions.subscribe(subscriber, None)
+        assert stores.recipients is not None
+        stores.recipients.claim("", {subscriber: None})
         self._dispatcher = Dispatcher(
             stores.deliveries, lambda: receivers, SystemClock(), shared=True
         )

@@ -5,26 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from leeward._delivery.sqlite_store import SqliteRecipients
 from leeward.adapter import Capability, Driver, WrappingDriver
 from leeward.calls import Call, Enqueue, Publish, Result
 from leeward.cloudevents import to_json
 from leeward.local import Local
-from leeward.stores import QUEUED_CALL, NewRow, Recipient, Stores, SubscriptionStore
-
-
-class Subscriptions(SubscriptionStore):
-    """Who subscribes to what, in memory."""
-
-    def __init__(self) -> None:
-        self._known: dict[Recipient, str | None] = {}
-
-    def subscribe(self, recipient: Recipient, type: str | None) -> None:
-        """Keep a row for `recipient` of each event of this type from now on."""
-        self._known[recipient] = type
-
-    def subscriptions(self) -> list[tuple[Recipient, str | None]]:
-        """Return the subscriptions."""
-        return [*self._known.items()]
+from leeward.stores import QUEUED_CALL, NewRow, Recipient, Stores
 
 
 class RowTarget(WrappingDriver):
@@ -33,7 +19,7 @@ class RowTarget(WrappingDriver):
     def __init__(self, local: Local) -> None:
         super().__init__(local)
         self.capabilities = self.capabilities - {Capability.INVOKE}
-        self.subscriptions = Subscriptions()
+        self._recipients = SqliteRecipients(local._database, None)
 
     def mount(self, app: Any) -> None:
         """Run nothing."""
@@ -42,7 +28,7 @@ class RowTarget(WrappingDriver):
         """Return the stores."""
         stores = self._driver.stores()
         assert stores is not None
-        return stores._replace(subscriptions=self.subscriptions, runner=None)
+        return stores._replace(runner=None, recipients=self._recipients)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Keep rows, or leave the call to the embedded target."""
@@ -56,7 +42,7 @@ class RowTarget(WrappingDriver):
             rows = [
                 NewRow(recipient, event.ordering_key, event.id or "", json.dumps(to_json(event)))
                 for event in call.events
-                for recipient, type in self.subscriptions.subscriptions()
+                for recipient, type in self._recipients.list_takers()
                 if recipient.bus == call.bus and type in (None, event.type)
             ]
             deliveries.add(rows, timeout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from leeward._delivery.dispatcher import Accept
@@ -14,7 +14,7 @@ from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward.masking import show_data
 from leeward.records import NamedTuple
-from leeward.stores import QUEUED_CALL, DeadRow, NewRow, Recipient
+from leeward.stores import QUEUED_CALL, DeadRow, NewRow, Recipient, Taker
 from leeward.text import join_key
 from leeward.values import Event
 
@@ -59,9 +59,11 @@ NameOf: TypeAlias = Callable[[Recipient], Recipient]
 class Bus:
     """Every bus of one target. A bus is there as soon as someone speaks of it."""
 
-    def __init__(self, accept: Accept, name_of: NameOf) -> None:
+    def __init__(
+        self, accept: Accept, name_of: NameOf, list_takers: Callable[[float], Iterable[Taker]]
+    ) -> None:
         """Begin without subscribers; `accept` keeps the rows of events."""
-        self._accept, self._name_of = accept, name_of
+        self._accept, self._name_of, self._list_takers = accept, name_of, list_takers
         self._handlers: dict[Recipient, Handler] = {}
 
     @property
@@ -86,8 +88,15 @@ class Bus:
     def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
         """Keep one row for each event and subscriber, all in one transaction.
 
-        Events without a subscriber in this process are dropped, as buses do.
+        Those of other processes count, too, and of other versions of the app. Events without a
+        subscriber are dropped, as buses do.
         """
+        known = [
+            Taker(self._name_of(own), each.type)
+            for own, each in self._handlers.copy().items()
+            if own.bus == call.bus
+        ]
+        known += [each for each in self._list_takers(timeout) if each.recipient.bus == call.bus]
         rows: list[NewRow] = []
         results: list[Result[None]] = []
         for index, event in enumerate(call.events):
@@ -99,11 +108,8 @@ class Bus:
                 continue
             results.append(Result.ok(None))
             key = join_key(event.source or "", event.id or "")
-            rows += [
-                NewRow(self._name_of(recipient), event.ordering_key, key, document)
-                for recipient, handler in self.recipients().items()
-                if recipient.bus == call.bus and handler.takes(event)
-            ]
+            takers = {each.recipient: None for each in known if each.type in (None, event.type)}
+            rows += [NewRow(each, event.ordering_key, key, document) for each in takers]
         if rows:
             self._accept(rows, timeout)
         return Result.ok(tuple(results))

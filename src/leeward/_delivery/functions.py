@@ -216,6 +216,10 @@ def result_of(found: Answer, handler: Handler) -> Result[Json]:
     return result._replace(message=f"the function {handler.name!r} raised {failure.type}")
 
 
+class NotTaken(Exception):
+    """Raised for an event whose type its handler does not take here; another version may."""
+
+
 def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platform) -> None:
     """Make one attempt to deliver a row.
 
@@ -228,8 +232,11 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platfor
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
         AttemptPutOff: it has not begun, for another run of the key, or a person, has to end first.
+        NotTaken: it takes no event of this type.
     """
     given = _read_row(handler, row)
+    if isinstance(given, Event) and not handler.takes(given):
+        raise NotTaken(given.type)
     trace = given.extensions.get("traceparent") if isinstance(given, Event) else None
     delivery = Delivery(
         given,

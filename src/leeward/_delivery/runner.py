@@ -12,16 +12,23 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from leeward._delivery.bus import Bus
-from leeward._delivery.dispatcher import AttemptLimit, Dispatcher, DispatcherStatus, Receiver
-from leeward._delivery.functions import Functions, deliver
+from leeward._delivery.dispatcher import (
+    AttemptFailed,
+    AttemptLimit,
+    AttemptPutOff,
+    Dispatcher,
+    DispatcherStatus,
+    Receiver,
+)
+from leeward._delivery.functions import Functions, NotTaken, deliver
 from leeward._delivery.schedules import Schedules
 from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
 from leeward.errors import ConfigError
-from leeward.leases.threads import CARRIERS, Carriers
+from leeward.leases.threads import CARRIERS, LOOK_AGAIN, Carriers
 from leeward.records import NamedTuple
-from leeward.stores import LeasedRow, NewRow, Recipient, Stores
+from leeward.stores import NOT_TAKEN, PATIENCE, RENEWED, LeasedRow, NewRow, Recipient, Stores, Taker
 
 
 class ObjectDeliveries(Protocol):
@@ -109,6 +116,7 @@ class AppRunner:
         self._apps: list[App] = []
         self._owners: dict[Recipient, str] = {}
         self._names: dict[Recipient, Recipient] = {}
+        self._claimed = -RENEWED
         self._shares = Shares()
         self._limits: dict[str, AttemptLimit] = {}
         self._is_paused = self._is_patient = False
@@ -120,7 +128,7 @@ class AppRunner:
         self._dispatchers: dict[Share, Dispatcher] = {}
         self._add_dispatcher(_REST)
         self.functions = Functions(platform, self.accept, self.name_of)
-        self.bus = Bus(self.accept, self.name_of)
+        self.bus = Bus(self.accept, self.name_of, self._list_takers)
         self.schedules = Schedules(
             platform.clock, stores.schedules, stores.deliveries, self.wake, self.name_of
         )
@@ -209,6 +217,8 @@ class AppRunner:
             DatabaseFault: as of `claim`, which may come first.
             ConfigError: the same.
         """
+        if self._stores.recipients is not None and monotonic() - self._claimed > RENEWED:
+            self.claim()
         return {self.name_of(own): each for own, each in self._list_handlers().items()}
 
     def name_of(self, own: Recipient) -> Recipient:
@@ -222,6 +232,7 @@ class AppRunner:
             DatabaseFault: the store cannot be used.
             ConfigError: it belongs to another stage, or another app has a queue of one of them.
         """
+        self._claimed = monotonic()
         wanted: dict[str, dict[Recipient, str | None]] = {each.name: {} for each in self._apps}
         for own, handler in self._list_handlers().items():
             wanted.setdefault(self._owners.get(own, ""), {})[own] = handler.type
@@ -230,6 +241,10 @@ class AppRunner:
             store = self._stores.recipients
             self._names |= names if store is None else store.claim(app, handlers)
         return self._names
+
+    def _list_takers(self, timeout: float, *, live: bool = False) -> list[Taker]:
+        store = self._stores.recipients
+        return [] if store is None else store.list_takers(timeout, live=live)
 
     def _list_handlers(self) -> dict[Recipient, Handler]:
         known = self.functions.recipients() | self.bus.recipients() | self.schedules.recipients()
@@ -279,6 +294,8 @@ class AppRunner:
         self.schedules.close()
         for each in self._dispatchers.values():
             each.close()
+        if self._stores.recipients is not None and self._names:
+            self._stores.recipients.release()
 
     def _add_dispatcher(self, share: Share) -> None:
         shares, store = self._shares, self._stores.deliveries
@@ -339,7 +356,20 @@ class AppRunner:
         return found
 
     def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:
-        """Make one attempt to deliver a row; none where its object is gone, or was replaced."""
+        """Make one attempt to deliver a row; none where its object is gone, or was replaced.
+
+        An event of a type that the handler does not take here is left to a version that lives and
+        takes it. If there is none, it is given up: so it stands before no other, is counted, and
+        the next version that takes it has it back.
+        """
         objects = self.objects
-        if handler.kind is not Kind.OBJECT or objects is None or objects.is_due(row):
+        if handler.kind is Kind.OBJECT and objects is not None and not objects.is_due(row):
+            return
+        try:
             deliver(handler, row, deadline, self._platform)
+        except NotTaken as flaw:
+            takers = self._list_takers(PATIENCE, live=True)
+            types = [each.type for each in takers if each.recipient == row.recipient]
+            if None in types or str(flaw) in types:
+                raise AttemptPutOff(LOOK_AGAIN) from None
+            raise AttemptFailed(flaw, again=False, reason=NOT_TAKEN, ran="no") from flaw

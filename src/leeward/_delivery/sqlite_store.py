@@ -11,17 +11,24 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import inf, isfinite
+from time import monotonic
 from typing import Any, Final
 
 from leeward._sqlite.database import Database, select
 from leeward.errors import ConfigError
+from leeward.leases.faults import DatabaseFault
+from leeward.leases.holders import boot_of_machine
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
+    ABANDONED,
     APPROVAL,
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     LEASE_EXPIRED,
+    LIVE,
+    NOT_TAKEN,
     PATIENCE,
     AttemptFailure,
     Backlog,
@@ -35,8 +42,10 @@ from leeward.stores import (
     ScheduleStore,
     SpoolRows,
     TakenRows,
+    Taker,
     failure_of_text,
     text_of_failure,
+    version_of,
 )
 
 ADDED_AT_ONCE: Final = 100
@@ -89,7 +98,61 @@ _WHOSE: Final = (
         PRIMARY KEY (bus, subscriber),
         UNIQUE (app, bus, handler)
     ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS takers (
+        app TEXT NOT NULL,
+        version TEXT NOT NULL,
+        bus TEXT NOT NULL,
+        subscriber TEXT NOT NULL,    -- as in deliveries
+        type TEXT,                   -- of the events that it takes; NULL for every one
+        PRIMARY KEY (app, version, bus, subscriber)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS versions (
+        app TEXT NOT NULL,
+        version TEXT NOT NULL,       -- what tells its handlers from those of others
+        number INTEGER NOT NULL,     -- the one that came later has the greater one
+        boot TEXT NOT NULL,          -- of the machine
+        seen REAL NOT NULL,          -- seconds from that boot to the last claim
+        PRIMARY KEY (app, version)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS live (
+        process TEXT NOT NULL,
+        app TEXT NOT NULL,
+        version TEXT NOT NULL,
+        boot TEXT NOT NULL,
+        until REAL NOT NULL,         -- seconds from that boot
+        PRIMARY KEY (process, app)
+    ) WITHOUT ROWID""",
+    f"""CREATE INDEX IF NOT EXISTS deliveries_not_taken ON deliveries (bus, subscriber)
+        WHERE dead AND reason = '{NOT_TAKEN}'""",
 )
+_LIVES: Final = """EXISTS (SELECT 1 FROM live WHERE live.app = own.app
+    AND live.version = own.version AND boot = :boot AND until > :now)"""
+_SHOW: Final = (
+    "DELETE FROM live WHERE process = :process AND app = :app OR boot <> :boot OR until <= :now",
+    "INSERT INTO live VALUES (:process, :app, :version, :boot, :now + :live)",
+    # Before this boot there was no time that could be told from here: it begins now.
+    "UPDATE versions SET boot = :boot, seen = :now WHERE boot <> :boot",
+    """INSERT INTO versions SELECT :app, :version, coalesce(max(number) + 1, 1), :boot, :now
+        FROM versions WHERE app = :app
+        ON CONFLICT (app, version) DO UPDATE SET seen = excluded.seen""",
+    f"""DELETE FROM takers WHERE app = :app AND version IN (
+        SELECT version FROM versions AS own WHERE app = :app AND version <> :version
+            AND (seen < :now - :abandoned OR number < (
+                SELECT number FROM versions WHERE app = :app AND version = :version))
+            AND NOT {_LIVES})""",  # noqa: S608 - constants
+)
+_TAKE_OVER: Final = """INSERT OR IGNORE INTO takers
+    VALUES (:app, :version, :bus, :subscriber, :type)"""
+_HAS_TAKERS: Final = "SELECT count(*) FROM sqlite_master WHERE name = 'takers'"
+_TAKERS: Final = "SELECT DISTINCT bus, subscriber, type FROM takers AS own"
+_LIVE_TAKERS: Final = f"{_TAKERS} WHERE {_LIVES}"
+_END_PROCESS: Final = "DELETE FROM live WHERE process = ?"
+_TAKE_BACK: Final = f"""UPDATE deliveries
+    SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
+    WHERE dead AND reason = '{NOT_TAKEN}' AND EXISTS (SELECT 1 FROM takers
+        WHERE app = :app AND version = :version AND takers.bus = deliveries.bus
+            AND takers.subscriber = deliveries.subscriber
+            AND coalesce(error = 'NotTaken: ' || type, 1))"""  # noqa: S608 - constants
 _EXPRESSIONS: Final = """CREATE TABLE IF NOT EXISTS expressions (
     series TEXT PRIMARY KEY,
     expression TEXT NOT NULL         -- of the schedule, when it was begun
@@ -145,7 +208,8 @@ _DEAD_ROW: Final = _DEAD % ("document", "=")
 _FIRST_ID: Final = -(2**63)
 """The smallest that SQLite has; leeward's own begin with 1."""
 _REDRIVE: Final = """UPDATE deliveries
-    SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
+    SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL,
+        subscriber = coalesce(?, subscriber)
     WHERE id = ? AND dead"""
 _DISCARD: Final = "DELETE FROM deliveries WHERE id = ? AND dead"
 _HAS_WAITING: Final = """SELECT 1 FROM deliveries
@@ -311,10 +375,10 @@ class SqliteDeliveries(SpoolRows):
         """Return one with its document, or None if it is not there."""
         return next(iter(self._list_dead(_DEAD_ROW, id, 1)), None)
 
-    def redrive(self, id: int) -> bool:
+    def redrive(self, id: int, to: str | None = None) -> bool:
         """Make a row that was given up due again, as if it were new; return whether it was."""
         with self._database.write(PATIENCE) as connection:
-            return connection.execute(_REDRIVE, (id,)).rowcount == 1
+            return connection.execute(_REDRIVE, (to, id)).rowcount == 1
 
     def discard(self, id: int) -> bool:
         """Delete a row that was given up; return whether it was there."""
@@ -405,6 +469,8 @@ class SqliteRecipients(RecipientStore):
     def __init__(self, database: Database, stage: str | None) -> None:
         self._database = database
         self._stage = stage
+        self._boot, self._process = boot_of_machine() or "", os.urandom(16).hex()
+        self._takers: tuple[int, list[Taker]] = (-1, [])
 
     def claim(
         self, app: str, wanted: Mapping[Recipient, str | None]
@@ -427,13 +493,48 @@ class SqliteRecipients(RecipientStore):
                 for name in (handler, f"{app}/{handler}"):
                     row = {"bus": bus, "name": name, "app": app, "handler": handler}
                     connection.execute(_CLAIM, row)
-            return {
+            names = {
                 Recipient(bus, handler): Recipient(bus, name)
                 for bus, handler, name in connection.execute(_OWN, (app,)).fetchall()
             }
+            self._take_over(connection, app, {names[own]: type for own, type in wanted.items()})
+        self._takers = (-1, [])
+        return names
+
+    def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
+        """Return the recipients for which rows are kept; they are read when another one writes."""
+        if not self._database.is_there:
+            return []
+        with self._database.read(timeout) as connection:
+            changes = int(connection.execute("PRAGMA data_version").fetchone()[0])
+            if live or changes != self._takers[0]:
+                rows: list[tuple[str, str, str | None]] = []
+                if connection.execute(_HAS_TAKERS).fetchone()[0]:
+                    now = {"boot": self._boot, "now": monotonic()}
+                    rows = connection.execute(_LIVE_TAKERS if live else _TAKERS, now).fetchall()
+                found = [Taker(Recipient(bus, name), type) for bus, name, type in rows]
+                if live:
+                    return found
+                self._takers = changes, found
+        return self._takers[1]
 
     def release(self) -> None:
-        """Do nothing: an app of this machine keeps what it has claimed."""
+        """End what `claim` began; with a store that is away, it ends by itself."""
+        with suppress(DatabaseFault), self._database.write(PATIENCE) as connection:
+            connection.execute(_END_PROCESS, (self._process,))
+
+    def _take_over(
+        self, connection: sqlite3.Connection, app: str, wanted: Mapping[Recipient, str | None]
+    ) -> None:
+        """Show that a version lives, and what it takes; end those that it may end."""
+        own = {"app": app, "version": version_of(wanted), "boot": self._boot, "now": monotonic()}
+        more = {"process": self._process, "live": LIVE, "abandoned": ABANDONED}
+        for statement in _SHOW:
+            connection.execute(statement, own | more)
+        for (bus, name), type in wanted.items():
+            row = {"bus": bus, "subscriber": name, "type": type}
+            connection.execute(_TAKE_OVER, own | row)
+        connection.execute(_TAKE_BACK, own)
 
 
 class SqliteSchedules(ScheduleStore):

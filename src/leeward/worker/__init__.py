@@ -29,7 +29,7 @@ from leeward._delivery.runner import AppRunner, Shares
 from leeward.adapter import Driver
 from leeward.app.app import App
 from leeward.app.serving import FunctionServer, serve_functions
-from leeward.app.triggers import Kind, Platform
+from leeward.app.triggers import Platform
 from leeward.client import Client
 from leeward.clock import Clock, SystemClock
 from leeward.config import Config, LimitConfig
@@ -394,7 +394,7 @@ class Worker:
         pause, since = LOOK_AGAIN, monotonic()
         while self._state == "starting" and not self._signals:
             try:
-                self._subscribe()
+                self._runner.claim()
                 self._open_engine()
                 self._runner.schedules.make_up()
             except DatabaseFault as fault:
@@ -421,14 +421,6 @@ class Worker:
             fault = error
         told = f"{self.target} has not answered for {AWAY:.0f} seconds"
         return TargetUnavailable(f"{told}: {fault}" if fault else told, target=self.target)
-
-    def _subscribe(self) -> None:
-        """Register who subscribes to what, where the store keeps that; and whose the rows are."""
-        self._runner.claim()
-        known = self._stores.subscriptions
-        for recipient, handler in self._runner.handlers().items() if known is not None else ():
-            if known is not None and handler.kind is Kind.EVENT:
-                known.subscribe(recipient, handler.type)
 
     def _open_engine(self) -> None:
         """Open the engine, if there are workflows whose runs live at this target."""

@@ -28,7 +28,8 @@ _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision
         current_setting('synchronous_standby_names'), current_setting('synchronous_commit'))"""
 
 _LOOKS: Final = {
-    BUS: "SELECT FROM @.subscriptions WHERE bus = %s LIMIT 1",
+    BUS: "SELECT FROM (SELECT bus FROM @.takers UNION ALL SELECT bus FROM @.subscriptions) AS own "
+    "WHERE bus = %s LIMIT 1",
     QUEUE: "SELECT extract(epoch FROM clock_timestamp() - seen)::double precision "
     "FROM @.receivers WHERE bus = '' AND subscriber = %s",
 }

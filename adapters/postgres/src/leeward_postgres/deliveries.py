@@ -33,14 +33,14 @@ from leeward.stores import (
     RecipientStore,
     ScheduleStore,
     SpoolRows,
-    SubscriptionStore,
     TakenRows,
+    Taker,
     failure_of_text,
     text_of_failure,
+    version_of,
 )
 from leeward_postgres.checks import stage_flaw
 from leeward_postgres.items import original_of, text_of
-from leeward_postgres.schema.apps import LIVE_SECONDS
 from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
 TEND_SECONDS: Final = 1.0
@@ -50,13 +50,10 @@ ADD_ROWS: Final = f"SELECT @.add_rows({', '.join(['%s::text[]'] * 5)})"
 _KNOWN: Final = (
     "JOIN unnest(%s::text[], %s::text[]) AS known (bus, subscriber) USING (bus, subscriber)"
 )
-_CLAIM: Final = "SELECT * FROM @.claim_names(%s, %s, %s, %s::text[], %s::text[], %s::text[])"
-RENEWED: Final = 20.0
-"""Seconds after which what is live is renewed."""
-_TEND: Final = """WITH renewed AS (
-    UPDATE @.live SET until = clock_timestamp() + make_interval(secs => %s) WHERE process = %s
-        AND until < clock_timestamp() + make_interval(secs => %s))
-SELECT @.tend_rows(%s::text[], %s::text[])"""
+_CLAIM: Final = "SELECT * FROM @.claim_names(%s, %s, %s, %s, %s::text[], %s::text[], %s::text[])"
+_TAKERS: Final = """SELECT DISTINCT bus, subscriber, type FROM @.takers WHERE NOT %s OR EXISTS (
+    SELECT FROM @.live WHERE live.app = takers.app AND live.version = takers.version
+        AND until > clock_timestamp())"""
 DEPTH_SECONDS: Final = 2.0
 """Seconds for a count that nobody waits for."""
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
@@ -158,7 +155,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         owns = {tuple(map(text_of, each)): each for each in wanted}
         names = [list(column) for column in zip(*owns, strict=True)] or [[], []]
         types = [text_of(each) for each in wanted.values()]
-        values = (self._stage, app, self._process, *names, types)
+        values = (self._stage, app, self._process, version_of(wanted), *names, types)
         rows = self.insist(_CLAIM, values)
         for flaw, _, queue, known in rows:
             if flaw == "stage":
@@ -170,6 +167,11 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                     "the target to one of this app's own"
                 )
         return {owns[bus, handler]: _recipient(bus, name) for _, bus, handler, name in rows}
+
+    def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
+        """Return the recipients for which rows are kept."""
+        rows = self.ask(_TAKERS, (live,), timeout)
+        return [Taker(_recipient(*names), original_of(type)) for *names, type in rows]
 
     def release(self) -> None:
         """End what `claim` began; with a store that is away, it ends by itself."""
@@ -268,9 +270,9 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
             for id, bus, subscriber, document, attempts, died, error, reason, ran in rows
         ]
 
-    def redrive(self, id: int) -> bool:
+    def redrive(self, id: int, to: str | None = None) -> bool:
         """Make a row that was given up due again, as if it were new; return whether it was."""
-        return bool(self.ask("SELECT @.redrive_row(%s)", (id,))[0][0])
+        return bool(self.ask("SELECT @.redrive_to(%s, %s)", (id, text_of(to)))[0][0])
 
     def discard(self, id: int) -> bool:
         """Delete a row that was given up; return whether it was there."""
@@ -340,8 +342,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         self._known.update(known)
         self._tended = monotonic()
         with suppress(DatabaseFault):  # the next time
-            renewed = LIVE_SECONDS, self._process, LIVE_SECONDS - RENEWED
-            self.ask(_TEND, (*renewed, *_names(self._known.copy())))
+            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
+            self.ask(sql, _names(self._known.copy()))
 
 
 class PostgresSchedules(StoreBase, ScheduleStore):
@@ -367,23 +369,6 @@ class PostgresSchedules(StoreBase, ScheduleStore):
         """Return the last moment of each schedule that was begun."""
         rows = self.ask("SELECT name, last FROM @.series")
         return {original_of(name): float(last) for name, last in rows}
-
-
-class PostgresSubscriptions(StoreBase, SubscriptionStore):
-    """Who subscribes to a bus."""
-
-    def subscribe(self, recipient: Recipient, type: str | None) -> None:
-        """Keep a row for `recipient` of each event of this type from now on; None is all."""
-        sql = (
-            "INSERT INTO @.subscriptions VALUES (%s, %s, %s) ON CONFLICT (bus, subscriber) "
-            "DO UPDATE SET type = excluded.type"
-        )
-        self.insist(sql, (*map(text_of, recipient), text_of(type)))
-
-    def subscriptions(self) -> list[tuple[Recipient, str | None]]:
-        """Return the subscriptions, each with the type of its events."""
-        rows = self.ask("SELECT bus, subscriber, type FROM @.subscriptions ORDER BY 1, 2")
-        return [(_recipient(*names), original_of(type)) for *names, type in rows]
 
 
 def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:

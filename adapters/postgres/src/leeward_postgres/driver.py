@@ -135,7 +135,6 @@ class PostgresDriver(Driver):
         return Stores(
             rows,
             deliveries.PostgresSchedules(self._run),
-            deliveries.PostgresSubscriptions(self._run),
             self._open_journal,
             recipients=rows,
         )

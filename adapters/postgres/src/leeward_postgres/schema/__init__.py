@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward import stores
 from leeward_postgres.schema import apps, data, queues, runs
 
 VERSION: Final = 3
@@ -69,7 +70,7 @@ def schema_sql(schema: str) -> str:
     Args:
         schema: its name, a plain identifier.
     """
-    names = {**globals(), **vars(data), **vars(queues), **vars(apps), "schema": quote(schema)}
+    names = {**globals(), **vars(data), **vars(queues), **vars(stores), "schema": quote(schema)}
     texts = [each.format(**names) for each in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
     parts = "\n".join(text.strip("\n") + "\n" for text in texts).strip()
     return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"

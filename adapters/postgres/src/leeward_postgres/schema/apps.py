@@ -4,16 +4,14 @@ Several apps may share a schema. The first app that has a handler of some name o
 handler's name in `subscriber`, as every app did before this part was there; another app gets
 ``app/handler``. Queues and functions have one name for everybody: one live app may serve each.
 
-A worker writes what it takes into `live`, which counts until its time is over.
+A worker writes into `live` which version of the app it has, which counts until its time is over,
+and into `takers` what that version takes. There it stays until a newer version ends it: see
+`leeward.stores.RecipientStore`.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-LIVE_SECONDS: Final = 120.0
-"""Seconds for which a row of `live` counts. It is renewed when 20 of them have passed; a worker
-whose attempts take all its time may not get to that for a while."""
 
 SQL: Final = """
 CREATE TABLE IF NOT EXISTS {schema}.recipients (
@@ -30,9 +28,27 @@ CREATE TABLE IF NOT EXISTS {schema}.live (
     bus text COLLATE "C" NOT NULL,
     subscriber text COLLATE "C" NOT NULL, -- as in deliveries
     app text COLLATE "C" NOT NULL,
-    type text COLLATE "C",               -- of the events that this worker takes; NULL for every one
+    version text COLLATE "C" NOT NULL,   -- as in takers
     until timestamptz NOT NULL,
     PRIMARY KEY (process, bus, subscriber)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.takers (
+    app text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,   -- what tells its handlers from those of others; empty for
+                                         -- workers of schema 2
+    bus text COLLATE "C" NOT NULL,
+    subscriber text COLLATE "C" NOT NULL, -- as in deliveries
+    type text COLLATE "C",               -- of the events that it takes; NULL for every one
+    PRIMARY KEY (app, version, bus, subscriber)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.versions (
+    app text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,              -- the one that came later has the greater one
+    seen timestamptz NOT NULL,           -- its last claim
+    PRIMARY KEY (app, version)
 );
 
 ALTER TABLE {schema}.series ADD COLUMN IF NOT EXISTS
@@ -42,8 +58,11 @@ ALTER TABLE {schema}.series ADD COLUMN IF NOT EXISTS
 -- return what stands against it, and change nothing: a 'stage' that the schema has instead of the
 -- worker's, or the 'app' of a live worker that serves one of the queues.
 CREATE OR REPLACE FUNCTION {schema}.claim_names(
-    p_stage text, p_app text, p_process text, p_buses text[], p_handlers text[], p_types text[]
+    p_stage text, p_app text, p_process text, p_version text,
+    p_buses text[], p_handlers text[], p_types text[]
 ) RETURNS TABLE (r_flaw text, r_bus text, r_handler text, r_subscriber text) LANGUAGE plpgsql AS $$
+DECLARE
+    v_number bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('leeward names'), hashtext('{schema}'));
     RETURN QUERY SELECT 'stage', '', '', stage FROM {schema}.version
@@ -66,13 +85,50 @@ BEGIN
     ON CONFLICT DO NOTHING;
     DELETE FROM {schema}.live
     WHERE process = p_process AND app = p_app OR live.until < clock_timestamp() - interval '1 day';
-    INSERT INTO {schema}.live (process, bus, subscriber, app, type, until)
-    SELECT p_process, own.bus, coalesce(known.subscriber, own.handler), p_app, own.type,
-        clock_timestamp() + make_interval(secs => {LIVE_SECONDS})
-    FROM unnest(p_buses, p_handlers, p_types) AS own (bus, handler, type)
+    INSERT INTO {schema}.live (process, bus, subscriber, app, version, until)
+    SELECT p_process, own.bus, coalesce(known.subscriber, own.handler), p_app, p_version,
+        clock_timestamp() + make_interval(secs => {LIVE})
+    FROM unnest(p_buses, p_handlers) AS own (bus, handler)
         LEFT JOIN {schema}.recipients AS known
             ON known.app = p_app AND known.bus = own.bus AND known.handler = own.handler
     ON CONFLICT DO NOTHING;
+    INSERT INTO {schema}.versions AS own
+    SELECT p_app, p_version, coalesce(max(number) + 1, 1), clock_timestamp()
+    FROM {schema}.versions WHERE app = p_app
+    ON CONFLICT (app, version) DO UPDATE SET seen = excluded.seen RETURNING number INTO v_number;
+    INSERT INTO {schema}.takers (app, version, bus, subscriber, type)
+    SELECT p_app, p_version, given.bus, coalesce(known.subscriber, given.handler), given.type
+    FROM unnest(p_buses, p_handlers, p_types) AS given (bus, handler, type)
+        LEFT JOIN {schema}.recipients AS known
+            ON known.app = p_app AND known.bus = given.bus AND known.handler = given.handler
+    ON CONFLICT DO NOTHING;
+    WITH gone AS (
+        DELETE FROM {schema}.subscriptions AS old USING {schema}.takers AS own
+        WHERE own.app = p_app AND own.version = p_version
+            AND old.bus = own.bus AND old.subscriber = own.subscriber RETURNING old.*
+    ), old AS (
+        INSERT INTO {schema}.takers (app, version, bus, subscriber, type)
+        SELECT p_app, '', bus, subscriber, type FROM gone
+        ON CONFLICT (app, version, bus, subscriber) DO UPDATE SET type = excluded.type
+    )  -- nobody renews what a worker of schema 2 has left, if there is one still: it has a day
+    INSERT INTO {schema}.versions SELECT DISTINCT p_app, '', 0,
+        clock_timestamp() + make_interval(secs => {ABANDONED}) FROM gone
+    ON CONFLICT (app, version) DO UPDATE SET seen = excluded.seen;
+    DELETE FROM {schema}.takers USING {schema}.versions AS old
+    WHERE takers.app = p_app AND takers.version = old.version AND old.app = p_app
+        AND old.version <> p_version AND old.seen < clock_timestamp() - make_interval(
+            secs => CASE WHEN old.number < v_number THEN 0 ELSE {ABANDONED} END)
+        AND NOT EXISTS (SELECT FROM {schema}.live WHERE live.app = p_app
+            AND live.version = old.version AND live.until > clock_timestamp());
+    WITH gone AS (
+        DELETE FROM {schema}.dead_letters AS dead USING {schema}.takers AS own
+        WHERE own.app = p_app AND own.version = p_version AND reason = '{NOT_TAKEN}'
+            AND dead.bus = own.bus AND dead.subscriber = own.subscriber
+            AND coalesce(error = 'NotTaken: ' || own.type, true) RETURNING dead.*
+    )
+    INSERT INTO {schema}.deliveries (id, half, bus, subscriber, lane, idempotency_key, document)
+    SELECT id, (SELECT half FROM {schema}.turn), bus, subscriber, lane, idempotency_key, document
+    FROM gone;
     RETURN QUERY SELECT NULL, own.bus, own.handler, coalesce(known.subscriber, own.handler)
     FROM unnest(p_buses, p_handlers) AS own (bus, handler)
         LEFT JOIN {schema}.recipients AS known

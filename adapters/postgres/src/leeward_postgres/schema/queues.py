@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.stores import LEASE_EXPIRED
-
 MANY_DEAD: Final = 20_000
 """Dead tuples of a table before it is left; a claim that meets them all takes some milliseconds."""
 
@@ -43,7 +41,7 @@ MOST_ATTEMPTS: Final = 2**31 - 2
 """Another program may write any number of them: one more is an integer, too."""
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS {schema}.subscriptions (
+CREATE TABLE IF NOT EXISTS {schema}.subscriptions (  -- by hand, and by workers of version 2
     bus text COLLATE "C" NOT NULL,
     subscriber text COLLATE "C" NOT NULL,
     type text COLLATE "C",               -- of the events; NULL for every type
@@ -98,6 +96,8 @@ CREATE TABLE IF NOT EXISTS {schema}.dead_letters (
     ran text,                            -- no, maybe or yes: whether an attempt has had an effect
     died double precision NOT NULL
 );
+CREATE INDEX IF NOT EXISTS dead_letters_not_taken ON {schema}.dead_letters (bus, subscriber)
+    WHERE reason = '{NOT_TAKEN}';
 
 CREATE TABLE IF NOT EXISTS {schema}.series (
     name text COLLATE "C" PRIMARY KEY,   -- of a schedule
@@ -142,8 +142,11 @@ BEGIN
     SELECT (SELECT half FROM {schema}.turn), p_bus, subscriber, lane, key, document
     FROM unnest(p_ids, p_types, p_lanes, p_keys, p_documents)
         WITH ORDINALITY AS event (id, type, lane, key, document, number)
-        JOIN {schema}.subscriptions AS own
-            ON own.bus = p_bus AND (own.type IS NULL OR own.type = event.type)
+        CROSS JOIN LATERAL (
+            SELECT subscriber FROM {schema}.takers
+            WHERE bus = p_bus AND (takers.type IS NULL OR takers.type = event.type)
+            UNION SELECT subscriber FROM {schema}.subscriptions AS own
+            WHERE bus = p_bus AND (own.type IS NULL OR own.type = event.type)) AS own
     WHERE event.id IS NULL OR event.id IN (SELECT id FROM new) ORDER BY number, subscriber;
     PERFORM {schema}.prune() WHERE random() < 0.002 AND p_milliseconds > 0;
 END $$;
@@ -330,15 +333,21 @@ BEGIN
     END IF;
 END $$;
 
--- Make a dead letter due again, as if it were new; return whether it was there.
-CREATE OR REPLACE FUNCTION {schema}.redrive_row(p_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Make a dead letter due again, as if it were new, for another subscriber if one is named; return
+-- whether it was there.
+CREATE OR REPLACE FUNCTION {schema}.redrive_to(p_id bigint, p_subscriber text) RETURNS boolean
+LANGUAGE plpgsql AS $$
 BEGIN
     WITH gone AS (DELETE FROM {schema}.dead_letters WHERE id = p_id RETURNING *)
     INSERT INTO {schema}.deliveries (id, half, bus, subscriber, lane, idempotency_key, document)
-    SELECT id, (SELECT half FROM {schema}.turn), bus, subscriber, lane, idempotency_key, document
+    SELECT id, (SELECT half FROM {schema}.turn), bus, coalesce(p_subscriber, subscriber), lane,
+        idempotency_key, document
     FROM gone;
     RETURN FOUND;
 END $$;
+CREATE OR REPLACE FUNCTION {schema}.redrive_row(p_id bigint) RETURNS boolean LANGUAGE sql AS $$
+    SELECT {schema}.redrive_to(p_id, NULL)
+$$;
 
 -- Keep a row for a moment of a schedule, unless one is kept for it or a later one; return whether.
 CREATE OR REPLACE FUNCTION {schema}.add_moment(
@@ -415,6 +424,4 @@ BEGIN
 END $$;
 """
 
-SQL: Final = _TABLES + _FUNCTIONS.replace("{known}", _KNOWN).replace("{may_go}", _MAY_GO).replace(
-    "{LEASE_EXPIRED}", LEASE_EXPIRED
-)
+SQL: Final = _TABLES + _FUNCTIONS.replace("{known}", _KNOWN).replace("{may_go}", _MAY_GO)

@@ -1,0 +1,178 @@
+"""Versions of an app beside each other: events go to all that live, and to the one that takes them.
+
+On `local`, with a file, and on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from leeward import Client
+from leeward.adapter import Driver
+from leeward.app import App
+from leeward.local import Local
+from leeward.stores import ABANDONED, Recipient, RecipientStore, Stores, Taker
+from leeward.worker import Worker
+from leeward_postgres.driver import open_driver
+from leeward_postgres.schema import schema_sql
+from tests.postgres.conftest import server
+from tests.postgres.opening import config_for
+from tests.postgres.server import Server
+from tests.worker.places import until
+
+__all__ = ["server"]
+
+Open: TypeAlias = Callable[[], Driver]
+
+
+@pytest.fixture(params=["local", "postgres"])
+def opens(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Give what opens a target of its own."""
+    tmp_path.chmod(0o700)
+    if request.param == "local":
+        yield lambda: Local(path=tmp_path / "shop.sqlite3")
+        return
+    server: Server = request.getfixturevalue("server")
+    schema = f"versions_{uuid4().hex}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(schema_sql(schema).encode())
+    yield lambda: open_driver(config_for(server.url, schema=schema))
+
+
+def app_of(type: str | None, seen: list[Any], *, name: str = "remember") -> App:
+    """Return a version of an app whose handler takes events of a type."""
+    app = App("shop")
+
+    @app.on_event("bills", type, name=name)
+    def remember(event: Any) -> None:
+        seen.append((type, event.type, event.data["n"]))
+
+    return app
+
+
+def publish(opens: Open, *types: str) -> None:
+    """Publish an event of each type, from a process that has no app."""
+    with Client(opens()) as client:
+        for number, type in enumerate(types):
+            client.publish_event("bills", type, {"n": number})
+
+
+def stores_at(driver: Driver) -> Stores:
+    """Return the stores of a driver."""
+    stores = driver.stores()
+    assert stores is not None
+    return stores
+
+
+def test_a_worker_of_the_old_version_takes_no_event_of_the_new_one_away(opens: Open) -> None:
+    """It starts last, and stops last; what is published then waits for the new version."""
+    seen: list[Any] = []
+    with Worker(app_of("bill.made", seen), opens()):
+        pass
+    with Worker(app_of("bill.cancelled", seen), opens()):
+        pass
+    with Worker(app_of("bill.made", seen), opens()):
+        publish(opens, "bill.cancelled", "bill.made")
+        until(lambda: seen)
+    publish(opens, *["bill.cancelled"] * 5)
+    with Worker(app_of("bill.cancelled", seen), opens()):
+        until(lambda: sum(own == "bill.cancelled" for own, _, _ in seen) >= 6)
+    assert sorted(seen) == sorted(
+        [("bill.made", "bill.made", 1), ("bill.cancelled", "bill.cancelled", 0)]
+        + [("bill.cancelled", "bill.cancelled", n) for n in range(5)]
+    )
+
+
+def test_each_live_version_gets_what_it_takes(opens: Open) -> None:
+    """Beside each other, under one name of the handler; each event once, by a version that may."""
+    old: list[Any] = []
+    new: list[Any] = []
+    with Worker(app_of("a", old), opens()), Worker(app_of("b", new), opens()):
+        publish(opens, *["a", "b"] * 10)
+        until(lambda: len(old) + len(new) >= 20)
+    assert {own for own, _, _ in old} == {"a"}
+    assert sorted(n for _, type, n in old if type == "a") == list(range(0, 20, 2))
+    assert sorted(n for _, type, n in new if type == "b") == list(range(1, 20, 2))
+
+
+def test_a_waiting_event_of_another_type_is_parked_and_comes_back(opens: Open) -> None:
+    """Nobody lives who takes it: it stops no other, is counted, and goes to who takes it next."""
+    seen: list[Any] = []
+    with Worker(app_of("bill.made", seen), opens()):
+        pass
+    publish(opens, *["bill.made"] * 5)
+    with Worker(app_of("bill.cancelled", seen), opens()) as worker:
+        publish(opens, "bill.cancelled")
+        letters = worker.stores.deliveries.dead_rows
+        until(lambda: len(letters()) == 5 and seen)
+        assert [own for own, _, _ in seen] == ["bill.cancelled"]
+        assert {(row.failure.reason, row.failure.ran) for row in letters()} == {("not_taken", "no")}
+    with Worker(app_of("bill.made", seen), opens()) as worker:
+        until(lambda: len(seen) >= 6)
+        assert worker.stores.deliveries.dead_rows() == []
+    assert sorted(n for own, type, n in seen if own == type == "bill.made") == [0, 1, 2, 3, 4]
+
+
+def test_a_version_ends_when_a_newer_one_lives_without_it(opens: Open) -> None:
+    """Not by its time alone; and a newer one not for an older one."""
+    drivers = [opens(), opens(), opens()]
+    old, new, third = (_recipients(each) for each in drivers)
+    own = Recipient("bills", "remember")
+    assert old.claim("shop", {own: "a"}) == {own: own}
+    new.claim("shop", {own: "b"})
+    assert sorted(third.list_takers()) == [Taker(own, "a"), Taker(own, "b")]
+    assert sorted(third.list_takers(live=True)) == [Taker(own, "a"), Taker(own, "b")]
+    old.release()
+    assert third.list_takers(live=True) == [Taker(own, "b")]
+    assert sorted(third.list_takers()) == [Taker(own, "a"), Taker(own, "b")]
+    new.claim("shop", {own: "b"})
+    assert third.list_takers() == [Taker(own, "b")]
+    new.release()
+    assert third.list_takers() == [Taker(own, "b")]
+    old.claim("shop", {own: "a"})
+    old.claim("shop", {own: "a"})
+    assert sorted(third.list_takers()) == [Taker(own, "a"), Taker(own, "b")]
+    third.claim("mail", {own: "c"})  # another app ends nothing
+    assert len(third.list_takers()) == 3
+    for each in drivers:
+        each.close()
+
+
+def test_an_older_version_ends_a_newer_one_that_was_abandoned(
+    opens: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A roll-back: nobody has run the newer one for a day."""
+    first, second = opens(), opens()
+    old, new = _recipients(first), _recipients(second)
+    own = Recipient("bills", "remember")
+    old.claim("shop", {own: "a"})
+    new.claim("shop", {own: "b"})
+    new.release()
+    if isinstance(first, Local):
+        ahead = time.monotonic() + ABANDONED + 1
+        monkeypatch.setattr("leeward._delivery.sqlite_store.monotonic", lambda: ahead)
+        old.claim("shop", {own: "a"})
+    else:
+        _age(first)
+    old.claim("shop", {own: "a"})
+    assert old.list_takers() == [Taker(own, "a")]
+    first.close()
+    second.close()
+
+
+def _age(driver: Driver) -> None:
+    rows: Any = stores_at(driver).deliveries
+    rows.ask("UPDATE @.versions SET seen = seen - interval '25 hours' RETURNING 1")
+
+
+def _recipients(driver: Driver) -> RecipientStore:
+    recipients = stores_at(driver).recipients
+    assert recipients is not None
+    return recipients
