@@ -11,7 +11,51 @@ RULES: Final = "src/leeward/leases/rules.py"
 SQLITE: Final = "src/leeward/_sqlite"
 TESTS: Final = "tests/delivery"
 
+VERSIONS: Final = "tests/worker/test_versions.py"
+
 MUTANTS: Final = (
+    Mutant(
+        "a newer version ends an older one that lives",
+        f"{DELIVERY}/sqlite_store.py",
+        "            AND NOT {_LIVES})",
+        "            AND :live)",
+        f"{VERSIONS}::test_a_version_ends_when_a_newer_one_lives_without_it",
+    ),
+    Mutant(
+        "the version that starts last takes the subscriptions of the others away",
+        f"{DELIVERY}/sqlite_store.py",
+        "OR number < (",
+        "OR number <> (",
+        f"{VERSIONS}::test_a_worker_of_the_old_version_takes_no_event_of_the_new_one_away",
+    ),
+    Mutant(
+        "a process publishes for its own version alone",
+        f"{DELIVERY}/bus.py",
+        "        known += [each for",
+        "        _ = [each for",
+        f"{VERSIONS}::test_each_live_version_gets_what_it_takes",
+    ),
+    Mutant(
+        "a handler gets a waiting event of a type that it does not take",
+        f"{DELIVERY}/functions.py",
+        "if isinstance(given, Event) and not handler.takes(given):",
+        "if False:",
+        f"{VERSIONS}::test_a_waiting_event_of_another_type_is_parked_and_comes_back",
+    ),
+    Mutant(
+        "an event that nobody takes is put off for ever",
+        f"{DELIVERY}/runner.py",
+        "if None in types or str(flaw) in types:",
+        "if True:",
+        f"{VERSIONS}::test_a_waiting_event_of_another_type_is_parked_and_comes_back",
+    ),
+    Mutant(
+        "an event that was parked stays so when its type is taken again",
+        f"{DELIVERY}/sqlite_store.py",
+        "        connection.execute(_TAKE_BACK, own)\n",
+        "",
+        f"{VERSIONS}::test_a_waiting_event_of_another_type_is_parked_and_comes_back",
+    ),
     Mutant(
         "writes whose shared commit failed are made again",
         f"{SQLITE}/commits.py",

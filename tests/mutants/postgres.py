@@ -25,6 +25,21 @@ _DELIVERIES: Final = "tests/postgres/test_deliveries.py"
 
 MUTANTS: Final = (
     Mutant(
+        "at the server a newer version ends an older one that lives",
+        f"{_HERE}/schema/apps.py",
+        "AND live.version = old.version AND live.until > clock_timestamp());",
+        "AND live.version = old.version AND live.until < 'epoch');",
+        "tests/worker/test_versions.py::test_a_version_ends_when_a_newer_one_lives_without_it",
+    ),
+    Mutant(
+        "at the server an event that was parked stays so",
+        f"{_HERE}/schema/apps.py",
+        "coalesce(error = 'NotTaken: ' || own.type, true)",
+        "own.type = ''",
+        "tests/worker/test_versions.py"
+        "::test_a_waiting_event_of_another_type_is_parked_and_comes_back",
+    ),
+    Mutant(
         "the server hands out runs of versions that are left",
         f"{_HERE}/schema/runs.py",
         "WHERE version <> ALL (p_left)",

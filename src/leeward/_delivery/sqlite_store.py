@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import inf, isfinite
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
 
 from leeward._sqlite.database import Database, select
@@ -53,6 +53,9 @@ ADDED_AT_ONCE: Final = 100
 
 UNREADABLE: Final = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
+
+FRESH: Final = 0.02
+"""Seconds for which a publisher goes by the takers that it has read; a new one waits for as long."""
 
 STATEMENTS: Final = (
     """CREATE TABLE deliveries (
@@ -470,7 +473,7 @@ class SqliteRecipients(RecipientStore):
         self._database = database
         self._stage = stage
         self._boot, self._process = boot_of_machine() or "", os.urandom(16).hex()
-        self._takers: tuple[int, list[Taker]] = (-1, [])
+        self._read_at, self._takers = -FRESH, list[Taker]()
 
     def claim(
         self, app: str, wanted: Mapping[Recipient, str | None]
@@ -497,26 +500,26 @@ class SqliteRecipients(RecipientStore):
                 Recipient(bus, handler): Recipient(bus, name)
                 for bus, handler, name in connection.execute(_OWN, (app,)).fetchall()
             }
-            self._take_over(connection, app, {names[own]: type for own, type in wanted.items()})
-        self._takers = (-1, [])
+            takes = {names[own]: type for own, type in wanted.items()}
+            is_new = self._take_over(connection, app, takes)
+        sleep(FRESH * is_new)  # from now on every publisher knows of it
         return names
 
     def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
-        """Return the recipients for which rows are kept; they are read when another one writes."""
-        if not self._database.is_there:
-            return []
-        with self._database.read(timeout) as connection:
-            changes = int(connection.execute("PRAGMA data_version").fetchone()[0])
-            if live or changes != self._takers[0]:
-                rows: list[tuple[str, str, str | None]] = []
+        """Return the recipients for which rows are kept, as of `FRESH` seconds ago at most."""
+        now = monotonic()
+        if not live and now - self._read_at <= FRESH:
+            return self._takers
+        rows: list[tuple[str, str, str | None]] = []
+        if self._database.is_there:
+            with self._database.read(timeout) as connection:
                 if connection.execute(_HAS_TAKERS).fetchone()[0]:
-                    now = {"boot": self._boot, "now": monotonic()}
-                    rows = connection.execute(_LIVE_TAKERS if live else _TAKERS, now).fetchall()
-                found = [Taker(Recipient(bus, name), type) for bus, name, type in rows]
-                if live:
-                    return found
-                self._takers = changes, found
-        return self._takers[1]
+                    about = {"boot": self._boot, "now": now}
+                    rows = connection.execute(_LIVE_TAKERS if live else _TAKERS, about).fetchall()
+        found = [Taker(Recipient(bus, name), type) for bus, name, type in rows]
+        if not live:
+            self._read_at, self._takers = now, found
+        return found
 
     def release(self) -> None:
         """End what `claim` began; with a store that is away, it ends by itself."""
@@ -525,16 +528,21 @@ class SqliteRecipients(RecipientStore):
 
     def _take_over(
         self, connection: sqlite3.Connection, app: str, wanted: Mapping[Recipient, str | None]
-    ) -> None:
-        """Show that a version lives, and what it takes; end those that it may end."""
+    ) -> bool:
+        """Show that a version lives, and what it takes; return whether that is new.
+
+        It ends those that it may end.
+        """
         own = {"app": app, "version": version_of(wanted), "boot": self._boot, "now": monotonic()}
         more = {"process": self._process, "live": LIVE, "abandoned": ABANDONED}
         for statement in _SHOW:
             connection.execute(statement, own | more)
+        added = 0
         for (bus, name), type in wanted.items():
             row = {"bus": bus, "subscriber": name, "type": type}
-            connection.execute(_TAKE_OVER, own | row)
+            added += connection.execute(_TAKE_OVER, own | row).rowcount
         connection.execute(_TAKE_BACK, own)
+        return added > 0
 
 
 class SqliteSchedules(ScheduleStore):

@@ -130,7 +130,7 @@ CREATE OR REPLACE FUNCTION {schema}.publish_rows(
     p_bus text, p_ids text[], p_types text[], p_lanes text[], p_keys text[], p_documents text[],
     p_milliseconds integer DEFAULT NULL  -- to wait for a lock; NULL in somebody's own transaction,
                                          -- which waits as it likes, and deletes nothing of others
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true) WHERE p_milliseconds > 0;
     WITH new AS (
