@@ -56,8 +56,8 @@ MUTANTS: Final = (
     Mutant(
         "a row is delivered whether its object is there or not",
         "src/leeward/_delivery/runner.py",
-        "if handler.kind is not Kind.OBJECT or objects is None or objects.is_due(row):",
-        "if True:",
+        "if handler.kind is Kind.OBJECT and objects is not None and not objects.is_due(row):",
+        "if False:",
         f"{_LOCAL}::test_what_is_gone_or_replaced_before_its_turn_is_not_told",
     ),
     Mutant(
