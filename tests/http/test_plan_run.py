@@ -145,6 +145,22 @@ def test_what_comes_before_the_request_may_take_a_wait_of_its_own() -> None:
         assert send == (1.5 if answer.waited == 0.0 else 2.0)
 
 
+class Isolated:
+    """A target that an operator has taken out."""
+
+    isolated = True
+
+
+def test_a_wait_for_a_credential_of_an_isolated_target_sends_nothing() -> None:
+    """A plan that has not waited is sent: that was decided just now."""
+    timeout = AttemptTime.of(2.0, 0.5, 10.0, gate=Isolated())
+    result, _ = timed(with_token, timeout, ("t-1", 0.25))
+    assert result is not None
+    assert (result.outcome, result.reason) == (Outcome.LOCAL, "isolated")
+    result, (_, send) = timed(with_token, timeout, ("t-1", 0.0), (Response(200), 0.1))
+    assert (result, send.gate.isolated) == (Result.ok(200), True)
+
+
 def test_an_unsafe_function_is_not_called_without_its_own_limit() -> None:
     """What took so long proves that it was not: it may be called elsewhere."""
     timeout = AttemptTime.of(2.0, 0.1, inf)

@@ -131,6 +131,29 @@ def test_a_wait_is_not_part_of_an_attempt(
     assert answer.waited >= 6.0
 
 
+class Isolated:
+    """A target that an operator has taken out."""
+
+    isolated = True
+
+
+def test_a_wait_for_a_place_of_an_isolated_target_sends_nothing(
+    make: Callable[..., AnyTransport],
+) -> None:
+    """Its turn comes, and the request is refused; the place is free for others."""
+    transport, gate = make(max_in_flight=1), Gate()
+    time = AttemptTime.of(LIMIT, LIMIT, inf, gate=Isolated())
+    with Wire(gate) as wire, ThreadPoolExecutor(1) as threads:
+        with _under_way(transport, wire, gate, 1):
+            waits = threads.submit(transport.send, _post(wire), time)
+            wait_until(lambda: transport.waiting == 1)
+        refused = waits.result(LIMIT)
+        assert isinstance(refused, Failure)
+        assert refused[:3] == (Phase.REFUSED_HERE, False, "isolated")
+        wait_until(lambda: transport.in_flight == 0)
+        assert len(wire.requests) == 1
+
+
 def test_who_may_go_elsewhere_does_not_wait_in_vain() -> None:
     """By the time that the last request held its place; or, before one has ended, by the line."""
     now = [0.0]

@@ -13,9 +13,9 @@ from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT
 from leeward._routing.snapshot import snapshot_of, suggest
 from leeward.adapter import NO_NETWORK
-from leeward.calls import Invoke, Key, Result, Store
+from leeward.calls import Invoke, Key, Publish, Result, Store
 from leeward.errors import Outcome
-from leeward.values import Effect
+from leeward.values import Effect, Event
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
@@ -180,21 +180,26 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
     assert other.until == world.now + 1000.0
 
 
+IN_ORDER = Event("t", ordering_key="k")
+
+
 def test_what_the_effects_allow() -> None:
-    """The same target, other targets, the first one only, a read-back, an early end, a question."""
+    """The same target, others, the first only, a read-back, an early end, a question, an order."""
     keyed = HARMLESS._replace(effect=Effect.KEYED)
     expected = {
-        UNSAFE: (False, False, False, False, False, False),
-        UNSAFE._replace(settles=True): (False, False, False, False, False, True),
-        HARMLESS: (True, True, False, False, True, False),
-        HARMLESS._replace(settles=True): (True, True, False, False, True, False),
-        keyed: (True, False, True, False, False, False),
-        keyed._replace(settles=True): (True, False, True, False, False, True),
-        keyed._replace(shared_dedup=True): (True, True, False, False, False, False),
+        UNSAFE: (False, False, False, False, False, False, False),
+        UNSAFE._replace(settles=True): (False, False, False, False, False, True, False),
+        HARMLESS: (True, True, False, False, True, False, False),
+        HARMLESS._replace(settles=True): (True, True, False, False, True, False, False),
+        keyed: (True, False, True, False, False, False, False),
+        keyed._replace(settles=True): (True, False, True, False, False, True, False),
+        keyed._replace(shared_dedup=True): (True, True, False, False, False, False, False),
     }
     assert {call: tuple(rules_of(call)) for call in expected} == expected
     store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
-    assert tuple(rules_of(store)) == (True, False, False, True, False, False)
+    assert tuple(rules_of(store)) == (True, False, False, True, False, False, False)
+    for events, ordered in (((), False), ((Event("t"),), False), ((IN_ORDER,), True)):
+        assert tuple(rules_of(Publish("bus", events))) == (True, True, *[False] * 4, ordered)
 
 
 def test_holds_are_cut_with_jitter() -> None:

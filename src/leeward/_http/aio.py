@@ -243,7 +243,7 @@ class AsyncCurlTransport(Pooled):
             await turn
         finally:
             timer.cancel()
-        return self._pool.collect(exchange)
+        return self._pool.collect(exchange, timeout)
 
     @property
     def is_closed(self) -> bool:

@@ -15,7 +15,7 @@ from leeward._http.exchange import Exchange
 from leeward._http.libcurl import leak
 from leeward._http.messages import BULKHEAD, Failure, refuse
 from leeward._http.options import TransportOptions
-from leeward.calls import AttemptTime
+from leeward.calls import ISOLATED, AttemptTime, is_barred
 from leeward.forking import Forkable
 
 if TYPE_CHECKING:
@@ -114,8 +114,10 @@ class Pool(Generic[C]):
             each()
         return None
 
-    def collect(self, lease: Exchange) -> C | Failure:
+    def collect(self, lease: Exchange, timeout: float = inf) -> C | Failure:
         """Return the connection that was leased while `lease` waited; a refusal if none was."""
+        if is_barred(timeout):
+            return refuse(ISOLATED)
         with self._lock:
             if lease in self._busy:
                 return self._busy[lease]

@@ -100,7 +100,7 @@ class CurlTransport(Pooled):
             return refusal
         longest = max(getattr(timeout, "wait", timeout), 0.0)
         turn.acquire(timeout=min(longest, threading.TIMEOUT_MAX))
-        return self._pool.collect(exchange)
+        return self._pool.collect(exchange, timeout)
 
     def close(self) -> None:
         """Close every connection; those in use when their request is done."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward._routing.outcomes import TABLE
 from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
 from leeward.calls import (
+    ISOLATED,
     OBJECT_READS,
     OBJECT_VERBS,
     RUN_VERBS,
@@ -243,7 +244,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             "was not published; publish it again later, or make room: leeward spool status",
             **origin,
         )
-    if result.reason in _REFUSALS and not result.attempts:
+    if result.reason in _REFUSALS and (not result.attempts or result.reason == ISOLATED):
         return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()

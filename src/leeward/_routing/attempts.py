@@ -122,7 +122,8 @@ class ShareOfTime(AttemptTime):
     def measure(cls, state: CallState, circuit: Circuit, left: float, *, more: bool) -> Self:
         """Return the time of an attempt; there may be `more` of them after it."""
         rules, policy, latency = state.rules, state.health.policy, circuit.latency
-        seconds, total, whole, others = left, left, state.whole, len(state.able) > 1
+        seconds, total, whole = left, left, state.whole
+        others = len(state.able) > 1 and not rules.ordered
         if rules.settle or (more and (rules.same or rules.elsewhere or rules.read_back)):
             seconds = left * (1 - policy.reserve)
             if seconds < latency.usual or seconds < policy.least_attempt:
@@ -144,6 +145,7 @@ class ShareOfTime(AttemptTime):
                 wait = longest
         self = cls(seconds)
         self.total, self.wait, self.elsewhere = total, wait if wait > 0 else 0.0, others
+        self.gate = state.health.records[circuit.target]
         return self
 
 
@@ -212,8 +214,20 @@ def tell_of(state: CallState, name: str, target: str, reason: str) -> None:
 
 def may_ask(state: CallState, now: float) -> bool:
     """Return whether the function may be asked what became of the call."""
-    left = state.deadline - now
-    return state.rules.settle and not state.settled and left >= state.health.policy.least_attempt
+    if not state.rules.settle or state.settled or not _askable_targets(state):
+        return False
+    return state.deadline - now >= state.health.policy.least_attempt
+
+
+def _askable_targets(state: CallState) -> tuple[str, ...]:
+    """Return the targets to ask in turn what became of the call, but for those isolated.
+
+    The one that was tried last is the first. The question makes a key void: it is no mere look.
+    """
+    last = next(filter(None, reversed(state.tried)))
+    at = state.able.index(last)
+    able = (*state.able[at:], *state.able[:at]) if state.rules.elsewhere else (last,)
+    return tuple(target for target in able if not state.health.records[target].isolated)
 
 
 def ask(state: CallState, after: Outcome, now: float) -> Decision:
@@ -221,12 +235,10 @@ def ask(state: CallState, after: Outcome, now: float) -> Decision:
 
     Where keys are known at all targets, the next question goes to the next one.
     """
-    health, call = state.health, state.call
+    health, call, targets = state.health, state.call, _askable_targets(state)
     assert isinstance(call, Invoke), "only calls of functions are settled"
     attempt = max(number for number, target in enumerate(state.tried, 1) if target)
-    target = state.tried[attempt - 1]
-    if state.rules.elsewhere:
-        target = state.able[(state.able.index(target) + state.asks) % len(state.able)]
+    target = targets[state.asks % len(targets)]
     question = settle_question_of(call, now - state.started)
     circuit, left = health.start(target, question, now), state.deadline - now
     seconds = min(left, max(left / 2, health.policy.least_attempt, circuit.latency.usual))

@@ -262,6 +262,8 @@ def write_to_log(decision: RoutingEvent) -> None:
 def make_probe(shared: Shared, probe: ProbeTarget) -> None:
     """Ask a driver whether its target works, and let the answer count."""
     driver = shared.drivers[probe.target]
+    if shared.core.health.records[probe.target].isolated:
+        return
     try:
         result: Result[None] = driver.probe(probe.timeout)
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake proves nothing
@@ -315,6 +317,7 @@ class Prober:
         shared, schedule, health = self._shared, self._schedule, self._shared.core.health
         with shared.lock:
             is_due = health.circuits.is_check_due(target, shared.clock.monotonic(), schedule)
+            is_due = is_due and not health.records[target].isolated
         if not is_due:
             return
         driver = shared.drivers[target]

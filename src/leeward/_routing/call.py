@@ -93,7 +93,12 @@ def begin(
     has_own = not rules.same and bool(getattr(call, "time_limit", 0.0))
     whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
     target, reason, probe, early = able[0], "first", False, False
-    careful = circuits.watchful or health.network.outage or health.poison.quarantined
+    careful = bool(
+        circuits.watchful
+        or (rules.ordered and circuits.places)
+        or health.network.outage
+        or health.poison.quarantined
+    )
     if careful:
         health.admit()
     else:
@@ -122,7 +127,7 @@ def begin(
     first = make_record(Dispatch, (1, target, call, seconds, circuits.epoch, reason, early))
     return state, (
         (first, *hedge_after(state, circuit))
-        if core.hedging and rules.elsewhere and not probe
+        if core.hedging and rules.elsewhere and not rules.ordered and not probe
         else (first,)
     )
 
@@ -179,8 +184,9 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
     outcome = ended.outcome
     doubtful = outcome is Outcome.AMBIGUOUS or (state.unknown and outcome is Outcome.CONFLICT)
     left = state.deadline - now
-    if doubtful and state.rules.read_back and left >= state.health.policy.least_attempt:
-        target, health = state.tried[ended.attempt - 1], state.health
+    target, health = state.tried[ended.attempt - 1], state.health
+    in_reach = left >= health.policy.least_attempt and not health.records[target].isolated
+    if doubtful and state.rules.read_back and in_reach:
         question = question_of(state.call)
         circuit = health.start(target, question, now)
         seconds = time_for_attempt(state, circuit, left, more=count_remaining(state) > 0)
@@ -268,6 +274,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     tried = (*state.tried[:place], "", *state.tried[place + 1 :])
     state = state._replace(tried=tried, lines=(*state.lines, target))
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
+    free = free and not state.rules.ordered
     if not free or left <= state.whole or not count_remaining(state):
         return end(state, NO_PLACE, now)
     choice = choose(state._replace(tried=(*tried, *state.lines)), now)
@@ -290,6 +297,8 @@ def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Rand
     is_fenced = isinstance(state.call, Invoke) and state.call.fenced
     if is_fenced or state.tried.count(target) > MOST_VOIDS or not in_time:
         return end(state, VOIDED, now)
+    if state.health.records[target].isolated:
+        return move(state, target, ended.outcome, now)
     return dispatch(state, target, now, VOIDED)
 
 

@@ -9,10 +9,11 @@ from typing import Final
 
 from leeward._routing.attempts import CallState
 from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuits import point_of
 from leeward._routing.commands import PROBE, ProbeTarget
 from leeward._routing.health import Health
 from leeward._routing.targets import TargetGroup, group_of, resource_of
-from leeward.calls import Call
+from leeward.calls import Call, Publish
 from leeward.records import NamedTuple
 
 SPREAD: Final = 0.618033988749895
@@ -50,23 +51,44 @@ def choose(state: CallState, now: float) -> TargetChoice:
         if refusal is not None:
             return refusal
     preferred, reason, full = state.able, "first", ""
-    group = group_of(health.targets, state.call) if health.circuits.arranged else None
-    if group is not None and state.able != group.targets:
-        group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
-    if group is not None:
-        preferred, reason = _arrange(health, group, _present_targets(state), state.number)
+    is_arranged = state.rules.ordered or health.circuits.arranged
+    if is_arranged:
+        preferred, reason = _arrange(state, now)
     for target in preferred:
         if health.records[target].isolated:
             continue
         if target not in state.tried:
             choice = _choose_if_open(state, target, now, reason)
             if choice is not None and choice.reason not in SPARED:
-                if group is not None and group.fail_back != "prefer_primary":
-                    health.circuits.stay_with(group, target, state.call)
+                if is_arranged:
+                    _stay_with(state, target)
                 return choice
             full = full or ("" if choice is None else target)
         reason = "first_is_out"
-    return TargetChoice(full, "only_one_left") if full else _nothing_flows(state, now)
+    left = TargetChoice(full, "only_one_left") if full else _nothing_flows(state, now)
+    if state.rules.ordered and left.target:
+        _stay_with(state, left.target)
+    return left
+
+
+def _stay_with(state: CallState, target: str) -> None:
+    """Keep the calls of a group, or the events of an ordering key, with the target of this one."""
+    circuits, group, call = state.health.circuits, _whole_group(state), state.call
+    if group is not None and group.fail_back != "prefer_primary":
+        circuits.stay_with(group, target, call)
+    if state.rules.ordered and isinstance(call, Publish):
+        circuits.keep_at(call, target, state.able[0], state.deadline)
+
+
+def _whole_group(state: CallState) -> TargetGroup | None:
+    """Return the group of a call, if it is arranged, and the call may go to all of its targets.
+
+    A home, a pinned call, or one that is narrowed: none speaks for the others.
+    """
+    if not state.health.circuits.arranged:
+        return None
+    group = group_of(state.health.targets, state.call)
+    return group if state.able == group.targets else None
 
 
 def _present_targets(state: CallState) -> tuple[str, ...]:
@@ -125,18 +147,21 @@ def _refusal_of(state: CallState, now: float) -> TargetChoice | None:
     return None
 
 
-def _arrange(
-    health: Health, group: TargetGroup, present: tuple[str, ...], number: int
-) -> tuple[tuple[str, ...], str]:
+def _arrange(state: CallState, now: float) -> tuple[tuple[str, ...], str]:
     """Return the targets in the order in which this call asks them, and why in that."""
-    preferred, reason = present, "first"
-    if group.fail_back != "prefer_primary":
-        current = health.circuits.current.get(group.targets)
-        if current in present and current != present[0]:
-            others = (target for target in present if target != current)
-            preferred, reason = (current, *others), "stays"
-    point = number * SPREAD % 1
-    for target, share in group.weights.items():
+    health, group, call = state.health, _whole_group(state), state.call
+    preferred, reason, current = state.able, "first", None
+    if state.rules.ordered and isinstance(call, Publish):
+        current = health.circuits.place_of(call, now)
+    if group is not None:
+        preferred = _present_targets(state)
+        if current is None and group.fail_back != "prefer_primary":
+            current = health.circuits.current.get(group.targets)
+    if current in preferred and (current != preferred[0] or state.rules.ordered):
+        others = (target for target in preferred if target != current)
+        preferred, reason = (current, *others), "stays"
+    point = _point_of(state)
+    for target, share in group.weights.items() if group and not state.rules.ordered else ():
         if target in preferred[1:]:
             if point < share:
                 return (target, *(other for other in preferred if other != target)), "weight"
@@ -168,28 +193,39 @@ def _choose_if_open(state: CallState, target: str, now: float, reason: str) -> T
         return TargetChoice(target, reason)
     if any(blocks(circuit, now) for circuit in unclosed):
         return None
-    return _choose_returning(state, target, unclosed, now)
+    stays = state.rules.ordered and reason == "stays"  # a share of the calls is for others
+    return _choose_returning(state, target, unclosed, now, stays=stays)
 
 
 def _choose_returning(
-    state: CallState, target: str, unclosed: list[Circuit], now: float
+    state: CallState, target: str, unclosed: list[Circuit], now: float, *, stays: bool
 ) -> TargetChoice | None:
     """Return the choice of a target that takes a probe, or a share: as one of these, if at all.
 
-    Where it has its share already, that is "ramp_full".
+    Where it has its share already, that is "ramp_full"; a call that `stays` there belongs to it.
     """
     health = state.health
     half_open = [circuit for circuit in unclosed if circuit.state is CircuitState.HALF_OPEN]
-    if half_open and state.rules.same:
+    if half_open and state.rules.same and not state.rules.ordered:
         for circuit in half_open:
             health.circuits.lease(circuit, now)
         return TargetChoice(target, PROBE, probe=True)
     if half_open and not _begin_without_a_call(health, target, half_open, now):
         return None
     share = min(circuit.share(health.policy) for circuit in unclosed)
-    if state.number * SPREAD % 1 < share:
+    if stays or _point_of(state) < share:
         return TargetChoice(target, "ramp")
     return TargetChoice(target, "ramp_full")
+
+
+def _point_of(state: CallState) -> float:
+    """Return where a call stands among all, in [0, 1): it is in each share that is greater.
+
+    All events of an ordering key stand at one place, so the share of a ramp grows around them.
+    """
+    if state.rules.ordered and isinstance(state.call, Publish):
+        return point_of(state.call)
+    return state.number * SPREAD % 1
 
 
 def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
@@ -253,6 +289,8 @@ def _avoids(state: CallState, target: str, circuits: list[Circuit], now: float) 
     for circuit in [circuit for circuit in circuits if circuit.silent]:
         health.silence.look(circuit, state.call, now, health.seen_at)
     silent = [circuit for circuit in circuits if circuit.silent]
+    if state.rules.ordered:
+        return any(not circuit.doubted for circuit in silent)
     known = [circuit for circuit in silent if not circuit.doubted]
     if silent and not known:
         return _is_to_compare(state, target, now)

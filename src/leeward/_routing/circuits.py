@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
+from zlib import crc32
 
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.commands import Outbox, ProbeTarget
@@ -23,7 +24,7 @@ from leeward._routing.targets import (
     resource_of,
     whole_order,
 )
-from leeward.calls import Call
+from leeward.calls import Call, Publish
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 from leeward.values import Isolation
@@ -69,11 +70,13 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         arranged: a group has weights, or does not always prefer its first target.
         current: the target that the calls of a group stay with, where they do.
         watchful: something here is not as usual, so a target is chosen with care.
+        places: the target that the events of an ordering key stay with, and until when, by bus and
+            a share of the keys.
     """
 
     __slots__ = (
-        *("arranged", "current", "epoch", "outbox", "policy", "random", "records", "silent"),
-        *("targets", "unclosed", "ratios", "watchful"),
+        *("arranged", "current", "epoch", "outbox", "places", "policy", "random", "records"),
+        *("silent", "targets", "unclosed", "ratios", "watchful"),
     )
 
     def __init__(
@@ -97,6 +100,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.unclosed: dict[Circuit, None] = {}
         self.silent: dict[Circuit, None] = {}
         self.current: dict[tuple[str, ...], str] = {}
+        self.places: dict[tuple[str, float], tuple[str, float]] = {}
         self.epoch = 0
         self.arranged = any(
             group.weights or group.fail_back != "prefer_primary"
@@ -461,6 +465,26 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         if not self.lets_through(current, call):
             self.current[group.targets] = target
 
+    def place_of(self, call: Publish, now: float) -> str | None:
+        """Return the target that the events of an ordering key stay with, if it is known."""
+        share = call.bus, point_of(call)
+        target, until = self.places.get(share, (None, now))
+        if until < now:
+            del self.places[share]
+            return None
+        return target
+
+    def keep_at(self, call: Publish, target: str, preferred: str, until: float) -> None:
+        """Keep the events of an ordering key with `target` until then, and for a rest after it.
+
+        Nothing need be known of one that is where all calls go. Keys share what is kept of them.
+        """
+        share = call.bus, point_of(call)
+        if target == preferred and not self.watchful:
+            self.places.pop(share, None)
+        else:
+            self.places[share] = target, until + self.policy.order_rest
+
     def prepare(self, target: str, now: float) -> None:
         """Make one failure enough to open a target's circuits: another process found it ill."""
         score = self.policy.trip_score - self.ratios.failure
@@ -481,6 +505,15 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.review()
         for circuit in self.values():
             circuit.forget_attempts()
+
+
+ORDER_SHARES: Final = 1024
+"""Shares of the ordering keys of a bus: keys of one share move together."""
+
+
+def point_of(call: Publish) -> float:
+    """Return a number in [0, 1) that is the same for all events of an ordering key."""
+    return crc32(str(call.events[0].ordering_key).encode()) % ORDER_SHARES / ORDER_SHARES
 
 
 def _last_of_use(circuit: Circuit) -> float:

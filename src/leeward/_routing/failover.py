@@ -25,7 +25,7 @@ from leeward._routing.health import Health, TargetEvidence
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
-from leeward.calls import Call, Result, time_after
+from leeward.calls import ISOLATED, Call, Result, is_barred, time_after
 from leeward.clock import Clock, SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.entrypoints import import_spec
@@ -381,8 +381,12 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
         return _carry_out(shared, command)
     now = shared.clock.monotonic()
     waited = now - since
-    if waited > getattr(command.timeout, "wait", command.timeout):
-        late = Result[Any](Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+    late: Result[Any] | None = None
+    if is_barred(command.timeout):
+        late = Result(Outcome.LOCAL, code=ISOLATED, reason=ISOLATED, waited=waited)
+    elif waited > getattr(command.timeout, "wait", command.timeout):
+        late = Result(Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
+    if late is not None:
         return command, since, now, late
     timeout = time_after(waited, command.timeout)
     _, began, now, answer = _carry_out(shared, command._replace(timeout=timeout))

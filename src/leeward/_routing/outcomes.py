@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke
+from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke, Publish
 from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
@@ -91,6 +91,8 @@ class EffectRules(NamedTuple):
         read_back: an unknown outcome can be looked up, because what it writes can be read.
         early: an attempt may be given up early, for the next one may run beside it.
         settle: an unknown outcome can be settled: the function is asked what became of the call.
+        ordered: what comes after it must not arrive before it, so it leaves a target that fails
+            and no other: it is neither hedged nor a probe, and waits in one line alone.
     """
 
     same: bool
@@ -99,10 +101,13 @@ class EffectRules(NamedTuple):
     read_back: bool = False
     early: bool = False
     settle: bool = False
+    ordered: bool = False
 
 
 UNSAFE = EffectRules(same=False, elsewhere=False)
 HARMLESS = EffectRules(same=True, elsewhere=True)
+IN_ORDER = HARMLESS._replace(ordered=True)
+"""Events of an ordering key."""
 REPEATABLE = EffectRules(same=True, elsewhere=True, early=True)
 """Nobody notices a second run: none is refused because the first one has not ended, as it is with a
 key, and none has to be recognised, as an event."""
@@ -140,6 +145,8 @@ def rules_of(call: Call) -> EffectRules:
         else:
             return REPEATABLE
         return SETTLING[rules] if isinstance(call, Invoke) and call.settles else rules
+    if isinstance(call, Publish) and call.events and call.events[0].ordering_key is not None:
+        return IN_ORDER  # the key is that of all its events
     if call.verb == "start_run":
         return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
     return BY_VERB.get(call.verb, HARMLESS)

@@ -91,6 +91,10 @@ class RoutingPolicy(NamedTuple):
     more. Our own choice: an attempt that is cut off ends as unknown, one that is not made is
     proved not to have run."""
 
+    order_rest: float = 60.0
+    """Seconds after the end of its last call after which an ordering key that has moved returns to
+    the preferred target. Our own choice: longer than most consumers take to read an event."""
+
     # Evidence.
 
     failed_if_ill: float = 0.25

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from leeward import calls
-from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
+from leeward.calls import ISOLATED, SHORTEST_WAIT, Call, Result, Store, is_barred, time_after
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 from leeward.masking import show_only
@@ -290,6 +290,8 @@ class Driver(ABC):
     def _perform_after(self, call: Call, timeout: float, since: float) -> Result[Any]:
         """Perform `call`, unless all threads were busy for too long since then."""
         waited = monotonic() - since
+        if is_barred(timeout):
+            return Result(Outcome.LOCAL, code=ISOLATED, reason=ISOLATED, waited=waited)
         if waited > getattr(timeout, "wait", timeout):
             return Result(Outcome.LOCAL, code=NO_THREAD, reason=NO_PLACE, waited=waited)
         result: Any = self.perform(call, time_after(waited, timeout))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from leeward._http.messages import BULKHEAD, Failure, Phase, Request, describe_failure
+from leeward._http.messages import BULKHEAD, Failure, Phase, Request, describe_failure, refuse
 from leeward.adapter import NO_NETWORK, NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
@@ -26,7 +26,7 @@ from leeward.adapter.plans import (
     View,
 )
 from leeward.adapter.resolver import Unresolved
-from leeward.calls import SHORTEST_WAIT, AttemptTime, Call, Invoke, Result
+from leeward.calls import ISOLATED, SHORTEST_WAIT, AttemptTime, Call, Invoke, Result, is_barred
 from leeward.errors import LeewardError, Outcome, is_from_signal
 from leeward.forking import ForkLock
 from leeward.values import Effect
@@ -88,7 +88,6 @@ class PlanRun(View):
     __slots__ = (
         "_call",
         "_effects",
-        "_elsewhere",
         "_failed_look_up",
         "_first",
         "_given",
@@ -101,8 +100,8 @@ class PlanRun(View):
         "_refused",
         "_spare",
         "_status",
+        "_time",
         "_used",
-        "_wait",
         "_waited",
         "refused",
         "request",
@@ -128,10 +127,9 @@ class PlanRun(View):
         is_unsafe = type(call) is Invoke and call.effect is Effect.UNSAFE
         self._least = getattr(call, "time_limit", 0.0) if is_unsafe else 0.0
         self._waited = self._spare = 0.0
-        self._wait: float | None = None
+        self._time: AttemptTime | None = None
         if isinstance(timeout, AttemptTime):
-            self._spare, self._wait = timeout.total - timeout, timeout.wait
-            self._elsewhere = timeout.elsewhere
+            self._spare, self._time = timeout.total - timeout, timeout
         self._begin({})
 
     def start(self) -> Send | Need | Drop | Result[Any]:
@@ -161,8 +159,8 @@ class PlanRun(View):
         pending = self._pending
         if isinstance(pending, Send):
             self._waited += answer.waited
-        elif self._wait and took > SHORTEST_WAIT and not isinstance(answer, Unresolved):
-            self._waited += min(took, max(0.0, self._wait - self._waited))
+        elif self._time and took > SHORTEST_WAIT and not isinstance(answer, Unresolved):
+            self._waited += min(took, max(0.0, self._time.wait - self._waited))
         self.timeout = left + min(self._waited, self._spare)
         if pending is not None:
             if isinstance(answer, Failure):
@@ -212,8 +210,9 @@ class PlanRun(View):
                     return self._about_to_send(step)
                 if isinstance(step, Need):
                     self._pending, self.seconds = step, self.timeout
-                    if self._wait is not None:
-                        self.seconds += max(0.0, min(self._wait, self._spare) - self._waited)
+                    if self._time is not None:
+                        wait = min(self._time.wait, self._spare)
+                        self.seconds += max(0.0, wait - self._waited)
                     self.refused = self._refused.get(step.what)
                     return step
                 if isinstance(step, Drop):
@@ -235,6 +234,9 @@ class PlanRun(View):
         if lost is not None and self._status is None and self.timeout <= 0:
             self._plan.close()
             return before_effect(result_of(lost))
+        if self._waited and is_barred(self._time):
+            self._plan.close()
+            return self._finish(result_of(refuse(ISOLATED)))
         self._effects += step.effect
         if self._effects > 1:
             self._plan.close()
@@ -246,11 +248,11 @@ class PlanRun(View):
         self._pending, self.request = step, step.request
         share = 1.0 if step.effect else LOOK_UP_SHARE
         self.seconds = seconds = seconds * share
-        if self._wait is not None:
+        if self._time is not None:
             self.seconds = timeout = AttemptTime(seconds)
-            timeout.wait = max(0.0, self._wait - self._waited) * share
+            timeout.wait = max(0.0, self._time.wait - self._waited) * share
             timeout.total = seconds + max(0.0, self._spare - self._waited) * share
-            timeout.elsewhere = self._elsewhere
+            timeout.elsewhere, timeout.gate = self._time.elsewhere, self._time.gate
         return step
 
     def _learn(self, step: Step) -> None:
@@ -295,8 +297,7 @@ def result_of(failure: Failure, *, proves: bool = True) -> Result[Any]:
     else:
         outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
     reason = NO_NETWORK if failure.ours else failure.phase.value
-    if failure.code == BULKHEAD:
-        reason = NO_PLACE
+    reason = {BULKHEAD: NO_PLACE, ISOLATED: ISOLATED}.get(failure.code, reason)
     ran = proves and failure.status is not None and 200 <= failure.status < 300
     return Result(
         outcome,

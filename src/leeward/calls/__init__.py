@@ -56,6 +56,9 @@ not loaded that the program does not use."""
 RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
 """The verbs of the calls of runs."""
 
+ISOLATED: Final = "isolated"
+"""The `reason` of a LOCAL result because an operator isolated the target while the call waited."""
+
 SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait that is shorter is not reported."""
 
@@ -71,24 +74,36 @@ class AttemptTime(float):
         wait: seconds that the attempt may wait on this side before it is made.
         total: seconds for both together; infinite for an attempt that may outlast its call.
         elsewhere: another target may have a place sooner, so it does not wait for long.
+        gate: of the target: an attempt that has waited is not made once it `isolated` is true.
     """
 
-    __slots__ = ("elsewhere", "total", "wait")
+    __slots__ = ("elsewhere", "gate", "total", "wait")
 
     wait: float
     total: float
     elsewhere: bool
+    gate: Any
 
     @staticmethod
-    def of(seconds: float, wait: float, total: float, *, elsewhere: bool = False) -> AttemptTime:
+    def of(
+        seconds: float, wait: float, total: float, *, elsewhere: bool = False, gate: Any = None
+    ) -> AttemptTime:
         """Return a time of these `seconds`, with `wait` before them, and `total` for both."""
         made = AttemptTime(seconds)
-        made.wait, made.total, made.elsewhere = wait, total, elsewhere
+        made.wait, made.total, made.elsewhere, made.gate = wait, total, elsewhere, gate
         return made
 
     def cut_to(self, seconds: float) -> AttemptTime:
         """Return the same for an attempt of at most so many `seconds`."""
-        return AttemptTime.of(min(self, seconds), self.wait, self.total, elsewhere=self.elsewhere)
+        seconds = min(self, seconds)
+        return AttemptTime.of(
+            seconds, self.wait, self.total, elsewhere=self.elsewhere, gate=self.gate
+        )
+
+
+def is_barred(timeout: float | None) -> bool:
+    """Return whether an attempt that has waited must not be made: its target was isolated."""
+    return isinstance(timeout, AttemptTime) and timeout.gate is not None and timeout.gate.isolated
 
 
 def time_after(waited: float, timeout: float) -> float:
@@ -97,7 +112,8 @@ def time_after(waited: float, timeout: float) -> float:
         return timeout - waited
     total = timeout.total - waited
     wait = max(0.0, timeout.wait - waited)
-    return AttemptTime.of(min(timeout, total), wait, total, elsewhere=timeout.elsewhere)
+    seconds, elsewhere = min(timeout, total), timeout.elsewhere
+    return AttemptTime.of(seconds, wait, total, elsewhere=elsewhere, gate=timeout.gate)
 
 
 @show_only("fields")
@@ -503,6 +519,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ISOLATED",
     "OBJECT_READS",
     "OBJECT_VERBS",
     "OBJECT_WRITES",
@@ -562,6 +579,7 @@ __all__ = [
     "TakeMessages",
     "UnreadableItem",
     "has_input",
+    "is_barred",
     "subject_of",
     "time_after",
 ]

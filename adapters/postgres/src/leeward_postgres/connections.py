@@ -24,7 +24,7 @@ from psycopg.generators import execute
 from psycopg.pq import ConnStatus, ExecStatus
 
 from leeward.adapter import NO_PLACE
-from leeward.calls import Result, time_after
+from leeward.calls import ISOLATED, Result, is_barred, time_after
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.checks import check_server
@@ -166,6 +166,8 @@ class Exchanges(Forkable):
                 longest = max(getattr(timeout, "wait", timeout), 0.0)
                 await wait(min(longest, threading.TIMEOUT_MAX))
                 waited = monotonic() - began
+                if is_barred(timeout):
+                    return Result(Outcome.LOCAL, code=ISOLATED, reason=ISOLATED, waited=waited)
                 if not exchange.is_held:
                     told = f"none of {pool.size} connections became free in time"
                     late = Result[Any](Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE)
