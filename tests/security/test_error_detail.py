@@ -34,8 +34,8 @@ AMBIGUOUS OutcomeUnknown
     may have run, or not (E42). It is unsafe to repeat, so leeward did not. Find out what
     happened before calling again (idempotency key k1).
 APP_ERROR FunctionError
-    ran, and the function raised (E42: ValueError). No other target was tried: the call would
-    fail there, too.
+    reached the function, which raised; it may have had an effect (E42: ValueError). No other
+    target was tried: find out what it has done before calling again.
 CALLER InvalidRequest
     was refused because the request is wrong (E42). It did not run; correct the request.
 AUTH AuthError

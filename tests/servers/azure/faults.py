@@ -23,7 +23,7 @@ def _throttled_by_functions() -> RequestToxic:
 def _throttled_by_event_grid() -> RequestToxic:
     """Refuse as Event Grid does."""
     error = {"code": "TooManyRequests", "message": "The rate is too high.", "details": []}
-    headers = (("Content-Type", "application/json; charset=utf-8"),)
+    headers = (("Content-Type", "application/json; charset=utf-8"), ("x-ms-request-id", "r-1"))
     return toxics.status(429, headers, json.dumps({"error": error}).encode())
 
 

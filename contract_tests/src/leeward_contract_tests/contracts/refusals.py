@@ -95,7 +95,8 @@ class RefusedContract(Contract):
     ) -> None:
         """Report NOT_SENT or REJECTED for a function that did not run, and why.
 
-        Also where nobody has said that it marks its answers, and it has marked one.
+        Where nobody has said that it marks its answers, its platform's words may prove nothing:
+        that it has marked one says nothing of its next release.
         """
         with refusal.begin(faults):
             refusal.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
@@ -104,8 +105,7 @@ class RefusedContract(Contract):
         assert driver.perform(call, SECONDS).outcome is Outcome.OK
         with refusal.begin(faults):
             result = driver.perform(call, SECONDS)
-        # A driver over several knows it of the one that has answered.
-        assert outcomes_of(result)[0] is refusal.outcome
+        assert outcomes_of(result)[0] in (refusal.outcome, Outcome.AMBIGUOUS)
 
     @each_refusal
     @needs(ENQUEUE)

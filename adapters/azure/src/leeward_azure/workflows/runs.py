@@ -71,6 +71,8 @@ _BARE: Final[Mapping[int, Classification]] = {
     409: CONFLICT,
 }
 _OFFLINE: Final = b"Function host is not running."
+_SCALE_OUT: Final = "x-function-scaleout"
+"""The header of the host's own throttling."""
 
 
 def runs(configured: Workflows) -> dict[str, Planner]:
@@ -197,6 +199,8 @@ def judge(response: Response) -> Classification:
     """Return what a refusal means."""
     status, body = response.status, response.body.strip()
     if status == 503 and body == _OFFLINE:
+        return REJECTED
+    if status == 429 and _SCALE_OUT in response.headers:
         return REJECTED
     ours = not body or any(name.lower() == "message" for name in error_in(response))
     if status == 400 and ours and body:
