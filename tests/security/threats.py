@@ -100,7 +100,9 @@ THREATS: Final = {
         "principal where the function names it, which a function of an app has to decide; with "
         "`LEEWARD_KEYS_SECRET` neither keys nor digests to try them with are in the table, while "
         "results are there in clear; what a caller forges changes neither the key nor what a "
-        "delivery is; no key is in a log",
+        "delivery is; a probe tells nobody what the call of another principal has done, and no key "
+        "leads it to another path; no run begins without the approval that it needs; no key is in "
+        "a log",
     ),
     "S18": Threat(
         "poisoned clocks",

@@ -155,6 +155,7 @@ def test_an_approval_is_for_a_payload_that_can_be_compared() -> None:
     assert look(LoadedRecord(approved, "7"), claim, 0.0) == Start(first_record(claim, 0.0), "7")
 
 
+@pytest.mark.threat("S17")
 @each_row("unknown", ["refuse", "run"])
 def test_a_settle_that_learns_nothing_opens_no_way_around_the_approval(
     shop: Shop, unknown: str
@@ -164,6 +165,7 @@ def test_a_settle_that_learns_nothing_opens_no_way_around_the_approval(
     charge = shop.charging(approval=True, probe=lambda *_: answers.pop(0), unknown=unknown)
     order = {**ORDER, "id": unknown}
     assert settled(shop, charge, age=None, given=(order,))["reason"] == "cannot_tell"
+    assert shop.client.load_data("keys", f"charge:{unknown}") is None
     for _ in range(2):
         with pytest.raises(ApprovalPending):
             charge(order)

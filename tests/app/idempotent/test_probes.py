@@ -268,6 +268,7 @@ def _order(order: str) -> str:
     return order
 
 
+@pytest.mark.threat("S17")
 def test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own(shop: Shop) -> None:
     """Its probe finds the key, and does not say whose it is."""
 
@@ -303,6 +304,7 @@ def test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own(shop: Shop) -> N
         )
 
 
+@pytest.mark.threat("S17")
 @each_row("text", ["..", ".", "%2e%2e", "%252E.", "a/../b", r"a\..\b"])
 def test_no_key_leads_out_of_its_path(bank: Bank, text: str) -> None:
     """However often a proxy decodes it."""
