@@ -7,7 +7,7 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -333,6 +333,15 @@ class Taker(NamedTuple):
 
     recipient: Recipient
     type: str | None
+
+
+def is_taken(recipient: Recipient, takers: Collection[Taker]) -> bool:
+    """Return whether some version takes what is for a recipient; without takers nobody knows.
+
+    What a process keeps for itself, such as a spool, it also takes.
+    """
+    is_own = recipient.bus.startswith("(") and recipient.bus != SCHEDULE
+    return is_own or not takers or any(each.recipient == recipient for each in takers)
 
 
 def version_of(wanted: Mapping[Recipient, str | None]) -> str:

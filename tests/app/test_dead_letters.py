@@ -345,8 +345,8 @@ class Place:
     def read(self, found: FoundLetter) -> bytes:
         return found.id.encode()
 
-    def goes_back(self, found: FoundLetter) -> bool:
-        return found.id != "lost"
+    def flaw_of(self, found: FoundLetter) -> str | None:
+        return "have no queue" if found.id == "lost" else None
 
     def delete(self, found: FoundLetter) -> None:
         self.moved.append(f"-{found.id}")

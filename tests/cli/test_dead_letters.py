@@ -91,6 +91,7 @@ def test_what_may_have_run_is_moved_by_force_alone(leeward: Leeward, bare: Path)
         "left": [],
         "old": [],
         "elsewhere": [],
+        "why": [],
         "dry_run": False,
     }
     assert leeward("dlq", "list").err == "No dead letters.\n"
@@ -121,7 +122,7 @@ def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -
     """What a letter says of itself reaches a terminal with escapes alone."""
     hostile = "\x1b]0;owned\x07\x9b2J"
     found = FoundLetter(hostile, hostile, None, hostile, None, "maybe", 1, None, None, None)
-    letters: Any = SimpleNamespace(each=lambda: iter([found]), goes_back=lambda _: True)
+    letters: Any = SimpleNamespace(each=lambda: iter([found]), flaw_of=lambda _: None)
     asked: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
@@ -147,7 +148,7 @@ def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Lee
         (("list", "dead"), "leave 'dead' out"),
         (("redrive", "1"), "leave '1' out, and name a letter with --id"),
         (("list", "dead", "--targets", "aws:us-east-1,aws:eu-west-1"), "--targets"),
-        (("redrive", "--to", "parcels"), "name no queue"),
+        (("redrive", "--to", "parcels"), "no version of the app has a handler 'parcels'"),
         (("redrive", "--rate", "0"), "--rate"),
         (("redrive", "--limit", "7"), "--limit and --after are for list and show"),
         (("list", "--after", "x"), "--after must be the id of a letter"),

@@ -11,7 +11,30 @@ _SETTLING: Final = "tests/app/test_settling.py"
 
 _WAITS: Final = f"{_APP}::test_no_letter_is_made_of_what_waits_or_is_done"
 
+VERSIONS: Final = "tests/worker/test_versions.py"
+
 MUTANTS: Final = (
+    Mutant(
+        "letters go back to a handler that no version has",
+        "src/leeward/cli/dead_letters.py",
+        "        if is_taken(to, takers):",
+        "        if True:",
+        f"{VERSIONS}::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads",
+    ),
+    Mutant(
+        "letters that are moved to another handler go back to their own",
+        "src/leeward/cli/dead_letters.py",
+        "self._store.redrive(found.held.id, self._to)",
+        "self._store.redrive(found.held.id)",
+        f"{VERSIONS}::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads",
+    ),
+    Mutant(
+        "a status does not say that nobody takes what waits",
+        "src/leeward/status/__init__.py",
+        "is_taken=is_taken(each.recipient, takers)",
+        "is_taken=True",
+        f"{VERSIONS}::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads",
+    ),
     Mutant(
         "a letter is made of a message whose key another run has",
         "src/leeward/app/dead_letters.py",

@@ -15,6 +15,13 @@ VERSIONS: Final = "tests/worker/test_versions.py"
 
 MUTANTS: Final = (
     Mutant(
+        "a start of a workflow that is not known here counts as a failure",
+        f"{DELIVERY}/relay.py",
+        "if outcome is Outcome.NOT_FOUND and isinstance(call, RunStart):",
+        "if False:",
+        f"{VERSIONS}::test_a_start_of_an_outbox_waits_for_a_version_that_has_the_workflow",
+    ),
+    Mutant(
         "a newer version ends an older one that lives",
         f"{DELIVERY}/sqlite_store.py",
         "            AND NOT {_LIVES})",

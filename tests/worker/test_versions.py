@@ -5,9 +5,12 @@ On `local`, with a file, and on PostgreSQL.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -15,22 +18,35 @@ import psycopg
 import pytest
 
 from leeward import Client
+from leeward._delivery.relay import OUTBOX, RunStart, WaitingCall, row_of
 from leeward._delivery.sqlite_store import FRESH
 from leeward.adapter import Driver
 from leeward.app import App
+from leeward.cli.dead_letters import Moved, MoveOptions, StoreLetters, redrive
+from leeward.errors import InvalidRequest
 from leeward.local import Local
+from leeward.status import Fact, Level, read_queues
+from leeward.status.facts import backlog
 from leeward.stores import ABANDONED, Recipient, RecipientStore, Stores, Taker
 from leeward.worker import Worker
+from leeward.workflow import Flow, Ref
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
 from tests.postgres.conftest import server
 from tests.postgres.opening import config_for
 from tests.postgres.server import Server
 from tests.worker.places import until
+from tests.worker.rows import RowTarget
 
 __all__ = ["server"]
 
 Open: TypeAlias = Callable[[], Driver]
+
+
+class Broken(Exception):
+    """What a handler raises that is tried once."""
+
+    retryable = False
 
 
 @pytest.fixture(params=["local", "postgres"])
@@ -176,6 +192,73 @@ def _takers(recipients: RecipientStore) -> list[Taker]:
 def _age(driver: Driver) -> None:
     rows: Any = stores_at(driver).deliveries
     rows.ask("UPDATE @.versions SET seen = seen - interval '25 hours' RETURNING 1")
+
+
+def test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads(opens: Open) -> None:
+    """Nor counted as fine: `status` says so, and `--to` moves them to a handler that is there."""
+    seen: list[Any] = []
+    app = App("shop")
+
+    @app.on_event("bills", name="old")
+    def fail(event: Any) -> None:
+        raise Broken(event.type)
+
+    with Worker(app, opens()) as worker:
+        publish(opens, "a", "b")
+        until(lambda: len(worker.stores.deliveries.dead_rows()) == 2)
+        (fact,) = _queue_facts(worker)
+        assert (fact.level, fact.values["taken"]) == (Level.WRONG, True)
+        assert fact.remedy == f"leeward dlq list --targets {worker.target}"
+    publish(opens, "c")
+    with Worker(app_of(None, seen, name="new"), opens()) as worker:
+        (fact,) = _queue_facts(worker)
+        assert (fact.level, fact.values["taken"], fact.values["waiting"]) == (Level.WRONG, False, 1)
+        assert "no version of the app has a handler for it" in fact.sentence
+        assert "leeward dlq redrive --to NAME" in fact.remedy
+        left = _redrive(StoreLetters(worker.stores, worker.target))
+        assert (left.moved, len(left.elsewhere)) == (0, 2)
+        (why,) = {*left.why}
+        assert why.startswith("would go to 'old', which no version of the app has now; deploy one")
+        assert why.endswith("or move them to another handler with --to NAME: new.")
+        with pytest.raises(InvalidRequest, match="a handler 'odd'.*name one of new"):
+            StoreLetters(worker.stores, worker.target, "odd")
+        assert _redrive(StoreLetters(worker.stores, worker.target, "new")).moved == 2
+        until(lambda: len(seen) == 2)
+        assert worker.stores.deliveries.dead_rows() == []
+
+
+def test_a_start_of_an_outbox_waits_for_a_version_that_has_the_workflow(tmp_path: Path) -> None:
+    """A worker without it neither counts an attempt nor keeps it for long."""
+    tmp_path.chmod(0o700)
+    path = tmp_path / "shop.sqlite3"
+    done: list[Any] = []
+    row = row_of(Recipient(OUTBOX, ""), WaitingCall(RunStart("ship", 7, "r"), (), time.time()))
+    with Worker(app_of("a", []), RowTarget(Local(path=path))) as worker:
+        worker.stores.deliveries.add([row], 10.0)
+        with closing(sqlite3.connect(path)) as connection:
+            query = "SELECT attempts, error FROM deliveries WHERE due > 0 AND lease IS NULL"
+            until(lambda: connection.execute(query).fetchall())
+            ((attempts, waits_for),) = connection.execute(query).fetchall()
+            assert (attempts, waits_for.partition(":")[0]) == (0, "ConfigError")
+    app = app_of("a", [])
+    app.function(name="pack", effect="idempotent")(done.append)
+
+    @app.workflow("ship")
+    def ship(w: Flow, order: Ref) -> None:
+        w.step("pack", order)
+
+    with Worker(app, RowTarget(Local(path=path))):
+        until(lambda: done == [7])
+
+
+def _redrive(letters: StoreLetters) -> Moved:
+    wish = MoveOptions(force=True)
+    return redrive(letters, wish, 0.0, agree=lambda _: False, sleep=id, progress=id)
+
+
+def _queue_facts(worker: Worker) -> list[Fact]:
+    driver: Any = SimpleNamespace(target=worker.target, stores=lambda: worker.stores)
+    return [backlog(each, time.time()) for each in read_queues(driver)]
 
 
 def _recipients(driver: Driver) -> RecipientStore:

@@ -32,6 +32,7 @@ from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.stores import (
     PATIENCE,
+    AttemptFailure,
     Backlog,
     DeadRow,
     LeasedRow,
@@ -41,7 +42,7 @@ from leeward.stores import (
     SpoolRows,
     walk_dead_rows,
 )
-from leeward.text import join_key
+from leeward.text import class_name, join_key
 from leeward.values import Effect, Json
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two looks whether a target takes the calls of a recipient; each is twice the one
 before."""
+
+LEFT: Final = 5.0
+"""Seconds until a run is tried to be started again whose workflow is not known here."""
 
 EVER: Final = 2**31 - 1
 """Attempts: a row is given up by its age, or by the word of a target, and not by their number."""
@@ -444,6 +448,9 @@ class Relay:
         is_unsafe = isinstance(call, Enqueue) and call.effect is Effect.UNSAFE
         if outcome is Outcome.AMBIGUOUS and is_unsafe:
             raise AttemptFailed(flaw, again=False, reason="unknown")
+        if outcome is Outcome.NOT_FOUND and isinstance(call, RunStart):
+            # A version that has the workflow may be beside this one.
+            raise AttemptPutOff(LEFT, AttemptFailure(class_name(flaw), str(flaw), ran="no"))
         is_poison = getattr(flaw, "reason", None) == POISON
         if outcome in WAITS and not is_poison:
             self._is_over.wait(gate.close())

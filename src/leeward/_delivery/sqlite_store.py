@@ -55,7 +55,7 @@ UNREADABLE: Final = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
 
 FRESH: Final = 0.02
-"""Seconds for which a publisher goes by the takers that it has read; a new one waits for as long."""
+"""Seconds for which a publisher uses the takers that it has read; a new one waits for as long."""
 
 STATEMENTS: Final = (
     """CREATE TABLE deliveries (

@@ -23,7 +23,15 @@ from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome, Out
 from leeward.leases.faults import DatabaseFault
 from leeward.masking import mask
 from leeward.records import NamedTuple
-from leeward.stores import DeadLetterStore, DeadRow, walk_dead_rows
+from leeward.stores import (
+    DeadLetterStore,
+    DeadRow,
+    Recipient,
+    Stores,
+    Taker,
+    is_taken,
+    walk_dead_rows,
+)
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -95,8 +103,12 @@ class Letters(Protocol):
     def read(self, found: FoundLetter) -> bytes | None:
         """Return the body of a letter, byte for byte; None if somebody else has taken it."""
 
-    def goes_back(self, found: FoundLetter) -> bool:
-        """Return whether it is known where a letter goes back to."""
+    def flaw_of(self, found: FoundLetter) -> str | None:
+        """Return why a letter cannot go back, as what "2 letters ..." goes on with; None if it can.
+
+        Raises:
+            LeewardError: its place cannot be asked.
+        """
 
     def move(self, found: FoundLetter) -> None:
         """Move a letter back to where it is handled.
@@ -117,15 +129,28 @@ class StoreLetters:
     """The dead letters of a target that keeps rows, whichever process delivers them.
 
     Args:
-        store: of the target.
+        stores: of the target.
         target: its name.
+        to: the handler or queue that all of them go to; None for the one that each was for.
+
+    Raises:
+        InvalidRequest: no version of the app has `to`.
     """
 
     is_in_order = True
 
-    def __init__(self, store: DeadLetterStore, target: str) -> None:
-        self._store = store
+    def __init__(self, stores: Stores, target: str, to: str | None = None) -> None:
+        self._store: DeadLetterStore = stores.deliveries
+        self._recipients = stores.recipients
         self._target = target
+        self._to = to
+        known = {each.recipient.subscriber for each in self._list_takers()} if to else set()
+        if to is not None and to not in known:
+            raise InvalidRequest(
+                f"no version of the app has a handler {to!r} at {target}; name one of "
+                f"{', '.join(sorted(known)) or 'those of a worker that has run there'}",
+                field="to",
+            )
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once, in the order in which they were added."""
@@ -142,23 +167,36 @@ class StoreLetters:
     def read(self, found: FoundLetter) -> bytes | None:
         """Return the body of a letter; None if somebody else has taken it."""
         with self._translate_faults():
-            row = self._store.dead_row(found.held)
+            row = self._store.dead_row(found.held.id)
         return None if row is None else (row.document or "").encode()
 
-    def goes_back(self, found: FoundLetter) -> bool:
-        """Return True: it never left the database of its target."""
-        del found
-        return True
+    def flaw_of(self, found: FoundLetter) -> str | None:
+        """Return why a letter cannot go back: nobody takes what is for its handler any more."""
+        takers = self._list_takers()
+        bus, own = found.held.recipient
+        to = Recipient(bus, self._to or own)
+        if is_taken(to, takers):
+            return None
+        known = sorted({each.recipient.subscriber for each in takers if each.recipient.bus == bus})
+        others = ", ".join(known) or "there is none"
+        return (
+            f"would go to {to.subscriber!r}, which no version of the app has now; deploy one that "
+            f"has it, or move them to another handler with --to NAME: {others}."
+        )
+
+    def _list_takers(self) -> list[Taker]:
+        with self._translate_faults():
+            return [] if self._recipients is None else self._recipients.list_takers()
 
     def move(self, found: FoundLetter) -> None:
         """Make a letter due again; what another process has moved is moved."""
         with self._translate_faults():
-            self._store.redrive(found.held)
+            self._store.redrive(found.held.id, self._to)
 
     def delete(self, found: FoundLetter) -> None:
         """Delete a letter; what another process has deleted is deleted."""
         with self._translate_faults():
-            self._store.discard(found.held)
+            self._store.discard(found.held.id)
 
     @contextmanager
     def _translate_faults(self) -> Iterator[None]:
@@ -217,9 +255,11 @@ class QueueLetters:
         body: bytes = found.held.body
         return body
 
-    def goes_back(self, found: FoundLetter) -> bool:
-        """Return whether the operator has named the queue that a letter goes back to."""
-        return self._source_of(found) is not None
+    def flaw_of(self, found: FoundLetter) -> str | None:
+        """Return why a letter cannot go back: the operator has not named its queue."""
+        if self._source_of(found) is not None:
+            return None
+        return "name no queue that [dead_letters] of leeward.toml has; --to says where they go."
 
     def _source_of(self, found: FoundLetter) -> str | None:
         if self._all_to_first or (found.queue is None and len(self._sources) == 1):
@@ -261,7 +301,7 @@ class PlaceLetters:
     def __init__(self, letters: Letters, known: set[str]) -> None:
         self._letters = letters
         self._known = known
-        self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
+        self.flaw_of, self.move, self.delete = letters.flaw_of, letters.move, letters.delete
         self.read, self.is_in_order = letters.read, letters.is_in_order
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
@@ -298,13 +338,13 @@ def letters_of(
         InvalidRequest: a queue is named of a target without one, or is not of a cloud.
     """
     if keeps_letters(driver):
-        if queue is not None or to is not None:
+        if queue is not None:
             raise InvalidRequest(
                 f"{driver.target} keeps its dead letters itself; name no queue", field="queue"
             )
         stores = driver.stores()
         assert stores is not None
-        return StoreLetters(stores.deliveries, driver.target)
+        return StoreLetters(stores, driver.target, to)
     if queue is None:
         raise InvalidRequest(
             f"name the dead-letter queue of {driver.target}, of a topic its subscription: "
@@ -329,7 +369,7 @@ def _of_row(row: DeadRow) -> FoundLetter:
         row.attempt,
         row.died,
         failure.message,
-        row.id,
+        row,
     )
 
 
@@ -391,7 +431,8 @@ class Moved(NamedTuple):
     Attributes:
         moved: how many.
         left: ids of those that may have run, and that nobody has agreed to.
-        elsewhere: ids of those that name no queue which the operator has named.
+        elsewhere: ids of those that cannot go back.
+        why: of each of them, why.
         old: ids of those that are older than the function's memory of keys: a repeat of what has
             run is not recognised.
     """
@@ -400,6 +441,7 @@ class Moved(NamedTuple):
     left: tuple[str, ...] = ()
     old: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
 
 def redrive(
@@ -428,8 +470,8 @@ def redrive(
     for found in letters.each():
         if wish.ids and found.id not in wish.ids:
             continue
-        if not letters.goes_back(found):
-            done = done._replace(elsewhere=(*done.elsewhere, found.id))
+        if flaw := letters.flaw_of(found):
+            done = done._replace(elsewhere=(*done.elsewhere, found.id), why=(*done.why, flaw))
             progress(done)
             continue
         if found.time is not None and now - found.time > wish.keep:

@@ -33,7 +33,14 @@ from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.registry import JOURNAL, import_room
-from leeward.stores import PATIENCE, Stores, walk_dead_rows
+from leeward.stores import (
+    PATIENCE,
+    QUEUED_CALL,
+    Recipient,
+    Stores,
+    is_taken,
+    walk_dead_rows,
+)
 
 if TYPE_CHECKING:
     from leeward.calls import Look
@@ -222,9 +229,17 @@ class Local(Driver):
         It is delivered by whichever process has a handler for it.
 
         Raises:
-            LeewardError: the database cannot be used.
+            LeewardError: the database cannot be used, or no version of the app has its handler.
         """
         with self._translate_faults():
+            store = self._stores.recipients
+            recipient = Recipient(letter.bus or QUEUED_CALL, letter.subscription)
+            if store is not None and not is_taken(recipient, store.list_takers()):
+                raise LeewardError(
+                    f"no version of the app has the handler {letter.subscription!r} now; deploy "
+                    "one that has it, or move its letters with leeward dlq redrive --to NAME",
+                    target=self.target,
+                )
             found = self._stores.deliveries.redrive(letter.id)
         self._runner.look_for_work()
         return found

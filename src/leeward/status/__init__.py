@@ -31,7 +31,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
 from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, sort_facts, unknown_fact
-from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog
+from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog, is_taken
 from leeward.values import NOTHING, TargetStatus
 
 if TYPE_CHECKING:
@@ -231,7 +231,11 @@ def read_queues(driver: Driver) -> list[QueueDepth]:
     stores = driver.stores()
     if stores is None or not stores.has_rows():
         return []
-    return [_depth(driver.target, each) for each in stores.deliveries.measure(None)]
+    takers = [] if stores.recipients is None else stores.recipients.list_takers()
+    return [
+        _depth(driver.target, each)._replace(is_taken=is_taken(each.recipient, takers))
+        for each in stores.deliveries.measure(None)
+    ]
 
 
 def _depth(target: str, each: Backlog) -> QueueDepth:

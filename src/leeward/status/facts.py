@@ -87,6 +87,7 @@ class QueueDepth(NamedTuple):
         dead: what was given up; None where it lies in a queue of its own.
         since: Unix seconds since when the oldest waits; None where nothing tells.
         is_dead_letters: it is a queue of dead letters.
+        is_taken: some version of an app has a handler for it.
         approvals: how many of those that wait have to be approved by a person first.
     """
 
@@ -97,6 +98,7 @@ class QueueDepth(NamedTuple):
     dead: int | None
     since: float | None = None
     is_dead_letters: bool = False
+    is_taken: bool = True
     approvals: int = 0
 
 
@@ -186,14 +188,11 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         "oldest": None if oldest is None else round(oldest, 3),
         "dead": depth.waiting if depth.is_dead_letters else depth.dead,
         "approvals": depth.approvals,
+        "taken": depth.is_taken,
     }
     about = Subject.QUEUE, depth.target, depth.name
     if depth.is_dead_letters:
-        if not depth.waiting:
-            return Fact(*about, Level.OK, "has no dead letters", "", values)
-        told = f"has {_count(depth.waiting, 'dead letter')}"
-        remedy = f"leeward dlq list {depth.name} --targets {depth.target}"
-        return Fact(*about, Level.WRONG, told, remedy, values)
+        return _dead_queue(depth, values)
     what = {QUEUED_CALL: "call or message", SCHEDULE: "run of the schedule"}.get(depth.bus, "event")
     told = "nothing waits"
     if depth.waiting:
@@ -204,14 +203,27 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         told += f", {depth.approvals} of them for a person's approval"
     if depth.dead:
         told += f"; {_count(depth.dead, 'dead letter')}"
-        remedy = f"leeward dlq list --targets {depth.target}"
-        return Fact(*about, Level.WRONG, told, remedy, values)
-    if depth.approvals and depth.approvals == depth.waiting:
-        return Fact(*about, Level.NOTE, told, "leeward keys list TABLE --state waiting", values)
-    if oldest is not None and oldest > OLD:
-        remedy = "see whether a process runs its handler: leeward worker"
-        return Fact(*about, Level.WRONG, told, remedy, values)
-    return Fact(*about, Level.OK, told, "", values)
+    level, remedy = Level.OK, ""
+    if not depth.is_taken:
+        told += "; no version of the app has a handler for it"
+        level, remedy = Level.WRONG, "run a version that has one: leeward worker"
+        remedy += f"; or leeward dlq redrive --to NAME --targets {depth.target}" * bool(depth.dead)
+    elif depth.dead:
+        level, remedy = Level.WRONG, f"leeward dlq list --targets {depth.target}"
+    elif depth.approvals and depth.approvals == depth.waiting:
+        level, remedy = Level.NOTE, "leeward keys list TABLE --state waiting"
+    elif oldest is not None and oldest > OLD:
+        level, remedy = Level.WRONG, "see whether a process runs its handler: leeward worker"
+    return Fact(*about, level, told, remedy, values)
+
+
+def _dead_queue(depth: QueueDepth, values: Mapping[str, Any]) -> Fact:
+    about = Subject.QUEUE, depth.target, depth.name
+    if not depth.waiting:
+        return Fact(*about, Level.OK, "has no dead letters", "", values)
+    told = f"has {_count(depth.waiting, 'dead letter')}"
+    remedy = f"leeward dlq list {depth.name} --targets {depth.target}"
+    return Fact(*about, Level.WRONG, told, remedy, values)
 
 
 def nothing_waits(target: str) -> Fact:

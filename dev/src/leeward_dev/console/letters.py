@@ -7,6 +7,7 @@ a moment what somebody looks at: so nobody looks there without asking for it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from itertools import islice
@@ -246,10 +247,7 @@ def act(visit: Visit) -> Notice | Page:
 
 def _sentence(what: str, done: Moved, chosen: int) -> str:
     parts = [f"{_count(done.moved)} {what}."]
-    if done.elsewhere:
-        parts.append(
-            f"{_count(len(done.elsewhere))} name no queue that [dead_letters] of leeward.toml has."
-        )
+    parts += [f"{_count(count)} {why}" for why, count in Counter(done.why).items()]
     if done.old:
         parts.append(f"{len(done.old)} are older than a day: a function may not recognise the key.")
     gone = chosen - done.moved - len(done.elsewhere)
@@ -265,7 +263,7 @@ class _Chosen:
         self._letters = letters
         self._ids = frozenset(ids)
         self.is_in_order = letters.is_in_order
-        self.goes_back, self.move, self.delete = letters.goes_back, letters.move, letters.delete
+        self.flaw_of, self.move, self.delete = letters.flaw_of, letters.move, letters.delete
         self.read = letters.read
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:

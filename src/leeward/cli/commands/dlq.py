@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -71,8 +72,9 @@ def dlq(
         str | None,
         typer.Option(
             metavar="QUEUE",
-            help="Where they go back to. Default: the queue that a letter names, if it is one that "
-            "[dead_letters] of leeward.toml has.",
+            help="Where they go back to: a queue, or a handler at a target that keeps dead letters "
+            "itself. Default: the one that a letter names, if [dead_letters] of leeward.toml has "
+            "the queue, or a version of the app the handler.",
         ),
     ] = None,
     limit: Annotated[
@@ -241,12 +243,14 @@ def _change(
             total.left + done.left,
             total.old + done.old,
             total.elsewhere + done.elsewhere,
+            total.why + done.why,
         )
     return {
         word: total.moved,
         "left": list(total.left),
         "old": list(total.old),
         "elsewhere": list(total.elsewhere),
+        "why": list(total.why),
         "dry_run": wish.dry_run,
     }
 
@@ -308,11 +312,8 @@ def _render_moved(data: JsonObject, printers: Printers) -> None:
             if word == "deleted"
             else "The rest may have run; --force moves it, too."
         )
-    if data["elsewhere"]:
-        printers.err.text(
-            f"{len(data['elsewhere'])} name no queue that [dead_letters] of leeward.toml has; "
-            "--to says where they go."
-        )
+    for why, count in Counter[str](data["why"]).items():
+        printers.err.text(f"{count} {why}")
     if data["old"]:
         printers.err.text(
             f"{len(data['old'])} are older than the function remembers keys: if one has run, it "
