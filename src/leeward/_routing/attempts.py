@@ -222,7 +222,7 @@ def may_ask(state: CallState, now: float) -> bool:
 def _askable_targets(state: CallState) -> tuple[str, ...]:
     """Return the targets to ask in turn what became of the call, but for those isolated.
 
-    The one that was tried last is the first. The question makes a key void: it is no mere look.
+    The one that was tried last is the first. The question makes a key void, which is a write.
     """
     last = next(filter(None, reversed(state.tried)))
     at = state.able.index(last)

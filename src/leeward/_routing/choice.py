@@ -152,7 +152,7 @@ def _arrange(state: CallState, now: float) -> tuple[tuple[str, ...], str]:
     health, group, call = state.health, _whole_group(state), state.call
     preferred, reason, current = state.able, "first", None
     if state.rules.ordered and isinstance(call, Publish):
-        current = health.circuits.place_of(call, now)
+        current = health.circuits.kept_target(call, now)
     if group is not None:
         preferred = _present_targets(state)
         if current is None and group.fail_back != "prefer_primary":

@@ -465,7 +465,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         if not self.lets_through(current, call):
             self.current[group.targets] = target
 
-    def place_of(self, call: Publish, now: float) -> str | None:
+    def kept_target(self, call: Publish, now: float) -> str | None:
         """Return the target that the events of an ordering key stay with, if it is known."""
         share = call.bus, point_of(call)
         target, until = self.places.get(share, (None, now))
