@@ -148,7 +148,7 @@ MUTANTS: Final = (
     Mutant(
         "a call that still runs is given up",
         f"{ROUTING}/call.py",
-        "    if longest < policy.wait_least:\n        return _give_up",
+        "    if longest <= 0:\n        return _give_up",
         "    if longest > 0:\n        return _give_up",
         f"{SETTLING}::test_a_call_that_takes_too_long_is_settled_within_its_deadline",
     ),
@@ -186,6 +186,20 @@ MUTANTS: Final = (
         "bool(self._doubted - {target}) and answer.dedup != BY_GROUP",
         "False",
         f"{TESTS}/test_settled_calls.py::test_a_target_that_knows_its_own_keys_settles_for_itself",
+    ),
+    Mutant(
+        "a function that is at one target alone is cut off as if another one could run it",
+        f"{ROUTING}/attempts.py",
+        "if len(state.able) == 1 and isinstance(state.call, Invoke):",
+        "if False:",
+        f"{TESTS}/test_alone.py::test_a_function_may_take_nearly_all_the_time",
+    ),
+    Mutant(
+        "a call that still runs is given up half a second before the end",
+        f"{ROUTING}/call.py",
+        "    if longest <= 0:\n        return end(state, why, now)",
+        "    if longest < policy.wait_least:\n        return end(state, why, now)",
+        f"{TESTS}/test_alone.py::test_a_call_whose_answer_is_lost_is_asked_just_before_the_end",
     ),
     Mutant(
         "an event of an ordering key is hedged",

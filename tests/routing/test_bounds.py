@@ -302,14 +302,14 @@ def test_what_began_before_the_first_answer_is_not_in_the_baseline() -> None:
 
 
 def test_a_run_with_the_same_key_is_waited_for_if_time_just_allows_it() -> None:
-    """That is a wait, a question, and an answer."""
-    for left, waits in ((0.75, True), (0.75 - TINY, False)):
+    """That is a wait, a question, and an answer; the last wait is what is left for one."""
+    for left, waits in ((0.75, 0.5), (0.75 - TINY, 0.5 - TINY), (0.25 + TINY, TINY), (0.25, 0.0)):
         world = world_at()
         world.health.policy = EXACT._replace(wait_least=0.5, least_attempt=0.125)
         running = AttemptEnded(1, Outcome.AMBIGUOUS, reason=RUNNING)
         state, commands = step(begun(world), running, world.now + 8.0 - left, lambda: 0.0)
-        assert commands == ((Pause(0.5, "a"),) if waits else ())
-        assert (state.ending is None) is waits
+        assert commands == ((Pause(waits, "a"),) if waits else ())
+        assert (state.ending is None) is bool(waits)
 
 
 def test_what_opened_within_the_window_closes_with_the_outage() -> None:

@@ -261,7 +261,7 @@ def test_the_time_of_an_attempt_begins_with_its_place() -> None:
         (UNSAFE, "ab", 10.0, 0.1, 10.0),
         (limited, "ab", 10.0, 0.1, inf),
         (limited._replace(time_limit=9.5), "a", 10.5, 10.0, inf),
-        (HARMLESS, "a", 6.0, 7.5, 10.0),
+        (HARMLESS, "a", 9.5, 7.5, 10.0),
     ]
     for call, order, *times in rows:
         _, (first,) = begin(World(order).core, call, 100.0, 10.0)

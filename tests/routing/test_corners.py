@@ -78,7 +78,7 @@ def test_a_probe_of_the_only_target_has_all_the_time() -> None:
         command = begin(world.core, HARMLESS, world.now, 10.0)[1][0]
         assert (command.target, command.reason) == ("a", "probe")  # type: ignore[union-attr]
         seconds[order] = command.timeout  # type: ignore[union-attr]
-    assert seconds["a"] == pytest.approx(6.0)
+    assert seconds["a"] == pytest.approx(9.5)
     assert seconds["ab"] <= DEFAULT.probe_time
 
 

@@ -108,7 +108,7 @@ def test_an_unsafe_attempt_gets_the_functions_own_limit() -> None:
     a = Scripted("a")
     router(a).perform(INVOKE._replace(time_limit=30.0), 30.0)
     router(a).perform(INVOKE._replace(time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
-    assert a.timeouts == [pytest.approx(31.0), pytest.approx(18.0)]
+    assert a.timeouts == [pytest.approx(31.0), pytest.approx(29.5)]
 
 
 def test_a_pause_spends_the_deadline() -> None:

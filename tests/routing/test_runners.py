@@ -262,4 +262,4 @@ def test_nothing_is_called_for_a_handler_without_time(run: Runner) -> None:
     clock.advance(2.0)
     late = call_within(context, lambda: run(router))
     assert (late.outcome, late.code, late.attempts) == (Outcome.LOCAL, "no_time", ())
-    assert driver.timeouts == [pytest.approx(1.2)]
+    assert driver.timeouts == [pytest.approx(1.5)]

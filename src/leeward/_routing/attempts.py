@@ -108,6 +108,7 @@ Decision: TypeAlias = tuple[CallState, Commands]
 class ShareOfTime(AttemptTime):
     """The seconds of one attempt: what its call has left, less a reserve for what may follow it.
 
+    A function that is at one target alone has nearly all of it, for it could only run there again.
     It is not cut short of what an answer usually takes: it would only run once more. Where the call
     may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
     has the time that it may take, whatever the deadline: else its outcome would be unknown.
@@ -126,6 +127,8 @@ class ShareOfTime(AttemptTime):
         others = len(state.able) > 1 and not rules.ordered
         if rules.settle or (more and (rules.same or rules.elsewhere or rules.read_back)):
             seconds = left * (1 - policy.reserve)
+            if len(state.able) == 1 and isinstance(state.call, Invoke):
+                seconds = max(seconds, left - policy.wait_least)  # to ask once more
             if seconds < latency.usual or seconds < policy.least_attempt:
                 seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
             if rules.elsewhere and others and circuit.cut_off < seconds:

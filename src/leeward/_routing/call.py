@@ -72,6 +72,7 @@ from leeward.adapter import NO_PLACE
 from leeward.calls import AttemptTime, Call, Invoke, ListItems, Load
 from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
+from leeward.values import Effect
 
 MOST_VOIDS: Final = 4
 """How often a call is made again because its key was settled as not run meanwhile."""
@@ -211,8 +212,8 @@ def _follow_question(
             return end(state, "settled", now)
         return retry(state, AttemptEnded(answer.attempt, Outcome.NOT_SENT), now, random)
     policy, target = state.health.policy, state.tried[answer.attempt - 1]
-    longest = state.deadline - now - policy.least_attempt
-    if longest < policy.wait_least:
+    longest = state.deadline - now - 2 * policy.least_attempt
+    if longest <= 0:
         return _give_up(state, now)
     most = policy.retry_after_cap if answer.retry_after is None else answer.retry_after
     seconds = min(most, policy.wait_least * 2**state.asks) * (1 + random()) / 2
@@ -314,8 +315,8 @@ def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random
     if why != RUNNING or not state.rules.same:
         return end(state, why, now)
     policy, target = state.health.policy, state.tried[ended.attempt - 1]
-    longest = state.deadline - now - policy.least_attempt - _least_time(state, target)
-    if longest < policy.wait_least:
+    longest = state.deadline - now - 2 * policy.least_attempt  # its answer takes no longer
+    if longest <= 0:
         return end(state, why, now)
     seconds = _pause(state, max(ended.retry_after or 0.0, policy.wait_least), random)
     tell_of(state, "retry", target, why)
@@ -424,8 +425,13 @@ def _lets_through(state: CallState, target: str) -> bool:
 
 
 def _least_time(state: CallState, target: str) -> float:
-    """Return the seconds without which an attempt at `target` would only be cut off."""
+    """Return the seconds without which an attempt at `target` would only be cut off.
+
+    Where a call was made with its key before, it is answered at once.
+    """
     health = state.health
+    if target in state.tried and getattr(state.call, "effect", None) is Effect.KEYED:
+        return health.policy.least_attempt
     circuit = health.circuits.get((target, state.call.verb, resource_of(state.call)))
     middle = circuit.latency.middle if circuit is not None else 0.0
     return max(health.policy.least_attempt, middle)

@@ -29,8 +29,9 @@ class RoutingPolicy(NamedTuple):
     away."""
 
     reserve: float = 0.4
-    """Share of the time left that an attempt leaves to those that may follow it. Our own choice:
-    with it, a second attempt has two thirds of the first one's time."""
+    """Share of the time left that an attempt leaves to those that may follow it; `wait_least` at
+    most, where the function is at one target alone. Our own choice: with it, a second attempt has
+    two thirds of the first one's time."""
 
     backoff_base: float = 0.1
     """Seconds. A pause is drawn from [0, min(cap, base * 2**n)) after attempt n + 1, which is the
