@@ -264,6 +264,21 @@ class RowsContract:
         assert (rows.store.discard(row.id), rows.store.discard(row.id)) == (True, False)
         assert rows.keys() == ["a2"]
 
+    def test_a_redriven_head_waits_for_the_later_row_that_is_under_way(self, rows: Rows) -> None:
+        """Two of one lane are never under way at one time; a lease that is over holds up nobody."""
+        rows.add("a1", "a2", "a3", lane="a")
+        rows.add("b1", lane="b")
+        first, other = rows.take(Room(9, 9)).rows
+        (dead,) = rows.finish(LeaseEnd(first, AttemptFailure("E", again=False)))
+        later = rows.lease()
+        assert later.idempotency_key == "a2"
+        assert rows.store.redrive(dead.row.id)
+        assert rows.keys() == []
+        rows.finish(LeaseEnd(other), LeaseEnd(later))
+        assert rows.keys() == ["a1"]
+        rows.wait(POLICY.lease + 1)
+        assert [row.idempotency_key for row in rows.take(Room(9, 9, 9)).rows] == ["a1"]
+
     def test_dead_letters_are_read_a_page_at_a_time(self, rows: Rows) -> None:
         """Behind any id, and whatever is moved meanwhile; one that waits has no letter."""
         rows.add(*"abcdef")

@@ -3,17 +3,19 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from leeward import App
 from leeward._sqlite import database
 from leeward.calls import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.local.schema import SCHEMA
-from tests.local.calls import dispatcher_of, event, load, publish, store, value_of
+from tests.local.calls import PATIENT, dispatcher_of, event, load, publish, store, value_of
 
 Opener = Callable[..., Local]
 
@@ -142,6 +144,48 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
     assert cloud.redrive(letter)
     assert not cloud.redrive(letter)
     assert cloud.dead_letters() == ()
+
+
+def test_a_look_leaves_an_older_layout_to_older_programs(opened: Opener, path: Path) -> None:
+    """It sees what is there, and so does a program of before; the first write changes the file."""
+    value_of(opened(path=path).perform(store(), 5))
+    made(
+        path,
+        "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
+        " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
+        "DROP INDEX deliveries_dead",
+        "PRAGMA user_version = 6",
+    )
+    before = path.read_bytes()
+    cloud = opened(path=path)
+    for _ in range(2):
+        stores = cloud.stores()
+        assert [each.error for each in cloud.dead_letters()] == ["KeyError"]
+        assert [each.dead for each in stores.deliveries.measure(None)] == [1]
+        assert stores.schedules.moments() == {}
+        assert value_of(cloud.perform(load(), 5)) is not None
+        assert path.read_bytes() == before
+    value_of(cloud.perform(store(), 5))
+    with closing(sqlite3.connect(path)) as changed:
+        assert changed.execute("PRAGMA user_version").fetchone() == (SCHEMA.version,)
+    assert [each.dead for each in stores.deliveries.measure(None)] == [1]
+
+
+def test_what_an_older_program_can_do_without_changes_no_layout(opened: Opener, path: Path) -> None:
+    """A program that has the file open, or opens it, knows the layout that it has."""
+    app = App("shop")
+    app.on_event("orders", name="remember")(lambda _: None)
+    cloud = opened(path=path)
+    value_of(cloud.perform(store(), 5))
+    with closing(sqlite3.connect(path)) as known:
+        before = known.execute("PRAGMA user_version").fetchone()
+        cloud.mount(app)
+        value_of(cloud.perform(publish(event()), 5))
+        cloud.wait_idle(PATIENT)
+        cloud.stores().schedules.begin("t", 1.0, 5, "* * * * *")
+        assert known.execute("SELECT app FROM recipients").fetchall() == [("shop",)]
+        assert known.execute("PRAGMA user_version").fetchone() == before
+        known.execute("INSERT INTO series VALUES ('s', 1)")  # as such a program writes it
 
 
 def test_two_may_make_the_database_at_once(

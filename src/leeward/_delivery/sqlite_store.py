@@ -176,12 +176,15 @@ _ROW: Final = """id, bus, subscriber, idempotency_key, document, attempts, due,
 
 # The index gives the rows by the time they are due, and of one time by their number, so it is read
 # no farther than wanted: new rows (due 0) apart from those that wait for another attempt. A time
-# that is a text or bytes comes after all numbers, and is due.
+# that is a text or bytes comes after all numbers, and is due. A head that was redriven waits for
+# the later row of its lane that is under way.
 _READY: Final = f"""SELECT {_ROW} FROM deliveries INDEXED BY deliveries_by_due
     WHERE {_KNOWN} AND %s
         AND (lane IS NULL OR id IN (
             SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
-            GROUP BY bus, subscriber, lane))
+            GROUP BY bus, subscriber, lane) AND (bus, subscriber, lane) NOT IN (
+            SELECT bus, subscriber, lane FROM deliveries INDEXED BY deliveries_by_due
+            WHERE NOT dead AND lane IS NOT NULL AND lease IS NOT NULL AND due > ? AND due <= ?))
     ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
 _NEW: Final = _READY % "due <= ?"
 _AGAIN: Final = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NULL"
@@ -439,13 +442,14 @@ class SqliteDeliveries(SpoolRows):
         new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
         policy, limit = self.policy, room.limit
         # What is due later than a right clock could have said is due now.
-        leased = names, new, now, now + policy.farthest
-        paused = names, new, now, now + policy.longest_retry
+        held = now, now + policy.farthest
+        leased = names, new, *held, *held
+        paused = names, new, now, now + policy.longest_retry, *held
         # SQLite takes a limit below 0 for no limit.
         tried = select(connection, _UNHEARD, (*leased, min(limit, room.unheard)))
         most = min(limit - len(tried), room.tried)
         tried += select(connection, _AGAIN, (*paused, most))
-        return [*tried, *select(connection, _NEW, (names, new, limit - len(tried)))]
+        return [*tried, *select(connection, _NEW, (names, new, *held, limit - len(tried)))]
 
     def _judge(
         self, columns: Sequence[Any], lease: str, most: Mapping[Recipient, int]

@@ -53,7 +53,9 @@ class Schema(NamedTuple):
     Attributes:
         application: 32 bits that mark the file as leeward's
             (https://sqlite.org/pragma.html#pragma_application_id).
-        version: of the layout.
+        version: of the layout: programs that know another one refuse the file. What an older
+            program can do without, such as another table or index, changes no version: whoever
+            needs it adds it to the file, if it is not there.
         statements: they make the tables and indexes in an empty database.
         changes: by an older version, what makes the next one of it.
     """
@@ -64,8 +66,12 @@ class Schema(NamedTuple):
     changes: Mapping[int, tuple[str, ...]] = {}
 
 
-def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
+def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> bool:
     """Set the connection up, and make the tables where there are none.
+
+    Returns:
+        Whether the database has this layout. One of an older layout is left as it is: programs of
+        an older version may use it.
 
     Raises:
         ConfigError: the file `where` holds another program's data, or that of a newer leeward.
@@ -73,15 +79,26 @@ def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
     """
     for setting in _SETTINGS:
         connection.execute(setting).fetchall()
-    if marks_of(connection) == (schema.application, schema.version):
-        return
+    marks = marks_of(connection)
+    if marks == (schema.application, schema.version):
+        return True
     # Only under the lock do several reads speak of one moment: another process may be here too.
     connection.execute("BEGIN EXCLUSIVE")
-    for statement in _list_changes(connection, schema, where):
+    statements = _list_changes(connection, schema, where)
+    if marks[0] == schema.application:
+        connection.execute("ROLLBACK")
+        return not statements  # another process has just changed it
+    _change(connection, schema, statements)
+    connection.execute("COMMIT")
+    return True
+
+
+def _change(connection: sqlite3.Connection, schema: Schema, statements: Sequence[str]) -> None:
+    """Make a database one of this layout, in the transaction of the connection."""
+    for statement in statements:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {schema.application}")
     connection.execute(f"PRAGMA user_version = {schema.version}")
-    connection.execute("COMMIT")
 
 
 def marks_of(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -172,6 +189,7 @@ class Database(Forkable):
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._refusal: str | None = None
+        self.is_current = True
         watch(self)
 
     def __str__(self) -> str:
@@ -186,16 +204,23 @@ class Database(Forkable):
     def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
         """Return the connection, for one statement that only reads.
 
+        It reads an older layout as what `write` would make of it, and leaves the file as it is.
+
         Raises:
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
         """
         with self._acquire(timeout) as connection:
             try:
+                if not self.is_current:
+                    self._begin(connection)
                 yield connection
             except sqlite3.Error as error:
                 self._undo(connection, error)
                 raise fault_of(error) from error
+            finally:
+                if not self.is_current and connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextmanager
     def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
@@ -211,7 +236,7 @@ class Database(Forkable):
         """
         with self._acquire(timeout) as connection:
             try:
-                connection.execute("BEGIN EXCLUSIVE")
+                self._begin(connection)
                 yield connection
             except sqlite3.Error as error:
                 self._undo(connection, error)
@@ -220,6 +245,7 @@ class Database(Forkable):
                 self._undo(connection, error)
                 raise
             self._commit(connection)
+            self.is_current = True
 
     def connect(self) -> sqlite3.Connection:
         """Return a connection of its own to the same data; the caller closes it.
@@ -286,7 +312,7 @@ class Database(Forkable):
         connection = self._open()
         try:
             connection.execute(patience)
-            prepare(connection, self._schema, str(self))
+            self.is_current = prepare(connection, self._schema, str(self))
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
@@ -294,6 +320,12 @@ class Database(Forkable):
             raise
         self._connection = connection
         return connection
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction that excludes others; in it, an older layout becomes this one."""
+        connection.execute("BEGIN EXCLUSIVE")
+        if not self.is_current:
+            _change(connection, self._schema, _list_changes(connection, self._schema, str(self)))
 
     def _open(self) -> sqlite3.Connection:
         try:

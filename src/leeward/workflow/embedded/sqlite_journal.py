@@ -384,6 +384,8 @@ class SqliteJournal(Journal):
         """
         with self.database.read(PATIENCE) as connection:
             agreed = connection.execute(_AGREED, (boot,)).fetchone()
+        if agreed is None and not self.database.is_current:
+            return ahead  # a look changes no older file
         if agreed is None:
 
             def write(connection: sqlite3.Connection) -> Any:
