@@ -20,6 +20,7 @@ from leeward.worker import Worker
 from leeward.workflow import Flow, Ref, workflow
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
+from tests.delivery.owners import roll
 from tests.postgres.opening import SECONDS, config_for
 from tests.postgres.server import Server
 
@@ -125,7 +126,7 @@ def test_a_schema_belongs_to_one_stage(opens: Open, query: Query) -> None:
     with Worker(app, opens("prod")):
         assert query(f"SELECT stage FROM {SCHEMA}.version") == [("prod",)]
         with Client(opens("prod")) as client:
-            client.enqueue("letters", {})
+            client.publish_event("orders", "made")
     worker = Worker(app, opens())  # no stage is another one, for who takes rows
     with pytest.raises(ConfigError, match=r"stage 'prod'.*here is none.*`schema`.*LEEWARD_STAGE"):
         worker.start()
@@ -198,3 +199,9 @@ def _stores(driver: Driver) -> Stores:
     stores = driver.stores()
     assert stores is not None
     return stores
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_two_apps_two_stages_and_two_versions_take_their_own(opens: Open, seed: int) -> None:
+    """Whoever begins and ends beside whom; the stage that comes second is refused."""
+    roll(opens, seed, is_heard_by_all=True)

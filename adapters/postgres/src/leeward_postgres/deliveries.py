@@ -41,6 +41,7 @@ from leeward.stores import (
 )
 from leeward_postgres.checks import stage_flaw
 from leeward_postgres.items import original_of, text_of
+from leeward_postgres.schema import WRONG_STAGE
 from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
 TEND_SECONDS: Final = 1.0
@@ -101,6 +102,7 @@ class StoreBase:
 
         Raises:
             DatabaseFault: it has failed, or nobody knows.
+            ConfigError: the schema belongs to another stage, which time does not change.
         """
 
         def plan(timeout: float) -> Plan:
@@ -111,6 +113,8 @@ class StoreBase:
         if result.outcome is not Outcome.OK:
             reason = result.reason or result.code or result.outcome.value
             told = result.message or "the database has not answered"
+            if result.code == WRONG_STAGE:
+                raise ConfigError(told)
             raise DatabaseFault(result.outcome, reason, told) from result.cause
         return result.value or []
 
@@ -144,7 +148,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         super().__init__(run)
         self.policy = DeliveryPolicy()
         self._schema, self._stage = schema, stage
-        self._process = os.urandom(16).hex()
+        self._process, self._is_live = os.urandom(16).hex(), False
         self._tended = -TEND_SECONDS
         self._known: set[Recipient] = set()
 
@@ -166,6 +170,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                     f"{app!r} serves, too: rename one of them, end that worker, or set `schema` of "
                     "the target to one of this app's own"
                 )
+        self._is_live = True
         return {owns[bus, handler]: _recipient(bus, name) for _, bus, handler, name in rows}
 
     def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
@@ -175,8 +180,9 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
     def release(self) -> None:
         """End what `claim` began; with a store that is away, it ends by itself."""
-        with suppress(DatabaseFault):
-            self.ask("DELETE FROM @.live WHERE process = %s", (self._process,), DEPTH_SECONDS)
+        if self._is_live:
+            with suppress(DatabaseFault):
+                self.ask("DELETE FROM @.live WHERE process = %s", (self._process,), DEPTH_SECONDS)
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
