@@ -55,17 +55,16 @@ class Ledger:
             self.run[f"{name} {stage} letter {letter['id']}"] += 1
 
         if version == 2:
-            app.function(name="only-here", effect="idempotent")(lambda: None)
+            app.function(name=f"only-in-{name}", effect="idempotent")(lambda: None)
         return app
 
 
-def roll(opens: Open, seed: int, *, is_heard_by_all: bool) -> Ledger:
+def roll(opens: Open, seed: int) -> Ledger:
     """Let processes begin, send and end; check that each has run its own, and once.
 
     Args:
         opens: opens the target.
         seed: of what happens.
-        is_heard_by_all: every app that has ever subscribed gets each event, whoever sends it.
     """
     random, ledger = Random(seed), Ledger()
     stages = random.sample(("prod", "test"), 2)
@@ -88,8 +87,7 @@ def roll(opens: Open, seed: int, *, is_heard_by_all: bool) -> Ledger:
             working[program] = worker
             if program.app not in subscribed:
                 subscribed.append(program.app)
-            hearers = subscribed if is_heard_by_all else [program.app]
-            _send(worker.client, ledger, program, hearers)
+            _send(worker.client, ledger, program, subscribed)
         for app in subscribed:  # whatever has ended meanwhile has left it to the next
             last = Worker(ledger.app_of(Program(app, stages[0], 2)), opens(stages[0]))
             ends.enter_context(last)
@@ -100,12 +98,12 @@ def roll(opens: Open, seed: int, *, is_heard_by_all: bool) -> Ledger:
     return ledger
 
 
-def _send(client: Client, ledger: Ledger, program: Program, hearers: list[str]) -> None:
+def _send(client: Client, ledger: Ledger, program: Program, subscribed: list[str]) -> None:
     app, stage, _ = program
     for _ in range(3):
         id = str(sum(ledger.sent.values()))
         client.publish_event("orders", "made", id=id)
-        ledger.sent += Counter(f"{each} {stage} event {id}" for each in hearers)
+        ledger.sent += Counter(f"{each} {stage} event {id}" for each in subscribed)
         until = time.monotonic() + PATIENCE
         while True:
             try:

@@ -204,4 +204,4 @@ def _stores(driver: Driver) -> Stores:
 @pytest.mark.parametrize("seed", range(2))
 def test_two_apps_two_stages_and_two_versions_take_their_own(opens: Open, seed: int) -> None:
     """Whoever begins and ends beside whom; the stage that comes second is refused."""
-    roll(opens, seed, is_heard_by_all=True)
+    roll(opens, seed)
