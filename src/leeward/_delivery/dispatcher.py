@@ -81,11 +81,9 @@ class AttemptFailed(Exception):
         error: str | None = None,
     ) -> None:
         super().__init__()
-        self.error = error or class_name(cause)
         self.cause = cause
-        self.again = again
-        self.reason = reason
-        self.ran = ran
+        name, message = error or class_name(cause), message_of(cause)
+        self.failure = AttemptFailure(name, message, again, reason, ran)
 
 
 class AttemptPutOff(Exception):
@@ -98,8 +96,7 @@ class AttemptPutOff(Exception):
 
     def __init__(self, after: float = 0.0, waits_for: AttemptFailure | None = None) -> None:
         super().__init__()
-        self.after = after
-        self.waits_for = waits_for
+        self.after, self.waits_for = after, waits_for
 
 
 class AttemptLimit:
@@ -562,10 +559,9 @@ class Dispatcher(Forkable):
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
-            _log("warning", "handler_failed", row, error.error, failure_facts(error.cause))
-            message = message_of(error.cause)
-            failure = AttemptFailure(error.error, message, error.again, error.reason, error.ran)
-            return LeaseEnd(row, failure)
+            facts = failure_facts(error.cause)
+            _log("warning", "handler_failed", row, error.failure.error, facts)
+            return LeaseEnd(row, error.failure)
         return LeaseEnd(row)
 
 
