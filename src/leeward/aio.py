@@ -104,7 +104,7 @@ class AsyncClient(BaseClient):
             function, payload, effect, idempotency_key, timeout, on_unknown=on_unknown
         )
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, await self._router.perform_async(call, seconds, only))
+        return finish(call, await self._operations.send_async(call, seconds, only))
 
     async def settle(
         self,
@@ -132,7 +132,7 @@ class AsyncClient(BaseClient):
                     await self._operations.clock.sleep_async(step)
                     step = steps.send(None)
                 else:
-                    step = steps.send(await self._router.perform_async(*step))
+                    step = steps.send(await self._operations.send_async(*step))
         except StopIteration as end:
             settled: Settled = end.value
             return settled
@@ -168,7 +168,7 @@ class AsyncClient(BaseClient):
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, await self._router.perform_async(call, seconds, only))
+        return finish(call, await self._operations.send_async(call, seconds, only))
 
     async def publish_event(
         self,
@@ -189,7 +189,7 @@ class AsyncClient(BaseClient):
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrow(call, targets)
         sender = self._operations.sender(bus, on_all_down)
-        return finish(call, await sender.perform_async(call, seconds, only))
+        return finish(call, await self._operations.send_async(call, seconds, only, sender))
 
     async def publish_events(
         self,
@@ -208,7 +208,9 @@ class AsyncClient(BaseClient):
             call, seconds = next(batch)
             while True:
                 only = () if targets is None else self._operations.narrow(call, targets)
-                call, seconds = batch.send(await sender.perform_async(call, seconds, only))
+                call, seconds = batch.send(
+                    await self._operations.send_async(call, seconds, only, sender)
+                )
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -232,7 +234,7 @@ class AsyncClient(BaseClient):
             expires_in=expires_in,
             timeout=timeout,
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     @overload
     async def load_data(
@@ -259,7 +261,7 @@ class AsyncClient(BaseClient):
     ) -> Record | None:
         """Load an item; None if there is none; see `leeward.Client.load_data`."""
         call, seconds, finish = self._operations.load_data(table, key, timeout, as_)
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def delete_data(
         self,
@@ -271,7 +273,7 @@ class AsyncClient(BaseClient):
     ) -> StoreReceipt:
         """Delete an item; see `leeward.Client.delete_data`."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def list_data(
         self,
@@ -300,7 +302,7 @@ class AsyncClient(BaseClient):
             as_=as_,
             timeout=timeout,
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def put_object(
         self,
@@ -323,7 +325,7 @@ class AsyncClient(BaseClient):
             metadata=metadata,
             timeout=timeout,
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def get_object(
         self,
@@ -338,14 +340,14 @@ class AsyncClient(BaseClient):
         download = self._operations.objects.get_object(
             bucket, name, start=start, length=length, timeout=timeout
         )
-        return await download.open_async(self._router.perform_async)
+        return await download.open_async(self._operations.send_async)
 
     async def head_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> ObjectInfo | None:
         """Look at an object without reading it; None if there is none."""
         call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def list_objects(
         self,
@@ -359,18 +361,18 @@ class AsyncClient(BaseClient):
         call, seconds, finish = self._operations.objects.list_objects(
             bucket, prefix, cursor, timeout
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def delete_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> StoreReceipt:
         """Delete an object. A missing object is not an error."""
         call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
+        return finish(call, await self._operations.send_async(call, seconds))
 
     async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; see `leeward.Client.start_workflow`."""
-        return await _in_thread(lambda: self._operations.runs.start(workflow, value, id))
+        return await self._operations.act_async(self._operations.runs.start, workflow, value, id)
 
     async def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, or None; see `leeward.Client.get_run`."""
@@ -390,11 +392,11 @@ class AsyncClient(BaseClient):
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end; see `leeward.Client.cancel_run`."""
-        return await _in_thread(lambda: self._operations.runs.at_home.cancel(workflow, id))
+        return await self._operations.act_async(self._operations.runs.cancel, workflow, id)
 
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
-        return await _in_thread(lambda: self._operations.runs.at_home.abort(workflow, id))
+        return await self._operations.act_async(self._operations.runs.abort, workflow, id)
 
     async def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file; see `leeward.Client.close`."""

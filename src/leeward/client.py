@@ -236,7 +236,7 @@ class Client(BaseClient):
             function, payload, effect, idempotency_key, timeout, on_unknown=on_unknown
         )
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, self._router.perform(call, seconds, only))
+        return finish(call, self._operations.send(call, seconds, only))
 
     def settle(
         self,
@@ -283,7 +283,7 @@ class Client(BaseClient):
                     self._operations.clock.sleep(step)
                     step = steps.send(None)
                 else:
-                    step = steps.send(self._router.perform(*step))
+                    step = steps.send(self._operations.send(*step))
         except StopIteration as end:
             settled: Settled = end.value
             return settled
@@ -323,7 +323,7 @@ class Client(BaseClient):
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrow(call, targets)
-        return finish(call, self._router.perform(call, seconds, only))
+        return finish(call, self._operations.send(call, seconds, only))
 
     def publish_event(
         self,
@@ -363,7 +363,7 @@ class Client(BaseClient):
         call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrow(call, targets)
         sender = self._operations.sender(bus, on_all_down)
-        return finish(call, sender.perform(call, seconds, only))
+        return finish(call, self._operations.send(call, seconds, only, sender))
 
     def publish_events(
         self,
@@ -389,7 +389,7 @@ class Client(BaseClient):
             call, seconds = next(batch)
             while True:
                 only = () if targets is None else self._operations.narrow(call, targets)
-                call, seconds = batch.send(sender.perform(call, seconds, only))
+                call, seconds = batch.send(self._operations.send(call, seconds, only, sender))
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -427,7 +427,7 @@ class Client(BaseClient):
             expires_in=expires_in,
             timeout=timeout,
         )
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     @overload
     def load_data(
@@ -464,7 +464,7 @@ class Client(BaseClient):
             ValidationError: the item does not fit `as_`.
         """
         call, seconds, finish = self._operations.load_data(table, key, timeout, as_)
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def delete_data(
         self,
@@ -476,7 +476,7 @@ class Client(BaseClient):
     ) -> StoreReceipt:
         """Delete an item. A missing item is not an error, unless `if_revision` is given."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def list_data(
         self,
@@ -527,7 +527,7 @@ class Client(BaseClient):
             as_=as_,
             timeout=timeout,
         )
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def put_object(
         self,
@@ -550,7 +550,7 @@ class Client(BaseClient):
             metadata=metadata,
             timeout=timeout,
         )
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def get_object(
         self,
@@ -565,14 +565,14 @@ class Client(BaseClient):
         download = self._operations.objects.get_object(
             bucket, name, start=start, length=length, timeout=timeout
         )
-        return download.open(self._router.perform)
+        return download.open(self._operations.send)
 
     def head_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> ObjectInfo | None:
         """Look at an object without reading it; None if there is none."""
         call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def list_objects(
         self,
@@ -586,14 +586,14 @@ class Client(BaseClient):
         call, seconds, finish = self._operations.objects.list_objects(
             bucket, prefix, cursor, timeout
         )
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def delete_object(
         self, bucket: str, name: str, *, timeout: float | None = None
     ) -> StoreReceipt:
         """Delete an object. A missing object is not an error."""
         call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
-        return finish(call, self._router.perform(call, seconds))
+        return finish(call, self._operations.send(call, seconds))
 
     def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; it continues in the background.
@@ -608,7 +608,7 @@ class Client(BaseClient):
             Conflict: there is a run of this id with another input.
             NotFound: no such workflow is known to this client.
         """
-        return self._operations.runs.start(workflow, value, id)
+        return self._operations.act(self._operations.runs.start, workflow, value, id)
 
     def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run with what it did so far; None if no run has this id."""
@@ -637,7 +637,7 @@ class Client(BaseClient):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.runs.at_home.cancel(workflow, id)
+        return self._operations.act(self._operations.runs.cancel, workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once, without compensation. A step under way continues to its end.
@@ -645,7 +645,7 @@ class Client(BaseClient):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.runs.at_home.abort(workflow, id)
+        return self._operations.act(self._operations.runs.abort, workflow, id)
 
     def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file. Closing twice is harmless.

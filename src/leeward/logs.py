@@ -7,10 +7,11 @@ not leeward's own, at any level. `logging` is loaded with the first event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
-from leeward.errors import InvalidRequest, LeewardError
+from leeward.errors import InvalidRequest, LeewardError, is_from_signal
 from leeward.text import message_of
 
 Fact: TypeAlias = str | int | float | None
@@ -42,7 +43,24 @@ def log_event(
     import logging
 
     text = " ".join([name, *(f"{fact}=%({fact})r" for fact in facts)])
-    getattr(logging.getLogger(logger), level)(text, facts, stacklevel=2)
+    with only_watching():  # what a handler or a filter raises, there is no other place to say
+        getattr(logging.getLogger(logger), level)(text, facts, stacklevel=2)
+
+
+@contextmanager
+def only_watching(report: Callable[[Exception], object] | None = None) -> Iterator[None]:
+    """Run somebody's code that only watches: what it raises changes nothing, and goes to `report`.
+
+    What asks this thread to end goes on: an interrupt, an exit, a cancellation, which are no
+    `Exception`, and whatever the handler of a signal raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_from_signal(error):
+            raise
+        if report is not None:
+            report(error)
 
 
 def failure_facts(error: BaseException) -> dict[str, Fact]:

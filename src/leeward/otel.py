@@ -7,10 +7,16 @@ no name for begins with ``leeward.``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.logs import failure_facts, log_event, only_watching
 from leeward.records import NamedTuple
+from leeward.text import class_name
+
+LOGGER = "leeward.otel"
 
 SCOPE: Final = "leeward"
 """The name of the tracer and of the meter."""
@@ -105,6 +111,19 @@ class Api(NamedTuple):
             name, "s", explicit_bucket_boundaries_advisory=list(SECONDS)
         )
 
+    @contextmanager
+    def span(self, name: str, **options: Any) -> Iterator[Any]:
+        """Make a span, the current one in the block. What a processor raises changes nothing."""
+        span, ends = self.trace.INVALID_SPAN, ExitStack()
+        plain = {"record_exception": False, "set_status_on_exception": False}
+        with only_watching(log_flaw):
+            span = ends.enter_context(self.tracer.start_as_current_span(name, **plain, **options))
+        try:
+            yield span
+        finally:
+            with only_watching(log_flaw):
+                ends.close()
+
     @property
     def failed(self) -> Any:
         """The status of a span that did not end well; without a text."""
@@ -135,6 +154,17 @@ def load() -> Api:
         metrics.get_meter(SCOPE),
         TraceContextTextMapPropagator(),
     )
+
+
+def log_flaw(error: Exception) -> None:
+    """Log what a processor, an exporter or a reader of the program's has raised, once a class."""
+    if type(error) not in _logged:
+        _logged.add(type(error))
+        facts = failure_facts(error)
+        log_event(LOGGER, "error", "telemetry_failed", error=class_name(error), **facts)
+
+
+_logged: Final[set[type[Exception]]] = set()
 
 
 def traceparent_of(span: Any) -> str | None:

@@ -7,7 +7,7 @@ is not. ``leeward worker`` and ``leeward spool drain`` make the calls for other 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from leeward._delivery.relay import (
     ANYWHERE,
@@ -29,10 +29,11 @@ from leeward.config import BusConfig, Config, FunctionConfig, load_settings
 from leeward.config.model import parse_target
 from leeward.stores import NewRow, Owner, Recipient
 from leeward.values import Effect, EffectName, Event, Json
+from leeward.watching import find_watcher, is_harmless
 from leeward.workflow.checks import check_input, check_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -118,11 +119,37 @@ class CallOutbox(Generic[R]):
     Args:
         settings: of its calls.
         write: writes a call into the transaction, and returns the id that it is given.
+        awaited: what `write` returns is awaited.
     """
 
-    def __init__(self, settings: OutboxSettings, write: Callable[[OutboxCall, str], R]) -> None:
+    def __init__(
+        self,
+        settings: OutboxSettings,
+        write: Callable[[OutboxCall, str], R],
+        *,
+        awaited: bool = False,
+    ) -> None:
         self._settings = settings
-        self._write = write
+        self._write_call = write
+        self._awaited = awaited
+
+    def _write(self, call: OutboxCall, id: str) -> R:
+        """Write a call; the handler that runs is told first, as of a call that is sent.
+
+        Nobody knows here whether the transaction is committed, so it counts in any case.
+        """
+        watcher = find_watcher()
+        if watcher is None or (not isinstance(call, RunStart) and is_harmless(call)):
+            return self._write_call(call, id)
+        if not self._awaited:
+            watcher.begin()
+            return self._write_call(call, id)
+
+        async def write() -> Any:
+            await watcher.begin_async()
+            return await cast("Awaitable[Any]", self._write_call(call, id))
+
+        return cast("R", write())
 
     def publish_event(
         self,

@@ -1,24 +1,26 @@
 """What the calls of a running handler belong to: who watches them, their time, and their trace.
 
 A call that may change something is announced to the watcher of the thread or task that makes it,
-before it is sent, and reported with its result afterwards. A watcher makes its own calls with none
-set. A trace is one of W3C Trace Context, and a ``traceparent`` says which.
+before it is sent, and reported with its result afterwards. Of a thread that has none nobody knows
+for whom it works: it may be for any run that is under way in this process. A trace is one of W3C
+Trace Context, and a ``traceparent`` says which.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from leeward.errors import Outcome
+from leeward.errors import CallError, ConfigError, Outcome, Unsupported
 from leeward.records import NamedTuple
 from leeward.values import OBJECT_READS, Effect, Event
 
 if TYPE_CHECKING:
-    from leeward.calls import Call, Result
+    from leeward.calls import Call
 
 
 class Watcher(Protocol):
@@ -32,6 +34,61 @@ class Watcher(Protocol):
 
     def proved_not_run(self) -> None:
         """Note that the call which has begun did not run."""
+
+
+class Unwatched:
+    """The watcher of calls that leeward makes for itself: nobody counts them."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    async def begin_async(self) -> None:
+        """Do nothing."""
+
+    def proved_not_run(self) -> None:
+        """Do nothing."""
+
+
+UNWATCHED: Final = Unwatched()
+
+
+class MarkedRun(Protocol):
+    """A run that is under way, and may still end with the proof that it had no effect."""
+
+    def begin_perhaps(self) -> None:
+        """Note an effect that may be one of this run; raise if it cannot be recorded."""
+
+    def cross_fork(self, *, is_child: bool) -> None:
+        """Note that the process forks: what the child does then, its parent cannot know."""
+
+
+UNDER_WAY: Final[set[MarkedRun]] = set()
+"""The runs of this process whose effects are marked."""
+
+
+class PossibleRuns:
+    """The watcher of a thread that has none: each of `runs` may be the one that it works for.
+
+    What has begun so is never taken back: it may have been for another one.
+    """
+
+    def __init__(self, runs: Iterable[MarkedRun]) -> None:
+        self._runs = [*runs]
+
+    def begin(self) -> None:
+        """Note an effect for each run that is still under way."""
+        for run in self._runs:
+            if run in UNDER_WAY:
+                run.begin_perhaps()
+
+    async def begin_async(self) -> None:
+        """Do the same on a thread: a run may have to be recorded, on another loop too."""
+        from asyncio import to_thread
+
+        await to_thread(self.begin)
+
+    def proved_not_run(self) -> None:
+        """Do nothing."""
 
 
 RUNNING: Final[ContextVar[tuple[Any, Watcher | None]]] = ContextVar(
@@ -54,7 +111,13 @@ _READS: Final = frozenset({"load", "scan", "list_items", "get_run", "settle"})
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
-def watched_by(watcher: Watcher | None) -> Token[tuple[Any, Watcher | None]]:
+def find_watcher() -> Watcher | None:
+    """Return who watches what this thread or task begins; None if there is nobody to tell."""
+    found = RUNNING.get()[1]
+    return PossibleRuns(UNDER_WAY) if found is None and UNDER_WAY else found
+
+
+def watched_by(watcher: Watcher) -> Token[tuple[Any, Watcher | None]]:
     """Add `watcher`, until `RUNNING` is reset with what this returns."""
     return RUNNING.set((RUNNING.get()[0], watcher))
 
@@ -84,10 +147,26 @@ def is_harmless(call: Call) -> bool:
     return reads or getattr(call, "effect", None) in _HARMLESS
 
 
-def report(watcher: Watcher, result: Result[Any]) -> None:
+def report(watcher: Watcher, outcome: Outcome) -> None:
     """Report to `watcher` how a call ended that it was told of."""
-    if result.outcome not in MAY_HAVE_RUN:
+    if outcome not in MAY_HAVE_RUN:
         watcher.proved_not_run()
+
+
+@contextmanager
+def report_end(watcher: Watcher) -> Iterator[None]:
+    """Report to `watcher` how what is done in the block ends; calls in it are parts of that."""
+    token = watched_by(UNWATCHED)
+    try:
+        yield
+    except CallError as error:
+        report(watcher, error.outcome)
+        raise
+    except (ConfigError, Unsupported):  # they come before any I/O
+        watcher.proved_not_run()
+        raise
+    finally:
+        RUNNING.reset(token)
 
 
 _PARENT: Final = r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"

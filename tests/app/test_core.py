@@ -35,7 +35,7 @@ from leeward.errors import (
 )
 from leeward.local import Local
 from leeward.testing import FakeClock, recorded_logs
-from leeward.watching import RUNNING, watched_by
+from leeward.watching import RUNNING, UNWATCHED, watched_by
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 from tests.scripted import Scripted
@@ -115,6 +115,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
             "guard": None, "did_nothing": False, "wire": None, "word": None,
+            "runs": [], "last_run": None,
             "cold_start": True, "principal": None, "voids": 0,
         }
     ]  # fmt: skip
@@ -569,7 +570,7 @@ def test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it() -> None:
     store = partial(Client(driver).store_data, "records", {"id": "1"}, timeout=10.0)
 
     def kept() -> None:
-        token = watched_by(None)
+        token = watched_by(UNWATCHED)
         store()
         RUNNING.reset(token)
 

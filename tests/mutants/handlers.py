@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 _CORE: Final = "tests/app/test_core.py"
 _LOGS: Final = "src/leeward/logs.py"
+_WATCHING: Final = "tests/client/test_watching.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -93,5 +94,33 @@ MUTANTS: Final = (
         "_with_handlers(json_of_target(_isolate(each, words)), config)",
         "json_of_target(_isolate(each, words))",
         "tests/cli/test_targets.py::test_what_a_file_names_is_counted_although_nothing_is_imported",
+    ),
+    Mutant(
+        "a handler of logs that raises ends the call",
+        _LOGS,
+        "        if is_from_signal(error):\n            raise\n",
+        "        raise\n",
+        f"{_WATCHING}::test_a_log_handler_that_raises_changes_no_outcome",
+    ),
+    Mutant(
+        "what the handler of a signal raises is taken for a watcher's",
+        _LOGS,
+        "if is_from_signal(error):",
+        "if False:",
+        f"{_WATCHING}::test_what_asks_a_thread_to_end_goes_on",
+    ),
+    Mutant(
+        "a span processor that raises ends the call",
+        "src/leeward/otel.py",
+        "            with only_watching(log_flaw):\n                ends.close()\n",
+        "            ends.close()\n",
+        f"{_WATCHING}::test_an_sdk_that_raises_changes_no_outcome",
+    ),
+    Mutant(
+        "a metric that raises turns a handler that has run into one that has failed",
+        "src/leeward/app/telemetry.py",
+        "        with only_watching(log_flaw):\n            self._count(",
+        "        if True:\n            self._count(",
+        f"{_WATCHING}::test_an_sdk_that_raises_changes_no_outcome",
     ),
 )

@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 _ROOM: Final = "src/leeward/app/idempotency"
 _KEYS: Final = "tests/routing/test_keys.py"
 _APPS: Final = "tests/local/test_apps.py"
+_GATE: Final = "tests/app/idempotent/test_gate.py"
 _HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
 _IDS: Final = "tests/app/idempotent/test_ids.py"
 _OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
@@ -227,8 +228,8 @@ MUTANTS: Final = (
     Mutant(
         "an idempotent function opens a store beside that of the client which runs it",
         f"{_ROOM}/settings.py",
-        "    if context is None or context.clients is None:\n",
-        "    if True:\n",
+        "        if known is not None and known.clients is not None:\n",
+        "        if False:\n",
         f"{_APPS}::test_a_handler_has_the_client_that_runs_it",
     ),
     Mutant(
@@ -295,5 +296,93 @@ MUTANTS: Final = (
         "            if False:\n",
         "tests/app/idempotent/test_versions.py"
         "::test_a_payload_is_the_same_whatever_its_handler_reads_it_into",
+    ),
+    Mutant(
+        "a start of a run passes the gate by",
+        "src/leeward/client.py",
+        "return self._operations.act(self._operations.runs.start, workflow, value, id)",
+        "return self._operations.runs.start(workflow, value, id)",
+        f"{_GATE}::test_each_effect_passes_the_gate_once_and_a_read_does_not",
+    ),
+    Mutant(
+        "an event is counted where it is sent, and not where it is kept",
+        "src/leeward/client.py",
+        "return finish(call, self._operations.send(call, seconds, only, sender))",
+        "return finish(call, sender.perform(call, seconds, only))",
+        f"{_GATE}::test_a_kept_event_is_an_effect",
+    ),
+    Mutant(
+        "the effect of a thread that knows of no run is nobody's",
+        "src/leeward/_operations/operations.py",
+        "            return sender.perform(call, left, only)\n"
+        "        watcher = watcher or PossibleRuns(UNDER_WAY)\n"
+        "        watcher.begin()",
+        "            return sender.perform(call, left, only)\n"
+        "        watcher = watcher or UNWATCHED\n"
+        "        watcher.begin()",
+        f"{_GATE}::test_no_way_to_an_effect_leads_past_the_gate",
+    ),
+    Mutant(
+        "a context announces effects by the thread alone",
+        "src/leeward/app/context.py",
+        "own = [*self.runs] or [self.last_run or self]",
+        "own = [self]",
+        f"{_GATE}::test_the_context_knows_its_run_on_every_thread",
+    ),
+    Mutant(
+        "a context forgets that its run has failed",
+        "src/leeward/app/context.py",
+        "[self.last_run or self]",
+        "[self]",
+        f"{_GATE}::test_a_task_of_a_failed_run_begins_nothing_on_any_thread",
+    ),
+    Mutant(
+        "what a child does is nothing of its parent's",
+        f"{_ROOM}/running.py",
+        "            run.cross_fork(is_child=False)\n",
+        "            pass\n",
+        f"{_GATE}::test_the_mark_of_a_child_is_not_overwritten",
+    ),
+    Mutant(
+        "a release is written over the effect that somebody else has recorded",
+        f"{_ROOM}/steps.py",
+        "if if_marked is not None and own.record.effects and not held.record.effects:",
+        "if False:",
+        f"{_GATE}::test_an_end_without_effect_replaces_no_record_with_one",
+    ),
+    Mutant(
+        "a handler that has lost its key stops whatever the process does",
+        f"{_ROOM}/running.py",
+        "        except LeaseLost:\n            UNDER_WAY.discard(self)\n",
+        "        except LeaseLost:\n            raise\n",
+        f"{_GATE}::test_a_run_that_has_lost_its_key_forbids_no_others_effects",
+    ),
+    Mutant(
+        "a part on a thread opens the client of the environment",
+        f"{_ROOM}/settings.py",
+        "for known in (context, current()):",
+        "for known in (current(),):",
+        f"{_GATE}::test_a_part_on_a_thread_keeps_its_records_where_the_handler_does",
+    ),
+    Mutant(
+        "a part on a thread counts for nobody",
+        f"{_ROOM}/running.py",
+        "    found = watcher or find_watcher()\n",
+        "    found = watcher\n",
+        f"{_GATE}::test_a_part_on_a_thread_that_nothing_names_counts_for_whoever_waits",
+    ),
+    Mutant(
+        "a call in the user's transaction is no effect",
+        "src/leeward/outbox.py",
+        "        if watcher is None or (not isinstance(call, RunStart) and is_harmless(call)):",
+        "        if True:",
+        f"{_GATE}::test_a_call_in_the_users_transaction_is_an_effect",
+    ),
+    Mutant(
+        "a thread of a coroutine function may begin an effect that is not recorded",
+        f"{_ROOM}/running.py",
+        "            self._mark_on_loop()\n",
+        "            pass\n",
+        f"{_GATE}::test_threads_of_a_coroutine_function_are_counted",
     ),
 )

@@ -119,9 +119,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         "records of idempotency are cut short when the handler's time is over",
-        "src/leeward/_routing/failover.py",
-        "        if watcher is None:\n            return run",
-        "        if context is None:\n            return run",
+        "src/leeward/_operations/operations.py",
+        "        if watcher is UNWATCHED or (watcher is None and not UNDER_WAY):\n"
+        "            return sender.perform(",
+        "        if watcher is None and not UNDER_WAY:\n            return sender.perform(",
         "tests/app/test_core.py::test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it",
     ),
 )

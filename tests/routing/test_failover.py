@@ -14,7 +14,6 @@ from leeward.calls import Enqueue, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.testing import FakeClock
 from leeward.values import Effect, Event
-from leeward.watching import RUNNING, watched_by
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
@@ -262,38 +261,3 @@ def test_names_must_differ_and_exist() -> None:
         FailoverDriver([])
     with pytest.raises(ConfigError, match="same name"):
         FailoverDriver([Scripted("a"), Scripted("a")])
-
-
-class Watching:
-    """Notes what it is told of calls with an effect."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def begin(self) -> None:
-        self.told.append("begins")
-
-    async def begin_async(self) -> None:
-        self.begin()
-
-    def proved_not_run(self) -> None:
-        self.told.append("did not run")
-
-
-def test_a_watcher_hears_of_calls_with_an_effect() -> None:
-    """Before they are sent, and if it is proved that they did not run; not of harmless ones."""
-    refusal: Result[Any] = Result(Outcome.AUTH)
-    harmless = INVOKE._replace(effect=Effect.READ_ONLY)
-    for awaited in (False, True):
-        watching = Watching()
-        token = watched_by(watching)
-        try:
-            driver = router(Scripted("a", refusal, Result.ok(None), refusal))
-            for call in (INVOKE, INVOKE, harmless):
-                if awaited:
-                    asyncio.run(driver.perform_async(call, 9.0))
-                else:
-                    driver.perform(call, 9.0)
-        finally:
-            RUNNING.reset(token)
-        assert watching.told == ["begins", "did not run", "begins"]

@@ -13,8 +13,6 @@ import pytest
 from leeward._routing import FailoverDriver
 from leeward._routing.commands import Dispatch
 from leeward._routing.failover import _in_time
-from leeward.app import Context
-from leeward.app.context import call_within
 from leeward.calls import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
@@ -250,16 +248,3 @@ def test_a_lock_that_was_held_in_the_parent_is_free_in_the_child() -> None:
     assert shared.hold()
     shared.release()
     assert shared.lock.acquire(blocking=False)
-
-
-@both
-def test_nothing_is_called_for_a_handler_without_time(run: Runner) -> None:
-    """Nobody waits for it; what may be repeated has what the handler has left."""
-    clock, driver = FakeClock(), Awaited("a")
-    router = FailoverDriver([driver])
-    context = Context("f", "key", 1, clock.monotonic() + 2.0, clock)
-    call_within(context, lambda: run(router))
-    clock.advance(2.0)
-    late = call_within(context, lambda: run(router))
-    assert (late.outcome, late.code, late.attempts) == (Outcome.LOCAL, "no_time", ())
-    assert driver.timeouts == [pytest.approx(1.5)]

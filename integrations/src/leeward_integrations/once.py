@@ -419,7 +419,7 @@ class _Call:
     async def _change_page(self, change: Callable[[_Page], None]) -> _Page:
         location = self.tool.locate(self.equals, "/calls")
         carry_out = store.perform_async if self.tool.settings.awaited else store.perform
-        changed = carry_out(self.tool.settings.client(), location, _save_page(change))
+        changed = carry_out(self.tool.settings.client(None), location, _save_page(change))
         page = await self.tool.value(changed)
         if isinstance(page, steps.Away | steps.Unfit):
             raise running.unavailable(self.name, page.error)

@@ -73,11 +73,11 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
             steps = write_end(run.held, release_record(run.held.record))
         else:
             steps = call.after_failure(run, exception)
-        call.note_failure(run, perform(self._settings.client(), call.location, steps))
+        call.note_failure(run, perform(self._settings.client(None), call.location, steps))
 
     def _put_record(self, data_record: DataRecord) -> None:
         key, payload = data_record.idempotency_key, data_record.payload_hash
-        client = self._settings.client()
+        client = self._settings.client(None)
         clock, ends = self._settings.clock, data_record.in_progress_expiry_timestamp
         seconds = LEASE if ends is None else max(0.0, ends / 1000 - clock.now())
         context = Context(key, key, None, clock.monotonic() + seconds, clock)
@@ -108,7 +108,7 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
         call, run = begun
         result = json.loads(data_record.response_data)
         steps = call.after_success(run, result)
-        call.finish(run, perform(self._settings.client(), call.location, steps), result)
+        call.finish(run, perform(self._settings.client(None), call.location, steps), result)
 
     def _get_record(self, idempotency_key: str) -> DataRecord:
         # `_put_record` has told what is there; who asks again finds that it has changed meanwhile.

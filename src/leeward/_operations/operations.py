@@ -1,10 +1,14 @@
 """The client's operations as values: what both clients share, which is all but the waiting.
 
 An operation checks its arguments, and is then a call, the seconds for it, and what makes a receipt
-or an exception of its result. A client puts the call to the router and finishes:
+or an exception of its result. A client sends the call and finishes:
 
     call, seconds, finish = operations.load_data("orders", "42", None)
-    return finish(call, router.perform(call, seconds))
+    return finish(call, operations.send(call, seconds))
+
+Whatever a client does passes one gate, outside the router, the spool and the engine of workflows:
+`send` for calls, `act` for everything else. There the handler that runs is told of its effects.
+What leeward does for itself, on threads of its own, does not pass it.
 
 Everything that can be wrong with a call is found here, before any I/O. The operations on tables are
 in this file; those on functions, events, objects and workflows have one each beside it.
@@ -26,7 +30,7 @@ from leeward._routing.health import TargetEvidence
 from leeward._routing.targets import NO_GROUPS
 from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, ListItems, Load, Result, Store
-from leeward.clock import Clock
+from leeward.clock import Clock, running_loop
 from leeward.config import Config, TableConfig
 from leeward.config.model import check_homes, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
@@ -43,6 +47,17 @@ from leeward.values import (
     Record,
     StoreReceipt,
     TargetStatus,
+)
+from leeward.watching import (
+    RUNNING,
+    UNDER_WAY,
+    UNWATCHED,
+    PossibleRuns,
+    find_watcher,
+    is_harmless,
+    report,
+    report_end,
+    time_within,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +84,10 @@ and a program without such a table does not load it."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
+
+_TOO_LATE: Final = Result[Any](
+    Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
+)
 
 _ANY_TABLE: Final = TableConfig()
 """What holds for a table that is not configured."""
@@ -304,6 +323,76 @@ class Operations:
                 self.unknowns.close()
         finally:
             self.closed = True
+
+    def send(
+        self,
+        call: Call,
+        timeout: float,
+        only: tuple[str, ...] = (),
+        sender: FailoverDriver | EventSpool | None = None,
+    ) -> Result[Any]:
+        """Make a call of a client, within `timeout` seconds; return its result.
+
+        Whoever watches the thread or task hears of it, if it may change something. `sender` is the
+        router if it is None, and `only` as of `FailoverDriver.perform`.
+        """
+        sender = sender or self.router
+        context, watcher = RUNNING.get()
+        if watcher is UNWATCHED or (watcher is None and not UNDER_WAY):
+            return sender.perform(call, timeout, only)
+        left = time_within(context, call, timeout)
+        if left <= 0 < timeout:
+            return _TOO_LATE
+        if is_harmless(call):
+            return sender.perform(call, left, only)
+        watcher = watcher or PossibleRuns(UNDER_WAY)
+        watcher.begin()
+        result = sender.perform(call, left, only)
+        report(watcher, result.outcome)
+        return result
+
+    async def send_async(
+        self,
+        call: Call,
+        timeout: float,
+        only: tuple[str, ...] = (),
+        sender: FailoverDriver | EventSpool | None = None,
+    ) -> Result[Any]:
+        """Do the same without blocking the event loop."""
+        sender = sender or self.router
+        context, watcher = RUNNING.get()
+        if watcher is UNWATCHED or (watcher is None and not UNDER_WAY):
+            return await sender.perform_async(call, timeout, only)
+        left = time_within(context, call, timeout)
+        if left <= 0 < timeout:
+            return _TOO_LATE
+        if is_harmless(call):
+            return await sender.perform_async(call, left, only)
+        watcher = watcher or PossibleRuns(UNDER_WAY)
+        await watcher.begin_async()
+        result = await sender.perform_async(call, left, only)
+        report(watcher, result.outcome)
+        return result
+
+    def act(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do what has an effect besides calls, such as the start of a run; return its result.
+
+        Whoever watches the thread or task hears of it once, whatever calls are a part of it.
+        """
+        watcher = find_watcher() or UNWATCHED
+        watcher.begin()
+        with report_end(watcher):
+            return work(*arguments)
+
+    async def act_async(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do the same on a thread, because it waits for a disk; the event loop continues."""
+        from asyncio import to_thread
+
+        running_loop()
+        watcher = find_watcher() or UNWATCHED
+        await watcher.begin_async()
+        with report_end(watcher):
+            return await to_thread(work, *arguments)
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""

@@ -19,6 +19,7 @@ from leeward.adapter import Limits
 from leeward.calls import OBJECT_VERBS, Call, Enqueue, Invoke, Publish, Result, subject_of
 from leeward.cloudevents import document_of
 from leeward.errors import Attempt, Outcome
+from leeward.logs import only_watching
 from leeward.otel import (
     ATTEMPTS,
     BUCKET,
@@ -50,6 +51,7 @@ from leeward.otel import (
     VERB,
     VERDICT,
     load,
+    log_flaw,
     traceparent_of,
 )
 from leeward.values import Effect, RoutingEvent, TargetStatus
@@ -107,20 +109,19 @@ class ClientTelemetry:
         trace = self.api.trace
         is_within = trace.get_current_span().get_span_context().is_valid
         is_sent = isinstance(call, Enqueue | Publish)
-        with self.api.tracer.start_as_current_span(
+        with self.api.span(
             f"{call.verb} {subject_of(call)}",
             # A call belongs to the current span, else to the trace of the handler.
             context=None if is_within else self.api.parent_of(getattr(call, "trace", None)),
             kind=trace.SpanKind.PRODUCER if is_sent else trace.SpanKind.CLIENT,
             attributes=attributes_of(call),
-            record_exception=False,
-            set_status_on_exception=False,
         ) as span:
             try:
                 yield CallSpan(self, span, call)
             except BaseException as error:
-                span.set_attribute(ERROR, type(error).__name__)
-                span.set_status(self.api.failed)
+                with only_watching(log_flaw):
+                    span.set_attribute(ERROR, type(error).__name__)
+                    span.set_status(self.api.failed)
                 raise
 
     def count_open(self, count: Callable[[], int | None]) -> None:
@@ -172,7 +173,8 @@ class ClientTelemetry:
 
     def count_verdict(self, settled: Settled, verb: str) -> None:
         """Count a call that somebody has settled; `verb` is of what was asked last."""
-        self._settled.add(1, {VERDICT: settled.verdict.value, BY: _word_of(settled, verb)})
+        with only_watching(log_flaw):
+            self._settled.add(1, {VERDICT: settled.verdict.value, BY: _word_of(settled, verb)})
 
     def count_end(self, result: Result[Any]) -> None:
         """Count a call that the router has settled before it ended; others are not counted."""
@@ -204,6 +206,11 @@ class CallSpan:
 
     def end(self, result: Result[Any]) -> Result[Any]:
         """Note how the call has ended; return its result."""
+        with only_watching(log_flaw):
+            self._note(result)
+        return result
+
+    def _note(self, result: Result[Any]) -> None:
         telemetry, span, outcome = self._telemetry, self._span, result.outcome
         seconds, target = perf_counter() - self._began, result.target or ""
         span.set_attributes(
@@ -223,7 +230,6 @@ class CallSpan:
             telemetry.attempts.add(1, facts)
             if outcome is not Outcome.OK or len(result.attempts) > 1:
                 self._add(attempt, {**facts})
-        return result
 
     def _add(self, attempt: Attempt, told: dict[str, str]) -> None:
         """Add the span of an attempt that is over, with what is told of it."""

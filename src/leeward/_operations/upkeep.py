@@ -48,7 +48,7 @@ def make(operations: Operations, call: Call, seconds: float) -> Any:
         LeewardError: it went wrong, or a target cannot do that.
     """
     operations.check(call)
-    result = operations.router.perform(call, seconds)
+    result = operations.send(call, seconds)
     target_of(call, result)
     return result.value
 
@@ -62,7 +62,7 @@ def store_many(
     """
     operations.check(calls[0])
     driver = operations.drivers[operations.router.candidates(calls[0])[0]]
-    return driver.store_many(calls, seconds)
+    return operations.act(driver.store_many, calls, seconds)
 
 
 def native(operations: Operations, call: StartNative | LookNative, target: str) -> NativeJob:
@@ -72,7 +72,11 @@ def native(operations: Operations, call: StartNative | LookNative, target: str) 
         Unsupported: it makes none.
         LeewardError: it went wrong; whether one was started may be unknown.
     """
-    result = operations.drivers[target].perform(call, NATIVE_SECONDS)
+    perform = operations.drivers[target].perform
+    if isinstance(call, StartNative):
+        result = operations.act(perform, call, NATIVE_SECONDS)
+    else:
+        result = perform(call, NATIVE_SECONDS)
     if result.outcome is not Outcome.OK:
         raise error_of(call, result._replace(target=target))
     return cast("NativeJob", result.value)

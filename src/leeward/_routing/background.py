@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
@@ -24,7 +25,7 @@ from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, start_thread, watch
-from leeward.logs import failure_facts, log_event
+from leeward.logs import failure_facts, log_event, only_watching
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
@@ -194,11 +195,8 @@ class Shared(Forkable):
 
     def _tell(self, event: RoutingEvent) -> None:
         for listener in (write_to_log, *self.listeners):
-            try:
+            with only_watching(partial(self._log_once, listener)):  # it never touches routing
                 listener(event)
-            except Exception as error:  # noqa: BLE001 - a listener never touches routing
-                with suppress(Exception):  # nor does a handler of logs
-                    self._log_once(listener, error)
 
     def _log_once(self, listener: Listener, error: Exception) -> None:
         """Log the first failure of a listener: whoever fails is likely to fail with every event."""

@@ -31,7 +31,6 @@ from leeward.entropy import random_key, random_unit
 from leeward.entrypoints import import_spec
 from leeward.errors import ConfigError, Outcome, is_from_signal
 from leeward.values import NOTHING, RoutingEvent
-from leeward.watching import RUNNING, is_harmless, report, time_within
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -65,10 +64,6 @@ SHARING: Final = "leeward._routing.snapshot:share"
 
 RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 """The capabilities that only the target at which runs live needs."""
-
-_TOO_LATE: Final = Result[Any](
-    Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
-)
 
 
 class FailoverDriver(Driver):
@@ -138,35 +133,61 @@ class FailoverDriver(Driver):
 
         `only` narrows the targets for this call, and is their order.
         """
-        context, watcher = RUNNING.get()
-        if watcher is None:
-            return run(self._shared, call, timeout, only)
-        timeout = time_within(context, call, timeout)
-        if timeout <= 0:
-            return _TOO_LATE
-        if is_harmless(call):
-            return run(self._shared, call, timeout, only)
-        watcher.begin()
-        result = run(self._shared, call, timeout, only)
-        report(watcher, result)
-        return result
+        shared = self._shared
+        execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+        outbox = shared.outbox
+        try:
+            with shared.lock:
+                commands = next(execution)
+            if outbox:
+                shared.deliver()
+            while len(commands) == 1:
+                reply = _carry_out(shared, commands[0])
+                with shared.lock:
+                    commands = execution.send(reply)
+                if outbox:
+                    shared.deliver()
+            return _run_side_by_side(shared, execution, commands)
+        except StopIteration as end:
+            result: Result[Any] = end.value
+            return result
+        except BaseException:  # an interrupt: what is in flight is not waited for any more
+            with shared.lock:
+                execution.close()
+            raise
+        finally:
+            if outbox:
+                shared.deliver()
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        context, watcher = RUNNING.get()
-        if watcher is None:
-            return await run_async(self._shared, call, timeout, only)
-        timeout = time_within(context, call, timeout)
-        if timeout <= 0:
-            return _TOO_LATE
-        if is_harmless(call):
-            return await run_async(self._shared, call, timeout, only)
-        await watcher.begin_async()
-        result = await run_async(self._shared, call, timeout, only)
-        report(watcher, result)
-        return result
+        shared = self._shared
+        execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+        outbox = shared.outbox
+        try:
+            with shared.lock:
+                commands = next(execution)
+            if outbox:
+                _deliver(shared)
+            while len(commands) == 1:
+                reply = await _carry_out_async(shared, commands[0])
+                with shared.lock:
+                    commands = execution.send(reply)
+                if outbox:
+                    _deliver(shared)
+            return await _run_side_by_side_async(shared, execution, commands)
+        except StopIteration as end:
+            result: Result[Any] = end.value
+            return result
+        except BaseException:  # a cancellation: what is in flight is not waited for any more
+            with shared.lock:
+                execution.close()
+            raise
+        finally:
+            if outbox:
+                _deliver(shared)
 
     def evidence(self, target: str) -> TargetEvidence:
         """Return what has been seen of `target`."""
@@ -272,34 +293,6 @@ def able_of(drivers: Iterable[Driver], verb: str) -> tuple[str, ...]:
     return able or order
 
 
-def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
-    """Return the result of `call` within `timeout` seconds."""
-    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
-    outbox = shared.outbox
-    try:
-        with shared.lock:
-            commands = next(execution)
-        if outbox:
-            shared.deliver()
-        while len(commands) == 1:
-            reply = _carry_out(shared, commands[0])
-            with shared.lock:
-                commands = execution.send(reply)
-            if outbox:
-                shared.deliver()
-        return _run_side_by_side(shared, execution, commands)
-    except StopIteration as end:
-        result: Result[Any] = end.value
-        return result
-    except BaseException:  # an interrupt: what is in flight is not waited for any more
-        with shared.lock:
-            execution.close()
-        raise
-    finally:
-        if outbox:
-            shared.deliver()
-
-
 def _carry_out(shared: Shared, command: Command) -> Reply:
     """Do what `command` says."""
     clock = shared.clock
@@ -393,36 +386,6 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
     if isinstance(answer, Result):
         answer = answer._replace(waited=answer.waited + began - since)
     return command, since, now, answer
-
-
-async def run_async(
-    shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()
-) -> Result[Any]:
-    """Return the result of `call` within `timeout` seconds, without blocking the event loop."""
-    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
-    outbox = shared.outbox
-    try:
-        with shared.lock:
-            commands = next(execution)
-        if outbox:
-            _deliver(shared)
-        while len(commands) == 1:
-            reply = await _carry_out_async(shared, commands[0])
-            with shared.lock:
-                commands = execution.send(reply)
-            if outbox:
-                _deliver(shared)
-        return await _run_side_by_side_async(shared, execution, commands)
-    except StopIteration as end:
-        result: Result[Any] = end.value
-        return result
-    except BaseException:  # a cancellation: what is in flight is not waited for any more
-        with shared.lock:
-            execution.close()
-        raise
-    finally:
-        if outbox:
-            _deliver(shared)
 
 
 def _deliver(shared: Shared) -> None:

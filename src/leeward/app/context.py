@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leeward.app.triggers import WireInput
     from leeward.client import Client
     from leeward.clock import Clock
+    from leeward.watching import Watcher
 
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
@@ -63,6 +64,8 @@ class Context:
         guard: the idempotent function that runs. Its keys and effects are the handler's only if it
             is the whole handler.
         did_nothing: it is proved that nothing of that function has run.
+        runs: the idempotent functions that have it and are under way, the outermost first.
+        last_run: an idempotent function that has failed, and begins no effect any more; or None.
         word: what that function's guard has raised of this call, and not the function; else None.
         voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
         wire: what the handler was called with; None where it is not called over the wire.
@@ -82,10 +85,12 @@ class Context:
         "guard",
         "headers",
         "idempotency_key",
+        "last_run",
         "payload",
         "principal",
         "provider",
         "region",
+        "runs",
         "trace",
         "voids",
         "wire",
@@ -132,6 +137,8 @@ class Context:
         self.did_nothing = False
         self.wire: WireInput | None = None
         self.word: Exception | None = None
+        self.runs: list[Any] = []
+        self.last_run: Watcher | None = None
 
     def __repr__(self) -> str:
         """Show names and ids, and no input."""
@@ -161,13 +168,26 @@ class Context:
         leeward sees the calls of its own clients. In an idempotent function with
         ``effects="marked"``, a call that fails before its first effect is proved to have changed
         nothing. The first effect is written to the record before it begins. If this method raises,
-        do not begin the effect.
+        do not begin the effect. Any thread, task or child of a fork may call it.
         """
-        (RUNNING.get()[1] or self).begin()
+        for watcher in self._find_watchers():
+            watcher.begin()
 
     async def effect_async(self) -> None:
         """Do the same without blocking the event loop."""
-        await (RUNNING.get()[1] or self).begin_async()
+        for watcher in self._find_watchers():
+            await watcher.begin_async()
+
+    def _find_watchers(self) -> list[Watcher]:
+        """Return who counts an effect: in another thread it may be one of any run of this call.
+
+        A run that has failed forbids it.
+        """
+        context, watcher = RUNNING.get()
+        if context is self and watcher is not None:
+            return [watcher]
+        own = [*self.runs] or [self.last_run or self]
+        return own if watcher is None or watcher in own else [watcher, *own]
 
     def begin(self) -> None:
         """Count an effect. To announce one, call `effect`."""

@@ -22,6 +22,7 @@ from leeward.app.answers import Answer
 from leeward.app.context import Context, current
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
+from leeward.logs import only_watching
 from leeward.otel import (
     ATTEMPT,
     CLOUD_PROVIDER,
@@ -40,6 +41,7 @@ from leeward.otel import (
     MESSAGING_TYPE,
     SERVICE,
     load,
+    log_flaw,
     traceparent_of,
 )
 from leeward.values import Event
@@ -83,30 +85,35 @@ class Telemetry:
 
     def observe(self, run: Run, handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         """Run a handler in a span; count it, and how long it took."""
-        if not self._is_ready:
+        with only_watching(log_flaw):
             self._prepare()
+        if not self._is_ready:
+            return run(handler, delivery, platform)
         is_cold, self._is_warm = not self._is_warm, True
         began = perf_counter()
         kinds = self._api.trace.SpanKind
-        with self._api.tracer.start_as_current_span(
+        with self._api.span(
             handler.name,
             context=self._api.parent_of(delivery.trace),
             kind=kinds.CONSUMER if handler.kind in _CONSUMED else kinds.SERVER,
             attributes=_attributes(handler, delivery, platform, is_cold),
-            record_exception=False,
-            set_status_on_exception=False,
         ) as span:
             trace = traceparent_of(span) or delivery.trace
             answer = run(handler, delivery._replace(trace=trace), platform)
             if answer.failure is not None:
-                span.set_attribute(ERROR, answer.failure.type)
-                span.set_status(self._api.failed)
-        self._count(handler, answer, perf_counter() - began, is_cold)
+                with only_watching(log_flaw):
+                    span.set_attribute(ERROR, answer.failure.type)
+                    span.set_status(self._api.failed)
+        with only_watching(log_flaw):
+            self._count(handler, answer, perf_counter() - began, is_cold)
         if platform.flush:
             self._flush(min(FLUSH_SECONDS, delivery.seconds / 2))
         return answer
 
     def _prepare(self) -> None:
+        """Make the instruments, at the first run."""
+        if self._is_ready:
+            return
         self._api = load()
         meter = self._api.meter
         self._invocations = meter.create_counter(INVOCATIONS, "{invocation}")
@@ -131,8 +138,9 @@ class Telemetry:
         api = self._api
         for provider in (api.trace.get_tracer_provider(), api.metrics.get_meter_provider()):
             flush = getattr(provider, "force_flush", None)
-            if flush is not None:
-                flush(int(seconds * 1000))
+            with only_watching(log_flaw):
+                if flush is not None:
+                    flush(int(seconds * 1000))
 
 
 def _attributes(

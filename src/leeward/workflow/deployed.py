@@ -29,6 +29,7 @@ from leeward.errors import (
 from leeward.json_text import encode
 from leeward.values import Json
 from leeward.values.runs import Run, RunState
+from leeward.watching import RUNNING, time_within
 from leeward.workflow.checks import check_input, check_run_id, known_in
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Definition
@@ -250,7 +251,8 @@ class DeployedRuns:
         raise Unsupported(f"{target} cannot do {method}; {instead}", target=target)
 
     def _perform(self, call: StartRun | GetRun | AbortRun) -> Any:
-        result: Result[Any] = self._router.perform(call, SECONDS)
+        seconds = time_within(RUNNING.get()[0], call, SECONDS)
+        result: Result[Any] = self._router.perform(call, seconds)
         if result.outcome is not Outcome.OK:
             raise error_of(call, result)
         return result.value

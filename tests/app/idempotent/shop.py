@@ -67,6 +67,11 @@ class Shop:
         found = self.client.load_data("keys", f"charge:{key}")
         return found.item if found else None
 
+    def state(self, key: str = "42") -> str | None:
+        """Return the state of a key."""
+        found = self.record(key)
+        return None if found is None else str(found["state"])
+
 
 def context(clock: FakeClock, key: str = "", **options: Any) -> Context:
     """Make the context of a call."""

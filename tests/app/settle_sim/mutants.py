@@ -172,7 +172,7 @@ def _mark_once(held: Held) -> Steps[Any]:
     return (yield from mark_effect(held))
 
 
-def _end_over_whatever_is_there(held: Held, record: KeyRecord) -> Steps[Any]:
+def _end_over_whatever_is_there(held: Held, record: KeyRecord, _: object = None) -> Steps[Any]:
     """Write the end over a void, and over the run that came after it."""
     del held
     found, _ = yield LoadRecord()
@@ -180,7 +180,7 @@ def _end_over_whatever_is_there(held: Held, record: KeyRecord) -> Steps[Any]:
     return Recorded.YES
 
 
-def _end_forgets_voids(held: Held, record: KeyRecord) -> Steps[Any]:
+def _end_forgets_voids(held: Held, record: KeyRecord, _: object = None) -> Steps[Any]:
     """Write the end without the number of voids."""
     is_void = record.state is KeyState.VOID
     state = KeyState.RELEASED if is_void else record.state

@@ -65,7 +65,7 @@ def outbox(
     """
     settings = OutboxSettings(config, target, to, LIMITS)
     schema = str(settings.options.get("schema", "leeward"))
-    execute = _executor_of(connection, schema)
+    execute, is_awaited = _executor_of(connection, schema)
 
     def write(call: OutboxCall, id: str) -> Any:
         if not settings.is_own or not isinstance(call, Publish | Enqueue):
@@ -85,15 +85,19 @@ def outbox(
         # Without a limit for locks, the last value: that is the user's.
         return execute(statement.sql, [*statement.values[:-1], None], conclude)
 
-    return CallOutbox(settings, write)
+    return CallOutbox(settings, write, awaited=is_awaited)
 
 
-def _executor_of(connection: Any, schema: str) -> Callable[..., Any]:
-    """Return what executes statements on a connection, by the names of its classes."""
+def _executor_of(connection: Any, schema: str) -> tuple[Callable[..., Any], bool]:
+    """Return what executes statements on a connection, and whether it is awaited.
+
+    The names of its classes say what it is.
+    """
     kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(connection).mro()]
     is_awaited = any(name.lower().startswith("async") for _, name in kinds)
     if any(module == "sqlalchemy" and name in _SQLALCHEMY for module, name in kinds):
-        return partial(_await_sqlalchemy if is_awaited else _ask_sqlalchemy, connection, schema)
+        ask: Callable[..., Any] = _await_sqlalchemy if is_awaited else _ask_sqlalchemy
+        return partial(ask, connection, schema), is_awaited
     if not any(module == "psycopg" and name in _PSYCOPG for module, name in kinds):
         raise InvalidRequest(
             "connection must be a Connection or AsyncConnection of psycopg 3, or a Session, "
@@ -102,7 +106,7 @@ def _executor_of(connection: Any, schema: str) -> Callable[..., Any]:
             field="connection",
         )
     _check_transaction(connection)
-    return partial(_await_psycopg if is_awaited else _ask_psycopg, connection, schema)
+    return partial(_await_psycopg if is_awaited else _ask_psycopg, connection, schema), is_awaited
 
 
 def _check_transaction(connection: Any) -> None:

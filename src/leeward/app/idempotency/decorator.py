@@ -166,7 +166,7 @@ def idempotent(
 def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
     def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
-        client, location = settings.client(), this.location
+        client, location = settings.client(this.context), this.location
         decision = perform(client, location, this.claim())
         if isinstance(decision, OpenCase):
             told = ask_probe(settings, *this.question(decision))
@@ -190,7 +190,7 @@ def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) 
 def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings) -> Function:
     async def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
-        client, location = settings.client(), this.location
+        client, location = settings.client(this.context), this.location
         decision = await perform_async(client, location, this.claim())
         if isinstance(decision, OpenCase):
             told = await ask_probe_async(settings, *this.question(decision))
@@ -231,6 +231,7 @@ class IdempotentCall:
     It says what to ask of the table, and what follows from the replies.
 
     Attributes:
+        context: of the handler that it is, or is a part of; None outside of one.
         location: where its record is.
     """
 
@@ -249,7 +250,7 @@ class IdempotentCall:
             ConfigError: its payload cannot be compared.
         """
         arguments = settings.signature.bind(positional, named, Context)
-        self._context = context = arguments.context or current()
+        self.context = context = arguments.context or current()
         self._own: Context | None = None  # the context, if this guard is the first of its call
         wire: WireInput | None = None
         if context is not None and context.guard is None:
@@ -280,7 +281,7 @@ class IdempotentCall:
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
         """Return what the probe takes."""
-        return self._key, self._context, case.record.notes
+        return self._key, self.context, case.record.notes
 
     def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
         """Return the steps that follow the answer of the probe."""
@@ -316,6 +317,7 @@ class IdempotentCall:
             earlier,
             store,
             self.location,
+            context=self.context,
             forbid_unrecorded=not settings.run_unrecorded,
             run_unknown=settings.run_unknown,
             awaited=settings.awaited,
@@ -353,7 +355,8 @@ class IdempotentCall:
         if treatment is Treatment.RELEASE:
             run.withdraw()
             if not held.record.earlier_effects:
-                return write_end(held, record.release_record(held.record))
+                lost = None if run.tried else record.leave_unknown(held.record, failure)
+                return write_end(held, record.release_record(held.record), lost)
             # This run did nothing, but one before it may have: the next one must know, too.
             if settings.run_unknown:
                 return write_end(held, record.leave_unknown(held.record, failure))
@@ -365,7 +368,9 @@ class IdempotentCall:
 
     def note_failure(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
         """Note whether the failure of the run was recorded."""
-        if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
+        if recorded is Recorded.MARKED:
+            _log("error", "outcome_unknown", run, recorded.value)
+        elif recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
             self._note_unrecorded(run, recorded)
         elif run.released and not (run.held and run.held.record.earlier_effects):
             self._prove(nothing_ran=True)
@@ -397,8 +402,8 @@ class IdempotentCall:
 
     def _note_unprotected(self, run: IdempotentRun) -> None:
         """Note for the answer that a repeat of the key may run again; the outermost run does."""
-        if self._context is not None and run.is_outermost:
-            self._context.dedup = NOT_RECOGNISED
+        if self.context is not None and run.is_outermost:
+            self.context.dedup = NOT_RECOGNISED
 
     def _prove(self, *, nothing_ran: bool) -> None:
         """Note whether it is proved that nothing of the function has run; the first guard does.

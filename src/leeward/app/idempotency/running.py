@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import cache
 from importlib import import_module
 from math import inf
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, add_note, mark_effect
 from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
-from leeward.watching import RUNNING, watched_by
+from leeward.forking import Forkable, watch
+from leeward.watching import RUNNING, UNDER_WAY, Watcher, find_watcher
+
+if TYPE_CHECKING:
+    from leeward.app.context import Context
 
 LAST_EFFECT: Final = 5.0
 """Seconds before the end of a lease in which no effect begins, so that each ends within it: see
 `leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
+
+LOOP_SECONDS: Final = 15.0
+"""Seconds that a thread waits for the loop of a coroutine function to record its effect, and no
+longer: the loop may wait for that thread. A call to a table has as long."""
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -30,6 +40,7 @@ class IdempotentRun:
         earlier: why this is not the key's first run; None if it is. If it is not None, an earlier
             run may have had effects.
         forbidden: what has forbidden an effect of it, or a note; None if nothing has.
+        tried: it has tried to record an effect of its own.
         recorded: repeats will find this run's record; False if the table is away and the function
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
@@ -45,6 +56,7 @@ class IdempotentRun:
         client: TableClient,
         location: RecordLocation,
         *,
+        context: Context | None,
         forbid_unrecorded: bool,
         run_unknown: bool,
         awaited: bool,
@@ -58,7 +70,9 @@ class IdempotentRun:
         self.effects = 0
         self._lock = Lock()
         # asyncio is loaded by then: a coroutine function runs.
+        self._loop: Any = import_module("asyncio").get_running_loop() if awaited else None
         self._writing: Any = import_module("asyncio").Lock() if awaited else Lock()
+        self.tried = False
         self.started = False
         self.released = False
         self._has_failed = False
@@ -76,38 +90,54 @@ class IdempotentRun:
             left = end - location.clock.monotonic()
             self._last_begin = end - min(LAST_EFFECT, max(0.0, left) / 6)
         self._awaited = awaited
-        self._outer = RUNNING.get()[1]
-        self.is_outermost = _RUN.get() is None
+        self._context = context
+        self._outers, self.is_within = _find_outers(context)
+        self.is_outermost = not is_part_of_run(context)
 
     def __enter__(self) -> None:
         """Show this run to the handler in the block, and to this run the calls that it makes."""
-        self._tokens = _RUN.set(self), watched_by(self)
+        context = self._context
+        self._tokens = _RUN.set(self), RUNNING.set((context, self))
+        if context is not None:
+            context.runs.append(self)
+        if self._marks:
+            _note_forks()
+            UNDER_WAY.add(self)
 
     def __exit__(self, kind: object, *_raised: object) -> None:
         """End what `__enter__` began. After an exception no effect begins."""
         with self._lock:
             self._has_failed = kind is not None
+        UNDER_WAY.discard(self)
+        context, self._context = self._context, None
+        if context is not None:
+            context.runs.remove(self)
+            if self._has_failed and self._marks:
+                context.last_run = self
         run, running = self._tokens
         RUNNING.reset(running)
         _RUN.reset(run)
 
     def start(self) -> None:
         """Note that the handler begins; an outer run may count that as an effect of its own."""
-        if self.starts_as_effect and self._outer is not None:
-            self._outer.begin()
+        if self.starts_as_effect:
+            for outer in self._outers:
+                outer.begin()
         self.started = True
 
     async def start_async(self) -> None:
         """Do the same without blocking the event loop."""
-        if self.starts_as_effect and self._outer is not None:
-            await self._outer.begin_async()
+        if self.starts_as_effect:
+            for outer in self._outers:
+                await outer.begin_async()
         self.started = True
 
     def withdraw(self) -> None:
         """Withdraw what `start` has announced: it is proved that nothing of this run has run."""
         self.released = True
-        if self.started and self.starts_as_effect and self._outer is not None:
-            self._outer.proved_not_run()
+        if self.started and self.starts_as_effect:
+            for outer in self._outers:
+                outer.proved_not_run()
 
     def begin(self) -> None:
         """Note that an effect begins; the first of a run is recorded before it does.
@@ -116,22 +146,9 @@ class IdempotentRun:
             LeaseLost: another run has taken the key over; the effect must not begin.
             DedupUnavailable: it cannot be recorded, so the effect must not begin.
         """
-        if not self._awaited:
-            with self._writing:
-                if self.held is not None and self._must_mark(self.held):
-                    self._take(perform(self._client, self.location, mark_effect(self.held)))
-                    self.check_lease()
-        elif (
-            (held := self.held) is not None
-            and self._must_mark(held)
-            and (not held.record.effects or self._is_probed)
-        ):
-            raise ConfigError(
-                f"{self.function!r} is a coroutine function: await effect_async() before its "
-                "first effect, or use a leeward.AsyncClient in it"
-            )
-        if self._outer is not None:
-            self._outer.begin()
+        self._mark()
+        for outer in self._outers:
+            outer.begin()
         self._count(1)
 
     async def begin_async(self) -> None:
@@ -139,14 +156,84 @@ class IdempotentRun:
         if not self._awaited:
             self.begin()
             return
+        await self._mark_async()
+        for outer in self._outers:
+            await outer.begin_async()
+        self._count(1)
+
+    def begin_perhaps(self) -> None:
+        """Note an effect of a thread that may work for this run: it can end as unknown alone.
+
+        An effect of another one is not forbidden because this run has lost its key.
+
+        Raises:
+            DedupUnavailable: it cannot be recorded, so the effect must not begin.
+        """
+        try:
+            self._mark()
+            self._count(1)
+        except LeaseLost:
+            UNDER_WAY.discard(self)
+
+    def cross_fork(self, *, is_child: bool) -> None:
+        """Count what a child may do, before the fork; begin in the child with free locks."""
+        if not is_child:
+            with self._lock:
+                self.effects += 1
+            return
+        self._lock, self._loop = Lock(), None  # no loop runs there
+        if not self._awaited:
+            self._writing = Lock()
+
+    def _mark(self) -> None:
+        """Record that an effect begins, if it is the first."""
+        held = self.held
+        if not self._awaited:
+            with self._writing:
+                if self.held is not None and self._must_mark(self.held):
+                    self.tried = True
+                    self._take(perform(self._client, self.location, mark_effect(self.held)))
+                    self.check_lease()
+        elif (
+            held is not None
+            and self._must_mark(held)
+            and (not held.record.effects or self._is_probed)
+        ):
+            self._mark_on_loop()
+
+    def _mark_on_loop(self) -> None:
+        """Record it from another thread than that of the coroutine function."""
+        from asyncio import run_coroutine_threadsafe
+
+        if self._loop is not None and not self._is_on_loop():
+            marking = run_coroutine_threadsafe(self._mark_async(), self._loop)
+            with suppress(TimeoutError):
+                return marking.result(LOOP_SECONDS)
+            marking.cancel()
+        raise ConfigError(
+            f"{self.function!r} is a coroutine function: await effect_async() before its "
+            "first effect, or use a leeward.AsyncClient in it"
+        )
+
+    def _is_on_loop(self) -> bool:
+        from asyncio import get_running_loop
+
+        with suppress(RuntimeError):  # this thread has none
+            return get_running_loop() is self._loop
+        return False
+
+    async def _mark_async(self) -> None:
+        if not self._is_on_loop():
+            from asyncio import to_thread
+
+            await to_thread(self._mark)
+            return
         async with self._writing:
             if self.held is not None and self._must_mark(self.held):
+                self.tried = True
                 steps = mark_effect(self.held)
                 self._take(await perform_async(self._client, self.location, steps))
                 self.check_lease()
-        if self._outer is not None:
-            await self._outer.begin_async()
-        self._count(1)
 
     def check_lease(self) -> None:
         """Check that an effect which begins now begins within the lease, where a probe decides.
@@ -198,8 +285,8 @@ class IdempotentRun:
 
     def proved_not_run(self) -> None:
         """Note that the effect which has begun did not run."""
-        if self._outer is not None:
-            self._outer.proved_not_run()
+        for outer in self._outers:
+            outer.proved_not_run()
         self._count(-1)
 
     def _must_mark(self, held: Held) -> bool:
@@ -240,6 +327,50 @@ def _check(text: Any) -> str:
 LONGEST_NOTE: Final = 255
 
 
+def is_part_of_run(context: Context | None) -> bool:
+    """Return whether what begins here, with this context, is a part of a run that is under way."""
+    return _RUN.get() is not None or (context is not None and bool(context.runs))
+
+
+def _find_outers(context: Context | None) -> tuple[list[Watcher], bool]:
+    """Return who else counts the effects of a run that begins here; and if its handler calls it.
+
+    A thread of a handler's own has no watcher. Then the context says whose it is; without one it
+    may be a part of any run of this process.
+    """
+    around, watcher = RUNNING.get()
+    if watcher is None and context is not None:
+        return [run for run in context.runs if run.is_within] or [context], around is context
+    found = watcher or find_watcher()
+    is_within = around is context and getattr(watcher, "is_within", True)
+    return [] if found is None else [found], is_within
+
+
+class _Forks(Forkable):
+    """Reports forks to runs: what a child does is unknown to its parent."""
+
+    def __init__(self) -> None:
+        watch(self)
+
+    def hold(self) -> bool:
+        """Note in the parent that a child may begin effects."""
+        for run in [*UNDER_WAY]:
+            run.cross_fork(is_child=False)
+        return False
+
+    def renew(self, *, held: bool) -> None:
+        """Let the runs of the parent be marked in the child, too."""
+        del held
+        for run in [*UNDER_WAY]:
+            run.cross_fork(is_child=True)
+
+
+@cache
+def _note_forks() -> _Forks:
+    """Note forks, from the first run on whose effects are marked."""
+    return _Forks()
+
+
 def current_run() -> IdempotentRun | None:
     """Return the run that is under way in this thread or task; None if there is none."""
     return _RUN.get()
@@ -250,15 +381,13 @@ def effect() -> None:
 
     For code that has no context. Outside of a handler it does nothing.
     """
-    _, watcher = RUNNING.get()
-    if watcher is not None:
+    if (watcher := find_watcher()) is not None:
         watcher.begin()
 
 
 async def effect_async() -> None:
     """Do the same without blocking the event loop."""
-    _, watcher = RUNNING.get()
-    if watcher is not None:
+    if (watcher := find_watcher()) is not None:
         await watcher.begin_async()
 
 

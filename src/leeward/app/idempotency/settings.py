@@ -137,7 +137,7 @@ class IdempotencySettings(NamedTuple):
     effects_marked: bool
     run_unknown: bool
     scope: str
-    client: Callable[[], TableClient]
+    client: Callable[[Context | None], TableClient]
     clock: Clock
     awaited: bool
     probe: Probe | None
@@ -301,22 +301,23 @@ def _is_other(value: object, field: str, default: str, other: str) -> bool:
 
 def _client_opener(
     client: TableClient | Callable[[], TableClient] | None, *, awaited: bool
-) -> Callable[[], TableClient]:
-    """Return what gives the client, checked, when it is needed."""
+) -> Callable[[Context | None], TableClient]:
+    """Return what gives the client of a call with a context, checked, when it is needed."""
     if client is None:
-        return lambda: _running_client(awaited)
+        return lambda context: _running_client(context, awaited)
     if callable(client):
         opened = cache(lambda _process: _check_client(client(), awaited))  # none crosses a fork
-        return lambda: opened(getpid())
+        return lambda _context: opened(getpid())
     checked = _check_client(client, awaited)
-    return lambda: checked
+    return lambda _context: checked
 
 
-def _running_client(awaited: bool) -> TableClient:
-    context = current()
-    if context is None or context.clients is None:
-        return _default_client(awaited)
-    return context.async_client if awaited else context.client
+def _running_client(context: Context | None, awaited: bool) -> TableClient:
+    """Return the client of the app; a thread of a handler's own knows it by `context` alone."""
+    for known in (context, current()):
+        if known is not None and known.clients is not None:
+            return known.async_client if awaited else known.client
+    return _default_client(awaited)
 
 
 @cache

@@ -151,7 +151,7 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, J
         age: float | None, given: tuple[Any, ...] | None, context: Context
     ) -> dict[str, Json]:
         this = KeySettlement(settings, age, given, context)
-        client = settings.client()
+        client = settings.client(context)
         found: Any = None
         for _ in range(ROUNDS):
             found = perform(client, this.location, this.begin())
@@ -172,7 +172,7 @@ def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitabl
         age: float | None, given: tuple[Any, ...] | None, context: Context
     ) -> dict[str, Json]:
         this = KeySettlement(settings, age, given, context)
-        client = settings.client()
+        client = settings.client(context)
         found: Any = None
         for _ in range(ROUNDS):
             found = await perform_async(client, this.location, this.begin())

@@ -92,6 +92,8 @@ class Recorded(Enum):
     WITHOUT_RESULT = "without_result"
     """The table did not take the result; repeats learn that it is done. Or it did not take the
     arguments of a failure; repeats learn its class."""
+    MARKED = "marked"
+    """Not as an end at which nothing has run: somebody else has recorded an effect of the run."""
     LOST = "lost"
     """The key has expired, or somebody has deleted its record."""
     NO = "no"
@@ -176,8 +178,16 @@ def _change(
     return Recorded.LOST
 
 
-def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
-    """Write how the run has ended; a `Found` is the record of another run that has taken over."""
+def write_end(
+    held: Held, record: KeyRecord, if_marked: KeyRecord | None = None
+) -> Steps[Recorded | LoadedRecord]:
+    """Write how the run has ended; a `Found` is the record of another run that has taken over.
+
+    Args:
+        held: the record as this run has written it.
+        record: how it has ended.
+        if_marked: written instead, if somebody else has recorded an effect of this run.
+    """
     wanted, recorded = record, Recorded.YES
     reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Unfit) and (text := with_text(wanted)) is not None:
@@ -195,6 +205,8 @@ def write_end(held: Held, record: KeyRecord) -> Steps[Recorded | LoadedRecord]:
             if isinstance(loaded, LoadedRecord):
                 return loaded  # another run is its owner now
             return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
+        if if_marked is not None and own.record.effects and not held.record.effects:
+            wanted, recorded = if_marked, Recorded.MARKED
         # Its own write came through; or a probe has found its result, and somebody was told that.
         if own.record.state in (wanted.state, KeyState.COMPLETED):
             return recorded

@@ -31,7 +31,7 @@ from leeward.app.idempotency.steps import (
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.json_text import decode
 from leeward.records import NamedTuple
-from leeward.watching import RUNNING, watched_by
+from leeward.watching import RUNNING, UNWATCHED, watched_by
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -72,7 +72,7 @@ class RecordLocation(NamedTuple):
 
 def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
     """Run `steps` on this thread, and return what they return."""
-    token = watched_by(None)  # its own calls, not those of the handler
+    token = watched_by(UNWATCHED)  # its own calls, not those of the handler
     try:
         step = next(steps)
         while True:
@@ -90,7 +90,7 @@ def perform(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T
 
 async def perform_async(client: TableClient, location: RecordLocation, steps: Steps[T]) -> T:
     """Do the same without blocking the event loop."""
-    token = watched_by(None)
+    token = watched_by(UNWATCHED)
     try:
         step = next(steps)
         while True:
