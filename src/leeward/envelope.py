@@ -41,7 +41,9 @@ function of another framework marks what it answers, and may have got both from 
 UNBOUND: Final = "1"
 """The mark of an answer to a request that has no `CALL`. Anybody may have made it."""
 DEDUP: Final = "x-leeward-dedup"
-"""On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
+"""On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``.
+Behind the latter stands a digest of how its records are kept: by another one it finds none of them.
+"""
 LONGEST_AGE: Final = 1e9
 """Seconds, 30 years: no call is older that somebody asks about."""
 LONGEST_FLAW: Final = 300
@@ -55,6 +57,10 @@ this header has no time to run."""
 QUESTION: Final = "application/vnd.leeward.settle"
 """The content type of a request with `SETTLE`: JSON, of a type that frameworks refuse unless the
 function reads it on purpose, so that none takes the question for a call."""
+DEMAND: Final = "x-leeward-demand"
+"""On a request: run only if repeated keys are recognised so, as `DEDUP` says it. Before that stand
+the milliseconds that the caller still waits; `DEADLINE` is 0 then, so that a handler that does not
+know this header has no time to run."""
 VOIDS: Final = "x-leeward-voids"
 """On a request: how many voids of its key the caller knows of."""
 ENVELOPE: Final = "x-leeward-envelope"
@@ -73,13 +79,15 @@ NO_FUNCTION: Final = "no_function"
 """The reason of a handler that has no such function."""
 HOST_REFUSAL: Final = "HostRefusal"
 """The class of what a host refuses a call with before it looks for the function: nothing ran. The
-reason is one of the three below."""
+reason is one of the four below."""
 BUSY: Final = "busy"
 """There is no place for the call, or the process is about to end."""
 NO_TOKEN: Final = "token"  # noqa: S105 - the reason
 """The token of the caller is missing, or is not known."""
 PAYLOAD: Final = "payload_too_large"
 """The request is larger than the host takes."""
+OTHER_RECORDS: Final = "other_records"
+"""Repeated keys are not recognised here as the caller demands."""
 RUNNING: Final = "running"
 """An earlier call with this key still runs."""
 UNKNOWN: Final = "unknown"
@@ -124,6 +132,7 @@ def request_headers(
     voids: int = 0,
     *,
     settles: bool = False,
+    demand: str = "",
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of a call.
 
@@ -134,11 +143,14 @@ def request_headers(
         mark: that the answer is to have.
         voids: how many voids of its key the caller knows of.
         settles: the call runs nothing: it asks what became of others.
+        demand: how repeated keys must be recognised, that it runs; empty for any way.
     """
     headers: tuple[tuple[str, str], ...] = (
         (IDEMPOTENCY_KEY, idempotency_key),
-        (DEADLINE, "0" if settles else _milliseconds(seconds)),
+        (DEADLINE, "0" if settles or demand else _milliseconds(seconds)),
     )
+    if demand:
+        headers = (*headers, (DEMAND, f"{_milliseconds(seconds)} {demand}"))
     if mark != UNBOUND:
         headers = (*headers, (CALL, mark))
     if voids:
@@ -156,12 +168,15 @@ def custom_context(
     voids: int = 0,
     *,
     settles: bool = False,
+    demand: str = "",
 ) -> dict[str, str]:
     """Return the same as `request_headers`, for the ``custom`` part of a client context.
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    headers = request_headers(idempotency_key, seconds, trace, UNBOUND, voids, settles=settles)
+    headers = request_headers(
+        idempotency_key, seconds, trace, UNBOUND, voids, settles=settles, demand=demand
+    )
     return {**{name.lower(): value for name, value in headers}, ENVELOPE: mark}
 
 
@@ -180,6 +195,7 @@ class Sent(NamedTuple):
         mark: the mark of the answer.
         voids: how many voids of its key the caller knows of.
         settles: it asks what became of other calls with its key, and is to run nothing.
+        demand: how repeated keys must be recognised, that it runs; empty for any way.
     """
 
     idempotency_key: str | None
@@ -189,6 +205,7 @@ class Sent(NamedTuple):
     mark: str = UNBOUND
     voids: int = 0
     settles: bool = False
+    demand: str = ""
 
 
 def sent_in(headers: Mapping[str, str]) -> Sent:
@@ -201,7 +218,9 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
     if key is not None and key.startswith('"'):
         key = unquote(key)
     settles = SETTLE in headers
-    waits, seconds = headers.get(SETTLE if settles else DEADLINE), None
+    waits, seconds, demand = headers.get(SETTLE if settles else DEADLINE), None, ""
+    if DEMAND in headers:
+        waits, _, demand = headers[DEMAND].partition(" ")
     if waits is not None and (milliseconds := _number(waits)) is not None:
         seconds = milliseconds / 1000
     has_envelope = ENVELOPE in headers
@@ -217,7 +236,13 @@ def sent_in(headers: Mapping[str, str]) -> Sent:
         mark,
         0 if voids is None else _number(voids) or 0,
         settles,
+        demand,
     )
+
+
+def scope_of(dedup: str | None) -> str | None:
+    """Return where repeated keys are recognised, by what an answer says of them."""
+    return None if dedup is None else dedup.partition(" ")[0]
 
 
 def unquote(text: str) -> str:
@@ -326,7 +351,7 @@ def refusal_reason(content: Json, dedup: str | None) -> str | None:
         content: what a handler answers, beside its mark, instead of a value.
         dedup: what it says of repeated keys.
     """
-    if dedup not in (BY_TARGET, BY_GROUP) or type(content) is not dict:
+    if scope_of(dedup) not in (BY_TARGET, BY_GROUP) or type(content) is not dict:
         return None
     reason = content.get("reason")
     is_one = content.get("errorType") == REPEAT_REFUSED and reason in _REASONS

@@ -383,7 +383,7 @@ def test_what_an_app_declares_counts_where_it_is_called(tmp_path: Path) -> None:
     def declared(driver: Scripted) -> list[tuple[Effect, bool, float]]:
         calls = [each for each in driver.calls if isinstance(each, Invoke)]
         assert driver.timeouts == pytest.approx([12.0, 4.2, 36.0], abs=1)  # a first attempt's share
-        return [(each.effect, each.shared_dedup, each.time_limit) for each in calls]
+        return [(each.effect, each.shared_dedup is True, each.time_limit) for each in calls]
 
     driver = Scripted("a")
     with Client(driver, app=app, config=file) as client:

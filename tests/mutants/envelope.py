@@ -74,8 +74,8 @@ MUTANTS: Final = (
     Mutant(
         "a question leaves a handler of an older leeward time to run it",
         "src/leeward/envelope.py",
-        '(DEADLINE, "0" if settles else _milliseconds(seconds)),',
-        "(DEADLINE, _milliseconds(seconds)),",
+        '"0" if settles or demand else',
+        '"0" if demand else',
         "tests/clouds/test_old_handlers.py::test_an_older_handler_does_not_run_a_question",
     ),
     Mutant(

@@ -221,7 +221,7 @@ MUTANTS: Final = (
     Mutant(
         "a function that may run the question is to be asked",
         "src/leeward/_operations/errors.py",
-        'if fault.ran == "maybe" and result.dedup in (BY_TARGET, BY_GROUP):',
+        'if fault.ran == "maybe" and scope_of(result.dedup) in (BY_TARGET, BY_GROUP):',
         'if fault.ran == "maybe":',
         "tests/client/test_remedies.py::test_a_function_without_records_is_not_to_be_asked",
     ),

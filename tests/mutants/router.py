@@ -183,8 +183,8 @@ MUTANTS: Final = (
     Mutant(
         "a target settles what another one may have run",
         f"{ROUTING}/execution.py",
-        "bool(self._doubted - {target}) and answer.dedup != BY_GROUP",
-        "False",
+        "        if not elsewhere or not isinstance(call, Invoke):\n",
+        "        if True:\n            return False\n",
         f"{TESTS}/test_settled_calls.py::test_a_target_that_knows_its_own_keys_settles_for_itself",
     ),
     Mutant(
@@ -233,8 +233,8 @@ MUTANTS: Final = (
     Mutant(
         "a key whose target is full moves",
         f"{ROUTING}/call.py",
-        "    free = free and not state.rules.ordered\n",
-        "",
+        "    free = free and not state.rules.ordered and (",
+        "    free = free and (",
         f"{TESTS}/test_order.py::test_a_key_does_not_move_because_its_target_is_full",
     ),
     Mutant(

@@ -725,7 +725,7 @@ CALLER: Final = (
     Mutant(
         "a key is settled wherever an answer comes from",
         _CLIENT,
-        "    return dedup == BY_GROUP or about.places == (result.target,)\n",
+        "    return scope_of(dedup) == BY_GROUP or about.places == (result.target,)\n",
         "    return True\n",
         f"{_ELSEWHERE}::test_a_key_is_settled_where_its_calls_are_made",
     ),

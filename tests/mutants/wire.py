@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 
 HTTP: Final = "src/leeward/_http"
 TESTS: Final = "tests/http"
+OLDER: Final = "tests/app/idempotent/test_older_apps.py"
 KIT: Final = "src/leeward/adapter"
 AWS: Final = "adapters/aws/src/leeward_aws"
 
@@ -388,5 +389,54 @@ MUTANTS: Final = (
         "    return max(recorded, min(told, MOST_VOIDS))\n",
         "    return max(recorded, told)\n",
         "tests/app/idempotent/test_settled.py::test_no_number_of_voids_burns_a_key",
+    ),
+    Mutant(
+        "a keyed call moves wherever a group is declared",
+        "src/leeward/_routing/attempts.py",
+        "    return call._replace(demand=next(filter(None, words), BY_GROUP))\n",
+        "    return call\n",
+        f"{OLDER}::test_an_older_version_runs_no_call_again",
+    ),
+    Mutant(
+        "a call that may have run moves though its target has said nothing of keys",
+        "src/leeward/_routing/attempts.py",
+        "    return bool(state.health.keys.word_of(call, made))\n",
+        "    return True\n",
+        f"{OLDER}::test_a_call_whose_first_target_has_said_nothing_is_unknown",
+    ),
+    Mutant(
+        "a handler runs a call though it keeps other records than its caller demands",
+        "src/leeward/app/handlers.py",
+        "        if demand and demand not in (worth, scope_of(worth)):\n",
+        "        if demand and scope_of(worth) != BY_GROUP:\n",
+        f"{OLDER}::test_a_key_that_was_used_at_the_first_target_meets_it_again",
+    ),
+    Mutant(
+        "two names of records have one digest",
+        "src/leeward/app/idempotency/settings.py",
+        "(settings.function, settings.table, *names)",
+        "(settings.table, *names)",
+        f"{OLDER}::test_a_key_that_was_used_at_the_first_target_meets_it_again",
+    ),
+    Mutant(
+        "a handler that does not know a demand has time to run",
+        "src/leeward/envelope.py",
+        '"0" if settles or demand else',
+        '"0" if settles else',
+        f"{OLDER}::test_a_handler_that_does_not_know_a_demand_has_no_time",
+    ),
+    Mutant(
+        "a refusal of another version opens the circuit of its target",
+        "src/leeward/_routing/execution.py",
+        "reason in (VOIDED, OTHER_RECORDS)",
+        "reason == VOIDED",
+        f"{OLDER}::test_a_refusal_says_nothing_against_the_target",
+    ),
+    Mutant(
+        "another version's table settles a call that may have run elsewhere",
+        "src/leeward/_routing/execution.py",
+        "        return not word or word not in (answer.dedup, scope_of(answer.dedup))\n",
+        "        return scope_of(answer.dedup) != BY_GROUP\n",
+        f"{OLDER}::test_another_versions_table_settles_nothing",
     ),
 )

@@ -276,7 +276,10 @@ def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     world = World()
     world.calls(5)
     probed_next(world)
-    shared, slow = KEYED._replace(shared_dedup=True), AttemptEnded(1, Outcome.AMBIGUOUS, None, True)
+    shared, slow = (
+        KEYED._replace(shared_dedup=("a", "b")),
+        AttemptEnded(1, Outcome.AMBIGUOUS, None, True),
+    )
     states = [begun(world, shared) for _ in range(2)]
     _, (probe,) = step(states[0], slow, world.now, half)
     assert (probe.target, probe.reason) == ("b", "probe")  # type: ignore[union-attr]

@@ -61,11 +61,14 @@ def test_an_unsafe_call_with_a_lost_answer_stays_unknown() -> None:
         (Effect.READ_ONLY, False, "aab"),
         (Effect.IDEMPOTENT, False, "aab"),
         (Effect.KEYED, False, "aa"),
-        (Effect.KEYED, True, "aab"),
+        (Effect.KEYED, True, "aa"),  # nobody there has said that it knows the other's keys
+        (Effect.KEYED, ("a", "b"), "aab"),
         (Effect.UNSAFE, True, "a"),
     ],
 )
-def test_the_effect_decides_after_a_lost_answer(effect: Effect, shared: bool, asked: str) -> None:
+def test_the_effect_decides_after_a_lost_answer(
+    effect: Effect, shared: bool | tuple[str, ...], asked: str
+) -> None:
     """Each effect goes as far as repeating it is harmless."""
     lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
     call = INVOKE._replace(effect=effect, shared_dedup=shared)

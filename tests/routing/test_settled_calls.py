@@ -14,7 +14,7 @@ from leeward.errors import Outcome
 from leeward.values import Effect, FunctionFault
 from tests.scripted import AMBIGUOUS, Scripted
 
-SHARED = FunctionConfig(Effect.KEYED, shared_dedup=True, on_unknown="settle")
+SHARED = FunctionConfig(Effect.KEYED, shared_dedup=("a", "b"), on_unknown="settle")
 
 
 def not_run(dedup: str) -> Result[Any]:

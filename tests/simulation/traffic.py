@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from math import log
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.values import Effect, Event
@@ -113,12 +113,16 @@ OUTER = "ship"
 """The function that calls another one."""
 
 
+ALL: Final = ("alpha", "beta", "gamma", "delta", "epsilon")
+"""The targets that share the keys of a group, as their operator says: in this world they do."""
+
+
 def inner_of(number: int, attempt: int) -> tuple[Kind, Invoke]:
     """Return what a run of `OUTER` calls: a keyed function that is settled, or an unsafe one."""
     key, payload = f"call-{number}/{attempt}", payload_of(number)
     if number % 2:
         return Kind.UNSAFE, Invoke("charge", payload, key)
-    call = Invoke("pay", payload, key, Effect.KEYED, shared_dedup=True, settles=True)
+    call = Invoke("pay", payload, key, Effect.KEYED, shared_dedup=ALL, settles=True)
     return Kind.SETTLED_GROUP, call
 
 
@@ -185,7 +189,7 @@ def _function(arrival: Arrival) -> Call:
         case Kind.SETTLED_TARGET:
             return Invoke("pay", payload, key, Effect.KEYED, settles=True)
         case Kind.SETTLED_GROUP:
-            return Invoke("pay", payload, key, Effect.KEYED, shared_dedup=True, settles=True)
+            return Invoke("pay", payload, key, Effect.KEYED, shared_dedup=ALL, settles=True)
         case Kind.UNSAFE_QUEUED:
             return Enqueue("charge", payload, key)
         case Kind.NESTED | Kind.NESTED_IDEMPOTENT:
@@ -198,7 +202,7 @@ def _function(arrival: Arrival) -> Call:
         case Kind.KEYED_TARGET_QUEUED:
             return Enqueue("receipt", payload, key, Effect.KEYED)
         case _:
-            shared = arrival.kind is Kind.KEYED_GROUP
+            shared = ALL if arrival.kind is Kind.KEYED_GROUP else False
             return Invoke("receipt", payload, key, Effect.KEYED, shared_dedup=shared)
 
 

@@ -72,7 +72,7 @@ def effect_rules_of(call: Call) -> EffectRules:
     if call.effect is Effect.UNSAFE:
         return EffectRules(unsafe=True, keyed=False, may_cross=False)
     if call.effect is Effect.KEYED:
-        return EffectRules(unsafe=False, keyed=True, may_cross=call.shared_dedup)
+        return EffectRules(unsafe=False, keyed=True, may_cross=bool(call.shared_dedup))
     return EffectRules(unsafe=False, keyed=False, may_cross=True)
 
 

@@ -187,7 +187,7 @@ def _plan(
         length,
         read,
         able[:1] if stays else able,
-        configured.shared_dedup,
+        bool(configured.shared_dedup),
         simulate,
     )
 

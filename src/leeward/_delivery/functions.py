@@ -189,6 +189,7 @@ class Functions:
             principal="local",
             voids=call.voids,
             settles=call.verb == "settle",
+            demand=call.demand if isinstance(call, Invoke) and not is_plain else "",
         )
         return result_of(answer(handler, delivery, self._platform), handler)
 

@@ -178,7 +178,7 @@ def row_of(recipient: Recipient, waiting: WaitingCall) -> NewRow:
                 "function": call.function,
                 "payload": call.payload.decode(),
                 "effect": call.effect.value,
-                "shared_dedup": call.shared_dedup,
+                "shared_dedup": bool(call.shared_dedup),
                 "to_queue": call.to_queue,
                 "trace": call.trace,
                 "key": call.idempotency_key,

@@ -29,7 +29,17 @@ from leeward.calls import (
     Store,
     subject_of,
 )
-from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN, VOIDED
+from leeward.envelope import (
+    BY_GROUP,
+    BY_TARGET,
+    NOT_KEPT,
+    NOT_RECOGNISED,
+    OTHER_RECORDS,
+    RUNNING,
+    UNKNOWN,
+    VOIDED,
+    scope_of,
+)
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -133,6 +143,10 @@ _READS = OBJECT_READS | {"get_run", "list_items", "look_native", "read_export", 
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 
 _REMEDIES: Mapping[str, str] = {
+    OTHER_RECORDS: (
+        "It did not run there: the function keeps no records of keys for the group at this target, "
+        "or keeps them otherwise. Deploy the same version on all targets."
+    ),
     "closed": "It did not run. The target is closed: open a new one.",
     "gone": "It did not run. Open a new target.",
     "deadline": "It did not run. Give the call more time.",
@@ -316,7 +330,7 @@ def _raised_message(call: Call, result: Result[Any]) -> str:
     what, remedy = _RAISED[fault.ran or "maybe"]
     if fault.ran == "no" and fault.retryable:
         remedy = "It did not run; calling again later is safe."
-    if fault.ran == "maybe" and result.dedup in (BY_TARGET, BY_GROUP):
+    if fault.ran == "maybe" and scope_of(result.dedup) in (BY_TARGET, BY_GROUP):
         remedy = f"No other target was tried. Find out what it has done: {_settle_command(call)}."
     if result.reason == UNMARKED_REFUSAL:
         what, remedy = _REFUSED

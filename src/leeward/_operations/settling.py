@@ -32,7 +32,7 @@ from leeward._routing.outcomes import KNOWN_KEY
 from leeward.calls import Call, Enqueue, Invoke, Publish, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
-from leeward.envelope import BY_GROUP, BY_TARGET, settle_question
+from leeward.envelope import BY_GROUP, BY_TARGET, scope_of, settle_question
 from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
@@ -233,7 +233,7 @@ def _knows(about: FunctionSettling, config: FunctionConfig, result: Result[Any])
     if config.probe is not None or about.places == ():
         return True
     dedup = result.dedup or (BY_GROUP if config.shared_dedup else BY_TARGET)
-    return dedup == BY_GROUP or about.places == (result.target,)
+    return scope_of(dedup) == BY_GROUP or about.places == (result.target,)
 
 
 def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) -> Call:

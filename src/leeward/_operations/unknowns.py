@@ -153,7 +153,7 @@ def unknown_calls(
     facts: dict[str, Any]
     match call:
         case Invoke() | Enqueue():
-            facts = {"effect": call.effect.value, "shared_dedup": call.shared_dedup}
+            facts = {"effect": call.effect.value, "shared_dedup": bool(call.shared_dedup)}
             voids = call.voids if isinstance(call, Invoke) else 0
             body = call.payload if with_payload and len(call.payload) <= LARGEST_BODY else None
             key = (call.idempotency_key,)

@@ -9,10 +9,11 @@ from typing import Final, Self, TypeAlias
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.commands import AttemptEnded, Commands, Dispatch, ReadBack
 from leeward._routing.health import Health
-from leeward._routing.outcomes import EffectRules
+from leeward._routing.outcomes import EffectRules, has_shared_key, is_named
 from leeward._routing.readback import settle_question_of
 from leeward._routing.targets import resource_of
-from leeward.calls import AttemptTime, Call, Invoke
+from leeward.calls import AttemptTime, Call, Enqueue, Invoke
+from leeward.envelope import BY_GROUP
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 
@@ -167,8 +168,38 @@ def dispatch(
     seconds: AttemptTime = time_for_attempt(state, circuit, left, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, now))
-    epoch = health.circuits.epoch
-    return state, (Dispatch(attempt, target, state.call, seconds, epoch, reason),)
+    call = call_at(state, target) if getattr(state.call, "shared_dedup", False) else state.call
+    return state, (Dispatch(attempt, target, call, seconds, health.circuits.epoch, reason),)
+
+
+def call_at(state: CallState, target: str) -> Call:
+    """Return the call as it is put to `target`.
+
+    A key that is declared to be known at several targets may have been used at the first one, or
+    where this call was tried: so the next one runs only by the same records. It says so itself.
+    """
+    call = state.call
+    others = [other for other in (state.able[0], *state.tried) if other not in ("", target)]
+    if not others or type(call) is not Invoke or not has_shared_key(call):
+        return call
+    if is_named(call, target):
+        return call
+    keys = state.health.keys
+    words = (keys.word_of(call, (other,)) for other in others if not is_named(call, other))
+    return call._replace(demand=next(filter(None, words), BY_GROUP))
+
+
+def may_leave(state: CallState) -> bool:
+    """Return whether a call that may have run would be known elsewhere by its key, if it has one.
+
+    That it was declared proves nothing of what is deployed: where the call may have run, it must
+    have been said in this process. An answer to a queued call says nothing of its function.
+    """
+    call = state.call
+    if not (isinstance(call, Invoke | Enqueue) and has_shared_key(call)):
+        return True
+    made = state.able if isinstance(call, Enqueue) else filter(None, state.tried)
+    return bool(state.health.keys.word_of(call, made))
 
 
 def count_remaining(state: CallState) -> int:

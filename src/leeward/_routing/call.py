@@ -40,11 +40,13 @@ from leeward._routing.attempts import (
     Decision,
     Ending,
     ask,
+    call_at,
     count_remaining,
     dispatch,
     end,
     may_ask,
     may_be_early,
+    may_leave,
     tell_of,
     time_for_attempt,
     time_for_probe,
@@ -93,7 +95,7 @@ def begin(
     # An unsafe function has its own time, whenever it begins.
     has_own = not rules.same and bool(getattr(call, "time_limit", 0.0))
     whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
-    target, reason, probe, early = able[0], "first", False, False
+    target, reason, probe, early, put = able[0], "first", False, False, call
     careful = bool(
         circuits.watchful
         or (rules.ordered and circuits.places)
@@ -115,17 +117,19 @@ def begin(
         if not choice.target:
             return _refuse(nowhere, choice)
         target, reason, probe = choice.target, choice.reason, choice.probe
+        put = call_at(nowhere, target) if getattr(call, "shared_dedup", False) else call
         circuit = health.start(target, call, started)
     state = CallState(
         call, health, rules, able, health.calls, started, deadline, whole, (target,), (1,)
     )
-    more = len(able) > 1 or policy.max_attempts > 1
-    seconds: AttemptTime = time_for_attempt(state, circuit, timeout, more=more)
+    seconds: AttemptTime = time_for_attempt(
+        state, circuit, timeout, more=len(able) > 1 or policy.max_attempts > 1
+    )
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
     elif len(able) > 1 and rules.early and circuit.early < seconds and may_be_early(state, circuit):
         early, seconds = True, seconds.cut_to(circuit.early)
-    first = make_record(Dispatch, (1, target, call, seconds, circuits.epoch, reason, early))
+    first = make_record(Dispatch, (1, target, put, seconds, circuits.epoch, reason, early))
     return state, (
         (first, *hedge_after(state, circuit))
         if core.hedging and rules.elsewhere and not rules.ordered and not probe
@@ -240,6 +244,7 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         return end(state, "no_time", now)
     target = state.tried[ended.attempt - 1]
     free = _effect_allows(row.move, rules.elsewhere, state)
+    free = free and (not state.unknown or may_leave(state))
     others = _untried_targets(state, now) if free else ()
     may_stay = _effect_allows(row.again, rules.same, state) and _lets_through(state, target)
     # one more attempt here, unless a further target would then go without one, or it is so slow
@@ -275,7 +280,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     tried = (*state.tried[:place], "", *state.tried[place + 1 :])
     state = state._replace(tried=tried, lines=(*state.lines, target))
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
-    free = free and not state.rules.ordered
+    free = free and not state.rules.ordered and (not state.unknown or may_leave(state))
     if not free or left <= state.whole or not count_remaining(state):
         return end(state, NO_PLACE, now)
     choice = choose(state._replace(tried=(*tried, *state.lines)), now)
@@ -320,7 +325,9 @@ def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random
         return end(state, why, now)
     seconds = _pause(state, max(ended.retry_after or 0.0, policy.wait_least), random)
     tell_of(state, "retry", target, why)
-    return state._replace(may_move=state.rules.elsewhere), (Pause(min(seconds, longest), target),)
+    return state._replace(may_move=state.rules.elsewhere and may_leave(state)), (
+        Pause(min(seconds, longest), target),
+    )
 
 
 _FOLLOW: Final = {
@@ -458,7 +465,7 @@ def hedge_after(state: CallState, circuit: Circuit) -> Commands:
 
 def hedge(state: CallState, now: float) -> Decision:
     """Ask a second target, if the first one has not answered yet, and the budget allows it."""
-    target = _second_target(state)
+    target = _second_target(state) if may_leave(state) else None
     in_time = state.deadline - now >= state.health.policy.least_attempt
     waits = state.in_flight == (1,) and len(state.tried) == 1
     if target is None or not in_time or not waits or count_remaining(state) == 0:

@@ -50,7 +50,7 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.envelope import BY_GROUP, NOT_KEPT, NOT_RECOGNISED, VOIDED
+from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, OTHER_RECORDS, VOIDED, scope_of
 from leeward.errors import Attempt, LeewardError, Outcome
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class _History:
         if outcome is Outcome.OK:
             self._health.succeed(command, attempt.request_at, now)
         else:
-            is_well = reason in KNOWN_KEY or reason == VOIDED  # the function has answered
+            is_well = reason in KNOWN_KEY or reason in (VOIDED, OTHER_RECORDS)  # it has answered
             self._health.fail(attempt, Outcome.APP_ERROR if is_well else outcome, reason)
         self._attempts.append(
             Attempt(
@@ -228,9 +228,14 @@ class _History:
     def _may_have_run_elsewhere(self, target: str, answer: Result[Any]) -> bool:
         """Return whether another target may have run the call, of which this one knows nothing.
 
-        Its answer says whether it knows the keys of all targets.
+        Its answer says whether it knows the keys of all targets, by the records that the other one
+        has said that it keeps.
         """
-        return bool(self._doubted - {target}) and answer.dedup != BY_GROUP
+        elsewhere, call = self._doubted - {target}, self._call
+        if not elsewhere or not isinstance(call, Invoke):
+            return bool(elsewhere)
+        word = self._health.keys.word_of(call, elsewhere)
+        return not word or word not in (answer.dedup, scope_of(answer.dedup))
 
     def _learn_voids(self, voids: int) -> None:
         """Learn how often the key was settled as not run: no attempt so far has run, nor will."""

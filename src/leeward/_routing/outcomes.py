@@ -9,12 +9,20 @@ less than what was declared, calls are treated as what they are, until an answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
 from leeward.calls import OBJECT_WRITES, RUN_VERBS, Call, Enqueue, Invoke, Publish
-from leeward.envelope import BY_GROUP, BY_TARGET, NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
+from leeward.envelope import (
+    BY_GROUP,
+    BY_TARGET,
+    NOT_KEPT,
+    NOT_RECOGNISED,
+    RUNNING,
+    UNKNOWN,
+    scope_of,
+)
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 from leeward.values import Effect
@@ -162,7 +170,28 @@ _WORTH: Final = {BY_TARGET: 1, BY_GROUP: 2}
 
 
 class KeyWorth(dict[tuple[str, str], str]):
-    """What a key is worth for a function at a target, where that is less than was declared."""
+    """What a key is worth for a function at a target, where that is less than was declared.
+
+    Attributes:
+        said: what the targets have said of keys that are declared to be known at all of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[tuple[str, str], str] = {}
+
+    def word_of(self, call: Invoke | Enqueue, targets: Iterable[str]) -> str:
+        """Return what all of these targets say of the keys of `call`: that they keep one record.
+
+        Empty if one has not said so, and the operator does not name it.
+        """
+        words = {
+            self.said.get((target, call.function), "")
+            for target in targets
+            if not is_named(call, target)
+        }
+        word = words.pop() if len(words) == 1 else "" if words else BY_GROUP
+        return word if scope_of(word) == BY_GROUP else ""
 
     def note(self, target: str, call: Call, dedup: str) -> str:
         """Note what the answer of a target to `call`, as it was asked for, says of keys.
@@ -172,10 +201,14 @@ class KeyWorth(dict[tuple[str, str], str]):
         if not isinstance(call, Invoke) or call.effect is not Effect.KEYED:
             return ""
         at, needed = (target, call.function), 2 if call.shared_dedup else 1
-        if _WORTH.get(dedup, 0) >= needed:
+        if call.shared_dedup and self.said.get(at) != dedup:
+            if len(self.said) >= MOST_KEYS:
+                del self.said[next(iter(self.said))]
+            self.said[at] = dedup
+        if _WORTH.get(scope_of(dedup) or "", 0) >= needed:
             self.pop(at, None)
             return ""
-        word = dedup if dedup in _WORTH else NOT_RECOGNISED
+        word = BY_TARGET if dedup == BY_TARGET else NOT_RECOGNISED
         if self.get(at) == word:
             return ""
         if len(self) >= MOST_KEYS:
@@ -195,6 +228,17 @@ class KeyWorth(dict[tuple[str, str], str]):
         if NOT_RECOGNISED in words:
             return call._replace(effect=Effect.UNSAFE, time_limit=0.0)
         return call._replace(shared_dedup=False) if BY_TARGET in words else call
+
+
+def has_shared_key(call: Invoke | Enqueue) -> bool:
+    """Return whether the key of a call is declared to be known at several targets."""
+    return call.effect is Effect.KEYED and bool(call.shared_dedup)
+
+
+def is_named(call: Invoke | Enqueue, target: str) -> bool:
+    """Return whether the operator names `target` as one that knows the keys of `call`."""
+    names = call.shared_dedup
+    return isinstance(names, tuple) and (target in names or target.partition(":")[0] in names)
 
 
 def is_unkeyed(call: Call) -> bool:

@@ -183,7 +183,13 @@ def invoke(
     headers = (
         ("Content-Type", QUESTION if settles else "application/json"),
         *request_headers(
-            call.idempotency_key, view.timeout, call.trace, mark, call.voids, settles=settles
+            call.idempotency_key,
+            view.timeout,
+            call.trace,
+            mark,
+            call.voids,
+            settles=settles,
+            demand=call.demand if isinstance(call, Invoke) else "",
         ),
         *platform.credentials(address),
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.adapter.classification import APP_ERROR, REJECTED, STALE, TOO_LARGE
+from leeward.adapter.classification import APP_ERROR, REJECTED, STALE, TOO_LARGE, Classification
 from leeward.calls import Result
 from leeward.envelope import (
     BUSY,
@@ -24,6 +24,7 @@ from leeward.envelope import (
     NO_TOKEN,
     NOT_KEPT,
     NOT_RECOGNISED,
+    OTHER_RECORDS,
     PAYLOAD,
     VOIDED,
     fault_in,
@@ -59,7 +60,12 @@ def read_failure(
     )
 
 
-_BY_HOST: Final = {BUSY: REJECTED, NO_TOKEN: STALE, PAYLOAD: TOO_LARGE}
+_BY_HOST: Final = {
+    BUSY: REJECTED,
+    NO_TOKEN: STALE,
+    PAYLOAD: TOO_LARGE,
+    OTHER_RECORDS: Classification(Outcome.UNUSABLE, OTHER_RECORDS),
+}
 """What the reasons of a host mean that refuses a call."""
 
 

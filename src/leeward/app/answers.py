@@ -99,6 +99,10 @@ class Problem(Exception):
         self.retry_after = retry_after
 
 
+class HostRefusal(Problem):
+    """A call is refused before its function runs: `leeward.envelope.HOST_REFUSAL`."""
+
+
 class GuardProblem(Problem):
     """What an idempotent function says of a call of its own.
 

@@ -15,6 +15,7 @@ from leeward.app.answers import (
     Answer,
     Failure,
     GuardProblem,
+    HostRefusal,
     InvalidInput,
     Problem,
     encode_value,
@@ -44,8 +45,10 @@ from leeward.envelope import (
     HOST_REFUSAL,
     NO_FUNCTION,
     NOT_RECOGNISED,
+    OTHER_RECORDS,
     REPEAT_REFUSED,
     age_in,
+    scope_of,
 )
 from leeward.errors import ConfigError, InvalidRequest, Ran
 from leeward.json_text import encode
@@ -325,6 +328,34 @@ class Handler:
         return self._records is not None and self._records.scope == BY_GROUP
 
     @property
+    def worth_of_keys(self) -> str | None:
+        """What its answers say of repeated keys, as ``x-leeward-dedup`` has it."""
+        own = self._records
+        if own is None:
+            return BY_TARGET if self.effect is Effect.KEYED else None
+        return f"{BY_GROUP} {own.records()}" if own.scope == BY_GROUP else own.scope
+
+    def time_of(self, delivery: Delivery) -> float:
+        """Return the seconds that a run may take.
+
+        None are left for one that may have run elsewhere, unless repeated keys are recognised as it
+        demands: by the same records or, if it knows none, for the group.
+        """
+        worth, demand = self.worth_of_keys if delivery.demand else None, delivery.demand
+        if demand and demand not in (worth, scope_of(worth)):
+            return 0.0
+        seconds, timeout = delivery.seconds, self.timeout
+        return seconds if timeout is None or seconds < timeout else timeout
+
+    def refuse(self, delivery: Delivery) -> Answer:
+        """Return the answer to a call for which no time is left."""
+        if delivery.seconds <= 0:
+            return refusal_answer(out_of_time())
+        why = "this function keeps no records of keys for all targets, or keeps them otherwise"
+        problem = HostRefusal(f"{why}; nothing ran", status=409, reason=OTHER_RECORDS)
+        return failure_answer(failure_of(problem, (), "no"), self.worth_of_keys)
+
+    @property
     def _where(self) -> str:
         return f"the {self.kind.value} handler {self.name!r}"
 
@@ -351,11 +382,9 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
 def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     clock = platform.clock
-    began, seconds = clock.monotonic(), delivery.seconds
-    if handler.timeout is not None:
-        seconds = min(seconds, handler.timeout)
+    began, seconds = clock.monotonic(), handler.time_of(delivery)
     if seconds <= 0:
-        return refusal_answer(out_of_time())
+        return handler.refuse(delivery)
     try:
         is_cold = handler.prepare()
         payload, given = (None, None) if delivery.settles else handler.read(delivery.input)
@@ -438,6 +467,8 @@ def _dedup(handler: Handler, context: Context) -> str | None:
     word of the handler's author counts.
     """
     is_whole = context.guard is None or context.guard is handler.function
+    if context.dedup == BY_GROUP and context.guard is handler.function:
+        return handler.worth_of_keys
     if context.dedup is not None and (is_whole or context.dedup == NOT_RECOGNISED):
         return context.dedup
     return BY_TARGET if handler.effect is Effect.KEYED else None

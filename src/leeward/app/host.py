@@ -352,5 +352,6 @@ def serve(
         request.principal,
         sent.voids,
         sent.settles,
+        sent.demand,
     )
     return http_answer(host.run(handler, delivery), sent.mark)

@@ -30,7 +30,7 @@ from typing import Any, Final, Self
 
 from leeward._http.messages import TOO_LARGE, ProtocolError
 from leeward.adapter.hosts import is_this_machine
-from leeward.app.answers import Problem, refusal_answer
+from leeward.app.answers import HostRefusal, Problem, refusal_answer
 from leeward.app.app import App
 from leeward.app.connection import CallerConnection, RequestHead
 from leeward.app.host import (
@@ -87,10 +87,6 @@ ACCEPT_PAUSE: Final = 0.05
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for idle connections."""
-
-
-class HostRefusal(Problem):
-    """A call is refused before its function is looked for: `leeward.envelope.HOST_REFUSAL`."""
 
 
 class FunctionServer:

@@ -45,12 +45,14 @@ class Idempotency(NamedTuple):
         settle: returns what became of the calls with a key, as a document or a coroutine of one. It
             takes how old the call is, in seconds or None; the arguments that it had, or None; and
             the context.
+        records: returns a digest of how its records are kept.
     """
 
     function: object
     scope: str
     names_principal: bool
     settle: Callable[[float | None, tuple[Any, ...] | None, Any], Any]
+    records: Callable[[], str]
 
 
 IDEMPOTENCY: Final = "leeward_idempotency"

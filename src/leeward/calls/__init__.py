@@ -125,7 +125,7 @@ class Key(NamedTuple):
 
 
 @show_only(
-    "function idempotency_key effect shared_dedup time_limit marks voids settles fenced verb"
+    "function idempotency_key effect shared_dedup time_limit marks voids settles fenced demand verb"
 )
 class Invoke(NamedTuple):
     """Call a function. The value of an OK result is its answer, decoded from JSON.
@@ -136,7 +136,8 @@ class Invoke(NamedTuple):
         idempotency_key: the same on every attempt of one call.
         effect: what repeating the call would do. It is for the router; a driver may ignore it.
         shared_dedup: with KEYED, one store recognises keys for all targets of the order
-            (``dedup_scope = "group"``), so the next target recognises the key, too.
+            (``dedup_scope = "group"``), or for these targets and providers. The next target
+            recognises the key, too, if it says so itself, or is named.
         time_limit: seconds that the function may run, if that is known, else 0.
         trace: the W3C ``traceparent`` of the handler that calls, or None.
         marks: the function is known to mark each of its answers: an answer over HTTP that has no
@@ -147,13 +148,15 @@ class Invoke(NamedTuple):
         sent: Unix seconds when the call was made; 0 if nobody knows.
         fenced: if its key is settled as not run meanwhile, the router does not make it again:
             whoever has settled it goes on without it.
+        demand: how the function must recognise repeated keys, that it runs: as
+            ``x-leeward-dedup`` says it. Empty for any way.
     """
 
     function: str
     payload: bytes
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
-    shared_dedup: bool = False
+    shared_dedup: bool | tuple[str, ...] = False
     time_limit: float = 0.0
     trace: str | None = None
     marks: bool = False
@@ -161,6 +164,7 @@ class Invoke(NamedTuple):
     settles: bool = False
     sent: float = 0.0
     fenced: bool = False
+    demand: str = ""
     verb: Literal["invoke"] = "invoke"
 
 
@@ -183,7 +187,7 @@ class Settle(NamedTuple):
     function: str
     payload: bytes
     idempotency_key: str
-    shared_dedup: bool = False
+    shared_dedup: bool | tuple[str, ...] = False
     trace: str | None = None
     marks: bool = False
     voids: int = 0
@@ -205,7 +209,7 @@ class Enqueue(NamedTuple):
     payload: bytes
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
-    shared_dedup: bool = False
+    shared_dedup: bool | tuple[str, ...] = False
     trace: str | None = None
     to_queue: bool = False
     sent: float = 0.0

@@ -59,7 +59,7 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
         section,
         where,
         effect=_word_of(*(effect.value for effect in Effect)),
-        dedup_scope=_word_of("target", "group"),
+        dedup_scope=_read_scope,
         timeout=read_seconds,
         marks=_read_marks,
         names=_read_names,
@@ -74,7 +74,8 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
             "deduplicated"
         )
     own = None if effect is None else Effect(effect)
-    return FunctionConfig(effect=own, shared_dedup=scope == "group", **found)
+    shared = scope if isinstance(scope, tuple) else scope == "group"
+    return FunctionConfig(effect=own, shared_dedup=shared, **found)
 
 
 def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
@@ -110,6 +111,11 @@ def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
 
 def _read_names(value: Any, where: ConfigKey) -> Names:
     return by_target(value, where, read_text)
+
+
+def _read_scope(value: Any, where: ConfigKey) -> str | tuple[str, ...]:
+    read = read_targets if isinstance(value, list) else _word_of("target", "group")
+    return read(value, where)
 
 
 def _read_marks(value: Any, where: ConfigKey) -> bool | tuple[str, ...]:

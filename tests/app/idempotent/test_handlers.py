@@ -25,6 +25,7 @@ from leeward.app.idempotency import (
     idempotent,
 )
 from leeward.app.triggers import Delivery, Platform
+from leeward.envelope import scope_of
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from tests.app.idempotent.shop import ORDER, Declined, Shop, context, refused
@@ -119,7 +120,7 @@ def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
         found = answer(app.handlers["charge"], given, Platform("nimbus", None, shop.clock))
         failure = found.failure
         told = (failure.reason, failure.ran, failure.retryable) if failure else ()
-        return found.status, dict(found.headers()).get("x-leeward-dedup"), *told
+        return found.status, scope_of(dict(found.headers()).get("x-leeward-dedup")), *told
 
     for order, key, expected in (
         ({"id": "1"}, "a", (200, "group")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from os import urandom
 from types import CoroutineType
 from typing import Any, Literal, TypeVar, cast
@@ -45,6 +45,7 @@ from leeward.app.idempotency.settings import (
     PrincipalSource,
     Probe,
     check_options,
+    digest_of_records,
 )
 from leeward.app.idempotency.settlement import (
     ask_probe,
@@ -156,7 +157,8 @@ def idempotent(
         wrap = _wrap_coroutine if settings.awaited else _wrap_function
         call = wraps(function)(wrap(function, settings))
         settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
-        declared = Idempotency(call, settings.scope, settings.names_principal, settle)
+        records = partial(digest_of_records, settings, options)
+        declared = Idempotency(call, settings.scope, settings.names_principal, settle, records)
         setattr(call, IDEMPOTENCY, declared)
         return cast("F", call)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
-from leeward.app.idempotency.digests import own_secret, record_id
+from leeward.app.idempotency.digests import digest_of_text, own_secret, record_id
 from leeward.app.idempotency.errors import (
     Failures,
     KeyMissing,
@@ -224,6 +224,17 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         _check_probe(options.probe, awaited),
         _question_reader(options, what),
     )
+
+
+def digest_of_records(settings: IdempotencySettings, options: IdempotencyOptions) -> str:
+    """Return what tells apart how two versions of a function keep their records.
+
+    One that names them otherwise, or keeps them in another table, finds none of the other's.
+    """
+    sources = (options.key, options.principal)
+    names = (getattr(each, "__qualname__", each) for each in sources)
+    text = "\n".join(map(str, (settings.function, settings.table, *names)))
+    return digest_of_text(text)[:12]
 
 
 def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Arguments], str | None]:

@@ -154,7 +154,13 @@ def _client_context(call: Invoke | Settle, seconds: float, mark: str) -> str:
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
     custom = custom_context(
-        call.idempotency_key, seconds, call.trace, mark, call.voids, settles=call.verb == "settle"
+        call.idempotency_key,
+        seconds,
+        call.trace,
+        mark,
+        call.voids,
+        settles=call.verb == "settle",
+        demand=call.demand if isinstance(call, Invoke) else "",
     )
     document: dict[str, Any] = {"custom": custom}
     if call.trace is not None:

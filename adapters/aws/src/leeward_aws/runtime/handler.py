@@ -229,7 +229,7 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     key = (sent.idempotency_key if sent else None) or ""
     delivery = Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
     if sent is not None:
-        delivery = delivery._replace(voids=sent.voids, settles=sent.settles)
+        delivery = delivery._replace(voids=sent.voids, settles=sent.settles, demand=sent.demand)
     answer = run.host.run(own, delivery)
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
