@@ -73,8 +73,8 @@ def dlq(
         typer.Option(
             metavar="QUEUE",
             help="Where they go back to: a queue, or a handler at a target that keeps dead letters "
-            "itself. Default: where a letter was, if [dead_letters] of leeward.toml has the queue, or "
-            "a version of the app the handler.",
+            "itself. Default: where a letter was, if [dead_letters] of leeward.toml has the queue, "
+            "or a version of the app the handler.",
         ),
     ] = None,
     limit: Annotated[
