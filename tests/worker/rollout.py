@@ -87,7 +87,7 @@ from leeward.worker import Worker
 from notes import note
 worker = Worker(import_module(sys.argv[1]).app, concurrency=8)
 rows = worker.stores.deliveries
-rows.policy = rows.policy._replace(lease=3.0)
+rows.policy = rows.policy._replace(lease=float(sys.argv[2]))
 worker.start()
 note("ready", sys.argv[1])
 worker.run()
@@ -111,12 +111,16 @@ with Client(app=import_module(sys.argv[1]).app) as client:
 
 
 class Size(NamedTuple):
-    """How much a roll-out sends, how often it kills, and how many workers a version has."""
+    """How much a roll-out sends, how often it kills, and how many workers a version has.
+
+    A row of a process that was killed waits until its lease is over.
+    """
 
     events: int
     runs: int
     kills: int
     workers: int = 2
+    lease: float = 30.0
 
 
 class Line(NamedTuple):
@@ -184,7 +188,7 @@ class RollOut:
         for version in versions:
             with (self._place.folder / "log").open("ab") as log:
                 worker = subprocess.Popen(
-                    [sys.executable, "-c", WORK, version],
+                    [sys.executable, "-c", WORK, version, str(self._size.lease)],
                     cwd=self._place.folder,
                     env=self._env(),
                     stderr=log,
