@@ -43,8 +43,8 @@ MUTANTS: Final = (
     Mutant(
         "a step that waits for a run holds its place",
         f"{ROOM}/embedded/workers.py",
-        "            self._places += 1\n",
-        "            pass\n",
+        "            self._places += more\n",
+        "            more = 0\n",
         f"{VERSIONS}::test_a_step_that_waits_for_a_run_holds_no_place",
     ),
     Mutant(

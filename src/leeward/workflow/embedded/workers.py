@@ -72,6 +72,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         self._definitions = definitions
         self._known: dict[str, Definition] = {}
         self._absent = absent
+        self._most = most
         self._is_done = False
         """The last look has found nothing to do, and nothing is due soon."""
         self._left: dict[str, Definition] = {}
@@ -115,14 +116,15 @@ class RunWorkers(WorkPool[DrivenRun]):
 
         It may be a step of a run, whose place the run that it waits for would need.
         """
+        more = min(self._most, 1)  # who drives no run drives none meanwhile
         with self._loop.lock:
-            self._places += 1
+            self._places += more
             self._loop.tell()
         try:
             yield
         finally:
             with self._loop.lock:
-                self._places -= 1
+                self._places -= more
 
     def list_absent(self, digest: str) -> Sequence[str]:
         """Return the functions of a definition that was left to others for the want of them."""
@@ -135,7 +137,7 @@ class RunWorkers(WorkPool[DrivenRun]):
 
         None stands for no worker that is free, or that can call its functions.
         """
-        is_able = self._is_able(definition)
+        is_able = self._most > 0 and self._is_able(definition)
         with self._loop.lock:
             is_free = not self.is_closed and len(self.held) + self._starting < self._places
             is_free = is_free and is_able
@@ -213,7 +215,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def renew(self) -> None:
         """Close in the child of a fork: the threads and the leases are the parent's."""
         self.is_closed = True
-        self._begin(self._places)
+        self._begin(self._most)
 
     def work(self, held: DrivenRun) -> None:
         """Drive a run; it never raises."""
