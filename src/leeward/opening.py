@@ -32,6 +32,7 @@ from leeward.config import (
     with_order,
 )
 from leeward.config.load import check_probes, check_providers, check_spool_disk
+from leeward.config.model import Keeper, TableConfig, check_kept
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 from leeward.values import NOTHING, Effect
@@ -210,6 +211,12 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
                 known = known._replace(on_unknown="settle")
         functions[name] = known._replace(timeout=known.timeout or handler.timeout)
     config = config._replace(functions=functions)
+    for name, handler in () if app is None else app.handlers.items():
+        table = handler.record_table
+        home = config.tables.get(table or "", TableConfig()).home or config.data_target
+        if table is not None and home is not None:
+            keys = ("tables", table, "home")
+            check_kept(config, Keeper(keys, home, frozenset({name}), "keep records elsewhere"))
     check_probes(config, has_app=app is not None)
     if any(bus.on_all_down == "spool" for bus in config.buses.values()):
         check_spool_disk(config, os.environ)

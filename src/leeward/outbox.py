@@ -26,7 +26,7 @@ from leeward.adapter import Limits
 from leeward.calls import Call, Publish
 from leeward.clock import SystemClock
 from leeward.config import BusConfig, Config, FunctionConfig, load_settings
-from leeward.config.model import parse_target
+from leeward.config.model import Keeper, check_kept, parse_target
 from leeward.stores import NewRow, Owner, Recipient
 from leeward.values import Effect, EffectName, Event, Json
 from leeward.watching import find_watcher, is_harmless
@@ -91,7 +91,16 @@ class OutboxSettings:
         self.functions = FunctionOperations(config.functions, known, clock, _accept)
 
     def with_own_name(self, call: OutboxCall) -> OutboxCall:
-        """Return a call under the database's own name of its bus or function, if it is for it."""
+        """Return a call under the database's own name of its bus or function, if it is for it.
+
+        Raises:
+            ConfigError: the bus or function has a residency, and the database is elsewhere.
+        """
+        if not isinstance(call, RunStart):
+            name = call.bus if isinstance(call, Publish) else call.function
+            keys, database = ("targets", str(self._database)), str(self._database)
+            remedy = "use the outbox of another database"
+            check_kept(self._config, Keeper(keys, database, frozenset({name}), remedy))
         if isinstance(call, RunStart) or not self.is_own:
             return call
         configured: BusConfig | FunctionConfig | None

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from leeward.calls import LookNative, NativeJob, StartNative
+from leeward.calls import ListObjects, LookNative, NativeJob, StartNative
 from leeward.client import Client
+from leeward.config.model import Keeper, check_kept
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
 from leeward_backup import create as creating
@@ -127,6 +128,7 @@ class Backups:
         Raises:
             LeewardError: there is no backup; call it again, and it continues.
         """
+        self._check_place()
         rate_limit = RateLimit(rate, self._table.clock)
         checked = None if id is None else check_id(id)
         source: Source = TableSource(self._table, rate)
@@ -137,6 +139,17 @@ class Backups:
             source, self._folder, self._keys, work, rate_limit, self._look, verify=verify
         )
         return creating.create(run, checked)
+
+    def _check_place(self) -> None:
+        """Check that the bucket is where the table's data may be.
+
+        Raises:
+            ConfigError: the table has a residency, and the bucket is elsewhere.
+        """
+        operations = self._client._operations  # noqa: SLF001
+        (target,) = operations.router.candidates(ListObjects(self._folder.bucket))[:1]
+        keys, table = ("buckets", self._folder.bucket), frozenset({self._folder.table})
+        check_kept(operations.config, Keeper(keys, target, table, "take another bucket"))
 
     def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
         """Work on a backup for so many seconds; return it, or None if there is more to do.
@@ -155,6 +168,7 @@ class Backups:
         """
         if not 0 <= seconds < float("inf"):
             raise InvalidRequest("seconds must be a number of seconds, 0 or more", field="seconds")
+        self._check_place()
         clock = self._table.clock
         until = clock.monotonic() + seconds
         work = self._work_of("create", {"id": check_id(id)})

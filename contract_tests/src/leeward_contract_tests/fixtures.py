@@ -223,5 +223,5 @@ def _answer_question(
 setattr(
     _settle,
     signatures.IDEMPOTENCY,
-    signatures.Idempotency(_settle, envelope.BY_TARGET, True, _answer_question, str),
+    signatures.Idempotency(_settle, envelope.BY_TARGET, True, _answer_question, str, "keys"),
 )

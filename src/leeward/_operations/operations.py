@@ -32,7 +32,14 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, ListItems, Load, Result, Store
 from leeward.clock import Clock, running_loop
 from leeward.config import Config, TableConfig
-from leeward.config.model import check_homes, groups_of, residency_of, shares_of
+from leeward.config.model import (
+    Keeper,
+    check_homes,
+    check_kept,
+    groups_of,
+    residency_of,
+    shares_of,
+)
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import CallError, ConfigError, LeewardError, Outcome, PayloadTooLarge
@@ -269,6 +276,10 @@ class Operations:
         configured = self.config.buses.get(arguments.check_name(bus, "bus"))
         word = None if configured is None else configured.on_all_down
         spools = arguments.check_policy(on_all_down, word, "spool", "on_all_down")
+        target = self.config.spool.target
+        if spools and word != "spool" and target is not None:
+            remedy = "publish without on_all_down"
+            check_kept(self.config, Keeper(("spool", "target"), target, frozenset({bus}), remedy))
         return self.spool if spools else self.router
 
     @property

@@ -42,6 +42,10 @@ class MountableHandler(Protocol):
         """Whether it is an idempotent function: it can say what became of a call."""
 
     @property
+    def record_table(self) -> str | None:
+        """The table with its records, if it keeps any."""
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that it may run."""
 

@@ -323,6 +323,11 @@ class Handler:
         return self._records is not None
 
     @property
+    def record_table(self) -> str | None:
+        """The table with its records, if it keeps any."""
+        return None if self._records is None else self._records.table
+
+    @property
     def is_shared(self) -> bool:
         """Whether it is an idempotent function with one table for all clouds."""
         return self._records is not None and self._records.scope == BY_GROUP

@@ -46,6 +46,7 @@ class Idempotency(NamedTuple):
             takes how old the call is, in seconds or None; the arguments that it had, or None; and
             the context.
         records: returns a digest of how its records are kept.
+        table: with its records.
     """
 
     function: object
@@ -53,6 +54,7 @@ class Idempotency(NamedTuple):
     names_principal: bool
     settle: Callable[[float | None, tuple[Any, ...] | None, Any], Any]
     records: Callable[[], str]
+    table: str
 
 
 IDEMPOTENCY: Final = "leeward_idempotency"

@@ -6,7 +6,8 @@ An order is ``provider[:qualifier]``, separated by commas.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any, TypeAlias
 
 from leeward._routing.targets import TargetGroup
@@ -397,6 +398,11 @@ class ConfigKey(NamedTuple):
         return f"{self.path} in {file}" if self.path else file
 
 
+def key_of(config: Config, *keys: str) -> ConfigKey:
+    """Return the location of a key, given from the top."""
+    return reduce(ConfigKey.child, keys, ConfigKey(config.file))
+
+
 FUNCTION_VERBS = ("invoke", "settle", "enqueue")
 BUS_VERBS = ("publish",)
 
@@ -429,20 +435,79 @@ def residency_of(config: Config, target: str) -> str | None:
     return config.residency.get(target.partition(":")[0]) if own is None else own
 
 
+class Keeper(NamedTuple):
+    """A place that keeps what belongs to functions, buses or tables.
+
+    Attributes:
+        keys: that say so, from the top.
+        target: where it is.
+        names: of the functions, buses and tables; None for all that the groups name.
+        remedy: what else may be done, beside another target.
+    """
+
+    keys: tuple[str, ...]
+    target: str
+    names: frozenset[str] | None
+    remedy: str
+
+
 def check_homes(config: Config) -> None:
-    """Raise `ConfigError` if a table has a residency, and its home is elsewhere."""
+    """Raise `ConfigError` if something is kept outside of its residency; it names all of it."""
+    flaws, keepers = [], []
     for name, table in config.tables.items():
         home = table.home or config.data_target
-        if not table.residency or home is None:
-            continue
-        where = residency_of(config, home)
-        if where not in table.residency:
-            place = ConfigKey(config.file).child("tables").child(name).child("residency")
-            raise ConfigError(
-                f"{place} is {', '.join(table.residency)}, but its home {home!r} is "
-                f"{'in ' + where if where else 'nowhere that [residency] names'}; "
+        where = None if home is None else residency_of(config, home)
+        if table.residency and home is not None and where not in table.residency:
+            flaws.append(
+                f"{key_of(config, 'tables', name, 'residency')} is {', '.join(table.residency)}, but its home {home!r} is {_place_of(where)}; "
                 "give the table another home, or name the target in [residency]"
             )
+    if config.spool.target is not None:
+        buses = frozenset(bus for bus, each in config.buses.items() if each.on_all_down == "spool")
+        remedy = "set `path` instead, or on_all_down = 'raise' for them"
+        keepers.append(Keeper(("spool", "target"), config.spool.target, buses, remedy))
+    table = config.tables.get(config.unknowns or "", TableConfig())
+    home = table.home or config.data_target
+    if config.unknowns is not None and config.unknowns_payload and home is not None:
+        keepers.append(Keeper(("unknowns_payload",), home, None, "leave it out"))
+    check_kept(config, *keepers, known=flaws)
+
+
+def check_kept(config: Config, *keepers: Keeper, known: Iterable[str] = ()) -> None:
+    """Raise `ConfigError` if one of them is outside of the residency of what it keeps.
+
+    A file of the embedded target is where the process is, unless [residency] says where.
+
+    Args:
+        config: with the residencies.
+        keepers: all that are looked at.
+        known: other flaws, which the error names, too.
+    """
+    owned: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
+    owned = [("tables", (name,), each.residency) for name, each in config.tables.items()]
+    owned += [
+        (f"groups.{name}", (*each.functions, *each.buses), each.residency)
+        for name, each in config.groups.items()
+    ]
+    flaws = [*known]
+    for keeper in keepers:
+        where = residency_of(config, keeper.target)
+        is_here = where is None and keeper.target.partition(":")[0] == "local"
+        for section, names, residency in owned:
+            kept = [name for name in names if keeper.names is None or name in keeper.names]
+            if residency and kept and where not in residency and not is_here:
+                flaws.append(
+                    f"{key_of(config, *keeper.keys)} keeps what belongs to {', '.join(kept)}, which [{section}] "
+                    f"keeps in {', '.join(residency)}, and its target {keeper.target!r} is "
+                    f"{_place_of(where)}; choose a target there, name it in [residency], or "
+                    f"{keeper.remedy}"
+                )
+    if flaws:
+        raise ConfigError("; ".join(flaws))
+
+
+def _place_of(where: str | None) -> str:
+    return f"in {where}" if where else "nowhere that [residency] names"
 
 
 def shares_of(weights: Mapping[str, float]) -> dict[str, float]:

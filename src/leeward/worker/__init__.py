@@ -58,7 +58,7 @@ from leeward.worker.opening import (
 from leeward.workflow.checks import by_name
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.model import Definition
-from leeward.workflow.opening import WORKERS, load_definitions
+from leeward.workflow.opening import WORKERS, check_runs, load_definitions
 from leeward.workflow.steps import functions_called_by
 
 if TYPE_CHECKING:
@@ -374,8 +374,10 @@ class Worker:
         """Refuse a workflow with a step that nobody could call.
 
         Raises:
-            ConfigError: no target has its function.
+            ConfigError: no target has its function; or one has a residency, and runs live elsewhere.
         """
+        target = self._config.workflow_target or self.target
+        check_runs(self._config, target, self._definitions.values())
         for definition in self._definitions.values():
             if missing := functions_called_by(self._client).list_absent(definition):
                 raise ConfigError(

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final, cast
 from leeward.adapter import Capability
 from leeward.client import Client
 from leeward.config import Config
+from leeward.config.model import Keeper, check_kept
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_room
 from leeward.stores import Owner
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
-from leeward.workflow.model import Definition
+from leeward.workflow.model import Definition, functions_of
 from leeward.workflow.reading import read_file
 from leeward.workflow.steps import ClientFunctions
 
@@ -50,6 +51,7 @@ def open_runs(operations: Operations) -> Runs:
     given = cast("Iterable[Definition]", operations.definitions)
     known = by_name([*given, *load_definitions(config)])
     target = _target(config, [*drivers])
+    check_runs(config, target, known.values())
     own = drivers.get(target)
     functions = ClientFunctions(operations)
     if target.partition(":")[0] == EMBEDDED:
@@ -84,6 +86,18 @@ def open_runs(operations: Operations) -> Runs:
         f"workflow_target is {target!r}, which is not in the order ({', '.join(drivers)}); add it, "
         "or set another one"
     )
+
+
+def check_runs(config: Config, target: str, definitions: Iterable[Definition]) -> None:
+    """Check that runs live where what their functions get and answer may be kept.
+
+    Raises:
+        ConfigError: a function has a residency, and `target` is elsewhere.
+    """
+    for each in definitions:
+        remedy = f"take them out of the workflow {each.name!r}"
+        names = frozenset(functions_of(each))
+        check_kept(config, Keeper(("workflow_target",), target, names, remedy))
 
 
 def load_definitions(config: Config) -> list[Definition]:

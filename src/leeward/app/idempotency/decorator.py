@@ -158,7 +158,9 @@ def idempotent(
         call = wraps(function)(wrap(function, settings))
         settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
         records = partial(digest_of_records, settings, options)
-        declared = Idempotency(call, settings.scope, settings.names_principal, settle, records)
+        declared = Idempotency(
+            call, settings.scope, settings.names_principal, settle, records, settings.table
+        )
         setattr(call, IDEMPOTENCY, declared)
         return cast("F", call)
 
