@@ -132,6 +132,7 @@ class Shop:
 
     def _add_subscribers(self, app: App) -> None:
         @app.on_message("orders")
+        @idempotent(table="orders-taken", key="order.id", failures={Nothing: "release"})
         def take_order(order: Any) -> None:
             if not self.is_well:
                 raise Nothing(f"no such order {order['id']}")
@@ -154,8 +155,6 @@ class Shop:
 
 class Nothing(Problem):
     """There was nothing to do, and nothing was done."""
-
-    ran = "no"
 
     def __init__(self, text: str) -> None:
         super().__init__(text, reason="absent")
