@@ -392,11 +392,15 @@ class AsyncClient(BaseClient):
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end; see `leeward.Client.cancel_run`."""
-        return await self._operations.act_async(self._operations.runs.cancel, workflow, id)
+        return await self._operations.act_async(
+            lambda: self._operations.runs.at_home.cancel(workflow, id)
+        )
 
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
-        return await self._operations.act_async(self._operations.runs.abort, workflow, id)
+        return await self._operations.act_async(
+            lambda: self._operations.runs.at_home.abort(workflow, id)
+        )
 
     async def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file; see `leeward.Client.close`."""

@@ -637,7 +637,7 @@ class Client(BaseClient):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.act(self._operations.runs.cancel, workflow, id)
+        return self._operations.act(self._operations.runs.at_home.cancel, workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once, without compensation. A step under way continues to its end.
@@ -645,7 +645,7 @@ class Client(BaseClient):
         Raises:
             NotFound: no run has this id.
         """
-        return self._operations.act(self._operations.runs.abort, workflow, id)
+        return self._operations.act(self._operations.runs.at_home.abort, workflow, id)
 
     def close(self, timeout: float | None = None) -> None:
         """Close every connection, thread and file. Closing twice is harmless.

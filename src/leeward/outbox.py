@@ -29,7 +29,7 @@ from leeward.config import BusConfig, Config, FunctionConfig, load_settings
 from leeward.config.model import Keeper, check_kept, parse_target
 from leeward.stores import NewRow, Owner, Recipient
 from leeward.values import Effect, EffectName, Event, Json
-from leeward.watching import find_watcher, is_harmless
+from leeward.watching import UNWATCHED, find_watcher, is_harmless
 from leeward.workflow.checks import check_input, check_run_id
 
 if TYPE_CHECKING:
@@ -147,9 +147,8 @@ class CallOutbox(Generic[R]):
 
         Nobody knows here whether the transaction is committed, so it counts in any case.
         """
-        watcher = find_watcher()
-        if watcher is None or (not isinstance(call, RunStart) and is_harmless(call)):
-            return self._write_call(call, id)
+        counts = isinstance(call, RunStart) or not is_harmless(call)
+        watcher = find_watcher() if counts else UNWATCHED
         if not self._awaited:
             watcher.begin()
             return self._write_call(call, id)

@@ -36,34 +36,8 @@ class Watcher(Protocol):
         """Note that the call which has begun did not run."""
 
 
-class Unwatched:
-    """The watcher of calls that leeward makes for itself: nobody counts them."""
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    async def begin_async(self) -> None:
-        """Do nothing."""
-
-    def proved_not_run(self) -> None:
-        """Do nothing."""
-
-
-UNWATCHED: Final = Unwatched()
-
-
-class MarkedRun(Protocol):
-    """A run that is under way, and may still end with the proof that it had no effect."""
-
-    def begin_perhaps(self) -> None:
-        """Note an effect that may be one of this run; raise if it cannot be recorded."""
-
-    def cross_fork(self, *, is_child: bool) -> None:
-        """Note that the process forks: what the child does then, its parent cannot know."""
-
-
-UNDER_WAY: Final[set[MarkedRun]] = set()
-"""The runs of this process whose effects are marked."""
+UNDER_WAY: Final[set[Any]] = set()
+"""The runs of this process whose effects are marked, until they end."""
 
 
 class PossibleRuns:
@@ -72,7 +46,7 @@ class PossibleRuns:
     What has begun so is never taken back: it may have been for another one.
     """
 
-    def __init__(self, runs: Iterable[MarkedRun]) -> None:
+    def __init__(self, runs: Iterable[Any]) -> None:
         self._runs = [*runs]
 
     def begin(self) -> None:
@@ -83,13 +57,17 @@ class PossibleRuns:
 
     async def begin_async(self) -> None:
         """Do the same on a thread: a run may have to be recorded, on another loop too."""
-        from asyncio import to_thread
+        if self._runs:
+            from asyncio import to_thread
 
-        await to_thread(self.begin)
+            await to_thread(self.begin)
 
     def proved_not_run(self) -> None:
         """Do nothing."""
 
+
+UNWATCHED: Final = PossibleRuns(())
+"""The watcher of calls that leeward makes for itself: they count for nobody."""
 
 RUNNING: Final[ContextVar[tuple[Any, Watcher | None]]] = ContextVar(
     "leeward_running", default=(None, None)
@@ -111,10 +89,9 @@ _READS: Final = frozenset({"load", "scan", "list_items", "get_run", "settle"})
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
-def find_watcher() -> Watcher | None:
-    """Return who watches what this thread or task begins; None if there is nobody to tell."""
-    found = RUNNING.get()[1]
-    return PossibleRuns(UNDER_WAY) if found is None and UNDER_WAY else found
+def find_watcher() -> Watcher:
+    """Return who watches what this thread or task begins."""
+    return RUNNING.get()[1] or PossibleRuns(UNDER_WAY)
 
 
 def watched_by(watcher: Watcher) -> Token[tuple[Any, Watcher | None]]:

@@ -367,15 +367,15 @@ MUTANTS: Final = (
     Mutant(
         "a part on a thread counts for nobody",
         f"{_ROOM}/running.py",
-        "    found = watcher or find_watcher()\n",
-        "    found = watcher\n",
+        "    return [find_watcher()], around",
+        "    return [watcher] if watcher else [], around",
         f"{_GATE}::test_a_part_on_a_thread_that_nothing_names_counts_for_whoever_waits",
     ),
     Mutant(
         "a call in the user's transaction is no effect",
         "src/leeward/outbox.py",
-        "        if watcher is None or (not isinstance(call, RunStart) and is_harmless(call)):",
-        "        if True:",
+        "find_watcher() if counts else UNWATCHED",
+        "UNWATCHED",
         f"{_GATE}::test_a_call_in_the_users_transaction_is_an_effect",
     ),
     Mutant(

@@ -390,7 +390,7 @@ class Operations:
 
         Whoever watches the thread or task hears of it once, whatever calls are a part of it.
         """
-        watcher = find_watcher() or UNWATCHED
+        watcher = find_watcher()
         watcher.begin()
         with report_end(watcher):
             return work(*arguments)
@@ -400,7 +400,7 @@ class Operations:
         from asyncio import to_thread
 
         running_loop()
-        watcher = find_watcher() or UNWATCHED
+        watcher = find_watcher()
         await watcher.begin_async()
         with report_end(watcher):
             return await to_thread(work, *arguments)

@@ -56,14 +56,6 @@ class RunOperations:
         check_json(value, "value")
         return runs.start(workflow, value, id)
 
-    def cancel(self, workflow: str, id: str) -> Run:
-        """Ask a run to end."""
-        return self.at_home.cancel(workflow, id)
-
-    def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once."""
-        return self.at_home.abort(workflow, id)
-
     def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
         """Wait for the end of a run."""
         runs = self.at_home

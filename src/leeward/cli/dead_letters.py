@@ -21,6 +21,7 @@ from leeward.calls import (
 )
 from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome, OutcomeUnknown
 from leeward.leases.faults import DatabaseFault
+from leeward.logs import only_watching
 from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.stores import (
@@ -467,25 +468,30 @@ def redrive(
         LeewardError: one could not be moved; those before it are.
     """
     done = Moved()
+
+    def tell() -> None:
+        with only_watching():
+            progress(done)
+
     for found in letters.each():
         if wish.ids and found.id not in wish.ids:
             continue
         if flaw := letters.flaw_of(found):
             done = done._replace(elsewhere=(*done.elsewhere, found.id), why=(*done.why, flaw))
-            progress(done)
+            tell()
             continue
         if found.time is not None and now - found.time > wish.keep:
             done = done._replace(old=(*done.old, found.id))
         if not (found.ran == "no" or wish.force or agree(found)):
             done = done._replace(left=(*done.left, found.id))
-            progress(done)
+            tell()
             continue
         if not wish.dry_run:
             if wish.rate is not None and done.moved:
                 sleep(1 / wish.rate)
             letters.move(found)
         done = done._replace(moved=done.moved + 1)
-        progress(done)
+        tell()
     return done
 
 

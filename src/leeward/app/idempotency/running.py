@@ -203,9 +203,9 @@ class IdempotentRun:
 
     def _mark_on_loop(self) -> None:
         """Record it from another thread than that of the coroutine function."""
-        from asyncio import run_coroutine_threadsafe
+        from asyncio import _get_running_loop, run_coroutine_threadsafe
 
-        if self._loop is not None and not self._is_on_loop():
+        if self._loop is not None and _get_running_loop() is not self._loop:
             marking = run_coroutine_threadsafe(self._mark_async(), self._loop)
             with suppress(TimeoutError):
                 return marking.result(LOOP_SECONDS)
@@ -215,17 +215,10 @@ class IdempotentRun:
             "first effect, or use a leeward.AsyncClient in it"
         )
 
-    def _is_on_loop(self) -> bool:
-        from asyncio import get_running_loop
-
-        with suppress(RuntimeError):  # this thread has none
-            return get_running_loop() is self._loop
-        return False
-
     async def _mark_async(self) -> None:
-        if not self._is_on_loop():
-            from asyncio import to_thread
+        from asyncio import get_running_loop, to_thread
 
+        if get_running_loop() is not self._loop:
             await to_thread(self._mark)
             return
         async with self._writing:
@@ -341,9 +334,7 @@ def _find_outers(context: Context | None) -> tuple[list[Watcher], bool]:
     around, watcher = RUNNING.get()
     if watcher is None and context is not None:
         return [run for run in context.runs if run.is_within] or [context], around is context
-    found = watcher or find_watcher()
-    is_within = around is context and getattr(watcher, "is_within", True)
-    return [] if found is None else [found], is_within
+    return [find_watcher()], around is context and getattr(watcher, "is_within", True)
 
 
 class _Forks(Forkable):
@@ -381,14 +372,12 @@ def effect() -> None:
 
     For code that has no context. Outside of a handler it does nothing.
     """
-    if (watcher := find_watcher()) is not None:
-        watcher.begin()
+    find_watcher().begin()
 
 
 async def effect_async() -> None:
     """Do the same without blocking the event loop."""
-    if (watcher := find_watcher()) is not None:
-        await watcher.begin_async()
+    await find_watcher().begin_async()
 
 
 def may_run_without(error: LeewardError) -> bool:
