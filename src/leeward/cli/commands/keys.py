@@ -49,16 +49,9 @@ HEADER = (
 )
 
 StateName = Literal[
-    "in_progress",
-    "completed",
-    "failed",
-    "unknown",
-    "released",
-    "void",
-    "waiting",
-    "approved",
+    "in_progress", "completed", "failed", "unknown", "released", "void", "waiting", "approved",
     "refused",
-]
+]  # fmt: skip
 
 LONGEST = 2000
 """Characters of a result that a person is shown; ``--json`` has all of it."""
