@@ -80,6 +80,8 @@ class RunWorkers(WorkPool[DrivenRun]):
         come: so these are looked at again each time, and those that were found able are not."""
         self._able: set[str] = set()
         """Digests of the others."""
+        self._ready: set[str] = set()
+        """Names of those among `definitions`."""
         self._me: Holder | None = this_process()
         self.is_closed = False
         self._starting = 0
@@ -137,7 +139,10 @@ class RunWorkers(WorkPool[DrivenRun]):
 
         None stands for no worker that is free, or that can call its functions.
         """
-        is_able = self._most > 0 and self._is_able(definition)
+        name = definition.name  # a digest costs as much as a start
+        is_able = self._most > 0 and (name in self._ready or self._is_able(definition))
+        if is_able:
+            self._ready.add(name)
         with self._loop.lock:
             is_free = not self.is_closed and len(self.held) + self._starting < self._places
             is_free = is_free and is_able
