@@ -232,15 +232,15 @@ MUTANTS: Final = (
     Mutant(
         "a release that has lost its marks is still believed",
         f"{KIT}/http_functions.py",
-        "    marks = call.marks and name not in view.learnt\n",
+        "    marks = call.marks and _UNMARKS + call.function not in view.learnt\n",
         "    marks = call.marks\n",
         f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_the_word_back",
     ),
     Mutant(
         "what a function says of itself is taken for what its neighbour says",
         f"{KIT}/http_functions.py",
-        "name = _UNMARKS + call.function",
-        "name = _UNMARKS",
+        "yield Learn(_UNMARKS + call.function, True)",
+        "yield Learn(_UNMARKS + 'charge', True)\n        yield Learn(_UNMARKS + 'pay', True)",
         f"{TESTS}/test_relays.py::test_what_takes_the_word_back_is_of_one_function",
     ),
     Mutant(

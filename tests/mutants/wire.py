@@ -342,7 +342,7 @@ MUTANTS: Final = (
     Mutant(
         "a handler that has answered before is believed to answer for the next release",
         f"{KIT}/http_functions.py",
-        "    marks = call.marks and name not in view.learnt\n",
+        "    marks = call.marks and _UNMARKS + call.function not in view.learnt\n",
         "    yield Learn(f'by {name}', by_handler or view.learnt.get(f'by {name}'))\n"
         "    marks = bool(call.marks or view.learnt.get(f'by {name}'))\n",
         f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_the_word_back",
@@ -407,8 +407,8 @@ MUTANTS: Final = (
     Mutant(
         "a handler runs a call though it keeps other records than its caller demands",
         "src/leeward/app/handlers.py",
-        "        if demand and demand not in (worth, scope_of(worth)):\n",
-        "        if demand and scope_of(worth) != BY_GROUP:\n",
+        "        if demand in (self.worth_of_keys, scope_of(self.worth_of_keys)):\n",
+        "        if scope_of(self.worth_of_keys) == BY_GROUP:\n",
         f"{OLDER}::test_a_key_that_was_used_at_the_first_target_meets_it_again",
     ),
     Mutant(

@@ -189,9 +189,10 @@ class Functions:
             principal="local",
             voids=call.voids,
             settles=call.verb == "settle",
-            demand=call.demand if isinstance(call, Invoke) and not is_plain else "",
         )
-        return result_of(answer(handler, delivery, self._platform), handler)
+        demand = call.demand if isinstance(call, Invoke) and not is_plain else ""
+        refused = handler.refuse(demand) if demand else None
+        return result_of(refused or answer(handler, delivery, self._platform), handler)
 
 
 def result_of(found: Answer, handler: Handler) -> Result[Json]:

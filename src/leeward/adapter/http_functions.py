@@ -200,9 +200,8 @@ def invoke(
     by_handler = said == mark + BY_HANDLER
     is_marked = by_handler or said == mark or (call.marks and said == UNBOUND)
     is_success = 200 <= response.status < 300
-    name = _UNMARKS + call.function
     if call.marks and not is_marked and (is_success or said is not None):
-        yield Learn(name, True)
+        yield Learn(_UNMARKS + call.function, True)
     if is_success and settles and not is_marked:  # it may be what somebody else has answered
         return Result.ok(None, request_id=request_id)
     if is_success:
@@ -211,7 +210,7 @@ def invoke(
     if is_marked:
         result = _failure_of(response, wait, by_handler=by_handler)
         return result._replace(code=code, request_id=request_id)
-    marks = call.marks and name not in view.learnt
+    marks = call.marks and _UNMARKS + call.function not in view.learnt
     meaning = outcome_of(response, platform.proofs, marks=marks)
     may_have_run_it = meaning is _UNMARKED and response.status == 500
     if settles and (meaning is _UNMARKED_REFUSAL or may_have_run_it):

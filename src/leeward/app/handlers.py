@@ -340,22 +340,14 @@ class Handler:
             return BY_TARGET if self.effect is Effect.KEYED else None
         return f"{BY_GROUP} {own.records()}" if own.scope == BY_GROUP else own.scope
 
-    def time_of(self, delivery: Delivery) -> float:
-        """Return the seconds that a run may take.
+    def refuse(self, demand: str) -> Answer | None:
+        """Return the answer to a call that must not run here, because it may have run elsewhere.
 
-        None are left for one that may have run elsewhere, unless repeated keys are recognised as it
-        demands: by the same records or, if it knows none, for the group.
+        None if it may: repeated keys are recognised as it demands, by the same records or, if it
+        knows none, for the group.
         """
-        worth, demand = self.worth_of_keys if delivery.demand else None, delivery.demand
-        if demand and demand not in (worth, scope_of(worth)):
-            return 0.0
-        seconds, timeout = delivery.seconds, self.timeout
-        return seconds if timeout is None or seconds < timeout else timeout
-
-    def refuse(self, delivery: Delivery) -> Answer:
-        """Return the answer to a call for which no time is left."""
-        if delivery.seconds <= 0:
-            return refusal_answer(out_of_time())
+        if demand in (self.worth_of_keys, scope_of(self.worth_of_keys)):
+            return None
         why = "this function keeps no records of keys for all targets, or keeps them otherwise"
         problem = HostRefusal(f"{why}; nothing ran", status=409, reason=OTHER_RECORDS)
         return failure_answer(failure_of(problem, (), "no"), self.worth_of_keys)
@@ -387,9 +379,11 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
 def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     clock = platform.clock
-    began, seconds = clock.monotonic(), handler.time_of(delivery)
+    began, seconds = clock.monotonic(), delivery.seconds
+    if handler.timeout is not None:
+        seconds = min(seconds, handler.timeout)
     if seconds <= 0:
-        return handler.refuse(delivery)
+        return refusal_answer(out_of_time())
     try:
         is_cold = handler.prepare()
         payload, given = (None, None) if delivery.settles else handler.read(delivery.input)

@@ -352,6 +352,8 @@ def serve(
         request.principal,
         sent.voids,
         sent.settles,
-        sent.demand,
     )
+    refused = handler.refuse(sent.demand) if sent.demand else None
+    if refused is not None:
+        return http_answer(refused, sent.mark)
     return http_answer(host.run(handler, delivery), sent.mark)

@@ -126,7 +126,6 @@ class Delivery(NamedTuple):
         principal: the caller, as the platform has checked it; None if it has not.
         voids: how many voids of its key the caller knows of.
         settles: it asks what became of the calls with its key; nothing is run.
-        demand: how repeated keys must be recognised, that it runs; empty for any way.
     """
 
     input: Input
@@ -139,7 +138,6 @@ class Delivery(NamedTuple):
     principal: str | None = None
     voids: int = 0
     settles: bool = False
-    demand: str = ""
 
 
 class LogStyle(NamedTuple):

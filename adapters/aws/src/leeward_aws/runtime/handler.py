@@ -229,8 +229,9 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     key = (sent.idempotency_key if sent else None) or ""
     delivery = Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
     if sent is not None:
-        delivery = delivery._replace(voids=sent.voids, settles=sent.settles, demand=sent.demand)
-    answer = run.host.run(own, delivery)
+        delivery = delivery._replace(voids=sent.voids, settles=sent.settles)
+    refused = own.refuse(sent.demand) if sent is not None and sent.demand else None
+    answer = refused or run.host.run(own, delivery)
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
         return make_exception(answer, sent, told=own.is_call), None
