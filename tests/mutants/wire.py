@@ -342,10 +342,12 @@ MUTANTS: Final = (
     Mutant(
         "a handler that has answered before is believed to answer for the next release",
         f"{KIT}/http_functions.py",
-        "    marks = call.marks and _UNMARKS + call.function not in view.learnt\n",
-        "    yield Learn(f'by {name}', by_handler or view.learnt.get(f'by {name}'))\n"
-        "    marks = bool(call.marks or view.learnt.get(f'by {name}'))\n",
-        f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_the_word_back",
+        "    is_success = 200 <= response.status < 300\n",
+        "    is_success = 200 <= response.status < 300\n"
+        "    if by_handler:\n        yield Learn('by', True)\n"
+        "    call = call._replace(marks=call.marks or 'by' in view.learnt)\n",
+        f"{TESTS}/test_relays.py"
+        "::test_of_a_function_that_is_declared_to_mark_its_answers_the_platforms_own_are_proof",
     ),
     Mutant(
         "a gateway's 403 is told as the function's own",
