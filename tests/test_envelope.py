@@ -14,6 +14,7 @@ from leeward import envelope
 from leeward.app.host import headers_of
 from leeward.calls import FunctionFault
 from leeward.envelope import (
+    CLOCKS,
     EnvelopeContent,
     Sent,
     age_in,
@@ -220,4 +221,5 @@ def test_an_age_that_is_none_is_not_told() -> None:
     ages: list[Any] = [10**400, -1, float("nan"), "1", None]
     assert [age_in({"age": age}) for age in ages] == [None] * 5
     assert age_in(["age"]) is None
-    assert age_in({"age": 2}) == 2.0
+    assert age_in({"age": 2, "own": True}) == 2.0
+    assert age_in({"age": 2}) == 2.0 + CLOCKS

@@ -44,6 +44,11 @@ DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``.
 Behind the latter stands a digest of how its records are kept: by another one it finds none of them.
 """
+CLOCKS: Final = 7200.0
+"""Seconds by which the clocks of two machines may differ, each an hour wrong, and no call that ran
+is denied: no key is forgotten within `keep`. A table forgets by the clock of its reader; not all
+have one of their own."""
+
 LONGEST_AGE: Final = 1e9
 """Seconds, 30 years: no call is older that somebody asks about."""
 LONGEST_FLAW: Final = 300
@@ -361,23 +366,36 @@ def refusal_reason(content: Json, dedup: str | None) -> str | None:
 _REASONS: Final = (RUNNING, UNKNOWN, NOT_KEPT, VOIDED)
 
 
-def settle_question(key: str, age: float | None, payload: bytes | None) -> bytes:
+def settle_question(
+    key: str, age: float | None, payload: bytes | None, *, own: bool = False
+) -> bytes:
     """Return the question what became of the calls with a key, as JSON in UTF-8.
 
     Args:
         key: of the calls.
         age: seconds since the first of them was made; None if nobody knows.
         payload: of them, JSON in UTF-8; None if the asker lacks it.
+        own: the asker has made the call itself, at the target that it asks and nowhere else.
     """
-    head = encode({"settle": key} if age is None else {"settle": key, "age": age})
+    head = encode(
+        {"settle": key} | ({} if age is None else {"age": age}) | ({"own": True} if own else {})
+    )
     return head if payload is None else head[:-1] + b',"payload":' + payload + b"}"
 
 
 def age_in(question: Json) -> float | None:
-    """Return the age that a question of `settle_question` tells, in seconds; None for no such."""
+    """Return how old the calls are at most that a question is about, in seconds; None if unknown.
+
+    The clock of whoever made the call may differ from that of the asker, if they are not the same.
+    """
     age: Any = question.get("age") if isinstance(question, dict) else None
     is_age = isinstance(age, int | float) and 0 <= age < LONGEST_AGE
-    return float(age) if is_age else None
+    return float(age) + (0.0 if is_own(question) else CLOCKS) if is_age else None
+
+
+def is_own(question: Json) -> bool:
+    """Return whether the asker of a question has made the call itself, and nowhere else."""
+    return isinstance(question, dict) and question.get("own") is True
 
 
 def name_of_error(kind: str, reason: str | None) -> str:

@@ -19,9 +19,9 @@ _NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
 OTHER_TARGET: Final = "other_target"
 """The reason where a target says that nothing has run, and another one may have run it."""
 
-LONGEST_RECORD: Final = 300
+LONGEST_TEXT: Final = 1000
 REF_DIGITS: Final = 12
-"""Characters of a table and a record's name; and of that name alone."""
+"""Characters of what a function says of a record; and of the record's name."""
 
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
@@ -75,6 +75,7 @@ def _read(key: str, answer: Any) -> Settled:
         float(wait) if isinstance(wait, int | float) else None,
         voids=voids if type(voids) is int else 0,
         record=_record_in(fields.get("record")),
+        detail=_text_in(fields.get("detail")),
     )
 
 
@@ -84,7 +85,11 @@ def _record_in(told: Any) -> str | None:
     Args:
         told: what the function says.
     """
-    if not isinstance(told, str) or not is_printable(told) or len(told) > LONGEST_RECORD:
-        return None
-    table, _, ref = told.partition(" ")
-    return told if table and len(ref) == REF_DIGITS and ref.isalnum() else None
+    text = _text_in(told) or ""
+    table, _, ref = text.partition(" ")
+    return text if table and len(ref) == REF_DIGITS and ref.isalnum() else None
+
+
+def _text_in(told: Any) -> str | None:
+    is_text = isinstance(told, str) and is_printable(told) and 0 < len(told) <= LONGEST_TEXT
+    return told if is_text else None

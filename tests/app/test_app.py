@@ -353,7 +353,7 @@ def test_a_warmed_client_of_an_idempotent_function_does_not_cross_a_fork() -> No
     def cloud() -> Client:
         return Client(Local())
 
-    @idempotent(table="keys", key="order", client=cloud)
+    @idempotent(table="keys", key="order", client=cloud, name="charge")
     def charge(order: str) -> str:
         return order
 

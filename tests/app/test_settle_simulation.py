@@ -42,6 +42,8 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
         "probe asked",
     ):
         assert counts[what] > 100, what
+    for what in ("not_run", "ran", "unknown changed", "unknown too_new"):
+        assert counts[f"versions: {what}"] > 100, what
     assert counts["unknown left: marked, with a probe"] == 0
     cannot_tell = counts["unknown left: marked, its probe cannot tell in 1 of 100"]
     goes_on = "anywhere, goes on after an unknown run, and a person approves"

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from leeward import Client
 from leeward.calls import Result, Settle
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
+from tests.registers import let_registers_age
 
 Scripting = Callable[..., Script]
 
@@ -157,7 +159,12 @@ def test_an_app_on_this_machine_settles_its_keys(leeward: Leeward, bare: Path) -
     bare.joinpath("leeward.toml").write_text(f'{KEYED}[targets.local]\napp = "settle_bank:app"')
     sent = ("--sent", datetime.now(UTC).isoformat(), "--target", "local")
 
-    lost = leeward("settle", "charge", "k", "--payload", '{"id": "1"}', *sent, "--json")
+    settle = ("settle", "charge", "k", "--payload", '{"id": "1"}', *sent)
+    early = leeward(*settle)
+    assert (early.code, "it keeps records since" in " ".join(early.out.split())) == (8, True), early
+    with Client("local") as client:
+        let_registers_age(client, "bank/charge")
+    lost = leeward(*settle, "--json")
     assert (lost.code, json.loads(lost.out)["voids"]) == (7, 1)
     without = leeward("settle", "charge", "k", *sent)
     assert (without.code, "with the payload of the call" in " ".join(without.err.split())) == (

@@ -20,6 +20,14 @@ from leeward.errors import Outcome
 from leeward.local import Local
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
+from tests.registers import trust_registers
+
+
+@pytest.fixture(autouse=True)
+def old_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the functions have kept their records for long."""
+    trust_registers(monkeypatch)
+
 
 FILE = """
 unknowns = "open"

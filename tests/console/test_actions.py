@@ -33,6 +33,13 @@ from leeward_dev.feed import Feed
 from leeward_dev.sources import Sources
 from tests.console.shop import CONFIG, Shop, opened
 from tests.console.visitor import Visitor, visit
+from tests.registers import trust_registers
+
+
+@pytest.fixture(autouse=True)
+def old_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the functions have kept their records for long."""
+    trust_registers(monkeypatch)
 
 
 def letters(shop: Shop) -> list[int]:

@@ -27,7 +27,7 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(2):
             found = cloud.invoke("take-payment", {"id": "42"}).value
             assert found == {"paid": "42", "by": "take-payment"}
-        assert cloud.load_data("keys", "shop.take_payment:42") is not None
+        assert cloud.load_data("keys", "shop/take-payment:42") is not None
     for code in others:
         exec(compile(code, "idempotency.md", "exec"), {"idempotent": idempotent})
 

@@ -438,14 +438,14 @@ RULES: Final = (
     ),
     _settling(
         "a call of unknown age is taken for a new one",
-        "    if request.age is not None and request.age <= request.keep:\n",
-        "    if request.age is None or request.age <= request.keep:\n",
+        "doubt is None and request.age is not None and request.age <= request.keep:\n",
+        "doubt is None and (request.age is None or request.age <= request.keep):\n",
         f"{_SETTLED}::test_a_call_whose_record_may_have_expired_is_not_settled",
     ),
     _settling(
         "a call that is older than its record is taken for a new one",
-        "    if request.age is not None and request.age <= request.keep:\n",
-        "    if request.age is not None:\n",
+        "doubt is None and request.age is not None and request.age <= request.keep:\n",
+        "doubt is None and request.age is not None:\n",
         f"{_SETTLED}::test_a_call_whose_record_may_have_expired_is_not_settled",
     ),
     _settling(
@@ -645,14 +645,14 @@ FUNCTION: Final = (
     Mutant(
         "a function that runs without a record is asked as one that does not",
         f"{_ROOM}/settings.py",
-        "            recorded=not self.run_unrecorded,\n",
-        "            recorded=True,\n",
+        '(Doubt.UNRECORDED, "") if self.run_unrecorded else None',
+        "None",
         _UNRECORDED,
     ),
     Mutant(
         "a recorded failure is told of a function that may have run without a record",
         f"{_ROOM}/settling.py",
-        "        case KeyState.FAILED if not request.recorded:  # a",
+        "        case KeyState.FAILED if request.doubt is not None:  # a",
         "        case KeyState.FAILED if False:  # a",
         f"{_SETTLED}::test_a_recorded_failure_does_not_deny_a_run_without_a_record",
     ),
@@ -761,4 +761,108 @@ CALLER: Final = (
     ),
 )
 
-MUTANTS: Final = (*RECORD, *APPROVALS, *STEPS, *CLOCKS, *RULES, *FUNCTION, *CALLER)
+_VERSIONS: Final = "tests/app/idempotent/test_versions.py"
+
+
+def _register(fault: str, old: str, new: str, test: str, file: str = "register.py") -> Mutant:
+    return Mutant(fault, f"{_ROOM}/{file}", old, new, f"{_VERSIONS}::{test}")
+
+
+_DENIED: Final = "test_a_call_that_another_version_has_run_is_not_denied"
+
+REGISTER: Final = (
+    _register(
+        "a version is not compared with the one before it",
+        "        if differ:\n",
+        "        if differ and until is None:\n",
+        _DENIED,
+    ),
+    _register(
+        "how long an earlier version kept its records does not matter",
+        "        if not _keeps(facts, age):\n            differ",
+        "        if False:\n            differ",
+        _DENIED,
+    ),
+    _register(
+        "what was before the register's first entry is taken for nothing",
+        '    return Doubt.TOO_NEW, f"',
+        '    return None if age else Doubt.TOO_NEW, f"',
+        _DENIED,
+    ),
+    _register(
+        "no process of an earlier version runs beside a new one",
+        "entry.since + ROLLOUT + CLOCKS <= now - age",
+        "entry.since <= now - age",
+        "test_a_version_that_still_runs_beside_the_new_one_is_waited_for",
+    ),
+    _register(
+        "a version that is back finds itself in the register, and leaves it",
+        "        if entries and entries[-1].facts == register.facts:\n",
+        "        if any(each.facts == register.facts for each in entries):\n",
+        "test_a_version_that_is_back_is_seen",
+    ),
+    _register(
+        "a row grows for ever",
+        ")[-MOST_ENTRIES:]",
+        ")",
+        "test_no_row_grows_for_ever",
+    ),
+    _register(
+        "a version runs although the register could not be reached",
+        "        if isinstance(entries, Away):\n            return entries\n        self._settings",
+        "        self._settings",
+        "test_a_version_that_cannot_be_in_the_register_does_not_run",
+        "decorator.py",
+    ),
+    _register(
+        "the register is read for each call",
+        "        self._settings.identity.entered.add(client)\n",
+        "",
+        "test_a_register_costs_one_read_in_a_cold_start",
+        "decorator.py",
+    ),
+    _register(
+        "a version that comes while a key is settled is overlooked",
+        "found.verdict is Verdict.NOT_RUN:\n            away",
+        "found.verdict is Verdict.RUNNING:\n            away",
+        "test_a_version_that_comes_while_a_key_is_settled_is_seen",
+        "settlement.py",
+    ),
+    _register(
+        "the functions of two scripts share their records",
+        """ or name.startswith("__main__."):\n""",
+        """:\n""",
+        "test_records_need_a_name_that_lasts",
+        "settings.py",
+    ),
+    _register(
+        "two functions of a loop share their records",
+        "        if _PLACES.setdefault(name, self) is not self:\n            raise",
+        "        if False:\n            raise",
+        "test_two_functions_of_one_name_are_refused",
+        "settings.py",
+    ),
+    _register(
+        "a record is named by where its handler is defined",
+        "self._name = self.owner or self._check_place()",
+        "self._name = self._where",
+        "test_what_says_the_same_of_a_record_is_one_version",
+        "settings.py",
+    ),
+    Mutant(
+        "whoever asks has made the call itself",
+        "src/leeward/envelope.py",
+        "(0.0 if is_own(question) else CLOCKS)",
+        "0.0",
+        "tests/test_envelope.py::test_an_age_that_is_none_is_not_told",
+    ),
+    Mutant(
+        "a call of another client is taken for one of this process",
+        "src/leeward/_routing/failover.py",
+        "record.attempts is attempts for",
+        "record.attempts == attempts or True for",
+        f"{_VERSIONS}::test_a_client_of_another_version_does_not_deny_a_call_on_local",
+    ),
+)
+
+MUTANTS: Final = (*REGISTER, *RECORD, *APPROVALS, *STEPS, *CLOCKS, *RULES, *FUNCTION, *CALLER)

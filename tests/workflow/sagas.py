@@ -50,6 +50,7 @@ from leeward.workflow.model import TIMEOUT, UNKNOWN
 from leeward.workflow.steps import RESULT_LOST
 from leeward_contract_tests.workflows.programs import EngineProcess
 from leeward_contract_tests.workflows.virtual import error_of
+from tests.registers import LONG, enter_register
 from tests.workflow.crashing import OpenJournal, World, open_in_memory
 from tests.workflow.engines import ENGINES
 
@@ -144,6 +145,9 @@ class Shop:
         for name in PAYMENTS:
             app.function(name=name)(self._make(name))
         self._handlers = app.handlers
+        for name in PAYMENTS:
+            enter_register(app.handlers[name], self._clock)
+        self._clock.advance(LONG)
         self._platform = Platform("local", None, self._clock)
 
     def _make(self, name: str) -> Any:

@@ -56,9 +56,17 @@ from leeward.workflow.steps import (
 from leeward_azure.workflows.durable import activity
 from leeward_contract_tests.rows import each_row
 from leeward_contract_tests.workflows.programs import EngineProcess
+from tests.registers import trust_registers
 from tests.workflow.engines import ENGINES, Start
 from tests.workflow.sagas import flaws_of
 from tests.workflow.test_driving import World
+
+
+@pytest.fixture(autouse=True)
+def old_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the functions have kept their records for long."""
+    trust_registers(monkeypatch)
+
 
 ORDER = {"id": "42"}
 PAY = "paying/run/pay"

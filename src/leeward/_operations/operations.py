@@ -471,6 +471,7 @@ class Operations:
             candidates=self.router.candidates,
             drivers=self.drivers,
             clock=clock,
+            is_own=self.router.has_made,
         )
         telemetry = getattr(self.router, "telemetry", None)
         return steps if telemetry is None else observe(steps, telemetry.count_verdict)

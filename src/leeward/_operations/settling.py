@@ -33,7 +33,7 @@ from leeward.calls import Call, Enqueue, Invoke, Publish, Result, Settle
 from leeward.config import FunctionConfig
 from leeward.entropy import time_of_id
 from leeward.envelope import BY_GROUP, BY_TARGET, scope_of, settle_question
-from leeward.errors import CallError, FunctionError, InvalidRequest, NotFound, Outcome
+from leeward.errors import Attempt, CallError, FunctionError, InvalidRequest, NotFound, Outcome
 from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.settling import DEADLINE, OTHER_TARGET, read_answer
@@ -51,7 +51,7 @@ Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
 """Returns the targets that may serve a call, in order."""
 
 CLOCKS: Final = 3600.0
-"""Seconds by which the clock of whoever made a call may be ahead, as for records of keys."""
+"""Seconds by which the clock of whoever made a call may be ahead of this one."""
 
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
@@ -72,6 +72,7 @@ class FunctionSettling(NamedTuple):
         only: the targets to ask; all if empty.
         places: the targets where it may have run; None if that may be any.
         keeps_records: the function is known to answer for its keys.
+        own: this client has made the call, at one target.
     """
 
     function: str
@@ -82,10 +83,19 @@ class FunctionSettling(NamedTuple):
     only: tuple[str, ...]
     places: tuple[str, ...] | None
     keeps_records: bool
+    own: bool = False
 
 
-def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
-    """Return what is to be settled after an error of `invoke` or `enqueue`."""
+def settling_of(
+    error: CallError, config: FunctionConfig, *, is_own: bool = False
+) -> FunctionSettling:
+    """Return what is to be settled after an error of `invoke` or `enqueue`.
+
+    Args:
+        error: that the caller got.
+        config: of the function.
+        is_own: this client has made the call.
+    """
     call = error.call
     assert isinstance(call, Invoke | Enqueue), "other calls have no key"
     unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
@@ -102,6 +112,7 @@ def settling_of(error: CallError, config: FunctionConfig) -> FunctionSettling:
         only,
         places,
         keeps_records,
+        is_own and len(places) == 1,
     )
 
 
@@ -240,7 +251,7 @@ def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) ->
     age = None if about.sent is None else max(0.0, now - about.sent)
     return Settle(
         about.function,
-        settle_question(about.idempotency_key, age, about.payload),
+        settle_question(about.idempotency_key, age, about.payload, own=about.own),
         about.idempotency_key,
         config.shared_dedup,
         marks=bool(config.marks),
@@ -293,6 +304,7 @@ def settle(
     candidates: Candidates,
     drivers: Mapping[str, Driver],
     clock: Clock,
+    is_own: Callable[[tuple[Attempt, ...]], bool],
 ) -> Settling:
     """Settle a call, by its error or by its key; see `leeward.Client.settle`."""
     seconds = SETTLE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
@@ -301,7 +313,7 @@ def settle(
         if not isinstance(call, Invoke):
             return (yield from _settle_other(error_or_key, functions, drivers, clock, seconds))
         config = functions.get(call.function, FunctionConfig())
-        about = settling_of(error_or_key, config)
+        about = settling_of(error_or_key, config, is_own=is_own(error_or_key.attempts))
         _check_places(about.only, drivers)
         return (yield from settle_call(about, config, clock, seconds))
     key = arguments.check_idempotency_key(error_or_key)

@@ -273,7 +273,8 @@ def ask(state: CallState, after: Outcome, now: float) -> Decision:
     assert isinstance(call, Invoke), "only calls of functions are settled"
     attempt = max(number for number, target in enumerate(state.tried, 1) if target)
     target = targets[state.asks % len(targets)]
-    question = settle_question_of(call, now - state.started)
+    own = not {*state.tried} - {target, ""}
+    question = settle_question_of(call, now - state.started, own=own)
     circuit, left = health.start(target, question, now), state.deadline - now
     seconds = min(left, max(left / 2, health.policy.least_attempt, circuit.latency.usual))
     epoch = health.circuits.epoch

@@ -29,7 +29,7 @@ from leeward.calls import ISOLATED, Call, Result, is_barred, time_after
 from leeward.clock import Clock, SystemClock, running_loop
 from leeward.entropy import random_key, random_unit
 from leeward.entrypoints import import_spec
-from leeward.errors import ConfigError, Outcome, is_from_signal
+from leeward.errors import Attempt, ConfigError, Outcome, is_from_signal
 from leeward.values import NOTHING, RoutingEvent
 
 if TYPE_CHECKING:
@@ -213,6 +213,12 @@ class FailoverDriver(Driver):
         with self._shared.lock:
             health = self._shared.core.health
             return explain(health.history, health.calls, call_id)
+
+    def has_made(self, attempts: tuple[Attempt, ...]) -> bool:
+        """Return whether these very attempts are of one of its last calls that did not go well."""
+        with self._shared.lock:
+            history = self._shared.core.health.history
+            return any(record.attempts is attempts for record in history)
 
     def check_health(self, interval: float, failures: int, recoveries: int) -> None:
         """Probe every target, whether or not calls go there, until the order is closed."""

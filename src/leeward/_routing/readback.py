@@ -44,10 +44,13 @@ def question_of(call: Call) -> Call:
     return Load(call.table, call.key)
 
 
-def settle_question_of(call: Invoke, age: float) -> Settle:
-    """Return the question what became of a call that was made `age` seconds ago."""
+def settle_question_of(call: Invoke, age: float, *, own: bool) -> Settle:
+    """Return the question what became of a call that was made `age` seconds ago.
+
+    It is `own` if it was made at the target alone that is asked.
+    """
     key = call.idempotency_key
-    question = settle_question(key, age, call.payload)
+    question = settle_question(key, age, call.payload, own=own)
     return Settle(
         call.function, question, key, call.shared_dedup, call.trace, call.marks, call.voids
     )

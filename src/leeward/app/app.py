@@ -41,7 +41,7 @@ from leeward.app.context import Function
 from leeward.app.handlers import Handler
 from leeward.app.runtimes import runtime_of
 from leeward.app.schedules import check_schedule
-from leeward.app.signatures import HANDLERS
+from leeward.app.signatures import HANDLERS, IDEMPOTENCY
 from leeward.app.triggers import Kind, LogStyle
 from leeward.app.warming import WarmValues
 from leeward.errors import ConfigError
@@ -390,6 +390,8 @@ class App:
             if kind is Kind.CALL:
                 check_principal(function, chosen)
             check_place(self.handlers, chosen, kind, options.get("queue"))
+            if (declared := getattr(function, IDEMPOTENCY, None)) is not None:
+                declared.bind(f"{self.name}/{chosen}")
             self.handlers[chosen] = handler = Handler(
                 chosen,
                 kind,

@@ -7,7 +7,7 @@ sends nothing; the time comes from the platform's clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +48,7 @@ from leeward.envelope import (
     OTHER_RECORDS,
     REPEAT_REFUSED,
     age_in,
+    is_own,
     scope_of,
 )
 from leeward.errors import ConfigError, InvalidRequest, Ran
@@ -183,7 +184,10 @@ class Handler:
             payload, value = self.read(encode(question["payload"]))
             given = (value,)[: len(self._parameters)]
             context.wire = WireInput(self.function, b"", payload)
-        settled = call_within(context, own.settle, age_in(question), given, context)
+        # Then this process alone may have run the call, and runs one version.
+        is_here = is_own(question) and context.provider == "local"
+        settle = partial(own.settle, is_here=is_here)
+        settled = call_within(context, settle, age_in(question), given, context)
         if type(settled) is CoroutineType:
             settled = call_within(context, run_on_loop, settled)
         answer = {"key": delivery.idempotency_key, **settled}
@@ -412,8 +416,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if delivery.settles:
             returned = handler.settle(delivery, context, platform.answer_bytes)
         else:
-            if handler.keeps_records:
-                context.wire = WireInput(handler.function, delivery.input, payload)
+            context.wire = WireInput(handler.function, delivery.input, payload)
             returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
         failure = _failure(error, handler, context, settles=delivery.settles)

@@ -43,18 +43,20 @@ class Idempotency(NamedTuple):
         scope: where a repeated key is recognised, as ``x-leeward-dedup`` has it.
         names_principal: it says whose a key is, or that all callers are one.
         settle: returns what became of the calls with a key, as a document or a coroutine of one. It
-            takes how old the call is, in seconds or None; the arguments that it had, or None; and
-            the context.
+            takes how old the call is, in seconds or None; the arguments that it had, or None; the
+            context; and whether the asker has made the call in this process.
         records: returns a digest of how its records are kept.
         table: with its records.
+        bind: makes it the function of a handler, by the logical names of the app and the handler.
     """
 
     function: object
     scope: str
     names_principal: bool
-    settle: Callable[[float | None, tuple[Any, ...] | None, Any], Any]
+    settle: Callable[..., Any]
     records: Callable[[], str]
     table: str
+    bind: Callable[[str], None]
 
 
 IDEMPOTENCY: Final = "leeward_idempotency"

@@ -21,7 +21,7 @@ from leeward.app.idempotency.record import (
     void_record,
     without_result,
 )
-from leeward.app.idempotency.store import KEY, item_of, record_in
+from leeward.app.idempotency.store import KEY, REGISTER, item_of, record_in
 from leeward.calls import Page, Scan, Stored
 from leeward.client import Client
 from leeward.clock import Clock
@@ -67,7 +67,9 @@ def scan_keys(
     rows = []
     for item in page.items:
         id = item.item.get(KEY)
-        if isinstance(id, str) and (item.expires_at is None or item.expires_at > now):
+        if not isinstance(id, str) or id.startswith(REGISTER):
+            continue
+        if item.expires_at is None or item.expires_at > now:
             rows.append(_row_of(id, item, operations.clock))
     return rows, page.cursor
 

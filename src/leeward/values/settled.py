@@ -39,6 +39,7 @@ class Settled(NamedTuple):
         voids: how often the key was settled as not run, for the next call with it.
         record: where the function has its record of the key: the table and the name of the record,
             as ``leeward keys show`` takes them. None if it does not say.
+        detail: what the function says of `reason`, such as what differs between two versions.
     """
 
     verdict: Verdict
@@ -50,6 +51,7 @@ class Settled(NamedTuple):
     target: str | None = None
     voids: int = 0
     record: str | None = None
+    detail: str | None = None
 
     def __repr__(self) -> str:
-        return mask_data(self, "verdict reason kept retry_after target voids record")
+        return mask_data(self, "verdict reason kept retry_after target voids record detail")

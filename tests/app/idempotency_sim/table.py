@@ -41,6 +41,7 @@ class Table:
 
     def ask(self, step: Step, random: Random, faults: float, clock: Clock) -> Reply:
         """Carry out a step of somebody with a clock, with a share of `faults` among the answers."""
+        assert isinstance(step, LoadRecord | SaveRecord), "no handler of an app has a register"
         luck = random.random()
         if isinstance(step, LoadRecord):
             return self._load(clock) if luck >= faults else Away(UNREACHABLE)

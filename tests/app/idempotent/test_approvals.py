@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,6 @@ from leeward.app.idempotency import (
 )
 from leeward.app.idempotency.digests import payload_digest
 from leeward.app.idempotency.record import (
-    CLOCKS,
     LATEST_DELIVERY,
     Approval,
     Claim,
@@ -38,10 +38,12 @@ from leeward.app.idempotency.record import decide as look
 from leeward.app.idempotency.store import item_of, record_in
 from leeward.cli.key_records import approve_by_hand, refuse_by_hand
 from leeward.clock import SystemClock
+from leeward.envelope import CLOCKS
 from leeward.local import Local
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
 from tests.app.idempotent.shop import ORDER, Shop, context, first_record, settled
+from tests.registers import let_registers_age
 
 Decide = Callable[[KeyRecord, str], KeyRecord | None]
 
@@ -257,7 +259,10 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
         error = caught.value
         assert (error.error_type, error.reason, error.ran) == ("ApprovalPending", "waiting", "no")
         assert (error.retryable, error.retry_after, len(error.attempts)) == (True, 60.0, 1)
-        settled = client.settle("42", function="charge", payload=ORDER, targets="local")
+        let_registers_age(client, "shop/charge")
+        settled = client.settle(
+            "42", function="charge", payload=ORDER, targets="local", sent=time.time()
+        )
         assert (settled.verdict, settled.voids) == (Verdict.NOT_RUN, 1)
         kept = client.load_data("keys", "charge:42")
         assert kept is not None
@@ -272,7 +277,9 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
         assert refused is not None
         client.store_data("keys", item_of(refused, "charge:42", SystemClock()))
         assert (
-            client.settle("42", function="charge", payload=ORDER, targets="local").verdict
+            client.settle(
+                "42", function="charge", payload=ORDER, targets="local", sent=time.time()
+            ).verdict
             is Verdict.NOT_RUN
         )
         with pytest.raises(FunctionError, match="ApprovalRefused"):

@@ -61,7 +61,7 @@ def test_the_key_of_the_call_itself(shop: Shop) -> None:
     cloud = Local("local:shop")
 
     @cloud.function("charge")
-    @idempotent(table="keys", client=shop.client)
+    @idempotent(table="keys", name="charge", client=shop.client)
     def charge(order: dict[str, Any]) -> int:
         shop.charges.append(order["id"])
         return len(shop.charges)
@@ -168,7 +168,9 @@ def test_nothing_of_a_call_is_logged_or_told(shop: Shop, caplog: pytest.LogCaptu
     caplog.set_level(0)
     canary, seen = "c4n4ry", list[object]()
 
-    @idempotent(table="keys", key="order", lease=30, client=shop.client, clock=shop.clock)
+    @idempotent(
+        table="keys", key="order", lease=30, client=shop.client, clock=shop.clock, name="charge"
+    )
     def charge(order: str, how: str = "") -> object:
         seen.append(current_run())
         if how == "fails":

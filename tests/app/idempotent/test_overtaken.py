@@ -20,9 +20,10 @@ from leeward.app.idempotency import (
     effect,
     idempotent,
 )
-from leeward.app.idempotency.record import CLOCKS, Claim, LoadedRecord, Start, with_effects
+from leeward.app.idempotency.record import Claim, LoadedRecord, Start, with_effects
 from leeward.app.idempotency.steps import Away, Held, SaveRecord, claim_key, mark_effect
 from leeward.app.signatures import IDEMPOTENCY
+from leeward.envelope import CLOCKS
 from leeward.errors import TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault
@@ -37,7 +38,13 @@ def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
     woken = Event()
 
     @idempotent(
-        table="keys", key="order", lease=30, effects="marked", client=shop.client, clock=shop.clock
+        table="keys",
+        key="order",
+        lease=30,
+        effects="marked",
+        client=shop.client,
+        clock=shop.clock,
+        name="charge",
     )
     def charge(order: str) -> int:
         run = current_run()
@@ -72,6 +79,7 @@ def test_what_forbids_a_run_within_another_is_no_failure_of_its_own(shop: Shop) 
         failures="replay",
         client=shop.elsewhere_client,
         clock=shop.clock,
+        name="pay",
     )
     def pay(order: str) -> str:
         shop.charges.append(order)
@@ -107,6 +115,7 @@ def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Sho
         unknown="run",
         client=shop.client,
         clock=shop.clock,
+        name="charge",
     )
     def charge(order: str) -> int:
         run = current_run()
@@ -204,7 +213,13 @@ def test_a_zombie_without_effects_gives_the_result_of_its_successor(shop: Shop) 
     asleep, woken, results = Event(), Event(), iter([1, 2])
 
     @idempotent(
-        table="keys", key="order", lease=30, effects="marked", client=shop.client, clock=shop.clock
+        table="keys",
+        key="order",
+        lease=30,
+        effects="marked",
+        client=shop.client,
+        clock=shop.clock,
+        name="quote",
     )
     def quote(order: str) -> int:
         result = next(results)
@@ -226,7 +241,7 @@ def test_a_handler_that_can_deal_with_it_is_run_again(shop: Shop) -> None:
     """With `unknown="run"` it is told why, and its fence has grown."""
     seen = []
 
-    @idempotent(table="keys", key="order", unknown="run", client=shop.client)
+    @idempotent(table="keys", key="order", unknown="run", client=shop.client, name="charge")
     def charge(order: str) -> str:
         run = current_run()
         assert run is not None

@@ -153,7 +153,7 @@ def test_nobody_meets_the_record_of_another_on_azure(
 def test_a_function_of_an_app_says_whose_its_keys_are(shop: Shop) -> None:
     """Anybody may call it by HTTP; a handler of events need not say it."""
 
-    @idempotent(table="keys", key="order.id", client=shop.client)
+    @idempotent(table="keys", key="order.id", client=shop.client, name="charge")
     def charge(order: dict[str, Any]) -> None:
         shop.charges.append(order["id"])
 

@@ -218,6 +218,7 @@ def test_what_is_no_answer_tells_nothing(bank: Bank, shop: Shop) -> None:
         probe=http_probe(f"{bank.url}/payments/{{key}}", settled_after=0),
         client=shop.client,
         clock=shop.clock,
+        name="charge",
     )
     def charge(order: dict[str, Any]) -> None:
         raise ConnectionError
@@ -282,6 +283,7 @@ def test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own(shop: Shop) -> N
         probe=find,
         client=shop.client,
         clock=shop.clock,
+        name="pay",
     )
     def pay(order: str) -> str:
         shop.charges.append(order)

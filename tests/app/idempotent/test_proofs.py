@@ -110,7 +110,7 @@ def test_a_coroutine_or_generator_that_has_not_run_completes_nothing(shop: Shop)
     async def charge(order: str) -> None:
         shop.charges.append(order)
 
-    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock, name="wrapped")
     def wrapped(order: str) -> Any:
         return charge(order)
 
@@ -189,7 +189,9 @@ def test_calls_of_a_leeward_client_are_seen(shop: Shop, subtests: pytest.Subtest
         with subtests.test(name):
             runs = []
 
-            @idempotent(table="keys", key="order", effects="marked", client=shop.client)
+            @idempotent(
+                table="keys", key="order", effects="marked", client=shop.client, name="handle"
+            )
             def handle(order: str) -> None:
                 runs.append(order)  # noqa: B023 - called in this round
                 call()  # noqa: B023 - likewise
@@ -273,7 +275,7 @@ def test_a_lost_answer_further_on_is_not_taken_for_a_proof(shop: Shop) -> None:
     """`OutcomeUnknown` of leeward's own client keeps the key, whatever was declared broader."""
     shop.elsewhere.fail(Fault.LOSE_REQUEST)
 
-    @idempotent(table="keys", key="order", effects="marked", client=shop.client)
+    @idempotent(table="keys", key="order", effects="marked", client=shop.client, name="pay")
     def pay(order: str) -> None:
         shop.elsewhere_client.invoke("pay", order)
 

@@ -29,8 +29,8 @@ from leeward.app.idempotency import (
     effect_async,
     idempotent,
 )
-from leeward.app.idempotency.record import CLOCKS
 from leeward.app.triggers import Message, ObjectEvent
+from leeward.envelope import CLOCKS
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from tests.app.idempotent.shop import ORDER, Declined, HalfDone, Shop
@@ -54,7 +54,7 @@ def test_five_deliveries_at_once_run_once(shop: Shop) -> None:
     """One runs; the others are told to come back, and then get its result."""
     together, done = Barrier(5), Event()
 
-    @idempotent(table="keys", key="order.id", client=shop.client)
+    @idempotent(table="keys", key="order.id", client=shop.client, name="charge")
     def charge(order: dict[str, Any]) -> int:
         shop.charges.append(order["id"])
         assert done.wait(60)
@@ -83,7 +83,7 @@ def test_failures_are_told_again_or_run_again_as_declared(shop: Shop) -> None:
     seen: list[Any] = []
     failures = {Exception: "replay", Declined: "replay", HalfDone: "rerun"}
 
-    @idempotent(table="keys", key="order", failures=failures, client=shop.client)  # type: ignore[arg-type]
+    @idempotent(table="keys", key="order", failures=failures, client=shop.client, name="charge")  # type: ignore[arg-type]
     def charge(order: str) -> str:
         run = current_run()
         assert run is not None
@@ -133,7 +133,9 @@ def test_payloads_are_compared_exactly(shop: Shop) -> None:
 def test_a_message_is_recognised_when_it_has_moved(shop: Shop) -> None:
     """By its body: its id, its sender's key and its attributes are others when it is sent again."""
 
-    @idempotent(table="keys", key=lambda message: message.body.decode(), client=shop.client)
+    @idempotent(
+        table="keys", key=lambda message: message.body.decode(), client=shop.client, name="send"
+    )
     def send(message: Message) -> None:
         shop.charges.append(message.id)
 
@@ -146,7 +148,7 @@ def test_a_message_is_recognised_when_it_has_moved(shop: Shop) -> None:
 def test_a_write_of_an_object_is_recognised_however_it_is_told(shop: Shop) -> None:
     """Another notification of it has another time, or tells less; another version is another."""
 
-    @idempotent(table="keys", key=lambda event: event.key, client=shop.client)
+    @idempotent(table="keys", key=lambda event: event.key, client=shop.client, name="summarize")
     def summarize(event: ObjectEvent) -> None:
         shop.charges.append(event.version)
 
@@ -169,7 +171,7 @@ class Order:
 def test_typed_arguments_and_results(shop: Shop) -> None:
     """Dataclasses compare by their fields; a replay is the plain data that goes over a wire."""
 
-    @idempotent(table="keys", key="order.id", client=shop.client)
+    @idempotent(table="keys", key="order.id", client=shop.client, name="ship")
     def ship(order: Order, how: str = "") -> Any:
         shop.charges.append(order.id)
         return order
@@ -259,7 +261,9 @@ def test_awaited() -> None:
     async def scenario() -> None:
         async with AsyncClient(table) as client, AsyncClient(elsewhere) as other:
 
-            @idempotent(table="keys", key="order", effects="marked", client=lambda: client)
+            @idempotent(
+                table="keys", key="order", effects="marked", client=lambda: client, name="charge"
+            )
             async def charge(order: str, how: str = "") -> int:
                 if how == "before":
                     raise ValueError
@@ -299,7 +303,7 @@ def test_the_client_is_opened_when_it_is_needed(monkeypatch: pytest.MonkeyPatch)
     opened = Client(Local())
     monkeypatch.setattr("leeward.client.Client", lambda: opened)
 
-    @idempotent(table="keys", key="order")
+    @idempotent(table="keys", key="order", name="charge")
     def charge(order: str) -> str:
         return order
 

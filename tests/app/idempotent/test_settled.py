@@ -132,6 +132,7 @@ def test_an_effect_does_not_begin_after_its_lease_where_a_probe_decides(
         probe=lambda _key, _context, _notes: NotDone(),
         client=shop.client,
         clock=shop.clock,
+        name="charge",
     )
     def charge(order: dict[str, Any]) -> None:
         shop.clock.advance(seconds)
@@ -192,7 +193,12 @@ def test_a_principal_settles_its_own_keys_only(shop: Shop) -> None:
     """Another one has no such key: it neither learns of the first one's call, nor voids it."""
 
     @idempotent(
-        table="keys", key="order.id", principal="platform", client=shop.client, clock=shop.clock
+        table="keys",
+        key="order.id",
+        principal="platform",
+        client=shop.client,
+        clock=shop.clock,
+        name="pay",
     )
     def pay(order: dict[str, Any], _context: Any) -> str:
         return f"paid {order['id']}"

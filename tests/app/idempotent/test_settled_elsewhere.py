@@ -20,6 +20,7 @@ from leeward.errors import Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock
 from leeward.values import Effect
+from tests.registers import LONG, enter_register
 
 
 class Place(Driver):
@@ -37,7 +38,10 @@ class Place(Driver):
         self._clock = clock
 
         @self.app.function()
-        @idempotent(table="keys", principal=None, client=self.table, clock=clock, dedup_scope=scope)
+        @idempotent(
+            table="keys", principal=None, name="pay", client=self.table, clock=clock,
+            dedup_scope=scope,
+        )  # fmt: skip
         def pay(order: str, context: Context) -> str:
             charges.append(f"{order} {context.idempotency_key} {target}")
             return f"paid {target}"
@@ -70,6 +74,9 @@ def places(effect: Effect, *, declared: bool = False) -> Iterator[tuple[Any, ...
     """Open a client over two targets; `declared`: its configuration says that they share keys."""
     clock, charges = FakeClock(), list[str]()
     one, two = (Place(name, clock, charges, "target") for name in ("aws:one", "azure:two"))
+    for place in (one, two):
+        enter_register(place.app.handlers["pay"], clock)
+    clock.advance(LONG)
     config = Config(functions={"pay": FunctionConfig(effect, declared, marks=True)})
     with ExitStack() as stack:
         for place in (one, two):

@@ -26,6 +26,7 @@ from leeward.app import Problem, idempotent
 from leeward.app.idempotency import CannotTell, Done, NotDone, current_run, effect
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
+from tests.registers import let_registers_age
 
 
 class Bank:
@@ -266,6 +267,8 @@ def test_a_call_whose_key_is_void_is_made_again_as_often_as_it_takes(tmp_path: P
     """Its first attempt was lost, and its second one learns that the key is void."""
     bank = Bank()
     with shop(tmp_path, bank) as (client, driver):
+        client.settle("k", function="pay", payload="42")
+        let_registers_age(client, "shop/pay")
         settled = client.settle(
             "k", function="pay", payload="42", sent=time.time(), targets="local"
         )

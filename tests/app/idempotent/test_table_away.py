@@ -31,7 +31,7 @@ def test_an_end_that_no_table_takes_is_written_all_the_same(shop: Shop) -> None:
     with pytest.raises(Declined):
         charge(ORDER)
 
-    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock, name="loop")
     def loop(order: str) -> list[Any]:
         shop.charges.append(order)
         found: list[Any] = []
@@ -52,7 +52,7 @@ def test_a_result_that_the_table_does_not_take_is_not_a_failed_call(
         charge = shop.charging()
         shop.charges.clear()
 
-        @idempotent(table="keys", key="key", client=shop.client)
+        @idempotent(table="keys", key="key", client=shop.client, name="give")
         def give(key: str) -> object:
             shop.charges.append(key)
             return result  # noqa: B023 - called in this round
@@ -83,7 +83,9 @@ def test_run_and_flag_runs_without_the_table(shop: Shop, caplog: pytest.LogCaptu
     """The handler and the answer can tell; a table that is set up wrongly still refuses."""
     recorded = []
 
-    @idempotent(table="keys", key="order.id", unreachable="run_and_flag", client=shop.client)
+    @idempotent(
+        table="keys", key="order.id", unreachable="run_and_flag", client=shop.client, name="charge"
+    )
     def charge(order: dict[str, Any]) -> int:
         run = current_run()
         assert run is not None
@@ -110,7 +112,9 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
 ) -> None:
     """The result is given, and a repeat does not run: so the answer says that it is recognised."""
 
-    @idempotent(table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock)
+    @idempotent(
+        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock, name="charge"
+    )
     def charge(order: dict[str, Any]) -> int:
         shop.charges.append(order["id"])
         shop.table.fail(Fault.REFUSE)
@@ -139,7 +143,14 @@ def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop:
     def forgotten(order: dict[str, Any]) -> None:
         shop.client.delete_data("keys", "f:42")
 
-    @idempotent(table="keys", key="order.id", unknown="run", client=shop.client, clock=shop.clock)
+    @idempotent(
+        table="keys",
+        key="order.id",
+        unknown="run",
+        client=shop.client,
+        clock=shop.clock,
+        name="again",
+    )
     def again(order: dict[str, Any]) -> None:
         shop.table.fail(Fault.REFUSE)
 
@@ -150,6 +161,7 @@ def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop:
         unreachable="run_and_flag",
         client=shop.client,
         clock=shop.clock,
+        name="flagged",
     )
     def flagged(order: dict[str, Any]) -> None:
         shop.table.fail(Fault.REFUSE)
@@ -185,7 +197,9 @@ def test_any_one_answer_of_the_table_may_be_lost(subtests: pytest.Subtests) -> N
                 Client(FailsOnce(number, fault, clock), clock=clock) as client,
             ):
 
-                @idempotent(table="keys", key="order", effects="marked", client=client)
+                @idempotent(
+                    table="keys", key="order", effects="marked", client=client, name="charge"
+                )
                 def charge(order: str) -> int:
                     effect()
                     charges.append(order)  # noqa: B023 - called in this round

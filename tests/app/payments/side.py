@@ -34,7 +34,7 @@ def leeward(bank: Bank, _folder: str) -> Library:
         return Done(f"paid {key}") if bank.charges[key] else NotDone()
 
     guard = idempotent(
-        table="keys", key="order", lease=30, effects="marked", probe=look, clock=clock,
+        table="keys", key="order", name="pay", lease=30, effects="marked", probe=look, clock=clock,
         client=Client(Local(clock=clock), clock=clock),
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ from leeward.errors import Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
+from tests.registers import LONG, enter_register
 
 ORDER: Final = ("aws:one", "azure:two", "google:three")
 
@@ -192,6 +193,8 @@ def opened(
             probe=bank.look if settles else None,
         )
         register(guard(_paying(bank)))
+        enter_register(app.handlers["pay"], clock, {"id": "warm"})
+        clock.advance(LONG)
     else:
         register(_paying(bank))
     clouds = tuple(Cloud(each, app, clock, random) for each in ORDER)

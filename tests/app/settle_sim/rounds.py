@@ -99,6 +99,7 @@ class Table:
 
     def ask(self, step: Step, now: float, clock: OneClock) -> Reply:
         """Carry out a step; `clock` is the asker's."""
+        assert isinstance(step, LoadRecord | SaveRecord), "see `versions` for registers"
         if now < HEALED:
             luck = self.random.random()
             if now < self.away_until:
@@ -109,7 +110,9 @@ class Table:
                 return self._fail(step, luck / FAULTS, now, clock)
         return self._load(clock) if isinstance(step, LoadRecord) else self.save(step, clock)
 
-    def _fail(self, step: Step, luck: float, now: float, clock: OneClock) -> Reply:
+    def _fail(
+        self, step: LoadRecord | SaveRecord, luck: float, now: float, clock: OneClock
+    ) -> Reply:
         if isinstance(step, LoadRecord) or luck < 0.3:
             return REFUSED
         if luck < 0.6:

@@ -20,6 +20,7 @@ from leeward.app.idempotency.settling import Doubt
 from tests.app.settle_sim.actors import Kind, Probed, settings_of
 from tests.app.settle_sim.oracle import Wrong
 from tests.app.settle_sim.rounds import Round
+from tests.app.settle_sim.versions import play_versions
 
 CHUNK: Final = 20_000
 """Lost answers of one share."""
@@ -76,6 +77,10 @@ def play(share: Share) -> Counter[str]:
         if this.unknown:
             counts[f"unknown left: {name}"] += 1
         counts.update(_judge(name, kind, this))
+        try:
+            counts.update(play_versions(Random(f"{share.seed}/{share.number}/{number}/versions")))
+        except Wrong as wrong:
+            counts[f"WRONG: versions: {wrong} ({share.number}/{number - 1})"] += 1
     return counts
 
 

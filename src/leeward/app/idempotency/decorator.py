@@ -34,6 +34,7 @@ from leeward.app.idempotency.record import (
     ReplayFailure,
     Start,
 )
+from leeward.app.idempotency.register import Register, enter_register
 from leeward.app.idempotency.running import IdempotentRun, may_run_without, unavailable
 from leeward.app.idempotency.settings import (
     LEASE,
@@ -125,7 +126,8 @@ def idempotent(
             of the same arguments that returns True or False, or what the person is to read. Until
             then a call gets `ApprovalPending`.
         dedup_scope: ``group`` if the function uses one table on all clouds.
-        name: of the records in the table; by default the function's module and name.
+        name: of the records in the table; by default the app's name and the handler's, and of a
+            function that is no handler its module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or a function that
             returns one; by default the client of the app whose handler runs (`App.client`), else
             one for the process, as the environment configures it.
@@ -159,7 +161,13 @@ def idempotent(
         settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
         records = partial(digest_of_records, settings, options)
         declared = Idempotency(
-            call, settings.scope, settings.names_principal, settle, records, settings.table
+            call,
+            settings.scope,
+            settings.names_principal,
+            settle,
+            records,
+            settings.table,
+            settings.identity.bind,
         )
         setattr(call, IDEMPOTENCY, declared)
         return cast("F", call)
@@ -171,7 +179,7 @@ def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) 
     def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
         client, location = settings.client(this.context), this.location
-        decision = perform(client, location, this.claim())
+        decision = perform(client, location, this.claim(client))
         if isinstance(decision, OpenCase):
             told = ask_probe(settings, *this.question(decision))
             decision = perform(client, location, this.take(decision, told))
@@ -195,7 +203,7 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
     async def call(*positional: Any, **named: Any) -> Any:
         this = IdempotentCall(settings, call, positional, named)
         client, location = settings.client(this.context), this.location
-        decision = await perform_async(client, location, this.claim())
+        decision = await perform_async(client, location, this.claim(client))
         if isinstance(decision, OpenCase):
             told = await ask_probe_async(settings, *this.question(decision))
             decision = await perform_async(client, location, this.take(decision, told))
@@ -279,9 +287,25 @@ class IdempotentCall:
             settings.read_question(arguments),
         )
 
-    def claim(self) -> Steps[Decision | OpenCase | Away]:
-        """Return the steps that decide whether it runs; an open case is for the probe."""
-        return claim_with_probe(self._claim, self._request(), self.location.clock.monotonic())
+    def claim(self, client: object = None) -> Steps[Decision | OpenCase | Away]:
+        """Return the steps that decide whether it runs; an open case is for the probe.
+
+        The first ones by a `client` in a process say in the register how records are kept.
+        """
+        register = self._settings.register_for(client)
+        if register is None:
+            return claim_with_probe(self._claim, self._request(), self.location.clock.monotonic())
+        return self._enter_and_claim(register, client)
+
+    def _enter_and_claim(
+        self, register: Register, client: object
+    ) -> Steps[Decision | OpenCase | Away]:
+        clock = self.location.clock
+        entries = yield from enter_register(register, clock.now())
+        if isinstance(entries, Away):
+            return entries
+        self._settings.identity.entered.add(client)
+        return (yield from claim_with_probe(self._claim, self._request(), clock.monotonic()))
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
         """Return what the probe takes."""

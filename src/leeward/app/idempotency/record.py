@@ -48,6 +48,7 @@ from typing import Any, Final, TypeAlias
 from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
+from leeward.envelope import CLOCKS
 from leeward.masking import mask
 from leeward.records import NamedTuple
 
@@ -56,12 +57,6 @@ LONGEST_WAIT: Final = 5.0
 
 PERSONS_WAIT: Final = 60.0
 """Seconds that a call is asked to wait for a person's approval. Our choice: nobody knows when."""
-
-CLOCKS: Final = 7200.0
-"""Seconds by which the clocks of two machines may differ, each an hour wrong, and no key is
-forgotten within `keep`. A table forgets by the clock of its reader; not all have one of their own.
-"""
-
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
 """Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void,

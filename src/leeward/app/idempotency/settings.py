@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
+from gc import collect
 from math import isfinite
 from os import getpid
 from typing import Any, Final, Literal, TypeAlias
+from weakref import WeakSet, WeakValueDictionary
 
 from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
-from leeward.app.idempotency.digests import digest_of_text, own_secret, record_id
+from leeward.app.idempotency.digests import (
+    WIRE,
+    digest_of_text,
+    keyed_digest,
+    own_secret,
+    record_id,
+)
 from leeward.app.idempotency.errors import (
     Failures,
     KeyMissing,
@@ -22,8 +30,9 @@ from leeward.app.idempotency.errors import (
     Treatment,
     check_failures,
 )
-from leeward.app.idempotency.settling import SettleRequest
-from leeward.app.idempotency.store import RecordLocation, TableClient
+from leeward.app.idempotency.register import Register, source_text
+from leeward.app.idempotency.settling import Doubt, SettleRequest
+from leeward.app.idempotency.store import REGISTER, RecordLocation, TableClient
 from leeward.app.signatures import is_coroutine_function, is_generator_function, parameters_of
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET, unquote
@@ -91,6 +100,65 @@ class Signature(NamedTuple):
         return Arguments(values)
 
 
+_PLACES: Final[WeakValueDictionary[str, Identity]] = WeakValueDictionary()
+"""The functions whose records are named by where they are defined."""
+
+
+class Identity:
+    """By what the records of a function are known.
+
+    Attributes:
+        owner: the app and the handler that it is, by their logical names; None for no handler.
+        entered: the clients by which the register was found to say how it keeps its records.
+    """
+
+    def __init__(self, where: str, given: str | None) -> None:
+        self.owner: str | None = None
+        self.entered: WeakSet[Any] = WeakSet()
+        self._where, self._given, self._name = where, given, given
+
+    def bind(self, owner: str) -> None:
+        """Make it the function of a handler, whose name lasts when the code moves.
+
+        Raises:
+            ConfigError: it is that of another one already.
+        """
+        if self._given is None and self.owner not in (None, owner):
+            raise ConfigError(
+                f"{self._where} is the idempotent function of {self.owner!r} and of {owner!r}, "
+                "which would share their records or not; say @idempotent(name=...)"
+            )
+        self.owner, self._name = self.owner or owner, self._given
+
+    @property
+    def name(self) -> str:
+        """The name of its records in the table.
+
+        Raises:
+            ConfigError: it has none that is its own, and lasts.
+        """
+        if self._name is None:
+            self._name = self.owner or self._check_place()
+        return self._name
+
+    def _check_place(self) -> str:
+        """Return where the function is defined, if that names it alone, in every process."""
+        name = self._where
+        if "<" in name or name.startswith("__main__."):
+            raise ConfigError(
+                f"the records of {name} have no name that lasts: another program may have the same "
+                "one. It is no handler of an app; say @idempotent(name=...)"
+            )
+        if _PLACES.setdefault(name, self) is not self:
+            collect()  # what is gone may still be there, in a cycle
+        if _PLACES.setdefault(name, self) is not self:
+            raise ConfigError(
+                f"two functions of this process are {name!r}, and would share their records; say "
+                "@idempotent(name=...) for each"
+            )
+        return name
+
+
 class IdempotencyOptions(NamedTuple):
     """The arguments of `idempotent`, which explains each."""
 
@@ -115,6 +183,8 @@ class IdempotencySettings(NamedTuple):
     """What holds for all calls of one function; `idempotent` explains each.
 
     Attributes:
+        identity: by what its records are known.
+        options: as they were given.
         lease: seconds, or None for what the call has left.
         keep: seconds.
         names_principal: it says whose a key is, or that all callers are one.
@@ -123,7 +193,8 @@ class IdempotencySettings(NamedTuple):
         read_question: returns what a person reads who has to approve a call, None if nobody has to.
     """
 
-    function: str
+    identity: Identity
+    options: IdempotencyOptions
     table: str
     signature: Signature
     read_key: Callable[[Arguments, Any], str]
@@ -143,6 +214,34 @@ class IdempotencySettings(NamedTuple):
     probe: Probe | None
     read_question: Callable[[Arguments], str | None]
 
+    @property
+    def function(self) -> str:
+        """The name of its records."""
+        return self.identity.name
+
+    @property
+    def register(self) -> Register | None:
+        """What the register of its table is to say of it; None for no handler: nobody asks it."""
+        if self.identity.owner is None:
+            return None
+        options, secret = self.options, own_secret()
+        facts = {
+            "name": self.function,
+            "key": source_text(options.key),
+            "principal": source_text(options.principal),
+            "secret": keyed_digest("", secret) if secret else "none",
+            "keep": self.keep,
+            "effects": options.effects,
+            "unreachable": options.unreachable,
+            "digest": WIRE,
+        }
+        return Register(f"{REGISTER}{self.identity.owner}", facts)
+
+    def register_for(self, client: object) -> Register | None:
+        """Return the same if the table of a client has yet to be looked at in this process."""
+        identity = self.identity
+        return None if identity.owner is None or client in identity.entered else self.register
+
     def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
         """Return the question what became of the calls with a key; see `SettleRequest`."""
         return SettleRequest(
@@ -150,7 +249,7 @@ class IdempotencySettings(NamedTuple):
             voids,
             age,
             self.keep,
-            recorded=not self.run_unrecorded,
+            doubt=(Doubt.UNRECORDED, "") if self.run_unrecorded else None,
             marked=self.effects_marked,
             probed=self.probe is not None,
             apart=self.apart,
@@ -192,8 +291,8 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")
     names = (*parameters.positional, *parameters.keyword)
     table = _text(options.table, "table")
-    name = what if options.name is None else _text(options.name, "name")
-    if ":" in name and options.name is not None:  # a colon ends it in the table
+    name = None if options.name is None else _text(options.name, "name")
+    if name is not None and ":" in name:  # a colon ends it in the table
         raise ConfigError(f"name of @idempotent must be without a colon, not {name!r}")
     awaited = is_coroutine_function(function)
     apart = options.principal not in ("", None)
@@ -204,7 +303,8 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
             "{principal} or {note}"
         )
     return IdempotencySettings(
-        name,
+        Identity(what, name),
+        options,
         table,
         Signature(names, parameters.defaults),
         _key_reader(options.key, names, what),

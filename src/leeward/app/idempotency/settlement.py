@@ -11,12 +11,13 @@ from contextvars import copy_context
 from queue import Empty, Full, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from threading import enumerate as threads
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from leeward.app.context import Context
 from leeward.app.idempotency.digests import keepable_of, payload_digest, record_ref
 from leeward.app.idempotency.errors import KeyMissing, KeyReused, PrincipalMissing, earlier_failure
 from leeward.app.idempotency.record import Refuse
+from leeward.app.idempotency.register import doubt_of, enter_register
 from leeward.app.idempotency.running import unavailable
 from leeward.app.idempotency.settings import Arguments, IdempotencySettings
 from leeward.app.idempotency.settling import (
@@ -29,6 +30,7 @@ from leeward.app.idempotency.settling import (
     SettleRequest,
     close_case,
     settle_key,
+    unknown_of,
 )
 from leeward.app.idempotency.steps import ROUNDS, Away, Steps
 from leeward.app.idempotency.store import perform, perform_async
@@ -36,6 +38,8 @@ from leeward.logs import failure_facts, log_event
 from leeward.text import class_name
 from leeward.values import Json
 from leeward.values.settled import Verdict
+
+T = TypeVar("T")
 
 LOGGER = "leeward.idempotency"
 
@@ -60,6 +64,8 @@ class KeySettlement:
         age: float | None,
         given: tuple[Any, ...] | None,
         context: Context,
+        *,
+        is_here: bool = False,
     ) -> None:
         """Read the key.
 
@@ -68,6 +74,7 @@ class KeySettlement:
             age: seconds since the call was first sent; None if nobody knows.
             given: the arguments of the call, its context left out; None if the asker lacks them.
             context: of the question.
+            is_here: this process alone may have run the call.
 
         Raises:
             PrincipalMissing: nothing says whose the key is.
@@ -91,10 +98,36 @@ class KeySettlement:
             ) from error
         payload = None if given is None else payload_digest(arguments.values, context.wire)
         self._request: SettleRequest = settings.request(payload, context.voids, age)
+        self._register = None if is_here else settings.register
 
     def begin(self) -> Steps[KeyFinding | OpenCase | Refuse | Away]:
         """Return the steps that look at the record."""
-        return settle_key(self._request, self.location.clock.monotonic())
+        away = yield from self._look_into_register()
+        clock = self.location.clock
+        found = away or (yield from settle_key(self._request, clock.monotonic()))
+        return (yield from self._confirm(found))
+
+    def _look_into_register(self) -> Steps[Away | None]:
+        """Doubt what a missing record says, if the register does not say that one was made."""
+        register, request = self._register, self._request
+        if register is None or request.doubt is not None:
+            return None
+        now = self.location.clock.now()
+        entries = yield from enter_register(register, now)
+        if isinstance(entries, Away):
+            return entries
+        self._request = request._replace(doubt=doubt_of(register, entries, request.age, now))
+        return None
+
+    def _confirm(self, found: T) -> Steps[T | KeyFinding | Away]:
+        """Look once more where nothing has run: another version may have begun meanwhile."""
+        if isinstance(found, KeyFinding) and found.verdict is Verdict.NOT_RUN:
+            away = yield from self._look_into_register()
+            if away is not None:
+                return away
+            if self._request.doubt is not None:
+                return unknown_of(self._request.doubt)
+        return found
 
     def question(self, case: OpenCase) -> Question:
         """Return what the probe takes."""
@@ -102,7 +135,8 @@ class KeySettlement:
 
     def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
         """Return the steps that record what the probe has answered."""
-        return close_case(case, told, self._request)
+        found = yield from close_case(case, told, self._request)
+        return (yield from self._confirm(found))
 
     def document(self, found: KeyFinding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
         """Return the answer.
@@ -121,11 +155,11 @@ class KeySettlement:
             )
         if not isinstance(found, KeyFinding):  # others have written all the time
             found = KeyFinding(Verdict.RUNNING, retry_after=1.0)
-        verdict, doubt, result, kept, failure, retry_after, voids = found
+        verdict, doubt, result, kept, failure, retry_after, voids, detail = found
         why = None if doubt is None else doubt.value
         facts = {"table": self.location.table, "record": record_ref(self.location.id)}
         facts |= {"verdict": verdict.value}
-        log_event(LOGGER, "info", "settled", function=function, why=why, **facts)
+        log_event(LOGGER, "info", "settled", function=function, why=why, detail=detail, **facts)
         document: dict[str, Any] = {"verdict": verdict.value, "reason": why, "voids": voids}
         document["record"] = f"{facts['table']} {facts['record']}"
         if verdict is Verdict.RAN:
@@ -141,6 +175,8 @@ class KeySettlement:
             }
         if retry_after is not None:
             document["retry_after"] = retry_after
+        if detail:
+            document["detail"] = detail
         return document
 
 
@@ -148,9 +184,13 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, J
     """Return what settles a key of a function; see `leeward.app.signatures.Idempotency`."""
 
     def settle(
-        age: float | None, given: tuple[Any, ...] | None, context: Context
+        age: float | None,
+        given: tuple[Any, ...] | None,
+        context: Context,
+        *,
+        is_here: bool = False,
     ) -> dict[str, Json]:
-        this = KeySettlement(settings, age, given, context)
+        this = KeySettlement(settings, age, given, context, is_here=is_here)
         client = settings.client(context)
         found: Any = None
         for _ in range(ROUNDS):
@@ -169,9 +209,13 @@ def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitabl
     """Return the same for a coroutine function."""
 
     async def settle(
-        age: float | None, given: tuple[Any, ...] | None, context: Context
+        age: float | None,
+        given: tuple[Any, ...] | None,
+        context: Context,
+        *,
+        is_here: bool = False,
     ) -> dict[str, Json]:
-        this = KeySettlement(settings, age, given, context)
+        this = KeySettlement(settings, age, given, context, is_here=is_here)
         client = settings.client(context)
         found: Any = None
         for _ in range(ROUNDS):

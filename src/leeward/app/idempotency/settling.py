@@ -65,6 +65,10 @@ class Doubt(Enum):
     """There is no record, and the call is older than records are kept."""
     UNRECORDED = "unrecorded"
     """The function may have run without a record, while its table was away (``run_and_flag``)."""
+    TOO_NEW = "too_new"
+    """The register of its table does not say what was recorded when the call was made."""
+    CHANGED = "changed"
+    """A version that may have run the call keeps its records otherwise."""
     UNREADABLE = "unreadable"
     """What is there is no record of leeward's."""
 
@@ -77,7 +81,8 @@ class SettleRequest(NamedTuple):
         voids: of which the asker's call knows.
         age: seconds since it was first sent; None if nobody knows.
         keep: seconds for which the function keeps a record.
-        recorded: the function never runs without a record.
+        doubt: why it may have run without a record that is found here, and what differs; None if
+            it never does.
         marked: it announces its effects.
         probed: it has a probe.
         apart: it keeps the keys of each principal apart.
@@ -87,7 +92,7 @@ class SettleRequest(NamedTuple):
     voids: int
     age: float | None
     keep: float
-    recorded: bool = True
+    doubt: tuple[Doubt, str] | None = None
     marked: bool = False
     probed: bool = False
     apart: bool = False
@@ -104,6 +109,7 @@ class KeyFinding(NamedTuple):
         failure: how it has failed, as its handler declared.
         retry_after: seconds after which to ask again.
         voids: how often the key is void now; the next call has to know it.
+        detail: what there is to say of `doubt`.
     """
 
     verdict: Verdict
@@ -113,9 +119,10 @@ class KeyFinding(NamedTuple):
     failure: RecordedFailure | None = None
     retry_after: float | None = None
     voids: int = 0
+    detail: str = ""
 
     def __repr__(self) -> str:
-        return mask(self, "verdict doubt kept failure retry_after voids")
+        return mask(self, "verdict doubt kept failure retry_after voids detail")
 
 
 class OpenCase(NamedTuple):
@@ -212,8 +219,8 @@ def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None
             return KeyFinding(
                 Verdict.RAN, result=record.result, kept=record.kept, voids=record.voids
             )
-        case KeyState.FAILED if not request.recorded:  # a run without a record may have succeeded
-            return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+        case KeyState.FAILED if request.doubt is not None:  # another run may have succeeded
+            return unknown_of(request.doubt)
         case KeyState.FAILED if record.failure is not None:
             return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
         case KeyState.REFUSED:
@@ -241,28 +248,32 @@ def _examine_effects(
 def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | OpenCase | RecordChange:
     """Examine a key without a record."""
     none = KeyRecord(KeyState.UNKNOWN, NOBODY, 0, now, request.payload or "", effects=True)
-    if not request.recorded:
-        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
-    if request.age is not None and request.age <= request.keep:
+    doubt = request.doubt
+    if doubt is None and request.age is not None and request.age <= request.keep:
         return RecordChange(void_record(none, request.voids), None)
     if request.probed:  # its word lasts: a void is written only if nothing is there
         return OpenCase(none, None, fenced=True)
-    return KeyFinding(Verdict.UNKNOWN, _doubt_without_record(request))
+    return unknown_of(doubt or _doubt_without_record(request))
 
 
-def _doubt_without_record(request: SettleRequest) -> Doubt:
-    return Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED
+def _doubt_without_record(request: SettleRequest) -> tuple[Doubt, str]:
+    return Doubt.NO_RECORD if request.age is None else Doubt.EXPIRED, ""
+
+
+def unknown_of(doubt: tuple[Doubt, str]) -> KeyFinding:
+    """Return that nobody can tell, and why."""
+    return KeyFinding(Verdict.UNKNOWN, doubt[0], detail=doubt[1])
 
 
 def _void(record: KeyRecord, revision: str, request: SettleRequest) -> KeyFinding | RecordChange:
-    if not request.recorded:
-        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    if request.doubt is not None:
+        return unknown_of(request.doubt)
     return RecordChange(void_record(record, request.voids), revision)
 
 
 def _not_run(request: SettleRequest, record: KeyRecord) -> KeyFinding:
-    if not request.recorded:
-        return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+    if request.doubt is not None:
+        return unknown_of(request.doubt)
     return KeyFinding(Verdict.NOT_RUN, voids=record.voids)
 
 
@@ -300,11 +311,11 @@ def close_case(
     match answer:
         case Done() if case.revision is None and request.apart:
             # It may be another one's: a probe that finds a key does not say whose that is.
-            return KeyFinding(Verdict.UNKNOWN, _doubt_without_record(request))
+            return unknown_of(_doubt_without_record(request))
         case Done(result):
             return (yield from _save_result(case, complete_record(record, result)))
-        case NotDone() if not request.recorded:
-            return KeyFinding(Verdict.UNKNOWN, Doubt.UNRECORDED)
+        case NotDone() if request.doubt is not None:
+            return unknown_of(request.doubt)
         case NotDone() if not case.fenced:
             return KeyFinding(Verdict.UNKNOWN, Doubt.NOT_FENCED)
         case NotDone() if case.left > 0:
@@ -349,7 +360,7 @@ def take_case(
     whoever settles it meanwhile would be told that nothing runs.
     """
     record = case.record
-    if isinstance(answer, NotDone) and request.recorded and case.fenced and case.left <= 0:
+    if isinstance(answer, NotDone) and request.doubt is None and case.fenced and case.left <= 0:
         if claim.voids < record.voids:
             return Refuse(Reason.VOIDED, voids=record.voids)
         assert case.revision is not None, "a call asks about a record"

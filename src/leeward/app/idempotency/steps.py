@@ -6,9 +6,9 @@ conditional: a run that was asleep while another took over writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from enum import Enum
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from leeward.app.idempotency.record import (
     Claim,
@@ -73,8 +73,36 @@ class Away(NamedTuple):
     written: bool = False
 
 
-Step: TypeAlias = LoadRecord | SaveRecord
-Reply: TypeAlias = LoadedRecord | Saved | Changed | Unfit | Away | None
+class RegisterEntry(NamedTuple):
+    """How a version of a function keeps its records, by name; and since when, in Unix seconds."""
+
+    since: float
+    facts: Mapping[str, Any]
+
+
+class LoadRegister(NamedTuple):
+    """Load the row of a function. The reply is a `LoadedRegister`, None for none, or `Away`."""
+
+    id: str
+
+
+class LoadedRegister(NamedTuple):
+    """What the row of a function says, in the order of time; and the revision that it had then."""
+
+    entries: tuple[RegisterEntry, ...]
+    revision: str
+
+
+class SaveRegister(NamedTuple):
+    """Write the row of a function in place of `revision`; the reply is as of `SaveRecord`."""
+
+    id: str
+    entries: tuple[RegisterEntry, ...]
+    revision: str | None
+
+
+Step: TypeAlias = LoadRecord | SaveRecord | LoadRegister | SaveRegister
+Reply: TypeAlias = LoadedRecord | LoadedRegister | Saved | Changed | Unfit | Away | None
 Steps: TypeAlias = Generator[Step, tuple[Reply, float], T]
 
 

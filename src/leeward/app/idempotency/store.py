@@ -9,7 +9,6 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from leeward.app.idempotency.record import (
-    CLOCKS,
     Approval,
     KeyRecord,
     KeyState,
@@ -21,13 +20,18 @@ from leeward.app.idempotency.record import (
 from leeward.app.idempotency.steps import (
     Away,
     Changed,
+    LoadedRegister,
     LoadRecord,
+    LoadRegister,
+    RegisterEntry,
     Reply,
     Saved,
+    SaveRegister,
     Step,
     Steps,
     Unfit,
 )
+from leeward.envelope import CLOCKS
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.json_text import decode
 from leeward.records import NamedTuple
@@ -41,6 +45,9 @@ T = TypeVar("T")
 
 KEY: Final = "id"
 """The key field of a table that keeps records."""
+
+REGISTER: Final = ":register:"
+"""How the ids of the rows of a register begin; no record's does."""
 
 
 class TableClient(Protocol):
@@ -109,6 +116,15 @@ async def perform_async(client: TableClient, location: RecordLocation, steps: St
 def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
     if isinstance(step, LoadRecord):
         return client.load_data(location.table, location.id)
+    if isinstance(step, LoadRegister):
+        return client.load_data(location.table, step.id)
+    if isinstance(step, SaveRegister):
+        return client.store_data(
+            location.table,
+            {KEY: step.id, "entries": [entry._asdict() for entry in step.entries]},
+            if_absent=step.revision is None,
+            if_revision=step.revision,
+        )
     record, revision = step
     clock: Any = location.clock
     item = item_of(record, location.id, clock)
@@ -126,7 +142,20 @@ def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
 def _reply(step: Step, answer: Any, clock: Clock) -> Reply:
     if isinstance(step, LoadRecord):
         return None if answer is None else record_in(answer, clock)
+    if isinstance(step, LoadRegister):
+        return None if answer is None else _register_in(answer)
     return Saved(answer.revision)
+
+
+def _register_in(loaded: Loaded) -> LoadedRegister:
+    """Read the row of a function; another program's says nothing."""
+    try:
+        entries = tuple(
+            RegisterEntry(float(each["since"]), each["facts"]) for each in loaded.item["entries"]
+        )
+    except (KeyError, TypeError, ValueError):
+        entries = ()
+    return LoadedRegister(entries, loaded.revision)
 
 
 def _error_reply(error: LeewardError) -> Reply:

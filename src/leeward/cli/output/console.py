@@ -288,6 +288,8 @@ _REASONS: Final = {
     "unrecorded": "the function may have run it without a record, while its table was away",
     "other_target": "it has not run where leeward asked, and may have run elsewhere: name all "
     "targets where it may have been made with --target",
+    "too_new": "it has no record, and when it was called, nobody may have made records yet",
+    "changed": "it has no record here, and a version that may have run it keeps them otherwise",
     "unreadable": "what is in the table is not a record of leeward's",
 }
 """What the reasons of a verdict mean; a function of another framework has its own words."""
@@ -307,6 +309,7 @@ def verdict_in_words(data: JsonObject, function: str) -> str:
         case _:
             why = _REASONS.get(data["reason"] or "", data["reason"] or "the function does not say")
             why = why.replace("{function}", function)
+            why += f" ({data['detail']})" if data["detail"] else ""
             look = f" leeward keys show {data['record']}" if data["record"] else ""
             return f"Nobody can tell: {why}.{look}"
 

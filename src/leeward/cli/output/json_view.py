@@ -95,6 +95,7 @@ def json_of_verdict(settled: Settled) -> JsonObject:
         "target": settled.target,
         "voids": settled.voids,
         "record": settled.record,
+        "detail": settled.detail,
     }
 
 

@@ -1,0 +1,133 @@
+"""The register of a table: how each function keeps its records there, and since when.
+
+That a key has no record proves only what was recorded: under which name, by which settings, for how
+long, and since when. Each version says so in one row for its function, before its first run in a
+process; one that finds the row as it would write it leaves it. "Not run" needs the word of the row
+for the whole age of the call. There is no I/O here, as in `leeward.app.idempotency.steps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from leeward.app.idempotency.settling import Doubt
+from leeward.app.idempotency.steps import (
+    Away,
+    LoadedRegister,
+    LoadRegister,
+    RegisterEntry,
+    Saved,
+    SaveRegister,
+    Steps,
+    Unfit,
+)
+from leeward.envelope import CLOCKS
+from leeward.errors import Conflict
+from leeward.records import NamedTuple
+
+ROLLOUT: Final = 3600.0
+"""Seconds for which processes of an earlier version may run beside those of a new one. One that
+keeps no records, or keeps them in another table, is seen by nobody."""
+
+MOST_ENTRIES: Final = 20
+"""Of one row. Where an older one is missing, nothing is known of that time."""
+
+ROUNDS: Final = 16
+"""How often a version looks again when others have written in between."""
+
+_IGNORED: Final = frozenset({"digest", "keep"})
+"""Facts that may differ: digests of two versions are not compared; and how long a record was kept
+is compared with the age of the call."""
+
+
+class Register(NamedTuple):
+    """The row of a function, and what its version says in it.
+
+    Attributes:
+        id: of the row.
+        facts: how it keeps its records.
+    """
+
+    id: str
+    facts: Mapping[str, Any]
+
+
+def enter_register(register: Register, now: float) -> Steps[tuple[RegisterEntry, ...] | Away]:
+    """Make the row say how this version keeps its records; return all that it says.
+
+    `now` is in Unix seconds: it stands in the table.
+    """
+    for _ in range(ROUNDS):
+        loaded, _ = yield LoadRegister(register.id)
+        if isinstance(loaded, Away):
+            return loaded
+        entries, revision = loaded if isinstance(loaded, LoadedRegister) else ((), None)
+        if entries and entries[-1].facts == register.facts:
+            return entries
+        since = max([now, *(entry.since for entry in entries)])
+        entries = (*entries, RegisterEntry(since, register.facts))[-MOST_ENTRIES:]
+        reply, _ = yield SaveRegister(register.id, entries, revision)
+        if isinstance(reply, Saved):
+            return entries
+        if isinstance(reply, Unfit) or (isinstance(reply, Away) and not reply.written):
+            return Away(reply.error)
+    return Away(Conflict("several versions of the function write the row of its register"))
+
+
+def doubt_of(
+    register: Register, entries: tuple[RegisterEntry, ...], age: float | None, now: float
+) -> tuple[Doubt, str] | None:
+    """Return why a missing record proves nothing of calls of this `age`, and what differs.
+
+    None if each version that may have run them would have left its record where this one looks.
+    """
+    if age is None:
+        return Doubt.NO_RECORD, ""
+    if not _keeps(register.facts, age):
+        return Doubt.EXPIRED, ""
+    until: float | None = None
+    for entry in reversed(entries):
+        facts = entry.facts
+        others = {*facts, *register.facts} - _IGNORED
+        differ = sorted(name for name in others if facts.get(name) != register.facts.get(name))
+        if not _keeps(facts, age):
+            differ.append("keep")
+        if differ:
+            told = "; ".join(
+                f"{name} was {facts.get(name)}, is {register.facts.get(name)}" for name in differ
+            )
+            return Doubt.CHANGED, f"until {_time(until)} its records were kept otherwise: {told}"
+        if entry.since + ROLLOUT + CLOCKS <= now - age:
+            return None
+        until = entry.since
+    return Doubt.TOO_NEW, f"it keeps records since {_time(until)}; before, nobody knows"
+
+
+def _keeps(facts: Mapping[str, Any], age: float) -> bool:
+    keep = facts.get("keep")
+    return isinstance(keep, int | float) and keep >= age
+
+
+def _time(seconds: float | None) -> str:
+    from datetime import UTC, datetime
+
+    if seconds is None:
+        return "now"
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
+
+
+def source_text(source: str | Callable[..., Any] | None) -> str:
+    """Return what tells one source of a key or a principal from another, for the register."""
+    if not callable(source):
+        return source or "none"
+    code = getattr(source, "__code__", None)
+    name = f"{source.__module__}.{getattr(source, '__qualname__', type(source).__name__)}"
+    return name if code is None else f"{name} {sha256(_code_text(code).encode()).hexdigest()[:8]}"
+
+
+def _code_text(code: Any) -> str:
+    """Return what a function does, whatever its place in the file."""
+    inner = [_code_text(each) if hasattr(each, "co_code") else each for each in code.co_consts]
+    return repr((code.co_code, code.co_names, code.co_varnames, inner))
