@@ -313,7 +313,7 @@ def test_a_register_costs_one_read_in_a_cold_start(shop: Shop) -> None:
 def test_a_version_that_cannot_be_in_the_register_does_not_run(shop: Shop) -> None:
     """Nobody would know that it had; the next call tries again."""
     process = shop.process()
-    shop.driver.fail(Fault.REFUSE)
+    shop.driver.fail(Fault.REFUSE, verb="load")
     assert process()["failure"] == "DedupUnavailable"
     shop.driver.heal()
     assert process() == {"answer": "paid k"}
