@@ -518,13 +518,13 @@ RULES: Final = (
     _settling(
         "a repeat takes over from a run that may act",
         "request.doubt is None and case.fenced and case.left <= 0:\n",
-        "request.recorded and case.left <= 0:\n",
+        "request.doubt is None and case.left <= 0:\n",
         _PROBES,
     ),
     _settling(
         "a repeat takes over within the lease",
         "request.doubt is None and case.fenced and case.left <= 0:\n",
-        "request.recorded and case.fenced:\n",
+        "request.doubt is None and case.fenced:\n",
         f"{_SETTLED}::test_a_probe_counts_after_the_lease",
     ),
     _settling(
