@@ -97,6 +97,7 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
 	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
+	@$(BIN)/python -m tests.pairs.matrix
 	@$(BIN)/python docs/migrations.py
 	@$(BIN)/python docs/versions.py
 	@$(MAKE) site
