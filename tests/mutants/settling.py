@@ -687,7 +687,7 @@ FUNCTION: Final = (
     Mutant(
         "the payload of a question is not looked at",
         f"{_ROOM}/settlement.py",
-        "None if given is None else payload_digest(arguments.values, context.wire)",
+        "None if given is None else payload_digest(arguments.values, over_wire)",
         "None",
         f"{_SETTLED}::test_a_key_of_another_payload_is_not_settled",
     ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from leeward.aio import AsyncClient
     from leeward.app.clients import Clients
-    from leeward.app.triggers import WireInput
+    from leeward.app.triggers import Input
     from leeward.client import Client
     from leeward.clock import Clock
     from leeward.watching import Watcher
@@ -68,7 +68,8 @@ class Context:
         last_run: an idempotent function that has failed, and begins no effect any more; or None.
         word: what that function's guard has raised of this call, and not the function; else None.
         voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
-        wire: what the handler was called with; None where it is not called over the wire.
+        wire: the function of the handler that is called over the wire, and what the call brought;
+            None of any other.
     """
 
     __slots__ = (
@@ -135,7 +136,7 @@ class Context:
         self.dedup: str | None = None
         self.guard: Function | None = None
         self.did_nothing = False
-        self.wire: WireInput | None = None
+        self.wire: tuple[Function, Input] | None = None
         self.word: Exception | None = None
         self.runs: list[Any] = []
         self.last_run: Watcher | None = None

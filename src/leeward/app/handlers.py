@@ -36,7 +36,6 @@ from leeward.app.triggers import (
     ObjectEvent,
     ObjectPrefix,
     Platform,
-    WireInput,
     object_document,
 )
 from leeward.envelope import (
@@ -183,7 +182,7 @@ class Handler:
         if "payload" in question:
             payload, value = self.read(encode(question["payload"]))
             given = (value,)[: len(self._parameters)]
-            context.wire = WireInput(self.function, b"", payload)
+            context.wire, context.payload = (self.function, b""), payload
         # Then this process alone may have run the call, and runs one version.
         is_here = is_own(question) and context.provider == "local"
         settle = partial(own.settle, is_here=is_here)
@@ -416,7 +415,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if delivery.settles:
             returned = handler.settle(delivery, context, platform.answer_bytes)
         else:
-            context.wire = WireInput(handler.function, delivery.input, payload)
+            context.wire = handler.function, delivery.input
             returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
         failure = _failure(error, handler, context, settles=delivery.settles)

@@ -96,21 +96,6 @@ Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
 """The payload of a call in JSON; an event, a message or an object; the time of a schedule."""
 
 
-@show_only("")
-class WireInput(NamedTuple):
-    """What a handler's function is called with, as it came over the wire.
-
-    Attributes:
-        function: that the handler calls.
-        input: of the delivery.
-        payload: the same as JSON; None for a message that the function takes whole.
-    """
-
-    function: object
-    input: Input
-    payload: Json
-
-
 @show_only("call_id seconds attempt voids settles")
 class Delivery(NamedTuple):
     """One run of one handler, as a trigger asks for it.

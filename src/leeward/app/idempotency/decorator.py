@@ -64,7 +64,6 @@ from leeward.app.idempotency.settling import (
 from leeward.app.idempotency.steps import Away, Held, Recorded, Steps, write_end, write_nothing
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency
-from leeward.app.triggers import WireInput
 from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
@@ -264,12 +263,12 @@ class IdempotentCall:
         arguments = settings.signature.bind(positional, named, Context)
         self.context = context = arguments.context or current()
         self._own: Context | None = None  # the context, if this guard is the first of its call
-        wire: WireInput | None = None
+        over_wire: Context | None = None
         if context is not None and context.guard is None:
             context.guard, context.dedup = function, settings.scope
             self._own = context
-            if context.wire is not None and context.wire.function is function:
-                wire = context.wire
+            if context.wire is not None and context.wire[0] is function:
+                over_wire = context
         self._prove(nothing_ran=True)
         self._settings = settings
         try:
@@ -279,7 +278,7 @@ class IdempotentCall:
             raise
         self._claim = Claim(
             urandom(12).hex(),
-            payload_digest(arguments.values, wire),
+            payload_digest(arguments.values, over_wire),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,

@@ -15,11 +15,14 @@ from enum import Enum
 from functools import cache
 from hashlib import sha256
 from os import environ
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from leeward.app.triggers import Message, ObjectEvent, WireInput
+from leeward.app.triggers import Message, ObjectEvent
 from leeward.errors import ConfigError
 from leeward.values import Event
+
+if TYPE_CHECKING:
+    from leeward.app.context import Context as HandlerContext
 
 HEX_DIGITS: Final = 32
 """128 bits."""
@@ -133,19 +136,20 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
     return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
 
 
-def payload_digest(arguments: Mapping[str, Any], wire: WireInput | None = None) -> str:
+def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | None = None) -> str:
     """Return the same, keyed with the secret of this process if it has one.
 
     Args:
         arguments: of the handler, by name.
-        wire: what it was called with over the wire, which then counts in their place.
+        over_wire: of a handler that is called over the wire: what came counts in their place.
     """
-    if wire is not None:
-        is_whole = isinstance(wire.input, Event | Message | ObjectEvent)
-        arguments = {"": wire.input if is_whole else wire.payload}
+    if over_wire is not None:
+        came = over_wire.wire and over_wire.wire[1]
+        is_whole = isinstance(came, Event | Message | ObjectEvent)
+        arguments = {"": came if is_whole else over_wire.payload}
     digest, secret = digest_of(arguments), own_secret()
     text = keyed_digest(digest, secret) if secret else digest
-    return text if wire is None else f"{WIRE}{text.removeprefix(_VERSION)}"
+    return text if over_wire is None else f"{WIRE}{text.removeprefix(_VERSION)}"
 
 
 def is_same(kept: str, claimed: str) -> bool:

@@ -96,7 +96,8 @@ class KeySettlement:
                 "settle with the payload of the call. Nothing was settled",
                 field=field,
             ) from error
-        payload = None if given is None else payload_digest(arguments.values, context.wire)
+        over_wire = context if context.wire else None
+        payload = None if given is None else payload_digest(arguments.values, over_wire)
         self._request: SettleRequest = settings.request(payload, context.voids, age)
         self._register = None if is_here else settings.register
 
