@@ -382,7 +382,9 @@ def test_what_an_app_declares_counts_where_it_is_called(tmp_path: Path) -> None:
 
     def declared(driver: Scripted) -> list[tuple[Effect, bool, float]]:
         calls = [each for each in driver.calls if isinstance(each, Invoke)]
-        assert driver.timeouts == pytest.approx([12.0, 4.2, 36.0], abs=1)  # a first attempt's share
+        assert driver.timeouts == pytest.approx(
+            [19.5, 6.5, 59.5], abs=0.6
+        )  # nearly all, at one target
         return [(each.effect, each.shared_dedup is True, each.time_limit) for each in calls]
 
     driver = Scripted("a")

@@ -355,7 +355,14 @@ def test_a_task_of_a_failed_run_begins_nothing_on_any_thread(shop: Shop) -> None
     """The context forbids it, wherever it is called: the key was released."""
     kept: list[Context] = []
 
-    @idempotent(table="keys", key="order", effects="marked", client=shop.client, clock=shop.clock)
+    @idempotent(
+        table="keys",
+        key="order",
+        effects="marked",
+        name="charge",
+        client=shop.client,
+        clock=shop.clock,
+    )
     def charge(order: str, call: Context) -> None:
         kept.append(call)
         raise ValueError(order)
