@@ -45,15 +45,15 @@ def test_the_sizes_hold() -> None:
     """Lines and files of what serves calls, and lines of everything but the contract suite."""
     sizes = numbers.sizes()
     lines, files = sizes["."]
-    assert sizes["adapters/postgres"][0] <= 3_700  # of which about 930 are SQL
+    assert sizes["adapters/postgres"][0] <= 3_980  # of which about 1,130 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 57_800
-    assert files <= 251
+    assert lines <= 60_370
+    assert files <= 252
     assert sum(lines for lines, _ in clouds) <= 16_300
     assert sum(files for _, files in clouds) <= 125
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 110_750
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 113_700
 
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_662_000
+    assert max(numbers.zip_sizes().values()) <= 1_732_000

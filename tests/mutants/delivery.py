@@ -94,8 +94,8 @@ MUTANTS: Final = (
     Mutant(
         "a lane overtakes itself",
         f"{DELIVERY}/sqlite_store.py",
-        "            GROUP BY bus, subscriber, lane))",
-        "            GROUP BY bus, subscriber, lane, id))",
+        "            GROUP BY bus, subscriber, lane) AND",
+        "            GROUP BY bus, subscriber, lane, id) AND",
         "tests/local/test_delivery.py::test_events_of_one_key_are_delivered_in_order",
     ),
     Mutant(

@@ -48,7 +48,7 @@ MUTANTS: Final = (
     Mutant(
         "what a credential takes is taken from the attempt",
         f"{KIT}/_plan_run.py",
-        "        elif self._wait and took > SHORTEST_WAIT",
+        "        elif self._time and took > SHORTEST_WAIT",
         "        elif False and took > SHORTEST_WAIT",
         f"{TESTS}/test_plan_run.py::test_what_comes_before_the_request_may_take_a_wait_of_its_own",
     ),

@@ -45,7 +45,7 @@ _LONGEST_TTL: Final = 2**31 - 1
 
 _MARGIN: Final = 3600.0
 """Seconds by which a provider's expiry is later than leeward's, which counts: as far as the clocks
-of two readers may differ. Cosmos DB counts from the whole second before a write."""
+of two readers may differ. Some providers count from the whole second before a write."""
 
 
 def encode(
@@ -89,7 +89,7 @@ def native_expiry(profile: Profile, expires_at: float | None, now: float) -> tup
     """Return the attribute that tells the provider when it may collect an item, with its value.
 
     Set it on the document that `encode` returned; `decode` ignores it. It is for collecting
-    garbage and no more: the expiry that counts is in the reserved attribute, and Cosmos DB hides an
+    garbage and no more: the expiry that counts is in the reserved attribute, and some hide an
     item at once. So it is an hour later, rounded up to the second, and None where
     the provider cannot be told a time so late, where `expires_at` is None, and where the profile
     knows no expiry. Both times are Unix seconds.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from leeward.aio import AsyncClient
     from leeward.app.clients import Clients
-    from leeward.app.triggers import Input
     from leeward.client import Client
     from leeward.clock import Clock
     from leeward.watching import Watcher
@@ -136,7 +135,7 @@ class Context:
         self.dedup: str | None = None
         self.guard: Function | None = None
         self.did_nothing = False
-        self.wire: tuple[Function, Input] | None = None
+        self.wire: tuple[Function, Any] | None = None
         self.word: Exception | None = None
         self.runs: list[Any] = []
         self.last_run: Watcher | None = None

@@ -459,8 +459,9 @@ def check_homes(config: Config) -> None:
         where = None if home is None else residency_of(config, home)
         if table.residency and home is not None and where not in table.residency:
             flaws.append(
-                f"{key_of(config, 'tables', name, 'residency')} is {', '.join(table.residency)}, but its home {home!r} is {_place_of(where)}; "
-                "give the table another home, or name the target in [residency]"
+                f"{key_of(config, 'tables', name, 'residency')} is {', '.join(table.residency)}, "
+                f"but its home {home!r} is {_name_place(where)}; give the table another home, or "
+                "name the target in [residency]"
             )
     if config.spool.target is not None:
         buses = frozenset(bus for bus, each in config.buses.items() if each.on_all_down == "spool")
@@ -497,16 +498,17 @@ def check_kept(config: Config, *keepers: Keeper, known: Iterable[str] = ()) -> N
             kept = [name for name in names if keeper.names is None or name in keeper.names]
             if residency and kept and where not in residency and not is_here:
                 flaws.append(
-                    f"{key_of(config, *keeper.keys)} keeps what belongs to {', '.join(kept)}, which [{section}] "
-                    f"keeps in {', '.join(residency)}, and its target {keeper.target!r} is "
-                    f"{_place_of(where)}; choose a target there, name it in [residency], or "
+                    f"{key_of(config, *keeper.keys)} keeps what belongs to {', '.join(kept)}, "
+                    f"which [{section}] keeps in "
+                    f"{', '.join(residency)}, and its target {keeper.target!r} is "
+                    f"{_name_place(where)}; choose a target there, name it in [residency], or "
                     f"{keeper.remedy}"
                 )
     if flaws:
         raise ConfigError("; ".join(flaws))
 
 
-def _place_of(where: str | None) -> str:
+def _name_place(where: str | None) -> str:
     return f"in {where}" if where else "nowhere that [residency] names"
 
 

@@ -374,7 +374,7 @@ class Worker:
         """Refuse a workflow with a step that nobody could call.
 
         Raises:
-            ConfigError: no target has its function; or one has a residency, and runs live elsewhere.
+            ConfigError: no target has its function, or runs live outside of its residency.
         """
         target = self._config.workflow_target or self.target
         check_runs(self._config, target, self._definitions.values())

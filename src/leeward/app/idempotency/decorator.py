@@ -125,8 +125,8 @@ def idempotent(
             of the same arguments that returns True or False, or what the person is to read. Until
             then a call gets `ApprovalPending`.
         dedup_scope: ``group`` if the function uses one table on all clouds.
-        name: of the records in the table; by default the app's name and the handler's, and of a
-            function that is no handler its module and name.
+        name: of the records in the table; by default the app's name and the handler's, and of any
+            other function its module and name.
         client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or a function that
             returns one; by default the client of the app whose handler runs (`App.client`), else
             one for the process, as the environment configures it.

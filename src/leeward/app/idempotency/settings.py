@@ -135,7 +135,7 @@ class Identity:
         """The name of its records in the table.
 
         Raises:
-            ConfigError: it has none that is its own, and lasts.
+            ConfigError: it has no name of its own that lasts.
         """
         if self._name is None:
             self._name = self.owner or self._check_place()
@@ -147,7 +147,7 @@ class Identity:
         if "<" in name or name.startswith("__main__."):
             raise ConfigError(
                 f"the records of {name} have no name that lasts: another program may have the same "
-                "one. It is no handler of an app; say @idempotent(name=...)"
+                "one. Make it a handler of an app, or say @idempotent(name=...)"
             )
         if _PLACES.setdefault(name, self) is not self:
             collect()  # what is gone may still be there, in a cycle
