@@ -121,7 +121,7 @@ def test_an_error_ends_with_the_code_of_its_class(
         (UNUSABLE, "TargetUnusable", 7, False),
         (AMBIGUOUS, "OutcomeUnknown", 8, None),
         (AMBIGUOUS._replace(executed=True), "OutcomeUnknown", 8, True),
-        (APP_ERROR, "FunctionError", 6, True),
+        (APP_ERROR, "FunctionError", 6, None),
         (CALLER, "InvalidRequest", 2, False),
         (CALLER._replace(reason=TOO_LARGE), "PayloadTooLarge", 2, False),
         (AUTH, "AuthError", 5, False),

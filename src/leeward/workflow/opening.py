@@ -18,7 +18,6 @@ from leeward.config.model import Keeper, check_kept
 from leeward.errors import ConfigError
 from leeward.logs import import_flaw
 from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_room
-from leeward.stores import Owner
 from leeward.text import did_you_mean
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition, functions_of
@@ -60,7 +59,7 @@ def open_runs(operations: Operations) -> Runs:
         # What is in memory nobody else can run: there it fails, and says what is missing.
         shared = {"absent": functions.list_absent} if isinstance(path, Path) else {}
         embedded: Runs = import_room(ENGINE)(
-            functions, known.values(), journal, owner=Owner(*operations.owner), **shared
+            functions, known.values(), journal, owner=operations.owner, **shared
         )
         return embedded
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
@@ -72,7 +71,7 @@ def open_runs(operations: Operations) -> Runs:
             *(functions, known.values(), stores.open_journal()),
             workers=workers,
             target=target,
-            owner=Owner(*operations.owner),
+            owner=operations.owner,
             absent=functions.list_absent,
         )
         return engine

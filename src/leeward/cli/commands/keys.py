@@ -73,7 +73,9 @@ def list_(
     context: typer.Context,
     table: Table,
     *,
-    state: Annotated[StateName | None, typer.Option(help="Only records in this state.")] = None,
+    state: Annotated[
+        StateName | None, typer.Option(metavar="STATE", help="Only records in this state.")
+    ] = None,
     function: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only records of this name.")
     ] = None,

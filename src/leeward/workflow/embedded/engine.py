@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from leeward.errors import (
     AuthError,
@@ -57,7 +57,7 @@ class Engine(Forkable):
         target: at which the runs are.
         absent: returns the functions of a definition that cannot be called here; a run of one
             with any is left to other processes.
-        owner: of the runs that are started here, and are driven.
+        owner: of the runs that are started here, and are driven; an `Owner`, or its fields.
 
     Raises:
         ConfigError: two definitions have one name.
@@ -72,13 +72,13 @@ class Engine(Forkable):
         workers: int = 8,
         target: str = EMBEDDED,
         absent: Callable[[Definition], Sequence[str]] = lambda _: (),
-        owner: Owner | None = None,
+        owner: tuple[Any, ...] | None = None,
     ) -> None:
         self._target = target
         self.definitions = by_name(definitions)
         self.journal = journal
         if owner is not None:
-            journal.owner = owner
+            journal.owner = Owner(*owner)
         self._clock = journal.clock
         services = RunServices(journal, functions, self._clock)
         self._workers = RunWorkers(services, self.definitions, workers, absent)
