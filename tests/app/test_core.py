@@ -114,7 +114,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "guard": None, "did_nothing": False, "wire": None, "word": None,
+            "guard": None, "did_nothing": False, "wire": (function, b'{"id": "42"}'), "word": None,
             "runs": [], "last_run": None,
             "cold_start": True, "principal": None, "voids": 0,
         }

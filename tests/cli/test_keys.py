@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from leeward.local import Local
 from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
+from tests.registers import let_registers_age
 
 
 class Bank:
@@ -332,7 +334,9 @@ def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "7"})
     read = json.loads(leeward("keys", "show", "keys", "refund:7", "--json").out)["key"]
-    assert bank.client.settle("7", function="refund", payload={"id": "7"}).voids == 1
+    let_registers_age(bank.client, "shop/refund")
+    asked = {"function": "refund", "payload": {"id": "7"}, "targets": "local"}
+    assert bank.client.settle("7", sent=time.time(), **asked).voids == 1
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "7", "to": "somebody else"})
     for words in (["approve"], ["refuse"], ["settle", "ran"], ["release"], ["void"]):

@@ -51,6 +51,9 @@ BOUNDED: dict[str, str] = {
     "once.py get()": "of a context variable",
     "asgi.py wait()": "of an app, for the end of its own answer",
     "json_text.py cache": "a function without arguments",
+    "app/idempotency/running.py cache": "a function without arguments",
+    "_operations/operations.py get()": "of a context variable",
+    "workflow/deployed.py get()": "of a context variable",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",
     "_routing/failover.py get()": "each attempt answers within its own deadline; and of a context "
