@@ -144,7 +144,7 @@ WSGI: dict[str, Callable[..., Any]] = {"flask": flask_app, "django": django_app}
 
 def open_shops(makers: dict[str, Callable[..., Any]], client: Any) -> dict[tuple[str, bool], Any]:
     """Return the shop of each framework: one as it is, one whose leases are short."""
-    options = {"table": "keys", "client": client, "required": True}
+    options = {"table": "keys", "client": client, "required": True, "settles": True}
     return {
         (name, is_short): make(
             **options, name=name, lease=SHORT_LEASE if is_short else 60.0, principal=caller

@@ -232,12 +232,14 @@ def try_crash(shop: Shop, key: str) -> None:
 
 def try_settled(shop: Shop, key: str) -> None:
     """A key that was settled as not run refuses what comes late, and runs for who knows of it."""
-    asked = {"x-leeward-settle": "1000", "x-leeward-call": "mark"}
+    caller = {"x-caller": "ann"}  # only who has a name may ask
+    asked = {"x-leeward-settle": "1000", "x-leeward-call": "mark", **caller}
     told = json.loads(shop.send("/charge", key, b'{"age": 1.5}', asked).body)
     assert told["verdict"] == "not_run"
-    assert shop.send("/charge", key).status == 409
+    assert shop.send("/charge", key, headers=caller).status == 409
     assert shop.effects(key) == 0
-    assert shop.send("/charge", key, headers={"x-leeward-voids": str(told["voids"])}).status == 201
+    knows = {"x-leeward-voids": str(told["voids"]), **caller}
+    assert shop.send("/charge", key, headers=knows).status == 201
 
 
 TRIALS: Final = (
