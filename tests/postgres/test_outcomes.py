@@ -43,6 +43,7 @@ ROLLED_BACK = {
     "LW003": Outcome.UNUSABLE,
     "LW004": Outcome.UNUSABLE,
     "LW005": Outcome.UNUSABLE,
+    "LW006": Outcome.UNUSABLE,
 }
 """What each code ends with, wherever the server says it of a statement."""
 

@@ -219,6 +219,7 @@ class SettleContract(Contract):
             def after_effect(
                 key: str = key, keys: KeyedFunction = keys, found: list[Any] = found
             ) -> None:
+                assert keys.settle(key)[0] == "running", "its lease is counted from here"
                 clock.advance(LEASE + 1)
                 found.append(keys.settle(key))
 
