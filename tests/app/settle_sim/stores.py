@@ -15,6 +15,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from threading import Lock
 from time import perf_counter
@@ -27,6 +28,7 @@ from leeward.app.idempotency import Done, NotDone, effect, effect_async
 from leeward.app.signatures import IDEMPOTENCY
 from leeward.errors import Conflict, OutcomeUnknown, TargetUnavailable
 from leeward.testing import FakeClock
+from leeward.watching import RUNNING, watched_by
 from tests.app.settle_sim.tables import STORES, TABLE, OpenDriver
 
 LEASE: Final = 30.0
@@ -44,6 +46,35 @@ class Killed(BaseException):
     """The process dies."""
 
 
+class _Network:
+    """Brings a write that comes late: no run of this process makes it."""
+
+    def begin(self) -> None:
+        """Note nothing."""
+
+    async def begin_async(self) -> None:
+        """Note nothing."""
+
+    def proved_not_run(self) -> None:
+        """Note nothing."""
+
+
+def _unwatched(write: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    token = watched_by(_Network())
+    try:
+        return write(*given, **named)
+    finally:
+        RUNNING.reset(token)
+
+
+async def _unwatched_async(write: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    token = watched_by(_Network())
+    try:
+        return await write(*given, **named)
+    finally:
+        RUNNING.reset(token)
+
+
 class Faulty:
     """A client of the table that fails by chance, until it is healed; for threads or tasks."""
 
@@ -53,7 +84,7 @@ class Faulty:
     def store_data(self, table: str, item: Any, **conditions: Any) -> Any:
         """Store an item, or fail."""
         what = self._round.luck(self._dies, writes=True)
-        store = self._client.store_data
+        store = partial(_unwatched, self._client.store_data)
         if what in ("killed after", "lost", ""):
             stored = store(table, item, **conditions)
             if what:
@@ -78,7 +109,7 @@ class FaultyAsync(Faulty):
     async def store_data(self, table: str, item: Any, **conditions: Any) -> Any:
         """Store an item, or fail."""
         what = self._round.luck(self._dies, writes=True)
-        store = self._client.store_data
+        store = partial(_unwatched_async, self._client.store_data)
         await asyncio.sleep(0)
         if what in ("killed after", "lost", ""):
             stored = await store(table, item, **conditions)
