@@ -15,6 +15,7 @@ import pytest
 from leeward import App, Client, ConfigError, Event
 from leeward.app.triggers import ObjectEvent
 from leeward.local import Local
+from leeward.status import read_moments
 from leeward.stores import SCHEDULE, NewRow, Recipient
 from leeward.testing import FakeClock
 from leeward.worker import Worker
@@ -162,3 +163,18 @@ def test_two_apps_two_stages_and_two_versions_take_their_own(tmp_path: Path, see
     path = tmp_path / "local.sqlite3"
     ledger = roll(lambda stage: Local(path=path, stage=stage), seed)
     assert len(ledger.sent) > 12
+
+
+def test_a_schedule_of_the_second_app_is_shown_as_its_own(tmp_path: Path) -> None:
+    """Under the name of its handler, with its own last moment and its own rows."""
+    seen: Counter[str] = Counter()
+    begun = {"shop": 1000.0, "mail": 2000.0}
+    for name, now in begun.items():
+        local = Local(path=tmp_path / "a", clock=FakeClock(now))
+        app = _app(name, seen)
+        with Worker(app, local, clock=FakeClock(now)):
+            assert read_moments(local, app)["sweep"] == now
+            (due,) = local.native("schedules").status()  # type: ignore[attr-defined]
+            assert due.recipient.subscriber == ("sweep" if name == "shop" else "mail/sweep")
+    with closing(Local(path=tmp_path / "a")) as local:
+        assert read_moments(local) == {"sweep": 1000.0, "mail/sweep": 2000.0}

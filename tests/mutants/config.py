@@ -9,7 +9,30 @@ from tests.mutants.mutant import Mutant
 CONFIG: Final = "src/leeward/config"
 TESTS: Final = "tests/client"
 
+RESIDENCY: Final = "tests/config/test_residency.py"
+
 MUTANTS: Final = (
+    Mutant(
+        "what has a residency is kept elsewhere",
+        f"{CONFIG}/model.py",
+        "            if residency and kept and where not in residency and not is_here:",
+        "            if residency and kept and where is None and not is_here:",
+        f"{RESIDENCY}::test_what_is_kept_elsewhere_is_refused_with_field_and_remedy",
+    ),
+    Mutant(
+        "records of a key lie outside of a residency",
+        "src/leeward/opening.py",
+        "        if table is not None and home is not None:",
+        "        if table is None and home is not None:",
+        f"{RESIDENCY}::test_what_is_kept_elsewhere_is_refused_with_field_and_remedy",
+    ),
+    Mutant(
+        "a mistake of residency hides the next one",
+        f"{CONFIG}/model.py",
+        "    check_kept(config, *keepers, known=flaws)",
+        "    check_kept(config, *keepers[:1], known=flaws)",
+        f"{RESIDENCY}::test_all_mistakes_come_at_once",
+    ),
     Mutant(
         "a target stands twice in an order",
         f"{CONFIG}/model.py",

@@ -12,8 +12,66 @@ SQLITE: Final = "src/leeward/_sqlite"
 TESTS: Final = "tests/delivery"
 
 VERSIONS: Final = "tests/worker/test_versions.py"
+OWNERS: Final = "tests/local/test_owners.py"
 
 MUTANTS: Final = (
+    Mutant(
+        "two apps are one recipient",
+        f"{DELIVERY}/sqlite_store.py",
+        'for name in (handler, f"{app}/{handler}"):',
+        "for name in (handler,):",
+        f"{OWNERS}::test_each_app_gets_each_event_and_runs_what_it_has_sent",
+    ),
+    Mutant(
+        "the app of a handler is not known",
+        f"{DELIVERY}/runner.py",
+        'self._owners.get(own, "")',
+        '""',
+        f"{OWNERS}::test_each_app_gets_each_event_and_runs_what_it_has_sent",
+    ),
+    Mutant(
+        "a second stage shares a file",
+        f"{DELIVERY}/sqlite_store.py",
+        "            if stages and stages != [self._stage]:",
+        "            if stages and self._stage is None:",
+        f"{OWNERS}::test_a_file_belongs_to_one_stage",
+    ),
+    Mutant(
+        "a changed schedule makes up for what ran",
+        f"{DELIVERY}/sqlite_store.py",
+        "                if known is not None:\n                    connection.execute(_PUT",
+        "                if known is None:\n                    connection.execute(_PUT",
+        f"{OWNERS}::test_a_schedule_that_a_deploy_changes_does_not_run_again",
+    ),
+    Mutant(
+        "a redriven head runs beside a later row of its lane",
+        f"{DELIVERY}/sqlite_store.py",
+        "lane IS NOT NULL AND lease IS NOT NULL AND due > ? AND due <= ?))",
+        "lane IS NULL AND lease IS NOT NULL AND due > ? AND due <= ?))",
+        f"{TESTS}/test_store.py::TestSqlite::"
+        "test_a_redriven_head_waits_for_the_later_row_that_is_under_way",
+    ),
+    Mutant(
+        "a look changes an older file",
+        f"{SQLITE}/database.py",
+        'connection.execute("ROLLBACK")\n\n    @contextmanager',
+        'connection.execute("COMMIT")\n\n    @contextmanager',
+        "tests/local/test_file.py::test_a_look_leaves_an_older_layout_to_older_programs",
+    ),
+    Mutant(
+        "a run is driven by another app, stage or order",
+        "src/leeward/workflow/embedded/sqlite_journal.py",
+        "json_extract(owner, '$.stage') IS :stage",
+        "true OR json_extract(owner, '$.stage') IS :stage",
+        "tests/workflow/test_owners.py::test_a_step_is_made_at_the_targets_of_its_run",
+    ),
+    Mutant(
+        "a start is answered with the run of another owner",
+        "src/leeward/workflow/embedded/journal.py",
+        "        if not self.owner.may_take(owner):",
+        "        if owner is None:",
+        "tests/workflow/test_owners.py::test_a_run_is_driven_by_its_owner",
+    ),
     Mutant(
         "a start of a workflow that is not known here counts as a failure",
         f"{DELIVERY}/relay.py",

@@ -22,8 +22,65 @@ _JOURNAL: Final = "tests/postgres/test_journal.py"
 _RUNS: Final = "tests/postgres/test_runs.py"
 _CONTRACT: Final = f"{_JOURNAL}::TestPostgresJournal"
 _DELIVERIES: Final = "tests/postgres/test_deliveries.py"
+_APPS: Final = "tests/postgres/test_apps.py"
 
 MUTANTS: Final = (
+    Mutant(
+        "two apps of a schema are one recipient",
+        f"{_HERE}/schema/apps.py",
+        "unnest(ARRAY['', p_app || '/']) AS name",
+        "unnest(ARRAY['']) AS name",
+        f"{_APPS}::test_each_of_two_apps_gets_each_event_under_one_name_of_a_handler",
+    ),
+    Mutant(
+        "two apps that live serve one queue",
+        f"{_HERE}/schema/apps.py",
+        "WHERE bus = '' AND app <> p_app AND until > clock_timestamp() LIMIT 1;",
+        "WHERE bus = '' AND app <> p_app AND until < clock_timestamp() LIMIT 1;",
+        f"{_APPS}::test_a_queue_that_a_live_app_serves_is_refused_to_another",
+    ),
+    Mutant(
+        "a worker that lives is not renewed",
+        "src/leeward/_delivery/runner.py",
+        "and monotonic() - self._claimed > RENEWED:",
+        "and not self._names:",
+        f"{_APPS}::test_a_worker_that_lives_is_renewed",
+    ),
+    Mutant(
+        "a client of another stage uses a schema",
+        f"{_HERE}/checks.py",
+        "    if None not in (stage, own_stage) and stage != own_stage:",
+        "    if False:",
+        f"{_APPS}::test_a_schema_belongs_to_one_stage",
+    ),
+    Mutant(
+        "a worker of another stage waits for ever",
+        f"{_HERE}/deliveries.py",
+        "            if result.code == WRONG_STAGE:",
+        "            if False:",
+        f"{_APPS}::test_a_worker_of_another_stage_is_refused_at_its_start",
+    ),
+    Mutant(
+        "a changed schedule makes up for what ran, at the server",
+        f"{_HERE}/deliveries.py",
+        "OR own.expression <> excluded.expression",
+        "OR own.expression = ''",
+        f"{_APPS}::test_a_changed_schedule_begins_now",
+    ),
+    Mutant(
+        "a run of another app is taken",
+        f"{_HERE}/schema/runs.py",
+        "coalesce(app = p_app, true)",
+        "coalesce(app <> '', true)",
+        f"{_APPS}::test_runs_of_another_app_are_left_to_it",
+    ),
+    Mutant(
+        "a program of version 2 cannot start a run",
+        f"{_HERE}/schema/runs.py",
+        "CREATE OR REPLACE FUNCTION {schema}.add_run(",
+        "CREATE OR REPLACE FUNCTION {schema}.add_run_of_before(",
+        f"{_APPS}::test_programs_of_version_2_go_on",
+    ),
     Mutant(
         "at the server a newer version ends an older one that lives",
         f"{_HERE}/schema/apps.py",

@@ -11,8 +11,37 @@ RELAY: Final = "src/leeward/_delivery/relay.py"
 OUTBOXES: Final = "adapters/postgres/src/leeward_postgres/outboxes.py"
 TESTS: Final = "tests/spool/test_spool.py"
 DATABASE: Final = "tests/postgres/test_outbox.py"
+OWNERS: Final = "tests/spool/test_owners.py"
 
 MUTANTS: Final = (
+    Mutant(
+        "a kept event is published by whoever shares the spool",
+        RELAY,
+        "        for recipient in filter(self.is_own, recipients):",
+        "        for recipient in recipients:",
+        f"{OWNERS}::test_what_another_owner_keeps_is_left_to_it",
+    ),
+    Mutant(
+        "a kept event goes to a target that its bus did not have",
+        RELAY,
+        "                if not {*owner.targets}.issuperset(able):",
+        "                if not able:",
+        f"{OWNERS}::test_an_event_of_a_group_goes_to_its_targets_alone",
+    ),
+    Mutant(
+        "an event overtakes one that a version of another order has kept",
+        RELAY,
+        "        return [own, *(each for each in others if each != own)]",
+        "        return [own]",
+        f"{OWNERS}::test_a_later_event_of_a_key_waits_behind_that_of_another_order",
+    ),
+    Mutant(
+        "a stage takes what another one has kept",
+        "src/leeward/stores.py",
+        "            self.stage == kept.stage\n            and (self.app",
+        "            (self.app",
+        f"{OWNERS}::test_who_may_take_what_is_kept",
+    ),
     Mutant(
         "an event overtakes an earlier one of its key in the spool",
         SPOOL,

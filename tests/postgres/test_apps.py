@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -133,6 +134,28 @@ def test_a_schema_belongs_to_one_stage(opens: Open, query: Query) -> None:
     worker.drain()
     with Client(opens("test")) as client, pytest.raises(TargetUnusable, match="'prod'.*'test'"):
         client.enqueue("letters", {})
+
+
+def test_a_worker_of_another_stage_is_refused_at_its_start(opens: Open) -> None:
+    """It does not wait for the store, as if that were away."""
+    app = _app("shop", Counter())
+    with Worker(app, opens("prod")):
+        pass
+    worker = Worker(app, opens("test"))
+    started = Thread(target=_raises, args=(worker.start, ended := []), daemon=True)
+    started.start()
+    started.join(10)
+    worker.drain()
+    assert [str(each).partition(":")[0] for each in ended] == [
+        f"the schema {SCHEMA} belongs to the stage 'prod', and the stage here is 'test'"
+    ]
+
+
+def _raises(act: Callable[[], object], ended: list[ConfigError]) -> None:
+    try:
+        act()
+    except ConfigError as refusal:
+        ended.append(refusal)
 
 
 def test_a_changed_schedule_begins_now(opens: Open) -> None:

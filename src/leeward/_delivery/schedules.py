@@ -40,12 +40,14 @@ class Due(NamedTuple):
         due: the next time.
         last: the time for which this process has last kept a row; None for none.
         waiting: rows that are not done yet, whoever has kept them, where that was looked at.
+        recipient: of these rows, where that was looked at.
     """
 
     handler: Handler
     due: datetime
     last: datetime | None = None
     waiting: int = 0
+    recipient: Recipient | None = None
 
 
 class Schedules(Forkable):
@@ -96,8 +98,9 @@ class Schedules(Forkable):
     def status(self) -> list[Due]:
         """Return the schedules, and how many of their rows wait."""
         return [
-            each._replace(waiting=self._deliveries.count_waiting([self._recipient(name)]))
+            each._replace(waiting=self._deliveries.count_waiting([own]), recipient=own)
             for name, each in self._known.copy().items()
+            for own in (self._recipient(name),)
         ]
 
     def look(self) -> None:

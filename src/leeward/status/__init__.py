@@ -304,8 +304,10 @@ def _count(driver: Driver, name: str, now: Callable[[], float], *, is_dead: bool
     yield facts.backlog(depth, now())
 
 
-def read_moments(driver: Driver) -> dict[str, float]:
-    """Return the last moment of each schedule at a target, by the name of its handler.
+def read_moments(driver: Driver, app: App | None = None) -> dict[str, float]:
+    """Return the last moment of each schedule at a target, by the name of its recipient.
+
+    Those of an app, if one is given, stand under the names of its handlers.
 
     Raises:
         DatabaseFault: the store cannot be read.
@@ -314,16 +316,18 @@ def read_moments(driver: Driver) -> dict[str, float]:
     if stores is None or not stores.has_rows():
         return {}
     prefix = series_of("")
-    return {
+    known = {
         name.removeprefix(prefix): last
         for name, last in stores.schedules.moments().items()
         if name.startswith(prefix)
     }
+    owned = () if app is None else ((name, f"{app.name}/{name}") for name in app.handlers)
+    return known | {name: known[own] for name, own in owned if own in known}
 
 
 def _schedules(driver: Driver, sources: Sources, now: Callable[[], float]) -> Iterator[Fact]:
     handlers = None if sources.app is None else [*sources.app.handlers.values()]
-    yield from facts.schedules(driver.target, read_moments(driver), handlers, now())
+    yield from facts.schedules(driver.target, read_moments(driver, sources.app), handlers, now())
 
 
 def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:

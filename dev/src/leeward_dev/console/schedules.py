@@ -63,7 +63,7 @@ def _keepers(visit: Visit) -> list[Driver]:
 def _schedules_at(sources: Sources, driver: Driver) -> dict[str, float | None]:
     """Return the last moments of schedules, by their names; None for one that has not begun."""
     try:
-        moments = read_moments(driver)
+        moments = read_moments(driver, sources.app)
     except DatabaseFault:
         moments = {}
     if sources.app is None:
@@ -80,7 +80,8 @@ def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> list[Co
         due = next_time(when, datetime.fromtimestamp(visit.now, UTC)).timestamp()
         begun = last is None or is_time_of(when, last)
     stores = driver.stores()
-    waiting = 0 if stores is None else stores.deliveries.count_waiting([Recipient(SCHEDULE, name)])
+    own = _recipient(visit.sources, driver, name)
+    waiting = 0 if stores is None else stores.deliveries.count_waiting([own])
     cells: list[Content] = [
         name,
         when,
@@ -97,6 +98,12 @@ def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> list[Co
     return cells
 
 
+def _recipient(sources: Sources, driver: Driver, name: str) -> Recipient:
+    """Return whose rows the runs of a schedule are: another app's may have the handler's name."""
+    own = name if sources.app is None else f"{sources.app.name}/{name}"
+    return Recipient(SCHEDULE, own if own in read_moments(driver) else name)
+
+
 def act(visit: Visit) -> Notice:
     """Keep one more run of a schedule, for this moment; whoever runs the app takes it."""
     target, _, name = visit.field("fire").partition(" ")
@@ -107,7 +114,7 @@ def act(visit: Visit) -> Notice:
     if stores is None:
         raise Unsupported(f"{target} keeps no runs of schedules", target=target)
     at = datetime.fromtimestamp(visit.now, UTC).isoformat()
-    row = NewRow(Recipient(SCHEDULE, name), None, f"{name}#{at}", json.dumps(at))
+    row = NewRow(_recipient(visit.sources, driver, name), None, f"{name}#{at}", json.dumps(at))
     stores.deliveries.add([row], SECONDS)
     visit.wake(target)
     return Notice(f"{name} is due now; its next times stay as they are.")

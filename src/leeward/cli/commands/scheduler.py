@@ -109,7 +109,7 @@ def changes_of(before: ScheduleReport, after: ScheduleReport) -> list[ScheduleCh
         begun = schedule.last != was.last
         if begun:
             changes.append(ScheduleChange(name, "due", schedule.last))
-        own = Recipient(SCHEDULE, name)
+        own = schedule.recipient or Recipient(SCHEDULE, name)
         new = [each.failure.error for each in runs if each.recipient == own][lost[own] :]
         changes += [ScheduleChange(name, "given up", schedule.last, error) for error in new]
         if not schedule.waiting and (begun or was.waiting) and not new:
