@@ -75,6 +75,13 @@ MUTANTS: Final = (
         f"{_APPS}::test_runs_of_another_app_are_left_to_it",
     ),
     Mutant(
+        "a role has no right on what an upgrade adds",
+        f"{_HERE}/schema/apps.py",
+        "'{schema}.subscriptions'::regclass",
+        "'{schema}.recipients'::regclass",
+        f"{_APPS}::test_a_role_that_published_before_the_upgrade_publishes_after_it",
+    ),
+    Mutant(
         "a program of version 2 cannot start a run",
         f"{_HERE}/schema/runs.py",
         "CREATE OR REPLACE FUNCTION {schema}.add_run(",

@@ -142,7 +142,8 @@ def test_a_worker_of_another_stage_is_refused_at_its_start(opens: Open) -> None:
     with Worker(app, opens("prod")):
         pass
     worker = Worker(app, opens("test"))
-    started = Thread(target=_raises, args=(worker.start, ended := []), daemon=True)
+    ended: list[ConfigError] = []
+    started = Thread(target=_raises, args=(worker.start, ended), daemon=True)
     started.start()
     started.join(10)
     worker.drain()
@@ -216,6 +217,27 @@ def test_programs_of_version_2_go_on(opens: Open, query: Query) -> None:
         len(stores.deliveries.take([Recipient("orders", "remember")], time.time, Room(9, 9)).rows)
         == 1
     )
+
+
+def test_a_role_that_published_before_the_upgrade_publishes_after_it(
+    server: Server, query: Query
+) -> None:
+    """What its rights were worth they are still, though functions use tables that are new."""
+    news = ("recipients", "live", "takers", "versions")
+    gone = "; ".join(f"DROP TABLE {SCHEMA}.{each}" for each in news)
+    tables = f"ALL TABLES IN SCHEMA {SCHEMA} TO shopper"
+    rights = f"GRANT USAGE ON SCHEMA {SCHEMA} TO shopper; GRANT SELECT, INSERT, UPDATE, DELETE ON"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE shopper LOGIN")
+        connection.execute(f"{gone}; {rights} {tables}; {schema_sql(SCHEMA)}".encode())
+    config = config_for(server.url.replace("leeward@", "shopper@"), schema=SCHEMA)
+    seen: Counter[str] = Counter()
+    with Client(open_driver(config)) as client:
+        client.publish_event("orders", "made", id="0")
+        with Worker(_app("shop", seen), open_driver(config)):
+            client.publish_event("orders", "made", id="1")
+            _wait_for(1, seen)
+    assert seen == {"shop 1": 1}
 
 
 def _stores(driver: Driver) -> Stores:

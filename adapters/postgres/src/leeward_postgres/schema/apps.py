@@ -51,6 +51,20 @@ CREATE TABLE IF NOT EXISTS {schema}.versions (
     PRIMARY KEY (app, version)
 );
 
+DO $$ DECLARE  -- whoever publishes calls functions that use them from now on
+    v_right record;
+BEGIN
+    FOR v_right IN
+        SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+            AS role
+        FROM pg_class, aclexplode(relacl) WHERE pg_class.oid = '{schema}.subscriptions'::regclass
+            AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+    LOOP
+        EXECUTE format('GRANT %s ON {schema}.recipients, {schema}.live, {schema}.takers, '
+            '{schema}.versions TO %s', v_right.privilege_type, v_right.role);
+    END LOOP;
+END $$;
+
 ALTER TABLE {schema}.series ADD COLUMN IF NOT EXISTS
     expression text;                     -- of the schedule, when it was begun
 
