@@ -159,8 +159,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         owns = {tuple(map(text_of, each)): each for each in wanted}
         names = [list(column) for column in zip(*owns, strict=True)] or [[], []]
         types = [text_of(each) for each in wanted.values()]
-        values = (self._stage, app, self._process, version_of(wanted), *names, types)
-        rows = self.insist(_CLAIM, values)
+        own = self._stage, app, self._process, version_of(wanted)
+        rows = self.insist(_CLAIM, (*own, *names, types))
         for flaw, _, queue, known in rows:
             if flaw == "stage":
                 raise ConfigError(stage_flaw(self._schema, known, self._stage))

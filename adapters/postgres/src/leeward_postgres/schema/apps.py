@@ -51,18 +51,13 @@ CREATE TABLE IF NOT EXISTS {schema}.versions (
     PRIMARY KEY (app, version)
 );
 
-DO $$ DECLARE  -- whoever publishes calls functions that use them from now on
-    v_right record;
-BEGIN
-    FOR v_right IN
-        SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
-            AS role
+DO $$ DECLARE v_grant text; BEGIN  -- whoever publishes calls functions that use them from now on
+    FOR v_grant IN
+        SELECT format('GRANT %s ON {schema}.recipients, {schema}.live, {schema}.takers, '
+            '{schema}.versions TO %s', privilege_type,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
         FROM pg_class, aclexplode(relacl) WHERE pg_class.oid = '{schema}.subscriptions'::regclass
-            AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-    LOOP
-        EXECUTE format('GRANT %s ON {schema}.recipients, {schema}.live, {schema}.takers, '
-            '{schema}.versions TO %s', v_right.privilege_type, v_right.role);
-    END LOOP;
+    LOOP EXECUTE v_grant; END LOOP;
 END $$;
 
 ALTER TABLE {schema}.series ADD COLUMN IF NOT EXISTS
@@ -76,7 +71,7 @@ CREATE OR REPLACE FUNCTION {schema}.claim_names(
     p_buses text[], p_handlers text[], p_types text[]
 ) RETURNS TABLE (r_flaw text, r_bus text, r_handler text, r_subscriber text) LANGUAGE plpgsql AS $$
 DECLARE
-    v_number bigint;
+    v_number bigint; v_names text[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('leeward names'), hashtext('{schema}'));
     RETURN QUERY SELECT 'stage', '', '', stage FROM {schema}.version
@@ -97,25 +92,23 @@ BEGIN
     FROM unnest(p_buses, p_handlers) AS own (bus, handler), unnest(ARRAY['', p_app || '/']) AS name
     WHERE bus <> '' ORDER BY name
     ON CONFLICT DO NOTHING;
+    SELECT array_agg(coalesce(subscriber, handler) ORDER BY number) INTO v_names
+    FROM unnest(p_buses, p_handlers) WITH ORDINALITY AS own (bus, handler, number)
+        LEFT JOIN (SELECT * FROM {schema}.recipients WHERE app = p_app) AS known
+            USING (bus, handler);
     DELETE FROM {schema}.live
     WHERE process = p_process AND app = p_app OR live.until < clock_timestamp() - interval '1 day';
     INSERT INTO {schema}.live (process, bus, subscriber, app, version, until)
-    SELECT p_process, own.bus, coalesce(known.subscriber, own.handler), p_app, p_version,
+    SELECT p_process, bus, subscriber, p_app, p_version,
         clock_timestamp() + make_interval(secs => {LIVE})
-    FROM unnest(p_buses, p_handlers) AS own (bus, handler)
-        LEFT JOIN {schema}.recipients AS known
-            ON known.app = p_app AND known.bus = own.bus AND known.handler = own.handler
-    ON CONFLICT DO NOTHING;
+    FROM unnest(p_buses, v_names) AS own (bus, subscriber) ON CONFLICT DO NOTHING;
     INSERT INTO {schema}.versions AS own
     SELECT p_app, p_version, coalesce(max(number) + 1, 1), clock_timestamp()
     FROM {schema}.versions WHERE app = p_app
     ON CONFLICT (app, version) DO UPDATE SET seen = excluded.seen RETURNING number INTO v_number;
     INSERT INTO {schema}.takers (app, version, bus, subscriber, type)
-    SELECT p_app, p_version, given.bus, coalesce(known.subscriber, given.handler), given.type
-    FROM unnest(p_buses, p_handlers, p_types) AS given (bus, handler, type)
-        LEFT JOIN {schema}.recipients AS known
-            ON known.app = p_app AND known.bus = given.bus AND known.handler = given.handler
-    ON CONFLICT DO NOTHING;
+    SELECT p_app, p_version, bus, subscriber, type
+    FROM unnest(p_buses, v_names, p_types) AS given (bus, subscriber, type) ON CONFLICT DO NOTHING;
     WITH gone AS (
         DELETE FROM {schema}.subscriptions AS old USING {schema}.takers AS own
         WHERE own.app = p_app AND own.version = p_version
@@ -143,9 +136,6 @@ BEGIN
     INSERT INTO {schema}.deliveries (id, half, bus, subscriber, lane, idempotency_key, document)
     SELECT id, (SELECT half FROM {schema}.turn), bus, subscriber, lane, idempotency_key, document
     FROM gone;
-    RETURN QUERY SELECT NULL, own.bus, own.handler, coalesce(known.subscriber, own.handler)
-    FROM unnest(p_buses, p_handlers) AS own (bus, handler)
-        LEFT JOIN {schema}.recipients AS known
-            ON known.app = p_app AND known.bus = own.bus AND known.handler = own.handler;
+    RETURN QUERY SELECT NULL, * FROM unnest(p_buses, p_handlers, v_names);
 END $$;
 """
