@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -520,6 +521,7 @@ class SqliteJournal(Journal):
         self.database.close()
 
 
+@lru_cache(8)  # one for each journal, and each of its starts asks for it
 def _owner_text(owner: Owner) -> str:
     return encode(owner._asdict()).decode()
 
