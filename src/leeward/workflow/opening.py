@@ -94,8 +94,7 @@ def check_runs(config: Config, target: str, definitions: Iterable[Definition]) -
         ConfigError: a function has a residency, and `target` is elsewhere.
     """
     for each in definitions:
-        remedy = f"take them out of the workflow {each.name!r}"
-        names = frozenset(functions_of(each))
+        names, remedy = frozenset(functions_of(each)), f"change the workflow {each.name!r}"
         check_kept(config, Keeper(("workflow_target",), target, names, remedy))
 
 

@@ -337,10 +337,9 @@ class SqliteJournal(Journal):
         """Return what the runs have that are driven here, as the statements take it."""
         if not self._is_complete:
             self._commits.apply(self._complete)
-        app, stage, targets = self.owner
         names = {"known": json.dumps([*known]), "left": json.dumps([*left])}
-        own = {"owner": _owner_text(self.owner), "app": app, "stage": stage}
-        return {**names, **own, "targets": json.dumps(targets)}
+        own = {**self.owner._asdict(), "targets": json.dumps(self.owner.targets)}
+        return {**names, **own, "owner": _owner_text(self.owner)}
 
     def _complete(self, connection: sqlite3.Connection) -> None:
         """Add what a file may lack that an older version has made, and that version ignores."""
