@@ -335,7 +335,7 @@ def test_who_decides_decides_what_was_read(bank: Bank, leeward: Leeward) -> None
         bank.client.invoke("refund", {"id": "7"})
     read = json.loads(leeward("keys", "show", "keys", "refund:7", "--json").out)["key"]
     let_registers_age(bank.client, "shop/refund")
-    asked = {"function": "refund", "payload": {"id": "7"}, "targets": "local"}
+    asked: dict[str, Any] = {"function": "refund", "payload": {"id": "7"}, "targets": "local"}
     assert bank.client.settle("7", sent=time.time(), **asked).voids == 1
     with pytest.raises(FunctionError, match="ApprovalPending"):
         bank.client.invoke("refund", {"id": "7", "to": "somebody else"})
