@@ -40,7 +40,7 @@ DONE = {
     "told": "ada: order 42 over 9.90 is on its way",
 }
 REUSED = (
-    "the idempotency key of this call to 'shop.charge' belongs to another payload. "
+    "the idempotency key of this call to 'shop/charge' belongs to another payload. "
     "It did not run; send the same payload, or another key"
 )
 FUNCTIONS = ("place-order", "get-order", "get-stock", "charge")

@@ -269,7 +269,12 @@ def test_what_waits_too_long_is_given_up_and_told(
         wait_until_drained(client, dead=1)
         ledger.end_outage(folder)
         assert numbers_taken(folder) == []
-        dead = [each for each in caplog.records if each.msg.startswith("dead_lettered")]
+        until = time.monotonic() + PATIENT  # the log follows the row
+        while not (
+            dead := [each for each in caplog.records if each.msg.startswith("dead_lettered")]
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.01)
         assert [(each.args["subscriber"], each.args["error"]) for each in dead] == [  # type: ignore[index,call-overload]
             (RECIPIENT.subscriber, "TooOld")
         ]
