@@ -103,3 +103,11 @@ def no_wire_beyond_loopback() -> Iterator[None]:
     """Stop a handle of libcurl that would leave loopback; pytest-socket stops Python's sockets."""
     with loopback_only():
         yield
+
+
+@pytest.fixture(autouse=True)
+def loud() -> Iterator[None]:
+    """Let the next test see its logs, whatever this one has called: simulators disable them."""
+    yield
+    logging.disable(logging.NOTSET)
+    assert logging.getLogger("leeward").level == logging.NOTSET

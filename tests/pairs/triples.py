@@ -100,8 +100,6 @@ UNKNOWN_BEFORE: Final = ("undecorated", "table", "principal")
 
 def try_some(seed: int, count: int, only: Sequence[str] = ()) -> tuple[int, Counter[str]]:
     """Try so many random triples; return how many were tried, and what was wrong."""
-    logging.getLogger("leeward").setLevel(logging.CRITICAL)
-    logging.raiseExceptions = False
     random, found = Random(seed), Counter[str]()
     triples = [names for names in all_of(3) if set(only) <= set(names)]
     for _ in range(count):
@@ -128,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     began, chunk = perf_counter(), max(1, min(500, options.triples // options.workers))
     jobs = range(0, options.triples, chunk)
-    with ProcessPoolExecutor(options.workers) as pool:
+    with ProcessPoolExecutor(options.workers, initializer=logging.disable) as pool:
         done = [
             pool.submit(try_some, options.seed * 1_000_003 + n, chunk, options.only) for n in jobs
         ]
