@@ -183,6 +183,27 @@ MUTANTS: Final = (
         f"{_TLS}::test_a_server_that_does_not_prove_who_it_is_is_told_nothing",
     ),
     Mutant(
+        "a server elsewhere need not prove who it is",
+        _SETTINGS,
+        'ours["sslmode"] = found.get("sslmode", VERIFIED)',
+        'ours["sslmode"] = found.get("sslmode", "prefer")',
+        f"{_TLS}::test_no_password_leaves_for_a_server_that_is_not_verified",
+    ),
+    Mutant(
+        "who gives up the identity gives up the encryption",
+        _SETTINGS,
+        'dict.fromkeys(("disable", "allow", "prefer"), ("encryption",)),',
+        'dict.fromkeys(("disable", "allow", "prefer"), ("encryption", "identity")),',
+        f"{_OPTIONS}::test_another_server_is_verified_unless_the_operator_gives_that_up",
+    ),
+    Mutant(
+        "a service may lead anywhere without TLS",
+        _SETTINGS,
+        '    if "service" in told and hosts == addresses == [""]:',
+        "    if False:",
+        f"{_OPTIONS}::test_what_leads_elsewhere_is_verified",
+    ),
+    Mutant(
         "the hardened mode trusts whoever shows a certificate",
         _SETTINGS,
         '"sslmode": VERIFIED, "sslrootcert"',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -43,6 +44,74 @@ def test_a_wrong_option_is_refused(options: Mapping[str, Any], words: str) -> No
     """With the option and the remedy."""
     with pytest.raises(ConfigError, match=words):
         open_driver(_config(options))
+
+
+_HERE = ("", "localhost", "127.0.0.1", "[::1]", "127.8.0.1", "%2Ftmp%2Fpg", "%2Ftmp,127.0.0.1")
+_OFF = ("db.example.com", "10.0.0.7", "[fe80::1]", "127.1", "localhost,db.example.com", "0.0.0.0")
+_LESS: tuple[dict[str, Any], ...] = ({}, {"gives_up": "identity"}, {"gives_up": "encryption"})
+_NEEDED = {"encryption": ("disable", "allow", "prefer"), "identity": ("require", "verify-ca")}
+
+
+def _mode_of(url: str, *, trust_env: bool = True, **options: Any) -> str | None:
+    config = _config({"url": url, **options}, trust_env=trust_env)
+    mode: str | None = parameters_of(settings_from(config)).get("sslmode")
+    return mode
+
+
+@each_row("host", _HERE)
+def test_a_server_on_this_machine_needs_no_tls(host: str) -> None:
+    """Whether it is reached by loopback or by a Unix socket; libpq decides as it does."""
+    assert _mode_of(f"postgresql://shop:x@{host}/shop") is None
+    assert _mode_of(f"postgresql://shop@{host}/shop", sslmode="disable") == "disable"
+    assert _mode_of(f"postgresql://shop@{host}/shop?sslmode=prefer") == "prefer"
+
+
+@each_row("host", _OFF)
+def test_another_server_is_verified_unless_the_operator_gives_that_up(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a weaker mode is said; what is given up has a name, and covers no more than that."""
+    url = f"postgresql://shop:x@{host}/shop"
+    assert _mode_of(url) == _mode_of(url, gives_up="encryption") == "verify-full"
+    for needed, modes in _NEEDED.items():
+        for mode in modes:
+            ways: list[tuple[str, dict[str, Any]]] = [(url, {"sslmode": mode})]
+            ways += [(f"{url}?sslmode={mode}", {}), (f"{url}?ssl%6Dode={mode}", {}), (url, {})]
+            for at, (text, options) in enumerate(ways):
+                if at == len(ways) - 1:
+                    monkeypatch.setenv("PGSSLMODE", mode)
+                for less in _LESS:
+                    if less.get("gives_up") in (needed, "encryption"):
+                        assert _mode_of(text, **options, **less) == mode
+                        continue
+                    with pytest.raises(ConfigError, match=f'gives_up = "{needed}"') as caught:
+                        open_driver(_config({"url": text, **options, **less}))
+                    assert "sslmode of [targets" in str(caught.value)
+            monkeypatch.delenv("PGSSLMODE")
+    with pytest.raises(ConfigError, match="verify-full"):
+        _mode_of(f"{url}?ssl=true")
+
+
+def test_what_leads_elsewhere_is_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The address goes before the name; a variable and a service may name another machine."""
+    here = "postgresql://shop@localhost/shop"
+    assert _mode_of(f"{here}?hostaddr=10.0.0.7") == "verify-full"
+    assert _mode_of("postgresql://shop@db/shop?hostaddr=127.0.0.1") is None
+    assert _mode_of("postgresql:///shop?service=shop") == "verify-full"
+    assert _mode_of(f"{here}?service=shop") is None
+    with pytest.raises(ConfigError, match="does not verify the server"):
+        _mode_of("postgresql://db.example.com/shop?ssl=true", trust_env=False)
+    monkeypatch.setenv("PGHOST", "localhost")
+    assert _mode_of("postgresql:///shop?service=shop") == "verify-full"
+    monkeypatch.setenv("PGHOST", "db.example.com")
+    assert _mode_of("postgresql:///shop") == "verify-full"
+    monkeypatch.delenv("PGHOST")
+    (tmp_path / "services").write_text("[far]\nhost=db.example.com\nsslmode=require\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGSERVICE", "far")
+    assert _mode_of(here) is None
+    with pytest.raises(ConfigError, match="does not verify the server"):
+        _mode_of("postgresql:///shop")
 
 
 def test_without_a_url_libpq_finds_everything() -> None:

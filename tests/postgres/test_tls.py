@@ -39,12 +39,17 @@ class TlsFront:
 
     Attributes:
         told: how many clients have said who they are.
+        heard: what they have said without TLS, or over the TLS of a `stranger`.
     """
 
-    def __init__(self, server: Server, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, server: Server, context: ssl.SSLContext | None, *, stranger: bool = False
+    ) -> None:
         self._server = server
         self._context = context
+        self._is_stranger = stranger
         self.told = 0
+        self.heard = b""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -68,13 +73,26 @@ class TlsFront:
                 head = client.recv(8)
                 if len(head) < 8:
                     return
-                answer = _REQUESTS[struct.unpack("!II", head)[1]]
-                if self._context is None:
+                answer = _REQUESTS.get(struct.unpack("!II", head)[1], b"")
+                if self._context is None and answer:
                     answer = b"N"
                 client.sendall(answer)
+            if not answer:
+                self._ask(client, head)
+                return
             assert self._context is not None
             with self._context.wrap_socket(client, server_side=True) as inside:
-                self._pass_on(inside)
+                if self._is_stranger:
+                    self._ask(inside, inside.recv(8))
+                else:
+                    self._pass_on(inside)
+
+    def _ask(self, client: socket.socket, first: bytes) -> None:
+        """Ask for the password as it is, which libpq then sends."""
+        self.told += bool(first)
+        self.heard += first + client.recv(65536)
+        client.sendall(b"R" + struct.pack("!II", 8, 3))
+        self.heard += client.recv(65536)
 
     def _pass_on(self, client: ssl.SSLSocket) -> None:
         first = client.recv(65536)
@@ -109,9 +127,11 @@ def trusted(authority: Authority, tmp_path: Path) -> str:
 
 
 @contextmanager
-def _open(front: TlsFront, *, trust_env: bool = True, **options: str) -> Iterator[Driver]:
+def _open(
+    front: TlsFront, *, host: str = "127.0.0.1", trust_env: bool = True, **options: Any
+) -> Iterator[Driver]:
     """Open a target whose role has a password."""
-    url = f"postgresql://{USER}@127.0.0.1:{front.port}/{DATABASE}"
+    url = f"postgresql://{USER}@{host}:{front.port}/{DATABASE}"
     given = {"url": url, "password": PASSWORD, **options}
     config = TargetConfig("postgres", "postgres", None, given, {}, trust_env=trust_env)
     with closing(open_driver(config)) as driver:
@@ -170,3 +190,27 @@ def test_the_hardened_mode_trusts_the_system_where_no_file_is_named(
     ):
         assert _store(driver, "42").code == "tls"
     assert front.told == 0
+
+
+_FAR = "127.1"
+"""Leads to this machine, and does not look so: it stands for a host of somebody else."""
+
+
+@each_row("shown", (None, Certificate.SELF_SIGNED, Certificate.WRONG_HOST))
+def test_no_password_leaves_for_a_server_that_is_not_verified(
+    server: Server, authority: Authority, trusted: str, shown: Certificate | None
+) -> None:
+    """By default. Who gives it up by its name has the password heard: so the test would hear it."""
+    context = None if shown is None else authority.server_context(shown)
+    heard: dict[str, bytes] = {}
+    less: dict[str, Any] = {"sslmode": "prefer", "gives_up": "encryption"}
+    for name, options in {"default": {}, "given up": less}.items():
+        with (
+            closing(TlsFront(server, context, stranger=True)) as front,
+            _open(front, host=_FAR, sslrootcert=trusted, **options) as driver,
+        ):
+            result = _store(driver, "42")
+            assert result.outcome is Outcome.NOT_SENT, name
+            heard[name] = front.heard
+    assert heard["default"] == b""
+    assert PASSWORD.encode() in heard["given up"]

@@ -101,7 +101,8 @@ CLASSIFICATIONS: Final[dict[str, Classification]] = {
         "the server's certificate is not accepted: check `sslrootcert`, and the host in `url`",
     ),
     NO_TLS: Classification(
-        Outcome.NOT_SENT, "the server has no TLS, which `sslmode` demands: switch it on there"
+        Outcome.NOT_SENT,
+        "the server has no TLS, which `sslmode` demands: switch it on there, or see `gives_up`",
     ),
     WRONG_VERSION: Classification(Outcome.UNUSABLE, "", SCHEMA),
     WRONG_STAGE: Classification(Outcome.UNUSABLE, "", SCHEMA),

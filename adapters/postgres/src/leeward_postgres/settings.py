@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.options import Option, Setting, Values, matching, read_options
+from leeward.adapter.options import Check, Option, Setting, Values, matching, read_options
 from leeward.errors import ConfigError
 
-SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 VERIFIED: Final = "verify-full"
+_GIVEN_UP: Final = {
+    **dict.fromkeys(("disable", "allow", "prefer"), ("encryption",)),
+    **dict.fromkeys(("require", "verify-ca"), ("identity", "encryption")),
+    VERIFIED: (None, "identity", "encryption"),
+}
+"""What has to be given up for a mode of libpq. `verify-ca` takes any server of an authority."""
 MOST_CONNECTIONS: Final = 1000
 CONNECT_SECONDS: Final = 10
 """For one host; the call's own time is over before, most often."""
@@ -44,24 +53,11 @@ def _url(setting: Setting, values: Values) -> str:
     mode = query.get("sslmode", [None])[-1]
     if mode is not None and "sslmode" in values.config.options:
         raise ConfigError(f"{setting.where} has an sslmode, as its section has: remove one of them")
-    if mode not in (None, VERIFIED) and not values.config.trust_env:
-        raise _sslmode_error(setting.where)
     return text
 
 
-def _ssl_mode(setting: Setting, values: Values) -> str:
-    if setting.value not in SSL_MODES:
-        raise ConfigError(f"{setting.where} must be one of {', '.join(SSL_MODES)}")
-    if setting.value != VERIFIED and not values.config.trust_env:
-        raise _sslmode_error(setting.where)
-    return str(setting.value)
-
-
-def _sslmode_error(where: str) -> ConfigError:
-    return ConfigError(
-        f"{where} does not verify the server, which trust_env = false demands: set sslmode to "
-        f"{VERIFIED}, or remove it"
-    )
+def _one_of(*words: str) -> Check:
+    return matching("|".join(words), f"one of {', '.join(words)}")
 
 
 def _pool_size(setting: Setting, values: Values) -> int:
@@ -75,7 +71,11 @@ OPTIONS: Final = (
     Option("url", "`postgresql://user@host/database`, with more of libpq's parameters behind a `?`",
            check=_url),
     Option("password", "of the role, where the `url` has none", secret=True, may_be_empty=False),
-    Option("sslmode", "libpq's; `verify-full` with `trust_env = false`", check=_ssl_mode),
+    Option("sslmode", "libpq's; `verify-full`, unless the server is on this machine",
+           check=_one_of(*_GIVEN_UP)),
+    Option("gives_up", "`identity`: whoever poses as the server may have the password and each "
+           "row; `encryption`: so may everybody on the way. Allows a weaker `sslmode`",
+           check=_one_of("identity", "encryption")),
     Option("sslrootcert", "a file of certificates to trust; `system` for the system's own"),
     Option("schema", "where leeward's tables are", default="leeward",
            check=matching("[A-Za-z_][A-Za-z0-9_]{0,62}", "a name of letters, digits and '_'")),
@@ -86,6 +86,9 @@ OPTIONS: Final = (
 
 _DEFAULTS: Final = {"min_protocol_version": "3.0", "max_protocol_version": "3.0"}
 """What stands for libpq's own default, where it has no name for it and takes no empty text."""
+
+_ROOT: Final = Path("~/.postgresql/root.crt").expanduser()
+"""Where libpq looks for authorities that nothing names."""
 
 _NO_FILE: Final = os.path.join(os.devnull, "none")  # noqa: PTH118 - never a file, on any system
 """Never there: of what is there and is not a file libpq warns, on the standard error."""
@@ -101,6 +104,8 @@ class Settings(NamedTuple):
         pool_size: connections at most.
         trust_env: whether the environment counts.
         stage: of whoever uses it, or None.
+        gives_up: what `sslmode` may do without, or None.
+        section: of leeward.toml, for messages.
     """
 
     url: str
@@ -109,6 +114,8 @@ class Settings(NamedTuple):
     pool_size: int
     trust_env: bool
     stage: str | None = None
+    gives_up: str | None = None
+    section: str = "its section"
 
     def __repr__(self) -> str:
         """Leave the password out."""
@@ -129,21 +136,26 @@ def settings_from(config: TargetConfig) -> Settings:
             raise ConfigError(f"'url' is missing in {config.section}: set it")
         if os.environ.get("PGSERVICE"):  # libpq looks for itself, and cannot be told not to
             raise ConfigError("PGSERVICE is set, which trust_env = false refuses: unset it")
-    return Settings(
+    settings = Settings(
         *(values["url"] or "", given, values["schema"], values["pool_size"]),
-        *(config.trust_env, config.stage),
+        *(config.trust_env, config.stage, values["gives_up"], config.section),
     )
+    said = (settings.url, given.get("sslmode", VERIFIED), os.environ.get("PGSSLMODE", VERIFIED))
+    if "ssl" in said[0] or said[1:] != (VERIFIED, VERIFIED):
+        with suppress(ImportError):  # who makes the first connection says so
+            parameters_of(settings)
+    return settings
 
 
 def parameters_of(settings: Settings) -> dict[str, Any]:
     """Return the parameters for libpq. They may have a password in them.
 
     Raises:
-        ConfigError: libpq does not understand the url.
+        ConfigError: libpq does not understand the url, or a server off this machine would not have
+            to prove who it is.
     """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
-    from psycopg.pq import Conninfo
 
     try:
         said: dict[str, Any] = {**conninfo_to_dict(settings.url), **settings.given}
@@ -156,17 +168,72 @@ def parameters_of(settings: Settings) -> dict[str, Any]:
         # Reads are strong: a standby may be behind.
         "target_session_attrs": "read-write",
     }
-    for option in Conninfo.get_defaults():
-        name = option.keyword.decode()
-        if option.envvar is None or name == "service":
-            continue
-        if not settings.trust_env:
-            default = (option.compiled or b"").decode() or _DEFAULTS.get(name, "")
-            ours.setdefault(name, default)
-        elif os.environ.get(option.envvar.decode()):
-            ours.pop(name, None)
+    found = _find(ours, trust_env=settings.trust_env)
     if not settings.trust_env:
         ours |= {"passfile": _NO_FILE, "sslmode": VERIFIED, "sslrootcert": "system"}
         if "sslcertmode" in ours:  # of libpq 16 and later; without it one in ~/.postgresql is shown
             ours["sslcertmode"] = "allow" if said.get("sslcert") else "disable"
-    return {**ours, **said}
+    elif not _is_here(said if "service" in said else found | said):  # it goes before variables
+        ours["sslmode"] = found.get("sslmode", VERIFIED)
+        is_named = found.get("sslrootcert") or "service" in said or _ROOT.exists()
+        if said.get("sslmode", ours["sslmode"]) == VERIFIED and not is_named:
+            ours["sslrootcert"] = "system"
+    told = {**ours, **said}
+    if "sslmode" in ours:
+        _check_mode(told["sslmode"], settings)
+    return told
+
+
+def _find(ours: dict[str, Any], *, trust_env: bool) -> dict[str, str]:
+    """Return what variables say, and the service that one names, and take that out of `ours`.
+
+    In the hardened mode they count for nothing: `ours` gets libpq's own default for each.
+    """
+    from psycopg.pq import Conninfo
+
+    found: dict[str, str] = {}
+    for option in Conninfo.get_defaults():
+        name, default = option.keyword.decode(), (option.compiled or b"").decode()
+        if option.envvar is None or name == "service":
+            continue
+        if not trust_env:
+            ours.setdefault(name, default or _DEFAULTS.get(name, ""))
+            continue
+        is_set = bool(os.environ.get(option.envvar.decode()))
+        value = (option.val or b"").decode()
+        if is_set:
+            ours.pop(name, None)
+        if is_set or value != default:
+            found[name] = value
+    return found
+
+
+def _check_mode(mode: str, settings: Settings) -> None:
+    least = _GIVEN_UP.get(mode, ())
+    if (settings.gives_up if settings.trust_env else None) in least:
+        return
+    remedy = f"remove it, or make it {VERIFIED}, with the authority's file as `sslrootcert`"
+    if settings.trust_env and least:
+        remedy += f'; or say what you do without: gives_up = "{least[0]}"'
+    raise ConfigError(
+        f"the sslmode of {settings.section} (there, in its url, or of libpq's variables) does not "
+        f"verify the server, which would get the password: {remedy}"
+    )
+
+
+def _is_here(told: Mapping[str, str]) -> bool:
+    """Return whether every host is this machine: by a Unix socket, or loopback."""
+    hosts, addresses = (told.get(name, "").split(",") for name in ("host", "hostaddr"))
+    if "service" in told and hosts == addresses == [""]:
+        return False  # the file of services may name any
+    return all(
+        place[:1] in ("", "/", "@") or place == "localhost" or _is_loopback(place)
+        for place in (address or host for host, address in zip_longest(hosts, addresses))
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
