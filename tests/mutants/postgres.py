@@ -171,15 +171,15 @@ MUTANTS: Final = (
     Mutant(
         "libpq reads its variables in the hardened mode",
         _SETTINGS,
-        "            ours.setdefault(name, default)",
+        '            ours.setdefault(name, default or _DEFAULTS.get(name, ""))',
         "            pass",
         f"{_OPTIONS}::test_the_hardened_mode_leaves_libpq_no_variable",
     ),
     Mutant(
         "the hardened mode connects to nobody",
         _SETTINGS,
-        '_DEFAULTS.get(name, "")',
-        '""',
+        'default or _DEFAULTS.get(name, "")',
+        "default",
         f"{_TLS}::test_a_server_that_does_not_prove_who_it_is_is_told_nothing",
     ),
     Mutant(

@@ -196,6 +196,7 @@ _FAR = "127.1"
 """Leads to this machine, and does not look so: it stands for a host of somebody else."""
 
 
+@pytest.mark.threat("S3")
 @each_row("shown", (None, Certificate.SELF_SIGNED, Certificate.WRONG_HOST))
 def test_no_password_leaves_for_a_server_that_is_not_verified(
     server: Server, authority: Authority, trusted: str, shown: Certificate | None
