@@ -22,6 +22,7 @@ _JOURNAL: Final = "tests/postgres/test_journal.py"
 _RUNS: Final = "tests/postgres/test_runs.py"
 _CONTRACT: Final = f"{_JOURNAL}::TestPostgresJournal"
 _DELIVERIES: Final = "tests/postgres/test_deliveries.py"
+_RIGHTS: Final = "tests/postgres/test_rights.py"
 _APPS: Final = "tests/postgres/test_apps.py"
 
 MUTANTS: Final = (
@@ -202,6 +203,41 @@ MUTANTS: Final = (
         '    if "service" in told and hosts == addresses == [""]:',
         "    if False:",
         f"{_OPTIONS}::test_what_leads_elsewhere_is_verified",
+    ),
+    Mutant(
+        "functions of the schema look into `public`",
+        f"{_HERE}/schema/__init__.py",
+        "'ALTER FUNCTION %s SET search_path = {PATH}'",
+        "'ALTER FUNCTION %s RESET search_path'",
+        f"{_RIGHTS}::test_no_call_reaches_what_others_have_planted",
+    ),
+    Mutant(
+        "a connection looks into `public`",
+        f"{_HERE}/checks.py",
+        "set_config('search_path', '{PATH}', false)",
+        "set_config('search_path', 'public', false)",
+        f"{_RIGHTS}::test_a_connection_keeps_a_fixed_search_path",
+    ),
+    Mutant(
+        "a statement behind a pooler calls what stands in `public`",
+        f"{_HERE}/tables.py",
+        'AND key {_OP}=) %s::text[]"',
+        'AND key = %s::text[]"',
+        f"{_RIGHTS}::test_no_call_reaches_what_others_have_planted",
+    ),
+    Mutant(
+        "who may only read writes by a function",
+        f"{_HERE}/schema/__init__.py",
+        "'REVOKE ALL ON FUNCTION %s FROM PUBLIC'",
+        "'GRANT EXECUTE ON FUNCTION %s TO PUBLIC'",
+        f"{_RIGHTS}::test_who_may_only_read_calls_no_function",
+    ),
+    Mutant(
+        "a role that published before the upgrade may call nothing",
+        f"{_HERE}/schema/__init__.py",
+        "        IF v_roles <> '' THEN",
+        "        IF false THEN",
+        f"{_APPS}::test_a_role_that_published_before_the_upgrade_publishes_after_it",
     ),
     Mutant(
         "the hardened mode trusts whoever shows a certificate",

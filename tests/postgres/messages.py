@@ -57,7 +57,7 @@ _ACKNOWLEDGED: Final = """
 CREATE TABLE ended (id bigint, subscriber text, document text);
 CREATE FUNCTION note_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO ended VALUES (OLD.id, OLD.subscriber, OLD.document);
+    INSERT INTO leeward.ended VALUES (OLD.id, OLD.subscriber, OLD.document);
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_end AFTER DELETE ON leeward.deliveries FOR EACH ROW

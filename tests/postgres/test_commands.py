@@ -143,7 +143,7 @@ def test_a_look_tells_of_standbys_that_lag() -> None:
         plan = look(Look("t", TABLE))
         next(plan)
         with pytest.raises(StopIteration) as end:
-            plan.send([(0.0, standbys, asynchronous, "")])
+            plan.send([(0.0, standbys, asynchronous, "", "on")])
         told.append(end.value.value.value.why)
     assert told[0].startswith("1 of 2 standbys are asynchronous")
     assert told[1:] == ["", ""]

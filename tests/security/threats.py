@@ -33,7 +33,7 @@ THREATS: Final = {
         "mode",
     ),
     "S2": Threat("redirects", "none is followed, whatever the status or the header"),
-    "S3": Threat("TLS", "always verified, 1.2 or later; PostgreSQL's `gives_up` alone switches that off"),
+    "S3": Threat("TLS", "always verified, 1.2 or later; only PostgreSQL's `gives_up` ends that"),
     "S4": Threat(
         "endpoints, proxies and certificates by the environment",
         "hardened: nothing of it counts, nor of found files; a vendor's client that would follow "

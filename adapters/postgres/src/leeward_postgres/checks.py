@@ -9,23 +9,25 @@ from leeward.calls.looks import BUS, QUEUE
 from leeward.errors import Outcome
 from leeward_postgres.items import text_of
 from leeward_postgres.outcomes import SCHEMA, Stage
-from leeward_postgres.schema import NOT_DURABLE, VERSION, WRONG_STAGE, WRONG_VERSION
+from leeward_postgres.schema import NOT_DURABLE, PATH, VERSION, WRONG_STAGE, WRONG_VERSION
 from leeward_postgres.statements import Plan, Statement
 
 _DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 """Settings with which the server keeps what it has committed."""
 
-_SETTINGS: Final = ", ".join(f"current_setting('{name}')" for name in _DURABLE)
-# As JSON: an older schema has no stage.
-_SUITS: Final = f"""SELECT version, oldest, to_jsonb(version.*) ->> 'stage', {_SETTINGS}
+_SETTINGS: Final = ", ".join(f"pg_catalog.current_setting('{name}')" for name in _DURABLE)
+# As JSON: an older schema has no stage. Behind a pooler a setting would stay for others.
+_SUITS: Final = f"""SELECT version, oldest,
+    pg_catalog.to_jsonb(version.*) OPERATOR(pg_catalog.->>) 'stage'::text, {_SETTINGS},
+    CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %s::integer
+        THEN pg_catalog.set_config('search_path', '{PATH}', false) END
     FROM @.version"""  # noqa: S608 - made of constants
 
 _LOOK: Final = """SELECT extract(epoch FROM clock_timestamp())::double precision,
     (SELECT count(*) FROM pg_stat_replication),
     (SELECT count(*) FROM pg_stat_replication
      WHERE sync_state = 'async' OR current_setting('synchronous_commit') = 'local'),
-    format('synchronous_standby_names is %L, synchronous_commit is %L',
-        current_setting('synchronous_standby_names'), current_setting('synchronous_commit'))"""
+    current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"""
 
 _LOOKS: Final = {
     BUS: "SELECT FROM (SELECT bus FROM @.takers UNION ALL SELECT bus FROM @.subscriptions) AS own "
@@ -49,7 +51,7 @@ def look(about: Look) -> Plan:
     Of a bus it tells whether anybody subscribes; of a queue, when a worker last looked for
     messages. A queue for which none ever did is NOT_FOUND.
     """
-    ((time, standbys, asynchronous, settings),) = yield Statement(_LOOK)
+    ((time, standbys, asynchronous, names, commit),) = yield Statement(_LOOK)
     why = []
     if about.verb in _LOOKS:
         rows = yield Statement(_LOOKS[about.verb], (text_of(about.name),))
@@ -62,20 +64,22 @@ def look(about: Look) -> Plan:
     if asynchronous:
         why.append(
             f"{asynchronous} of {standbys} standbys are asynchronous, so a failover to one may "
-            f"lose what was committed: {settings}"
+            f"lose what was committed: synchronous_standby_names is {names!r}, "
+            f"synchronous_commit is {commit!r}"
         )
     return Result.ok(LookResult(why="; ".join(why), time=time))
 
 
-def check_server(schema: str, stage: str | None) -> Plan:
+def check_server(schema: str, stage: str | None, process: int) -> Plan:
     """Check the version of the schema and its stage, and that what is committed is kept.
 
-    The result is OK, or UNUSABLE with the remedy.
+    The result is OK, or UNUSABLE with the remedy. `process` is the server's that took the
+    connection; if it serves it, too, nothing stands between, and the connection gets a search path.
     """
-    rows = yield Statement(_SUITS, stage=Stage.UNSENT)  # nothing of the call
+    rows = yield Statement(_SUITS, (process,), Stage.UNSENT)  # nothing of the call
     if len(rows) != 1:
         return _unusable(WRONG_VERSION, "the schema has no version; apply it", SCHEMA)
-    version, oldest, own_stage, *durable = rows[0]
+    version, oldest, own_stage, *durable, _ = rows[0]
     if version < VERSION:
         told = (
             f"the schema {schema} has version {version}, and this client needs {VERSION}: "

@@ -62,6 +62,7 @@ class Session:
 
     Attributes:
         socket: to wait for.
+        process: of the server, as it said when it took the connection.
     """
 
     def __init__(self, connection: psycopg.BaseConnection[Any], schema: str) -> None:
@@ -70,7 +71,7 @@ class Session:
         self._pgconn = connection.pgconn
         self._reader = Transformer(connection)
         self._used = monotonic()
-        self.socket = self._pgconn.socket
+        self.socket, self.process = self._pgconn.socket, self._pgconn.backend_pid
         self._look = _look_at(self.socket)
 
     def is_usable(self) -> bool:
@@ -197,7 +198,7 @@ class Exchanges(Forkable):
             exchange.connection.close()
             exchange.connection = None
         exchange.connection = session = await self._open(exchange.until)
-        await self._run(exchange, session, check_server(self._schema, self._stage))
+        await self._run(exchange, session, check_server(self._schema, self._stage, session.process))
         exchange.is_reusable = False
         return session if exchange.result.outcome is Outcome.OK else None
 

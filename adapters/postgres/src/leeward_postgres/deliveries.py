@@ -59,7 +59,7 @@ DEPTH_SECONDS: Final = 2.0
 """Seconds for a count that nobody waits for."""
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
 _PARTS: Final = (
-    *("due = 0", "due <> 0 AND due < 'infinity'", "due = 'infinity' AND lane IS NOT NULL"),
+    *("due = '0'", "due <> '0' AND due < 'infinity'", "due = 'infinity' AND lane IS NOT NULL"),
 )
 """What waits, in parts of which each has an index: new rows, those to be tried again or under way,
 and those that are parked behind others of their lane."""
@@ -243,7 +243,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         sql = (
             f"SELECT due - now.now FROM @.deliveries {_KNOWN}, (SELECT "  # noqa: S608 - a constant
             "extract(epoch FROM clock_timestamp())::double precision AS now) AS now "
-            "WHERE due <> 0 AND due > now.now AND due <= now.now + %s ORDER BY due LIMIT 1"
+            "WHERE due <> '0' AND due > now.now AND due <= now.now + %s ORDER BY due LIMIT 1"
         )
         rows = self.ask(sql, (*_names(known), self.policy.farthest))
         return now + float(rows[0][0]) if rows else None

@@ -15,6 +15,9 @@ PAGE_ITEMS: Final = 100
 
 _COLUMNS: Final = "item::text, leeward::text, revision, expires_at"
 
+_OP: Final = "OPERATOR(pg_catalog."
+"""Of arrays PostgreSQL has none that are nearer than what somebody may put into `public`."""
+
 _STORE: Final = """SELECT @.store_item(%s, %s, %s::text[], %s::jsonb, %s::jsonb,
     %s::double precision, %s::double precision, %s, %s::text, %s::integer)"""
 _STORE_MANY: Final = """SELECT @.store_item(
@@ -26,9 +29,9 @@ _STORE_MANY: Final = """SELECT @.store_item(
     ORDER BY number"""
 _DELETE: Final = """SELECT @.delete_item(
     %s, %s, %s::text[], %s::double precision, %s::text, %s::integer)"""
-_LOAD: Final = f"SELECT {_COLUMNS} FROM @.items WHERE name = %s AND key = %s::text[]"  # noqa: S608 - made of constants, as those below
-_LIST: Final = f"SELECT {_COLUMNS}, key FROM @.items WHERE name = %s AND key "  # noqa: S608
-_SCAN: Final = f"{_LIST}> %s::text[] ORDER BY key LIMIT %s"
+_LOAD: Final = f"SELECT {_COLUMNS} FROM @.items WHERE name = %s AND key {_OP}=) %s::text[]"  # noqa: S608 - made of constants, as those below
+_LIST: Final = f"SELECT {_COLUMNS}, key FROM @.items WHERE name = %s AND key {_OP}"  # noqa: S608
+_SCAN: Final = f"{_LIST}>) %s::text[] ORDER BY key LIMIT %s"
 
 
 def store_item(call: Store, timeout: float) -> Plan:
@@ -104,7 +107,7 @@ def list_items(call: ListItems, timeout: float) -> Plan:
     partition, most = text_of(call.partition), call.limit
     high = [f"{partition}\x01"] if rest.high is None else [partition, text_of(rest.high)]
     rows = yield Statement(
-        f"{_LIST}{'>' if rest.above else '>='} %s::text[] AND key < %s::text[] "
+        f"{_LIST}{'>' if rest.above else '>='}) %s::text[] AND key {_OP}<) %s::text[] "
         f"ORDER BY key {'DESC' if rest.descending else 'ASC'} LIMIT %s",
         (text_of(call.table), [partition, text_of(rest.low)], high, most + 1),
     )

@@ -51,7 +51,25 @@ DO $$ BEGIN  -- its functions are not replaced by older ones
 END $$;
 """
 
+PATH: Final = "pg_catalog, pg_temp"
+"""Where names without a schema are looked for: nobody else may put anything before it."""
+
 _VERSION: Final = """
+-- Whoever may write rows may call the functions, and nobody else; of those of before the same.
+DO $$ DECLARE v_function text; v_roles text; BEGIN
+    SELECT string_agg(DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+        ', ') INTO v_roles FROM pg_class, aclexplode(relacl)
+    WHERE relnamespace = '{schema}'::regnamespace AND privilege_type = 'INSERT';
+    FOR v_function IN SELECT oid::regprocedure FROM pg_proc
+        WHERE pronamespace = '{schema}'::regnamespace AND pg_has_role(proowner, 'USAGE')
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = {PATH}', v_function);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
+        IF v_roles <> '' THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', v_function, v_roles);
+        END IF;
+    END LOOP;
+END $$;
 ALTER TABLE {schema}.version ADD COLUMN IF NOT EXISTS
     stage text;                          -- to which all of this belongs; NULL for none yet
 INSERT INTO {schema}.version (version, oldest) VALUES ({VERSION}, {OLDEST})
@@ -60,7 +78,7 @@ WHERE version.version < {VERSION};
 """
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('leeward schema'), 0);"
-_NO_LONG_WAIT: Final = "SET LOCAL lock_timeout = '2s';"
+_SETTINGS: Final = f"SET LOCAL search_path = {PATH};\nSET LOCAL lock_timeout = '2s';"
 """A change of the schema gives up before those that come after it have waited for long."""
 
 
@@ -73,7 +91,7 @@ def schema_sql(schema: str) -> str:
     names = {**globals(), **vars(data), **vars(queues), **vars(stores), "schema": quote(schema)}
     texts = [each.format(**names) for each in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
     parts = "\n".join(text.strip("\n") + "\n" for text in texts).strip()
-    return f"BEGIN;\n{_NO_LONG_WAIT}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
+    return f"BEGIN;\n{_SETTINGS}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
 
 
 def quote(name: str) -> str:
