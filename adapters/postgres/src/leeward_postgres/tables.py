@@ -16,7 +16,7 @@ PAGE_ITEMS: Final = 100
 _COLUMNS: Final = "item::text, leeward::text, revision, expires_at"
 
 _OP: Final = "OPERATOR(pg_catalog."
-"""Of arrays PostgreSQL has none that are nearer than what somebody may put into `public`."""
+"""Arrays have no operators that are nearer than what somebody may put into `public`."""
 
 _STORE: Final = """SELECT @.store_item(%s, %s, %s::text[], %s::jsonb, %s::jsonb,
     %s::double precision, %s::double precision, %s, %s::text, %s::integer)"""
