@@ -31,7 +31,7 @@ from leeward.config import (
     load_settings,
     with_order,
 )
-from leeward.config.load import check_probes, check_providers, check_spool_disk
+from leeward.config.load import check_probes, check_providers, check_spool_disk, check_unused
 from leeward.config.model import Keeper, TableConfig, check_kept
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
@@ -184,12 +184,14 @@ def resolve_targets(
     if app is not None:
         for driver in opened:
             driver.mount(app)
-    check_providers(config, [_name_of(driver).provider for driver in drivers])
+    order = tuple(map(_name_of, drivers))
+    check_providers(config, [target.provider for target in order])
+    check_unused(config._replace(order=order), config.order)
     return config, opened
 
 
 def _with_app(config: Config, app: MountableApp | None) -> Config:
-    """Return `config` with what an app declares, unless it says otherwise; check the probes.
+    """Return `config` with what an app declares, key by key where a section says nothing of it.
 
     Of a function that is effect, deduplication and timeout, and that what is unknown is settled if
     it keeps records; of a handler of messages, its queue. That it marks its answers is not: another
@@ -204,9 +206,10 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
         if not handler.is_call:
             continue
         known = functions.get(name, FunctionConfig())
-        if known.effect is None:
-            shared = handler.effect is Effect.KEYED and handler.is_shared
-            known = known._replace(effect=handler.effect, shared_dedup=shared)
+        if known.effect in (None, handler.effect):  # another effect takes back what goes with it
+            known = known._replace(effect=handler.effect)
+            if known.shared_dedup is None and handler.effect is Effect.KEYED:
+                known = known._replace(shared_dedup=handler.is_shared)
             if known.on_unknown is None and handler.keeps_records:
                 known = known._replace(on_unknown="settle")
         functions[name] = known._replace(timeout=known.timeout or handler.timeout)
@@ -236,6 +239,7 @@ def _with_order(
         return load_config(targets, file=config, env=os.environ, trust_env=trust_env)
     if config.order and targets is None:
         check_providers(config)
+        check_unused(config, config.order)
         return config._replace(trust_env=trust_env and config.trust_env)
     return with_order(config, targets, os.environ, trust_env=trust_env)
 

@@ -157,6 +157,13 @@ def test_a_connection_string_is_read_as_the_vendor_reads_it() -> None:
             assert theirs.credential.account_key == ours.key
 
 
+def test_an_account_names_no_host() -> None:
+    """Nothing in it may end the name of the host that leeward builds from it."""
+    for name in ("evil.example/x", "evil.example#", "shop@evil", "evil:443", "Shop"):
+        with pytest.raises(ConfigError, match="an AccountName that no storage account can have"):
+            settings(storage_connection_string=f"AccountName={name};AccountKey={KEY}")
+
+
 def test_a_connection_string_with_a_signature() -> None:
     """A shared access signature goes without its question mark, and is not shown."""
     text = (

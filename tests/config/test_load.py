@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -18,6 +19,7 @@ from leeward.config import (
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.values import Effect
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 
 FULL = """
@@ -87,7 +89,10 @@ def test_a_misspelt_variable_is_refused(file: Path) -> None:
     for name in ("LEEWARD_DATA_TARGT", "LEEWARD_CONFG", "LEEWARD_DATATARGET"):
         with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean LEEWARD_"):
             load_config(env={name: "aws"})
-    for name in ("CLOUD_PROVDER", "CLOUDPROVIDER", "CLOUD_PROIVDER", "cloud_provider"):
+    for name in (
+        *("CLOUD_PROVDER", "CLOUDPROVIDER", "CLOUD_PROIVDER", "cloud_provider"),
+        *("LEEWARD_CLOUD_PROVIDER", "LEEWARD_CLOUDPROVIDER"),
+    ):
         for configured in (None, file):
             with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean CLOUD_PROV"):
                 load_config(env={name: "aws"}, file=configured)
@@ -209,3 +214,41 @@ def test_names_of_a_config_are_checked_like_those_of_a_file() -> None:
     config = Config(order=(TargetName("local"),), tables={"t": TableConfig(home="lokal")})
     with pytest.raises(ConfigError, match="tables.t.home in the Config: unknown provider 'lokal'"):
         Client(config=config)
+
+
+EAST, WEST, EUROPE = "aws:us-east-1", "aws:us-west-2", "aws:eu-west-1"
+WRONG: Final[list[tuple[str, str]]] = [
+    (f'[residency]\naws = "us"\n"{EUROPE[:-3]}-7" = "eu"', "residency"),
+    (f'[weights]\n"{WEST}2" = 10', "weights"),
+    (f'[groups.g]\nfunctions = ["f"]\ntargets = ["{EAST}", "{WEST}2"]', "groups.g.targets"),
+    (f'[groups.g]\nfunctions = ["f"]\n[groups.g.weights]\n"{WEST}2" = 10', "groups.g.weights"),
+    (f'[functions.f.names]\n"{WEST}2" = "own"', "functions.f.names"),
+    (f'[targets."{WEST}2"]\napp = "a"', "targets"),
+]
+
+
+@each_row("section, where", WRONG)
+def test_a_misspelt_target_is_refused_wherever_it_stands(
+    section: str, where: str, tmp_path: Path
+) -> None:
+    """Ignored, it would send a function of the US to Europe, or nothing to a canary."""
+    path = tmp_path / "leeward.toml"
+    order = f"{EAST},{WEST},{EUROPE}"
+    path.write_text(f'cloud_provider = "{order}"\n{section}')
+    with pytest.raises(ConfigError, match="did you mean 'aws:") as caught:
+        load_config(file=path, env={})
+    assert str(caught.value).startswith(where)
+    right = section.replace(f"{WEST}2", WEST).replace(f"{EUROPE[:-3]}-7", EUROPE)
+    path.write_text(f'cloud_provider = "{order}"\n{right}')
+    load_config(file=path, env={})
+    load_config(EAST, file=path, env={})
+
+
+def test_a_file_is_read_within_a_bound(tmp_path: Path) -> None:
+    """A device that is named by mistake has no end; a mark of an editor is no mistake."""
+    path = tmp_path / "leeward.toml"
+    path.write_bytes(b"#" * 1_048_577)
+    with pytest.raises(ConfigError, match="has more than 1048576 bytes; name a configuration"):
+        load_config(file=path, env={})
+    path.write_bytes(b'\xef\xbb\xbfsource = "shop"')
+    assert load_config(file=path, env={}).source == "shop"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.messages import Failure, Phase, Request, Response, describe_failure
 from leeward.errors import ConfigError
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
@@ -162,3 +162,15 @@ def test_the_environment_excepts_nothing_from_the_proxy(
         transport = make(proxy=proxy.origin(), ca_file=ca_file)
         response = transport.send(_post("https://127.0.0.1:1"), LIMIT)
     assert isinstance(response, Response)
+
+
+def test_a_proxy_that_is_away_is_named(make: Callable[..., AnyTransport], ca_file: str) -> None:
+    """Else somebody would look for what is wrong with the target."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{free.getsockname()[1]}"
+        transport = make(proxy=proxy, ca_file=ca_file)
+        failure = transport.send(_post("https://shop.example"), LIMIT)
+    assert isinstance(failure, Failure)
+    words = describe_failure(failure, "https://shop.example").message
+    assert words == "no connection to shop.example by way of the proxy"

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from leeward import App, AsyncClient, Client, Context, Effect, Event, FunctionError
 from leeward.app import Problem, idempotent
 from leeward.calls import Invoke
+from leeward.config import Config, FunctionConfig
 from leeward.errors import ConfigError
 from leeward.local import Local
+from leeward.opening import resolve_targets
 from leeward.testing import FakeClock, FaultyDriver
 from tests.local.calls import PATIENT, until
 from tests.scripted import Scripted
@@ -401,6 +404,36 @@ def test_what_an_app_declares_counts_where_it_is_called(tmp_path: Path) -> None:
     waiting = Scripted("a")
     asyncio.run(awaited())
     assert declared(waiting) == expected[:3]
+
+
+def test_a_section_takes_back_only_what_it_says() -> None:
+    """Whatever keys it has; another effect takes back what goes with the declared one."""
+    app = App("shop")
+
+    @app.function(effect="keyed", timeout=20)
+    @idempotent(table="keys", key="order", principal=None, dedup_scope="group")
+    def charge(order: dict[str, Any]) -> None: ...
+
+    app.function(name="look", effect="read_only")(len)
+    declared = {"effect": Effect.KEYED, "shared_dedup": True, "on_unknown": "settle", "timeout": 20}
+    said: dict[str, Any] = {
+        "effect": Effect.KEYED,
+        "shared_dedup": False,
+        "on_unknown": "raise",
+        "timeout": 7.0,
+        "marks": True,
+        "probe": "look",
+        "names": {"aws": "own"},
+    }
+    for keys in (each for size in range(len(said) + 1) for each in combinations(said, size)):
+        section = FunctionConfig(**{key: said[key] for key in keys})
+        config, _ = resolve_targets(Local(), Config(functions={"charge": section}), app)
+        expected = section._replace(**{k: v for k, v in declared.items() if k not in keys})
+        assert config.functions["charge"] == expected
+    for effect in set(Effect) - {Effect.KEYED}:
+        section = FunctionConfig(effect=effect)
+        config, _ = resolve_targets(Local(), Config(functions={"charge": section}), app)
+        assert config.functions["charge"] == section._replace(timeout=20)
 
 
 def test_a_handler_has_the_client_that_runs_it(

@@ -307,7 +307,8 @@ def _words(failure: Failure, host: str) -> str | None:
             words = {_NO_HOST: f"no such host {host}", _NO_PROXY: "no such host as the proxy's"}
             return words.get(failure.code, f"no address of {host}") + late
         case Phase.CONNECT:
-            return f"no connection to {host}{late}"
+            proxy = " by way of the proxy" if " over proxy " in str(failure.cause) else ""
+            return f"no connection to {host}{proxy}{late}"
         case Phase.TLS if failure.code == _NOT_TRUSTED:
             return f"the certificate of {host} is not accepted"
         case Phase.TLS:

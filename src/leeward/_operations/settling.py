@@ -253,7 +253,7 @@ def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) ->
         about.function,
         settle_question(about.idempotency_key, age, about.payload, own=about.own),
         about.idempotency_key,
-        config.shared_dedup,
+        config.shared_dedup or False,
         marks=bool(config.marks),
         voids=about.voids,
     )

@@ -43,6 +43,9 @@ STAGE = "LEEWARD_STAGE"
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
 
+_MOST_BYTES = 1_048_576
+"""Of a file. A device that is named in its place would be read for ever."""
+
 RUNTIMES = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
     "FUNCTIONS_WORKER_RUNTIME": "Azure Functions",
@@ -137,13 +140,14 @@ def with_stage(config: Config, stage: str, where: str) -> Config:
 def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
     """Refuse a variable whose name is nearly one of `variables`: ignored, it would lead elsewhere.
 
-    Beside the right one it leads nowhere.
+    Beside the right one it leads nowhere. leeward's own prefix, before one that has none, is wrong.
     """
     for name in env:
         if name in variables:
             continue
+        bare = name.upper().removeprefix("LEEWARD_")
         for known in variables:
-            if not env.get(known) and _is_nearly(name.upper(), known):
+            if not env.get(known) and (_is_nearly(name.upper(), known) or _is_nearly(bare, known)):
                 raise ConfigError(f"{name} is unknown; did you mean {known}? Rename or unset it")
 
 
@@ -182,7 +186,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str], stage: str | Non
         with open(path, "rb", opener=opener) as opened:
             if named is None:
                 check_found_file(path, opened.fileno())
-            text = opened.read()
+            text = opened.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         if named is None:
             return Config()
@@ -195,6 +199,8 @@ def _from_file(file: str | Path | None, env: Mapping[str, str], stage: str | Non
         raise ConfigError(
             f"cannot read {path!r}: {reason}; check the path and its permissions"
         ) from error
+    if len(text) > _MOST_BYTES:
+        raise ConfigError(f"{path} has more than {_MOST_BYTES} bytes; name a configuration file")
     return _parse(text, path, stage)
 
 
@@ -208,7 +214,7 @@ def _parse(text: bytes, file: str, stage: str | None = None) -> Config:
 
     flaw = ""
     try:
-        document = tomllib.loads(text.decode("utf-8"))
+        document = tomllib.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         flaw = f"UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
@@ -311,12 +317,13 @@ def check_spool_disk(config: Config, env: Mapping[str, str]) -> None:
             )
 
 
-def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:
+def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
     """Raise `ConfigError` if an entry for a target looks misspelt.
 
     The order changes with the environment while the file stays, so an entry for a target that is
     not in the order is not wrong in itself. It counts as misspelt if the order has a target of the
-    same provider that has no entry, and if nothing else names the entry's target.
+    same provider that has no entry, and if nothing else names the entry's target. Where the file
+    has an order, weights and groups name no other target that is nearly one of the order.
 
     Args:
         config: with the order that is in force.
@@ -338,6 +345,14 @@ def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:
                     f"{where.child(name)} is for a target that is not in the order "
                     f"({', '.join(order)}); did you mean {without[0]!r}? Correct the name, remove "
                     f"the entry, or name {name!r} in cloud_provider, too"
+                )
+    for where, names in _of_sections(config, ConfigKey(config.file)) if also_named else ():
+        for name in names:
+            near = [each for each in order if _is_nearly(name, each)]
+            if near and name not in order and counted[name] == 1:
+                raise ConfigError(
+                    f"{where} names {name!r}, which is not in the order ({', '.join(order)}); did "
+                    f"you mean {near[0]!r}? Correct the name, or add it to cloud_provider"
                 )
 
 
@@ -371,7 +386,6 @@ def _mentions(config: Config) -> Iterator[tuple[ConfigKey, str]]:
 
 def _of_sections(config: Config, top: ConfigKey) -> Iterator[tuple[ConfigKey, Iterable[str]]]:
     """Yield the names of targets that other sections have, with their place."""
-    yield top.child("residency"), config.residency
     yield top.child("weights"), config.weights
     yield top.child("export"), config.export
     for name, group in config.groups.items():
@@ -384,6 +398,7 @@ def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]
     """Yield every mapping whose keys are names of targets, with its location."""
     top = ConfigKey(config.file)
     yield top.child("targets"), config.options
+    yield top.child("residency"), config.residency
     for section in ("functions", "buses", "tables", "buckets", "workflows"):
         for name, each in getattr(config, section).items():
             yield top.child(section).child(name).child("names"), each.names

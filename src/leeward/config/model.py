@@ -100,7 +100,7 @@ class FunctionConfig(NamedTuple):
     Attributes:
         effect: what repeating a call would do; None for the app's declaration, else ``unsafe``.
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``), or for
-            these targets and providers.
+            these targets and providers; None for the app's declaration, else for one target.
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, if they differ from the logical name.
         marks: it marks each of its answers: on every target, or on these targets and providers.
@@ -112,7 +112,7 @@ class FunctionConfig(NamedTuple):
     """
 
     effect: Effect | None = None
-    shared_dedup: bool | tuple[str, ...] = False
+    shared_dedup: bool | tuple[str, ...] | None = None
     timeout: float | None = None
     names: Names = NOTHING
     marks: bool | tuple[str, ...] = False

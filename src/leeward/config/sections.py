@@ -74,7 +74,7 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
             "deduplicated"
         )
     own = None if effect is None else Effect(effect)
-    shared = scope if isinstance(scope, tuple) else scope == "group"
+    shared = None if scope is None else scope if isinstance(scope, tuple) else scope == "group"
     return FunctionConfig(effect=own, shared_dedup=shared, **found)
 
 

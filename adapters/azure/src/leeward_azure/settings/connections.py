@@ -108,6 +108,8 @@ def parse_cosmos(setting: Setting) -> Cosmos:
 def _usual_endpoint(setting: Setting, parts: Mapping[str, str], service: str) -> str:
     if not parts.get("accountname"):
         raise ConfigError(f"{setting.where} must hold QueueEndpoint, or AccountName")
+    if not re.fullmatch(r"[a-z0-9-]+", parts["accountname"]):  # it becomes part of a host's name
+        raise ConfigError(f"{setting.where} has an AccountName that no storage account can have")
     scheme = parts.get("defaultendpointsprotocol", "https")
     suffix = parts.get("endpointsuffix", "core.windows.net")
     return f"{scheme}://{parts['accountname']}.{service}.{suffix}"
