@@ -252,3 +252,27 @@ def test_a_file_is_read_within_a_bound(tmp_path: Path) -> None:
         load_config(file=path, env={})
     path.write_bytes(b'\xef\xbb\xbfsource = "shop"')
     assert load_config(file=path, env={}).source == "shop"
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    """Nobody has to start a program five times; each has its place and its remedy."""
+    path = tmp_path / "leeward.toml"
+    path.write_text(
+        'source = 7\nfail_bak = "manual"\n[functions.pay]\neffect = "kyed"\ntimeout = 0\n'
+        '[tables.orders]\nhome = "aws east"\n[weights]\naws = 100\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(file=path, env={})
+    lines = str(caught.value).splitlines()
+    assert [line.removeprefix("unknown key ").partition(" ")[0] for line in lines] == [
+        "source",
+        "weights.aws",
+        "functions.pay.effect",
+        "functions.pay.timeout",
+        "tables.orders.home",
+        "fail_bak",
+    ]
+    names = {"lokal": "a", "awz": "b"}
+    config = Config(functions={"f": FunctionConfig(names=names)})
+    with pytest.raises(ConfigError, match=r"(?s)unknown provider 'lokal'.*\n.*provider 'awz'"):
+        Client("local", config=config)

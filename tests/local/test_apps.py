@@ -415,6 +415,7 @@ def test_a_section_takes_back_only_what_it_says() -> None:
     def charge(order: dict[str, Any]) -> None: ...
 
     app.function(name="look", effect="read_only")(len)
+    declared: dict[str, Any]
     declared = {"effect": Effect.KEYED, "shared_dedup": True, "on_unknown": "settle", "timeout": 20}
     said: dict[str, Any] = {
         "effect": Effect.KEYED,

@@ -226,6 +226,20 @@ MUTANTS: Final = (
         f"{_APPS}::test_what_an_app_declares_counts_where_it_is_called",
     ),
     Mutant(
+        "a section that repeats the effect takes back what the app declares beside it",
+        "src/leeward/opening.py",
+        "if known.effect in (None, handler.effect):",
+        "if known.effect is None:",
+        f"{_APPS}::test_a_section_takes_back_only_what_it_says",
+    ),
+    Mutant(
+        "a misspelt target of [residency] is ignored",
+        "src/leeward/config/load.py",
+        '    yield top.child("residency"), config.residency\n    for section',
+        "    for section",
+        "tests/config/test_load.py::test_a_misspelt_target_is_refused_wherever_it_stands",
+    ),
+    Mutant(
         "an idempotent function opens a store beside that of the client which runs it",
         f"{_ROOM}/settings.py",
         "        if known is not None and known.clients is not None:\n",

@@ -9,10 +9,19 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from leeward.config.model import Config, ConfigKey, TargetName, parse_order, parse_target, prefix_of
+from leeward.config.model import (
+    Config,
+    ConfigKey,
+    TargetName,
+    all_of,
+    parse_order,
+    parse_target,
+    prefix_of,
+)
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
 from leeward.text import did_you_mean
@@ -92,8 +101,7 @@ def with_order(
     """
     order = _order(targets, config, env, env if trust_env else NOTHING)
     settled = config._replace(order=order, trust_env=trust_env and config.trust_env)
-    check_providers(settled)
-    check_unused(settled, config.order)
+    all_of((partial(check_providers, settled), partial(check_unused, settled, config.order)))
     return settled
 
 
@@ -262,12 +270,13 @@ def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
         config: its options, homes and names are checked. Its order is not: opening it does that.
         also_known: providers of drivers that are open already.
     """
-    known = set(also_known)
+    known, checks = set(also_known), []
     for where, name in _mentions(config):
         provider = name.partition(":")[0]
         if provider not in known:
-            check_provider(provider, str(where))
+            checks.append(partial(check_provider, provider, str(where)))
             known.add(provider)
+    all_of(checks)
 
 
 def check_probes(config: Config, *, has_app: bool) -> None:
@@ -331,7 +340,7 @@ def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
     """
     counted = Counter(name for _, name in _mentions(config))
     counted.update({str(target) for target in also_named})
-    order = [str(target) for target in config.order]
+    order, flaws = [str(target) for target in config.order], []
     for where, entries in _entries(config):
         for name in entries:
             provider, colon, _ = name.partition(":")
@@ -341,7 +350,7 @@ def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
                 if target.provider == provider and str(target) not in entries
             ]
             if colon and name not in order and counted[name] == 1 and without:
-                raise ConfigError(
+                flaws.append(
                     f"{where.child(name)} is for a target that is not in the order "
                     f"({', '.join(order)}); did you mean {without[0]!r}? Correct the name, remove "
                     f"the entry, or name {name!r} in cloud_provider, too"
@@ -350,10 +359,12 @@ def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
         for name in names:
             near = [each for each in order if _is_nearly(name, each)]
             if near and name not in order and counted[name] == 1:
-                raise ConfigError(
+                flaws.append(
                     f"{where} names {name!r}, which is not in the order ({', '.join(order)}); did "
                     f"you mean {near[0]!r}? Correct the name, or add it to cloud_provider"
                 )
+    if flaws:
+        raise ConfigError("\n".join(flaws))
 
 
 def unused_sections(config: Config) -> list[str]:

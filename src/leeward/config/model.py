@@ -6,9 +6,9 @@ An order is ``provider[:qualifier]``, separated by commas.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from leeward._routing.targets import TargetGroup
 from leeward.errors import ConfigError
@@ -401,6 +401,28 @@ class ConfigKey(NamedTuple):
 def key_of(config: Config, *keys: str) -> ConfigKey:
     """Return the location of a key, given from the top."""
     return reduce(ConfigKey.child, keys, ConfigKey(config.file))
+
+
+T = TypeVar("T")
+
+
+def all_of(reads: Iterable[Callable[[], T]]) -> list[T]:
+    """Return what each returns.
+
+    Raises:
+        ConfigError: one of them has raised one. It names what is wrong with every one.
+    """
+    found, errors = [], []
+    for read in reads:
+        try:
+            found.append(read())
+        except ConfigError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise ConfigError("\n".join(map(str, errors))) from errors[0]
+    if errors:
+        raise errors[0]
+    return found
 
 
 FUNCTION_VERBS = ("invoke", "settle", "enqueue")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from leeward.config.model import (
@@ -25,6 +26,7 @@ from leeward.config.model import (
     TargetName,
     WorkerConfig,
     WorkflowConfig,
+    all_of,
     parse_order,
     parse_target,
     prefix_of,
@@ -147,11 +149,14 @@ MAX_TIMEOUT = 24 * 3600.0
 def by_target(section: Any, where: ConfigKey, read: Reader[T]) -> dict[str, T]:
     """Read a table whose keys are names of targets; an alias stands for its target."""
     entries: dict[str, T] = {}
-    for key, value in read_section(section, where).items():
+
+    def read_one(key: str, value: Any) -> None:
         target = read_target(key, where)
         if target in entries:
             raise ConfigError(f"{where} names {target!r} twice; keep one of them")
         entries[target] = read(value, where.child(key))
+
+    all_of(partial(read_one, *entry) for entry in read_section(section, where).items())
     return entries
 
 
@@ -167,10 +172,11 @@ def read_keys(section: Any, where: ConfigKey, **readers: Reader[Any]) -> dict[st
         ConfigError: it is not a table, has a key that is not known, or a value is wrong.
     """
     table = read_section(section, where)
-    refuse_unknown(table, tuple(readers), where)
-    return {
-        key: read(table[key], where.child(key)) for key, read in readers.items() if key in table
-    }
+    keys = [key for key in readers if key in table]
+    reads: list[Callable[[], Any]] = []
+    reads += (partial(readers[key], table[key], where.child(key)) for key in keys)
+    reads.append(partial(refuse_unknown, table, tuple(readers), where))
+    return dict(zip(keys, all_of(reads), strict=False))
 
 
 def _each(read: Reader[T]) -> Reader[dict[str, T]]:
@@ -178,19 +184,22 @@ def _each(read: Reader[T]) -> Reader[dict[str, T]]:
 
     def read_all(value: Any, where: ConfigKey) -> dict[str, T]:
         entries = read_section(value, where)
-        return {name: read(each, where.child(name)) for name, each in entries.items()}
+        values = all_of(partial(read, each, where.child(key)) for key, each in entries.items())
+        return dict(zip(entries, values, strict=True))
 
     return read_all
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: ConfigKey) -> None:
     """Raise `ConfigError` for a key that is not known, with the nearest one that is."""
+    flaws = []
     for key in table:
-        if key in known:
-            continue
-        hint = did_you_mean(key, known)
-        keys = f"{hint} Known keys: " if hint else "; known keys: "
-        raise ConfigError(f"unknown key {where.child(key)}{keys}{', '.join(known)}")
+        if key not in known:
+            hint = did_you_mean(key, known)
+            keys = f"{hint} Known keys: " if hint else "; known keys: "
+            flaws.append(f"unknown key {where.child(key)}{keys}{', '.join(known)}")
+    if flaws:
+        raise ConfigError("\n".join(flaws))
 
 
 def read_section(value: Any, where: ConfigKey) -> Mapping[str, Any]:
