@@ -43,8 +43,8 @@ MUTANTS: Final = (
     Mutant(
         "an unknown key is ignored",
         f"{CONFIG}/sections.py",
-        "        if key in known:\n",
-        "        if True:\n",
+        "        if key not in known:\n",
+        "        if False:\n",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
     ),
     Mutant(
