@@ -14,7 +14,7 @@ import pytest
 
 from leeward import App, Context, Outcome
 from leeward.app import connection as connection_module
-from leeward.app import serving
+from leeward.app import http_server, serving
 from leeward.app.host import Host, HttpRequest
 from leeward.app.host import serve as serve_request
 from leeward.app.serving import FunctionServer, serve_functions
@@ -194,7 +194,7 @@ def test_it_does_not_matter_how_the_bytes_of_a_request_are_split(
     """In its head, in a chunk, or between two of them."""
     server = serve()
     whole = (
-        b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        b"POST /echo HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
         b"3;x=y\r\n[1,\r\n2\r\n2]\r\n0\r\nt: v\r\n\r\n"
     )
     answers = {
@@ -314,7 +314,7 @@ def test_a_caller_that_says_nothing_holds_no_thread(
     serve: Callable[..., FunctionServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is closed in the end; so is one that sends a head for ever."""
-    monkeypatch.setattr(serving, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(http_server, "LOOK_SECONDS", 0.05)
     server = serve(threads=1)
     host, _, port = server.address.partition(":")
     with monkeypatch.context() as patch:
@@ -342,6 +342,52 @@ def test_callers_that_send_slowly_keep_nobody_out(serve: Callable[..., FunctionS
             assert time.monotonic() - began < connection_module.HEAD_SECONDS / 2
 
 
+@pytest.mark.threat("S26")
+def test_who_may_not_call_holds_no_thread(serve: Callable[..., FunctionServer]) -> None:
+    """Their bodies never come; they get their answers, and a call is not held up."""
+    server = serve(threads=1, token="t")
+    host, _, port = server.address.partition(":")
+    with ExitStack() as stack:
+        strangers = []
+        for _ in range(3 * (serving.SPARE + 1)):
+            stranger = socket.create_connection((host, int(port)), PATIENCE)
+            strangers.append(stack.enter_context(closing(stranger)))
+            stranger.sendall(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n")
+        for stranger in strangers:
+            assert stranger.recv(65536).startswith(b"HTTP/1.1 401 ")
+        assert server._threads == 0
+        with connected(server) as connection:
+            assert ask(connection, authorization="Bearer t") == (200, b"1")
+
+
+@pytest.mark.threat("S26")
+def test_health_waits_for_no_work_and_no_body(
+    serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every thread is taken, and whoever asks has announced a body that does not come."""
+    monkeypatch.setattr(serving, "SPARE", 0)
+    server = serve(threads=1)
+    with connected(server) as first:
+        first.request("POST", "/gate", b"1")
+        assert gate.begun.acquire(timeout=PATIENCE)
+        host, _, port = server.address.partition(":")
+        with closing(socket.create_connection((host, int(port)), PATIENCE)) as asker:
+            asker.sendall(b"GET /health HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n")
+            assert asker.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.threat("S26")
+def test_a_name_that_leads_here_is_not_this_machine(serve: Callable[..., FunctionServer]) -> None:
+    """A page may have one (DNS rebinding). A token, or a proxy that is named, makes it harmless."""
+    for host, status in (("localhost", 200), ("127.0.0.1:7", 200), ("evil.example", 403)):
+        with connected(serve()) as connection:
+            assert ask(connection, host=host)[0] == status
+        with connected(serve(anonymous=True)) as connection:
+            assert ask(connection, host=host) == (200, b"1")
+        with connected(serve(token="t")) as connection:
+            assert ask(connection, host=host, authorization="Bearer t") == (200, b"1")
+
+
 def test_a_call_that_waited_for_a_thread_has_less_time(
     serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,7 +398,7 @@ def test_a_call_that_waited_for_a_thread_has_less_time(
         first.request("POST", "/gate", b"1")
         assert gate.begun.acquire(timeout=PATIENCE)
         second.request("POST", "/echo", b"1", {"x-leeward-deadline-ms": "20"})
-        wait_until(lambda: server._readable.qsize() == 1)
+        wait_until(lambda: server._work.qsize() == 1)
         time.sleep(0.03)
         gate.may_end.set()
         answer = second.getresponse()

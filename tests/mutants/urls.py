@@ -158,7 +158,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the wait for a thread does not count",
-        f"{APP}/serving.py",
+        f"{APP}/http_server.py",
         "connection.began or monotonic()",
         "monotonic()",
         f"{SERVING}::test_a_call_that_waited_for_a_thread_has_less_time",
@@ -172,8 +172,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a draining server runs calls on open connections",
-        f"{APP}/serving.py",
-        '            return _busy("this process ends", mark)\n',
+        f"{APP}/http_server.py",
+        '            return self._send(asked, busy_answer("this process ends", mark))\n',
         "            pass\n",
         f"{SERVING}::test_draining_lets_calls_end_and_refuses_others",
     ),
@@ -183,6 +183,20 @@ MUTANTS: Final = (
         '            if "origin" in head.headers:\n',
         "            if False:\n",
         f"{SERVING}::test_a_request_that_two_readers_could_read_in_two_ways_is_refused",
+    ),
+    Mutant(
+        "health waits for work, and nobody is refused",
+        f"{APP}/http_server.py",
+        "            is_upkeep = self.check(head)\n",
+        "            is_upkeep = False\n",
+        f"{SERVING}::test_health_waits_for_no_work_and_no_body",
+    ),
+    Mutant(
+        "any name is that of this machine",
+        f"{APP}/serving.py",
+        "                check_own_name(head, self.address)\n",
+        "                pass\n",
+        f"{SERVING}::test_a_name_that_leads_here_is_not_this_machine",
     ),
     Mutant(
         "any token is a good one",

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Barrier, Condition, Thread
@@ -353,7 +353,7 @@ def test_a_health_check_may_be_a_head_and_may_break_off(
         assert may_answer.wait(10)
         return True, {"big": "x" * 1_000_000}
 
-    server = HealthServer("0", report)
+    server = HealthServer("0", report).start()
     host, _, port = server.address.partition(":")
     with closing(socket.create_connection((host, int(port)))) as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -365,6 +365,23 @@ def test_a_health_check_may_be_a_head_and_may_break_off(
         assert (answer.status, answer.read()) == (200, b"")
     server.close()
     assert capfd.readouterr().err == ""
+
+
+def test_connections_to_the_health_address_cost_no_threads() -> None:
+    """However many they are; and a page of a browser cannot read it by a name of its own."""
+    server = HealthServer("0", lambda: (True, {"status": "ready"})).start()
+    host, _, port = server.address.partition(":")
+    with ExitStack() as stack:
+        stack.callback(server.close)
+        before = len(enumerate_threads())
+        for _ in range(300):
+            idle = closing(socket.create_connection((host, int(port))))
+            stack.enter_context(idle).sendall(b"GET / HT")
+        for name, status in (("localhost", 200), ("evil.example", 403), (server.address, 200)):
+            with closing(HTTPConnection(host, int(port), timeout=PATIENT)) as asker:
+                asker.request("GET", "/", headers={"host": name})
+                assert asker.getresponse().status == status
+        assert len(enumerate_threads()) <= before
 
 
 def test_outboxes_close_together_and_within_what_a_drain_may_take(

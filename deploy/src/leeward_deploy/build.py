@@ -67,7 +67,9 @@ EMBEDDED: Final = (
 settings name that target, or its code or a library imports it. `leeward.registry` opens them, and
 says so where they are not there."""
 
-SERVING: Final = ("leeward/app/connection.py", "leeward/app/serving.py")
+SERVING: Final = tuple(
+    f"leeward/app/{name}.py" for name in ("connection", "http_server", "serving")
+)
 """What serves functions over HTTP. A platform does that itself, so a function loads it only if its
 code names `serve_functions`."""
 

@@ -55,11 +55,12 @@ class CallerConnection:
         ends: when it is closed if no whole head has come, by the monotonic clock.
         began: when the request began to come, by the same clock; None before its first byte.
         keeps: the caller keeps it open, and it is in step.
+        lingers: it has been refused, and is closed soon.
     """
 
     def __init__(self, accepted: socket.socket) -> None:
         self.socket = accepted
-        self.keeps = True
+        self.keeps, self.lingers = True, False
         self.rest(HEAD_SECONDS)
 
     def end(self) -> None:
@@ -77,7 +78,8 @@ class CallerConnection:
     def take_in(self) -> bool:
         """Read what has come, without waiting; return whether `read_head` can say what it is.
 
-        So a head that comes slowly, or never, holds no thread.
+        So a head that comes slowly, or never, holds no thread. What comes behind a refusal is for
+        nobody.
         """
         self.socket.setblocking(False)
         try:
@@ -86,6 +88,8 @@ class CallerConnection:
             return False
         except OSError:  # the caller has gone
             data = b""
+        if self.lingers:
+            return not data
         if self.began is None:
             self.began = monotonic()
             self.ends = self.began + HEAD_SECONDS
@@ -100,6 +104,8 @@ class CallerConnection:
         Raises:
             ProtocolError: it cannot be one.
         """
+        if self.lingers:
+            return None
         came = self._came
         end = came.find(b"\r\n\r\n")
         if end < 0 and len(came) <= HEAD_BYTES:
@@ -139,8 +145,23 @@ class CallerConnection:
         self.keeps = self.keeps and not body.overrun
         return body.value()
 
-    def send(self, answer: HttpAnswer, *, keeps: bool, has_body: bool = True) -> None:
-        """Send an answer; `keeps` says whether the connection stays open."""
+    def has_more(self, headers: Mapping[str, str]) -> bool:
+        """Return whether something comes behind the head of a request: a body, say."""
+        is_empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        return bool(self._came) or not is_empty
+
+    def send(
+        self,
+        answer: HttpAnswer,
+        *,
+        keeps: bool,
+        has_body: bool = True,
+        seconds: float = BODY_SECONDS,
+    ) -> None:
+        """Send an answer; `keeps` says whether the connection stays open.
+
+        With `seconds` of 0 it has to fit into the socket's buffer.
+        """
         known = {status.value: status.phrase for status in HTTPStatus}
         lines = [f"HTTP/1.1 {answer.status} {known.get(answer.status, '')}"]
         lines.append(f"date: {http_date(int(time()))}")
@@ -149,20 +170,22 @@ class CallerConnection:
             lines.append(f"content-length: {len(answer.body)}")
         lines += [] if keeps else ["connection: close"]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1", errors="replace")
-        self.socket.settimeout(BODY_SECONDS)
+        self.socket.settimeout(seconds)
         self.socket.sendall(head + answer.body if has_body else head)
 
-    def refuse(self, answer: HttpAnswer) -> None:
-        """Send the answer to a request that is not read to its end.
+    def refuse(self, answer: HttpAnswer) -> bool:
+        """Send the answer to a request that is not read to its end; return whether it could be.
 
-        What still comes is taken in for a moment: to close the connection before would reset it,
-        and the answer would be lost.
+        What still comes is to be taken in for a moment: to close the connection before would reset
+        it, and the answer would be lost.
         """
-        self.send(answer, keeps=False)
-        self.socket.shutdown(socket.SHUT_WR)
-        ends = monotonic() + LINGER_SECONDS
-        while self._receive(ends):
-            pass
+        try:
+            self.send(answer, keeps=False, seconds=0.0)
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        self.lingers, self.ends = True, monotonic() + LINGER_SECONDS
+        return True
 
     def _receive(self, ends: float) -> bytes:
         left = ends - monotonic()

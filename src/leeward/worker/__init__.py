@@ -268,7 +268,7 @@ class Worker:
         """Start, or raise `TargetUnavailable` when the store was away for so many seconds."""
         settings = self.settings
         if settings.health is not None and self._health is None:
-            self._health = HealthServer(settings.health, self._report)
+            self._health = HealthServer(settings.health, self._report).start()
         if settings.http is not None and self._http is None:
             server = serve_functions(self.app, settings.http, token=settings.token or ())
             self._http = server.start()

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
-import sys
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Final
+from typing import Any
 
-from leeward.errors import ConfigError
-
-LOOPBACK: Final = "127.0.0.1"
-
-REQUEST_SECONDS: Final = 5.0
-"""Seconds that a caller has for its request."""
-
-_ADDRESS: Final = re.compile(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):)?([0-9]{1,5})")
+from leeward.app.answers import Problem
+from leeward.app.connection import RequestHead
+from leeward.app.host import HttpAnswer, HttpRequest
+from leeward.app.http_server import HttpServer, check_own_name, listen, place_of
 
 Report = Callable[[], tuple[bool, Mapping[str, Any]]]
 """Returns whether the worker is well, and what it says."""
 
 
-class HealthServer:
+class HealthServer(HttpServer):
     """Answers every GET and HEAD with a report: 200 if the worker is well, else 503.
 
     Args:
@@ -36,69 +27,27 @@ class HealthServer:
     """
 
     def __init__(self, address: str, report: Report) -> None:
-        place = _ADDRESS.fullmatch(address)
-        if place is None or int(place[3]) > 65535:
-            raise ConfigError(
-                f"health is {address!r}, which is not an address; write PORT or HOST:PORT"
-            )
-        kind = type("Handler", (_Handler,), {"report": staticmethod(report)})
-        host = place[1] or place[2] or LOOPBACK
-        server = _Server6 if place[1] else _Server
-        try:
-            self._server = server((host, int(place[3])), kind)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise ConfigError(
-                f"cannot listen at {address!r}: {why}; name another address for health"
-            ) from error
-        self._thread = Thread(
-            target=self._server.serve_forever, args=(0.1,), name="leeward-health", daemon=True
-        )
-        self._thread.start()
+        whole = f"127.0.0.1:{address}" if address.isdigit() else address
+        super().__init__(listen(place_of(whole, "PORT or HOST:PORT")), threads=0, body_bytes=0)
+        self._report = report
 
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        host, port, *_ = self._server.server_address
-        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
+    def check(self, head: RequestHead) -> bool:
+        """Return that it asks for upkeep, as anybody may who reaches the address.
 
-    def close(self) -> None:
-        """Listen no more."""
-        self._server.shutdown()
-        self._server.server_close()
+        Raises:
+            Problem: it asks for something else.
+        """
+        check_own_name(head, self.address)
+        if head.method not in ("GET", "HEAD"):
+            raise Problem("ask for health with GET", status=405, reason="method")
+        return True
 
+    def tend(self, request: HttpRequest) -> HttpAnswer:
+        """Return the report."""
+        is_well, facts = self._report()
+        headers = (("content-type", "application/json"),)
+        return HttpAnswer(200 if is_well else 503, headers, json.dumps(facts).encode() + b"\n")
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report an error, but not of a caller that has gone, or is slow."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One request."""
-
-    report: Report
-    timeout = REQUEST_SECONDS
-
-    def do_GET(self) -> None:
-        """Answer with the report."""
-        is_well, facts = self.report()
-        body = json.dumps(facts).encode() + b"\n"
-        self.send_response(200 if is_well else 503)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815 - the name that its base looks for
-
-    def log_message(self, *_: Any) -> None:
-        """Log nothing: a load balancer asks every few seconds."""
+    def answer(self, request: HttpRequest, mark: str, began: float) -> HttpAnswer:
+        """Raise: nothing is handed to the threads that it does not have."""
+        raise NotImplementedError
