@@ -117,8 +117,12 @@ def test_what_comes_between_two_requests_is_not_the_next_answer(
         peer.send(form(raw.split(b" ")[1]))
         peer.hold()
 
+    def send_later(peer: Peer) -> None:
+        assert peer.held.wait(LIMIT)  # two threads in one TLS connection would break it
+        peer.send(later)
+
     def send_more() -> None:
-        wire.on_each(lambda peer: peer.send(later))
+        wire.on_each(send_later)
         wait_for_more(transport)
 
     with Wire(script, tls=context) as wire:

@@ -24,6 +24,7 @@ class Peer:
     def __init__(self, connection: socket.socket, wire: Wire) -> None:
         self._connection = connection
         self._wire = wire
+        self.held = threading.Event()
 
     def read(self) -> bytes | None:
         """Give the next whole request, body included, and count it; None when there is no more."""
@@ -79,7 +80,8 @@ class Peer:
         self._connection.close()
 
     def hold(self) -> None:
-        """Do nothing until the test is over."""
+        """Do nothing until the test is over; from now on another thread may use the connection."""
+        self.held.set()
         self._wire.over.wait(LIMIT)
 
     def wait(self, seconds: float) -> bool:
