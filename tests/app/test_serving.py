@@ -194,7 +194,8 @@ def test_it_does_not_matter_how_the_bytes_of_a_request_are_split(
     """In its head, in a chunk, or between two of them."""
     server = serve()
     whole = (
-        b"POST /echo HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        b"POST /echo HTTP/1.1\r\nhost: localhost\r\n"
+        b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
         b"3;x=y\r\n[1,\r\n2\r\n2]\r\n0\r\nt: v\r\n\r\n"
     )
     answers = {

@@ -213,7 +213,8 @@ SECRETS = (
     *("infra/main.tfstate", "infra/main.tfstate.backup", "infra/prod.tfvars", "prod.env"),
     *("service-account.json", "my-service-account-1.json", "client_secret_1.json", "store.sqlite3"),
     *("store.sqlite3-wal", "run.log", "logs/a.txt", "tests/x.py", "pkg/conftest.py"),
-    *("test_app.py", "credentials", "kubeconfig", "conf/secrets.toml"),
+    *("test_app.py", "credentials", "kubeconfig", "conf/secrets.toml", "shop.db-wal", "env"),
+    *("rootkey.csv", "conf/rootkey-2.csv"),
 )
 
 CREDENTIALS = {
@@ -221,6 +222,10 @@ CREDENTIALS = {
     "user.json": '{"type": "authorized_user", "refresh_token": "x"}',
     "site.txt": "-----BEGIN RSA PRIVATE KEY-----\n",
     "profile.ini": "[default]\naws_secret_access_key = x\n",
+    "keys.csv": "Access key ID,Secret access key\nAKIAIOSFODNN7EXAMPLE,wJalrXUtnFEMIK7MDENG\n",
+    "prod.yaml": f"{'a: b' * 30_000}\nbank:\n  api_key: 9f86d081884c7d65\n",
+    "azure.toml": 'storage = "AccountName=shop;AccountKey=c2VjcmV0IDEyMzQ1Njc4OQ=="\n',
+    "database.cfg": "url = postgres://shop:hunter2@db.example/shop\n",
 }
 """Files that are known by what they hold."""
 
@@ -243,6 +248,8 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
             **CREDENTIALS,
             "own.txt": CREDENTIALS["site.txt"],
             "openapi.json": '{"properties": {"refresh_token": {"type": "string"}}}',
+            "words.json": '{"password": "Passwort vergessen?", "token": "${TOKEN_123456}"}',
+            "leeward.toml": '[targets.aws]\nregion = "eu-west-1"\n[tables.t]\nkey = "id_of_123456"',
             "vendor/.gitignore": "/made.py\n",
             ".gitignore": "notes.txt\nkeys.py\n!profile.ini\n!*.tfstate\n",
             ".leewardignore": "!ca.pem\n!keys.py\n!own.txt\n",
@@ -251,10 +258,15 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
     (shop / "notes.txt").chmod(0)  # what a list names is not opened
     found = sources_of(shop, (), shop / "build")
     code = ("app.py", "keys.py", "pkg/credentials/__init__.py", "pkg/tests.py")
-    assert set(found.kept) == {*code, "vendor/kept/made.py", "ca.pem", "own.txt", "openapi.json"}
+    told = ("openapi.json", "words.json", "leeward.toml")
+    assert set(found.kept) == {*code, *told, "vendor/kept/made.py", "ca.pem", "own.txt"}
     folders = ("logs", "tests")
     alone = [each for each in SECRETS if not each.startswith(folders)]
     assert set(found.denied) == {*alone, *folders, *CREDENTIALS, "pkg/credentials/user.json"}
+    (shop / "leeward.toml").write_text('[targets.azure]\ncosmos_key = "c2VjcmV0MTIzNA=="\n')
+    with pytest.raises(ConfigError, match="leeward.toml has a secret in it, .*: set it by a var"):
+        sources_of(shop, (), shop / "build")
+    (shop / "leeward.toml").unlink()
     outside = tmp_path / "elsewhere"
     outside.write_text("secret")
     (shop / "data").symlink_to(outside)

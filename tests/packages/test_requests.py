@@ -251,6 +251,9 @@ def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:
     assert (spec.declared.buses, origin.settings) == ({"parcels": "parcels"}, other)
     assert [str(each) for each in read_order(shop, None, other).order][1] == "aws:us-east-1"
     assert adapters_of(shop, "google", None, other) == (f"leeward-aws=={version('leeward-aws')}",)
+    other.write_text('[targets.azure]\nfunction_key = "c2VjcmV0MTIzNA=="\n')
+    with pytest.raises(ConfigError, match="other.toml has a secret in it"):
+        spec_of(request)
     for command in (["package", "--target", "aws"], ["export", "terraform"]):
         gone = ["--config", str(tmp_path / "gone.toml"), *command, "--source", str(shop)]
         ran = CliRunner().invoke(app, gone)

@@ -136,9 +136,9 @@ THREATS: Final = {
     ),
     "S26": Threat(
         "functions that are served over HTTP",
-        "this machine alone, under its own names, or a token; no page in a browser may call without "
-        "one, and who may not call holds no thread; a request that can be read in two ways runs "
-        "nothing; threads, connections, bytes and times have bounds; health waits for no work",
+        "this machine alone, under its own names, or a token; no page in a browser may call "
+        "without one, and who may not call holds no thread; a request that can be read in two ways "
+        "runs nothing; threads, connections, bytes and times have bounds; health waits for no work",
     ),
     "S27": Threat(
         "a console in the browser",

@@ -11,6 +11,7 @@ from shutil import copyfile
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.looking import EXPECTED_FILE
+from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
 from leeward_deploy.entry import handler_calls
 
@@ -24,24 +25,28 @@ ENVIRONMENT: Final = "pyvenv.cfg"
 
 DENIED: Final = (
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.env"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.env", "env", "!env/", "rootkey*.csv"),
     *("local.settings.json", "credentials", "credentials.json", "client_secret*.json"),
     "!credentials/",  # which may be a package
     *("kubeconfig", "secrets.json", "secrets.toml", "secrets.yaml", "secrets.yml"),
     *("*service-account*.json", "*service_account*.json", "application_default_credentials.json"),
     *("*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json"),
-    *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db"),
+    *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db", "*.db-*"),
     *("*.log", "/logs/", "/tests/", "/test/", "test_*.py", "conftest.py"),
 )
 """What holds secrets or data, or is of no use in a cloud, as patterns of a .gitignore."""
 
 SECRET: Final = re.compile(
     rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----|\"refresh_token\"\s*:\s*\"|aws_secret_access_key\s*="
+    rb"|\bAKIA[A-Z0-9]{16}\b|://[^\s:/@]{1,64}:[^\s:/@${<]{3,256}@"
+    rb"|(?i:secret|password|passwd|token|(?:api|access|account|function|cosmos|eventgrid)[_-]?key)"
+    rb"\"?\s{0,4}[:=]\s{0,4}[\"']?"
+    rb"(?=[^\s\"']{0,255}\d)[^\s\"'${}<>(),]{8,256}"
 )
-"""What files of credentials have in them, whatever their names are. Code is not looked at."""
+"""What is a secret in a file of settings: a key, or what stands behind the name of one and has a
+digit in it. Code is not looked at, nor what names a variable."""
 
-SECRET_BYTES: Final = 65_536
-"""Bytes of the beginning of a file in which a secret is looked for; such files are small."""
+CODE: Final = (".py", ".js", ".ts", ".html", ".css", ".svg", ".md", ".sql")
 
 CACHE: Final = "a cache"
 RISK: Final = "may hold secrets or data, or is a test"
@@ -147,11 +152,23 @@ def _patterns(lines: Iterable[str]) -> Any:
 
 
 def _has_secret(file: Path) -> bool:
-    """Return whether a file has a secret in it, as files of credentials have."""
-    if file.suffix == ".py" or not file.is_file():
+    """Return whether a file has a secret in it, as files of settings and credentials have."""
+    if file.suffix in CODE or not file.is_file():
         return False
-    with file.open("rb") as opened:
-        return SECRET.search(opened.read(SECRET_BYTES)) is not None
+    return SECRET.search(file.read_bytes()) is not None
+
+
+def check_no_secret(file: Path) -> None:
+    """Check that a file of settings, which goes along in any case, holds no secret.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if _has_secret(file):
+        raise ConfigError(
+            f"{file} has a secret in it, and everybody who reads the package could read it: set it "
+            "by a variable of the platform; or name the file with ! in .leewardignore"
+        )
 
 
 def _list_against(
@@ -185,7 +202,11 @@ def _list_against(
                 return f"by {' or '.join(IGNORE)} of {below}"
             is_in_git |= is_left is False
     is_risk = denied_by.check_file(path.as_posix() + end).include
-    return RISK if is_risk or (file is not None and _has_secret(file)) else None
+    if not is_risk and (file is None or not _has_secret(file)):
+        return None
+    if file is not None and path.name == DEFAULT_FILE:  # without it the app would be another one
+        check_no_secret(file)
+    return RISK
 
 
 def _check_file(file: Path, folder: Path) -> None:

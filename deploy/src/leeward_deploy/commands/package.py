@@ -34,7 +34,13 @@ from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
-from leeward_deploy.sources import all_modules_in, is_entry_of_another, modules_in, sources_of
+from leeward_deploy.sources import (
+    all_modules_in,
+    check_no_secret,
+    is_entry_of_another,
+    modules_in,
+    sources_of,
+)
 from leeward_deploy.uv import PackageSource
 
 T = TypeVar("T")
@@ -156,6 +162,8 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     }
     entry = _entry_of(request, texts, modules)
     requires = requires_of(folder, request.requirements)
+    if request.settings is not None:
+        check_no_secret(request.settings)
     is_there = request.settings is not None or SETTINGS in texts
     config = settings_of(folder, request.settings, request.stage) if is_there else Config()
     settings = read_settings(config)
