@@ -1,8 +1,7 @@
 """A small HTTP/1.1 server with a bound on everything: threads, connections, bytes and seconds.
 
-A thread watches the connections, and reads the heads of requests. It judges each head: what may
-not be asked is refused there and then, before its body and on no thread of its own, however many
-such callers there are. Questions of upkeep, such as the one for health, have one thread, so they
+A thread watches the connections, and reads the heads of requests. A request that is not allowed is
+refused there, before its body and on no thread of its own, however many callers there are. Questions of upkeep, such as the one for health, have one thread, so they
 never wait for work. Any other request goes to a thread that reads its body and answers.
 
 TLS is for the proxy in front.
@@ -50,8 +49,8 @@ LOOK_SECONDS: Final = 1.0
 """Between two looks for idle connections."""
 
 
-class Asked(NamedTuple):
-    """A request whose head is there; None as the connection ends a thread."""
+class Arrival(NamedTuple):
+    """A request whose head is there, and the mark that its answer is to have."""
 
     connection: CallerConnection
     head: RequestHead
@@ -73,8 +72,8 @@ class HttpServer(ABC):
     def __init__(self, listener: socket.socket, *, threads: int, body_bytes: int) -> None:
         self.address = _address(*listener.getsockname()[:2])
         self._listener, self._body_bytes, self._most_threads = listener, body_bytes, threads
-        self._work: SimpleQueue[Asked | None] = SimpleQueue()
-        self._upkeep: SimpleQueue[Asked | None] = SimpleQueue()
+        self._work: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._upkeep: SimpleQueue[Arrival | None] = SimpleQueue()
         self._returned: deque[CallerConnection] = deque()
         self._changed = Condition()
         self._threads = self._free = self._under_way = 0
@@ -253,17 +252,17 @@ class HttpServer(ABC):
             self._go_on(connection, connection.refuse(refusal_of(error, mark)))
             return
         if is_upkeep:
-            self._upkeep.put(Asked(connection, head, mark))
+            self._upkeep.put(Arrival(connection, head, mark))
         else:
-            self._hand_over(Asked(connection, head, mark))
+            self._hand_over(Arrival(connection, head, mark))
 
-    def _hand_over(self, asked: Asked) -> None:
+    def _hand_over(self, arrival: Arrival) -> None:
         """Queue a request for a thread; start one if none is free and there may be more."""
         with self._changed:
             is_short = self._free <= self._work.qsize() and self._threads < self._most_threads
             self._threads += is_short
             self._under_way += 1
-        self._work.put(asked)
+        self._work.put(arrival)
         if is_short:
             thread = Thread(
                 target=self._serve, args=(self._work,), name="leeward-http-call", daemon=True
@@ -272,19 +271,19 @@ class HttpServer(ABC):
                 with self._changed:
                     self._threads -= 1
 
-    def _serve(self, queue: SimpleQueue[Asked | None]) -> None:
+    def _serve(self, queue: SimpleQueue[Arrival | None]) -> None:
         is_work = queue is self._work
         while True:
             with self._changed:
                 self._free += is_work
-            asked = queue.get()
+            arrival = queue.get()
             with self._changed:
                 self._free -= is_work
-            if asked is None:
+            if arrival is None:
                 return
             keeps = False
             try:
-                keeps = self._converse(asked) if is_work else self._tend(asked)
+                keeps = self._converse(arrival) if is_work else self._tend(arrival)
             except OSError:  # the caller has gone, or takes too long
                 pass
             except Exception as error:  # noqa: BLE001 - the other connections must go on
@@ -293,7 +292,7 @@ class HttpServer(ABC):
             with self._changed:
                 self._under_way -= is_work
                 self._changed.notify_all()
-            self._go_on(asked.connection, keeps)
+            self._go_on(arrival.connection, keeps)
 
     def _go_on(self, connection: CallerConnection, keeps: bool) -> None:
         """Watch a connection again, or close it."""
@@ -303,31 +302,31 @@ class HttpServer(ABC):
         else:
             self._forget(connection)
 
-    def _tend(self, asked: Asked) -> bool:
+    def _tend(self, arrival: Arrival) -> bool:
         """Answer a question of upkeep; return whether its connection is watched again."""
-        connection, head, mark = asked
+        connection, head, mark = arrival
         if self._is_draining:
             answer = busy_answer("this process ends", mark)
         else:
             answer = self.tend(HttpRequest(*head, b""))
         if connection.has_more(head.headers):  # that nobody reads
             return connection.refuse(answer)
-        return self._send(asked, answer, seconds=0.0)
+        return self._send(arrival, answer, seconds=0.0)
 
-    def _converse(self, asked: Asked) -> bool:
+    def _converse(self, arrival: Arrival) -> bool:
         """Read the body of a request and answer; return whether its connection is watched again."""
-        connection, head, mark = asked
+        connection, head, mark = arrival
         try:
             body = connection.read_body(head.headers, self._body_bytes)
         except ProtocolError as error:
             return connection.refuse(refusal_of(error, mark))
         request, began = HttpRequest(*head, body), connection.began or monotonic()
         if self._is_draining:
-            return self._send(asked, busy_answer("this process ends", mark))
-        return self._send(asked, self.answer(request, mark, began))
+            return self._send(arrival, busy_answer("this process ends", mark))
+        return self._send(arrival, self.answer(request, mark, began))
 
-    def _send(self, asked: Asked, answer: HttpAnswer, **limits: float) -> bool:
-        connection, has_body = asked.connection, asked.head.method != "HEAD"
+    def _send(self, arrival: Arrival, answer: HttpAnswer, **limits: float) -> bool:
+        connection, has_body = arrival.connection, arrival.head.method != "HEAD"
         keeps = connection.keeps and has_body and not self._is_draining
         connection.send(answer, keeps=keeps, has_body=has_body, **limits)
         connection.rest(IDLE_SECONDS)
@@ -368,7 +367,7 @@ def check_own_name(head: RequestHead, address: str) -> None:
         raise Problem(told, status=403, reason="host")
 
 
-def place_of(address: str, form: str) -> tuple[str, int]:
+def host_and_port(address: str, form: str) -> tuple[str, int]:
     """Return host and port of an address, which is ``HOST:PORT``.
 
     Raises:

@@ -31,7 +31,7 @@ from leeward.app.host import (
     answer_upkeep,
     serve,
 )
-from leeward.app.http_server import HttpServer, busy_answer, check_own_name, listen, place_of
+from leeward.app.http_server import HttpServer, busy_answer, check_own_name, listen, host_and_port
 from leeward.app.triggers import Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
@@ -166,7 +166,7 @@ def serve_functions(
     tokens = (token,) if isinstance(token, str) else tuple(token)
     if not all(map(is_token, tokens)):
         raise ConfigError("token must be text of visible ASCII without white space, not empty")
-    place = place_of(address, f"HOST:PORT, such as {ADDRESS}")
+    place = host_and_port(address, f"HOST:PORT, such as {ADDRESS}")
     if not tokens and not anonymous and not is_this_machine(address):
         raise ConfigError(
             f"other machines can reach {address!r}, and no token is set: give a token (a worker: "

@@ -9,7 +9,7 @@ from typing import Any
 from leeward.app.answers import Problem
 from leeward.app.connection import RequestHead
 from leeward.app.host import HttpAnswer, HttpRequest
-from leeward.app.http_server import HttpServer, check_own_name, listen, place_of
+from leeward.app.http_server import HttpServer, check_own_name, listen, host_and_port
 
 Report = Callable[[], tuple[bool, Mapping[str, Any]]]
 """Returns whether the worker is well, and what it says."""
@@ -28,7 +28,7 @@ class HealthServer(HttpServer):
 
     def __init__(self, address: str, report: Report) -> None:
         whole = f"127.0.0.1:{address}" if address.isdigit() else address
-        super().__init__(listen(place_of(whole, "PORT or HOST:PORT")), threads=0, body_bytes=0)
+        super().__init__(listen(host_and_port(whole, "PORT or HOST:PORT")), threads=0, body_bytes=0)
         self._report = report
 
     def check(self, head: RequestHead) -> bool:
