@@ -31,7 +31,7 @@ from leeward.app.host import (
     answer_upkeep,
     serve,
 )
-from leeward.app.http_server import HttpServer, busy_answer, check_own_name, listen, host_and_port
+from leeward.app.http_server import HttpServer, busy_answer, check_own_name, host_and_port, listen
 from leeward.app.triggers import Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id

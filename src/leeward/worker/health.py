@@ -9,7 +9,7 @@ from typing import Any
 from leeward.app.answers import Problem
 from leeward.app.connection import RequestHead
 from leeward.app.host import HttpAnswer, HttpRequest
-from leeward.app.http_server import HttpServer, check_own_name, listen, host_and_port
+from leeward.app.http_server import HttpServer, check_own_name, host_and_port, listen
 
 Report = Callable[[], tuple[bool, Mapping[str, Any]]]
 """Returns whether the worker is well, and what it says."""
