@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server with a bound on everything: threads, connections, bytes and seconds.
 
 A thread watches the connections, and reads the heads of requests. A request that is not allowed is
-refused there, before its body and on no thread of its own, however many callers there are. Questions
-of upkeep, such as the one for health, have one thread, so they never wait for work. Any other
+refused there, before its body and on no thread of its own, however many callers there are. What
+asks for upkeep, such as a health check, has one thread, so it never waits for work. Any other
 request goes to a thread that reads its body and answers.
 
 TLS is for the proxy in front.
