@@ -65,6 +65,7 @@ def expected(outer: str, word: str) -> tuple[Any, ...]:
     return ("app_error", OWN.get(word), None, ran, 0)
 
 
+@pytest.mark.vendors
 @each_row("runner", {name: name for name in RUNNERS})
 def test_no_word_of_a_nested_call_travels_up(
     runner: str, client: Client, subtests: pytest.Subtests
@@ -251,6 +252,7 @@ def test_a_redelivery_of_what_has_run_is_no_dead_letter(client: Client) -> None:
     assert letter.ran == "maybe"
 
 
+@pytest.mark.vendors
 def test_on_clouds_no_letter_is_made_of_what_waits(client: Client) -> None:
     """It comes again, when its guard says where the platform takes that; what is done is done."""
     app, table = App("shop"), Table(client)
