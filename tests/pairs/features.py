@@ -49,6 +49,12 @@ FEATURES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a repeat": {"repeats": True},
     "a late request": {"fault": Fault.LOSE_REQUEST, "late": True},
     "a log that fails": {"loud": True},
+    "a batch": {"kind": "event", "batch": True},
+    "a residency": {"targets": 2, "resident": True},
+    "another app in the stores": {"neighbour": True},
+    "a run that is cancelled": {"kind": "run", "cancels": True},
+    "a redrive": {"redrives": True},
+    "a clock that is ahead": {"ahead": True},
 }
 
 NEEDS: Final[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
@@ -60,6 +66,9 @@ NEEDS: Final[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
     "change": ("guard", ("anywhere", "marked")),
     "settles": ("kind", ("keyed",)),
     "repeats": ("guard", ("anywhere", "marked")),
+    "neighbour": ("kind", ("keyed", "unsafe", "event", "run")),
+    "redrives": ("kind", ("message", "event")),
+    "ahead": ("guard", ("anywhere", "marked")),
 }
 """What a setting that is not the default wants of another one. The first choice is taken where no
 feature of a triple says anything else."""

@@ -1,4 +1,8 @@
-"""A world of two targets and two versions of an app, in which one call is made, and its ledger."""
+"""A world of two targets and two versions of an app, in which one call is made, and its ledger.
+
+On `local` a client runs the app. On PostgreSQL a function is called at `local` targets, with keys
+and runs in PostgreSQL; messages and events wait in PostgreSQL for workers of each version.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,37 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from inspect import iscoroutinefunction
-from pathlib import Path
 from threading import Thread
 from typing import Any, Final, NamedTuple
 
 from leeward import App, AsyncClient, Client, Config, Event, ran
+from leeward.adapter import Driver
 from leeward.app import Context, idempotent
 from leeward.app.idempotency import CannotTell, Done, NotDone
 from leeward.app.idempotency.record import KeyRecord, KeyState
+from leeward.cli.dead_letters import MoveOptions, StoreLetters, redrive
 from leeward.cli.key_records import approve_by_hand, change_key, list_keys, version_of
+from leeward.clock import SystemClock
 from leeward.config import BusConfig, FunctionConfig, TargetName
-from leeward.config.model import SpoolConfig
+from leeward.config.model import GroupConfig, SpoolConfig
 from leeward.errors import LeewardError
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward.values import Effect
 from leeward.values.runs import RunState
 from leeward.values.settled import Verdict
+from leeward.worker import Worker
 from leeward.workflow import Flow, Ref
+from tests.pairs.places import NAMES, Files, Place
 
 KEY: Final = "k1"
 PAYLOAD: Final = {"n": 1}
 TABLE: Final = "keys"
+HOMES: Final = ("postgres:alpha", "local:alpha")
+"""Of keys and runs: the first that is in the order."""
 EFFECTS: Final = ("invoke", "enqueue", "publish", "start_run")
 SECONDS: Final = 5.0
 """For a call. Nothing here waits for anything but threads of this process."""
@@ -69,6 +79,12 @@ class Plan(NamedTuple):
         settles: by the ``error`` or the ``key``; empty for not at all.
         repeats: the same call is made again.
         late: the lost request arrives at last.
+        batch: the event is one of three that are published together.
+        resident: what is called stays at the first target.
+        neighbour: another app has the same names, in the same stores, and uses the same key.
+        cancels: the run is cancelled at once.
+        redrives: what was given up is delivered again.
+        ahead: the clock of who settles and repeats is most of an hour ahead.
         loud: each record of a log raises.
     """
 
@@ -93,6 +109,12 @@ class Plan(NamedTuple):
     settles: str = ""
     repeats: bool = False
     late: bool = False
+    batch: bool = False
+    resident: bool = False
+    neighbour: bool = False
+    cancels: bool = False
+    redrives: bool = False
+    ahead: bool = False
     loud: bool = False
 
 
@@ -120,40 +142,64 @@ class Loud(logging.Handler):
         raise OSError("no space left for logs")
 
 
-def app_of(plan: Plan, ledger: Ledger, *, is_new: bool = False) -> App:
-    """Return a version of the app."""
-    app = App("shop")
-    change = plan.change if is_new else ""
+class Ahead(SystemClock):
+    """A clock that is as much ahead as clocks may differ, and a minute less."""
 
-    def probe(key: str, context: Context | None, notes: tuple[str, ...]) -> Any:
-        if plan.probe == "cannot tell":
-            return CannotTell()
-        return Done(7) if ledger.effects["outer"] else NotDone()
+    @staticmethod
+    def now() -> float:  # type: ignore[override]
+        """Return its time, in Unix seconds."""
+        return time.time() + 3540.0
+
+
+def _act_of(plan: Plan, ledger: Ledger, app: str) -> Callable[..., int]:
+    """Return what the handler does."""
+    inner = "inner" if app == "shop" else "inner-of-mail"
+    effect = "outer" if app == "shop" else app
 
     def act(order: dict[str, Any], context: Context) -> int:
         if plan.inner:
-            context.client.invoke("inner", order, idempotency_key=f"{KEY}/inner", effect="keyed")
+            context.client.invoke(inner, order, idempotency_key=f"{KEY}/inner", effect="keyed")
         if plan.raises == "before":
             raise Broken
         if plan.raises == "declared":
             raise Declined
         if plan.guard == "marked":
             context.effect()
-        ledger.note("outer", in_thread=plan.thread)
+        ledger.note(effect if order == PAYLOAD else "others", in_thread=plan.thread)
         if plan.raises == "after":
             raise Broken
         return 7
 
-    act.__module__ = "moved" if change == "module" else "shop"
-    act.__qualname__ = act.__name__ = "renamed" if change == "function" else "act"
-    is_guarded = plan.guard and (is_new or plan.change != "undecorated")
-    handler = idempotent(**_guards(plan, change, probe))(act) if is_guarded else act
+    return act
+
+
+def app_of(plan: Plan, ledger: Ledger, *, name: str = "shop", is_new: bool = False) -> App:
+    """Return a version of the app, or of its neighbour."""
+    app = App(name)
+    change = plan.change if is_new else ""
+    act = _act_of(plan, ledger, name)
+    effect = "outer" if name == "shop" else name
+
+    def probe(key: str, context: Context | None, notes: tuple[str, ...]) -> Any:
+        if plan.probe == "cannot tell":
+            return CannotTell()
+        return Done(7) if ledger.effects[effect] else NotDone()
+
+    def hear(event: Event, context: Context) -> int:
+        return act(event.data, context)
+
+    handler: Any = hear if plan.kind == "event" else act
+    handler.__module__ = "moved" if change == "module" else "shop"
+    handler.__qualname__ = handler.__name__ = "renamed" if change == "function" else "act"
+    if plan.guard and (is_new or plan.change != "undecorated"):
+        handler = idempotent(**_guards(plan, change, probe))(handler)
     _register(app, plan, handler)
 
-    @app.function(effect="keyed")
+    # A queued function of one name has one app, where workers work.
+    @app.function(name="inner" if name == "shop" else "inner-of-mail", effect="keyed")
     @idempotent(table=TABLE, principal=None)
     def inner(order: dict[str, Any], context: Context) -> int:
-        ledger.note("inner")
+        ledger.note("inner" if name == "shop" else f"inner of {name}")
         return 1
 
     return app
@@ -181,10 +227,7 @@ def _register(app: App, plan: Plan, handler: Callable[..., Any]) -> None:
         case "message":
             app.on_message("outer", final=(Broken, Declined))(handler)
         case "event":
-
-            @app.on_event("orders", "made", final=(Broken, Declined))
-            def outer(event: Event, context: Context) -> Any:
-                return handler(event.data, context)
+            app.on_event("orders", "made", name="outer", final=(Broken, Declined))(handler)
         case _:
             app.function(effect=effect, name="outer")(handler)
     if plan.kind == "run":
@@ -213,13 +256,6 @@ class Awaited:
         self._loop.close()
 
 
-def local_of(driver: FaultyDriver) -> Local:
-    """Return the embedded target that fails on demand."""
-    local = driver._driver
-    assert isinstance(local, Local)
-    return local
-
-
 class World:
     """The stores, clients over them, and what their callers were told.
 
@@ -231,78 +267,140 @@ class World:
         before: effects that had taken place when the last call was made: its word is about itself,
             and that of settling is about all calls of the key.
         is_parked: a delivery waits for a person, or for another run of its key.
+        is_cancelled: the run was cancelled before it had ended.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        self.plan, self._folder = plan, folder
+    def __init__(self, plan: Plan, place: Place) -> None:
+        self.plan, self._place = plan, place
         self.ledger = Ledger()
         self.words: list[str] = []
         self.error: LeewardError | None = None
         self.receipt: Any = None
         self.before = 0
         self.is_parked = False
+        self.is_cancelled = False
         self._stack = ExitStack()
-        self.client, self.drivers = self._open(is_new=False)
-        self.later, self.later_drivers = self.client, self.drivers
+        self._workers: list[Worker] = []
+        self._faulty: list[FaultyDriver] = []
+        self._has_workers = not place.has_functions and plan.kind in ("message", "event")
+        kind = "postgres" if self._has_workers else "local"
+        self._names = [f"{kind}:{name}" for name in NAMES[: plan.targets]]
+        self.client, self.drivers = self._open()
+        if plan.neighbour:
+            client, _ = self._open(name="mail")
+            if plan.kind != "event":  # of which both apps get each
+                self._try_to_send(client)
+        self.later = self.client
 
     def redeploy(self) -> None:
         """Open a client of the new version over the same stores; the old one goes on."""
-        self.later, self.later_drivers = self._open(is_new=True)
+        self.later, _ = self._open(is_new=True)
 
     def close(self) -> None:
-        """Close all clients."""
+        """Close all clients, and workers."""
         self._stack.close()
 
-    def _open(self, *, is_new: bool) -> tuple[Any, list[FaultyDriver]]:
+    def _open(self, *, name: str = "shop", is_new: bool = False) -> tuple[Any, list[FaultyDriver]]:
         plan = self.plan
-        names = ["alpha", "beta"][: plan.targets]
+        names = self._names
         order = names[::-1] if plan.turned and is_new else names
-        files = {name: self._folder / f"{name}.sqlite3" for name in order}
-        drivers = [FaultyDriver(Local(name, path=path)) for name, path in files.items()]
+        app: App | None = app_of(plan, self.ledger, name=name, is_new=is_new)
+        clock = Ahead() if plan.ahead and is_new else None
+        if self._has_workers:
+            for target in order:
+                self._work(app, order, target, clock)
+            app = None
+            faulty = [FaultyDriver(self._place.open_home(each)) for each in order]
+            drivers: list[Driver] = [*faulty]
+        else:
+            files = Files(self._place.folder)
+            faulty = [FaultyDriver(files.open_home(each)) for each in order]
+            drivers = [*faulty]
+            if not self._place.has_functions:
+                drivers.append(self._place.open_home("postgres:alpha"))
+        self._faulty += faulty
+        config = self._config(*(each.target for each in drivers))
+        client: Any
+        if plan.awaited:
+            client = Awaited(AsyncClient(drivers, config=config, app=app, clock=clock))
+        else:
+            client = Client(drivers, config=config, app=app, clock=clock)
+        self._stack.callback(client.close)
+        return client, faulty
+
+    def _work(self, app: App | None, order: Sequence[str], target: str, clock: Any) -> None:
+        """Let a worker of a version work at a target."""
+        assert app is not None
+        drivers = [self._place.open_home(each) for each in order]
+        config = self._config(*order)
+        worker = Worker(app, drivers, config=config, target=target, clock=clock)
+        worker.start()
+        self._stack.callback(worker.drain)
+        self._workers.append(worker)
+
+    def _config(self, *order: str) -> Config:
+        plan = self.plan
+        home = next(name for name in HOMES if name in order)
         effect = Effect(plan.kind) if plan.kind in ("keyed", "unsafe") else None
-        config = Config(
-            order=tuple(TargetName(name) for name in order),
-            data_target="alpha",
-            workflow_target="alpha",
+        group = GroupConfig(("outer",), ("orders",), residency=("here",))
+        return Config(
+            order=tuple(TargetName(*name.split(":")) for name in order),
+            data_target=home,
+            workflow_target=home,
             hedge=plan.hedge,
             functions={"outer": FunctionConfig(effect=effect)},
             buses={"orders": BusConfig(on_all_down="spool" if plan.spool else None)},
-            spool=SpoolConfig(path=str(self._folder / "spool.sqlite3")),
+            spool=SpoolConfig(path=str(self._place.folder / "spool.sqlite3")),
+            groups={"own": group} if plan.resident else {},
+            residency={name: "there" if name.endswith("beta") else "here" for name in order},
         )
-        app = app_of(plan, self.ledger, is_new=is_new)
-        client: Any
-        if plan.awaited:
-            client = Awaited(AsyncClient(drivers, config=config, app=app))
-        else:
-            client = Client(drivers, config=config, app=app)
-        self._stack.callback(client.close)
-        return client, drivers
 
     def call(self, client: Any) -> None:
         """Make the call; note what its caller is told."""
-        plan, self.before = self.plan, self.ledger.effects["outer"]
+        self.before = self.ledger.effects["outer"]
         try:
-            match plan.kind:
-                case "keyed" | "unsafe":
-                    key = KEY if plan.kind == "keyed" else None
-                    client.invoke("outer", PAYLOAD, idempotency_key=key, timeout=SECONDS)
-                    self.words.append("yes")
-                    return
-                case "message":
-                    self.receipt = client.enqueue(
-                        "outer", PAYLOAD, idempotency_key=KEY, timeout=SECONDS
-                    )
-                case "event":
-                    key = "k" if plan.ordering else None
-                    self.receipt = client.publish_event(
-                        "orders", "made", PAYLOAD, id=KEY, ordering_key=key, timeout=SECONDS
-                    )
-                case "run":
-                    self.receipt = client.start_workflow("outer-flow", PAYLOAD, id=KEY)
-            self.words.append("accepted")
+            self.words.append(self._send(client))
         except LeewardError as error:
             self.error = error
             self.words.append(ran(error))
+        if self.plan.cancels and self.receipt is not None:
+            self.is_cancelled = client.cancel_run("outer-flow", KEY).state is not RunState.SUCCEEDED
+        self._wake()
+
+    def _try_to_send(self, client: Any) -> None:
+        with suppress(LeewardError):
+            self._send(client)
+        self.receipt = None
+
+    def _send(self, client: Any) -> str:
+        """Make the call; return what was promised."""
+        plan = self.plan
+        match plan.kind:
+            case "message":
+                self.receipt = client.enqueue(
+                    "outer", PAYLOAD, idempotency_key=KEY, timeout=SECONDS
+                )
+            case "event" if plan.batch:
+                key = "k" if plan.ordering else None
+                events = [
+                    Event("made", data, id=id, ordering_key=key)
+                    for id, data in (("o1", {"n": 2}), (KEY, PAYLOAD), ("o2", {"n": 3}))
+                ]
+                report = client.publish_events("orders", events, timeout=SECONDS)
+                report.raise_if_failed()
+                self.receipt = report
+            case "event":
+                key = "k" if plan.ordering else None
+                self.receipt = client.publish_event(
+                    "orders", "made", PAYLOAD, id=KEY, ordering_key=key, timeout=SECONDS
+                )
+            case "run":
+                self.receipt = client.start_workflow("outer-flow", PAYLOAD, id=KEY)
+            case _:
+                own = KEY if plan.kind == "keyed" else None
+                client.invoke("outer", PAYLOAD, idempotency_key=own, timeout=SECONDS)
+                return "yes"
+        return "accepted"
 
     def settle(self, client: Any) -> None:
         """Ask what became of the call; note what its caller is told."""
@@ -327,8 +425,8 @@ class World:
         def approve(record: KeyRecord, now: float) -> KeyRecord | None:
             return approve_by_hand(record, "ann")
 
-        store = Local("alpha", path=self._folder / "alpha.sqlite3")
-        with Client(store, config=Config(data_target="alpha")) as client:
+        store = self._place.open_home(self._place.home)
+        with Client(store, config=Config(data_target=store.target)) as client:
             for row in [*list_keys(client, TABLE)]:
                 if row.record is not None and row.record.state is KeyState.WAITING:
                     change_key(client, TABLE, row.id, version_of(row), approve)
@@ -340,27 +438,59 @@ class World:
         if lost is not None:
             driver._driver.perform(lost, SECONDS)
 
+    def redrive(self) -> None:
+        """Deliver again what was given up, as a person does who has looked at it."""
+        for name in self._names:
+            with closing(self._place.open_home(name)) as home:
+                stores = home.stores()
+                assert stores is not None
+                options = MoveOptions(force=True)
+                letters = StoreLetters(stores, name)
+                redrive(letters, options, 0.0, agree=bool, sleep=id, progress=id)
+        self._wake()
+
     def is_given_up(self) -> bool:
         """Return whether what was accepted waits, or has failed where a person sees it."""
         if self.plan.kind == "run":
             return self.client.get_run("outer-flow", KEY).state is not RunState.SUCCEEDED
-        drivers = {*self.drivers, *self.later_drivers}
-        return self.is_parked or any(local_of(driver).dead_letters() for driver in drivers)
+        return self.is_parked or self._place.count_left() > 0
+
+    def has_strayed(self) -> bool:
+        """Return whether what has to stay at the first target was sent to another one."""
+        calls = [
+            each for driver in self._faulty for each in driver.calls if driver.target == "beta"
+        ]
+        return any(each.verb in EFFECTS and getattr(each, "function", "outer") != "inner"
+                   for each in calls)  # fmt: skip
 
     def rest(self) -> None:
         """Wait until nothing is delivered any more."""
-        for driver in {*self.drivers, *self.later_drivers}:
+        for driver in self._faulty:
             driver.heal()
+        # What waits for a person, or behind a run of its key, is parked for longer than a test.
+        seconds = 0.2 if self.plan.approval or self.plan.repeats else SECONDS
         until = time.monotonic() + SECONDS
         while not self._is_over and time.monotonic() < until:
             time.sleep(0.01)  # the spool is drained in the background, and runs go on there
-        # What waits for a person, or behind a run of its key, is parked for longer than a test.
-        seconds = 0.2 if self.plan.approval or self.plan.repeats else SECONDS
-        for driver in {*self.drivers, *self.later_drivers}:
+        if self._has_workers:
+            until = time.monotonic() + SECONDS
+            while not (is_idle := self._place.is_idle()) and time.monotonic() < until:
+                self._wake()
+                time.sleep(0.02)
+            self.is_parked = not is_idle
+            return
+        for driver in self._faulty:
+            local = driver._driver
+            assert isinstance(local, Local)
             try:
-                local_of(driver).wait_idle(seconds)
+                local.wait_idle(seconds)
             except TimeoutError:
                 self.is_parked = True
+
+    def _wake(self) -> None:
+        """Let workers look at once, as they do each second."""
+        for worker in self._workers:
+            worker._runner.wake()
 
     @property
     def _is_over(self) -> bool:

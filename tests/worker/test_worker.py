@@ -208,6 +208,16 @@ def test_a_worker_says_which_runs_it_leaves_alone(
     assert "target='local:b'" in line
 
 
+def test_a_worker_that_has_ended_leaves_no_thread() -> None:
+    """A process may start many, one after the other, as a supervisor does."""
+    app, earlier = App("shop"), enumerate_threads()
+    app.on_message("parcels", name="send")(lambda _: None)
+    with Worker(app, RowTarget(Local()), config=Config(source="tests")) as worker:
+        worker.client.enqueue("parcels", 1)
+        until(lambda: worker.status().last_look is not None)
+    until(lambda: all(each in earlier for each in enumerate_threads()))
+
+
 def test_many_queues_share_a_few_threads() -> None:
     """Each with a number of its own; all of them are looked for."""
     app, seen, local = App("shop"), set[str](), Local()

@@ -325,8 +325,7 @@ class Worker:
             self._http.close()
         if self._gauges is not None:
             self._gauges.close()
-        if self._stores.recipients is not None:
-            self._stores.recipients.release()
+        self._runner.close()
         self._client.close(0.0)
         self._state = "stopped"
         if self._health is not None:
