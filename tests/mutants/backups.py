@@ -318,4 +318,11 @@ MUTANTS: Final = (
         "nesting=20",
         "tests/backup/test_trust.py::test_a_drill_takes_what_any_provider_takes",
     ),
+    Mutant(
+        "a backup keeps the register of a table of keys",
+        f"{BACKUP}/tables.py",
+        " and not _is_register(each.item)",
+        "",
+        f"{TESTS}/test_keys.py::test_a_call_since_the_time_of_a_backup_of_its_key_is_not_denied",
+    ),
 )

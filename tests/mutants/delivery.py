@@ -284,4 +284,12 @@ MUTANTS: Final = (
         "        if page:\n",
         f"{TESTS}/test_store.py::test_a_walk_goes_over_all_pages",
     ),
+    Mutant(
+        "a worker that has ended keeps the threads that look for rows",
+        "src/leeward/worker/__init__.py",
+        "        self._runner.close()\n",
+        "        if self._stores.recipients is not None:\n"
+        "            self._stores.recipients.release()\n",
+        "tests/worker/test_worker.py::test_a_worker_that_has_ended_leaves_no_thread",
+    ),
 )

@@ -83,12 +83,22 @@ def combine(names: tuple[str, ...]) -> Plan | str:
             if chosen.setdefault(slot, value) != value:
                 return f"{name} and {owner[slot]} are two choices of one {slot}"
             owner.setdefault(slot, name)
-    for _ in NEEDS:  # what is needed may need something itself
+    for wanted in ("guard", "kind"):  # a guard that is needed wants a kind itself
         for slot, (other, choices) in NEEDS.items():
-            if chosen.get(slot):
-                if chosen.setdefault(other, choices[0]) not in choices:
-                    return f"{owner.get(slot, slot)} needs {' or '.join(choices)} as its {other}"
-                owner.setdefault(other, owner.get(slot, slot))
+            if not chosen.get(slot) or other != wanted:
+                continue
+            if wanted in chosen and chosen[wanted] not in choices:
+                return f"{owner.get(slot, slot)} needs {' or '.join(choices)} as its {other}"
+        fits = [
+            choices
+            for slot, (other, choices) in NEEDS.items()
+            if chosen.get(slot) and other == wanted
+        ]
+        if fits and wanted not in chosen:
+            common = [each for each in fits[0] if all(each in others for others in fits)]
+            if not common:
+                return f"{' and '.join(names)} have no {wanted} in common"
+            chosen[wanted] = common[0]
     return Plan(**chosen)
 
 

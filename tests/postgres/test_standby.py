@@ -8,24 +8,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from leeward import App, Client, Config, OutcomeUnknown, Verdict
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
+from leeward.app import idempotent
 from leeward.calls import Call, Load, Look, Publish, Result
 from leeward.cli.app import app
 from leeward.cloudevents import mint
 from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.testing import FakeClock
+from leeward.local import Local
+from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Event
 from leeward_postgres.driver import open_driver
 from tests.postgres.opening import SECONDS, config_for, open_server, store_of
 from tests.postgres.server import DATABASE, USER, Server
+from tests.registers import LONG
 
 TABLE = "orders"
 PATIENCE = 30.0
@@ -157,3 +161,70 @@ def _ask_doctor(server: Server) -> str:
         encoding="utf-8",
     )
     return " ".join(CliRunner().invoke(app, ["doctor"]).stdout.split())
+
+
+def test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown(
+    servers: tuple[Server, Server],
+) -> None:
+    """What was replicated is known; the rest is, too, once the register is begun anew."""
+    primary, standby = servers
+    charged: list[str] = []
+    clock = FakeClock(time.time())
+    with ExitStack() as stack:
+        before, functions = _open_shop(stack, primary, charged, clock)
+        assert _pay(before, "ran") == "charged ran"
+        clock.advance(LONG)
+        functions.fail(Fault.LOSE_REQUEST, verb="invoke")
+        with pytest.raises(OutcomeUnknown) as lost:
+            _pay(before, "void", on_unknown="raise")
+        late = next(
+            each for each in functions.calls if getattr(each, "idempotency_key", 0) == "void"
+        )
+        functions.heal()
+        assert before.settle(lost.value).verdict is Verdict.NOT_RUN
+        _wait(lambda: _count_items(standby) == 3)  # two keys, and the register
+        standby.kill()
+        assert _pay(before, "behind") == "charged behind"
+        primary.kill()
+        standby.restart()
+        standby.promote()
+
+        after, functions = _open_shop(stack, standby, charged, clock)
+        assert _pay(after, "ran") == "charged ran"
+        late_answer = functions.perform(late, SECONDS)
+        assert (late_answer.outcome, late_answer.reason) == (Outcome.REJECTED, "voided")
+        _execute(standby, "DELETE FROM leeward.items WHERE key[1] LIKE ':register:%'")
+        after, _ = _open_shop(stack, standby, charged, clock)
+        told = after.settle("behind", function="pay", payload="behind", sent=clock.now() - 5,
+                            targets="local")  # fmt: skip
+        assert (told.verdict, told.reason) == (Verdict.UNKNOWN, "too_new")
+    assert charged == ["ran", "behind"]
+
+
+def _open_shop(
+    stack: ExitStack, server: Server, charged: list[str], clock: FakeClock
+) -> tuple[Client, FaultyDriver]:
+    """Return a client that runs a function, whose keys are in the database; and where it runs."""
+    shop = App("shop")
+
+    @shop.function(effect="keyed")
+    @idempotent(table="keys", principal=None, keep=30 * 86_400.0, clock=clock)
+    def pay(id: str) -> str:
+        charged.append(id)
+        return f"charged {id}"
+
+    functions = FaultyDriver(Local(clock=clock))
+    config = Config(data_target="postgres")
+    client = Client(
+        [functions, _open("postgres", server.url)], app=shop, config=config, clock=clock
+    )
+    return stack.enter_context(client), functions
+
+
+def _pay(client: Client, id: str, **options: Any) -> Any:
+    return client.invoke("pay", id, idempotency_key=id, **options).value
+
+
+def _execute(server: Server, sql: LiteralString) -> None:
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(sql)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from leeward._items.names import escape_key
 from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
+from leeward.app.idempotency.store import KEY, REGISTER
 from leeward.calls import (
     ExportFile,
     ExportSummary,
@@ -85,6 +86,11 @@ class Lines(NamedTuple):
         return f"Lines({len(self.rows)} rows)"
 
 
+def _is_register(item: Item) -> bool:
+    """Return whether an item is the row of a function in the register of its table."""
+    return str(item.get(KEY)).startswith(REGISTER) and {*item} == {KEY, "entries"}
+
+
 class Table:
     """A table of a client."""
 
@@ -123,9 +129,17 @@ class Table:
             most = max(1, min(largest, most * 4, PAGE_BYTES * len(rows) // size or most))
 
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
-        """Return the lines of some items, but for those that have expired."""
+        """Return the lines of some items, but for those that have expired, and for registers.
+
+        A register says since when records of keys were kept, of this table at this time. Restored,
+        it would deny what was called since the backup.
+        """
         now = self.clock.now()
-        kept = [item for item in items if item.expires_at is None or item.expires_at > now]
+        kept = [
+            each
+            for each in items
+            if (each.expires_at is None or each.expires_at > now) and not _is_register(each.item)
+        ]
         return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
 
     def native(self, call: StartNative | LookNative) -> NativeJob:
