@@ -294,7 +294,7 @@ a queue has no ordering keys | ordering keys | queues and workers
 a run has no ordering key | ordering keys | workflows, cancelling
 only events are published in batches | batches | workflows, cancelling
 only events are spooled, and an outbox begins what it has kept | spool and outboxes | cancelling
-a run that fails stays a run, and is no letter | dead letters | workflows, cancelling
+a run that fails stays a run, and makes no letter | dead letters | workflows, cancelling
 it keeps nothing in a store | layouts of stores | unsafe calls, hedges, isolation, batches, probes, refusals, awaited clients, logs and telemetry, lost requests and answers, threads and forks
 dev and the console work at one target that keeps rows | console and dev | hedges, residency
 """.strip().splitlines()

@@ -74,12 +74,10 @@ class Lines(NamedTuple):
 
     Attributes:
         rows: in the order of the target.
-        expired: items that count as absent.
         cursor: of the next page; None on the last one.
     """
 
     rows: tuple[Row, ...]
-    expired: int
     cursor: str | None
 
     def __repr__(self) -> str:
@@ -131,16 +129,12 @@ class Table:
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
         """Return the lines of some items, but for those that have expired, and for registers.
 
-        A register says since when records of keys were kept, of this table at this time. Restored,
-        it would deny what was called since the backup.
+        A register that was restored would deny what was called since the backup.
         """
         now = self.clock.now()
-        kept = [
-            each
-            for each in items
-            if (each.expires_at is None or each.expires_at > now) and not _is_register(each.item)
-        ]
-        return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
+        kept = [each for each in items if each.expires_at is None or each.expires_at > now]
+        kept = [each for each in kept if not _is_register(each.item)]
+        return Lines(tuple(map(self._row, kept)), cursor)
 
     def native(self, call: StartNative | LookNative) -> NativeJob:
         """Ask the table's target about a backup, or an export, of its own service."""
@@ -352,9 +346,9 @@ class ExportSource:
             for chunk in self._chunks(file):
                 items = self.table.read_export(ReadExport("items", chunk))
                 yield self.table.lines_of(items, here)
-            yield Lines((), 0, behind if number < len(files) else None)
+            yield Lines((), behind if number < len(files) else None)
         if not files:
-            yield Lines((), 0, None)
+            yield Lines((), None)
 
     def _read(self, name: str) -> bytes:
         found = self._client.get_object(self._bucket, f"{self._folder}/{name}")
