@@ -185,9 +185,10 @@ def test_no_clock_of_another_machine_ends_a_lease(ahead: float) -> None:
         paid.append(order)
         verdicts.append(settle())
 
-    pay("42")
-    assert "not_run" not in verdicts
-    assert settle() == "ran"
+    with here, there:
+        pay("42")
+        assert "not_run" not in verdicts
+        assert settle() == "ran"
 
 
 def test_a_claim_whose_answer_was_lost_has_the_lease_of_its_first_write() -> None:
