@@ -6,14 +6,9 @@ child. This is the only place where leeward hooks into forks.
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 import threading
 from abc import ABC, abstractmethod
-from contextlib import suppress
-from importlib import import_module
-from time import monotonic
 from weakref import WeakValueDictionary
 
 
@@ -43,9 +38,6 @@ class Forkable(ABC):
     def release(self) -> None:  # noqa: B027 - nothing to do where `hold` did nothing
         """Continue in the parent, if `hold` returned True."""
 
-    def end(self) -> None:  # noqa: B027 - nothing to do where there are no threads
-        """End every thread: a subinterpreter ends."""
-
     @abstractmethod
     def renew(self, *, held: bool) -> None:
         """Begin anew in the child; `held` is what `hold` returned in the parent."""
@@ -58,35 +50,10 @@ _watched: WeakValueDictionary[int, Forkable] = WeakValueDictionary()
 _forking = threading.local()
 """The thread that forks is the only one in the child, so its own notes are still right there."""
 
-END_SECONDS = 5.0
-"""How long a subinterpreter waits at its end for threads."""
-
 
 def watch(forkable: Forkable) -> None:
     """Include `forkable` in every fork of this process, for as long as it lives."""
-    if not _watched and _is_in_subinterpreter():
-        atexit.register(_end_with_interpreter)
     _watched[id(forkable)] = forkable
-
-
-def _is_in_subinterpreter() -> bool:
-    """Return whether this is not the process's first interpreter; mod_wsgi uses others."""
-    with suppress(ImportError):
-        name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
-        interpreters = import_module(name)
-        return bool(interpreters.get_current() != interpreters.get_main())
-    return False
-
-
-def _end_with_interpreter() -> None:
-    """End every thread: Python aborts the whole process if one outlives its subinterpreter."""
-    for each in _living():
-        with suppress(Exception):
-            each.end()
-    until = monotonic() + END_SECONDS
-    for thread in threading.enumerate():
-        if thread.daemon:
-            thread.join(max(0.0, until - monotonic()))
 
 
 def _living() -> list[Forkable]:

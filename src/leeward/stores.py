@@ -133,6 +133,7 @@ class AttemptFailure(NamedTuple):
         again: whether there is another attempt; None where the policy decides.
         reason: the failure's own word, or None.
         ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
+        after: seconds until another attempt; None where the policy decides.
     """
 
     error: str
@@ -140,6 +141,7 @@ class AttemptFailure(NamedTuple):
     again: bool | None = None
     reason: str | None = None
     ran: str = "maybe"
+    after: float | None = None
 
 
 def text_of_failure(failure: AttemptFailure) -> str:
@@ -167,12 +169,14 @@ class LeaseEnd(NamedTuple):
             that is to be seen.
         is_begun: False if there was no attempt after all, so that none is counted.
         after: seconds until a row without an attempt is due.
+        is_late: the lease may have ended before, and another attempt may have the row.
     """
 
     row: LeasedRow
     failure: AttemptFailure | None = None
     is_begun: bool = True
     after: float = 0.0
+    is_late: bool = False
 
 
 @show_only("id recipient attempt failure")
@@ -244,8 +248,10 @@ class DeliveryStore(Protocol):
         """Write down together how leases have ended; return those whose row is given up.
 
         A row that was handled is forgotten; one whose attempt failed waits for the next, or is
-        given up; one that had no attempt is due again. Attempts that have `begun` are counted.
-        Nothing of that, if the lease has gone to another attempt.
+        given up; one that had no attempt is due again. Attempts that have `begun`, and go on, are
+        counted, and have a whole lease from now. Nothing of that, if the lease has gone to another
+        attempt. But a row without an order that a late attempt has handled is forgotten, whoever
+        tries it now; also where it was given up because no attempt had a word.
         """
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:

@@ -148,7 +148,7 @@ def test_a_message_waits_for_its_next_attempt() -> None:
         is_done, (call,) = finished(AWAY, result, letter=LETTER._replace(attempt=2))
         assert not is_done
         assert isinstance(call, HideMessage)
-        assert (call.queue, call.receipt, 1 <= call.seconds <= 2) == ("parcels", "receipt", True)
+        assert (call.queue, call.receipt, 8 <= call.seconds <= 12) == ("parcels", "receipt", True)
     assert finished(AWAY, letter=LETTER._replace(receipt="")) == (False, [])
     is_done, (call,) = finished(NEVER, together=True)
     assert (is_done, type(call)) == (False, HideMessage)

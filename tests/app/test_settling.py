@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_of_time
 from leeward.app.dead_letters import (
-    LONGEST_WAIT,
     MessageStep,
     NextStep,
     fails_as_one,
     next_step,
     ran_in_any_attempt,
 )
+from leeward.leases.rules import LONGEST_RETRY
 
 AWAY = failure_of(ConnectionError(), (), "maybe")
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
@@ -25,17 +25,17 @@ def test_a_message_is_tried_again_until_it_is_given_up() -> None:
     """Failure, attempt and retries decide; what is permanent is given up at once."""
     assert next_step(None, 1, 0, 0.0) == NextStep(MessageStep.ACKNOWLEDGE)
     table = [
-        (AWAY, 1, 2, NextStep(MessageStep.AGAIN, 1.0)),
-        (AWAY, 2, 2, NextStep(MessageStep.AGAIN, 2.0)),
-        (AWAY, 3, 2, NextStep(MessageStep.DEAD_LETTER, 4.0)),
-        (AWAY, 9, 2, NextStep(MessageStep.DEAD_LETTER, 256.0)),
-        (AWAY, 1, 0, NextStep(MessageStep.DEAD_LETTER, 1.0)),
-        (AWAY, 12, None, NextStep(MessageStep.AGAIN, LONGEST_WAIT)),
-        (AWAY, None, 2, NextStep(MessageStep.AGAIN, 1.0)),
-        (NEVER, 1, 2, NextStep(MessageStep.DEAD_LETTER, 1.0)),
-        (NEVER, None, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
-        (BAD, 1, None, NextStep(MessageStep.DEAD_LETTER, 1.0)),
-        (LATE, 1, None, NextStep(MessageStep.AGAIN, 1.0)),
+        (AWAY, 1, 2, NextStep(MessageStep.AGAIN, 3.0)),
+        (AWAY, 2, 2, NextStep(MessageStep.AGAIN, 12.0)),
+        (AWAY, 3, 2, NextStep(MessageStep.DEAD_LETTER, 48.0)),
+        (AWAY, 9, 2, NextStep(MessageStep.DEAD_LETTER, LONGEST_RETRY)),
+        (AWAY, 1, 0, NextStep(MessageStep.DEAD_LETTER, 3.0)),
+        (AWAY, 12, None, NextStep(MessageStep.AGAIN, LONGEST_RETRY)),
+        (AWAY, None, 2, NextStep(MessageStep.AGAIN, 3.0)),
+        (NEVER, 1, 2, NextStep(MessageStep.DEAD_LETTER, 3.0)),
+        (NEVER, None, None, NextStep(MessageStep.DEAD_LETTER, 3.0)),
+        (BAD, 1, None, NextStep(MessageStep.DEAD_LETTER, 3.0)),
+        (LATE, 1, None, NextStep(MessageStep.AGAIN, 3.0)),
     ]
     for failure, attempt, retries, wanted in table:
         found = next_step(failure, attempt, retries, 1.0)
@@ -63,7 +63,7 @@ def test_a_batch_that_fails_as_one_is_handed_back() -> None:
     ]
     for failures, wanted in table:
         assert fails_as_one(failures) is wanted, failures
-    assert next_step(NEVER, 1, 2, 1.0, together=True) == NextStep(MessageStep.HAND_BACK, 1.0)
+    assert next_step(NEVER, 1, 2, 1.0, together=True) == NextStep(MessageStep.HAND_BACK, 3.0)
     assert next_step(AWAY, 9, 2, 1.0, together=True).step is MessageStep.HAND_BACK
     assert next_step(None, 9, 2, 1.0, together=True).step is MessageStep.ACKNOWLEDGE
 
@@ -79,9 +79,9 @@ def test_waits_are_bounded_and_heed_what_the_failure_asks_for(
 ) -> None:
     """Whoever asks for more than the longest wait gets the longest."""
     found = next_step(AWAY._replace(retry_after=asked), attempt, retries, unit)
-    assert 0 <= found.after <= LONGEST_WAIT
+    assert 0 <= found.after <= LONGEST_RETRY
     if found.step is MessageStep.AGAIN:
-        assert found.after >= min(asked or 0.5, LONGEST_WAIT)
+        assert found.after >= min(asked or 2.0, LONGEST_RETRY)
 
 
 def test_that_nothing_ran_is_said_on_proof_alone() -> None:

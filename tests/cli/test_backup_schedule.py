@@ -44,7 +44,7 @@ def test_the_app_that_is_written_backs_up(leeward: Leeward, folder: Path) -> Non
     assert leeward("store", "orders", '{"id": "42"}').code == 0
     task = '{"time": "2026-01-31T02:00Z", "step": "create"}'
     assert leeward("enqueue", "back-up-orders-rest", task).code == 0
-    assert leeward("scheduler", "run", "--once").code == 0
+    assert leeward("worker", "--once").code == 0
     listed = json.loads(
         leeward("backup", "list", "orders", "--store", "backups/shop", "--json").out
     )

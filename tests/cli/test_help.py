@@ -44,7 +44,7 @@ UNKNOWNS = ["list", "settle", "forget"]
 """Of `leeward unknown`."""
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
-GROUPS = ["keys", "unknown", "spool", "object", "workflow", "scheduler"]
+GROUPS = ["keys", "unknown", "spool", "object", "workflow"]
 ADDED = ["backup", "console", "dev", "drill", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
@@ -61,7 +61,6 @@ ALL = [
     *(f"keys {each}" for each in KEYS),
     *(f"unknown {each}" for each in UNKNOWNS),
     *(f"spool {each}" for each in SPOOLS),
-    "scheduler run",
 ]
 
 
@@ -83,7 +82,6 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
         ("edge",): EDGES,
         ("export",): EXPORTS,
         ("keys",): KEYS,
-        ("scheduler",): ["run"],
     }
     for words, commands in groups.items():
         text = leeward(*words, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
@@ -106,9 +104,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
         error = json.loads(done.err)["error"]
         assert (error["type"], install in error["message"]) == ("ConfigError", True)
     assert error["message"].startswith("leeward workflow export cannot run; it is not installed")
-    assert (
-        'package    (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
-    )
+    assert 'package   (it is not installed: pip install "leeward[deploy]")' in leeward("--help").out
     assert "No such command 'packages'. Did you mean 'package'?" in leeward("packages").err
 
 

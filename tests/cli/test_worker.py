@@ -68,7 +68,7 @@ def test_the_app_is_what_is_named_nearest(
 
 
 def test_a_dead_letter_is_an_exit_code(leeward: Leeward, shop: Path) -> None:
-    """As of ``leeward scheduler run --once``."""
+    """So a crontab sees it."""
     del shop
     _queue('"bad"')
     assert leeward("worker", "parcelshop:app", "--once").code == 6

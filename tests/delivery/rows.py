@@ -168,6 +168,60 @@ class RowsContract:
         (dead,) = rows.store.dead_rows()
         assert dead.failure == AttemptFailure("E", "why: so")
 
+    def test_a_late_success_counts_unless_somebody_has_ended_the_row(self, rows: Rows) -> None:
+        """Whoever tries the row now, or gave it up unheard; of a lane the order counts more."""
+        rows.add("k")
+        late = rows.lease()
+        rows.wait(POLICY.lease + 1)
+        now = rows.lease()
+        assert rows.finish(LeaseEnd(late, AttemptFailure("E"), is_late=True)) == []
+        assert rows.store.count_waiting([HERE]) == 1
+        rows.finish(LeaseEnd(late, is_late=True))
+        assert rows.store.count_waiting([HERE]) == 0
+        assert rows.finish(LeaseEnd(now, AttemptFailure("E"))) == []
+        rows.add("spent", "redriven")
+        for _ in range(2):
+            rows.wait(POLICY.lease + 1)
+            spent, redriven = rows.take(Room(9, 9, 9)).rows
+        rows.wait(POLICY.lease + 1)
+        assert len(rows.take(Room(9, 9, 9)).dead) == 2
+        rows.store.redrive(redriven.id)
+        rows.finish(LeaseEnd(spent, is_late=True), LeaseEnd(redriven, is_late=True))
+        assert rows.store.dead_rows() == []
+        again = rows.lease()
+        assert again.idempotency_key == "redriven"
+        rows.finish(LeaseEnd(again))
+        rows.add("a1", "a2", lane="a")
+        head = rows.lease()
+        rows.wait(POLICY.lease + 1)
+        assert rows.keys() == ["a1"]
+        rows.finish(LeaseEnd(head, is_late=True))
+        assert (rows.keys(), rows.store.count_waiting([HERE])) == ([], 2)
+
+    def test_an_attempt_that_goes_on_keeps_its_lease(self, rows: Rows) -> None:
+        """From when that is written down, for a whole lease, and as often as it is."""
+        rows.add("k")
+        row = rows.lease()
+        for _ in range(3):
+            rows.wait(POLICY.lease - 1)
+            assert rows.finish(begun=(row,)) == []
+            assert rows.keys() == []
+        rows.wait(POLICY.lease + 1)
+        again = rows.lease()
+        assert (again.attempt, again.is_unheard) == (2, True)
+        rows.finish(begun=(row,))
+        rows.wait(POLICY.lease + 1)
+        assert len(rows.take(Room(9, 9, 9)).dead) == 1, "a lease that has gone is not renewed"
+
+    def test_a_failure_says_when_its_row_is_due(self, rows: Rows) -> None:
+        """Within what other processes believe."""
+        rows.add("k")
+        rows.finish(LeaseEnd(rows.lease(), AttemptFailure("E", after=300.0)))
+        rows.wait(290.0)
+        assert rows.keys() == []
+        rows.wait(20.0)
+        assert rows.lease().attempt == 2
+
     def test_a_row_that_is_handed_back_has_had_no_attempt(self, rows: Rows) -> None:
         """It is due at once, and its attempts are what they were."""
         rows.add("k")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Condition, Event
+from typing import cast
 
 import pytest
 
-from leeward._delivery.dispatcher import Attempts, DeliveryAttempt, Receiver
+from leeward._delivery.dispatcher import Attempts, DeliveryAttempt, Dispatcher, Receiver
 from leeward.leases.rules import DeliveryPolicy
-from leeward.stores import LeasedRow, LeaseEnd, Recipient
+from leeward.stores import DeliveryStore, LeasedRow, LeaseEnd, Recipient, TakenRows
 from leeward.testing import FakeClock
 from tests.local.calls import PATIENT, until
 
+HERE = Recipient("b", "s")
 PLACES = 2
 POLICY = DeliveryPolicy(concurrency=PLACES, lease=10.0)
 
@@ -123,3 +125,44 @@ def test_an_attempt_is_counted_while_it_is_under_way(room: Room) -> None:
     room.end(3)
     assert room.ids_begun(1) == {4}
     assert [each.row.id for each in room.attempts.list_starts()] == [4]
+
+
+class SlowStore:
+    """A store whose answer takes half of a lease; it leases one row, once."""
+
+    policy = POLICY
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._rows = [LeasedRow(0, HERE, "k", "d", 1, "lease")]
+
+    def take(self, _: object, clock: Callable[[], float], *__: object) -> TakenRows:
+        """Lease it."""
+        rows, self._rows = self._rows, []
+        until = clock() + POLICY.lease
+        self._clock.sleep(POLICY.lease / 2)
+        return TakenRows(rows, [], until)
+
+    def finish(self, *_: object) -> list[LeaseEnd]:
+        """Forget it."""
+        return []
+
+    def next_due(self, *_: object) -> None:
+        """Return that nothing is due."""
+
+    def count_waiting(self, _: object) -> int:
+        """Count it."""
+        return 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 300.0])
+def test_the_time_of_an_attempt_begins_with_its_lease(seconds: float) -> None:
+    """Not when the store has answered: else the lease could end first."""
+    clock, deadlines = FakeClock(), SimpleQueue[float]()
+    began = clock.monotonic()
+    receiver = Receiver(lambda _, deadline: deadlines.put(deadline), 0, seconds)
+    store = cast("DeliveryStore", SlowStore(clock))
+    dispatcher = Dispatcher(store, lambda: {HERE: receiver}, clock, shared=True)
+    dispatcher.wake()
+    assert deadlines.get(timeout=PATIENT) - began == pytest.approx(max(seconds, POLICY.lease))
+    dispatcher.close()

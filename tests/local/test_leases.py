@@ -3,12 +3,14 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
+from time import sleep
 from typing import Any
 
 import pytest
 
 from leeward import App
 from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward.app import Problem
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy
@@ -243,3 +245,31 @@ def test_what_is_leased_ahead_is_left_to_others_at_the_end(
     assert sorted([*seen, *(id for id, _ in left)], key=str) == sorted(ids)
     assert {attempt for _, attempt in left} == {1}
     hang.set()
+
+
+def test_a_downstream_that_is_away_for_a_minute_makes_no_dead_letter(
+    opened: Callable[..., Local],
+) -> None:
+    """By default; and `retry_after` is heeded."""
+    clock = HandClock()
+    cloud = opened(clock=clock)
+    back, began, tries = clock.time + 60, clock.time, list[float]()
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        tries.append(clock.time - began)
+        if clock.time < back:
+            raise Problem("away", retryable=True, retry_after=20)
+
+    cloud.perform(publish(*(event(str(number)) for number in range(20))), 5)
+    until(lambda: len(tries) == 20)
+    for _ in range(300):
+        until(lambda: not dispatcher_of(cloud)._attempts.held)
+        if not cloud._runner._stores.deliveries.measure(None):
+            break
+        clock.sleep(1)
+        dispatcher_of(cloud).wake()
+        sleep(0.01)
+    assert cloud.dead_letters() == ()
+    assert not [each for each in tries if 0 < each < 20]
+    assert len(tries) <= 20 * 5

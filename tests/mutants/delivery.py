@@ -173,7 +173,7 @@ MUTANTS: Final = (
     Mutant(
         "what waits is looked at again at once",
         RULES,
-        "min(after, self.longest_retry)",
+        "min(after, LONGEST_WAIT)",
         "0.0",
         f"{TESTS}/test_store.py::TestSqlite::test_what_waits_is_no_failed_attempt",
     ),
@@ -291,5 +291,49 @@ MUTANTS: Final = (
         "        if self._stores.recipients is not None:\n"
         "            self._stores.recipients.release()\n",
         "tests/worker/test_worker.py::test_a_worker_that_has_ended_leaves_no_thread",
+    ),
+    Mutant(
+        "the lease of an attempt that goes on ends",
+        f"{DELIVERY}/dispatcher.py",
+        "and needs_renewal(each.renewed, now, lease)",
+        "and False",
+        "tests/worker/test_long_jobs.py::test_a_job_that_outlives_its_lease_runs_once",
+    ),
+    Mutant(
+        "a worker that drains lets leases end",
+        f"{DELIVERY}/dispatcher.py",
+        "return threads.LOOK_AGAIN if self._attempts.held else None",
+        "return None",
+        "tests/worker/test_long_jobs.py::test_a_job_that_a_worker_drains_keeps_its_lease",
+    ),
+    Mutant(
+        "the time of an attempt begins when the store has answered",
+        f"{DELIVERY}/dispatcher.py",
+        "        lease, until = self._policy.lease, taken.leased_until\n",
+        "        lease, until, since = (\n"
+        "            self._policy.lease, taken.leased_until, self._clock.monotonic()\n        )\n",
+        f"{TESTS}/test_workers.py::test_the_time_of_an_attempt_begins_with_its_lease",
+    ),
+    Mutant(
+        "a late success counts for nothing",
+        f"{DELIVERY}/sqlite_store.py",
+        "                    if end.is_late:\n",
+        "                    if False:\n",
+        f"{TESTS}/test_store.py::TestSqlite"
+        "::test_a_late_success_counts_unless_somebody_has_ended_the_row",
+    ),
+    Mutant(
+        "all attempts pass within a second",
+        RULES,
+        "FIRST_RETRY * 4.0 ** min(attempt - 1, 20)",
+        "0.05 * 2.0 ** min(attempt - 1, 20)",
+        "tests/leases/test_rules.py::test_retries_are_measured_in_time",
+    ),
+    Mutant(
+        "a store forgets when a failure wants its next attempt",
+        f"{DELIVERY}/sqlite_store.py",
+        "schedule_retry(row.attempt, now, again, after)",
+        "schedule_retry(row.attempt, now, again)",
+        f"{TESTS}/test_store.py::TestSqlite::test_a_failure_says_when_its_row_is_due",
     ),
 )

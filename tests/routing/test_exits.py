@@ -114,34 +114,3 @@ def test_a_process_ends_when_its_client_is_closed(program: str, started: list[Se
         assert process.wait(60) == 0
         took = time.monotonic() - closed
     assert took <= MOST
-
-
-SUBINTERPRETER: Final = """
-import sys, textwrap
-try:
-    from _interpreters import create, destroy, exec as run
-    made = create("legacy")
-except ImportError:
-    from _xxsubinterpreters import create, destroy, run_string as run
-    made = create(isolated=False)
-
-assert run(made, textwrap.dedent('''
-    from leeward import Client
-    from tests.scripted import Scripted
-
-    cloud = Client([Scripted("a"), Scripted("b")])
-    for _ in range(30):
-        cloud.invoke("f", None, effect="idempotent")
-''')) is None
-destroy(made)
-print("destroyed")
-"""
-
-
-if sys.version_info >= (3, 12):  # 3.11 destroys none that has had threads
-
-    def test_a_subinterpreter_ends_without_its_process() -> None:
-        """Though a client is open there; a thread that outlived it would abort the process."""
-        command = [sys.executable, "-c", SUBINTERPRETER]
-        ended = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
-        assert (ended.returncode, ended.stdout) == (0, "destroyed\n"), ended.stderr

@@ -32,6 +32,7 @@ worker = Worker(app, **options)
 if lease:
     rows = worker._stores.deliveries
     rows.policy = rows.policy._replace(lease=lease)
+    worker._runner.share_out(worker._runner._shares)
 sys.exit(6 if worker.run(once=once) else 0)
 """
 

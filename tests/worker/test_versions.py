@@ -199,7 +199,7 @@ def test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads(open
     seen: list[Any] = []
     app = App("shop")
 
-    @app.on_event("bills", name="old")
+    @app.on_event("bills", name="old", retries=0)
     def fail(event: Any) -> None:
         raise Broken(event.type)
 

@@ -87,10 +87,6 @@ class DepthGauges(Forkable):
         if thread is not None:
             thread.join(1.0)
 
-    def end(self) -> None:
-        """Read nothing more."""
-        self._is_closed = True
-
     def renew(self, *, held: bool) -> None:
         """Begin in a child: its parent's thread is not there."""
         del held

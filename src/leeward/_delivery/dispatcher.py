@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from math import inf
 from threading import Lock, current_thread
 from time import monotonic
 from typing import Any, Literal, TypeAlias
@@ -19,7 +20,7 @@ from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases import threads
 from leeward.leases.faults import DatabaseFault
-from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.leases.rules import DeliveryPolicy, Room, needs_renewal
 from leeward.leases.threads import Carriers, HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.records import NamedTuple
@@ -31,6 +32,7 @@ from leeward.stores import (
     LeaseEnd,
     NewRow,
     Recipient,
+    TakenRows,
 )
 from leeward.text import class_name, message_of
 from leeward.values import NOTHING
@@ -54,10 +56,12 @@ class Receiver(NamedTuple):
         attempt: makes one attempt, which has until the second argument, on the clock's `monotonic`;
             any exception is a failed attempt.
         most: how many attempts at one row it wants made; 0 leaves that to the policy.
+        seconds: that one may take; never less than a lease.
     """
 
     attempt: Callable[[LeasedRow, float], object]
     most: int = 0
+    seconds: float = 0.0
 
 
 class AttemptFailed(Exception):
@@ -69,6 +73,7 @@ class AttemptFailed(Exception):
         reason: the failure's own word, or None.
         ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
         error: the class of an exception that counts more than its own; None for that of `cause`.
+        after: seconds until another attempt; None where the policy decides.
     """
 
     def __init__(
@@ -79,11 +84,12 @@ class AttemptFailed(Exception):
         reason: str | None = None,
         ran: str = "maybe",
         error: str | None = None,
+        after: float | None = None,
     ) -> None:
         super().__init__()
         self.cause = cause
         name, message = error or class_name(cause), message_of(cause)
-        self.failure = AttemptFailure(name, message, again, reason, ran)
+        self.failure = AttemptFailure(name, message, again, reason, ran, after)
 
 
 class AttemptPutOff(Exception):
@@ -160,16 +166,21 @@ class DeliveryAttempt(HeldLease):
         receiver: makes the attempt.
         ends: of the lease, in Unix seconds.
         deadline: of the attempt, on the clock's `monotonic`.
+        renewed: when it was leased, or that was renewed, on the same clock.
 
     Attributes:
         end: how the lease has ended; None before.
         is_counted: whether the row in the store counts it.
+        is_late: the lease has ended once; another attempt may have the row.
     """
 
-    __slots__ = ("deadline", "end", "is_counted", "receiver", "row")
+    __slots__ = ("deadline", "end", "is_counted", "is_late", "receiver", "renewed", "row")
 
-    def __init__(self, row: LeasedRow, receiver: Receiver, ends: float, deadline: float) -> None:
+    def __init__(
+        self, row: LeasedRow, receiver: Receiver, ends: float, deadline: float, renewed: float = 0.0
+    ) -> None:
         super().__init__(ends)
+        self.renewed, self.is_late = renewed, False
         self.row = row
         self.receiver = receiver
         self.deadline = deadline
@@ -259,11 +270,23 @@ class Attempts(WorkPool[DeliveryAttempt]):
                 self._seconds = sum(seconds) / len(seconds)
         return over
 
-    def list_starts(self) -> list[DeliveryAttempt]:
-        """Return those under way that their rows do not count yet."""
+    def list_starts(self, now: float = -inf) -> list[DeliveryAttempt]:
+        """Return those under way that their rows do not count yet, or whose lease is renewed.
+
+        Args:
+            now: on the clock's `monotonic`; if it is left out, no lease is renewed.
+        """
+        lease = self._policy.lease
         with self._lock:
             under_way = (each for each in self.held if each.thread is not None and not each.is_over)
-            return [each for each in under_way if not each.is_counted]
+            return [
+                each
+                for each in under_way
+                if not each.is_counted
+                or (
+                    each.renewed + lease < each.deadline and needs_renewal(each.renewed, now, lease)
+                )
+            ]
 
     def count_under_way(self) -> int:
         """Count the attempts that have begun, and have not ended."""
@@ -324,6 +347,8 @@ class Dispatcher(Forkable):
         self._limits = tuple(limits)
         self._is_paused = paused
         self._is_patient = patient
+        self._hurries = False
+        """Somebody waits until nothing is pending."""
         self._carriers = carriers or Carriers("leeward-dispatch", 1)
         self._closed = False
         self._dead = 0
@@ -387,20 +412,26 @@ class Dispatcher(Forkable):
     def wait_idle(self, timeout: float) -> None:
         """Wait until no row is pending for a handler of this process.
 
+        What fails meanwhile is tried again at once, whatever pause it would have.
+
         Raises:
             TimeoutError: some are left after `timeout` seconds; it names how many.
         """
         deadline = monotonic() + timeout
         self.wake()
-        while True:
-            seen = self._loop.looks
-            left = self._store.count_waiting(self._receivers())
-            if not left:
-                return
-            seconds = deadline - monotonic()
-            if seconds <= 0:
-                raise TimeoutError(f"deliveries left after {timeout} seconds: {left}")
-            self._wait_for_look(seen, seconds)
+        self._hurries = True
+        try:
+            while True:
+                seen = self._loop.looks
+                left = self._store.count_waiting(self._receivers())
+                if not left:
+                    return
+                seconds = deadline - monotonic()
+                if seconds <= 0:
+                    raise TimeoutError(f"deliveries left after {timeout} seconds: {left}")
+                self._wait_for_look(seen, seconds)
+        finally:
+            self._hurries = False
 
     def close(self) -> None:
         """Deliver what is pending, for a moment; then take no further row, and let attempts end.
@@ -429,10 +460,6 @@ class Dispatcher(Forkable):
     def release(self) -> None:
         """Continue in the parent of a fork."""
         self._loop.lock.release()
-
-    def end(self) -> None:
-        """End the threads: a subinterpreter ends."""
-        self.close()
 
     def renew(self, *, held: bool) -> None:
         """Forget the parent's threads; for the child of a fork."""
@@ -464,21 +491,30 @@ class Dispatcher(Forkable):
         """
         is_over = self._closed or self._is_paused
         self._attempts.hand_back(0.0 if is_over else self._policy.longest_wait)
-        self._finish(self._attempts.list_ends(), self._attempts.list_starts())
-        return None if is_over else self._take()
+        starts = self._attempts.list_starts(self._clock.monotonic())
+        self._finish(self._attempts.list_ends(), starts)
+        if is_over:
+            return threads.LOOK_AGAIN if self._attempts.held else None
+        return self._take()
 
     def _finish(self, over: list[DeliveryAttempt], begun: list[DeliveryAttempt]) -> None:
         if not over and not begun:
             return
+        now, since = self._clock.now(), self._clock.monotonic()
+        for each in (*over, *begun):
+            each.is_late = each.is_late or each.ends <= now
         try:
-            ends = [each.end for each in over if each.end is not None]
+            ends = [
+                each.end._replace(is_late=each.is_late) for each in over if each.end is not None
+            ]
             rows = [each.row for each in begun]
-            for dead in self._store.finish(ends, self._clock.now(), rows):
+            for dead in self._store.finish(ends, now, rows):
                 assert dead.failure is not None
                 self._dead += 1
                 _log("error", "dead_lettered", dead.row, dead.failure.error)
             for each in begun:
                 each.is_counted = True
+                each.ends, each.renewed = now + self._policy.lease, since
         except Exception as error:
             if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:
                 raise
@@ -509,22 +545,7 @@ class Dispatcher(Forkable):
                 self._reached_at = monotonic()
             pause = threads.LOOK_AGAIN if acquired is None else BLOCKED
             return SOON if self._attempts.list_starts() else pause
-        most = {recipient: receiver.most for recipient, receiver in receivers.items()}
-        count = 0
-        try:
-            taken = self._store.take(receivers, self._clock.now, room, most)
-            count, self._reached_at = len(taken.rows), monotonic()
-        finally:
-            for limit in self._limits:
-                limit.release((acquired or 0) - count, is_unused=True)
-        self._dead += len(taken.dead)
-        for dead in taken.dead:
-            _log("error", "dead_lettered", dead, dead.failure.error)
-        deadline = self._clock.monotonic() + self._policy.lease
-        self._attempts.add(
-            DeliveryAttempt(row, receivers[row.recipient], taken.leased_until, deadline)
-            for row in taken.rows
-        )
+        taken = self._lease(receivers, room, acquired or 0)
         if self._attempts.has_work or self._attempts.list_starts():
             return SOON
         due = self._store.next_due(receivers, now)
@@ -533,6 +554,34 @@ class Dispatcher(Forkable):
         if due is not None:
             return min(due - now, threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if self._shared else None
+
+    def _lease(
+        self, receivers: Mapping[Recipient, Receiver], room: Room, acquired: int
+    ) -> TakenRows:
+        """Lease rows, whose attempts have their time from then on, and let threads make them."""
+        most = {recipient: receiver.most for recipient, receiver in receivers.items()}
+        count, since = 0, self._clock.monotonic()
+
+        def look_at_clock() -> float:
+            nonlocal since
+            since = self._clock.monotonic()
+            return self._clock.now()
+
+        try:
+            taken = self._store.take(receivers, look_at_clock, room, most)
+            count, self._reached_at = len(taken.rows), monotonic()
+        finally:
+            for limit in self._limits:
+                limit.release(acquired - count, is_unused=True)
+        self._dead += len(taken.dead)
+        for dead in taken.dead:
+            _log("error", "dead_lettered", dead, dead.failure.error)
+        lease, until = self._policy.lease, taken.leased_until
+        self._attempts.add(
+            DeliveryAttempt(row, to, until, since + max(to.seconds, lease), since)
+            for row, to in ((row, receivers[row.recipient]) for row in taken.rows)
+        )
+        return taken
 
     def _acquire(self, room: Room) -> int | None:
         """Use up attempts of the limits; return how many rows to take, None without limits.
@@ -561,7 +610,8 @@ class Dispatcher(Forkable):
                 error = AttemptFailed(error, again=None)
             facts = failure_facts(error.cause)
             _log("warning", "handler_failed", row, error.failure.error, facts)
-            return LeaseEnd(row, error.failure)
+            after = SOON if self._hurries else error.failure.after
+            return LeaseEnd(row, error.failure._replace(after=after))
         return LeaseEnd(row)
 
 

@@ -19,7 +19,7 @@ from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
 from leeward.calls import Enqueue, Invoke, Result, Settle
-from leeward.entropy import new_id
+from leeward.entropy import new_id, random_unit
 from leeward.envelope import WAITING, fault_of
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import start_thread
@@ -256,11 +256,13 @@ def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platfor
         waits_for = AttemptFailure(APPROVAL, failure.message) if failure.reason == WAITING else None
         raise AttemptPutOff(max(failure.retry_after or 0.0, LEAST_PAUSE), waits_for)
     if failure.cause is not None:
-        step = next_step(failure, row.attempt, handler.retries, 0.0).step
-        again = None if handler.retries is None else True
+        retries, pauses = handler.retries, handler.pauses
+        step, after = next_step(failure, row.attempt, retries, random_unit(), pauses=pauses)
+        again = None if retries is None else True
         raise AttemptFailed(
             failure.cause,
             again=False if step is MessageStep.DEAD_LETTER else again,
+            after=after,
             reason=failure.reason,
             ran=ran_in_any_attempt(failure, None if row.is_unheard else row.attempt),
             error=failure.first_type,

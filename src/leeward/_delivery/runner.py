@@ -129,9 +129,7 @@ class AppRunner:
         self._add_dispatcher(_REST)
         self.functions = Functions(platform, self.accept, self.name_of)
         self.bus = Bus(self.accept, self.name_of, self._list_takers)
-        self.schedules = Schedules(
-            platform.clock, stores.schedules, stores.deliveries, self.wake, self.name_of
-        )
+        self.schedules = Schedules(platform.clock, stores.schedules, self.wake, self.name_of)
         self.objects: ObjectDeliveries | None = None
 
     @property
@@ -352,7 +350,7 @@ class AppRunner:
         for recipient, each in handlers.items():
             most = 0 if each.retries is None else each.retries + 1
             own = found.setdefault(self._share_of(recipient, each), {})
-            own[recipient] = Receiver(partial(self._deliver, each), most)
+            own[recipient] = Receiver(partial(self._deliver, each), most, each.timeout or 0.0)
         return found
 
     def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:

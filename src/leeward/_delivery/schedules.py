@@ -22,7 +22,7 @@ from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.forking import Forkable, watch
 from leeward.records import NamedTuple
-from leeward.stores import SCHEDULE, DeliveryStore, NewRow, Recipient, ScheduleStore
+from leeward.stores import SCHEDULE, NewRow, Recipient, ScheduleStore
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the store."""
@@ -39,15 +39,11 @@ class Due(NamedTuple):
         handler: is run.
         due: the next time.
         last: the time for which this process has last kept a row; None for none.
-        waiting: rows that are not done yet, whoever has kept them, where that was looked at.
-        recipient: of these rows, where that was looked at.
     """
 
     handler: Handler
     due: datetime
     last: datetime | None = None
-    waiting: int = 0
-    recipient: Recipient | None = None
 
 
 class Schedules(Forkable):
@@ -57,14 +53,12 @@ class Schedules(Forkable):
         self,
         clock: Clock,
         series: ScheduleStore,
-        deliveries: DeliveryStore,
         wake: Callable[[], None],
         name_of: NameOf,
     ) -> None:
         """Begin without schedules; `wake` has the rows delivered that are due."""
         self._clock = clock
         self._series = series
-        self._deliveries = deliveries
         self._wake, self._name_of = wake, name_of
         self._known: dict[str, Due] = {}
         self._looked = datetime.min.replace(tzinfo=UTC)
@@ -94,14 +88,6 @@ class Schedules(Forkable):
         return {
             Recipient(SCHEDULE, name): each.handler for name, each in self._known.copy().items()
         }
-
-    def status(self) -> list[Due]:
-        """Return the schedules, and how many of their rows wait."""
-        return [
-            each._replace(waiting=self._deliveries.count_waiting([own]), recipient=own)
-            for name, each in self._known.copy().items()
-            for own in (self._recipient(name),)
-        ]
 
     def look(self) -> None:
         """Keep a row for each handler that is due, with the time for which it is run."""
@@ -136,10 +122,6 @@ class Schedules(Forkable):
         self._over.set()
         if self._thread is not None:
             self._thread.join(GRACE)
-
-    def end(self) -> None:
-        """End the thread: a subinterpreter ends."""
-        self.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave the schedules to the parent; for the child of a fork."""

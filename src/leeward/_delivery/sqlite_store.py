@@ -197,11 +197,13 @@ _WAITING: Final = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S60
 
 _TAKE: Final = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + ?
     WHERE id IN (SELECT value FROM json_each(?))"""
-_COUNT: Final = "UPDATE deliveries SET attempts = ? WHERE id = ? AND lease = ?"
+_HOLD: Final = "UPDATE deliveries SET attempts = ?, due = ? WHERE id = ? AND lease = ?"
 _BURY: Final = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
 _RETURN: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, due = ?,
     error = coalesce(?, error) WHERE id = ? AND lease = ?"""
 _DONE: Final = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
+_DONE_LATE: Final = f"""DELETE FROM deliveries WHERE id = ? AND attempts >= ? AND lane IS NULL
+    AND (NOT dead OR error = '{LEASE_EXPIRED}')"""  # noqa: S608 - a constant
 _RETRY: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
 _GIVE_UP: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?,
@@ -334,7 +336,8 @@ class SqliteDeliveries(SpoolRows):
         done: defaultdict[str, list[int]] = defaultdict(list)
         with self._database.write(PATIENCE) as connection:
             for row in begun:
-                connection.execute(_COUNT, (row.attempt, row.id, row.lease))
+                until = now + self.policy.lease
+                connection.execute(_HOLD, (row.attempt, until, row.id, row.lease))
             for end in ends:
                 row, failure = end.row, end.failure
                 where = row.id, row.lease
@@ -347,8 +350,11 @@ class SqliteDeliveries(SpoolRows):
                     continue
                 if failure is None:
                     done[row.lease].append(row.id)
+                    if end.is_late:
+                        connection.execute(_DONE_LATE, (row.id, row.attempt))
                     continue
-                attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
+                again, after = failure.again, failure.after
+                attempts, due = self.policy.schedule_retry(row.attempt, now, again, after)
                 facts = attempts, text_of_failure(failure)
                 if due is not None:
                     connection.execute(_RETRY, (*facts, due, *where))

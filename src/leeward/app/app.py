@@ -17,7 +17,7 @@ def remember(event: Event) -> None: ...
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Never, TypeVar
@@ -103,7 +103,7 @@ class App:
         name: str | None = None,
         effect: Effect | EffectName = Effect.UNSAFE,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: Iterable[type[BaseException]] = (),
         queued: bool = False,
     ) -> Callable[[F], F]:
@@ -114,7 +114,8 @@ class App:
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit applies, too.
-            retries: how often a queued call is tried again; by default the platform decides.
+            retries: how often a queued call is tried again, or the seconds before each retry, such
+                as ``[5, 60, 600]``; by default the platform decides.
             final: errors after which a queued call is not tried again.
             queued: take calls of `Client.enqueue`, too, if the cloud has a queue of its own for
                 them.
@@ -141,7 +142,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Subscribe the decorated function to the events of a bus, each at least once.
@@ -153,7 +154,8 @@ class App:
             type: such as ``order.created``; None for every type.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often an event is tried again; by default the platform decides.
+            retries: how often an event is tried again, or the seconds before each retry; by
+                default the platform decides.
             final: errors after which the event is not delivered again.
 
         Raises:
@@ -172,7 +174,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Register the decorated function for the messages of a queue, each at least once.
@@ -183,7 +185,8 @@ class App:
             queue: its logical name.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often a message is tried again; by default the platform decides.
+            retries: how often a message is tried again, or the seconds before each retry; by
+                default the platform decides.
             final: errors after which the message is not delivered again.
 
         Raises:
@@ -202,7 +205,7 @@ class App:
         writes: str | Iterable[str] = (),
         name: str | None = None,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: Iterable[type[BaseException]] = (),
         queued: bool = True,
     ) -> Callable[[F], F]:
@@ -217,7 +220,8 @@ class App:
             writes: where it puts objects, such as ``inbox/processed/``; one place or several.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often an object is tried again; by default the platform decides.
+            retries: how often an object is tried again, or the seconds before each retry; by
+                default the platform decides.
             final: errors after which the object is given up at once.
             queued: objects wait in a queue of the handler's name; False: the cloud calls it.
 
@@ -243,7 +247,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
     ) -> Callable[[F], F]:
         """Run the decorated function on a schedule; it gets the scheduled time, in UTC.
 
@@ -252,7 +256,8 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often a run is tried again; by default the platform decides.
+            retries: how often a run is tried again, or the seconds before each retry; by
+                default the platform decides.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -375,7 +380,7 @@ class App:
         name: str | None,
         *,
         timeout: float | None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: Iterable[Any] = (),
         **options: Any,
     ) -> Callable[[F], F]:

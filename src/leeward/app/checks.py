@@ -14,6 +14,7 @@ from leeward.app.signatures import (
 )
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.errors import ConfigError
+from leeward.leases.rules import LONGEST_RETRY
 from leeward.text import did_you_mean
 from leeward.values import NOTHING, Effect, EffectName
 
@@ -114,8 +115,15 @@ def check_limits(timeout: object, retries: object) -> None:
         isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e6
     ):
         raise ConfigError(f"timeout must be a positive number of seconds, not {timeout!r}")
-    if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
-        raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
+    pauses = list(retries) if isinstance(retries, list | tuple) else ()
+    count = len(pauses) or retries
+    if count is not None and (type(count) is not int or not 0 <= count <= MOST_RETRIES):
+        raise ConfigError(
+            f"retries must be 0 to {MOST_RETRIES}, or the seconds before each retry, such as "
+            f"[5, 60, 600]; not {retries!r}"
+        )
+    if not all(type(each) in (int, float) and 0 <= each <= LONGEST_RETRY for each in pauses):
+        raise ConfigError(f"retries must list seconds from 0 to {LONGEST_RETRY:.0f}")
 
 
 def classes_in(final: object) -> tuple[type[BaseException], ...]:

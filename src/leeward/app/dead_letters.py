@@ -28,14 +28,12 @@ from leeward.config import load_settings
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
+from leeward.leases.rules import LONGEST_RETRY, retry_pause
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 
-FIRST_WAIT: Final = 1.0
-"""Seconds between the first two attempts; doubled for each one after."""
-
-LONGEST_WAIT: Final = 900.0
-"""Seconds between two attempts."""
+LEAST_WAIT: Final = 1.0
+"""Seconds for which a message waits at least that waits for another run, or for a person."""
 
 SMALLEST_BATCH: Final = 5
 """Messages; in a smaller batch the messages themselves may be wrong."""
@@ -73,6 +71,7 @@ def next_step(
     unit: float,
     *,
     keeps: bool = True,
+    pauses: Sequence[float] = (),
     together: bool = False,
 ) -> NextStep:
     """Decide what becomes of a message.
@@ -84,15 +83,15 @@ def next_step(
         unit: random, 0 to 1, so that what failed together does not come again together.
         keeps: whether there is a dead-letter queue to send it to. Without one the platform's own
             rules are all there is, so whatever fails is delivered again.
+        pauses: of the handler, in seconds, before each further attempt; empty for the usual.
         together: its batch `fails_as_one`.
     """
     if failure is None or failure.is_done:
         return NextStep(MessageStep.ACKNOWLEDGE)
     if failure.waits:  # no attempt of it has failed, whatever the platform counts
-        after = max(failure.retry_after or 0.0, FIRST_WAIT)
-        return NextStep(MessageStep.AGAIN, min(after, LONGEST_WAIT))
-    longest = min(FIRST_WAIT * 2.0 ** min((attempt or 1) - 1, 40), LONGEST_WAIT)
-    after = min(max(longest * (1 + unit) / 2, failure.retry_after or 0.0), LONGEST_WAIT)
+        after = max(failure.retry_after or 0.0, LEAST_WAIT)
+        return NextStep(MessageStep.AGAIN, min(after, LONGEST_RETRY))
+    after = retry_pause(attempt or 1, unit, failure.retry_after, pauses)
     if together:
         return NextStep(MessageStep.HAND_BACK, after)
     spent = attempt is not None and retries is not None and attempt > retries
@@ -274,6 +273,7 @@ class DeadLetters:
             handler.retries,
             random_unit(),
             keeps=dead is not None,
+            pauses=handler.pauses,
             together=together,
         )
         if settlement.step is MessageStep.DEAD_LETTER and dead is not None:

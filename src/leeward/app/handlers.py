@@ -6,10 +6,10 @@ sends nothing; the time comes from the platform's clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.app.answers import (
     Answer,
@@ -77,6 +77,7 @@ class Handler:
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
+        pauses: seconds before each of these, at least; empty for the usual ones.
         final: classes of errors after which it is not to be run again.
         bus: of a subscriber.
         type: of its events; None for every type.
@@ -101,7 +102,7 @@ class Handler:
         clients: Clients | None = None,
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
-        retries: int | None = None,
+        retries: int | Sequence[float] | None = None,
         final: tuple[type[BaseException], ...] = (),
         bus: str | None = None,
         type: str | None = None,
@@ -121,7 +122,8 @@ class Handler:
         self.clients = clients
         self.effect = effect
         self.timeout = timeout
-        self.retries = retries
+        self.pauses = () if retries is None or isinstance(retries, int) else (*retries,)
+        self.retries = len(self.pauses) or cast("int | None", retries)
         self.final = final
         self.bus = bus
         self.type = type

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from leeward.cli.commands import fleet, keys, objects, scheduler, spool, unknown, verbs, workflow
+from leeward.cli.commands import fleet, keys, objects, spool, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -36,7 +36,6 @@ GROUPS: Final = {
     "spool": "Events and calls that wait until a target takes them.",
     "object": "Put, read, list and delete the objects of a bucket.",
     "workflow": "Start runs of workflows, look at them, end them, and draw them.",
-    "scheduler": "Schedules of an app on the embedded target; clouds run theirs.",
 }
 """Commands of two words: the first one, and what they are for."""
 
@@ -81,7 +80,6 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "workflow check": workflow.check,
     "workflow write": workflow.write,
     "workflow draw": workflow.draw,
-    "scheduler run": scheduler.run,
     "worker": worker,
     "isolate": fleet.isolate,
     "restore": fleet.restore,
@@ -159,8 +157,6 @@ leeward workflow check
 leeward workflow write order --out order.yaml
 leeward workflow draw order --out order.svg
 leeward workflow draw order order-42 --out order-42.svg
-leeward scheduler run
-leeward scheduler run --once --json
 leeward worker shop:app --targets postgres
 leeward worker --queue parcels=4 --limit send-receipt=2
 leeward worker --health 8081 --http 127.0.0.1:8080 --drain 60

@@ -6,10 +6,34 @@ died or hangs, the row is due again. A store says these rules in its own languag
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
 
 from leeward.records import NamedTuple
+
+FIRST_RETRY: Final = 2.0
+"""Seconds from the first attempt that failed to the next one, at least; four times as long behind
+each further one. So five attempts take three minutes, and a downstream may be away for two."""
+LONGEST_RETRY: Final = 900.0
+"""Seconds between two attempts, at most."""
+LONGEST_WAIT: Final = 60.0
+"""The same where nobody says how long, and for a row whose attempt has not begun."""
+
+
+def retry_pause(
+    attempt: int, unit: float, request: float | None = None, pauses: Sequence[float] = ()
+) -> float:
+    """Return the seconds from an attempt that failed to the next one.
+
+    Args:
+        attempt: 1 for the first.
+        unit: random, 0 to 1, so that what failed together does not come again together.
+        request: seconds that the failure asks for.
+        pauses: of the handler's own, the last one for all further attempts; empty for the usual.
+    """
+    usual = FIRST_RETRY * 4.0 ** min(attempt - 1, 20)
+    pause = pauses[min(attempt, len(pauses)) - 1] if pauses else usual
+    return min(max(pause * (1 + unit / 2), request or 0.0), LONGEST_RETRY)
 
 
 def is_over(due: float, now: float, farthest: float) -> bool:
@@ -102,9 +126,11 @@ class DeliveryPolicy(NamedTuple):
 
     Attributes:
         max_attempts: after so many a delivery is given up.
-        first_retry: seconds before the second attempt; doubled before each one after it.
+        first_retry: seconds before the second attempt, where the failure does not say; doubled
+            before each one after it, up to a minute.
         longest_retry: seconds between two attempts, at most.
-        lease: seconds that an attempt may take before the delivery is due again.
+        lease: seconds after which a delivery is due again, unless its process renews that: it does
+            so up to the timeout of the handler. Of one without it, an attempt may take as long.
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
         farthest: seconds from now to the latest end of a lease. One that ends later was written by
             a clock that was wrong, and is over: its row would wait for years. So long, because its
@@ -116,7 +142,7 @@ class DeliveryPolicy(NamedTuple):
 
     max_attempts: int = 5
     first_retry: float = 0.05
-    longest_retry: float = 60.0
+    longest_retry: float = LONGEST_RETRY
     lease: float = 30.0
     concurrency: int = 8
     farthest: float = 3600.0
@@ -135,15 +161,20 @@ class DeliveryPolicy(NamedTuple):
         """
         return attempts >= max(self.max_attempts, most) and due > 0
 
-    def schedule_retry(self, attempt: int, now: float, *, again: bool | None = None) -> NextAttempt:
+    def schedule_retry(
+        self, attempt: int, now: float, again: bool | None = None, after: float | None = None
+    ) -> NextAttempt:
         """Decide what becomes of a delivery whose `attempt` has failed.
 
-        `again` is the word of whoever knows better; None leaves it to the count.
+        `again` and `after`, in seconds, are the word of whoever knows better; None leaves them to
+        the count.
         """
         if not (attempt < self.max_attempts if again is None else again):
             return NextAttempt(attempt, None)
-        pause = min(self.first_retry * 2.0 ** min(attempt - 1, 40), self.longest_retry)
-        return NextAttempt(attempt, now + pause)
+        usual = min(self.first_retry * 2.0 ** min(attempt - 1, 40), LONGEST_WAIT)
+        return NextAttempt(
+            attempt, now + min(usual if after is None else after, self.longest_retry)
+        )
 
     def schedule_return(
         self, attempt: int, now: float, *, is_unheard: bool, after: float = 0.0
@@ -152,7 +183,7 @@ class DeliveryPolicy(NamedTuple):
 
         That a lease has ended without a word is not forgotten: there may have been an attempt.
         """
-        attempts, pause = max(attempt - 1, is_unheard), min(after, self.longest_retry)
+        attempts, pause = max(attempt - 1, is_unheard), min(after, LONGEST_WAIT)
         return NextAttempt(attempts, now + pause if attempts or pause else 0.0)
 
     def room(self, held: Collection[LeasedAttempt], now: float, seconds: float | None) -> Room:

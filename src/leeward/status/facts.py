@@ -257,12 +257,12 @@ def schedules(
         about = Subject.SCHEDULE, target, handler.name
         if begun is None:
             told = f"has not begun here yet; due at {_time(due)}, if a process runs it"
-            yield Fact(*about, Level.NOTE, told, "leeward worker, or leeward scheduler run", values)
+            yield Fact(*about, Level.NOTE, told, "leeward worker", values)
             continue
         expected = last_time(handler.schedule, _moment(now - LATE)).timestamp()
         if expected > begun:
             told = f"is late: it was due at {_time(expected)}, and last begun for {_time(begun)}"
-            remedy = "see whether a process runs it: leeward worker, or leeward scheduler run"
+            remedy = "see whether a process runs it: leeward worker"
             yield Fact(*about, Level.WRONG, told, remedy, {**values, "late": True})
             continue
         told = f"was last begun for {_time(begun)}"

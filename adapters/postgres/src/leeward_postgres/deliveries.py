@@ -158,9 +158,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         """Return the recipients of an app by its handlers' own names; they are live from now on."""
         owns = {tuple(map(text_of, each)): each for each in wanted}
         names = [list(column) for column in zip(*owns, strict=True)] or [[], []]
-        types = [text_of(each) for each in wanted.values()]
         own = self._stage, app, self._process, version_of(wanted)
-        rows = self.insist(_CLAIM, (*own, *names, types))
+        rows = self.insist(_CLAIM, (*own, *names, [*map(text_of, wanted.values())]))
         for flaw, _, queue, known in rows:
             if flaw == "stage":
                 raise ConfigError(stage_flaw(self._schema, known, self._stage))
@@ -219,8 +218,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                 failure = AttemptFailure(error)
                 taken.dead.append(DeadRow(id, recipient, document, attempt, failure, since))
                 continue
-            row = LeasedRow(id, recipient, original_of(key), document, attempt, lease)
-            taken.rows.append(row._replace(is_unheard=rank == 0, is_counted=is_counted))
+            own = original_of(key), document, attempt, lease, rank == 0, is_counted
+            taken.rows.append(LeasedRow(id, recipient, *own))
         return taken
 
     def finish(
@@ -228,12 +227,14 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
     ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up."""
         ends = list(ends)
-        done = [end.row for end in ends if end.is_begun and end.failure is None]
+        done = [end for end in ends if end.is_begun and end.failure is None]
         failed = [end for end in ends if end.failure is not None or not end.is_begun]
-        others = [_describe_end(row, "begun", row.attempt) for row in begun]
+        pause = self.policy.lease
+        others = [_describe_end(row, "begun", row.attempt, pause=pause) for row in begun]
+        others += [_describe_end(end.row, "late", end.row.attempt) for end in done if end.is_late]
         others += [self._next_of(end, now) for end in failed]
         told = json.dumps(others) if others else None
-        values = [row.id for row in done], [row.lease for row in done], told
+        values = [end.row.id for end in done], [end.row.lease for end in done], told
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
         given_up = {id for (id,) in self.insist(sql, values)}
         return [end for end in failed if end.row.id in given_up]
@@ -268,12 +269,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
             (id, limit),
         )
         return [
-            DeadRow(
-                *(id, _recipient(bus, subscriber), document, attempts),
-                failure_of_text(error, reason, ran),
-                died,
-            )
-            for id, bus, subscriber, document, attempts, died, error, reason, ran in rows
+            DeadRow(id, _recipient(bus, name), text, attempts, failure_of_text(*why), died)
+            for id, bus, name, text, attempts, died, *why in rows
         ]
 
     def redrive(self, id: int, to: str | None = None) -> bool:
@@ -282,8 +279,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
     def discard(self, id: int) -> bool:
         """Delete a row that was given up; return whether it was there."""
-        sql = "DELETE FROM @.dead_letters WHERE id = %s RETURNING id"
-        return bool(self.ask(sql, (id,)))
+        return bool(self.ask("DELETE FROM @.dead_letters WHERE id = %s RETURNING id", (id,)))
 
     def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane has rows that are neither done nor dead."""
@@ -335,7 +331,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
             waits_for = failure and _text(text_of_failure(failure))
             word, pause = ("again", due - now) if due else ("new", 0.0)
             return _describe_end(row, word, int(attempts), pause=pause, error=waits_for)
-        attempts, due = self.policy.schedule_retry(row.attempt, now, again=failure.again)
+        attempts, due = self.policy.schedule_retry(row.attempt, now, failure.again, failure.after)
         error = _text(text_of_failure(failure))
         if due is not None:
             return _describe_end(row, "again", attempts, pause=due - now, error=error)
@@ -348,8 +344,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         self._known.update(known)
         self._tended = monotonic()
         with suppress(DatabaseFault):  # the next time
-            sql = "SELECT @.tend_rows(%s::text[], %s::text[])"
-            self.ask(sql, _names(self._known.copy()))
+            self.ask("SELECT @.tend_rows(%s::text[], %s::text[])", _names(self._known.copy()))
 
 
 class PostgresSchedules(StoreBase, ScheduleStore):

@@ -382,7 +382,7 @@ def schedule(
         "commands": [
             "echo leeward-backup >> requirements.txt    # what the app needs besides leeward",
             f"leeward package {name} --target PROVIDER --template",
-            f"leeward scheduler run    # with [targets.local] app = {_literal(name)}",
+            f"leeward worker    # with [targets.local] app = {_literal(name)}",
         ],
     }
     options.output.show(data, _render)

@@ -235,10 +235,6 @@ class Engine(Forkable):
         if self._workers.close(timeout):
             self.journal.close()
 
-    def end(self) -> None:
-        """End the threads: a subinterpreter ends."""
-        self.close()
-
     def renew(self, *, held: bool) -> None:
         """Close in the child of a fork: the runs are the parent's."""
         del held

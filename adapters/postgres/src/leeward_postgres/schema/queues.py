@@ -313,10 +313,17 @@ BEGIN
     UPDATE {schema}.deliveries AS row
     SET attempts = ended.attempts, error = coalesce(ended.error, row.error),
         lease = CASE WHEN word = 'begun' THEN row.lease END,
-        due = CASE word WHEN 'begun' THEN row.due WHEN 'new' THEN 0 ELSE v_now + pause END
+        due = CASE word WHEN 'new' THEN 0 ELSE coalesce(v_now + pause, row.due) END
     FROM jsonb_to_recordset(p_ends) AS ended (
         id bigint, lease text, word text, attempts integer, pause double precision, error text)
-    WHERE row.id = ended.id AND row.lease = ended.lease AND word <> 'dead';
+    WHERE row.id = ended.id AND row.lease = ended.lease AND word NOT IN ('dead', 'late');
+    WITH late AS (SELECT id, attempts FROM jsonb_to_recordset(p_ends) AS ended (
+        id bigint, word text, attempts integer) WHERE word = 'late'),
+    gone AS (DELETE FROM {schema}.deliveries AS row USING late
+        WHERE row.id = late.id AND lane IS NULL AND row.attempts >= late.attempts)
+    DELETE FROM {schema}.dead_letters AS row USING late  -- it is handled, whoever has it now
+    WHERE row.id = late.id AND lane IS NULL AND row.attempts >= late.attempts
+        AND error = '{LEASE_EXPIRED}';
     RETURN QUERY WITH gone AS (
         DELETE FROM {schema}.deliveries AS row
         USING jsonb_to_recordset(p_ends) AS ended (
