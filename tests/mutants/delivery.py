@@ -336,4 +336,11 @@ MUTANTS: Final = (
         "schedule_retry(row.attempt, now, again)",
         f"{TESTS}/test_store.py::TestSqlite::test_a_failure_says_when_its_row_is_due",
     ),
+    Mutant(
+        "a target that cannot serve a verb is a candidate of its group",
+        "src/leeward/_routing/targets.py",
+        "            if key[0] == verb and own:\n",
+        "            if key[0] == verb and group.targets == targets.order:\n",
+        "tests/worker/test_verbs.py::test_every_verb_works_in_a_handler",
+    ),
 )

@@ -118,7 +118,7 @@ def group_of(targets: Targets, call: Call) -> TargetGroup:
 def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targets:
     """Return the same with a group for each verb that only some targets of the order can serve.
 
-    A group that somebody has configured with targets of its own stays as it is.
+    A group that somebody has configured loses the others, too, unless it has none but these.
 
     Args:
         targets: of the order.
@@ -131,9 +131,10 @@ def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targ
         weights = {target: share for target, share in targets.weights.items() if target in names}
         groups[verb, ""] = TargetGroup(names, weights, targets.fail_back)
         for key, group in targets.groups.items():
-            if key[0] == verb and group.targets == targets.order:
-                shares = {name: share for name, share in group.weights.items() if name in names}
-                groups[key] = group._replace(targets=names, weights=shares)
+            own = tuple(target for target in group.targets if target in names)
+            if key[0] == verb and own:
+                shares = {name: share for name, share in group.weights.items() if name in own}
+                groups[key] = group._replace(targets=own, weights=shares)
     return targets._replace(groups=groups)
 
 

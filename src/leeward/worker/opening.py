@@ -111,12 +111,13 @@ def check_names(app: App, config: Config, target: str) -> None:
 def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], target: str) -> Config:
     """Return `config` with calls of the app's functions going to this process.
 
-    A group of the configuration that has a function keeps it.
+    Queued ones go to the target that it works for. A group of the configuration that has a function
+    keeps it.
     """
     grouped = {name for group in config.groups.values() for name in group.functions}
     own = [each.name for each in app.handlers.values() if each.is_call and each.name not in grouped]
     if own:
-        group = GroupConfig(functions=tuple(own), targets=(WORKER,))
+        group = GroupConfig(functions=tuple(own), targets=(WORKER, target))
         config = config._replace(groups={**config.groups, GROUP: group})
     if config.data_target is None and len(drivers) == 1:
         config = config._replace(data_target=target)
