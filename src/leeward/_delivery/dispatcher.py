@@ -271,11 +271,7 @@ class Attempts(WorkPool[DeliveryAttempt]):
         return over
 
     def list_starts(self, now: float = -inf) -> list[DeliveryAttempt]:
-        """Return those under way that their rows do not count yet, or whose lease is renewed.
-
-        Args:
-            now: on the clock's `monotonic`; if it is left out, no lease is renewed.
-        """
+        """Return those under way that no row counts yet, or whose lease is renewed `now`."""
         lease = self._policy.lease
         with self._lock:
             under_way = (each for each in self.held if each.thread is not None and not each.is_over)
@@ -504,9 +500,7 @@ class Dispatcher(Forkable):
         for each in (*over, *begun):
             each.is_late = each.is_late or each.ends <= now
         try:
-            ends = [
-                each.end._replace(is_late=each.is_late) for each in over if each.end is not None
-            ]
+            ends = [each.end._replace(is_late=each.is_late) for each in over if each.end]
             rows = [each.row for each in begun]
             for dead in self._store.finish(ends, now, rows):
                 assert dead.failure is not None

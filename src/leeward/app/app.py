@@ -154,8 +154,7 @@ class App:
             type: such as ``order.created``; None for every type.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often an event is tried again, or the seconds before each retry; by
-                default the platform decides.
+            retries: how often it is tried again, or the seconds before each retry (see `function`).
             final: errors after which the event is not delivered again.
 
         Raises:
@@ -185,8 +184,7 @@ class App:
             queue: its logical name.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often a message is tried again, or the seconds before each retry; by
-                default the platform decides.
+            retries: how often it is tried again, or the seconds before each retry (see `function`).
             final: errors after which the message is not delivered again.
 
         Raises:
@@ -220,8 +218,7 @@ class App:
             writes: where it puts objects, such as ``inbox/processed/``; one place or several.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often an object is tried again, or the seconds before each retry; by
-                default the platform decides.
+            retries: how often it is tried again, or the seconds before each retry (see `function`).
             final: errors after which the object is given up at once.
             queued: objects wait in a queue of the handler's name; False: the cloud calls it.
 
@@ -256,8 +253,7 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
-            retries: how often a run is tried again, or the seconds before each retry; by
-                default the platform decides.
+            retries: how often it is tried again, or the seconds before each retry (see `function`).
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.

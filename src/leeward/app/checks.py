@@ -117,13 +117,14 @@ def check_limits(timeout: object, retries: object) -> None:
         raise ConfigError(f"timeout must be a positive number of seconds, not {timeout!r}")
     pauses = list(retries) if isinstance(retries, list | tuple) else ()
     count = len(pauses) or retries
-    if count is not None and (type(count) is not int or not 0 <= count <= MOST_RETRIES):
+    is_right = count is None or (type(count) is int and 0 <= count <= MOST_RETRIES)
+    if not is_right or any(
+        type(each) not in (int, float) or not 0 <= each <= LONGEST_RETRY for each in pauses
+    ):
         raise ConfigError(
             f"retries must be 0 to {MOST_RETRIES}, or the seconds before each retry, such as "
-            f"[5, 60, 600]; not {retries!r}"
+            f"[5, 60, {LONGEST_RETRY:.0f}], which is the longest; not {retries!r}"
         )
-    if not all(type(each) in (int, float) and 0 <= each <= LONGEST_RETRY for each in pauses):
-        raise ConfigError(f"retries must list seconds from 0 to {LONGEST_RETRY:.0f}")
 
 
 def classes_in(final: object) -> tuple[type[BaseException], ...]:

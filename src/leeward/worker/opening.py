@@ -109,10 +109,9 @@ def check_names(app: App, config: Config, target: str) -> None:
 
 
 def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], target: str) -> Config:
-    """Return `config` with calls of the app's functions going to this process.
+    """Return `config` with calls of the app's functions going to this process, or to its queue.
 
-    Queued ones go to the target that it works for. A group of the configuration that has a function
-    keeps it.
+    A group of the configuration that has a function keeps it.
     """
     grouped = {name for group in config.groups.values() for name in group.functions}
     own = [each.name for each in app.handlers.values() if each.is_call and each.name not in grouped]
