@@ -343,4 +343,18 @@ MUTANTS: Final = (
         "            if key[0] == verb and group.targets == targets.order:\n",
         "tests/worker/test_verbs.py::test_every_verb_works_in_a_handler",
     ),
+    Mutant(
+        "a process is not seen in a new folder",
+        f"{SQLITE}/database.py",
+        "            self._database.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)\n",
+        "",
+        "tests/worker/test_presence.py::test_a_process_is_seen_in_a_folder_that_was_not_there",
+    ),
+    Mutant(
+        "a paused process keeps what it has no time for",
+        f"{DELIVERY}/dispatcher.py",
+        "            self._loop.wait(lambda: self._loop.is_asleep and not keep(), GRACE)\n",
+        "            self._loop.wait(lambda: self._loop.is_asleep and not keep(), 0.0)\n",
+        "tests/worker/test_presence.py::test_what_a_paused_process_has_no_time_for_is_due_at_once",
+    ),
 )

@@ -433,7 +433,8 @@ class Dispatcher(Forkable):
         """Deliver what is pending, for a moment; then take no further row, and let attempts end.
 
         A program often ends right after it publishes. A handler that closes its own target would
-        wait for itself, so it does not wait.
+        wait for itself, so it does not wait. One that is paused waits only until what has no
+        attempt is handed back.
         """
         deadline = monotonic() + GRACE
         while not self._closed and not self._is_paused and self.started:
@@ -444,10 +445,10 @@ class Dispatcher(Forkable):
         with self._loop.lock:
             self._closed = True
             self._loop.tell()
-            self._loop.wait(
-                lambda: self._loop.is_asleep and not self._attempts.are_others_at_work(),
-                0.0 if self._is_paused else GRACE,
-            )
+            keep = self._attempts.are_others_at_work
+            if self._is_paused:
+                keep = self._attempts.has_waiting
+            self._loop.wait(lambda: self._loop.is_asleep and not keep(), GRACE)
 
     def hold(self) -> bool:
         """Pause, for a fork."""
@@ -540,7 +541,7 @@ class Dispatcher(Forkable):
             pause = threads.LOOK_AGAIN if acquired is None else BLOCKED
             return SOON if self._attempts.list_starts() else pause
         taken = self._lease(receivers, room, acquired or 0)
-        if self._attempts.has_work or self._attempts.list_starts():
+        if self._attempts.has_waiting() or self._attempts.list_starts():
             return SOON
         due = self._store.next_due(receivers, now)
         is_soon = due is not None and due - now < threads.LOOK_AGAIN

@@ -206,8 +206,7 @@ class AppRunner:
         self._apps.append(app)
         self._owners |= dict.fromkeys(self._list_handlers().keys() - known.keys(), app.name)
         self._divide()
-        if not self._is_worked_elsewhere():
-            self.look_for_work()
+        self._look_for_own_work()
 
     def handlers(self) -> dict[Recipient, Handler]:
         """Return the handlers by the recipients of rows that they stand for.
@@ -310,6 +309,10 @@ class AppRunner:
             patient=self._is_patient,
             carriers=self._carriers,
         )
+
+    def _look_for_own_work(self) -> None:
+        if not self._is_worked_elsewhere():
+            self.look_for_work()
 
     def _is_worked_elsewhere(self) -> bool:
         presence, apps = self._stores.presence, self._apps

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
-from leeward._sqlite.file_safety import check_files, create_file
+from leeward._sqlite.file_safety import DIRECTORY_MODE, check_files, create_file
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases.faults import DatabaseFault, fault_of_wait
@@ -418,6 +418,7 @@ class FilePresence:
         if self._database is None or app in self._held:
             return
         with suppress(OSError):
+            self._database.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
             descriptor = self._open(app, os.O_CREAT)
             self._held[app] = descriptor
             fcntl.lockf(descriptor, fcntl.LOCK_SH)

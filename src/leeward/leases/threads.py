@@ -255,8 +255,7 @@ class WorkPool(ABC, Generic[H]):
     def name(self, held: H) -> str:
         """Return what the thread that works on a row is called."""
 
-    @property
-    def has_work(self) -> bool:
+    def has_waiting(self) -> bool:
         """Return whether rows wait for a thread."""
         return bool(self._waiting)
 
