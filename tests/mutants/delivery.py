@@ -346,8 +346,8 @@ MUTANTS: Final = (
     Mutant(
         "a process is not seen in a new folder",
         f"{SQLITE}/database.py",
-        "            self._database.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)\n",
-        "",
+        "self._database.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)",
+        "pass",
         "tests/worker/test_presence.py::test_a_process_is_seen_in_a_folder_that_was_not_there",
     ),
     Mutant(
