@@ -849,6 +849,25 @@ REGISTER: Final = (
         "test_what_says_the_same_of_a_record_is_one_version",
         "settings.py",
     ),
+    _register(
+        "two functions of a factory are one source of keys",
+        "        parts += tuple(cell.cell_contents for cell in value.__closure__ or ())\n",
+        "",
+        "test_each_source_of_keys_is_one_of_its_own",
+    ),
+    _register(
+        "each process has its own order of a set",
+        "sorted(texts) if isinstance(value, frozenset) else texts",
+        "texts",
+        "test_each_process_says_the_same_of_a_source",
+    ),
+    _register(
+        "two secrets of keys are one at every target",
+        """            "secret": keyed_digest("", secret) if secret else "none",\n""",
+        "",
+        "test_one_digest_tells_versions_apart_at_every_target",
+        "settings.py",
+    ),
     Mutant(
         "whoever asks has made the call itself",
         "src/leeward/envelope.py",

@@ -415,9 +415,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "two names of records have one digest",
-        "src/leeward/app/idempotency/settings.py",
-        "(settings.function, settings.table, *names)",
-        "(settings.table, *names)",
+        "src/leeward/app/idempotency/register.py",
+        "repr((table, kept))",
+        "repr((table, kept[0]))",
         f"{OLDER}::test_a_key_that_was_used_at_the_first_target_meets_it_again",
     ),
     Mutant(

@@ -337,7 +337,7 @@ class Handler:
         """Whether it is an idempotent function with one table for all clouds."""
         return self._records is not None and self._records.scope == BY_GROUP
 
-    @property
+    @cached_property
     def worth_of_keys(self) -> str | None:
         """What its answers say of repeated keys, as ``x-leeward-dedup`` has it."""
         own = self._records

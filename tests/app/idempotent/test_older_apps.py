@@ -190,6 +190,18 @@ def test_an_older_version_runs_no_call_again(
     assert "two" not in world.charges or fault == "away"
 
 
+def test_two_functions_without_a_name_are_two_sources_of_a_key(
+    worlds: Callable[..., World],
+) -> None:
+    """Two lambdas make two keys of one order: neither target knows the other's record."""
+    first, second = keeper(key=lambda order: f"1-{order}"), keeper(key=lambda order: f"2-{order}")
+    world = worlds(first, second)
+    pay(world, "another")
+    world.first.faults = ["lost"] * 9
+    ended = pay(world)
+    assert (ended.outcome, world.charges) == (Outcome.AMBIGUOUS, ["one"])
+
+
 @each_row("version", [name for name in OLDER if not name.startswith("no records, though")])
 @each_row("warm", [True, False])
 def test_a_key_that_was_used_at_the_first_target_meets_it_again(

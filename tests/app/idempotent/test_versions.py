@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter
 from pathlib import Path
+from subprocess import run
 from types import FunctionType
 from typing import Any
 
@@ -17,13 +21,14 @@ from leeward import App, Client, ConfigError, Event, OutcomeUnknown, Verdict
 from leeward.app import Message, idempotent
 from leeward.app.context import Context
 from leeward.app.handlers import answer
-from leeward.app.idempotency import settlement
+from leeward.app.idempotency import settings, settlement
 from leeward.app.idempotency.register import (
     MOST_ENTRIES,
     ROLLOUT,
     Register,
     doubt_of,
     enter_register,
+    source_text,
 )
 from leeward.app.idempotency.settling import settle_key
 from leeward.app.idempotency.steps import (
@@ -216,6 +221,106 @@ def test_a_call_that_another_version_has_run_is_not_denied(
         assert settled["reason"] in ("changed", "too_new")
         assert told in settled["detail"]
         assert RUNS == ["42"]
+
+
+def by_field(name: str) -> Callable[..., str]:
+    """Return a source of keys of a factory."""
+    return lambda order: str(order[name])
+
+
+class ById:
+    """A source of keys with a method and a call."""
+
+    def __call__(self, order: Any) -> str:
+        """Return the id."""
+        return str(order["id"])
+
+    def read(self, order: Any) -> str:
+        """Return the reference."""
+        return str(order["ref"])
+
+
+class ByReference(ById):
+    """Another one."""
+
+    def __call__(self, order: Any) -> str:
+        """Return the reference."""
+        return str(order["ref"])
+
+
+SOURCES: dict[str, Any] = {
+    "none": None,
+    "a path": "order.id",
+    "a lambda": lambda order: order["id"],
+    "another lambda": lambda order: order["ref"],
+    "a lambda of the same names": lambda order: order["id"] and order["ref"],
+    "another of the same names": lambda order: order["id"] or order["ref"],
+    "a factory's": by_field("id"),
+    "another of the factory": by_field("ref"),
+    "a lambda with a default": lambda order, name="id": order[name],
+    "another default": lambda order, name="ref": order[name],
+    "a default by name": lambda order, *, name="id": order[name],
+    "a part of a function": partial(by_field, "id"),
+    "another part": partial(by_field, "ref"),
+    "an attribute": attrgetter("principal"),
+    "another attribute": attrgetter("headers.name"),
+    "a cache": cache(lambda order: order["id"]),
+    "another cache": cache(lambda order: order["ref"]),
+    "an object": ById(),
+    "another object": ByReference(),
+    "a method": ById().read,
+    "a built-in one": len,
+    "a set": lambda order: order["id"] if order["kind"] in {"a", "b", "c"} else "none",
+}
+
+
+def test_each_source_of_keys_is_one_of_its_own() -> None:
+    """Whatever kind of function it is, and though its name says nothing."""
+    texts = {source_text(source): name for name, source in SOURCES.items()}
+    assert len(texts) == len(SOURCES), {*SOURCES} - {*texts.values()}
+    assert source_text(by_field("id")) == source_text(SOURCES["a factory's"])
+    assert source_text(ById()) == source_text(SOURCES["an object"])
+
+
+def test_a_source_that_calls_itself_has_a_text() -> None:
+    """Its own code is a part of it."""
+
+    def read(order: Any) -> str:
+        return read(order["inner"]) if "inner" in order else str(order["id"])
+
+    assert source_text(read).startswith(__name__)
+
+
+def test_each_process_says_the_same_of_a_source() -> None:
+    """A set has another order in each; else each process would be a new version."""
+    program = (
+        "from tests.app.idempotent.test_versions import *; print(source_text(SOURCES['a set']))"
+    )
+    found = {
+        run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True, capture_output=True).stdout
+        for seed in "123456"
+    }  # fmt: skip
+    assert len(found) == 1
+
+
+def test_one_digest_tells_versions_apart_at_every_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the register says and what answers say of the records are the same facts."""
+
+    def digest(secret: bytes = b"", **options: Any) -> str | None:
+        monkeypatch.setattr(settings, "own_secret", lambda: secret)
+        app, given = App("shop"), {"table": "keys", "principal": None, "dedup_scope": "group"}
+        app.function(name="pay")(idempotent(**{**given, **options})(plain))
+        return app.handlers["pay"].worth_of_keys
+
+    own = digest()
+    for options, _ in DIFFERENT.values():
+        if options.get("decorated", True):
+            given = {**options, "key": options.get("key", "order")}
+            is_other = {*options} != {"keep"}
+            assert (digest(**given) != digest(key="order")) is is_other, options
+    assert digest(b"1" * 32) not in (own, digest(b"2" * 32))
+    assert digest() == own
 
 
 @each_row("first, told", {name: row for name, row in DIFFERENT.items() if "until" not in name})

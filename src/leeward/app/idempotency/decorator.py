@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial, wraps
+from functools import wraps
 from os import urandom
 from types import CoroutineType
 from typing import Any, Literal, TypeVar, cast
@@ -34,7 +34,7 @@ from leeward.app.idempotency.record import (
     ReplayFailure,
     Start,
 )
-from leeward.app.idempotency.register import Register, enter_register
+from leeward.app.idempotency.register import Register, digest_of_facts, enter_register
 from leeward.app.idempotency.running import IdempotentRun, may_run_without, unavailable
 from leeward.app.idempotency.settings import (
     LEASE,
@@ -46,7 +46,6 @@ from leeward.app.idempotency.settings import (
     PrincipalSource,
     Probe,
     check_options,
-    digest_of_records,
 )
 from leeward.app.idempotency.settlement import (
     ask_probe,
@@ -158,13 +157,12 @@ def idempotent(
         wrap = _wrap_coroutine if settings.awaited else _wrap_function
         call = wraps(function)(wrap(function, settings))
         settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
-        records = partial(digest_of_records, settings, options)
         declared = Idempotency(
             call,
             settings.scope,
             settings.names_principal,
             settle,
-            records,
+            lambda: digest_of_facts(settings.table, settings.facts),
             settings.table,
             settings.identity.bind,
         )

@@ -9,9 +9,11 @@ for the whole age of the call. There is no I/O here, as in `leeward.app.idempote
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
+from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from leeward.app.idempotency.digests import digest_of_text
 from leeward.app.idempotency.settling import Doubt
 from leeward.app.idempotency.steps import (
     Away,
@@ -118,16 +120,46 @@ def _time(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
 
 
+def digest_of_facts(table: str, facts: Mapping[str, Any]) -> str:
+    """Return what tells apart how two versions keep their records: 12 hex digits.
+
+    One that keeps them otherwise, or in another table, may find none of the other's.
+    """
+    kept = sorted((name, str(fact)) for name, fact in facts.items() if name not in _IGNORED)
+    return digest_of_text(repr((table, kept)))[:12]
+
+
 def source_text(source: str | Callable[..., Any] | None) -> str:
-    """Return what tells one source of a key or a principal from another, for the register."""
+    """Return what tells one source of a key or a principal from another."""
     if not callable(source):
         return source or "none"
-    code = getattr(source, "__code__", None)
-    name = f"{source.__module__}.{getattr(source, '__qualname__', type(source).__name__)}"
-    return name if code is None else f"{name} {sha256(_code_text(code).encode()).hexdigest()[:8]}"
+    name = getattr(source, "__qualname__", type(source).__name__)
+    return f"{source.__module__}.{name} {digest_of_text(_spell(source, ()))[:8]}"
 
 
-def _code_text(code: Any) -> str:
-    """Return what a function does, whatever its place in the file."""
-    inner = [_code_text(each) if hasattr(each, "co_code") else each for each in code.co_consts]
-    return repr((code.co_code, code.co_names, code.co_varnames, inner))
+def _spell(value: Any, seen: tuple[int, ...]) -> str:
+    """Return what a function does, whatever its place in the file, and what was bound to it.
+
+    Of another object that is its class. `seen` has the ids of what this one is a part of.
+    """
+    if isinstance(value, str | bytes | int | float | None):
+        return repr(value)
+    if isinstance(value, tuple | frozenset):
+        parts: tuple[Any, ...] = tuple(value)
+    elif id(value) in seen:
+        return ""
+    elif hasattr(value, "co_code"):
+        parts = value.co_code, value.co_names, value.co_varnames, value.co_consts
+    elif hasattr(value, "__code__"):
+        parts = value.__code__, value.__defaults__, *(value.__kwdefaults__ or {}).items()
+        parts += tuple(cell.cell_contents for cell in value.__closure__ or ())
+    elif isinstance(value, partial):
+        parts = value.func, value.args, *value.keywords.items()
+    elif isinstance(value, attrgetter | itemgetter):
+        parts = tuple(value.__reduce__())
+    else:
+        kind = value if isinstance(value, type) else type(value)
+        inner = getattr(value, "__wrapped__", None)  # of a cache
+        parts = kind.__module__, getattr(value, "__qualname__", kind.__qualname__), inner
+    texts = [_spell(part, (*seen, id(value))) for part in parts]
+    return repr(sorted(texts) if isinstance(value, frozenset) else texts)

@@ -18,7 +18,6 @@ from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
 from leeward.app.idempotency.digests import (
     WIRE,
-    digest_of_text,
     keyed_digest,
     own_secret,
     record_id,
@@ -220,12 +219,10 @@ class IdempotencySettings(NamedTuple):
         return self.identity.name
 
     @property
-    def register(self) -> Register | None:
-        """What the register of its table is to say of it; None for no handler: nobody asks it."""
-        if self.identity.owner is None:
-            return None
+    def facts(self) -> Mapping[str, Any]:
+        """How its records are kept, by name: for the register of its table, and for answers."""
         options, secret = self.options, own_secret()
-        facts = {
+        return {
             "name": self.function,
             "key": source_text(options.key),
             "principal": source_text(options.principal),
@@ -235,7 +232,12 @@ class IdempotencySettings(NamedTuple):
             "unreachable": options.unreachable,
             "digest": WIRE,
         }
-        return Register(f"{REGISTER}{self.identity.owner}", facts)
+
+    @property
+    def register(self) -> Register | None:
+        """What the register of its table is to say of it; None for no handler: nobody asks it."""
+        owner = self.identity.owner
+        return None if owner is None else Register(f"{REGISTER}{owner}", self.facts)
 
     def register_for(self, client: object) -> Register | None:
         """Return the same if the table of a client has yet to be looked at in this process."""
@@ -324,17 +326,6 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
         _check_probe(options.probe, awaited),
         _question_reader(options, what),
     )
-
-
-def digest_of_records(settings: IdempotencySettings, options: IdempotencyOptions) -> str:
-    """Return what tells apart how two versions of a function keep their records.
-
-    One that names them otherwise, or keeps them in another table, finds none of the other's.
-    """
-    sources = (options.key, options.principal)
-    names = (getattr(each, "__qualname__", each) for each in sources)
-    text = "\n".join(map(str, (settings.function, settings.table, *names)))
-    return digest_of_text(text)[:12]
 
 
 def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Arguments], str | None]:
