@@ -816,10 +816,17 @@ REGISTER: Final = (
     ),
     _register(
         "the register is read for each call",
-        "        self._settings.identity.entered.add(client)\n",
-        "",
+        "        return None if is_known else self.register\n",
+        "        return self.register\n",
         "test_a_register_costs_one_read_in_a_cold_start",
-        "decorator.py",
+        "settings.py",
+    ),
+    _register(
+        "each client of an app reads the register",
+        """        self.entered = ref(getattr(client, "_operations", client))\n""",
+        "        self.entered = ref(client)\n",
+        "test_the_client_of_the_app_reads_the_register_once",
+        "settings.py",
     ),
     _register(
         "a version that comes while a key is settled is overlooked",

@@ -82,7 +82,7 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
         seconds = LEASE if ends is None else max(0.0, ends / 1000 - clock.now())
         context = Context(key, key, None, clock.monotonic() + seconds, clock)
         call = IdempotentCall(self._settings, _run, (payload,), {"context": context})
-        decision = perform(client, call.location, call.claim())
+        decision = perform(client, call.location, call.claim(client))
         if isinstance(decision, OpenCase):
             told = ask_probe(self._settings, *call.question(decision))
             decision = perform(client, call.location, call.take(decision, told))

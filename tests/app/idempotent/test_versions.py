@@ -415,6 +415,17 @@ def test_a_register_costs_one_read_in_a_cold_start(shop: Shop) -> None:
     assert verbs(partial(second, id="4")) == ["store", "store"]
 
 
+def test_the_client_of_the_app_reads_the_register_once() -> None:
+    """Each call has a client of its own, with the same operations."""
+    app, driver = App("shop"), FaultyDriver(Local())
+    app.function(effect="keyed")(idempotent(table="keys", principal=None)(pay))
+    with Client(driver, app=app) as client:
+        for key, verbs in (("1", ["load", "store"]), ("2", []), ("3", [])):
+            driver.calls.clear()
+            client.invoke("pay", {"id": key}, idempotency_key=key)
+            assert [str(call.verb) for call in driver.calls] == ["invoke", *verbs, "store", "store"]
+
+
 def test_a_version_that_cannot_be_in_the_register_does_not_run(shop: Shop) -> None:
     """Nobody would know that it had; the next call tries again."""
     process = shop.process()

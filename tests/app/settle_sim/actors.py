@@ -243,7 +243,7 @@ def deliver(shop: Shop, label: str, script: Script, voids: int = 0, amount: int 
     """Take one delivery from its arrival to its end; another amount is another payload."""
     yield Happening.ARRIVE
     call = shop.call(label, voids, amount)
-    decision = yield from call.claim()
+    decision = yield from call.claim(None)
     if isinstance(decision, OpenCase):
         told = yield Happening.PROBE
         decision = yield from call.take(decision, told)

@@ -60,7 +60,15 @@ from leeward.app.idempotency.settling import (
     claim_with_probe,
     take_case,
 )
-from leeward.app.idempotency.steps import Away, Held, Recorded, Steps, write_end, write_nothing
+from leeward.app.idempotency.steps import (
+    Away,
+    Held,
+    Recorded,
+    Steps,
+    claim_key,
+    write_end,
+    write_nothing,
+)
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency
 from leeward.clock import Clock
@@ -284,25 +292,27 @@ class IdempotentCall:
             settings.read_question(arguments),
         )
 
-    def claim(self, client: object = None) -> Steps[Decision | OpenCase | Away]:
+    def claim(self, client: object) -> Steps[Decision | OpenCase | Away]:
         """Return the steps that decide whether it runs; an open case is for the probe.
 
         The first ones by a `client` in a process say in the register how records are kept.
         """
         register = self._settings.register_for(client)
-        if register is None:
-            return claim_with_probe(self._claim, self._request(), self.location.clock.monotonic())
-        return self._enter_and_claim(register, client)
+        if register is not None:
+            return self._enter_and_claim(register, client)
+        now = self.location.clock.monotonic()
+        if self._settings.probe is None:
+            return claim_key(self._claim, now)
+        return claim_with_probe(self._claim, self._request(), now)
 
     def _enter_and_claim(
         self, register: Register, client: object
     ) -> Steps[Decision | OpenCase | Away]:
-        clock = self.location.clock
-        entries = yield from enter_register(register, clock.now())
+        entries = yield from enter_register(register, self.location.clock.now())
         if isinstance(entries, Away):
             return entries
-        self._settings.identity.entered.add(client)
-        return (yield from claim_with_probe(self._claim, self._request(), clock.monotonic()))
+        self._settings.identity.enter(client)
+        return (yield from self.claim(client))
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
         """Return what the probe takes."""

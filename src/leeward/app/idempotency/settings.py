@@ -12,7 +12,7 @@ from gc import collect
 from math import isfinite
 from os import getpid
 from typing import Any, Final, Literal, TypeAlias
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
@@ -108,13 +108,17 @@ class Identity:
 
     Attributes:
         owner: the app and the handler that it is, by their logical names; None for no handler.
-        entered: the clients by which the register was found to say how it keeps its records.
+        entered: returns whose client has last seen the register say how it keeps its records.
     """
 
     def __init__(self, where: str, given: str | None) -> None:
         self.owner: str | None = None
-        self.entered: WeakSet[Any] = WeakSet()
+        self.entered: Callable[[], object] = object
         self._where, self._given, self._name = where, given, given
+
+    def enter(self, client: Any) -> None:
+        """Note that the register says so; the clients of an app share what lasts of them."""
+        self.entered = ref(getattr(client, "_operations", client))
 
     def bind(self, owner: str) -> None:
         """Make it the function of a handler, whose name lasts when the code moves.
@@ -241,8 +245,8 @@ class IdempotencySettings(NamedTuple):
 
     def register_for(self, client: object) -> Register | None:
         """Return the same if the table of a client has yet to be looked at in this process."""
-        identity = self.identity
-        return None if identity.owner is None or client in identity.entered else self.register
+        is_known = self.identity.entered() is getattr(client, "_operations", client)
+        return None if is_known else self.register
 
     def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
         """Return the question what became of the calls with a key; see `SettleRequest`."""
