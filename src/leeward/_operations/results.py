@@ -88,9 +88,7 @@ def record_of(call: Load, result: Result[Stored | None], now: float) -> Record |
     found = result.value
     if found is None:
         return None
-    if not found.foreign and any(
-        found.item.get(field) != value for field, value in zip(*call.key, strict=True)
-    ):
+    if not (found.foreign or dict(zip(*call.key, strict=True)).items() <= found.item.items()):
         raise another_item(call, result)
     return record_from(found, target, now, result.attempts)
 

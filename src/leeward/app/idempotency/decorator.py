@@ -272,10 +272,10 @@ class IdempotentCall:
         over_wire: Context | None = None
         if context is not None and context.guard is None:
             context.guard, context.dedup = function, settings.scope
+            context.did_nothing = True
             self._own = context
             if context.wire is not None and context.wire[0] is function:
                 over_wire = context
-        self._prove(nothing_ran=True)
         self._settings = settings
         try:
             self._key, self.location = settings.locate(arguments, context)

@@ -47,6 +47,9 @@ WIRE: Final = "3:"
 """How the digest of what came over the wire begins, also where it is keyed. Earlier versions took
 the arguments, which another annotation makes of the same payload."""
 
+_WHOLE: Final = (Event, Message, ObjectEvent)
+"""What an app is delivered as a whole."""
+
 _EMPTY_HASH: Final = sha256()
 """OpenSSL looks its algorithm up for each new hash, and not for a copy."""
 
@@ -132,7 +135,7 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
             f"a call with an idempotency key is compared by its payload, and this one cannot be "
             f"compared ({type(error).__name__}); take JSON, dataclasses, Decimal, datetime or UUID"
         ) from None  # the error may hold a part of the payload
-    is_new = any(isinstance(value, Event | Message) for value in arguments.values())
+    is_new = any(isinstance(value, _WHOLE[:2]) for value in arguments.values())
     return f"{_VERSION if is_new else ''}{digest_of_text(text)}"
 
 
@@ -145,8 +148,7 @@ def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | Non
     """
     if over_wire is not None:
         came = over_wire.wire and over_wire.wire[1]
-        is_whole = isinstance(came, Event | Message | ObjectEvent)
-        arguments = {"": came if is_whole else over_wire.payload}
+        arguments = {"": came if isinstance(came, _WHOLE) else over_wire.payload}
     digest, secret = digest_of(arguments), own_secret()
     text = keyed_digest(digest, secret) if secret else digest
     return text if over_wire is None else f"{WIRE}{text.removeprefix(_VERSION)}"

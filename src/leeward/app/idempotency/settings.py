@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from gc import collect
 from math import isfinite
 from os import getpid
@@ -114,7 +114,7 @@ class Identity:
     def __init__(self, where: str, given: str | None) -> None:
         self.owner: str | None = None
         self.entered: Callable[[], object] = object
-        self._where, self._given, self._name = where, given, given
+        self._where, self._given = where, given
 
     def enter(self, client: Any) -> None:
         """Note that the register says so; the clients of an app share what lasts of them."""
@@ -131,18 +131,17 @@ class Identity:
                 f"{self._where} is the idempotent function of {self.owner!r} and of {owner!r}, "
                 "which would share their records or not; say @idempotent(name=...)"
             )
-        self.owner, self._name = self.owner or owner, self._given
+        self.owner = self.owner or owner
+        vars(self).pop("name", None)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of its records in the table.
 
         Raises:
             ConfigError: it has no name of its own that lasts.
         """
-        if self._name is None:
-            self._name = self.owner or self._check_place()
-        return self._name
+        return self._given or self.owner or self._check_place()
 
     def _check_place(self) -> str:
         """Return where the function is defined, if that names it alone, in every process."""
@@ -270,7 +269,7 @@ class IdempotencySettings(NamedTuple):
         """
         principal = self.read_principal(context)
         key = self.read_key(arguments, context)
-        id = record_id(self.function, key, principal, own_secret())
+        id = record_id(self.identity.name, key, principal, own_secret())
         return key, RecordLocation(self.table, id, self.keep, self.clock)
 
 
