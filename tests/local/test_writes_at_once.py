@@ -86,7 +86,7 @@ def _notes(database: Database) -> list[str]:
         return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY text")]
 
 
-@pytest.mark.parametrize("at", [("_acquire", "acquire"), ("make", "__exit__")])
+@pytest.mark.parametrize("at", [("write", "acquire"), ("make", "__exit__")])
 def test_an_interrupt_stops_nobody_else(database: Database, at: tuple[str, str]) -> None:
     """Not even one that strikes when the database, or the turn to write, has just been acquired."""
 

@@ -210,17 +210,22 @@ class Database(Forkable):
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
         """
-        with self._acquire(timeout) as connection:
-            try:
-                if not self.is_current:
-                    self._begin(connection)
-                yield connection
-            except sqlite3.Error as error:
-                self._undo(connection, error)
-                raise fault_of(error) from error
-            finally:
-                if not self.is_current and connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        until = time.monotonic() + timeout
+        try:
+            with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+                connection = self._ready(until - time.monotonic())
+                try:
+                    if not self.is_current:
+                        self._begin(connection)
+                    yield connection
+                except sqlite3.Error as error:
+                    self._undo(connection, error)
+                    raise fault_of(error) from error
+                finally:
+                    if not self.is_current and connection.in_transaction:
+                        connection.execute("ROLLBACK")
+        except StopIteration:
+            raise fault_of_wait() from None
 
     @contextmanager
     def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
@@ -234,18 +239,23 @@ class Database(Forkable):
             DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
             ConfigError: as in `read`.
         """
-        with self._acquire(timeout) as connection:
-            try:
-                self._begin(connection)
-                yield connection
-            except sqlite3.Error as error:
-                self._undo(connection, error)
-                raise fault_of(error) from error
-            except BaseException as error:
-                self._undo(connection, error)
-                raise
-            self._commit(connection)
-            self.is_current = True
+        until = time.monotonic() + timeout
+        try:
+            with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+                connection = self._ready(until - time.monotonic())
+                try:
+                    self._begin(connection)
+                    yield connection
+                except sqlite3.Error as error:
+                    self._undo(connection, error)
+                    raise fault_of(error) from error
+                except BaseException as error:
+                    self._undo(connection, error)
+                    raise
+                self._commit(connection)
+                self.is_current = True
+        except StopIteration:
+            raise fault_of_wait() from None
 
     def connect(self) -> sqlite3.Connection:
         """Return a connection of its own to the same data; the caller closes it.
@@ -293,18 +303,9 @@ class Database(Forkable):
                 "a database in memory does not cross a fork; open a new one in the child"
             )
 
-    @contextmanager
-    def _acquire(self, timeout: float) -> Iterator[sqlite3.Connection]:
-        deadline = time.monotonic() + timeout
-        try:
-            with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-                if self._refusal is not None:
-                    raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
-                yield self._ready(deadline - time.monotonic())
-        except StopIteration:
-            raise fault_of_wait() from None
-
     def _ready(self, seconds: float) -> sqlite3.Connection:
+        if self._refusal is not None:
+            raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
         patience = f"PRAGMA busy_timeout = {min(max(int(seconds * 1000), 0), 2**31 - 1)}"
         if self._connection is not None:
             self._connection.execute(patience)

@@ -298,7 +298,7 @@ def start_run(
         earlier: why this is not the first run; None where nothing was done before.
     """
     before, revision = (None, None) if loaded is None else loaded
-    fence, voids, approval = 0, count_voids(0, claim.voids), None
+    fence, voids, approval = 0, min(claim.voids, MOST_VOIDS), None
     notes: tuple[str, ...] = ()
     acted = False
     if before is not None:

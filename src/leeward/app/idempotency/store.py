@@ -26,6 +26,7 @@ from leeward.app.idempotency.steps import (
     RegisterEntry,
     Reply,
     Saved,
+    SaveRecord,
     SaveRegister,
     Step,
     Steps,
@@ -114,37 +115,41 @@ async def perform_async(client: TableClient, location: RecordLocation, steps: St
 
 
 def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
+    if isinstance(step, SaveRecord):
+        record, revision = step
+        clock: Any = location.clock
+        item = item_of(record, location.id, clock)
+        if record.state is KeyState.UNKNOWN:  # so that this process need not count anew
+            first_sight(clock, record.owner, item["over_in"] / 1000)
+        return client.store_data(
+            location.table,
+            item,
+            if_absent=revision is None,
+            if_revision=revision,
+            expires_in=seconds_to_keep(record, location.keep, clock.monotonic()),
+        )
     if isinstance(step, LoadRecord):
         return client.load_data(location.table, location.id)
     if isinstance(step, LoadRegister):
         return client.load_data(location.table, step.id)
-    if isinstance(step, SaveRegister):
-        return client.store_data(
-            location.table,
-            {KEY: step.id, "entries": [entry._asdict() for entry in step.entries]},
-            if_absent=step.revision is None,
-            if_revision=step.revision,
-        )
-    record, revision = step
-    clock: Any = location.clock
-    item = item_of(record, location.id, clock)
-    if record.state is KeyState.UNKNOWN:  # so that this process need not count anew
-        first_sight(clock, record.owner, item["over_in"] / 1000)
     return client.store_data(
         location.table,
-        item,
-        if_absent=revision is None,
-        if_revision=revision,
-        expires_in=seconds_to_keep(record, location.keep, clock.monotonic()),
+        {KEY: step.id, "entries": [entry._asdict() for entry in step.entries]},
+        if_absent=step.revision is None,
+        if_revision=step.revision,
     )
 
 
 def _reply(step: Step, answer: Any, clock: Clock) -> Reply:
-    if isinstance(step, LoadRecord):
-        return None if answer is None else record_in(answer, clock)
-    if isinstance(step, LoadRegister):
-        return None if answer is None else _register_in(answer)
-    return Saved(answer.revision)
+    if isinstance(step, _SAVES):
+        return Saved(answer.revision)
+    if answer is None:
+        return None
+    return record_in(answer, clock) if isinstance(step, LoadRecord) else _register_in(answer)
+
+
+_SAVES: Final = (SaveRecord, SaveRegister)
+"""A tuple: each call would make a union anew."""
 
 
 def _register_in(loaded: Loaded) -> LoadedRegister:
