@@ -70,6 +70,11 @@ _LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that e
         PRIMARY KEY (workflow, run, path, attempt)
     ) WITHOUT ROWID"""
 
+INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, digest, due)
+    WHERE due IS NOT NULL"""
+"""Made by who claims, too: to a program of an older version it is no other layout. A file that an
+older version has made keeps another one, by `due` alone."""
+
 _STATEMENTS: Final = (
     "CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE runs (
@@ -92,7 +97,7 @@ _STATEMENTS: Final = (
         owner TEXT,                  -- JSON: app, stage and targets; NULL leaves it to any
         PRIMARY KEY (workflow, id)
     ) WITHOUT ROWID""",
-    "CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL",
+    INDEX,
     """CREATE TABLE events (
         workflow TEXT NOT NULL,
         run TEXT NOT NULL,
@@ -159,9 +164,6 @@ _VERSIONS = """WITH RECURSIVE versions (flow, version) AS (
         FROM versions WHERE version IS NOT NULL),
     ours AS (SELECT * FROM versions
         WHERE version IS NOT NULL AND version NOT IN (SELECT value FROM json_each(:left)))"""
-INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, digest, due)
-    WHERE due IS NOT NULL"""
-"""Made by who claims: to a program of an older version it is no other layout."""
 # A state of another version, and what this one could not read, are left alone. To SQLite, a time
 # that is a text is later than every number.
 # Of owners: `Owner.may_take`.
