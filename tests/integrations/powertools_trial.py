@@ -5,8 +5,13 @@ python -m tests.integrations.powertools_trial
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Event
 from typing import Any
 
 from aws_lambda_powertools.utilities.idempotency import (
@@ -19,7 +24,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 )
 
 from leeward import Client
-from leeward.app.idempotency import Done, NotDone
+from leeward.app.idempotency import Done, LeaseLost, NotDone
 from leeward.errors import TargetUnavailable
 from leeward.local import Local
 from leeward_integrations.powertools import LeewardPersistenceLayer, OutcomeUnknownError
@@ -36,17 +41,21 @@ class Shop:
     """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         self.charged: list[str] = []
         self.ends: list[Exception] = []
 
     def guard(self, function: Any, **options: Any) -> Any:
         """Return a function that runs once for each key."""
-        store = LeewardPersistenceLayer("keys", client=self._client, **options)
+        store = LeewardPersistenceLayer("keys", client=self.client, **options)
         guarded = idempotent_function(
             data_keyword_argument="order", persistence_store=store, config=CONFIG
         )
         return guarded(function)
+
+    def look(self) -> None:
+        """Read, which is no effect."""
+        self.client.load_data("orders", "1")
 
     def charge(self, order: dict[str, Any]) -> dict[str, Any]:
         """Have the effect, and end."""
@@ -91,6 +100,50 @@ def try_probe(shop: Shop) -> None:
     assert shop.charged.count("4") == 1
 
 
+def try_other_effects(shop: Shop) -> None:
+    """A proof about the last call frees no key where a client has had an effect before it."""
+
+    def publish() -> None:
+        shop.client.publish_event("orders", "paid")
+
+    def in_pool() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(publish).result()
+
+    def in_fork() -> None:
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    for number, (act, is_free) in enumerate(
+        ((publish, False), (in_pool, False), (in_fork, False), (shop.look, True))
+    ):
+
+        def work(order: dict[str, Any], act: Callable[[], object] = act) -> str:
+            act()
+            raise TargetUnavailable("the second service is away")
+
+        guarded = shop.guard(work)
+        order = {"id": f"6-{number}", "total": 9}
+        assert raised(guarded, order) is TargetUnavailable
+        expected = TargetUnavailable if is_free else OutcomeUnknownError
+        assert raised(guarded, order) is expected, act
+    with ThreadPoolExecutor(1) as pool:
+        late, ends = Event(), list[Future[Any]]()
+
+        def publish_late() -> None:
+            late.wait(9)
+            publish()
+
+        def leave(order: dict[str, Any]) -> str:
+            ends.append(pool.submit(copy_context().run, publish_late))
+            raise TargetUnavailable("the second service is away")
+
+        assert raised(shop.guard(leave), {"id": "7", "total": 9}) is TargetUnavailable
+        late.set()
+        assert isinstance(ends[0].exception(9), LeaseLost), "its key is free"
+
+
 def try_two_at_once(shop: Shop) -> None:
     """A repeat while the first runs is told so."""
     found: list[type] = []
@@ -107,7 +160,7 @@ def try_two_at_once(shop: Shop) -> None:
 def main() -> int:
     """Try each end of a run, and return the exit status."""
     warnings.simplefilter("ignore")
-    for try_it in (try_repeats, try_failures, try_probe, try_two_at_once):
+    for try_it in (try_repeats, try_failures, try_probe, try_other_effects, try_two_at_once):
         with Client(Local()) as client:
             try_it(Shop(client))
     print("every end of a run is kept")

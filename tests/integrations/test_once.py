@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -502,6 +503,39 @@ def test_announced_effects_and_those_of_other_tools(shop: Shop) -> None:
         error = refusal_of(lambda: act("17"))
     assert (error.reason, ran(error)) == ("unknown", "maybe")
     assert shop.charged == ["17"]
+
+
+OTHERS: dict[str, Any] = {
+    "a client's": lambda shop: shop.client.publish_event("orders", "paid"),
+    "a client's on a thread of a pool": lambda shop: _in_pool(
+        lambda: shop.client.store_data("orders", {"id": "1"})
+    ),
+    "another tool's": lambda shop: shop.tool(name="inner")("17"),
+    "another tool's on a thread": lambda shop: _in_pool(
+        copy_context().run, shop.tool(name="inner"), "17"
+    ),
+}
+
+
+def _in_pool(work: Any, *arguments: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work, *arguments).result()
+
+
+@each_row("act", OTHERS)
+@each_row("releases", [(), (LookupError,)])
+def test_a_proof_of_the_last_call_frees_no_other_effect(act: Any, releases: Any) -> None:
+    """Whoever has had it; and a word of a library about its own exception does not either."""
+    shop = Shop(FaultyDriver(Local()))
+
+    def tool(order: str) -> str:
+        act(shop)
+        raise LookupError if releases else TargetUnavailable("the second service is away")
+
+    with shop.client, agent_run("order-17"):
+        guarded = once(table="keys", client=shop.client, clock=shop.clock, name="two")(tool)
+        with tool_call(releases=releases):
+            assert refusal_of(lambda: guarded("17")).reason == "unknown"
 
 
 @each_row("decide, ends", [(approve_by_hand, "charged"), (refuse_by_hand, "has refused this")])

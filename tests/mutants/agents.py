@@ -12,6 +12,20 @@ ONCE: Final = "integrations/src/leeward_integrations/once.py"
 
 MUTANTS: Final = (
     Mutant(
+        "a proof of the last call frees the effects before it",
+        ONCE,
+        "                run.proved_not_run()\n",
+        "                run.effects = 0\n",
+        f"{TESTS}::test_a_proof_of_the_last_call_frees_no_other_effect",
+    ),
+    Mutant(
+        "a key of powertools is free though a client has had an effect",
+        "integrations/src/leeward_integrations/powertools.py",
+        "if run.released and run.effects == 0 and run.held is not None:\n",
+        "if run.released and run.held is not None:\n",
+        "tests/integrations/test_lost.py::test_what_calls_again_goes_by_proof",
+    ),
+    Mutant(
         "two runs share the key of equal calls",
         ONCE,
         'self.equals = f"{position.run}/{self.name}/',

@@ -816,10 +816,10 @@ REGISTER: Final = (
     ),
     _register(
         "the register is read for each call",
-        "        return None if is_known else self.register\n",
-        "        return self.register\n",
+        "        if not is_known and (",
+        "        if (",
         "test_a_register_costs_one_read_in_a_cold_start",
-        "settings.py",
+        "decorator.py",
     ),
     _register(
         "each client of an app reads the register",

@@ -3,13 +3,14 @@
 powertools deletes the record of a function that raises, so a repeat runs again, whatever the
 function had done (https://github.com/aws-powertools/powertools-lambda-python/issues/8049). Here the
 record becomes *unknown* then, unless the exception proves that nothing ran (`leeward.ran`), and so
-does that of a run that was killed. `leeward keys` lists and settles such records.
+does that of a run that was killed, or in which a client of leeward has had another effect. An
+exception is about its own call alone. `leeward keys` lists and settles such records.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemAlreadyExistsError,
@@ -23,13 +24,17 @@ from leeward.app.context import Context
 from leeward.app.idempotency import KeyReused, RepeatRefused
 from leeward.app.idempotency.decorator import IdempotentCall
 from leeward.app.idempotency.record import Reason, Replay, release_record
-from leeward.app.idempotency.running import IdempotentRun
+from leeward.app.idempotency.running import IdempotentRun, note_forks
 from leeward.app.idempotency.settings import IdempotencyOptions, check_options
 from leeward.app.idempotency.settlement import ask_probe
 from leeward.app.idempotency.settling import OpenCase
 from leeward.app.idempotency.steps import write_end
 from leeward.app.idempotency.store import perform
 from leeward.evidence import ran
+from leeward.watching import RUNNING, UNDER_WAY, watched_by
+
+_Begun: TypeAlias = tuple[IdempotentCall, IdempotentRun, Any]
+"""A call, its run, and what makes the effects of this thread no longer its own."""
 
 LEASE: Final = 60.0
 """Seconds of a run where powertools does not know how long it has."""
@@ -61,17 +66,19 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
             table, principal=None, keep=keep, name="powertools", client=client, probe=probe
         )
         self._settings = check_options(_run, options)
-        self._runs: dict[str, tuple[IdempotentCall, IdempotentRun]] = {}
+        self._runs: dict[str, _Begun] = {}
 
     def delete_record(self, data: dict[str, Any], exception: Exception) -> None:
         """Record a failure: the key is free only if it is proved that nothing ran."""
         key = self._get_hashed_idempotency_key(data=data)
-        if key is None or (begun := self._runs.pop(key, None)) is None:
+        if key is None or (begun := self._end(key)) is None:
             return
         call, run = begun
-        if run.held is not None and ran(exception) == "no":
+        run.released = ran(exception) == "no"  # a thread that goes on begins no effect any more
+        if run.released and run.effects == 0 and run.held is not None:
             steps = write_end(run.held, release_record(run.held.record))
         else:
+            run.released = False
             steps = call.after_failure(run, exception)
         call.note_failure(run, perform(self._settings.client(None), call.location, steps))
 
@@ -100,15 +107,26 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
             done = DataRecord(key, "COMPLETED", response_data=text, payload_hash=payload)
             raise IdempotencyItemAlreadyExistsError(old_data_record=done)
         run.start()
-        self._runs[key] = call, run
+        note_forks()
+        UNDER_WAY.add(run)
+        self._runs[key] = call, run, watched_by(run)
 
     def _update_record(self, data_record: DataRecord) -> None:
-        if (begun := self._runs.pop(data_record.idempotency_key, None)) is None:
+        if (begun := self._end(data_record.idempotency_key)) is None:
             return
         call, run = begun
         result = json.loads(data_record.response_data)
         steps = call.after_success(run, result)
         call.finish(run, perform(self._settings.client(None), call.location, steps), result)
+
+    def _end(self, key: str) -> tuple[IdempotentCall, IdempotentRun] | None:
+        """Return a run that has ended, and its call; no effect counts as its own any more."""
+        if (begun := self._runs.pop(key, None)) is None:
+            return None
+        call, run, token = begun
+        UNDER_WAY.discard(run)
+        RUNNING.reset(token)
+        return call, run
 
     def _get_record(self, idempotency_key: str) -> DataRecord:
         # `_put_record` has told what is there; who asks again finds that it has changed meanwhile.

@@ -140,15 +140,18 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call cost
     if level > DEEPEST:
         raise _Flaw(f"is more than {DEEPEST} levels deep, or contains itself: store it flatter")
     is_dict, is_item = type(container) is dict, remedies is _ITEM
-    size, nodes, deepest = _CONTAINER, 0, 0
+    size, nodes, deepest, has_plain_names = _CONTAINER, 0, 0, not is_dict
     if is_dict and {*map(type, container)} <= {str} and (names := "".join(container)).isascii():
-        size += len(names)
-    elif is_dict:
-        size += _measure_names(container)
+        size, has_plain_names = size + len(names), True  # most are counted at once
     digits = len(str(len(container)))  # of an index, at most
     members: Any = container.items() if is_dict else enumerate(container)
     for key, value in members:
+        if not has_plain_names and type(key) is not str:
+            remedy = "its .value" if isinstance(key, Enum) else "str(...)"
+            raise _Flaw(f"has a name of type {_type_name(key)}, and names are str: use {remedy}")
         try:
+            if not has_plain_names:
+                size += len(key) if key.isascii() else _utf8(key, "has a name that ")
             kind, node = type(value), 0
             if kind is str:
                 size += _VALUE + (len(value) if value.isascii() else _utf8(value))
@@ -180,21 +183,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call cost
             flaw.steps.append(f"[{key!r}]")
             raise
     return size, nodes and nodes + _BRACES, deepest + 1
-
-
-def _measure_names(container: dict[Any, Any]) -> int:
-    """Check the names of a dict; return their bytes."""
-    size = 0
-    for name in container:
-        if type(name) is not str:
-            remedy = "its .value" if isinstance(name, Enum) else "str(...)"
-            raise _Flaw(f"has a name of type {_type_name(name)}, and names are str: use {remedy}")
-        try:
-            size += _utf8(name, "has a name that ")
-        except _Flaw as flaw:
-            flaw.steps.append(f"[{name!r}]")
-            raise
-    return size
 
 
 def _leaf(value: Any, remedies: _Remedies) -> tuple[int, int]:

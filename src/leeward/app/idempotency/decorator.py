@@ -51,7 +51,6 @@ from leeward.app.idempotency.settlement import (
     ask_probe,
     ask_probe_async,
     settle_by_record,
-    settle_in_coroutine,
 )
 from leeward.app.idempotency.settling import (
     OpenCase,
@@ -143,33 +142,19 @@ def idempotent(
         ConfigError: an argument is wrong; the message names it.
     """
     options = IdempotencyOptions(
-        table=table,
-        key=key,
-        principal=principal,
-        lease=lease,
-        keep=keep,
-        failures=failures,
-        unreachable=unreachable,
-        effects=effects,
-        unknown=unknown,
-        scope=dedup_scope,
-        name=name,
-        client=client,
-        clock=clock,
-        probe=probe,
-        approval=approval,
+        *(table, key, principal, lease, keep, failures, unreachable, effects, unknown),
+        *(dedup_scope, name, client, clock, probe, approval),
     )
 
     def decorate(function: F) -> F:
         settings = check_options(function, options)
         wrap = _wrap_coroutine if settings.awaited else _wrap_function
         call = wraps(function)(wrap(function, settings))
-        settle = (settle_in_coroutine if settings.awaited else settle_by_record)(settings)
         declared = Idempotency(
             call,
             settings.scope,
             settings.names_principal,
-            settle,
+            settle_by_record(settings),
             lambda: digest_of_facts(settings.table, settings.facts),
             settings.table,
             settings.identity.bind,
@@ -297,8 +282,8 @@ class IdempotentCall:
 
         The first ones by a `client` in a process say in the register how records are kept.
         """
-        register = self._settings.register_for(client)
-        if register is not None:
+        is_known = self._settings.identity.entered() is getattr(client, "_operations", client)
+        if not is_known and (register := self._settings.register) is not None:
             return self._enter_and_claim(register, client)
         now = self.location.clock.monotonic()
         if self._settings.probe is None:
@@ -369,11 +354,7 @@ class IdempotentCall:
         """Return the steps that record what was returned."""
         if run.held is None:
             return write_nothing()
-        try:
-            result = keepable_of(result)
-        except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
-            result = object()  # which no table takes, so that the end is written without it
-        return write_end(run.held, record.complete_record(run.held.record, result))
+        return write_end(run.held, record.complete_record(run.held.record, keepable_of(result)))
 
     def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | LoadedRecord]:
         """Return the steps that record what was raised."""

@@ -232,21 +232,28 @@ def _number(value: Decimal) -> Any:
     return {"decimal": str(value.normalize(exact))}  # the program's own context may round
 
 
-def keepable_of(value: Any) -> Any:
+def keepable_of(result: Any) -> Any:
     """Return a result as a table can keep it: plain data, which is what goes over the wire too.
 
     Dataclasses, structs and models become dicts, and tuples lists. Other values are left as they
     are; the table may refuse them.
     """
+    try:
+        return _plain(result)
+    except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
+        return object()  # which no table takes, so that the record is written without it
+
+
+def _plain(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
     if kind is dict:
-        return {name: keepable_of(inner) for name, inner in value.items()}
+        return {name: _plain(inner) for name, inner in value.items()}
     if kind is list or kind is tuple:
-        return [keepable_of(element) for element in value]
+        return [_plain(element) for element in value]
     fields = fields_of(value)
-    return value if fields is None else {name: keepable_of(one) for name, one in fields.items()}
+    return value if fields is None else {name: _plain(one) for name, one in fields.items()}
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:

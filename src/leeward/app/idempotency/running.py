@@ -101,7 +101,7 @@ class IdempotentRun:
         if context is not None:
             context.runs.append(self)
         if self._marks:
-            _note_forks()
+            note_forks()
             UNDER_WAY.add(self)
 
     def __exit__(self, kind: object, *_raised: object) -> None:
@@ -291,7 +291,7 @@ class IdempotentRun:
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run
-            if step > 0 and self._has_failed and self._marks:  # its key may be free
+            if step > 0 and (self.released or (self._has_failed and self._marks)):  # as its key is
                 raise LeaseLost(f"this run of {self.function!r} has failed")
             self.effects += step
 
@@ -357,7 +357,7 @@ class _Forks(Forkable):
 
 
 @cache
-def _note_forks() -> _Forks:
+def note_forks() -> _Forks:
     """Note forks, from the first run on whose effects are marked."""
     return _Forks()
 

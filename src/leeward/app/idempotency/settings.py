@@ -242,11 +242,6 @@ class IdempotencySettings(NamedTuple):
         owner = self.identity.owner
         return None if owner is None else Register(f"{REGISTER}{owner}", self.facts)
 
-    def register_for(self, client: object) -> Register | None:
-        """Return the same if the table of a client has yet to be looked at in this process."""
-        is_known = self.identity.entered() is getattr(client, "_operations", client)
-        return None if is_known else self.register
-
     def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
         """Return the question what became of the calls with a key; see `SettleRequest`."""
         return SettleRequest(

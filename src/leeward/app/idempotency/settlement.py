@@ -181,33 +181,14 @@ class KeySettlement:
         return document
 
 
-def settle_by_record(settings: IdempotencySettings) -> Callable[..., dict[str, Json]]:
+def settle_by_record(settings: IdempotencySettings) -> Callable[..., Any]:
     """Return what settles a key of a function; see `leeward.app.signatures.Idempotency`."""
+    is_awaited = settings.awaited
+    carry_out: Any = perform_async if is_awaited else perform
+    ask: Any = ask_probe_async if is_awaited else ask_probe
 
-    def settle(
-        age: float | None,
-        given: tuple[Any, ...] | None,
-        context: Context,
-        *,
-        is_here: bool = False,
-    ) -> dict[str, Json]:
-        this = KeySettlement(settings, age, given, context, is_here=is_here)
-        client = settings.client(context)
-        found: Any = None
-        for _ in range(ROUNDS):
-            found = perform(client, this.location, this.begin())
-            if isinstance(found, OpenCase):
-                told = ask_probe(settings, *this.question(found))
-                found = perform(client, this.location, this.close(found, told))
-            if found is not None:
-                break
-        return this.document(found)
-
-    return settle
-
-
-def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitable[dict[str, Json]]]:
-    """Return the same for a coroutine function."""
+    async def value(of: Any) -> Any:
+        return await of if is_awaited else of
 
     async def settle(
         age: float | None,
@@ -220,15 +201,22 @@ def settle_in_coroutine(settings: IdempotencySettings) -> Callable[..., Awaitabl
         client = settings.client(context)
         found: Any = None
         for _ in range(ROUNDS):
-            found = await perform_async(client, this.location, this.begin())
+            found = await value(carry_out(client, this.location, this.begin()))
             if isinstance(found, OpenCase):
-                told = await ask_probe_async(settings, *this.question(found))
-                found = await perform_async(client, this.location, this.close(found, told))
+                told = await value(ask(settings, *this.question(found)))
+                found = await value(carry_out(client, this.location, this.close(found, told)))
             if found is not None:
                 break
         return this.document(found)
 
-    return settle
+    def settle_now(*given: Any, **named: Any) -> Any:
+        try:
+            settle(*given, **named).send(None)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("it waits for nothing")
+
+    return settle if is_awaited else settle_now
 
 
 def ask_probe(
@@ -280,17 +268,10 @@ async def ask_probe_async(
 def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
     """Return the answer of a probe, if it is one, and about this key."""
     if isinstance(told, Done | NotDone) and told.key in (None, key):
-        return told._replace(result=_keepable(told.result)) if isinstance(told, Done) else told
+        return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
     if not isinstance(told, CannotTell):
         is_about_other = isinstance(told, Done | NotDone)
         why = "another_key" if is_about_other else class_name(told)
         facts = failure_facts(told) if isinstance(told, Exception) else {}
         log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why, **facts)
     return CannotTell()
-
-
-def _keepable(result: Any) -> Any:
-    try:
-        return keepable_of(result)
-    except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
-        return object()  # which no table takes, so that the record is written without it

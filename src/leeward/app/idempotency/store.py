@@ -27,7 +27,6 @@ from leeward.app.idempotency.steps import (
     Reply,
     Saved,
     SaveRecord,
-    SaveRegister,
     Step,
     Steps,
     Unfit,
@@ -141,15 +140,11 @@ def _call(client: TableClient, location: RecordLocation, step: Step) -> Any:
 
 
 def _reply(step: Step, answer: Any, clock: Clock) -> Reply:
-    if isinstance(step, _SAVES):
-        return Saved(answer.revision)
-    if answer is None:
-        return None
-    return record_in(answer, clock) if isinstance(step, LoadRecord) else _register_in(answer)
-
-
-_SAVES: Final = (SaveRecord, SaveRegister)
-"""A tuple: each call would make a union anew."""
+    if isinstance(step, LoadRecord):
+        return None if answer is None else record_in(answer, clock)
+    if isinstance(step, LoadRegister):
+        return None if answer is None else _register_in(answer)
+    return Saved(answer.revision)
 
 
 def _register_in(loaded: Loaded) -> LoadedRegister:
@@ -258,13 +253,10 @@ def record_in(
             tuple(map(str, item.get("notes", ()))),
             # An earlier leeward has not written it: then nobody knows.
             item.get("earlier_effects", int(item["fence"]) > 1) is not False,
-            approval and Approval(str(approval["question"]), _name(approval["by"])),
+            approval
+            and Approval(str(approval["question"]), approval["by"] and str(approval["by"])),
             over_at,
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         record = None
     return LoadedRecord(record, loaded.revision)
-
-
-def _name(by: object) -> str | None:
-    return None if by is None else str(by)
