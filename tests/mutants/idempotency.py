@@ -200,8 +200,8 @@ MUTANTS: Final = (
     Mutant(
         "a key is one of all callers, whoever sends it",
         f"{_ROOM}/settings.py",
-        "record_id(self.function, key, principal, own_secret())",
-        "record_id(self.function, key, None, own_secret())",
+        "record_id(self.identity.name, key, principal, own_secret())",
+        "record_id(self.identity.name, key, None, own_secret())",
         f"{_PRINCIPALS}::test_nobody_meets_the_record_of_another_on_aws",
     ),
     Mutant(

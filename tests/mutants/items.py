@@ -97,8 +97,8 @@ MUTANTS: Final = (
     Mutant(
         "the item of another key is given out",
         "src/leeward/_operations/results.py",
-        "    if not found.foreign and any(\n",
-        "    if found.foreign and any(\n",
+        "    if not (found.foreign or ",
+        "    if not (not found.foreign or ",
         "tests/client/test_methods.py::test_the_item_of_another_key_is_refused",
     ),
     Mutant(

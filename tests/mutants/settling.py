@@ -118,7 +118,7 @@ RECORD: Final = (
     ),
     _record(
         "the first record does not say what its call knows",
-        "    fence, voids, approval = 0, count_voids(0, claim.voids), None\n",
+        "    fence, voids, approval = 0, min(claim.voids, MOST_VOIDS), None\n",
         "    fence, voids, approval = 0, 0, None\n",
         f"{_SETTLED}::test_a_record_knows_of_as_many_voids_as_the_call_that_made_it",
     ),
@@ -774,7 +774,7 @@ REGISTER: Final = (
     _register(
         "a version is not compared with the one before it",
         "        if differ:\n",
-        "        if differ and until is None:\n",
+        "        if differ and until == \"now\":\n",
         _DENIED,
     ),
     _register(
@@ -851,8 +851,8 @@ REGISTER: Final = (
     ),
     _register(
         "a record is named by where its handler is defined",
-        "self._name = self.owner or self._check_place()",
-        "self._name = self._where",
+        "self._given or self.owner or self._check_place()",
+        "self._where",
         "test_what_says_the_same_of_a_record_is_one_version",
         "settings.py",
     ),

@@ -20,13 +20,14 @@ from leeward.app.context import Context
 from leeward.app.idempotency import KeyMissing, RepeatRefused, idempotent
 from leeward.app.idempotency.record import Reason
 from leeward.app.idempotency.settings import LONGEST_KEY
+from leeward.app.idempotency.settlement import without_waiting
 from leeward.app.signatures import IDEMPOTENCY, Idempotency, is_coroutine_function
 from leeward.clock import SystemClock
 from leeward.envelope import MARK, SETTLE, age_in, sent_in, unquote
 from leeward.errors import ConfigError, DedupUnavailable
 from leeward.json_text import decode
 from leeward.logs import failure_facts, log_event
-from leeward_integrations.coroutines import value_of, without_waiting
+from leeward_integrations.coroutines import value_of
 
 LOGGER = "leeward.idempotency"
 

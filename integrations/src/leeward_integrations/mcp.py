@@ -18,10 +18,11 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from leeward.app.answers import Problem
+from leeward.app.idempotency.settlement import without_waiting
 from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
-from leeward_integrations.coroutines import value_of, without_waiting
+from leeward_integrations.coroutines import value_of
 from leeward_integrations.once import effect_of, tool_call
 
 RUN: Final = "leeward/run"

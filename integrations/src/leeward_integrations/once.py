@@ -25,7 +25,7 @@ from leeward.app.answers import Problem
 from leeward.app.context import Context
 from leeward.app.idempotency import digests, errors, running, settings, steps, store
 from leeward.app.idempotency.record import KeyRecord, KeyState, Reason
-from leeward.app.idempotency.settlement import PROBE_TIME
+from leeward.app.idempotency.settlement import PROBE_TIME, without_waiting
 from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError, DedupUnavailable
@@ -33,7 +33,6 @@ from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName
-from leeward_integrations.coroutines import without_waiting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ exception is about its own call alone. `leeward keys` lists and settles such rec
 from __future__ import annotations
 
 import json
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemAlreadyExistsError,
@@ -32,9 +32,6 @@ from leeward.app.idempotency.steps import write_end
 from leeward.app.idempotency.store import perform
 from leeward.evidence import ran
 from leeward.watching import RUNNING, UNDER_WAY, watched_by
-
-_Begun: TypeAlias = tuple[IdempotentCall, IdempotentRun, Any]
-"""A call, its run, and what makes the effects of this thread no longer its own."""
 
 LEASE: Final = 60.0
 """Seconds of a run where powertools does not know how long it has."""
@@ -66,7 +63,7 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
             table, principal=None, keep=keep, name="powertools", client=client, probe=probe
         )
         self._settings = check_options(_run, options)
-        self._runs: dict[str, _Begun] = {}
+        self._runs: dict[str, tuple[IdempotentCall, IdempotentRun, Any]] = {}
 
     def delete_record(self, data: dict[str, Any], exception: Exception) -> None:
         """Record a failure: the key is free only if it is proved that nothing ran."""

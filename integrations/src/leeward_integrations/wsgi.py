@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from leeward.app.answers import Problem
-from leeward_integrations.coroutines import finish
+from leeward.app.idempotency.settlement import without_waiting
 from leeward_integrations.idempotency_key import (
     LARGEST_REQUEST,
     Answer,
@@ -43,7 +43,7 @@ class IdempotencyKeys(IdempotentApp):
         query = environ.get("QUERY_STRING", "")
         call = {"method": environ["REQUEST_METHOD"], "path": path, "query": query}
         exchange = _Exchange(self._app, environ)
-        answer: Answer = finish(self._answer_to(exchange, call, headers, environ))
+        answer: Answer = without_waiting(self._answer_to)(exchange, call, headers, environ)
         phrase = responses.get(answer.status, "Unknown")
         start_response(f"{answer.status} {phrase}", answer.headers_with_length())
         return [answer.body or b""]

@@ -45,12 +45,7 @@ is compared with the age of the call."""
 
 
 class Register(NamedTuple):
-    """The row of a function, and what its version says in it.
-
-    Attributes:
-        id: of the row.
-        facts: how it keeps its records.
-    """
+    """The id of a function's row, and the facts that its version says in it."""
 
     id: str
     facts: Mapping[str, Any]
@@ -89,7 +84,7 @@ def doubt_of(
         return Doubt.NO_RECORD, ""
     if not _keeps(register.facts, age):
         return Doubt.EXPIRED, ""
-    until: float | None = None
+    until = "now"
     for entry in reversed(entries):
         facts = entry.facts
         others = {*facts, *register.facts} - _IGNORED
@@ -100,11 +95,11 @@ def doubt_of(
             told = "; ".join(
                 f"{name} was {facts.get(name)}, is {register.facts.get(name)}" for name in differ
             )
-            return Doubt.CHANGED, f"until {_time(until)} its records were kept otherwise: {told}"
+            return Doubt.CHANGED, f"until {until} its records were kept otherwise: {told}"
         if entry.since + ROLLOUT + CLOCKS <= now - age:
             return None
-        until = entry.since
-    return Doubt.TOO_NEW, f"it keeps records since {_time(until)}; before, nobody knows"
+        until = _time(entry.since)
+    return Doubt.TOO_NEW, f"it keeps records since {until}; before, nobody knows"
 
 
 def _keeps(facts: Mapping[str, Any], age: float) -> bool:
@@ -112,11 +107,9 @@ def _keeps(facts: Mapping[str, Any], age: float) -> bool:
     return isinstance(keep, int | float) and keep >= age
 
 
-def _time(seconds: float | None) -> str:
+def _time(seconds: float) -> str:
     from datetime import UTC, datetime
 
-    if seconds is None:
-        return "now"
     return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
 
 

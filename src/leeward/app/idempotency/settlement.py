@@ -6,8 +6,9 @@ The answer is the same on every cloud, and one that another framework can give: 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from functools import wraps
 from queue import Empty, Full, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from threading import enumerate as threads
@@ -209,14 +210,21 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., Any]:
                 break
         return this.document(found)
 
-    def settle_now(*given: Any, **named: Any) -> Any:
+    return settle if is_awaited else without_waiting(settle)
+
+
+def without_waiting(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """Return the function that does what a coroutine function does that waits for nothing."""
+
+    @wraps(work)
+    def call(*given: Any, **named: Any) -> Any:
         try:
-            settle(*given, **named).send(None)
+            work(*given, **named).send(None)
         except StopIteration as end:
             return end.value
-        raise AssertionError("it waits for nothing")
+        raise AssertionError("it waits")
 
-    return settle if is_awaited else settle_now
+    return call
 
 
 def ask_probe(
