@@ -54,8 +54,8 @@ MUTANTS: Final = (
     Mutant(
         "a look changes an older file",
         f"{SQLITE}/database.py",
-        'connection.execute("ROLLBACK")\n        except',
-        'connection.execute("COMMIT")\n        except',
+        'connection.execute("ROLLBACK")\n        except StopIteration',
+        'connection.execute("COMMIT")\n        except StopIteration',
         "tests/local/test_file.py::test_a_look_leaves_an_older_layout_to_older_programs",
     ),
     Mutant(

@@ -774,7 +774,7 @@ REGISTER: Final = (
     _register(
         "a version is not compared with the one before it",
         "        if differ:\n",
-        "        if differ and until == \"now\":\n",
+        '        if differ and until == "now":\n',
         _DENIED,
     ),
     _register(
