@@ -399,4 +399,11 @@ MUTANTS: Final = (
         "            pass\n",
         f"{_GATE}::test_threads_of_a_coroutine_function_are_counted",
     ),
+    Mutant(
+        "a note that no table keeps is told as a run that was taken over",
+        f"{_ROOM}/running.py",
+        " or not is_printable(text):",
+        ":",
+        "tests/app/idempotent/test_probes.py::test_a_note_that_no_table_keeps_is_refused_by_name",
+    ),
 )

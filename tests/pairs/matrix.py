@@ -77,6 +77,7 @@ unsafe calls | failover orders | app/test_payments.py::test_an_unsafe_payment_is
 unsafe calls | queues and workers | postgres/test_outbox.py::test_a_queued_call_is_relayed_by_its_effect
 unsafe calls | dead letters | local/test_dead_letters.py::test_after_an_attempt_that_ended_without_a_word_nothing_is_proved
 unsafe calls | workflows | workflow/test_crashes.py::test_a_death_anywhere_repeats_no_unsafe_step_and_loses_no_run
+unsafe calls | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 unsafe calls | deploys | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
 unsafe calls | kills | workflow/test_crashes.py::test_processes_that_are_killed_and_stopped_keep_the_promises
 unsafe calls | gateways and relays | http/test_gateways.py::test_a_gateway_proves_nothing
@@ -86,6 +87,7 @@ records of keys | failover orders | app/test_payments.py::test_a_keyed_payment_i
 records of keys | hedges | pairs/test_met.py::test_a_hedge_meets_the_record_of_the_first_attempt
 records of keys | queues and workers | app/test_words.py::test_a_doubled_message_waits_while_the_first_runs
 records of keys | dead letters | app/test_words.py::test_a_redelivery_of_what_has_run_is_no_dead_letter
+records of keys | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 records of keys | deploys | app/idempotent/test_versions.py::test_a_payload_is_the_same_whatever_its_handler_reads_it_into
 records of keys | kills | app/idempotent/test_overtaken.py::test_a_program_that_ends_within_a_handler_leaves_the_lease
 records of keys | clocks | app/idempotent/test_overtaken.py::test_no_clock_of_another_machine_ends_a_lease
@@ -97,6 +99,7 @@ records of keys | console and dev | console/test_actions.py::test_a_key_is_settl
 marked effects | marked effects | app/idempotent/test_gate.py::test_parts_beside_each_other_do_not_hinder_each_other
 marked effects | threads and forks | app/idempotent/test_gate.py::test_the_context_knows_its_run_on_every_thread
 marked effects | spool and outboxes | app/idempotent/test_gate.py::test_a_kept_event_is_an_effect
+marked effects | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 marked effects | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
 probes | approvals | app/idempotent/test_approvals.py::test_a_settle_that_learns_nothing_opens_no_way_around_the_approval
 probes | principals | app/idempotent/test_probes.py::test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own
@@ -121,6 +124,7 @@ settling | spool and outboxes | spool/test_spool.py::test_an_event_that_the_spoo
 settling | batches | client/test_unknowns.py::test_of_a_batch_each_event_is_left_that_may_have_gone_out
 settling | events | client/test_settling.py::test_events_are_published_again_where_they_were
 settling | queues and workers | client/test_settling.py::test_a_queued_call_is_queued_again_where_that_does_no_harm
+settling | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter
 settling | workflows | workflow/test_settling.py::test_a_payment_that_fails_behind_its_charge_is_taken_back
 settling | kills | workflow/test_settling.py::test_a_question_survives_the_process_that_has_asked_it
 settling | clocks | app/idempotent/test_settled.py::test_no_wrong_clock_makes_a_verdict_wrong
@@ -131,10 +135,13 @@ settling | Idempotency-Key | integrations/test_idempotency_key.py::test_a_strang
 settling | console and dev | console/test_actions.py::test_a_key_is_settled_by_a_click_and_an_answer
 nested calls | failures of handlers | app/test_words.py::test_no_word_of_a_nested_call_travels_up
 nested calls | queues and workers | app/test_words.py::test_neither_a_letter_nor_a_step_believes_it
+nested calls | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 nested calls | workflows | workflow/test_versions.py::test_a_step_that_waits_for_a_run_holds_no_place
 nested calls | gateways and relays | http/test_relays.py::test_a_lambda_that_raises_what_it_was_told_has_run
 threads and forks | threads and forks | app/idempotent/test_gate.py::test_the_mark_of_a_child_is_not_overwritten
 threads and forks | queues and workers | local/test_fork.py::test_a_child_of_a_handler_leaves_the_rows_to_its_parent
+threads and forks | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
+repeats | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 repeats | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
 repeats | backups | postgres/test_standby.py::test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown
 repeats | Idempotency-Key | integrations/test_idempotency_key.py::test_a_repeat_waits_while_the_first_runs
@@ -170,6 +177,8 @@ failover orders | lists | client/test_lists.py::test_a_cursor_stays_at_its_home
 failover orders | console and dev | console/test_actions.py::test_a_decision_is_explained
 hedges | hedges | routing/test_hedges.py::test_hedges_have_a_budget
 hedges | batches | routing/test_in_flight.py::test_no_event_is_told_as_refused_while_it_is_in_flight
+isolation | backups | pairs/test_met.py::test_nothing_of_an_isolated_home_is_listed_or_backed_up
+isolation | lists | pairs/test_met.py::test_nothing_of_an_isolated_home_is_listed_or_backed_up
 isolation | console and dev | console/test_actions.py::test_a_target_is_isolated_and_restored
 ordering keys | ordering keys | local/test_delivery.py::test_keys_do_not_wait_for_each_other
 ordering keys | spool and outboxes | spool/test_spool.py::test_events_of_a_key_wait_behind_each_other
@@ -188,8 +197,14 @@ spool and outboxes | layouts of stores | spool/test_owners.py::test_a_row_of_a_v
 batches | batches | client/test_methods.py::test_a_batch_is_split_by_the_smallest_limits
 batches | queues and workers | aws/test_settling.py::test_each_message_of_a_batch_is_settled_by_itself
 residency | residency | config/test_residency.py::test_all_mistakes_come_at_once
+residency | workflows | config/test_residency.py::test_what_is_kept_elsewhere_is_refused_with_field_and_remedy
+residency | backups | config/test_residency.py::test_what_is_kept_elsewhere_is_refused_with_field_and_remedy
 events | events | local/test_delivery.py::test_subscriptions_do_not_wait_for_each_other
+events | queues and workers | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 events | dead letters | local/test_delivery.py::test_a_delivery_that_always_fails_is_given_up
+events | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
+events | workflows | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
+events | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 events | deploys | worker/test_versions.py::test_a_worker_of_the_old_version_takes_no_event_of_the_new_one_away
 events | apps and stages | postgres/test_apps.py::test_each_of_two_apps_gets_each_event_under_one_name_of_a_handler
 events | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
@@ -197,15 +212,20 @@ events | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_g
 events | console and dev | pairs/test_met.py::test_dev_and_a_worker_share_the_rows_of_one_file
 queues and workers | queues and workers | worker/test_worker.py::test_many_queues_share_a_few_threads
 queues and workers | dead letters | postgres/test_commands.py::test_dead_letters_are_listed_redriven_and_deleted
+queues and workers | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
+queues and workers | workflows | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
+queues and workers | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 queues and workers | apps and stages | postgres/test_apps.py::test_a_queue_that_a_live_app_serves_is_refused_to_another
 queues and workers | kills | worker/test_processes.py::test_after_a_kill_another_worker_makes_the_attempt_again
 queues and workers | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
 queues and workers | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
+dead letters | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter
 dead letters | schedules | cli/test_scheduler.py::test_a_run_that_is_given_up_ends_with_a_code
 dead letters | deploys | worker/test_versions.py::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads
 dead letters | kills | postgres/test_messages.py::test_every_message_ends_once_whoever_is_killed
 dead letters | console and dev | console/test_actions.py::test_a_letter_that_did_not_run_is_redriven_by_one_click
 schedules | schedules | cli/test_scheduler.py::test_changes_are_told_schedule_by_schedule
+schedules | workflows | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 schedules | deploys | postgres/test_apps.py::test_a_changed_schedule_begins_now
 schedules | apps and stages | local/test_owners.py::test_a_schedule_of_the_second_app_is_shown_as_its_own
 schedules | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
@@ -297,6 +317,8 @@ only events are spooled, and an outbox begins what it has kept | spool and outbo
 a run that fails stays a run, and makes no letter | dead letters | workflows, cancelling
 it keeps nothing in a store | layouts of stores | unsafe calls, hedges, isolation, batches, probes, refusals, awaited clients, logs and telemetry, lost requests and answers, threads and forks
 dev and the console work at one target that keeps rows | console and dev | hedges, residency
+a caller that is killed hears nothing, and keeps nothing | kills | hedges, failover orders, batches, refusals, isolation, residency, awaited clients, logs and telemetry
+isolation stops what is sent, whoever would answer | isolation | gateways and relays
 """.strip().splitlines()
     )
     for other in others.split(", ")

@@ -453,7 +453,7 @@ class World:
         """Return whether what was accepted waits, or has failed where a person sees it."""
         if self.plan.kind == "run":
             return self.client.get_run("outer-flow", KEY).state is not RunState.SUCCEEDED
-        return self.is_parked or self._place.count_left() > 0
+        return self.is_parked or self._count_spooled() > 0 or self._place.count_left() > 0
 
     def has_strayed(self) -> bool:
         """Return whether what has to stay at the first target was sent to another one."""
@@ -496,5 +496,9 @@ class World:
     def _is_over(self) -> bool:
         if self.plan.kind == "run" and self.receipt is not None:
             return self.client.get_run("outer-flow", KEY).state is not RunState.RUNNING
+        return not self._count_spooled()
+
+    def _count_spooled(self) -> int:
+        """Return how many events wait in the spool, as for a target that is isolated."""
         client = getattr(self.client, "_client", self.client)
-        return not (self.plan.spool and client._operations.spool.count_waiting())
+        return int(client._operations.spool.count_waiting()) if self.plan.spool else 0

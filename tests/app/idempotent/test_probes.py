@@ -345,6 +345,25 @@ def test_a_probe_settles_what_a_run_has_noted(bank: Bank, shop: Shop) -> None:
     assert [target for _, target, _ in bank.asked] == ["/payments/pi_1"] * 2
 
 
+@pytest.mark.parametrize("text", ["", "a" * 256, "half \ud83e", "a\0b", "a\nb", 7])
+def test_a_note_that_no_table_keeps_is_refused_by_name(shop: Shop, text: Any) -> None:
+    """It is not told as a run that another one has taken over."""
+    failures = []
+
+    @idempotent(table="keys", key="order.id", name="noting", client=shop.client, clock=shop.clock)
+    def pay(order: dict[str, Any]) -> str:
+        run = current_run()
+        assert run is not None
+        try:
+            run.note(text)
+        except ConfigError as error:
+            failures.append(str(error))
+        return "paid"
+
+    assert pay(ORDER) == "paid"
+    assert failures == ["a note must be a text of 1 to 255 printable characters"]
+
+
 def test_the_same_probe_serves_a_coroutine_function(bank: Bank, shop: Shop) -> None:
     """It is asked on a thread of its own, and the event loop goes on."""
 

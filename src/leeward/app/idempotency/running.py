@@ -16,6 +16,7 @@ from leeward.app.idempotency.steps import Away, Held, Recorded, add_note, mark_e
 from leeward.app.idempotency.store import RecordLocation, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.forking import Forkable, watch
+from leeward.text import is_printable
 from leeward.watching import RUNNING, UNDER_WAY, Watcher, find_watcher
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class IdempotentRun:
         A record keeps the first 20.
 
         Raises:
-            ConfigError: it is not a text of 1 to 255 characters.
+            ConfigError: it is not a text of 1 to 255 printable characters.
             LeaseLost: another run has taken the key over.
             DedupUnavailable: it cannot be recorded.
         """
@@ -312,8 +313,8 @@ class IdempotentRun:
 
 
 def _check(text: Any) -> str:
-    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NOTE:
-        raise ConfigError(f"a note must be a text of 1 to {LONGEST_NOTE} characters")
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NOTE or not is_printable(text):
+        raise ConfigError(f"a note must be a text of 1 to {LONGEST_NOTE} printable characters")
     return text
 
 
