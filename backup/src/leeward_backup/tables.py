@@ -80,14 +80,6 @@ class Lines(NamedTuple):
     rows: tuple[Row, ...]
     cursor: str | None
 
-    def __repr__(self) -> str:
-        return f"Lines({len(self.rows)} rows)"
-
-
-def _is_register(item: Item) -> bool:
-    """Return whether an item is the row of a function in the register of its table."""
-    return str(item.get(KEY)).startswith(REGISTER) and {*item} == {KEY, "entries"}
-
 
 class Table:
     """A table of a client."""
@@ -133,7 +125,11 @@ class Table:
         """
         now = self.clock.now()
         kept = [each for each in items if each.expires_at is None or each.expires_at > now]
-        kept = [each for each in kept if not _is_register(each.item)]
+        kept = [
+            each
+            for each in kept
+            if {*each.item} != {KEY, "entries"} or not str(each.item[KEY]).startswith(REGISTER)
+        ]
         return Lines(tuple(map(self._row, kept)), cursor)
 
     def native(self, call: StartNative | LookNative) -> NativeJob:
