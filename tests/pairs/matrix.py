@@ -147,7 +147,7 @@ repeats | backups | postgres/test_standby.py::test_keys_and_voids_outlive_a_prom
 repeats | Idempotency-Key | integrations/test_idempotency_key.py::test_a_repeat_waits_while_the_first_runs
 repeats | console and dev | dev/test_feed.py::test_a_refused_repeat_says_what_to_do
 failures of handlers | failures of handlers | workflow/test_settling.py::test_a_failure_that_comes_behind_an_unknown_one_is_settled
-failures of handlers | schedules | cli/test_scheduler.py::test_a_run_that_is_given_up_ends_with_a_code
+failures of handlers | schedules | local/test_apps.py::test_a_schedule_that_fails_is_a_dead_letter_of_its_own
 failures of handlers | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
 failures of handlers | gateways and relays | http/test_gateways.py::test_a_login_page_is_no_proof_that_the_function_ran
 failures of handlers | Idempotency-Key | integrations/test_idempotency_key.py::test_a_whole_answer_is_the_answer
@@ -220,16 +220,15 @@ queues and workers | kills | worker/test_processes.py::test_after_a_kill_another
 queues and workers | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
 queues and workers | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
 dead letters | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter
-dead letters | schedules | cli/test_scheduler.py::test_a_run_that_is_given_up_ends_with_a_code
+dead letters | schedules | local/test_apps.py::test_a_schedule_that_fails_is_a_dead_letter_of_its_own
 dead letters | deploys | worker/test_versions.py::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads
 dead letters | kills | postgres/test_messages.py::test_every_message_ends_once_whoever_is_killed
 dead letters | console and dev | console/test_actions.py::test_a_letter_that_did_not_run_is_redriven_by_one_click
-schedules | schedules | cli/test_scheduler.py::test_changes_are_told_schedule_by_schedule
 schedules | workflows | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 schedules | deploys | postgres/test_apps.py::test_a_changed_schedule_begins_now
 schedules | apps and stages | local/test_owners.py::test_a_schedule_of_the_second_app_is_shown_as_its_own
 schedules | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
-schedules | clocks | postgres/test_deliveries.py::test_a_schedule_keeps_one_row_for_each_moment
+schedules | clocks | local/test_apps.py::test_a_clock_that_was_wrong_stops_no_schedule
 schedules | layouts of stores | local/test_owners.py::test_a_series_of_a_version_before_goes_on
 schedules | console and dev | console/test_actions.py::test_a_schedule_is_fired_now
 workflows | workflows | workflow/test_versions.py::test_what_nobody_here_can_run_delays_nothing

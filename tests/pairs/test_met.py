@@ -153,13 +153,8 @@ def test_dev_and_a_worker_share_the_rows_of_one_file(tmp_path: Path) -> None:
         assert local.dead_letters() == ()
 
 
-@pytest.mark.parametrize("effects", ["anywhere", "marked"])
-def test_a_moment_that_comes_twice_has_one_effect_and_one_run(
-    tmp_path: Path, effects: Literal["anywhere", "marked"]
-) -> None:
-    """Its key is that of the moment, for its record, and for all that it sets off."""
-    tmp_path.chmod(0o700)
-    seen: list[str] = []
+def _sweeping_app(seen: list[str], effects: Literal["anywhere", "marked"]) -> App:
+    """Return an app whose schedule sets off one of everything."""
     app = App("shop")
 
     @app.function(effect="keyed")
@@ -199,8 +194,18 @@ def test_a_moment_that_comes_twice_has_one_effect_and_one_run(
         thread.join()
         seen.append("outer")
 
+    return app
+
+
+@pytest.mark.parametrize("effects", ["anywhere", "marked"])
+def test_a_moment_that_comes_twice_has_one_effect_and_one_run(
+    tmp_path: Path, effects: Literal["anywhere", "marked"]
+) -> None:
+    """Its key is that of the moment, for its record, and for all that it sets off."""
+    tmp_path.chmod(0o700)
+    seen: list[str] = []
     local = Local(path=tmp_path / "a.sqlite3")
-    with Client(local, app=app) as client:
+    with Client(local, app=_sweeping_app(seen, effects)) as client:
         due = json.dumps("2026-01-01T03:00:00+00:00")
         row = NewRow(Recipient(SCHEDULE, "sweep"), None, "2026-01-01", due)
         for _ in range(3):

@@ -501,4 +501,4 @@ class World:
     def _count_spooled(self) -> int:
         """Return how many events wait in the spool, as for a target that is isolated."""
         client = getattr(self.client, "_client", self.client)
-        return int(client._operations.spool.count_waiting()) if self.plan.spool else 0
+        return (client._operations.spool.count_waiting() or 0) if self.plan.spool else 0
