@@ -41,7 +41,12 @@ page.on("console", (message) => wrong.push(message.text()));
 page.on("pageerror", (error) => wrong.push(String(error)));
 
 const commands = {
-  open: async (url) => (await page.goto(url))?.status(),
+  open: async (url) => {
+    const answer = await page.goto(url);
+    // The way into a console leads on by itself, to an address without the token.
+    if (answer?.headers().refresh) await page.waitForURL((next) => !next.searchParams.has("token"));
+    return answer?.status();
+  },
   text: () => page.evaluate(() => document.body.innerText),
   url: () => page.url(),
   click: (role, name) => page.getByRole(role, { name, exact: true }).first().click(),
@@ -61,6 +66,7 @@ const commands = {
   size: (width, height) => page.setViewportSize({ width, height }),
   scheme: (colorScheme) => page.emulateMedia({ colorScheme }),
   cookies: () => context.cookies(),
+  forget: () => context.clearCookies().then(() => true),
   picture: (path) => page.screenshot({ path }).then(() => true),
   seen: () => ({ asked: asked.splice(0), wrong: wrong.splice(0) }),
 };

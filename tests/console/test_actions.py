@@ -524,13 +524,15 @@ def test_the_command_shows_an_address_and_a_console_behind_it(
     (tmp_path / "leeward.toml").write_text('[targets.local]\napp = "no_such_module:app"\n')
     served: list[tuple[Sources, int | None]] = []
 
-    opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    opened: list[bool] = []
 
-    def serve(sources: Sources, *, port: int | None, ready: Callable[[str, str], object]) -> None:
+    def serve(
+        sources: Sources, *, port: int | None, ready: Callable[[str], object], opens: bool
+    ) -> None:
         assert visit(sources).get("queues").status == 200
         served.append((sources, port))
-        ready("http://127.0.0.1:1/console/?token=x", "http://127.0.0.1:1/console/?token=once")
+        opened.append(opens)
+        ready("http://127.0.0.1:1/console/?token=x")
 
     monkeypatch.setattr(command, "serve_console", serve)
     for arguments, can_write in (([], False), (["--write", "--open", "--port", "7"], True)):
@@ -540,5 +542,5 @@ def test_the_command_shows_an_address_and_a_console_behind_it(
         assert json.loads(result.stdout) == told
         assert served[-1][0].can_write is can_write
     assert [port for _, port in served] == [None, 7]
-    assert opened == ["http://127.0.0.1:1/console/?token=once"]
+    assert opened == [False, True]
     assert "Examples:" in CliRunner().invoke(app, ["console", "--help"]).stdout

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from leeward_dev.server import open_in_browser
 from tests.console.browser import Browser, browser, served
 from tests.console.shop import Shop, opened
+from tests.console.visitor import HOME
 
 pytestmark = pytest.mark.threat("S27")
 
@@ -38,14 +40,33 @@ def test_the_token_is_in_no_address_and_no_script_reads_the_cookie(
 ) -> None:
     """A browser that has opened the address once is let in by its cookie."""
     assert window("open", console) == 200
+    window.wait_for("Overview")
     assert "token" not in window("url")
     assert window("run", "document.cookie") == ""
-    (cookie,) = [each for each in window("cookies") if str(urlsplit(console).port) in each["name"]]
-    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/console")
+    (cookie,) = window("cookies")
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", HOME)
     seen = window("seen")
     host = urlsplit(console).netloc
     assert {urlsplit(url).netloc for url in seen["asked"]} == {host}
     assert seen["wrong"] == []
+
+
+def test_a_file_leads_in(window: Browser, console: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file has begun comes from another site: the strict cookie is sent all the same."""
+    window("forget")
+    monkeypatch.setattr("webbrowser.open", lambda uri: window("open", uri))
+    with open_in_browser(console):
+        window.wait_for("Overview")
+    assert window("url") == console.partition("?")[0]
+
+
+def test_no_other_port_gets_the_cookie(window: Browser, console: str) -> None:
+    """Not at its root, nor at /console: a browser sends cookies of a host to all of its ports."""
+    window("open", console)
+    with other_page() as (other, cookies):
+        for path in ("", "console", "console/", f"console/{'0' * 32}/letters"):
+            window("open", f"{other}{path}")
+    assert cookies == [None] * 4
 
 
 def test_a_letter_is_redriven_and_a_schedule_fired(
@@ -109,7 +130,7 @@ def test_the_keyboard_is_enough(shop: Shop, window: Browser, console: str) -> No
     assert window("run", "document.activeElement.innerText") == "Skip to the content"
     window("press", "Enter")
     window("wait", "document.activeElement.id === 'main'")
-    window("open", console.replace("/console/", "/console/letters"))
+    window("open", console.replace("/?", "/letters?"))
     window.tab_to("Choose 2")
     window("press", "Space")
     window("pause", 2500)
@@ -127,7 +148,7 @@ def test_the_keyboard_is_enough(shop: Shop, window: Browser, console: str) -> No
 
 def test_a_double_click_calls_once(shop: Shop, window: Browser, console: str) -> None:
     """A form is sent once; the page that comes back may send again."""
-    window("open", console.replace("/console/", "/console/send"))
+    window("open", console.replace("/?", "/send?"))
     for _ in range(2):
         window("fill", "Function", "echo")
         twice = """(() => {
@@ -202,12 +223,19 @@ LOW_CONTRAST = """(() => {
 
 
 @contextmanager
-def other_page() -> Iterator[str]:
-    """Serve an empty page at another port of this machine: the nearest other origin there is."""
+def other_page() -> Iterator[tuple[str, list[str | None]]]:
+    """Serve an empty page at another port of this machine: the nearest other origin there is.
+
+    Yields:
+        Its address, and the cookies of each request for a page.
+    """
+    cookies: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """Answer with a page."""
+            if self.path != "/favicon.ico":
+                cookies.append(self.headers["cookie"])
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
@@ -220,7 +248,7 @@ def other_page() -> Iterator[str]:
     thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        yield f"http://127.0.0.1:{server.server_address[1]}/", cookies
     finally:
         server.shutdown()
         server.server_close()
@@ -255,7 +283,7 @@ def test_a_page_of_another_origin_can_do_nothing(shop: Shop, window: Browser, co
     shop.fail_letter("1")
     window("open", console)
     assert "wrong" in window("text")
-    with other_page() as other:
+    with other_page() as (other, _):
         window("open", other)
         got = dict(window("run", ATTACK % json.dumps(console.partition("?")[0])))
         assert got["read"] == "refused"

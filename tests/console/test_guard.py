@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.routing import Mount
 
 from leeward import Client
 from leeward.local import Local
-from leeward_dev.console import open_console
-from leeward_dev.console.guard import HEADERS
+from leeward_dev.console.guard import HEADERS, place_of
 from leeward_dev.console.server import PAGES
 from leeward_dev.feed import Feed
-from leeward_dev.server import is_foreign, is_own_host
+from leeward_dev.server import is_foreign, is_own_host, open_in_browser
 from leeward_dev.sources import Sources
 from tests.console.shop import CONFIG, Shop
-from tests.console.visitor import ORIGIN, PORT, TOKEN, Visitor, mounted, visit
+from tests.console.visitor import HOME, ORIGIN, PORT, TOKEN, Visitor, mounted, visit
 
 pytestmark = pytest.mark.threat("S27")
 
@@ -34,44 +33,61 @@ def stranger(shop: Shop) -> Visitor:
 
 def test_the_token_becomes_a_cookie_and_leaves_the_address(stranger: Visitor) -> None:
     """The cookie is for this path alone, no script reads it, and no other site sends it."""
-    answer = stranger.get(f"/console/letters?after=7&token={TOKEN}", follow=False)
-    assert answer.status == 303
-    assert answer.headers["location"] == "/console/letters?after=7"
+    answer = stranger.get(f"{HOME}/letters?after=7&token={TOKEN}", follow=False)
+    # A redirect would be sent without the strict cookie where a file has led here.
+    assert (answer.status, answer.headers["refresh"]) == (200, f"0; url={HOME}/letters?after=7")
+    assert TOKEN not in answer.text
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"leeward-console-{PORT}=")
-    assert {"HttpOnly", "SameSite=strict", "Path=/console"} <= {*cookie.split("; ")}
+    assert cookie.startswith("leeward-console=")
+    assert {"HttpOnly", "SameSite=strict", f"Path={HOME}"} <= {*cookie.split("; ")}
     assert TOKEN not in cookie
-    assert stranger.get("/console/").status == 200
+    assert stranger.get(f"{HOME}/").status == 200
+
+
+def test_nobody_knows_the_path_without_the_token(stranger: Visitor, visitor: Visitor) -> None:
+    """It is another one for each token; who guesses a path finds nothing, with cookie or token."""
+    places = {place_of(token) for token in (TOKEN, f"{TOKEN}x", "")}
+    assert len(places) == 3
+    assert all(re.fullmatch("/console/[0-9a-f]{32}", each) for each in places)
+    for path in ("/", "/console", "/console/", f"{HOME}0/", f"{HOME[:-1]}/"):
+        for each in (f"{path}?token={TOKEN}", path):
+            assert stranger.get(each).status == 404, each
+            assert visitor.get(each).status == 404, each
 
 
 def test_without_the_token_nothing_is_seen(stranger: Visitor) -> None:
     """Not a page, not a file, with no token, a wrong one, or a wrong cookie."""
     for path in PATHS:
         for given in ("", "?token=", "?token=wrong", f"?token={TOKEN}x", "?token=%ff%00"):
-            assert stranger.get(f"/console/{path}{given}").status == 401, (path, given)
-    stranger.cookies[f"leeward-console-{PORT}"] = "wrong"
-    assert stranger.get("/console/").status == 401
-    assert stranger.post("/console/letters", [("token", TOKEN)]).status == 401
-    assert stranger.send("POST", f"/console/letters?token={TOKEN}", follow=False).status == 401
+            assert stranger.get(f"{HOME}/{path}{given}").status == 401, (path, given)
+    stranger.cookies["leeward-console"] = "wrong"
+    assert stranger.get(f"{HOME}/").status == 401
+    assert stranger.post(f"{HOME}/letters", [("token", TOKEN)]).status == 401
+    assert stranger.send("POST", f"{HOME}/letters?token={TOKEN}", follow=False).status == 401
 
 
-def test_a_ticket_counts_once(shop: Shop) -> None:
-    """It stands for the token where others may read an address, and is gone before they have."""
-    console = Starlette(
-        routes=[Mount("/console", open_console(shop.sources(), token=TOKEN, ticket="once"))]
-    )
-    assert Visitor(console).get("/console/?token=").status == 401
-    assert Visitor(console).get("/console/?token=once").status == 200
-    assert Visitor(console).get("/console/?token=once").status == 401
-    assert Visitor(console).get("/console/?token=").status == 401
-    assert Visitor(console).get(f"/console/?token={TOKEN}").status == 200
+def test_no_command_line_has_what_opens_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others read those: a file that only its owner reads leads there, and is gone afterwards."""
+    given: list[str] = []
+    monkeypatch.setattr("webbrowser.open", given.append)
+    with open_in_browser(f"http://127.0.0.1:{PORT}{HOME}/?token={TOKEN}"):
+        (uri,) = given
+        file = Path(urlsplit(uri).path)
+        assert uri.startswith("file://")
+        assert TOKEN not in uri
+        assert HOME not in uri
+        assert f"{HOME}/?token={TOKEN}" in file.read_text()
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert not file.parent.exists()
 
 
 def test_the_way_in_leads_to_no_other_host(stranger: Visitor) -> None:
-    """A path with two slashes would name one."""
-    for path in ("//evil.example/console/", "//evil.example"):
-        answer = stranger.get(f"{path}?token={TOKEN}", follow=False)
-        assert not answer.headers.get("location", "").startswith("//")
+    """Whatever stands behind the console's own path, no mark of it ends the address or the link."""
+    way = stranger.get(f'{HOME}//evil.example/;"<é>?token={TOKEN}&x=%22%3b<%0a', follow=False)
+    url = way.headers["refresh"].removeprefix("0; url=")
+    assert url == f"{HOME}//evil.example/%3B%22%3C%C3%A9%3E?x=%22%3B%3C%0A"
+    assert way.page.links == {"The console": url}
+    assert "refresh" not in stranger.get(f"/{HOME}/?token={TOKEN}", follow=False).headers
 
 
 def test_a_name_that_was_rebound_to_this_machine_is_refused(visitor: Visitor) -> None:
@@ -130,10 +146,10 @@ def test_a_page_of_another_origin_reads_and_frames_nothing(visitor: Visitor) -> 
 
 def test_every_answer_has_the_headers_that_keep_others_out(stranger: Visitor) -> None:
     """Pages, files, refusals and redirects: no script but the console's, no frame, no copy."""
-    address = f"/console/?token={TOKEN}"
-    answers: list[Any] = [stranger.get("/console/"), stranger.get(address, follow=False)]
-    answers += [stranger.get(f"/console/{path}") for path in PATHS]
-    answers += [stranger.post("/console/letters", [])]
+    address = f"{HOME}/?token={TOKEN}"
+    answers: list[Any] = [stranger.get(f"{HOME}/"), stranger.get(address, follow=False)]
+    answers += [stranger.get(f"{HOME}/{path}") for path in PATHS]
+    answers += [stranger.post(f"{HOME}/letters", [])]
     for answer in answers:
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     policy = HEADERS["content-security-policy"]
@@ -212,5 +228,5 @@ def test_a_console_that_only_shows_makes_no_store(tmp_path: Path) -> None:
     with Client(Local(path=tmp_path / "local.sqlite3"), config=CONFIG) as client:
         visitor = visit(Sources(client, CONFIG, Feed()))
         for page in ("", "queues", "letters", "keys?table=keys", "runs", "schedules", "targets"):
-            answer = visitor.get(f"/console/{page}")
+            answer = visitor.get(f"{HOME}/{page}")
             assert (page, answer.status, [*tmp_path.iterdir()]) == (page, 200, [])

@@ -10,12 +10,14 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message
 
+from leeward_dev.console.guard import place_of
 from leeward_dev.server import Guard, pages_of_console
 from leeward_dev.sources import Sources
 
 PORT = 8700
 TOKEN = "the-token-of-the-address"
 ORIGIN = f"http://127.0.0.1:{PORT}"
+HOME = place_of(TOKEN)
 
 
 class Answer(NamedTuple):
@@ -137,6 +139,8 @@ class Visitor:
             name, _, value = part.partition(";")[0].partition("=")
             if name:
                 self.cookies[name] = value
+        if follow and "refresh" in answer.headers:
+            return self.get(answer.headers["refresh"].removeprefix("0; url="))
         if follow and answer.status == 303:
             return self.get(answer.headers["location"])
         return answer
@@ -171,7 +175,7 @@ class Visitor:
         self, method: str, address: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
         parts = urlsplit(address)
-        path = parts.path if parts.path.startswith("/") else f"/console/{parts.path}"
+        path = parts.path if parts.path.startswith("/") else f"{HOME}/{parts.path}"
         path = path.replace("/./", "/")
         scope = {
             "type": "http",
@@ -216,6 +220,6 @@ def mounted(sources: Sources) -> ASGIApp:
 def visit(sources: Sources) -> Visitor:
     """Return a visitor who has opened the address with the token."""
     visitor = Visitor(mounted(sources))
-    answer = visitor.get(f"/console/?token={TOKEN}")
+    answer = visitor.get(f"{HOME}/?token={TOKEN}")
     assert answer.status == 200, answer.text
     return visitor

@@ -19,6 +19,7 @@ from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward_contract_tests.rows import each_row
 from leeward_dev import server
+from leeward_dev.console.guard import place_of
 from leeward_dev.feed import Feed
 from leeward_dev.server import PageServer, listen, pages_of_app, pages_of_fault
 from leeward_dev.sources import Sources
@@ -148,9 +149,11 @@ def test_a_preflight_allows_nothing(port: int) -> None:
 
 def test_a_console_wants_its_token(port: int) -> None:
     """Without the token, or with another one, nothing is shown."""
-    assert _ask(port, "/console/")[0] == 401
-    assert _ask(port, f"/console/?token={TOKEN[:-1]}x")[0] == 401
-    assert _ask(port, f"/console/?token={TOKEN}", None, {"host": "evil.example"})[0] == 403
+    home = place_of(TOKEN)
+    assert _ask(port, "/console/")[0] == 404
+    assert _ask(port, f"{home}/")[0] == 401
+    assert _ask(port, f"{home}/?token={TOKEN[:-1]}x")[0] == 401
+    assert _ask(port, f"{home}/?token={TOKEN}", None, {"host": "evil.example"})[0] == 403
 
 
 def test_what_is_too_large_is_refused(

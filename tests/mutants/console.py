@@ -44,8 +44,8 @@ MUTANTS: Final = (
     Mutant(
         "the cookie is not asked for",
         f"{CONSOLE}/guard.py",
-        'if not is_same(cookies.get(name, ""), self._cookie):',
-        "if not is_same(cookies.get(name, self._cookie), self._cookie):",
+        'if not is_same(cookies.get(COOKIE, ""), self._cookie):',
+        "if not is_same(cookies.get(COOKIE, self._cookie), self._cookie):",
         f"{GUARD}::test_without_the_token_nothing_is_seen",
     ),
     Mutant(
@@ -54,6 +54,34 @@ MUTANTS: Final = (
         "for key, value in query if key != TOKEN]",
         "for key, value in query]",
         f"{GUARD}::test_the_token_becomes_a_cookie_and_leaves_the_address",
+    ),
+    Mutant(
+        "every port of this machine gets the cookie",
+        f"{CONSOLE}/guard.py",
+        'place = scope["root_path"]',
+        'place = "/"',
+        f"{GUARD}::test_the_token_becomes_a_cookie_and_leaves_the_address",
+    ),
+    Mutant(
+        "the console's path can be guessed",
+        f"{CONSOLE}/guard.py",
+        "_derive(token, 'path')[:32]",
+        "_derive('', 'path')[:32]",
+        f"{GUARD}::test_nobody_knows_the_path_without_the_token",
+    ),
+    Mutant(
+        "a file leads to the console with a redirect, which has no strict cookie",
+        f"{CONSOLE}/guard.py",
+        'answer = HTMLResponse(link, headers={"refresh": f"0; url={url}"})',
+        'answer = HTMLResponse(link, 303, headers={"location": url})',
+        "tests/console/test_browser.py::test_a_file_leads_in",
+    ),
+    Mutant(
+        "the command line of a browser has the token",
+        SERVER,
+        "webbrowser.open(file.as_uri())",
+        "webbrowser.open(address)",
+        f"{GUARD}::test_no_command_line_has_what_opens_the_console",
     ),
     Mutant(
         "an attribute is not escaped",

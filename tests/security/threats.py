@@ -142,7 +142,8 @@ THREATS: Final = {
     ),
     "S27": Threat(
         "a console in the browser",
-        "this machine alone, under its own names; a token that becomes a cookie; no page of "
+        "this machine alone, under its own names; a token that becomes a cookie of a path that "
+        "nobody guesses, so that no other port gets it, and that is in no command line; no page of "
         "another origin reads, frames or sends a form; names, payloads and errors of others are "
         "text; it shows only unless told, and payloads only by a click",
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import webbrowser
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,6 +16,7 @@ from leeward.cli.output.exit_codes import INTERRUPTED
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
 from leeward_dev.plan import Plan, for_development
+from leeward_dev.server import open_in_browser
 from leeward_dev.supervisor import Supervisor
 from leeward_dev.terminal import Terminal
 
@@ -95,9 +95,9 @@ def dev(
             f"functions at {address}/invoke/NAME", address=address, console=supervisor.console
         )
         terminal.say(f"console at {supervisor.console}")
-        if opens:
-            webbrowser.open(supervisor.console_once)
-        if not supervisor.run():
+        with open_in_browser(supervisor.console) if opens else nullcontext():
+            is_whole = supervisor.run()
+        if not is_whole:
             raise typer.Exit(INTERRUPTED.code)
 
 

@@ -32,7 +32,6 @@ class Plan:
         sockets: descriptors that listen.
         port: of these.
         token: of the console's address.
-        ticket: that stands for the token once; "" for none.
         fresh: a folder for the state of embedded targets, in place of the usual one; None for that.
         fault: why the app is not even tried; None for an app that is to run.
     """
@@ -46,7 +45,6 @@ class Plan:
     sockets: tuple[int, ...] = ()
     port: int = 0
     token: str = ""
-    ticket: str = ""
     fresh: str | None = None
     fault: str | None = None
 

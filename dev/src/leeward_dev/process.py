@@ -124,7 +124,7 @@ class Process:
             can_write=True,
             run_handler=partial(_run_by_hand, app, platform),
         )
-        pages = pages_of_app(app, sources, plan.token, plan.port, plan.ticket)
+        pages = pages_of_app(app, sources, plan.token, plan.port)
         place = next(
             each.describe().get("path") for each in drivers if each.target == worker.target
         )

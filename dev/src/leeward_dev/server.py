@@ -12,9 +12,12 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from html import escape
+from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
@@ -38,7 +41,7 @@ from leeward.envelope import NO_FUNCTION, sent_in
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward_dev.console import open_console
-from leeward_dev.console.guard import SAFE, port_of
+from leeward_dev.console.guard import SAFE, place_of
 from leeward_dev.sources import Sources
 
 PORT: Final = 8700
@@ -180,7 +183,8 @@ def _flaw(scope: Scope) -> str | None:
 
 def is_own_host(headers: Headers, scope: Scope) -> bool:
     """Return whether a request names this machine, and the port at which it has come."""
-    port = port_of(scope)
+    server = scope.get("server")
+    port = server[1] if server else 0
     known = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == 80 else set())
     return headers.get("host", "").lower() in known
 
@@ -257,7 +261,7 @@ def _response(answer: HttpAnswer) -> Response:
     return response
 
 
-def pages_of_app(app: App, sources: Sources, token: str, port: int, ticket: str = "") -> ASGIApp:
+def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
     """Return what serves an app: ``/invoke/NAME``, and the console, which wants its token."""
     calls = FunctionCalls(app)
     functions = [each.name for each in app.handlers.values() if each.is_call]
@@ -280,15 +284,14 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int, ticket: str 
             Route("/", show),
             Route("/health", tell_health),
             Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
-            Mount("/console", open_console(sources, token=token, ticket=ticket)),
+            Mount(place_of(token), open_console(sources, token=token)),
         ],
     )
 
 
-def pages_of_console(sources: Sources, token: str, ticket: str = "") -> ASGIApp:
+def pages_of_console(sources: Sources, token: str) -> ASGIApp:
     """Return what serves a console alone, which wants its token."""
-    console = open_console(sources, token=token, ticket=ticket)
-    return Starlette(routes=[Mount("/console", console)])
+    return Starlette(routes=[Mount(place_of(token), open_console(sources, token=token))])
 
 
 def pages_of_fault(fault: str) -> ASGIApp:
@@ -391,34 +394,46 @@ class _Server(uvicorn.Server):
 
 def address_of_console(port: int, token: str) -> str:
     """Return the address of a console on this machine."""
-    return f"http://127.0.0.1:{port}/console/?token={token}"
+    return f"http://127.0.0.1:{port}{place_of(token)}/?token={token}"
+
+
+@contextmanager
+def open_in_browser(address: str) -> Iterator[None]:
+    """Open an address by a file that leads to it, until the end: others read command lines."""
+    with tempfile.TemporaryDirectory(prefix="leeward-") as folder:  # its mode is 0700
+        file = Path(folder, "console.html")
+        file.touch(0o600)
+        file.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">')
+        webbrowser.open(file.as_uri())
+        yield
 
 
 def serve_console(
-    sources: Sources, *, port: int | None, ready: Callable[[str, str], object]
+    sources: Sources, *, port: int | None, ready: Callable[[str], object], opens: bool = False
 ) -> None:
     """Serve a console alone, until the process is asked to end: SIGINT or SIGTERM.
 
     Args:
         sources: of the console.
         port: that is asked for; None for a free one, from `PORT` on.
-        ready: called with the address, once it listens; and with one that counts once, for the
-            command line of a browser, which others may read.
+        ready: called with the address, once it listens.
+        opens: it in a browser.
 
     Raises:
         ConfigError: the port cannot be listened at.
     """
     sockets, ends = listen(port), Event()
-    token, ticket = new_token(), new_token()
+    token = new_token()
     before = {
         each: signal.signal(each, lambda *_: ends.set()) for each in (signal.SIGINT, signal.SIGTERM)
     }
-    server = PageServer(pages_of_console(sources, token, ticket), sockets, drain=1)
+    server = PageServer(pages_of_console(sources, token), sockets, drain=1)
     try:
         server.start()
-        own = sockets[0].getsockname()[1]
-        ready(address_of_console(own, token), address_of_console(own, ticket))
-        ends.wait()
+        address = address_of_console(sockets[0].getsockname()[1], token)
+        ready(address)
+        with open_in_browser(address) if opens else nullcontext():
+            ends.wait()
     finally:
         sources.feed.close()
         server.close(2.0)

@@ -95,7 +95,6 @@ class Supervisor:
         own = self._sockets[0].getsockname()[1]
         descriptors = tuple(each.fileno() for each in self._sockets)
         self._plan = replace(plan, sockets=descriptors, port=own, token=new_token())
-        self._ticket = new_token()
         self._folders = folders
         self._terminal = terminal
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
@@ -114,11 +113,6 @@ class Supervisor:
         """The address of the console, with its token."""
         return address_of_console(self._plan.port, self._plan.token)
 
-    @property
-    def console_once(self) -> str:
-        """The address that counts once: others may read the command line of a browser."""
-        return address_of_console(self._plan.port, self._ticket)
-
     def run(self) -> bool:
         """Run the app until this process is asked to end: by SIGINT, SIGTERM or SIGHUP.
 
@@ -132,7 +126,7 @@ class Supervisor:
             with self._take_signals():
                 if self._folders:
                     Thread(target=self._watch, name="leeward-dev-watch", daemon=True).start()
-                self._start(replace(self._plan, ticket=self._ticket))
+                self._start(self._plan)
                 while not self._is_over(self._happenings.get()):
                     pass
                 self._stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from typing import Annotated
 
 import typer
@@ -44,14 +43,12 @@ def console(
     config = without_handlers(options.resolve())
     feed = Feed()
 
-    def tell(address: str, once: str) -> None:
+    def tell(address: str) -> None:
         options.output.show({"address": address, "write": write}, _render)
-        if opens:
-            webbrowser.open(once)
 
     with options.client(config) as client:
         sources = Sources(client, config, feed, can_write=write)
-        serve_console(sources, port=port, ready=tell)
+        serve_console(sources, port=port, ready=tell, opens=opens)
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

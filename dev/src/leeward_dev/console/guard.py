@@ -5,7 +5,8 @@ and every page of a browser on this machine can reach. The server refuses what a
 (`leeward_dev.server.Guard`). Here a request counts only
 
 - with the cookie of a browser that has opened the address with the token, once: the token leaves
-  the address at once, and with it history and logs;
+  the address at once. The console's path is made of the token, and is that of the cookie: a browser
+  sends the cookies of 127.0.0.1 to each of its ports;
 - and, if it changes something, with the seal that the console's own forms have.
 """
 
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from html import escape
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN: Final = "token"  # noqa: S105 - the name of a field
@@ -26,7 +28,6 @@ TOKEN: Final = "token"  # noqa: S105 - the name of a field
 SEAL: Final = "seal"
 """The field of a form."""
 COOKIE: Final = "leeward-console"
-"""With the port behind it: browsers do not tell the ports of one host apart."""
 
 SAFE: Final = ("GET", "HEAD")
 
@@ -53,13 +54,11 @@ class ConsoleGuard:
     Args:
         app: the console.
         token: that its address has. The cookie and the seal are made of it: it has to be random.
-        ticket: that stands for the token once, where others may read the address; "" for none.
     """
 
-    def __init__(self, app: ASGIApp, token: str, ticket: str = "") -> None:
+    def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._token = token
-        self._ticket = ticket
         self._cookie = _derive(token, "cookie")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,26 +76,21 @@ class ConsoleGuard:
     def _log_in(self, scope: Scope) -> Response | None:
         """Return what gives a browser its cookie, or refuses one without; None for one with it."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        name = f"{COOKIE}-{port_of(scope)}"
         given = dict(query).get(TOKEN)
         if given is not None and scope["method"] in SAFE:
-            if self._ticket and is_same(given, self._ticket):
-                self._ticket = ""
-            elif not is_same(given, self._token):
+            if not is_same(given, self._token):
                 return _refusal(_HINT, 401)
             rest = urlencode([(key, value) for key, value in query if key != TOKEN])
-            path = "/" + scope["path"].lstrip("/")  # two slashes would name a host
-            answer = RedirectResponse(f"{path}?{rest}".rstrip("?"), 303)
-            answer.set_cookie(
-                name,
-                self._cookie,
-                path=scope.get("root_path") or "/",
-                httponly=True,
-                samesite="strict",
-            )
+            url = f"{quote(scope['path'])}?{rest}".rstrip("?")
+            # No redirect: where a file or another site has led here, that is sent without a cookie
+            # that is strict (RFC 6265bis, 5.2); the page's own next step is sent with it.
+            link = f'<!doctype html><title>leeward</title><a href="{escape(url)}">The console</a>'
+            answer = HTMLResponse(link, headers={"refresh": f"0; url={url}"})
+            place = scope["root_path"]
+            answer.set_cookie(COOKIE, self._cookie, path=place, httponly=True, samesite="strict")
             return answer
         cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
-        if not is_same(cookies.get(name, ""), self._cookie):
+        if not is_same(cookies.get(COOKIE, ""), self._cookie):
             return _refusal(_HINT, 401)
         return None
 
@@ -104,10 +98,9 @@ class ConsoleGuard:
 _HINT: Final = "Open the address that the command has printed: it has a token at its end."
 
 
-def port_of(scope: Scope) -> int:
-    """Return the port at which a request has come."""
-    server = scope.get("server")
-    return int(server[1]) if server and server[1] else 0
+def place_of(token: str) -> str:
+    """Return the path of a console, which nobody can guess who does not know its token."""
+    return f"/console/{_derive(token, 'path')[:32]}"
 
 
 def seal_of(token: str) -> str:

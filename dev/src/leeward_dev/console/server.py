@@ -82,20 +82,19 @@ ACTIONS: Final[Mapping[str, Callable[[Visit], Notice | Page]]] = {
 FILES: Final = {"console.css": "text/css", "console.js": "text/javascript"}
 
 
-def open_console(sources: Sources, *, token: str, ticket: str = "") -> ASGIApp:
+def open_console(sources: Sources, *, token: str) -> ASGIApp:
     """Return the console, to be mounted at an address of its own.
 
     Args:
         sources: what it shows, and what it may do.
         token: who opens its address with ``?token=TOKEN`` is let in.
-        ticket: as of `ConsoleGuard`.
     """
     console = _Console(sources, seal_of(token))
     routes = [
         *(Route(f"/{name}", _serve_file(name, type)) for name, type in FILES.items()),
         Route("/{path:path}", console.answer, methods=["GET", "POST"]),
     ]
-    return ConsoleGuard(Starlette(routes=routes), token, ticket)
+    return ConsoleGuard(Starlette(routes=routes), token)
 
 
 def _serve_file(name: str, type: str) -> Callable[[Request], Response]:
