@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 
 from leeward import Client
 from leeward.local import Local
-from leeward_dev.console.guard import HEADERS, place_of
+from leeward_dev.console.guard import HEADERS, path_of_console
 from leeward_dev.console.server import PAGES
 from leeward_dev.feed import Feed
 from leeward_dev.server import is_foreign, is_own_host, open_in_browser
@@ -46,7 +46,7 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(stranger: Visitor) ->
 
 def test_nobody_knows_the_path_without_the_token(stranger: Visitor, visitor: Visitor) -> None:
     """It is another one for each token; who guesses a path finds nothing, with cookie or token."""
-    places = {place_of(token) for token in (TOKEN, f"{TOKEN}x", "")}
+    places = {path_of_console(token) for token in (TOKEN, f"{TOKEN}x", "")}
     assert len(places) == 3
     assert all(re.fullmatch("/console/[0-9a-f]{32}", each) for each in places)
     for path in ("/", "/console", "/console/", f"{HOME}0/", f"{HOME[:-1]}/"):

@@ -10,14 +10,14 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message
 
-from leeward_dev.console.guard import place_of
+from leeward_dev.console.guard import path_of_console
 from leeward_dev.server import Guard, pages_of_console
 from leeward_dev.sources import Sources
 
 PORT = 8700
 TOKEN = "the-token-of-the-address"
 ORIGIN = f"http://127.0.0.1:{PORT}"
-HOME = place_of(TOKEN)
+HOME = path_of_console(TOKEN)
 
 
 class Answer(NamedTuple):

@@ -19,7 +19,7 @@ from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward_contract_tests.rows import each_row
 from leeward_dev import server
-from leeward_dev.console.guard import place_of
+from leeward_dev.console.guard import path_of_console
 from leeward_dev.feed import Feed
 from leeward_dev.server import PageServer, listen, pages_of_app, pages_of_fault
 from leeward_dev.sources import Sources
@@ -149,7 +149,7 @@ def test_a_preflight_allows_nothing(port: int) -> None:
 
 def test_a_console_wants_its_token(port: int) -> None:
     """Without the token, or with another one, nothing is shown."""
-    home = place_of(TOKEN)
+    home = path_of_console(TOKEN)
     assert _ask(port, "/console/")[0] == 404
     assert _ask(port, f"{home}/")[0] == 401
     assert _ask(port, f"{home}/?token={TOKEN[:-1]}x")[0] == 401

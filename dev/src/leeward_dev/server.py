@@ -41,7 +41,7 @@ from leeward.envelope import NO_FUNCTION, sent_in
 from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward_dev.console import open_console
-from leeward_dev.console.guard import SAFE, place_of
+from leeward_dev.console.guard import SAFE, path_of_console
 from leeward_dev.sources import Sources
 
 PORT: Final = 8700
@@ -284,14 +284,14 @@ def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
             Route("/", show),
             Route("/health", tell_health),
             Route("/invoke/{name}", calls.answer, methods=["POST", "GET", "PUT", "DELETE"]),
-            Mount(place_of(token), open_console(sources, token=token)),
+            Mount(path_of_console(token), open_console(sources, token=token)),
         ],
     )
 
 
 def pages_of_console(sources: Sources, token: str) -> ASGIApp:
     """Return what serves a console alone, which wants its token."""
-    return Starlette(routes=[Mount(place_of(token), open_console(sources, token=token))])
+    return Starlette(routes=[Mount(path_of_console(token), open_console(sources, token=token))])
 
 
 def pages_of_fault(fault: str) -> ASGIApp:
@@ -394,7 +394,7 @@ class _Server(uvicorn.Server):
 
 def address_of_console(port: int, token: str) -> str:
     """Return the address of a console on this machine."""
-    return f"http://127.0.0.1:{port}{place_of(token)}/?token={token}"
+    return f"http://127.0.0.1:{port}{path_of_console(token)}/?token={token}"
 
 
 @contextmanager

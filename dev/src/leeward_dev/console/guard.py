@@ -98,7 +98,7 @@ class ConsoleGuard:
 _HINT: Final = "Open the address that the command has printed: it has a token at its end."
 
 
-def place_of(token: str) -> str:
+def path_of_console(token: str) -> str:
     """Return the path of a console, which nobody can guess who does not know its token."""
     return f"/console/{_derive(token, 'path')[:32]}"
 
