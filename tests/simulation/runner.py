@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import exp
+from operator import itemgetter
 from random import Random
 from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
@@ -211,6 +212,8 @@ class Simulation:
         self._now = 0.0
         self._free = dict.fromkeys(setting.order, setting.places)
         self._lines: dict[str, deque[InLine]] = {name: deque() for name in setting.order}
+        self._held: dict[str, float] = {}
+        self._parked: list[tuple[int, float, CallRecord, Pause]] = []
         self._warm_at: dict[tuple[str, str], float] = {}
 
     def run(self) -> World:
@@ -277,9 +280,28 @@ class Simulation:
             record.in_flight.append(command)
             if isinstance(command, Pause):
                 wakes = self._awake(self._now + command.seconds + self._freeze())
-                self._at(wakes, self._reply, record, command, self._now, None)
+                self._at(wakes, self._end_pause, record, command, self._now)
+                if command.places:
+                    self._parked.append((command.number, self._now, record, command))
             else:
                 self._send(record, command)
+
+    def _end_pause(
+        self, record: CallRecord, command: Pause, began: float, target: str = ""
+    ) -> None:
+        """End a pause whose time is over, or at whose `target` an attempt has ended."""
+        if any(each is command for each in record.in_flight):
+            parked = [each for each in self._parked if each[3] is not command]
+            self._parked = parked if command.places else self._parked
+            self._reply(record, command, began, target or None)
+
+    def _wake_first(self, target: str) -> None:
+        """Wake the first of the calls that wait for a place at a target."""
+        waits = [each for each in self._parked if target in each[3].places]
+        if waits:
+            _, began, record, command = min(waits, key=itemgetter(0))
+            self._at(self._now, self._end_pause, record, command, began, target)
+            self._parked = [each for each in self._parked if each[3] is not command]
 
     def _send(self, record: CallRecord, command: Dispatch | ReadBack) -> None:
         """Put an attempt to its target, as soon as there is a place."""
@@ -293,11 +315,23 @@ class Simulation:
             attempt.has_place = True
             self._put(record, command, attempt)
         else:
-            waits = InLine(record, command, attempt)
+            waits, time = InLine(record, command, attempt), command.timeout
+            if (
+                isinstance(time, AttemptTime)
+                and time.elsewhere
+                and self._is_in_vain(name, time.wait)
+            ):
+                fate = Fate(None, 0.0, Outcome.LOCAL, reason=NO_PLACE)
+                self._at(self._now, self._answer, record, command, attempt, fate)
+                return
             self._lines[name].append(waits)
-            time = command.timeout
             patience = time.wait if isinstance(time, AttemptTime) else IN_LINE * time
             self._at(self._now + patience, self._leave_line, waits)
+
+    def _is_in_vain(self, name: str, longest: float) -> bool:
+        """Return whether a wait of so many seconds is too short, as a transport finds it to be."""
+        ahead, places, held = len(self._lines[name]), self._setting.places, self._held.get(name)
+        return ahead >= places if held is None else (ahead + 1) * held / places > longest
 
     def _leave_line(self, waits: InLine) -> None:
         """End a wait for a place that took too long: nothing was sent."""
@@ -311,7 +345,10 @@ class Simulation:
         """Let the next attempt that waits have the place of one that has ended."""
         if not attempt.has_place:
             return
+        if self._parked:
+            self._wake_first(attempt.target)
         attempt.has_place = False
+        self._held[attempt.target] = self._now - attempt.at - attempt.waited
         line = self._lines[attempt.target]
         while line:
             record, command, following = line.popleft()
@@ -431,10 +468,14 @@ class Simulation:
         self._reply(record, command, attempt.at, attempt.result)
 
     def _reply(
-        self, record: CallRecord, command: Command, began: float, result: Result[Any] | None
+        self,
+        record: CallRecord,
+        command: Command,
+        began: float,
+        result: Result[Any] | str | None,
     ) -> None:
         if record.result is None:
-            record.in_flight.remove(command)
+            record.in_flight = [each for each in record.in_flight if each is not command]
             reply = (command, began, self._now, result)
             if self._check is not None and not isinstance(command, Pause):
                 self._check.before(command, self._now)

@@ -7,6 +7,7 @@ once and returns what to wait for, so that threads and event loops share it.
 
 from __future__ import annotations
 
+import re
 import select
 from typing import Any, Final
 
@@ -17,6 +18,10 @@ from leeward._http.options import TransportOptions, without_login
 
 _ROOM: Final = 64 * 1024
 """Bytes that are received at once."""
+
+_ALERT: Final = re.compile(r"error:0A000(?:41[2-9]|45C):")
+"""What libcurl says of a fatal alert about the certificate of this side, as OpenSSL numbers it:
+1000 and the alert, which is one of 42 to 49, or 116. Source: RFC 8446, 6.2; openssl/sslerr.h."""
 
 IN: Final = getattr(select, "POLLIN", 1)
 OUT: Final = getattr(select, "POLLOUT", 4)
@@ -47,14 +52,14 @@ class Connection:
         self.holds = False
         self._options = options
         self._opened = 0.0
-        self._tls = False
+        self._tls = self._is_unheard = False
         self._poller: Any = None
 
     def note_connected(self, now: float, tls: bool) -> None:
         """Note that libcurl has connected `handle`."""
         self.socket = self.handle.getinfo(pycurl.ACTIVESOCKET)
         self._opened = now
-        self._tls = self.holds = tls
+        self._tls = self.holds = self._is_unheard = tls
         self._poller = poller_for(self.socket)
 
     def read_progress(self) -> Progress:
@@ -148,9 +153,9 @@ class Connection:
         except BlockingIOError:
             self.holds = False
         except CurlError as error:
-            exchange.fail(error.args[0], error)
+            self._fail(exchange, error)
         else:
-            self.holds = self._tls
+            self.holds, self._is_unheard = self._tls, False
             exchange.receive(data)
 
     def _hear_out(self, exchange: Exchange, error: CurlError) -> None:
@@ -159,10 +164,23 @@ class Connection:
             try:
                 while exchange.result is None:
                     exchange.receive(self.handle.recv(_ROOM))
-            except (BlockingIOError, CurlError):
+                    self._is_unheard = False
+            except BlockingIOError:
                 pass
+            except CurlError as heard:
+                error = heard if _ALERT.search(str(heard)) else error
         if not exchange.is_answered:
-            exchange.fail(error.args[0], error)
+            self._fail(exchange, error)
+
+    def _fail(self, exchange: Exchange, error: CurlError) -> None:
+        """End an exchange. If the peer has refused the handshake, it has not read the request.
+
+        In TLS 1.3 a client has done its part before the server looks at its certificate. Whatever
+        was sent with it is of no use to a server whose first word is that alert.
+        """
+        if self._is_unheard and _ALERT.search(str(error)):
+            exchange.may_have_left = False
+        exchange.fail(error.args[0], error)
 
     def _choose_events(self, exchange: Exchange) -> int:
         if exchange.result is not None:

@@ -128,11 +128,12 @@ class ShareOfTime(AttemptTime):
         others = len(state.able) > 1 and not rules.ordered
         if rules.settle or (more and (rules.same or rules.elsewhere or rules.read_back)):
             seconds = left * (1 - policy.reserve)
-            if len(state.able) == 1 and isinstance(state.call, Invoke):
+            reaches_another = has_relief(state, circuit)
+            if isinstance(state.call, Invoke) and not reaches_another:
                 seconds = max(seconds, left - policy.wait_least)  # to ask once more
             if seconds < latency.usual or seconds < policy.least_attempt:
                 seconds = max(seconds, min(left, max(policy.least_attempt, latency.usual)))
-            if rules.elsewhere and others and circuit.cut_off < seconds:
+            if rules.elsewhere and reaches_another and circuit.cut_off < seconds:
                 seconds = circuit.cut_off
             elif not rules.same and isinstance(state.call, Invoke) and state.call.time_limit:
                 whole_run = state.call.time_limit + policy.time_limit_margin
@@ -151,6 +152,18 @@ class ShareOfTime(AttemptTime):
         self.total, self.wait, self.elsewhere = total, wait if wait > 0 else 0.0, others
         self.gate = state.health.records[circuit.target]
         return self
+
+
+def has_relief(state: CallState, circuit: Circuit) -> bool:
+    """Return whether a call reaches another target than that of a circuit.
+
+    Else an attempt is not given up for being slow: to wait is all that is left.
+    """
+    circuits = state.health.circuits
+    if not circuits.watchful:
+        return len(state.able) > 1
+    others = (target for target in state.able if target != circuit.target)
+    return any(circuits.lets_through(target, state.call) for target in others)
 
 
 time_for_attempt: Final = ShareOfTime.measure
@@ -212,7 +225,7 @@ def count_remaining(state: CallState) -> int:
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
     """Return whether a first attempt that has others may be given up early; take a token for it."""
-    if circuit.state is not CircuitState.CLOSED or circuit.silent:
+    if circuit.state is not CircuitState.CLOSED or circuit.silent or not has_relief(state, circuit):
         return False
     return state.health.budgets.spend_early()
 

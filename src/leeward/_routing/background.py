@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from leeward._routing.attempts import Core
 from leeward._routing.circuits import ProbeSchedule
-from leeward._routing.commands import BeginHeartbeat, ProbeTarget
+from leeward._routing.commands import BeginHeartbeat, Pause, ProbeTarget
 from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
@@ -150,6 +150,7 @@ class Shared(Forkable):
             what a child inherits is whole. A plain lock, because every call takes it twice.
         outbox: what the core has left to be done once the lock is released.
         listeners: told of events; none ever goes.
+        parked: the pause of each call that waits for a place, and what wakes it; by the `id`.
         failed: the `id` of each that has failed, and is in the log.
         threads: for attempts and probes beside others.
         companions: what else runs beside the calls.
@@ -157,7 +158,7 @@ class Shared(Forkable):
 
     __slots__ = (
         *("__weakref__", "clock", "companions", "core", "drivers", "failed", "listeners"),
-        *("lock", "outbox", "threads"),
+        *("lock", "outbox", "parked", "threads"),
     )
 
     def __init__(
@@ -171,6 +172,7 @@ class Shared(Forkable):
         self.listeners: list[Listener] = []
         self.failed: set[int] = set()
         self.threads = Threads()
+        self.parked: dict[int, tuple[Pause, Callable[[str], object]]] = {}
         self.companions: list[Companion] = []
         watch(self)
 
@@ -192,6 +194,25 @@ class Shared(Forkable):
                     begin_heartbeat(self, loop)
                 else:
                     self.run_beside(make_probe, self, item)
+
+    def park(self, pause: Pause, wake: Callable[[str], object]) -> None:
+        """Call `wake` with the target once an attempt has ended where a call waits for a place."""
+        with self.lock:
+            self.parked[id(pause)] = pause, wake
+
+    def unpark(self, pause: Pause) -> None:
+        """End that: the call waits no more."""
+        with self.lock:
+            self.parked.pop(id(pause), None)
+
+    def wake_first(self, target: str) -> None:
+        """Wake the first of the calls that wait for a place at a target."""
+        with self.lock:
+            waits = [pause for pause, _ in self.parked.values() if target in pause.places]
+            if not waits:
+                return
+            _, wake = self.parked.pop(id(min(waits, key=lambda pause: pause.number)))
+        wake(target)
 
     def _tell(self, event: RoutingEvent) -> None:
         for listener in (write_to_log, *self.listeners):
@@ -236,7 +257,7 @@ class Shared(Forkable):
         del held
         self.lock = threading.Lock()
         self.core.health.begin_in_child()
-        self.threads = Threads()
+        self.threads, self.parked = Threads(), {}
         for companion in self.companions:
             companion.renew()
 

@@ -51,10 +51,11 @@ from leeward._routing.attempts import (
     time_for_attempt,
     time_for_probe,
 )
-from leeward._routing.choice import TargetChoice, blocks, choose
+from leeward._routing.choice import TargetChoice, blocks, choose, find_ill
 from leeward._routing.circuit import Circuit, CircuitState, Random
 from leeward._routing.circuits import FLOWING
 from leeward._routing.commands import (
+    PANIC,
     PROBE,
     AttemptEnded,
     Commands,
@@ -78,6 +79,10 @@ from leeward.values import Effect
 
 MOST_VOIDS: Final = 4
 """How often a call is made again because its key was settled as not run meanwhile."""
+
+
+MOST_ROUNDS: Final = 16
+"""After so many looks at every target the wait for a place is longer than any deadline."""
 
 
 def begin(
@@ -265,6 +270,9 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         return move(state, target, ended.outcome, now, or_stay=stays)
     if stays:
         return dispatch(state, target, now, "again")
+    ill = find_ill(state, now) if free and row.again is not May.NEVER else ""
+    if ill:
+        return dispatch(state, ill, now, PANIC)
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(_made_at(state)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other", now)
@@ -273,7 +281,9 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
 def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Look for a free place at the targets in turn, as long as there is time for an attempt.
 
-    The wait proves that nothing was sent, so it costs neither an attempt nor a budget.
+    The wait proves that nothing was sent, so it costs neither an attempt nor a budget. After a look
+    at each it is woken when an attempt ends; to look now and then as well costs little, because the
+    pauses grow.
     """
     place, left = ended.attempt - 1, state.deadline - now
     target = state.tried[place]
@@ -283,13 +293,16 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     free = free and not state.rules.ordered and (not state.unknown or may_leave(state))
     if not free or left <= state.whole or not count_remaining(state):
         return end(state, NO_PLACE, now)
-    choice = choose(state._replace(tried=(*tried, *state.lines)), now)
+    seen = state._replace(tried=(*tried, *state.lines))
+    choice = choose(seen, now)
     if choice.target:
-        return dispatch(state, choice.target, now, NO_PLACE, probe=choice.probe)
-    state = state._replace(lines=(), rounds=state.rounds + 1, may_move=True)
-    # half of it at least: many short pauses near the end would be a busy wait
-    seconds = state.health.policy.place_wait * (1 + random()) / 2
-    return state, (Pause(min(seconds, left - state.whole), target),)
+        reason = PANIC if choice.reason == PANIC else NO_PLACE
+        return dispatch(state, choice.target, now, reason, probe=choice.probe)
+    seconds = state.health.policy.place_wait * (1 << state.rounds) * (1 + random()) / 2
+    state = state._replace(lines=(), rounds=min(MOST_ROUNDS, state.rounds + 1), may_move=True)
+    places = tuple(name for name in state.able if name not in tried)
+    seconds = min(seconds, left - state.whole)
+    return state, (Pause(seconds, target, places=places, number=state.number),)
 
 
 def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Random) -> Decision:
@@ -347,7 +360,7 @@ def follow_pause(state: CallState, target: str, now: float) -> Decision:
         return end(state, "no_time", now)
     if _lets_through(state, target):
         return dispatch(state, target, now, "again")
-    if state.may_move and _untried_targets(state, now):
+    if state.may_move and (state.rounds or _untried_targets(state, now)):
         return move(state, target, None, now)
     return end(state, "no_other_target", now)
 
@@ -363,7 +376,7 @@ def move(
     why = _block_of(state, source, choice, now)
     if not why:
         tell_of(state, "failover", choice.target, "" if outcome is None else outcome.value)
-        reason = PROBE if choice.probe else "moved"
+        reason = choice.reason if choice.reason in (PROBE, PANIC) else "moved"
         return dispatch(state, choice.target, now, reason, probe=choice.probe)
     if choice.probe:
         state.health.circuits.extend_leases(choice.target, state.call, 0.0)  # it is not made

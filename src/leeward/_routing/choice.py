@@ -10,7 +10,7 @@ from typing import Final
 from leeward._routing.attempts import CallState
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import point_of
-from leeward._routing.commands import PROBE, ProbeTarget
+from leeward._routing.commands import PANIC, PROBE, ProbeTarget
 from leeward._routing.health import Health
 from leeward._routing.targets import TargetGroup, group_of, resource_of
 from leeward.calls import Call, Publish
@@ -102,6 +102,9 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
     order = _present_targets(state)
     if not order:
         return TargetChoice("", "isolated")
+    ill = find_ill(state, now)
+    if ill:
+        return TargetChoice(ill, PANIC)
     if state.tried:
         return TargetChoice("", "no_other_target")
     circuits = state.health.circuits.of(order[0], state.call)
@@ -112,6 +115,33 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
         return TargetChoice(trial, "only_one_able")
     wait = _time_to_probe(state.health, order, state.call, now)
     return TargetChoice("", "all_down", retry_after=wait)
+
+
+def find_ill(state: CallState, now: float) -> str:
+    """Return a target whose circuit is open, and that still answers some calls; "" for none.
+
+    For a call that may be repeated, where no healthy target has a place: with a share of failures
+    it is better served than not at all. Envoy calls that its panic threshold. A second try there
+    is charged as a call that leaves a healthy target: not many may.
+    """
+    health, call = state.health, state.call
+    if len(state.able) == 1 or not state.rules.elsewhere or state.rules.ordered:
+        return ""
+    ill = [
+        target
+        for target in _present_targets(state)
+        if target not in state.lines
+        and not health.circuits.lets_through(target, call)
+        and not any(
+            circuit.reason == "unusable" or circuit.streak >= health.policy.last_failures
+            for circuit in health.circuits.of(target, call)
+        )
+    ]
+    fresh = [target for target in ill if state.proved and target not in state.tried]
+    again = [target for target in ill if state.tried.count(target) == 1]
+    if fresh or not again:
+        return fresh[0] if fresh else ""
+    return again[0] if health.budgets.spend_failover(now, health.calls) else ""
 
 
 def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:

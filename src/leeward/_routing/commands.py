@@ -19,6 +19,9 @@ from leeward.values import RoutingEvent
 PROBE: Final = "probe"
 """The reason of an attempt that is the one probe of a circuit."""
 
+PANIC: Final = "panic"
+"""The reason of an attempt at a target that is ill, because no healthy one has a place."""
+
 make_record: Final = tuple.__new__
 """Make a `NamedTuple` of all its fields: what its own constructor does, without a Python call
 around it. For what every call makes."""
@@ -59,13 +62,16 @@ class ReadBack(NamedTuple):
 class Pause(NamedTuple):
     """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well.
 
-    With `settle` it is asked what became of the call.
+    With `settle` it is asked what became of the call. A call that waits for a place is woken when
+    an attempt ends at one of `places`: of all that wait so the one with the lowest `number`.
     """
 
     seconds: float
     target: str
     hedge: bool = False
     settle: bool = False
+    places: tuple[str, ...] = ()
+    number: int = 0
 
 
 Command: TypeAlias = Dispatch | ReadBack | Pause
@@ -220,6 +226,7 @@ REASONS: Final = {
     "again": "most failures that are proved not to have run are short, so it was tried once more",
     "moved": "the call was free to go to the next target",
     NO_PLACE: "no place became free where it waited before",
+    PANIC: "it is ill, but answers some calls, and no other target had a place",
     "hedge": "the first attempt took longer than usual, and the call is harmless",
     "read_back": "the answer to the write was lost, so the item was loaded to see what it had done",
     "settle": "nobody knew what had become of the call, so its function was asked",

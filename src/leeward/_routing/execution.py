@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
-it was done, and what the driver returned or raised (after a pause: nothing)."""
+it was done, and what the driver returned or raised. After a pause: the target where an attempt
+has ended, if that is what has ended the pause."""
 
 Entries: TypeAlias = tuple[Result[None], ...]
 """One result for each event of a batch."""
@@ -167,7 +168,8 @@ class _History:
     ) -> Event:
         """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
-            return PauseEnded(command.target, command.hedge, command.settle)
+            woken_by = answer if isinstance(answer, str) else command.target
+            return PauseEnded(woken_by, command.hedge, command.settle)
         result = result_of(command.call, answer)
         outcome, reason = result.outcome, result.reason
         attempt = TimedAttempt(command, began, now, result.waited)

@@ -9,7 +9,8 @@ hold the lock; nothing in the core does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
+from functools import partial
 from operator import itemgetter
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -33,7 +34,7 @@ from leeward.errors import Attempt, ConfigError, Outcome, is_from_signal
 from leeward.values import NOTHING, RoutingEvent
 
 if TYPE_CHECKING:
-    from asyncio import Task
+    from asyncio import Future, Task
 
 
 DATA = frozenset(
@@ -305,7 +306,10 @@ def _carry_out(shared: Shared, command: Command) -> Reply:
     answer: object = None
     began = clock.monotonic()
     if isinstance(command, Pause):
-        clock.sleep(command.seconds)
+        if command.places and isinstance(clock, SystemClock):
+            answer = _wait_for_place(shared, command)
+        else:
+            clock.sleep(command.seconds)
     else:
         try:
             answer = shared.drivers[command.target].perform(command.call, command.timeout)
@@ -313,7 +317,28 @@ def _carry_out(shared: Shared, command: Command) -> Reply:
             if is_from_signal(error):
                 raise
             answer = error  # what it means is decided in one place
+        finally:
+            if shared.parked:
+                _wake_first(shared, command.target, answer)
     return command, began, clock.monotonic(), answer
+
+
+def _wait_for_place(shared: Shared, pause: Pause) -> str | None:
+    """Return the target where an attempt has ended; None if the pause was over before."""
+    woken: SimpleQueue[str] = SimpleQueue()
+    shared.park(pause, woken.put)
+    try:
+        return woken.get(timeout=pause.seconds)
+    except Empty:
+        return None
+    finally:
+        shared.unpark(pause)
+
+
+def _wake_first(shared: Shared, target: str, answer: object) -> None:
+    """Wake who waits for a place at a target, where an attempt has held one."""
+    if not isinstance(answer, Result) or answer.reason != NO_PLACE:
+        shared.wake_first(target)
 
 
 def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
@@ -324,15 +349,17 @@ def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) 
     thread, so a hedge that is not needed costs one thread and no more.
     """
     replies: SimpleQueue[Reply | BaseException] = SimpleQueue()
-    pauses: list[tuple[float, Command, float]] = []
+    pauses: list[tuple[float, Pause, float]] = []
     while True:
         for command in commands:
             if isinstance(command, Pause) and isinstance(shared.clock, SystemClock):
                 began = monotonic()
                 pauses.append((began + command.seconds, command, began))
+                if command.places:
+                    shared.park(command, partial(_put_woken, replies, command, began))
             else:
                 _start(shared, command, replies)
-        reply = _next(replies, pauses)
+        reply = _next(shared, replies, pauses)
         if isinstance(reply, BaseException):
             raise reply
         try:
@@ -343,19 +370,33 @@ def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) 
                 shared.deliver()
 
 
+def _put_woken(
+    replies: SimpleQueue[Reply | BaseException], pause: Pause, began: float, target: str
+) -> None:
+    replies.put((pause, began, monotonic(), target))
+
+
 def _next(
-    replies: SimpleQueue[Reply | BaseException], pauses: list[tuple[float, Command, float]]
+    shared: Shared,
+    replies: SimpleQueue[Reply | BaseException],
+    pauses: list[tuple[float, Pause, float]],
 ) -> Reply | BaseException:
     """Return what comes first: an answer, or the end of a pause."""
-    if not pauses:
-        return replies.get()
-    pauses.sort(key=itemgetter(0))
-    until, command, began = pauses[0]
-    try:
-        return replies.get(timeout=max(0.0, until - monotonic()))
-    except Empty:
-        pauses.pop(0)
-        return command, began, monotonic(), None
+    while True:
+        pauses.sort(key=itemgetter(0))
+        try:
+            timeout = max(0.0, pauses[0][0] - monotonic()) if pauses else None
+            reply = replies.get(timeout=timeout)
+        except Empty:
+            _, pause, began = pauses.pop(0)
+            shared.unpark(pause)
+            return pause, began, monotonic(), None
+        if isinstance(reply, BaseException) or not isinstance(reply[0], Pause):
+            return reply
+        woken = [each for each in pauses if each[1] is reply[0]]
+        if woken:  # else its time was over before
+            pauses.remove(woken[0])
+            return reply
 
 
 def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
@@ -426,13 +467,38 @@ async def _run_side_by_side_async(
             task.cancel()
 
 
+async def _wait_for_place_async(shared: Shared, pause: Pause) -> str | None:
+    """Return the same without blocking the event loop."""
+    loop = running_loop()
+    woken: Future[str | None] = loop.create_future()
+
+    def end(target: str | None) -> None:
+        if not woken.done():
+            woken.set_result(target)
+
+    def wake(target: str) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(end, target)
+
+    timer = loop.call_later(pause.seconds, end, None)
+    shared.park(pause, wake)
+    try:
+        return await woken
+    finally:
+        timer.cancel()
+        shared.unpark(pause)
+
+
 async def _carry_out_async(shared: Shared, command: Command) -> Reply:
     """Do what `command` says."""
     clock = shared.clock
     answer: object = None
     began = clock.monotonic()
     if isinstance(command, Pause):
-        await clock.sleep_async(command.seconds)
+        if command.places and isinstance(clock, SystemClock):
+            answer = await _wait_for_place_async(shared, command)
+        else:
+            await clock.sleep_async(command.seconds)
     else:
         try:
             driver = shared.drivers[command.target]
@@ -441,4 +507,7 @@ async def _carry_out_async(shared: Shared, command: Command) -> Reply:
             if is_from_signal(error):
                 raise
             answer = error  # what it means is decided in one place
+        finally:
+            if shared.parked:
+                _wake_first(shared, command.target, answer)
     return command, began, clock.monotonic(), answer
