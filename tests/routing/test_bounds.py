@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from leeward._routing.attempts import Core, Ending
-from leeward._routing.call import begin, follow_pause, retry, step
+from leeward._routing.call import begin, retry, step
 from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import ProbeSchedule
 from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
@@ -189,7 +189,7 @@ def test_the_least_time_is_enough(left: float, goes_on: bool) -> None:
     state = begun(world)
     now = state.deadline - left
     failed = state._replace(in_flight=())
-    _, commands = follow_pause(failed, "a", now)
+    _, commands = step(failed, PauseEnded("a"), now, half)
     assert bool(commands) is goes_on
     ended, commands = retry(failed, AttemptEnded(1, Outcome.UNUSABLE), now, half)
     assert bool(commands) is goes_on

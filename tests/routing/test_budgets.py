@@ -198,22 +198,24 @@ def waits(state: CallState, now: float) -> tuple[CallState, Command]:
 
 def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
     """In turn, each time for longer, whatever its effect; it costs no attempt and no budget."""
-    for call in (
-        HARMLESS,
-        UNSAFE,
-        UNSAFE._replace(time_limit=9.0),
-        KEYED._replace(shared_dedup=True),
+    for call, longest in (
+        (HARMLESS, 7.5),
+        (UNSAFE, 7.5),
+        (UNSAFE._replace(time_limit=9.0), 10.0),
+        (KEYED._replace(shared_dedup=True), 7.5),
     ):
         world = World("abc")
         for target in "abc":
             world.health.records[target].tokens = 0.0
         state, (command,) = begin(world.core, call, world.now, 10.0)
         ways: list[Any] = []
+        pauses: list[float] = []
         for _ in range(8):
             wait = getattr(command.timeout, "wait", None) if isinstance(command, Dispatch) else None
             ways.append((command.target, wait))
             if isinstance(command, Pause):
-                assert command.seconds == pytest.approx(0.075)
+                pauses.append(command.seconds)
+                assert (command.places, command.number) == (("a", "b", "c"), state.number)
                 state, (command,) = step(state, PauseEnded(command.target), world.now, half)
             else:
                 state, command = waits(state, world.now)
@@ -221,6 +223,7 @@ def test_a_call_without_a_free_place_looks_for_one_at_every_target() -> None:
             *(("a", 0.1), ("b", 0.0), ("c", 0.0), ("c", None)),
             *(("c", 0.2), ("a", 0.0), ("b", 0.0), ("b", None)),
         ]
+        assert pauses == [pytest.approx(0.075), pytest.approx(longest - 0.075)]
         assert (state.proved, state.unknown, count_remaining(state)) == (True, False, 2)
         assert not world.health.budgets.failovers
 

@@ -327,6 +327,7 @@ def test_when_to_come_again_while_all_are_down() -> None:
         circuit = world.health.add(target, HARMLESS)
         circuit.open(DEFAULT, 100.0, half, "failures", hold=until - 100.0)
         world.health.circuits.unclosed[circuit] = None
+        circuit.streak = DEFAULT.last_failures
     world.health.circuits.review()
     for now, seconds in ((100.0, 3.0), (102.95, 0.1)):
         state, commands = begin(world.core, HARMLESS, now, 10.0)

@@ -275,6 +275,8 @@ def test_a_call_that_is_narrowed_tries_its_targets_now_and_then() -> None:
     world = gone(World("abc"))
     world.answers["b"] = Outcome.AMBIGUOUS
     world.calls(8)
+    for target in "ab":  # nothing at all goes well there
+        world.circuit(target, resource="f").streak = DEFAULT.last_failures
     only = begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0]
     assert (only.tried, begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0].tried) == (
         ("b",),

@@ -91,6 +91,10 @@ def _slow_by(factor: float) -> Fault:
     return slow
 
 
+def _slow_by_two(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2 + 1.0, latency + 2.0)
+
+
 def _no_network(random: Random, latency: float, timeout: float) -> Fate:
     return Fate(None, 0.001, Outcome.NOT_SENT, reason=NO_NETWORK)
 
@@ -180,6 +184,7 @@ FAULTS: dict[str, Fault] = {
     "server error": _server_error,
     "slow x4": _slow_by(4),
     "slow x40": _slow_by(40),
+    "slow by 2 s": _slow_by_two,
     "no network": _no_network,
     "no address": _new_connections_fail,
     "no token": _unreachable,

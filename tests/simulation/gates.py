@@ -27,6 +27,7 @@ from tests.simulation.cells import (
     take_through,
 )
 from tests.simulation.false_trips import QUICKER, false_trips, slow_functions
+from tests.simulation.faults import Schedule, Window
 from tests.simulation.herd import herd
 from tests.simulation.rows import Row
 from tests.simulation.scenarios import Setting
@@ -314,9 +315,43 @@ def hedged() -> Iterator[Row]:
     )
 
 
+def overload_of(rate: float, places: int) -> tuple[Cell, Setting]:
+    """Return a world in which one target fails at times, one is slow, and one refuses."""
+    mix = Mix({Kind.IDEMPOTENT: 1, Kind.UNSAFE: 1}, {5.0: 1})
+    cell = Cell("overload", (), rate, lasts=60.0, after=10.0, mix=mix)
+    windows = (
+        Window(BEFORE, cell.ends, ORDER[:1], ("server error",), 0.3),
+        Window(BEFORE, cell.ends, ORDER[1:2], ("slow by 2 s",), 1.0),
+        Window(BEFORE, cell.ends, ORDER[2:], ("refused",), 1.0),
+    )
+    schedule = Schedule(windows, cell.baseline)
+    return cell, Setting(ORDER, {"t": PRIMARY}, rate, schedule, 0.0, mix=mix, places=places)
+
+
+def overload() -> Iterator[Row]:
+    """Measure calls for which no healthy target has a place."""
+    for rate, places in ((100.0, 64), (20.0, 8)):
+        cell, setting = overload_of(rate, places)
+        well: dict[str, float] = {}
+        doubles: dict[str, int] = {}
+        for name in ROUTERS:
+            found = [take_through(setting, cell, seed, name) for seed in range(2)]
+            doubles[name] = sum(each.doubles for each in found)
+            well[name] = mean(
+                each.well_of(each.between(BEFORE, cell.ends), unsafe=False) for each in found
+            )
+        yield Row(
+            f"30 % fail, slow by 2 s, refused; {rate:g} calls/s, {places} places: idempotent calls "
+            "that go well, doubles of the others",
+            ">= naive, 0",
+            well["leeward"] >= well["naive"] and doubles["leeward"] == 0,
+            {name: f"{well[name]:.1%}, {doubles[name]}" for name in ROUTERS},
+        )
+
+
 PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
     *(availability, detection, false_trips, slow_functions, many_functions, pinned),
-    *(flapping, all_down, herd, hedged),
+    *(flapping, all_down, herd, hedged, overload),
 )
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from leeward._routing.attempts import Core
-from leeward._routing.commands import ProbeTarget
+from leeward._routing.commands import FreePlace, ProbeTarget
 from leeward._routing.execution import Execution, execute
 from leeward._routing.health import Health
 from leeward._routing.policy import DEFAULT
@@ -63,10 +63,10 @@ class Leeward:
         """Return the code of what ended the last call."""
         return self._why
 
-    def left_to_do(self, now: float) -> list[ProbeTarget]:
-        """Return the probes that are to be made; keep the events that were told."""
+    def left_to_do(self, now: float) -> list[ProbeTarget | FreePlace]:
+        """Return the probes to make, and the places to give; keep the events that were told."""
         outbox = self.core.health.outbox
-        left = [each for each in outbox if isinstance(each, ProbeTarget)]
+        left = [each for each in outbox if isinstance(each, ProbeTarget | FreePlace)]
         self.told += [(now, each) for each in outbox if isinstance(each, RoutingEvent)]
         outbox.clear()
         return left

@@ -14,7 +14,15 @@ from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
-from leeward._routing.commands import Command, Commands, Dispatch, Pause, ProbeTarget, ReadBack
+from leeward._routing.commands import (
+    Command,
+    Commands,
+    Dispatch,
+    FreePlace,
+    Pause,
+    ProbeTarget,
+    ReadBack,
+)
 from leeward._routing.execution import Execution
 from leeward._routing.policy import DEFAULT
 from leeward.adapter import NO_PLACE
@@ -81,7 +89,7 @@ class Router(Protocol):
     def why(self) -> str:
         """Return the code of what ended the call that ended last; empty if it says none."""
 
-    def left_to_do(self, now: float) -> Sequence[ProbeTarget]:
+    def left_to_do(self, now: float) -> Sequence[ProbeTarget | FreePlace]:
         """Return the probes that are to be made now."""
 
     def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
@@ -504,8 +512,11 @@ class Simulation:
         for probe in self._router.left_to_do(self._now):
             self._probe(probe)
 
-    def _probe(self, probe: ProbeTarget) -> None:
-        """Let a driver look at its target by itself."""
+    def _probe(self, probe: ProbeTarget | FreePlace) -> None:
+        """Let a driver look at its target by itself; or give a place to the next call."""
+        if isinstance(probe, FreePlace):
+            self._wake_first(probe.target)
+            return
         random, setting = self._random, self._setting
         target = self._world.targets[probe.target]
         latency = LATENCY[int(random.random() * QUANTILES)] * target.latency

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.simulation.episodes import run_episode
+from tests.simulation.episodes import run_episode, run_leeward
 from tests.simulation.false_trips import MOST_ATTEMPTS, SLOW_CASES, slow
-from tests.simulation.gates import lost_calls, pinned_back
-from tests.simulation.scenarios import SCENARIOS, Episode
+from tests.simulation.gates import lost_calls, overload, overload_of, pinned_back
+from tests.simulation.scenarios import SCENARIOS, Episode, Scenario
 
 
 def test_a_slow_function_takes_no_target_away() -> None:
@@ -45,3 +45,12 @@ def test_who_waits_for_a_place_and_who_gives_up_was_put_to_the_test() -> None:
         found = run_episode(Episode(scenario, 1, 2000, 1))
         assert not found.broken, found.reports
         assert found.leeward.seen[seen] > 20, name
+
+
+def test_where_no_healthy_target_has_a_place_calls_go_where_some_go_well() -> None:
+    """At least as often as in a loop that tries everything, and none runs twice."""
+    for row in overload():
+        assert row.met, row
+    cell, setting = overload_of(20.0, 8)
+    episode = Episode(Scenario(cell.name), 0, int(20.0 * cell.ends), 1)
+    assert run_leeward(episode, setting).violations == []

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from leeward._routing.attempts import Core
 from leeward._routing.circuits import ProbeSchedule
-from leeward._routing.commands import BeginHeartbeat, Pause, ProbeTarget
+from leeward._routing.commands import BeginHeartbeat, FreePlace, Pause, ProbeTarget
 from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.clock import Clock, SystemClock
@@ -192,6 +192,8 @@ class Shared(Forkable):
                     self._tell(item)
                 elif isinstance(item, BeginHeartbeat):
                     begin_heartbeat(self, loop)
+                elif isinstance(item, FreePlace):
+                    self.wake_first(item.target)
                 else:
                     self.run_beside(make_probe, self, item)
 

@@ -61,6 +61,7 @@ from leeward._routing.commands import (
     Commands,
     Dispatch,
     Event,
+    FreePlace,
     Pause,
     PauseEnded,
     ReadBack,
@@ -171,7 +172,7 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
         case PauseEnded(settle=True):
             return ask(state, state.after, now) if may_ask(state, now) else _give_up(state, now)
         case _:
-            return follow_pause(state, event.target, now)
+            return follow_pause(state, event, now, random)
 
 
 def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -282,26 +283,35 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
     """Look for a free place at the targets in turn, as long as there is time for an attempt.
 
     The wait proves that nothing was sent, so it costs neither an attempt nor a budget. After a look
-    at each it is woken when an attempt ends; to look now and then as well costs little, because the
-    pauses grow.
+    at each the call is woken when an attempt has ended. One may have ended while it looked, so its
+    first wait is short; and shortly before it is too late it looks once more.
     """
-    place, left = ended.attempt - 1, state.deadline - now
+    place = ended.attempt - 1
     target = state.tried[place]
     tried = (*state.tried[:place], "", *state.tried[place + 1 :])
     state = state._replace(tried=tried, lines=(*state.lines, target))
+    return _look_for_place(state, target, now, random)
+
+
+def _look_for_place(state: CallState, target: str, now: float, random: Random) -> Decision:
+    """Ask a target that may have a place and answers in the time that is left; else wait for one."""
+    left, short = state.deadline - now, state.health.policy.place_wait * (1 + random()) / 2
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
     free = free and not state.rules.ordered and (not state.unknown or may_leave(state))
     if not free or left <= state.whole or not count_remaining(state):
         return end(state, NO_PLACE, now)
-    seen = state._replace(tried=(*tried, *state.lines))
-    choice = choose(seen, now)
+    needed = {name: _needed_time(state, name) for name in state.able}
+    seen = (*state.tried, *(name for name, least in needed.items() if left < least))
+    choice = choose(state._replace(tried=(*seen, *state.lines)), now)
     if choice.target:
         reason = PANIC if choice.reason == PANIC else NO_PLACE
         return dispatch(state, choice.target, now, reason, probe=choice.probe)
-    seconds = state.health.policy.place_wait * (1 << state.rounds) * (1 + random()) / 2
+    places = tuple(name for name in state.able if name not in seen)
+    left -= min((needed[name] for name in places), default=left)
+    if left < state.health.policy.place_wait / 2:
+        return end(state, NO_PLACE, now)
+    seconds = min(left, max(short, left - short) if state.rounds else short)
     state = state._replace(lines=(), rounds=min(MOST_ROUNDS, state.rounds + 1), may_move=True)
-    places = tuple(name for name in state.able if name not in tried)
-    seconds = min(seconds, left - state.whole)
     return state, (Pause(seconds, target, places=places, number=state.number),)
 
 
@@ -351,16 +361,23 @@ _FOLLOW: Final = {
 """What follows an attempt that ended for a special reason."""
 
 
-def follow_pause(state: CallState, target: str, now: float) -> Decision:
-    """Ask `target` again, or another one if it has turned out to be ill meanwhile.
+def follow_pause(state: CallState, paused: PauseEnded, now: float, random: Random) -> Decision:
+    """Ask the target again, or another one if it has turned out to be ill meanwhile.
 
-    The pause may have ended late: the process may have been frozen.
+    The pause may have ended late: the process may have been frozen. A place that the call was woken
+    for, and has no time for any more, is another one's.
     """
-    if state.deadline - now < state.health.policy.least_attempt:
-        return end(state, "no_time", now)
-    if _lets_through(state, target):
+    target, left = paused.target, state.deadline - now
+    in_time = not state.rounds or left >= _needed_time(state, target)
+    if left >= state.health.policy.least_attempt and in_time and _lets_through(state, target):
         return dispatch(state, target, now, "again")
-    if state.may_move and (state.rounds or _untried_targets(state, now)):
+    if paused.woken and not in_time:
+        state.health.outbox.append(FreePlace(target))
+    if left < state.health.policy.least_attempt:
+        return end(state, "no_time", now)
+    if state.rounds:
+        return _look_for_place(state, target, now, random)
+    if state.may_move and _untried_targets(state, now):
         return move(state, target, None, now)
     return end(state, "no_other_target", now)
 
@@ -455,6 +472,11 @@ def _least_time(state: CallState, target: str) -> float:
     circuit = health.circuits.get((target, state.call.verb, resource_of(state.call)))
     middle = circuit.latency.middle if circuit is not None else 0.0
     return max(health.policy.least_attempt, middle)
+
+
+def _needed_time(state: CallState, target: str) -> float:
+    """Return the seconds without which an attempt that has waited is not made at `target`."""
+    return state.whole and max(state.whole, _least_time(state, target))
 
 
 def _pause(state: CallState, retry_after: float | None, random: Random) -> float:

@@ -118,7 +118,7 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
 
 
 def find_ill(state: CallState, now: float) -> str:
-    """Return a target whose circuit is open, and that still answers some calls; "" for none.
+    """Return a target whose circuit is open, and that has answered since; "" for none.
 
     For a call that may be repeated, where no healthy target has a place: with a share of failures
     it is better served than not at all. Envoy calls that its panic threshold. A second try there
@@ -133,12 +133,13 @@ def find_ill(state: CallState, now: float) -> str:
         if target not in state.lines
         and not health.circuits.lets_through(target, call)
         and not any(
-            circuit.reason == "unusable" or circuit.streak >= health.policy.last_failures
+            circuit.reason == "unusable"
+            or circuit.streak + circuit.unanswered >= 10
             for circuit in health.circuits.of(target, call)
         )
     ]
     fresh = [target for target in ill if state.proved and target not in state.tried]
-    again = [target for target in ill if state.tried.count(target) == 1]
+    again = [target for target in ill if target in state.tried]
     if fresh or not again:
         return fresh[0] if fresh else ""
     return again[0] if health.budgets.spend_failover(now, health.calls) else ""

@@ -124,11 +124,15 @@ class ReadBackDone(NamedTuple):
 
 
 class PauseEnded(NamedTuple):
-    """The pause before asking `target` again is over; or the one before a hedge, or a question."""
+    """The pause before asking `target` again is over; or the one before a hedge, or a question.
+
+    With `woken` it has ended early, because an attempt has ended at `target`.
+    """
 
     target: str
     hedge: bool = False
     settle: bool = False
+    woken: bool = False
 
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
@@ -178,6 +182,12 @@ class ProbeTarget(NamedTuple):
     resource: str
     epoch: int
     timeout: float
+
+
+class FreePlace(NamedTuple):
+    """Wake the next call: the one that was woken has no use for the place at `target`."""
+
+    target: str
 
 
 class BeginHeartbeat:

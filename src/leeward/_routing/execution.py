@@ -168,8 +168,9 @@ class _History:
     ) -> Event:
         """Read what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
-            woken_by = answer if isinstance(answer, str) else command.target
-            return PauseEnded(woken_by, command.hedge, command.settle)
+            if isinstance(answer, str):
+                return PauseEnded(answer, woken=True)
+            return PauseEnded(command.target, command.hedge, command.settle)
         result = result_of(command.call, answer)
         outcome, reason = result.outcome, result.reason
         attempt = TimedAttempt(command, began, now, result.waited)

@@ -16,6 +16,7 @@ from tests.routing.real_sockets.figures import (
     measure_tail,
 )
 from tests.routing.real_sockets.load import RUNNERS, Server, Traffic, servers
+from tests.routing.real_sockets.overload import CORE, LATE, WAITING, overload, wait_many
 from tests.routing.real_sockets.places import (
     FULL,
     FULL_STORES,
@@ -129,6 +130,33 @@ def main_of_places() -> int:
     return 1 if bad else 0
 
 
+def main_of_overload(seconds: float = 20.0) -> int:
+    """Measure who is served where no healthy target has a place; return 1 if a gate is missed."""
+    bad = []
+    with servers(3) as started:
+        for runner in RUNNERS:
+            naive, found = (overload(runner, started, seconds, naive=each) for each in (True, False))
+            core, late = wait_many(runner, started)
+            wrong = {
+                "well": found.well < naive.well,
+                "doubles": found.doubles > 0,
+                "late": max(found.late, late) > LATE,
+                "core": core > CORE,
+            }
+            bad += [name for name, is_wrong in wrong.items() if is_wrong]
+            print(
+                f"{runner:8} 30 % of 500, slow by 2 s, refused: {found.well:.1%} of "
+                f"{found.calls} idempotent calls went well (naive {naive.well:.1%}), "
+                f"{found.doubles} doubles (naive {naive.doubles}); {WAITING} calls that wait: "
+                f"{core:.2f} of a core; at most {max(found.late, late):.2f} s after the deadline"
+            )
+    print(f"gates: as naive, 0 doubles, {CORE} of a core, {LATE} s; missed: {' '.join(bad) or 0}")
+    return 1 if bad else 0
+
+
 if __name__ == "__main__":
     given = sys.argv[1:]
-    sys.exit(main_of_places() if given == ["places"] else main(*map(float, given)))
+    programs = {"places": main_of_places, "overload": main_of_overload}
+    if given and given[0] in programs:
+        sys.exit(programs[given[0]]())
+    sys.exit(main(*map(float, given)))

@@ -160,7 +160,7 @@ def measure_many(runner: str, started: Sequence[Server], functions: int) -> int:
         time.sleep(4.0)
 
     traffic = Traffic(
-        100.0, hedge=False, functions=functions, effect="unsafe", timeout=3.0, workers=60
+        100.0, hedge=False, functions=functions, effects=("unsafe",), timeout=3.0, workers=60
     )
     try:
         calls = RUNNERS[runner](targets(started), traffic, play)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -35,27 +36,30 @@ class Traffic(NamedTuple):
             for as many as are answered.
         hedge: as in ``leeward.toml``.
         functions: how many are called in turn.
-        effect: theirs.
+        effects: theirs, in turn; the payload of each call is its number.
         timeout: seconds of a call.
         workers: threads or tasks; 0 for the usual number.
         listener: told of what the router decides.
+        clients: the classes that call, by threads and by tasks.
     """
 
     rate: float
     hedge: bool
     functions: int = 1
-    effect: Literal["idempotent", "unsafe"] = "idempotent"
+    effects: tuple[Literal["idempotent", "unsafe"], ...] = ("idempotent",)
     timeout: float = TIMEOUT
     workers: int = 0
     listener: Callable[[RoutingEvent], object] = bool
+    clients: tuple[Callable[..., Any], Callable[..., Any]] = (Client, AsyncClient)
 
 
 class Called(NamedTuple):
-    """A call: monotonic seconds, and the class of its error, if it failed."""
+    """A call: monotonic seconds, the class of its error, if it failed, and its effect."""
 
     began: float
     ended: float
     error: str
+    effect: str
 
 
 class Counted(WrappingDriver):
@@ -90,11 +94,18 @@ class Server:
 
     def do(self, mode: str) -> None:
         """Change what it does, and return when it does that."""
+        assert self._ask(mode) == "ok\n"
+
+    def count(self) -> Counter[str]:
+        """Return how often it has carried each call out since it was asked last."""
+        return Counter(self._ask("count").split())
+
+    def _ask(self, line: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{mode}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
-        assert self._process.stdout.readline() == "ok\n"
+        return self._process.stdout.readline()
 
 
 @contextmanager
@@ -142,18 +153,20 @@ def by_threads(
     pause = workers / traffic.rate if traffic.rate else 0.0
     over = threading.Event()
     lists: list[list[Called]] = [[] for _ in range(workers)]
-    with Client([*drivers], config=Config(hedge=traffic.hedge)) as cloud:
+    with traffic.clients[0]([*drivers], config=Config(hedge=traffic.hedge)) as cloud:
         cloud.listen(traffic.listener)
 
         def work(calls: list[Called]) -> None:
             while not over.is_set():
                 began, error = time.monotonic(), ""
-                name = f"{FUNCTION}-{next(numbers) % traffic.functions}"
+                number = next(numbers)
+                name = f"{FUNCTION}-{number % traffic.functions}"
+                effect = traffic.effects[number % len(traffic.effects)]
                 try:
-                    cloud.invoke(name, None, effect=traffic.effect, timeout=traffic.timeout)
+                    cloud.invoke(name, number, effect=effect, timeout=traffic.timeout)
                 except LeewardError as failed:
                     error = type(failed).__name__
-                calls.append(Called(began, time.monotonic(), error))
+                calls.append(Called(began, time.monotonic(), error, effect))
                 time.sleep(max(0.0, began + pause - time.monotonic()))
 
         threads = [threading.Thread(target=work, args=(each,)) for each in lists]
@@ -180,19 +193,21 @@ def by_tasks(
     async def run() -> None:
         over = False
 
-        async def work(cloud: AsyncClient) -> None:
+        async def work(cloud: Any) -> None:
             while not over:
                 began, error = time.monotonic(), ""
-                name = f"{FUNCTION}-{next(numbers) % traffic.functions}"
+                number = next(numbers)
+                name = f"{FUNCTION}-{number % traffic.functions}"
+                effect = traffic.effects[number % len(traffic.effects)]
                 try:
-                    await cloud.invoke(name, None, effect=traffic.effect, timeout=traffic.timeout)
+                    await cloud.invoke(name, number, effect=effect, timeout=traffic.timeout)
                 except LeewardError as failed:
                     error = type(failed).__name__
-                calls.append(Called(began, time.monotonic(), error))
+                calls.append(Called(began, time.monotonic(), error, effect))
                 await asyncio.sleep(max(0.0, began + pause - time.monotonic()))
 
         async with (
-            AsyncClient([*drivers], config=Config(hedge=traffic.hedge)) as cloud,
+            traffic.clients[1]([*drivers], config=Config(hedge=traffic.hedge)) as cloud,
             asyncio.TaskGroup() as tasks,
         ):
             cloud.listen(traffic.listener)

@@ -1,8 +1,9 @@
 """A target in a process of its own: a fault proxy that answers after 5 ms, until told otherwise.
 
 It prints its port, takes one command a line and answers each with ``ok``: ``heal``, ``dark``,
-``refuse``, ``throttle``, ``slow``, ``tail``, or ``answer`` and the seconds of an answer. It ends
-with its standard input.
+``refuse``, ``throttle``, ``slow``, ``tail``, ``flaky``, or ``answer`` and the seconds of an answer.
+``count`` is answered with the payloads of all requests since the last one, each of which has been
+carried out. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import count
+from random import Random
 from typing import Final
 
 from tests.servers.faultproxy import FaultProxy
@@ -26,6 +28,9 @@ SLOWER: Final = 100.0
 
 TAIL: Final = 50
 """Of so many answers one is slow, 2 %, in ``tail``: ten times the usual seconds."""
+
+FAILS: Final = 0.3
+"""Share of the answers that are failures, in ``flaky``; the work has been done."""
 
 NOWHERE: Final = ("127.0.0.1", 9)
 """The upstream, which is never asked: the proxy itself answers."""
@@ -43,6 +48,16 @@ def answering(seconds: Callable[[], float]) -> RequestToxic:
     return RequestToxic("answering", act)
 
 
+def flaky() -> RequestToxic:
+    """Answer 30 % of the requests with 500."""
+    random, failure = Random(1).random, status(500, body=b"Oops.")
+
+    async def act(exchange: Exchange) -> None:
+        await (failure if random() < FAILS else MODES["heal"]).act(exchange)
+
+    return RequestToxic("flaky", act)
+
+
 def _tail() -> Callable[[], float]:
     numbers = count()
     return lambda: USUAL * (10 if next(numbers) % TAIL == 0 else 1)
@@ -51,6 +66,7 @@ def _tail() -> Callable[[], float]:
 MODES: Final = {
     "heal": answering(lambda: USUAL),
     "dark": black_hole(),
+    "flaky": flaky(),
     "throttle": status(429, body=b"Rate exceeded."),
     "slow": answering(lambda: USUAL * SLOWER),
     "tail": answering(_tail()),
@@ -61,7 +77,10 @@ def main() -> None:
     """Serve until standard input ends."""
     act: Callable[[Exchange], Awaitable[None]] = MODES["heal"].act
 
+    asked: list[str] = []
+
     async def switched(exchange: Exchange) -> None:
+        asked.append(exchange.request.payload.decode())
         await act(exchange)
 
     switch = RequestToxic("switched", switched)
@@ -71,6 +90,10 @@ def main() -> None:
         refused = False
         for line in sys.stdin:
             mode, _, seconds = line.strip().partition(" ")
+            if mode == "count":
+                print(*asked, flush=True)
+                asked.clear()
+                continue
             if refused:
                 proxy.heal()
                 proxy.inject(switch)
