@@ -1,4 +1,4 @@
-"""Randomness of the operating system: numbers for jitter, ids, and keys for digests."""
+"""Randomness of the operating system: numbers for jitter, and ids."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from os import urandom
 def random_unit() -> float:
     """Return a number in [0, 1), without the module `random`: a cold start would wait for it."""
     return int.from_bytes(urandom(4), "big") / 2**32
-
-
-def random_key() -> bytes:
-    """Return a key of this process for digests that nobody else can foresee."""
-    return urandom(16)
 
 
 def new_id(now: float) -> str:

@@ -17,7 +17,6 @@ LeewardError
     │   └── HomeUnavailable               the same, of the one home of a table
     ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
-    │   └── PoisonSuspected  AMBIGUOUS    the payload has harmed two targets, and is refused for now
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
     ├── SpoolFull            LOCAL        no target took the event, and the spool has no room
     └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
@@ -314,14 +313,6 @@ class OutcomeUnknown(CallError):
         super().__init__(message, **origin)
         self.idempotency_key = idempotency_key
         self.executed = executed
-
-
-class PoisonSuspected(OutcomeUnknown):
-    """Earlier calls with this payload ended AMBIGUOUS on two targets that serve other calls well.
-
-    This call was not sent. leeward refuses the payload for ten minutes, so that it does not reach
-    every target.
-    """
 
 
 class Overloaded(CallError):

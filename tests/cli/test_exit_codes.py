@@ -27,7 +27,6 @@ from leeward.errors import (
     OutcomeUnknown,
     Overloaded,
     PayloadTooLarge,
-    PoisonSuspected,
     SpoolFull,
     TargetUnavailable,
     TargetUnusable,
@@ -73,7 +72,6 @@ CODES = {
     SpoolFull: 7,
     DedupUnavailable: 7,
     OutcomeUnknown: 8,
-    PoisonSuspected: 8,
     ValidationError: 1,
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,17 +14,14 @@ from leeward import (
     Config,
     HomeUnavailable,
     InvalidRequest,
-    OutcomeUnknown,
-    PoisonSuspected,
     TargetUnavailable,
 )
-from leeward.adapter import NO_NETWORK
 from leeward.calls import Call, Result
 from leeward.config import GroupConfig, TableConfig
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock
 from leeward.values import Event
-from tests.scripted import AMBIGUOUS, NOT_SENT, OK, Scripted
+from tests.scripted import NOT_SENT, OK, Scripted
 
 
 class Programmed(Scripted):
@@ -109,41 +105,6 @@ def test_all_down_is_told_at_once() -> None:
                 cloud.load_data("t", "1", timeout=1.0)
         (circuit, *_) = cloud.targets()[0].circuits
         assert circuit.state in ("open", "half_open")
-
-
-def test_a_machine_without_a_network_is_told_apart() -> None:
-    """Nothing is held against the targets."""
-    ours = Result[Any](Outcome.NOT_SENT, reason=NO_NETWORK)
-    drivers = Programmed("a", lambda call: ours), Programmed("b", lambda call: ours)
-    with client(*drivers) as cloud:
-        with pytest.raises(AllTargetsUnavailable):
-            cloud.invoke("f")
-        with pytest.raises(TargetUnavailable, match="this machine has no network") as caught:
-            cloud.invoke("f")
-        assert caught.value.reason == "local_outage"
-        assert [each.state for each in cloud.targets()] == ["closed", "closed"]
-
-
-def test_a_payload_that_harms_is_refused() -> None:
-    """Once its outcome was unknown on two targets that served others meanwhile."""
-
-    def harmed(target: str) -> Callable[[Call], Result[Any] | None]:
-        def answer(call: Call) -> Result[Any] | None:
-            if getattr(call, "payload", b"") != b'"bad"':
-                return None
-            assert cloud.invoke("f", "good", targets=target).target == target
-            return AMBIGUOUS
-
-        return answer
-
-    with client(*(Programmed(each, harmed(each)) for each in "ab")) as cloud:
-        with pytest.raises(OutcomeUnknown) as first:
-            cloud.invoke("f", "bad", effect="idempotent")
-        assert {each.target for each in first.value.attempts} == {"a", "b"}
-        with pytest.raises(PoisonSuspected, match="refused for ten minutes") as refused:
-            cloud.invoke("f", "bad", effect="idempotent")
-        assert refused.value.attempts == ()
-        assert cloud.invoke("f", "good").target == "a"
 
 
 def test_decisions_can_be_asked_for() -> None:

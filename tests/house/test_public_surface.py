@@ -32,7 +32,6 @@ PUBLIC = [
     "OutcomeUnknown",
     "Overloaded",
     "PayloadTooLarge",
-    "PoisonSuspected",
     "Promise",
     "PublishEntry",
     "PublishReceipt",

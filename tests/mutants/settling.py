@@ -747,8 +747,8 @@ CALLER: Final = (
     Mutant(
         "an event that a spool may have is settled by its attempts alone",
         _CLIENT,
-        "    is_refused = not only and error.reason == POISON\n",
-        "    is_refused = not only\n",
+        "    if error.outcome is not Outcome.AMBIGUOUS:\n",
+        "    if error.outcome is not Outcome.AMBIGUOUS or not only:\n",
         "tests/spool/test_spool.py"
         "::test_an_event_that_the_spool_may_have_is_not_settled_as_not_run",
     ),

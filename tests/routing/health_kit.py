@@ -81,14 +81,7 @@ class World:
     @property
     def watchful(self) -> bool:
         """Whether calls choose their target with care."""
-        health = self.health
-        suspicious = health.network.outage is not None or health.poison.quarantined > 0
-        return health.circuits.watchful or suspicious
-
-    @property
-    def careful(self) -> bool:
-        """Whether a success clears a suspicion: of a payload, or of the network of this machine."""
-        return bool(self.health.poison.doubtful or self.health.network.unreached)
+        return self.health.circuits.watchful
 
     def told(self) -> list[str]:
         """Return the names of the events since the last look."""

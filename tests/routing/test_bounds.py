@@ -13,7 +13,6 @@ from leeward._routing.circuit import Circuit, CircuitState
 from leeward._routing.circuits import ProbeSchedule
 from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded, TimedAttempt
 from leeward._routing.policy import LikelihoodRatios
-from leeward.adapter import NO_NETWORK
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
@@ -244,41 +243,6 @@ def test_a_call_that_was_cut_off_moves_at_once() -> None:
     assert isinstance(commands[0], Pause)
 
 
-def test_a_network_is_missed_to_the_dot() -> None:
-    """All targets within the window, and no success since the first of them."""
-    for second, good_at, is_outage in ((130.0, 0.0, True), (130.0 + TINY, 0.0, False)):
-        health = world_at().health
-        health.good_at = good_at
-        health.network.note_unreached("a", 128.0, health.good_at)
-        health.network.note_unreached("b", second, health.good_at)
-        assert (health.network.outage is not None) is is_outage
-    health = world_at().health
-    health.good_at = 128.0
-    health.network.note_unreached("a", 128.0, health.good_at)
-    health.network.note_unreached("b", 129.0, health.good_at)
-    assert health.network.outage is None
-    health = world_at(order="a").health
-    health.network.note_unreached("a", 128.0, health.good_at)
-    assert health.network.outage == (128.0, 129.0, 0)
-    assert not health.network.may_look(7, 129.0 - TINY)
-    assert health.network.may_look(7, 129.0)
-    assert not health.network.may_look(8, 129.0), "not another one"
-    assert health.network.may_look(7, 129.0), "the same call, at the next target"
-    assert health.network.outage == (128.0, 130.0, 7)
-
-
-def test_whose_fault_a_missing_network_is_to_the_dot() -> None:
-    """The target's own if anything went well since it missed it last, less than a half-life ago."""
-    for good_at, now, is_its_own in (
-        (100.0 + TINY, 219.0, True),
-        (100.0, 219.0, False),
-        (101.0, 220.0, False),
-    ):
-        health = world_at().health
-        health.records["a"].unreached_at, health.good_at = 100.0, good_at
-        assert health.network.note_unreached("a", now, health.good_at)[0] is is_its_own
-
-
 def test_an_early_time_is_less_than_the_usual_one() -> None:
     """Else it would be no other, and use up a token."""
     for early, is_early in ((4.0 - TINY, True), (4.0, False)):
@@ -310,22 +274,6 @@ def test_a_run_with_the_same_key_is_waited_for_if_time_just_allows_it() -> None:
         state, commands = step(begun(world), running, world.now + 8.0 - left, lambda: 0.0)
         assert commands == ((Pause(waits, "a"),) if waits else ())
         assert (state.ending is None) is bool(waits)
-
-
-def test_what_opened_within_the_window_closes_with_the_outage() -> None:
-    """To the dot; half a stagger later, with jitter in the middle."""
-    world = world_at()
-    for opened_at, closes in ((126.0, True), (126.0 - TINY, False)):
-        health = world.health
-        circuit = health.add("a", HARMLESS)
-        circuit.open(EXACT, opened_at, half, "failures", hold=600.0)
-        health.circuits.unclosed = {circuit: None}
-        health.good_at = 0.0
-        health.network.note_unreached("a", 128.0, health.good_at)
-        health.network.note_unreached("b", 128.0, health.good_at)
-        assert health.network.outage is not None
-        health.succeed(attempt("b"), 129.0, 129.0)
-        assert (circuit.until == 130.0) is closes
 
 
 def test_health_checks_to_the_dot() -> None:
@@ -366,11 +314,3 @@ def test_a_core_hedges_only_if_it_is_told_to() -> None:
     """It is off by default."""
     health = world_at().health
     assert not Core(health).hedging
-
-
-def test_a_suspicion_of_our_own_network_is_not_evidence() -> None:
-    """Only with NOT_SENT; the same word with another outcome proves nothing of us."""
-    world = world_at()
-    answered = TimedAttempt(attempt("a"), 128.0, 128.0)
-    world.health.fail(answered, Outcome.REJECTED, NO_NETWORK)
-    assert world.circuit("a", resource="f").failed > 0

@@ -205,19 +205,6 @@ def test_that_one_takes_everything_is_told() -> None:
     assert (circuit.epoch, world.told()) == (1, ["ramp"])
 
 
-def test_a_payload_is_suspicious_until_its_target_is_as_ill_as_two_failures_make_it() -> None:
-    """What is more may be an illness, which all payloads meet."""
-    for more, suspected in ((0.0, 1), (0.01, 0)):
-        world = World()
-        for target in "ab":
-            circuit = world.health.add(target, HARMLESS)
-            circuit.good_at = world.now
-            circuit.failed = 2 * world.health.circuits.ratios.failure + more
-            circuit.weighed_at = world.now
-            fail(world.health, target, Outcome.AMBIGUOUS, world.now)
-        assert world.health.poison.quarantined == suspected
-
-
 def test_a_child_knows_nothing_of_its_parents_time() -> None:
     """Its heartbeat has not begun, and it waits for nothing."""
     shared = FailoverDriver([Scripted("a"), Scripted("b")])._shared

@@ -13,7 +13,6 @@ from leeward._routing.commands import AttemptEnded, Dispatch, Pause, PauseEnded,
 from leeward._routing.execution import Batch, Entries
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT
-from leeward._routing.suspicion import LocalOutage
 from leeward.calls import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
@@ -102,16 +101,6 @@ def test_a_ramp_that_no_probe_precedes_takes_the_call_that_begins_it() -> None:
         assert (choice.target, choice.reason) == (
             ("b", "first_is_out") if can_look else ("a", "ramp")
         )
-
-
-def test_a_refusal_for_want_of_a_network_tells_when_to_come_again() -> None:
-    """To the moment: a fraction of a second stays one."""
-    world = World()
-    world.calls(1)
-    world.health.network.outage = LocalOutage(world.now, due=world.now + 0.25)
-    choice = choose(begun(world, ()), world.now)
-    assert (choice.target, choice.reason) == ("", "local_outage")
-    assert choice.retry_after == pytest.approx(0.25)
 
 
 def test_behind_a_target_with_a_weight_the_others_keep_their_order() -> None:

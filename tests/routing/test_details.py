@@ -12,7 +12,6 @@ from leeward._routing.execution import execute
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT
 from leeward._routing.snapshot import snapshot_of, suggest
-from leeward.adapter import NO_NETWORK
 from leeward.calls import Invoke, Key, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
@@ -49,17 +48,6 @@ def test_a_penalty_at_its_bound_counts() -> None:
     circuit = Circuit("a", "invoke", "", None, DEFAULT)
     circuit.penalty = DEFAULT.penalty_free - 1
     assert circuit.open(DEFAULT, 0.0, half, "x") == DEFAULT.hold_longest
-
-
-def test_a_success_ends_the_suspicion_of_an_outage_of_our_own() -> None:
-    """Before it has become one."""
-    world = World()
-    lost = TimedAttempt(attempt("a"), world.now, world.now)
-    world.health.fail(lost, Outcome.NOT_SENT, NO_NETWORK)
-    assert world.health.network.unreached == {"a": world.now}
-    world.call()
-    assert world.health.network.unreached == {}
-    assert not world.careful
 
 
 def test_every_success_is_counted_once_in_the_baseline() -> None:
@@ -278,14 +266,14 @@ def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
 
 
 def test_a_success_notes_when_it_was() -> None:
-    """Of the function, of the verb and of all; and nothing is pending then."""
+    """Of the function and of the verb; and nothing is pending then."""
     world = World()
     fail(world.health, "a", Outcome.REJECTED, 100.0)
     world.health.start("a", HARMLESS, 101.0)
     world.health.succeed(attempt("a"), 101.0, 102.0)
     circuit = world.circuit("a", resource="f")
     assert (circuit.unanswered, circuit.good_at, circuit.wide.good_at) == (0, 102.0, 102.0)
-    assert (world.health.good_at, world.health.seen_at) == (102.0, 102.0)
+    assert world.health.seen_at == 102.0
 
 
 def test_a_loser_that_kept_to_its_bound_is_not_slow() -> None:

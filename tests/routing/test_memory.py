@@ -1,4 +1,4 @@
-"""What is remembered, to the dot: payloads, suggestions, and how long answers take."""
+"""What is remembered, to the dot: suggestions, and how long answers take."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import pytest
 
 from leeward._routing.circuit import LAST, ORIGIN, Latency, bucket_of
 from leeward._routing.snapshot import suggest
-from leeward.errors import Outcome
 from tests.routing.health_kit import (
     EXACT,
     HARMLESS,
-    LATENCY,
     TINY,
     attempt,
-    fail,
     world_at,
 )
 
@@ -31,60 +28,6 @@ def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
     record = world.health.records["a"]
     assert (record.prepared > 0) is believed
     assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)
-
-
-def test_poison_to_the_dot() -> None:
-    """A failure counts again when the window is over; two are enough for suspicion."""
-    world = world_at()
-    poison = world.health
-    for at, counts in ((128.0, True), (130.0, True), (187.0, False), (188.0, True), (190.0, True)):
-        before = world.health.add("a", HARMLESS).failed
-        fail(poison, "a", Outcome.REJECTED, at)
-        circuit = world.circuit("a", resource="f")
-        assert (circuit.failed > before * 0.5 ** (64 / 120)) is counts, at
-        circuit.failed = 0.0
-        circuit.good_at = at + 0.5
-
-
-def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
-    """From its beginning on: that they did before says nothing of a short illness."""
-    for early, suspected in ((0.0, 1), (TINY, 0)):
-        world = world_at()
-        for target in "ab":
-            world.health.add(target, HARMLESS).good_at = 128.0 - early
-            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
-        assert world.health.poison.quarantined == suspected
-
-
-def test_only_what_was_unknown_and_never_went_well_is_suspicious() -> None:
-    """A payload that is refused, or that has gone well, may do so on two targets."""
-    for outcome, was_well, suspected in (
-        (Outcome.REJECTED, False, 0),
-        (Outcome.AMBIGUOUS, True, 0),
-        (Outcome.AMBIGUOUS, False, 1),
-    ):
-        world = world_at()
-        poison = world.health.poison
-        if was_well:
-            fail(world.health, "a", Outcome.REJECTED, 128.0)
-            poison.note_success(HARMLESS, 128.0)
-        for target in "ab":
-            world.health.add(target, HARMLESS).good_at = 128.0
-            fail(world.health, target, outcome, 128.0)
-        assert poison.quarantined == suspected
-
-
-def test_a_payload_that_is_not_refused_any_more_is_forgotten() -> None:
-    """With its time, to the dot; then it begins anew."""
-    world = world_at()
-    for target in "ab":
-        world.health.add(target, HARMLESS).good_at = 128.0
-        fail(world.health, target, Outcome.AMBIGUOUS, 128.0)
-    poison = world.health.poison
-    assert poison is not None
-    assert (poison.is_refused(HARMLESS, 727.0), len(poison)) == (True, 1)
-    assert not poison.is_refused(HARMLESS._replace(function="h"), 727.0)
-    assert (poison.is_refused(HARMLESS, 728.0), len(poison)) == (False, 0)
 
 
 def test_buckets_at_their_bounds() -> None:

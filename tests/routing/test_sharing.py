@@ -12,19 +12,16 @@ from hypothesis import strategies as st
 from leeward._routing.attempts import Core
 from leeward._routing.circuit import CircuitState, Latency, bucket_of
 from leeward._routing.circuits import ProbeSchedule
-from leeward._routing.commands import Dispatch, TimedAttempt
+from leeward._routing.commands import Dispatch
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT
 from leeward._routing.snapshot import snapshot_of, suggest
-from leeward.adapter import NO_NETWORK
 from leeward.calls import Result
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
     World,
-    attempt,
-    half,
     opened,
 )
 
@@ -199,11 +196,9 @@ def test_a_suggestion_is_forgotten() -> None:
     assert world.circuit("a", resource="f").failed == 0
 
 
-def test_what_opened_for_our_own_outage_is_not_told_to_others() -> None:
-    """Nor a circuit that is on its way back."""
+def test_a_circuit_on_its_way_back_is_not_told_to_others() -> None:
+    """It takes calls."""
     world = opened(World())
-    world.circuit("a").reason = "local_outage"
-    assert snapshot_of(world.health.circuits, 5000.0, world.now)["open_until"] == {}
     world.health.circuits.restore("a", world.now)
     assert snapshot_of(world.health.circuits, 5000.0, world.now)["open_until"] == {}
 
@@ -261,18 +256,3 @@ def test_restoring_one_target_moves_no_group_that_it_is_not_in() -> None:
     world.health.circuits.current = {("a", "b", "c"): "c", ("b", "c"): "c", ("a",): "a"}
     world.health.circuits.restore("a", world.now)
     assert world.health.circuits.current == {("b", "c"): "c", ("a",): "a"}
-
-
-def test_what_opened_long_before_an_outage_of_our_own_stays_open() -> None:
-    """It had reasons of its own."""
-    world = opened(World("abc"))
-    circuit = world.circuit("a")
-    circuit.open(DEFAULT, world.now, half, "failures", hold=600.0)
-    world.now += 60.0
-    for target in "abc":
-        lost = TimedAttempt(attempt(target), world.now, world.now)
-        world.health.fail(lost, Outcome.NOT_SENT, NO_NETWORK)
-    world.answers.clear()
-    world.now += DEFAULT.local_probe
-    world.call()
-    assert (circuit.reason, circuit.state) == ("failures", CircuitState.OPEN)

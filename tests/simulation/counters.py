@@ -85,7 +85,7 @@ class Counters:
             self.seen[record.why] += 1
 
 
-REFUSALS = ("all_down", "poison_suspected", "local_outage", "failover_budget")
+REFUSALS = ("all_down", "failover_budget")
 """Why leeward sends nothing, or nothing more, although time is left."""
 
 

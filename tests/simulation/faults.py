@@ -9,7 +9,6 @@ from math import inf
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import NO_NETWORK
 from leeward.calls import Call, Invoke, Publish
 from leeward.errors import Outcome
 from tests.simulation.traffic import POISON
@@ -96,7 +95,7 @@ def _slow_by_two(random: Random, latency: float, timeout: float) -> Fate:
 
 
 def _no_network(random: Random, latency: float, timeout: float) -> Fate:
-    return Fate(None, 0.001, Outcome.NOT_SENT, reason=NO_NETWORK)
+    return Fate(None, 0.001, Outcome.NOT_SENT)
 
 
 def _new_connections_fail(random: Random, latency: float, timeout: float) -> Fate:

@@ -96,8 +96,6 @@ class HealthCheck:
             self.broken.append((I8, f"{health.budgets.hedges} hedge tokens"))
         if len(health.circuits) > policy.most_circuits + 7 * len(health.records):
             self.broken.append((I14, f"{len(health.circuits)} circuits"))
-        if len(health.poison) > policy.poison_entries:
-            self.broken.append((I14, f"{len(health.poison)} payloads"))
 
 
 def _facts(circuit: Circuit) -> tuple[float, ...]:

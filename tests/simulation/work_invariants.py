@@ -16,7 +16,7 @@ from tests.simulation.work_units import PROVED, Step, WorkUnit
 from tests.simulation.world import DELETED
 
 REASONS_TO_STOP = (
-    *("all_down", "no_other_target", "local_outage", "poison_suspected", "failover_budget"),
+    *("all_down", "no_other_target", "failover_budget"),
     *("no_time", "attempts_used", NO_PLACE),
 )
 """What keeps a call from a target that it has not tried; each has checks of its own."""
@@ -131,8 +131,6 @@ def unknown_exactly_if_unresolved(unit: WorkUnit, setting: Setting) -> str | Non
     if unit.final is Outcome.OK:
         good = unit.record.final.resolved or any(step.outcome is Outcome.OK for step in unit.steps)
         return None if good else "reported as a success without any"
-    if unit.record.why == "poison_suspected" and not unit.steps:
-        return None  # earlier calls with its payload are what nobody knows of
     if unit.uncertain is not (unit.final is Outcome.AMBIGUOUS):
         return f"reported as {unit.final.name}"
     return None

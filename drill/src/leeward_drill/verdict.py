@@ -10,7 +10,7 @@ from leeward.values import Effect
 from leeward_drill.faults import DrillFault
 from leeward_drill.record import Attempted, Called, DrillRecord, Plan
 
-UNKNOWN: Final = frozenset({"OutcomeUnknown", "PoisonSuspected"})
+UNKNOWN: Final = frozenset({"OutcomeUnknown"})
 """Errors that say themselves that nobody knows."""
 
 ANSWERED: Final = frozenset({"FunctionError"})

@@ -81,9 +81,6 @@ WAITS: Final = frozenset(
 """Outcomes after which the same event may be taken later. All others are about the event, the bus
 or the permissions, and somebody has to do something."""
 
-POISON: Final = "poison_suspected"
-"""The reason of an event that two targets may have been harmed by: it waits longer, and alone."""
-
 _CORRECTABLE: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND})
 """Outcomes of a call that waits which somebody may correct before it is too old."""
 
@@ -451,12 +448,10 @@ class Relay:
         if outcome is Outcome.NOT_FOUND and isinstance(call, RunStart):
             # A version that has the workflow may be beside this one.
             raise AttemptPutOff(LEFT, AttemptFailure(class_name(flaw), str(flaw), ran="no"))
-        is_poison = getattr(flaw, "reason", None) == POISON
-        if outcome in WAITS and not is_poison:
+        if outcome in WAITS:
             self._is_over.wait(gate.close())
             raise AttemptPutOff
-        ran = "maybe" if is_poison else "no"
-        raise AttemptFailed(flaw, again=is_poison or outcome in _CORRECTABLE, ran=ran)
+        raise AttemptFailed(flaw, again=outcome in _CORRECTABLE, ran="no")
 
 
 def open_outboxes(operations: Operations) -> list[Relay]:

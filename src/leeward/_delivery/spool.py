@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leeward._delivery.relay import (
     KEEP_SECONDS,
-    POISON,
     SPOOL,
     WAITS,
     Relay,
@@ -62,8 +61,8 @@ MEASURE_SECONDS: Final = 1.0
 """How long the size of the spool is believed. Several processes may exceed a limit by what they
 keep in that time."""
 
-_NOT_KEPT: Final = frozenset({"closed", "gone", POISON})
-"""Reasons of events that are not kept: the client is at its end, or the event has done harm."""
+_NOT_KEPT: Final = frozenset({"closed", "gone"})
+"""Reasons of events that are not kept: the client is at its end."""
 
 _TOO_LATE: Final = Result[Any](
     Outcome.LOCAL, reason="deadline", message="the deadline passed before it was sent"

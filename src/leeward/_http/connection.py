@@ -68,12 +68,7 @@ class Connection:
             return Progress()
         name_found = self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
         connected = self.handle.getinfo(pycurl.CONNECT_TIME) > 0
-        ours = False
-        if not connected:
-            from leeward._http.addresses import is_cut_off
-
-            ours = is_cut_off(self.handle.getinfo(pycurl.OS_ERRNO), name_found=name_found)
-        return Progress(name_found=name_found, connected=connected, ours=ours)
+        return Progress(name_found=name_found, connected=connected)
 
     def is_alive(self, now: float) -> bool:
         """Return whether it may be trusted with another request.

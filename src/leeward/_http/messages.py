@@ -89,7 +89,6 @@ class Failure(NamedTuple):
         status: the HTTP status, where it was seen.
         cause: the native exception.
         message: the same in words, where there is more to say than the code does.
-        ours: it is proved that this machine has no network, so it says nothing of the origin.
         waited: seconds that the request waited here for a place, before it was begun.
     """
 
@@ -99,7 +98,6 @@ class Failure(NamedTuple):
     status: int | None = None
     cause: BaseException | None = None
     message: str | None = None
-    ours: bool = False
     waited: float = 0.0
 
 
@@ -220,7 +218,6 @@ class Progress(NamedTuple):
         tls: whether the origin is https.
         name_found: whether the name was looked up.
         connected: whether a connection was there, perhaps still without TLS.
-        ours: whether it is proved that this machine has no network.
         all_sent: whether all of it has left.
         status: that of the final answer, if its status line was seen.
         head_complete: whether the end of its head was seen as well.
@@ -230,7 +227,6 @@ class Progress(NamedTuple):
     tls: bool = True
     name_found: bool = False
     connected: bool = False
-    ours: bool = False
     all_sent: bool = False
     status: int | None = None
     head_complete: bool = False
@@ -244,9 +240,7 @@ def explain(code: int, progress: Progress, cause: BaseException | None = None) -
             name = "headers_cut"
         return Failure(_phase_after(progress), True, name, progress.status, cause)
     phase = PHASES.get(code) or _phase_before(progress)
-    name = _name(code, "connect_timeout")
-    ours = progress.ours and phase in (Phase.NAME, Phase.CONNECT) and code != TIMED_OUT
-    return Failure(phase, False, name, cause=cause, ours=ours)
+    return Failure(phase, False, _name(code, "connect_timeout"), cause=cause)
 
 
 def explain_close(progress: Progress) -> Failure:

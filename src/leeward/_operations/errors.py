@@ -54,7 +54,6 @@ from leeward.errors import (
     OutcomeUnknown,
     Overloaded,
     PayloadTooLarge,
-    PoisonSuspected,
     Ran,
     SpoolFull,
     TargetUnavailable,
@@ -217,16 +216,6 @@ _REFUSALS: Mapping[str, tuple[type[CallError], str, str]] = {
         TargetUnavailable,
         "was not sent: every target that may serve it was isolated by hand",
         "It did not run; restore a target, or name another one.",
-    ),
-    "local_outage": (
-        TargetUnavailable,
-        "was not sent: this machine has no network",
-        "It did not run; look after the network of this machine.",
-    ),
-    "poison_suspected": (
-        PoisonSuspected,
-        "was not sent: its payload had an unknown outcome on two targets that serve others well",
-        "Find out what it does before calling again; it is refused for ten minutes.",
     ),
 }
 """What a call is told that the router has put to no target, by the reason."""

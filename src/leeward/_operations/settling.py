@@ -56,9 +56,6 @@ CLOCKS: Final = 3600.0
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
-POISON: Final = "poison_suspected"
-"""The reason of a call that was not sent, although its outcome is AMBIGUOUS: earlier ones were."""
-
 
 class FunctionSettling(NamedTuple):
     """A call of a function that is to be settled.
@@ -364,8 +361,7 @@ def _settle_other(
         raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
     made = [each for each in error.attempts if each.outcome is Outcome.AMBIGUOUS]
     only = tuple(dict.fromkeys(each.target for each in made if not each.read_back))
-    is_refused = not only and error.reason == POISON
-    if error.outcome is not Outcome.AMBIGUOUS or is_refused:
+    if error.outcome is not Outcome.AMBIGUOUS:
         return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
     if not only and (verb != "publish" or call.events[0].ordering_key is not None):
         # Only a spool may have an event that no target got. It publishes those of a key in order,

@@ -57,8 +57,6 @@ LEVELS: Final[dict[str, Level]] = {
     "hedged": "debug",
     "key_worth_less": "warning",
     "all_down": "error",
-    "local_outage": "error",
-    "poison_suspected": "error",
     "isolated": "warning",
     "restored": "info",
 }

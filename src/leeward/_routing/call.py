@@ -81,7 +81,6 @@ from leeward.values import Effect
 MOST_VOIDS: Final = 4
 """How often a call is made again because its key was settled as not run meanwhile."""
 
-
 MOST_ROUNDS: Final = 16
 """After so many looks at every target the wait for a place is longer than any deadline."""
 
@@ -102,12 +101,7 @@ def begin(
     has_own = not rules.same and bool(getattr(call, "time_limit", 0.0))
     whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
     target, reason, probe, early, put = able[0], "first", False, False, call
-    careful = bool(
-        circuits.watchful
-        or (rules.ordered and circuits.places)
-        or health.network.outage
-        or health.poison.quarantined
-    )
+    careful = bool(circuits.watchful or (rules.ordered and circuits.places))
     if careful:
         health.admit()
     else:
@@ -294,7 +288,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
 
 
 def _look_for_place(state: CallState, target: str, now: float, random: Random) -> Decision:
-    """Ask a target that may have a place and answers in the time that is left; else wait for one."""
+    """Ask a target that may have a place, and answers in the time left; else wait for one."""
     left, short = state.deadline - now, state.health.policy.place_wait * (1 + random()) / 2
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
     free = free and not state.rules.ordered and (not state.unknown or may_leave(state))
@@ -457,8 +451,7 @@ def _made_at(state: CallState) -> set[str]:
 
 def _lets_through(state: CallState, target: str) -> bool:
     """Return whether a second attempt may be made at a target that was tried before."""
-    health = state.health
-    return health.network.outage is None and health.circuits.lets_through(target, state.call)
+    return state.health.circuits.lets_through(target, state.call)
 
 
 def _least_time(state: CallState, target: str) -> float:

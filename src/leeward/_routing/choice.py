@@ -22,6 +22,9 @@ SPREAD: Final = 0.618033988749895
 SPARED: Final = ("ramp_full", "silent")
 """Why a target that may be asked is asked only if no other one is left."""
 
+LOST: Final = 10
+"""Failures in a row, and attempts without an answer, after which an open target answers nobody."""
+
 
 class TargetChoice(NamedTuple):
     """Where an attempt is made, and why there.
@@ -46,10 +49,6 @@ def choose(state: CallState, now: float) -> TargetChoice:
     is as usual.
     """
     health = state.health
-    if health.network.outage is not None or health.poison.quarantined:
-        refusal = _refusal_of(state, now)
-        if refusal is not None:
-            return refusal
     preferred, reason, full = state.able, "first", ""
     is_arranged = state.rules.ordered or health.circuits.arranged
     if is_arranged:
@@ -118,7 +117,7 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
 
 
 def find_ill(state: CallState, now: float) -> str:
-    """Return a target whose circuit is open, and that has answered since; "" for none.
+    """Return a target whose circuit is open, and that still answers some calls; "" for none.
 
     For a call that may be repeated, where no healthy target has a place: with a share of failures
     it is better served than not at all. Envoy calls that its panic threshold. A second try there
@@ -133,8 +132,7 @@ def find_ill(state: CallState, now: float) -> str:
         if target not in state.lines
         and not health.circuits.lets_through(target, call)
         and not any(
-            circuit.reason == "unusable"
-            or circuit.streak + circuit.unanswered >= 10
+            circuit.reason == "unusable" or circuit.streak + circuit.unanswered >= LOST
             for circuit in health.circuits.of(target, call)
         )
     ]
@@ -165,17 +163,6 @@ def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
                 circuit.note_look(now)
             return target
     return ""
-
-
-def _refusal_of(state: CallState, now: float) -> TargetChoice | None:
-    """Return the refusal of a call that is not made now, whatever the circuits."""
-    network = state.health.network
-    if state.health.poison.is_refused(state.call, now):
-        return TargetChoice("", "poison_suspected")
-    if network.outage is not None and not network.may_look(state.number, now):
-        wait = max(0.0, network.outage.due - now)
-        return TargetChoice("", "local_outage", retry_after=wait)
-    return None
 
 
 def _arrange(state: CallState, now: float) -> tuple[tuple[str, ...], str]:

@@ -159,7 +159,6 @@ class Circuit:
         streak: failures in a row.
         good_at: the last success.
         opened_at, until: when it opened last, and when that ends.
-        served_at: when it last stopped to serve.
         gone: nothing at all goes well there, so calls with no other target are refused, too.
         trips: how often it has opened since it was last closed.
         penalty: for opening often, as of `penalty_at`.
@@ -188,7 +187,7 @@ class Circuit:
     __slots__ = (
         *("target", "verb", "resource", "wide", "state", "reason", "epoch", "uneasy"),
         *("failed", "slow", "faint", "weighed_at", "streak", "good_at"),
-        *("until", "opened_at", "served_at", "gone", "trips", "penalty", "penalty_at"),
+        *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
         *("waiting", "left", "left_for", "heard_at", "silent", "doubted", "looked_at"),
@@ -204,7 +203,7 @@ class Circuit:
         self.state, self.reason, self.epoch, self.uneasy = CircuitState.CLOSED, "", 0, False
         self.failed = self.slow = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
-        self.until = self.opened_at = self.served_at = self.penalty = self.penalty_at = 0.0
+        self.until = self.opened_at = self.penalty = self.penalty_at = 0.0
         self.trips = self.passed = 0
         self.gone = False
         self.due = self.leased_until = 0.0
@@ -406,17 +405,12 @@ class Circuit:
         hold *= 1 + policy.hold_jitter * (2 * random() - 1)
         self._enter(CircuitState.OPEN)
         self.reason, self.opened_at, self.until = reason, now, now + hold
-        self.served_at = now if penalised else self.served_at
         self.leased_until = 0.0
         return hold
 
     def hold(self, until: float) -> None:
         """Keep the circuit open until `until`."""
         self.until = until
-
-    def blame_network(self, until: float) -> None:
-        """Open until `until`, then close at once: the network of this machine failed."""
-        self.reason, self.until = "local_outage", until
 
     def half_open(self, now: float) -> None:
         """Pass one probe at a time."""

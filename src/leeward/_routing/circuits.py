@@ -256,10 +256,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         """Advance a circuit that has waited, or served, for long enough."""
         policy = self.policy
         if circuit.state is CircuitState.OPEN and now >= circuit.until:
-            if circuit.reason == "local_outage":
-                self.close(circuit)
-            else:
-                self.half_open(circuit, now)
+            self.half_open(circuit, now)
         elif circuit.state is CircuitState.RAMP and circuit.has_passed_stage(policy, now):
             if circuit.stage + 1 < len(policy.ramp):
                 self.begin_stage(circuit, circuit.stage + 1, now)
@@ -274,7 +271,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         """
         long_ago = now - self.policy.shared_age
         for circuit in list(self.unclosed):
-            if circuit.state is CircuitState.RAMP or circuit.reason == "local_outage":
+            if circuit.state is CircuitState.RAMP:
                 self.advance(circuit, now)
             elif max(circuit.until, circuit.due, circuit.leased_until) <= long_ago:
                 self.begin_stage(circuit, -1, now)
@@ -417,7 +414,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             if too_many and before is CircuitState.CLOSED and self.has_neighbour(circuit):
                 self.open_by_probe(circuit, now, "health_check")
 
-    # What comes from elsewhere: an operator, another process, the network of this machine.
+    # What comes from elsewhere: an operator, another process.
 
     def isolate(self, target: str) -> None:
         """Send nothing to `target` any more, whatever the evidence, until it is restored."""
@@ -492,12 +489,6 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         for circuit in self.values():
             if circuit.target == target and circuit.state is CircuitState.CLOSED:
                 circuit.suspect(score, now)
-
-    def blame_network(self, since: float, now: float) -> None:
-        """Close again what has opened since then, each at a time of its own."""
-        for circuit in self.unclosed:
-            if circuit.state is CircuitState.OPEN and circuit.opened_at >= since:
-                circuit.blame_network(now + self.policy.local_stagger * self.random())
 
     def begin_in_child(self) -> None:
         """Forget, after a fork, what only the parent has in flight: attempts and probes."""

@@ -260,8 +260,6 @@ ENDINGS: Final = {
     NOT_KEPT: "an earlier call with its key has run, and its result was not kept",
     "isolated": "an operator has taken its targets out",
     "all_down": "all targets are down",
-    "local_outage": "this machine has no network",
-    "poison_suspected": "its payload has harmed two targets",
 }
 """Why nothing more was done, by its code; else it is the name of an outcome that is final."""
 

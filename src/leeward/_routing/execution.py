@@ -335,14 +335,9 @@ def result_of(call: Call, answer: object) -> Result[Any]:
 
 
 def refusal_of(why: str, able: tuple[str, ...], retry_after: float | None) -> Result[Any]:
-    """Return the result of a call for which no target could be asked; nothing was sent.
-
-    Only of a payload that was refused because it has done harm is it not known what it did: by
-    earlier calls with it.
-    """
-    outcome = Outcome.AMBIGUOUS if why == "poison_suspected" else Outcome.NOT_SENT
+    """Return the result of a call for which no target could be asked; nothing was sent."""
     target = able[0] if len(able) == 1 else None
-    return Result(outcome, code=why, reason=why, retry_after=retry_after, target=target)
+    return Result(Outcome.NOT_SENT, code=why, reason=why, retry_after=retry_after, target=target)
 
 
 def _is_run(verb: str, value: Any) -> bool:

@@ -28,7 +28,7 @@ from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
 from leeward.calls import ISOLATED, Call, Result, is_barred, time_after
 from leeward.clock import Clock, SystemClock, running_loop
-from leeward.entropy import random_key, random_unit
+from leeward.entropy import random_unit
 from leeward.entrypoints import import_spec
 from leeward.errors import Attempt, ConfigError, Outcome, is_from_signal
 from leeward.values import NOTHING, RoutingEvent
@@ -126,7 +126,7 @@ class FailoverDriver(Driver):
         probing = frozenset(
             target for target, driver in self._drivers.items() if driver.probe_fidelity is not None
         )
-        health = Health(self._targets, random_unit, policy, probing, random_key())
+        health = Health(self._targets, random_unit, policy, probing)
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
     def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:

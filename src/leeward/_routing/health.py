@@ -28,9 +28,8 @@ from leeward._routing.commands import (
 from leeward._routing.outcomes import TABLE, KeyWorth, Sign
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.silence import Heartbeat, Silence
-from leeward._routing.suspicion import Network, Poison
 from leeward._routing.targets import Budgets, Targets, resource_of
-from leeward.adapter import NO_NETWORK, UNMARKED_REFUSAL
+from leeward.adapter import UNMARKED_REFUSAL
 from leeward.calls import Call, time_after
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
@@ -76,25 +75,22 @@ class Health:
         random: gives numbers in [0, 1), for jitter.
         policy: the numbers to decide by.
         probing: the targets whose drivers can make a probe.
-        poison_key: random, of this process: by it payloads are told apart.
 
     Attributes:
         circuits: of all targets.
         records: what else is known of each target.
         budgets: what second attempts may cost.
         heartbeat, silence: whether this process itself was running; whether targets answer.
-        poison, network: suspicions, which a success clears: of a payload, and of this machine.
         keys: what a key is worth, where that is less than declared.
         outbox: what the runner is to do once it has released its lock.
         history: the last calls that did not go well at once.
         calls: how many have begun; the number of the last one.
         seen_at: when anything happened last, in monotonic seconds.
-        good_at: the last success of all.
     """
 
     __slots__ = (
         *("targets", "random", "policy", "circuits", "records", "budgets", "heartbeat", "silence"),
-        *("poison", "network", "keys", "outbox", "history", "calls", "seen_at", "good_at"),
+        *("keys", "outbox", "history", "calls", "seen_at"),
     )
 
     def __init__(
@@ -103,7 +99,6 @@ class Health:
         random: Random,
         policy: RoutingPolicy = DEFAULT,
         probing: frozenset[str] = frozenset(),
-        poison_key: bytes = b"leeward",
     ) -> None:
         self.targets = targets
         self.random = random
@@ -114,12 +109,10 @@ class Health:
         self.budgets = Budgets(policy)
         self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
         self.silence = Silence(self.circuits, self.heartbeat)
-        self.poison = Poison(policy, self.circuits.ratios, poison_key)
-        self.network = Network(self.records, policy)
         self.keys = KeyWorth()
         self.history: deque[CallRecord] = deque(maxlen=policy.history_calls)
         self.calls = 0
-        self.seen_at = self.good_at = 0.0
+        self.seen_at = 0.0
 
     # What every call passes through.
 
@@ -153,7 +146,7 @@ class Health:
             target, call
         )
         wide = circuit.wide
-        self.good_at = self.seen_at = now
+        self.seen_at = now
         took = now - request_at
         if command.early:
             self.budgets.refund_early()
@@ -167,8 +160,6 @@ class Health:
             wide.count(Outcome.OK, now)
             self._weigh_success(circuit, TimedAttempt(command, request_at, now))
             return
-        if self.poison.doubtful or self.network.unreached:
-            self._clear_suspicions(call, now)
         if circuit.succeed(took, now):
             self.learn(circuit, now)
 
@@ -212,12 +203,7 @@ class Health:
         if row.sign is Sign.WELL:
             self._weigh_success(circuit, attempt)
             return
-        if (
-            (reason == NO_NETWORK and outcome is Outcome.NOT_SENT and self._is_ours(target, now))
-            or row.sign is Sign.NOTHING
-            or self._stood_still(attempt)
-            or not self._counts(circuit, attempt, outcome)
-        ):
+        if row.sign is Sign.NOTHING or self._stood_still(attempt):
             self.end_probe(command, now)
             return
         for one in self._circuits_by(row.sign, circuit):
@@ -311,22 +297,6 @@ class Health:
             return True
         return self.heartbeat.standstill(request_at, now) > (now - request_at) / 2
 
-    def _is_ours(self, target: str, now: float) -> bool:
-        """Return whether an attempt failed because there is no network here."""
-        is_its_own, begins = self.network.note_unreached(target, now, self.good_at)
-        if begins:
-            self.outbox.tell("local_outage", reason="begun")
-        return not is_its_own
-
-    def _counts(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
-        """Return whether a failure is evidence, or that of one payload that always fails."""
-        counts, harmed_two = self.poison.note_failure(
-            circuit, attempt.command.call, outcome, attempt.request_at, attempt.now
-        )
-        if harmed_two:
-            self.outbox.tell("poison_suspected", verb=circuit.verb, resource=circuit.resource)
-        return counts
-
     def _circuits_by(self, sign: Sign, circuit: Circuit) -> list[Circuit]:
         """Return the circuits that a bad sign is evidence on."""
         wide = circuit.wide
@@ -369,10 +339,8 @@ class Health:
         command, request_at, now = attempt.command, attempt.request_at, attempt.now
         call = command.call
         self.records[circuit.target].refill(self.policy)
-        self.good_at = self.seen_at = now
+        self.seen_at = now
         self._hear(circuit, now)
-        if self.poison.doubtful or self.network.unreached:
-            self._clear_suspicions(call, now)
         took = now - request_at
         if took > circuit.slow_above:
             took -= self.heartbeat.standstill(request_at, now)
@@ -400,16 +368,6 @@ class Health:
             circuit.forgive()
             if circuit.state is CircuitState.HALF_OPEN and attempt.command.reason == PROBE:
                 self.circuits.pass_probe(circuit, now)
-
-    def _clear_suspicions(self, call: Call, now: float) -> None:
-        """Note what a success says of payloads, and of the network of this machine."""
-        self.poison.note_success(call, now)
-        if self.network.unreached:
-            outage = self.network.end_outage()
-            if outage is not None:
-                since = outage.since - self.policy.local_window
-                self.circuits.blame_network(since, now)
-                self.outbox.tell("local_outage", reason="over")
 
     def _trip(self, circuit: Circuit, call: Call, now: float, reason: str) -> None:
         """Open a circuit if another target is healthier, or if this one is as good as gone."""

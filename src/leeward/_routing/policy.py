@@ -291,36 +291,7 @@ class RoutingPolicy(NamedTuple):
     """Seconds after which a hedge is sent at the earliest. Our own choice: less than a thread
     takes to start."""
 
-    # Payloads that harm.
-
-    poison_counted: int = 2
-    """Failures of one payload within the window that count against a target. See [Payloads that
-    harm](routing-policy.md#payloads-that-harm)."""
-
-    poison_window: float = 60.0
-    """Seconds. See [Payloads that harm](routing-policy.md#payloads-that-harm)."""
-
-    poison_hold: float = 600.0
-    """Seconds for which a payload that has harmed two targets is refused. See [Payloads that
-    harm](routing-policy.md#payloads-that-harm)."""
-
-    poison_entries: int = 4096
-    """Payloads that are remembered. See [Payloads that harm](routing-policy.md#payloads-that-harm).
-    """
-
-    # This side.
-
-    local_window: float = 2.0
-    """Seconds within which all targets are out of reach for a cause on this side. See [No network
-    here](routing-policy.md#no-network-here)."""
-
-    local_probe: float = 1.0
-    """Seconds between the calls that are let through meanwhile. See [No network
-    here](routing-policy.md#no-network-here)."""
-
-    local_stagger: float = 2.0
-    """Seconds within which circuits close again afterwards, each at its own time. See [No network
-    here](routing-policy.md#no-network-here)."""
+    # Other processes, and the past.
 
     shared_age: float = 600.0
     """Seconds for which what another process has seen is worth something. Our own choice: as long

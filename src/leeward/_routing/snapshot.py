@@ -140,7 +140,7 @@ def snapshot_of(circuits: Circuits, wall: float, now: float) -> dict[str, Any]:
     """Return which targets have an open circuit, as an item; `wall` is `now` in Unix seconds."""
     open_until: dict[str, float] = {}
     for circuit in circuits.unclosed:
-        if circuit.state is CircuitState.OPEN and circuit.reason != "local_outage":
+        if circuit.state is CircuitState.OPEN:
             until = wall + min(circuit.until - now, circuits.policy.shared_age)
             open_until[circuit.target] = max(until, open_until.get(circuit.target, 0.0))
     return {"written_at": wall, "open_until": open_until}

@@ -172,14 +172,13 @@ class TargetRecord:
         by_hand: it was taken out here.
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
-        unreached_at: when an attempt there failed last because there is no network.
         prepared, prepared_until: the score that a circuit of it begins with, by what others have
             seen, and until when.
     """
 
     __slots__ = (
         *("by_hand", "checks", "isolated", "isolation", "prepared", "prepared_until", "probes"),
-        *("tokens", "unreached_at"),
+        "tokens",
     )
 
     def __init__(self, tokens: float, *, probes: bool) -> None:
@@ -188,7 +187,6 @@ class TargetRecord:
         self.isolation: Isolation | None = None
         self.probes, self.checks = probes, 0
         self.prepared = self.prepared_until = 0.0
-        self.unreached_at = inf
 
     def spend_token(self, policy: RoutingPolicy) -> bool:
         """Spend a token for a second try; return False if there are too few."""
@@ -224,11 +222,6 @@ class TargetRecord:
     def prepare(self, score: float, until: float) -> None:
         """Start circuits with a score, until then."""
         self.prepared, self.prepared_until = score, until
-
-    def note_unreached(self, now: float) -> float:
-        """Note that an attempt failed because there is no network; return when the last did."""
-        before, self.unreached_at = self.unreached_at, now
-        return before
 
 
 MARKED_AFTER: Final = 1.0

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NONE_MISSING",
-    "NO_NETWORK",
     "NO_PLACE",
     "NO_THREAD",
     "TOO_LARGE",
@@ -60,10 +59,6 @@ TOO_LARGE = "payload_too_large"
 NO_PLACE = "no_place"
 """The `reason` of a LOCAL result because nothing on this side was free to make the attempt in time:
 no place, no thread. The router waits elsewhere."""
-
-NO_NETWORK = "no_network"
-"""The `reason` of a NOT_SENT result whose cause is provably on this side; it says nothing of the
-target, and the router reads it."""
 
 
 class Capability(Enum):

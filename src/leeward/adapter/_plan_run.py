@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from leeward._http.messages import BULKHEAD, Failure, Phase, Request, describe_failure, refuse
-from leeward.adapter import NO_NETWORK, NO_PLACE
+from leeward.adapter import NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -296,8 +296,7 @@ def result_of(failure: Failure, *, proves: bool = True) -> Result[Any]:
         outcome = Outcome.LOCAL
     else:
         outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
-    reason = NO_NETWORK if failure.ours else failure.phase.value
-    reason = {BULKHEAD: NO_PLACE, ISOLATED: ISOLATED}.get(failure.code, reason)
+    reason = {BULKHEAD: NO_PLACE, ISOLATED: ISOLATED}.get(failure.code, failure.phase.value)
     ran = proves and failure.status is not None and 200 <= failure.status < 300
     return Result(
         outcome,

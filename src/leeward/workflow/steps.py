@@ -256,7 +256,7 @@ _CUT_SHORT: Final = {
 }
 """Reasons for which a function has run, in part or whole, and did not say itself that it failed."""
 
-UNKNOWN_CLASSES: Final = ("OutcomeUnknown", "PoisonSuspected", REPEAT_REFUSED, "LeaseLost")
+UNKNOWN_CLASSES: Final = ("OutcomeUnknown", REPEAT_REFUSED, "LeaseLost")
 """Of leeward's own: a function that raises one says that it does not know what it did, or what an
 earlier call with the key has done."""
 

@@ -135,7 +135,9 @@ def main_of_overload(seconds: float = 20.0) -> int:
     bad = []
     with servers(3) as started:
         for runner in RUNNERS:
-            naive, found = (overload(runner, started, seconds, naive=each) for each in (True, False))
+            naive, found = (
+                overload(runner, started, seconds, naive=each) for each in (True, False)
+            )
             core, late = wait_many(runner, started)
             wrong = {
                 "well": found.well < naive.well,

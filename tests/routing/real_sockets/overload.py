@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from threading import Thread
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from leeward import AsyncClient
 from leeward.adapter import Driver
@@ -66,7 +66,7 @@ class NaiveLoop:
         self._drivers = drivers
         self._current = 0
 
-    def __enter__(self) -> NaiveLoop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -93,7 +93,7 @@ class NaiveLoop:
 class AwaitedLoop(NaiveLoop):
     """The same for an event loop."""
 
-    async def __aenter__(self) -> AwaitedLoop:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -168,7 +168,7 @@ def wait_many(runner: str, started: Sequence[Server]) -> tuple[float, float]:
         shares.append((time.process_time() - used) / (time.monotonic() - began))
 
     watcher = Thread(target=watch)
-    config = Config(functions={FUNCTION: FunctionConfig(effect="idempotent")})
+    config = Config(functions={FUNCTION: FunctionConfig(effect=Effect.IDEMPOTENT)})
     plan = Plan(_timed(took), WAITING + 64 * len(started), then=watcher.start)
     CROWDS[runner](targets(started), config, plan)
     watcher.join()
