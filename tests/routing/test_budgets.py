@@ -9,11 +9,14 @@ import pytest
 
 from leeward._routing.attempts import CallState, Ending, count_remaining
 from leeward._routing.call import begin, spend_failover, step
+from leeward._routing.choice import LOST
 from leeward._routing.commands import (
     ENDINGS,
+    PANIC,
     AttemptEnded,
     Command,
     Dispatch,
+    FreePlace,
     Pause,
     PauseEnded,
     ProbeTarget,
@@ -243,6 +246,58 @@ def test_it_is_refused_when_the_time_of_an_attempt_is_not_left() -> None:
     pinned, (first,) = begin(world.core, KEYED, world.now, 10.0)
     assert first.timeout.wait == 7.5  # type: ignore[union-attr]
     assert step(pinned, NOWHERE_FREE, world.now, half)[0].why == NO_PLACE
+
+
+def test_a_wait_that_is_too_short_for_a_look_is_none() -> None:
+    """The call ends: half of a usual wait is for the last look."""
+    for left, why in ((0.06, ""), (0.04, NO_PLACE)):
+        world = World("ab")
+        state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+        state, _ = waits(state, world.now)
+        assert (
+            step(state, NOWHERE_FREE._replace(attempt=2), world.now + 7.5 - left, half)[0].why
+            == why
+        )
+
+
+def test_a_place_that_comes_too_late_for_a_call_is_the_next_ones() -> None:
+    """It goes to nobody if its target takes no call; the call looks elsewhere."""
+    world = World("ab")
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    for _ in "ab":
+        state, _ = waits(state, world.now)
+    woken = PauseEnded("b", woken=True)
+    ended, none = step(state, woken, world.now + 7.6, half)
+    assert (ended.why, none, world.health.outbox) == (NO_PLACE, (), [FreePlace("b")])
+    world.health.outbox.clear()
+    world.health.records["b"].isolated = True
+    _, (look,) = step(state, woken, world.now + 1.0, half)
+    assert (look.target, world.health.outbox) == ("a", [])
+
+
+def test_an_open_circuit_takes_calls_that_may_be_repeated_while_no_other_target_has_a_place() -> (
+    None
+):
+    """As long as some go well there; each further try is charged."""
+    world = World("ab")
+    for target in "ab":
+        circuit = world.health.add(target, HARMLESS)
+        circuit.open(DEFAULT, world.now, half, "failures")
+        world.health.circuits.unclosed[circuit] = None
+    world.health.circuits.review()
+    state, (first,) = begin(world.core, HARMLESS, world.now, 10.0)
+    assert (first.target, getattr(first, "reason", "")) == ("a", PANIC)
+    for attempt, target in ((1, "a"), (2, "a")):
+        state, (command,) = step(state, AttemptEnded(attempt, Outcome.AMBIGUOUS), world.now, half)
+        assert (command.target, getattr(command, "reason", "")) == (target, PANIC)
+        assert len(world.health.budgets.failovers) == attempt
+    assert (
+        step(state, AttemptEnded(3, Outcome.AMBIGUOUS), world.now, half)[0].why == "attempts_used"
+    )
+    assert not begin(world.core, UNSAFE, world.now, 10.0)[1], "only what may be repeated"
+    for target in "ab":
+        world.circuit(target, resource="f").streak = LOST
+    assert not begin(world.core, HARMLESS, world.now, 10.0)[1], "nothing goes well there"
 
 
 def test_a_wait_ends_before_its_call_so_that_the_others_are_looked_at() -> None:

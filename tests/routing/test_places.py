@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, Final
 
 import pytest
 
 from leeward._routing import FailoverDriver
-from leeward._routing.commands import Pause
+from leeward._routing.commands import FreePlace, Pause
+from leeward._routing.failover import _next, _wait_for_place_async
 from leeward._routing.policy import DEFAULT
 from leeward.adapter import NO_PLACE
 from leeward.calls import Call, Invoke, Result
@@ -167,6 +169,31 @@ def test_a_call_that_waits_in_vain_ends_in_time() -> None:
     assert (result.outcome, result.reason) == (Outcome.LOCAL, NO_PLACE)
     assert 0.6 < time.monotonic() - began < 1.2
     assert max(a.looks, b.looks) <= 5
+
+
+def test_what_wakes_a_call_that_waits_no_more_does_nothing() -> None:
+    """Neither on a thread nor on an event loop; a place that is passed on wakes the next one."""
+    shared = FailoverDriver([OnePlace("a"), OnePlace("b")])._shared
+    pause, woken = Pause(TIMEOUT, "a", places=("a",)), list[str]()
+    replies: SimpleQueue[Any] = SimpleQueue()
+    answered = (Pause(0.0, "a", hedge=True), 0.0, 0.0, None)
+    replies.put((pause, 0.0, 0.0, "a"))
+    replies.put(answered)
+    assert _next(shared, replies, []) is answered
+
+    async def wait() -> str | None:
+        waits = asyncio.create_task(_wait_for_place_async(shared, pause))
+        await asyncio.sleep(0)
+        _, wake = shared.parked[id(pause)]
+        wake("a")
+        wake("b")
+        return await waits
+
+    assert asyncio.run(wait()) == "a"
+    shared.park(pause, woken.append)
+    shared.outbox.append(FreePlace("a"))
+    shared.deliver()
+    assert woken == ["a"]
 
 
 def test_a_child_wakes_nobody_of_its_parent() -> None:

@@ -205,6 +205,20 @@ def _worst(router: str) -> Worst:
     return Worst(harmless, unsafe, hard, brownout, back, doubles)
 
 
+def few_slow() -> Iterator[Row]:
+    """Measure a target that answers late, while too few calls are made for a silence."""
+    mix = Mix({Kind.UNSAFE: 1}, {TIMEOUT: 1})
+    cell = Cell("slow", ("slow by 2 s",), 4.0, after=0.0, mix=mix)
+    found = passages_of(cell, 5)
+    left = {name: [each.left_at(BEFORE)[0] for each in found[name]] for name in ROUTERS}
+    yield Row(
+        "slow by 2 s, 4 unsafe calls/s: left after",
+        "<= 10 s",
+        max(left["leeward"]) <= 10,
+        {name: _spread(each, "s") for name, each in left.items()},
+    )
+
+
 def flapping() -> Iterator[Row]:
     """Measure a target that fails and recovers every 10 s, for 10 minutes."""
     cell = Cell("flapping", ("refused", "answer lost"), 20.0, lasts=10.0, windows=30, after=30.0)
@@ -350,7 +364,7 @@ def overload() -> Iterator[Row]:
 
 
 PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
-    *(availability, detection, false_trips, slow_functions, many_functions, pinned),
+    *(availability, detection, false_trips, slow_functions, many_functions, pinned, few_slow),
     *(flapping, all_down, herd, hedged, overload),
 )
 
