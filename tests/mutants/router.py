@@ -12,6 +12,43 @@ SETTLING: Final = "tests/app/idempotent/test_settling.py"
 
 MUTANTS: Final = (
     Mutant(
+        "an attempt that ends wakes no call that waits for its place",
+        f"{ROUTING}/failover.py",
+        "        shared.wake_first(target)\n",
+        "        pass\n",
+        f"{TESTS}/test_places.py::test_a_free_place_wakes_the_first_call_that_waits",
+    ),
+    Mutant(
+        "any of the calls that wait for a place is woken",
+        f"{ROUTING}/background.py",
+        "key=lambda pause: pause.number",
+        "key=lambda pause: -pause.number",
+        f"{TESTS}/test_places.py::test_a_free_place_wakes_the_first_call_that_waits",
+    ),
+    Mutant(
+        "a place that comes too late for a call is lost",
+        f"{ROUTING}/call.py",
+        "    if paused.woken and not in_time:\n",
+        "    if False:\n",
+        f"{TESTS}/test_budgets.py::test_a_place_that_comes_too_late_for_a_call_is_the_next_ones",
+    ),
+    Mutant(
+        "an open circuit takes no call though no other target has a place",
+        f"{ROUTING}/choice.py",
+        "    ill = find_ill(state, now)\n    if ill:\n",
+        "    if ill := None:\n",
+        f"{TESTS}/test_budgets.py::test_an_open_circuit_takes_calls_that_may_be_repeated"
+        "_while_no_other_target_has_a_place",
+    ),
+    Mutant(
+        "an open circuit takes calls that must not run twice",
+        f"{ROUTING}/choice.py",
+        "if len(state.able) == 1 or not state.rules.elsewhere or state.rules.ordered:",
+        "if len(state.able) == 1:",
+        f"{TESTS}/test_budgets.py::test_an_open_circuit_takes_calls_that_may_be_repeated"
+        "_while_no_other_target_has_a_place",
+    ),
+    Mutant(
         "a function of which nothing is known is silent like any other",
         f"{ROUTING}/silence.py",
         "        if limits is None:\n            if waited > policy.stall_least:\n"
@@ -190,7 +227,7 @@ MUTANTS: Final = (
     Mutant(
         "a function that is at one target alone is cut off as if another one could run it",
         f"{ROUTING}/attempts.py",
-        "if len(state.able) == 1 and isinstance(state.call, Invoke):",
+        "if isinstance(state.call, Invoke) and not reaches_another:",
         "if False:",
         f"{TESTS}/test_alone.py::test_a_function_may_take_nearly_all_the_time",
     ),

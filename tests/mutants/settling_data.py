@@ -296,8 +296,8 @@ MUTANTS: Final = (
     Mutant(
         "what was refused is asked about",
         _OTHERS,
-        "    if error.outcome is not Outcome.AMBIGUOUS or is_refused:\n",
-        "    if is_refused:\n",
+        "    if error.outcome is not Outcome.AMBIGUOUS:\n",
+        "    if error.outcome is Outcome.OK:\n",
         f"{_BY_CLIENT}::test_what_was_refused_has_not_run",
     ),
     Mutant(

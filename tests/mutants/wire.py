@@ -155,10 +155,18 @@ MUTANTS: Final = (
         f"{TESTS}/test_drop.py::test_a_connection_in_use_is_closed_after_its_answer",
     ),
     Mutant(
+        "a server that refuses the handshake may have read the request",
+        f"{HTTP}/connection.py",
+        "            exchange.may_have_left = False\n",
+        "            pass\n",
+        f"{TESTS}/test_tls.py::test_a_server_that_refuses_the_handshake_has_not_read_the_request",
+    ),
+    Mutant(
         "what a server said before it hung up is lost",
         f"{HTTP}/connection.py",
         "                while exchange.result is None:\n"
-        "                    exchange.receive(self.handle.recv(_ROOM))",
+        "                    exchange.receive(self.handle.recv(_ROOM))\n"
+        "                    self._is_unheard = False",
         "                pass",
         f"{TESTS}/test_connection.py::test_what_a_server_said_before_it_hung_up_counts",
     ),
