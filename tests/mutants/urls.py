@@ -173,7 +173,7 @@ MUTANTS: Final = (
     Mutant(
         "a draining server runs calls on open connections",
         f"{APP}/http_server.py",
-        '            return self._send(asked, busy_answer("this process ends", mark))\n',
+        '            return self._send(arrival, busy_answer("this process ends", mark))\n',
         "            pass\n",
         f"{SERVING}::test_draining_lets_calls_end_and_refuses_others",
     ),

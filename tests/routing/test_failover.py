@@ -200,7 +200,7 @@ def test_the_order_is_a_driver() -> None:
 
 
 def test_a_verb_goes_to_the_targets_that_can_serve_it() -> None:
-    """Weights and groups of the whole order keep to them; a group that names targets stays."""
+    """Weights and groups of the order keep to them, and so does a group that names targets."""
     everything = frozenset(Capability)
     a = Scripted("a", capabilities=everything - {Capability.INVOKE})
     b, c = Scripted("b"), Scripted("c")
@@ -212,7 +212,7 @@ def test_a_verb_goes_to_the_targets_that_can_serve_it() -> None:
     known = failover._targets.groups
     assert known["invoke", ""] == TargetGroup(("b", "c"), {"c": 0.1}, "sticky")
     assert known["invoke", "g"] == TargetGroup(("b", "c"), {"c": 0.2}, "sticky")
-    assert known["invoke", "h"] == named["invoke", "h"]
+    assert known["invoke", "h"] == TargetGroup(("c",))
     assert failover.candidates(INVOKE) == ("b", "c")
     assert failover.candidates(INVOKE._replace(effect=Effect.KEYED)) == ("b",)
     assert failover.candidates(Publish("bus", ())) == ("a", "b", "c")
