@@ -107,7 +107,7 @@ def call_boto3(target: Target) -> None:
 
     random = target.random
     retries: dict[str, Any] = {
-        "total_max_attempts": random.choice([1, 1, 2, 3]),
+        "total_max_attempts": 3 if random.random() < 0.1 else 1,
         "mode": random.choice(["standard", "legacy"]),
     }
     config = Config(retries=retries, connect_timeout=TIMEOUT, read_timeout=TIMEOUT)
@@ -198,7 +198,7 @@ def call_anthropic(target: Target) -> None:
 
 def settings_of_model(target: Target) -> dict[str, Any]:
     """Return settings that both clients of models have."""
-    retries = 1 if target.random.random() < 0.2 else 0
+    retries = 1 if target.random.random() < 0.1 else 0
     return {"max_retries": retries, "timeout": TIMEOUT}
 
 

@@ -38,8 +38,8 @@ class Step(NamedTuple):
 
     Attributes:
         does: ``answer``, ``reset`` (after it was read), ``hang`` (likewise), ``half`` (closed
-            within the headers), ``drop`` (reset before anything is read) or ``refuse`` (no
-            connection from now on).
+            within the headers), ``drop`` (reset before anything is read), ``refuse`` (no
+            connection from now on) or ``full`` (no place for another connection, from the first).
         runs: whether the call has its effect first.
         answer: that is given.
     """
@@ -50,6 +50,7 @@ class Step(NamedTuple):
 
 
 REFUSE: Final = Step("refuse")
+FULL: Final = Step("full")
 
 
 class Case:
@@ -68,6 +69,7 @@ class Case:
         self.port: int = holder.getsockname()[1]
         self.server: asyncio.Server | None = None
         self.tasks: set[asyncio.Task[None]] = set()
+        self.waiting: list[socket.socket] = []
 
     def next_step(self) -> Step:
         """Return what happens next; after the last step nobody listens."""
@@ -113,7 +115,8 @@ class FailingServer:
             await asyncio.gather(*case.tasks, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result()
-        case.holder.close()
+        for each in (*case.waiting, case.holder):
+            each.close()
         self._cases.discard(case)
 
     async def _open(self, steps: Sequence[Step], tls: str | None) -> Case:
@@ -121,6 +124,13 @@ class FailingServer:
         case = Case(steps, holder)
         self._cases.add(case)
         if case.steps and case.steps[0] == REFUSE:
+            return case
+        if case.steps and case.steps[0] == FULL:
+            holder.listen(0)
+            for _ in range(2):  # Linux keeps one more than it is told
+                case.waiting.append(socket.socket())
+                case.waiting[-1].setblocking(False)
+                case.waiting[-1].connect_ex(("127.0.0.1", case.port))
             return case
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

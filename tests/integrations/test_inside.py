@@ -10,8 +10,6 @@ import ssl
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -41,14 +39,6 @@ __all__ = ["server"]
 
 DONE = Step("reset", runs=True)
 DONE_AND_ANSWERED = Step("answer", runs=True, answer=Answer(200))
-
-
-PAYMENTS = """
-class PaymentError(Exception): pass
-
-def give_up(kind, error):
-    raise {"PaymentError": PaymentError, "ConnectionError": ConnectionError}[kind] from error
-"""
 
 
 class AgainAdapter(requests.adapters.HTTPAdapter):
@@ -259,29 +249,6 @@ def test_a_login_that_azure_asks_for_once_more_proves_nothing(server: FailingSer
     assert ran(error) == "maybe", explain_ran(error)
 
 
-@pytest.mark.parametrize(
-    ("module", "answer"),
-    [
-        ("azure.core.polling._poller", "maybe"),
-        ("azure.cosmos._retry_utility", "maybe"),
-        ("azure.storage.filedatalake._upload_helper", "maybe"),
-        ("boto3.resources.collection", "maybe"),
-        ("google.api_core.future.polling", "maybe"),
-        ("google.cloud.storage.blob", "maybe"),
-        ("google.cloud.firestore_v1.services.firestore.client", "no"),
-    ],
-)
-def test_a_call_of_several_requests_proves_nothing(
-    server: FailingServer, module: str, answer: str
-) -> None:
-    """The last one finds nobody; what came before it is in no frame."""
-    url = f"http://127.0.0.1:{server.open([REFUSE]).port}"
-    scope = {"__name__": module, "post": requests.post, "url": url}
-    exec("def call(): post(url)", scope)
-    error = failure(scope["call"])  # type: ignore[arg-type]
-    assert ran(error) == answer, explain_ran(error)
-
-
 def test_a_body_that_fails_proves_nothing_of_the_request_it_is_of(server: FailingServer) -> None:
     """A part of it was received; a handshake for the next part is none of the request's."""
     received: list[bytes] = []
@@ -367,29 +334,6 @@ def test_a_lost_answer_is_no_missing_token(server: FailingServer) -> None:
         error = failure(lambda: Request(session)(url, method="POST", body=b"{}"))
     assert ran(error) == "maybe"
     assert case.effects == 1
-
-
-@pytest.mark.parametrize("kind", ["PaymentError", "ConnectionError"])
-def test_a_library_that_is_not_known_may_have_called_before(
-    server: FailingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """Its exception, or one of Python that it raises, has the cause of its last attempt."""
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    (folder / "unknown_payments.py").write_text(PAYMENTS)
-    monkeypatch.syspath_prepend(str(folder))
-    unknown_payments = import_module("unknown_payments")
-
-    def pay() -> None:
-        try:
-            post(server.open([REFUSE]))
-        except requests.ConnectionError as error:
-            unknown_payments.give_up(kind, error)
-
-    error = failure(pay)
-    assert explain_ran(error).startswith("maybe: it is not known whether unknown_payments")
-    assert error.__cause__ is not None
-    assert ran(error.__cause__) == "no"
 
 
 def test_statements_that_are_not_rolled_back_together() -> None:

@@ -15,7 +15,7 @@ from leeward.evidence import Evidence, Finder
 from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
-from leeward_integrations.ran.frames import frames_of, library_of
+from leeward_integrations.ran.frames import frames_of, library_of, parts_of
 from leeward_integrations.ran.http import (
     judge_aiohttp,
     judge_httpx,
@@ -43,16 +43,22 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
 
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
-    said = None if isinstance(error, LeewardError) else getattr(error, "ran", None)
-    if said in ("no", "maybe", "yes"):  # a `Problem` says it of itself
-        return Evidence(said, "it says so itself")
-    found = _judge_alone(error)
+    said = _said_by(error)
+    found = said or _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
     doubt = doubt_by_retries(error, _judge_alone)
     if found is None:
-        doubt = doubt or doubt_by_class(error, LIBRARIES) or doubt_by_frames(error, LIBRARIES)
+        doubt = doubt or doubt_by_class(error, LIBRARIES)
+    if found is None or said:
+        doubt = doubt or doubt_by_frames([error] if said else parts_of(error), LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found
+
+
+def _said_by(error: BaseException) -> Evidence | None:
+    """Return what an exception says of itself, as a `Problem` does."""
+    said = None if isinstance(error, LeewardError) else getattr(error, "ran", None)
+    return Evidence(said, "it says so itself") if said in ("no", "maybe", "yes") else None
 
 
 def _judge_alone(error: BaseException) -> Evidence | None:
@@ -67,5 +73,5 @@ def _judge_alone(error: BaseException) -> Evidence | None:
         return Evidence(
             "maybe", f"the traceback is lost, and with it what {library} had sent before"
         )
-    doubt = doubt_by_frames(error, LIBRARIES)
+    doubt = doubt_by_frames(parts_of(error), LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found

@@ -208,7 +208,12 @@ def _has_earlier_answer(error: BaseException) -> bool:
 
 
 def _of_google_answer(error: Any) -> Evidence:
-    """Return what an answer of a service proves, by its status word."""
+    """Return what an answer of a service proves, by its status word.
+
+    A channel of gRPC shows neither its retries nor its interceptors, so its answers are any one's.
+    """
+    if library_of(error.response) == "grpc":
+        return Evidence("maybe", "the channel of gRPC may have sent the request before")
     if (errors := _tables_of("leeward_google.errors")) is None:
         return Evidence("maybe", "leeward-google, which has the table, is not installed")
     if library_of(error.response) == "requests" and not http.is_first(error.response):
@@ -222,8 +227,6 @@ def _of_google_answer(error: Any) -> Evidence:
 
 def _word_in(error: Any) -> str | None:
     """Return the status word of an answer; the class of the exception tells only its status."""
-    if library_of(error.response) == "grpc":
-        return getattr(error.grpc_status_code, "name", None)
     try:
         found = error.response.json()["error"]["status"]
     except (AttributeError, KeyError, TypeError, ValueError):  # a proxy's answer, or none at all

@@ -5,107 +5,144 @@ Inside of a call it may have sent what no frame and no history shows. Around it,
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Collection
-from pathlib import PurePath
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from leeward.evidence import Finder as Judge
 from leeward_integrations.ran.clouds import azure_proves_all
-from leeward_integrations.ran.frames import Frame, frames_of, library_of, parts_of
+from leeward_integrations.ran.frames import Frame, distribution_of, file_of, frames_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 """An attribute of a predicate that allows a retry only where it is proved that nothing ran."""
 
-_SENDS_ONCE: Final = frozenset(
+_CALLS_ONCE: Final = frozenset(
     {
         *("anyio", "eventlet", "gevent", "sniffio", "trio", "uvloop"),
-        *("OpenSSL", "aiohappyeyeballs", "h11", "h2", "idna", "truststore", "yarl"),
-        *("pytest_socket", "socks", "socksio"),
-        *("ddtrace", "opentelemetry", "sentry_sdk", "wrapt"),
-        *("psycopg_binary", "psycopg_c", "s3transfer"),
-        "django",  # around what its models send
-        "tenacity",  # of which `doubt_by_retries` asks
+        *("aiohappyeyeballs", "h11", "h2", "idna", "msal", "pyopenssl", "truststore", "yarl"),
+        *("psycopg-binary", "psycopg-c", "pysocks", "socksio"),
+        *("asgiref", "django", "fastapi", "flask", "starlette", "werkzeug"),
+        *("opentelemetry-api", "opentelemetry-sdk", "ddtrace", "sentry-sdk", "wrapt"),
+        *("moto", "pluggy", "pytest", "pytest-socket", "requests-mock", "responses", "respx"),
+        *("backoff", "stamina", "tenacity"),  # of which `doubt_by_retries` asks
     }
 )
-"""Libraries between the functions of a client, and under them, that send nothing themselves."""
+"""Distributions around a client, inside of it and under it, that send nothing themselves and call
+what they are given once. stamina uses tenacity."""
 
-_PASS_ON: Final = _SENDS_ONCE | sys.stdlib_module_names
-
-_SEND_SEVERAL: Final = (
-    *("anthropic.lib.", "openai.lib."),
-    *("azure.core.polling.", "azure.cosmos.", "azure.search.", "azure.storage.filedatalake."),
-    *("boto3.dynamodb.table", "boto3.resources.collection"),
-    *("google.api_core.extended_", "google.api_core.future.", "google.api_core.operation"),
+_RESOURCES: Final = (
+    "append archive cancel complete content create del_? delete edit generate list modify pause "
+    "remix remove resume retrieve search unarchive update"
 )
-"""Modules of clients that send several requests in one call, or call again by themselves."""
 
-_RAISES_AT_ONCE: Final = frozenset({"backoff", "django", "stamina", "tenacity"})
-"""Libraries whose exceptions are as good as their cause; see `doubt_by_retries`."""
+_ONE_REQUEST: Final = {
+    library: re.compile(f"{library}[.](?:{places})")
+    for library, places in {
+        **dict.fromkeys(
+            ("anthropic", "openai"),
+            r"(_base_client|_client|_legacy_response|_response|_utils[.]\w+|lib[.]_client_auth):"
+            rf"|resources[.][\w.]+:\w+[.]({_RESOURCES.replace(' ', '|')})$",
+        ),
+        "azure": r"core[.](_pipeline_client\w*|(pipeline|rest|tracing)[.][\w.]+):|identity[.]"
+        r"|[\w.]+:\w+[.]send_request$|[\w.]+[.]_?operations[.](?!_patch:)\w+:"
+        r"|eventgrid[.]((aio[.])?_operations[.]_patch|_legacy[.](aio[.])?_publisher\w+):\w+[.]send$",
+        "boto3": r"resources[.](factory|action):(?!Batch|Waiter)",
+        "botocore": "(?!crt[.]|paginate:|waiter:)",
+        "google": r"api_core[.](gapic_v1|grpc_helpers|rest_|retry|timeout)|auth[.]|oauth2[.]"
+        r"|[\w.]+[.]services[.]\w+[.]((async_)?client|transports[.]\w+):",
+    }.items()
+}
+"""By library: module and function of generated code that sends one request of one call, of what is
+below it, and of what is written by hand and was read. What else people write around it may send
+several, or call again."""
+
+_BELOW: Final = {
+    **dict.fromkeys(("anthropic", "openai"), ("httpx", "httpx2")),
+    **dict.fromkeys(("azure", "google"), ("aiohttp", "requests", "urllib3")),
+    "boto3": ("botocore",),
+    **dict.fromkeys(("botocore", "requests"), ("urllib3",)),
+    **dict.fromkeys(("django", "sqlalchemy", "psycopg_pool"), ("psycopg", "psycopg_pool")),
+    "httpx": ("httpcore",),
+    "httpx2": ("httpcore2",),
+}
+"""Clients by which a client sends. Any other one inside of it has a request of its own."""
+
+_NEUTRAL: Final = ("botocore.awsrequest", "google.api_core.retry")
+"""Modules of clients around your own code, and under another client."""
+
+_ENTRIES: Final = re.compile(
+    r"aiohttp[.]client:.*[.]_request|(httpx2?[.]_client|requests[.]sessions):.*[.]send"
+    r"|botocore[.]client:.*[.]_make_api_call|urllib3[.].*:RequestMethods[.]request"
+)
+"""Functions that are once in a call: a hook or a body that calls again is a second one."""
 
 _SEND_AGAIN: Final = frozenset({"resolve_redirects", "handle_401", "handle_407", "dispatch_hook"})
 """Functions of requests that send a request again, to a login or with a redirect."""
 
 
-def doubt_by_frames(error: BaseException, clients: Collection[str]) -> str:
-    """Return why the frames of a client do not show all that its call has sent; empty if they do.
+def doubt_by_frames(parts: Iterable[BaseException], clients: Collection[str]) -> str:
+    """Return why the frames of a call do not show all that it has sent; empty if they do.
 
     A hook, a transport, a session or a login of somebody else runs inside of a call. Then the
-    exception may be of a request of its own, or of the last of many.
+    exception may be of a request of its own, or of the last of many. A library around a call may
+    have made it before.
 
     Args:
-        error: of a client.
+        parts: an exception of a client, and those that it is made of; or one of your own.
         clients: the first parts of the modules of clients.
     """
-    for each in parts_of(error):
-        client, between = "", ""
+    for each in parts:
+        client, between, entries = "", "", set[str]()
         for frame in frames_of(each):
             library = frame.library
-            is_client = library in clients or frame.module.startswith(("boto3.", "django.db."))
-            if is_client and not frame.module.startswith("google.api_core.retry"):
+            if library in sys.stdlib_module_names or library.startswith("leeward"):
+                continue
+            owner = frame.distribution
+            is_client = (
+                library in clients or library == "boto3" or frame.module.startswith("django.db.")
+            )
+            if is_client and not owner.startswith(library.replace("_", "-")):
+                return f"{frame.module} is not of a distribution that is known as {library}"
+            if is_client and not frame.module.startswith(_NEUTRAL):
                 if frame.is_cleared:
                     return f"the frames are cleared, and with them what {library} had sent before"
                 if library == "requests" and frame.function in _SEND_AGAIN:
                     return "requests had sent another request before, and got an answer"
-                if between:
+                if between or frame.place in entries:
+                    between = between or frame.module
                     break
-                if _sends_several(frame):
+                if client not in ("", library) and library not in _BELOW.get(client, ()):
+                    between = frame.module
+                    break
+                if library in _ONE_REQUEST and not _ONE_REQUEST[library].match(frame.place):
                     return f"{frame.module} may have sent several requests"
-                client = library
-            elif client and not library.startswith("leeward") and library not in _PASS_ON:
-                between = frame.module or "code without a module"
+                client, entries = (
+                    library,
+                    entries | {_ENTRIES.fullmatch(frame.place) and frame.place},
+                )
+            elif not is_client and owner not in _CALLS_ONCE:
+                if owner and not client:
+                    return _doubt_of(owner)
+                between = between or (client and (frame.module or "code without a module"))
         if between:
             return f"{between} was called inside of {client}, and may have sent more"
     return ""
 
 
-def _sends_several(frame: Frame) -> bool:
-    if frame.module.startswith(_SEND_SEVERAL) or frame.module.endswith(
-        ("uploads", "uploads_async")
-    ):
-        return True
-    if frame.library in ("anthropic", "openai"):
-        return frame.function.endswith(("_and_poll", "_chunked", "poll"))
-    # Of Google, only the layers below and the clients that are generated send one.
-    is_below = frame.module.startswith(("google.api_core.", "google.auth.", "google.oauth2."))
-    return frame.library == "google" and not is_below and ".services." not in frame.module
-
-
 def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
-    """Return why the cause of an exception proves nothing; empty if it is one of your own.
+    """Return why the cause of an exception proves nothing; empty if its class is one of your own.
 
     A library that is not known here may have called again before it gave up.
     """
-    library, module = library_of(error), type(error).__module__
-    if error.__cause__ is None or library in clients or library in _RAISES_AT_ONCE:
-        return ""
-    if library in sys.stdlib_module_names:  # an exception of Python: whose code has raised it?
-        module = next((frame.module for frame in reversed([*frames_of(error)])), "")
-        library = module.partition(".")[0]
-    file = getattr(sys.modules.get(module), "__file__", None) or ""
-    if not {"site-packages", "dist-packages"} & set(PurePath(file).parts):
-        return ""
-    return f"it is not known whether {library} had called before; if not, ask of the __cause__"
+    module = type(error).__module__
+    owner = distribution_of(file_of(module))
+    is_known = module.partition(".")[0] in clients or owner in _CALLS_ONCE
+    return "" if error.__cause__ is None or is_known or not owner else _doubt_of(owner)
+
+
+def _doubt_of(owner: str) -> str:
+    return f"it is not known whether {owner} had called before; if not, ask of the __cause__"
 
 
 def doubt_by_retries(error: BaseException, judge: Judge) -> str:
@@ -117,7 +154,7 @@ def doubt_by_retries(error: BaseException, judge: Judge) -> str:
     """
     for frame in frames_of(error):
         proves_all = _ATTEMPTS.get(frame.library)
-        if proves_all is None:
+        if proves_all is None or not frame.distribution:
             continue
         if frame.is_cleared:
             return f"the frames are cleared, and with them how often {frame.library} has called"
@@ -167,15 +204,10 @@ def _proves_all_of_google(frame: Frame, error: BaseException, judge: Judge) -> b
     return all(each is not None and each.ran == "no" for each in found)
 
 
-_KEEP_NOTHING: Final = ("aiohttp_retry", "httpx_retries", "opnieuw", "retry", "retrying")
-"""Libraries that call again, and keep nothing of the attempts before."""
-
 _ATTEMPTS: Final[dict[str, Callable[[Frame, BaseException, Judge], bool]]] = {
     "azure": lambda frame, *_: azure_proves_all(frame),
     "backoff": _proves_all_of_backoff,
     "google": _proves_all_of_google,
-    **dict.fromkeys(_KEEP_NOTHING, lambda *_: False),
     "tenacity": _proves_all_of_tenacity,
 }
-"""By library: whether a frame of it proves that no attempt before the last one ran. stamina uses
-tenacity."""
+"""By library: whether a frame of it proves that no attempt before the last one ran."""

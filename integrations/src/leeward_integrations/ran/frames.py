@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cache
+from os.path import abspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.records import NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 
 class Frame(NamedTuple):
@@ -16,17 +24,26 @@ class Frame(NamedTuple):
         function: its name in the code.
         values: of its local variables; empty once somebody has cleared the frame.
         is_cleared: somebody has, as unittest's `assertRaises` does.
+        place: its module, and its name with that of its class.
+        file: of its module; empty for code that no file has.
     """
 
     module: str
     function: str
     values: Mapping[str, Any]
-    is_cleared: bool = False
+    is_cleared: bool
+    place: str
+    file: str
 
     @property
     def library(self) -> str:
         """Return the first part of the module."""
         return self.module.partition(".")[0]
+
+    @property
+    def distribution(self) -> str:
+        """Return the distribution that its file is of; empty for your own code."""
+        return distribution_of(self.file)
 
 
 def frames_of(error: BaseException) -> Iterator[Frame]:
@@ -37,8 +54,73 @@ def frames_of(error: BaseException) -> Iterator[Frame]:
         name = frame.f_globals.get("__name__")
         module = name if isinstance(name, str) else ""
         is_cleared = frame.f_code.co_argcount > 0 and not frame.f_locals
-        yield Frame(module, frame.f_code.co_name, frame.f_locals, is_cleared)
+        code, file = frame.f_code, frame.f_globals.get("__file__") or file_of(module)
+        place = f"{module}:{code.co_qualname}"
+        yield Frame(module, code.co_name, frame.f_locals, is_cleared, place, str(file))
         entry = entry.tb_next
+
+
+def file_of(module: str) -> str:
+    """Return the file of a module that is loaded, of which generated code says the name only."""
+    return getattr(sys.modules.get(module), "__file__", None) or ""
+
+
+_TOPS: Final = re.compile("^[^/.,\n]+", re.MULTILINE)
+
+
+@cache
+def distribution_of(file: str) -> str:
+    """Return the distribution that owns a file, wherever it is installed; empty for your own code.
+
+    Its list of files stands beside it, in a folder of ``pip --target`` and in a zip, too; of one
+    that is editable, its address names the folder. What requires leeward is your own.
+    """
+    path = Path(abspath(file)) if file else Path()
+    for folder in path.parents:
+        inside = path.relative_to(folder).as_posix()
+        for each in _tops_in(str(folder)).get(re.split("[/.]", inside)[0], ()):
+            names = each.read_text("RECORD")
+            if names is None or f"\n{inside.rpartition('.')[0]}." in f"\n{names}":
+                return _name_of(each)
+    return next((_name_of(each) for folder, each in _editable() if path.is_relative_to(folder)), "")
+
+
+@cache
+def _tops_in(folder: str) -> dict[str, list[Distribution]]:
+    """Return the distributions in a folder or a zip, by the first parts of their files' names."""
+    from importlib.metadata import distributions  # which takes longer than most programs' answers
+
+    found: dict[str, list[Distribution]] = {}
+    for each in distributions(path=[folder]):
+        names = each.read_text("RECORD") or each.read_text("top_level.txt")
+        for top in {*_TOPS.findall(names or each.name.replace("-", "_"))}:
+            found.setdefault(top, []).append(each)
+    return found
+
+
+@cache
+def _editable() -> list[tuple[str, Distribution]]:
+    """Return the distributions that are installed as the folder of their source, with it."""
+    import json
+    from importlib.metadata import distributions
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    found = []
+    for each in distributions():
+        origin = json.loads(each.read_text("direct_url.json") or "{}")
+        if origin.get("dir_info", {}).get("editable"):
+            found.append((url2pathname(urlsplit(origin["url"]).path), each))
+    return found
+
+
+@cache
+def _name_of(distribution: Distribution) -> str:
+    """Return its name as an index has it; empty if it is leeward, or requires it."""
+    needs = (distribution.name, *(distribution.requires or ()))
+    if any(re.match(r"leeward\b", need, re.IGNORECASE) for need in needs):
+        return ""
+    return re.sub("[-_.]+", "-", distribution.name).lower()
 
 
 def frames_in(error: BaseException, modules: str, *functions: str) -> list[Frame]:

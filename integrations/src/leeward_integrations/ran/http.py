@@ -6,6 +6,7 @@ connection that they kept is gone. What was sent before the last request, the fr
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -55,14 +56,37 @@ NEVER_LEFT: Final[Mapping[str, Mapping[str, str]]] = {
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods of requests that aiohttp sends once more."""
 
-_SENDING: Final = frozenset({"_send_handling_auth", "_send_handling_redirects"})
-"""Functions of httpx that have an answer which came before, to a login or with a redirect."""
+_SENDING: Final = frozenset(
+    {
+        *("_send_handling_auth", "_send_handling_redirects"),
+        *("async_send_with_auth_retry", "sync_send_with_auth_retry"),  # of openai
+    }
+)
+"""Functions around httpx that have an answer which came before, to a login or with a redirect."""
 
 _COUNT: Final = "x-stainless-retry-count"
 _IDS: Final = ("x-request-id", "request-id")
 """Headers of the model services' own answers."""
-_REFUSED: Final = frozenset({400, 401, 403, 404, 413, 422, 429})
-"""Statuses with which they refuse a request before a model runs."""
+_REFUSED: Final = {
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", "unsupported_country_region_territory"),
+    404: ("not_found_error", "model_not_found"),
+    413: ("request_too_large",),
+    429: ("insufficient_quota", "rate_limit_error", "rate_limit_exceeded"),
+}
+"""Types and codes of errors with which they refuse a request before a model runs. An
+``invalid_request_error`` may come afterwards, and of a turn of their own with a tool of theirs.
+https://docs.claude.com/en/api/errors, https://platform.openai.com/docs/guides/error-codes"""
+_QUESTIONS: Final = ("completions", "embeddings", "messages", "moderations", "responses")
+"""Ends of the paths where a model is asked once."""
+_PLAIN: Final = frozenset(
+    "dimensions encoding_format frequency_penalty input instructions logprobs max_completion_tokens "
+    "max_output_tokens max_tokens messages metadata model n parallel_tool_calls presence_penalty "
+    "reasoning reasoning_effort response_format seed service_tier stop stop_sequences store stream "
+    "stream_options system temperature text thinking tool_choice tools top_k top_logprobs top_p "
+    "user verbosity".split()
+)
+"""Fields of a question that bring no tool that the service runs by itself."""
 
 _SEND_ONCE: Final = frozenset({"anthropic", "httpx", "httpx2", "openai"})
 """Libraries whose transports send what they are given once."""
@@ -187,9 +211,33 @@ def _of_model_answer(error: Any) -> Evidence:
     status, headers = error.status_code, error.response.headers
     if error.response.history or not _is_plain_client(error):
         return Evidence("maybe", "a transport, a hook or a redirect may have sent it before")
-    if status in _REFUSED and any(headers.get(mark) for mark in _IDS):
-        return Evidence("no", f"the service refuses with {status} before a model runs")
-    return Evidence("maybe", f"the status {status} proves nothing")
+    kinds = _refusal_in(error.response)
+    is_refused = any(kind in _REFUSED.get(status, ()) for kind in kinds)
+    if not is_refused or not any(headers.get(mark) for mark in _IDS):
+        return Evidence("maybe", f"the status {status} proves nothing")
+    if not _is_plain_question(error.request):
+        return Evidence("maybe", "a tool of the service may have run before")
+    return Evidence("no", f"the service refuses with {status} before a model runs")
+
+
+def _refusal_in(response: Any) -> tuple[Any, Any]:
+    """Return the type and the code of an error in an answer."""
+    try:
+        error = response.json()["error"]
+        return error.get("type"), error.get("code")
+    except (AttributeError, KeyError, TypeError, ValueError):  # a proxy's
+        return None, None
+
+
+def _is_plain_question(request: Any) -> bool:
+    """Return whether a request asks a model, and the service has no tools to run for it."""
+    try:
+        asked = json.loads(request.content)
+        tools = [tool.get("type", "custom") for tool in asked.get("tools") or ()]
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # it was a stream, or is no JSON
+        return False
+    is_question = request.url.path.endswith(_QUESTIONS) and asked.keys() <= _PLAIN
+    return is_question and {*tools} <= {"custom", "function"}
 
 
 def _is_plain_client(error: BaseException) -> bool:
