@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module, invalidate_caches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import ZipFile
 
 import pytest
@@ -91,13 +91,13 @@ def import_from(folder: Path, module: str, where: str, monkeypatch: pytest.Monke
 def test_a_library_is_known_wherever_it_is_installed(
     server: FailingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """It charges, loses the answer, calls again and finds nobody; your own code is another thing."""
+    """It charges, loses the answer, calls again and finds nobody; your own code is known."""
     for module, requires in (("foreign_pay", "six"), ("own_pay", "leeward[integrations]>=0.1")):
         name = f"{module}_{where}"
         install(tmp_path / name, name, requires, where)
         kit = import_from(tmp_path / name, name, where, monkeypatch)
         case, away = server.open([DONE, REFUSE]), server.open([REFUSE])
-        error = failure(lambda case=case, kit=kit: kit.pay(lambda: post(case)))
+        error = failure(partial(kit.pay, partial(post, case)))
         assert case.effects == 1
         if module == "foreign_pay":
             assert ran(error) == "maybe"
@@ -223,8 +223,10 @@ def test_a_call_inside_of_a_call_proves_nothing_of_the_outer_one(
     with urllib3.PoolManager(retries=False) as pool:
         ask, tell = partial(pool.request, "GET"), partial(pool.request, "POST")
         calls = {
-            "requests": lambda: requests.post(outer, data=map(requests.get, [away]), timeout=1),
-            "urllib3": lambda: tell(outer, body=map(ask, [away]), timeout=1),
+            "requests": lambda: requests.post(
+                outer, data=map(cast("Any", requests.get), [away]), timeout=1
+            ),
+            "urllib3": lambda: tell(outer, body=map(cast("Any", ask), [away]), timeout=1),
         }
         error = failure(calls[library])
     assert "refused" in str(error)

@@ -10,6 +10,8 @@ import ssl
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -336,15 +338,12 @@ def test_a_lost_answer_is_no_missing_token(server: FailingServer) -> None:
     assert case.effects == 1
 
 
-def test_statements_that_are_not_rolled_back_together() -> None:
-    """`END` commits, and a pipeline has many statements."""
+def test_statements_whose_effect_is_not_rolled_back(tmp_path: Path) -> None:
+    """`END` commits, a pipeline has many statements, and some effects are of no transaction."""
     server = Server()
     try:
         with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE effects (n bigint)")
-
-            def end() -> None:
-                connection.execute("BEGIN; INSERT INTO effects VALUES (1); END; SELECT 1 / 0")
+            connection.execute("CREATE TABLE effects (n bigint); CREATE SEQUENCE numbers")
 
             def run_pipeline() -> None:
                 with connection.pipeline() as pipeline:
@@ -352,8 +351,22 @@ def test_statements_that_are_not_rolled_back_together() -> None:
                     pipeline.sync()
                     connection.execute("SELECT 1 / 0")
 
-            assert ran(failure(end)) == "maybe"
             assert ran(failure(run_pipeline)) == "maybe"
-            assert connection.execute("SELECT count(*) FROM effects").fetchone() == (2,)
+            file = tmp_path / "rows"
+            for statement in (
+                "BEGIN; INSERT INTO effects VALUES (1); END; SELECT 1 / 0",
+                "SELECT setval('numbers', 5), 1 / (n - n) FROM (SELECT random() AS n) AS one",
+                "SELECT pg_advisory_lock(1), 1 / (n - n) FROM (SELECT random() AS n) AS one",
+                f"COPY (SELECT 1 / (2 - n) FROM generate_series(1, 2) AS n) TO '{file}'",
+            ):
+                error = failure(partial(connection.execute, statement))
+                assert ran(error) == "maybe", statement
+            looks = {
+                "SELECT count(*) FROM effects": 2,
+                "SELECT last_value FROM numbers": 5,
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'": 1,
+            }
+            for look, count in looks.items():
+                assert connection.execute(look).fetchone() == (count,), look
     finally:
         server.stop()

@@ -22,12 +22,14 @@ from leeward_integrations.ran.frames import (
 )
 
 COMMITS_ITSELF: Final = re.compile(
-    r"\b(abort|analyze|call|cluster|commit|concurrently|database|dblink|do|end"
-    r"|prepare\s+transaction|program|reindex|rollback|subscription|vacuum)\b",
+    r"\b(abort|analyze|call|checkpoint|cluster|commit|concurrently|copy|database|dblink\w*|discard"
+    r"|do|end|lo_\w+|load|pg_\w+|prepare\s+transaction|reindex|rollback|setval|subscription|system"
+    r"|tablespace|vacuum)\b",
     re.IGNORECASE,
 )
 """Words of statements of which a part may hold although an error came. `END` is another `COMMIT`,
-what follows a `ROLLBACK` in one text is committed with it, and `PROGRAM` is of `COPY`."""
+what follows a `ROLLBACK` in one text is committed with it, `COPY` writes to a file or a program,
+`setval` is never rolled back, and a lock of a session stays, as much else of `pg_`."""
 
 IN_DOUBT: Final = re.compile("08|40003|57P0|58|XX")
 """Codes that end a session, or say themselves that the end is not known."""

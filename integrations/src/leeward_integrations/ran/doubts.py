@@ -22,7 +22,16 @@ _CALLS_ONCE: Final = frozenset(
         *("anyio", "eventlet", "gevent", "sniffio", "trio", "uvloop"),
         *("aiohappyeyeballs", "h11", "h2", "idna", "msal", "pyopenssl", "truststore", "yarl"),
         *("psycopg-binary", "psycopg-c", "pysocks", "socksio"),
-        *("asgiref", "django", "fastapi", "flask", "starlette", "werkzeug"),
+        *(
+            "asgiref",
+            "aws-lambda-powertools",
+            "celery",
+            "django",
+            "fastapi",
+            "flask",
+            "starlette",
+            "werkzeug",
+        ),
         *("opentelemetry-api", "opentelemetry-sdk", "ddtrace", "sentry-sdk", "wrapt"),
         *("moto", "pluggy", "pytest", "pytest-socket", "requests-mock", "responses", "respx"),
         *("backoff", "stamina", "tenacity"),  # of which `doubt_by_retries` asks
@@ -93,40 +102,44 @@ def doubt_by_frames(parts: Iterable[BaseException], clients: Collection[str]) ->
         clients: the first parts of the modules of clients.
     """
     for each in parts:
-        client, between, entries = "", "", set[str]()
+        client, entries = "", set[str]()
         for frame in frames_of(each):
             library = frame.library
             if library in sys.stdlib_module_names or library.startswith("leeward"):
                 continue
-            owner = frame.distribution
-            is_client = (
-                library in clients or library == "boto3" or frame.module.startswith("django.db.")
-            )
-            if is_client and not owner.startswith(library.replace("_", "-")):
-                return f"{frame.module} is not of a distribution that is known as {library}"
+            is_client = library in clients or frame.module.startswith(("boto3.", "django.db."))
             if is_client and not frame.module.startswith(_NEUTRAL):
-                if frame.is_cleared:
-                    return f"the frames are cleared, and with them what {library} had sent before"
-                if library == "requests" and frame.function in _SEND_AGAIN:
-                    return "requests had sent another request before, and got an answer"
-                if between or frame.place in entries:
-                    between = between or frame.module
-                    break
-                if client not in ("", library) and library not in _BELOW.get(client, ()):
-                    between = frame.module
-                    break
-                if library in _ONE_REQUEST and not _ONE_REQUEST[library].match(frame.place):
-                    return f"{frame.module} may have sent several requests"
-                client, entries = (
-                    library,
-                    entries | {_ENTRIES.fullmatch(frame.place) and frame.place},
-                )
-            elif not is_client and owner not in _CALLS_ONCE:
-                if owner and not client:
-                    return _doubt_of(owner)
-                between = between or (client and (frame.module or "code without a module"))
-        if between:
-            return f"{between} was called inside of {client}, and may have sent more"
+                is_below = client in ("", library) or library in _BELOW.get(client, ())
+                if frame.place in entries or not is_below:
+                    return _doubt_of_inner(frame, client)
+                if doubt := _doubt_of_client(frame):
+                    return doubt
+                client = library
+                entries.update([frame.place] if _ENTRIES.fullmatch(frame.place) else ())
+            elif not is_client and frame.distribution not in _CALLS_ONCE:
+                if client:
+                    return _doubt_of_inner(frame, client)
+                if frame.distribution:
+                    return _doubt_of(frame.distribution)
+    return ""
+
+
+def _doubt_of_inner(frame: Frame, client: str) -> str:
+    inner = frame.module or "code without a module"
+    return f"{inner} was called inside of {client}, and may have sent more"
+
+
+def _doubt_of_client(frame: Frame) -> str:
+    """Return why a frame of a client may have sent more than one request."""
+    library = frame.library
+    if not frame.distribution.startswith(library.replace("_", "-")):
+        return f"{frame.module} is not of a distribution that is known as {library}"
+    if frame.is_cleared:
+        return f"the frames are cleared, and with them what {library} had sent before"
+    if library == "requests" and frame.function in _SEND_AGAIN:
+        return "requests had sent another request before, and got an answer"
+    if library in _ONE_REQUEST and not _ONE_REQUEST[library].match(frame.place):
+        return f"{frame.module} may have sent several requests"
     return ""
 
 

@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,7 +74,7 @@ def distribution_of(file: str) -> str:
     Its list of files stands beside it, in a folder of ``pip --target`` and in a zip, too; of one
     that is editable, its address names the folder. What requires leeward is your own.
     """
-    path = Path(abspath(file)) if file else Path()
+    path = Path(file).absolute() if file else Path()
     for folder in path.parents:
         inside = path.relative_to(folder).as_posix()
         for each in _tops_in(str(folder)).get(re.split("[/.]", inside)[0], ()):

@@ -80,11 +80,11 @@ https://docs.claude.com/en/api/errors, https://platform.openai.com/docs/guides/e
 _QUESTIONS: Final = ("completions", "embeddings", "messages", "moderations", "responses")
 """Ends of the paths where a model is asked once."""
 _PLAIN: Final = frozenset(
-    "dimensions encoding_format frequency_penalty input instructions logprobs max_completion_tokens "
-    "max_output_tokens max_tokens messages metadata model n parallel_tool_calls presence_penalty "
-    "reasoning reasoning_effort response_format seed service_tier stop stop_sequences store stream "
-    "stream_options system temperature text thinking tool_choice tools top_k top_logprobs top_p "
-    "user verbosity".split()
+    "dimensions encoding_format frequency_penalty input instructions logprobs max_output_tokens "
+    "max_completion_tokens max_tokens messages metadata model n parallel_tool_calls reasoning "
+    "presence_penalty reasoning_effort response_format seed service_tier stop stop_sequences store "
+    "stream stream_options system temperature text thinking tool_choice tools top_k top_logprobs "
+    "top_p user verbosity".split()
 )
 """Fields of a question that bring no tool that the service runs by itself."""
 
