@@ -61,7 +61,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="stop trying more when it takes more than X times the suite's time (default: 3)",
     )
     group.addoption("--lose-answers-json", metavar="FILE", help="write what was seen")
-    group.addoption("--lose-answers-report", metavar="FILE.html", help="draw it")
     parser.addini("lose_answers_reads", "requests without an effect: POST */search", "linelist")
     parser.addini("lose_answers_repeatable", "requests that may be sent twice", "linelist")
     parser.addini("lose_answers_doubles", "PUT and DELETE that must not be sent twice", "linelist")
@@ -236,8 +235,6 @@ class LoseAnswers:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if path := self._config.getoption("lose_answers_json"):
             Path(path).write_text(self._summary.to_json() + "\n", encoding="utf-8")
-        if path := self._config.getoption("lose_answers_report"):
-            Path(path).write_text(report.page_of(self._summary), encoding="utf-8")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

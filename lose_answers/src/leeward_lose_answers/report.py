@@ -1,11 +1,10 @@
-"""What a session saw: in plain words, as JSON, and as a page with pictures of who retried what."""
+"""What a session saw: in plain words, and as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
 from typing import Final, NamedTuple
 
 from leeward_lose_answers import stacks
@@ -165,28 +164,6 @@ def lines_of(summary: Summary) -> Iterator[str]:
         yield f"not read, because it is not HTTP/1: {', '.join(sorted(summary.unread)[:8])}"
 
 
-def page_of(summary: Summary) -> str:
-    """Return a page that needs nothing else, with a picture of who retried what."""
-    shown = [
-        f"<section><h2>{number}. {escape(group.finding.effect)}{_more(group.effects)}</h2>"
-        f"{_picture(group.finding, group.modes)}"
-        f"<p>{escape(group.finding.test)}{_more(group.tests)}. {escape(group.finding.note)}</p>"
-        "</section>"
-        for number, group in enumerate(_groups_of(summary.doubles), 1)
-    ]
-    harmless = [
-        f"<li>{escape(group.finding.effect)}{_more(group.effects)}: {REASONS[group.finding.kind]}, "
-        f"by {escape(group.finding.by)}. <small>{escape(group.finding.test)}</small></li>"
-        for group in _groups_of(summary.repeats)
-    ]
-    return _PAGE.format(
-        title="Effects that were sent twice",
-        sections="".join(shown),
-        harmless=f"<h2>Repeated without harm</h2><ul>{''.join(harmless)}</ul>" * bool(harmless),
-        words="\n".join(escape(line) for line in lines_of(summary)),
-    )
-
-
 class Group(NamedTuple):
     """Findings of one pair of lines; `finding` is the first."""
 
@@ -216,62 +193,3 @@ def _retrier_of(line: Line | None) -> str:
     if line is None:
         return "another call of the program"
     return f"the retry of {line.package}" if line.package else "the program itself"
-
-
-def _picture(finding: Finding, modes: Sequence[str]) -> str:
-    """Return a drawing of one double: what was sent, what was lost, what was sent again."""
-    arrows = (
-        ("sent", 70, f"first sent at {finding.first}"),
-        ("lost", 110, f"{LOSSES[modes[0]]}{f' (to {finding.cause})' * bool(finding.cause)}"),
-        ("again", 150, f"sent again at {finding.again}"),
-    )
-    who = f"{finding.by}, {finding.loop}" if finding.loop else finding.by
-    parts = [
-        '<path class="lane" d="M190 40V180M770 40V180"/>',
-        f'<text x="20" y="26">{_short(who)}</text>',
-        '<text x="770" y="26" class="middle">server</text>',
-    ]
-    for kind, y, text in arrows:
-        way = (
-            f"M762 {y}H480m-5 -5l10 10m0 -10l-10 10"
-            if kind == "lost"
-            else f"M190 {y}H762m-8 -4l8 4l-8 4"
-        )
-        parts.append(
-            f'<path class="{kind}" d="{way}"/>'
-            f'<text x="480" y="{y - 8}" class="middle">{_short(text)}</text>'
-        )
-    parts.append('<path class="loop" d="M190 74C150 84 150 136 188 148"/>')
-    return (
-        f'<div><svg viewBox="0 0 960 190" role="img" aria-label="{escape(finding.effect)}">'
-        f"{''.join(parts)}</svg></div>"
-    )
-
-
-def _short(text: str, most: int = 72) -> str:
-    """Return what fits into a drawing."""
-    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --again: light-dark(#b3261e, #ff8a80) }}
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem }}
-div {{ overflow-x: auto }}
-svg {{ width: 100%; min-width: 48rem; font-size: 14px }}
-text {{ fill: CanvasText }}
-path {{ fill: none; stroke: GrayText; stroke-width: 2 }}
-.middle {{ text-anchor: middle }}
-.lost {{ stroke-dasharray: 6 4 }}
-.again, .loop {{ stroke: var(--again) }}
-h2 {{ overflow-wrap: anywhere }}
-pre {{ overflow-x: auto }}
-</style>
-<h1>{title}</h1>
-{sections}{harmless}
-<h2>In words</h2><pre>{words}</pre>
-</html>
-"""

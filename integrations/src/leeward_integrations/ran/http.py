@@ -232,11 +232,11 @@ def _refusal_in(response: Any) -> tuple[Any, Any]:
 def _is_plain_question(request: Any) -> bool:
     """Return whether a request asks a model, and the service has no tools to run for it."""
     try:
-        asked = json.loads(request.content)
-        tools = [tool.get("type", "custom") for tool in asked.get("tools") or ()]
+        question = json.loads(request.content)
+        tools = [tool.get("type", "custom") for tool in question.get("tools") or ()]
     except (AttributeError, RuntimeError, TypeError, ValueError):  # it was a stream, or is no JSON
         return False
-    is_question = request.url.path.endswith(_QUESTIONS) and asked.keys() <= _PLAIN
+    is_question = request.url.path.endswith(_QUESTIONS) and question.keys() <= _PLAIN
     return is_question and {*tools} <= {"custom", "function"}
 
 
