@@ -379,11 +379,27 @@ def charge_twice_in_two_tasks(key: str, ids: str) -> int:
     return len(bank.charges)
 
 
+def charge_from_each_checkpoint() -> int:
+    """Return how often an order is charged by a run that goes on from each of its checkpoints."""
+    bank = Bank()
+    with Client(Local(clock=bank.clock)) as client:
+        graph = graph_of(tool_of(bank, client), guarded=True)
+        graph.invoke(ASKED, THREAD)
+        for state in [*graph.get_state_history(THREAD)]:
+            if state.next in (("model",), ("tools",)):
+                graph.invoke(None, state.config)
+            if state.next == ("tools",):
+                fork = graph.update_state(state.config, {"messages": []}, as_node="model")
+                graph.invoke(None, fork)
+    return len(bank.charges)
+
+
 def main(names: list[str]) -> int:
     """Try each set-up, and return the exit status."""
     warnings.simplefilter("ignore")
     cases = [(key, ids) for key in ("messages", "said") for ids in ("11", "12")]
     wrong = int([charge_twice_in_two_tasks(*case) for case in cases] != [4] * 4)
+    wrong += charge_from_each_checkpoint() != 1
     for name in names or SETUPS:
         plain, _ = try_setup(name, "answer", guarded=False)
         guarded = [try_setup(name, loss, guarded=True) for loss in ("answer", "request")]

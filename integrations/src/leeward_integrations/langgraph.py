@@ -1,10 +1,12 @@
 """LangGraph: tools of `once`: ``ToolNode([charge], wrap_tool_call=place_call)``.
 
-The run is the thread of a checkpointer, and the place is step and index in the message.
+The run is the thread of a checkpointer. The place is what was said last, how often the model has
+answered since, and the index in its answer: all of it is kept, wherever the run goes on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
@@ -28,25 +30,33 @@ async def place_call_async(request: Any, handler: Callable[[Any], Awaitable[Any]
 def _position_in_graph(request: Any) -> Any:
     config = request.runtime.config
     facts, known = config["metadata"], config["configurable"]
-    own, state = request.tool_call, request.state
+    own, state, is_kept = request.tool_call, request.state, known.get("__pregel_checkpointer")
     # Where its messages are, the state does not say.
     if not isinstance(state, list | dict):
         state = {name: getattr(state, name, None) for name in get_type_hints(type(state))}
     fields = [state] if isinstance(state, list) else state.values()
-    messages = [message for field in fields if isinstance(field, list) for message in field]
-    lists = [getattr(message, "tool_calls", None) or () for message in reversed(messages)]
-    calls = next((it for it in lists if own["id"] in [call["id"] for call in it]), ())
-    index = [at for at, call in enumerate(calls) if call["id"] == own["id"]]
-    if len(index) > 1:  # some models give equal ids
-        index = [at for at, call in enumerate(calls) if call is own]
+    messages: list[Any] = [it for field in fields if isinstance(field, list) for it in field]
+    lists = [getattr(message, "tool_calls", None) or () for message in messages]
+    at = next((at for at in reversed(range(len(lists))) if _index_in(lists[at], own)), -1)
+    kinds = [getattr(message, "type", "") for message in messages[: max(at, 0)]]
+    said = next((at for at in reversed(range(len(kinds))) if kinds[at] not in ("ai", "tool")), at)
+    id = getattr(messages[said], "id", None) if said >= 0 else None
     return tool_call(
-        facts["langgraph_step"],
+        # Steps have other numbers where a run goes on from a checkpoint, and answers other ids.
+        f"{id or own['id']}/{kinds[said:].count('ai')}" if is_kept else facts["langgraph_step"],
         # Several tasks of a step may run one node, each with a message of its own.
-        f"{facts['langgraph_node']}:{facts['langgraph_path']}:{index or own['id']}",
+        f"{facts['langgraph_node']}:{facts['langgraph_path']}:"
+        f"{(lists and _index_in(lists[at], own)) or own['id']}",
         # Without a checkpointer steps begin anew with each call of the graph.
-        run=str(known["thread_id"]) if known.get("__pregel_checkpointer") else None,
-        within=facts["langgraph_checkpoint_ns"].rpartition("|")[0],
+        run=str(known["thread_id"]) if is_kept else None,
+        within=re.sub(":[^|]*", "", facts["langgraph_checkpoint_ns"].rpartition("|")[0]),
         names=request.tool_call["args"].keys(),
         releases=(GraphBubbleUp,),
         as_text=True,
     )
+
+
+def _index_in(calls: Any, own: Any) -> list[int]:
+    """Return where a call is among those of a message; some models give equal ids."""
+    found = [at for at, call in enumerate(calls) if call["id"] == own["id"]]
+    return found if len(found) < 2 else [at for at in found if calls[at] is own] or found
