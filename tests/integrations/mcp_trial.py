@@ -37,7 +37,9 @@ class Shop:
         """Find a charge: the probe."""
         return Done("charged") if key in self.keys else NotDone()
 
-    def add_to(self, server: Any, *, guarded: bool, probed: bool, holds_context: bool) -> None:
+    def add_to(
+        self, server: Any, *, guarded: bool, probed: bool, holds_context: bool, run_of: Any
+    ) -> None:
         """Add the tool to a server; it may take the context of its request itself."""
 
         def charge(order: str) -> str:
@@ -67,7 +69,7 @@ class Shop:
         hold.__name__, hold.__annotations__["context"] = "charge", own
         probe = self.find if probed else None
         tool = hold if holds_context else charge
-        once_tool(server)(once(table="keys", client=self.client, probe=probe)(tool))
+        once_tool(server, run_of=run_of)(once(table="keys", client=self.client, probe=probe)(tool))
 
 
 def fastmcp_server() -> Any:
@@ -128,11 +130,12 @@ async def play(
     losses: int = 1,
     order: str = ORDER,
     holds_context: bool = False,
+    run_of: Any = None,
 ) -> dict[str, Any]:
     """Call the tool once for each `_meta`; return the charges, and what was told."""
     shop = Shop(losses)
     server = fastmcp_server() if library == "fastmcp" else sdk_server()
-    shop.add_to(server, guarded=guarded, probed=probed, holds_context=holds_context)
+    shop.add_to(server, guarded=guarded, probed=probed, holds_context=holds_context, run_of=run_of)
     opened = fastmcp_client if library == "fastmcp" else sdk_client
     told = []
     with shop.client:
@@ -170,6 +173,13 @@ async def play_all() -> dict[str, Any]:
             f"{library}, no turn": await play(library, [[{"leeward/run": "r"}]], guarded=True),
             f"{library}, own context": await play(
                 library, resumed, guarded=True, losses=0, holds_context=True
+            ),
+            f"{library}, two sessions": await play(
+                library,
+                [[None], [None]],
+                guarded=True,
+                probed=False,
+                run_of=lambda context: type(context.request_context).__name__,
             ),
             f"{library}, too long": await play(library, retried, guarded=True, order="1234567"),
         }

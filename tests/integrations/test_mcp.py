@@ -20,6 +20,7 @@ ONCE = {
     "resumed": (1, "charged"),
     "two purchases": (2, "charged"),
     "two runs": (2, "charged"),
+    "two sessions": (1, "It is not known whether"),
     "no turn": (0, "send leeward/turn beside leeward/run"),
     "own context": (1, "charged by"),
     "too long": (0, "at most 5 characters"),

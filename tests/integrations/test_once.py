@@ -108,6 +108,25 @@ def refusal_of(call: Any) -> NotCalledAgain:
     return caught.value
 
 
+def test_what_a_key_names_happens_once_in_any_run(shop: Shop) -> None:
+    """A model that asks again after an answer gets the first one; nothing has to name the run."""
+    charge = shop.tool(key=lambda order, note: f"order {order}")
+    with agent_run("a"):
+        results = [charge("17"), charge("17")]
+    with agent_run("b"), tool_call("turn 1", 0):
+        results.append(charge("17"))
+    assert {charge("17"), *results} == {f"charge {shop.charged[0]}"}
+    assert len(shop.charged) == 1
+    with pytest.raises(Exception, match="another payload|other"):
+        charge("17", note="another amount")
+    charge("18")
+    assert len(shop.charged) == 2
+    for wrong in ("", None):
+        with pytest.raises(ConfigError, match="key of @once must return a text"):
+            shop.tool(key=lambda order, note, wrong=wrong: wrong)("19")
+    assert len(shop.charged) == 2
+
+
 def test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same(shop: Shop) -> None:
     """A second process makes no third."""
     results: list[tuple[str, ...]] = []

@@ -46,10 +46,13 @@ _HINTS: Final[Mapping[Effect, Mapping[str, bool]]] = {
 """https://modelcontextprotocol.io/specification/2025-11-25/schema: `ToolAnnotations`."""
 
 
-def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
+def once_tool(
+    server: Any, *, run_of: Callable[[Any], str] | None = None, **options: Any
+) -> Callable[[Any], Any]:
     """Register a function of `once` as a tool of a server, with the hints of its effect.
 
-    `options` are those of `server.tool`.
+    `options` are those of `server.tool`. `run_of` returns the run of a call that names none, from
+    the library's context, such as the user's and a header; else it is the session.
 
     Raises:
         ConfigError: the function has no `once` before it.
@@ -64,7 +67,9 @@ def once_tool(server: Any, **options: Any) -> Callable[[Any], Any]:
         effect = effect_of(function)
         if effect is None:
             raise ConfigError(f"put @once directly before {function.__name__}, below @once_tool")
-        tool = _add_place(function, context, failure) if effect is Effect.UNSAFE else function
+        tool = (
+            _add_place(function, context, failure, run_of) if effect is Effect.UNSAFE else function
+        )
         server.tool(**{"annotations": hints(**_HINTS[effect]), **options})(tool)
         return function
 
@@ -81,7 +86,7 @@ def effect_of_hints(hints: Any) -> EffectName:
     return "idempotent" if is_idempotent else "unsafe"
 
 
-def _add_place(function: Any, context: Any, failure: Any) -> Any:
+def _add_place(function: Any, context: Any, failure: Any, run_of: Any) -> Any:
     """Return a function that takes the context of a request, and says with it where the call is."""
     own = signature(function, eval_str=True)
     parameters = [*own.parameters.values()]
@@ -95,7 +100,7 @@ def _add_place(function: Any, context: Any, failure: Any) -> Any:
     def enter_call(named: dict[str, Any]) -> Iterator[None]:
         request = named[held[0]] if held else named.pop(_CONTEXT)
         try:
-            with _call_of(request.request_context, named.keys() - {*held, *injected}):
+            with _call_of(request, named.keys() - {*held, *injected}, run_of):
                 yield
         except Problem as error:
             raise failure(str(error)) from error
@@ -120,8 +125,9 @@ def _has_class(annotation: Any, kind: type) -> bool:
     return is_class or any(_has_class(part, kind) for part in get_args(annotation))
 
 
-def _call_of(request: Any, names: Collection[str]) -> Any:
+def _call_of(context: Any, names: Collection[str], run_of: Any) -> Any:
     """Return the place of the call that a request makes."""
+    request = context.request_context
     meta = getattr(request.meta, "model_extra", None) or request.meta or {}
     said = meta if isinstance(meta, Mapping) else {}
     run, turn, index = said.get(RUN), said.get(TURN), said.get(INDEX, 0)
@@ -133,5 +139,6 @@ def _call_of(request: Any, names: Collection[str]) -> Any:
         headers = getattr(request.request, "headers", None) or {}
         owner = getattr(request.session, "_connection", request.session)  # version 2: one a request
         session = headers.get("mcp-session-id") or _NAMES.setdefault(owner, uuid4().hex)
-        run, turn = f"session {session}", request.request_id if turn is None else turn
+        run = run_of(context) if run_of else f"session {session}"
+        turn = request.request_id if turn is None else turn
     return tool_call(turn, index, run=str(run), names=names)

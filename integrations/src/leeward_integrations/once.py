@@ -160,6 +160,7 @@ def once(
     effect: EffectName = "unsafe",
     failures: errors.Failures = None,
     approval: settings.ApprovalSource = False,
+    key: Callable[..., str] | None = None,
     lease: float = 60.0,
     keep: float = 31 * 86_400.0,
     name: str | None = None,
@@ -181,6 +182,8 @@ def once(
             died, and a probe that finds nothing, hold a call for so long.
         keep: seconds for which a call is remembered; longer than a run may be resumed.
         approval: as of `leeward.app.idempotent`.
+        key: returns the name of what the tool does, from its arguments: with it a call needs no
+            run, and happens once in any, also if the model asks again after an answer.
         name: as of `leeward.app.idempotent`.
         client: as of `leeward.app.idempotent`.
         clock: as of `leeward.app.idempotent`.
@@ -198,7 +201,7 @@ def once(
 
     def decorate(function: F) -> F:
         given["name"] = name or getattr(function, "__name__", None)
-        tool: Any = _Tool(function, given).call if effect == "unsafe" else function
+        tool: Any = _Tool(function, given, key).call if effect == "unsafe" else function
         setattr(getattr(tool, "__func__", tool), _EFFECT, Effect(effect))
         return cast("F", tool)
 
@@ -223,12 +226,15 @@ class _Tool:
 
     Attributes:
         call: the function that libraries call.
+        key: names what a call does, from its arguments.
         run_once: takes arguments and a `Context`, and runs `_Call.run` once for a key.
     """
 
-    def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], given: dict[str, Any], key: Callable[..., str] | None
+    ) -> None:
         self.settings = settings.check_options(function, settings.IdempotencyOptions(**given))
-        self.function, self.signature = function, signature(function)
+        self.function, self.signature, self.key = function, signature(function), key
 
         async def call(*positional: Any, **named: Any) -> Any:
             return await _Call(self, positional, named).answer()
@@ -282,8 +288,10 @@ class _Call:
     """
 
     def __init__(self, tool: _Tool, positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        if (position := _POSITION.get()) is None:
+        position, key = _POSITION.get(), tool.key
+        if position is None and key is None:
             raise _no_run()
+        position = position or Position("", {})
         bound = tool.signature.bind(*positional, **named)
         bound.apply_defaults()
         given, names, own = bound.arguments, position.names, tool.signature.parameters
@@ -294,9 +302,14 @@ class _Call:
         self.question = {name: it for name, it in given.items() if name in names or name in default}
         self.arguments = {name: it for name, it in self.question.items() if name not in default}
         self.make = partial(tool.function, *positional, **named)
+        self.equals = f"{position.run}/{tool.settings.function}/"
+        if key is None:
+            self.equals += digests.payload_digest(self.arguments)
+        else:
+            self.equals = f"{tool.settings.function}/{_named_by(key, self.question)}"
+            position = position._replace(busy={}, outer=None, turn=None)
         self.tool, self.position, self.name = tool, position, tool.settings.function
         self.doubt: Exception | None = None
-        self.equals = f"{position.run}/{self.name}/{digests.payload_digest(self.arguments)}"
         self.turn = f"{position.turn!r}/"  # in quotes: no turn begins with another one
         self.number, self.voids, self.place, self.key = 0, 0, "", ""
         self._counted, self._slot = (self.equals, 0), _Slot(position)
@@ -451,6 +464,13 @@ def _save_page(change: Callable[[_Page], None]) -> steps.Steps[Any]:
         loaded, _ = yield steps.LoadRecord()
         if isinstance(loaded, steps.Away):
             return loaded
+
+
+def _named_by(key: Callable[..., str], arguments: Mapping[str, Any]) -> str:
+    name = key(**arguments)
+    if not isinstance(name, str) or not name:
+        raise ConfigError("key of @once must return a text that is not empty; the tool did not run")
+    return name
 
 
 def _is_default(value: Any, default: Any) -> bool:
