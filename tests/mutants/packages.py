@@ -184,8 +184,8 @@ MUTANTS: Final = (
     Mutant(
         "an import by its name is not seen",
         "deploy/src/leeward_deploy/imports.py",
-        "                if isinstance(each, ast.Call):",
-        "                if isinstance(each, ast.Assert):",
+        "            if isinstance(each, ast.Call):",
+        "            if isinstance(each, ast.Assert):",
         "tests/packages/test_parts.py::test_what_code_imports_is_in_the_package",
     ),
     Mutant(

@@ -2,20 +2,19 @@
 
 Followed are the modules of the app itself, from its entry on; a script or a tool beside them that
 nothing imports is not asked. An import by name, such as ``import_module("x")``, counts where the
-name is a text. One that is never reached there (another system, an older Python, only types) does
-not count, nor one that the code can do without.
+name is a text. One under a condition (a system, a version, only for types) does not count, nor one
+that the code can do without.
 """
 
 from __future__ import annotations
 
 import ast
-import operator
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError
 
@@ -76,21 +75,13 @@ class Contents(NamedTuple):
     listed: str = "requirements.txt"
 
 
-def imports_in(
-    text: str, package: str = "", python: tuple[int, int] = sys.version_info[:2]
-) -> Iterator[Import]:
-    """Yield what a module imports, other than what it can do without, or only types are of.
-
-    Args:
-        text: of the module.
-        package: that it is in, by which its relative imports are read.
-        python: that it runs on; what is for others is not imported.
-    """
+def imports_in(text: str, package: str = "") -> Iterator[Import]:
+    """Yield what the text of a module in a package imports, and does not do without."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return
-    yield from _Reader(package, python).below(tree)
+    yield from _imports_below(tree, package)
 
 
 def check_imports(contents: Contents, entries: Collection[str]) -> None:
@@ -219,87 +210,22 @@ def _lacks_part(place: Path, found: Import) -> bool:
     return False
 
 
-class _Reader:
-    """Reads what the code of a module imports.
-
-    Args:
-        package: that the module is in.
-        python: that it runs on.
-    """
-
-    def __init__(self, package: str, python: tuple[int, int]) -> None:
-        self._package = package
-        self._python = python
-
-    def below(self, node: ast.AST) -> Iterator[Import]:
-        """Yield what is imported below a node."""
-        for each in ast.iter_child_nodes(node):
-            if isinstance(each, ast.Import):
-                yield from (Import(alias.name, (), each.lineno) for alias in each.names)
-            elif isinstance(each, ast.ImportFrom):
-                yield from _names_in(each, self._package)
-            elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
-                for part in (*each.handlers, *each.orelse, *each.finalbody):
-                    yield from self.below(part)
-            elif isinstance(each, ast.With) and any(map(_suppresses, each.items)):
-                continue
-            elif isinstance(each, ast.If):
-                yield from self._of_branch(each)
-            else:
-                if isinstance(each, ast.Call):
-                    yield from _by_name(each, self._package)
-                yield from self.below(each)
-
-    def _of_branch(self, branch: ast.If) -> Iterator[Import]:
-        """Yield what the branches import that are taken on the platform."""
-        taken = _value_of(branch.test, self._python)
-        yield from self.below(ast.Module([ast.Expr(branch.test)], []))
-        if taken is not False and "find_spec" not in ast.unparse(branch.test):
-            yield from self.below(ast.Module(branch.body, []))
-        if taken is not True:
-            yield from self.below(ast.Module(branch.orelse, []))
-
-
-_COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-
-
-def _value_of(test: ast.expr, python: tuple[int, int]) -> bool | None:
-    """Return what a condition is on the platform; None where only a run could tell."""
-    known = {
-        "sys.platform": "linux",
-        "os.name": "posix",
-        "platform.system()": "Linux",
-        "__name__": "a module",
-        "sys.version_info": python,
-        "sys.version_info[:2]": python,
-        "TYPE_CHECKING": False,
-    }
-    text = ast.unparse(test)
-    if text.rpartition(".")[2] == "TYPE_CHECKING":
-        return False
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = _value_of(test.operand, python)
-        return None if inner is None else not inner
-    if isinstance(test, ast.BoolOp):
-        values = [_value_of(each, python) for each in test.values]
-        deciding = isinstance(test.op, ast.Or)
-        return deciding if deciding in values else None if None in values else not deciding
-    if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        left, (right,) = ast.unparse(test.left), test.comparators
-        compare = _COMPARISONS.get(type(test.ops[0]))
-        try:
-            given = ast.literal_eval(right)
-            return None if compare is None else bool(compare(known[left], given))
-        except (KeyError, TypeError, ValueError):
-            return None
-    return None
+def _imports_below(node: ast.AST, package: str) -> Iterator[Import]:
+    """Yield what is imported below a node."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, ast.Import):
+            yield from (Import(alias.name, (), each.lineno) for alias in each.names)
+        elif isinstance(each, ast.ImportFrom):
+            yield from _names_in(each, package)
+        elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
+            for part in (*each.handlers, *each.orelse, *each.finalbody):
+                yield from _imports_below(part, package)
+        elif isinstance(each, ast.With) and any(map(_suppresses, each.items)):
+            continue
+        elif not isinstance(each, ast.If):  # whether a condition holds there, only a run tells
+            if isinstance(each, ast.Call):
+                yield from _by_name(each, package)
+            yield from _imports_below(each, package)
 
 
 def _by_name(call: ast.Call, package: str) -> Iterator[Import]:
@@ -360,7 +286,7 @@ def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[s
         seen.add(file)
         package = ".".join(Path(file).parent.parts)
         text = (contents.folder / file).read_text(encoding="utf-8", errors="replace")
-        for each in imports_in(text, package, contents.python):
+        for each in imports_in(text, package):
             yield file, each
             left += _files_of(each.module, files)
             for name in each.names:
