@@ -25,6 +25,9 @@ from leeward.records import NamedTuple
 EVIDENCE: Final = "leeward.evidence"
 """The entry points of functions that are a `Finder`."""
 
+PROVED: Final = "leeward_proved"
+"""An attribute by which `leeward.testing.prove` says what an exception proves."""
+
 
 class Evidence(NamedTuple):
     """What an exception proves.

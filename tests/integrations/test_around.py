@@ -13,10 +13,12 @@ from zipfile import ZipFile
 
 import pytest
 import requests
+import responses
 import urllib3
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_none
 
 from leeward import explain_ran, ran
+from leeward.testing import prove
 from leeward_contract_tests.rows import each_row
 from leeward_integrations.ran import frames
 from tests.integrations.failing import REFUSE, FailingServer, Step
@@ -211,6 +213,23 @@ def test_no_word_of_an_exception_hides_what_was_called_before() -> None:
     assert ran(failure(lambda: again(charge))) == "maybe"
     error = failure(charge)
     assert ran(error) == "no", explain_ran(error)
+
+
+def test_a_test_says_what_its_mock_proves() -> None:
+    """A mock's exception has no frame of a client; who has called again is asked."""
+
+    def pay() -> None:
+        with responses.RequestsMock() as mock:
+            mock.add("POST", "https://bank.test/", body=prove(requests.ConnectionError("refused")))
+            requests.post("https://bank.test/", timeout=1)
+
+    assert ran(failure(pay)) == "no"
+    again = Retrying(stop=stop_after_attempt(2), wait=wait_none(), reraise=True)
+    assert ran(failure(partial(again, pay))) == "maybe"
+    error = LookupError("of one's own")
+    error.__cause__ = prove(TimeoutError(), "yes")
+    assert ran(error) == "yes"
+    assert ran(requests.ConnectionError("refused")) == "maybe"
 
 
 @pytest.mark.parametrize("library", ["requests", "urllib3"])

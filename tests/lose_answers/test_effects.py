@@ -94,6 +94,24 @@ def test_titles_hold_no_values(statement: str, title: str) -> None:
 
 
 @each_row(
+    "target, title",
+    {
+        "/bucket?delete": "s3 DeleteObjects",
+        "/bucket/key?uploads": "s3 CreateMultipartUpload",
+        "/bucket/key?uploadId=2~a": "s3 CompleteMultipartUpload",
+        "/bucket/key?versionId=1&restore": "s3 RestoreObject",
+        "/bucket/key?select&select-type=2": "",
+    }.items(),
+)
+def test_operations_of_s3_may_be_repeated(target: str, title: str) -> None:
+    """They are named by a field of the address; none has an effect twice."""
+    signed = "Authorization: AWS4-HMAC-SHA256 Credential=a/20261202/x/s3/aws4_request, b"
+    seen = effect(f"POST {target} HTTP/1.1\nHost: s3.test\n{signed}")
+    assert (seen.title if seen else "") == title
+    assert seen is None or seen.is_idempotent
+
+
+@each_row(
     "text, body, marks, is_effect",
     {
         "POST": (POST, b"5", Marks(), True),

@@ -96,18 +96,54 @@ def test_cancel(shared):
 """
 
 
-@pytest.mark.parametrize("mode", ["prefer", "require", "verify-full"])
-def test_a_suite_goes_on_behind_tls(
-    run_suite: Callable[..., Seen], secure: str, tmp_path: Path, mode: str
+@pytest.mark.parametrize("mode", ["plain", "prefer", "require", "verify-full"])
+def test_a_suite_goes_on_with_and_without_tls(
+    run_suite: Callable[..., Seen], server: Server, secure: str, tmp_path: Path, mode: str
 ) -> None:
     """A connection that tests share is not broken; what is cancelled ends; a password is found."""
-    port = secure.rpartition(":")[2].partition("/")[0]
+    url = server.url if mode == "plain" else secure
+    port = url.rpartition(":")[2].partition("/")[0]
     (tmp_path / "pass").write_text(f"127.0.0.1:{port}:*:locked:{PASSWORD}\n", encoding="utf-8")
     (tmp_path / "pass").chmod(0o600)
-    url = f"{secure}?sslmode={mode}&user=locked&passfile={tmp_path}/pass"
+    url += f"?sslmode={mode.replace('plain', 'prefer')}&user=locked&passfile={tmp_path}/pass"
     if mode == "verify-full":
         url += f"&sslrootcert={tmp_path}/authority.pem"
     seen = run_suite(f"URL = {url!r}\n{ROWS}", "--lose-answers-modes=reset")
     assert "4 passed" in seen.output
-    assert seen.report["lost"] == 1
-    assert sum(seen.report["left_out"].values()) == 2
+    if mode == "plain":
+        assert seen.report["lost"] == 1
+        assert sum(seen.report["left_out"].values()) == 2
+    else:  # only libpq verifies as libpq does
+        assert seen.report["lost"] == 0
+        assert seen.report["unread"] == ["PostgreSQL over TLS"]
+
+
+ASK = """
+import socket, sys
+asking = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+asking.sendall(bytes.fromhex("0000000804d2162f"))
+print(asking.recv(1))
+"""
+"""A question for TLS, which a server answers with one byte."""
+
+
+def test_the_relay_takes_connections_of_this_process_only(
+    run_suite: Callable[..., Seen], server: Server
+) -> None:
+    """Who finds its port reaches no server by it."""
+    tests = f"""
+import socket, subprocess, sys
+import psycopg
+
+ASK = {ASK!r}
+
+def test_own():
+    with psycopg.connect({server.url!r}) as connection:
+        port = connection.info.port
+        connection.execute("CREATE TEMPORARY TABLE rows (i int)")
+    assert port != {server.port}
+    asked = subprocess.run([sys.executable, "-c", ASK, str(port)], capture_output=True, check=False)
+    assert asked.stdout in (b"b''\\n", b"")
+"""
+    seen = run_suite(tests, "--lose-answers-modes=reset")
+    assert "1 passed" in seen.output, seen.output

@@ -24,9 +24,19 @@ READ_ACTION: Final = re.compile(
 """Actions of AWS without an effect, by the verb that their names begin with."""
 
 IDEMPOTENT_ACTION: Final = re.compile(
-    r"(Delete|Tag|Untag|BatchWriteItem$|PutItem$|ChangeMessageVisibility)"
+    r"(Delete|Tag|Untag|BatchWriteItem$|PutItem$|ChangeMessageVisibility|(Complete|Create)Multipart"
+    r"|RestoreObject$)"
 )
-"""Actions of AWS that replace or remove: a second time changes nothing more."""
+"""Actions of AWS that replace or remove, or of which a second one changes nothing more."""
+
+S3_POSTS: Final = {
+    "delete": "DeleteObjects",
+    "restore": "RestoreObject",
+    "select": "SelectObjectContent",
+    "uploadId": "CompleteMultipartUpload",
+    "uploads": "CreateMultipartUpload",
+}
+"""Operations of S3 by POST, by the field of the address that names them. Source: its API."""
 
 KEY_HEADERS: Final = (
     "idempotency-key",
@@ -253,6 +263,9 @@ def _action_of(request: Request) -> str:
     scope = re.search(
         r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", request.headers.get("authorization", "")
     )
+    if scope and scope[1] == "s3" and request.method == "POST":
+        fields = re.split("[?&=]", request.target)
+        return next((f"s3 {S3_POSTS[each]}" for each in fields if each in S3_POSTS), "")
     form = re.match(rb"(?:.*&)?Action=(\w+)", request.body)
     if scope and form:
         return f"{scope[1]} {form[1].decode()}"

@@ -2,7 +2,8 @@
 
 The relay reads the frontend/backend protocol, version 3 (PostgreSQL's manual, "Message Flow").
 What may be lost is the answer that ends a transaction which wrote: before it, nothing has happened.
-libpq has no timeout for an answer, so a lost answer is a reset connection in each mode.
+libpq has no timeout for an answer, so a lost answer is a reset connection in each mode. The relay
+takes connections of this process only, and speaks no TLS: what goes over TLS is left to libpq.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import os
 import re
 import select
 import socket
-import ssl
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from functools import wraps
 from hashlib import blake2b
@@ -32,8 +32,8 @@ from leeward_lose_answers.wire import Wire
 SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's manual, "Message Formats", SSLRequest."""
 
-ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
-"""Values of sslmode with which a server without TLS is refused; with ``disable``, none is asked."""
+PATIENCE: Final = 5.0
+"""Seconds within which psycopg says that a connection to the relay is its own."""
 
 WRITE: Final = re.compile(
     r"(?is)\s*(?:insert|update|delete|merge|call|do|create|alter|drop|truncate|grant|revoke|notify"
@@ -158,9 +158,7 @@ class Relay:
             while True:
                 ready, _, _ = select.select([self._client, self._server], [], [])
                 for source in ready:
-                    data = _read_all(source)
-                    if data is None:
-                        continue
+                    data = source.recv(65536)
                     run = self._wire.run
                     if run is not None:
                         (run.wait_for if source is self._client else run.stop_waiting)(self)
@@ -219,22 +217,6 @@ def _messages(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
         yield message[:1], message[5:]
 
 
-def _read_all(source: socket.socket) -> bytes | None:
-    """Return what came, or None if it was only a part of a record of TLS, or a session ticket."""
-    if not isinstance(source, ssl.SSLSocket):
-        return source.recv(65536)
-    source.setblocking(False)
-    try:
-        data = source.recv(65536)
-        while source.pending():
-            data += source.recv(source.pending())
-    except ssl.SSLWantReadError:
-        return None
-    finally:
-        source.setblocking(True)
-    return data
-
-
 class Relays:
     """The relays of this process, one port for each server."""
 
@@ -243,6 +225,8 @@ class Relays:
         self._ports: dict[str, int] = {}
         self._listeners: list[socket.socket] = []
         self._origins: Origins = {}
+        self._own: set[int] = set()
+        self._is_noted = threading.Condition()
         self._local_ports: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._undo: list[tuple[Any, str, Any]] = []
 
@@ -256,9 +240,11 @@ class Relays:
 
         @wraps(connect)
         def connect_to_relay(conninfo: str, *args: Any, **kwargs: Any) -> Any:
-            return connect(self._lead_to_relay(conninfo), *args, **kwargs)
+            return self._note_own(connect(self._lead_to_relay(conninfo), *args, **kwargs))
 
         self._put(generators, "connect", connect_to_relay)
+        if cancel := getattr(generators, "cancel", None):
+            self._put(generators, "cancel", lambda *args: self._note_own(cancel(*args)))
         for owner in (psycopg.Connection, psycopg.AsyncConnection):
             self._put(owner, "wait", self._note_waits(owner.wait))
             if hasattr(psycopg, "capabilities") and psycopg.capabilities.has_cancel_safe():
@@ -276,6 +262,27 @@ class Relays:
     def _put(self, owner: Any, name: str, value: Any) -> None:
         self._undo.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
+
+    def _note_own(self, steps: Iterator[Any]) -> Generator[Any, Any, Any]:
+        """Return the steps of opening a connection, and note first that it is of this process."""
+        try:
+            wait = next(steps)
+            while True:
+                with socket.socket(fileno=os.dup(wait[0])) as sock, self._is_noted:
+                    if sock.family in (socket.AF_INET, socket.AF_INET6):
+                        self._own.add(sock.getsockname()[1])
+                        self._is_noted.notify_all()
+                wait = steps.send((yield wait))  # type: ignore[attr-defined]  # of psycopg
+        except StopIteration as end:
+            return end.value
+
+    def _takes(self, client: socket.socket) -> bool:
+        """Return whether a connection to the relay is one that psycopg opens here."""
+        port = client.getpeername()[1]
+        with self._is_noted:
+            is_own = self._is_noted.wait_for(lambda: port in self._own, PATIENCE)
+            self._own.discard(port)
+        return is_own
 
     def _note_waits(self, wait: Any) -> Any:
         """Return `wait` of a connection, which notes first who waits."""
@@ -315,17 +322,19 @@ class Relays:
             self._wire.unread.add("PostgreSQL without one host")
             return conninfo
         name = str(given.get("host") or host)
-        key = module.make_conninfo(
-            "", **{each: given[each] for each in _ADDRESS if given.get(each)}
-        )
+        server = {each: str(given.get(each) or "") for each in _ADDRESS}
+        key = repr(server)
+        if key not in self._ports:
+            self._ports[key] = 0 if _has_tls(server, self._wire) else self._listen(server)
+        if not self._ports[key]:
+            self._wire.unread.add("PostgreSQL over TLS")
+            return conninfo
         # libpq looks into its password file by host and port, so with the server's own; it does so
         # before it connects, here to where nobody is.
         nobody = module.make_conninfo(conninfo, host=name, hostaddr="255.255.255.255")
         looked = sys.modules["psycopg.pq"].PGconn.connect_start(nobody.encode())
         password = (looked.password or b"").decode()
         looked.finish()
-        if key not in self._ports:
-            self._ports[key] = self._listen({each: str(given.get(each) or "") for each in _ADDRESS})
         return str(
             module.make_conninfo(
                 conninfo,
@@ -353,12 +362,9 @@ class Relays:
         return int(listener.getsockname()[1])
 
     def _carry(self, client: socket.socket, server: dict[str, str]) -> None:
-        try:
-            upstream = _connect(server, self._wire)
-        except OSError:
-            client.close()
-        else:
-            Relay(self._wire, client, upstream, self._origins).run()
+        with client, suppress(OSError):
+            if self._takes(client):
+                Relay(self._wire, client, _connect(server, self._wire), self._origins).run()
 
 
 def _cancel(connection: Any) -> None:
@@ -367,38 +373,36 @@ def _cancel(connection: Any) -> None:
         sys.modules["psycopg.waiting"].wait_conn(connection._cancel_gen())  # noqa: SLF001
 
 
-_ADDRESS: Final = ("host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey")
+_ADDRESS: Final = ("host", "hostaddr", "port", "sslmode")
+
+
+def _has_tls(server: dict[str, str], wire: Wire) -> bool:
+    """Return whether libpq would speak TLS with a server; also if it cannot be asked."""
+    host, mode = server["hostaddr"] or server["host"], server["sslmode"]
+    if host.startswith("/") or mode == "disable":
+        return False
+    if mode not in ("allow", "prefer"):
+        return True
+    try:
+        with _connect(server, wire) as sock:
+            sock.sendall(SSL_REQUEST)
+            return sock.recv(1) != b"N"
+    except OSError:
+        return True
 
 
 def _connect(server: dict[str, str], wire: Wire) -> socket.socket:
-    """Connect to a server as libpq would.
+    """Connect to a server.
 
     Raises:
-        OSError: it cannot be reached, or its certificate is wrong.
+        OSError: it cannot be reached.
     """
     host = server["hostaddr"] or server["host"]
     if host.startswith("/"):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         wire.exclude(sock)
         sock.connect(f"{host}/.s.PGSQL.{server['port']}")
-        return sock
-    sock = socket.create_connection((host, int(server["port"])))
-    wire.exclude(sock)
-    if server["sslmode"] == "disable":
-        return sock
-    sock.sendall(SSL_REQUEST)
-    if sock.recv(1) != b"S":
-        if server["sslmode"] not in ENCRYPTED:
-            return sock
-        sock.close()
-        raise ConnectionError("the server does not speak TLS")
-    authority = server["sslrootcert"].removeprefix("system")
-    context = ssl.create_default_context(cafile=authority or None)
-    context.check_hostname = server["sslmode"] == "verify-full"
-    if not server["sslmode"].startswith("verify"):
-        context.verify_mode = ssl.CERT_NONE
-    if server["sslcert"]:
-        context.load_cert_chain(server["sslcert"], server["sslkey"] or None)
-    secured = context.wrap_socket(sock, server_hostname=server["host"])
-    wire.exclude(secured)
-    return secured
+    else:
+        sock = socket.create_connection((host, int(server["port"])))
+        wire.exclude(sock)
+    return sock

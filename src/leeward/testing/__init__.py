@@ -15,7 +15,16 @@ from __future__ import annotations
 from leeward.app.runtimes import Ran
 from leeward.testing.clock import FakeClock
 from leeward.testing.deployed import Deployed
-from leeward.testing.faults import Fault, FaultyDriver
+from leeward.testing.faults import Fault, FaultyDriver, prove
 from leeward.testing.logs import Logged, recorded_logs
 
-__all__ = ["Deployed", "FakeClock", "Fault", "FaultyDriver", "Logged", "Ran", "recorded_logs"]
+__all__ = [
+    "Deployed",
+    "FakeClock",
+    "Fault",
+    "FaultyDriver",
+    "Logged",
+    "Ran",
+    "prove",
+    "recorded_logs",
+]

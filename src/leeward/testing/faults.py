@@ -5,14 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from leeward.adapter import Driver, WrappingDriver
 from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Publish, Result
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, Outcome, Ran
+from leeward.evidence import PROVED
 from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 from leeward.values import Event
+
+E = TypeVar("E", bound=BaseException)
+
+
+def prove(error: E, ran: Ran = "no") -> E:
+    """Return an exception of which `leeward.ran` says so, for mocks to raise.
+
+    A client's own is proved by its frames, which a mock has not. What has called again is asked.
+    """
+    setattr(error, PROVED, ran)
+    return error
 
 
 class Fault(Enum):

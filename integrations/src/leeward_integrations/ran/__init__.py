@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.errors import LeewardError
-from leeward.evidence import Evidence, Finder
+from leeward.evidence import PROVED, Evidence, Finder
 from leeward_integrations.ran.clouds import judge_azure, judge_botocore, judge_google
 from leeward_integrations.ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_integrations.ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
@@ -43,21 +43,26 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
 
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
-    said = _said_by(error)
+    parts = [*parts_of(error)]
+    found = next((it for part in parts if (it := _said_by(part, PROVED))), None)
+    if found is not None:
+        parts = []
+    elif not isinstance(error, LeewardError) and (found := _said_by(error, "ran")):  # a `Problem`
+        parts = [error]
+    said = found
     found = said or _judge_alone(error)
     if found is not None and found.ran != "no":
         return found
     doubt = doubt_by_retries(error, _judge_alone)
     if found is None:
         doubt = doubt or doubt_by_class(error, LIBRARIES)
-    if found is None or said:
-        doubt = doubt or doubt_by_frames([error] if said else parts_of(error), LIBRARIES)
+    if found is said:
+        doubt = doubt or doubt_by_frames(parts, LIBRARIES)
     return Evidence("maybe", doubt) if doubt else found
 
 
-def _said_by(error: BaseException) -> Evidence | None:
-    """Return what an exception says of itself, as a `Problem` does."""
-    said = None if isinstance(error, LeewardError) else getattr(error, "ran", None)
+def _said_by(error: BaseException, attribute: str) -> Evidence | None:
+    said = getattr(error, attribute, None)
     return Evidence(said, "it says so itself") if said in ("no", "maybe", "yes") else None
 
 
