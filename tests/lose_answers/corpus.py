@@ -24,7 +24,7 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the programs, print a table, and return the exit status: 1 if one is judged wrongly."""
     parser = ArgumentParser(prog="python -m tests.lose_answers.corpus", description=__doc__)
-    parser.add_argument("--modes", default="timeout,reset,late")
+    parser.add_argument("--modes", default="timeout,reset")
     parser.add_argument(
         "--only", default="", help="programs with one of these names, as pytest's -k"
     )

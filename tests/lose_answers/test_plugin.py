@@ -27,15 +27,15 @@ def test_nothing():
 
 def test_a_double_is_named_and_fails_the_session(run_suite: Suite) -> None:
     """Test, effect, both lines and the loop; all tests pass, and nothing is really waited for."""
-    seen = run_suite(TWO, "--lose-answers-modes=timeout,reset,late")
+    seen = run_suite(TWO, "--lose-answers-modes=timeout,reset")
     assert seen.status == 1, seen.output
     assert "3 passed" in seen.output
     assert {each["test"] for each in seen.report["doubles"]} == {"test_bank.py::test_twice"}
-    assert {each["mode"] for each in seen.report["doubles"]} == {"timeout", "reset", "late"}
+    assert {each["mode"] for each in seen.report["doubles"]} == {"timeout", "reset"}
     (double, *_) = seen.report["doubles"]
     assert double["first"] == double["again"] == "test_bank.py:36"
     assert double["by"] == "the program itself"
-    assert "1 effect sent twice; 2 tests sent effects, 6 answers were lost" in seen.output
+    assert "1 effect sent twice; 2 tests sent effects, 4 answers were lost" in seen.output
 
 
 def test_a_sound_suite_passes(run_suite: Suite) -> None:
@@ -265,7 +265,7 @@ def test_an_unknown_mode_is_refused(run_suite: Suite) -> None:
     """Before any test."""
     seen = run_suite(TWO, "--lose-answers-modes=delay")
     assert seen.status == 4
-    assert "--lose-answers-modes: delay is not a mode; modes: timeout, reset, late" in seen.output
+    assert "--lose-answers-modes: delay is not a mode; modes: timeout, reset" in seen.output
 
 
 @pytest.mark.vendors

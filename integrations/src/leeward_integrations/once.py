@@ -466,7 +466,7 @@ def _save_page(change: Callable[[_Page], None]) -> steps.Steps[Any]:
             return loaded
 
 
-def _named_by(key: Callable[..., str], arguments: Mapping[str, Any]) -> str:
+def _named_by(key: Callable[..., object], arguments: Mapping[str, Any]) -> str:
     name = key(**arguments)
     if not isinstance(name, str) or not name:
         raise ConfigError("key of @once must return a text that is not empty; the tool did not run")

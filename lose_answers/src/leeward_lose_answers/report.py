@@ -21,7 +21,6 @@ REASONS: Final = {
 LOSSES: Final = {
     "timeout": "the answer never came",
     "reset": "the connection was reset before the answer",
-    "late": "the answer came after the client had given up",
 }
 
 

@@ -14,7 +14,7 @@ from leeward_lose_answers import stacks
 from leeward_lose_answers.effects import Effect
 from leeward_lose_answers.stacks import Line, Stack
 
-MODES: Final = ("timeout", "reset", "late")
+MODES: Final = ("timeout", "reset")
 
 PATIENCE: Final = 2.0
 """Seconds for which an open connection without an answer keeps the clock of a loop from jumping."""

@@ -44,15 +44,13 @@ class Connection:
     Attributes:
         carrier: the connection below, if this one is TLS in memory.
         send: the effect whose answer has not come yet.
-        fate: what became of it: ``reset``, ``silent``, ``late``, or '' if it is alive.
-        held: bytes of a late answer.
+        fate: what became of it: ``reset``, ``silent``, or '' if it is alive.
     """
 
     def __init__(self, wire: Wire, peer: str) -> None:
         self.carrier: tuple[socket.socket, Connection] | None = None
         self.send: Send | None = None
         self.fate = ""
-        self.held = b""
         self._wire = wire
         self._peer = peer
         self._turn = wire.turn
@@ -91,8 +89,7 @@ class Connection:
         send.status = status
         if send.mode:
             run.lose(send)
-            self.fate = {"reset": "reset", "late": "late"}.get(send.mode, "silent")
-            self.held = data if self.fate == "late" else b""
+            self.fate = "reset" if send.mode == "reset" else "silent"
         return bool(send.mode)
 
 
@@ -221,9 +218,7 @@ class Wire:
         connection = self._connection_of(channel)
         if connection is None:
             return original(channel, data, *args)
-        if connection.fate == "late":
-            self._revive(connection)
-        elif connection.fate:
+        if connection.fate:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         count = original(channel, data, *args)
         self._note(channel, connection, memoryview(data).cast("B")[:count])
@@ -251,7 +246,7 @@ class Wire:
     ) -> Any:
         if flags:
             return original(sock, size, flags)
-        return self._take(sock, lambda: original(sock, size), size, None)
+        return self._take(sock, lambda: original(sock, size))
 
     def _receive_into(
         self,
@@ -264,40 +259,29 @@ class Wire:
         if flags:
             return original(sock, buffer, nbytes, flags)
         view = memoryview(buffer).cast("B")
-        return self._take(sock, lambda: original(sock, buffer, nbytes), nbytes or len(view), view)
+        return self._take(sock, lambda: original(sock, buffer, nbytes), view)
 
     def _read(
         self, original: Callable[..., Any], channel: Any, size: int = 1024, buffer: Any = None
     ) -> Any:
         if buffer is None:
-            return self._take(channel, lambda: original(channel, size), size, None)
+            return self._take(channel, lambda: original(channel, size))
         view = memoryview(buffer).cast("B")
-        return self._take(channel, lambda: original(channel, size, buffer), size, view)
+        return self._take(channel, lambda: original(channel, size, buffer), view)
 
-    def _take(
-        self, channel: Any, read: Callable[[], Any], size: int, buffer: memoryview | None
-    ) -> Any:
+    def _take(self, channel: Any, read: Callable[[], Any], buffer: memoryview | None = None) -> Any:
         """Read as `read` does, unless what comes is an answer to lose.
 
         Args:
             channel: where it is read.
-            size: bytes to read at most.
-            buffer: where they are put, or None if they are returned.
             read: returns bytes, or the number of those that it put into `buffer`.
+            buffer: where they are put, or None if they are returned.
         """
         connection = self._connection_of(channel)
         if connection is None:
             return read()
-        if connection.fate == "late" and isinstance(channel, socket.socket) and _blocks(channel):
-            self._revive(connection)
         if connection.fate:
             raise self._failure(channel, connection)
-        if connection.held:
-            part, connection.held = connection.held[:size], connection.held[size:]
-            if buffer is None:
-                return part
-            buffer[: len(part)] = part
-            return len(part)
         result = read()
         if connection.is_lost(result if buffer is None else bytes(buffer[:result])):
             raise self._failure(channel, connection)
@@ -320,14 +304,6 @@ class Wire:
             self._silent[channel.fileno()] = channel
             return BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         return TimeoutError("timed out")
-
-    def _revive(self, connection: Connection) -> None:
-        """Release a late answer."""
-        connection.fate = ""
-        if connection.carrier:
-            sock, below = connection.carrier
-            below.fate = ""
-            self._silent.pop(sock.fileno(), None)
 
     # Time
 
