@@ -121,13 +121,6 @@ MUTANTS: Final = (
         "::test_a_run_that_ends_while_another_one_begins_leaves_one_backup",
     ),
     Mutant(
-        "a target's pages that end too soon are taken for a circle",
-        "src/leeward/_operations/lists.py",
-        "self._empty = self._empty + 1 if empty else 0",
-        "self._empty = self._empty + 1",
-        "tests/backup/test_cursors.py::test_pages_that_end_are_read_to_their_end",
-    ),
-    Mutant(
         "a set, a point or a number that is not finite becomes a plain value in silence",
         "src/leeward/_items/decoding.py",
         "    if exact and not known:\n",

@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 
 from leeward._items.names import escape_key
 from leeward._operations.downloads import DAMAGED
-from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import own_bucket
 from leeward.client import Client
 from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
@@ -127,12 +126,10 @@ class Folder:
         """Return the names of all objects of a kind, such as `SEGMENTS`, with their bytes."""
         found: dict[str, int] = {}
         cursor: str | None = None
-        cursors = Cursors()
         while True:
             page = self._client.list_objects(self.bucket, self.base + kind, cursor=cursor)
             found |= {each.name.removeprefix(self.base): each.size for each in page.objects}
-            cursor = cursors.following(page.cursor, empty=not page.objects)
-            if cursor is None:
+            if (cursor := page.cursor) is None:
                 return found
 
     def backups(self) -> list[Named]:

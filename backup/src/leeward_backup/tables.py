@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from leeward._items.names import escape_key
-from leeward._operations.lists import Cursors
 from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
 from leeward.app.idempotency.store import KEY, REGISTER
 from leeward.calls import (
@@ -106,13 +105,12 @@ class Table:
         has expired counts as absent. At a rate, a page is no more than the items of a second.
         """
         largest = LARGEST_PAGE if rate is None else int(min(LARGEST_PAGE, max(1.0, rate)))
-        most, cursors = min(FIRST_PAGE, largest), Cursors()
+        most = min(FIRST_PAGE, largest)
         while True:
             page, most = self._page(cursor, most)
             lines = self.lines_of(page.items, page.cursor)
             yield lines
-            cursor = cursors.following(page.cursor, empty=not page.items)
-            if cursor is None:
+            if (cursor := page.cursor) is None:
                 return
             rows = lines.rows
             size = sum(len(row.line) for row in rows) or 1

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import typer
 
-from leeward._operations.lists import Cursors
 from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
@@ -158,12 +157,11 @@ def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeo
 def _list_all(
     cloud: Client, bucket: str, prefix: str, timeout: float | None
 ) -> Iterator[ObjectInfo]:
-    cursor, cursors = None, Cursors()
+    cursor = None
     while True:
         page = cloud.list_objects(bucket, prefix, cursor=cursor, timeout=timeout)
         yield from page.objects
-        cursor = cursors.following(page.cursor, empty=not page.objects)
-        if cursor is None:
+        if (cursor := page.cursor) is None:
             return
 
 

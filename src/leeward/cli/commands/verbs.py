@@ -8,7 +8,6 @@ from typing import Annotated, cast
 import typer
 
 from leeward._operations.lists import MOST as MOST_OF_PAGE
-from leeward._operations.lists import Cursors
 from leeward.cli.arguments import (
     event_type,
     item_argument,
@@ -307,7 +306,7 @@ def list_(
     options = options_of(context)
     with options.client_of_data() as cloud:
         pages: list[ItemPage] = []
-        cursors, left = Cursors(), limit
+        left = limit
         while not pages or (left and cursor is not None):
             page = cloud.list_data(
                 table,
@@ -322,7 +321,7 @@ def list_(
             )
             pages.append(page)
             left -= len(page.items)
-            cursor = cursors.following(page.cursor, empty=not page.items)
+            cursor = page.cursor
         options.output.show(json_of_pages(pages), render_items)
 
 
