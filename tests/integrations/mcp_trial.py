@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 from leeward import Client
 from leeward.app.idempotency import Done, NotDone
 from leeward.local import Local
-from leeward_integrations.mcp import effect_of_hints, once_tool
+from leeward_integrations.mcp import once_tool
 from leeward_integrations.once import call_key, once
 
 ORDER: Final = "17"
@@ -183,11 +183,6 @@ async def play_all() -> dict[str, Any]:
             ),
             f"{library}, too long": await play(library, retried, guarded=True, order="1234567"),
         }
-    kinds = import_module("mcp.types").ToolAnnotations
-    ended["hints"] = [
-        effect_of_hints(kinds(readOnlyHint=True)),
-        effect_of_hints(kinds(readOnlyHint=False, idempotentHint=True)),
-    ]
     return ended
 
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from leeward_contract_tests.rows import each_row
-from leeward_integrations.mcp import effect_of_hints
-
 ROOT = Path(__file__).parents[2]
 ONCE = {
     "with": (1, "charged"),
@@ -48,20 +45,3 @@ def test_a_charge_whose_answer_is_lost_is_made_once(environment: str) -> None:
         }
         assert all(ONCE[name][1] in answers[-1][1] for name, (_, answers) in found.items())
         assert ended[f"{library}, no probe"]["told"][-1][0], "it is an error to the model"
-    assert ended["hints"] == ["read_only", "idempotent"]
-
-
-@each_row(
-    "hints, effect",
-    [
-        (None, "unsafe"),
-        ({}, "unsafe"),
-        ({"readOnlyHint": False, "destructiveHint": False}, "unsafe"),
-        ({"idempotentHint": True}, "idempotent"),
-        ({"readOnlyHint": True, "idempotentHint": True}, "read_only"),
-        ({"readOnlyHint": "yes"}, "unsafe"),
-    ],
-)
-def test_hints_and_effects_are_one_declaration(hints: dict[str, object], effect: str) -> None:
-    """What a server does not say is the worst."""
-    assert effect_of_hints(hints) == effect

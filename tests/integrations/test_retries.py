@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import requests
 from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attempt, wait_none
+from urllib3.util import Retry
 
 from leeward import ran
 from leeward.evidence import explain_ran
 from leeward_integrations.retries import did_not_run
 from leeward_integrations.tenacity import retry_if_did_not_run
-from leeward_integrations.urllib3 import retries_if_did_not_run
 from tests.integrations.failing import REFUSE, Case, FailingServer, Step
 from tests.integrations.test_lost import run_beside
 
@@ -92,9 +92,9 @@ def test_a_session_connects_again_and_sends_once(server: FailingServer) -> None:
     """`Retry` of urllib3 tells connections from answers."""
     case = server.open([Step("reset", runs=True), Step("reset", runs=True)])
     with requests.Session() as session:
-        session.mount(
-            "http://", requests.adapters.HTTPAdapter(max_retries=retries_if_did_not_run())
-        )
+        never: Any = dict.fromkeys(("read", "redirect", "status", "other"), 0)
+        connect_again = Retry(3, allowed_methods=None, backoff_factor=0.1, **never)
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=connect_again))
         assert not did_not_run(failure(lambda: post(case, session)))
     assert case.effects == 1
 

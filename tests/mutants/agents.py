@@ -8,6 +8,9 @@ from tests.mutants.mutant import Mutant
 
 TESTS: Final = "tests/integrations/test_once.py"
 WEB: Final = "tests/integrations/test_idempotency_key.py"
+AROUND: Final = "tests/integrations/test_around.py"
+LOST: Final = "tests/integrations/test_lost.py"
+DOUBTS: Final = "integrations/src/leeward_integrations/ran/doubts.py"
 ONCE: Final = "integrations/src/leeward_integrations/once.py"
 
 MUTANTS: Final = (
@@ -26,10 +29,80 @@ MUTANTS: Final = (
         "tests/integrations/test_lost.py::test_what_calls_again_goes_by_proof",
     ),
     Mutant(
+        "a library's frame is one's own, whoever has installed it",
+        "integrations/src/leeward_integrations/ran/frames.py",
+        "            if names is None or f",
+        "            if names == f",
+        f"{AROUND}::test_a_library_is_known_wherever_it_is_installed",
+    ),
+    Mutant(
+        "the app's own packages are a stranger's once they are installed",
+        "integrations/src/leeward_integrations/ran/frames.py",
+        'if any(re.match(r"leeward\\b", need, re.IGNORECASE) for need in needs):',
+        "if False:",
+        f"{AROUND}::test_a_library_is_known_wherever_it_is_installed",
+    ),
+    Mutant(
+        "what is written by hand around a cloud's client sends one request",
+        DOUBTS,
+        "if library in _ONE_REQUEST and not _ONE_REQUEST[library].match(frame.place):",
+        "if False:",
+        f"{AROUND}::test_only_what_sends_one_request_proves_that_it_did_not_run",
+    ),
+    Mutant(
+        "a call inside of a client's call is its own",
+        DOUBTS,
+        "if frame.place in entries or not is_below:",
+        "if False:",
+        f"{AROUND}::test_a_call_inside_of_a_call_proves_nothing_of_the_outer_one",
+    ),
+    Mutant(
+        "an exception that says no is believed whatever was called before",
+        "integrations/src/leeward_integrations/ran/__init__.py",
+        "    doubt = doubt_by_retries(error, _judge_alone)\n",
+        '    doubt = "" if said else doubt_by_retries(error, _judge_alone)\n',
+        f"{AROUND}::test_no_word_of_an_exception_hides_what_was_called_before",
+    ),
+    Mutant(
+        "a sequence that was set is rolled back",
+        "integrations/src/leeward_integrations/ran/databases.py",
+        "|setval|",
+        "|",
+        "tests/integrations/test_inside.py::test_statements_whose_effect_is_not_rolled_back",
+    ),
+    Mutant(
+        "a model refuses with any error of a status before it runs",
+        "integrations/src/leeward_integrations/ran/http.py",
+        "if not is_refused or not any(",
+        "if not any(",
+        f"{LOST}::test_no_answer_is_wrong",
+    ),
+    Mutant(
+        "a channel of gRPC sends once",
+        "integrations/src/leeward_integrations/ran/clouds.py",
+        'if library_of(error.response) == "grpc":',
+        "if False:",
+        f"{LOST}::test_no_answer_is_wrong",
+    ),
+    Mutant(
+        "what a key names happens once in each run",
+        ONCE,
+        'self.equals = f"{tool.settings.function}/{name}"',
+        'self.equals = f"{position.run}/{tool.settings.function}/{name}"',
+        f"{TESTS}::test_what_a_key_names_happens_once_in_any_run",
+    ),
+    Mutant(
+        "a call of a graph is placed by the number of its step",
+        "integrations/src/leeward_integrations/langgraph.py",
+        " if is_kept else facts",
+        " if not is_kept else facts",
+        f"{TESTS}::test_set_ups_of_agents_charge_once",
+    ),
+    Mutant(
         "two runs share the key of equal calls",
         ONCE,
-        'self.equals = f"{position.run}/{self.name}/',
-        'self.equals = f"{self.name}/',
+        'self.equals = f"{position.run}/{tool.settings.function}/"',
+        'self.equals = f"{tool.settings.function}/"',
         f"{TESTS}::test_equal_calls_of_a_run_are_two_and_a_run_begun_again_has_the_same",
     ),
     Mutant(

@@ -53,4 +53,19 @@ MUTANTS: Final = (
         "self.has_written",
         f"{EFFECTS}::test_transactions",
     ),
+    Mutant(
+        "anybody may use the relay",
+        f"{SOURCE}/postgres.py",
+        "            if self._takes(client):\n",
+        "            if True:\n",
+        "tests/lose_answers/test_postgres.py"
+        "::test_the_relay_takes_connections_of_this_process_only",
+    ),
+    Mutant(
+        "a POST of S3 is an effect each time",
+        f"{SOURCE}/effects.py",
+        'if scope and scope[1] == "s3" and',
+        "if False and",
+        f"{EFFECTS}::test_operations_of_s3_may_be_repeated",
+    ),
 )

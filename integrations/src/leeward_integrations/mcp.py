@@ -21,7 +21,7 @@ from leeward.app.answers import Problem
 from leeward.app.idempotency.settlement import without_waiting
 from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
-from leeward.values import Effect, EffectName
+from leeward.values import Effect
 from leeward_integrations.coroutines import value_of
 from leeward_integrations.once import effect_of, tool_call
 
@@ -74,16 +74,6 @@ def once_tool(
         return function
 
     return register
-
-
-def effect_of_hints(hints: Any) -> EffectName:
-    """Return the effect that the annotations of a tool declare, of a server that you trust."""
-    said = hints if isinstance(hints, Mapping) else vars(hints or object)
-    # As version 1 and 2 of the SDK name them.
-    if True in (said.get("readOnlyHint"), said.get("read_only_hint")):
-        return "read_only"
-    is_idempotent = True in (said.get("idempotentHint"), said.get("idempotent_hint"))
-    return "idempotent" if is_idempotent else "unsafe"
 
 
 def _add_place(function: Any, context: Any, failure: Any, run_of: Any) -> Any:

@@ -231,7 +231,7 @@ class _Tool:
     """
 
     def __init__(
-        self, function: Callable[..., Any], given: dict[str, Any], key: Callable[..., str] | None
+        self, function: Callable[..., Any], given: dict[str, Any], key: Callable[..., Any] | None
     ) -> None:
         self.settings = settings.check_options(function, settings.IdempotencyOptions(**given))
         self.function, self.signature, self.key = function, signature(function), key
@@ -305,8 +305,10 @@ class _Call:
         self.equals = f"{position.run}/{tool.settings.function}/"
         if key is None:
             self.equals += digests.payload_digest(self.arguments)
+        elif not isinstance(name := key(**self.question), str) or not name:
+            raise ConfigError("key of @once must return a text, not an empty one; it did not run")
         else:
-            self.equals = f"{tool.settings.function}/{_named_by(key, self.question)}"
+            self.equals = f"{tool.settings.function}/{name}"
             position = position._replace(busy={}, outer=None, turn=None)
         self.tool, self.position, self.name = tool, position, tool.settings.function
         self.doubt: Exception | None = None
@@ -464,13 +466,6 @@ def _save_page(change: Callable[[_Page], None]) -> steps.Steps[Any]:
         loaded, _ = yield steps.LoadRecord()
         if isinstance(loaded, steps.Away):
             return loaded
-
-
-def _named_by(key: Callable[..., object], arguments: Mapping[str, Any]) -> str:
-    name = key(**arguments)
-    if not isinstance(name, str) or not name:
-        raise ConfigError("key of @once must return a text that is not empty; the tool did not run")
-    return name
 
 
 def _is_default(value: Any, default: Any) -> bool:

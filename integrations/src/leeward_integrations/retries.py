@@ -1,6 +1,6 @@
 """Retries that ask what ran: ``@stamina.retry(on=did_not_run)``, backoff, loops of your own.
 
-`leeward_integrations.tenacity`, `.urllib3` and `.celery` have the same for those libraries.
+`leeward_integrations.tenacity` and `.celery` have the same for those libraries.
 """
 
 from __future__ import annotations

@@ -44,12 +44,11 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
 def find_evidence(error: BaseException) -> Evidence | None:
     """Return what an exception proves; None if it is of no library here, or not known there."""
     parts = [*parts_of(error)]
-    found = next((it for part in parts if (it := _said_by(part, PROVED))), None)
-    if found is not None:
+    said = next((it for part in parts if (it := _said_by(part, PROVED))), None)
+    if said is not None:
         parts = []
-    elif not isinstance(error, LeewardError) and (found := _said_by(error, "ran")):  # a `Problem`
+    elif not isinstance(error, LeewardError) and (said := _said_by(error, "ran")):  # a `Problem`
         parts = [error]
-    said = found
     found = said or _judge_alone(error)
     if found is not None and found.ran != "no":
         return found

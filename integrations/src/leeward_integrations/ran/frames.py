@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from leeward.records import NamedTuple
 
@@ -64,9 +64,6 @@ def file_of(module: str) -> str:
     return getattr(sys.modules.get(module), "__file__", None) or ""
 
 
-_TOPS: Final = re.compile("^[^/.,\n]+", re.MULTILINE)
-
-
 @cache
 def distribution_of(file: str) -> str:
     """Return the distribution that owns a file, wherever it is installed; empty for your own code.
@@ -92,7 +89,7 @@ def _tops_in(folder: str) -> dict[str, list[Distribution]]:
     found: dict[str, list[Distribution]] = {}
     for each in distributions(path=[folder]):
         names = each.read_text("RECORD") or each.read_text("top_level.txt")
-        for top in {*_TOPS.findall(names or each.name.replace("-", "_"))}:
+        for top in {*re.findall("(?m)^[^/.,\n]+", names or each.name.replace("-", "_"))}:
             found.setdefault(top, []).append(each)
     return found
 
