@@ -47,7 +47,7 @@ def find_evidence(error: BaseException) -> Evidence | None:
     said = next((it for part in parts if (it := _said_by(part, PROVED))), None)
     if said is not None:
         parts = []
-    elif not isinstance(error, LeewardError) and (said := _said_by(error, "ran")):  # a `Problem`
+    elif not isinstance(error, LeewardError) and (said := _said_by(error, "ran")):
         parts = [error]
     found = said or _judge_alone(error)
     if found is not None and found.ran != "no":
