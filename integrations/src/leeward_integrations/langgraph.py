@@ -6,7 +6,6 @@ answered since, and the index in its answer: all of it is kept, wherever the run
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
@@ -30,6 +29,7 @@ async def place_call_async(request: Any, handler: Callable[[Any], Awaitable[Any]
 def _position_in_graph(request: Any) -> Any:
     config = request.runtime.config
     facts, known = config["metadata"], config["configurable"]
+    outer = facts["langgraph_checkpoint_ns"].split("|")[:-1]  # without ids, which are of one step
     own, state, is_kept = request.tool_call, request.state, known.get("__pregel_checkpointer")
     # Where its messages are, the state does not say.
     if not isinstance(state, list | dict):
@@ -49,7 +49,7 @@ def _position_in_graph(request: Any) -> Any:
         f"{(lists and _index_in(lists[at], own)) or own['id']}",
         # Without a checkpointer steps begin anew with each call of the graph.
         run=str(known["thread_id"]) if is_kept else None,
-        within=re.sub(":[^|]*", "", facts["langgraph_checkpoint_ns"].rpartition("|")[0]),
+        within="|".join(each.partition(":")[0] for each in outer),
         names=request.tool_call["args"].keys(),
         releases=(GraphBubbleUp,),
         as_text=True,

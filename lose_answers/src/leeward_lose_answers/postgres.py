@@ -32,9 +32,6 @@ from leeward_lose_answers.wire import Wire
 SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's manual, "Message Formats", SSLRequest."""
 
-PATIENCE: Final = 5.0
-"""Seconds within which psycopg says that a connection to the relay is its own."""
-
 WRITE: Final = re.compile(
     r"(?is)\s*(?:insert|update|delete|merge|call|do|create|alter|drop|truncate|grant|revoke|notify"
     r"|copy\b.*\bfrom)\b|\s*with\b.*\b(?:insert\s+into|update|delete\s+from|merge\s+into)\b"
@@ -280,7 +277,7 @@ class Relays:
         """Return whether a connection to the relay is one that psycopg opens here."""
         port = client.getpeername()[1]
         with self._is_noted:
-            is_own = self._is_noted.wait_for(lambda: port in self._own, PATIENCE)
+            is_own = self._is_noted.wait_for(lambda: port in self._own, timeout=5.0)
             self._own.discard(port)
         return is_own
 
@@ -322,7 +319,9 @@ class Relays:
             self._wire.unread.add("PostgreSQL without one host")
             return conninfo
         name = str(given.get("host") or host)
-        server = {each: str(given.get(each) or "") for each in _ADDRESS}
+        server = {
+            each: str(given.get(each) or "") for each in ("host", "hostaddr", "port", "sslmode")
+        }
         key = repr(server)
         if key not in self._ports:
             self._ports[key] = 0 if _has_tls(server, self._wire) else self._listen(server)
@@ -371,9 +370,6 @@ def _cancel(connection: Any) -> None:
     """Cancel what a connection does, in steps: PQcancel holds the lock that the relay needs."""
     if connection._should_cancel():  # noqa: SLF001
         sys.modules["psycopg.waiting"].wait_conn(connection._cancel_gen())  # noqa: SLF001
-
-
-_ADDRESS: Final = ("host", "hostaddr", "port", "sslmode")
 
 
 def _has_tls(server: dict[str, str], wire: Wire) -> bool:

@@ -29,7 +29,6 @@ LIBRARIES: Final[Mapping[str, Finder]] = {
     "azure": judge_azure,
     "botocore": judge_botocore,
     "google": judge_google,
-    "grpc": lambda _: Evidence("maybe", "a status of gRPC may come from the peer"),
     **dict.fromkeys(("httpcore", "httpcore2", "httpx", "httpx2"), judge_httpx),
     **dict.fromkeys(("anthropic", "openai"), judge_model),
     **dict.fromkeys(("psycopg", "psycopg_pool"), judge_psycopg),

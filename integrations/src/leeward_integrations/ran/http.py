@@ -234,7 +234,7 @@ def _is_plain_question(request: Any) -> bool:
     try:
         question = json.loads(request.content)
         tools = [tool.get("type", "custom") for tool in question.get("tools") or ()]
-    except (AttributeError, RuntimeError, TypeError, ValueError):  # it was a stream, or is no JSON
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # it was a stream, or not JSON
         return False
     is_question = request.url.path.endswith(_QUESTIONS) and question.keys() <= _PLAIN
     return is_question and {*tools} <= {"custom", "function"}
