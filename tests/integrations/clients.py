@@ -89,7 +89,7 @@ def call_aiohttp(target: Target) -> None:
     import aiohttp
 
     async def post() -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT * 2, sock_connect=TIMEOUT, sock_read=TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=TIMEOUT)
         method = target.random.choice(["POST", "PUT"])
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
