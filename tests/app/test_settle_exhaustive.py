@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward_contract_tests.rows import each_row
+from tests.app.settle_sim import redeploys
 from tests.app.settle_sim.exhaustive import main
 from tests.app.settle_sim.mutants import MISTAKES, Mistake, made
 from tests.app.settle_sim.scenarios import QUICK, full
@@ -34,6 +35,16 @@ def _check(scenario: Scenario) -> None:
 def test_a_void_keeps_late_packets_out(scenario: Scenario) -> None:
     """Whoever was told that nothing has run is right for ever, and a new call runs."""
     _check(scenario)
+
+
+@each_row("change, excused", [("its decorator", True), ("nothing", False), ("its name", True)])
+def test_a_redeploy_at_any_step_denies_no_call(change: str, excused: bool) -> None:
+    """But where the page says that nobody can know it. These are the first states of each."""
+    search = redeploys.Search(redeploys.Redeploy(change, pauses=0))
+    search.run(1_000)
+    assert search.flaw is None, search.flaw
+    assert search.moves > 1_000
+    assert excused or not search.excused
 
 
 @each_row("scenario", QUICK["failures"])

@@ -5,8 +5,10 @@ A smoke of `python -m tests.app.settle_sim.simulation` and of `...settle_sim.sto
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from threading import Barrier
 
 import pytest
@@ -18,6 +20,7 @@ from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from tests.app.settle_sim import simulation, stores, tables
 from tests.app.settle_sim.mutants import MISTAKES, SLOW, made
+from tests.app.settle_sim.places import play_places
 from tests.app.settle_sim.simulation import Share, play
 
 
@@ -49,6 +52,19 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
     goes_on = "anywhere, goes on after an unknown run, and a person approves"
     cannot_tell += counts[f"unknown left: {goes_on}"]
     assert cannot_tell == counts["unknown left, and its probe cannot tell"]
+
+
+def test_no_verdict_elsewhere_is_wrong() -> None:
+    """The order of targets has turned, the call is inside of another one, a spool may have it."""
+    counts: Counter[str] = Counter()
+    for number in range(1_500):
+        counts.update(play_places(Random(f"7/{number}"), number))
+    for what in (
+        *("orders: key unknown other_target", "orders: named not_run", "orders: error ran"),
+        *("nested: not_run", "nested: ran", "nested: unknown unknown"),
+        *("spool: ran sent_again", "spool: unknown not_spooled", "spool: unknown unreachable"),
+    ):
+        assert counts[what] > 40, what
 
 
 def test_the_simulation_says_how_it_went(capsys: pytest.CaptureFixture[str]) -> None:

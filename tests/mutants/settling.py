@@ -768,6 +768,39 @@ def _register(fault: str, old: str, new: str, test: str, file: str = "register.p
     return Mutant(fault, f"{_ROOM}/{file}", old, new, f"{_VERSIONS}::{test}")
 
 
+_PLACES_TEST: Final = "tests/app/test_settle_simulation.py::test_no_verdict_elsewhere_is_wrong"
+
+PLACES: Final = (
+    Mutant(
+        "a missing record proves that no version has run the call",
+        f"{_ROOM}/settlement.py",
+        "        self._request = request._replace(doubt=doubt_of(register, entries, request.age, now))\n",
+        "        del entries, now\n",
+        "tests/app/test_settle_exhaustive.py::test_a_redeploy_at_any_step_denies_no_call",
+    ),
+    Mutant(
+        "one target of an order that may have been another one denies a call",
+        "src/leeward/_operations/settling.py",
+        "    return scope_of(dedup) == BY_GROUP or about.places == (result.target,)\n",
+        "    return scope_of(dedup) == BY_GROUP or about.places in (None, (result.target,))\n",
+        _PLACES_TEST,
+    ),
+    Mutant(
+        "a call inside knows of the voids of the one around it",
+        f"{_ROOM}/decorator.py",
+        "            self._own.voids if self._own else 0,",
+        "            context.voids if context else 0,",
+        _PLACES_TEST,
+    ),
+    Mutant(
+        "what no target got has not run, though a spool may have it",
+        "src/leeward/_operations/settling.py",
+        "        return Settled(Verdict.UNKNOWN, reason=error.reason)\n",
+        '        return Settled(Verdict.NOT_RUN, reason="refused")\n',
+        _PLACES_TEST,
+    ),
+)
+
 _DENIED: Final = "test_a_call_that_another_version_has_run_is_not_denied"
 
 REGISTER: Final = (
@@ -891,4 +924,14 @@ REGISTER: Final = (
     ),
 )
 
-MUTANTS: Final = (*REGISTER, *RECORD, *APPROVALS, *STEPS, *CLOCKS, *RULES, *FUNCTION, *CALLER)
+MUTANTS: Final = (
+    *REGISTER,
+    *PLACES,
+    *RECORD,
+    *APPROVALS,
+    *STEPS,
+    *CLOCKS,
+    *RULES,
+    *FUNCTION,
+    *CALLER,
+)

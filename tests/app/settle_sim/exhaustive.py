@@ -13,8 +13,9 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from tests.app.settle_sim import redeploys
 from tests.app.settle_sim.scenarios import full, quick
 from tests.app.settle_sim.space import Search
 
@@ -34,7 +35,9 @@ def visit(name: str, *, is_full: bool, most: int | None = None) -> Visit:
     """Visit the scenario of this name."""
     logging.disable()
     gc.disable()  # the states are no garbage, and there are many
-    search = Search(dict(full() if is_full else quick())[name])
+    found = dict(redeploys.full()).get(name)
+    search: Any = found and redeploys.Search(found)
+    search = search or Search(dict(full() if is_full else quick())[name])
     search.run(most)
     return Visit(search.visited, search.moves, search.flaw)
 
@@ -50,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     options = parser.parse_args(arguments)
     told = began = perf_counter()
-    chosen = full if options.full else quick
+    chosen = (*full(), *redeploys.full()) if options.full else quick()
     wanted = options.only or [""]
-    names = [name for name, _ in chosen() if any(text in name for text in wanted)]
+    names = [name for name, _ in chosen if any(text in name for text in wanted)]
     states = moves = wrong = 0
     with ProcessPoolExecutor(options.workers) as pool:
         visits = [

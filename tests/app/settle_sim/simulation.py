@@ -10,7 +10,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
 from time import perf_counter
@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from leeward.app.idempotency.settling import Doubt
 from tests.app.settle_sim.actors import Kind, Probed, settings_of
 from tests.app.settle_sim.oracle import Wrong
+from tests.app.settle_sim.places import play_places
 from tests.app.settle_sim.rounds import Round
 from tests.app.settle_sim.versions import play_versions
 
@@ -77,10 +78,22 @@ def play(share: Share) -> Counter[str]:
         if this.unknown:
             counts[f"unknown left: {name}"] += 1
         counts.update(_judge(name, kind, this))
+        counts.update(_play_others(f"{share.seed}/{share.number}/{number}", number))
+    return counts
+
+
+def _play_others(seed: str, number: int) -> Counter[str]:
+    """Play a key of two versions, and one that may be somewhere else."""
+    counts: Counter[str] = Counter()
+    worlds: tuple[Callable[[], Counter[str]], ...] = (
+        lambda: play_places(Random(f"{seed}/places"), number),
+        lambda: play_versions(Random(f"{seed}/versions")),
+    )
+    for play_one in worlds:
         try:
-            counts.update(play_versions(Random(f"{share.seed}/{share.number}/{number}/versions")))
+            counts.update(play_one())
         except Wrong as wrong:
-            counts[f"WRONG: versions: {wrong} ({share.number}/{number - 1})"] += 1
+            counts[f"WRONG: {wrong} ({seed})"] += 1
     return counts
 
 

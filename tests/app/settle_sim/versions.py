@@ -226,6 +226,7 @@ def _other_call(world: World) -> Generator[Any, Any, None]:
     if version is not None:
         settings, other = settings_of(version), {"id": "1", "ref": "B"}
         call = IdempotentCall(settings, charge, (other, _context(0, 1)), {})
+        call._claim = call._claim._replace(owner=f"other {world.now}")
         world.note(number, (yield from _at(call.location, call.claim(settings.identity))))
 
 
