@@ -774,8 +774,8 @@ PLACES: Final = (
     Mutant(
         "a missing record proves that no version has run the call",
         f"{_ROOM}/settlement.py",
-        "        self._request = request._replace(doubt=doubt_of(register, entries, request.age, now))\n",
-        "        del entries, now\n",
+        "doubt=doubt_of(register, entries, request.age, now))\n",
+        "doubt=None)\n",
         "tests/app/test_settle_exhaustive.py::test_a_redeploy_at_any_step_denies_no_call",
     ),
     Mutant(
