@@ -162,19 +162,23 @@ def wait_many(runner: str, started: Sequence[Server]) -> tuple[float, float]:
     took: list[float] = []
 
     def watch() -> None:
-        time.sleep(HELD / 2)  # until all have begun
+        asked, before = 0, -1
+        while asked < WAITING or asked != before:  # until each has looked at every target
+            time.sleep(HELD / 8)
+            before, asked = asked, sum(len(driver.begun) for driver in drivers)
         began, used = time.monotonic(), time.process_time()
         time.sleep(1.5 * HELD)
         shares.append((time.process_time() - used) / (time.monotonic() - began))
 
+    drivers = targets(started)
     watcher = Thread(target=watch)
     config = Config(functions={FUNCTION: FunctionConfig(effect=Effect.IDEMPOTENT)})
     plan = Plan(_timed(took), WAITING + 64 * len(started), then=watcher.start)
-    CROWDS[runner](targets(started), config, plan)
+    CROWDS[runner](drivers, config, plan)
     watcher.join()
     for server in started:
         server.do("heal")
-    return shares[0], max(took) - 3 * HELD
+    return shares[0], max(took) - 6 * HELD
 
 
 def _timed(took: list[float]) -> Callable[[Any], Any]:
@@ -185,7 +189,7 @@ def _timed(took: list[float]) -> Callable[[Any], Any]:
             return _await_timed(cloud, took)
         began = time.monotonic()
         try:
-            return cloud.invoke(FUNCTION, 0, timeout=3 * HELD)
+            return cloud.invoke(FUNCTION, 0, timeout=6 * HELD)
         finally:
             took.append(time.monotonic() - began)
 
@@ -195,6 +199,6 @@ def _timed(took: list[float]) -> Callable[[Any], Any]:
 async def _await_timed(cloud: AsyncClient, took: list[float]) -> None:
     began = time.monotonic()
     try:
-        await cloud.invoke(FUNCTION, 0, timeout=3 * HELD)
+        await cloud.invoke(FUNCTION, 0, timeout=6 * HELD)
     finally:
         took.append(time.monotonic() - began)
