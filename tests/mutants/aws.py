@@ -127,4 +127,20 @@ MUTANTS: Final = (
         "read_answer(endpoint.service, answer)",
         f"{TESTS}/test_functions.py::test_a_queued_call_is_not_accepted_by_another_status",
     ),
+    Mutant(
+        "a message begins that no longer fits into its run",
+        "adapters/aws/src/leeward_aws/runtime/queues.py",
+        "return is_first or left - RESERVE >= longest",
+        "return True",
+        "tests/aws/test_slow_batches.py"
+        "::test_a_batch_that_takes_too_long_goes_on_with_the_next_run",
+    ),
+    Mutant(
+        "a run without much time begins nothing",
+        "adapters/aws/src/leeward_aws/runtime/queues.py",
+        "return is_first or left - RESERVE >= longest",
+        "return left - RESERVE >= longest",
+        "tests/aws/test_slow_batches.py"
+        "::test_a_batch_that_takes_too_long_goes_on_with_the_next_run",
+    ),
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from binascii import a2b_base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
@@ -29,6 +30,7 @@ from leeward.app.kit import (
     refusal_answer,
 )
 from leeward.calls import Attribute
+from leeward.envelope import RUNNING
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications, objects
@@ -38,9 +40,10 @@ RESERVE: Final = 1.0
 """Seconds of a run that are kept for its answer. A message that there is no time left to settle is
 delivered again."""
 
+NOT_BEGUN: Final = Failure("NotBegun", 503, None, RUNNING, True, None, "no", is_own=True)
+"""Of a message for which a run has no time left: it waits for the next one, and nothing counts."""
 
 Record: TypeAlias = dict[str, Any]
-"""A message, as SQS hands it to Lambda."""
 
 
 class MessageResult(NamedTuple):
@@ -98,8 +101,9 @@ def _handle_each(
 
     They are settled when all have been handled: a batch that fails as one shows itself only then.
     """
-    trace = run.trace()
-    had = [_handle_one(run, own, source, each, trace) for each in records]
+    trace, fits = run.trace(), _watch_time(run)
+    left = MessageResult(NOT_BEGUN, source.handler, has_run=False)
+    had = [_handle_one(run, own, source, each, trace) if fits() else left for each in records]
     together = fails_as_one([each.failure for each in had if each.has_run])
     return [
         record
@@ -117,18 +121,32 @@ def _handle_groups(
     behind it. So each is settled at once. What is given up holds nobody back, once it is in the
     dead-letter queue.
     """
-    trace = run.trace()
+    trace, fits = run.trace(), _watch_time(run)
+    left = MessageResult(NOT_BEGUN, source.handler, has_run=False)
     again: list[Record] = []
     held: set[Any] = set()
     for record in records:
         group = (record.get("attributes") or NOTHING).get("MessageGroupId")
         if group not in held:
-            had = _handle_one(run, own, source, record, trace)
+            had = _handle_one(run, own, source, record, trace) if fits() else left
             if _is_done(run, source, record, had, together=False):
                 continue
             held.add(group)
         again.append(record)
     return again
+
+
+def _watch_time(run: Run) -> Callable[[], bool]:
+    """Return what tells whether another message fits into a run, if it takes as long as any yet."""
+    last, longest = 0.0, 0.0
+
+    def fits() -> bool:
+        nonlocal last, longest
+        is_first, left = not last, run.seconds()
+        last, longest = left, max(longest, last - left)
+        return is_first or left - RESERVE >= longest
+
+    return fits
 
 
 def _is_done(
@@ -140,7 +158,6 @@ def _is_done(
         return True
     if handler is None or run.dead_letters is None:
         return False
-
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
     return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
@@ -219,14 +236,11 @@ def _is_taken(run: Run, message: Message) -> bool:
 
 def message_of(record: Record, queue: str) -> Message:
     """Return a record as a message; attributes that are bytes are left out."""
-    told = record.get("messageAttributes")
-    attributes: Mapping[str, str] = NOTHING
-    if told:
-        attributes = {
-            name.lower(): text
-            for name, each in told.items()
-            if isinstance(text := each.get("stringValue"), str)
-        }
+    attributes = {
+        name.lower(): text
+        for name, each in (record.get("messageAttributes") or NOTHING).items()
+        if isinstance(text := each.get("stringValue"), str)
+    }
     body = record.get("body") or ""
     return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
 
@@ -239,19 +253,11 @@ def _attempt(record: Record) -> int | None:
 def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:
     """Return a record as a letter: the body as it came, with all of its attributes."""
     body = record.get("body") or ""
-    told = record.get("attributes") or {}
-    return Letter(
-        queue,
-        body.encode(errors="surrogatepass"),
-        tuple(
-            _attribute(name, each) for name, each in (record.get("messageAttributes") or {}).items()
-        ),
-        record["messageId"],
-        attempt,
-        told.get("MessageGroupId"),
-        str(record.get("eventSourceARN")).rpartition(":")[2],
-        record.get("receiptHandle") or "",
-    )
+    own = tuple(starmap(_attribute, (record.get("messageAttributes") or {}).items()))
+    group = (record.get("attributes") or NOTHING).get("MessageGroupId")
+    arn, receipt = str(record.get("eventSourceARN")), record.get("receiptHandle") or ""
+    named = queue, body.encode(errors="surrogatepass"), own, record["messageId"], attempt
+    return Letter(*named, group, arn.rpartition(":")[2], receipt)
 
 
 def _attribute(name: str, told: dict[str, Any]) -> Attribute:
