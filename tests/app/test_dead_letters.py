@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Generator
 from io import StringIO
+from itertools import count as count_up
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +26,16 @@ from leeward.app.dead_letters import (
 from leeward.app.handlers import Handler
 from leeward.app.idempotency import RepeatRefused
 from leeward.app.idempotency.record import Reason
-from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, QueueMessage, Result
+from leeward.calls import (
+    Attribute,
+    HideMessage,
+    PutMessage,
+    QueueCall,
+    QueueMessage,
+    RemoveMessage,
+    Result,
+    TakeMessages,
+)
 from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dead_letters import (
     FoundLetter,
@@ -433,3 +444,63 @@ def test_a_dead_letter_queue_of_nobody_is_refused(platform: str) -> None:
     if platform == "azure":
         with pytest.raises(ConfigError, match="service_bus names 'x', .* known: parcels, pay, sen"):
             app.handler(platform, service_bus={"x": "BUS"})
+
+
+class SlowQueue:
+    """A queue whose letters are hidden for a while when they are taken, as SQS has them."""
+
+    target = "aws"
+
+    def __init__(self, count: int) -> None:
+        self.now = 0.0
+        self.put = Counter[str]()
+        self._hidden = {str(id): ("", 0.0) for id in range(count)}
+        self._receipts = count_up()
+
+    def perform(self, call: Any, seconds: float) -> Result[Any]:
+        """Do what is asked of it; what has another receipt by now stays, and nobody says so."""
+        if isinstance(call, PutMessage):
+            self.put[call.id] += 1
+            return DONE
+        if isinstance(call, TakeMessages):
+            ids = [id for id, (_, until) in self._hidden.items() if until <= self.now][:10]
+            until = self.now + call.seconds
+            self._hidden |= {id: (f"receipt {next(self._receipts)}", until) for id in ids}
+            found = [taken({}, id)._replace(receipt=self._hidden[id][0]) for id in ids]
+            return Result.ok(tuple(found))
+        receipt, until = self._hidden.get(call.id, ("", 0.0))
+        is_held = receipt == call.receipt and self.now < until
+        if isinstance(call, HideMessage) and is_held:
+            receipt = f"receipt {next(self._receipts)}"  # as Azure gives another one
+            self._hidden[call.id] = receipt, self.now + call.seconds
+            return Result.ok(receipt)
+        if isinstance(call, RemoveMessage):
+            if is_held:
+                del self._hidden[call.id]
+            return DONE
+        return Result(Outcome.CALLER)
+
+    def __len__(self) -> int:
+        return len(self._hidden)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 40.0, 100.0, 400.0])
+def test_a_slow_redrive_doubles_no_letter(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is no longer proved to be hidden is skipped, and comes with the next redrive."""
+    queue = SlowQueue(12)
+    monkeypatch.setattr("leeward.cli.dead_letters.monotonic", lambda: queue.now)
+    driver: Any = queue
+    skipped, runs = 0, 0
+
+    def agree(_: object) -> bool:
+        queue.now += seconds
+        return True
+
+    while len(queue) and runs < 12:
+        letters, runs = QueueLetters(driver, "dead", ("parcels",)), runs + 1
+        done = redrive(letters, MoveOptions(), 0.0, agree=agree, sleep=id, progress=id)
+        skipped += len(done.elsewhere)
+        queue.now += 1000
+    assert {*queue.put.values()} <= {1}
+    assert len(queue) == 12 - len(queue.put)
+    assert (skipped > 0) == (seconds > 30)

@@ -140,4 +140,11 @@ MUTANTS: Final = (
         "    missing = []\n",
         "tests/cli/test_dead_letters.py::test_dead_letters_are_deleted_by_id",
     ),
+    Mutant(
+        "a letter is moved that others may have by now",
+        "src/leeward/cli/dead_letters.py",
+        "            if hidden.outcome is not Outcome.OK:\n",
+        "            if False:\n",
+        "tests/app/test_dead_letters.py::test_a_slow_redrive_doubles_no_letter",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from leeward._operations.errors import CLASSES
@@ -19,7 +20,14 @@ from leeward.calls import (
     Result,
     TakeMessages,
 )
-from leeward.errors import CallError, InvalidRequest, LeewardError, Outcome, OutcomeUnknown
+from leeward.errors import (
+    CallError,
+    Conflict,
+    InvalidRequest,
+    LeewardError,
+    Outcome,
+    OutcomeUnknown,
+)
 from leeward.leases.faults import DatabaseFault
 from leeward.logs import only_watching
 from leeward.masking import mask
@@ -39,6 +47,9 @@ SECONDS: Final = 30.0
 
 HIDDEN: Final = 300
 """Seconds for which a letter that is looked at is hidden from others, at most."""
+
+HELD: Final = 5.0
+"""Seconds for which a letter that was taken is taken to be hidden still: the shortest lock."""
 
 MOST_ATTEMPTS: Final = 1_000_000
 """More than any queue delivers a message."""
@@ -115,6 +126,7 @@ class Letters(Protocol):
         """Move a letter back to where it is handled.
 
         Raises:
+            Conflict: somebody else may have it; it is not moved.
             LeewardError: it is not proved to be there, or to be gone from here.
         """
 
@@ -227,7 +239,8 @@ class QueueLetters:
         self._queue = queue
         self._sources = sources
         self._all_to_first = all_to_first
-        self._moved: set[str] = set()
+        self._receipts: dict[str, tuple[str, float]] = {}
+        """Of the letters that this look has hidden, and since when, by `monotonic`."""
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once, as the queue hands them out."""
@@ -235,21 +248,21 @@ class QueueLetters:
             raise InvalidRequest(
                 "a queue keeps no order; leave --after out, and raise --limit", field="after"
             )
-        receipts: dict[str, str] = {}
+        receipts, known = self._receipts, set[str]()
         try:
             while True:
                 looked = self._ask(TakeMessages(self._queue, HIDDEN), "looking into")
                 taken: tuple[QueueMessage, ...] = looked.value or ()
-                new = [each for each in taken if each.id not in receipts]
-                receipts |= {each.id: each.receipt for each in taken}
+                new = [each for each in taken if each.id not in known]
+                known |= {each.id for each in taken}
+                receipts |= {each.id: (each.receipt, monotonic()) for each in taken}
                 if not new:
                     return
                 for each in new:
                     yield _of_queue(each)
         finally:
-            for id, receipt in receipts.items():
-                if id not in self._moved:
-                    self._driver.perform(HideMessage(self._queue, receipt, 0, id), SECONDS)
+            for id, (receipt, _) in receipts.items():
+                self._driver.perform(HideMessage(self._queue, receipt, 0, id), SECONDS)
 
     def read(self, found: FoundLetter) -> bytes:
         """Return the body of a letter, which came with it."""
@@ -269,22 +282,34 @@ class QueueLetters:
 
     def delete(self, found: FoundLetter) -> None:
         """Remove a letter from its queue."""
-        taken = found.held
-        self._moved.add(found.id)
-        gone = RemoveMessage(self._queue, taken.receipt, taken.id)
+        gone = RemoveMessage(self._queue, self._hold(found.id), found.id)
+        del self._receipts[found.id]
         self._ask(gone, "deleting a dead letter from")
 
     def move(self, found: FoundLetter) -> None:
         """Send a letter to the queue that handles it, as it was; then remove it here."""
         to, taken = self._source_of(found), found.held
         assert to is not None, "whoever moves one has asked whether it goes back"
+        gone = RemoveMessage(self._queue, self._hold(found.id), taken.id)
         put = PutMessage(to, taken.body, without_facts(taken.attributes), taken.group, taken.id)
         self._ask(put, f"moving a dead letter to {to!r} from")
-        self._moved.add(found.id)
-        self._ask(
-            RemoveMessage(self._queue, taken.receipt, taken.id),
-            f"a dead letter is in {to!r}; removing it from",
-        )
+        del self._receipts[found.id]
+        self._ask(gone, f"a dead letter is in {to!r}; removing it from")
+
+    def _hold(self, id: str) -> str:
+        """Return the receipt of a letter, which stays hidden while it is moved.
+
+        Raises:
+            Conflict: it is proved no longer that nobody else has it.
+        """
+        receipt, since = self._receipts[id]
+        if monotonic() - since > HELD:
+            hidden = self._driver.perform(HideMessage(self._queue, receipt, HIDDEN, id), SECONDS)
+            if hidden.outcome is not Outcome.OK:
+                raise Conflict("was looked at for too long, and others may have it; run this again")
+            receipt = hidden.value or receipt
+            self._receipts[id] = receipt, monotonic()
+        return receipt
 
     def _ask(self, call: QueueCall, what: str) -> Result[Any]:
         result = self._driver.perform(call, SECONDS)
@@ -469,29 +494,33 @@ def redrive(
     """
     done = Moved()
 
-    def tell() -> None:
+    def tell(**more: Any) -> None:
+        nonlocal done
+        done = done._replace(**more)
         with only_watching():
             progress(done)
 
-    for found in letters.each():
-        if wish.ids and found.id not in wish.ids:
-            continue
+    def skip(id: str, why: str) -> None:
+        tell(elsewhere=(*done.elsewhere, id), why=(*done.why, why))
+
+    for found in (each for each in letters.each() if not wish.ids or each.id in wish.ids):
         if flaw := letters.flaw_of(found):
-            done = done._replace(elsewhere=(*done.elsewhere, found.id), why=(*done.why, flaw))
-            tell()
+            skip(found.id, flaw)
             continue
         if found.time is not None and now - found.time > wish.keep:
             done = done._replace(old=(*done.old, found.id))
         if not (found.ran == "no" or wish.force or agree(found)):
-            done = done._replace(left=(*done.left, found.id))
-            tell()
+            tell(left=(*done.left, found.id))
             continue
-        if not wish.dry_run:
-            if wish.rate is not None and done.moved:
-                sleep(1 / wish.rate)
-            letters.move(found)
-        done = done._replace(moved=done.moved + 1)
-        tell()
+        if wish.rate is not None and done.moved and not wish.dry_run:
+            sleep(1 / wish.rate)
+        try:
+            if not wish.dry_run:
+                letters.move(found)
+        except Conflict as lost:
+            skip(found.id, str(lost))
+            continue
+        tell(moved=done.moved + 1)
     return done
 
 

@@ -491,26 +491,15 @@ class Worker:
 
     def _facts(self) -> dict[str, Fact]:
         """Return what a log says of it."""
-        settings = self.settings
-        queues = " ".join(f"{name}={most}" for name, most in settings.queues.items())
-        limits = " ".join(f"{name}={each.most}" for name, each in settings.limits.items())
-        return {
-            "app": self.app.name,
-            "target": self.target,
-            "version": __version__,
-            "handlers": " ".join(self.app.handlers),
-            "workflows": " ".join(
-                f"{each.name}@{each.digest[:12]}"
-                for each in self._definitions.values()
-                if self._engine is not None
-            ),
-            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
-            "queues": queues or None,
-            "limits": limits or None,
-            "drain": settings.drain,
-            "health": self.health_address,
-            "http": self.http_address,
+        _, told = self._report()
+        words: dict[str, Fact] = {
+            name: " ".join(f"{key}={value}" for key, value in told[name].items()) or None
+            for name in ("queues", "limits", *["workflows"] * (self._engine is not None))
         }
+        words |= {name: told[name] for name in ("app", "target", "version", "concurrency")}
+        own = {"health": self.health_address, "http": self.http_address}
+        drain, handlers = self.settings.drain, " ".join(told["handlers"])
+        return {**words, "handlers": handlers, "drain": drain, **own}
 
     @contextmanager
     def _count_signals(self) -> Iterator[None]:

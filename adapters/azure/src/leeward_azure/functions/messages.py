@@ -144,7 +144,7 @@ def remove(configured: Queues, call: RemoveMessage, view: View) -> Plan:
 
 
 def hide(configured: Queues, call: HideMessage, view: View) -> Plan:
-    """Show a message that was taken again in some seconds; its text stays as it is."""
+    """Show a message that was taken again in some seconds; return its receipt from now on."""
     path = f"{_path(configured, call.queue)}/messages/{percent_encode(call.id)}"
     query = {"popreceipt": call.receipt, "visibilitytimeout": str(max(call.seconds, 0))}
     return (yield from _ask(configured, "PUT", path, query, view, status=204))
@@ -172,7 +172,7 @@ def _ask(
     request = Request(verb, configured.origin, target, headers, body)
     proof = partial(signed_storage, configured.account)
     answer = yield from exchange(QUEUE, request, view, authorize=proof)
-    read = _read_messages if verb == "GET" else None
+    read: Any = _read_messages if verb == "GET" else lambda it: it.headers.get("x-ms-popreceipt")
     return read_answer(QUEUE, answer, read, status=status)
 
 

@@ -96,9 +96,10 @@ def remove(configured: ServiceBus, call: RemoveMessage, view: View) -> Plan:
 
 
 def hide(configured: ServiceBus, call: HideMessage, view: View) -> Plan:
-    """Unlock a message that was locked: it is there again at once, whatever is asked."""
+    """Unlock a message that was locked, so it is there again at once; or renew its lock."""
     path = f"/{_check_queue(call.queue)}/messages/{call.receipt}"
-    return (yield from _ask(configured, Request("PUT", "", path, (), b""), view, 200))
+    request = Request("POST" if call.seconds else "PUT", "", path, (), b"")
+    return (yield from _ask(configured, request, view, 200))
 
 
 def _ask(
