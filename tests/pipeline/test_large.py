@@ -34,7 +34,6 @@ from pathlib import Path
 import pipeline
 from leeward import Client
 from leeward.stores import NewRow, Recipient
-from tests.local.calls import dispatcher_of
 from leeward.local import Local
 
 store, event = sys.argv[1:]
@@ -42,7 +41,7 @@ local = Local(path=store)
 with Client(local, app=pipeline.app) as client:
     pipeline.cloud = lambda: client
     row = NewRow(Recipient("(object)", "summarize"), None, "key", event)
-    dispatcher_of(local).accept([row], 10)
+    local._runner.accept([row], 10)
     local.wait_idle(100)
     assert local.dead_letters() == (), local.dead_letters()
 status = Path("/proc/self/status")  # getrusage counts what the parent held before it, too

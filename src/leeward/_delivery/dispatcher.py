@@ -46,7 +46,7 @@ BLOCKED = 0.1
 """Seconds after which a dispatcher asks again for attempts of a limit that others use up."""
 
 Accept: TypeAlias = Callable[[Iterable[NewRow], float], None]
-"""`Dispatcher.accept`."""
+"""Keeps rows, within some seconds, and delivers them."""
 
 
 class Receiver(NamedTuple):
@@ -354,13 +354,8 @@ class Dispatcher(Forkable):
         """When the store last answered, on the monotonic clock."""
         self._begin()
         for limit in self._limits:
-            limit.listen(self._tell)
+            limit.listen(lambda: self._loop.tell())  # noqa: PLW0108 - another one after a fork
         watch(self)
-
-    def accept(self, rows: Iterable[NewRow], timeout: float) -> None:
-        """Keep rows durably, and deliver them in the background."""
-        self._store.add(rows, timeout)
-        self.wake()
 
     @property
     def started(self) -> bool:
@@ -473,9 +468,6 @@ class Dispatcher(Forkable):
         self._attempts = Attempts(
             self._loop.lock, self._policy, self._clock, self._make, self._loop.tell
         )
-
-    def _tell(self) -> None:
-        self._loop.tell()
 
     def _wait_for_look(self, seen: int, seconds: float) -> None:
         """Wait until the loop has written down what there was, once more than `seen` times."""

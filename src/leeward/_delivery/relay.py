@@ -312,7 +312,8 @@ class Relay:
         """
         recipient = rows[0].recipient
         self.serve([recipient])
-        self._dispatcher.accept(rows, timeout)
+        self.store.add(rows, timeout)
+        self.wake()
         gate = self._gates[recipient]
         was_filling, gate.is_filling = gate.is_filling, True
         return not was_filling

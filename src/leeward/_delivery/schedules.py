@@ -38,12 +38,10 @@ class Due(NamedTuple):
     Attributes:
         handler: is run.
         due: the next time.
-        last: the time for which this process has last kept a row; None for none.
     """
 
     handler: Handler
     due: datetime
-    last: datetime | None = None
 
 
 class Schedules(Forkable):
@@ -133,17 +131,12 @@ class Schedules(Forkable):
         name, schedule = handler.name, handler.schedule or ""
         nominal = last_time(schedule, now)
         recipient = self._recipient(name)
-        row = NewRow(
-            recipient,
-            None,
-            f"{name}#{nominal.isoformat()}",
-            json.dumps(nominal.isoformat()),
-        )
+        time = nominal.isoformat()
+        row = NewRow(recipient, None, f"{name}#{time}", json.dumps(time))
         moment = nominal.timestamp()
         series = series_of(recipient.subscriber)
         kept = self._series.add(series, moment, row, PATIENCE, now.timestamp())
-        last = nominal if kept else self._known[name].last
-        self._known[name] = Due(handler, next_time(schedule, now), last)
+        self._known[name] = Due(handler, next_time(schedule, now))
         if kept:
             self._wake()
 
