@@ -114,7 +114,7 @@ class App:
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit applies, too.
-            retries: how often a queued call is tried again, or the seconds before each: ``[5, 60]``.
+            retries: how often a queued call is tried again, or the seconds before each: [5, 60].
             final: errors after which a queued call is not tried again.
             queued: take calls of `Client.enqueue`, too, if the cloud has a queue of its own for
                 them.
