@@ -225,7 +225,7 @@ def _register(app: App, plan: Plan, handler: Callable[..., Any]) -> None:
     effect: Any = "keyed" if plan.guard or plan.kind == "keyed" else "unsafe"
     match plan.kind:
         case "message":
-            app.on_message("outer", final=(Broken, Declined))(handler)
+            app.on_message("outer", name="outer", final=(Broken, Declined))(handler)
         case "event":
             app.on_event("orders", "made", name="outer", final=(Broken, Declined))(handler)
         case _:
