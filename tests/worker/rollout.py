@@ -97,15 +97,25 @@ SEND: Final = """
 import json, sys
 from importlib import import_module
 from leeward import Client
+from leeward.errors import Throttled
 from notes import note
+
+def send(kind, id):
+    if kind == "run":
+        client.start_workflow("ship", {"id": id}, id=id)
+    elif kind in ("message", "letter"):
+        client.enqueue("parcels", {"kind": kind, "id": id})
+    else:
+        client.publish_event("bills", kind, {"id": id})
+
 with Client(app=import_module(sys.argv[1]).app) as client:
     for kind, id in json.load(sys.stdin):
-        if kind == "run":
-            client.start_workflow("ship", {"id": id}, id=id)
-        elif kind in ("message", "letter"):
-            client.enqueue("parcels", {"kind": kind, "id": id})
-        else:
-            client.publish_event("bills", kind, {"id": id})
+        while True:
+            try:
+                send(kind, id)
+                break
+            except Throttled:  # refused before it ran: others keep the database busy
+                pass
         note("sent", kind, id, sys.argv[1])
 """
 
