@@ -54,6 +54,20 @@ MUTANTS: Final = (
         f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
+        "a handler that only stores may delete",
+        "deploy/src/leeward_deploy/aws/roles.py",
+        '"stores": {"GetItem", "PutItem"},',
+        '"stores": {"GetItem", "PutItem", "DeleteItem"},',
+        f"{_STACK}::test_on_aws_a_role_has_the_verbs_that_are_used",
+    ),
+    Mutant(
+        "a prefix bounds no right to read",
+        "deploy/src/leeward_deploy/aws/handlers.py",
+        "return rights._replace(puts=rights.puts - places)",
+        "return rights._replace(puts=rights.puts - places, gets=rights.gets | places)",
+        f"{_STACK}::test_on_aws_a_prefix_bounds_what_a_handler_reads_and_writes",
+    ),
+    Mutant(
         "a name that the code does not show is left out",
         "deploy/src/leeward_deploy/uses.py",
         "            if texts is None:\n                self._unknown(",

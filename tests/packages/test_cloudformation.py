@@ -127,6 +127,57 @@ def test_on_aws_a_role_may_put_calls_into_the_queues_of_messages() -> None:
     assert not [each for each in notes_of(named) if "past the queue" in each]
 
 
+@each_row(
+    "rights, actions",
+    {
+        "reads": ({"reads"}, "GetItem Query"),
+        "stores": ({"stores"}, "GetItem PutItem"),
+        "deletes": ({"removes"}, "GetItem DeleteItem"),
+        "stores and deletes": ({"stores", "removes"}, "GetItem PutItem DeleteItem"),
+        "stores and reads": ({"reads", "stores"}, "GetItem PutItem Query"),
+        "keeps records": ({"stores", "writes"}, "GetItem PutItem DeleteItem Query"),
+    },
+)
+def test_on_aws_a_role_has_the_verbs_that_are_used(rights: set[str], actions: str) -> None:
+    """And for each table its own: one that is only read beside it is only read."""
+    used = Rights(**dict.fromkeys(rights, frozenset({"orders"})))
+    found = of_app(used | Rights(reads=frozenset({"stock"})), Declared(tables=TABLES))
+    allowed = {
+        resource["Fn::Sub"].rpartition("/")[2]: [each.partition(":")[2] for each in one["Action"]]
+        for one in found
+        for resource in one["Resource"]
+    }
+    assert allowed == {"orders-table": actions.split(), "stock": ["GetItem", "Query"]}
+
+
+TABLES = {"orders": "orders-table", "stock": "stock"}
+
+
+def test_on_aws_a_prefix_bounds_what_a_handler_reads_and_writes() -> None:
+    """A put alone gives no right to read the bucket; what no prefix bounds is told."""
+    for more, whole in ({}, False), ({"gets": SCANS}, True):
+        asked = spec()._replace(rights={"clean": Rights(puts=SCANS, **more)})
+        role = document("aws", asked)["Resources"]["CleanRole"]["Properties"]
+        allowed = {
+            (action, resource["Fn::Sub"].rpartition(":::")[2])
+            for one in role["Policies"][0]["PolicyDocument"]["Statement"]
+            for action in one["Action"]
+            for resource in one["Resource"]
+            if action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+        }
+        bounded = {("s3:GetObject", "scans-of-ours/in/*")}
+        bounded |= {(f"s3:{each}", "scans-of-ours/out/*") for each in ("GetObject", "PutObject")}
+        rest = {("s3:GetObject", "scans-of-ours/*")} if whole else set()
+        assert allowed == bounded | rest
+        told = any(
+            "clean: its calls name objects of scans that no prefix" in n for n in notes_of(asked)
+        )
+        assert told is whole
+
+
+SCANS = frozenset({"scans"})
+
+
 def test_on_aws_a_role_names_what_it_may_touch() -> None:
     """No star for a service or a resource; a handler may do nothing with another one's queue."""
     resources = document("aws")["Resources"]

@@ -58,22 +58,22 @@ def used(rights: Rights) -> dict[str, str]:
     "body, uses",
     {
         "a text": ('cloud().load_data("orders", "1")', {"reads": "orders"}),
-        "a constant": ('cloud().store_data(TABLE, {"id": "1"})', {"writes": "orders"}),
+        "a constant": ('cloud().store_data(TABLE, {"id": "1"})', {"stores": "orders"}),
         "by name": ('cloud().load_data(key="1", table="stock")', {"reads": "stock"}),
         "a list": (
             'for each in ("orders", "stock"):\n        cloud().delete_data(each, "1")',
-            {"writes": "orders stock"},
+            {"removes": "orders stock"},
         ),
         "either": (
             'cloud().load_data("orders" if value else "stock", "1")',
             {"reads": "orders stock"},
         ),
         "a variable": ('name = "stock"\n    cloud().load_data(name, "1")', {"reads": "stock"}),
-        "what a caller passes": ('keep("orders")\n    keep("stock")', {"writes": "orders stock"}),
-        "by way of two": ('twice("stock")', {"writes": "stock"}),
-        "a default": ("keep_usual()", {"writes": "stock"}),
-        "a partial": ('partial(keep, "orders")()', {"writes": "orders"}),
-        "a method": ("Shelf().fill()", {"writes": "stock"}),
+        "what a caller passes": ('keep("orders")\n    keep("stock")', {"stores": "orders stock"}),
+        "by way of two": ('twice("stock")', {"stores": "stock"}),
+        "a default": ("keep_usual()", {"stores": "stock"}),
+        "a partial": ('partial(keep, "orders")()', {"stores": "orders"}),
+        "a method": ("Shelf().fill()", {"stores": "stock"}),
         "a table of functions": ('DOES["b"]()', {"publishes": "orders"}),
         "events, calls": (
             'cloud().publish_event("orders", "a", {}); cloud().invoke("charge", 1)',
@@ -124,7 +124,7 @@ def make(value):
         ),
         "a verb that is passed on": (
             "run(cloud().store_data)",
-            "writes",
+            "stores",
             "store_data is passed on",
         ),
         "a library with the client": (
@@ -135,7 +135,7 @@ def make(value):
         "getattr": ("getattr(cloud(), value)('orders')", "calls", "getattr() may call anything"),
         "a verb as a text": (
             "getattr(cloud(), 'store_data')('orders', {})",
-            "writes",
+            "stores",
             "store_data is got by getattr()",
         ),
         "a verb for a client to come": (
@@ -143,8 +143,8 @@ def make(value):
             "reads",
             "load_data is got by methodcaller()",
         ),
-        "a helper as a text": ("getattr(shop, 'keep')(value)", "writes", "does not show"),
-        "what a caller does not know": ("keep(value)", "writes", "does not show"),
+        "a helper as a text": ("getattr(shop, 'keep')(value)", "stores", "does not show"),
+        "what a caller does not know": ("keep(value)", "stores", "does not show"),
     },
 )
 def test_what_the_code_does_not_show_is_told(
@@ -226,9 +226,9 @@ def test_the_shop_is_understood() -> None:
         "publishes": "orders",
         "calls": "charge",
         "reads": "orders",
-        "writes": "orders",
+        "stores": "orders",
     }
-    assert rights["charge"] == {"reads": "charges", "writes": "charges keys"}
+    assert rights["charge"] == {"reads": "charges", "stores": "charges", "writes": "keys"}
     assert rights["check-order"] == {}
     request = PackageRequest(
         "ordering:app", "aws", "3.13", "x86_64", SHOP, Path("build"), None, (), PackageSource()

@@ -7,7 +7,7 @@ raises `ConfigError` for what the platform does not run; ``leeward.edges`` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -100,7 +100,9 @@ class Rights(NamedTuple):
         publishes: buses.
         calls: functions, and queues of messages.
         reads: tables.
-        writes: tables, which it may read, too.
+        writes: tables of which it may read, store and delete items.
+        stores: tables that it stores items in.
+        removes: tables that it deletes items of.
         gets: buckets that it reads objects of.
         puts: buckets that it writes objects to, and reads them of.
         starts: workflows.
@@ -111,10 +113,17 @@ class Rights(NamedTuple):
     calls: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    stores: frozenset[str] = frozenset()
+    removes: frozenset[str] = frozenset()
     gets: frozenset[str] = frozenset()
     puts: frozenset[str] = frozenset()
     starts: frozenset[str] = frozenset()
     deletes: frozenset[str] = frozenset()
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """Return the tables of which it changes items in some way."""
+        return self.writes | self.stores | self.removes
 
     def __or__(self, other: Rights) -> Rights:
         """Return what either may do."""
@@ -153,6 +162,24 @@ class PackageSpec(NamedTuple):
 def rights_for(spec: PackageSpec, handler: str) -> Rights:
     """Return what a handler uses; all that is declared where nobody has looked."""
     return spec.rights.get(handler) or everything(spec.declared)
+
+
+def changes_of(spec: PackageSpec) -> frozenset[str]:
+    """Return the tables and buckets of which some handler changes what they hold."""
+    used = [rights_for(spec, each) for each in spec.app.handlers]
+    return frozenset().union(*(each.changes | each.puts | each.deletes for each in used))
+
+
+def widenings(spec: PackageSpec) -> Iterator[str]:
+    """Yield what a handler of objects may besides what its prefixes say."""
+    for name, handler in spec.app.handlers.items():
+        rights, declared = rights_for(spec, name), spec.declared.buckets.keys()
+        narrow = {str(handler.bucket), *(each.bucket for each in handler.writes)}
+        for each in sorted(narrow & declared & (rights.gets | rights.deletes)):
+            yield (
+                f"{name}: its calls name objects of {each} that no prefix bounds, so it may read "
+                "or delete them in the whole bucket"
+            )
 
 
 def everything(named: Config | Declared) -> Rights:

@@ -18,7 +18,9 @@ from leeward_deploy.recipe import Rights, everything
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from leeward_deploy.uses import SECTIONS, AppCode, Uses, read_modules
 
-_WORDS: Final = {"gets": "reads", "puts": "writes", "deletes": "writes"}
+_WORDS: Final = {"gets": "reads"} | dict.fromkeys(
+    ("stores", "removes", "puts", "deletes"), "writes"
+)
 """The key of ``[deploy.handlers.<name>]`` where it is not the name of the right."""
 
 

@@ -404,7 +404,7 @@ def _document(spec: PackageSpec, resources: Json, given: Json) -> Json:
 def _notes_on(spec: PackageSpec, deployment: Deployment) -> tuple[str, ...]:
     here = spec._replace(declared=deployment.sites[0].declared)
     made = {each.name for each in deployment.buckets if not each.exists} | deployment.away
-    told = [*notes(spec), *objects.notes(here, made)]
+    told = [*notes(here), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "

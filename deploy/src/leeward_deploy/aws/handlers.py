@@ -52,7 +52,7 @@ from leeward_deploy.needs import (
     shorten,
     stem,
 )
-from leeward_deploy.recipe import PackageSpec, Rights, Site, rights_for
+from leeward_deploy.recipe import PackageSpec, Rights, Site, rights_for, widenings
 
 Json = dict[str, Any]
 
@@ -207,9 +207,12 @@ def _of_handler(region: AwsRegion, handler: Handler) -> Json:
 
 
 def _with_prefixes(rights: Rights, handler: Handler) -> Rights:
-    """Return rights without those to write where the app says under which prefix it does."""
+    """Return rights without those to write where the app says under which prefix it does.
+
+    There it may also read, by a right of its own; elsewhere in the bucket it may if its code does.
+    """
     places = frozenset(each.bucket for each in handler.writes)
-    return rights._replace(puts=rights.puts - places, gets=rights.gets | (rights.puts & places))
+    return rights._replace(puts=rights.puts - places)
 
 
 class Lambda(NamedTuple):
@@ -451,7 +454,7 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         for queue in [handler.queue or handler.name]
         if is_queued(handler) and spec.settings.is_there("queues", queue)
     )
-    return (*queues, *retries, *roles, *there, *spec.notes)
+    return (*queues, *retries, *roles, *there, *widenings(spec), *spec.notes)
 
 
 def queues_of(spec: PackageSpec) -> set[str]:

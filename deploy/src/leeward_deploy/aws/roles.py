@@ -16,14 +16,19 @@ from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_deploy.needs import ORDERED
 from leeward_deploy.recipe import Declared, PackageSpec, Rights, Site
-from leeward_deploy.terraform import unique
 
 Json = dict[str, Any]
 
 LOGS: Final = ["logs:CreateLogStream", "logs:PutLogEvents"]
 TRACES: Final = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-READ: Final = ["dynamodb:GetItem", "dynamodb:Query"]
-TABLE: Final = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "DeleteItem", "Query")]
+TABLE: Final = ("GetItem", "PutItem", "DeleteItem", "Query")
+ON_TABLES: Final = {
+    "reads": {"GetItem", "Query"},
+    "stores": {"GetItem", "PutItem"},
+    "removes": {"GetItem", "DeleteItem"},
+    "writes": {*TABLE},
+}
+"""Actions by rights; after a lost answer an item is looked at."""
 BUS: Final = ["events:PutEvents", "events:DescribeEventBus"]
 PUTS: Final = ["s3:GetObject", "s3:PutObject"]
 PUT: Final = ["sqs:SendMessage", "sqs:GetQueueUrl"]
@@ -119,13 +124,15 @@ def of_app(
         queues: logical names of functions that are queues.
     """
     sites = (Site("${AWS::Region}", declared), *others)
-    found = []
-    for actions, names in ((READ, rights.reads - rights.writes), (TABLE, rights.writes)):
-        own = unique(declared.tables[each] for each in names if each in declared.tables)
-        if own:
-            found.append(
-                allow(actions, *(arn_for("dynamodb", "table/", each, homes) for each in own))
-            )
+    found: list[Json] = []
+    used: dict[str, set[str]] = {}
+    for right, own in ON_TABLES.items():
+        for table in _own(_some(declared.tables, getattr(rights, right))):
+            used.setdefault(table, set()).update(own)
+    for allowed in sorted({tuple(each for each in TABLE if each in has) for has in used.values()}):
+        tables = (each for each in sorted(used) if used[each] == {*allowed})
+        arns = (arn_for("dynamodb", "table/", each, homes) for each in tables)
+        found.append(allow([f"dynamodb:{each}" for each in allowed], *arns))
     if rights.publishes:
         buses = {site.region: _some(site.declared.buses, rights.publishes) for site in sites}
         found.append(allow(BUS, *_arns_of_regions("events", "event-bus/", buses)))

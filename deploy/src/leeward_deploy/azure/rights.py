@@ -70,8 +70,8 @@ def allow_calls(
     for topic in unique([*own, *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
-    used = {declared.tables[n]: n in rights.writes for n in rights.reads if n in declared.tables}
-    used |= {declared.tables[name]: True for name in rights.writes if name in declared.tables}
+    used = {declared.tables[n]: n in rights.changes for n in rights.reads if n in declared.tables}
+    used |= {declared.tables[name]: True for name in rights.changes if name in declared.tables}
     for table, writes in sorted(used.items()):
         account, name, database = cosmos(
             made, homes.get(table, CosmosAccount("", declared.settings))

@@ -41,7 +41,7 @@ from leeward_deploy.azure.watch import (
 )
 from leeward_deploy.hcl import module
 from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten, stem
-from leeward_deploy.recipe import PackageSpec, Template
+from leeward_deploy.recipe import PackageSpec, Template, changes_of
 from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in, unique
 
 VERSION: Final = ">= 5.0"
@@ -440,6 +440,11 @@ def notes(spec: PackageSpec) -> tuple[str, ...]:
         found.append(
             f"{', '.join(roles)}: a role is named, and on Azure it does not count: all functions "
             "of an app have its one identity; to part them, make two apps"
+        )
+    if changes_of(spec):
+        found.append(
+            "all functions of an app have its one identity: each may do what any of them does, and "
+            "one that stores items may also delete them"
         )
     if (most_memory := _most_memory(spec)) > MEMORIES[-1]:
         found.append(

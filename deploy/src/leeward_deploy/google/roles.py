@@ -163,8 +163,8 @@ def _allow_tables(
     tables, rights = spec.declared.tables, caller.rights
     usual = str(spec.declared.settings.get("database") or "(default)")
     used = {
-        region.databases.get(tables[name], usual): name in rights.writes
-        for name in sorted(rights.reads | rights.writes, key=lambda name: name in rights.writes)
+        region.databases.get(tables[name], usual): name in rights.changes
+        for name in sorted(rights.reads | rights.changes, key=lambda name: name in rights.changes)
         if name in tables
     }
     for number, (database, writes) in enumerate(sorted(used.items())):

@@ -46,7 +46,7 @@ from leeward_deploy.needs import (
     seconds_of,
     shorten,
 )
-from leeward_deploy.recipe import PackageSpec, Template, rights_for
+from leeward_deploy.recipe import PackageSpec, Template, changes_of, rights_for
 from leeward_deploy.terraform import Configuration, check, literal, of, schemas_in
 
 LONGEST: Final = 3600
@@ -309,6 +309,11 @@ def add_handlers(made: Configuration, spec: PackageSpec, region: GoogleRegion) -
             allow(made, spec, caller, region, each)
         else:
             notes.append(f"{each.name}: runs as {account}, which is yours: give it its rights")
+    if changes_of(spec):
+        notes.append(
+            "a role on Google is for a whole bucket or database: a handler that writes there may "
+            "also read and delete, whatever its prefix"
+        )
     if spec.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
