@@ -115,7 +115,7 @@ def test_a_standby_may_do_what_its_code_does(
 ) -> None:
     """With the role of its template alone: calls of the first region, data, its dead letters.
 
-    What another handler does, it may not.
+    What another handler does, it may not; and it stores, and may not delete.
     """
     for name, value in role_of(shop, REGIONS[1], "TakePaymentRole").env.items():
         monkeypatch.setenv(name, value)
@@ -125,7 +125,8 @@ def test_a_standby_may_do_what_its_code_does(
         cloud.store_data("orders", {"id": "1"}, if_absent=True)
         found = cloud.load_data("orders", "1")
         assert found is not None
-        cloud.delete_data("orders", "1", if_revision=found.revision)
+        with pytest.raises(AuthError):
+            cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
             cloud.load_data("nobodys", "1")
     for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
