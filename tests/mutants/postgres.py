@@ -205,6 +205,20 @@ MUTANTS: Final = (
         f"{_OPTIONS}::test_what_leads_elsewhere_is_verified",
     ),
     Mutant(
+        "a claim walks past the rows of others",
+        _QUEUES,
+        "deliveries_by_id ON {schema}.deliveries USING hash (id)",
+        "deliveries_by_id ON {schema}.deliveries (id)",
+        "tests/postgres/test_claims.py::test_a_claim_walks_past_no_row_of_another_state",
+    ),
+    Mutant(
+        "a claim walks past what is under way",
+        _QUEUES,
+        "AND due <> 0 AND due < 'infinity' AND due > low AND due <= high",
+        "AND due <> 0 AND due < 'infinity' AND due + 0 > low AND due + 0 <= high",
+        "tests/postgres/test_claims.py::test_a_claim_walks_past_no_row_of_another_state",
+    ),
+    Mutant(
         "functions of the schema look into `public`",
         f"{_HERE}/schema/__init__.py",
         "'ALTER FUNCTION %s SET search_path = {PATH}'",

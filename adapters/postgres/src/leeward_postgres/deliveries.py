@@ -59,17 +59,20 @@ DEPTH_SECONDS: Final = 2.0
 """Seconds for a count that nobody waits for."""
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
 _PARTS: Final = (
-    *("due = '0'", "due <> '0' AND due < 'infinity'", "due = 'infinity' AND lane IS NOT NULL"),
+    "due = '0'",
+    "due <> '0' AND due < 'infinity' AND lease IS NULL",
+    "due <> '0' AND due < 'infinity' AND lease IS NOT NULL",
+    "due = 'infinity' AND lane IS NOT NULL",
 )
-"""What waits, in parts of which each has an index: new rows, those to be tried again or under way,
-and those that are parked behind others of their lane."""
+"""What waits, in parts of which each has an index: new rows, those to be tried again, those under
+way, and those that are parked behind others of their lane."""
 _COUNTS: Final = " + ".join(
     f"(SELECT count(*) FROM (SELECT FROM @.deliveries WHERE {_MINE} AND {part} LIMIT %s) AS part)"  # noqa: S608 - made of constants
     for part in _PARTS
 )
 _FIRSTS: Final = " UNION ALL ".join(
     f"(SELECT id, idempotency_key FROM @.deliveries WHERE {_MINE} AND {part} ORDER BY id LIMIT 1)"  # noqa: S608 - made of constants
-    for part in _PARTS[:2]
+    for part in _PARTS[:3]
 )
 _DEPTHS: Final = f"""WITH dead AS (
     SELECT bus, subscriber, count(*) AS number
@@ -241,13 +244,10 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
-        sql = (
-            f"SELECT due - now.now FROM @.deliveries {_KNOWN}, (SELECT "  # noqa: S608 - a constant
-            "extract(epoch FROM clock_timestamp())::double precision AS now) AS now "
-            "WHERE due <> '0' AND due > now.now AND due <= now.now + %s ORDER BY due LIMIT 1"
-        )
-        rows = self.ask(sql, (*_names(known), self.policy.farthest))
-        return now + float(rows[0][0]) if rows else None
+        sql = "SELECT min(r_next) FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
+        policy = self.policy
+        ((due,),) = self.ask(sql, (*_names(known), policy.farthest, policy.longest_retry))
+        return None if due is None else now + float(due)
 
     def count_waiting(self, known: Iterable[Recipient]) -> int:
         """Count the rows for `known` that are neither done nor dead."""

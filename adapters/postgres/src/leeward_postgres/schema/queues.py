@@ -27,14 +27,44 @@ NOT_READ_COMMITTED: Final = "LW005"
 """The SQLSTATE of a claim at another isolation level: it would see lanes as they were."""
 
 _KNOWN: Final = """unnest(p_buses, p_subscribers, p_most)
-                AS known (bus, subscriber, most) USING (bus, subscriber)"""
+                AS known (bus, subscriber, most)"""
 """The recipients for which rows are taken."""
+
+_SPAN: Final = """(VALUES ('-infinity'::float8, v_now), (v_now + p_farthest, 1.7e308))
+                AS span (low, high)"""
+"""What is over: due, or due at a time that a clock has told which was wrong."""
+
+_TAKE_OVER: Final = """v_more := least(p_limit - v_count, p_unheard);
+    RETURN QUERY UPDATE {schema}.deliveries AS row
+    SET lease = p_lease, due = v_now + p_seconds,
+        attempts = due.attempts + ({rank} = 0 OR v_count + number <= p_places)::integer
+    FROM (SELECT *, row_number() OVER () AS number FROM (
+        SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
+        FROM {known} CROSS JOIN {span} CROSS JOIN LATERAL (
+            SELECT half, id, attempts, due FROM {schema}.deliveries AS row
+            WHERE {over} AND lease IS {leased} AND {may_go}
+            ORDER BY due LIMIT v_more FOR UPDATE SKIP LOCKED) AS late
+        ORDER BY due LIMIT v_more
+    ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
+    RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
+        due.attempts + 1, {rank}, {rank} = 0 OR v_count + number <= p_places, NULL::text;
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    v_count := v_count + v_more;"""
+"""Lease rows that are over, of one kind: each kind has an index."""
+
+_OVER: Final = """bus = known.bus AND subscriber = known.subscriber
+                AND due <> 0 AND due < 'infinity' AND due > low AND due <= high"""
+"""Rows of one recipient whose time is over: by an index, so what others have costs nothing."""
 
 _MAY_GO: Final = """(lane IS NULL OR v_laned AND NOT EXISTS (
                 SELECT FROM {schema}.deliveries AS other
                 WHERE other.bus = row.bus AND other.subscriber = row.subscriber
-                    AND other.lane = row.lane AND (other.id < row.id
-                        OR other.id > row.id AND other.lease IS NOT NULL AND other.due > v_now)))"""
+                    AND other.lane = row.lane AND other.id < row.id)
+            AND NOT EXISTS (
+                SELECT FROM {schema}.deliveries AS other
+                WHERE other.bus = row.bus AND other.subscriber = row.subscriber
+                    AND other.lane = row.lane AND other.lease IS NOT NULL AND other.due > v_now
+                    AND other.id > row.id))"""
 """The head of its lane. A smaller number may be committed later, while another row is leased."""
 
 MOST_ATTEMPTS: Final = 2**31 - 2
@@ -68,13 +98,24 @@ CREATE TABLE IF NOT EXISTS {schema}.deliveries_0 PARTITION OF {schema}.deliverie
 CREATE TABLE IF NOT EXISTS {schema}.deliveries_1 PARTITION OF {schema}.deliveries
     FOR VALUES IN (true) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE INDEX IF NOT EXISTS deliveries_id ON {schema}.deliveries (id);
+-- No tree: a plan would walk past the rows of others, to have its own in order.
+CREATE INDEX IF NOT EXISTS deliveries_by_id ON {schema}.deliveries USING hash (id);
 CREATE INDEX IF NOT EXISTS deliveries_new ON {schema}.deliveries (bus, subscriber, id)
     WHERE due = 0;
-CREATE INDEX IF NOT EXISTS deliveries_due ON {schema}.deliveries (due)
-    WHERE due <> 0 AND due < 'infinity';
+CREATE INDEX IF NOT EXISTS deliveries_leased ON {schema}.deliveries (bus, subscriber, due)
+    WHERE lease IS NOT NULL AND due <> 0 AND due < 'infinity';
+CREATE INDEX IF NOT EXISTS deliveries_tried ON {schema}.deliveries (bus, subscriber, due)
+    WHERE lease IS NULL AND due <> 0 AND due < 'infinity';
+CREATE INDEX IF NOT EXISTS deliveries_held ON {schema}.deliveries (bus, subscriber, lane, id)
+    WHERE lane IS NOT NULL AND lease IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_lane ON {schema}.deliveries (bus, subscriber, lane, id)
     WHERE lane IS NOT NULL;
+
+DO $$ BEGIN  -- those of version 2, which no function needs; if somebody reads, the next time
+    DROP INDEX IF EXISTS {schema}.deliveries_id, {schema}.deliveries_due;
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
+END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.turn (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
@@ -208,8 +249,8 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'not READ COMMITTED' USING ERRCODE = '{NOT_READ_COMMITTED}';
     END IF;
-    SELECT EXISTS (SELECT FROM {schema}.deliveries JOIN {known} WHERE lane IS NOT NULL)
-    INTO v_laned;
+    SELECT bool_or(EXISTS (SELECT FROM {schema}.deliveries WHERE bus = known.bus
+        AND subscriber = known.subscriber AND lane IS NOT NULL)) INTO v_laned FROM {known};
     IF v_laned THEN  -- who claims of lanes does so alone, and sees what the last one has claimed
         PERFORM pg_advisory_xact_lock(hashtext('leeward lanes'), hashtext('{schema}'));
         v_now := extract(epoch FROM clock_timestamp());
@@ -217,10 +258,12 @@ BEGIN
 
     RETURN QUERY WITH gone AS (
         DELETE FROM {schema}.deliveries AS gone USING (
-            SELECT half, id FROM {schema}.deliveries AS row JOIN {known}
-            WHERE due <> 0 AND due < 'infinity' AND lease IS NOT NULL AND attempts >= most
-                AND (due <= v_now OR due > v_now + p_farthest)
-            ORDER BY due LIMIT 100 FOR UPDATE OF row SKIP LOCKED
+            SELECT row.half, row.id FROM {known} CROSS JOIN {span} CROSS JOIN LATERAL (
+                SELECT half, id, due FROM {schema}.deliveries WHERE {over} AND lease IS NOT NULL
+                ORDER BY due LIMIT 100
+            ) AS late JOIN {schema}.deliveries AS row USING (half, id)
+            WHERE row.due = late.due AND lease IS NOT NULL AND attempts >= most
+            ORDER BY row.due LIMIT 100 FOR UPDATE OF row SKIP LOCKED
         ) AS spent WHERE gone.half = spent.half AND gone.id = spent.id RETURNING gone.*
     )
     INSERT INTO {schema}.dead_letters AS dead
@@ -233,25 +276,8 @@ BEGIN
         FROM {schema}.dead_letters WHERE died = v_now AND lane IS NOT NULL;
     END IF;
 
-    FOR v_rank IN 0..1 LOOP
-        RETURN QUERY UPDATE {schema}.deliveries AS row
-        SET lease = p_lease, due = v_now + p_seconds,
-            attempts = due.attempts + (v_rank = 0 OR v_count + number <= p_places)::integer
-        FROM (SELECT *, row_number() OVER () AS number FROM (
-            SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
-            FROM {schema}.deliveries AS row JOIN {known}
-            WHERE due <> 0 AND due < 'infinity' AND (lease IS NOT NULL) = (v_rank = 0) AND {may_go}
-                AND (due <= v_now
-                OR due > v_now + CASE v_rank WHEN 0 THEN p_farthest ELSE p_longest END)
-            ORDER BY due LIMIT least(p_limit - v_count,
-                CASE v_rank WHEN 0 THEN p_unheard ELSE p_tried END) FOR UPDATE OF row SKIP LOCKED
-        ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
-        RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
-            due.attempts + 1, v_rank, v_rank = 0 OR v_count + number <= p_places, NULL::text;
-        GET DIAGNOSTICS v_more = ROW_COUNT;
-        v_count := v_count + v_more;
-    END LOOP;
-
+    {unheard}
+    {tried}
     -- Recipients in any order, so that none waits behind all the rows of another one.
     RETURN QUERY UPDATE {schema}.deliveries AS row
     SET lease = p_lease, due = v_now + p_seconds,
@@ -273,7 +299,7 @@ BEGIN
     GET DIAGNOSTICS v_more = ROW_COUNT;
     IF v_laned AND v_count + v_more < p_limit THEN  -- it has walked past all that wait behind
         UPDATE {schema}.deliveries AS row SET due = 'infinity'
-        FROM (SELECT half, id FROM {schema}.deliveries AS late JOIN {known}
+        FROM (SELECT half, id FROM {schema}.deliveries AS late JOIN {known} USING (bus, subscriber)
             WHERE due = 0 AND lane IS NOT NULL AND {IN_SIGHT} = (SELECT count(*) FROM (
                 SELECT FROM {schema}.deliveries AS other
                 WHERE other.bus = late.bus AND other.subscriber = late.subscriber
@@ -282,6 +308,26 @@ BEGIN
             LIMIT 5000) AS late
         WHERE row.half = late.half AND row.id = late.id;
     END IF;
+END $$;
+
+-- Return of recipients in how many seconds a row is due, 0 for now, and the first one after now.
+CREATE OR REPLACE FUNCTION {schema}.look_at_rows(
+    p_buses text[], p_subscribers text[], p_farthest double precision, p_longest double precision
+) RETURNS TABLE (r_bus text, r_subscriber text, r_due double precision, r_next double precision)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_now double precision := extract(epoch FROM clock_timestamp());
+BEGIN
+    RETURN QUERY SELECT known.bus, known.subscriber,
+        CASE WHEN EXISTS (SELECT FROM {schema}.deliveries
+                WHERE bus = known.bus AND subscriber = known.subscriber AND due = 0)
+            OR least(leased.first, tried.first) <= v_now OR leased.last > v_now + p_farthest
+            OR tried.last > v_now + p_longest THEN 0
+        ELSE least(leased.next, tried.next) - v_now END, least(leased.next, tried.next) - v_now
+    FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
+        CROSS JOIN LATERAL ({ends_leased}) AS leased CROSS JOIN LATERAL ({ends_tried}) AS tried;
 END $$;
 
 -- Write down how leases have ended; return the ids of those whose row is given up.
@@ -431,4 +477,33 @@ BEGIN
 END $$;
 """
 
-SQL: Final = _TABLES + _FUNCTIONS.replace("{known}", _KNOWN).replace("{may_go}", _MAY_GO)
+_KIND: Final = """(SELECT due FROM {schema}.deliveries
+            WHERE bus = known.bus AND subscriber = known.subscriber AND lease IS {leased}
+                AND due <> 0 AND due < 'infinity'"""
+_ENDS: Final = f"""SELECT {_KIND} ORDER BY due LIMIT 1) AS first,
+            {_KIND} ORDER BY due DESC LIMIT 1) AS last,
+            {_KIND} AND due > v_now ORDER BY due LIMIT 1) AS next"""
+"""When rows of one kind are due: the first one, the last one, and the first one after now."""
+
+_PARTS: Final = {
+    "{unheard}": _TAKE_OVER.replace("{leased}", "NOT NULL").replace("{rank}", "0"),
+    "{tried}": _TAKE_OVER.replace("{leased}", "NULL")
+    .replace("{rank}", "1")
+    .replace("p_unheard", "p_tried")
+    .replace("{span}", _SPAN.replace("p_farthest", "p_longest")),
+    "{ends_leased}": _ENDS.replace("{leased}", "NOT NULL"),
+    "{ends_tried}": _ENDS.replace("{leased}", "NULL"),
+    "{span}": _SPAN,
+    "{over}": _OVER,
+    "{known}": _KNOWN,
+    "{may_go}": _MAY_GO,
+}
+
+
+def _fill(text: str) -> str:
+    for name, part in _PARTS.items():
+        text = text.replace(name, part)
+    return text
+
+
+SQL: Final = _TABLES + _fill(_FUNCTIONS)

@@ -1,0 +1,61 @@
+"""What a claim costs, however many rows there are that it does not take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+
+import psycopg
+
+from leeward_postgres.schema import schema_sql
+from tests.postgres.claims import SCHEMA, STATES, WALKED, Claims, measure_all
+from tests.postgres.opening import SECONDS
+from tests.postgres.server import Server
+
+ROWS = 4_000
+FEW = 1_500
+"""Pages: who walked past all rows would read one for each, at least."""
+
+
+def test_a_claim_walks_past_no_row_of_another_state(server: Server) -> None:
+    """Or of another recipient. `python -m tests.postgres.claims` measures it beside 200,000."""
+    read = {name: pages for name, _, pages in measure_all(server.url, ROWS, 1)}
+    assert len(read) == 2 * len(STATES)
+    assert {name: pages for name, pages in read.items() if pages > FEW} == {
+        name: read[name] for name in read.keys() & WALKED if read[name] > FEW
+    }
+
+
+def test_the_indexes_of_version_2_go_beside_writers(server: Server) -> None:
+    """A plan by one of them would walk past rows of others; who reads for long keeps them till
+    the schema is applied again."""
+    old = f"CREATE INDEX deliveries_due ON {SCHEMA}.deliveries (due) WHERE due <> 0"
+    names = f"SELECT indexname FROM pg_indexes WHERE schemaname = '{SCHEMA}'"
+    outcomes: list[bool] = []
+    over = threading.Event()
+    with (
+        closing(Claims(server.url)) as claims,
+        psycopg.connect(server.url, autocommit=True) as admin,
+    ):
+        admin.execute(old.encode())
+
+        def write() -> None:
+            while not over.is_set():
+                outcomes.append(claims.claim_one())
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        with psycopg.connect(server.url) as reader:
+            reader.execute(f"SELECT count(*) FROM {SCHEMA}.deliveries".encode())
+            admin.execute(schema_sql(SCHEMA).encode())
+            assert ("deliveries_due",) in admin.execute(names.encode()).fetchall()
+        admin.execute(schema_sql(SCHEMA).encode())
+        until = time.monotonic() + SECONDS
+        while len(outcomes) < 5 and time.monotonic() < until:
+            time.sleep(0.01)
+        over.set()
+        writer.join()
+        assert ("deliveries_due",) not in admin.execute(names.encode()).fetchall()
+    assert len(outcomes) >= 5
+    assert all(outcomes)
