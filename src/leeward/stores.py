@@ -254,6 +254,11 @@ class DeliveryStore(Protocol):
         tries it now; also where it was given up because no attempt had a word.
         """
 
+    def quiet(self, known: Iterable[Recipient]) -> float:
+        """Return for how many seconds nobody needs to take for `known`; 0.0 where none can say."""
+        del known
+        return 0.0
+
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
 
@@ -502,6 +507,8 @@ class Stores(NamedTuple):
         has_runs: the same of runs.
         presence: None where a process that publishes delivers nothing itself.
         recipients: None where nobody else has the same rows.
+        listen: calls its first argument when another process may have added rows, its second one
+            when it may have added runs; None where it cannot.
     """
 
     deliveries: DeliveryRows
@@ -513,3 +520,4 @@ class Stores(NamedTuple):
     has_runs: Callable[[], bool] = lambda: True
     presence: Presence | None = None
     recipients: RecipientStore | None = None
+    listen: Callable[[Callable[[], None], Callable[[], None]], None] | None = None

@@ -522,6 +522,8 @@ class Dispatcher(Forkable):
     def _take(self) -> float | None:
         """Lease what is due for the attempts; return the seconds to sleep."""
         receivers, now = self._receivers(), self._clock.now()
+        if self._is_done and (pause := self._store.quiet(receivers)):
+            return pause
         room = self._attempts.room(now)
         self._is_done = False
         acquired = self._acquire(room)

@@ -283,12 +283,17 @@ class Worker:
             rows = self._stores.deliveries
             self._gauges = DepthGauges(self.target, rows, self._runner.handlers, self._clock)
             self._gauges.refresh()
-        if self._engine is not None:
-            self._engine.wake()
+        self._wake_runs()
+        if self._stores.listen is not None:
+            self._stores.listen(self._runner.wake, self._wake_runs)
         self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
         for outbox in self._outboxes:
             outbox.wake()
         log_event(LOGGER, "info", "worker_started", **self._facts())
+
+    def _wake_runs(self) -> None:
+        if self._engine is not None:
+            self._engine.wake()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Stop taking rows, wait for attempts and steps, hand back the rest, and close.

@@ -236,7 +236,7 @@ class ThreadExchanges(Exchanges):
         return lock.release, wait
 
     async def _open(self, until: float) -> Session:
-        return Session(_connect_in_time(self._parameters, until), self._schema)
+        return Session(connect_in_time(self._parameters, until), self._schema)
 
     async def _wait(self, sending: Any, socket: int, seconds: float) -> Any:
         return waiting.wait(sending, socket, INTERVAL, seconds)
@@ -298,7 +298,7 @@ class Exchange(Lease[Session]):
         return statement
 
 
-def _connect_in_time(parameters: dict[str, Any], until: float) -> psycopg.Connection[Any]:
+def connect_in_time(parameters: dict[str, Any], until: float) -> psycopg.Connection[Any]:
     """Return a new connection.
 
     A thread of its own opens it: names are looked up by the system, which takes its time.

@@ -10,13 +10,15 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from threading import Lock
 from time import monotonic, sleep
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.calls import Result
 from leeward.errors import ConfigError, Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
+from leeward.leases.threads import LOOK_AGAIN
 from leeward.stores import (
     APPROVAL,
     DEAD_AT_ONCE,
@@ -44,6 +46,11 @@ from leeward_postgres.items import original_of, text_of
 from leeward_postgres.schema import WRONG_STAGE
 from leeward_postgres.statements import MakePlan, Plan, Rows, Statement
 
+if TYPE_CHECKING:
+    from leeward_postgres.hints import Hints
+
+RUNS: Final = Recipient("(runs)", "")
+"""Stands in a look for the runs that have not ended."""
 TEND_SECONDS: Final = 1.0
 """Seconds between two looks after the tables themselves, by each process."""
 
@@ -145,10 +152,18 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         run: carries out a plan.
         schema: its name, for messages.
         stage: of this process, or None.
+        hints: returns those of the process.
     """
 
-    def __init__(self, run: Run, schema: str = "leeward", stage: str | None = None) -> None:
+    def __init__(
+        self, run: Run, schema: str, stage: str | None, hints: Callable[[], Hints]
+    ) -> None:
         super().__init__(run)
+        self._hints = hints
+        self._looking, self._is_stale = Lock(), True
+        self._due: dict[Recipient, float] = {}
+        """When rows are due, on the monotonic clock, by the last look for all who ask."""
+        self._looked = -LOOK_AGAIN
         self.policy = DeliveryPolicy()
         self._schema, self._stage = schema, stage
         self._process, self._is_live = os.urandom(16).hex(), False
@@ -191,6 +206,52 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         columns = [list(column) for column in zip(*map(columns_of, rows), strict=True)]
         if columns:
             self.ask(ADD_ROWS, columns, timeout)
+            self._is_stale = True
+            self._hints().send(*(bus or name or "" for bus, name, *_ in zip(*columns, strict=True)))
+
+    def tell_of_run(self, *, is_left: bool) -> None:
+        """Note that a run was added, and tell others if it is left to them."""
+        self._is_stale = True
+        if is_left:
+            self._hints().send(RUNS.bus)
+
+    def listen(self, wake: Callable[[], None], wake_runs: Callable[[], None]) -> None:
+        """Call these from any thread when there may be rows, or runs, that others have added."""
+
+        def hear(names: set[str]) -> None:
+            self._is_stale = True
+            known = self._known.copy()
+            if not names or any(text_of(each.bus or each.subscriber) in names for each in known):
+                wake()
+            if not names or RUNS.bus in names:
+                wake_runs()
+
+        self._hints().listen(hear)
+
+    def quiet(self, known: Iterable[Recipient]) -> float:
+        """Return for how many seconds nothing is due, by one look a second for all who ask."""
+        known = set(known)
+        with self._looking:
+            since = monotonic()
+            if (
+                self._is_stale
+                or since - self._looked > LOOK_AGAIN * 0.9
+                or known - self._known - {RUNS}
+            ):
+                self._known |= known - {RUNS}
+                self._is_stale = False
+                sql = "SELECT * FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
+                ends = self.policy.farthest, self.policy.longest_retry
+                rows = self.ask(sql, (*_names(self._known.copy()), *ends))
+                self._due = {
+                    _recipient(bus, name): since + due
+                    for bus, name, due, _ in rows
+                    if due is not None
+                }
+                self._looked = self._tended = since
+            again = self._looked + LOOK_AGAIN
+        first = min((self._due.get(each, again) for each in known), default=again)
+        return max(0.0, again - since) if first >= again else 0.0
 
     def take(
         self,
@@ -240,6 +301,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         values = [end.row.id for end in done], [end.row.lease for end in done], told
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
         given_up = {id for (id,) in self.insist(sql, values)}
+        self._is_stale = True
         return [end for end in failed if end.row.id in given_up]
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:

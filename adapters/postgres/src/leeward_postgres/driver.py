@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary, finalize
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.calls import Call, Look, LookResult, Result, Store
+from leeward.calls import Call, Enqueue, Look, LookResult, Publish, Result, Store
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.stores import Stores
 from leeward_postgres import checks, deliveries, objects, queues, tables
+from leeward_postgres.items import text_of
 from leeward_postgres.settings import Settings, parameters_of, settings_from
 from leeward_postgres.settlements import settle_write
 from leeward_postgres.statements import CLOSED, MakePlan, Plan
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from leeward.workflow.embedded.journal import Journal
     from leeward_postgres.connections import LoopExchanges, ThreadExchanges
+    from leeward_postgres.hints import Hints
 
 CAPABILITIES: Final = frozenset(
     {
@@ -94,11 +96,14 @@ class PostgresDriver(Driver):
         self._is_closed = False
         self._threads: ThreadExchanges | None = None
         self._loops: WeakKeyDictionary[AbstractEventLoop, LoopExchanges] = WeakKeyDictionary()
+        self._hints: Hints | None = None
+        self._rows: deliveries.PostgresDeliveries | None = None
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         planner = self._planner(call)
-        return self._run(lambda seconds: planner(call, seconds), timeout)
+        result = self._run(lambda seconds: planner(call, seconds), timeout)
+        return self._hint(call, result)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt at any call, on a connection of this event loop."""
@@ -113,7 +118,8 @@ class PostgresDriver(Driver):
             if exchanges is None:
                 exchanges = self._loops[loop] = _connections().LoopExchanges(self._settings)
                 finalize(loop, exchanges.close)
-        return await exchanges.carry_out(lambda seconds: planner(call, seconds), timeout)
+        result = await exchanges.carry_out(lambda seconds: planner(call, seconds), timeout)
+        return self._hint(call, result)
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make one attempt at each of many stores, by one statement: all of them, or none."""
@@ -131,12 +137,13 @@ class PostgresDriver(Driver):
 
     def stores(self) -> Stores:
         """Return the rows of queues, subscriptions and schedules, and the opener of the journal."""
-        rows = deliveries.PostgresDeliveries(self._run, self._settings.schema, self._settings.stage)
+        rows = self._open_rows()
         return Stores(
             rows,
             deliveries.PostgresSchedules(self._run),
             self._open_journal,
             recipients=rows,
+            listen=rows.listen,
         )
 
     def describe(self) -> Mapping[str, str]:
@@ -171,6 +178,8 @@ class PostgresDriver(Driver):
 
     def close(self) -> None:
         """Close every connection; those in use when their exchange is over."""
+        if self._hints is not None:
+            self._hints.close()
         with self._lock:
             self._is_closed = True
             threads, loops = self._threads, list(self._loops.values())
@@ -180,6 +189,30 @@ class PostgresDriver(Driver):
     async def close_async(self) -> None:
         """Do the same; nothing of it waits."""
         self.close()
+
+    def _hint(self, call: Call, result: Result[Any]) -> Result[Any]:
+        """Return the result of a call, and tell workers if there are rows for them."""
+        if isinstance(call, Publish | Enqueue) and result.outcome is Outcome.OK:
+            name = call.bus if isinstance(call, Publish) else call.function
+            self._open_hints().send(text_of(name))
+        return result
+
+    def _open_rows(self) -> deliveries.PostgresDeliveries:
+        """Return the rows, whose look is one for all who use them."""
+        if self._rows is None:
+            own = self._settings
+            self._rows = deliveries.PostgresDeliveries(
+                self._run, own.schema, own.stage, self._open_hints
+            )
+        return self._rows
+
+    def _open_hints(self) -> Hints:
+        with self._lock:
+            if self._hints is None:
+                module = import_module("leeward_postgres.hints")
+                ask = deliveries.StoreBase(self._run).ask
+                self._hints = module.Hints(ask, self._settings)
+            return self._hints
 
     def _planner(self, call: Call) -> _Planner:
         planner = _PLANNERS.get(call.verb)
@@ -199,7 +232,7 @@ class PostgresDriver(Driver):
         size = min(self._settings.pool_size, CONNECTIONS)
         exchanges = _connections().ThreadExchanges(self._settings._replace(pool_size=size))
         journals = import_module("leeward_postgres.journal")
-        journal: Journal = journals.PostgresJournal(exchanges)
+        journal: Journal = journals.PostgresJournal(exchanges, self._open_rows())
         return journal
 
 

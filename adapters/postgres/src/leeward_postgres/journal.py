@@ -43,7 +43,7 @@ from leeward.workflow.embedded.rows import (
 )
 from leeward.workflow.kit import Definition, StepFailure
 from leeward_postgres.connections import ThreadExchanges
-from leeward_postgres.deliveries import StoreBase
+from leeward_postgres.deliveries import RUNS, PostgresDeliveries, StoreBase
 from leeward_postgres.statements import MakePlan, Rows, milliseconds
 
 _WORDS: Final = {
@@ -120,11 +120,12 @@ class PostgresJournal(StoreBase, Journal):
 
     Args:
         exchanges: of its own, which are closed with it.
+        rows: of the same target, whose look sees runs, too; None for no such look.
     """
 
-    def __init__(self, exchanges: ThreadExchanges) -> None:
+    def __init__(self, exchanges: ThreadExchanges, rows: PostgresDeliveries | None = None) -> None:
         super().__init__(self._exchange)
-        self._exchanges = exchanges
+        self._exchanges, self._rows = exchanges, rows
         self._writes = _Writes(self.ask)
         self.clock: Any = ServerClock(self._ask_time)
         self._documents = Documents()
@@ -166,6 +167,8 @@ class PostgresJournal(StoreBase, Journal):
         self.check_owner(RunKey(definition.name, id), self.owner._replace(app=app))
         if is_new:
             self._kept.add(digest)
+        if is_new and self._rows is not None:
+            self._rows.tell_of_run(is_left=lease is None)
         return read_run(run), is_new
 
     def take(
@@ -222,6 +225,10 @@ class PostgresJournal(StoreBase, Journal):
         if word in REFUSALS and any(each.guarded for each in begun):
             return REFUSALS[word]
         return bool(word != "lost")
+
+    def quiet(self) -> float:
+        """Return for how many seconds there is no run that has not ended."""
+        return 0.0 if self._rows is None else self._rows.quiet([RUNS])
 
     def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""

@@ -258,6 +258,10 @@ class Journal(Protocol):
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
 
+    def quiet(self) -> float:
+        """Return for how many seconds nobody needs to look for runs; 0.0 where none can say."""
+        return 0.0
+
     def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
 

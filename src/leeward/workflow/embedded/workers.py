@@ -318,6 +318,8 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _take_due(self) -> float:
         """Lease what is due; return the seconds until the next look."""
         journal, clock = self._services.journal, self._services.clock
+        if self._is_done and not self.held and (pause := journal.quiet()):
+            return pause
         now, since = clock.now(), clock.monotonic()
         self._is_done = False
         self.add([])  # for those that no thread could be started for

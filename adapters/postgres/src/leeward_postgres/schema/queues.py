@@ -320,6 +320,7 @@ AS $$
 DECLARE
     v_now double precision := extract(epoch FROM clock_timestamp());
 BEGIN
+    PERFORM {schema}.tend_rows(p_buses, p_subscribers);
     RETURN QUERY SELECT known.bus, known.subscriber,
         CASE WHEN EXISTS (SELECT FROM {schema}.deliveries
                 WHERE bus = known.bus AND subscriber = known.subscriber AND due = 0)
@@ -327,7 +328,9 @@ BEGIN
             OR tried.last > v_now + p_longest THEN 0
         ELSE least(leased.next, tried.next) - v_now END, least(leased.next, tried.next) - v_now
     FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
-        CROSS JOIN LATERAL ({ends_leased}) AS leased CROSS JOIN LATERAL ({ends_tried}) AS tried;
+        CROSS JOIN LATERAL ({ends_leased}) AS leased CROSS JOIN LATERAL ({ends_tried}) AS tried
+    UNION ALL SELECT '(runs)', '', 0, NULL
+    WHERE EXISTS (SELECT FROM {schema}.runs WHERE due IS NOT NULL);
 END $$;
 
 -- Write down how leases have ended; return the ids of those whose row is given up.
