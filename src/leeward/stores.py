@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Final, Protocol
 
+from leeward.clock import Clock
 from leeward.entropy import time_of_id
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.masking import show_only
@@ -315,6 +316,10 @@ class ScheduleStore(Protocol):
     the first one's row is kept. The last moment of each schedule is written in the same
     transaction as its row.
     """
+
+    def now(self, clock: Clock) -> float:
+        """Return the Unix seconds that schedules go by: of `clock`, or of who keeps the rows."""
+        return clock.now()
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
         """Keep a row, unless one is kept for this moment or a later one; return whether.

@@ -219,6 +219,27 @@ MUTANTS: Final = (
         "tests/postgres/test_claims.py::test_a_claim_walks_past_no_row_of_another_state",
     ),
     Mutant(
+        "schedules go by the clock of each worker",
+        f"{_HERE}/deliveries.py",
+        "        return self._rows.now()\n",
+        "        return clock.now()\n",
+        f"{_APPS}::test_schedules_go_by_the_servers_clock",
+    ),
+    Mutant(
+        "each queue of a worker looks for itself",
+        "src/leeward/_delivery/dispatcher.py",
+        "if self._is_done and (pause := self._store.quiet(receivers)):",
+        "if False and (pause := self._store.quiet(receivers)):",
+        "tests/postgres/test_wakes.py::test_an_idle_worker_asks_once_a_second",
+    ),
+    Mutant(
+        "nobody hears that a message has come",
+        f"{_HERE}/hints.py",
+        "                    self._hear(names)\n",
+        "                    pass\n",
+        "tests/postgres/test_wakes.py::test_a_message_of_another_process_comes_at_once",
+    ),
+    Mutant(
         "functions of the schema look into `public`",
         f"{_HERE}/schema/__init__.py",
         "'ALTER FUNCTION %s SET search_path = {PATH}'",

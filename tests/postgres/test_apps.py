@@ -13,10 +13,13 @@ import psycopg
 import pytest
 
 from leeward import App, Client, ConfigError, Event, TargetUnusable
+from leeward._delivery.runner import AppRunner
 from leeward.adapter import Driver
+from leeward.app.triggers import Platform
 from leeward.errors import Conflict
 from leeward.leases.rules import Room
 from leeward.stores import NewRow, Owner, Recipient, Stores
+from leeward.testing import FakeClock
 from leeward.worker import Worker
 from leeward.workflow import Flow, Ref, workflow
 from leeward_postgres.driver import open_driver
@@ -250,3 +253,31 @@ def _stores(driver: Driver) -> Stores:
 def test_two_apps_two_stages_and_two_versions_take_their_own(opens: Open, seed: int) -> None:
     """Whoever begins and ends beside whom; the stage that comes second is refused."""
     roll(opens, seed)
+
+
+def test_schedules_go_by_the_servers_clock(opens: Open, query: Query) -> None:
+    """Workers whose clocks are an hour apart keep one row for each moment, and none of tomorrow."""
+    app, runners = App("clocks"), []
+
+    @app.on_schedule("* * * * *")
+    def tick(moment: Any) -> None:
+        raise AssertionError("nobody takes it")
+
+    for apart in (3600.0, 0.0, -3600.0):
+        clock = FakeClock(time.time() + apart)
+        runner = AppRunner(_stores(opens()), Platform("postgres", None, clock, 1000))
+        runner.pause()
+        runner.mount(app)
+        runner.schedules.make_up()
+        runners.append(runner)
+    assert query(f"UPDATE {SCHEMA}.series SET last = last - 120 RETURNING true") == [(True,)]
+    for _ in range(2):
+        for runner in runners:
+            runner.schedules.make_up()
+            runner.schedules.look()
+    moments = _stores(opens()).schedules.moments()
+    assert [each for each in moments.values() if abs(each - time.time()) > 120] == []
+    waiting = query(f"SELECT count(*), count(DISTINCT document) FROM {SCHEMA}.deliveries")
+    assert waiting in ([(1, 1)], [(2, 2)])  # a minute may have come meanwhile
+    for runner in runners:
+        runner.close()

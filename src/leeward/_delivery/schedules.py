@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final
@@ -59,6 +59,8 @@ class Schedules(Forkable):
         self._series = series
         self._wake, self._name_of = wake, name_of
         self._known: dict[str, Due] = {}
+        self._added: dict[str, float] = {}
+        """When those were added, on the monotonic clock, that no look has met."""
         self._looked = datetime.min.replace(tzinfo=UTC)
         self._looking = RLock()
         self._over = Flag()
@@ -72,10 +74,9 @@ class Schedules(Forkable):
             ConfigError: its name is taken.
         """
         check_free(handler, self._known)
-        now = self._now()
-        self._looked = max(self._looked, now)
-        due = next_time(handler.schedule or "", now)
-        self._known[handler.name] = Due(handler, due)
+        here = datetime.fromtimestamp(self._clock.now(), UTC)  # until somebody asks the store
+        self._known[handler.name] = Due(handler, next_time(handler.schedule or "", here))
+        self._added[handler.name] = self._clock.monotonic()
         if self._thread is None:
             thread = Thread(target=self._loop, name="leeward-schedules", daemon=True)
             thread.start()
@@ -91,6 +92,12 @@ class Schedules(Forkable):
         """Keep a row for each handler that is due, with the time for which it is run."""
         with self._looking:
             now = self._now()
+            while self._added:
+                name, at = self._added.popitem()
+                since = now - timedelta(seconds=self._clock.monotonic() - at)
+                own = self._known[name]
+                due = next_time(own.handler.schedule or "", since)
+                self._known[name] = own._replace(due=due)
             if now < self._looked:  # the clock was set back: what it said is due may be years away
                 for name, each in self._known.copy().items():
                     due = next_time(each.handler.schedule or "", now)
@@ -149,7 +156,7 @@ class Schedules(Forkable):
                 self.look()
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now(), UTC)
+        return datetime.fromtimestamp(self._series.now(self._clock), UTC)
 
 
 def series_of(name: str) -> str:

@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.calls import Result
+from leeward.clock import Clock
 from leeward.errors import ConfigError, Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
@@ -24,6 +25,7 @@ from leeward.stores import (
     DEAD_AT_ONCE,
     FARTHEST_MOMENT,
     PATIENCE,
+    RENEWED,
     AttemptFailure,
     Backlog,
     DeadRow,
@@ -105,7 +107,7 @@ class StoreBase:
     """
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self.run = run
 
     def ask(self, sql: str, values: Sequence[Any] = (), timeout: float = PATIENCE) -> Rows:
         """Return the rows of a statement.
@@ -119,7 +121,7 @@ class StoreBase:
             del timeout
             return Result.ok((yield Statement(sql, values)))
 
-        result = self._run(plan, timeout)
+        result = self.run(plan, timeout)
         if result.outcome is not Outcome.OK:
             reason = result.reason or result.code or result.outcome.value
             told = result.message or "the database has not answered"
@@ -163,7 +165,7 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         self._looking, self._is_stale = Lock(), True
         self._due: dict[Recipient, float] = {}
         """When rows are due, on the monotonic clock, by the last look for all who ask."""
-        self._looked = -LOOK_AGAIN
+        self._looked, self._ahead = -RENEWED, 0.0
         self.policy = DeliveryPolicy()
         self._schema, self._stage = schema, stage
         self._process, self._is_live = os.urandom(16).hex(), False
@@ -238,20 +240,29 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                 or since - self._looked > LOOK_AGAIN * 0.9
                 or known - self._known - {RUNS}
             ):
-                self._known |= known - {RUNS}
-                self._is_stale = False
-                sql = "SELECT * FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
-                ends = self.policy.farthest, self.policy.longest_retry
-                rows = self.ask(sql, (*_names(self._known.copy()), *ends))
-                self._due = {
-                    _recipient(bus, name): since + due
-                    for bus, name, due, _ in rows
-                    if due is not None
-                }
-                self._looked = self._tended = since
+                self._look(known - {RUNS}, since)
             again = self._looked + LOOK_AGAIN
         first = min((self._due.get(each, again) for each in known), default=again)
         return max(0.0, again - since) if first >= again else 0.0
+
+    def now(self) -> float:
+        """Return the server's Unix seconds, as the last look has told them."""
+        with self._looking:
+            if monotonic() - self._looked > RENEWED:
+                self._look(set(), monotonic())
+            return monotonic() + self._ahead
+
+    def _look(self, known: set[Recipient], since: float) -> None:
+        self._known |= known
+        self._is_stale = False
+        sql = "SELECT * FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
+        ends = self.policy.farthest, self.policy.longest_retry
+        rows = self.ask(sql, (*_names(self._known.copy()), *ends))
+        self._looked = self._tended = since
+        self._ahead = rows[-1][3] - (since + monotonic()) / 2
+        self._due = {
+            _recipient(bus, name): since + due for bus, name, due, _ in rows if due is not None
+        }
 
     def take(
         self,
@@ -306,7 +317,10 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
-        sql = "SELECT min(r_next) FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
+        sql = (
+            "SELECT min(r_next) FROM @.look_at_rows(%s::text[], %s::text[], %s, %s) "
+            "WHERE r_bus <> '(runs)'"
+        )
         policy = self.policy
         ((due,),) = self.ask(sql, (*_names(known), policy.farthest, policy.longest_retry))
         return None if due is None else now + float(due)
@@ -410,7 +424,19 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
 
 class PostgresSchedules(StoreBase, ScheduleStore):
-    """The last moments of schedules."""
+    """The last moments of schedules.
+
+    Args:
+        rows: whose looks tell the server's time.
+    """
+
+    def __init__(self, rows: PostgresDeliveries) -> None:
+        super().__init__(rows.run)
+        self._rows = rows
+
+    def now(self, clock: Clock) -> float:
+        """Return the server's Unix seconds: machines may differ by hours."""
+        return self._rows.now()
 
     def add(self, name: str, moment: float, row: NewRow, timeout: float, now: float) -> bool:
         """Keep a row, unless one is kept for this moment or a later one; return whether."""

@@ -140,7 +140,7 @@ class PostgresDriver(Driver):
         rows = self._open_rows()
         return Stores(
             rows,
-            deliveries.PostgresSchedules(self._run),
+            deliveries.PostgresSchedules(rows),
             self._open_journal,
             recipients=rows,
             listen=rows.listen,

@@ -310,7 +310,8 @@ BEGIN
     END IF;
 END $$;
 
--- Return of recipients in how many seconds a row is due, 0 for now, and the first one after now.
+-- Return of recipients in how many seconds a row is due, 0 for now, and the first one after now; of
+-- '(runs)' 0 if there is one that has not ended, and the server's time.
 CREATE OR REPLACE FUNCTION {schema}.look_at_rows(
     p_buses text[], p_subscribers text[], p_farthest double precision, p_longest double precision
 ) RETURNS TABLE (r_bus text, r_subscriber text, r_due double precision, r_next double precision)
@@ -329,8 +330,8 @@ BEGIN
         ELSE least(leased.next, tried.next) - v_now END, least(leased.next, tried.next) - v_now
     FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
         CROSS JOIN LATERAL ({ends_leased}) AS leased CROSS JOIN LATERAL ({ends_tried}) AS tried
-    UNION ALL SELECT '(runs)', '', 0, NULL
-    WHERE EXISTS (SELECT FROM {schema}.runs WHERE due IS NOT NULL);
+    UNION ALL SELECT '(runs)', '', CASE WHEN EXISTS (SELECT FROM {schema}.runs
+        WHERE due IS NOT NULL) THEN 0 END, extract(epoch FROM clock_timestamp());
 END $$;
 
 -- Write down how leases have ended; return the ids of those whose row is given up.
