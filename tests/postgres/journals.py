@@ -25,11 +25,20 @@ def make_schema(server: Server) -> None:
 
 
 def journal_at(url: str) -> PostgresJournal:
-    """Open the journal, as a client does."""
-    stores = open_driver(config_for(url)).stores()
+    """Open the journal, as a client does; the target is closed with it."""
+    driver = open_driver(config_for(url))
+    stores = driver.stores()
     assert stores is not None
     assert stores.open_journal is not None
-    return cast("PostgresJournal", stores.open_journal())
+    journal = cast("PostgresJournal", stores.open_journal())
+    close = journal.close
+
+    def close_all() -> None:
+        close()
+        driver.close()
+
+    journal.close = close_all  # type: ignore[method-assign]
+    return journal
 
 
 class Journals:

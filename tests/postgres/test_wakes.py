@@ -49,8 +49,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_idle_worker_asks_once_a_second(server: Server, sent: list[str], queues: int) -> None:
     """However many queues it has with attempts of their own, and though it has a workflow."""
     with working(server.url, queues, lambda _: None):
-        sent.clear()
-        time.sleep(4)
+        until = time.monotonic() + 3 * SECONDS
+        while True:  # a busy machine starts it late
+            sent.clear()
+            time.sleep(4)
+            if 2 <= len(sent) <= 6 or time.monotonic() > until:
+                break
         assert 2 <= len(sent) <= 6
 
 
@@ -80,6 +84,7 @@ def test_behind_a_pooler_looks_find_what_comes(
 def test_a_connection_that_hints_come_by_may_be_lost(server: Server) -> None:
     """Looks find everything meanwhile, and it is opened again."""
     heard: SimpleQueue[float] = SimpleQueue()
+    before = {each for each in threads() if each.name == "leeward-hints"}
     ended = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%wakes%'"
     )
@@ -94,7 +99,7 @@ def test_a_connection_that_hints_come_by_may_be_lost(server: Server) -> None:
         while not admin.execute(ended.replace("pg_terminate_backend(pid)", "pid")).fetchall():
             assert time.monotonic() < until
             time.sleep(0.1)
-    assert [each.name for each in threads() if each.name == "leeward-hints"] == []
+    assert {each for each in threads() if each.name == "leeward-hints"} <= before
 
 
 def test_no_commit_of_a_call_notifies() -> None:
