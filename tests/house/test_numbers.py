@@ -45,13 +45,13 @@ def test_the_sizes_hold() -> None:
     """Lines and files of what serves calls, and lines of everything but the contract suite."""
     sizes = numbers.sizes()
     lines, files = sizes["."]
-    assert sizes["adapters/postgres"][0] <= 4_100  # of which about 1,150 are SQL
+    assert sizes["adapters/postgres"][0] <= 4_410  # of which about 1,250 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
     assert lines <= 60_370
     assert files <= 252
     assert sum(lines for lines, _ in clouds) <= 16_310
     assert sum(files for _, files in clouds) <= 125
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 113_820
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 113_940
 
 
 def test_a_functions_zip_stays_small() -> None:
