@@ -91,7 +91,7 @@ def measure_wakes(url: str, times: int) -> list[float]:
     with working(url, 2, heard.put):
         sender = multiprocessing.get_context("spawn").Process(target=send, args=(url, times))
         sender.start()
-        waits = [heard.get(timeout=SECONDS) for _ in range(times)]
+        waits = [heard.get(timeout=6 * SECONDS) for _ in range(times)]
         sender.join()
     return waits
 
