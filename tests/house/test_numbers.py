@@ -51,7 +51,7 @@ def test_the_sizes_hold() -> None:
     assert files <= 252
     assert sum(lines for lines, _ in clouds) <= 16_310
     assert sum(files for _, files in clouds) <= 125
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 113_940
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 113_990
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -43,7 +43,7 @@ class Hints(Forkable):
         watch(self)
 
     def send(self, *names: str) -> None:
-        """Tell others soon that there are rows for queues or buses of these names."""
+        """Send others a hint, soon, that there are rows for queues or buses of these names."""
         with self._changed:
             self._names.update(names)
             self._changed.notify()
