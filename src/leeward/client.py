@@ -540,7 +540,7 @@ class Client(BaseClient):
         metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
-        """Write an object whole; see `leeward.Client.put_object`."""
+        """Write an object whole, if its condition holds; the receipt has its new revision."""
         call, seconds, finish = self._operations.objects.put_object(
             bucket,
             name,
@@ -561,7 +561,7 @@ class Client(BaseClient):
         length: int | None = None,
         timeout: float | None = None,
     ) -> ObjectReader | None:
-        """Read an object while you iterate; see `leeward.Client.get_object`."""
+        """Read an object, or `length` bytes from `start`, while you iterate; None if it is absent."""
         download = self._operations.objects.get_object(
             bucket, name, start=start, length=length, timeout=timeout
         )
@@ -582,7 +582,7 @@ class Client(BaseClient):
         cursor: str | None = None,
         timeout: float | None = None,
     ) -> ObjectPage:
-        """List one page of objects; see `leeward.Client.list_objects`."""
+        """List one page of the objects whose names begin with `prefix`; None ends its cursors."""
         call, seconds, finish = self._operations.objects.list_objects(
             bucket, prefix, cursor, timeout
         )

@@ -105,3 +105,49 @@ class RunsWhatItHasRefused(FaultyDriver):
         if result.outcome is Outcome.REJECTED:
             self._below.perform(call, timeout)
         return result
+
+
+@breaks(
+    FailureContract,
+    "test_an_invoke_that_a_gateway_answers_is_ambiguous",
+    "503 with HTML",
+    on_wire=True,
+)
+class TakesA503ForARefusal(_Misreports):
+    """Says that what is unavailable has run nothing."""
+
+    mistaken = Outcome.AMBIGUOUS
+
+    def report(self, call: Call) -> Result[Any]:
+        return Result(Outcome.REJECTED, code="503")
+
+
+@breaks(
+    FailureContract,
+    "test_an_unsafe_invoke_that_a_gateway_answers_is_left_alone",
+    "502 with HTML",
+    on_wire=True,
+)
+class TakesA502ForNotSent(_Misreports):
+    mistaken = Outcome.AMBIGUOUS
+
+    def report(self, call: Call) -> Result[Any]:
+        return Result(Outcome.NOT_SENT, code="502")
+
+
+@breaks(FailureContract, "test_half_the_answer_of_a_function_is_not_believed", on_wire=True)
+class BelievesHalfAJson(_Misreports):
+    """Takes what it cannot read for an answer without a value."""
+
+    mistaken = Outcome.AMBIGUOUS
+
+    def report(self, call: Call) -> Result[Any]:
+        return Result.ok(None)
+
+
+@breaks(FailureContract, "test_an_answer_in_drops_ends_within_the_deadline", on_wire=True)
+class TimesEachByteAlone(FaultyDriver):
+    """Has a time for each receive, and none for the call."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        return super().perform(call, 7 * timeout)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from leeward.adapter import Driver
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import Faults, faults_of
 from tests.contract import (
@@ -18,6 +19,9 @@ from tests.contract import (
 )
 from tests.contract.cases import CASES
 from tests.contract.clouds import LOCAL_SERVICES, local_cloud
+from tests.servers.faultproxy import FaultProxy
+from tests.urls.served import target
+from tests.urls.test_contract import URL, Served
 
 __all__ = [
     "broken",
@@ -54,6 +58,19 @@ class OnABrokenDriver:
         return 0.1
 
 
+class OnABrokenWire(Served):
+    """The fixtures of a case on a wire."""
+
+    broken: type[FaultyDriver]
+
+    @pytest.fixture
+    def driver(self, proxy: FaultProxy) -> Iterator[Driver]:
+        driver = self.broken(target(url=URL.format(proxy.url)))
+        yield driver
+        driver.close()
+
+
 for case in CASES:
     members = {"broken": case.driver, "__module__": __name__}
-    globals()[case.suite] = type(case.suite, (OnABrokenDriver, case.contract), members)
+    fixtures = OnABrokenWire if case.on_wire else OnABrokenDriver
+    globals()[case.suite] = type(case.suite, (fixtures, case.contract), members)

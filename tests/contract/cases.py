@@ -18,6 +18,7 @@ class Case(NamedTuple):
     contract: type[Contract]
     found_by: str
     subtest: str | None
+    on_wire: bool
 
     @property
     def suite(self) -> str:
@@ -28,11 +29,16 @@ class Case(NamedTuple):
 CASES: list[Case] = []
 
 
-def breaks(contract: type[Contract], found_by: str, subtest: str | None = None) -> Callable[[D], D]:
-    """Register the decorated driver: `contract` has to find its mistake, by that test."""
+def breaks(
+    contract: type[Contract], found_by: str, subtest: str | None = None, *, on_wire: bool = False
+) -> Callable[[D], D]:
+    """Register the decorated driver: `contract` has to find its mistake, by that test.
+
+    `on_wire` puts it around a target by URL, behind a proxy, in the place of an embedded one.
+    """
 
     def register(driver: D) -> D:
-        CASES.append(Case(driver, contract, found_by, subtest))
+        CASES.append(Case(driver, contract, found_by, subtest, on_wire))
         return driver
 
     return register

@@ -10,6 +10,7 @@ import pytest
 
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
+from leeward.adapter.wire import Response
 from leeward.testing import FakeClock
 from leeward_contract_tests import DriverContract, Faults
 from tests.contract.clouds import LOCAL_SERVICES
@@ -72,6 +73,7 @@ class All:
 
     def __init__(self, faults: list[Faults]) -> None:
         self._faults = faults
+        self.on_wire = all(each.on_wire for each in faults)
 
     def lose_answers(self, times: int) -> AbstractContextManager[None]:
         return self._each(lambda faults: faults.lose_answers(times))
@@ -81,6 +83,14 @@ class All:
 
     def throttle(self) -> AbstractContextManager[None]:
         return self._each(lambda faults: faults.throttle())
+
+    def change_answers(
+        self, change: Callable[[Response], Response]
+    ) -> AbstractContextManager[None]:
+        return self._each(lambda faults: faults.change_answers(change))
+
+    def drip_answers(self, seconds: float) -> AbstractContextManager[None]:
+        return self._each(lambda faults: faults.drip_answers(seconds))
 
     @contextmanager
     def _each(self, begin: Callable[[Faults], AbstractContextManager[None]]) -> Iterator[None]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from leeward import Client
 from leeward.adapter import Driver
+from leeward.calls import Call, FunctionFault, Invoke, Result
+from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     Awaited,
     DriverContract,
+    FailureContract,
     Faults,
     LifecycleContract,
     faults_of,
 )
+from leeward_contract_tests.contracts.capabilities import Undeclared
 from tests.contract.clouds import LOCAL_SERVICES, local_cloud
 
 
@@ -52,3 +59,27 @@ class TestFaultyLocal(DriverContract):
 
 class TestFaultyLocalAwaited(Awaited, TestFaultyLocal):
     """The whole contract through `AsyncClient`; the embedded driver works in threads there."""
+
+
+class BeginsLate(FaultyDriver):
+    """Says once of a slow function that its time was over before it began, as a busy machine does."""
+
+    late = True
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if self.late and isinstance(call, Invoke) and timeout < 5:
+            self.late = False
+            fault = FunctionFault("Problem", "too little time is left", ran="no", reason="deadline")
+            return Result(Outcome.APP_ERROR, fault=fault)
+        return super().perform(call, timeout)
+
+
+def test_the_contract_does_not_depend_on_when_a_function_begins() -> None:
+    """It gives a function that did not begin more time; what it tests is one that has begun."""
+    driver = BeginsLate(local_cloud())
+    FailureContract.test_a_function_slower_than_the_deadline_is_ambiguous(
+        cast("FailureContract", SimpleNamespace(undeclared=Undeclared(Client(driver), driver))),
+        driver,
+    )
+    assert not driver.late
+    driver.close()

@@ -57,6 +57,13 @@ def test_the_pages_show_both_roads() -> None:
     assert own_code("write-an-adapter") == []
 
 
+def test_the_suite_of_the_page_is_the_whole_file() -> None:
+    """A reader who copies it has every fixture that it needs; `examples` run it."""
+    path = "examples/plugin/tests/test_contract.py"
+    shown = [code for param in SHOWN for at, code in [param.values] if at == path]
+    assert shown == [(ROOT / path).read_text(encoding="utf-8")]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     """The paths lead somewhere."""

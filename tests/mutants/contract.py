@@ -95,4 +95,32 @@ MUTANTS: Final = (
         "assert runs.count() >= 0",
         f"{BROKEN}[CallsInsteadOfAsking]",
     ),
+    Mutant(
+        "what a gateway answers may be proof",
+        f"{CONTRACTS}/gateways.py",
+        "            result = driver.perform(invoke(COUNT, runs.payload), SECONDS)\n"
+        "        assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)\n",
+        "            driver.perform(invoke(COUNT, runs.payload), SECONDS)\n",
+        f"{BROKEN}[TakesA503ForARefusal]",
+    ),
+    Mutant(
+        "an answer in drops may take its time",
+        f"{CONTRACTS}/gateways.py",
+        "            assert max(pool.map(took, calls)) < times.latest\n",
+        "            list(pool.map(took, calls))\n",
+        f"{BROKEN}[TimesEachByteAlone]",
+    ),
+    Mutant(
+        "an answer of a function that was cut in half is taken",
+        f"{CONTRACTS}/gateways.py",
+        """        assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
+
+    @needs(TABLES)
+    def test_half_an_item""",
+        """        assert result.value is None
+
+    @needs(TABLES)
+    def test_half_an_item""",
+        f"{BROKEN}[BelievesHalfAJson]",
+    ),
 )

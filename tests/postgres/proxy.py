@@ -10,11 +10,13 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
 
+from leeward.adapter.wire import Response
 from tests.servers.process import held_port
 
 _READY = b"Z\x00\x00\x00\x05"
@@ -29,6 +31,8 @@ class PostgresProxy:
         requests: how many the server was sent.
     """
 
+    on_wire = True
+
     def __init__(self, port: int) -> None:
         self._server = port
         self._lock = threading.Lock()
@@ -36,6 +40,8 @@ class PostgresProxy:
         self._lose = self.requests = 0
         self._cut_before = self._spared = 0
         self._throttles = False
+        self._change: Callable[[Response], Response] | None = None
+        self._drip = 0.0
         self._holds = False
         self._held: list[bytes] = []
         self._holder = held_port()
@@ -52,6 +58,25 @@ class PostgresProxy:
         finally:
             with self._lock:
                 self._lose = 0
+
+    @contextmanager
+    def change_answers(self, change: Callable[[Response], Response]) -> Iterator[None]:
+        """Let requests do their work, answer with the body that `change` gives, and hang up."""
+        self._change = change
+        try:
+            with self.lose_answers(1_000_000):
+                yield
+        finally:
+            self._change = None
+
+    @contextmanager
+    def drip_answers(self, seconds: float) -> Iterator[None]:
+        """Pass answers back a byte at a time."""
+        self._drip = seconds
+        try:
+            yield
+        finally:
+            self._drip = 0.0
 
     @contextmanager
     def lose_requests(self, times: int, after: int = 0) -> Iterator[None]:
@@ -177,11 +202,21 @@ class PostgresProxy:
     def _pass_back(
         self, server: socket.socket, client: socket.socket, losing: threading.Event
     ) -> None:
+        answer = b""
         with suppress(OSError):
             while chunk := server.recv(1 << 20):
+                at = 0
+                while self._drip and at < len(chunk):
+                    client.sendall(chunk[at : at + 1])
+                    at += 1
+                    time.sleep(self._drip)
                 if not losing.is_set():
-                    client.sendall(chunk)
-                elif chunk[-6:-1] == _READY:
+                    client.sendall(chunk[at:])
+                    continue
+                answer += chunk
+                if chunk[-6:-1] == _READY:
+                    if self._change is not None:
+                        client.sendall(self._change(Response(200, {}, answer)).body)
                     break
         self._drop(client, server)
 

@@ -53,6 +53,8 @@ def client_of(*urls: str, config: Config | None = None, **options: Any) -> Clien
 class ServedFaults:
     """`leeward_contract_tests.Faults` of functions that leeward serves behind a proxy."""
 
+    on_wire = True
+
     def __init__(
         self, proxy: FaultProxy, server: FunctionServer, patch: pytest.MonkeyPatch
     ) -> None:
@@ -73,6 +75,14 @@ class ServedFaults:
     def refuse(self) -> Any:
         """Let nobody reach the server."""
         return self._injected(toxics.refuse())
+
+    def change_answers(self, change: Callable[[Response], Response]) -> Any:
+        """Let the functions run, and change their answers."""
+        return self._injected(toxics.changed(change))
+
+    def drip_answers(self, seconds: float) -> Any:
+        """Let the functions run, and answer a byte at a time."""
+        return self._injected(toxics.slow_drip(seconds))
 
     @contextmanager
     def throttle(self) -> Iterator[None]:

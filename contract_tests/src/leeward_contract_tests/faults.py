@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from leeward.adapter.wire import Response
 from leeward.testing import Fault, FaultyDriver
 
 
@@ -15,6 +16,13 @@ class Faults(Protocol):
     The nearer to the wire a fault is made, the more of the driver it tests: best by a server or
     a proxy that really closes connections.
     """
+
+    @property
+    def on_wire(self) -> bool:
+        """Whether answers pass a wire, where they can be changed and delayed.
+
+        Without one, the tests of `change_answers` and `drip_answers` skip, and say so.
+        """
 
     def lose_answers(self, times: int) -> AbstractContextManager[None]:
         """Lose the answers of the next `times` requests, which do their work.
@@ -28,9 +36,23 @@ class Faults(Protocol):
     def throttle(self) -> AbstractContextManager[None]:
         """Refuse every request at the cloud before it runs anything: too many requests."""
 
+    def change_answers(
+        self, change: Callable[[Response], Response]
+    ) -> AbstractContextManager[None]:
+        """Do the work of every request, and answer with what `change` makes of its answer.
+
+        The connection may go on. Where the wire is not HTTP, the body alone is sent, for the whole
+        answer, and the connection ends.
+        """
+
+    def drip_answers(self, seconds: float) -> AbstractContextManager[None]:
+        """Do the work of every request, and send its answer a byte at a time, `seconds` apart."""
+
 
 class DriverFaults:
-    """`Faults` for a driver that is, or is made of, `FaultyDriver`."""
+    """`Faults` for a driver that is, or is made of, `FaultyDriver`: nothing is on a wire."""
+
+    on_wire = False
 
     def __init__(self, *drivers: FaultyDriver) -> None:
         self._drivers = drivers
@@ -46,6 +68,16 @@ class DriverFaults:
     def throttle(self) -> AbstractContextManager[None]:
         """Refuse every driver."""
         return self._failing(Fault.THROTTLE, None)
+
+    def change_answers(
+        self, change: Callable[[Response], Response]
+    ) -> AbstractContextManager[None]:
+        """Raise `NotImplementedError`: there is no answer to change."""
+        raise NotImplementedError("a FaultyDriver has no wire")
+
+    def drip_answers(self, seconds: float) -> AbstractContextManager[None]:
+        """Raise `NotImplementedError`: there is no answer to send slowly."""
+        raise NotImplementedError("a FaultyDriver has no wire")
 
     @contextmanager
     def _failing(self, fault: Fault, times: int | None) -> Iterator[None]:

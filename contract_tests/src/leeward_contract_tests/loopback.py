@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,16 +18,20 @@ class LoopbackCloud(ABC):
     """An HTTP server on 127.0.0.1 to derive a cloud from. It serves until `stop`, and is `Faults`.
 
     Attributes:
-        spared: targets that lost answers and throttling leave alone: a token endpoint has a host of
-            its own, and the contract counts the requests of calls.
+        spared: targets that faults leave alone: a token endpoint has a host of its own, and the
+            contract counts the requests of calls.
     """
 
+    on_wire = True
     spared: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self._port = 0
         self._to_lose = 0
         self._throttling = False
+        self._instead: Callable[[Response], Response] | None = None
+        self._drop_pause = 0.0
+        self._no_more_drops = threading.Event()
         self._losing = threading.Lock()
         self.start()
 
@@ -89,6 +94,34 @@ class LoopbackCloud(ABC):
         finally:
             self._throttling = False
 
+    @contextmanager
+    def change_answers(self, change: Callable[[Response], Response]) -> Iterator[None]:
+        """Do the work of every request, and answer with what `change` makes of its answer."""
+        self._instead = change
+        try:
+            yield
+        finally:
+            self._instead = None
+
+    @contextmanager
+    def drip_answers(self, seconds: float) -> Iterator[None]:
+        """Send each answer a byte at a time; at the end of the block the rest at once."""
+        self._no_more_drops.clear()
+        self._drop_pause = seconds
+        try:
+            yield
+        finally:
+            self._drop_pause = 0.0
+            self._no_more_drops.set()
+
+    def pause(self, target: str) -> bool:
+        """Wait for the next byte of an answer; return whether answers are sent bytewise at all."""
+        return (
+            bool(self._drop_pause)
+            and target not in self.spared
+            and not self._no_more_drops.wait(self._drop_pause)
+        )
+
     def respond(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Response | None:
@@ -98,6 +131,8 @@ class LoopbackCloud(ABC):
         if self._throttling:
             return self.too_many_requests()
         response = self.answer(method, target, headers, body)
+        if self._instead is not None:
+            response = self._instead(response)
         with self._losing:
             self._to_lose -= 1
             return None if self._to_lose >= 0 else response
@@ -147,8 +182,15 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in response.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(response.body)))
+        wire, self.wfile = self.wfile, io.BytesIO()
         self.end_headers()
-        self.wfile.write(response.body)
+        answer, self.wfile = self.wfile.getvalue() + response.body, wire
+        at = 0
+        while self.server.cloud.pause(self.path) and at < len(answer):
+            wire.write(answer[at : at + 1])
+            wire.flush()
+            at += 1
+        wire.write(answer[at:])
 
     do_GET = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - as http.server asks for
 

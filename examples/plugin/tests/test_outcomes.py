@@ -185,7 +185,8 @@ def test_events_that_were_refused_one_by_one(nimbus: RequestsMock, driver: Nimbu
 def test_an_absent_item_and_an_absent_table(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """No item is OK, with None; no table is NOT_FOUND."""
     nimbus.get(ITEM, body="null")
-    nimbus.get(ITEM, status=404, json={"code": "not_here", "message": "m"})
+    said = {"code": "not_here", "message": "m"}
+    nimbus.get(ITEM, status=404, json=said, headers={"Nimbus-Request": "r-1"})
     results: list[Result[Any]] = [driver.perform(LOAD, 5.0) for _ in range(2)]
     assert [(each.outcome, each.value) for each in results] == [
         (Outcome.OK, None),

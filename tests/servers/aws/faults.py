@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
+from leeward.adapter.wire import Response
 from tests.servers.aws.refused import Refused
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.exchange import RequestToxic
@@ -65,6 +66,8 @@ class ProxyFaults:
         clouds: for each, its proxies by service.
     """
 
+    on_wire = True
+
     def __init__(self, *clouds: Mapping[str, FaultProxy]) -> None:
         self._clouds: Sequence[Mapping[str, FaultProxy]] = clouds
 
@@ -82,6 +85,22 @@ class ProxyFaults:
         with self._healed_at_the_end():
             for _, proxy in self._proxies():
                 proxy.inject(toxics.refuse())
+            yield
+
+    @contextmanager
+    def change_answers(self, change: Callable[[Response], Response]) -> Iterator[None]:
+        """Let every service do its work, and change its answers."""
+        with self._healed_at_the_end():
+            for _, proxy in self._proxies():
+                proxy.inject(toxics.changed(change))
+            yield
+
+    @contextmanager
+    def drip_answers(self, seconds: float) -> Iterator[None]:
+        """Let every service do its work, and answer a byte at a time."""
+        with self._healed_at_the_end():
+            for _, proxy in self._proxies():
+                proxy.inject(toxics.slow_drip(seconds))
             yield
 
     @contextmanager

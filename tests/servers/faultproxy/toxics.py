@@ -6,8 +6,10 @@ others are those of requests; each of these leaves a kept connection alone until
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from leeward.adapter.wire import Response
 from tests.servers.certificates import Certificate
 from tests.servers.faultproxy.arrival import Arrival, ConnectionToxic
 from tests.servers.faultproxy.exchange import Exchange, RequestToxic
@@ -151,6 +153,33 @@ def slow_drip_body(interval: float) -> RequestToxic:
         await exchange.drip(answer.body, interval)
 
     return RequestToxic(f"slow_drip_body({interval})", act)
+
+
+def slow_drip(interval: float) -> RequestToxic:
+    """Have the work done, and give the whole answer byte by byte, `interval` seconds apart."""
+
+    async def act(exchange: Exchange) -> None:
+        answer = await exchange.forward()
+        await exchange.drip(answer.raw, interval)
+
+    return RequestToxic(f"slow_drip({interval})", act)
+
+
+def changed(change: Callable[[Response], Response]) -> RequestToxic:
+    """Have the work done, and give what `change` makes of the answer."""
+
+    async def act(exchange: Exchange) -> None:
+        answer = await exchange.forward()
+        headers = {name.lower(): value for name, value in answer.headers}
+        made = change(Response(answer.status, headers, answer.payload))
+        kept = [
+            (name, value)
+            for name, value in made.headers.items()
+            if name not in ("content-length", "transfer-encoding")
+        ]
+        await exchange.send(render_answer(made.status, kept, made.body, exchange.request.method))
+
+    return RequestToxic("changed", act)
 
 
 def duplicate() -> RequestToxic:

@@ -36,8 +36,8 @@ class Contract:
         """Return what makes the driver's calls fail; only `FailureContract` uses it."""
         pytest.fail(
             f"{type(self).__name__} has no faults: give it a fixture `faults` that returns a "
-            "leeward_contract_tests.Faults, with lose_answers, refuse and throttle, for the "
-            "cloud behind `driver`; where `driver` is a leeward.testing.FaultyDriver, "
+            "leeward_contract_tests.Faults, with lose_answers, refuse, throttle, change_answers "
+            "and drip_answers, for the cloud behind `driver`; where `driver` is a leeward.testing.FaultyDriver, "
             "leeward_contract_tests.faults_of(driver) is one"
         )
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward.cloudevents import from_json
 from leeward.values import Event, Json
@@ -89,3 +89,33 @@ def in_parallel(work: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(begin, range(THREADS)))
+
+
+class Times(NamedTuple):
+    """Seconds: what a call is given, by when it must have ended, and what its function takes."""
+
+    deadline: float
+    latest: float
+    takes: float
+
+    @classmethod
+    def here(cls, call: Callable[[], object]) -> Times:
+        """Return times for this machine, as busy as it is, by what `call` takes.
+
+        Made once before it is measured: by then the function's address, its credential and a
+        connection are there.
+        """
+        call()
+        began = time.monotonic()
+        call()
+        usual = time.monotonic() - began
+        deadline = max(0.3, 5 * usual)
+        latest = deadline + max(1.7, 10 * usual)
+        return cls(deadline, latest, latest + 1.0)
+
+    def doubled(self) -> Times:
+        """Return twice these times: on a busy machine they may be over before a function begins.
+
+        leeward's handler then says that it did not run, which is true, and not what is tested.
+        """
+        return Times(2 * self.deadline, 2 * self.latest, 2 * self.takes)

@@ -35,8 +35,10 @@ def result_of_answer(response: requests.Response, read: Reader) -> Result[Any]:
         read: for a good one.
     """
     status = response.status_code
-    outcome = STATUSES.get(status, Outcome.AMBIGUOUS)
     request_id = response.headers.get("Nimbus-Request")
+    outcome = STATUSES.get(status, Outcome.AMBIGUOUS)
+    if not (response.ok or request_id):
+        outcome = Outcome.AMBIGUOUS  # a gateway has JSON and a code, too; only Nimbus has an id
     try:
         document = response.json()
         if outcome is Outcome.OK:
