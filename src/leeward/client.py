@@ -561,7 +561,7 @@ class Client(BaseClient):
         length: int | None = None,
         timeout: float | None = None,
     ) -> ObjectReader | None:
-        """Read an object, or `length` bytes from `start`, while you iterate; None if it is absent."""
+        """Read an object, or `length` bytes from `start`, while you iterate; None if absent."""
         download = self._operations.objects.get_object(
             bucket, name, start=start, length=length, timeout=timeout
         )

@@ -62,7 +62,7 @@ class TestFaultyLocalAwaited(Awaited, TestFaultyLocal):
 
 
 class BeginsLate(FaultyDriver):
-    """Says once of a slow function that its time was over before it began, as a busy machine does."""
+    """Says once that a function did not begin in its time, as a busy machine does."""
 
     late = True
 

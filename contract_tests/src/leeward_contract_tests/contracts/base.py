@@ -37,8 +37,8 @@ class Contract:
         pytest.fail(
             f"{type(self).__name__} has no faults: give it a fixture `faults` that returns a "
             "leeward_contract_tests.Faults, with lose_answers, refuse, throttle, change_answers "
-            "and drip_answers, for the cloud behind `driver`; where `driver` is a leeward.testing.FaultyDriver, "
-            "leeward_contract_tests.faults_of(driver) is one"
+            "and drip_answers, for the cloud behind `driver`; where `driver` is a "
+            "leeward.testing.FaultyDriver, leeward_contract_tests.faults_of(driver) is one"
         )
 
     @pytest.fixture
