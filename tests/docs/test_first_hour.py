@@ -27,6 +27,9 @@ TICKET: Final = {"id": "7", "text": "lost keys"}
 
 NOTE: Final = '    context.logger.info("a ticket was created")\n'
 MISTAKE: Final = '    context.logger.info("a ticket was created by " + event.data["owner"])\n'
+EVENT: Final = '@app.on_event("desk", "ticket.created")\n'
+AT_ONCE: Final = '@app.on_event("desk", "ticket.created", retries=0)\n'
+"""What fails is a dead letter, without minutes of retries."""
 
 REFUND: Final = '''
 
@@ -143,7 +146,7 @@ def _a_change_is_loaded(own: Hour, dev: Dev) -> None:
 
 def _a_letter_is_found_by_its_frame_and_moved_back(own: Hour, dev: Dev, window: Browser) -> None:
     """The log names file, line and function; the console moves the letter back by a click."""
-    own.change((NOTE, MISTAKE), dev=dev)
+    own.change((NOTE, MISTAKE), (EVENT, AT_ONCE), dev=dev)
     before = dev.lines
     own.call(dev, "create-ticket", {"id": "8", "text": "no light"})
     failure = dev.wait_for_line('"note-ticket"', "KeyError", after=before)
@@ -154,7 +157,7 @@ def _a_letter_is_found_by_its_frame_and_moved_back(own: Hour, dev: Dev, window: 
     (letter,) = own.leeward("dlq", "list")["dead_letters"]
     assert (letter["handler"], letter["error"]) == ("note-ticket", "KeyError")
     assert own.leeward("status", code=9)["facts"][0]["values"]["dead"] == 1
-    own.change((MISTAKE, NOTE), dev=dev)
+    own.change((MISTAKE, NOTE), (AT_ONCE, EVENT), dev=dev)
     own.steps.append("open the console")
     window("open", dev.console)
     own.click("link", "Dead letters")

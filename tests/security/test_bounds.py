@@ -56,8 +56,7 @@ BOUNDED: dict[str, str] = {
     "workflow/deployed.py get()": "of a context variable",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",
-    "_routing/failover.py get()": "each attempt answers within its own deadline; and of a context "
-    "variable",
+    "ran/frames.py cache": "asked with files and folders of code that is loaded",
     "_routing/background.py SimpleQueue()": "holds attempts of calls under way, and probes",
     "_routing/fleet.py join()": "of reads and writes that have seconds each",
     "_routing/targets.py deque()": "holds the failovers of one window, a share of its calls",

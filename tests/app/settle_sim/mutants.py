@@ -25,7 +25,6 @@ from leeward.app.idempotency.settling import (
     ProbeAnswer,
     RecordChange,
     SettleRequest,
-    claim_with_probe,
     close_case,
     examine,
     settle_key,
@@ -144,12 +143,12 @@ def _claim_whatever_is_void(claim: Claim, now: float) -> Steps[Any]:
     return (yield from claim_key(claim._replace(voids=99), now))
 
 
-def _claim_of_the_newest(claim: Claim, request: SettleRequest, now: float) -> Steps[Any]:
+def _claim_of_the_newest(claim: Claim, now: float) -> Steps[Any]:
     """Take the number of voids from the record, not from the call."""
     loaded, now = yield LoadRecord()
     if isinstance(loaded, LoadedRecord) and loaded.record is not None:
         claim = claim._replace(voids=loaded.record.voids)
-    return (yield from claim_with_probe(claim, request, now))
+    return (yield from claim_key(claim, now))
 
 
 def _mark_in_memory(held: Held) -> Steps[Any]:
@@ -240,10 +239,10 @@ MISTAKES: Final[Mapping[str, Mistake]] = {
         decorator, "take_case", _void_first, "probes", "marked"
     ),
     "a late packet knows every void": Mistake(
-        settling, "claim_key", _claim_whatever_is_void, "late packets"
+        decorator, "claim_key", _claim_whatever_is_void, "late packets"
     ),
     "a packet knows what its record knows": Mistake(
-        decorator, "claim_with_probe", _claim_of_the_newest, "late packets"
+        decorator, "claim_key", _claim_of_the_newest, "late packets"
     ),
     "an effect is announced in memory": Mistake(
         running, "mark_effect", _mark_in_memory, "late packets", "effects marked"
