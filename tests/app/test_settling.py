@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_of_time
+from leeward.app.checks import LONGEST_RETRY
 from leeward.app.dead_letters import (
     MessageStep,
     NextStep,
@@ -13,7 +14,6 @@ from leeward.app.dead_letters import (
     next_step,
     ran_in_any_attempt,
 )
-from leeward.leases.rules import LONGEST_RETRY
 
 AWAY = failure_of(ConnectionError(), (), "maybe")
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")

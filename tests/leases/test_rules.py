@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from leeward.app.checks import LONGEST_RETRY
+from leeward.app.dead_letters import retry_pause
 from leeward.leases.rules import (
-    LONGEST_RETRY,
     DeliveryPolicy,
     NextAttempt,
     Room,
     is_over,
     needs_renewal,
-    retry_pause,
 )
 from leeward_contract_tests.rows import each_row
 

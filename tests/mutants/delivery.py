@@ -324,7 +324,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "all attempts pass within a second",
-        RULES,
+        "src/leeward/app/dead_letters.py",
         "FIRST_RETRY * 4.0 ** min(attempt - 1, 20)",
         "0.05 * 2.0 ** min(attempt - 1, 20)",
         "tests/leases/test_rules.py::test_retries_are_measured_in_time",

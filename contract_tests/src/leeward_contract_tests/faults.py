@@ -21,7 +21,7 @@ class Faults(Protocol):
     def on_wire(self) -> bool:
         """Whether answers pass a wire, where they can be changed and delayed.
 
-        Without one, the tests of `change_answers` and `drip_answers` skip, and say so.
+        Without one, the tests of `change_answers` and `drip_answers` have nothing to look at.
         """
 
     def lose_answers(self, times: int) -> AbstractContextManager[None]:

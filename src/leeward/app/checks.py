@@ -14,7 +14,6 @@ from leeward.app.signatures import (
 )
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.errors import ConfigError
-from leeward.leases.rules import LONGEST_RETRY
 from leeward.text import did_you_mean
 from leeward.values import NOTHING, Effect, EffectName
 
@@ -26,6 +25,9 @@ _NAME: Final = r"[A-Za-z][A-Za-z0-9-]{0,49}"
 
 MOST_RETRIES: Final = 99
 """More than any cloud's queue takes before it gives a message up."""
+
+LONGEST_RETRY: Final = 900.0
+"""Seconds between two attempts, at most: the longest delay of a message of SQS."""
 
 
 def check_name(name: object, what: str) -> None:

@@ -21,6 +21,7 @@ from threading import Lock
 from typing import Any, Final
 
 from leeward.app.answers import Failure
+from leeward.app.checks import LONGEST_RETRY
 from leeward.app.handlers import Handler
 from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
 from leeward.clock import Clock, SystemClock
@@ -28,7 +29,6 @@ from leeward.config import load_settings
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome, Ran
 from leeward.json_text import Undecodable, decode, encode
-from leeward.leases.rules import LONGEST_RETRY, retry_pause
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 
@@ -40,6 +40,11 @@ SMALLEST_BATCH: Final = 5
 
 NEARLY_WHOLE: Final = 0.9
 """The share of a batch that fails with one error; then the messages are not the reason."""
+
+
+FIRST_RETRY: Final = 2.0
+"""Seconds from the first attempt that failed to the next one, at least; four times as long behind
+each further one. So five attempts take three minutes, and a downstream may be away for two."""
 
 
 class MessageStep(Enum):
@@ -62,6 +67,22 @@ class NextStep(NamedTuple):
 
     step: MessageStep
     after: float = 0.0
+
+
+def retry_pause(
+    attempt: int, unit: float, request: float | None = None, pauses: Sequence[float] = ()
+) -> float:
+    """Return the seconds from an attempt that failed to the next one.
+
+    Args:
+        attempt: 1 for the first.
+        unit: random, 0 to 1, so that what failed together does not come again together.
+        request: seconds that the failure asks for.
+        pauses: of the handler's own, the last one for all further attempts; empty for the usual.
+    """
+    usual = FIRST_RETRY * 4.0 ** min(attempt - 1, 20)
+    pause = pauses[min(attempt, len(pauses)) - 1] if pauses else usual
+    return min(max(pause * (1 + unit / 2), request or 0.0), LONGEST_RETRY)
 
 
 def next_step(

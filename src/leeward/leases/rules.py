@@ -6,34 +6,14 @@ died or hangs, the row is due again. A store says these rules in its own languag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from leeward.records import NamedTuple
 
-FIRST_RETRY: Final = 2.0
-"""Seconds from the first attempt that failed to the next one, at least; four times as long behind
-each further one. So five attempts take three minutes, and a downstream may be away for two."""
-LONGEST_RETRY: Final = 900.0
-"""Seconds between two attempts, at most."""
 LONGEST_WAIT: Final = 60.0
-"""The same where nobody says how long, and for a row whose attempt has not begun."""
-
-
-def retry_pause(
-    attempt: int, unit: float, request: float | None = None, pauses: Sequence[float] = ()
-) -> float:
-    """Return the seconds from an attempt that failed to the next one.
-
-    Args:
-        attempt: 1 for the first.
-        unit: random, 0 to 1, so that what failed together does not come again together.
-        request: seconds that the failure asks for.
-        pauses: of the handler's own, the last one for all further attempts; empty for the usual.
-    """
-    usual = FIRST_RETRY * 4.0 ** min(attempt - 1, 20)
-    pause = pauses[min(attempt, len(pauses)) - 1] if pauses else usual
-    return min(max(pause * (1 + unit / 2), request or 0.0), LONGEST_RETRY)
+"""Seconds between two attempts where nobody says how many, and before one that has not begun, at
+most."""
 
 
 def is_over(due: float, now: float, farthest: float) -> bool:
@@ -142,7 +122,7 @@ class DeliveryPolicy(NamedTuple):
 
     max_attempts: int = 5
     first_retry: float = 0.05
-    longest_retry: float = LONGEST_RETRY
+    longest_retry: float = 900.0  # `LONGEST_RETRY` of `leeward.app.checks`
     lease: float = 30.0
     concurrency: int = 8
     farthest: float = 3600.0
