@@ -135,7 +135,7 @@ class TakesA502ForNotSent(_Misreports):
         return Result(Outcome.NOT_SENT, code="502")
 
 
-@breaks(FailureContract, "test_half_the_answer_of_a_function_is_not_believed", on_wire=True)
+@breaks(FailureContract, "test_half_the_answer_of_a_function_proves_nothing", on_wire=True)
 class BelievesHalfAJson(_Misreports):
     """Takes what it cannot read for an answer without a value."""
 

@@ -56,4 +56,4 @@ def test_the_sizes_hold() -> None:
 
 def test_a_functions_zip_stays_small() -> None:
     """It is loaded in each cold start, and sent with each deployment."""
-    assert max(numbers.zip_sizes().values()) <= 1_723_000
+    assert max(numbers.zip_sizes().values()) <= 1_724_000

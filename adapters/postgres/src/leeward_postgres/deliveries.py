@@ -15,11 +15,9 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.calls import Result
-from leeward.clock import Clock
 from leeward.errors import ConfigError, Outcome
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import DeliveryPolicy, Room
-from leeward.leases.threads import LOOK_AGAIN
 from leeward.stores import (
     APPROVAL,
     DEAD_AT_ONCE,
@@ -235,13 +233,9 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         known = set(known)
         with self._looking:
             since = monotonic()
-            if (
-                self._is_stale
-                or since - self._looked > LOOK_AGAIN * 0.9
-                or known - self._known - {RUNS}
-            ):
+            if self._is_stale or since - self._looked > 0.9 or known - self._known - {RUNS}:
                 self._look(known - {RUNS}, since)
-            again = self._looked + LOOK_AGAIN
+            again = self._looked + 1.0  # second: `LOOK_AGAIN` of `leeward.leases.threads`
         first = min((self._due.get(each, again) for each in known), default=again)
         return max(0.0, again - since) if first >= again else 0.0
 
@@ -434,7 +428,7 @@ class PostgresSchedules(StoreBase, ScheduleStore):
         super().__init__(rows.run)
         self._rows = rows
 
-    def now(self, clock: Clock) -> float:
+    def now(self, clock: Any) -> float:
         """Return the server's Unix seconds: machines may differ by hours."""
         return self._rows.now()
 

@@ -268,7 +268,7 @@ class FailureContract(LostAnswersContract, RefusedContract, GatewayContract):
             took = time.monotonic() - began
             if result.fault is None or result.fault.ran != "no":
                 break
-            times = times.doubled()
+            times = times.twice()
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
         assert took < times.latest
 
@@ -283,7 +283,7 @@ class FailureContract(LostAnswersContract, RefusedContract, GatewayContract):
             took = time.monotonic() - began
             if not isinstance(raised.value, FunctionError) or raised.value.ran != "no":
                 break
-            times = times.doubled()
+            times = times.twice()
         assert times.latest > took
         assert raised.value.target == driver.target
         assert [attempt.outcome for attempt in raised.value.attempts] == [Outcome.AMBIGUOUS]

@@ -143,7 +143,7 @@ class GatewayContract(Contract):
                     assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
 
     @needs(INVOKE)
-    def test_half_the_answer_of_a_function_is_not_believed(
+    def test_half_the_answer_of_a_function_proves_nothing(
         self, driver: Driver, faults: Faults
     ) -> None:
         """Report AMBIGUOUS for an answer whose body something on the way has cut in half."""
@@ -154,7 +154,7 @@ class GatewayContract(Contract):
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
 
     @needs(TABLES)
-    def test_half_an_item_is_not_believed(self, driver: Driver, faults: Faults) -> None:
+    def test_half_an_item_proves_nothing(self, driver: Driver, faults: Faults) -> None:
         """Report AMBIGUOUS, and never that nothing is there, for half an answer to a load."""
         if not faults.on_wire:
             return

@@ -113,7 +113,7 @@ class Times(NamedTuple):
         latest = deadline + max(1.7, 10 * usual)
         return cls(deadline, latest, latest + 1.0)
 
-    def doubled(self) -> Times:
+    def twice(self) -> Times:
         """Return twice these times: on a busy machine they may be over before a function begins.
 
         leeward's handler then says that it did not run, which is true, and not what is tested.
