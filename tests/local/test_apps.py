@@ -333,7 +333,7 @@ def test_schedules_start_when_there_is_a_thread_again(monkeypatch: pytest.Monkey
 
 def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:
     """After its retries; its thread looks by itself, and ends with the target."""
-    app = App("shop")
+    app, earlier = App("shop"), threading.enumerate()
 
     @app.on_schedule("* * * * *", retries=0)
     def sweep() -> None:
@@ -347,7 +347,8 @@ def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:
         (letter,) = cloud.dead_letters()
     told = (letter.bus, letter.subscription, letter.attempts, letter.error)
     assert told == ("(schedule)", "sweep", 1, "KeyError")
-    assert not [each for each in threading.enumerate() if each.name == "leeward-schedules"]
+    later = [each for each in threading.enumerate() if each not in earlier]
+    assert not [each for each in later if each.name == "leeward-schedules"]
 
 
 def test_an_app_is_mounted_once() -> None:
