@@ -142,3 +142,21 @@ def test_what_a_call_has_learnt_meanwhile_counts_for_its_error() -> None:
         clock.advance(60)
         by_key = client.settle("k", function="pay", sent=clock.now(), targets="aws:one")
         assert by_key.verdict is Verdict.NOT_RUN
+
+
+def test_an_error_speaks_of_its_own_call_alone() -> None:
+    """The key was called before, elsewhere: that call has its error, and its key names both."""
+    with places(Effect.UNSAFE) as (client, one, two, clock, _):
+        errors = list[CallError]()
+        one.loses, two.plan = True, ["request lost"]
+        for is_away in (False, True):
+            one.is_away = is_away
+            with pytest.raises(CallError) as caught:
+                client.invoke("pay", "42", idempotency_key="k", timeout=5, on_unknown="raise")
+            errors.append(caught.value)
+        one.is_away = one.loses = False
+        assert client.settle(errors[1]).verdict is Verdict.NOT_RUN
+        assert client.settle(errors[0]).result == "paid aws:one"
+        both = ["aws:one", "azure:two"]
+        named = client.settle("k", function="pay", sent=clock.now(), targets=both)
+        assert named.result == "paid aws:one"
