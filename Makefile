@@ -21,7 +21,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo clouds drill test mutants test-cloud check audit format bench sim docs dist lock clean
+.PHONY: help setup demo clouds drill test quick pythons mutants test-cloud check audit format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,9 +39,17 @@ clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a prog
 drill: $(READY) $(SERVERS) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
 	@$(BIN)/python -m tests.demo.drill
 
-test: $(READY) $(SERVERS) ## run every test but `make check`'s, and the fast ones on every other Python of this machine
-	@$(BIN)/python -m tests.pythons --setup
+test: $(READY) $(SERVERS) ## run every test but `make check`'s, on the Python of .venv
 	@$(BIN)/pytest -n auto --dist worksteal -m "not house"
+
+QUICK := $(addprefix tests/,adapter app/idempotent client config leases routing workflow/test_kernel.py)
+SLOW := $(addprefix tests/,app/idempotent/test_gate.py app/idempotent/test_versions.py \
+	routing/test_exits.py routing/test_order.py routing/test_interleavings.py routing/test_real_sockets.py)
+quick: $(READY) ## run the tests of what decides, which need no server: at most 20 s on two processors
+	@$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile few $(QUICK) \
+		$(addprefix --ignore=,$(SLOW))
+
+pythons: $(READY) ## run the fast tests on every other Python of this machine, each in an environment of its own
 	@$(BIN)/python -m tests.pythons
 
 mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail

@@ -192,7 +192,7 @@ def main(arguments: list[str]) -> int:
         failed |= subprocess.run(command, cwd=ROOT, check=False).returncode
     missing = [minor for minor, python in found.items() if python is None]
     print(
-        f"Every test ran on Python {here}; the fast ones on "
+        f"`make test` runs every test on Python {here}; the fast ones ran on "
         f"{', '.join(python.version for python in pythons) or 'no other'}; "
         f"not on this machine: {', '.join(missing) or 'none'}."
     )

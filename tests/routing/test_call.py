@@ -321,7 +321,7 @@ OF_WRITES = [ReadBackVerdict.OURS, ReadBackVerdict.OPEN, ReadBackVerdict.LOST]
 """What a look at a write can show."""
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(
     st.integers(1, 5),
     st.sampled_from(CALLS),
