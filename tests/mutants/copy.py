@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -45,7 +45,7 @@ class Copy:
 
     def verdict(self, mutant: Mutant) -> Verdict:
         """Plant `mutant`, run its test, and take the fault out again."""
-        with self._planted(mutant):
+        with self.changed(mutant.file, mutant.plant):
             code = self.run(["-x", mutant.test]).returncode
         if code == pytest.ExitCode.TESTS_FAILED:
             return Verdict.CAUGHT
@@ -67,10 +67,11 @@ class Copy:
         )
 
     @contextmanager
-    def _planted(self, mutant: Mutant) -> Iterator[None]:
-        path = self.place / mutant.file
+    def changed(self, file: str, change: Callable[[str], str]) -> Iterator[None]:
+        """Let a file of the copy have another text for a while."""
+        path = self.place / file
         before, stat = path.read_text(encoding="utf-8"), path.stat()
-        path.write_text(mutant.planted_in(before), encoding="utf-8")
+        path.write_text(change(before), encoding="utf-8")
         try:
             yield
         finally:
