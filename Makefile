@@ -30,13 +30,17 @@ help: ## list the targets
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each other Python here, and the tests' servers
 	@$(BIN)/python -m tests.pythons --setup
 
-demo: $(READY) $(SERVERS) ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
-	@$(BIN)/python -m tests.demo $(TARGET)
+# The demonstration has an environment of its own, a fifth of what the tests need, and imports little of it.
+DEMO := $(patsubst %,.servers/%/.ready,demo awslambdaric ministack functions-framework npm)
+demo: .venv/.uv ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
+	@$(MAKE) -j 4 COMPILE= $(DEMO)
+	@.servers/demo/bin/python -m tests.demo $(TARGET)
 
-clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
-	@$(BIN)/python -m tests.demo.bench
+clouds: .venv/.uv ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
+	@$(MAKE) -j 4 COMPILE= $(DEMO)
+	@.servers/demo/bin/python -m tests.demo.bench
 
-drill: $(READY) $(SERVERS) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
+drill: $(READY) $(filter-out .servers/demo/.ready,$(DEMO)) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
 	@$(BIN)/python -m tests.demo.drill
 
 test: $(READY) $(SERVERS) ## run every test but `make check`'s, on the Python of .venv
@@ -133,7 +137,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
-	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency bench/idempotency_key bench/dbos bench/prefect bench/queues; do \
+	@for each in $(basename $(LOCKED_SERVERS)) tests/demo/demo bench/aiobotocore bench/idempotency bench/idempotency_key bench/dbos bench/prefect bench/queues; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
 		python=$$(sed -n 's/^# Python //p' $$each.in); \
 		$(UV) pip compile --universal --upgrade --python-version $${python:-3.11} --generate-hashes \
@@ -155,24 +159,37 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv
 
 # uv itself comes from the lock too: pip installs that one entry, and uv the rest.
-$(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
-	@echo "setting up .venv, once; it takes a moment" >&2
+.venv/.uv: requirements-dev.txt | $(BIN)/python
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@touch $@
+
+$(READY): requirements-dev.txt $(PROJECTS) .venv/.uv
+	@echo "setting up .venv, once; it takes a moment" >&2
 	@$(UV) pip install --compile-bytecode --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --no-deps --no-build-isolation $(patsubst %,-e ./%,$(dir $(PROJECTS)))
 	@touch $@
 
 # Each has an environment of its own, because they pin versions that the tools do not want.
 vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
-.servers/%/.ready: %.txt | $(READY)
+COMPILE := --compile-bytecode
+.servers/%/.ready: %.txt | .venv/.uv
 	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
-	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
+	@$(UV) pip install --python .servers/$*/bin/python $(COMPILE) --require-hashes -r $<
+	@touch $@
+
+vpath demo.txt tests/demo
+DEMO_PARTS := . contract_tests deploy adapters/aws adapters/azure adapters/google adapters/http
+.servers/demo/.ready: demo.txt $(PROJECTS) | .venv/.uv
+	@echo "setting up the demonstration, once" >&2
+	@$(UV) venv --clear .servers/demo
+	@$(UV) pip install --python .servers/demo/bin/python --require-hashes -r $<
+	@$(UV) pip install --python .servers/demo/bin/python --no-deps --no-build-isolation $(patsubst %,-e ./%,$(DEMO_PARTS))
 	@touch $@
 
 # Microsoft's own worker of Functions runs on Python 3.13 only; without one, its tests are left out.
-.servers/azure-functions-runtime/.ready: azure-functions-runtime.txt | $(READY)
+.servers/azure-functions-runtime/.ready: azure-functions-runtime.txt | .venv/.uv
 	@mkdir -p $(@D)
 	@python=$$($(BIN)/python -m tests.pythons --find 3.13); \
 	if [ -z "$$python" ]; then echo "no Python 3.13: the tests on Microsoft's own worker are left out" >&2; else \
