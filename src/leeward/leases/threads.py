@@ -22,6 +22,8 @@ LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
 LONGEST_PAUSE = 5.0
 """Seconds after a look that failed, at most: they double with each of several in a row."""
+QUIET = 60.0
+"""Seconds without a fault after which the next one of its kind is another outage."""
 CARRIERS = 4
 """Threads that look for the queues of a process: as many as look at a time without a wait."""
 
@@ -33,7 +35,7 @@ class Loop:
         carrier: whose thread looks.
         look: looks once; returns the seconds until the next look, None for until something changes.
         is_over: returns whether there is no need to look any more; called under the lock.
-        log_fault: is told what a look has raised; of several in a row the first.
+        log_fault: is told what a look has raised; of an outage once, whichever loop meets it.
 
     Attributes:
         lock: under which all changes.
@@ -102,7 +104,7 @@ class Loop:
             pause = self._look()
             self.failures, self.looked_at = 0, monotonic()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
-            if not self.failures:
+            if self._carrier.is_news(error):
                 self._log_fault(error)
             pause = min(LOOK_AGAIN * 2.0 ** min(self.failures, 10), LONGEST_PAUSE)
             self.failures += 1
@@ -119,10 +121,12 @@ class Carrier:
 
     Args:
         name: of the thread.
+        faults: when each kind of fault came last, on the monotonic clock; of all whose store it is.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, faults: dict[object, float] | None = None) -> None:
         self._name = name
+        self._faults = {} if faults is None else faults
         self._changed = Condition(Lock())
         self._loops: list[Loop] = []
         self._thread: Thread | None = None
@@ -153,6 +157,13 @@ class Carrier:
             last = None if self._loops else self._thread
         if last is not None:
             last.join(max(0.0, until - monotonic()))
+
+    def is_news(self, error: Exception) -> bool:
+        """Return whether no fault of this kind came lately; a server that falls answers some."""
+        kind, now = (type(error), getattr(error, "reason", None)), monotonic()
+        last = self._faults.setdefault(kind, now)  # at once: another thread may meet it as well
+        self._faults[kind] = now
+        return last is now or now - last > QUIET
 
     def _run(self) -> None:
         while ready := self._wait():
@@ -189,13 +200,14 @@ class Carriers:
         self._process = os.getpid()
         self._taken = 0
         self._carriers: list[Carrier] = []
+        self._faults: dict[object, float] = {}
 
     def take(self) -> Carrier:
         """Return one: another one for each loop, as long as there are so many."""
         if self._process != os.getpid():
             self._process, self._carriers = os.getpid(), []
         if len(self._carriers) < self._most:
-            self._carriers.append(Carrier(self._name))
+            self._carriers.append(Carrier(self._name, self._faults))
             return self._carriers[-1]
         self._taken += 1
         return self._carriers[self._taken % self._most]
