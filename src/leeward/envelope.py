@@ -21,7 +21,7 @@ from typing import Any, Final
 from leeward.json_text import Undecodable, decode, encode
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-from leeward.text import class_name, message_of
+from leeward.text import message_of
 from leeward.values import FunctionFault, Json
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -416,7 +416,7 @@ def fault_of(error: BaseException) -> FunctionFault:
     while frame and frame.tb_frame.f_globals.get("__name__", "").startswith("leeward."):
         frame = frame.tb_next
     lines = "".join(traceback.format_tb(frame)).splitlines()
-    return FunctionFault(class_name(error), message_of(error), tuple(lines))
+    return FunctionFault(type(error).__name__, message_of(error), tuple(lines))
 
 
 def fault_document(fault: FunctionFault) -> bytes:

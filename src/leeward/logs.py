@@ -81,7 +81,7 @@ def failure_facts(error: BaseException) -> dict[str, Fact]:
     causes = []
     for cause in _behind(error):
         at = ", ".join(places_of(cause))
-        name = type.__dict__["__name__"].__get__(type(cause))  # whatever a metaclass says
+        name = type(cause).__name__
         causes.append(f"{name} at {at}" if at else name)
         if len(causes) == MOST_CAUSES:
             break
@@ -95,7 +95,7 @@ def import_flaw(error: BaseException) -> str:
 
     Its text is shown only if it is leeward's own, or Python's about the source.
     """
-    name = type.__dict__["__name__"].__get__(type(error))
+    name = type(error).__name__
     if isinstance(error, SyntaxError):
         at = error.filename and f" at {error.filename}:{error.lineno}"
         return f"{name}{at or ''}: {error.msg}"

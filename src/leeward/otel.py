@@ -14,7 +14,6 @@ from typing import Any, Final
 from leeward.errors import ConfigError
 from leeward.logs import failure_facts, log_event, only_watching
 from leeward.records import NamedTuple
-from leeward.text import class_name
 
 LOGGER = "leeward.otel"
 
@@ -161,7 +160,7 @@ def log_flaw(error: Exception) -> None:
     if type(error) not in _logged:
         _logged.add(type(error))
         facts = failure_facts(error)
-        log_event(LOGGER, "error", "telemetry_failed", error=class_name(error), **facts)
+        log_event(LOGGER, "error", "telemetry_failed", error=type(error).__name__, **facts)
 
 
 _logged: Final[set[type[Exception]]] = set()

@@ -56,12 +56,6 @@ def _others(unquoted: str) -> re.Pattern[str]:
     return re.compile(f"[^A-Za-z0-9{re.escape(unquoted)}]")
 
 
-def class_name(value: object) -> str:
-    """Return the name of a value's class, whatever a metaclass of somebody else's makes of that."""
-    name: str = type.__dict__["__name__"].__get__(type(value))
-    return name
-
-
 def join_key(first: str, last: str) -> str:
     """Return ``FIRST#LAST``, a text that no other pair has.
 

@@ -81,10 +81,7 @@ def placeless_in(source: str) -> list[str]:
         and any(
             isinstance(node, ast.Call)
             and _is_logging(node)
-            and any(
-                "type(" in ast.unparse(each.value) or "class_name(" in ast.unparse(each.value)
-                for each in node.keywords
-            )
+            and any("type(" in ast.unparse(each.value) for each in node.keywords)
             for node in ast.walk(function)
         )
     ]

@@ -17,7 +17,6 @@ from leeward.app.triggers import Delivery, Platform
 from leeward.calls import Call, Publish, Result, subject_of
 from leeward.errors import Outcome
 from leeward.logs import Fact, failure_facts, places_of
-from leeward.text import class_name
 from leeward_dev.feed import Feed
 
 CALLS: Final = frozenset(
@@ -151,7 +150,7 @@ class FeedHandler(logging.Handler):
         frames: list[str] = []
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            text = f"{text}: {class_name(error)}"
+            text = f"{text}: {type(error).__name__}"
             frames = places_of(error)
         context = current()
         facts: dict[str, Fact] = {} if context is None else {"handler": context.function}

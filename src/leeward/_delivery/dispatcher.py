@@ -34,7 +34,7 @@ from leeward.stores import (
     Recipient,
     TakenRows,
 )
-from leeward.text import class_name, message_of
+from leeward.text import message_of
 from leeward.values import NOTHING
 
 LOGGER = "leeward.delivery"
@@ -88,7 +88,7 @@ class AttemptFailed(Exception):
     ) -> None:
         super().__init__()
         self.cause = cause
-        name, message = error or class_name(cause), message_of(cause)
+        name, message = error or type(cause).__name__, message_of(cause)
         self.failure = AttemptFailure(name, message, again, reason, ran, after)
 
 

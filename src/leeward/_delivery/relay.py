@@ -42,7 +42,7 @@ from leeward.stores import (
     SpoolRows,
     walk_dead_rows,
 )
-from leeward.text import class_name, join_key
+from leeward.text import join_key
 from leeward.values import Effect, Json
 
 if TYPE_CHECKING:
@@ -448,7 +448,7 @@ class Relay:
             raise AttemptFailed(flaw, again=False, reason="unknown")
         if outcome is Outcome.NOT_FOUND and isinstance(call, RunStart):
             # A version that has the workflow may be beside this one.
-            raise AttemptPutOff(LEFT, AttemptFailure(class_name(flaw), str(flaw), ran="no"))
+            raise AttemptPutOff(LEFT, AttemptFailure(type(flaw).__name__, str(flaw), ran="no"))
         if outcome in WAITS:
             self._is_over.wait(gate.close())
             raise AttemptPutOff

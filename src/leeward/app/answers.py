@@ -39,7 +39,6 @@ from leeward.errors import (
 from leeward.json_text import decode, encode
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-from leeward.text import class_name
 from leeward.values import Json
 
 DEADLINE: Final = "deadline"
@@ -256,7 +255,7 @@ def failure_of(
         ran: whether it has had an effect.
         is_own: as of `Failure`.
     """
-    kind = class_name(error)
+    kind = type(error).__name__
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
         if isinstance(error, GuardProblem) and not is_own:

@@ -12,7 +12,6 @@ from leeward.app.signatures import is_coroutine_function, parameters_of
 from leeward.errors import ConfigError
 from leeward.forking import Forkable, ForkLock, watch
 from leeward.logs import failure_facts, log_event
-from leeward.text import class_name
 from leeward.values import NOTHING, Json
 from leeward.watching import RUNNING
 
@@ -318,7 +317,7 @@ def _run_loop(loop: AbstractEventLoop) -> None:
             loop.run_forever()
         except BaseException as error:  # noqa: BLE001 - the task has it; here it would end all others
             facts = failure_facts(error)
-            log_event(LOGGER, "warning", "loop_restarted", error=class_name(error), **facts)
+            log_event(LOGGER, "warning", "loop_restarted", error=type(error).__name__, **facts)
             sleep(RESTART_PAUSE)
 
 

@@ -53,7 +53,6 @@ from leeward.envelope import (
 from leeward.errors import ConfigError, InvalidRequest, Ran
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
-from leeward.text import class_name
 from leeward.values import NOTHING, Effect, Event, Json
 from leeward.watching import OBJECT_PUTS
 
@@ -456,7 +455,7 @@ def _failure(error: BaseException, handler: Handler, context: Context, *, settle
             failure = failure._replace(reason=None)
         return failure
     except Exception:  # noqa: BLE001 - somebody else's class: what a property does
-        return Failure(class_name(error), 500, None, None, True, None, "maybe", error)
+        return Failure(type(error).__name__, 500, None, None, True, None, "maybe", error)
 
 
 _PROTOCOL: Final = (REPEAT_REFUSED, HOST_REFUSAL)

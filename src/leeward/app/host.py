@@ -21,7 +21,6 @@ from leeward.envelope import NO_FUNCTION, UNBOUND, answer_headers, sent_in
 from leeward.logs import failure_facts, log_event
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-from leeward.text import class_name
 from leeward.values import Event
 
 FUNCTION: Final = "LEEWARD_FUNCTION"
@@ -226,7 +225,7 @@ class Host:
             return False
         except BaseException as error:  # noqa: BLE001 - reported by the first call, which tries again
             facts = failure_facts(error)
-            log_event(LOGGER, "warning", "warm_up_failed", error=class_name(error), **facts)
+            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__, **facts)
             return False
         return True
 

@@ -31,7 +31,6 @@ from leeward.envelope import BUSY, PAYLOAD, UNBOUND, sent_in
 from leeward.errors import ConfigError
 from leeward.forking import start_thread
 from leeward.logs import failure_facts, log_event
-from leeward.text import class_name
 
 LOGGER = "leeward.app"
 
@@ -289,7 +288,7 @@ class HttpServer(ABC):
                 pass
             except Exception as error:  # noqa: BLE001 - the other connections must go on
                 facts = failure_facts(error)
-                log_event(LOGGER, "error", "request_failed", error=class_name(error), **facts)
+                log_event(LOGGER, "error", "request_failed", error=type(error).__name__, **facts)
             with self._changed:
                 self._under_way -= is_work
                 self._changed.notify_all()

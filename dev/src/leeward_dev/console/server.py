@@ -25,7 +25,6 @@ from starlette.types import ASGIApp
 from leeward.errors import InvalidRequest, LeewardError, NotFound
 from leeward.leases.faults import DatabaseFault
 from leeward.logs import failure_facts, log_event
-from leeward.text import class_name
 from leeward_dev.console import (
     events,
     handlers,
@@ -226,6 +225,6 @@ def _failure(error: Exception) -> Page:
         status = status if isinstance(error, NotFound | InvalidRequest) else 503
         return Page("That did not work", element("p", f"{error}", role="alert"), status=status)
     facts = failure_facts(error)
-    log_event("leeward.dev", "error", "console_failed", error=class_name(error), **facts)
-    why = f"{class_name(error)} at {facts.get('at', 'an unknown place')}"
+    log_event("leeward.dev", "error", "console_failed", error=type(error).__name__, **facts)
+    why = f"{type(error).__name__} at {facts.get('at', 'an unknown place')}"
     return Page("That did not work", element("p", why, role="alert"), status=500)

@@ -74,7 +74,6 @@ from leeward.clock import Clock
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import ConfigError
 from leeward.logs import log_event
-from leeward.text import class_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=Exception)
@@ -400,7 +399,7 @@ class IdempotentCall:
         if recorded is Recorded.YES:
             return result
         if recorded is Recorded.WITHOUT_RESULT:
-            _log("warning", "result_not_kept", run, class_name(result))
+            _log("warning", "result_not_kept", run, type(result).__name__)
             return result
         self._note_unrecorded(run, recorded)
         if isinstance(recorded, Recorded):

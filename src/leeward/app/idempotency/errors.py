@@ -13,7 +13,6 @@ from typing import Final, Literal, TypeAlias
 from leeward.app.answers import GuardProblem
 from leeward.app.idempotency.record import Reason, RecordedFailure, Refuse
 from leeward.errors import ConfigError, Ran
-from leeward.text import class_name
 
 
 class KeyMissing(GuardProblem):
@@ -257,7 +256,7 @@ def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailu
     """Return what is kept of an exception; its plain arguments where it is to be raised again."""
     is_plain = all(type(value) in (str, int, bool, float, type(None)) for value in error.args)
     arguments = error.args if treatment is Treatment.REPLAY and is_plain else ()
-    return RecordedFailure(class_name(error), arguments, rerun=treatment is Treatment.RERUN)
+    return RecordedFailure(type(error).__name__, arguments, rerun=treatment is Treatment.RERUN)
 
 
 def restore_exception(

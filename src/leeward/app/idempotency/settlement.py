@@ -36,7 +36,6 @@ from leeward.app.idempotency.settling import (
 from leeward.app.idempotency.steps import ROUNDS, Away, Steps
 from leeward.app.idempotency.store import perform, perform_async
 from leeward.logs import failure_facts, log_event
-from leeward.text import class_name
 from leeward.values import Json
 from leeward.values.settled import Verdict
 
@@ -279,7 +278,7 @@ def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
         return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
     if not isinstance(told, CannotTell):
         is_about_other = isinstance(told, Done | NotDone)
-        why = "another_key" if is_about_other else class_name(told)
+        why = "another_key" if is_about_other else type(told).__name__
         facts = failure_facts(told) if isinstance(told, Exception) else {}
         log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why, **facts)
     return CannotTell()

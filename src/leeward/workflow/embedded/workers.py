@@ -19,7 +19,6 @@ from leeward.leases.holders import Holder, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, needs_renewal
 from leeward.leases.threads import Carrier, HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
-from leeward.text import class_name
 from leeward.workflow.embedded.driving import Drive, FirstSteps, RunLease, RunServices, Turns
 from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
 from leeward.workflow.model import Definition
@@ -229,7 +228,7 @@ class RunWorkers(WorkPool[DrivenRun]):
             self._drive(held)
         except BaseException as error:  # noqa: BLE001 - the lease ends, and another goes on
             facts |= failure_facts(error)
-            log_event(LOGGER, "error", "run_left", error=class_name(error), **facts)
+            log_event(LOGGER, "error", "run_left", error=type(error).__name__, **facts)
 
     def end(self, held: DrivenRun) -> None:
         """Release a run, and tell whoever waits; close the journal behind the last one."""
