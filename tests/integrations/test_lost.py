@@ -32,7 +32,7 @@ def run_beside(environment: str, command: list[str]) -> subprocess.CompletedProc
 
 @pytest.mark.vendors
 @pytest.mark.parametrize("environment", ["clients", "clients-before"])
-@pytest.mark.parametrize("trial", ["lost --cases 60", "lost_calls --cases 60", "traps"])
+@pytest.mark.parametrize("trial", ["lost --cases 20", "lost_calls --cases 20", "traps"])
 def test_no_answer_is_wrong(environment: str, trial: str) -> None:
     """A server counts what ran; and of what did not, no client leaves too much in doubt."""
     name, *options = trial.split()
@@ -46,7 +46,7 @@ def test_no_answer_is_wrong(environment: str, trial: str) -> None:
 @pytest.mark.parametrize("trial", ["celery_trial", "powertools_trial", "lost_rows"])
 def test_what_calls_again_goes_by_proof(environment: str, trial: str) -> None:
     """A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy."""
-    cases = ["--cases", "60"] if trial == "lost_rows" else []
+    cases = ["--cases", "20"] if trial == "lost_rows" else []
     command = [sys.executable, "-m", f"tests.integrations.{trial}", *cases]
     shown = run_beside(environment, command)
     assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -56,5 +56,5 @@ def test_what_calls_again_goes_by_proof(environment: str, trial: str) -> None:
 @pytest.mark.parametrize(("environment", "store"), [("web", "sqlite"), ("web-before", "postgres")])
 def test_a_key_runs_once_in_every_framework(environment: str, store: str) -> None:
     """Repeats, many at once, callers that left, killed processes, and late duplicates."""
-    chosen = ["--environment", environment, "--store", store, "--at-once", "20"]
+    chosen = ["--environment", environment, "--store", store, "--at-once", "10"]
     assert web_trial.main(chosen) == 0

@@ -627,6 +627,6 @@ MODULES = ["LangGraph RetryPolicy", "OpenAI Agents", "Pydantic AI"]
 @pytest.mark.parametrize(("environment", "names"), [("agents", []), ("agents-before", MODULES)])
 def test_set_ups_of_agents_charge_once(environment: str, names: list[str]) -> None:
     """With the real libraries, and random schedules of their agents."""
-    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "3"]
+    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "1"]
     shown = run_beside(environment, [*command, "--setups", *names])
     assert shown.returncode == 0, shown.stdout + shown.stderr

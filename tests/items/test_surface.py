@@ -1,24 +1,7 @@
-"""What `leeward._items` and `leeward.adapter.items` offer, and what importing them costs."""
+"""What importing `leeward._items` costs."""
 
 import subprocess
 import sys
-
-import pytest
-
-import leeward._items
-from leeward.adapter import items
-
-
-def test_every_public_name_is_there() -> None:
-    """Each name of `__all__` is found, in the package where it says that it lives."""
-    assert [name for name in leeward._items.__all__ if not hasattr(leeward._items, name)] == []
-    assert [name for name in items.__all__ if not hasattr(items, name)] == []
-
-
-def test_unknown_name_is_an_attribute_error() -> None:
-    """A misspelt name fails as on any module."""
-    with pytest.raises(AttributeError, match="enkode"):
-        _ = leeward._items.enkode  # type: ignore[attr-defined]
 
 
 def _loaded_by(code: str) -> set[str]:
