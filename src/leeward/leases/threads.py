@@ -104,7 +104,7 @@ class Loop:
             pause = self._look()
             self.failures, self.looked_at = 0, monotonic()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
-            if self._carrier.is_news(error):
+            if self._carrier.is_first(error):
                 self._log_fault(error)
             pause = min(LOOK_AGAIN * 2.0 ** min(self.failures, 10), LONGEST_PAUSE)
             self.failures += 1
@@ -158,7 +158,7 @@ class Carrier:
         if last is not None:
             last.join(max(0.0, until - monotonic()))
 
-    def is_news(self, error: Exception) -> bool:
+    def is_first(self, error: Exception) -> bool:
         """Return whether no fault of this kind came lately; a server that falls answers some."""
         kind, now = (type(error), getattr(error, "reason", None)), monotonic()
         last = self._faults.setdefault(kind, now)  # at once: another thread may meet it as well
