@@ -57,7 +57,7 @@ def test_restoring_ends_a_rest() -> None:
     world.answers.clear()
     world.health.circuits.restore("a", world.now)
     assert world.state("a") is CircuitState.RAMP
-    assert world.circuit("a").penalty == 0
+    assert world.circuit("a").trips == 0
     assert world.calls(100, every=0.001).count("a") in (4, 5, 6)
 
 

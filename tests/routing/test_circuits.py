@@ -21,18 +21,6 @@ from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, hal
 from tests.scripted import Scripted
 
 
-def test_holds_double_and_penalties_double_the_longest() -> None:
-    """From the first on: the usual one, twice, four times; and so beyond the bound of flapping."""
-    circuit = Circuit("a", "invoke", "", None, DEFAULT)
-    holds = [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(3)]
-    assert holds == [DEFAULT.hold_first, 2 * DEFAULT.hold_first, 4 * DEFAULT.hold_first]
-    circuit.close()
-    assert not circuit.uneasy
-    circuit.penalty = DEFAULT.penalty_free
-    most = min(DEFAULT.penalty_longest, 2 * DEFAULT.hold_longest)
-    assert circuit.open(DEFAULT, 0.0, half, "x") == most
-
-
 def test_a_stage_counts_each_failure_once() -> None:
     """As one of its answers, too: its share decides; a good answer may be what lets it pass."""
     world = healed(opened(World()))
@@ -115,7 +103,7 @@ def test_what_is_restored_begins_with_a_clean_sheet() -> None:
     single.close()
     world.health.circuits.isolate("a")
     world.health.circuits.restore("a", world.now)
-    assert (wide.state, wide.trips, wide.penalty) == (CircuitState.RAMP, 0, 0.0)
+    assert (wide.state, wide.trips) == (CircuitState.RAMP, 0)
     assert single.state is CircuitState.CLOSED
 
 
@@ -179,12 +167,9 @@ def test_an_item_without_a_time_is_of_long_ago() -> None:
     assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
 
 
-def test_a_penalty_falls_by_half_in_its_time() -> None:
-    """And a circuit that begins to be probed begins with nothing."""
+def test_a_circuit_that_begins_to_be_probed_begins_with_nothing() -> None:
+    """No probe has passed, none is under way, and one is due."""
     circuit = Circuit("a", "invoke", "", None, DEFAULT)
-    circuit.penalty, circuit.penalty_at = 4.0, 100.0
-    circuit.open(DEFAULT, 100.0 + 2 * DEFAULT.penalty_half_life, half, "failures")
-    assert circuit.penalty == 4.0 / 4 + 1
     circuit.half_open(0.25)
     assert (circuit.passed, circuit.due, circuit.leased_until, circuit.weak) == (
         0,

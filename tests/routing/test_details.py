@@ -6,7 +6,7 @@ import pytest
 
 from leeward._routing.attempts import Core
 from leeward._routing.call import begin
-from leeward._routing.circuit import Circuit, CircuitState
+from leeward._routing.circuit import CircuitState
 from leeward._routing.commands import ProbeTarget, TimedAttempt
 from leeward._routing.execution import execute
 from leeward._routing.outcomes import rules_of
@@ -41,13 +41,6 @@ def test_a_call_with_one_target_is_not_cut_off() -> None:
         assert begun_timeout(world, HARMLESS) <= most
         assert (begun_timeout(world, HARMLESS) == 9.5) is (order == "a")
         assert begun_timeout(world, UNSAFE) == 10.0
-
-
-def test_a_penalty_at_its_bound_counts() -> None:
-    """From the bound on, not beyond it."""
-    circuit = Circuit("a", "invoke", "", None, DEFAULT)
-    circuit.penalty = DEFAULT.penalty_free - 1
-    assert circuit.open(DEFAULT, 0.0, half, "x") == DEFAULT.hold_longest
 
 
 def test_every_success_is_counted_once_in_the_baseline() -> None:

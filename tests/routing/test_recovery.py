@@ -26,19 +26,22 @@ from tests.routing.health_kit import (
 
 
 def test_how_long_a_circuit_stays_open() -> None:
-    """It doubles each time; opening often costs more, also after it has closed meanwhile."""
+    """It doubles with each opening, also after it has closed meanwhile; up to 30 s by a probe."""
     circuit = Circuit("a", "invoke", "", None, DEFAULT)
-    assert [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(4)] == [
-        5.0, 10.0, 20.0, 30.0,
+    assert [circuit.open(DEFAULT, 0.0, half, "x", was_serving=False) for _ in range(5)] == [
+        5.0, 10.0, 20.0, 30.0, 30.0,
     ]  # fmt: skip
-    circuit.close()
+    circuit.open(DEFAULT, 0.0, half, "x", hold=DEFAULT.hold_all_down)
+    short = circuit.open(DEFAULT, 0.0, half, "x", was_serving=False)
+    assert short == 5.0, "twice the short hold of a target that nothing replaced is too short"
+    circuit.restart(0.0)
     holds = []
-    for _ in range(6):
+    for _ in range(8):
         holds.append(circuit.open(DEFAULT, 0.0, half, "x"))
         circuit.close()
-    assert holds[:2] == [5.0, 5.0]
-    assert holds[2] == pytest.approx(30 * 2**0.5)
-    assert holds[5] == DEFAULT.penalty_longest
+    assert holds == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+    later = circuit.open(DEFAULT, 3 * DEFAULT.hold_half_life, half, "x")
+    assert later == 10.0, "of eight openings one is left"
     calm = circuit.open(DEFAULT, 24 * 3600.0, half, "x")
     assert calm == 5.0, "a day later it is forgotten"
     low = Circuit("a", "invoke", "", None, DEFAULT).open(DEFAULT, 0.0, lambda: 0.0, "x")

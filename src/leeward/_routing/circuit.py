@@ -160,8 +160,7 @@ class Circuit:
         good_at: the last success.
         opened_at, until: when it opened last, and when that ends.
         gone: nothing at all goes well there, so calls with no other target are refused, too.
-        trips: how often it has opened since it was last closed.
-        penalty: for opening often, as of `penalty_at`.
+        trips: how often it has opened while it served; as of `opened_at`, for it fades.
         passed: probes in a row that went well.
         due: when the next probe may be made.
         leased_until: when the probe under way is given up.
@@ -187,7 +186,7 @@ class Circuit:
     __slots__ = (
         *("target", "verb", "resource", "wide", "state", "reason", "epoch", "uneasy"),
         *("failed", "slow", "faint", "weighed_at", "streak", "good_at"),
-        *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
+        *("until", "opened_at", "gone", "trips"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
         *("waiting", "left", "left_for", "heard_at", "silent", "doubted", "looked_at"),
@@ -203,8 +202,8 @@ class Circuit:
         self.state, self.reason, self.epoch, self.uneasy = CircuitState.CLOSED, "", 0, False
         self.failed = self.slow = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
-        self.until = self.opened_at = self.penalty = self.penalty_at = 0.0
-        self.trips = self.passed = 0
+        self.until = self.opened_at = self.trips = 0.0
+        self.passed = 0
         self.gone = False
         self.due = self.leased_until = 0.0
         self.weak = False
@@ -382,7 +381,7 @@ class Circuit:
         reason: str,
         *,
         hold: float | None = None,
-        penalised: bool = True,
+        was_serving: bool = True,
     ) -> float:
         """Refuse calls for a time; return the seconds.
 
@@ -391,17 +390,16 @@ class Circuit:
             now: monotonic seconds.
             random: for the jitter.
             reason: why.
-            hold: seconds, instead of those that the trips and the penalty mean.
-            penalised: it was serving; a probe that fails does not count as opening once more.
+            hold: seconds, instead of those that follow from the openings before.
+            was_serving: calls went there; a probe that fails does not count as opening.
         """
-        self.trips += 1
-        faded = self.penalty * 0.5 ** (max(0.0, now - self.penalty_at) / policy.penalty_half_life)
-        self.penalty, self.penalty_at = faded + penalised, now
-        if hold is None:
-            hold = min(policy.hold_longest, policy.hold_first * 2.0 ** min(16, self.trips - 1))
-            if self.penalty >= policy.penalty_free:
-                grown = policy.hold_longest * 2.0 ** min(16.0, self.penalty - policy.penalty_free)
-                hold = max(hold, min(policy.penalty_longest, grown))
+        fade = 0.5 ** (max(0.0, now - self.opened_at) / policy.hold_half_life)
+        self.trips = self.trips * fade + was_serving
+        if hold is None and was_serving:
+            hold = min(policy.hold_unusable, policy.hold_first * 2.0 ** min(16.0, self.trips - 1))
+        elif hold is None:
+            last = self.until - self.opened_at
+            hold = min(policy.hold_longest, max(policy.hold_first, 2 * last))
         hold *= 1 + policy.hold_jitter * (2 * random() - 1)
         self._enter(CircuitState.OPEN)
         self.reason, self.opened_at, self.until = reason, now, now + hold
@@ -424,17 +422,17 @@ class Circuit:
         self.gone = False
 
     def close(self) -> None:
-        """Pass every call, and begin with a clean sheet; the penalty alone stays."""
+        """Pass every call, and begin with a clean sheet; how often it has opened stays."""
         self._enter(CircuitState.CLOSED)
         self.failed = self.slow = self.faint = 0.0
-        self.trips = self.streak = 0
+        self.streak = 0
         self.uneasy = self.gone = False
 
     def restart(self, now: float) -> None:
         """Begin the ramp as if it had never failed."""
         self.begin_stage(0, now)
         self.failed = self.slow = self.faint = 0.0
-        self.trips, self.penalty = 0, 0.0
+        self.trips = 0.0
 
     def begin_epoch(self, epoch: int) -> None:
         """Stop counting answers to what was sent before."""

@@ -210,7 +210,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         if is_alone:
             hold = policy.hold_all_down
         was_serving = circuit.state is not CircuitState.HALF_OPEN
-        seconds = circuit.open(policy, now, self.random, reason, hold=hold, penalised=was_serving)
+        seconds = circuit.open(policy, now, self.random, reason, hold=hold, was_serving=was_serving)
         if not is_alone and group.fail_back == "manual":
             seconds = NEVER
             circuit.hold(NEVER)
@@ -362,7 +362,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             circuit.end_lease(now + self.policy.probe_gap)
         else:
             hold = None if self.has_neighbour(circuit) else self.policy.hold_all_down
-            self.open_by_probe(circuit, now, "probe_failed", hold=hold, penalised=False)
+            self.open_by_probe(circuit, now, "probe_failed", hold=hold, was_serving=False)
 
     def is_check_due(self, target: str, now: float, schedule: ProbeSchedule) -> bool:
         """Return whether a target has to be probed: calls that went well say as much.

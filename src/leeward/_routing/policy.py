@@ -186,11 +186,11 @@ class RoutingPolicy(NamedTuple):
     # Circuits that are open, and the way back.
 
     hold_first: float = 5.0
-    """Seconds for which a circuit opens the first time; doubled each time that it opens again
-    before it has closed. See [Holds](routing-policy.md#holds)."""
+    """Seconds for which a circuit opens the first time; doubled with each further opening, and by
+    each probe that fails. See [Holds](routing-policy.md#holds)."""
 
     hold_longest: float = 30.0
-    """Seconds: the longest such time. See [Holds](routing-policy.md#holds)."""
+    """Seconds: the longest such time after a probe. See [Holds](routing-policy.md#holds)."""
 
     hold_jitter: float = 0.2
     """Share by which it is lengthened or shortened, so that clients do not return together. See
@@ -201,19 +201,12 @@ class RoutingPolicy(NamedTuple):
     [Holds](routing-policy.md#holds)."""
 
     hold_unusable: float = 300.0
-    """Seconds for which it opens after a refusal for a lasting reason. See
-    [Holds](routing-policy.md#holds)."""
+    """Seconds for which it opens after a refusal for a lasting reason, and the longest time for
+    opening often. See [Holds](routing-policy.md#holds)."""
 
-    penalty_half_life: float = 300.0
-    """Seconds in which the penalty for opening often falls by half. See
-    [Holds](routing-policy.md#holds)."""
-
-    penalty_free: float = 2.5
-    """Penalty from which on the time is lengthened beyond the longest. See
-    [Holds](routing-policy.md#holds)."""
-
-    penalty_longest: float = 300.0
-    """Seconds: the longest time by penalty, as in Envoy's outlier detection."""
+    hold_half_life: float = 300.0
+    """Seconds in which the number of openings falls by half. See [Holds](routing-policy.md#holds).
+    """
 
     probes: int = 3
     """Probes in a row that have to go well before traffic returns. See [The way
