@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from leeward.errors import Outcome
@@ -31,3 +33,30 @@ def test_an_outage_is_told_once_by_whichever_loop(monkeypatch: pytest.MonkeyPatc
     now += threads.QUIET + 1
     loops[1].look_once()
     assert len(faults) == 2
+
+
+FALL = (
+    (Outcome.AMBIGUOUS, "connection_lost"),
+    (Outcome.NOT_SENT, "refused"),
+    (Outcome.NOT_SENT, "57P03"),
+    (Outcome.REJECTED, "busy"),
+    (Outcome.LOCAL, "timeout"),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(FALL, 3)))
+def test_a_server_that_falls_and_starts_is_one_outage(
+    order: tuple[tuple[Outcome, str], ...],
+) -> None:
+    """Whatever it answers meanwhile, in whichever order; a fault that lasts is told, too."""
+    faults, carriers = list[Exception](), Carriers("test", 2)
+    answers = iter([*order, (Outcome.UNUSABLE, "disk_full"), (Outcome.UNUSABLE, "read_only")])
+
+    def look() -> float:
+        raise DatabaseFault(*next(answers), "the server has gone")
+
+    loops = [Loop(carriers.take(), look, lambda: True, faults.append) for _ in range(5)]
+    for loop in loops:
+        loop.look_once()
+    reasons = [getattr(fault, "reason", None) for fault in faults]
+    assert reasons == [order[0][1], "disk_full", "read_only"]

@@ -8,6 +8,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "each word of a server that falls is another outage",
+        "src/leeward/leases/threads.py Carrier.is_first",
+        "None if is_brief else getattr(error, 'reason', None)",
+        "getattr(error, 'reason', None)",
+        "tests/leases/test_threads.py::test_a_server_that_falls_and_starts_is_one_outage",
+    ),
+    Mutant(
         "two apps are one recipient",
         "src/leeward/_delivery/sqlite_store.py SqliteRecipients.claim",
         "(handler, f'{app}/{handler}')",

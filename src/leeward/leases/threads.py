@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from leeward.clock import Clock
+from leeward.errors import Outcome
 from leeward.forking import start_thread
 
 LOOK_AGAIN = 1.0
@@ -24,6 +25,8 @@ LONGEST_PAUSE = 5.0
 """Seconds after a look that failed, at most: they double with each of several in a row."""
 QUIET = 60.0
 """Seconds without a fault after which the next one of its kind is another outage."""
+PASSING = frozenset({Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS})
+"""How a look ends at a store that is away; what lasts, as a full disk, is told by its reason."""
 CARRIERS = 4
 """Threads that look for the queues of a process: as many as look at a time without a wait."""
 
@@ -159,8 +162,12 @@ class Carrier:
             last.join(max(0.0, until - monotonic()))
 
     def is_first(self, error: Exception) -> bool:
-        """Return whether no fault of this kind came lately; a server that falls answers some."""
-        kind, now = (type(error), getattr(error, "reason", None)), monotonic()
+        """Return whether no fault of this kind came lately; a server that falls answers some.
+
+        Faults that pass are one kind: one outage cuts off, refuses and turns away.
+        """
+        is_brief, now = getattr(error, "outcome", None) in PASSING, monotonic()
+        kind = (type(error), None if is_brief else getattr(error, "reason", None))
         last = self._faults.setdefault(kind, now)  # at once: another thread may meet it as well
         self._faults[kind] = now
         return last is now or now - last > QUIET
