@@ -605,8 +605,7 @@ class Dispatcher(Forkable):
 
 
 def _log_stall(error: Exception) -> None:
-    reason = getattr(error, "reason", None)
-    facts = {"reason": reason, **failure_facts(error)}
+    facts = {"reason": getattr(error, "reason", None), **failure_facts(error)}
     log_event(LOGGER, "warning", "delivery_stalled", error=type(error).__name__, **facts)
 
 
@@ -617,15 +616,5 @@ def _log(
     error: str,
     more: Mapping[str, Fact] = NOTHING,
 ) -> None:
-    bus, subscriber = row.recipient
-    log_event(
-        LOGGER,
-        level,
-        name,
-        id=row.id,
-        bus=bus,
-        subscriber=subscriber,
-        attempt=row.attempt,
-        error=error,
-        **more,
-    )
+    facts = {"id": row.id, **row.recipient._asdict(), "attempt": row.attempt, "error": error}
+    log_event(LOGGER, level, name, **facts, **more)
