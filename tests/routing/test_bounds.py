@@ -100,20 +100,18 @@ def test_what_is_slow_takes_longer_than_the_bound() -> None:
     circuit = world.health.add("a", HARMLESS)
     circuit.slow_above = 0.5
     world.health.succeed(attempt("a"), 128.0, 128.5)
-    assert circuit.slow == 0
+    assert circuit.failed == 0
     world.health.succeed(attempt("a"), 128.0, 128.5 + TINY)
-    assert circuit.slow > 0
+    assert (circuit.failed > 0, circuit.streak) == (True, 0), "it was answered"
     assert circuit.uneasy
 
 
 def test_a_score_trips_at_its_bound() -> None:
-    """Not only beyond it; and any of the three."""
+    """Not only beyond it; and either of the two."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
     circuit.failed = EXACT.trip_score
     assert circuit.has_tripped(EXACT)
-    circuit.failed, circuit.slow = 0.0, EXACT.trip_score
-    assert circuit.has_tripped(EXACT)
-    circuit.slow = EXACT.trip_score - TINY
+    circuit.failed = EXACT.trip_score - TINY
     assert not circuit.has_tripped(EXACT)
     circuit.faint = EXACT.faint_score
     assert circuit.has_tripped(EXACT)
@@ -124,18 +122,14 @@ def test_a_score_trips_at_its_bound() -> None:
 def test_scores_fade_by_half_in_a_half_life() -> None:
     """Time that runs backwards fades nothing."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
-    circuit.failed = circuit.slow = circuit.faint = 8.0
-    circuit.weigh(EXACT, LikelihoodRatios.of(EXACT), 120.0)
-    assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
-    circuit.weigh(EXACT, LikelihoodRatios.of(EXACT), 60.0)
-    assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
+    circuit.failed = circuit.faint = 8.0
     weights = LikelihoodRatios.of(EXACT)
-    assert weights == pytest.approx((2.526, -0.268, 2.485, -0.865, 1.609, -0.085), abs=0.001)
-    circuit.weigh(EXACT, weights, 60.0, failed=False, slow=True)
-    assert (circuit.failed, circuit.slow) == (4.0 + weights.success, 4.0 + weights.slow)
-    assert circuit.faint == 4.0 + weights.faint_success
-    circuit.weigh(EXACT, weights, 60.0, failed=True, slow=False)
+    assert weights == pytest.approx((2.526, -0.268, 1.609, -0.085), abs=0.001)
+    circuit.weigh(EXACT, weights, 120.0, failed=False)
+    assert (circuit.failed, circuit.faint) == (4.0 + weights.success, 4.0 + weights.faint_success)
+    circuit.weigh(EXACT, weights, 60.0, failed=True)
     assert circuit.streak == 1
+    assert circuit.failed == 4.0 + weights.success + weights.failure
     assert circuit.faint == 4.0 + weights.faint_success + weights.faint_failure
 
 

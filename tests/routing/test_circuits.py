@@ -132,15 +132,15 @@ def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
 
 
 def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
-    """One that is closed it makes slow."""
+    """For one that is closed it counts as a failure."""
     world = World()
     world.calls(150, every=0.01)
     circuit = world.circuit("a", resource="f")
     for state, counts in ((CircuitState.CLOSED, True), (CircuitState.OPEN, False)):
-        circuit.slow, circuit.state = 0.0, state
+        circuit.failed, circuit.state = 0.0, state
         late = TimedAttempt(attempt("a"), world.now - 10.0, world.now)
         world.health.cancel(late, overtaken=True)
-        assert (circuit.slow > 0) is counts, state
+        assert (circuit.failed > 0) is counts, state
 
 
 def test_an_isolated_target_is_not_one_that_is_left() -> None:

@@ -62,7 +62,7 @@ def test_answers_that_waited_for_the_process_are_not_slow() -> None:
     world.now += STOPPED
     for _ in range(10):
         world.health.succeed(attempt("a"), began, world.now)
-    assert (circuit.slow, circuit.state) == (0.0, CircuitState.CLOSED)
+    assert (circuit.failed, circuit.state) == (0.0, CircuitState.CLOSED)
     shortest = next(index for index, count in enumerate(usual) if count)
     grown = [index for index, count in enumerate(circuit.latency.counts) if count != usual[index]]
     assert grown <= [shortest], "and the baseline is not that of a process that is stopped"
@@ -70,7 +70,7 @@ def test_answers_that_waited_for_the_process_are_not_slow() -> None:
     began = world.now
     world.live(STOPPED)
     world.health.succeed(attempt("a"), began, world.now)
-    assert circuit.slow > 0
+    assert circuit.failed > 0
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_a_race_that_was_lost_standing_still_was_not_slow() -> None:
     circuit, began = world.circuit("a", resource="f"), world.now
     world.now += STOPPED
     world.health.cancel(TimedAttempt(attempt("a"), began, world.now), overtaken=True)
-    assert circuit.slow == 0
+    assert circuit.failed == 0
     world.beat()
     began = world.now
     world.live(STOPPED)
     world.health.cancel(TimedAttempt(attempt("a"), began, world.now), overtaken=True)
-    assert circuit.slow > 0
+    assert circuit.failed > 0
 
 
 def test_beats_end_with_their_number_and_with_the_calls() -> None:

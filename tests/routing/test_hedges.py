@@ -82,8 +82,8 @@ def test_a_loser_that_took_long_is_evidence() -> None:
     for _ in range(2):
         world.health.start("a", HARMLESS, world.now)
     world.health.cancel(TimedAttempt(attempt("a"), world.now, world.now + 0.1), overtaken=True)
-    assert (circuit.slow, len(circuit.waiting)) == (0.0, 1)
+    assert (circuit.failed, len(circuit.waiting)) == (0.0, 1)
     world.health.cancel(TimedAttempt(attempt("a"), world.now, world.now + 1.0), overtaken=True)
-    assert (circuit.slow > 0, circuit.waiting) == (True, [])
+    assert (circuit.failed > 0, circuit.waiting) == (True, [])
     other = TimedAttempt(attempt("a", OTHER), world.now, world.now + 1.0)
     world.health.cancel(other, overtaken=True)

@@ -99,7 +99,7 @@ class HealthCheck:
 
 
 def _facts(circuit: Circuit) -> tuple[float, ...]:
-    evidence = circuit.failed, circuit.faint, circuit.slow, circuit.streak
+    evidence = circuit.failed, circuit.faint, circuit.streak
     return *evidence, circuit.answers, circuit.failures, circuit.passed, circuit.stage
 
 

@@ -154,7 +154,7 @@ class Circuit:
         reason: why it opened last.
         epoch: when it changed last, counted in changes of all circuits.
         uneasy: there is something to weigh; else a success is noted and no more.
-        failed, slow, faint: the three scores: failures, slow answers, few but lasting failures.
+        failed, faint: the two scores: failures and slow answers, few but lasting ones.
         weighed_at: when the scores were renewed last.
         streak: failures in a row.
         good_at: the last success.
@@ -185,7 +185,7 @@ class Circuit:
 
     __slots__ = (
         *("target", "verb", "resource", "wide", "state", "reason", "epoch", "uneasy"),
-        *("failed", "slow", "faint", "weighed_at", "streak", "good_at"),
+        *("failed", "faint", "weighed_at", "streak", "good_at"),
         *("until", "opened_at", "gone", "trips"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
@@ -200,7 +200,7 @@ class Circuit:
         self.target, self.verb, self.resource = target, verb, resource
         self.wide = wide or self
         self.state, self.reason, self.epoch, self.uneasy = CircuitState.CLOSED, "", 0, False
-        self.failed = self.slow = self.faint = self.weighed_at = 0.0
+        self.failed = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
         self.until = self.opened_at = self.trips = 0.0
         self.passed = 0
@@ -271,29 +271,20 @@ class Circuit:
         ratios: LikelihoodRatios,
         now: float,
         *,
-        failed: bool | None = None,
-        slow: bool | None = None,
+        failed: bool,
     ) -> None:
-        """Add one piece of evidence to the scores, after their decay; None says nothing."""
+        """Add one answer to the scores, after their decay."""
         fade = 0.5 ** (max(0.0, now - self.weighed_at) / policy.evidence_half_life)
         most = 2 * policy.trip_score  # else a long illness would take as long to forget
-        self.failed *= fade
-        self.slow *= fade
-        self.faint *= fade
-        if failed is not None:
-            self.failed += ratios.failure if failed else ratios.success
-            self.faint += ratios.faint_failure if failed else ratios.faint_success
-            self.streak = self.streak + 1 if failed else 0
-        if slow is not None:
-            self.slow += ratios.slow if slow else ratios.quick
-        self.failed = min(most, max(0.0, self.failed))
-        self.faint = min(2 * policy.faint_score, max(0.0, self.faint))
-        self.slow = min(most, max(0.0, self.slow))
+        failure = self.failed * fade + (ratios.failure if failed else ratios.success)
+        faint = self.faint * fade + (ratios.faint_failure if failed else ratios.faint_success)
+        self.failed = min(most, max(0.0, failure))
+        self.faint = min(2 * policy.faint_score, max(0.0, faint))
+        self.streak = self.streak + 1 if failed else 0
         self.weighed_at = now
         self.uneasy = bool(
             self.failed
             or self.faint
-            or self.slow
             or self.streak
             or self.silent
             or self.left
@@ -370,8 +361,7 @@ class Circuit:
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
-        most = max(self.failed, self.slow)
-        return most >= policy.trip_score or self.faint >= policy.faint_score
+        return self.failed >= policy.trip_score or self.faint >= policy.faint_score
 
     def open(
         self,
@@ -424,14 +414,14 @@ class Circuit:
     def close(self) -> None:
         """Pass every call, and begin with a clean sheet; how often it has opened stays."""
         self._enter(CircuitState.CLOSED)
-        self.failed = self.slow = self.faint = 0.0
+        self.failed = self.faint = 0.0
         self.streak = 0
         self.uneasy = self.gone = False
 
     def restart(self, now: float) -> None:
         """Begin the ramp as if it had never failed."""
         self.begin_stage(0, now)
-        self.failed = self.slow = self.faint = 0.0
+        self.failed = self.faint = 0.0
         self.trips = 0.0
 
     def begin_epoch(self, epoch: int) -> None:

@@ -228,7 +228,7 @@ class Health:
         if not overtaken or circuit.state is not CircuitState.CLOSED:
             return
         if now - began - self.heartbeat.standstill(began, now) > circuit.slow_above:
-            circuit.weigh(self.policy, self.circuits.ratios, now, slow=True)
+            circuit.weigh(self.policy, self.circuits.ratios, now, failed=True)
 
     def end_probe(self, command: Dispatch | ReadBack, now: float) -> None:
         """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
@@ -348,21 +348,20 @@ class Health:
         for one in (circuit, circuit.wide):
             one.note_success(now)
             if one.epoch <= command.epoch:
-                self._weigh_one_success(one, attempt, slow=slow if one is circuit else None)
+                self._weigh_one_success(one, attempt, slow=slow and one is circuit)
         if circuit.state is CircuitState.CLOSED:
             if circuit.measure(took, request_at, now):
                 self.learn(circuit, now)
             if slow and circuit.has_tripped(self.policy):
                 self._trip(circuit, call, now, "slow")
 
-    def _weigh_one_success(
-        self, circuit: Circuit, attempt: TimedAttempt, *, slow: bool | None
-    ) -> None:
+    def _weigh_one_success(self, circuit: Circuit, attempt: TimedAttempt, *, slow: bool) -> None:
+        """Note an answer that went well; one that is slow is evidence like a failure."""
         now = attempt.now
         if circuit.state is CircuitState.CLOSED:
-            circuit.weigh(self.policy, self.circuits.ratios, now, failed=False, slow=slow)
-        elif circuit.state is CircuitState.RAMP:
-            circuit.count_answer(failed=bool(slow))
+            circuit.weigh(self.policy, self.circuits.ratios, now, failed=slow)
+        if circuit.state is CircuitState.RAMP:
+            circuit.count_answer(failed=slow)
             self.circuits.advance(circuit, now)
         else:
             circuit.forgive()

@@ -99,23 +99,17 @@ class RoutingPolicy(NamedTuple):
     # Evidence.
 
     failed_if_ill: float = 0.25
-    """Share of failures of a target that is not well. See [Scores](routing-policy.md#scores)."""
+    """Share of failures, slow answers among them, of a target that is not well. See
+    [Scores](routing-policy.md#scores)."""
 
     failed_if_well: float = 0.02
     """Share of failures of one that is. Raise it for a service that fails more often than this in
     normal times. See [Scores](routing-policy.md#scores)."""
 
-    slow_if_ill: float = 0.60
-    """Share of slow answers of a target that is not well. See [Scores](routing-policy.md#scores).
-    """
-
-    slow_if_well: float = 0.05
-    """Share of slow answers of one that is. See [Scores](routing-policy.md#scores)."""
-
     trip_score: float = 12.0
-    """A circuit opens when its score of failures, or of slow answers, reaches this: five failures
-    in a row. A score is a sum of log-likelihood ratios: E. S. Page, "Continuous Inspection
-    Schemes", 1954. For the height see [Scores](routing-policy.md#scores)."""
+    """A circuit opens when its score of failures reaches this: five failures in a row. A score is a
+    sum of log-likelihood ratios: E. S. Page, "Continuous Inspection Schemes", 1954. For the height
+    see [Scores](routing-policy.md#scores)."""
 
     failed_if_faint: float = 0.10
     """Share of failures of a target that is ill, and hardly shows it. A second score for a second
@@ -299,8 +293,6 @@ class LikelihoodRatios(NamedTuple):
 
     failure: float
     success: float
-    slow: float
-    quick: float
     faint_failure: float
     faint_success: float
 
@@ -308,13 +300,10 @@ class LikelihoodRatios(NamedTuple):
     def of(policy: RoutingPolicy) -> LikelihoodRatios:
         """Return the ratios that follow from the shares of a policy."""
         ill, well = policy.failed_if_ill, policy.failed_if_well
-        slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
         faint = policy.failed_if_faint
         return LikelihoodRatios(
             log(ill / well),
             log((1 - ill) / (1 - well)),
-            log(slow_ill / slow_well),
-            log((1 - slow_ill) / (1 - slow_well)),
             log(faint / well),
             log((1 - faint) / (1 - well)),
         )
