@@ -23,6 +23,27 @@ MUTANTS: Final = (
         "test_a_place_that_comes_too_late_for_a_call_is_the_next_ones",
     ),
     Mutant(
+        "a probe that fails lengthens the hold of the next opening",
+        "src/leeward/_routing/circuits.py Circuits.open",
+        "circuit.state is not CircuitState.HALF_OPEN",
+        "True",
+        "tests/routing/test_circuits.py::test_a_probe_that_fails_is_not_counted_as_an_opening",
+    ),
+    Mutant(
+        "a function that is slow makes the whole verb ill",
+        "src/leeward/_routing/health.py Health._weigh_success",
+        "slow and one is circuit",
+        "slow",
+        "tests/routing/test_bounds.py::test_what_is_slow_takes_longer_than_the_bound",
+    ),
+    Mutant(
+        "a slow answer is no evidence",
+        "src/leeward/_routing/health.py Health._weigh_one_success",
+        "circuit.weigh(self.policy, self.circuits.ratios, ..., failed=slow)",
+        "circuit.weigh(self.policy, self.circuits.ratios, ..., failed=False)",
+        "tests/routing/test_evidence.py::test_failures_and_slow_answers_add_up",
+    ),
+    Mutant(
         "a function of which nothing is known is silent like any other",
         "src/leeward/_routing/silence.py Silence.look",
         "True",

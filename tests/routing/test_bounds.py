@@ -103,6 +103,7 @@ def test_what_is_slow_takes_longer_than_the_bound() -> None:
     assert circuit.failed == 0
     world.health.succeed(attempt("a"), 128.0, 128.5 + TINY)
     assert (circuit.failed > 0, circuit.streak) == (True, 0), "it was answered"
+    assert circuit.wide.failed == 0, "slowness is the function's"
     assert circuit.uneasy
 
 

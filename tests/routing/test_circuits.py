@@ -21,6 +21,16 @@ from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, hal
 from tests.scripted import Scripted
 
 
+def test_a_probe_that_fails_is_not_counted_as_an_opening() -> None:
+    """Else the next fault of a target that was away for long would hold it for minutes."""
+    world = opened(World())
+    circuit = world.circuit("a")
+    trips = circuit.trips
+    circuit.half_open(world.now)
+    world.health.circuits.open(circuit, HARMLESS, world.now, "probe_failed")
+    assert circuit.trips <= trips
+
+
 def test_a_stage_counts_each_failure_once() -> None:
     """As one of its answers, too: its share decides; a good answer may be what lets it pass."""
     world = healed(opened(World()))
