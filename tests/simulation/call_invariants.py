@@ -89,23 +89,39 @@ def log_is_true(record: CallRecord, setting: Setting) -> str | None:
     for reported, real in zip(log, ended, strict=True):
         what = reported.target, reported.outcome, reported.read_back
         when = reported.started + record.at, reported.started + record.at + reported.duration
-        if what != (real.target, _said(real), real.read_back):
+        said = _said(real, [each for each in ended if each.ended < real.ended])
+        if what != (real.target, said, real.read_back):
             return f"told of {reported.outcome.name} at {reported.target}"
         if abs(when[0] - real.at) > ROUNDING or abs(when[1] - real.ended) > ROUNDING:
             return f"told of an attempt from {when[0]:.3f} to {when[1]:.3f} s"
     return None
 
 
-def _said(attempt: AttemptRecord) -> Outcome:
-    """Return what an attempt said as a whole: of a batch, what its worst unsettled event says."""
+def _said(attempt: AttemptRecord, before: list[AttemptRecord]) -> Outcome:
+    """Return what an attempt said as a whole.
+
+    Of a batch, what its worst event says that neither it nor an attempt that ended `before`, such
+    as one that it hedged, has settled.
+    """
     if not isinstance(attempt.call, Publish):
         return attempt.reported.outcome
-    events = range(len(attempt.call.events))
-    each = [entry_of(attempt.reported, attempt.call, index).outcome for index in events]
-    unsettled = [outcome for outcome in each if outcome in UNSETTLED]
+    settled = {id for each in before for id, outcome in _each_of(each) if outcome not in UNSETTLED}
+    unsettled = [
+        outcome for id, outcome in _each_of(attempt) if outcome in UNSETTLED and id not in settled
+    ]
     if Outcome.AMBIGUOUS in unsettled:
         return Outcome.AMBIGUOUS
     return unsettled[0] if unsettled else attempt.reported.outcome
+
+
+def _each_of(attempt: AttemptRecord) -> list[tuple[str | None, Outcome]]:
+    """Return the id of each event of a batch, with what the attempt said of it."""
+    call = attempt.call
+    assert isinstance(call, Publish)
+    return [
+        (event.id, entry_of(attempt.reported, call, index).outcome)
+        for index, event in enumerate(call.events)
+    ]
 
 
 def _needs(attempt: AttemptRecord) -> float:

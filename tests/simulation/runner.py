@@ -142,6 +142,7 @@ class CallRecord:
         result: what was reported to its caller.
         side_effects: what it really did.
         why: the router's code of what ended it, where it did not go well.
+        wakes: how often a place that became free has woken it.
         in_flight: commands that have not ended.
         is_given_up: its caller has given up.
         then: what its caller does next, where that is a function.
@@ -159,6 +160,7 @@ class CallRecord:
     ended: float = 0.0
     side_effects: list[SideEffect] = field(default_factory=list)
     why: str = ""
+    wakes: int = 0
     in_flight: list[Command] = field(default_factory=list)
     is_given_up: bool = False
     then: Callable[[], None] | None = None
@@ -308,6 +310,7 @@ class Simulation:
         waits = [each for each in self._parked if target in each[3].places]
         if waits:
             _, began, record, command = min(waits, key=itemgetter(0))
+            record.wakes += 1
             self._at(self._now, self._end_pause, record, command, began, target)
             self._parked = [each for each in self._parked if each[3] is not command]
 

@@ -106,10 +106,12 @@ def final_is_final(unit: WorkUnit, setting: Setting) -> str | None:
 def within_the_caps(unit: WorkUnit, setting: Setting) -> str | None:
     """At most 3 attempts and 2 targets; more only while it is proved that none of them ran.
 
-    One that found no place was not made; it looks for one a few dozen times at most.
+    One that found no place was not made. A place that somebody else took before may wake it in
+    vain; by itself it looks for one a few dozen times at most.
     """
     made = [each for each in unit.steps if each.attempt.reported.reason != NO_PLACE]
-    if len(unit.steps) - len(made) > MOST_LOOKS * len(setting.order):
+    looks = len(unit.steps) - len(made)
+    if looks > (MOST_LOOKS + unit.record.wakes) * len(setting.order):
         return f"{len(unit.steps)} looks for a place"
     proved = all(outcome in PROVED for _, outcome in made[:-1])
     attempts = len(made)
