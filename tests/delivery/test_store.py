@@ -110,3 +110,15 @@ def test_rows_that_somebody_has_reset_take_no_more_than_there_is_room_for(
     taken = store.take([HERE], at(10.0), Room(3, 0))
     assert [each.idempotency_key for each in taken.rows] == ["1"]
     assert len(taken.dead) == 1
+
+
+def test_a_claim_reads_no_lane_but_those_it_takes(
+    database: Database, store: SqliteDeliveries
+) -> None:
+    """Counted in thousands of steps of SQLite's machine, which no load changes."""
+    store.add([NewRow(HERE, f"lane {n}", str(n), "{}") for n in range(5_000)], 5)
+    steps: list[None] = []
+    with database.read(5) as connection:
+        connection.set_progress_handler(lambda: steps.append(None), 1_000)
+    assert keys(store, 50.0) == [str(n) for n in range(9)]
+    assert len(steps) < 10

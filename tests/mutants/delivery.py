@@ -22,6 +22,13 @@ MUTANTS: Final = (
         "tests/local/test_owners.py::test_each_app_gets_each_event_and_runs_what_it_has_sent",
     ),
     Mutant(
+        "a claim counts every lane",
+        "src/leeward/_delivery/sqlite_store.py",
+        "'(bus, subscriber, lane) = (row'",
+        "'(bus, subscriber, +lane) = (row'",
+        "tests/delivery/test_store.py::test_a_claim_reads_no_lane_but_those_it_takes",
+    ),
+    Mutant(
         "a look changes an older file",
         "src/leeward/_sqlite/database.py Database.read",
         "'ROLLBACK'",

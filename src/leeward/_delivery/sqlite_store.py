@@ -178,11 +178,11 @@ _ROW: Final = """id, bus, subscriber, idempotency_key, document, attempts, due,
 # no farther than wanted: new rows (due 0) apart from those that wait for another attempt. A time
 # that is a text or bytes comes after all numbers, and is due. A head that was redriven waits for
 # the later row of its lane that is under way.
-_READY: Final = f"""SELECT {_ROW} FROM deliveries INDEXED BY deliveries_by_due
+_READY: Final = f"""SELECT {_ROW} FROM deliveries AS row INDEXED BY deliveries_by_due
     WHERE {_KNOWN} AND %s
-        AND (lane IS NULL OR id IN (
-            SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
-            GROUP BY bus, subscriber, lane) AND (bus, subscriber, lane) NOT IN (
+        AND (lane IS NULL OR id = (SELECT min(id) FROM deliveries AS other WHERE NOT dead
+                AND (bus, subscriber, lane) = (row.bus, row.subscriber, row.lane))
+            AND (bus, subscriber, lane) NOT IN (
             SELECT bus, subscriber, lane FROM deliveries INDEXED BY deliveries_by_due
             WHERE NOT dead AND lane IS NOT NULL AND lease IS NOT NULL AND due > ? AND due <= ?))
     ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
