@@ -138,9 +138,8 @@ def test_a_free_place_wakes_the_first_call_that_waits(
     for _ in range(DEFAULT.baseline_answers + 1):
         router.perform(CALL, TIMEOUT)
     a.is_quick = b.is_quick = False
-    router._shared.core.health.budgets.hedges = (
-        -99.0
-    )  # each call has a pause before a hedge, no more
+    budgets = router._shared.core.health.budgets
+    budgets.hedges = budgets.early = -99.0  # calls pause before a hedge, and keep their places
     parked, begin = router._shared.parked, runner(router)
     calls: list[Future[Result[Any]]] = []
     for number in range(8):
