@@ -44,6 +44,7 @@ drill: $(READY) $(filter-out .servers/demo/.ready,$(DEMO)) ## a game day over th
 	@$(BIN)/python -m tests.demo.drill
 
 test: $(READY) $(SERVERS) ## run every test but `make check`'s, on the Python of .venv
+	@$(BIN)/python -m tests.pythons --setup
 	@$(BIN)/pytest -n auto --dist worksteal -m "not house"
 
 QUICK := $(addprefix tests/,adapter app/idempotent client config leases routing workflow/test_kernel.py)
