@@ -30,9 +30,6 @@ from tests.simulation.violation_report import describe
 ROUNDS_PER_BASELINE = 16
 """Of so many rounds through all scenarios, the other routers take part in one."""
 
-MOST_REPORTED = 3
-"""Violations of one episode that are described in full."""
-
 
 class Judgement(NamedTuple):
     """One episode as leeward went through it.
@@ -84,7 +81,8 @@ def run_episode(episode: Episode) -> Findings:
     """Run one episode with leeward, judged call by call; some with the baselines, too."""
     leeward, trace, found = run_leeward(episode)
     broken = Counter(violation.invariant for violation in found)
-    reports = tuple(describe(violation, episode) for violation in found[:MOST_REPORTED])
+    one_of_each = {violation.invariant: violation for violation in reversed(found)}.values()
+    reports = tuple(describe(violation, episode) for violation in one_of_each)
     if found:
         reports = (*reports, _shortest(episode, found[0].invariant))
     baselines: dict[str, Counters] = {}

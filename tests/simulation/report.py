@@ -135,7 +135,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(table)
     for line in _totals(summary):
         console.print(line, highlight=False)
-    for record in summary.reports[:5]:
+    one_of_each = {text.partition(":")[0]: text for text in reversed(summary.reports)}
+    for record in reversed(one_of_each.values()):
         console.print(f"\n{record}", highlight=False, markup=False, soft_wrap=True)
 
 
