@@ -134,8 +134,11 @@ _CONSTRUCTORS: Final[Sequence[Any]] = (
     lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v: _new(
         cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v)
     ),
+    lambda cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w: _new(
+        cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u, v, w)
+    ),
 )
-"""By the number of fields. Nearly all records have no more; Python keeps these compiled."""
+"""By the number of fields, up to those of a call's state; Python keeps these compiled."""
 
 
 def _construct(cls: Any) -> Any:

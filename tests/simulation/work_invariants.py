@@ -86,9 +86,10 @@ def moved_only_where_allowed(unit: WorkUnit, setting: Setting) -> str | None:
 
 
 def not_again_where_unusable(unit: WorkUnit, setting: Setting) -> str | None:
-    """A target that refuses for a lasting reason is not asked again."""
+    """A target that refuses for a lasting reason is not asked again; a hedge may be under way."""
     for (earlier, outcome), (later, _) in pairwise(unit.steps):
-        if outcome is Outcome.UNUSABLE and later.target == earlier.target and unit.alone:
+        is_after = later.target == earlier.target and later.at >= earlier.ended
+        if outcome is Outcome.UNUSABLE and is_after and unit.alone:
             return f"sent to {later.target} again, which is unusable"
     return None
 
