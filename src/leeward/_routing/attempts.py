@@ -125,11 +125,10 @@ class ShareOfTime(AttemptTime):
         """Return the time of an attempt; there may be `more` of them after it."""
         rules, policy, latency = state.rules, state.health.policy, circuit.latency
         seconds, total, whole = left, left, state.whole
-        has_others = len(state.able) > 1
-        others = has_others and not rules.ordered
+        others = len(state.able) > 1 and not rules.ordered
         if rules.settle or (more and (rules.same or rules.elsewhere or rules.read_back)):
             seconds = left * (1 - policy.reserve)
-            reaches_another = has_others and has_relief(state, circuit)
+            reaches_another = len(state.able) > 1 and has_relief(state, circuit)
             if isinstance(state.call, Invoke) and not reaches_another:
                 seconds = max(seconds, left - policy.wait_least)  # to ask once more
             if seconds < latency.usual or seconds < policy.least_attempt:

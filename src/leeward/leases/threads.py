@@ -162,10 +162,7 @@ class Carrier:
             last.join(max(0.0, until - monotonic()))
 
     def is_first(self, error: Exception) -> bool:
-        """Return whether no fault of this kind came lately; a server that falls answers some.
-
-        Faults that pass are one kind: one outage cuts off, refuses and turns away.
-        """
+        """Return whether no fault of this kind came lately; those that pass are one kind."""
         is_brief, now = getattr(error, "outcome", None) in PASSING, monotonic()
         kind = (type(error), None if is_brief else getattr(error, "reason", None))
         last = self._faults.setdefault(kind, now)  # at once: another thread may meet it as well
