@@ -125,6 +125,18 @@ MUTANTS: Final = (
         "tests/app/test_settle_exhaustive.py::test_a_probe_counts_when_no_run_can_act_any_more",
     ),
     Mutant(
+        "a void of before is taken for one of now",
+        "src/leeward/app/idempotency/settling.py examine",
+        "if ...:\n    ...\nended = ...",
+        "if ...:\n"
+        "    if record.voids > request.voids:\n"
+        "        return _not_run(request, record)\n"
+        "    ...\n"
+        "ended = ...",
+        "tests/app/idempotent/test_settled_elsewhere.py::"
+        "test_what_a_call_has_learnt_meanwhile_counts_for_its_error",
+    ),
+    Mutant(
         "a released key is a proof",
         "src/leeward/app/idempotency/settling.py examine",
         "if ...:\n    return _void(record, revision, request)",

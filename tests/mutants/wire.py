@@ -51,6 +51,13 @@ MUTANTS: Final = (
         "test_a_kept_connection_that_has_taken_a_piece_is_not_replaced",
     ),
     Mutant(
+        "a server that refuses the handshake may have read the request",
+        "src/leeward/_http/connection.py Connection._fail",
+        "exchange.may_have_left = False",
+        "pass",
+        "tests/http/test_tls.py::test_a_server_that_refuses_the_handshake_has_not_read_the_request",
+    ),
+    Mutant(
         "a thread waits beyond the deadline for a drip",
         "src/leeward/_http/threads.py BlockingConnection.carry",
         "left <= 0",

@@ -11,6 +11,7 @@ from leeward.calls import Result
 from leeward.config import FunctionConfig
 from leeward.envelope import BY_GROUP, BY_TARGET, VOIDED
 from leeward.errors import Outcome
+from leeward.testing import FakeClock
 from leeward.values import Effect, FunctionFault
 from tests.scripted import AMBIGUOUS, Scripted
 
@@ -31,7 +32,7 @@ def voided(dedup: str) -> Result[Any]:
 def invoke(first: Scripted, second: Scripted) -> Any:
     """Call a function that is declared to recognise keys for both targets."""
     config = Config(functions={"pay": SHARED})
-    with Client([first, second], config=config) as client:
+    with Client([first, second], config=config, clock=FakeClock()) as client:
         return client.invoke("pay", idempotency_key="k", timeout=5).value
 
 
@@ -57,3 +58,17 @@ def test_so_does_one_that_refuses_a_void_key() -> None:
         invoke(Scripted("a", *[AMBIGUOUS] * 9), Scripted("b", *[voided(BY_TARGET)] * 9))
     known = Scripted("b", voided(BY_GROUP), Result.ok("paid"))
     assert invoke(Scripted("a", *[AMBIGUOUS] * 2), known) == "paid"
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.0, 0.2])
+def test_a_run_that_never_ends_is_asked_for_at_a_bounded_pace(retry_after: float | None) -> None:
+    """Whatever the function says of when to ask again, and however little a clock resolves."""
+    running = Result.ok({"key": "k", "verdict": "running", "retry_after": retry_after})
+    first = Scripted("a", AMBIGUOUS, *[running] * 9_999)
+    config = Config(functions={"pay": FunctionConfig(Effect.UNSAFE, on_unknown="settle")})
+    with (
+        Client([first], config=config, clock=FakeClock()) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.invoke("pay", idempotency_key="k", timeout=200)
+    assert 2 <= len(first.calls) <= 4_000

@@ -217,10 +217,12 @@ def _follow_question(
         return retry(state, AttemptEnded(answer.attempt, Outcome.NOT_SENT), now, random)
     policy, target = state.health.policy, state.tried[answer.attempt - 1]
     longest = state.deadline - now - 2 * policy.least_attempt
-    if longest <= 0:
+    if longest < 0.001:  # what a clock can round away would be asked for without end
         return _give_up(state, now)
-    most = policy.retry_after_cap if answer.retry_after is None else answer.retry_after
-    seconds = min(most, policy.wait_least * 2**state.asks) * (1 + random()) / 2
+    most = policy.retry_after_cap
+    if answer.retry_after is not None:
+        most = max(answer.retry_after, policy.least_attempt)  # 0 would ask without a pause
+    seconds = min(most, policy.wait_least * 2 ** min(state.asks, 9)) * (1 + random()) / 2
     return state, (Pause(min(seconds, longest), target, settle=True),)
 
 
@@ -479,7 +481,7 @@ def _pause(state: CallState, retry_after: float | None, random: Random) -> float
         longest = min(retry_after, policy.retry_after_cap)
         return longest * (1 + policy.retry_after_jitter * random())
     attempts = len(state.tried) - state.tried.count("")
-    longest = policy.backoff_base * 2 ** (attempts - 1)
+    longest = policy.backoff_base * 2 ** min(attempts - 1, 30)  # a float ends at 2 ** 1024
     return float(random() * min(policy.backoff_cap, longest))
 
 
