@@ -142,9 +142,6 @@ class NameMappingDriver(WrappingDriver):
                 own_write: Any = self._with_own_name(write)
                 return SettleWrite(own_write[0], own_write)
         # By their verbs, so that a program without objects and runs does not load their classes.
-        if call.verb == "start_native":
-            table = self._tables.get(call.table, call.table)
-            return call._replace(table=table, bucket=self._buckets.get(call.bucket, call.bucket))
         if call.verb in OBJECT_VERBS:
             objects = cast("ObjectCall", call)
             own = self._buckets.get(objects.bucket)

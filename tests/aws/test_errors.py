@@ -34,8 +34,7 @@ USED: dict[ServiceName, list[str]] = {
     "lambda": ["Invoke"],
     "events": ["PutEvents", "DescribeEventBus"],
     "dynamodb": [
-        *("PutItem", "GetItem", "DeleteItem", "Scan", "Query", "CreateBackup", "DescribeBackup"),
-        *("DescribeTable", "ExportTableToPointInTime", "DescribeExport"),
+        *("PutItem", "GetItem", "DeleteItem", "Scan", "Query", "DescribeTable"),
     ],
     "states": ["StartExecution", "DescribeExecution", "StopExecution", "ListStateMachines"],
 }

@@ -42,7 +42,7 @@ def test_every_verb_has_a_plan() -> None:
     looks += ["look_resource", "look_backlog"]
     objects = ["head_object", "list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]
+    more = ["start_run", "get_run", "abort_run"]
     more += ["store_many", "read_logs"]
     assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *more])
     assert all(callable(made[verb]) for verb in made)

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import gzip
-import sqlite3
 import tracemalloc
 from collections.abc import Callable
-from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward import ConfigError, LeewardError, Promise
-from leeward._sqlite.database import Database
-from leeward._sqlite.errors import fault_at_end, fault_of, has_no_room
-from leeward.errors import Outcome
+from leeward import ConfigError, Promise
 from leeward.testing import FakeClock
 from leeward_backup import BackupError
-from leeward_backup.check import read_segment
-from leeward_backup.folder import Folder, manifest_name
+from leeward_backup.folder import Folder
 from leeward_backup.lines import LONGEST_LINE, Damaged, kept_in
 from leeward_backup.manifest import (
-    Multiset,
-    Segment,
     decode_manifest,
-    encode_manifest,
     lines_in,
     pack,
-    segment_name,
     unpack,
 )
 from leeward_backup.prune import DEAD_AFTER
@@ -357,135 +344,3 @@ def test_a_segment_that_is_a_bomb_is_refused_in_the_memory_of_its_text() -> None
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * LONGEST_LINE
-
-
-@pytest.mark.threat("S15")
-def test_an_export_that_is_a_bomb_is_refused_in_linear_time() -> None:
-    """Without an end of a line, and with too many of them; nothing of it is kept twice."""
-    from leeward.calls import ExportFile
-    from leeward_backup.tables import ExportSource
-
-    class Client:
-        def __init__(self, data: bytes) -> None:
-            self._data = data
-
-        def get_object(self, *_: str) -> list[bytes]:
-            return [self._data]
-
-    for text, word in ((b"x" * (96 * MIB), "a line of more"), (b"\n" * MIB, "items or more")):
-        export = ExportSource.__new__(ExportSource)
-        export._client = Client(gzip.compress(text))  # type: ignore[assignment]
-        export._bucket, export._folder, export.about = "bucket", "folder", "about"
-        tracemalloc.start()
-        with pytest.raises(BackupError, match=word):
-            assert sum(1 for _ in export._chunks(ExportFile("file", 3))) < 9
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < 3 * LONGEST_LINE
-
-
-def test_a_table_that_is_not_there_is_an_error(world: World) -> None:
-    """An embedded target knows none without items; one that is declared, or was there, may be."""
-    client = world.client()
-    with pytest.raises(BackupError, match=r"no table 'nosuch'.*\[tables\.nosuch\]"):
-        world.backups(client, "nosuch").create()
-    assert world.leftovers == []
-    assert world.backups(client, "nosuch").list() == ()
-    assert world.backups(client, "pairs").create().items == 0
-    client.store_data("orders", {"id": "a"})
-    world.backups(client).create()
-    client.delete_data("orders", "a")
-    world.clock.advance(1)
-    assert world.backups(client).create().items == 0
-
-
-def _forge(backups: Any, old: bytes, new: bytes) -> None:
-    """Add a backup of one segment in which a text is another one, with digests that fit."""
-    folder, sealing = backups._folder, backups._keys.current
-    manifest = folder.manifest(folder.find("latest"), backups._keys)
-    lines, made = Multiset(), list[bytes]()
-    for line in read_segment(folder, sealing, manifest.segments[0]):
-        made.append(line.replace(old, new))
-        lines.add(made[-1])
-    text = b"\n".join((*made, b""))
-    assert new in text
-    digest, data = sealing.name(sha256(text).digest()), pack(text)
-    name = segment_name(manifest.segments[0].bucket, digest, "")
-    folder.put(name, data)
-    segment = Segment(name, len(made), len(text), digest, len(data), sha256(data).hexdigest())
-    told = manifest._replace(
-        id="forged", items=len(made), segments=(segment,), digest=sealing.name(lines.digest)
-    )
-    folder.put(manifest_name(told.at, "forged"), encode_manifest(told, sealing))
-
-
-def test_a_deep_check_compares_keys(world: World) -> None:
-    """The key before an item, by which it is in order, and the one in it, under which it goes."""
-    client = world.client()
-    client.store_data("orders", {"id": "order-1", "n": 1})
-    backups = world.backups(client)
-    backups.create()
-    _forge(backups, b'"id":"order-1"', b'"id":"order-2"')
-    (found,) = backups.check("forged", deep=True).findings
-    assert "another key in id than its line" in found
-
-
-def test_a_dry_run_decodes_every_line(world: World) -> None:
-    """A line of an earlier version with a number that is not finite is named before any write."""
-    client = world.client()
-    client.store_data("orders", {"id": "order-1", "n": Decimal("1.50")})
-    backups = world.backups(client)
-    backups.create()
-    _forge(backups, b'{"$dec":"1.50"}', b'{"$dec":"NaN"}')
-    for what in (backups.dry_run, backups.restore):
-        with pytest.raises(BackupError, match="line 1: a line has a tag with another value"):
-            what("forged", into="again")
-    restored = backups.restore("forged", into="again", skip_damaged=True)
-    assert (restored.written, len(restored.missing)) == (0, 1)
-    assert restored.promise is Promise.RESTORED
-
-
-def test_a_full_disk_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end of a transaction, too, where it most often shows; and where a file is made."""
-    full = sqlite3.OperationalError("database or disk is full")
-    full.sqlite_errorcode = sqlite3.SQLITE_FULL
-    fault = fault_at_end(full)
-    assert (fault.outcome, fault.reason) == (Outcome.AMBIGUOUS, "commit_failed")
-    assert "the disk is full" in str(fault)
-    made = fault_of(OSError(errno.ENOSPC, "No space left on device"))
-    assert (made.reason, has_no_room(made)) == ("disk_full", True)
-    assert "No space left" in str(made)
-
-    client = world.client()
-    _fill(client)
-    commit = Database._commit
-
-    def fails(self: Database, connection: sqlite3.Connection) -> None:
-        if self.path is not None and self.path.parent.name == "work":
-            raise fault_at_end(full) from full
-        commit(self, connection)
-
-    monkeypatch.setattr(Database, "_commit", fails)
-    with pytest.raises(LeewardError, match=r"the disk is full.*make room, or name another folder"):
-        world.backups(client).create()
-
-
-def test_a_drill_takes_what_any_provider_takes(world: World) -> None:
-    """Items as large as Azure's, as deep as AWS's and with their longest names."""
-    deep: Any = {"end": 1}
-    for _ in range(25):
-        deep = {"in": [deep]}
-    large = {"id": "large", "text": "x" * 1_000_000, "deep": deep, "n" * 20_000: 1}
-
-    def wide(driver: Any) -> Any:
-        limits = driver.limits._replace(item_bytes=1_400_000, nesting=64, name_bytes=64 * 1024)
-        driver.limits = limits
-        return driver
-
-    client = world.client(wide)
-    client.store_data("orders", large)
-    backups = world.backups(client)
-    backups.create()
-    assert backups.drill().promise is Promise.VERIFIED
-    findings = world.backups(world.client()).dry_run(into="again").findings
-    assert ["bytes" in each or "nested" in each for each in findings] == [True]

@@ -32,7 +32,7 @@ OBJECTS = "put get show list delete".split()
 """Of `leeward object`."""
 FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""
-BACKUPS = "create list check restore drill schedule prune native".split()
+BACKUPS = "create list check restore drill schedule prune".split()
 """Of `leeward backup`."""
 EDGES = "check export package associate".split()
 """Of `leeward edge`."""

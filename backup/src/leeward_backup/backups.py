@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from leeward.calls import ListObjects, LookNative, NativeJob, StartNative
+from leeward.calls import ListObjects
 from leeward.client import Client
 from leeward.config.model import Keeper, check_kept
-from leeward.entropy import new_id
 from leeward.errors import InvalidRequest
 from leeward_backup import create as creating
 from leeward_backup.check import check, sealing_of
@@ -18,7 +17,7 @@ from leeward_backup.folder import LATEST, Folder, check_id, seconds_of
 from leeward_backup.prune import Policy, prune
 from leeward_backup.restore import Mode, Restore, dry_run, restore_into
 from leeward_backup.sealing import Keys, keys_of
-from leeward_backup.tables import ExportSource, RateLimit, Source, Table, TableSource
+from leeward_backup.tables import RateLimit, Table
 from leeward_backup.values import (
     Backup,
     BackupError,
@@ -30,41 +29,7 @@ from leeward_backup.values import (
     Restored,
 )
 
-FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 30.0
-"""Seconds between two looks; each pause is half as long again as the one before."""
-
 MOST_THREADS = 64
-
-
-def make_native(table: Table, where: str | None, look: Look) -> NativeJob:
-    """Ask a table's own service for a backup, or an export; return it when it is done.
-
-    Args:
-        table: of it.
-        where: for an export, the bucket, and after a slash a prefix; None for a backup.
-        look: is told how far it has come.
-
-    Raises:
-        BackupError: it has failed.
-        LeewardError: it could not be started or looked at.
-    """
-    clock = table.clock
-    name = f"leeward-{new_id(clock.now())}"
-    bucket, _, prefix = (where or "").strip("/").partition("/")
-    call = StartNative(table.name, "export" if where else "backup", name, bucket, prefix)
-    made = table.native(call)
-    pause = FIRST_PAUSE
-    while made.state == "running":
-        look(Progress(call.kind, made.done or 0, made.total, "items"))
-        clock.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-        made = table.native(LookNative(made.id))
-    if made.state == "failed":
-        raise BackupError(
-            f"the {call.kind} {made.id} has failed: {made.told or 'for no reason told'}"
-        )
-    return made
 
 
 def _ignore(_: Progress) -> None:
@@ -112,7 +77,6 @@ class Backups:
         *,
         id: str | None = None,
         rate: float | None = None,
-        export: str | None = None,
         verify: bool = False,
     ) -> Backup:
         """Create a backup; upload only what has changed since the last one.
@@ -120,8 +84,6 @@ class Backups:
         Args:
             id: of the backup, for runs that may be repeated: an existing backup is returned.
             rate: items a second to read, at most.
-            export: read an export of the table's service instead of the table: a bucket, and after
-                a slash the folder of the export.
             verify: read all segments that this backup shares with the last one, and write damaged
                 segments again.
 
@@ -131,12 +93,9 @@ class Backups:
         self._check_place()
         rate_limit = RateLimit(rate, self._table.clock)
         checked = None if id is None else check_id(id)
-        source: Source = TableSource(self._table, rate)
-        if export is not None:
-            source = ExportSource(self._client, self._table, export)
-        work = self._work_of("create", {"source": source.about})
+        work = self._work_of("create", {"source": "scan"})
         run = creating.Run(
-            source, self._folder, self._keys, work, rate_limit, self._look, verify=verify
+            self._table, self._folder, self._keys, work, rate_limit, self._look, verify=verify
         )
         return creating.create(run, checked)
 
@@ -174,29 +133,20 @@ class Backups:
         work = self._work_of("create", {"id": check_id(id)})
         checkpoints = Checkpoints(self._folder, self._keys, id, work)
         rate_limit = RateLimit(rate, clock)
-        source = TableSource(self._table, rate)
         run = creating.Run(
-            source, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until
+            self._table,
+            self._folder,
+            self._keys,
+            work,
+            rate_limit,
+            self._look,
+            checkpoints,
+            until,
         )
         try:
             return creating.create(run, id)
         except creating.OutOfTime:
             return None
-
-    def native(self, *, export: str | None = None) -> NativeJob:
-        """Ask the table's own service for a backup, and wait until it is done.
-
-        The result stays with this service. Restore it there, into a new table, or read it with the
-        service's own tools.
-
-        Args:
-            export: make an export into this bucket and prefix instead.
-
-        Raises:
-            Unsupported: the service makes none on request; the message says what it does.
-            BackupError: it failed.
-        """
-        return make_native(self._table, export, self._look)
 
     def list(self) -> tuple[Backup, ...]:
         """Return all backups, the latest last; `Backup.wrong` says why one cannot be read."""

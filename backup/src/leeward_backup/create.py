@@ -31,6 +31,7 @@ from leeward_backup.folder import (
 from leeward_backup.lines import Damaged
 from leeward_backup.manifest import (
     BUCKETS,
+    PER_ITEM,
     Draft,
     Manifest,
     Multiset,
@@ -43,7 +44,7 @@ from leeward_backup.manifest import (
 )
 from leeward_backup.prune import wait_for_prunes
 from leeward_backup.sealing import Keys
-from leeward_backup.tables import RateLimit, Source
+from leeward_backup.tables import RateLimit, Table
 from leeward_backup.values import Backup, BackupError, Look, Progress
 
 MOST_ROUNDS: Final = 3
@@ -68,7 +69,7 @@ class Scanned(NamedTuple):
     Attributes:
         id: of the backup to be.
         begun: when a run first worked on it, in Unix seconds.
-        started: of the first page, or of the export.
+        started: of the first page.
         ended: of the last page, so far.
         cursor: of the next page; None before the first one, and behind the last one.
         whole: whether all pages were read.
@@ -97,7 +98,7 @@ class Run(NamedTuple):
     """What a run works with.
 
     Attributes:
-        source: is read.
+        table: is read.
         folder: gets the backup.
         keys: prove it.
         work: keeps what was read.
@@ -108,7 +109,7 @@ class Run(NamedTuple):
         verify: read each segment that an earlier backup has written, and write a damaged one anew.
     """
 
-    source: Source
+    table: Table
     folder: Folder
     keys: Keys
     work: WorkFile
@@ -120,7 +121,7 @@ class Run(NamedTuple):
 
     def is_late(self) -> bool:
         """Return whether it is time to stop."""
-        return self.until is not None and self.source.table.clock.monotonic() >= self.until
+        return self.until is not None and self.table.clock.monotonic() >= self.until
 
 
 def create(run: Run, id: str | None) -> Backup:
@@ -163,7 +164,7 @@ def create(run: Run, id: str | None) -> Backup:
 
 def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
     """Refuse a table that may be a slip of the pen: some targets know no table without items."""
-    table = run.source.table
+    table = run.table
     if not (scanned.items or known or table.is_declared):
         _clean(run)
         raise BackupError(
@@ -198,16 +199,15 @@ def backup_of(manifest: Manifest) -> Backup:
 
 
 def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) -> Scanned:
-    now = run.source.table.clock.now()
+    now = run.table.clock.now()
     if begun is not None and 0 <= now - begun.begun < RESUME_FOR and id in (None, begun.id):
         return begun
     run.work.clear()
-    started = now if run.source.time is None else run.source.time
     # The latest backup is the one that was begun last, whatever the clocks of machines say; but a
     # time in the far future is not a clock's.
     before = max((seconds_of(each.time) for each in known), default=0.0)
-    at = max(started, before + _BEHIND) if before < now + _LARGEST_SKEW else started
-    scanned = Scanned(id or new_id(now)[-12:], now, started, started, at=at)
+    at = max(now, before + _BEHIND) if before < now + _LARGEST_SKEW else now
+    scanned = Scanned(id or new_id(now)[-12:], now, now, now, at=at)
     if run.checkpoints is not None:
         run.checkpoints.remove()
         run.checkpoints.write(scanned._asdict())
@@ -218,10 +218,9 @@ def _scan(run: Run, scanned: Scanned) -> Scanned:
     """Read what is left of the table into the work file."""
     if scanned.whole:
         return scanned
-    now, time = run.source.table.clock.now, run.source.time
-    for page in run.source.pages(scanned.cursor):
+    for page in run.table.pages(scanned.cursor, run.rate_limit.rate):
         scanned = scanned._replace(
-            ended=now() if time is None else time,
+            ended=run.table.clock.now(),
             cursor=page.cursor,
             whole=page.cursor is None,
             items=scanned.items + len(page.rows),
@@ -280,10 +279,10 @@ def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manife
             raise OutOfTime
     manifest = Manifest(
         id=scanned.id,
-        table=run.source.table.name,
-        target=run.source.table.home.target,
-        key=run.source.table.fields,
-        consistency=run.source.consistency,
+        table=run.table.name,
+        target=run.table.home.target,
+        key=run.table.fields,
+        consistency=PER_ITEM,
         started=scanned.started,
         ended=scanned.ended,
         tool=f"leeward {__version__}",
@@ -378,9 +377,7 @@ def _keep(run: Run, manifest: Manifest) -> int:
     """
     wanted, mended = {segment.name: segment for segment in manifest.segments}, 0
     for _ in range(MOST_ROUNDS):
-        if not wait_for_prunes(
-            run.folder, wanted.keys(), run.source.table.clock, run.until, run.look
-        ):
+        if not wait_for_prunes(run.folder, wanted.keys(), run.table.clock, run.until, run.look):
             raise OutOfTime
         sizes = run.folder.sizes(SEGMENTS)
         cut = {name for name, each in wanted.items() if sizes.get(name) != each.stored_bytes}

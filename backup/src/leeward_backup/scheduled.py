@@ -190,10 +190,7 @@ def _run(run: _Run, step: _Step) -> None:
     """
     plan, context, given = run.plan, run.context, run.context.remaining()
     if context.clock.now() - run.since >= RESUME_FOR:
-        raise BackupError(
-            f"the backup {run.id} was not done within a day; give its runs more time, or back up "
-            "from an export"
-        )
+        raise BackupError(f"the backup {run.id} was not done within a day; give its runs more time")
     client = plan.client()
     work = plan.work or (
         USUAL_FOLDER if context.provider == "local" else Path(gettempdir()) / "leeward-backup"

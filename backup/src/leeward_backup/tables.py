@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from leeward._items.names import escape_key
-from leeward._operations.upkeep import TableHome, home_of, make, native, read_export, store_many
+from leeward._operations.upkeep import TableHome, home_of, make, store_many
 from leeward.app.idempotency.store import KEY, REGISTER
 from leeward.calls import (
-    ExportFile,
-    ExportSummary,
     Key,
     Load,
-    LookNative,
-    NativeJob,
     Page,
-    ReadExport,
     Result,
     Scan,
-    StartNative,
     Store,
     Stored,
 )
@@ -29,7 +22,6 @@ from leeward.clock import Clock
 from leeward.errors import Conflict, InvalidRequest, Outcome, OutcomeUnknown, Throttled
 from leeward.values import Item
 from leeward_backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_with
-from leeward_backup.manifest import PER_ITEM, SNAPSHOT
 from leeward_backup.values import BackupError
 
 FIRST_PAGE: Final = 10
@@ -129,14 +121,6 @@ class Table:
             if {*each.item} != {KEY, "entries"} or not str(each.item[KEY]).startswith(REGISTER)
         ]
         return Lines(tuple(map(self._row, kept)), cursor)
-
-    def native(self, call: StartNative | LookNative) -> NativeJob:
-        """Ask the table's target about a backup, or an export, of its own service."""
-        return native(self._operations, call, self.home.target)
-
-    def read_export(self, call: ReadExport) -> Any:
-        """Return a part of an export of the service of the table's target."""
-        return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:
         values = self.key_of(stored.item)
@@ -253,155 +237,17 @@ class RateLimit:
     def __init__(self, rate: float | None, clock: Clock) -> None:
         if rate is not None and not 0 < rate < float("inf"):
             raise InvalidRequest("rate must be a positive number of items a second", field="rate")
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._started = clock.monotonic()
         self._items = 0
 
     def wait(self, items: int) -> None:
         """Wait until so many more items are due."""
-        if self._rate is None:
+        if self.rate is None:
             return
         self._items += items
-        due = self._started + self._items / self._rate
+        due = self._started + self._items / self.rate
         ahead = due - self._clock.monotonic()
         if ahead > 0:
             self._clock.sleep(ahead)
-
-
-class Source(Protocol):
-    """What a backup reads.
-
-    Attributes:
-        table: whose backup it is.
-        consistency: of what is read.
-        time: of which everything is, in Unix seconds; None where it is read item by item.
-        about: tells one source from another, for the work file.
-    """
-
-    table: Table
-    consistency: str
-    time: float | None
-    about: str
-
-    def pages(self, cursor: str | None) -> Iterator[Lines]:
-        """Yield the lines of all items, from a cursor on."""
-
-
-class TableSource:
-    """The table itself, page by page; at a rate, no more at once than a second's items."""
-
-    consistency = PER_ITEM
-    time: float | None = None
-    about = "scan"
-
-    def __init__(self, table: Table, rate: float | None = None) -> None:
-        self.table = table
-        self._rate = rate
-
-    def pages(self, cursor: str | None) -> Iterator[Lines]:
-        """Yield the lines of all items, from a cursor on."""
-        return self.table.pages(cursor, self._rate)
-
-
-class ExportSource:
-    """An export that the table's own service has written: a bucket, and after a slash a folder.
-
-    Raises:
-        LeewardError: it is not there, or the table's target cannot read it.
-    """
-
-    consistency = SNAPSHOT
-
-    def __init__(self, client: Client, table: Table, where: str) -> None:
-        bucket, _, folder = where.strip("/").partition("/")
-        if not bucket or not folder:
-            raise InvalidRequest("an export is BUCKET/FOLDER", field="export")
-        self._client, self._bucket, self._folder = client, bucket, folder
-        self.table = table
-        name: str = table.read_export(ReadExport("begin"))
-        summary = table.read_export(ReadExport("summary", self._read(name)))
-        self._summary: ExportSummary = summary
-        self.time: float | None = self._summary.time
-        self.about = self._summary.id
-
-    def pages(self, cursor: str | None) -> Iterator[Lines]:
-        """Yield the lines of all items; a cursor is the number of a file."""
-        listed = self._read(self._summary.files)
-        files: tuple[ExportFile, ...] = self.table.read_export(ReadExport("files", listed))
-        told = sum(each.items for each in files)
-        if told != self._summary.items:
-            raise BackupError(
-                f"the export {self.about} is wrong: its files have {told} items, and its summary "
-                f"says {self._summary.items}"
-            )
-        for number, file in enumerate(files[int(cursor or 0) :], int(cursor or 0) + 1):
-            here, behind = str(number - 1), str(number)
-            for chunk in self._chunks(file):
-                items = self.table.read_export(ReadExport("items", chunk))
-                yield self.table.lines_of(items, here)
-            yield Lines((), behind if number < len(files) else None)
-        if not files:
-            yield Lines((), None)
-
-    def _read(self, name: str) -> bytes:
-        found = self._client.get_object(self._bucket, f"{self._folder}/{name}")
-        if found is None:
-            raise BackupError(f"there is no {self._folder}/{name} in the bucket {self._bucket}")
-        return found.read()
-
-    def _chunks(self, file: ExportFile) -> Iterator[bytes]:
-        """Yield the lines of a file, unpacked, some at once; each chunk has whole lines."""
-        found = self._client.get_object(self._bucket, f"{self._folder}/{file.name}")
-        if found is None:
-            raise BackupError(f"the file {file.name} of the export {self.about} is lost")
-        lines, rest, size = 0, list[bytes](), 0
-        try:
-            for piece in _gunzip(found):
-                whole, end, after = piece.rpartition(b"\n")
-                size += len(piece)
-                if size > LONGEST_LINE:
-                    raise BackupError(
-                        f"the file {file.name} of the export {self.about} has a line of more than "
-                        f"{LONGEST_LINE:,} bytes, more than any item"
-                    )
-                if not end:
-                    rest.append(piece)
-                    continue
-                lines += whole.count(b"\n") + 1
-                if lines > file.items:
-                    break
-                yield b"".join((*rest, whole))
-                rest, size = [after], len(after)
-        except zlib.error:
-            raise BackupError(
-                f"the file {file.name} of the export {self.about} is damaged"
-            ) from None
-        last = b"".join(rest)
-        if last and lines <= file.items:
-            lines += 1
-            yield last
-        if lines != file.items:
-            raise BackupError(
-                f"the file {file.name} of the export {self.about} has {lines} items or more, and "
-                f"not {file.items}"
-            )
-
-
-def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what was packed as gzip does, in pieces of bounded size.
-
-    Raises:
-        zlib.error: it is damaged, or cut off.
-    """
-    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    for piece in pieces:
-        left = piece
-        while left:
-            text = reader.decompress(left, CHUNK_BYTES)
-            if text:
-                yield text
-            left = reader.unconsumed_tail
-    if not reader.eof:
-        raise zlib.error("cut off")
-    yield reader.flush()

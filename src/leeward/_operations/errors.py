@@ -137,7 +137,7 @@ _REFUSED: Final = (
 )
 """Of a refusal that has no mark of the call."""
 
-_READS = OBJECT_READS | {"get_run", "list_items", "look_native", "read_export", "scan"}
+_READS = OBJECT_READS | {"get_run", "list_items", "scan"}
 
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 
@@ -398,8 +398,6 @@ def _next_step(call: Call, is_unkeyed: bool) -> str:
             return "Load the item to see what is there before writing again."
         case _ if call.verb in RUN_VERBS:
             return "Asking again with the same id is safe: there is one run of it."
-        case _ if str(call.verb) == "start_native":
-            return "Look at the service's own list of backups and exports before starting another."
         case _:
             return "Look at the object to see what is there before writing again."
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any
 
-from leeward._operations.errors import error_of
 from leeward._operations.operations import Operations
 from leeward._operations.results import target_of
 from leeward.adapter import Capability, Limits
 from leeward.calls import (
     Call,
     ListObjects,
-    LookNative,
-    NativeJob,
-    ReadExport,
     Result,
     Scan,
-    StartNative,
     Store,
 )
-from leeward.errors import LeewardError, Outcome
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
-
-NATIVE_SECONDS: Final = 30.0
 
 
 class TableHome(NamedTuple):
@@ -63,36 +55,6 @@ def store_many(
     operations.check(calls[0])
     driver = operations.drivers[operations.router.candidates(calls[0])[0]]
     return operations.act(driver.store_many, calls, seconds)
-
-
-def native(operations: Operations, call: StartNative | LookNative, target: str) -> NativeJob:
-    """Ask the service of a target about a backup, or an export, of its own.
-
-    Raises:
-        Unsupported: it makes none.
-        LeewardError: it went wrong; whether one was started may be unknown.
-    """
-    perform = operations.drivers[target].perform
-    if isinstance(call, StartNative):
-        result = operations.act(perform, call, NATIVE_SECONDS)
-    else:
-        result = perform(call, NATIVE_SECONDS)
-    if result.outcome is not Outcome.OK:
-        raise error_of(call, result._replace(target=target))
-    return cast("NativeJob", result.value)
-
-
-def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:
-    """Return a part of an export of a target's own service.
-
-    Raises:
-        Unsupported: it knows no exports.
-        LeewardError: it is not a part of an export that can be read.
-    """
-    result = operations.drivers[target].perform(call, seconds)
-    if result.outcome is not Outcome.OK:
-        raise LeewardError(result.message or f"{target} cannot read the export", target=target)
-    return result.value
 
 
 def own_bucket(operations: Operations, bucket: str) -> str:

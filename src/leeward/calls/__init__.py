@@ -18,14 +18,6 @@ from leeward.records import NamedTuple
 from leeward.values import OBJECT_READS, Effect, Event, FunctionFault, Item
 
 if TYPE_CHECKING:
-    from leeward.calls.backups import (
-        ExportFile,
-        ExportSummary,
-        LookNative,
-        NativeJob,
-        ReadExport,
-        StartNative,
-    )
     from leeward.calls.looks import LogLine, LogPage, Look, LookResult, ReadLogs
     from leeward.calls.objects import (
         DeleteObject,
@@ -395,13 +387,9 @@ RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
 QueueCall: TypeAlias = "PutMessage | TakeMessages | RemoveMessage | HideMessage"
 """What is asked of a queue itself, for dead letters. Clients have no method for it."""
 
-NativeCall: TypeAlias = "StartNative | LookNative | ReadExport"
-"""What concerns a backup or an export of the target's own service. Clients have no method for it.
-"""
-
 Call: TypeAlias = (
     "Invoke | Settle | Enqueue | Publish | DataCall | SettleWrite | StoreMany | ObjectCall"
-    " | RunCall | QueueCall | NativeCall | Look | ReadLogs"
+    " | RunCall | QueueCall | Look | ReadLogs"
 )
 """Every call that a driver can be given. `verb` says which one it is."""
 
@@ -501,7 +489,6 @@ class Result(NamedTuple, Generic[T]):
 
 
 _NAMES: Final = {
-    "backups": "ExportFile ExportSummary LookNative NativeJob ReadExport StartNative",
     "looks": "LogLine LogPage Look LookResult ReadLogs",
     "objects": (
         "DeleteObject FoundObject GetObject HeadObject ListObjects Listing Piece PutObject"
@@ -537,8 +524,6 @@ __all__ = [
     "Delete",
     "DeleteObject",
     "Enqueue",
-    "ExportFile",
-    "ExportSummary",
     "FoundObject",
     "FoundRun",
     "FunctionFault",
@@ -555,10 +540,7 @@ __all__ = [
     "LogLine",
     "LogPage",
     "Look",
-    "LookNative",
     "LookResult",
-    "NativeCall",
-    "NativeJob",
     "ObjectCall",
     "Page",
     "Piece",
@@ -567,7 +549,6 @@ __all__ = [
     "PutObject",
     "QueueCall",
     "QueueMessage",
-    "ReadExport",
     "ReadLogs",
     "RemoveMessage",
     "Result",
@@ -575,7 +556,6 @@ __all__ = [
     "Scan",
     "Settle",
     "SettleWrite",
-    "StartNative",
     "StartRun",
     "Store",
     "StoreMany",

@@ -46,8 +46,6 @@ PLANS: Final = (
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan list_items", "leeward_aws.tables.plans:tables"),
     Plans("store_many", "leeward_aws.tables.plans:batches"),
-    Plans("read_export", "leeward_aws.tables.backups:exports"),
-    Plans("start_native look_native", "leeward_aws.tables.backups:backups"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_aws.objects.plans:objects",

@@ -48,8 +48,6 @@ COLLECTION_FULL: Final = "collection_full"
 """UNUSABLE: all items of one partition key, with their local indexes, have reached 10 GB."""
 ARCHIVED: Final = "archived"
 """UNUSABLE: the object is in an archive, and has to be restored before it can be read."""
-NO_RECOVERY: Final = "no_point_in_time_recovery"
-"""UNUSABLE: an export needs point-in-time recovery, which is not enabled for the table."""
 NOT_SUBSCRIBED: Final = "not_subscribed"
 """UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
 
@@ -139,19 +137,15 @@ ENTRIES: Final = by_code(
 DYNAMODB: Final = by_code(
     {
         REJECTED: """
-            BackupInUseException LimitExceededException ProvisionedThroughputExceededException
+            LimitExceededException ProvisionedThroughputExceededException
             TableInUseException
             """,
         CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
-        CONFLICT: "ConditionalCheckFailedException ExportConflictException",
+        CONFLICT: "ConditionalCheckFailedException",
         NOT_FOUND: """
-            BackupNotFoundException ExportNotFoundException ResourceNotFoundException
-            TableNotFoundException
+            ResourceNotFoundException TableNotFoundException
             """,
-        CALLER: "IdempotentParameterMismatchException InvalidExportTimeException",
-        Classification(Outcome.UNUSABLE, NO_RECOVERY): """
-            ContinuousBackupsUnavailableException PointInTimeRecoveryUnavailableException
-            """,
+        CALLER: "IdempotentParameterMismatchException",
         Classification(
             Outcome.UNUSABLE, COLLECTION_FULL
         ): "ItemCollectionSizeLimitExceededException",
@@ -160,7 +154,7 @@ DYNAMODB: Final = by_code(
             """,
     }
 )
-"""`PutItem`, `GetItem`, `DeleteItem`, `Scan`, `Query`, and what backups need. Of transactions, only
+"""`PutItem`, `GetItem`, `DeleteItem`, `Scan`, `Query`, `DescribeTable`. Of transactions, only
 what holds without a look at their reasons: they are not used."""
 
 SQS: Final = by_code(

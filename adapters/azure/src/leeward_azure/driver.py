@@ -128,7 +128,6 @@ PLANS: Final = (
     ),
     Plans("publish", "leeward_azure.events.plans:events", "events"),
     Plans("store load delete scan list_items", "leeward_azure.tables.plans:tables", "tables"),
-    Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_azure.objects.plans:objects",

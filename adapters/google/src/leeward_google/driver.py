@@ -197,7 +197,6 @@ PLANS: Final = (
         "store load delete scan list_items", "leeward_google.tables.plans:tables", "tables"
     ),
     _in_project("store_many", "leeward_google.tables.plans:batches", "tables"),
-    _in_project("start_native look_native", "leeward_google.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_google.objects.plans:objects",

@@ -41,10 +41,3 @@ add_command(
     backup.prune,
     "leeward backup prune orders --store backups/shop --keep 7 --days 30",
 )
-add_command(
-    BACKUP,
-    "native",
-    backup.native,
-    "leeward backup native orders",
-    "leeward backup native orders --export exports/orders",
-)

@@ -83,12 +83,6 @@ def create(
         str | None,
         typer.Option("--id", metavar="ID", help="Of the backup. A repeated run makes no second."),
     ] = None,
-    export: Annotated[
-        str | None,
-        typer.Option(
-            "--export", metavar="BUCKET/FOLDER", help="Read an export of the cloud's service."
-        ),
-    ] = None,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Read stored segments; write damaged ones again."),
@@ -103,7 +97,7 @@ def create(
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
     with _open(options, location) as backups:
-        backup = backups.create(id=id, rate=rate, export=export, verify=verify)
+        backup = backups.create(id=id, rate=rate, verify=verify)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
 
@@ -257,25 +251,6 @@ def prune(
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
     if pruned.wrong:
         raise typer.Exit(BROKEN.code)
-
-
-def native(
-    context: typer.Context,
-    table: Table,
-    *,
-    export: Annotated[
-        str | None,
-        typer.Option(
-            "--export", metavar="BUCKET[/PREFIX]", help="Make an export there, and no backup."
-        ),
-    ] = None,
-    at: TableAt = None,
-) -> None:
-    """Back up or export a table by the cloud's own service, and wait until it is done."""
-    options = options_of(context)
-    with _open(options, _Location(table, table, "none", at, None, None)) as backups:
-        made = backups.native(export=export)
-    options.output.show(views.json_of_native(made), views.render_native)
 
 
 class _Location(NamedTuple):

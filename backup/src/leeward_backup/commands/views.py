@@ -14,7 +14,6 @@ from typing import Any, Final, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from leeward.calls import NativeJob
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward_backup.values import Backup, Checked, Fit, Look, Pruned, Restored
@@ -43,18 +42,6 @@ def json_of_restored(restored: Restored) -> JsonObject:
     """Return the JSON object of a restore."""
     told: JsonObject = restored._asdict() | {"missing": list(restored.missing)}
     return told | {"promise": restored.promise.value}
-
-
-def json_of_native(native: NativeJob) -> JsonObject:
-    """Return the JSON object of a backup or an export of a service's own."""
-    return {"id": native.id, "items": native.done, "told": native.told}
-
-
-def render_native(data: JsonObject, printers: Printers) -> None:
-    """Render a backup or an export of a service's own."""
-    printers.out.pairs([("id", data["id"]), ("items", _count(data["items"] or "-"))])
-    if data["told"]:
-        printers.err.text(f"Next: {data['told']}")
 
 
 def render_backup(data: JsonObject, printers: Printers) -> None:
