@@ -35,7 +35,7 @@ def mask(value: Any, shown: str = "") -> str:
 
 
 TESTING = "PYTEST_CURRENT_TEST"
-"""The variable that pytest sets while a test runs.
+"""The variable that pytest sets while a test runs. A plugin would rewrite every module of leeward.
 https://docs.pytest.org/en/stable/example/simple.html#pytest-current-test-environment-variable
 """
 
@@ -43,8 +43,8 @@ https://docs.pytest.org/en/stable/example/simple.html#pytest-current-test-enviro
 def mask_data(value: Any, shown: str) -> str:
     """Write a named tuple of a user's own data like `mask`; in a test of pytest, with its data.
 
-    There a failed assertion has to show what differs; and what a test is given is not a secret.
-    What is as it is by default is left out.
+    There a failed assertion has to show what differs, and a test's data is not a secret. Defaults
+    are left out.
     """
     if TESTING not in os.environ:
         return mask(value, shown)

@@ -1,7 +1,7 @@
 """Why leeward reads answers by itself: what httptools cannot say that must be known.
 
-llhttp under it is a good parser. If one of these fails after an upgrade, it is time to look again;
-docs/design.md, section 15, has the figures.
+llhttp under it is a good parser. If one of these fails after an upgrade, it is time to look again.
+With the rules that it needs around it, it takes as long for an answer as our reader.
 """
 
 from __future__ import annotations

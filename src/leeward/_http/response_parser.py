@@ -4,8 +4,8 @@ Strict wherever two readers could differ: a line ends with CR LF and with nothin
 a name, a chunk is as long as it says. So the verdict on an answer does not depend on how its bytes
 are split, and no byte of one answer is taken for the next.
 
-Sources: RFC 9112, and RFC 9110 for what has no body. docs/design.md, section 15, says why this is
-written by hand.
+Sources: RFC 9112, and RFC 9110 for what has no body. Written by hand, because httptools cannot keep
+these rules: tests/http/test_httptools.py.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ LEVELS: Final[dict[str, Level]] = {
 class Threads:
     """Threads that carry out work beside the calls, made when needed; idle ones are used again.
 
-    No process waits for them at its end: they make attempts that were overtaken, and probes. One
-    that has been idle for `IDLE` seconds ends.
+    No process waits for them at its end, as it would for an executor's: they make probes, and
+    attempts that were overtaken. One that has been idle for `IDLE` seconds ends.
     """
 
     def __init__(self) -> None:
