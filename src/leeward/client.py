@@ -582,7 +582,7 @@ class Client(BaseClient):
         cursor: str | None = None,
         timeout: float | None = None,
     ) -> ObjectPage:
-        """List one page of the objects whose names begin with `prefix`; None ends its cursors."""
+        """List one page of the objects whose names begin with `prefix`; the last has no cursor."""
         call, seconds, finish = self._operations.objects.list_objects(
             bucket, prefix, cursor, timeout
         )

@@ -59,7 +59,7 @@ _BESIDE: Final = ("", "-journal", ".lock", ".lock-journal")
 RUNS: Final = "runs/"
 
 RESUME_FOR: Final = 24 * 3600.0
-"""Seconds after its start for which a run that was killed, or has stopped, is gone on with."""
+"""Seconds after its start for which a run that was killed, or has stopped, is continued."""
 
 COUNT: Final = "parts"
 """State of a work file: how many checkpoints it has in it."""

@@ -147,7 +147,7 @@ class RequestReader:
             try:
                 while request := next(self._requests):
                     requests.append(request)
-            except ValueError:  # a length that is no number
+            except ValueError:  # a length that is not a number
                 self.is_opaque = True
         return requests
 

@@ -215,12 +215,12 @@ class LoseAnswers:
         repeats = list(compare(plain, run))
         if any(repeat.kind == "double" for repeat in repeats):
             again = self._run_again(item, Run())
-            by_chance = {
+            anyway = {
                 fingerprint
                 for fingerprint, count in _counts(again).items()
                 if count > _counts(plain)[fingerprint]
             }
-            repeats = [each for each in repeats if each.first.effect.fingerprint not in by_chance]
+            repeats = [each for each in repeats if each.first.effect.fingerprint not in anyway]
         self._summary.add(Finding.of(item.nodeid, repeat) for repeat in repeats)
 
     @pytest.hookimpl(tryfirst=True)

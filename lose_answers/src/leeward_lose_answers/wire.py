@@ -44,13 +44,13 @@ class Connection:
     Attributes:
         carrier: the connection below, if this one is TLS in memory.
         send: the effect whose answer has not come yet.
-        fate: what became of it: ``reset``, ``silent``, or '' if it is alive.
+        loss: how its answer was lost: ``reset``, ``silent``, or '' if it is alive.
     """
 
     def __init__(self, wire: Wire, peer: str) -> None:
         self.carrier: tuple[socket.socket, Connection] | None = None
         self.send: Send | None = None
-        self.fate = ""
+        self.loss = ""
         self._wire = wire
         self._peer = peer
         self._turn = wire.turn
@@ -89,7 +89,7 @@ class Connection:
         send.status = status
         if send.mode:
             run.lose(send)
-            self.fate = "reset" if send.mode == "reset" else "silent"
+            self.loss = "reset" if send.mode == "reset" else "silent"
         return bool(send.mode)
 
 
@@ -218,7 +218,7 @@ class Wire:
         connection = self._connection_of(channel)
         if connection is None:
             return original(channel, data, *args)
-        if connection.fate:
+        if connection.loss:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         count = original(channel, data, *args)
         self._note(channel, connection, memoryview(data).cast("B")[:count])
@@ -280,7 +280,7 @@ class Wire:
         connection = self._connection_of(channel)
         if connection is None:
             return read()
-        if connection.fate:
+        if connection.loss:
             raise self._failure(channel, connection)
         result = read()
         if connection.is_lost(result if buffer is None else bytes(buffer[:result])):
@@ -291,14 +291,14 @@ class Wire:
         """Return what a client sees of an answer that is lost."""
         if isinstance(channel, ssl.SSLObject) and connection.carrier:
             sock, below = connection.carrier
-            below.fate = connection.fate
-            if connection.fate == "reset":
+            below.loss = connection.loss
+            if connection.loss == "reset":
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RD)  # wakes who waits for it
             else:
                 self._silent[sock.fileno()] = sock
             return ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "nothing to read")
-        if connection.fate == "reset":
+        if connection.loss == "reset":
             return ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
         if not _blocks(channel) and stacks.running_loop():
             self._silent[channel.fileno()] = channel
@@ -329,7 +329,7 @@ class Wire:
         """Reset connections whose answers a program without any timer would await for ever."""
         for fd, sock in list(self._silent.items()):
             if self._is_silent(fd) and (connection := self._connections.get(sock)):
-                connection.fate = "reset"
+                connection.loss = "reset"
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RD)  # wakes who waits for it
         self._silent.clear()

@@ -226,7 +226,7 @@ class CallRecord(NamedTuple):
 
 REASONS: Final = {
     "first": "it is the first target that may serve the call",
-    "first_is_out": "the targets before it were let rest",
+    "first_is_out": "the targets before it got no calls then",
     "weight": "a share of the calls goes there first, as configured",
     "stays": "the group stays with it, as configured",
     PROBE: "the call was the one probe of a target that had failed",

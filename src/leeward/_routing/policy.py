@@ -285,7 +285,7 @@ class RoutingPolicy(NamedTuple):
     as the longest time that a circuit is open, twice."""
 
     history_calls: int = 256
-    """Calls that did not go well at once which `explain` can tell of. Our own choice."""
+    """Calls that did not go well at once that `explain` knows. Our own choice."""
 
 
 class LikelihoodRatios(NamedTuple):

@@ -56,7 +56,7 @@ Function: TypeAlias = str | Callable[..., Any]
 """A logical name, or a function of the app."""
 
 Resolve: TypeAlias = Callable[[Callable[..., Any]], FlowFunction]
-"""Tells of a function object what it is called by."""
+"""Returns the name by which a function object is called."""
 
 
 def by_own_name(function: Callable[..., Any]) -> FlowFunction:

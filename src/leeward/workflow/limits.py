@@ -60,9 +60,7 @@ LIMITS: Final = {
         "Step Functions",
         "let a step return what is decided, and `choose` behind the block",
     ),
-    "race": Limit(
-        "going on with the first branch that ends", None, "Step Functions", "make it one step"
-    ),
+    "race": Limit("a race of branches", None, "Step Functions", "make it one step"),
     "branch timeout": Limit(
         "a time limit of a branch or block", None, "Step Functions", "limit its steps"
     ),

@@ -54,7 +54,7 @@ _FAILURE: Final = re.compile(
     r"^Traceback \(most recent call last\)|\[ERROR\]|Task timed out after|Runtime exited",
     re.MULTILINE,
 )
-"""Text without a level that tells of a failure: Python's, and a platform's."""
+"""Text without a level that reports a failure: Python's, and a platform's."""
 
 _IN_TEXT: Final = re.compile(r" (?:at|causes)='([^']*)'")
 """The same places in a line of leeward's own that is not JSON."""
