@@ -317,10 +317,10 @@ class Circuit:
         self.left, self.left_for = 0, 0.0
 
     def leave(self, began: float, waited: float = 0.0) -> None:
-        """Note that an attempt is not waited for any more that `began` then.
+        """Stop counting the attempt that started at `began` as waiting.
 
-        `waited` is how long it was, if that says something. What began before the last answer is
-        not known any more, and says nothing.
+        `waited` is how long it waited, in seconds; 0 if that is not evidence. An attempt from
+        before the last answer is no longer known, and ignored.
         """
         index = bisect_right(self.waiting, began) - 1
         if index < 0:

@@ -280,10 +280,10 @@ class _History:
         return ReadBackDone(question.attempt, question.after, verdict, settled.retry_after)
 
     def cancel(self, running: Iterable[tuple[Command, float]], now: float) -> None:
-        """End what is in flight although nobody waits for it any more: leases and all.
+        """Release the leases of attempts that nobody waits for.
 
-        Each has the time when it began. That another attempt has overtaken one is evidence, if that
-        one took long.
+        Each has the time when it began. If it took long and another attempt was faster, that is
+        evidence.
         """
         for command, began in running:
             if not isinstance(command, Pause):

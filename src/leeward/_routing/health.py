@@ -1,13 +1,11 @@
-"""What the calls of one order have seen of each target, and what an answer says of it.
+"""The evidence that all calls of a client share about each target.
 
-All calls share it; a runner holds its lock meanwhile. What every call passes through, however well
-it goes, is short: an attempt is noted when it starts and when it succeeds, and that is all. The
-rest is entered only where something is not as usual: a failure, a success while there is something
-to weigh, an answer that is slow.
+A runner holds its lock meanwhile. A call that goes well only notes that an attempt starts, and that
+it succeeds. The rest runs after a failure, a slow answer, or a success while there is evidence to
+weigh.
 
-A failure that a function, bus or table caused is evidence on that one alone, and on the target as a
-whole only while another one of it fails, too. So one broken function does not take its neighbours
-away.
+A failure that a function, bus or table caused is evidence on that one alone. It counts against the
+whole target only while another function, bus or table there fails, too.
 """
 
 from __future__ import annotations
@@ -262,11 +260,10 @@ class Health:
         return self._stop_waiting(circuit, attempt) and not attempt.command.early
 
     def _stop_waiting(self, circuit: Circuit, attempt: TimedAttempt) -> bool:
-        """Note that an attempt without an answer is not waited for any more.
+        """Stop counting an attempt without an answer as waiting.
 
-        Return whether it had as much time as its function takes, and so may blame its target: a
-        caller who is in more of a hurry than a healthy function proves nothing, nor does a process
-        that stood still.
+        Return whether it had as much time as its function takes, and so is evidence: a short
+        deadline of the caller proves nothing, nor does a process that stood still.
         """
         command, now, in_line = attempt.command, attempt.now, attempt.waited
         limits, stood_still = self.silence.limits_of(circuit), self._stood_still(attempt)

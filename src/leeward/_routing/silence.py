@@ -58,7 +58,7 @@ class Heartbeat:
         self._busy_at = 0.0
 
     def is_due(self, now: float) -> bool:
-        """Return whether nobody has beaten for so long that somebody should begin to."""
+        """Return whether the heartbeat must be restarted."""
         return now - self._last > self._rest
 
     def begin(self, now: float) -> int:

@@ -454,7 +454,7 @@ def check_found_file(path: str, descriptor: int) -> None:
 
 
 def problem_of(status: os.stat_result, user: int) -> str | None:
-    """Return why somebody else than `user`, a number, has a say in a file; None if nobody has."""
+    """Return why another user than uid `user` can change a file, or None."""
     if status.st_uid not in (user, 0):
         return f"belongs to another user (uid {status.st_uid})"
     if stat.S_ISLNK(status.st_mode):  # its mode says nothing

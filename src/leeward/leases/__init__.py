@@ -1,7 +1,6 @@
-"""Leases: a row is somebody's until a time. Deliveries and runs of workflows go by them.
+"""Leases: one process may work on a row until a time. Deliveries and runs of workflows use them.
 
 `rules` decides, and is pure. `threads` has a loop that looks for rows, and a pool that works on
-them. `holders` tells whether the process that has a lease is dead. What a row is, and where it is
-kept, is the business of whoever uses this: `leeward.stores` and `workflow.embedded.journal` say
-what a store of deliveries, or of runs, does.
+them. `holders` shows whether the process with a lease is dead. The protocols of stores are
+`leeward.stores` for deliveries and `workflow.embedded.journal` for runs.
 """

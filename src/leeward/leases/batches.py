@@ -1,7 +1,7 @@
 """Writes of many threads in one transaction: a commit costs more than everything else in it.
 
-The first thread that comes writes what it has; whoever comes meanwhile waits, and one of them
-writes what all of them have.
+The first thread writes its change. Threads that come meanwhile wait, and then one of them writes
+the changes of all.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Change(Generic[C]):
     """A write that waits for its turn.
 
     Attributes:
-        what: is to be written.
-        turn: something is in it once the write is over, or its thread is to write. An interrupt
-            can leave an `Event` locked, and this not.
+        what: the change.
+        turn: not empty once the write is over, or its thread must write. A queue, because an
+            interrupt can leave an `Event` locked.
         result: of the write, once it was made.
     """
 
@@ -52,11 +52,11 @@ class Batches(Forkable, ABC, Generic[C]):
         """Write all changes or none, and note the result of each.
 
         Raises:
-            DatabaseFault: it could not be done; AMBIGUOUS if they may still be on the disk.
+            DatabaseFault: it failed; AMBIGUOUS if they may still be on the disk.
         """
 
     def renew(self, *, held: bool) -> None:
-        """Wait for no thread of the parent, in the child of a fork: none of them is there."""
+        """Forget the parent's threads, in the child of a fork."""
         del held
         self._lock = Lock()
         self._waiting = []
@@ -95,7 +95,7 @@ class Batches(Forkable, ABC, Generic[C]):
     def _write_waiting(self, mine: Change[C]) -> None:
         """Make all the changes that wait; then let the next thread do the same, if there is one.
 
-        What an interrupt cuts short at the end is done again: else others would wait for ever.
+        The end is repeated after an interrupt: else others would wait for ever.
         """
         changes: list[Change[C]] = []
         told = "the transaction was interrupted: it may be on the disk"
@@ -126,9 +126,9 @@ class Batches(Forkable, ABC, Generic[C]):
             raise interrupt
 
     def _give_turn(self, before: Change[C] | None) -> None:
-        """Pass the turn of `before` on to the first that waits, if it has one; the lock is held.
+        """Pass the turn of `before`, if it has one, to the first that waits. The lock is held.
 
-        Doing so twice is as doing it once.
+        Doing so twice does no harm.
         """
         if self._writer is before:
             self._writer = self._waiting[0] if self._waiting else None
@@ -136,7 +136,7 @@ class Batches(Forkable, ABC, Generic[C]):
             self._writer.turn.put(None)
 
     def _withdraw(self, change: Change[C]) -> bool:
-        """Withdraw a change whose thread waits no longer, unless another one is writing it."""
+        """Withdraw the change of a thread that stops waiting, unless another writes it now."""
         with self._lock:
             is_waiting = change in self._waiting
             if is_waiting:

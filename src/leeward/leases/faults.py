@@ -1,4 +1,4 @@
-"""What a store of leased rows raises, whatever keeps it."""
+"""The error of a store of leased rows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from leeward.errors import Outcome
 
 
 class DatabaseFault(Exception):
-    """The database could not do it. Its cause is the error of its library, or of the system.
+    """The database failed. The cause is the error of its library, or of the system.
 
     Attributes:
-        outcome: AMBIGUOUS if what was written may be kept; any other proves that it is not.
+        outcome: AMBIGUOUS if the write may be kept; any other proves that it is not.
         reason: a stable word.
     """
 

@@ -1,6 +1,6 @@
 """The processes that hold leases: a row whose holder is dead can be taken at once.
 
-A process is known by the system's own name for it, so that one which was given the number of a dead
+A process is known by its boot, number and start, so that a new process with the number of a dead
 one is not taken for it.
 """
 
@@ -21,7 +21,7 @@ class Holder(NamedTuple):
 
     Attributes:
         boot: of its machine.
-        space: in which its number counts: a container has its own.
+        space: the namespace of its number; each container has its own.
         pid: its number.
         began: clock ticks from the boot to its start.
     """
@@ -45,9 +45,9 @@ def holder_in(text: str | None) -> Holder | None:
 
 
 def boot_of_machine() -> str | None:
-    """Return what tells this boot of this machine from every other; None where nothing does.
+    """Return the id of this boot of this machine; None where there is none.
 
-    Processes with the same have the same monotonic clock.
+    Processes with the same id have the same monotonic clock.
     """
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -59,7 +59,7 @@ def boot_of_machine() -> str | None:
 
 
 def this_process() -> Holder | None:
-    """Return this process; None where the system has no names that others can look for."""
+    """Return this process; None where the system does not let others look for it."""
     boot, pid = boot_of_machine(), os.getpid()
     try:
         space = str((_PROC / "self/ns/pid").readlink())
@@ -72,7 +72,7 @@ def this_process() -> Holder | None:
 def is_gone(holder: Holder, me: Holder) -> bool:
     """Return whether it is proved that a process has ended.
 
-    Of one on another machine, in another container, or before a boot, nothing is.
+    There is no proof about another machine, another container, or an earlier boot.
 
     Args:
         holder: which process.
@@ -97,10 +97,10 @@ def is_gone(holder: Holder, me: Holder) -> bool:
 def _life_of(pid: int) -> int | None:
     """Return the clock ticks from the boot to the start of a process; None if it has ended.
 
-    One that has ended stays until its parent has asked for it; it has one thread then.
+    An ended process stays until its parent has waited for it; it has one thread then.
     """
     text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
-    # The name before stands in parentheses, and may hold whatever it likes.
+    # The name before stands in parentheses, and may hold any character.
     fields = text.rpartition(")")[2].split()
     state, threads, began = fields[0], int(fields[17]), int(fields[19])
     return None if state in "ZX" and threads <= 1 else began

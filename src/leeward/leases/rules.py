@@ -1,7 +1,7 @@
 """Who may take what, when a lease ends, and what becomes of its row. Pure: time is passed in.
 
-A row is somebody's until the end of a lease. When that comes without a word, because the process
-died or hangs, the row is due again. A store says these rules in its own language.
+A row belongs to one process until the end of a lease. If that process dies or hangs, the row is due
+again then. A store has these rules in its own language.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds between two attempts where nobody says how many, and before one that has not begun, at
-most."""
+"""Seconds, at most, between two attempts if nothing else is given, and before an attempt that has
+not begun."""
 
 
 def is_over(due: float, now: float, farthest: float) -> bool:
@@ -22,7 +22,7 @@ def is_over(due: float, now: float, farthest: float) -> bool:
     Args:
         due: its end.
         now: on the same clock, or one that differs by less than a lease.
-        farthest: seconds. One that ends later than that was written by a clock that was ahead.
+        farthest: seconds from now. A later end was written by a clock that was ahead.
     """
     return due <= now or due > now + farthest
 
@@ -62,7 +62,7 @@ class LeasedAttempt(Protocol):
 
     @property
     def is_unheard(self) -> bool:
-        """Whether its last lease ended without a word: it may be what ended a process."""
+        """Whether its last lease ended without a result: it may have killed a process."""
 
 
 class Room(NamedTuple):
@@ -71,9 +71,9 @@ class Room(NamedTuple):
     Attributes:
         limit: rows at most.
         tried: how many of them may have been leased before.
-        unheard: how many may be rows whose last lease ended without a word.
-        places: how many attempts begin at once; None for all. The others are not counted before
-            they begin, save those of unheard rows, which would end processes for ever.
+        unheard: how many may be rows whose last lease ended without a result.
+        places: how many attempts begin at once; None for all. The others are counted when they
+            begin, but unheard rows at once: else they could kill processes for ever.
     """
 
     limit: int
@@ -82,7 +82,7 @@ class Room(NamedTuple):
     places: int | None = None
 
     def take_off(self, limit: int, tried: int, unheard: int) -> Room:
-        """Return what is left of it after some rows were taken."""
+        """Return what may still be taken after some rows."""
         places = None if self.places is None else self.places - limit
         return Room(
             self.limit - limit, max(0, self.tried - tried), max(0, self.unheard - unheard), places
@@ -93,7 +93,7 @@ class NextAttempt(NamedTuple):
     """What becomes of a row that is not done.
 
     Attributes:
-        attempts: that count from now on.
+        attempts: the new count.
         due: when it may be taken again, in Unix seconds; None gives it up as a dead letter.
     """
 
@@ -106,18 +106,18 @@ class DeliveryPolicy(NamedTuple):
 
     Attributes:
         max_attempts: after so many a delivery is given up.
-        first_retry: seconds before the second attempt, where the failure does not say; doubled
-            before each one after it, up to a minute.
+        first_retry: seconds before the second attempt, unless the failure says how long; doubled
+            before each further one, up to a minute.
         longest_retry: seconds between two attempts, at most.
-        lease: seconds after which a delivery is due again, unless its process renews that: it does
-            so up to the timeout of the handler. Of one without it, an attempt may take as long.
-        concurrency: attempts at one time; one that has outlived its lease no longer counts.
-        farthest: seconds from now to the latest end of a lease. One that ends later was written by
-            a clock that was wrong, and is over: its row would wait for years. So long, because its
-            attempt may be under way, if the clock was only set back a little.
+        lease: seconds after which a delivery is due again, unless its process renews the lease, up
+            to the handler's timeout. Without a timeout an attempt may take as long as a lease.
+        concurrency: attempts at one time; one that has outlived its lease does not count.
+        farthest: seconds from now to the latest end of a lease. A later end was written by a wrong
+            clock, and counts as over: else its row would wait for years. So long, because the
+            attempt may be under way if the clock was only set back a little.
         ahead: rows that are leased before there is a place for their attempt, at most.
-        worth: seconds of work that those may be, where attempts take as long as they did.
-        longest_wait: seconds after which such a row is handed back.
+        worth: seconds of work in the rows leased ahead, by the time that attempts took lately.
+        longest_wait: seconds after which a row leased ahead is handed back.
     """
 
     max_attempts: int = 5
@@ -131,13 +131,13 @@ class DeliveryPolicy(NamedTuple):
     longest_wait: float = 1.0
 
     def is_spent(self, attempts: int, due: float, most: int = 0) -> bool:
-        """Return whether a delivery that is due has had its last attempt, which ended silently.
+        """Return whether a due delivery has had its last attempt, without a result.
 
         Args:
             attempts: how many were made.
-            due: since when it is due: the end of the last lease; 0 if somebody has reset it.
-            most: how many its handler wants made. Where those are few, the policy's count: a
-                process that was ended has not failed in its handler.
+            due: since when it is due: the end of the last lease; 0 if it was reset.
+            most: attempts that its handler wants. If that is less, the policy's count is used: the
+                death of a process is not a failure of the handler.
         """
         return attempts >= max(self.max_attempts, most) and due > 0
 
@@ -146,8 +146,8 @@ class DeliveryPolicy(NamedTuple):
     ) -> NextAttempt:
         """Decide what becomes of a delivery whose `attempt` has failed.
 
-        `again` and `after`, in seconds, are the word of whoever knows better; None leaves them to
-        the count.
+        `again` and `after`, in seconds, override the count of attempts; None leaves it to the
+        count.
         """
         if not (attempt < self.max_attempts if again is None else again):
             return NextAttempt(attempt, None)
@@ -159,9 +159,9 @@ class DeliveryPolicy(NamedTuple):
     def schedule_return(
         self, attempt: int, now: float, *, is_unheard: bool, after: float = 0.0
     ) -> NextAttempt:
-        """Decide the same of one whose `attempt` has not begun: it is due `after` some seconds.
+        """Decide the same if its `attempt` has not begun: it is due `after` some seconds.
 
-        That a lease has ended without a word is not forgotten: there may have been an attempt.
+        If an earlier lease ended without a result, that attempt stays counted: it may have begun.
         """
         attempts, pause = max(attempt - 1, is_unheard), min(after, LONGEST_WAIT)
         return NextAttempt(attempts, now + pause if attempts or pause else 0.0)
@@ -169,14 +169,14 @@ class DeliveryPolicy(NamedTuple):
     def room(self, held: Collection[LeasedAttempt], now: float, seconds: float | None) -> Room:
         """Return what a process may take.
 
-        Rows whose last lease ended without a word come one at a time, for what ends this process
-        takes an attempt from all that have begun beside it. Where attempts hang in this process,
-        these rows are theirs, and end none.
+        Rows whose last lease ended without a result come one at a time: a row that kills this
+        process costs all rows beside it an attempt. If attempts hang in this process, such rows are
+        its own, and kill nothing.
 
         Args:
-            held: what it holds, and what has not ended.
+            held: the rows that it holds.
             now: Unix seconds.
-            seconds: that an attempt takes; None where that is not known.
+            seconds: of an attempt; None if unknown.
         """
         free = self.count_free_places([each.ends for each in held], now)
         tried = [each.ends for each in held if each.is_tried]
@@ -188,17 +188,17 @@ class DeliveryPolicy(NamedTuple):
         return Room(limit, tried_room, unheard, max(0, free))
 
     def count_free_places(self, ends: Collection[float], now: float) -> int:
-        """Return how many attempts may begin beside those whose leases end then."""
+        """Return how many more attempts may begin, given the ends of the leases of others."""
         return self.concurrency - sum(end > now for end in ends)
 
     def count_rows_ahead(self, seconds: float | None) -> int:
-        """Return how many rows to lease beside those that have a place.
+        """Return how many rows to lease ahead of free places.
 
-        To lease a row takes a transaction, so attempts that are short get their rows by the
-        hundred, and long ones one by one, for other processes may have time for them.
+        A lease takes a transaction, so rows with short attempts are leased by the hundred. Rows
+        with long ones are leased one by one, because other processes may have time for them.
 
         Args:
-            seconds: that an attempt takes; None where that is not known.
+            seconds: of an attempt; None if unknown.
         """
         if seconds is None:
             return 0

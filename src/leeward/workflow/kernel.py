@@ -1,9 +1,9 @@
-"""What a definition means: one generator, that yields what is to be done and is sent how it ended.
+"""Interprets a workflow: a generator that yields commands and receives their results.
 
-Pure: no clock, no I/O, no randomness. So the same definition, input and answers give the same run,
-on whatever carries out the commands: the embedded engine, an orchestrator that replays, a test.
-`Machine` is the generator as an object. `fill` and `holds` say what templates and conditions mean;
-every export is held to that: what is not there is null, an object has fields, and nothing else has.
+Pure: no clock, no I/O, no randomness. So the same definition, input and answers give the same run
+on every runner: the embedded engine, an orchestrator that replays, a test. `Machine` is the
+generator as an object. `fill` and `holds` define templates and conditions, for every export, too:
+a missing value is null, and only an object has fields.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Functions that run once for each key: see ``docs/idempotency.md``.
 
-`record` decides, and is pure; `steps` says what to ask of the table, without I/O; `store` asks it
-over a client; `decorator` puts all that around a function. `probes` has ready-made probes.
+`record` decides, and is pure. `steps` yields the reads and writes of a run, without I/O; `store`
+makes them with a client. `decorator` puts that around a function. `probes` are ready-made probes.
 """
 
 from __future__ import annotations

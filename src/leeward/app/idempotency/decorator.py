@@ -123,9 +123,9 @@ def idempotent(
             ``anywhere``.
         unknown: whether a repeat may ``run`` when an earlier run may have had its effect;
             `IdempotentRun.earlier` then says so. Or ``refuse``.
-        probe: finds out whether a run had its effect that may have had it: it takes the key, the
-            `Context` and what the run has noted (`IdempotentRun.note`), and returns `Done` with the
-            result, `NotDone` or `CannotTell`. A repeat and `Client.settle` ask it.
+        probe: finds out whether a run that ended unknown had its effect. It takes the key, the
+            `Context` and the notes of the run (`IdempotentRun.note`), and returns `Done` with the
+            result, `NotDone` or `CannotTell`. A repeat and `Client.settle` call it.
         approval: a person has to approve a call before it runs: True for all calls; or a function
             of the same arguments that returns True or False, or what the person is to read. Until
             then a call gets `ApprovalPending`.
@@ -214,7 +214,7 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
 
 
 def _check_result(function: str, result: Any) -> Any:
-    """Return a result; raise `ConfigError` if it is code that has yet to run."""
+    """Return a result; raise `ConfigError` if it is a coroutine or generator that has not run."""
     if type(result) is CoroutineType:
         result.close()
         raise ConfigError(
@@ -229,10 +229,10 @@ def _check_result(function: str, result: Any) -> Any:
 class IdempotentCall:
     """One call of an idempotent function, from its key to its result: no I/O.
 
-    It says what to ask of the table, and what follows from the replies.
+    It yields the reads and writes of the table, and decides by their replies.
 
     Attributes:
-        context: of the handler that it is, or is a part of; None outside of one.
+        context: of the handler that runs; None outside of a handler.
         location: where its record is.
     """
 
@@ -246,7 +246,7 @@ class IdempotentCall:
         """Read the key and the digest of the payload of a call of the idempotent `function`.
 
         Raises:
-            PrincipalMissing: nothing says whose it is.
+            PrincipalMissing: its owner is not known.
             KeyMissing: it has no key.
             ConfigError: its payload cannot be compared.
         """
@@ -277,9 +277,9 @@ class IdempotentCall:
         )
 
     def claim(self, client: object) -> Steps[Decision | OpenCase | Away]:
-        """Return the steps that decide whether it runs; an open case is for the probe.
+        """Return the steps that decide whether it runs; an `OpenCase` must go to the probe.
 
-        The first ones by a `client` in a process say in the register how records are kept.
+        The first steps by a `client` in a process also write the register.
         """
         is_known = self._settings.identity.entered() is getattr(client, "_operations", client)
         if not is_known and (register := self._settings.register) is not None:
@@ -299,7 +299,7 @@ class IdempotentCall:
         return (yield from self.claim(client))
 
     def question(self, case: OpenCase) -> tuple[str, Context | None, tuple[str, ...]]:
-        """Return what the probe takes."""
+        """Return the arguments of the probe."""
         return self._key, self.context, case.record.notes
 
     def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
@@ -314,11 +314,11 @@ class IdempotentCall:
 
         Raises:
             DedupUnavailable: the table cannot be reached.
-            RepeatRefused: an earlier run is under way, or nobody knows what it has done.
+            RepeatRefused: an earlier run is under way, or its effect is unknown.
             KeyReused: the key belongs to another payload.
             ApprovalPending: a person has to approve it first.
             ApprovalRefused: a person has refused it.
-            Exception: an earlier run has failed so.
+            Exception: the failure of an earlier run.
         """
         settings = self._settings
         held: Held | None = None
@@ -372,7 +372,7 @@ class IdempotentCall:
             if not held.record.earlier_effects:
                 lost = None if run.tried else record.leave_unknown(held.record, failure)
                 return write_end(held, record.release_record(held.record), lost)
-            # This run did nothing, but one before it may have: the next one must know, too.
+            # This run did nothing, but an earlier one may have: the next run must know that.
             if settings.run_unknown:
                 return write_end(held, record.leave_unknown(held.record, failure))
             return write_end(held, record.fail_record(held.record, failure._replace(rerun=True)))
@@ -391,10 +391,10 @@ class IdempotentCall:
             self._prove(nothing_ran=True)
 
     def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:
-        """Return what the call gives, now that its end is recorded, or is not.
+        """Return the result of the call, after the attempt to record its end.
 
         Raises:
-            RepeatRefused: another run had taken over, and its result is not there yet.
+            RepeatRefused: another run has taken over, and has no result yet.
         """
         if recorded is Recorded.YES:
             return result
@@ -416,12 +416,12 @@ class IdempotentCall:
         _log("error", "end_not_recorded", run, why)
 
     def _note_unprotected(self, run: IdempotentRun) -> None:
-        """Note for the answer that a repeat of the key may run again; the outermost run does."""
+        """Mark the answer: a repeat of the key may run again. Only the outermost run does so."""
         if self.context is not None and run.is_outermost:
             self.context.dedup = NOT_RECOGNISED
 
     def _prove(self, *, nothing_ran: bool) -> None:
-        """Note whether it is proved that nothing of the function has run; the first guard does.
+        """Mark whether it is proved that the function did not run. Only the first guard does so.
 
         Its caller checks whether that function is the whole handler.
         """
@@ -429,7 +429,7 @@ class IdempotentCall:
             self._own.did_nothing = nothing_ran
 
     def _say(self, error: E) -> E:
-        """Return what the guard raises of its call, which nobody but the first guard speaks for."""
+        """Return what the guard raises; only the first guard of a call marks it."""
         if self._own is not None:
             self._own.word = error
         return error

@@ -3,8 +3,8 @@
 The same JSON comes as text on one cloud and as decoded numbers on another, and a handler may ask
 for Decimal where another has float. So values are brought to JSON in one spelling first.
 
-Of an event, a message and an object only that counts which says what it is: nothing that changes
-when it is wrapped otherwise, delivered or published again, moved back, or traced.
+Only what identifies an event, a message or an object counts: nothing that changes when it is
+wrapped in another way, delivered or published again, moved back, or traced.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REF_DIGITS: Final = 12
 """Hex digits by which messages and logs name a record."""
 
 LONGEST_READABLE: Final = 128
-"""Characters up to which a key stands in the table as it is, so that an operator finds it."""
+"""Characters: a key up to this length stands in the table as it is, for operators."""
 
 VARIABLE: Final = "LEEWARD_KEYS_SECRET"
 """The variable with the secret of `record_id`."""
@@ -40,12 +40,12 @@ SHORTEST_SECRET: Final = 32
 """Characters: 128 bits in hex."""
 
 _VERSION: Final = "2:"
-"""How the digest of an event or a message begins. An earlier version had no prefix, and took into
-the digest what changes with a delivery."""
+"""Prefix of the digest of an event or a message. An earlier version had none, and its digest
+changed with each delivery."""
 
 WIRE: Final = "3:"
-"""How the digest of what came over the wire begins, also where it is keyed. Earlier versions took
-the arguments, which another annotation makes of the same payload."""
+"""Prefix of the digest of a payload from the wire, keyed or not. Earlier versions took arguments
+of the handler, which change with its annotations."""
 
 _WHOLE: Final = (Event, Message, ObjectEvent)
 """What an app is delivered as a whole."""
@@ -61,7 +61,7 @@ def secret_in(env: Mapping[str, str]) -> bytes:
     """Return the secret that the environment has for `record_id`; empty for none.
 
     Raises:
-        ConfigError: it is so short that somebody could try all.
+        ConfigError: it is so short that it can be guessed.
     """
     secret = env.get(VARIABLE, "")
     if 0 < len(secret) < SHORTEST_SECRET:
@@ -83,10 +83,9 @@ def record_id(function: str, key: str, principal: str | None = None, secret: byt
     Args:
         function: the name of its records.
         key: as the call has it.
-        principal: whose it is; None for all callers alike. Of two principals, none meets the
-            other's records.
-        secret: makes a keyed digest of the key; without one a short key stands in the table as it
-            is, so that an operator finds it.
+        principal: its owner, who meets no record of another one; None if all callers share keys.
+        secret: makes a keyed digest of the key. Without one a short key stands in the table as it
+            is, for operators.
     """
     if secret or principal is not None:
         owned = f":{key}" if principal is None else f"{len(principal)}:{principal}{key}"
@@ -100,12 +99,12 @@ def record_id(function: str, key: str, principal: str | None = None, secret: byt
 
 
 def record_ref(id: str) -> str:
-    """Return by what messages and logs name the record with an id: nothing of its key is in it."""
+    """Return the name of a record for messages and logs; it holds nothing of the key."""
     return digest_of_text(id)[:REF_DIGITS]
 
 
 def keyed_digest(text: str, secret: bytes) -> str:
-    """Return a digest that nobody can make, or try texts with, who lacks the secret."""
+    """Return a digest that nobody can compute without the secret."""
     from hmac import digest
 
     return digest(secret, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:HEX_DIGITS]
@@ -119,7 +118,7 @@ def digest_of_text(text: str) -> str:
 
 
 def digest_of(arguments: Mapping[str, Any]) -> str:
-    """Return the digest of what a call is about: hex, after the version of its making, if any.
+    """Return the digest of a payload: hex, after the prefix of its version, if any.
 
     Args:
         arguments: of the handler, by name.
@@ -144,7 +143,7 @@ def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | Non
 
     Args:
         arguments: of the handler, by name.
-        over_wire: of a handler that is called over the wire: what came counts in their place.
+        over_wire: digest the payload that came over the wire, in place of the arguments.
     """
     if over_wire is not None:
         came = over_wire.wire and over_wire.wire[1]
@@ -155,10 +154,10 @@ def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | Non
 
 
 def is_same(kept: str, claimed: str) -> bool:
-    """Return whether two digests are of one payload, as far as that is known.
+    """Return whether two digests may be of one payload.
 
-    Digests of two versions cannot be compared: then the key alone says that it is a repeat. So it
-    does where the payload was not known to whoever made the record: `kept` is empty.
+    Digests of two versions cannot be compared, and `kept` is empty where the payload was not known.
+    Then the key alone makes the call a repeat.
     """
     if not kept or kept == claimed:
         return True
@@ -166,10 +165,10 @@ def is_same(kept: str, claimed: str) -> bool:
 
 
 def _identity(value: Any) -> Any:
-    """Return what makes an event, a message or an object the same one; anything else as it is.
+    """Return what identifies an event, a message or an object; any other value as it is.
 
-    Of a message that is the body: queue, id and attributes are others when it moves or is sent
-    again. Of an object it is which one, and its version.
+    A message is its body, because queue, id and attributes change when it moves or is sent again.
+    An object is its place and version.
     """
     if isinstance(value, Event):
         return {"event": [value.source, value.id, value.type, value.data]}
@@ -198,7 +197,7 @@ def _encoder() -> Callable[[Any], str]:
 
 
 def _json_of(value: Any) -> Any:
-    """Return `value`, which JSON does not know, as something that it does."""
+    """Return JSON for a `value` of a type that JSON lacks."""
     if isinstance(value, Decimal):
         return _number(value)
     if isinstance(value, Mapping):
@@ -222,7 +221,7 @@ def _json_of(value: Any) -> Any:
 
 
 def _number(value: Decimal) -> Any:
-    """Return what JSON's own decoder makes of a number that another one reads as a Decimal."""
+    """Return a Decimal as the number that `json` would read."""
     if value.is_finite() and value.as_tuple().exponent == 0:
         return int(value)
     near = float(value)

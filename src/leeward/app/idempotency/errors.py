@@ -49,11 +49,11 @@ class RepeatRefused(GuardProblem):
 
     Attributes:
         reason: ``running``, ``unknown``, ``not_kept`` or ``voided``.
-        retry_after: seconds after which another call may help; None if it does not help.
+        retry_after: seconds after which a new call may help; None if it cannot.
         ran: whether the earlier call had its effect: ``no``, ``maybe`` or ``yes``.
         voids: how often the key was settled as not run; a call that knows that may run.
         record: table and record, for ``leeward keys show``.
-        error_type: class name of what the earlier call has raised; None if that is not known.
+        error_type: class name of what the earlier call raised, if that is known.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class ApprovalRefused(GuardProblem):
 
 
 class LeaseLost(GuardProblem):
-    """This run may begin no further effect: another has its key, or it has failed; status 409."""
+    """This run must begin no further effect: another run has its key, or it failed; status 409."""
 
     ran = "maybe"
 
@@ -154,13 +154,13 @@ _REFUSALS: Final = {
 
 
 def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> GuardProblem:
-    """Return the refusal of a call; it does not contain the key itself.
+    """Return the exception of a refused call; it does not contain the key.
 
     Args:
         function: the name of its records.
-        refusal: why, and after how many seconds another call may help.
-        table: where the record of its key is.
-        ref: names that record, and not its key.
+        refusal: why, and after how many seconds a new call may help.
+        table: of the records.
+        ref: names the record, without its key.
     """
     reason, retry_after, voids, _, error_type = refusal
     if reason is Reason.MISMATCH:
@@ -209,17 +209,17 @@ class Treatment(Enum):
     """What becomes of the key when a handler has raised."""
 
     RELEASE = "release"
-    """Nothing has run: the key is as if it had not been used."""
+    """Nothing has run: the key is free again."""
     REPLAY = "replay"
     """It has failed for good: repeats get the same failure."""
     RERUN = "rerun"
-    """It has failed in part, and the handler goes on with it: repeats run again, and know."""
+    """It has failed in part, and the handler can continue: repeats run, and know that."""
     KEEP = "keep"
     """Nobody knows: the key is kept, and repeats are refused."""
 
 
 def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Treatment]:
-    """Return what was declared, by class; `what` names the handler.
+    """Return the declared failures by class; `what` names the handler.
 
     Raises:
         ConfigError: an entry is wrong; it names which.
@@ -245,7 +245,7 @@ def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Tr
 def treatment_of(
     error: Exception, declared: Mapping[type[Exception], Treatment], *, nothing_ran: bool
 ) -> Treatment:
-    """Return what `error` does to the key: the nearest declaration, else what is proved."""
+    """Return what `error` does to the key: as declared for its nearest class, else as proved."""
     for kind in type(error).__mro__:
         if kind in declared:
             return declared[kind]
@@ -253,7 +253,7 @@ def treatment_of(
 
 
 def recorded_failure_of(error: Exception, treatment: Treatment) -> RecordedFailure:
-    """Return what is kept of an exception; its plain arguments where it is to be raised again."""
+    """Return the failure to keep; with the plain arguments if it is to be raised again."""
     is_plain = all(type(value) in (str, int, bool, float, type(None)) for value in error.args)
     arguments = error.args if treatment is Treatment.REPLAY and is_plain else ()
     return RecordedFailure(type(error).__name__, arguments, rerun=treatment is Treatment.RERUN)

@@ -1,9 +1,8 @@
 """Ready-made probes for `leeward.app.idempotent`: whether an effect took place, by a read.
 
-A probe says that nothing was done only where that will stay true. It is asked when the run of the
-key has ended, or is over its lease; but what the run has sent may still be under way, and whoever
-got it may show it late. So `http_probe` looks a second time before it says so, and `event_probe`
-never does.
+A probe says that nothing was done only where that stays true. It is asked after the run of the key
+has ended, or its lease is over. But a request of the run may still be under way, and its receiver
+may show it late. So `http_probe` looks twice before it says so, and `event_probe` never says so.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from leeward.values import NOTHING
 LOGGER = "leeward.idempotency"
 
 KeyOf: TypeAlias = Callable[[str, Context | None, tuple[str, ...]], str | None]
-"""Takes the key of the call, its context and its notes; returns what to look for, or None."""
+"""Takes the key, context and notes of the call; returns the key to look up, or None."""
 
 REQUEST_TIME: Final = 10.0
 """Seconds of one request."""
 
 LARGEST_ANSWER: Final = 1024 * 1024
-"""Bytes that are read of an answer."""
+"""Bytes of an answer, at most."""
 
 
 def item_probe(
@@ -52,8 +51,8 @@ def item_probe(
 
     Args:
         table: logical name.
-        key: returns the key of the item; None from it tells nothing. By default the key of the
-            call; a function that keeps the keys of its principals apart has to say how.
+        key: returns the key of the item, or None for `CannotTell`. By default the key of the call.
+            Required if each principal has its own keys.
         result: what repeats get: a field of the item, or a function of it; by default None.
         client: a `leeward.Client`, for a coroutine function also an `AsyncClient`; by default the
             client of the app.
@@ -75,7 +74,7 @@ def event_probe(
 
     Args:
         table: logical name of the table where a receiver stores an item for each event.
-        key: returns the key of that item; None from it tells nothing. By default the last note of
+        key: returns the key of that item, or None for `CannotTell`. By default the last note of
             the runs: let the function note the id before it publishes.
         result: as of `item_probe`.
         client: as of `item_probe`.
@@ -94,7 +93,7 @@ def http_probe(
     """Return a probe for an effect at a service: it makes a GET request.
 
     With status 200 the effect took place, unless `read` decides otherwise. With 404 and a JSON
-    object it did not; a page of a proxy, say, tells nothing. Nor does any other status, or a
+    object it did not. Anything else is `CannotTell`: a page of a proxy, another status, or a
     redirect, which is not followed. It uses no proxy.
 
     Before the probe says that nothing was done, it waits `settled_after` seconds and asks again. If
@@ -104,7 +103,7 @@ def http_probe(
         url: with ``{key}`` for the key of the call or ``{note}`` for the last note of its runs; and
             ``{principal}`` for the caller that the platform has identified. A function that keeps
             the keys of its principals apart needs ``{note}``, or ``{key}`` with ``{principal}``.
-            No text with a ``..`` or ``.`` between slashes is put in.
+            A text with ``..`` or ``.`` between slashes is refused.
         settled_after: seconds after which the service has ended a request that it got, and shows
             what it did. 0 only if it refuses a request that it gets after the answer, and answers
             from what it has committed.
@@ -156,10 +155,10 @@ def http_probe(
 
 
 def _encode(text: str) -> str:
-    """Return a text for an address.
+    """Return a text, quoted for a URL.
 
     Raises:
-        ValueError: whoever decodes it, however often, may leave the path for another one.
+        ValueError: decoded once or several times, it may lead to another path.
     """
     plain, before = text, ""
     while plain != before:

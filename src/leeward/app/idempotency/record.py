@@ -1,4 +1,4 @@
-"""The record of one key, and what a call that meets it does: the state machine, pure.
+"""The state machine of one key: its record, and what a call does that finds it. Pure.
 
 ```
 absent ------------ claim, if absent -----------------> IN_PROGRESS(owner, lease, fence 1)
@@ -22,22 +22,22 @@ WAITING ----------- settle -----------------------------> VOID(voids + 1)
 WAITING, REFUSED -- claim ------------------------------> refused: it has not run
 ```
 
-An approval is for a key and a payload, before its first run. A run that is proved not to have had
-its effect leaves it, and so does a void. `leeward.cli.key_records` has what a person decides.
+An approval is for a key and a payload, before its first run. It stays after a void, and after a
+run that is proved to have had no effect. `leeward.cli.key_records` carries out the decision.
 
-A void is of the calls that were made before it. Each call says how many voids of its key it knows:
-a late one knows fewer than the record has, and never runs, whatever becomes of the key. Whoever
-calls again with the key learns the number, and may run.
+A void is for the calls that were made before it. Each call says how many voids of its key it knows.
+A late call knows fewer than the record has, and never runs. Who calls again with the key learns the
+number, and may run.
 
-Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
-one finds out that it came second, whatever their clocks say.
+Every arrow is a conditional write: on absence, or on the revision that was loaded. So one of two
+writers finds out that it came second, whatever their clocks say.
 
 No clock of another machine is believed. A record says how many seconds its run had left when it was
-written; whoever loads it counts them from when its process first saw that, by its own monotonic
-clock. By then the run's effects have ended, for certain. What the clocks of the day say of a lease
-counts only where the write itself keeps the run from acting, or nothing follows from it, or where
-they would have to differ by more than `CLOCKS`. A table forgets by the clock of the day: a key is
-lost early only if two differ by more than that.
+written. A process counts them by its own monotonic clock, from when it first saw the record: then
+the run's effects have ended for certain. A lease by the clock of the day counts only where the
+write itself keeps the run from acting, where nothing follows from it, or where clocks would have to
+differ by more than `CLOCKS`. A table forgets by the clock of the day: a key is lost early only if
+two clocks differ by more than that.
 """
 
 from __future__ import annotations
@@ -53,23 +53,22 @@ from leeward.masking import mask
 from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 5.0
-"""Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
+"""Seconds after which a repeat asks again while a run is under way, which may end early."""
 
 PERSONS_WAIT: Final = 60.0
-"""Seconds that a call is asked to wait for a person's approval. Our choice: nobody knows when."""
+"""Seconds after which a call asks again for a person's approval. Our choice."""
 
 LATEST_DELIVERY: Final = 31 * 86_400.0
-"""Seconds after which no platform delivers a call any more, 31 days: so long a table keeps a void,
-and what a person approves or refuses. The table in ``docs/idempotency.md`` says which platform
-keeps a message as long."""
+"""Seconds, 31 days, after which no platform delivers a call: a table keeps voids, approvals and
+refusals for so long. ``docs/idempotency.md`` lists the platforms."""
 
 
 MOST_NOTES: Final = 20
 """Of one record."""
 
 MOST_VOIDS: Final = 1000
-"""That a call is believed to know of, beyond those that the record has. A key is void once or
-twice; after a number without a limit, no honest call could say a larger one."""
+"""Voids that a call may claim to know beyond those of the record. A key is void once or twice; if
+any number were believed, one call could shut out all others."""
 
 
 class KeyState(Enum):
@@ -80,29 +79,29 @@ class KeyState(Enum):
     COMPLETED = "completed"
     """It has returned; repeats get its result."""
     FAILED = "failed"
-    """It has failed in a way that the handler declared; repeats get the same, or run again."""
+    """It has failed as the handler declared; repeats get the same failure, or run again."""
     UNKNOWN = "unknown"
-    """It has ended, and nothing proves that it had no effect."""
+    """It has ended, and may have had its effect."""
     RELEASED = "released"
-    """It has ended, and nothing has run: the key is free. The record stays, because the claim of a
-    run that has ended may be on its way a second time, and must find that something is there."""
+    """It has ended, and nothing has run: the key is free. The record stays, because a late copy of
+    its claim must find a record."""
     VOID = "void"
-    """Somebody has settled the calls that were made so far: none has run, and none of them will."""
+    """The calls made so far are settled: none has run, and none will."""
     WAITING = "waiting"
-    """A person is to approve the first run of the key; nothing has run."""
+    """A person must approve the first run of the key; nothing has run."""
     REFUSED = "refused"
-    """A person has refused that: nothing has run, and nothing will."""
+    """A person has refused the key: nothing has run, and nothing will."""
 
 
 class Earlier(Enum):
-    """Why a run is not the first of its key: its handler may find traces of the one before."""
+    """Why a run is not the first of its key."""
 
     LAPSED = "lapsed"
-    """The one before did not end, and its lease is over."""
+    """The lease of the run before is over, and it did not end."""
     FAILED = "failed"
-    """The one before failed, and was declared to be run again."""
+    """The run before failed, and the handler declared that it runs again."""
     UNKNOWN = "unknown"
-    """The one before ended, and may have had its effect."""
+    """The run before ended, and may have had its effect."""
 
 
 class RecordedFailure(NamedTuple):
@@ -110,8 +109,8 @@ class RecordedFailure(NamedTuple):
 
     Attributes:
         type: name of the exception's class.
-        arguments: what it was made of; empty where that is not kept.
-        rerun: a repeat runs again, where it would else get the same failure.
+        arguments: of the exception; empty where they are not kept.
+        rerun: a repeat runs again, and does not get the same failure.
     """
 
     type: str
@@ -123,11 +122,11 @@ class RecordedFailure(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """That a person decides whether a key may run.
+    """A person's decision whether a key may run.
 
     Attributes:
         question: what the person reads; empty if the function says nothing.
-        by: who has decided; None as long as nobody has.
+        by: who has decided; None before the decision.
     """
 
     question: str
@@ -142,22 +141,22 @@ class KeyRecord(NamedTuple):
 
     Attributes:
         state: how far its run has come.
-        owner: the attempt that runs it, or has run it; no two have the same.
-        fence: 1 for the first run, and one more for each that took over.
-        lease_until: a run that has not ended by then is taken for dead, as far as the clocks of
-            the day say. Seconds by the monotonic clock of the process that has loaded the record.
-        payload: digest of what the call was about.
+        owner: the id of the attempt that runs it, or has run it.
+        fence: 1 for the first run, and one more for each run after it.
+        lease_until: a run that has not ended by then counts as dead, by the clocks of the day. In
+            seconds of the monotonic clock of the process that has loaded the record.
+        payload: digest of the call's payload.
         effects: an effect may have begun.
         result: what it returned, when COMPLETED.
-        kept: `result` is here; False where it was too large, or is nothing that a table takes.
+        kept: `result` is here; False if the table does not take it.
         failure: when FAILED or UNKNOWN.
-        voids: how often the key was settled as not run. A call that knows of fewer is a late one.
-        notes: what its runs have noted for a probe.
-        earlier_effects: a run before this one may have had its effect, and this one goes on from
-            there: that it has not begun an effect itself does not say that nothing was done.
-        approval: of a key that a person has to approve; None for any other.
-        over_at: the run's effects have ended by then, however far the clocks of the day differ, up
-            to `CLOCKS`. Seconds as of `lease_until`.
+        voids: how often the key was settled as not run. A call that knows fewer is late.
+        notes: of its runs, for a probe.
+        earlier_effects: an earlier run may have had its effect. So something may have been done,
+            even if this run has begun no effect.
+        approval: of a key that a person must approve; None for any other.
+        over_at: the run's effects have ended by then, even if the clocks of the day differ by
+            `CLOCKS`. Seconds as of `lease_until`.
     """
 
     state: KeyState
@@ -184,7 +183,7 @@ class KeyRecord(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A result as JSON, where no item can hold it: nested too deep, or with a naive time."""
+    """A result as JSON text, because no item can hold it: nested too deep, or with a naive time."""
 
     json: str
 
@@ -193,7 +192,7 @@ class Text(NamedTuple):
 
 
 class LoadedRecord(NamedTuple):
-    """A record as it was loaded, None if it is not valid; and the revision that it had then."""
+    """A loaded record, None if it is not valid; and its revision."""
 
     record: KeyRecord | None
     revision: str
@@ -204,12 +203,12 @@ class Claim(NamedTuple):
 
     Attributes:
         owner: of this attempt.
-        payload: digest of what the call is about.
+        payload: digest of the call's payload.
         lease: seconds.
-        effects_marked: the handler announces each effect, so that none has begun before.
-        run_unknown: the handler can deal with what an earlier run may have done.
-        voids: of how many voids of the key the call knows.
-        question: what a person reads who has to approve it; None if nobody has to.
+        effects_marked: the handler announces each effect before it begins.
+        run_unknown: the handler can run after a run whose effect is unknown.
+        voids: how many voids of the key the call knows.
+        question: for the person who must approve it; None if nobody must.
     """
 
     owner: str
@@ -248,18 +247,18 @@ class ReplayFailure(NamedTuple):
 
 
 class Reason(Enum):
-    """Why a call with a known key neither runs nor gets a result."""
+    """Why a call with a known key is refused."""
 
     RUNNING = envelope.RUNNING
-    """The first one still runs."""
+    """The first run is still under way."""
     MISMATCH = "mismatch"
-    """The key belongs to a call with another payload."""
+    """The key was used with another payload."""
     UNKNOWN = envelope.UNKNOWN
-    """An earlier run may have had its effect, and nothing proves whether it had."""
+    """An earlier run may have had its effect."""
     NOT_KEPT = envelope.NOT_KEPT
     """It has completed, and its result was not kept."""
     VOIDED = envelope.VOIDED
-    """It was settled as not run, and is a late delivery; or it does not know of that yet."""
+    """Its key was settled as not run, and the call is late, or does not know that yet."""
     WAITING = envelope.WAITING
     """A person has to approve it first."""
     REFUSED = "refused"
@@ -267,10 +266,10 @@ class Reason(Enum):
 
 
 class Refuse(NamedTuple):
-    """Do not run; `retry_after` seconds may change that, or a call that knows of `voids` voids.
+    """Do not run. A call after `retry_after` seconds, or one that knows `voids` voids, may.
 
-    If `is_new`, this call is the one that has asked a person. `error` is the class of what an
-    earlier run has raised, where nobody knows what that did.
+    If `is_new`, this call has asked a person. `error` is the class of the exception of an earlier
+    run whose effect is unknown.
     """
 
     reason: Reason
@@ -286,16 +285,16 @@ Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
 def start_run(
     loaded: LoadedRecord | None, claim: Claim, now: float, earlier: Earlier | None = None
 ) -> Start | Refuse:
-    """Return how a call begins whose key is free for it: the one gate to every run.
+    """Return how a call with a free key begins: the one gate to every run.
 
-    If a person has to approve the payload and has not, the key waits, and nothing runs. If a run
-    that nobody has approved may have had its effect, the call is refused: it is too late to ask.
+    If a person must approve the payload and has not, the key waits, and nothing runs. If a run that
+    nobody approved may have had its effect, the call is refused: it is too late to ask.
 
     Args:
         loaded: what the key has; None for nothing.
         claim: the call.
         now: seconds, as of `KeyRecord.lease_until`.
-        earlier: why this is not the first run; None where nothing was done before.
+        earlier: why this is not the first run; None if nothing was done before.
     """
     before, revision = (None, None) if loaded is None else loaded
     fence, voids, approval = 0, min(claim.voids, MOST_VOIDS), None
@@ -330,7 +329,7 @@ def start_run(
 
 
 def decide(loaded: LoadedRecord, claim: Claim, now: float) -> Decision:
-    """Return what a call does about the record that its key has."""
+    """Decide what a call does, given the record of its key."""
     record, revision = loaded
     if record is None:
         return Refuse(Reason.UNKNOWN)
@@ -359,7 +358,7 @@ def _refuse_late(record: KeyRecord) -> Refuse:
 
 
 def refuse_unapproved(record: KeyRecord) -> Refuse:
-    """Return what a call gets whose key a person has not approved."""
+    """Return the refusal of a call that a person has not approved."""
     if record.state is KeyState.REFUSED:
         return Refuse(Reason.REFUSED)
     return Refuse(Reason.WAITING, PERSONS_WAIT)
@@ -368,8 +367,8 @@ def refuse_unapproved(record: KeyRecord) -> Refuse:
 def is_of_other(record: KeyRecord, payload: str) -> bool:
     """Return whether the key belongs to another payload.
 
-    A free key belongs to none, unless a person has approved it for one: that stays, until a call
-    with that payload uses it, or a person refuses it.
+    A free key belongs to none, unless a person has approved it for one, until a call with that
+    payload uses the approval, or a person refuses it.
     """
     is_free = record.state in (KeyState.RELEASED, KeyState.VOID) and not _is_approved(record)
     return not is_free and not is_same(record.payload, payload)
@@ -380,7 +379,7 @@ def _is_approved(record: KeyRecord) -> bool:
 
 
 def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: float) -> Decision:
-    """Return what a call does about a run whose effect is not known."""
+    """Decide what a call does after a run whose effect is unknown."""
     match record.state:
         case KeyState.IN_PROGRESS if now < record.lease_until:
             return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
@@ -397,7 +396,7 @@ def _decide_unended(loaded: LoadedRecord, record: KeyRecord, claim: Claim, now: 
 
 
 def refuse_unknown(record: KeyRecord) -> Refuse:
-    """Return what a call gets if nobody knows what an earlier run has done."""
+    """Return the refusal of a call after a run whose effect is unknown."""
     return Refuse(Reason.UNKNOWN, error=record.failure and record.failure.type)
 
 
@@ -454,18 +453,18 @@ def release_record(record: KeyRecord) -> KeyRecord:
 
 
 def count_voids(recorded: int, told: int) -> int:
-    """Return how often a key is void, by its record and by a call that says what it knows."""
+    """Return how often a key is void, by its record and by a call's claim."""
     return max(recorded, min(told, MOST_VOIDS))
 
 
 def void_record(record: KeyRecord, voids: int) -> KeyRecord:
-    """Return the record of a key of which no call has run, nor will one that knows of fewer voids.
+    """Return the record of a void key: no call ran, and no call that knows fewer voids will.
 
-    It has no owner: a run that held the key finds out that it has lost it.
+    It has no owner, so a run that held the key finds out that it has lost it.
 
     Args:
         record: as it is.
-        voids: of which the call knows that is settled.
+        voids: that the settled call knows.
     """
     voids = count_voids(record.voids, voids) + 1
     void = KeyRecord(

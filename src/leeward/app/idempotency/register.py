@@ -1,9 +1,9 @@
 """The register of a table: how each function keeps its records there, and since when.
 
-That a key has no record proves only what was recorded: under which name, by which settings, for how
-long, and since when. Each version says so in one row for its function, before its first run in a
-process; one that finds the row as it would write it leaves it. "Not run" needs the word of the row
-for the whole age of the call. There is no I/O here, as in `leeward.app.idempotency.steps`.
+A missing record proves something only if the function keeps records: under which name, by which
+settings, for how long, and since when. Each version writes that into one row for its function,
+before its first run in a process, unless the row says it already. "Not run" needs a row that covers
+the whole age of the call. There is no I/O here, as in `leeward.app.idempotency.steps`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from leeward.errors import Conflict
 from leeward.records import NamedTuple
 
 ROLLOUT: Final = 3600.0
-"""Seconds for which processes of an earlier version may run beside those of a new one. One that
-keeps no records, or keeps them in another table, is seen by nobody."""
+"""Seconds for which processes of an earlier version may run beside the new ones. A version without
+records, or with another table, cannot be seen."""
 
 MOST_ENTRIES: Final = 20
 """Of one row. Where an older one is missing, nothing is known of that time."""
 
 ROUNDS: Final = 16
-"""How often a version looks again when others have written in between."""
+"""How often a version tries again when others have written in between."""
 
 _IGNORED: Final = frozenset({"digest", "keep"})
 """Facts that may differ: digests of two versions are not compared; and how long a record was kept
@@ -45,16 +45,16 @@ is compared with the age of the call."""
 
 
 class Register(NamedTuple):
-    """The id of a function's row, and the facts that its version says in it."""
+    """The id of a function's row, and the facts that its version writes there."""
 
     id: str
     facts: Mapping[str, Any]
 
 
 def enter_register(register: Register, now: float) -> Steps[tuple[RegisterEntry, ...] | Away]:
-    """Make the row say how this version keeps its records; return all that it says.
+    """Write into the row how this version keeps its records; return the whole row.
 
-    `now` is in Unix seconds: it stands in the table.
+    `now` is in Unix seconds, as the row has it.
     """
     for _ in range(ROUNDS):
         loaded, _ = yield LoadRegister(register.id)
@@ -78,7 +78,7 @@ def doubt_of(
 ) -> tuple[Doubt, str] | None:
     """Return why a missing record proves nothing of calls of this `age`, and what differs.
 
-    None if each version that may have run them would have left its record where this one looks.
+    None if every version that may have run them keeps its records where this one looks.
     """
     if age is None:
         return Doubt.NO_RECORD, ""
@@ -114,16 +114,16 @@ def _time(seconds: float) -> str:
 
 
 def digest_of_facts(table: str, facts: Mapping[str, Any]) -> str:
-    """Return what tells apart how two versions keep their records: 12 hex digits.
+    """Return a digest of how a version keeps its records: 12 hex digits.
 
-    One that keeps them otherwise, or in another table, may find none of the other's.
+    A version with another digest may not find the records of this one.
     """
     kept = sorted((name, str(fact)) for name, fact in facts.items() if name not in _IGNORED)
     return digest_of_text(repr((table, kept)))[:12]
 
 
 def source_text(source: str | Callable[..., Any] | None) -> str:
-    """Return what tells one source of a key or a principal from another."""
+    """Return what identifies the source of a key or a principal."""
     if not callable(source):
         return source or "none"
     name = getattr(source, "__qualname__", type(source).__name__)
@@ -131,9 +131,9 @@ def source_text(source: str | Callable[..., Any] | None) -> str:
 
 
 def _spell(value: Any, seen: tuple[int, ...]) -> str:
-    """Return what a function does, whatever its place in the file, and what was bound to it.
+    """Return the code of a function, without its place in the file, and the values bound to it.
 
-    Of another object that is its class. `seen` has the ids of what this one is a part of.
+    Of any other object, return its class. `seen` has the ids of the objects around this one.
     """
     if isinstance(value, str | bytes | int | float | None):
         return repr(value)

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 LAST_EFFECT: Final = 5.0
 """Seconds before the end of a lease in which no effect begins, so that each ends within it: see
-`leeward.app.idempotency.settings.MARGIN`. A short lease has a sixth of itself."""
+`leeward.app.idempotency.settings.MARGIN`. For a short lease, a sixth of it."""
 
 LOOP_SECONDS: Final = 15.0
-"""Seconds that a thread waits for the loop of a coroutine function to record its effect, and no
-longer: the loop may wait for that thread. A call to a table has as long."""
+"""Seconds that a thread waits, at most, until the loop of a coroutine function has recorded its
+effect: the loop may wait for that thread. As long as a call to a table."""
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -38,14 +38,14 @@ class IdempotentRun:
 
     Attributes:
         fence: grows with each run of the key; for the handler's own conditional writes.
-        earlier: why this is not the key's first run; None if it is. If it is not None, an earlier
-            run may have had effects.
-        forbidden: what has forbidden an effect of it, or a note; None if nothing has.
+        earlier: why this is not the key's first run, so that an earlier run may have had effects;
+            None for the first run.
+        forbidden: the error that has forbidden an effect or a note; None if none has.
         tried: it has tried to record an effect of its own.
         recorded: repeats will find this run's record; False if the table is away and the function
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
-        notes: what this run and those before it have noted: see `note`.
+        notes: of this run and the runs before it: see `note`.
         location: where its record is.
     """
 
@@ -96,7 +96,7 @@ class IdempotentRun:
         self.is_outermost = not is_part_of_run(context)
 
     def __enter__(self) -> None:
-        """Show this run to the handler in the block, and to this run the calls that it makes."""
+        """Make this the current run of the handler in the block, and watch the handler's calls."""
         context = self._context
         self._tokens = _RUN.set(self), RUNNING.set((context, self))
         if context is not None:
@@ -163,9 +163,9 @@ class IdempotentRun:
         self._count(1)
 
     def begin_perhaps(self) -> None:
-        """Note an effect of a thread that may work for this run: it can end as unknown alone.
+        """Note an effect of a thread that may work for this run, so that the run may end unknown.
 
-        An effect of another one is not forbidden because this run has lost its key.
+        The effect is not forbidden if this run has lost its key: the thread may work for another.
 
         Raises:
             DedupUnavailable: it cannot be recorded, so the effect must not begin.
@@ -177,7 +177,7 @@ class IdempotentRun:
             UNDER_WAY.discard(self)
 
     def cross_fork(self, *, is_child: bool) -> None:
-        """Count what a child may do, before the fork; begin in the child with free locks."""
+        """Count the effects of a child before the fork; give the child free locks."""
         if not is_child:
             with self._lock:
                 self.effects += 1
@@ -203,7 +203,7 @@ class IdempotentRun:
             self._mark_on_loop()
 
     def _mark_on_loop(self) -> None:
-        """Record it from another thread than that of the coroutine function."""
+        """Record it from a thread that is not the coroutine function's."""
         from asyncio import _get_running_loop, run_coroutine_threadsafe
 
         if self._loop is not None and _get_running_loop() is not self._loop:
@@ -230,9 +230,9 @@ class IdempotentRun:
                 self.check_lease()
 
     def check_lease(self) -> None:
-        """Check that an effect which begins now begins within the lease, where a probe decides.
+        """Check that an effect begins within the lease, if the function has a probe.
 
-        As soon as the lease is over, a probe that finds nothing proves that nothing was done.
+        After the lease, a probe that finds nothing proves that nothing was done.
 
         Raises:
             LeaseLost: the lease is over, or nearly.
@@ -246,7 +246,7 @@ class IdempotentRun:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What this run and those before it have noted."""
+        """The notes of this run and the runs before it."""
         return () if self.held is None else self.held.record.notes
 
     def note(self, text: str) -> None:
@@ -286,7 +286,7 @@ class IdempotentRun:
     def _must_mark(self, held: Held) -> bool:
         """Return whether to record an effect, or to look for a run that took over."""
         if not held.record.effects or (self._is_probed and self._marks):
-            return True  # it is the first; or who settles the key by a probe may have fenced it
+            return True  # it is the first; or a probe may have fenced the key meanwhile
         may = self._may_be_overtaken and self._marks
         return may and self.location.clock.monotonic() >= held.record.lease_until
 
@@ -322,15 +322,15 @@ LONGEST_NOTE: Final = 255
 
 
 def is_part_of_run(context: Context | None) -> bool:
-    """Return whether what begins here, with this context, is a part of a run that is under way."""
+    """Return whether a run that begins here, with this context, is part of a run under way."""
     return _RUN.get() is not None or (context is not None and bool(context.runs))
 
 
 def _find_outers(context: Context | None) -> tuple[list[Watcher], bool]:
-    """Return who else counts the effects of a run that begins here; and if its handler calls it.
+    """Return who else counts the effects of a run that begins here, and if its handler calls it.
 
-    A thread of a handler's own has no watcher. Then the context says whose it is; without one it
-    may be a part of any run of this process.
+    A thread that a handler started has no watcher. Then the context names the run; without one the
+    thread may work for any run of this process.
     """
     around, watcher = RUNNING.get()
     if watcher is None and context is not None:
@@ -339,7 +339,7 @@ def _find_outers(context: Context | None) -> tuple[list[Watcher], bool]:
 
 
 class _Forks(Forkable):
-    """Reports forks to runs: what a child does is unknown to its parent."""
+    """Reports forks to runs, because a parent does not see the effects of its child."""
 
     def __init__(self) -> None:
         watch(self)
@@ -351,7 +351,7 @@ class _Forks(Forkable):
         return False
 
     def renew(self, *, held: bool) -> None:
-        """Let the runs of the parent be marked in the child, too."""
+        """Mark the runs of the parent in the child, too."""
         del held
         for run in [*UNDER_WAY]:
             run.cross_fork(is_child=True)
@@ -359,7 +359,7 @@ class _Forks(Forkable):
 
 @cache
 def note_forks() -> _Forks:
-    """Note forks, from the first run on whose effects are marked."""
+    """Watch forks, from the first run with marked effects on."""
     return _Forks()
 
 
@@ -382,21 +382,21 @@ async def effect_async() -> None:
 
 
 def may_run_without(error: LeewardError) -> bool:
-    """Return whether `error` says that the table is away, and not that it is set up wrongly."""
+    """Return whether the table cannot be reached now, rather than set up wrongly."""
     outcome = getattr(error, "outcome", None)
     return outcome is not None and outcome.value in _AWAY
 
 
 _AWAY: Final = frozenset({"local", "not_sent", "rejected", "unusable", "ambiguous"})
 """Outcomes of a call to a table that cannot be reached now. Others, such as a wrong identity or a
-table that does not exist, are mistakes, which nobody has agreed to run with."""
+missing table, are mistakes, for which ``run_and_flag`` does not allow a run."""
 
 
 REFUSED: Final = "the call was refused. It did not run; calling again is safe"
 
 
 def unavailable(function: str, error: LeewardError, so: str = REFUSED) -> DedupUnavailable:
-    """Return the error of a call whose key could not be looked up, `so` that is what follows."""
+    """Return the error of a call whose key could not be read; `so` says what follows."""
     error_of_call = DedupUnavailable(
         f"the table with the idempotency keys of {function!r} cannot be used "
         f"({type(error).__name__}), so {so}",

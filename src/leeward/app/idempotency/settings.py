@@ -1,6 +1,6 @@
-"""What was declared of an idempotent function, checked once, when it is decorated.
+"""The settings of an idempotent function, checked once, when it is decorated.
 
-That includes where the key of a call comes from: the call itself, an argument, or a header.
+They include where the key of a call comes from: the call itself, an argument, or a header.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ HEADER: Final = "header:"
 LONGEST_KEY: Final = 255
 """Characters, as with most services that take a key."""
 LONGEST_QUESTION: Final = 1000
-"""Characters: what a person reads in a terminal. A longer one is refused: none is cut."""
+"""Characters that a person reads in a terminal. A longer text is refused, never cut."""
 
 LEASE: Final = 60.0
-"""Seconds, where neither the handler nor its call says how long it may run."""
+"""Seconds that a run may take if neither its handler nor its call has a limit."""
 MARGIN: Final = 10.0
 """Seconds by which a lease outlasts its call: 5 for writing the end, 5 for the last effect."""
 LONGEST: Final = 1_576_800_000.0
 """Seconds, 50 years: a table keeps an item for at most 100, and a record for `keep` and a lease."""
 
 BY_KEY: Final = "leeward_by_key"
-"""The attribute of a probe that looks the key of the call up, whoever its principal is."""
+"""The attribute of a probe that looks up the call's key, whoever its principal is."""
 
 KeySource: TypeAlias = str | Callable[..., object] | None
 Probe: TypeAlias = Callable[[str, Context, tuple[str, ...]], Any]
@@ -64,7 +64,7 @@ PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform
 
 
 class Arguments(NamedTuple):
-    """What a handler was called with, by name, its context left out; and the context."""
+    """The arguments of a handler by name, without its context; and the context."""
 
     values: dict[str, Any]
     context: Any = None
@@ -104,11 +104,11 @@ _PLACES: Final[WeakValueDictionary[str, Identity]] = WeakValueDictionary()
 
 
 class Identity:
-    """By what the records of a function are known.
+    """The name of a function's records, and where it comes from.
 
     Attributes:
-        owner: the app and the handler that it is, by their logical names; None for no handler.
-        entered: returns whose client has last seen the register say how it keeps its records.
+        owner: the logical names of the app and the handler; None if it is not a handler.
+        entered: returns the client that last found or wrote its row in the register, if alive.
     """
 
     def __init__(self, where: str, given: str | None) -> None:
@@ -117,14 +117,14 @@ class Identity:
         self._where, self._given = where, given
 
     def enter(self, client: Any) -> None:
-        """Note that the register says so; the clients of an app share what lasts of them."""
+        """Note that `client` has seen its row in the register; the clients of an app share this."""
         self.entered = ref(getattr(client, "_operations", client))
 
     def bind(self, owner: str) -> None:
-        """Make it the function of a handler, whose name lasts when the code moves.
+        """Name it by a handler, whose name stays when the code moves.
 
         Raises:
-            ConfigError: it is that of another one already.
+            ConfigError: it is the function of another handler.
         """
         if self._given is None and self.owner not in (None, owner):
             raise ConfigError(
@@ -139,12 +139,12 @@ class Identity:
         """The name of its records in the table.
 
         Raises:
-            ConfigError: it has no name of its own that lasts.
+            ConfigError: it has no lasting name of its own.
         """
         return self._given or self.owner or self._check_place()
 
     def _check_place(self) -> str:
-        """Return where the function is defined, if that names it alone, in every process."""
+        """Return where the function is defined, if no other function is defined there."""
         name = self._where
         if "<" in name or name.startswith("__main__."):
             raise ConfigError(
@@ -185,14 +185,14 @@ class IdempotencySettings(NamedTuple):
     """What holds for all calls of one function; `idempotent` explains each.
 
     Attributes:
-        identity: by what its records are known.
-        options: as they were given.
+        identity: the name of its records.
+        options: as given.
         lease: seconds, or None for what the call has left.
         keep: seconds.
-        names_principal: it says whose a key is, or that all callers are one.
+        names_principal: it says whose a key is, or that all callers share keys.
         apart: each principal has keys of its own.
         awaited: it is a coroutine function.
-        read_question: returns what a person reads who has to approve a call, None if nobody has to.
+        read_question: returns the text for the person who must approve a call; None if nobody must.
     """
 
     identity: Identity
@@ -238,12 +238,12 @@ class IdempotencySettings(NamedTuple):
 
     @property
     def register(self) -> Register | None:
-        """What the register of its table is to say of it; None for no handler: nobody asks it."""
+        """Its entry in the register of its table; None if it is not a handler: nobody asks it."""
         owner = self.identity.owner
         return None if owner is None else Register(f"{REGISTER}{owner}", self.facts)
 
     def request(self, payload: str | None, voids: int, age: float | None) -> SettleRequest:
-        """Return the question what became of the calls with a key; see `SettleRequest`."""
+        """Return the request to settle the calls of a key; see `SettleRequest`."""
         return SettleRequest(
             payload,
             voids,
@@ -269,10 +269,10 @@ class IdempotencySettings(NamedTuple):
 
 
 def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> IdempotencySettings:
-    """Check what `idempotent` was given.
+    """Check the arguments of `idempotent`.
 
     Raises:
-        ConfigError: an argument is wrong; it is named.
+        ConfigError: an argument is wrong; the message names it.
     """
     if (
         isinstance(function, type)
@@ -327,10 +327,10 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
 
 
 def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Arguments], str | None]:
-    """Return what says whether a person has to approve a call, and what the person reads.
+    """Return a function that says whether a person must approve a call, and the text to read.
 
     Raises:
-        ConfigError: `approval` is something else; or the function may run without a record.
+        ConfigError: `approval` has another type, or the function may run without a record.
     """
     source: Any = options.approval
     if source is False:
@@ -389,7 +389,7 @@ def _seconds(value: object, field: str) -> float:
 
 
 def _is_other(value: object, field: str, default: str, other: str) -> bool:
-    """Return whether it is the other one of the two.
+    """Return whether it is the second of two words.
 
     Raises:
         ConfigError: it is neither.
@@ -402,7 +402,7 @@ def _is_other(value: object, field: str, default: str, other: str) -> bool:
 def _client_opener(
     client: TableClient | Callable[[], TableClient] | None, *, awaited: bool
 ) -> Callable[[Context | None], TableClient]:
-    """Return what gives the client of a call with a context, checked, when it is needed."""
+    """Return a function that returns the client of a call, checked when it is first needed."""
     if client is None:
         return lambda context: _running_client(context, awaited)
     if callable(client):
@@ -413,7 +413,7 @@ def _client_opener(
 
 
 def _running_client(context: Context | None, awaited: bool) -> TableClient:
-    """Return the client of the app; a thread of a handler's own knows it by `context` alone."""
+    """Return the client of the app; a thread that a handler started has it from `context` only."""
     for known in (context, current()):
         if known is not None and known.clients is not None:
             return known.async_client if awaited else known.client
@@ -440,7 +440,7 @@ def _check_client(client: TableClient, awaited: bool) -> TableClient:
 def _key_reader(
     source: KeySource, names: tuple[str, ...], what: str
 ) -> Callable[[Arguments, Any], str]:
-    """Return what takes the key out of a call: its arguments, and its running context or None.
+    """Return a function that reads the key from a call's arguments and context (or None).
 
     Args:
         source: None for the key that came with the call; ``header:Name``; a path such as
@@ -489,7 +489,7 @@ def _header_reader(name: str, what: str) -> Callable[[Arguments, Any], str]:
 
 
 def _follow(value: Any, path: list[str]) -> Any:
-    """Return what a path leads to: an attribute, a field, a place in a list; None for nothing."""
+    """Return the value at a path of attributes, fields and list places; None if absent."""
     for part in path:
         if isinstance(value, Mapping):
             value = value.get(part)
@@ -504,7 +504,7 @@ def _check_key(key: object, field: str) -> str:
     """Return the key as text.
 
     Raises:
-        KeyMissing: it is not there, or nothing that could be one.
+        KeyMissing: it is absent, or cannot be a key.
     """
     if type(key) is int or (not isinstance(key, str | None) and _is_uuid(key)):
         key = str(key)
@@ -526,10 +526,10 @@ def _is_uuid(key: object) -> bool:
 
 
 def _principal_reader(source: PrincipalSource, what: str) -> Callable[[Context | None], str | None]:
-    """Return what says whose the key of a call is; None for all callers alike.
+    """Return a function that returns the owner of a call's key; None if all callers share keys.
 
     Args:
-        source: None, or "" for nothing said; ``platform``; or a function of the call's context.
+        source: None, or "" if not given; ``platform``; or a function of the call's context.
         what: the handler, for messages.
 
     Raises:

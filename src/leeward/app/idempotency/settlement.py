@@ -1,7 +1,6 @@
 """Settling a key on the function side: the record, the probe, and the answer in JSON.
 
-The answer is the same on every cloud, and one that another framework can give: see
-``docs/settle.md``.
+The answer is the same on every cloud, and other frameworks can give it: see ``docs/settle.md``.
 """
 
 from __future__ import annotations
@@ -44,19 +43,19 @@ T = TypeVar("T")
 LOGGER = "leeward.idempotency"
 
 PROBE_TIME: Final = 10.0
-"""Seconds that a probe has where no call says how long it may take."""
+"""Seconds of a probe if the call has no limit."""
 
 MOST_PROBES: Final = 128
-"""Of one process at once: one that hangs keeps its thread. Beyond that nobody can tell."""
+"""Of one process at once. One that hangs keeps its thread; with more, the answer is unknown."""
 
 _THREAD: Final = "leeward-probe"
 
 Question = tuple[str, Context | None, tuple[str, ...]]
-"""What a probe takes: the key, the context, and what the runs of the key have noted."""
+"""The arguments of a probe: the key, the context, and the notes of the key's runs."""
 
 
 class KeySettlement:
-    """One key that is settled: what to ask of the table, and what follows from the replies."""
+    """The settling of one key: yields reads and writes of the table, and decides by the replies."""
 
     def __init__(
         self,
@@ -72,16 +71,16 @@ class KeySettlement:
         Args:
             settings: of the function.
             age: seconds since the call was first sent; None if nobody knows.
-            given: the arguments of the call, its context left out; None if the asker lacks them.
+            given: the arguments of the call without its context; None if the asker lacks them.
             context: of the question.
             is_here: this process alone may have run the call.
 
         Raises:
-            PrincipalMissing: nothing says whose the key is.
+            PrincipalMissing: the owner of the key is not known.
             KeyMissing: there is no key, or it is in the payload, which the asker lacks.
         """
         self._settings, self._context = settings, context
-        # A default is the payload of another call: without one there is nothing to read a key in.
+        # A default would be the payload of another call, so without a payload there is no key.
         arguments = Arguments({}) if given is None else settings.signature.bind(given, {}, Context)
         try:
             self.key, self.location = settings.locate(arguments, context)
@@ -109,7 +108,7 @@ class KeySettlement:
         return (yield from self._confirm(found))
 
     def _look_into_register(self) -> Steps[Away | None]:
-        """Doubt what a missing record says, if the register does not say that one was made."""
+        """Make "no record" unknown, unless the register proves that there would be one."""
         register, request = self._register, self._request
         if register is None or request.doubt is not None:
             return None
@@ -121,7 +120,7 @@ class KeySettlement:
         return None
 
     def _confirm(self, found: T) -> Steps[T | KeyFinding | Away]:
-        """Look once more where nothing has run: another version may have begun meanwhile."""
+        """Read the register again before "not run": another version may have begun meanwhile."""
         if isinstance(found, KeyFinding) and found.verdict is Verdict.NOT_RUN:
             away = yield from self._look_into_register()
             if away is not None:
@@ -131,11 +130,11 @@ class KeySettlement:
         return found
 
     def question(self, case: OpenCase) -> Question:
-        """Return what the probe takes."""
+        """Return the arguments of the probe."""
         return self.key, self._context, case.record.notes
 
     def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
-        """Return the steps that record what the probe has answered."""
+        """Return the steps that record the answer of the probe."""
         found = yield from close_case(case, told, self._request)
         return (yield from self._confirm(found))
 
@@ -213,7 +212,7 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., Any]:
 
 
 def without_waiting(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    """Return the function that does what a coroutine function does that waits for nothing."""
+    """Return a plain function in place of a coroutine function that never waits."""
 
     @wraps(work)
     def call(*given: Any, **named: Any) -> Any:
@@ -229,9 +228,9 @@ def without_waiting(work: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[.
 def ask_probe(
     settings: IdempotencySettings, key: str, context: Context | None, notes: tuple[str, ...]
 ) -> ProbeAnswer:
-    """Ask the probe of a function, and wait for it no longer than the call has left.
+    """Ask the probe of a function, and wait for it as long as the call may take.
 
-    Whatever it raises, and an answer that comes too late, tells nothing.
+    An exception or a late answer is `CannotTell`.
     """
     answers: SimpleQueue[object] = SimpleQueue()
     probe: Any = settings.probe
@@ -273,7 +272,7 @@ async def ask_probe_async(
 
 
 def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
-    """Return the answer of a probe, if it is one, and about this key."""
+    """Return the answer of a probe if it is valid and about this key, else `CannotTell`."""
     if isinstance(told, Done | NotDone) and told.key in (None, key):
         return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
     if not isinstance(told, CannotTell):

@@ -1,9 +1,9 @@
-"""Settling a key: what became of the calls that were made with it, found out from its record.
+"""Settling a key: find out from its record what became of its calls.
 
 The record decides, and is changed by conditional writes alone: a call that is on its way meanwhile
-comes first, or is refused. Where the record cannot say what a run has done, the function's probe
-may: it asks whoever the effect was at. There is no I/O here, as in `leeward.app.idempotency.steps`:
-whoever carries the steps out calls the probe, too.
+comes first, or is refused. Where the record does not show what a run has done, the function's probe
+asks the service that had the effect. There is no I/O here, as in `leeward.app.idempotency.steps`:
+the runner of the steps calls the probe, too.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Doubt(Enum):
     CANNOT_TELL = "cannot_tell"
     """Its probe cannot tell."""
     NOT_FENCED = "not_fenced"
-    """Its probe says that nothing was done; but the run may still act: it does not announce its
-    effects."""
+    """Its probe says that nothing was done, but the run does not announce its effects, and may
+    still act."""
     NO_RECORD = "no_record"
-    """There is no record, and nothing says how old the call is: its record may have expired."""
+    """There is no record, and the age of the call is not known: its record may have expired."""
     EXPIRED = "expired"
     """There is no record, and the call is older than records are kept."""
     UNRECORDED = "unrecorded"
@@ -68,21 +68,21 @@ class Doubt(Enum):
     TOO_NEW = "too_new"
     """The register of its table does not say what was recorded when the call was made."""
     CHANGED = "changed"
-    """A version that may have run the call keeps its records otherwise."""
+    """A version that may have run the call keeps its records in another way."""
     UNREADABLE = "unreadable"
-    """What is there is no record of leeward's."""
+    """The item there is not a record of leeward's."""
 
 
 class SettleRequest(NamedTuple):
-    """Somebody asks what became of the calls that know of at most `voids` voids.
+    """A request to settle the calls that know at most `voids` voids.
 
     Attributes:
         payload: the digest of their payload; None if the asker does not have it.
-        voids: of which the asker's call knows.
-        age: seconds since it was first sent; None if nobody knows.
+        voids: that the asker's call knows.
+        age: seconds since it was first sent; None if unknown.
         keep: seconds for which the function keeps a record.
-        doubt: why it may have run without a record that is found here, and what differs; None if
-            it never does.
+        doubt: why it may have run without a record here, and what differs; None if it cannot
+            have.
         marked: it announces its effects.
         probed: it has a probe.
         apart: it keeps the keys of each principal apart.
@@ -102,14 +102,14 @@ class KeyFinding(NamedTuple):
     """What became of the calls of a key.
 
     Attributes:
-        verdict: for good, but for RUNNING.
+        verdict: final, unless RUNNING.
         doubt: why it is UNKNOWN.
         result: of the run, if it `kept` one.
         kept: `result` is here.
         failure: how it has failed, as its handler declared.
         retry_after: seconds after which to ask again.
-        voids: how often the key is void now; the next call has to know it.
-        detail: what there is to say of `doubt`.
+        voids: how often the key is void now; the next call must know it.
+        detail: more about `doubt`.
     """
 
     verdict: Verdict
@@ -126,13 +126,13 @@ class KeyFinding(NamedTuple):
 
 
 class OpenCase(NamedTuple):
-    """A record that cannot say what its run has done: the probe is asked.
+    """A record that does not show what its run has done, so that the probe is asked.
 
     Attributes:
-        record, revision: as they are; None is the revision of nothing.
-        fenced: no run of the key begins an effect any more.
-        left: seconds for which what its run has begun may still be under way; from before the probe
-            is asked, because what comes after its look does not count.
+        record, revision: as loaded; revision is None if there is no record.
+        fenced: no run of the key can begin an effect now.
+        left: seconds for which effects of its run may still be under way, counted from before the
+            probe is asked.
     """
 
     record: KeyRecord
@@ -142,7 +142,7 @@ class OpenCase(NamedTuple):
 
 
 class RecordChange(NamedTuple):
-    """Write `record` in place of `revision`, None for nothing. Then it is void, or an open case."""
+    """Write `record` in place of `revision` (None: no record). Then it is void, or an open case."""
 
     record: KeyRecord
     revision: str | None
@@ -153,8 +153,8 @@ class Done(NamedTuple):
 
     Attributes:
         result: what repeats get.
-        key: what the answer is about, if whoever was asked says so. An answer about another key is
-            not believed.
+        key: of the effect, if the service says so. An answer about another key is not
+            believed.
     """
 
     result: Any = None
@@ -165,7 +165,7 @@ class Done(NamedTuple):
 
 
 class NotDone(NamedTuple):
-    """A probe's answer: the effect did not take place, and cannot any more. `key` as of `Done`."""
+    """A probe's answer: the effect did not take place, and never will. `key` as of `Done`."""
 
     key: str | None = None
 
@@ -183,7 +183,7 @@ NOBODY: Final = ""
 def examine(
     loaded: LoadedRecord | None, request: SettleRequest, now: float
 ) -> KeyFinding | OpenCase | RecordChange | Refuse:
-    """Return what the record of a key says of its calls, or what to write first."""
+    """Return what became of a key's calls by its record, or what to write first."""
     if loaded is None:
         return _examine_nothing(request, now)
     record, revision = loaded
@@ -192,7 +192,7 @@ def examine(
     if request.payload is not None and is_of_other(record, request.payload):
         return Refuse(Reason.MISMATCH)
     if record.state in (KeyState.VOID, KeyState.RELEASED):
-        # One more, though the key is void: a call of the asker's may have learnt of that meanwhile,
+        # One more, though the key is void: a call of the asker may know that by now,
         # and be on its way again.
         return _void(record, revision, request)
     ended = _examine_end(record, request)
@@ -200,7 +200,7 @@ def examine(
         return ended
     match record.state:
         case KeyState.WAITING:
-            # Whoever learns that it has not run waits no more, so nobody may approve it later.
+            # The asker learns that it did not run and stops waiting: nobody may approve it later.
             # A new call asks again.
             return _void(record, revision, request)
         case KeyState.IN_PROGRESS if now < record.lease_until:
@@ -213,7 +213,7 @@ def examine(
 
 
 def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None:
-    """Examine a key that is settled for good; return None for any other."""
+    """Examine a key with a final state; return None for any other."""
     match record.state:
         case KeyState.COMPLETED:
             return KeyFinding(
@@ -224,7 +224,7 @@ def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None
         case KeyState.FAILED if record.failure is not None:
             return KeyFinding(Verdict.RAN, kept=False, failure=record.failure, voids=record.voids)
         case KeyState.REFUSED:
-            # One more than anybody knows: whoever knows those is refused, too.
+            # One more than any call knows, so that each is refused.
             voids = count_voids(record.voids, request.voids) + 1
             return _not_run(request, record._replace(voids=voids))
         case _:
@@ -234,7 +234,7 @@ def _examine_end(record: KeyRecord, request: SettleRequest) -> KeyFinding | None
 def _examine_effects(
     record: KeyRecord, revision: str, request: SettleRequest, now: float
 ) -> KeyFinding | OpenCase | RecordChange:
-    """Examine a run that may have had its effect, and has ended or is over its lease."""
+    """Examine a run that may have had its effect, and has ended or outlived its lease."""
     if not request.probed:
         return KeyFinding(Verdict.UNKNOWN, Doubt.UNKNOWN)
     if record.state is KeyState.IN_PROGRESS and request.marked:
@@ -251,7 +251,7 @@ def _examine_nothing(request: SettleRequest, now: float) -> KeyFinding | OpenCas
     doubt = request.doubt
     if doubt is None and request.age is not None and request.age <= request.keep:
         return RecordChange(void_record(none, request.voids), None)
-    if request.probed:  # its word lasts: a void is written only if nothing is there
+    if request.probed:  # this stays true: a void is written only if no record is there
         return OpenCase(none, None, fenced=True)
     return unknown_of(doubt or _doubt_without_record(request))
 
@@ -261,7 +261,7 @@ def _doubt_without_record(request: SettleRequest) -> tuple[Doubt, str]:
 
 
 def unknown_of(doubt: tuple[Doubt, str]) -> KeyFinding:
-    """Return that nobody can tell, and why."""
+    """Return the verdict UNKNOWN, and why."""
     return KeyFinding(Verdict.UNKNOWN, doubt[0], detail=doubt[1])
 
 
@@ -306,11 +306,11 @@ def settle_key(request: SettleRequest, now: float) -> Steps[KeyFinding | OpenCas
 def close_case(
     case: OpenCase, answer: ProbeAnswer, request: SettleRequest
 ) -> Steps[KeyFinding | Away | None]:
-    """Record what a probe has answered; None if the record has changed: settle the key again."""
+    """Record the answer of a probe. Return None if the record has changed: settle again."""
     record = case.record
     match answer:
         case Done() if case.revision is None and request.apart:
-            # It may be another one's: a probe that finds a key does not say whose that is.
+            # It may be another principal's effect: a probe finds a key, and not its owner.
             return unknown_of(_doubt_without_record(request))
         case Done(result):
             return (yield from _save_result(case, complete_record(record, result)))
@@ -333,7 +333,7 @@ def close_case(
 def claim_with_probe(
     claim: Claim, request: SettleRequest, now: float
 ) -> Steps[Decision | OpenCase | Away]:
-    """Decide what a call does; where its key is in doubt, the probe is asked, then `take_case`."""
+    """Decide what a call does. For an `OpenCase` the probe is asked, and then `take_case`."""
     decision = yield from claim_key(claim, now)
     is_unknown = isinstance(decision, Refuse) and decision.reason is Reason.UNKNOWN
     if not (request.probed and is_unknown):
@@ -356,8 +356,8 @@ def take_case(
 ) -> Steps[Decision | Away]:
     """Decide what a call does after the answer of the probe.
 
-    If nothing was done it takes the key over by one write. The key is never void in between: else
-    whoever settles it meanwhile would be told that nothing runs.
+    If nothing was done, it takes the key over by one write. The key is never void in between: else
+    who settles it meanwhile would learn that nothing ran, while it runs.
     """
     record = case.record
     if isinstance(answer, NotDone) and request.doubt is None and case.fenced and case.left <= 0:
@@ -383,7 +383,7 @@ def take_case(
 
 
 def _save_result(case: OpenCase, done: KeyRecord) -> Steps[KeyFinding | Away | None]:
-    """Write the result that a probe has found, as far as the table takes it."""
+    """Write the result that a probe has found, if the table takes it."""
     reply: Reply = None
     for record in (done, with_text(done), without_result(done)):
         if record is not None:

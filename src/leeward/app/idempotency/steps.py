@@ -1,6 +1,6 @@
-"""What a run asks of the table, step by step, and no I/O: generators for threads, loops and tests.
+"""The reads and writes of a run, as generators without I/O, for threads, event loops and tests.
 
-Each yields one step, is sent its reply and the time, and returns what it has learnt. Every write is
+Each yields a step, receives its reply and the time, and returns what it has learnt. Every write is
 conditional: a run that was asleep while another took over writes nothing.
 """
 
@@ -31,7 +31,7 @@ from leeward.errors import LeewardError
 from leeward.records import NamedTuple
 
 ROUNDS: Final = 4
-"""How often a claim looks again when others have written in between."""
+"""How often a claim tries again when others have written in between."""
 
 T = TypeVar("T")
 
@@ -61,13 +61,13 @@ class Changed(NamedTuple):
 
 
 class Unfit(NamedTuple):
-    """Nothing was written: the table does not take what was to be written."""
+    """Nothing was written: the table does not take the record."""
 
     error: LeewardError
 
 
 class Away(NamedTuple):
-    """The table could not be reached; `written` if the write may have taken place."""
+    """The table could not be reached; `written` if the write may have happened."""
 
     error: LeewardError
     written: bool = False
@@ -87,7 +87,7 @@ class LoadRegister(NamedTuple):
 
 
 class LoadedRegister(NamedTuple):
-    """What the row of a function says, in the order of time; and the revision that it had then."""
+    """The entries of a function's row, oldest first, and its revision."""
 
     entries: tuple[RegisterEntry, ...]
     revision: str
@@ -107,7 +107,7 @@ Steps: TypeAlias = Generator[Step, tuple[Reply, float], T]
 
 
 class Held(NamedTuple):
-    """A record that this run has written itself, and its revision."""
+    """A record that this run has written, and its revision."""
 
     record: KeyRecord
     revision: str
@@ -118,10 +118,10 @@ class Recorded(Enum):
 
     YES = "yes"
     WITHOUT_RESULT = "without_result"
-    """The table did not take the result; repeats learn that it is done. Or it did not take the
-    arguments of a failure; repeats learn its class."""
+    """The table did not take the result, so repeats learn only that it is done; or not the
+    arguments of a failure, so repeats learn only its class."""
     MARKED = "marked"
-    """Not as an end at which nothing has run: somebody else has recorded an effect of the run."""
+    """Recorded, but not as "nothing has run": somebody else recorded an effect of the run."""
     LOST = "lost"
     """The key has expired, or somebody has deleted its record."""
     NO = "no"
@@ -129,7 +129,7 @@ class Recorded(Enum):
 
 
 def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
-    """Decide what a call does; `Start` means that its record is written, with its revision."""
+    """Decide what a call does. `Start`: its record is written, and has its revision."""
     decision: Decision = start_run(None, claim, now)
     end = now + claim.lease
     for _ in range(ROUNDS):
@@ -158,7 +158,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
 
 
 def settle_start(start: Start, revision: str) -> Start | Refuse:
-    """Return what a call does whose `start` is written, and has a revision."""
+    """Return what a call does after its `start` was written with this revision."""
     if start.record.state is KeyState.WAITING:
         return refuse_unapproved(start.record)._replace(is_new=True)
     return start._replace(revision=revision)
@@ -170,7 +170,7 @@ def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
 
 
 def add_note(held: Held, text: str) -> Steps[Held | Recorded | Away]:
-    """Add a note to the record of a run; `LOST` says that it is not its own any more."""
+    """Add a note to the record of a run; `LOST`: another run owns the record now."""
     return (yield from _change(held, lambda kept: with_note(kept, text), lambda r: text in r.notes))
 
 
@@ -182,8 +182,8 @@ def _change(
     Args:
         held: the record.
         change: returns what to write in its place.
-        is_there: returns whether a record has the change: it came through, and its answer was lost.
-            That a record has changed does not say so: a late write of this run may have come.
+        is_there: returns whether a record has the change, because only the answer was lost.
+            Another revision proves nothing: it may be a late write of this run.
     """
     for _ in range(ROUNDS):
         record = change(held.record)
@@ -209,12 +209,12 @@ def _change(
 def write_end(
     held: Held, record: KeyRecord, if_marked: KeyRecord | None = None
 ) -> Steps[Recorded | LoadedRecord]:
-    """Write how the run has ended; a `Found` is the record of another run that has taken over.
+    """Write how the run has ended. A `Found` is the record of a run that has taken over.
 
     Args:
-        held: the record as this run has written it.
+        held: the record as this run wrote it.
         record: how it has ended.
-        if_marked: written instead, if somebody else has recorded an effect of this run.
+        if_marked: to be written instead if somebody else has recorded an effect of this run.
     """
     wanted, recorded = record, Recorded.YES
     reply, _ = yield SaveRecord(wanted, held.revision)
@@ -235,7 +235,7 @@ def write_end(
             return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
         if if_marked is not None and own.record.effects and not held.record.effects:
             wanted, recorded = if_marked, Recorded.MARKED
-        # Its own write came through; or a probe has found its result, and somebody was told that.
+        # Its own write came through; or a probe found its result, and reported it.
         if own.record.state in (wanted.state, KeyState.COMPLETED):
             return recorded
         reply, _ = yield SaveRecord(wanted, own.revision)
@@ -251,7 +251,7 @@ def write_nothing() -> Steps[Recorded | LoadedRecord]:
 
 
 def _own_record(loaded: Reply, held: Held) -> Held | None:
-    """Return the record where this run is still its owner: its own write had come through."""
+    """Return the record if this run still owns it: its own write came through."""
     if not isinstance(loaded, LoadedRecord) or loaded.record is None:
         return None
     if loaded.record.owner != held.record.owner:

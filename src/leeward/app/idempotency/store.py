@@ -69,7 +69,7 @@ class TableClient(Protocol):
 
 
 class RecordLocation(NamedTuple):
-    """Where the record of one key is, and how long it is kept, in seconds."""
+    """The place of a key's record, and how long it is kept, in seconds."""
 
     table: str
     id: str
@@ -148,7 +148,7 @@ def _reply(step: Step, answer: Any, clock: Clock) -> Reply:
 
 
 def _register_in(loaded: Loaded) -> LoadedRegister:
-    """Read the row of a function; another program's says nothing."""
+    """Read the row of a function; empty if another program wrote it."""
     try:
         entries = tuple(
             RegisterEntry(float(each["since"]), each["facts"]) for each in loaded.item["entries"]
@@ -211,7 +211,7 @@ _UNENDED: Final = (KeyState.IN_PROGRESS, KeyState.UNKNOWN)
 def first_sight(clock: Any, _owner: str, _left: float) -> float:
     """Return when this process first saw a run with so many seconds left, by its monotonic clock.
 
-    It forgets what it saw long ago, and counts again, which is safe.
+    Old entries are forgotten and counted again, which is safe.
     """
     seconds: float = clock.monotonic()
     return seconds
@@ -220,7 +220,7 @@ def first_sight(clock: Any, _owner: str, _left: float) -> float:
 def record_in(
     loaded: Loaded, clock: Clock, sight: Callable[..., float] = first_sight
 ) -> LoadedRecord:
-    """Read an item; its record is None where it is not one that this module has written.
+    """Read an item; the record is None if this module did not write the item.
 
     Args:
         loaded: the item.

@@ -75,8 +75,8 @@ class RunLease:
 class Turns:
     """Who may call now, in this process.
 
-    A call that a process did not survive may be what has ended it. So it is made while no unsafe
-    step is under way here, and no other such call: whatever happens then is known to be its doing.
+    A step that was running when its process died may have killed it. It runs alone, so that a
+    second death can be blamed on it.
     """
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class Drive:
         self._repeated: set[Numbered] = set()
         """Calls that an earlier lease may have made."""
         self._suspects: set[Numbered] = set()
-        """Those of them whose process did not survive."""
+        """The steps that were running when their process died."""
         self._turned: set[Numbered] = set()
         """Unsafe steps that have their turn."""
         self._ended: SimpleQueue[tuple[StepCall | StepQuestion, Answer | StepVerdict | None]] = (
@@ -414,8 +414,8 @@ class Drive:
     def _write(self, write: Callable[[], T]) -> T:
         """Write to the journal, again and again while it cannot be done.
 
-        Nothing but this process knows how the calls have ended; the fence keeps it from writing
-        what is not its own any more. To write the same twice is harmless.
+        Only this process knows how the calls have ended. If another process owns the run now, the
+        fence refuses the write. To write the same twice is harmless.
         """
         until = self._clock.monotonic() + PERSISTENCE
         while True:

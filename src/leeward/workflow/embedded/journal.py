@@ -102,12 +102,12 @@ class Finished(NamedTuple):
 
 
 class SteadyClock:
-    """A wall clock that nobody sets: a time that was told once, and what has passed since.
+    """A wall clock that never jumps: one reading plus monotonic time.
 
     Args:
-        clock: tells what passes.
-        agree: called once, with the seconds between the wall clock and the monotonic one; returns
-            those that hold here, which may be what somebody else has told before.
+        clock: the monotonic time.
+        agree: called once, with the seconds between the wall clock and the monotonic one. Returns
+            the seconds to use, which may be those of another process.
     """
 
     def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
