@@ -47,7 +47,7 @@ def test_the_overview_has_the_form_of_the_convention(files: dict[str, str]) -> N
     """A title, a summary in a quotation, then sections of links, in the order of the site."""
     lines = [line for line in files["llms.txt"].splitlines() if line]
     assert lines[0] == "# leeward"
-    assert lines[1].startswith("> Your serverless calls, on whichever cloud is up. One client")
+    assert lines[1].startswith("> Your payment function timed out. Did it run?")
     assert lines[4] == "## Start"
     assert lines[5].startswith("- [Quickstart](quickstart.md): From `pip install` to a first call")
     for line in lines[4:]:

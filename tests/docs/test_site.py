@@ -69,6 +69,23 @@ def test_links_between_the_pages_lead_somewhere(page: str) -> None:
     assert wrong == []
 
 
+def test_every_page_is_two_steps_from_readme() -> None:
+    """A link, or the contents of a page; those of the site's first page do not count."""
+    folder, index = ROOT / "docs", ROOT / "docs/index.md"
+
+    def leads_to(page: Path) -> set[Path]:
+        text = page.read_text(encoding="utf-8")
+        found = re.findall(r"\]\(([^)#\s]+\.md)", text)
+        if page != index:
+            found += [f"{name}.md" for _, names in toctrees(text) for name in names]
+        return {(page.parent / name).resolve() for name in found}
+
+    first = leads_to(ROOT / "README.md")
+    second = {page for each in first if each.exists() for page in leads_to(each)}
+    pages = {path for path in folder.rglob("*.md") if "_build" not in path.parts}
+    assert sorted(map(str, pages - first - second)) == []
+
+
 def test_the_site_is_built_where_every_pull_request_is_checked() -> None:
     """With warnings as errors, and then its links are looked at."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
