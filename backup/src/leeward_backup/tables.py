@@ -37,8 +37,6 @@ MOST_THROTTLED: Final = 100
 _PAUSE: Final = 0.5
 """Seconds before the next try, where the target does not say how long to wait."""
 
-CHUNK_BYTES: Final = 256 * 1024
-"""Of lines that are decoded at once, about."""
 
 
 class Row(NamedTuple):
