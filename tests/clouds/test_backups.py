@@ -50,35 +50,37 @@ def _empty(client: Client, table: str) -> None:
             client.delete_data(table, kept_in(row.line).key[0])
 
 
-def test_every_pair_of_table_and_bucket(client: Client, tmp_path: Path) -> None:
-    """All sixteen backups hold the same, by their multiset digests, and each can be restored.
+def test_a_table_goes_through_another_clouds_bucket_into_anothers_table(
+    client: Client, tmp_path: Path
+) -> None:
+    """All backups hold the same, by their multiset digests, and each can be restored elsewhere.
 
-    Each provider's table gets one from each provider's bucket, and each provider's items.
+    Each provider's table goes into the next one's bucket, and from there into the table of the one
+    after that: what a backup reads knows nothing of where it is put.
     """
     for name in NAMES:
         _empty(client, name)
         for item in CORPUS.values():
             client.store_data(name, item)
     made = {}
-    for table in NAMES:
-        for bucket in NAMES:
-            backups = Backups(client, table, f"{bucket}-bucket/backups", work=tmp_path)
-            backup = backups.create()
-            assert (backup.items, backup.uploaded) == (len(CORPUS), backup.segments)
-            assert backups.create().uploaded == 0
-            made[table, bucket] = backups
+    for number, table in enumerate(NAMES):
+        bucket = NAMES[(number + 1) % len(NAMES)]
+        backups = Backups(client, table, f"{bucket}-bucket/backups", work=tmp_path)
+        backup = backups.create()
+        assert (backup.items, backup.uploaded) == (len(CORPUS), backup.segments)
+        assert backups.create().uploaded == 0
+        made[table] = backups
     digests = {
         each._folder.manifest(each._folder.find("latest"), each._keys).digest
         for each in made.values()
     }
     assert len(digests) == 1
-    for shift, into in enumerate(NAMES):
-        for number, table in enumerate(NAMES):
-            bucket = NAMES[(number + shift) % len(NAMES)]
-            _empty(client, into)
-            restored = made[table, bucket].restore(into=into)
-            assert (restored.promise, restored.why) == (Promise.VERIFIED, ""), (table, bucket, into)
-            assert restored.found == len(CORPUS)
+    for number, table in enumerate(NAMES):
+        into = NAMES[(number + 2) % len(NAMES)]
+        _empty(client, into)
+        restored = made[table].restore(into=into)
+        assert (restored.promise, restored.why) == (Promise.VERIFIED, ""), (table, into)
+        assert restored.found == len(CORPUS)
     for name in NAMES:
         for key, item in CORPUS.items():
             record = client.load_data(name, key)

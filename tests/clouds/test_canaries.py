@@ -121,17 +121,12 @@ def check_nobody_has_seen_another(stages: Stages) -> None:
 
 FAULTS: Mapping[str, Callable[[str], Toxic]] = {
     "refuse": lambda _: toxics.refuse(),
-    "reset": lambda _: toxics.reset_on_connect(),
-    "reset before the answer": lambda _: toxics.reset_before_headers(),
     "reset after the work": lambda _: toxics.reset_after_request(),
     "answer lost": lambda _: toxics.answer_lost(),
     "redirect 302": lambda elsewhere: toxics.redirect(elsewhere, 302),
     "redirect 307": lambda elsewhere: toxics.redirect(elsewhere, 307),
     "status 401": lambda _: toxics.status(401),
     "status 403": lambda _: toxics.status(403),
-    "status 404": lambda _: toxics.status(404),
-    "status 429": lambda _: toxics.status(429),
-    "status 500": lambda _: toxics.status(500),
     "status 503": lambda _: toxics.status(503),
 }
 

@@ -13,7 +13,10 @@ class TestAws(Whole):
 
 
 class TestAwsAwaited(Awaited, TestAws):
-    """The same through `AsyncClient`, on an event loop."""
+    """The same through `AsyncClient`: an adapter's plans do not know who awaits them.
+
+    So one cloud stands for all.
+    """
 
 
 class TestAzure(Whole):
@@ -22,15 +25,7 @@ class TestAzure(Whole):
     clouds = ("azure",)
 
 
-class TestAzureAwaited(Awaited, TestAzure):
-    """The same through `AsyncClient`, on an event loop."""
-
-
 class TestGoogle(Whole):
     """One region."""
 
     clouds = ("google",)
-
-
-class TestGoogleAwaited(Awaited, TestGoogle):
-    """The same through `AsyncClient`, on an event loop."""

@@ -1,7 +1,8 @@
-"""Orders of real clouds: one keeps the whole contract, the others what orders are for.
+"""Orders of real clouds keep what orders are for.
 
 In an order, data goes to its home alone, and a call stays on the first target unless that fails.
-So most of the contract over an order repeats what its first target has proved by itself.
+So most of the contract over an order repeats what its first target has proved by itself: one order
+keeps it whole, in postgres/test_orders.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from leeward.calls import Call, Result
 from leeward.testing import FakeClock
 from leeward.values import Effect, Json
 from leeward_contract_tests import (
-    Awaited,
     Contract,
     FailureContract,
     Faults,
@@ -41,8 +41,7 @@ from leeward_contract_tests.contracts.failure import ALL
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.contracts.refusals import RefusalKind, each_refusal
 from leeward_contract_tests.fixtures import COUNT, ECHO, SEEN
-from tests.contract.over import Over, Standing, Whole
-from tests.postgres.working import Worker
+from tests.contract.over import Over, Standing
 
 EVENT = "contract.order"
 
@@ -60,36 +59,12 @@ ORDERS = (
 
 
 class TestAllThree(Over, PublishContract, FailureContract, LifecycleContract):
-    """What an order decides by what has failed, over three clouds; the order below does the rest.
+    """What an order decides by what has failed, over three clouds; one order does the rest.
 
     Each of them keeps it in test_clouds.py.
     """
 
     clouds = ("aws", "azure", "google")
-
-
-class TestPostgresAndAws(Whole):
-    """PostgreSQL keeps data, events and queues; AWS has the functions, and is behind it.
-
-    This order keeps the whole contract.
-    """
-
-    clouds = ("postgres", "aws")
-
-    @pytest.fixture
-    def call_function(self, driver: Driver, worker: Worker) -> CallFunction:
-        """Return what calls the functions on AWS, after a look for rows of PostgreSQL."""
-        client = Client(driver, config=contract_config())
-
-        def call_function(function: str, payload: Json) -> Any:
-            worker.wake()
-            return client.invoke(function, payload).value
-
-        return call_function
-
-
-class TestPostgresAndAwsAwaited(Awaited, TestPostgresAndAws):
-    """The same through `AsyncClient`."""
 
 
 class Orders(Over):

@@ -115,7 +115,7 @@ class Model:
         self._seen = revision or self._seen
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(SENDERS), min_size=WRITERS, max_size=WRITERS), STEPS)
 def test_every_interleaving_is_settled_as_it_is(
     senders: list[Sender], steps: list[tuple[str, int]]

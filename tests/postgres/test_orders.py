@@ -11,7 +11,7 @@ import pytest
 from leeward._routing import FailoverDriver
 from leeward.adapter import Driver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
+from leeward_contract_tests import DriverContract, Faults, faults_of
 from leeward_contract_tests.contracts.observations import CallFunction
 from leeward_postgres.driver import open_driver
 from tests.contract.clouds import local_clouds
@@ -52,7 +52,3 @@ class TestPostgresAndLocal(DriverContract):
     def faults(self, clouds: list[FaultyDriver]) -> Faults:
         """Return the faults of both."""
         return faults_of(*clouds)
-
-
-class TestPostgresAndLocalAwaited(Awaited, TestPostgresAndLocal):
-    """The same through the asynchronous client."""

@@ -38,7 +38,6 @@ _PAUSE: Final = 0.5
 """Seconds before the next try, where the target does not say how long to wait."""
 
 
-
 class Row(NamedTuple):
     """The line of an item.
 
