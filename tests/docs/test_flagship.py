@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.__main__ import main
-from tests.demo.flagship import CLOUDS, ORDERS, deployed, files, settings, started
+from tests.demo.flagship import ORDERS, files
 from tests.docs.test_pages import blocks
 from tests.house.workspace import ROOT
 
@@ -64,25 +64,6 @@ def test_the_commands_of_the_pages_are_those_that_were_tried() -> None:
         (text,) = [each for each in blocks(ROOT / page, "sh") if "python main.py" in each]
         lines = [line.partition("python main.py")[0].strip() for line in text.splitlines()]
         assert {line for line in lines if "aws" not in line} <= tried
-
-
-@pytest.mark.parametrize("provider", CLOUDS)
-def test_the_program_runs_on_a_cloud(
-    provider: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The same app, deployed; the same program, with an operator's own ``leeward.toml``."""
-    shown = files("README.md")
-    for name, text in shown.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    with started(provider) as (cloud,), deployed(cloud, folder / "code", shown) as options:
-        (folder / "leeward.toml").write_text(settings(cloud, options), encoding="utf-8")
-        for name, value in (cloud.env | {"CLOUD_PROVIDER": cloud.target}).items():
-            monkeypatch.setenv(name, value)
-        runpy.run_path("main.py", run_name="__main__")
-    assert capsys.readouterr().out == f"{{'sent': '42'}} from {cloud.target}\n"
 
 
 @pytest.mark.vendors

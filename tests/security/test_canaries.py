@@ -100,6 +100,7 @@ def told(
     """Give a list for what a test hears; at the end no canary is in it, or in any stream or log."""
     heard: list[str] = []
     caplog.set_level(logging.DEBUG)
+    gc.freeze()  # what other tests have left is looked for by nobody, and there is much of it
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         yield heard

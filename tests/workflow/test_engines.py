@@ -43,13 +43,19 @@ from tests.workflow.strategies import HOUR, INPUTS, Functions, definition_of
 
 FOLDER = Path(leeward_contract_tests.__file__).parent / "workflow_cases"
 
-RANDOM = 8
+RANDOM = 4
 """Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
 
 
 @pytest.fixture(params=sorted(ENGINES), scope="module")
 def engine(request: pytest.FixtureRequest, start: Start) -> tuple[str, EngineProcess]:
     """Return the name of one engine, and the engine."""
+    return request.param, start(request.param)
+
+
+@pytest.fixture(params=["durabletask", "step_functions", "workflows"], scope="module")
+def cloud(request: pytest.FixtureRequest, start: Start) -> tuple[str, EngineProcess]:
+    """Return an engine of each cloud: a second stand-in for one would only repeat it."""
     return request.param, start(request.param)
 
 
@@ -71,14 +77,14 @@ def falling(w: Flow, _: Ref) -> None:
     w.step("never")
 
 
-def test_a_handler_that_fails_makes_no_late_run_go_on(engine: tuple[str, EngineProcess]) -> None:
+def test_a_handler_that_fails_makes_no_late_run_go_on(cloud: tuple[str, EngineProcess]) -> None:
     """Its error takes the place of the deadline, and ends the run as that does."""
 
     def answering(function: str, _: str, __: int) -> Answer:
         time.sleep(1.1 if function == "slow" else 0)
         return StepFailure("Boom") if function == "tell" else Returned()
 
-    end = engine[1].run(falling, None, answering)
+    end = cloud[1].run(falling, None, answering)
     assert sorted(function for function, _ in end.calls) == ["log", "slow", "tell"]
     assert alike(end[0]) == StepFailure("Boom")
 
@@ -116,10 +122,10 @@ def stopping(w: Flow, given: Ref) -> None:
 
 
 def test_a_stop_behind_a_final_error_ends_its_handler_only(
-    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+    cloud: tuple[str, EngineProcess], subtests: pytest.Subtests
 ) -> None:
     """At any depth of the handler; the error goes on to the sagas outside, which have it all."""
-    _, process = engine
+    _, process = cloud
     deep = ["tell", "note", "unnote", "untell"]
     rows: list[tuple[str, str, Answer, list[str]]] = [
         ("none", "body", StepFailure(DEADLINE), deep),
@@ -175,10 +181,10 @@ def lists(w: Flow, given: Ref) -> None:
         w.stop([given, [given]])
 
 
-def test_lists_stay_lists(engine: tuple[str, EngineProcess], subtests: pytest.Subtests) -> None:
+def test_lists_stay_lists(cloud: tuple[str, EngineProcess], subtests: pytest.Subtests) -> None:
     """In payloads, also those that an undo gets, and in results; whatever is in them."""
-    _, process = engine
-    values: list[Any] = [[], [1], [1, 2], [[1]], [[]], None, "x"]
+    _, process = cloud
+    values: list[Any] = [[], [1], [[1]], "x"]
     for value in values:
         with subtests.test(str(value)):
             for answer in (Returned(), StepFailure("Call.Timeout", ambiguous=True)):
@@ -220,10 +226,10 @@ def functions_called(ended: RunEnd) -> list[str]:
 
 
 def test_what_an_engine_cannot_keep_it_refuses(
-    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+    cloud: tuple[str, EngineProcess], subtests: pytest.Subtests
 ) -> None:
     """A payload arrives as it is, or the step is refused; and so is a comparison."""
-    name, process = engine
+    name, process = cloud
     lossy = name == "step_functions"
     wholes: list[tuple[Any, bool]] = [
         *(("42", True), ("null", True), ('{"a": 1}', True), ("text", True), (None, True)),
@@ -482,9 +488,9 @@ def selling(w: Flow, _: Ref) -> None:
         w.step("sorry")
 
 
-def test_a_problem_is_known_by_its_reason(engine: tuple[str, EngineProcess]) -> None:
+def test_a_problem_is_known_by_its_reason(cloud: tuple[str, EngineProcess]) -> None:
     """Where it has no class of its own."""
-    end = engine[1].run(
+    end = cloud[1].run(
         selling, None, lambda name, *_: StepFailure("sold_out") if name == "sell" else Returned()
     )
     assert {function: count for (function, _), count in end.calls.items()} == {

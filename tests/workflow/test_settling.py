@@ -515,5 +515,5 @@ def test_no_saga_refunds_what_did_not_run_or_leaves_a_charge(
     process: EngineProcess | None,
 ) -> None:
     """Calls and answers are lost and late, runs die: `python -m tests.workflow.sagas` does more."""
-    for seed in range(2 if process else 5):
+    for seed in range(1 if process else 5):
         assert flaws_of(seed, process)[0] == [], f"seed {seed}"
