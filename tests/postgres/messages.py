@@ -144,6 +144,7 @@ class Proof:
         self._workers: list[Any] = []
         self._numbers = iter(range(10**6))
         self._is_over = threading.Event()
+        self._kills = self._restarts = 0
         self.most_pages = 0
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute((schema_sql("leeward") + _ACKNOWLEDGED).encode())
@@ -184,6 +185,8 @@ class Proof:
         """Publish everything; what is not known to be there is published again with its id."""
         with closing(open_driver(config_for(self._server.url))) as driver:
             for first in range(0, self._size.messages, BATCH):
+                while first > self._next_blow() + BATCH and not self._is_over.wait(0.01):
+                    pass  # however slow this machine is, nothing ends before it was struck
                 numbers = range(first, min(first + BATCH, self._size.messages))
                 call = Publish(BUS, tuple(map(event_of, numbers)))
                 while driver.perform(call, 5.0).outcome is not Outcome.OK:
@@ -199,8 +202,18 @@ class Proof:
                     reader.execute("SELECT")
             self._is_over.wait(0.1)
 
+    def _next_blow(self) -> float:
+        """Return how many messages have ended when somebody is killed next."""
+        size = self._size
+        kill = (self._kills + 1) * size.messages / (size.kills + 2)
+        restart = (self._restarts + 1) * size.messages / (size.restarts + 1.5)
+        return min(
+            kill if self._kills < size.kills else size.messages,
+            restart if self._restarts < size.restarts else size.messages,
+        )
+
     def _kill_along(self) -> None:
-        size, kills, restarts = self._size, 0, 0
+        size = self._size
         done, since = 0, time.monotonic()
         while done < size.messages:
             time.sleep(0.02)
@@ -208,19 +221,21 @@ class Proof:
             if count > done:
                 done, since = count, time.monotonic()
             assert time.monotonic() - since < PATIENCE, f"{size.messages - done} are lost"
-            if kills < size.kills and done >= (kills + 1) * size.messages / (size.kills + 2):
-                kills += 1
+            if done < self._next_blow() or done >= size.messages:
+                continue
+            if self._kills < size.kills and done >= (
+                (self._kills + 1) * size.messages / (size.kills + 2)
+            ):
+                self._kills += 1
                 worker = self._workers.pop(self._random.randrange(WORKERS))
                 worker.kill()
                 worker.join()
                 self._start_worker()
-            if restarts < size.restarts and done >= (
-                (restarts + 1) * size.messages / (size.restarts + 1.5)
-            ):
-                restarts += 1
+            else:
+                self._restarts += 1
                 self._server.kill()
                 self._server.restart()
-        assert (kills, restarts) == (size.kills, size.restarts)
+        assert (self._kills, self._restarts) == (size.kills, size.restarts)
 
     def _count_ended(self) -> int:
         sql = (
