@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from leeward_deploy.aws.export import cloudformation, template, terraform
+from leeward_deploy.aws.facts import CLOUD
 from leeward_deploy.aws.handlers import HANDLER
 from leeward_deploy.recipe import (
     Command,
@@ -56,6 +57,7 @@ def recipe(spec: PackageSpec) -> Recipe:
         commands=partial(_commands, spec),
         template=partial(template, spec),
         provided=("boto3", "botocore"),
+        cloud=CLOUD,
         exports={
             "terraform": partial(terraform, spec),
             "cloudformation": partial(cloudformation, spec),

@@ -1,0 +1,198 @@
+"""What an export changes: the last facts against the new ones, in words.
+
+What keeps state never drops out. A fact that is gone becomes *retained*, in a file of its own, and
+its module keeps the resource, until a person says ``--forget``. A change that would make the cloud
+replace what holds data is refused. Everything here is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward.text import did_you_mean
+from leeward_deploy.facts import FORMAT, NAMED, Cloud, Facts
+
+IDENTITY: Final = ("name", "names", "key", "home", "ordered")
+"""What a cloud cannot change of a thing that is there: it would make another one in its place."""
+
+WORDS: Final = {
+    "handlers": "handler",
+    "functions": "function",
+    "queues": "queue",
+    "dead_letters": "queue of dead letters",
+    "subscriptions": "subscription",
+    "tables": "table",
+    "buckets": "bucket",
+    "buses": "bus",
+    "flows": "workflow",
+}
+
+WHOLE: Final = {
+    "app": "give the app its old name, or export the new one to another folder with --out",
+    "cloud": "each cloud has a folder of its own",
+    "prefix": "set deploy.prefix back; for a second app beside this one use --out, and its own "
+    "state",
+    "stage": "each stage has a folder of its own; set the stage back, or use --out",
+}
+"""Facts that are in every name, and what to do if one of them changes."""
+
+
+class Changes(NamedTuple):
+    """What an export changes.
+
+    Attributes:
+        retained: the new retained facts.
+        notes: what is added, changed and retained, in words.
+        commands: what lets go of what is to be forgotten.
+    """
+
+    retained: Facts
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def compare(
+    before: Mapping[str, Any] | None,
+    retained: Mapping[str, Any] | None,
+    now: Mapping[str, Any],
+    cloud: Cloud,
+    forget: tuple[str, ...] = (),
+) -> Changes:
+    """Return what changes from the last facts to the new ones.
+
+    Args:
+        before: the last facts; None for the first export.
+        retained: what was retained then; None for nothing.
+        now: the new facts.
+        cloud: that they are for.
+        forget: names of what is retained, such as ``tables.orders`` or a region, to be let go of.
+
+    Raises:
+        ConfigError: a change would replace what holds data, or a name to forget is not retained.
+    """
+    kept = _copy_of(retained, cloud)
+    if before is not None:
+        refusals = [*_whole_refusals(before, now), *_refusals(before, kept, now, cloud)]
+        if refusals:
+            raise ConfigError("; ".join(refusals))
+        for section in cloud.keeps:
+            kept[section] |= {
+                name: fact
+                for name, fact in before.get(section, {}).items()
+                if not fact.get("existing")
+            }
+        kept["regions"] = sorted({*kept["regions"], *before["regions"]})
+    for section in cloud.keeps:
+        kept[section] = {
+            name: fact for name, fact in kept[section].items() if name not in now.get(section, {})
+        }
+    kept["regions"] = [each for each in kept["regions"] if each not in now["regions"]]
+    notes = () if before is None else (*_notes(before, kept, now, cloud),)
+    commands = tuple(line for name in forget for line in _forget(name, kept, now, cloud))
+    return Changes({key: each for key, each in kept.items() if each}, notes, commands)
+
+
+def _copy_of(retained: Mapping[str, Any] | None, cloud: Cloud) -> Facts:
+    """Return retained facts with every section, so that they can be changed."""
+    known = retained or {}
+    sections = {section: dict(known.get(section, {})) for section in cloud.keeps}
+    return {"format": FORMAT, "regions": list(known.get("regions", ())), **sections}
+
+
+def _whole_refusals(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for key, remedy in WHOLE.items():
+        if before.get(key) != now.get(key):
+            yield (
+                f"the {key} would change from {before.get(key)!r} to {now.get(key)!r}, and it is "
+                f"part of every name, so all data would stay behind: {remedy}"
+            )
+
+
+def _refusals(
+    before: Mapping[str, Any], kept: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
+) -> Iterator[str]:
+    """Yield why what holds data cannot become what the new facts say."""
+    for section in cloud.keeps:
+        known = {**kept[section], **before.get(section, {})}
+        for name, fact in now.get(section, {}).items():
+            last, word = known.get(name), WORDS[section]
+            if last is None or last.get("existing"):
+                continue
+            if fact.get("existing"):
+                yield (
+                    f"the {word} {name!r} was made by this module, so it cannot be named as "
+                    f"existing: take {section}.{name} out of deploy.existing; or take it out of "
+                    f"leeward.toml, export, and export again with --forget {section}.{name}, "
+                    "before you name it"
+                )
+                continue
+            for field in IDENTITY:
+                if last.get(field) != fact.get(field):
+                    yield (
+                        f"the {field} of the {word} {name!r} would change from "
+                        f"{last.get(field)!r} to {fact.get(field)!r}, which the cloud does by "
+                        "making another one without the data: set it back, or give the new one "
+                        "another logical name and move the data"
+                    )
+
+
+def _notes(
+    before: Mapping[str, Any], kept: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
+) -> Iterator[str]:
+    """Yield what changes, thing by thing."""
+    for section in NAMED:
+        last, new, word = before.get(section, {}), now.get(section, {}), WORDS[section]
+        for name in sorted({*last, *new}):
+            if name not in last:
+                yield f"added: {word} {name}"
+            elif name not in new and section in cloud.keeps and not last[name].get("existing"):
+                yield (
+                    f"retained: {word} {name}, with what it holds; --forget {section}.{name} says "
+                    "how to let it go"
+                )
+            elif name not in new:
+                yield f"removed: {word} {name}"
+            elif last[name] != new[name]:
+                fields = sorted(
+                    key
+                    for key in {*last[name], *new[name]}
+                    if last[name].get(key) != new[name].get(key)
+                )
+                yield f"changed: {word} {name}: {', '.join(fields)}"
+    for region in sorted({*now["regions"]} - {*before["regions"]}):
+        yield f"added: region {region}"
+    for region in sorted({*before["regions"]} - {*now["regions"]}):
+        yield (
+            f"retained: region {region}: its handlers go, its queues and what they hold stay; "
+            f"--forget {region} says how to let it go"
+        )
+    simple = [key for key in before if key not in (*NAMED, "digest", "regions")]
+    changed = sorted(key for key in simple if before[key] != now.get(key))
+    if changed:
+        yield f"changed: {', '.join(changed)}"
+
+
+def _forget(name: str, kept: Facts, now: Mapping[str, Any], cloud: Cloud) -> Iterator[str]:
+    """Take a name out of what is retained; yield the commands that make Terraform let it go.
+
+    Raises:
+        ConfigError: it is not retained, or two things of this name are.
+    """
+    places = [*now["regions"], *kept["regions"]]
+    if name in kept["regions"]:
+        kept["regions"].remove(name)
+        yield f"terraform state rm 'module.app[\"{name}\"]'"
+        return
+    known = {f"{section}.{each}": each for section in cloud.keeps for each in kept[section]}
+    found = [full for full, each in known.items() if name in (full, each)]
+    if len(found) != 1:
+        what = f"{len(found)} things are called so" if found else "it is not retained"
+        hint = did_you_mean(name, known) or f"; retained: {', '.join(sorted(known)) or 'nothing'}"
+        raise ConfigError(f"--forget names {name!r}, and {what}{hint}")
+    section, _, own = found[0].partition(".")
+    home = kept[section].pop(own).get("home")
+    for region in [home] if home else places:
+        for address in cloud.addresses[section]:
+            yield f'terraform state rm \'module.app["{region}"].{address}["{own}"]\''

@@ -1,0 +1,134 @@
+"""The files of an export: facts, retained facts, and the module that reads them.
+
+```
+infrastructure/modules/aws/    the module, copied once; yours if you edit it
+infrastructure/aws/            main.tf, written once; facts.json, retained.json, flows/: written
+infrastructure/aws-prod/       the same for the stage prod: one folder and one state for each stage
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward_deploy.changes import compare
+from leeward_deploy.facts import Cloud, facts_from, facts_of, text_of
+from leeward_deploy.recipe import Deployment, PackageSpec
+
+FACTS: Final = "facts.json"
+RETAINED: Final = "retained.json"
+ROOT: Final = "main.tf"
+
+MODULES: Final = Path(__file__).with_name("modules")
+"""The modules as they are shipped, one folder for each cloud."""
+
+RECORD: Final = "leeward.module.json"
+"""Says which version of a module was copied, and its digest: who edits it keeps it."""
+
+
+class ExportFiles(NamedTuple):
+    """What an export writes.
+
+    Attributes:
+        texts: by paths below the folder of the export.
+        notes: what a person has to know.
+        commands: what a person has to run, to let go of what is forgotten.
+    """
+
+    texts: Mapping[str, str]
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def export_facts(
+    spec: PackageSpec,
+    deployment: Deployment,
+    cloud: Cloud,
+    out: Path,
+    forget: tuple[str, ...] = (),
+) -> ExportFiles:
+    """Return the files of an app for a cloud, compared with those that are there.
+
+    Raises:
+        ConfigError: a change is refused, or a file was edited that must not be.
+    """
+    facts, texts = facts_of(spec, deployment, cloud)
+    root = f"{cloud.name}-{facts['stage']}" if facts.get("stage") else cloud.name
+    last, kept = _last_facts(out / root)
+    changes = compare(last, kept, facts, cloud, forget)
+    files = {f"{root}/{path}": text for path, text in texts.items()}
+    files[f"{root}/{FACTS}"] = text_of(facts)
+    files[f"{root}/{RETAINED}"] = text_of(changes.retained)
+    notes = [*changes.notes, *cloud.notes(spec, deployment)]
+    if not (out / root / ROOT).exists():
+        files[f"{root}/{ROOT}"] = (MODULES / cloud.name / "root" / ROOT).read_text("utf-8")
+    copied, told = _module_files(cloud.name, out / "modules" / cloud.name)
+    files |= {f"modules/{cloud.name}/{name}": text for name, text in copied.items()}
+    return ExportFiles(files, (*notes, *told), changes.commands)
+
+
+def _last_facts(folder: Path) -> tuple[Any, Any]:
+    """Return the facts and the retained facts of the last export; None for those of the first one.
+
+    Raises:
+        ConfigError: they were edited, or are gone although they must have been there.
+    """
+    found = []
+    for name in (FACTS, RETAINED):
+        path = folder / name
+        if path.exists():
+            found.append(facts_from(path.read_text("utf-8"), str(path)))
+        elif (folder / ROOT).exists():
+            raise ConfigError(
+                f"{path} is not there, and {folder / ROOT} is: what an earlier export has made is "
+                f"known from {name} alone, so restore it from version control"
+            )
+        else:
+            found.append(None)
+    return found[0], found[1]
+
+
+def shipped(cloud: str) -> dict[str, str]:
+    """Return the files of the module of a cloud, by name."""
+    return {path.name: path.read_text("utf-8") for path in sorted((MODULES / cloud).glob("*.tf"))}
+
+
+def _module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str]]:
+    """Return what is to be written of a module, and what is to be said of it."""
+    texts, here = shipped(cloud), {}
+    if folder.is_dir():
+        here = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.tf"))}
+    record = {"version": version("leeward-deploy"), "digest": _digest_of(texts)}
+    if not here:
+        return {**texts, RECORD: _record_text(record)}, iter(())
+    if _digest_of(here) == record["digest"]:
+        return {}, iter(())
+    try:
+        copied = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        copied = {}
+    if copied.get("digest") == _digest_of(here):
+        gone = sorted(here.keys() - texts.keys())
+        told = [f"{folder} is that of leeward-deploy {record['version']} now"]
+        told += [f"{folder / name} is not of this version: delete it" for name in gone]
+        return {**texts, RECORD: _record_text(record)}, iter(told)
+    told = [
+        f"{folder} was edited, so it stays as it is; it came with leeward-deploy "
+        f"{copied.get('version', 'of another version')}, and this is {record['version']}: compare "
+        f"it with {MODULES / cloud}"
+    ]
+    return {}, iter(told if copied.get("version") != record["version"] else ())
+
+
+def _digest_of(texts: Mapping[str, str]) -> str:
+    return sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+
+
+def _record_text(record: Mapping[str, str]) -> str:
+    return json.dumps(record, indent=2) + "\n"
