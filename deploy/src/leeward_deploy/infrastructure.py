@@ -79,7 +79,7 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
     Raises:
         ConfigError: they were edited, or are gone although they must have been there.
     """
-    found = []
+    found: list[Any] = []
     for name in (FACTS, RETAINED):
         path = folder / name
         if path.exists():

@@ -39,7 +39,9 @@ from leeward_deploy.commands.package import (
     spec_of,
     store,
 )
+from leeward_deploy.facts import Cloud
 from leeward_deploy.grafana import text_of
+from leeward_deploy.infrastructure import ExportFiles, export_facts
 from leeward_deploy.needs import note_on_roles, of_kind, own_functions
 from leeward_deploy.recipe import (
     PACKAGERS,
@@ -48,6 +50,7 @@ from leeward_deploy.recipe import (
     Declared,
     Deployment,
     Exporter,
+    PackageSpec,
     Recipe,
     Site,
     Table,
@@ -61,6 +64,13 @@ from leeward_deploy.uv import PackageSource
 
 ExportOut: TypeAlias = Annotated[
     Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
+]
+Forget: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Let go of what is retained, such as tables.orders; with several clouds aws:NAME.",
+    ),
 ]
 DASHBOARD: Final = "grafana/leeward.json"
 
@@ -289,9 +299,11 @@ def _command(tool: str, told: str) -> Callable[..., None]:
         arch: Arch = "x86_64",
         source: Source = Path(),
         stage: Stage = None,
+        forget: Forget = None,
     ) -> None:
         fields = (app, "", python, arch, source, out, None, (), PackageSource())
-        _export(options_of(context), tool, PackageRequest(*fields, stage=stage))
+        request = PackageRequest(*fields, stage=stage)
+        _export(options_of(context), tool, request, tuple(forget or ()))
 
     export.__doc__ = told
     return export
@@ -334,7 +346,9 @@ def grafana(
     options_of(context).output.show(data, render_files)
 
 
-def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
+def _export(
+    options: GlobalOptions, tool: str, request: PackageRequest, forget: tuple[str, ...]
+) -> None:
     if not options.trust_env:
         raise InvalidRequest(
             "leeward export imports the app, which may read variables; run it without "
@@ -342,27 +356,37 @@ def _export(options: GlobalOptions, tool: str, request: PackageRequest) -> None:
             field="--no-trust-env",
         )
     with redirect_stdout(sys.stderr):
-        data = _write_files(request._replace(settings=options.config), tool, options.targets)
+        request = request._replace(settings=options.config)
+        data = _write_files(request, tool, options.targets, forget)
     options.output.show(data, render_files)
 
 
-def _write_files(request: PackageRequest, tool: str, targets: str | None) -> JsonObject:
+def _write_files(
+    request: PackageRequest, tool: str, targets: str | None, forget: tuple[str, ...] = ()
+) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
     config = read_order(request.folder, targets, request.settings, request.stage)
     made: dict[str, tuple[Template, ...]] = {}
+    facts: dict[str, ExportFiles] = {}
     notes: list[str] = []
     for provider in providers_of(config):
         found = _exporter(provider, tool, request)
         if found is not None:
-            exporter, app = found
-            place = deployment_of(config, provider, app, in_file=targets is None)
+            exporter, cloud, spec = found
+            place = deployment_of(config, provider, spec.app, in_file=targets is None)
+            if tool == "terraform" and cloud is not None:
+                names = _forgotten(forget, provider, providers_of(config))
+                facts[provider] = export_facts(spec, place, cloud, request.out, names)
+                told = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
+                notes += [f"{provider}: {note}" for note in told]
+                continue
             made[provider] = exporter(place)
             told = (
                 *made[provider][0].notes,
                 *note_on_roles(declared_for(config, TargetName(provider))),
             )
             notes += [f"{provider}: {note}" for note in told]
-    if not made:
+    if not made and not facts:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
             f"no target of the order ({order}) can be exported to {tool}; name one of a cloud that "
@@ -372,16 +396,45 @@ def _write_files(request: PackageRequest, tool: str, targets: str | None) -> Jso
     for provider, templates in made.items():
         notes += left_over(request.out / provider, {each.name for each in templates})
         store(request.out / provider, {template.name: template.text for template in templates})
+    for each in facts.values():
+        store(request.out, each.texts)
     return {
         "tool": tool,
         "files": [
-            str(request.out / provider / template.name)
-            for provider, templates in made.items()
-            for template in templates
+            *(str(request.out / path) for each in facts.values() for path in each.texts),
+            *(
+                str(request.out / provider / template.name)
+                for provider, templates in made.items()
+                for template in templates
+            ),
         ],
         "notes": notes,
-        "commands": [],
+        "commands": [
+            {
+                "tool": "Terraform",
+                "text": line,
+                "hint": "in the folder of the stage; it deletes nothing",
+            }
+            for each in facts.values()
+            for line in each.commands
+        ],
     }
+
+
+def _forgotten(names: tuple[str, ...], provider: str, order: list[str]) -> tuple[str, ...]:
+    """Return the names of `--forget` that are for a provider: all of them, if it is alone.
+
+    Raises:
+        ConfigError: the order has several, and a name does not say which one it is for.
+    """
+    for name in names:
+        if len(order) > 1 and name.partition(":")[0] not in order:
+            raise ConfigError(
+                f"--forget names {name!r}, and the order has {', '.join(order)}; write it with its "
+                f"cloud, such as {order[0]}:{name}"
+            )
+    own = (name.partition(":") for name in names)
+    return tuple(rest or first for first, _, rest in own if not rest or first == provider)
 
 
 def left_over(folder: Path, names: set[str]) -> list[str]:
@@ -397,14 +450,14 @@ def left_over(folder: Path, names: set[str]) -> list[str]:
 
 def _exporter(
     provider: str, tool: str, request: PackageRequest
-) -> tuple[Exporter, LoadedApp] | None:
+) -> tuple[Exporter, Cloud | None, PackageSpec] | None:
     """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
     if provider not in providers_with(PACKAGERS):
         return None
     spec, _ = spec_of(request._replace(target=provider))
     recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
     exporter = recipe.exports.get(tool)
-    return None if exporter is None else (exporter, spec.app)
+    return None if exporter is None else (exporter, recipe.cloud, spec)
 
 
 def export_workflow(

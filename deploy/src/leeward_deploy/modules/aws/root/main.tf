@@ -1,5 +1,5 @@
 # Yours: leeward writes this file once, and never again. Keep the state of each stage by itself, and
-# keep the call of the module: without it, Terraform would plan to delete everything.
+# keep the call of the module and its name: without it, a plan would delete everything.
 
 locals {
   facts    = jsondecode(file("${path.root}/facts.json"))
@@ -18,6 +18,7 @@ module "app" {
   package  = "${path.root}/package.zip" # of leeward package --target aws
 }
 
+# As long as this refers to the module, Terraform refuses a plan without its call.
 output "app" {
   value = module.app
 }
