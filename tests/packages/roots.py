@@ -79,8 +79,7 @@ class Root:
         for path, content in files.texts.items():
             (self.out / path).parent.mkdir(parents=True, exist_ok=True)
             (self.out / path).write_text(content, "utf-8")
-        (root,) = {path.partition("/")[0] for path in files.texts if path.endswith("facts.json")}
-        self.place = self.out / root
+        self.place = self.out / files.root
         (self.place / "package.zip").write_bytes(b"zip")
         return files
 
@@ -113,8 +112,7 @@ class Root:
         if code == 1:
             plain = re.sub(r"\x1b\[[0-9]*m|[│╷╵]", "", f"{said}{error}")
             return Plan({}, " ".join(plain.split()), (), {})
-        _, shown, _ = self._run("show", {"json": True}, ["plan.bin"])
-        changes = json.loads(shown)["resource_changes"]
+        changes = self.shown_plan()["resource_changes"]
         actions = {
             each["address"]: "replace" if len(found) == 2 else found[0]
             for each in changes
@@ -127,6 +125,12 @@ class Root:
         )
         values = {each["address"]: each["change"]["after"] or {} for each in changes}
         return Plan(actions, "", losses, values)
+
+    def shown_plan(self) -> dict[str, Any]:
+        """Return the last plan as ``terraform show -json`` has it."""
+        _, shown, _ = self._run("show", {"json": True}, ["plan.bin"])
+        found: dict[str, Any] = json.loads(shown)
+        return found
 
     def apply(self) -> None:
         """Apply; raise `AssertionError`, with what the core says, if it fails."""

@@ -36,12 +36,14 @@ class ExportFiles(NamedTuple):
     """What an export writes.
 
     Attributes:
+        root: the folder of the stage, below the folder of the export.
         texts: by paths below the folder of the export.
         notes: what a person has to know.
         commands: what a person has to run, to let go of what is forgotten.
     """
 
-    texts: Mapping[str, str]
+    root: str
+    texts: dict[str, str]
     notes: tuple[str, ...]
     commands: tuple[str, ...]
 
@@ -70,7 +72,7 @@ def export_facts(
         files[f"{root}/{ROOT}"] = (MODULES / cloud.name / "root" / ROOT).read_text("utf-8")
     copied, told = _module_files(cloud.name, out / "modules" / cloud.name)
     files |= {f"modules/{cloud.name}/{name}": text for name, text in copied.items()}
-    return ExportFiles(files, (*notes, *told), changes.commands)
+    return ExportFiles(root, files, (*notes, *told), changes.commands)
 
 
 def _last_facts(folder: Path) -> tuple[Any, Any]:
@@ -84,6 +86,11 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
         path = folder / name
         if path.exists():
             found.append(facts_from(path.read_text("utf-8"), str(path)))
+        elif (folder / ROOT).exists() and FACTS not in (folder / ROOT).read_text("utf-8"):
+            raise ConfigError(
+                f"{folder} has the files of an earlier leeward export: keep its state, delete its "
+                ".tf files, and export again; docs/deploy.md says how the state moves"
+            )
         elif (folder / ROOT).exists():
             raise ConfigError(
                 f"{path} is not there, and {folder / ROOT} is: what an earlier export has made is "

@@ -68,6 +68,12 @@ add_command(
 )
 add_command(
     EXPORT,
+    "moved",
+    export.moved,
+    "leeward export moved plan.json --cloud $CLOUD_PROVIDER --out infrastructure/$CLOUD_PROVIDER",
+)
+add_command(
+    EXPORT,
     "grafana",
     export.grafana,
     "leeward export grafana --out infrastructure",

@@ -5,6 +5,7 @@ Where an app is to run follows from the order and ``leeward.toml``. Nothing is d
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
@@ -42,6 +43,7 @@ from leeward_deploy.commands.package import (
 from leeward_deploy.facts import Cloud
 from leeward_deploy.grafana import text_of
 from leeward_deploy.infrastructure import ExportFiles, export_facts
+from leeward_deploy.moves import moves_in
 from leeward_deploy.needs import note_on_roles, of_kind, own_functions
 from leeward_deploy.recipe import (
     PACKAGERS,
@@ -49,6 +51,7 @@ from leeward_deploy.recipe import (
     Bucket,
     Declared,
     Deployment,
+    Entry,
     Exporter,
     PackageSpec,
     Recipe,
@@ -72,6 +75,7 @@ Forget: TypeAlias = Annotated[
         help="Let go of what is retained, such as tables.orders; with several clouds aws:NAME.",
     ),
 ]
+MOVED: Final = "moved.tf"
 DASHBOARD: Final = "grafana/leeward.json"
 
 
@@ -327,6 +331,36 @@ cloudformation: Final = _command(
 )
 
 
+def moved(
+    context: typer.Context,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="Of terraform show -json.")],
+    *,
+    cloud: Annotated[str, typer.Option(metavar="PROVIDER", help="Of the plan.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Of the root.")] = Path(),
+) -> None:
+    """Write moved blocks, by which resources of an earlier export keep what they hold.
+
+    The plan is one of the new root over the old state. It deletes and creates everything: never
+    apply it. With the blocks, a new plan deletes nothing that holds data.
+    """
+    try:
+        document = json.loads(plan.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{plan} is not a plan in JSON; make it with terraform show -json") from (
+            error
+        )
+    spec = PackageSpec(LoadedApp("none"), Entry("", ""), "3.13", "x86_64")
+    known: Recipe = offer_of(PACKAGERS, cloud)(spec)
+    if known.cloud is None:
+        raise ConfigError(f"the files for {cloud} have not changed, so nothing has to move")
+    found = moves_in(document, known.cloud.identity)
+    store(out, {MOVED: found.text})
+    notes = [f"{found.moved} resources move"]
+    notes += [f"{each} goes, and nothing takes its place" for each in found.left]
+    data = {"files": [str(out / MOVED)], "notes": notes, "commands": []}
+    options_of(context).output.show(data, render_files)
+
+
 def grafana(
     context: typer.Context,
     *,
@@ -377,6 +411,8 @@ def _write_files(
             if tool == "terraform" and cloud is not None:
                 names = _forgotten(forget, provider, providers_of(config))
                 facts[provider] = export_facts(spec, place, cloud, request.out, names)
+                expected = exporter(place)[-1]
+                facts[provider].texts[f"{facts[provider].root}/{expected.name}"] = expected.text
                 told = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
                 notes += [f"{provider}: {note}" for note in told]
                 continue

@@ -47,7 +47,7 @@ resource "aws_s3_bucket" "bucket" {
 resource "aws_s3_bucket_versioning" "bucket" {
   for_each = local.buckets_here
   region   = var.region
-  bucket   = aws_s3_bucket.bucket[each.key].id
+  bucket   = aws_s3_bucket.bucket[each.key].bucket
 
   versioning_configuration {
     status = "Enabled"
@@ -61,7 +61,7 @@ resource "aws_s3_bucket_versioning" "bucket" {
 resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
   for_each = local.buckets_here
   region   = var.region
-  bucket   = aws_s3_bucket.bucket[each.key].id
+  bucket   = aws_s3_bucket.bucket[each.key].bucket
 
   rule {
     id     = "retention"
@@ -82,7 +82,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
 resource "aws_s3_bucket_public_access_block" "bucket" {
   for_each                = local.buckets_here
   region                  = var.region
-  bucket                  = aws_s3_bucket.bucket[each.key].id
+  bucket                  = aws_s3_bucket.bucket[each.key].bucket
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true

@@ -133,7 +133,7 @@ resource "aws_lambda_permission" "object" {
 resource "aws_s3_bucket_notification" "bucket" {
   for_each = local.notified_buckets
   region   = var.region
-  bucket   = aws_s3_bucket.bucket[each.key].id
+  bucket   = aws_s3_bucket.bucket[each.key].bucket
 
   dynamic "queue" {
     for_each = { for name, handler in each.value : name => handler if handler.queue != null }
