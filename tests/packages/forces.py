@@ -42,6 +42,9 @@ READ: Final[dict[str, dict[str, Any]]] = {
 }
 """What data sources say."""
 
+IDS: Final = {"aws_s3_bucket": "bucket"}
+"""The argument that is also the id, by type, where something refers to it."""
+
 DATA: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "aws": {
         "aws_caller_identity": {"=": ["account_id", "arn", "user_id"]},

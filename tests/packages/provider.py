@@ -24,7 +24,7 @@ from typing import Any, Final
 import grpc
 import msgpack  # type: ignore[import-untyped]
 
-from tests.packages.forces import FORCES, READ
+from tests.packages.forces import FORCES, IDS, READ
 
 Message = dict[int, list[Any]]
 
@@ -214,7 +214,8 @@ class Provider:
         type = _type_of(request)
         value = _value(request, number)
         digest = sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:8]
-        return _dynamic(computed(_with_id(schemas[type]), value, lambda name: f"{name}-{digest}"))
+        made = computed(_with_id(schemas[type]), value, lambda name: f"{name}-{digest}")
+        return _dynamic(made | ({"id": made[IDS[type]]} if type in IDS else {}))
 
 
 def _schema(block: bytes) -> bytes:

