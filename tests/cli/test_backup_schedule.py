@@ -30,7 +30,7 @@ def test_the_app_that_is_written_backs_up(leeward: Leeward, folder: Path) -> Non
     done = leeward(*COMMAND)
     assert (done.code, done.out) == (0, "backups_app.py\n")
     assert "[tables.orders], [buckets.backups], [functions.back-up-orders-rest]" in done.err
-    assert "leeward package backups_app:app --target PROVIDER --template" in done.err
+    assert "leeward export terraform backups_app:app" in done.err
     app = import_module("backups_app").app
     assert [(each.name, each.kind) for each in app.handlers.values()] == [
         ("back-up-orders", Kind.SCHEDULE),

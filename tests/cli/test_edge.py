@@ -83,35 +83,16 @@ def test_export_writes_files_and_shows_commands(leeward: Leeward, rules: str) ->
     assert "aws, azure, google" in unknown["error"]["message"]
 
 
-@pytest.mark.vendors
-def test_package_and_associate_make_what_a_distribution_takes(leeward: Leeward, bare: Path) -> None:
-    """The function, its template, and then one association."""
-    (bare / "visits.py").write_text("def f(event, context):\n    return event\n")
-    command = ("edge", "package", "visits:f", "--to", "aws", "--event", "viewer-request")
-    data = shown(leeward, *command, "--set", "A=b=c", "--no-index")
-    assert data["files"][0] == "build/edge"
-    assert (bare / "build/edge/edge_settings.py").read_text().endswith("A = 'b=c'\n")
-    assert [each["tool"] for each in data["commands"]] == ["SAM", "aws", "leeward"]
-    for wrong in ("A", "1=2", "if=1"):
-        assert shown(leeward, *command, "--set", wrong, code=2)["error"]["type"] == "InvalidRequest"
+def test_associate_makes_what_a_distribution_takes(leeward: Leeward, bare: Path) -> None:
+    """One association more; the same again is already there; another edge has no such thing."""
     (bare / "current.json").write_text(json.dumps(READ))
-    associate = ("edge", "associate", "current.json", "--to", "aws", "--function", ARN)
-    made = shown(leeward, *associate, "--event", "viewer-request")
+    associate = ("edge", "associate", "current.json", "--function", ARN, "--event")
+    made = shown(leeward, *associate, "viewer-response", "--to", "aws")
     assert made["changed"]
     (bare / "current.json").write_text(
         json.dumps({**READ, "DistributionConfig": json.loads(Path(made["files"][0]).read_text())})
     )
-    assert not shown(leeward, *associate, "--event", "viewer-request")["changed"]
-
-
-def test_an_edge_without_python_is_refused_with_what_it_runs(leeward: Leeward, bare: Path) -> None:
-    """Before the function is looked at."""
-    (bare / "current.json").write_text("{}")
-    for cloud, languages in (("azure", "JavaScript"), ("google", "Rust, C++ or Go")):
-        for command in (
-            ("package", "visits:f", "--event", "e"),
-            ("associate", "current.json", "--function", "f", "--event", "e"),
-        ):
-            error = shown(leeward, "edge", *command, "--to", cloud, code=2)["error"]
-            assert error["type"] == "Unsupported"
-            assert languages in error["message"]
+    assert not shown(leeward, *associate, "viewer-response", "--to", "aws")["changed"]
+    error = shown(leeward, *associate, "e", "--to", "google", code=2)["error"]
+    assert error["type"] == "Unsupported"
+    assert "the edge of google calls no function of yours" in error["message"]

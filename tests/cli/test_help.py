@@ -34,9 +34,9 @@ FLOWS = "start list show cancel abort resume check write draw conformance export
 """Of `leeward workflow`."""
 BACKUPS = "create list check restore drill schedule prune".split()
 """Of `leeward backup`."""
-EDGES = "check export package associate".split()
+EDGES = "check export associate".split()
 """Of `leeward edge`."""
-EXPORTS = ["terraform", "cloudformation", "grafana"]
+EXPORTS = ["terraform", "moved"]
 """Of `leeward export`."""
 KEYS = ["list", "show", "settle", "release", "void", "approve", "refuse"]
 """Of `leeward keys`."""

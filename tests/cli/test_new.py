@@ -51,7 +51,7 @@ def test_a_new_app_works_as_it_is(
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"id": "7", "text": "lost keys", "open": True}
     monkeypatch.chdir(folder)
-    exported = leeward("export", "cloudformation", "--targets", "aws:us-east-1")
+    exported = leeward("export", "terraform", "--targets", "aws:us-east-1")
     assert exported.code == 0
     assert "no role allows" not in exported.err
 

@@ -104,7 +104,6 @@ RETIRED: Final = {
     "Broken": "ProtocolError",
     "Carry": "Send",
     "Ended": "Abort",
-    "Facts": "JsonObject, TargetInfo",
     "Fetch": "Need",
     "Fresh": "Send(build, effect)",
     "LentCredential": "SharedTokenCredential",

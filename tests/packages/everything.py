@@ -82,7 +82,8 @@ def notes(target: str) -> str:
 
 def schemas_of(cloud: str) -> Path:
     """Give the file with what the provider of a cloud takes."""
-    return Path(leeward_deploy.__file__).parent / cloud / "terraform_schemas.json"
+    kept = Path(leeward_deploy.__file__).parent / cloud / "terraform_schemas.json"
+    return kept if kept.exists() else Path(__file__).with_name(f"schemas_{cloud}.json")
 
 
 def flaws_in(target: str, made: dict[str, Any]) -> list[str]:

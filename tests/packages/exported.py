@@ -9,11 +9,15 @@ from typing import Any, Final
 from leeward.config import Config, load_settings, with_order
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, spec_of
+from leeward_deploy.facts import facts_of
 from leeward_deploy.recipe import PACKAGERS, Deployment, PackageSpec, Recipe, Template, offer_of
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import spec
 
 CLOUDS: Final = ("aws", "azure", "google")
+
+COMPILED: Final = ("azure", "google")
+"""Clouds whose files of Terraform are not those of a module."""
 
 PYTHON: Final = ("3.13", "x86_64")
 """The version and the architecture of a package."""
@@ -79,6 +83,16 @@ def exported(
     """Give the files of an app."""
     recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
     return recipe.exports[tool](deployment)
+
+
+def check_export(cloud: str, asked: PackageSpec, config: Config) -> None:
+    """Raise `ConfigError` if an app cannot be exported."""
+    place = deployment_of(config, cloud, asked.app)
+    recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
+    if recipe.cloud is None:
+        recipe.exports["terraform"](place)
+    else:
+        facts_of(asked, place, recipe.cloud)
 
 
 def document(cloud: str, folder: Path, more: str = "") -> dict[str, Any]:

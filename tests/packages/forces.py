@@ -45,6 +45,17 @@ READ: Final[dict[str, dict[str, Any]]] = {
 IDS: Final = {"aws_s3_bucket": "bucket"}
 """The argument that is also the id, by type, where something refers to it."""
 
+ARNS: Final = {
+    "aws_cloudwatch_event_bus": "events:{region}:123456789012:event-bus/{name}",
+    "aws_cloudwatch_event_rule": "events:{region}:123456789012:rule/{event_bus_name}/{name}",
+    "aws_iam_role": "iam::123456789012:role/{name}",
+    "aws_lambda_function": "lambda:{region}:123456789012:function:{function_name}",
+    "aws_s3_bucket": "s3:::{bucket}",
+    "aws_sfn_state_machine": "states:{region}:123456789012:stateMachine:{name}",
+    "aws_sqs_queue": "sqs:{region}:123456789012:{name}",
+}
+"""What an applied resource is called where others refer to it, by type, after ``arn:aws:``."""
+
 DATA: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "aws": {
         "aws_caller_identity": {"=": ["account_id", "arn", "user_id"]},

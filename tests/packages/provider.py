@@ -24,7 +24,7 @@ from typing import Any, Final
 import grpc
 import msgpack  # type: ignore[import-untyped]
 
-from tests.packages.forces import FORCES, IDS, READ
+from tests.packages.forces import ARNS, FORCES, IDS, READ
 
 Message = dict[int, list[Any]]
 
@@ -215,7 +215,10 @@ class Provider:
         value = _value(request, number)
         digest = sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:8]
         made = computed(_with_id(schemas[type]), value, lambda name: f"{name}-{digest}")
-        return _dynamic(made | ({"id": made[IDS[type]]} if type in IDS else {}))
+        made |= {"id": made[IDS[type]]} if type in IDS else {}
+        return _dynamic(
+            made | ({"arn": f"arn:aws:{ARNS[type].format(**made)}"} if type in ARNS else {})
+        )
 
 
 def _schema(block: bytes) -> bytes:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from leeward import App, ConfigError
 from leeward.config import load_settings
 from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.aws import yaml
 from leeward_deploy.commands.export import deployment_of
-from leeward_deploy.commands.package import PackageRequest, declared_for, spec_of
-from leeward_deploy.recipe import Entry, PackageSpec
+from leeward_deploy.commands.package import PackageRequest, spec_of
 from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import app as everything
-from tests.packages.exported import SHOP, config_of, exported, said, settings
+from tests.packages.exported import SHOP, config_of, exported, said
 from tests.packages.exported import everything as everything_as_spec
 
 
@@ -107,15 +102,6 @@ def test_what_an_app_names_and_nothing_has_is_refused(tmp_path: Path) -> None:
     check("[buckets.scanz]\n")
 
 
-def test_an_app_without_anything_to_run_is_refused(tmp_path: Path) -> None:
-    """Its handlers may stand in a module that nothing imports."""
-    app = App("shop")
-    config = config_of(tmp_path, 'cloud_provider = "aws:us-east-1"\n')
-    asked = everything_as_spec("aws")._replace(app=app, rights={})
-    with pytest.raises(ConfigError, match="the app 'shop' has no handler and no workflow"):
-        exported("aws", "cloudformation", asked, deployment_of(config, "aws", app))
-
-
 def test_a_stage_is_the_beginning_of_every_name_that_nothing_gives(tmp_path: Path) -> None:
     """In the files, and in the calls of a program with the same file; the variable wins."""
     file = tmp_path / "leeward.toml"
@@ -142,140 +128,6 @@ def test_a_stage_is_the_beginning_of_every_name_that_nothing_gives(tmp_path: Pat
         {"orders": "shared"},
     )
     assert declared.own("charge") == "acme-prod-charge"
-
-
-def resources(tmp_path: Path, deploy: str, app: App | None = None) -> dict[str, Any]:
-    """Give the resources of both regions of the app with everything, by region."""
-    text = settings("aws") + "[tables.orders]\n[buckets.scans]\n[buses.orders]\n[deploy]\n" + deploy
-    config = config_of(tmp_path, text)
-    made = app or everything()
-    target = config.order[0]
-    asked = PackageSpec(
-        *(made, Entry("shop", "app"), "3.13", "x86_64", {}),
-        declared_for(config, target),
-        read_settings(config),
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leeward_deploy.aws.export.errors_in", lambda *_: ())
-        first, second, _ = exported(
-            "aws", "cloudformation", asked, deployment_of(config, "aws", made)
-        )
-    return {"first": said(first), "second": said(second), "text": first.text}
-
-
-def test_settings_reach_the_functions(tmp_path: Path) -> None:
-    """Size, limits of consumers apart from callers, logs, traces, tags, the stage."""
-    made = resources(
-        tmp_path,
-        'stage = "prod"\nmemory = 512\nconcurrency = 7\nlimit = 40\nlog_days = 90\n'
-        'tracing = false\ntags = { team = "orders" }\n'
-        "[deploy.handlers.make]\nmemory = 1024\nconcurrency = 5\n"
-        '[deploy.handlers.send]\nconcurrency = 3\nrole = "arn:aws:iam::111122223333:role/send"\n',
-    )
-    found = {id: each["Properties"] for id, each in made["first"]["Resources"].items()}
-    assert (found["Make"]["MemorySize"], found["Pay"]["MemorySize"]) == (1024, 512)
-    reserved = {
-        id: found[id].get("ReservedConcurrentExecutions") for id in ("Make", "Count", "Pay", "Send")
-    }
-    assert reserved == {"Make": 5, "Count": 40, "Pay": None, "Send": None}
-    most = {id: found[f"{id}Messages"]["ScalingConfig"] for id in ("Pay", "Send")}
-    assert most == {"Pay": {"MaximumConcurrency": 7}, "Send": {"MaximumConcurrency": 3}}
-    assert found["Make"]["FunctionName"] == "prod-make"
-    assert found["Make"]["Environment"]["Variables"]["LEEWARD_STAGE"] == "prod"
-    assert found["MakeLog"] == {
-        "LogGroupName": "/aws/lambda/prod-make",
-        "RetentionInDays": 90,
-        "Tags": [{"Key": "team", "Value": "orders"}],
-    }
-    assert "TracingConfig" not in found["Make"]
-    assert "xray" not in json.dumps(found["MakeRole"])
-    assert found["Send"]["Role"] == "arn:aws:iam::111122223333:role/send"
-    assert "SendRole" not in found
-
-
-def test_a_standby_keeps_instances_for_callers_and_none_for_consumers(tmp_path: Path) -> None:
-    """What is reserved for all would starve those that read queues."""
-    text = settings("aws", "standby_instances = 2")
-    config = config_of(tmp_path, text)
-    made = everything()
-    asked = PackageSpec(made, Entry("shop", "app"), "3.13", "x86_64")
-    (document, *_) = exported("aws", "terraform", asked, deployment_of(config, "aws", made))
-    functions = said(document)["resource"]["aws_lambda_function"]
-    reserved = {n for n, each in functions.items() if "reserved_concurrent_executions" in each}
-    assert reserved == {f"{n}_us_west_2" for n in ("make", "count", "http_health")}
-
-
-def test_what_is_there_already_is_referred_to_and_not_made(tmp_path: Path) -> None:
-    """A table, a bucket, a bus and a queue of the user's."""
-    made = resources(
-        tmp_path,
-        'existing = ["tables.orders", "buckets.scans", "buses.orders", "queues.bills"]\n',
-    )
-    found = made["first"]["Resources"]
-    assert not {"OrdersTable", "ScansBucket", "OrdersBus", "PayQueue"} & set(found)
-    assert found["PayMessages"]["Properties"]["EventSourceArn"]["Fn::Sub"].endswith(":bills")
-    assert found["RememberEvent"]["Properties"]["EventBusName"] == "orders"
-    assert "table/orders" in json.dumps(found["MakeRole"])
-
-
-def test_the_health_is_open_throttled_and_without_rights(tmp_path: Path) -> None:
-    """It has a function of its own; the others are for signed requests, or for tokens."""
-    for deploy, kind in (
-        ("", "AWS_IAM"),
-        ('issuer = "https://login.example.com"\naudience = ["shop"]\n', "JWT"),
-    ):
-        found = {
-            id: each["Properties"]
-            for id, each in resources(tmp_path, deploy)["first"]["Resources"].items()
-        }
-        kinds = {id: found[id]["AuthorizationType"] for id in ("MakeRoute", "HttpApiHealth")}
-        assert kinds == {"MakeRoute": kind, "HttpApiHealth": "NONE"}
-        assert ("HttpApiAuthorizer" in found) is (kind == "JWT")
-        limits = found["HttpApiStage"]["RouteSettings"]["GET /health"]
-        assert limits == {"ThrottlingBurstLimit": 50, "ThrottlingRateLimit": 25}
-        statements = found["HttpHealthRole"]["Policies"][0]["PolicyDocument"]["Statement"]
-        actions = {action.partition(":")[0] for each in statements for action in each["Action"]}
-        assert actions == {"logs", "xray"}
-
-
-def test_alarms_watch_what_can_be_lost(tmp_path: Path) -> None:
-    """Each queue of dead letters, errors, throttles, the oldest message, each health check."""
-    made = resources(tmp_path, "")
-    found = {id: each for id, each in made["first"]["Resources"].items() if id.endswith("Alarm")}
-    handlers = everything().handlers
-    metrics = [each["Properties"]["MetricName"] for each in found.values()]
-    assert metrics.count("ApproximateNumberOfMessagesVisible") == len(handlers)
-    assert metrics.count("Errors") == metrics.count("Throttles") == len(handlers)
-    assert metrics.count("ApproximateAgeOfOldestMessage") == 3
-    assert metrics.count("HealthCheckStatus") == 1
-    second = [id for id in made["second"]["Resources"] if id == "HealthCheckAlarm"]
-    assert second == [], "the metrics are in us-east-1 alone"
-    assert "AlarmTopic" in made["first"]["Parameters"]
-    without = resources(tmp_path, "alarms = false\naccess_logs = false\n")["first"]
-    assert "Alarm" not in json.dumps(without)
-    assert "AccessLogSettings" not in json.dumps(without)
-
-
-def test_the_yaml_says_what_the_template_says(tmp_path: Path) -> None:
-    """Read by another library, with CloudFormation's short forms made long again."""
-    made = resources(tmp_path, 'tags = { "a b" = "on", team = "x: y" }\n')
-    reader = YAML(typ="safe")
-
-    def long(loader: Any, tag: str, node: Any) -> Any:
-        if tag == "GetAtt":
-            return {"Fn::GetAtt": node.value.split(".")}
-        value = (
-            loader.construct_sequence(node, deep=True)
-            if isinstance(node.value, list)
-            else loader.construct_scalar(node)
-        )
-        return {tag if tag == "Ref" else f"Fn::{tag}": value}
-
-    reader.constructor.add_multi_constructor("!", long)
-    assert reader.load(made["text"]) == made["first"]
-    odd = {"a": ["yes", "1", "- x", "a: b", "é", "it's", 'say "x"', "", "x #y", "2012-10-17", "~"]}
-    document = {"Resources": {"A": odd}, "Metadata": {"n": [1, 1.5, True, None, {}, []]}}
-    assert reader.load(yaml.write(document, lambda _: "part")) == document
 
 
 def test_an_app_may_have_workflows_alone(tmp_path: Path) -> None:

@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from leeward import App, ConfigError
-from leeward._items.names import EXPIRES
+from leeward import App
 from leeward.cli.app import app as command_line
 from leeward.config import load_settings, with_order
-from leeward_deploy.aws.export import cloudformation
 from leeward_deploy.commands.export import deployment_of, left_over
 from leeward_deploy.recipe import Entry, PackageSpec
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
     CLOUDS,
+    COMPILED,
     ORDERS,
     PYTHON,
     SHOP,
@@ -51,19 +50,14 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command_line, args)
     assert ran.exit_code == 0, ran.output
     files = [Path(each) for each in ran.stdout.splitlines()]
-    assert {each.parent.name for each in files} == {*CLOUDS}
+    assert {each.parent.name for each in files} == {"aws", "aws-prod", "flows", *COMPILED}
     assert {each for each in out.rglob("*") if each.is_file()} == {*files}
-    machines = (out / "aws/workflows.tf").read_text()
-    assert machines.count('resource "aws_sfn_state_machine" ') == 2
-    called = re.findall(r'FunctionName += "(.+?)"', machines)
+    facts = json.loads((out / "aws-prod/facts.json").read_text())
+    called = [facts["handlers"][name]["name"] for name in facts["flows"]["order"]["calls"]]
     called += re.findall(r'home \+ ."([^"]+)."', (out / "google/order.workflow.json").read_text())
     assert {each.partition("-")[0] for each in called} == {"prod"}
-    for file, name in (
-        ("data", "lost-calls"),
-        ("roles", "lost-calls"),
-        ("alarms", "shop-us-east-1"),
-    ):
-        assert f"prod-{name}" in (out / f"aws/{file}.tf").read_text()
+    assert facts["tables"]["lost-calls"]["name"] == "prod-lost-calls"
+    assert "lost-calls" in facts["handlers"]["place-order"]["rights"]["writes"]
     # Nothing of it is written where one cloud's part is wrong.
     wrong = (shop / "leeward.toml").read_text().replace('zone = "example-com"', 'zone = "Z-9"')
     (shop / "leeward.toml").write_text(wrong)
@@ -85,7 +79,7 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
     """The file goes along with the code, and may say `local`: a variable of each wins over it."""
     small = App("small")
     small.function(name="make")(len)
-    for cloud in CLOUDS:
+    for cloud in COMPILED:
         file = tmp_path / "leeward.toml"
         file.write_text('cloud_provider = "local"\n')
         config = with_order(load_settings(file=file, env={}), ORDERS[cloud], {})
@@ -101,65 +95,8 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command_line, [*args, "--out", str(tmp_path / "out")])
     assert ran.exit_code == 0, ran.output
     assert "aws: leeward.toml names no function" in " ".join(ran.stderr.split())
-    text = (tmp_path / "out/aws/functions.tf").read_text()
-    assert f'CLOUD_PROVIDER   = "{ORDERS["aws"]}"' in text
-
-
-def test_cloudformation_has_a_template_for_each_region(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """cfn-lint takes those of the shop; what only we know is refused there, too."""
-    shop = example("aws")
-    text = settings("aws") + (SHOP / "leeward.toml").read_text()
-    deployment = deployment_of(config_of(tmp_path, text), "aws", shop.app)
-    made = exported("aws", "cloudformation", shop, deployment)
-    names = [each.name for each in made]
-    assert names == [
-        "us-east-1.template.yaml",
-        "us-west-2.template.yaml",
-        "leeward.expected.json",
-    ]
-    assert "aws.zip as a file beside them" in made[0].notes[-1]
-    assert "through the domain answers within 30 s" not in "".join(made[0].notes)
-    # What cfn-lint has taken is not shown to it again: that takes several seconds.
-    monkeypatch.setattr("leeward_deploy.aws.export.errors_in", lambda *_: ())
-    shop.app.function(name="slow", timeout=31)(len)
-    slow = cloudformation(shop, deployment)[0].notes
-    assert "through the domain answers within 30 s" in "".join(slow)
-    first, second = (said(each)["Resources"] for each in made[:2])
-    assert "OrdersTable" in first
-    assert "OrdersTable" not in second, "data has one home"
-    states = [each["ExpireOrdersSchedule"]["Properties"]["State"] for each in (first, second)]
-    assert states == ["ENABLED", "DISABLED"], "one region alone runs schedules"
-    with pytest.raises(ConfigError, match=r"request_interval is 20, and must be 10 or 30 seconds"):
-        cloudformation(shop, deployment._replace(interval=20))
-
-
-def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
-    """The pipeline of the examples: in the region of its bucket alone, and by no other command."""
-    files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
-    for cloud in CLOUDS:
-        pipeline = example(cloud, "pipeline", "pipeline:app")
-        text = f'cloud_provider = "{ORDERS[cloud]}"\n' + files
-        text += f'home = "{ORDERS[cloud].partition(",")[0]}"\n'
-        deployment = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
-        made, *_ = exported(cloud, "terraform", pipeline, deployment)
-        resources = said(made)["resource"]
-        assert not [each for each in made.notes if "put-bucket-notification" in each]
-        if cloud == "aws":
-            (told,) = resources["aws_s3_bucket_notification"].values()
-            assert told["queue"] == [
-                {
-                    "queue_arn": "${aws_sqs_queue.summarize_queue.arn}",
-                    "events": ["s3:ObjectCreated:*"],
-                    "filter_prefix": "in/",
-                }
-            ]
-            assert told["depends_on"] == ["aws_sqs_queue_policy.summarize_queue_policy"]
-            first, second, _ = exported(cloud, "cloudformation", pipeline, deployment)
-            bucket = said(first)["Resources"]["SalesBucket"]
-            assert bucket["DependsOn"] == ["SummarizeQueuePolicy"]
-            assert "SalesBucket" not in said(second)["Resources"]
+    facts = json.loads((tmp_path / "out/aws/facts.json").read_text())
+    assert facts["order"] == ORDERS["aws"]
 
 
 def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
@@ -171,7 +108,7 @@ def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
     order = "aws:us-east-1,azure:westeurope,google:us-central1,local"
     for cloud in CLOUDS:
         pipeline = example(cloud, "pipeline", "pipeline:app")
-        for home in order.split(","):
+        for home in order.split(",") if cloud in COMPILED else ():
             text = f'cloud_provider = "{order}"\n{files}home = "{home}"\n'
             place = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
             made, *_ = exported(cloud, "terraform", pipeline, place)
@@ -180,7 +117,7 @@ def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
             assert ("sales" in names) is home.startswith(cloud), (cloud, home)
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", COMPILED)
 def test_the_app_with_everything_is_what_the_provider_takes(
     documents: dict[str, dict[str, Any]], cloud: str
 ) -> None:
@@ -190,10 +127,7 @@ def test_the_app_with_everything_is_what_the_provider_takes(
 
 def test_a_dead_region_is_left_after_150_seconds(documents: dict[str, dict[str, Any]]) -> None:
     """Three checks, 30 seconds apart, and what resolvers keep for 60 seconds; on every cloud."""
-    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
-    check = aws["aws_route53_health_check"]["health_check"]
-    record = aws["aws_route53_record"]["dns_record"]
-    assert check["request_interval"] * check["failure_threshold"] + record["ttl"] == 150
+    azure, google = (documents[each]["resource"] for each in COMPILED)
     profile = azure["azurerm_traffic_manager_profile"]["app"]
     monitor = profile["monitor_config"]
     assert monitor["tolerated_number_of_failures"] == 2, "the next one makes it degraded"
@@ -203,22 +137,13 @@ def test_a_dead_region_is_left_after_150_seconds(documents: dict[str, dict[str, 
     record = google["google_dns_record_set"]["entrance"]
     assert check["check_interval_sec"] * check["unhealthy_threshold"] + record["ttl"] == 150
     assert record["routing_policy"]["primary_backup"]["backup_geo"][0]["location"] == "europe-west1"
-    kinds = [each["failover_routing_policy"] for each in aws["aws_route53_record"].values()]
-    assert kinds == [{"type": "PRIMARY"}, {"type": "SECONDARY"}]
     priorities = azure["azurerm_traffic_manager_external_endpoint"].values()
     assert [each["priority"] for each in priorities] == [1, 2]
 
 
 def test_what_is_asked_for_its_health_can_answer(documents: dict[str, dict[str, Any]]) -> None:
     """The path is open to everybody, the functions are not; a body is looked for, not only 200."""
-    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
-    routes = {
-        each["route_key"]: each["authorization_type"]
-        for each in aws["aws_apigatewayv2_route"].values()
-    }
-    assert routes == {"GET /health": "NONE", "POST /make": "AWS_IAM", "POST /count": "AWS_IAM"}
-    check = aws["aws_route53_health_check"]["health_check"]
-    assert (check["type"], check["search_string"]) == ("HTTPS_STR_MATCH", '"status":"ok"')
+    azure, google = (documents[each]["resource"] for each in COMPILED)
     assert (
         azure["azurerm_traffic_manager_profile"]["app"]["monitor_config"]["path"] == "/api/health"
     )
@@ -249,13 +174,7 @@ def test_on_azure_the_path_of_the_health_is_that_of_the_host(tmp_path: Path) -> 
 
 def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> None:
     """A standby runs no schedules, and gets no event or message that the first region gets."""
-    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
-    states = {name: each["state"] for name, each in aws["aws_scheduler_schedule"].items()}
-    assert states == {"sweep_schedule": "ENABLED", "sweep_schedule_us_west_2": "DISABLED"}
-    schedule = aws["aws_scheduler_schedule"]["sweep_schedule"]
-    assert schedule["schedule_expression_timezone"] == "UTC"
-    assert schedule["target"]["retry_policy"]["maximum_retry_attempts"] == 3
-    assert "sweep_dead_queue.arn" in schedule["target"]["dead_letter_config"]["arn"]
+    azure, google = (documents[each]["resource"] for each in COMPILED)
     apps = azure["azurerm_function_app_flex_consumption"]
     off = "AzureWebJobs.sweep.Disabled"
     assert [off in each["app_settings"] for each in apps.values()] == [False, True]
@@ -275,31 +194,18 @@ def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> N
 
 def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str, Any]]) -> None:
     """Tables and buckets are in the first region alone, and no apply deletes them."""
-    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
-    tables = aws["aws_dynamodb_table"]
-    assert {each["region"] for each in tables.values()} == {"us-east-1"}
-    assert (tables["stock_table"]["hash_key"], tables["stock_table"]["range_key"]) == (
-        "shelf",
-        "place",
-    )
-    assert tables["stock_table"]["ttl"] == {"attribute_name": EXPIRES, "enabled": True}
-    policies = json.dumps(aws["aws_iam_role_policy"]["make_role_us_west_2"])
-    assert "dynamodb:us-east-1" in policies
-    assert "dynamodb:us-west-2" not in policies
+    azure, google = (documents[each]["resource"] for each in COMPILED)
     containers = azure["azurerm_cosmosdb_sql_container"]
     assert {name: each["partition_key_paths"] for name, each in containers.items()} == {
         "orders": ["/id"],
         "stock": ["/shelf"],
     }
     for made, types in (
-        (aws, ("aws_dynamodb_table", "aws_s3_bucket")),
         (azure, ("azurerm_cosmosdb_account", "azurerm_cosmosdb_sql_container")),
         (google, ("google_firestore_database",)),
     ):
         for type in types:
             assert all(each["lifecycle"]["prevent_destroy"] for each in made[type].values()), type
-    rule = aws["aws_s3_bucket_lifecycle_configuration"]["scans_bucket"]["rule"][0]
-    assert rule["noncurrent_version_expiration"] == {"noncurrent_days": 30}
     assert google["google_storage_bucket"]["scans"]["versioning"] == {"enabled": True}
     account = azure["azurerm_storage_account"]
     assert account["app"]["blob_properties"]["delete_retention_policy"] == {"days": 30}
@@ -307,7 +213,6 @@ def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str,
 
 
 TWO_HOMES: dict[str, str] = {
-    "aws": "",
     "azure": (
         '[targets."azure:westeurope"]\ncosmos_endpoint = "https://west.documents.azure.com"\n'
         'cosmos_database = "shop"\n'
@@ -321,7 +226,7 @@ TWO_HOMES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", COMPILED)
 def test_each_table_is_made_where_its_home_is(tmp_path: Path, cloud: str) -> None:
     """Under the name that it has there, also when the first table lives elsewhere."""
     _, other = ORDERS[cloud].split(",")
@@ -331,11 +236,7 @@ def test_each_table_is_made_where_its_home_is(tmp_path: Path, cloud: str) -> Non
     )
     made = document(cloud, tmp_path, more)["resource"]
     first, second = (each.partition(":")[2] for each in ORDERS[cloud].split(","))
-    if cloud == "aws":
-        regions = {each["name"]: each["region"] for each in made["aws_dynamodb_table"].values()}
-        assert regions == {"orders": first, "stock": first, "residents-there": second}
-        assert "table/residents-there" in json.dumps(made["aws_iam_role_policy"]["make_role"])
-    elif cloud == "azure":
+    if cloud == "azure":
         accounts = made["azurerm_cosmosdb_account"]
         where = {
             name: (each["location"], each["geo_location"][0]["location"], each["name"])
@@ -365,20 +266,7 @@ def test_a_bucket_that_is_made_tells_the_handlers_of_its_objects(
     documents: dict[str, dict[str, Any]],
 ) -> None:
     """In the region of its home, with the prefix, once those may be told; no note is needed."""
-    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
-    ((name, told),) = aws["aws_s3_bucket_notification"].items()
-    assert (name, told["region"], told["lambda_function"]) == ("scans_bucket", "us-east-1", [])
-    assert told["queue"] == [
-        {
-            "queue_arn": "${aws_sqs_queue.clean_queue.arn}",
-            "events": ["s3:ObjectCreated:*"],
-            "filter_prefix": "in/",
-        }
-    ]
-    assert told["depends_on"] == ["aws_sqs_queue_policy.clean_queue_policy"]
-    policy = aws["aws_sqs_queue_policy"]["clean_queue_policy"]["policy"]
-    assert '"aws:SourceArn": "arn:${data.aws_partition.this.partition}:s3:::scans"' in policy
-    assert "clean_queue_policy_us_west_2" not in aws["aws_sqs_queue_policy"]
+    azure, google = (documents[each]["resource"] for each in COMPILED)
     subscriptions = azure["azurerm_eventgrid_event_subscription"]
     assert {"clean", "shrink"} <= set(subscriptions)
     assert "clean-northeurope" not in subscriptions

@@ -9,11 +9,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 import pytest
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
@@ -23,59 +23,44 @@ from leeward.cli.doctor.visit import examine, read_exported
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver
-from leeward_deploy.commands.export import deployment_of
-from leeward_deploy.recipe import Declared
+from leeward_deploy.commands.package import declared_for
 from tests.packages.applied import apply, key_of
-from tests.packages.everything import document, spec
-from tests.packages.exported import ORDERS, SHOP, config_of, example, exported, said
+from tests.packages.exported import ORDERS, SHOP, config_of, example
+from tests.packages.roots import Root
 from tests.servers.aws.clients import client
-from tests.servers.aws.keys import AccessKey, make_key
+from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
 
 REGIONS = ("us-east-1", "us-west-2")
 
 
 class Applied(NamedTuple):
-    """The shop in two regions: where it was applied, from which files, and its configuration."""
+    """The shop in two regions: where it was applied, its root, and its configuration."""
 
     server: Ministack
-    folder: Path
+    root: Root
     config: Config
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
-    """Give a server of its own, with a bucket for uploads in each region, as Lambda wants it."""
+    """Give a server of its own with everything that the module makes of the shop's facts."""
     folder = tmp_path_factory.mktemp("shop")
-    with Ministack() as server, pytest.MonkeyPatch.context() as patch:
-        zipped = io.BytesIO()
-        with ZipFile(zipped, "w") as archive:
-            archive.writestr("handler.py", "def lambda_handler(event, context):\n    return None\n")
-        for region in REGIONS:
-            where = {} if region == "us-east-1" else {"LocationConstraint": region}
-            more = {"CreateBucketConfiguration": where} if where else {}
-            with closing(client("s3", server.url, region)) as s3:
-                s3.create_bucket(Bucket=f"uploads-{region}", **more)
-                s3.put_object(Bucket=f"uploads-{region}", Key="aws.zip", Body=zipped.getvalue())
-        # What the linter thinks of the same templates is shown elsewhere, and takes it long.
-        patch.setattr("leeward_deploy.aws.export.errors_in", lambda *_: ())
-        config = written(folder, server.url)
-        for region in REGIONS:
-            apply(server, folder, region)
-        yield Applied(server, folder, config)
-
-
-def written(folder: Path, url: str) -> Config:
-    """Export the shop without a domain into a folder; return its configuration."""
-    order = ORDERS["aws"]
-    text = f'cloud_provider = "{order}"\ndata_target = "aws:us-east-1"\n'
-    text += f'[targets.aws]\nendpoint_url = "{url}"\n{(SHOP / "leeward.toml").read_text()}'
-    config = config_of(folder, text)
-    shop = example("aws")
-    for each in exported("aws", "cloudformation", shop, deployment_of(config, "aws", shop.app)):
-        (folder / each.name).write_text(each.text)
-        (folder / each.name).with_suffix(".json").write_text(json.dumps(said(each)))
-    return config
+    zipped = io.BytesIO()
+    with ZipFile(zipped, "w") as archive:
+        archive.writestr("handler.py", "def lambda_handler(event, context):\n    return None\n")
+    with Ministack() as server:
+        text = f'cloud_provider = "{ORDERS["aws"]}"\ndata_target = "aws:us-east-1"\n'
+        text += f'[targets.aws]\nendpoint_url = "{server.url}"\n'
+        text += (SHOP / "leeward.toml").read_text() + "[buckets.scans]\n"
+        root, spec = Root("aws", folder), example("aws")
+        config = config_of(folder, text)
+        declared = declared_for(config, config.order[0])
+        spec.app.on_object("scans", prefix="in/", writes="scans/out/", name="clean")(len)
+        root.export(spec._replace(declared=declared), text)
+        root.apply()
+        apply(server, root, zipped.getvalue())
+        yield Applied(server, root, config)
 
 
 def told(findings: list[Finding], state: CheckState) -> set[tuple[str, str]]:
@@ -87,16 +72,10 @@ def told(findings: list[Finding], state: CheckState) -> set[tuple[str, str]]:
     }
 
 
-def role_of(shop: Applied, region: str, role: str) -> AccessKey:
-    """Give a key that may do what a role of a template allows, and nothing else."""
-    template = json.loads((shop.folder / f"{region}.template.json").read_text())
-    return key_of(shop.server, template["Resources"][role], region)
-
-
 def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> None:
     """Every function, bus and table, each in its region; one that is deleted is a fault."""
     key = make_key(shop.server, "*")
-    expected = read_exported(shop.folder)
+    expected = read_exported(shop.root.out)
     found = examine(shop.config, key.env, time.time, expected=expected)
     assert told(found, CheckState.FAULT) == told(found, CheckState.NOTE) == set()
     names = {(each.target, f"{each.type or each.kind} {each.name}") for each in expected}
@@ -117,7 +96,7 @@ def test_a_standby_may_do_what_its_code_does(
 
     What another handler does, it may not; and it stores, and may not delete.
     """
-    for name, value in role_of(shop, REGIONS[1], "TakePaymentRole").env.items():
+    for name, value in key_of(shop.server, shop.root, REGIONS[1], "take-payment").env.items():
         monkeypatch.setenv(name, value)
     with Client(config=shop.config) as cloud:
         assert cloud.invoke("charge", {"order": "1"}).target == "aws:us-east-1"
@@ -129,7 +108,7 @@ def test_a_standby_may_do_what_its_code_does(
             cloud.delete_data("orders", "1", if_revision=found.revision)
         with pytest.raises(AuthError):
             cloud.load_data("nobodys", "1")
-    for name, value in role_of(shop, REGIONS[1], "CreateOrderRole").env.items():
+    for name, value in key_of(shop.server, shop.root, REGIONS[1], "create-order").env.items():
         monkeypatch.setenv(name, value)
     with Client(config=shop.config) as cloud, pytest.raises(AuthError):
         cloud.invoke("charge", {"order": "1"})
@@ -145,11 +124,9 @@ def test_a_handler_of_objects_may_read_its_prefix_and_write_what_it_names(
     shop: Applied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is not there is told so; nothing is written where the handler takes from."""
-    role = document("aws", spec(declared=Declared()))["Resources"]["CleanRole"]
-    for name, value in key_of(shop.server, role, REGIONS[0]).env.items():
+    for name, value in key_of(shop.server, shop.root, REGIONS[0], "clean").env.items():
         monkeypatch.setenv(name, value)
     with closing(client("s3", shop.server.url, REGIONS[0])) as s3:
-        s3.create_bucket(Bucket="scans")
         s3.put_object(Bucket="scans", Key="in/there", Body=b"1")
     with Client(config=shop.config) as cloud:
         assert cloud.get_object("scans", "in/absent") is None
@@ -171,6 +148,7 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
 
         functions, queues, events = of("lambda"), of("sqs"), of("events")
         schedules, machines = of("scheduler"), of("stepfunctions")
+        tables, buckets = of("dynamodb"), of("s3")
 
         def settings(name: str, **change: Any) -> None:
             functions.update_function_configuration(FunctionName=name, **change)
@@ -217,8 +195,15 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
         )
         yield f"queue {queue}", "visibility timeout is 7"
         yield f"queue {queue}", "dead letters is none"
-        queues.delete_queue(QueueUrl=queues.get_queue_url(QueueName=f"{queue}-dead")["QueueUrl"])
+        dead = queues.get_queue_url(QueueName=f"{queue}-dead")["QueueUrl"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            queues.delete_queue(QueueUrl=dead)
+        queues.set_queue_attributes(QueueUrl=dead, Attributes={"Policy": ""})
+        queues.delete_queue(QueueUrl=dead)
         yield f"queue {queue}-dead", "is not there"
+        (other,) = queues.list_queues(QueueNamePrefix="clean-dead")["QueueUrls"]
+        queues.set_queue_attributes(QueueUrl=other, Attributes={"Policy": ""})
+        yield "queue clean-dead", "deletion denied is False"
         rules = events.list_rules(EventBusName="orders")["Rules"]
         first, second, third = (each["Name"] for each in rules)
         events.disable_rule(Name=first, EventBusName="orders")
@@ -237,6 +222,26 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
             stateMachineArn=machine["stateMachineArn"], definition=json.dumps(other)
         )
         yield "state machine order", "definition is"
+        tables.update_table(TableName="orders", DeletionProtectionEnabled=False)
+        yield "settings of the table orders", "deletion protection is False"
+        tables.update_time_to_live(
+            TableName="orders",
+            TimeToLiveSpecification={"Enabled": False, "AttributeName": "_leeward_expires"},
+        )
+        yield "settings of the table orders", "expiry is none"
+        tables.update_continuous_backups(
+            TableName="orders",
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
+        )
+        yield "settings of the table orders", "point-in-time recovery is False"
+        buckets.put_bucket_versioning(
+            Bucket="scans", VersioningConfiguration={"Status": "Suspended"}
+        )
+        yield "settings of the bucket scans", "versioning is Suspended"
+        buckets.put_bucket_notification_configuration(Bucket="scans", NotificationConfiguration={})
+        yield "settings of the bucket scans", "notifications is []"
+        buckets.delete_public_access_block(Bucket="scans")
+        yield "settings of the bucket scans", "public access is open"
         (schedule,) = schedules.list_schedules()["Schedules"]
         had = schedules.get_schedule(Name=schedule["Name"])
         kept = {name: had[name] for name in ("FlexibleTimeWindow", "Target", "Name")}
@@ -255,9 +260,9 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
 def test_what_was_changed_since_is_told(shop: Applied, subtests: pytest.Subtests) -> None:
     """By name, with what the files have; a value of a variable is never told."""
     changes = list(planted(shop))
-    assert len(changes) >= 22
+    assert len(changes) >= 29
     key = make_key(shop.server, "*")
-    found = examine(shop.config, key.env, time.time, expected=read_exported(shop.folder))
+    found = examine(shop.config, key.env, time.time, expected=read_exported(shop.root.out))
     faults = {
         (each.check.removeprefix("exported "), each.message)
         for each in found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ from leeward import ConfigError
 from tests.packages.exported import (
     document,
 )
-
-REGIONS = ("us-east-1", "us-west-2")
 
 
 def test_on_google_a_right_is_given_when_its_thing_is_there(
@@ -68,50 +65,13 @@ def test_on_google_an_account_may_do_what_its_function_does(
 
 def test_the_own_calls_of_an_app_may_fail_over(documents: dict[str, dict[str, Any]]) -> None:
     """A role allows what is called in every region: those of a standby begin in the first one."""
-    aws, azure = (documents[each]["resource"] for each in ("aws", "azure"))
-    for suffix in ("", "_us_west_2"):
-        policy = json.loads(aws["aws_iam_role_policy"][f"make_role{suffix}"]["policy"])
-        allowed = {
-            action: {each.partition("}:")[2] for each in statement["Resource"]}
-            for statement in policy["Statement"]
-            for action in statement["Action"]
-        }
-        account = "${data.aws_caller_identity.this.account_id}"
-        for region in ("us-east-1", "us-west-2"):
-            charge = f"lambda:{region}:{account}:function:bank-charge"
-            assert charge in allowed["lambda:InvokeFunction"]
-            assert f"events:{region}:{account}:event-bus/orders" in allowed["events:PutEvents"]
+    azure = documents["azure"]["resource"]
     senders = {
         (each["principal_id"].split(".")[1], each["scope"].split(".")[1])
         for each in azure["azurerm_role_assignment"].values()
         if each["role_definition_name"] == "EventGrid Data Sender"
     }
     assert len(senders) == 4, "each of two apps to the topic of each region"
-
-
-def test_on_aws_a_role_allows_runs_of_the_workflows_that_are_named(tmp_path: Path) -> None:
-    """To start, look at and abort those of one machine; by its name, it is looked for first."""
-    named = '[workflows.flow]\ndefinition = "m:f"\nnames = {{ aws = "{}" }}\n'
-    account = "${data.aws_caller_identity.this.account_id}"
-    machine = "us-east-1:123456789012:stateMachine:flow-2"
-    for own, machines in (
-        ("flow-2", [f"{each}:{account}:stateMachine:flow-2" for each in REGIONS]),
-        (f"arn:aws:states:{machine}", [machine]),
-    ):
-        made = document("aws", tmp_path, named.format(own))["resource"]
-        policy = json.loads(made["aws_iam_role_policy"]["make_role_us_west_2"]["policy"])
-        allowed = {
-            action: sorted(each.partition(":states:")[2] for each in statement["Resource"])
-            for statement in policy["Statement"]
-            for action in statement["Action"]
-            if action.startswith("states:")
-        }
-        runs = [f"{each.replace(':stateMachine:', ':execution:')}:*" for each in machines]
-        assert allowed.pop("states:StartExecution") == machines
-        assert allowed.pop("states:DescribeExecution") == runs
-        assert allowed.pop("states:StopExecution") == runs
-        looked = [] if own.startswith("arn:") else ["states:ListStateMachines"]
-        assert [*allowed] == looked
 
 
 def test_on_azure_every_region_has_its_containers_where_their_home_is(

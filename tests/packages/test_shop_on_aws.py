@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,11 +15,11 @@ import pytest
 
 from leeward import Client, NotFound
 from leeward.config import Config
-from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, spec_of
 from leeward_deploy.uv import PackageSource
 from tests.packages.applied import apply, key_of
-from tests.packages.exported import SHOP, config_of, exported, said
+from tests.packages.exported import SHOP, config_of
+from tests.packages.roots import Root
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
@@ -57,30 +56,28 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ministack, 
     there = executable("ministack", "python").resolve().name
     if there != f"python3.{sys.version_info.minor}":
         pytest.skip("the server's functions run on its own Python")
-    with Ministack() as server, pytest.MonkeyPatch.context() as patch:
-        # What the linter thinks of it is shown elsewhere, and takes it long.
-        patch.setattr("leeward_deploy.aws.export.errors_in", lambda *_: ())
-        config = export(folder, server.url)
-        with closing(client("s3", server.url, REGION)) as s3:
-            s3.create_bucket(Bucket=f"uploads-{REGION}")
-            s3.put_object(Bucket=f"uploads-{REGION}", Key="aws.zip", Body=package(folder))
-        apply(server, folder, REGION, keys(server, folder))
+    with Ministack() as server:
+        text = f'cloud_provider = "aws:{REGION}"\ndata_target = "aws:{REGION}"\n'
+        text += f'[targets.aws]\nendpoint_url = "{server.url}"\n'
+        text += (SHOP / "leeward.toml").read_text() + STAGE
+        config = config_of(folder, text)
+        request = PackageRequest(
+            *("ordering:app", "aws", "3.13", "x86_64", SHOP, folder / "out", None, ()),
+            PackageSource(),
+            folder / "leeward.toml",
+        )
+        root, spec = Root("aws", folder), spec_of(request)[0]
+        root.export(spec, text)
+        root.apply()
+        keys = {
+            f"acme-test-{name}": {
+                f"ROLE_{variable}": value
+                for variable, value in key_of(server, root, REGION, name).env.items()
+            }
+            for name in spec.app.handlers
+        }
+        apply(server, root, package(folder), keys)
         yield server, config
-
-
-def export(folder: Path, url: str) -> Config:
-    """Write the template of the shop in one region; return its configuration."""
-    text = f'cloud_provider = "aws:{REGION}"\ndata_target = "aws:{REGION}"\n'
-    text += f'[targets.aws]\nendpoint_url = "{url}"\n{(SHOP / "leeward.toml").read_text()}{STAGE}'
-    config = config_of(folder, text)
-    request = PackageRequest(
-        *("ordering:app", "aws", "3.13", "x86_64", SHOP, folder / "out", None, (), PackageSource()),
-        folder / "leeward.toml",
-    )
-    spec, _ = spec_of(request)
-    made = exported("aws", "cloudformation", spec, deployment_of(config, "aws", spec.app))
-    (folder / f"{REGION}.template.json").write_text(json.dumps(said(made[0])))
-    return config
 
 
 def package(folder: Path) -> bytes:
@@ -91,19 +88,6 @@ def package(folder: Path) -> bytes:
     with ZipFile(zipped, "w") as archive:
         archive.writestr("handler.py", code)
     return zipped.getvalue()
-
-
-def keys(server: Ministack, folder: Path) -> dict[str, dict[str, str]]:
-    """Make a key for the role of each function; give the variables with it, by logical id."""
-    resources = json.loads((folder / f"{REGION}.template.json").read_text())["Resources"]
-    return {
-        id: {
-            f"ROLE_{name}": value
-            for name, value in key_of(server, resources[f"{id}Role"], REGION).env.items()
-        }
-        for id, each in resources.items()
-        if each["Type"] == "AWS::Lambda::Function"
-    }
 
 
 def test_an_order_goes_through_with_least_rights(

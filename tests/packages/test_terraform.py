@@ -219,13 +219,13 @@ def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
     @slow.function(timeout=4000)
     def dig() -> None: ...
 
-    for each in ("aws", "google"):
+    for each in ("google",):
         with pytest.raises(ConfigError, match=r"'dig' has a timeout of 4000 s"):
             document(each, PackageSpec(slow, Entry("m", "a"), "3.13", "x86_64"))
 
 
 def test_what_code_says_is_no_expression_in_a_file() -> None:
-    """Prefixes and types of events stand for themselves; AWS's roles would read patterns in one."""
+    """Prefixes and types of events stand for themselves."""
     odd = App("odd")
     odd.on_event("orders", 'of "${path.root}"')(print)
     odd.on_object("scans", prefix="%{x}/${path.root}/")(len)
@@ -238,25 +238,10 @@ def test_what_code_says_is_no_expression_in_a_file() -> None:
     assert wanted.startswith('attributes.ce-type = "of \\"$${path.root}\\"" OR')
     told = google["google_storage_notification"]["len"]
     assert told["object_name_prefix"] == "%%{x}/$${path.root}/"
-    with pytest.raises(ConfigError, match=r"of 'len' is a pattern where a role on AWS names it"):
-        document("aws", asked)
 
 
 def test_names_that_would_be_one_are_refused() -> None:
-    """Two handlers whose logical ids are the same; a queue and a bus that would be one topic."""
-    twins = App("twins")
-    twins.function(name="a-b")(len)
-    twins.function(name="aB")(len)
-    with pytest.raises(ConfigError, match="'aB' is that of another handler"):
-        document("aws", PackageSpec(twins, Entry("m", "a"), "3.13", "x86_64"))
-    with pytest.raises(ConfigError, match="SendDeadQueue and PayDeadQueue would both be 'gone'"):
-        document("aws", spec({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
-    for name, queue, told in (
-        ("parcels", "gone.fifo", "'parcels' keeps no order, and .* name one without .fifo"),
-        ("remember", "gone.fifo", "to 'remember' keeps no order"),
-    ):
-        with pytest.raises(ConfigError, match=told):
-            document("aws", spec({"dead_letters": {name: queue}}))
+    """A queue and a bus that would be one topic."""
     same = DECLARED._replace(buses={"orders": "parcels"})
     with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
         document("google", spec(declared=same))

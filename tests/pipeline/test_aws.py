@@ -14,9 +14,9 @@ import pytest
 
 from leeward import Client
 from leeward.adapter import TargetConfig
-from leeward.app.runtimes import runtime_of
 from leeward_aws.driver import open_driver
-from leeward_deploy.recipe import PACKAGERS, Entry, PackageSpec
+from leeward_deploy.aws.facts import CLOUD
+from leeward_deploy.recipe import Declared, Deployment, Entry, PackageSpec, Site
 from tests.app import dead_letter_app
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline
@@ -31,45 +31,28 @@ HANDLER = """from killing import app
 
 lambda_handler = app.handler("aws", dead_letters={"summarize": "summarize-dead"})
 """
-PLACE = {
-    "${AWS::Partition}": "aws",
-    "${AWS::Region}": "us-east-1",
-    "${AWS::AccountId}": ACCOUNT,
-    "REGION": "us-east-1",
-    "ACCOUNT": ACCOUNT,
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": ARN,
+            "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{proof.BUCKET}"}},
+        }
+    ],
 }
+"""Of the queue, as the module has it."""
 
 
-def made() -> tuple[Any, Any]:
-    """Return what leeward's template makes for a bucket to tell: the policy, the notification."""
+def notification() -> Any:
+    """Return what leeward says that a bucket is to tell."""
     with pipeline() as module:
-        entry = Entry("pipeline", "app", {"dead_letters": {QUEUE: "summarize-dead"}})
-        recipe = runtime_of("aws", PACKAGERS)(PackageSpec(module.app, entry, "3.13", "x86_64"))
-        (template,) = recipe.template()
-    (note,) = template.notes
+        spec = PackageSpec(module.app, Entry("pipeline", "app"), "3.13", "x86_64")
+        (note, *_) = CLOUD.notes(spec, Deployment((Site("us-east-1", Declared()),)))
     text = note.partition("--notification-configuration '")[2].rstrip("'")
-    policy = template.document["Resources"]["SummarizeQueuePolicy"]["Properties"]
-    return resolved(policy["PolicyDocument"]), json.loads(filled(text))
-
-
-def filled(text: str) -> str:
-    """Fill in where a template is deployed."""
-    for name, value in PLACE.items():
-        text = text.replace(name, value)
-    return text
-
-
-def resolved(value: Any) -> Any:
-    """Resolve the functions of a template, as CloudFormation does."""
-    if isinstance(value, list):
-        return [resolved(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"Fn::Sub"}:
-        return filled(value["Fn::Sub"])
-    if value == {"Ref": "AWS::AccountId"}:
-        return ACCOUNT
-    return {name: resolved(each) for name, each in value.items()}
+    return json.loads(text.replace("REGION", "us-east-1").replace("ACCOUNT", ACCOUNT))
 
 
 def batches(sqs: Any, queue: str) -> Iterator[list[Any]]:
@@ -116,12 +99,11 @@ def test_each_file_becomes_one_summary_however_lambda_is_killed(tmp_path: Path) 
         sqs = stack.enter_context(closing(client("sqs", ministack.url, "us-east-1")))
         s3 = stack.enter_context(closing(client("s3", ministack.url, "us-east-1")))
         s3.create_bucket(Bucket=proof.BUCKET)
-        policy, notification = made()
-        attributes = {"Policy": json.dumps(policy)}
+        attributes = {"Policy": json.dumps(POLICY)}
         queue: str = sqs.create_queue(QueueName=QUEUE, Attributes=attributes)["QueueUrl"]
         sqs.create_queue(QueueName="summarize-dead")
         s3.put_bucket_notification_configuration(
-            Bucket=proof.BUCKET, NotificationConfiguration=notification
+            Bucket=proof.BUCKET, NotificationConfiguration=notification()
         )
         environment = {
             "PROVIDER": "aws",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.looking import Expected
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.errors import ConfigError
@@ -64,6 +65,8 @@ class Cloud(NamedTuple):
         settings: returns facts that this cloud alone has.
         notes: what a person has to know of them.
         arn_roles: roles that handlers have already are named by an ARN.
+        expected: returns what `leeward doctor` compares, by the facts, the texts of their files,
+            and the targets by their regions.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Cloud(NamedTuple):
     settings: Callable[[PackageSpec, Deployment], Mapping[str, Any]] = lambda *_: NOTHING
     notes: Callable[[PackageSpec, Deployment], Iterable[str]] = lambda *_: ()
     arn_roles: bool = False
+    expected: Callable[[Facts, Facts, Mapping[str, str]], Iterable[Expected]] = lambda *_: ()
 
 
 def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[Facts, Facts]:
@@ -111,7 +115,7 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "functions": {
             name: _names_of(deployment, "functions", name)
             for name in names.functions
-            if name not in spec.app.handlers and name not in _queues_of(spec)
+            if name not in spec.app.handlers and name not in queues_of(spec)
         },
         "queues": _queues_in(spec, deployment),
         "dead_letters": {
@@ -139,6 +143,11 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "flows": flows,
     }
     facts = _lean(facts)
+    if not facts["handlers"] and not facts["flows"]:
+        raise ConfigError(
+            f"the app {spec.app.name!r} has no handler and no workflow, so there is nothing to "
+            "deploy: add one, such as @app.function(), in a module that the app's module imports"
+        )
     for name, handler in facts["handlers"].items():
         if handler["seconds"] > cloud.longest:
             raise ConfigError(
@@ -209,7 +218,7 @@ def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler])
     A handler of objects reads below its prefix, and writes where it says that it does: there it may
     read, too, to find what an attempt before has written.
     """
-    names, queues = spec.declared, _queues_of(spec)
+    names, queues = spec.declared, queues_of(spec)
     known = {*names.functions, *spec.app.handlers}
     buckets = {*names.buckets, *(each.bucket for each in spec.app.handlers.values())}
     places: dict[str, set[tuple[str, str]]] = {
@@ -239,15 +248,15 @@ def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler])
         "scans": scans & tables,
         "starts": rights.starts & {*names.workflows, *(f.name for f in spec.app.workflows)},
     }
-    places["gets"] = _uncovered(places["gets"] - places["puts"])
-    places["puts"] = _uncovered(places["puts"])
+    places["gets"] = _without_covered(places["gets"] - places["puts"])
+    places["puts"] = _without_covered(places["puts"])
     return {verb: sorted(found) for verb, found in verbs.items()} | {
         verb: [{"bucket": bucket, "prefix": prefix} for bucket, prefix in sorted(found)]
         for verb, found in places.items()
     }
 
 
-def _uncovered(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _without_covered(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return places without those that lie below another one."""
     return {
         (bucket, prefix)
@@ -259,7 +268,7 @@ def _uncovered(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
     }
 
 
-def _queues_of(spec: PackageSpec) -> set[str]:
+def queues_of(spec: PackageSpec) -> set[str]:
     """Return the logical names of queues of messages, as leeward.toml or the app has them."""
     own = {each.queue for each in spec.app.handlers.values() if each.queue}
     return own | {*spec.declared.queues}
@@ -392,11 +401,13 @@ def _lean(value: Any) -> Any:
 
 def text_of(facts: Mapping[str, Any]) -> str:
     """Return facts as a file has them: a line for each named thing, and a digest of all of it."""
-    lines = (f"  {json.dumps(key)}: {_section_text(key, each)}" for key, each in _ordered(facts))
+    lines = (
+        f"  {json.dumps(key)}: {_section_text(key, each)}" for key, each in _with_digest(facts)
+    )
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _ordered(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _with_digest(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "digest", digest_of(facts)
     yield from ((key, each) for key, each in facts.items() if key != "digest")
 

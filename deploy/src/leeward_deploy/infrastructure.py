@@ -2,7 +2,8 @@
 
 ```
 infrastructure/modules/aws/    the module, copied once; yours if you edit it
-infrastructure/aws/            main.tf, written once; facts.json, retained.json, flows/: written
+infrastructure/aws/            main.tf, written once; the rest is written by each export:
+                               facts.json, retained.json, flows/, leeward.expected.json
 infrastructure/aws-prod/       the same for the stage prod: one folder and one state for each stage
 ```
 """
@@ -10,12 +11,13 @@ infrastructure/aws-prod/       the same for the stage prod: one folder and one s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
 from leeward_deploy.changes import compare
 from leeward_deploy.facts import Cloud, facts_from, facts_of, text_of
@@ -24,6 +26,9 @@ from leeward_deploy.recipe import Deployment, PackageSpec
 FACTS: Final = "facts.json"
 RETAINED: Final = "retained.json"
 ROOT: Final = "main.tf"
+
+_ALWAYS: Final = ("kind", "name", "target")
+"""Fields of what is expected that stand in its file even where they are empty."""
 
 MODULES: Final = Path(__file__).with_name("modules")
 """The modules as they are shipped, one folder for each cloud."""
@@ -67,12 +72,28 @@ def export_facts(
     files = {f"{root}/{path}": text for path, text in texts.items()}
     files[f"{root}/{FACTS}"] = text_of(facts)
     files[f"{root}/{RETAINED}"] = text_of(changes.retained)
+    targets = {site.region: site.target for site in deployment.sites}
+    found = [*cloud.expected(facts, texts, targets)]
+    if any(each.type == "queue" for each in found):  # it says more of queues than that they exist
+        found += (each for each in deployment.expected if each.kind != "queue")
+    else:
+        found += deployment.expected
+    files[f"{root}/{EXPECTED_FILE}"] = expected_text(found)
     notes = [*changes.notes, *cloud.notes(spec, deployment)]
     if not (out / root / ROOT).exists():
         files[f"{root}/{ROOT}"] = (MODULES / cloud.name / "root" / ROOT).read_text("utf-8")
     copied, told = _module_files(cloud.name, out / "modules" / cloud.name)
     files |= {f"modules/{cloud.name}/{name}": text for name, text in copied.items()}
     return ExportFiles(root, files, (*notes, *told), changes.commands)
+
+
+def expected_text(expected: Iterable[Expected]) -> str:
+    """Return the file by which ``leeward doctor`` compares what is there."""
+    entries = [
+        {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
+        for each in expected
+    ]
+    return json.dumps({EXPECTED: entries}, indent=2) + "\n"
 
 
 def _last_facts(folder: Path) -> tuple[Any, Any]:
@@ -89,7 +110,7 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
         elif (folder / ROOT).exists() and FACTS not in (folder / ROOT).read_text("utf-8"):
             raise ConfigError(
                 f"{folder} has the files of an earlier leeward export: keep its state, delete its "
-                ".tf files, and export again; docs/deploy.md says how the state moves"
+                ".tf files, and export again; docs/facts.md says how the state moves"
             )
         elif (folder / ROOT).exists():
             raise ConfigError(
@@ -101,14 +122,14 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
-def shipped(cloud: str) -> dict[str, str]:
+def module_texts(cloud: str) -> dict[str, str]:
     """Return the files of the module of a cloud, by name."""
     return {path.name: path.read_text("utf-8") for path in sorted((MODULES / cloud).glob("*.tf"))}
 
 
 def _module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str]]:
     """Return what is to be written of a module, and what is to be said of it."""
-    texts, here = shipped(cloud), {}
+    texts, here = module_texts(cloud), {}
     if folder.is_dir():
         here = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.tf"))}
     record = {"version": version("leeward-deploy"), "digest": _digest_of(texts)}

@@ -36,7 +36,7 @@ def moves_in(plan: Mapping[str, Any], identity: Mapping[str, tuple[str, ...]]) -
         identity: by type of resource, the arguments that say which one it is.
 
     Raises:
-        ConfigError: it is no plan.
+        ConfigError: it is not a plan.
     """
     if "resource_changes" not in plan:
         raise ConfigError(

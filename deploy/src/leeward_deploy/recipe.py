@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.looking import Expected
 from leeward.app.app import App
@@ -23,9 +23,6 @@ from leeward.workflow.model import Definition
 from leeward_deploy.settings import DeploySettings
 from leeward_deploy.uses import SECTIONS
 from leeward_deploy.uv import PackageSource
-
-if TYPE_CHECKING:
-    from leeward_deploy.facts import Cloud
 
 PACKAGERS: Final = "leeward.packagers"
 EDGES: Final = "leeward.edges"
@@ -333,7 +330,7 @@ class Recipe(NamedTuple):
         exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
         provided: modules that the platform has besides Python's own.
-        cloud: what its facts need; None where an exporter of its own writes files of Terraform.
+        cloud: what its facts need, a `leeward_deploy.facts.Cloud`; None where an exporter of its own writes files of Terraform.
     """
 
     entry: str
@@ -350,7 +347,7 @@ class Recipe(NamedTuple):
     exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
     provided: tuple[str, ...] = ()
-    cloud: Cloud | None = None
+    cloud: Any = None
 
 
 def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, source: str) -> None:

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
+from leeward.adapter.looking import EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
+from leeward_deploy.infrastructure import expected_text
 from leeward_deploy.recipe import Template
 
 Block = dict[str, Any]
-
-_ALWAYS: Final = ("kind", "name", "target")
 
 ATTRIBUTES: Final = "="
 """Stands in a schema for the attributes that a resource has besides its arguments."""
@@ -152,18 +151,10 @@ class Configuration:
                 body.update({each: reference for each in taken if each not in body})
 
 
-def entries_of(expected: Sequence[Expected]) -> list[Block]:
-    """Return what is expected as it stands in a file."""
-    return [
-        {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
-        for each in expected
-    ]
-
-
 def expected_file(expected: Sequence[Expected]) -> Template:
     """Return the file by which ``leeward doctor`` compares what is there."""
-    document = {EXPECTED: entries_of(expected)}
-    return Template(EXPECTED_FILE, text_of(document), document=document)
+    text = expected_text(expected)
+    return Template(EXPECTED_FILE, text, document=json.loads(text))
 
 
 def text_of(document: Block) -> str:

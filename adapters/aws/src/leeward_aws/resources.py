@@ -1,11 +1,13 @@
-"""What there is of the resources of an exported stack, for `leeward doctor --exported`.
+"""What there is of the resources of an app, for `leeward doctor --exported`.
 
 Nothing is changed by it, and nothing is called. Each kind is read by the API that tells how it is
-set up, and compared by the words of `leeward_deploy.aws.export`.
+set up, and compared by the words of `leeward_deploy.aws.expectations`.
 
 Source: the API references of `GetFunctionConfiguration`, `GetFunctionConcurrency`,
 `GetFunctionEventInvokeConfig`, `ListEventSourceMappings`, `GetQueueAttributes`, `DescribeRule`,
-`ListTargetsByRule`, `GetSchedule` and `DescribeStateMachine`.
+`ListTargetsByRule`, `GetSchedule`, `DescribeStateMachine`, `DescribeTable`, `DescribeTimeToLive`,
+`DescribeContinuousBackups`, `GetBucketVersioning`, `GetPublicAccessBlock` and
+`GetBucketNotificationConfiguration`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter.looking import compare, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.service import as_look_up, exchange, misread, object_of
-from leeward.adapter.wire import Request
+from leeward.adapter.service import as_look_up, document_in, exchange, misread, object_of
+from leeward.adapter.wire import Request, Response
 from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 from leeward.text import percent_encode
 from leeward_aws.functions.messages import url_of
+from leeward_aws.objects.plans import NO_BODY
 from leeward_aws.service import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.endpoints import ServiceName
 from leeward_aws.settings.options import Settings
@@ -32,7 +35,19 @@ from leeward_aws.workflows.runs import machine_arn
 
 Json = dict[str, Any]
 
-Reading: TypeAlias = Generator[Step, Any, "Json | Result[Any]"]
+Reading: TypeAlias = Generator[Step, Any, Any]
+
+SERVICES: Final[tuple[ServiceName, ...]] = (
+    *("lambda", "sqs", "events", "scheduler", "states", "dynamodb", "s3"),
+)
+
+
+class Unread(Exception):
+    """A reading that a refusal has ended: what `leeward doctor` is to say of it."""
+
+    def __init__(self, result: Result[Any]) -> None:
+        super().__init__(result.message)
+        self.result = result
 
 
 class Account(NamedTuple):
@@ -44,18 +59,16 @@ class Account(NamedTuple):
 
 def resources(settings: Settings) -> dict[str, Planner]:
     """Return the planner that compares resources."""
-    services: tuple[ServiceName, ...] = ("lambda", "sqs", "events", "scheduler", "states")
-    endpoints: dict[str, Endpoint] = {
-        service: endpoint_of(service, settings) for service in services
-    }
+    endpoints: dict[str, Endpoint] = {each: endpoint_of(each, settings) for each in SERVICES}
 
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
         if kind is None:
             return Result.ok(LookResult(None, f"a {look.type} is not compared", reached=False))
-        found = yield from kind.read(look, Account(endpoints, view))
-        if isinstance(found, Result):
-            return found
+        try:
+            found = yield from kind.read(look, Account(endpoints, view))
+        except Unread as ended:
+            return ended.result
         return Result.ok(compare(look.has, found, unseen=kind.unseen))
 
     return {"look_resource": look_for}
@@ -68,45 +81,46 @@ def digest_of(value: Any) -> str:
 
 def _get(account: Account, service: str, path: str, right: str) -> Reading:
     """Read one thing by its path."""
-    endpoint = account.endpoints[service]
-    return (yield from _read(account, service, Request("GET", endpoint.origin, path), right))
+    request = Request("GET", account.endpoints[service].origin, path)
+    return (yield from _read(account, service, request, f"{service}:{right}"))
 
 
-def _post(account: Account, service: str, operation: str, document: Json) -> Reading:
+def _post(account: Account, service: str, operation: str, **document: Any) -> Reading:
     """Read one thing by an operation."""
     request = account.endpoints[service].request(operation, document)
     return (yield from _read(account, service, request, f"{service}:{operation}"))
 
 
-def _read(account: Account, service: str, request: Request, right: str) -> Reading:
+def _read(
+    account: Account,
+    service: str,
+    request: Request,
+    right: str,
+    read: Callable[[Response], Any] = object_of,
+) -> Reading:
     steps = exchange(account.endpoints[service].service, request, account.view, effect=False)
     response, refusal = as_look_up((yield from steps))
     if refusal is not None:
-        return unless_forbidden(refusal, response, right)
+        raise Unread(unless_forbidden(refusal, response, right))
     try:
-        return object_of(response) if response.body else {}
+        return read(response) if response.body else {}
     except (ValueError, TypeError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
+        raise Unread(misread(response, error, request_id=REQUEST_ID)) from error
+
+
+def _unwrap(answer: Any) -> Any:
+    """Return what a step of another plan says; end the reading by its refusal."""
+    if isinstance(answer, Result):
+        raise Unread(answer)
+    return answer
 
 
 def _function(look: Look, account: Account) -> Reading:
     name = percent_encode(look.name)
-    found = yield from _get(
-        account,
-        "lambda",
-        f"/2015-03-31/functions/{name}/configuration",
-        "lambda:GetFunctionConfiguration",
-    )
-    if isinstance(found, Result):
-        return found
-    limit = yield from _get(
-        account,
-        "lambda",
-        f"/2019-09-30/functions/{name}/concurrency",
-        "lambda:GetFunctionConcurrency",
-    )
-    if isinstance(limit, Result):
-        return limit
+    path = f"/2015-03-31/functions/{name}/configuration"
+    found = yield from _get(account, "lambda", path, "GetFunctionConfiguration")
+    path = f"/2019-09-30/functions/{name}/concurrency"
+    limit = yield from _get(account, "lambda", path, "GetFunctionConcurrency")
     return {
         "handler": found.get("Handler"),
         "runtime": found.get("Runtime"),
@@ -120,66 +134,54 @@ def _function(look: Look, account: Account) -> Reading:
 
 def _retries(look: Look, account: Account) -> Reading:
     path = f"/2019-09-25/functions/{percent_encode(look.name)}/event-invoke-config"
-    found = yield from _get(account, "lambda", path, "lambda:GetFunctionEventInvokeConfig")
-    if isinstance(found, Result):
-        return found
+    found = yield from _get(account, "lambda", path, "GetFunctionEventInvokeConfig")
     failed = (found.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
-    return {
-        "retries": found.get("MaximumRetryAttempts"),
-        "dead letters": _end(failed),
-    }
+    return {"retries": found.get("MaximumRetryAttempts"), "dead letters": _end(failed)}
 
 
 def _mapping(look: Look, account: Account) -> Reading:
     path = f"/2015-03-31/event-source-mappings/?FunctionName={percent_encode(look.name)}"
-    found = yield from _get(account, "lambda", path, "lambda:ListEventSourceMappings")
-    if isinstance(found, Result):
-        return found
+    found = yield from _get(account, "lambda", path, "ListEventSourceMappings")
     for mapping in found.get("EventSourceMappings", ()):
         if _end(mapping.get("EventSourceArn")) == look.has["queue"]:
+            types = mapping.get("FunctionResponseTypes") or ()
             return {
                 "queue": look.has["queue"],
                 "enabled": mapping.get("State") not in ("Disabled", "Disabling"),
                 "batch": mapping.get("BatchSize"),
                 "concurrency": (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency"),
-                "partial failures": "ReportBatchItemFailures"
-                in (mapping.get("FunctionResponseTypes") or ()),
+                "partial failures": "ReportBatchItemFailures" in types,
             }
     told = f"no mapping leads from the queue {look.has['queue']} to it"
-    return Result(Outcome.NOT_FOUND, message=told)
+    raise Unread(Result(Outcome.NOT_FOUND, message=told))
 
 
 def _queue(look: Look, account: Account) -> Reading:
-    url = yield from url_of(account.endpoints["sqs"], look.name, account.view)
-    if isinstance(url, Result):
-        return url
-    document = {"QueueUrl": url, "AttributeNames": ["All"]}
-    found = yield from _post(account, "sqs", "GetQueueAttributes", document)
-    if isinstance(found, Result):
-        return found
+    url = _unwrap((yield from url_of(account.endpoints["sqs"], look.name, account.view)))
+    named = {"QueueUrl": url, "AttributeNames": ["All"]}
+    found = yield from _post(account, "sqs", "GetQueueAttributes", **named)
     has = found.get("Attributes", {})
     redrive = json.loads(has.get("RedrivePolicy") or "{}")
     receives = redrive.get("maxReceiveCount")
+    policy = json.loads(has.get("Policy") or "{}").get("Statement", ())
+    denied = [each.get("Action") for each in policy if each.get("Effect") == "Deny"]
     return {
         "visibility timeout": int(has.get("VisibilityTimeout", 30)),
         "retention": int(has.get("MessageRetentionPeriod", 345_600)),
         "dead letters": _end(redrive.get("deadLetterTargetArn")),
         "receives": None if receives is None else int(receives),
+        "deletion denied": "sqs:DeleteQueue" in denied,
     }
 
 
 def _rule(look: Look, account: Account) -> Reading:
-    named = {"Name": look.name, "EventBusName": look.has["bus"]}
-    found = yield from _post(account, "events", "DescribeRule", named)
-    if isinstance(found, Result):
-        return found
-    of_bus = {"Rule": look.name, "EventBusName": look.has["bus"]}
-    targets = yield from _post(account, "events", "ListTargetsByRule", of_bus)
-    if isinstance(targets, Result):
-        return targets
+    bus = look.has["bus"]
+    found = yield from _post(account, "events", "DescribeRule", Name=look.name, EventBusName=bus)
+    named = {"Rule": look.name, "EventBusName": bus}
+    targets = yield from _post(account, "events", "ListTargetsByRule", **named)
     pattern = found.get("EventPattern")
     return {
-        "bus": look.has["bus"],
+        "bus": bus,
         "state": found.get("State"),
         "pattern": digest_of(None if pattern is None else json.loads(pattern)),
         "targets": sorted(str(_end(entry["Arn"])) for entry in targets.get("Targets", ())),
@@ -188,9 +190,7 @@ def _rule(look: Look, account: Account) -> Reading:
 
 def _schedule(look: Look, account: Account) -> Reading:
     path = f"/schedules/{percent_encode(look.name)}"
-    found = yield from _get(account, "scheduler", path, "scheduler:GetSchedule")
-    if isinstance(found, Result):
-        return found
+    found = yield from _get(account, "scheduler", path, "GetSchedule")
     return {
         "state": found.get("State"),
         "expression": found.get("ScheduleExpression"),
@@ -200,14 +200,52 @@ def _schedule(look: Look, account: Account) -> Reading:
 
 
 def _machine(look: Look, account: Account) -> Reading:
-    arn = yield from machine_arn(account.endpoints["states"], look.name, account.view)
-    if isinstance(arn, Result):
-        return arn
-    named = {"stateMachineArn": arn}
-    found = yield from _post(account, "states", "DescribeStateMachine", named)
-    if isinstance(found, Result):
-        return found
+    arn = _unwrap((yield from machine_arn(account.endpoints["states"], look.name, account.view)))
+    found = yield from _post(account, "states", "DescribeStateMachine", stateMachineArn=arn)
     return {"type": found.get("type"), "definition": digest_of(json.loads(found["definition"]))}
+
+
+def _table(look: Look, account: Account) -> Reading:
+    named = {"TableName": look.name}
+    table = (yield from _post(account, "dynamodb", "DescribeTable", **named))["Table"]
+    expiry = yield from _post(account, "dynamodb", "DescribeTimeToLive", **named)
+    backups = yield from _post(account, "dynamodb", "DescribeContinuousBackups", **named)
+    described = expiry.get("TimeToLiveDescription", {})
+    is_on = described.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    recovery = backups["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    return {
+        "key": [each["AttributeName"] for each in table["KeySchema"]],
+        "expiry": described.get("AttributeName") if is_on else None,
+        "deletion protection": bool(table.get("DeletionProtectionEnabled")),
+        "point-in-time recovery": recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
+    }
+
+
+def _bucket(look: Look, account: Account) -> Reading:
+    def ask(what: str, right: str) -> Reading:
+        target = f"/{percent_encode(look.name)}?{what}"
+        request = Request("GET", account.endpoints["s3"].origin, target, (NO_BODY,))
+        read = yield from _read(account, "s3", request, right, lambda got: document_in(got.body))
+        return read
+
+    versioning = yield from ask("versioning", "s3:GetBucketVersioning")
+    told = yield from ask("notification", "s3:GetBucketNotification")
+    try:
+        public = yield from ask("publicAccessBlock", "s3:GetBucketPublicAccessBlock")
+        blocks = [each.text for each in public]
+    except Unread as ended:
+        if ended.result.code != "NoSuchPublicAccessBlockConfiguration":
+            raise
+        blocks = []
+    return {
+        "versioning": versioning.findtext("Status"),
+        "public access": "blocked" if blocks == ["true"] * 4 else "open",
+        "notifications": sorted(
+            f"{each.findtext('Filter/S3Key/FilterRule/Value') or ''}* to "
+            f"{_end(each.findtext('Queue') or each.findtext('CloudFunction'))}"
+            for each in told
+        ),
+    }
 
 
 def _end(arn: Any) -> str | None:
@@ -227,9 +265,11 @@ KINDS: Final = MappingProxyType(
         "settings of the function": Kind(_function, "code role permissions"),
         "retries of the function": Kind(_retries),
         "mapping of the function": Kind(_mapping),
-        "queue": Kind(_queue, "policy"),
+        "queue": Kind(_queue),
         "rule": Kind(_rule),
         "schedule": Kind(_schedule, "input role"),
         "state machine": Kind(_machine, "role"),
+        "settings of the table": Kind(_table),
+        "settings of the bucket": Kind(_bucket),
     }
 )

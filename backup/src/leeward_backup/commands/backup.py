@@ -340,7 +340,7 @@ def schedule(
         raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
     _keep(out, text)
     *_, rest = app.handlers
-    # The sections that `leeward.toml` lacks, by which templates give handlers rights.
+    # The sections that `leeward.toml` lacks, by which an export gives handlers rights.
     config = options.resolve()
     bucket = store.partition("/")[0]
     wanted = (
@@ -356,7 +356,8 @@ def schedule(
         "missing": missing,
         "commands": [
             "echo leeward-backup >> requirements.txt    # what the app needs besides leeward",
-            f"leeward package {name} --target PROVIDER --template",
+            f"leeward package {name} --target PROVIDER",
+            f"leeward export terraform {name}",
             f"leeward worker    # with [targets.local] app = {_literal(name)}",
         ],
     }

@@ -1,18 +1,21 @@
 """Static rules as CloudFront Functions: one for requests, and one for answers if that is needed.
 
+Their code is the same for all rules, which stand in it as data.
+
 Sources: "CloudFront Functions event structure", "JavaScript runtime 2.0 features for CloudFront
-Functions", "Restrictions on CloudFront Functions" and "Restrictions on all edge functions" in
-CloudFront's developer guide.
+Functions", "General helper methods", "Restrictions on CloudFront Functions" and "Restrictions on
+all edge functions" in CloudFront's developer guide.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.aws.edge_function import associate, function_recipe, is_forbidden
+from leeward_deploy.aws.association import associate
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
 from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, Headers, is_prefix, overlaps, stem
 from leeward_deploy.recipe import Command
@@ -24,6 +27,19 @@ RUNTIME: Final = "cloudfront-js-2.0"
 
 VIEWER_REQUEST: Final = "viewer-request"
 VIEWER_RESPONSE: Final = "viewer-response"
+
+_NEVER: Final = re.compile(
+    r"connection|expect|keep-alive|proxy-.*|trailer|upgrade"
+    r"|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*"
+    r"|x-forwarded-proto|x-real-ip",
+    re.IGNORECASE,
+)
+
+_AT: Final = {
+    "request": ("content-length", "host", "transfer-encoding", "via"),
+    "response": ("content-encoding", "content-length", "transfer-encoding", "warning", "via"),
+}
+"""Besides, in what a viewer sends and in what it gets. Source: "Restrictions on edge functions"."""
 
 _HEAD: Final = """\
 // Made by leeward edge export. Event: EVENT; runtime: RUNTIME.
@@ -50,15 +66,6 @@ function change(headers, set, remove) {
 
 _BODIES: Final = {
     VIEWER_REQUEST: """
-function query(parameters) {
-  var parts = [];
-  Object.keys(parameters || {}).forEach(function (name) {
-    var all = parameters[name].multiValue || [parameters[name]];
-    all.forEach(function (each) { parts.push(each.value ? name + "=" + each.value : name); });
-  });
-  return parts.length ? "?" + parts.join("&") : "";
-}
-
 function handler(event) {
   var request = event.request;
   var rule = found(request);
@@ -66,7 +73,8 @@ function handler(event) {
   if (rule.deny) return { statusCode: FORBIDDEN, statusDescription: "Forbidden" };
   var path = rule.to && (rule.keep ? rule.to + request.uri.slice(rule.path.length) : rule.to);
   if (rule.status) {
-    var location = (rule.host || "") + path + query(request.querystring);
+    var query = request.rawQueryString();  // as the client sent it
+    var location = (rule.host || "") + path + (query ? "?" + query : "");
     return {
       statusCode: rule.status,
       statusDescription: rule.status === 301 || rule.status === 308 ? "Moved" : "Found",
@@ -125,6 +133,11 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     return EdgeExport(files, tuple(notes), tuple(_commands(files)))
 
 
+def is_forbidden(name: str, of: str) -> bool:
+    """Return whether a header cannot be changed in a ``request`` or a ``response``."""
+    return bool(_NEVER.fullmatch(name)) or name.lower() in _AT[of]
+
+
 def _commands(files: Iterable[str]) -> list[Command]:
     found = []
     for file in files:
@@ -150,7 +163,7 @@ def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
     if len(text) > LARGEST:
         raise ConfigError(
             f"the function for {event} has {len(text):,} bytes, and CloudFront takes {LARGEST:,}; "
-            "write fewer rules, join them by a prefix, or package a function for Lambda@Edge"
+            "write fewer rules, or join them by a prefix"
         )
     return text
 
@@ -217,5 +230,5 @@ def _check_answers(rules: Sequence[EdgeRule]) -> None:
                 )
 
 
-EDGE: Final = Edge(export, recipe=function_recipe, associate=associate)
+EDGE: Final = Edge(export, associate=associate)
 """The entry point ``aws`` of ``leeward.edges``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
@@ -12,16 +12,19 @@ from leeward.app.kit import Kind
 from leeward.errors import ConfigError
 from leeward.workflow.kit import Definition
 from leeward_aws.settings.endpoints import check_region
-from leeward_deploy.aws.export import GATEWAY, SIGNED
+from leeward_deploy.aws.expectations import expectations
 from leeward_deploy.aws.flows.export import export
-from leeward_deploy.aws.handlers import LONGEST, MOST_RETRIES, notes, scheduler_expression
-from leeward_deploy.aws.objects import key_filter
-from leeward_deploy.aws.objects import notes as notes_on_objects
-from leeward_deploy.aws.roles import check_order
-from leeward_deploy.aws.surroundings import REGIONS
+from leeward_deploy.aws.notes import MOST_RETRIES, key_filter, notes
+from leeward_deploy.aws.schedules import scheduler_expression
 from leeward_deploy.facts import Cloud, Facts
-from leeward_deploy.needs import of_kind, seconds_of
+from leeward_deploy.needs import ORDERED, of_kind
 from leeward_deploy.recipe import Deployment, PackageSpec
+
+LONGEST: Final = 900
+"""Seconds of a function. Source: "Lambda quotas"."""
+
+REGIONS: Final = 2
+"""That a failover record of Route 53 may have: a primary and a secondary."""
 
 ADDRESSES: Final = {
     "queues": ("aws_sqs_queue.queue",),
@@ -67,6 +70,32 @@ IDENTITY: Final = {
 }
 
 
+RETENTIONS: Final = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922),
+    *(3288, 3653),
+)
+"""Days that CloudWatch keeps a log. Source: `PutRetentionPolicy`."""
+
+NAMES: Final = {
+    "handlers": (r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, hyphens and underscores"),
+    "queues": (
+        r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
+        "1 to 80 letters, digits, hyphens and underscores",
+    ),
+    "tables": (r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, dots, hyphens, underscores"),
+    "buckets": (
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "3 to 63 lower-case letters, digits, dots and hyphens",
+    ),
+    "buses": (
+        r"(?!aws\.)[A-Za-z0-9._/-]{1,256}",
+        "1 to 256 letters, digits, dots, hyphens, underscores and slashes",
+    ),
+    "flows": (r"[A-Za-z0-9_-]{1,80}", "1 to 80 letters, digits, hyphens and underscores"),
+}
+"""What AWS takes as the own name of what is made, by section: a pattern, and its words."""
+
+
 def _flow(definition: Definition, functions: Mapping[str, str]) -> str:
     (text,) = export(definition, functions).files.values()
     return text
@@ -82,13 +111,13 @@ def check(facts: Facts) -> None:
         check_region(region)
     for name, queue in facts["queues"].items():
         if "dead_letters" in queue:
-            check_order(
+            _check_order(
                 queue["dead_letters"], ordered=queue.get("ordered", False), told=f"{name!r} keeps"
             )
     for name, handler in facts["handlers"].items():
         if "queue" not in handler:
             told = f"what Lambda cannot bring to {name!r} keeps"
-            check_order(handler["dead_letters"], ordered=False, told=told)
+            _check_order(handler["dead_letters"], ordered=False, told=told)
         for place in (each for verb in ("gets", "puts") for each in _places(handler, verb)):
             prefix = place.get("prefix", "")
             if re.search(r"[*?]|[$%]\{", prefix):
@@ -96,6 +125,7 @@ def check(facts: Facts) -> None:
                     f"the prefix {prefix!r} of {name!r} is a pattern where a role on AWS names it; "
                     "choose one without *, ?, ${ and %{"
                 )
+    _check_settings(facts)
     _check_names(facts)
     _check_prefixes(facts)
     if facts.get("entrance") and len(facts["regions"]) > REGIONS:
@@ -105,22 +135,91 @@ def check(facts: Facts) -> None:
         )
 
 
+def _check_order(dead: str, *, ordered: bool, told: str) -> None:
+    """Check that a queue of dead letters keeps an order as what it is for does: SQS wants it so.
+
+    Raises:
+        ConfigError: one of them keeps an order, and the other does not.
+    """
+    if dead.endswith(ORDERED) != ordered:
+        no, how = ("an", "with") if ordered else ("no", "without")
+        raise ConfigError(
+            f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
+            f"{how} {ORDERED} at its end in dead_letters of the entry file"
+        )
+
+
 def _places(handler: Facts, verb: str) -> list[Facts]:
     return list(handler.get("rights", {}).get(verb, ()))
 
 
+def _check_settings(facts: Facts) -> None:
+    """Check the numbers of ``[deploy]`` and ``[export.aws]`` that AWS does not take."""
+    settings, entrance = facts["settings"], facts["entrance"]
+    standby = settings["standby_instances"]
+    shared = [settings["concurrency"]] if settings["concurrency"] is not None else []
+    own = [
+        each["concurrency"]
+        for each in facts["handlers"].values()
+        if "queue" in each and "concurrency" in each
+    ]
+    for is_right, told in (
+        (settings["log_days"] in RETENTIONS, f"log_days in [deploy] must be one of {RETENTIONS}"),
+        (
+            all(each >= 2 for each in (*shared, *own)),
+            "concurrency in [deploy] must be 2 or more for a handler of messages",
+        ),
+        (
+            1 <= settings["retention_days"] <= 36_500,
+            "retention_days in [export.aws] must be 1 to 36500 days",
+        ),
+        (
+            standby is None or standby >= 1,
+            "standby_instances in [export.aws] must be 1 or more: a standby without any cannot "
+             "answer a health check, and would never take over; or leave it out",
+        ),
+        (
+            not entrance or entrance["interval"] in (10, 30),
+            "interval in [export.aws] must be 10 or 30 seconds",
+        ),
+        (
+            not entrance or 1 <= entrance["failures"] <= 10,
+            "failures in [export.aws] must be 1 to 10",
+        ),
+        (
+            not entrance or re.fullmatch(r"Z[A-Z0-9]{1,31}", entrance.get("zone", "")),
+            "zone in [export.aws] must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ",
+        ),
+    ):
+        if not is_right:
+            raise ConfigError(told)
+
+
 def _check_names(facts: Facts) -> None:
-    """Check that no two functions or queues would have one name."""
-    for sections in (("handlers",), ("queues", "dead_letters")):
-        known: dict[str, str] = {}
-        for section in sections:
-            for name, fact in facts[section].items():
-                if known.setdefault(fact["name"], name) != name:
+    """Check that AWS takes each name, and that no two functions or queues would have one."""
+    for section, (pattern, words) in NAMES.items():
+        for name, fact in facts[section].items():
+            for own in (fact["name"], *fact.get("names", {}).values()):
+                if not (fact.get("existing") or ":" in own or re.fullmatch(pattern, own)):
                     raise ConfigError(
-                        f"{known[fact['name']]} and {name} would both be {fact['name']!r}; give "
-                        "one of them another name, in the app, in dead_letters of the entry file, "
-                        "or in leeward.toml"
+                        f"{name!r} of {section} would be called {own!r}, and AWS takes {words}; "
+                        "name it so in leeward.toml"
                     )
+    # Letters of two handlers in one queue would be taken for those of one.
+    letters = [(each["dead_letters"], name) for name, each in facts["handlers"].items()]
+    queues = {**facts["queues"], **facts["dead_letters"]}
+    for named in (
+        [(each["name"], name) for name, each in facts["handlers"].items()],
+        [(each["name"], name) for name, each in queues.items()],
+        letters,
+    ):
+        known: dict[str, str] = {}
+        for own, name in named:
+            if known.setdefault(own, name) != name:
+                raise ConfigError(
+                    f"{known[own]} and {name} would both be {own!r}; give one of them another "
+                    "name, in the app, in dead_letters of the entry file, or in leeward.toml"
+                )
 
 
 def _check_prefixes(facts: Facts) -> None:
@@ -137,24 +236,6 @@ def _check_prefixes(facts: Facts) -> None:
                     "which S3 does not do; give them prefixes of which none begins with the other, "
                     "or let one handler do both"
                 )
-
-
-def _notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
-    """Yield what a person has to know, or to do, besides applying the module."""
-    here = spec._replace(declared=deployment.sites[0].declared)
-    made = {each.name for each in deployment.buckets if not each.exists} | deployment.away
-    yield from notes(here)
-    yield from notes_on_objects(here, made)
-    if not deployment.domain:
-        yield (
-            "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
-            "leeward's own calls need none"
-        )
-    elif len(deployment.sites) > 1 and not spec.settings.issuer:
-        yield SIGNED
-    called = of_kind(spec.app, Kind.CALL)
-    if deployment.domain and any(seconds_of(each) > GATEWAY for each in called):
-        yield f"a function that is called through the domain answers within {GATEWAY} s"
 
 
 def _settings(spec: PackageSpec, deployment: Deployment) -> dict[str, Any]:
@@ -183,6 +264,7 @@ CLOUD: Final = Cloud(
     flow=_flow,
     check=check,
     settings=_settings,
-    notes=_notes,
+    notes=notes,
     arn_roles=True,
+    expected=expectations,
 )

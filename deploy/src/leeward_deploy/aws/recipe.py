@@ -6,12 +6,9 @@ Lambda's developer guide.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
-from leeward_deploy.aws.export import cloudformation, template, terraform
 from leeward_deploy.aws.facts import CLOUD
-from leeward_deploy.aws.handlers import HANDLER
 from leeward_deploy.recipe import (
     Command,
     Limit,
@@ -21,6 +18,8 @@ from leeward_deploy.recipe import (
     known_python,
     same_versions,
 )
+
+HANDLER: Final = "handler.lambda_handler"
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -35,7 +34,7 @@ LIMITS: Final = (
         "zip",
         50 * 1024 * 1024,
         "Lambda quotas: 50 MB zipped, for an upload to Lambda itself",
-        "upload it through S3, as SAM does",
+        "upload it through S3",
         refuses=False,
     ),
 )
@@ -54,14 +53,9 @@ def recipe(spec: PackageSpec) -> Recipe:
         requires=same_versions("aws"),
         system=_system(spec.python),
         limits=LIMITS,
-        commands=partial(_commands, spec),
-        template=partial(template, spec),
+        commands=_commands,
         provided=("boto3", "botocore"),
         cloud=CLOUD,
-        exports={
-            "terraform": partial(terraform, spec),
-            "cloudformation": partial(cloudformation, spec),
-        },
     )
 
 
@@ -81,23 +75,13 @@ def _system(python: str) -> System:
     )
 
 
-def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
+def _commands(out: str) -> tuple[Command, ...]:
     """Return what deploys the package."""
-    runtime = f"Runtime python{spec.python}, Architectures [{spec.arch}]"
-    template = f"{out}/aws.template.yaml"
     return (
         Command(
-            "CloudFormation",
-            f"aws cloudformation package --template-file {template} --s3-bucket BUCKET "
-            f"--output-template-file {out}/packaged.yaml && aws cloudformation deploy "
-            f"--template-file {out}/packaged.yaml --stack-name {spec.app.name} --s3-bucket BUCKET "
-            "--capabilities CAPABILITY_IAM",
-            "the template is written with --template; the first command uploads the zip",
-        ),
-        Command(
-            "SAM",
-            f"sam deploy --guided --template-file {template}",
-            f"the template is written with --template; without `sam build`; {runtime}",
+            "Terraform",
+            f"terraform apply with package = {out}/aws.zip",
+            "for the module that leeward export terraform writes",
         ),
         Command(
             "Serverless",

@@ -251,7 +251,5 @@ def _match(variable: str, operator: str, values: list[str], negated: bool) -> Js
     }
 
 
-EDGE: Final = Edge(
-    export, runs="rule sets, and Edge Actions in JavaScript, which are a preview and not leeward's"
-)
+EDGE: Final = Edge(export)
 """The entry point ``azure`` of ``leeward.edges``."""

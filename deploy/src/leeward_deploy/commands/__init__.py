@@ -23,7 +23,7 @@ add_command(
     "leeward workflow export order --engine $CLOUD_PROVIDER --out deploy",
 )
 
-EDGE = command_group("Static rules for the edge of a cloud, and functions where an edge runs them.")
+EDGE = command_group("Static rules for the edge of a cloud.")
 add_command(
     EDGE,
     "check",
@@ -39,20 +39,12 @@ add_command(
 )
 add_command(
     EDGE,
-    "package",
-    edge.package_edge,
-    "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
-)
-add_command(
-    EDGE,
     "associate",
     edge.associate,
     "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
 )
 
-EXPORT = command_group(
-    "Write an app's infrastructure for Terraform or CloudFormation. It deploys nothing."
-)
+EXPORT = command_group("Write an app's infrastructure for Terraform. It deploys nothing.")
 add_command(
     EXPORT,
     "terraform",
@@ -62,20 +54,7 @@ add_command(
 )
 add_command(
     EXPORT,
-    "cloudformation",
-    export.cloudformation,
-    "leeward export cloudformation shop:app --out infrastructure",
-)
-add_command(
-    EXPORT,
     "moved",
-    export.moved,
-    "leeward export moved plan.json --cloud $CLOUD_PROVIDER --out infrastructure/$CLOUD_PROVIDER",
-)
-add_command(
-    EXPORT,
-    "grafana",
-    export.grafana,
-    "leeward export grafana --out infrastructure",
-    "leeward export grafana --title shop",
+    export.write_moves,
+    "leeward export moved plan.json --cloud $CLOUD_PROVIDER",
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -19,7 +19,7 @@ from leeward.app.app import App as LoadedApp
 from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.findings import home_of
-from leeward.cli.global_options import GlobalOptions, options_of
+from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, with_order
@@ -40,8 +40,6 @@ from leeward_deploy.commands.package import (
     spec_of,
     store,
 )
-from leeward_deploy.facts import Cloud
-from leeward_deploy.grafana import text_of
 from leeward_deploy.infrastructure import ExportFiles, export_facts
 from leeward_deploy.moves import moves_in
 from leeward_deploy.needs import note_on_roles, of_kind, own_functions
@@ -52,7 +50,6 @@ from leeward_deploy.recipe import (
     Declared,
     Deployment,
     Entry,
-    Exporter,
     PackageSpec,
     Recipe,
     Site,
@@ -76,7 +73,6 @@ Forget: TypeAlias = Annotated[
     ),
 ]
 MOVED: Final = "moved.tf"
-DASHBOARD: Final = "grafana/leeward.json"
 
 
 class Home(NamedTuple):
@@ -291,47 +287,37 @@ def _at_home(
     return declared._replace(tables=found["tables"], buckets=found["buckets"])
 
 
-def _command(tool: str, told: str) -> Callable[..., None]:
-    """Return the command that writes an app's files for a tool; `told` is its help."""
-
-    def export(
-        context: typer.Context,
-        app: App = None,
-        *,
-        out: ExportOut = Path("infrastructure"),
-        python: Python = "3.13",
-        arch: Arch = "x86_64",
-        source: Source = Path(),
-        stage: Stage = None,
-        forget: Forget = None,
-    ) -> None:
-        fields = (app, "", python, arch, source, out, None, (), PackageSource())
-        request = PackageRequest(*fields, stage=stage)
-        _export(options_of(context), tool, request, tuple(forget or ()))
-
-    export.__doc__ = told
-    return export
-
-
-terraform: Final = _command(
-    "terraform",
-    """Write a module of Terraform for every provider of the order, for a project of yours.
+def terraform(
+    context: typer.Context,
+    app: App = None,
+    *,
+    out: ExportOut = Path("infrastructure"),
+    python: Python = "3.13",
+    arch: Arch = "x86_64",
+    source: Source = Path(),
+    stage: Stage = None,
+    forget: Forget = None,
+) -> None:
+    """Write an app's facts for every provider of the order, and the module that reads them.
 
     The first target of a provider serves, the others are its standbys. The command checks
-    everything before it writes it, and deploys nothing.
-    """,
-)
+    everything before it writes it, says what changes, and deploys nothing.
+    """
+    fields = (app, "", python, arch, source, out, None, (), PackageSource())
+    options = options_of(context)
+    if not options.trust_env:
+        raise InvalidRequest(
+            "leeward export imports the app, which may read variables; run it without "
+            "--no-trust-env",
+            field="--no-trust-env",
+        )
+    request = PackageRequest(*fields, settings=options.config, stage=stage)
+    with redirect_stdout(sys.stderr):
+        data = _write_files(request, options.targets, tuple(forget or ()))
+    options.output.show(data, render_files)
 
-cloudformation: Final = _command(
-    "cloudformation",
-    """Write a CloudFormation template for each region of the order.
 
-    The command checks everything before it writes it, and deploys nothing.
-    """,
-)
-
-
-def moved(
+def write_moves(
     context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="Of terraform show -json.")],
     *,
@@ -361,42 +347,8 @@ def moved(
     options_of(context).output.show(data, render_files)
 
 
-def grafana(
-    context: typer.Context,
-    *,
-    title: Annotated[
-        str, typer.Option(metavar="TEXT", help="Of the dashboard, such as the app's name.")
-    ] = "leeward",
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="A folder grafana is made in it.")
-    ] = Path("infrastructure"),
-) -> None:
-    """Write a dashboard for Grafana, over metrics of OpenTelemetry that Prometheus keeps.
-
-    Import the file in Grafana, or provision it. CloudWatch's dashboard is in the template for AWS.
-    """
-    store(out, {DASHBOARD: text_of(title)})
-    data = {"files": [str(out / DASHBOARD)], "notes": [], "commands": []}
-    options_of(context).output.show(data, render_files)
-
-
-def _export(
-    options: GlobalOptions, tool: str, request: PackageRequest, forget: tuple[str, ...]
-) -> None:
-    if not options.trust_env:
-        raise InvalidRequest(
-            "leeward export imports the app, which may read variables; run it without "
-            "--no-trust-env",
-            field="--no-trust-env",
-        )
-    with redirect_stdout(sys.stderr):
-        request = request._replace(settings=options.config)
-        data = _write_files(request, tool, options.targets, forget)
-    options.output.show(data, render_files)
-
-
 def _write_files(
-    request: PackageRequest, tool: str, targets: str | None, forget: tuple[str, ...] = ()
+    request: PackageRequest, targets: str | None, forget: tuple[str, ...]
 ) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
     config = read_order(request.folder, targets, request.settings, request.stage)
@@ -404,29 +356,27 @@ def _write_files(
     facts: dict[str, ExportFiles] = {}
     notes: list[str] = []
     for provider in providers_of(config):
-        found = _exporter(provider, tool, request)
-        if found is not None:
-            exporter, cloud, spec = found
-            place = deployment_of(config, provider, spec.app, in_file=targets is None)
-            if tool == "terraform" and cloud is not None:
-                names = _forgotten(forget, provider, providers_of(config))
-                facts[provider] = export_facts(spec, place, cloud, request.out, names)
-                expected = exporter(place)[-1]
-                facts[provider].texts[f"{facts[provider].root}/{expected.name}"] = expected.text
-                told = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
-                notes += [f"{provider}: {note}" for note in told]
-                continue
-            made[provider] = exporter(place)
-            told = (
-                *made[provider][0].notes,
-                *note_on_roles(declared_for(config, TargetName(provider))),
-            )
-            notes += [f"{provider}: {note}" for note in told]
+        if provider not in providers_with(PACKAGERS):
+            continue
+        spec, _ = spec_of(request._replace(target=provider))
+        recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
+        place = deployment_of(config, provider, spec.app, in_file=targets is None)
+        if recipe.cloud is not None:
+            names = _forgotten(forget, provider, providers_of(config))
+            facts[provider] = export_facts(spec, place, recipe.cloud, request.out, names)
+            told = facts[provider].notes
+        elif "terraform" in recipe.exports:
+            made[provider] = recipe.exports["terraform"](place)
+            told = made[provider][0].notes
+        else:
+            continue
+        told = (*told, *note_on_roles(place.sites[0].declared))
+        notes += [f"{provider}: {note}" for note in told]
     if not made and not facts:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
-            f"no target of the order ({order}) can be exported to {tool}; name one of a cloud that "
-            "can, with --targets or as cloud_provider in leeward.toml"
+            f"no target of the order ({order}) can be exported; name one of a cloud that can, with "
+            "--targets or as cloud_provider in leeward.toml"
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():
@@ -434,23 +384,17 @@ def _write_files(
         store(request.out / provider, {template.name: template.text for template in templates})
     for each in facts.values():
         store(request.out, each.texts)
+    written = [
+        *(path for each in facts.values() for path in each.texts),
+        *(f"{name}/{each.name}" for name, templates in made.items() for each in templates),
+    ]
+    hint = "in the folder of the stage; it deletes nothing"
     return {
-        "tool": tool,
-        "files": [
-            *(str(request.out / path) for each in facts.values() for path in each.texts),
-            *(
-                str(request.out / provider / template.name)
-                for provider, templates in made.items()
-                for template in templates
-            ),
-        ],
+        "tool": "terraform",
+        "files": [str(request.out / path) for path in written],
         "notes": notes,
         "commands": [
-            {
-                "tool": "Terraform",
-                "text": line,
-                "hint": "in the folder of the stage; it deletes nothing",
-            }
+            {"tool": "Terraform", "text": line, "hint": hint}
             for each in facts.values()
             for line in each.commands
         ],
@@ -482,18 +426,6 @@ def left_over(folder: Path, names: set[str]) -> list[str]:
         for path in sorted(folder.glob("*"))
         if path.name.endswith(kinds) and path.name not in names
     ]
-
-
-def _exporter(
-    provider: str, tool: str, request: PackageRequest
-) -> tuple[Exporter, Cloud | None, PackageSpec] | None:
-    """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
-    if provider not in providers_with(PACKAGERS):
-        return None
-    spec, _ = spec_of(request._replace(target=provider))
-    recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
-    exporter = recipe.exports.get(tool)
-    return None if exporter is None else (exporter, recipe.cloud, spec)
 
 
 def export_workflow(

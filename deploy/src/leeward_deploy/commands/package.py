@@ -387,6 +387,11 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
     recipe_of = offer_of(PACKAGERS, request.target)
     spec, origin = spec_of(request)
     recipe: Recipe = recipe_of(spec)
+    if template and recipe.template is None:
+        raise ConfigError(
+            f"--template has nothing for {request.target}; leave it out: leeward export terraform "
+            "writes what the handlers need around them"
+        )
     others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
     origin = origin._replace(

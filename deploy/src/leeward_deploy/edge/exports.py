@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward.values import NOTHING
 from leeward_deploy.edge.rules import EdgeRule
-from leeward_deploy.recipe import Command, Entry, Recipe
+from leeward_deploy.recipe import Command
 
 
 class EdgeExport(NamedTuple):
@@ -26,34 +25,6 @@ class EdgeExport(NamedTuple):
     files: Mapping[str, str]
     notes: tuple[str, ...]
     commands: tuple[Command, ...]
-
-
-class FunctionSpec(NamedTuple):
-    """A function that is to be packaged for an edge.
-
-    Attributes:
-        name: of the function there.
-        entry: where it is.
-        event: when it is called, in the provider's words.
-        body: it is to be given the body of the request.
-        limits: which of the provider's limits count; empty for the strict ones.
-        settings: that are written into the package.
-        sources: texts of the user's modules, by file.
-        python: such as ``3.13``.
-        seconds: that it may take.
-        megabytes: of memory.
-    """
-
-    name: str
-    entry: Entry
-    event: str
-    body: bool = False
-    limits: str = ""
-    settings: Mapping[str, str] = NOTHING
-    sources: Mapping[str, str] = NOTHING
-    python: str = "3.13"
-    seconds: int = 5
-    megabytes: int = 128
 
 
 class Association(NamedTuple):
@@ -76,15 +47,13 @@ class Trigger(NamedTuple):
     """When a function is to be called.
 
     Attributes:
-        function: its address, with its version.
+        function: its address.
         event: in the provider's words.
-        body: it is to be given the body of the request.
         path: the pattern of the requests; empty for all others.
     """
 
     function: str
     event: str
-    body: bool = False
     path: str = ""
 
 
@@ -93,14 +62,10 @@ class Edge(NamedTuple):
 
     Attributes:
         export: rules as the provider takes them; raises `ConfigError` for what it cannot do.
-        runs: what the edge runs in place of Python, for messages; empty if it runs Python.
-        recipe: of a function's package; None if the edge runs no Python.
         associate: puts a function into a configuration that was read; raises `ConfigError`.
     """
 
     export: Callable[[Sequence[EdgeRule]], EdgeExport]
-    runs: str = ""
-    recipe: Callable[[FunctionSpec], Recipe] | None = None
     associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
 
 

@@ -205,9 +205,5 @@ def _expression(rule: EdgeRule) -> str:
     return found
 
 
-EDGE: Final = Edge(
-    export,
-    runs="Service Extensions in Rust, C++ or Go, and callouts to a service of your own, which do "
-    "not run at the edge",
-)
+EDGE: Final = Edge(export)
 """The entry point ``google`` of ``leeward.edges``."""

@@ -57,7 +57,7 @@ WRITE_ID: Final = f"{METADATA}leeward-write"
 CHECKSUM: Final = f"{METADATA}leeward-sha256"
 
 _ETAG: Final = re.compile(r'"[!#-~]{1,200}"')
-_NO_BODY: Final = (
+NO_BODY: Final = (
     "X-Amz-Content-Sha256",
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 )
@@ -133,7 +133,7 @@ def get(store: Store, call: GetObject, view: View) -> Plan:
     """Read a range."""
     if not store.objects.may_have(call.if_revision):
         return another_object()
-    headers: tuple[tuple[str, str], ...] = (_NO_BODY, range_header(call))
+    headers: tuple[tuple[str, str], ...] = (NO_BODY, range_header(call))
     if call.if_revision is not None:
         headers += (("If-Match", call.if_revision),)
     request = Request("GET", store.origin, _path(call.bucket, call.name), headers)
@@ -151,14 +151,14 @@ def list_page(store: Store, call: ListObjects, view: View) -> Plan:
     if call.prefix:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"/{_bucket(call.bucket)}?{'&'.join(query)}"
-    request = Request("GET", store.origin, target, (_NO_BODY,))
+    request = Request("GET", store.origin, target, (NO_BODY,))
     service = store.objects.service
     return read_answer(service, (yield from exchange(service, request, view)), _listing)
 
 
 def delete(store: Store, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
-    request = Request("DELETE", store.origin, _path(call.bucket, call.name), (_NO_BODY,))
+    request = Request("DELETE", store.origin, _path(call.bucket, call.name), (NO_BODY,))
     answer = yield from exchange(store.objects.service, request, view)
     return read_deletion(store.objects, answer, status=204)
 
@@ -170,10 +170,10 @@ def head(store: Store, call: HeadObject, view: View, *, effect: bool = True) -> 
     rest.
     """
     service, target = store.objects.service, _path(call.bucket, call.name)
-    request = Request("GET", store.origin, target, (_NO_BODY, ("Range", "bytes=0-0")))
+    request = Request("GET", store.origin, target, (NO_BODY, ("Range", "bytes=0-0")))
     answer = yield from exchange(service, request, view, effect=effect)
     if answer.refusal is not None and answer.refusal.code in (_BEHIND, _ARCHIVED):
-        request = Request("HEAD", store.origin, target, (_NO_BODY,))
+        request = Request("HEAD", store.origin, target, (NO_BODY,))
         answer = yield from exchange(service, request, view, effect=False)
         if answer.refusal is not None and answer.response.status == 404:
             return Result.ok(None)  # deleted in between

@@ -117,4 +117,11 @@ resource "aws_iam_role_policy" "function" {
   name     = "leeward"
   role     = aws_iam_role.function[each.key].name
   policy   = jsonencode({ Version = "2012-10-17", Statement = local.statements[each.key] })
+
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(local.statements[each.key])) < 10200
+      error_message = "The role of ${each.key} would have a policy of more than 10,240 characters, which IAM does not take: name less in leeward.toml, or make two apps."
+    }
+  }
 }

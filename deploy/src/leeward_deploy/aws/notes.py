@@ -1,0 +1,121 @@
+"""What a person has to know of an app on AWS, or to do, besides applying the module.
+
+Sources: `PutBucketNotificationConfiguration` in S3's API reference; "Configuring event
+notifications using object key name filtering" in its user guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from shlex import quote
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from leeward.app.kit import Kind
+from leeward_deploy.facts import queues_of
+from leeward_deploy.needs import bucket_of, is_queued, of_kind, seconds_of
+from leeward_deploy.recipe import Deployment, PackageSpec, widenings
+
+MOST_RETRIES: Final = 2
+"""Of an asynchronous call of Lambda."""
+
+GATEWAY: Final = 30
+"""Seconds that an HTTP API waits for a function. Source: its quotas."""
+
+SIGNED: Final = (
+    "callers of the domain sign their requests for one region, and the other region refuses them "
+    "after a failover (an HTTP API takes no SigV4A): name issuer and audience in [deploy], so that "
+    "they show a token; or let them sign again for the region that answers"
+)
+
+
+def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
+    """Yield what cannot be said in facts, and what clients have to know."""
+    spec = spec._replace(declared=deployment.sites[0].declared)
+    made = {each.name for each in deployment.buckets if not each.exists} | deployment.away
+    yield from _on_handlers(spec)
+    for bucket in sorted(
+        {bucket_of(spec.declared, each) for each in of_kind(spec.app, Kind.OBJECT)} - made
+    ):
+        told = json.dumps(_notifications(spec, bucket), separators=(",", ":"))
+        yield (
+            f"{bucket}: after everything is there, let the bucket tell of its objects; the command "
+            "replaces whatever notifications it has: aws s3api "
+            f"put-bucket-notification-configuration --bucket {quote(bucket)} "
+            f"--notification-configuration {quote(told)}"
+        )
+    if not deployment.domain:
+        yield (
+            "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
+            "leeward's own calls need none"
+        )
+    elif len(deployment.sites) > 1 and not spec.settings.issuer:
+        yield SIGNED
+    if deployment.domain and any(
+        seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)
+    ):
+        yield f"a function that is called through the domain answers within {GATEWAY} s"
+
+
+def _on_handlers(spec: PackageSpec) -> Iterator[str]:
+    """Yield what is to be said of queues, retries, roles and rights of handlers."""
+    for name in sorted(queues_of(spec) - {*spec.declared.queues}):
+        yield (
+            f"{name}: a client puts calls into this queue if it is opened with the app, or if "
+            f"leeward.toml has `queue = true` in [functions.{name}]; any other client calls the "
+            "Lambda function of this name, past the queue"
+        )
+    for handler in spec.app.handlers.values():
+        if not is_queued(handler) and (handler.retries or 0) > MOST_RETRIES:
+            yield (
+                f"{handler.name}: {handler.retries} retries are wanted, and an asynchronous call "
+                f"of Lambda has {MOST_RETRIES} at most"
+            )
+    for name in spec.settings.handlers:
+        if role := spec.settings.role_of(name, arn=True):
+            yield (
+                f"{name}: runs as {role}, which is yours: it has to allow what the handler uses, "
+                "its log and its queue of dead letters"
+            )
+    for handler in spec.app.handlers.values():
+        queue = handler.queue or handler.name
+        if is_queued(handler) and spec.settings.is_there("queues", queue):
+            yield (
+                f"{queue}: is there already, so its visibility timeout has to be "
+                f"{6 * seconds_of(handler)} s at least, and its dead letters go where it says"
+            )
+    yield from widenings(spec)
+    yield from spec.notes
+
+
+def key_filter(prefix: str) -> str:
+    """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
+    return quote_plus(prefix, safe="/*").replace("~", "%7E")
+
+
+def _notifications(spec: PackageSpec, bucket: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the notifications of a bucket, as S3 itself has them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for handler in of_kind(spec.app, Kind.OBJECT):
+        if bucket_of(spec.declared, handler) == bucket:
+            own = spec.declared.own(handler.name)
+            kind, arn, place = (
+                ("QueueConfigurations", "QueueArn", f"sqs:REGION:ACCOUNT:{own}")
+                if handler.queued
+                else (
+                    *("LambdaFunctionConfigurations", "LambdaFunctionArn"),
+                    f"lambda:REGION:ACCOUNT:function:{function_name(own)}",
+                )
+            )
+            told: dict[str, Any] = {"Id": handler.name, "Events": ["s3:ObjectCreated:*"]}
+            if handler.prefix:
+                rule = {"Name": "prefix", "Value": key_filter(handler.prefix)}
+                told["Filter"] = {"Key": {"FilterRules": [rule]}}
+            found.setdefault(kind, []).append({**told, arn: f"arn:aws:{place}"})
+    return found
+
+
+def function_name(own: str) -> str:
+    """Return the name of a function that clients may know by an ARN, or by one of its versions."""
+    return own.rpartition(":function:")[2].partition(":")[0]
