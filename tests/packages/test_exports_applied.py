@@ -26,10 +26,12 @@ from leeward_aws.driver import open_driver
 from leeward_deploy.commands.package import declared_for
 from tests.packages.applied import apply, key_of
 from tests.packages.exported import ORDERS, SHOP, config_of, example
-from tests.packages.roots import Root
+from tests.packages.roots import NEEDS_CORE, Root
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
+
+pytestmark = NEEDS_CORE
 
 REGIONS = ("us-east-1", "us-west-2")
 

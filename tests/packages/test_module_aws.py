@@ -13,7 +13,9 @@ from leeward_deploy.aws.facts import CLOUD
 from leeward_deploy.moves import moves_in
 from tests.packages.exported import EVERYTHING, config_of, everything, settings
 from tests.packages.ordinary import spec_for, usual
-from tests.packages.roots import Plan, Root, inside
+from tests.packages.roots import NEEDS_CORE, Plan, Root, inside
+
+pytestmark = NEEDS_CORE
 
 RECORDED: Final[dict[str, dict[str, Any]]] = json.loads(
     Path(__file__).with_name("recorded_aws.json").read_text("utf-8")

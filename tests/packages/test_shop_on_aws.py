@@ -19,11 +19,13 @@ from leeward_deploy.commands.package import PackageRequest, spec_of
 from leeward_deploy.uv import PackageSource
 from tests.packages.applied import apply, key_of
 from tests.packages.exported import SHOP, config_of
-from tests.packages.roots import Root
+from tests.packages.roots import NEEDS_CORE, Root
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
 from tests.servers.installed import executable
+
+pytestmark = NEEDS_CORE
 
 REGION = "us-east-1"
 

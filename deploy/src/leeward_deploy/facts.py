@@ -248,15 +248,15 @@ def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler])
         "scans": scans & tables,
         "starts": rights.starts & {*names.workflows, *(f.name for f in spec.app.workflows)},
     }
-    places["gets"] = _without_covered(places["gets"] - places["puts"])
-    places["puts"] = _without_covered(places["puts"])
+    places["gets"] = _outermost(places["gets"] - places["puts"])
+    places["puts"] = _outermost(places["puts"])
     return {verb: sorted(found) for verb, found in verbs.items()} | {
         verb: [{"bucket": bucket, "prefix": prefix} for bucket, prefix in sorted(found)]
         for verb, found in places.items()
     }
 
 
-def _without_covered(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _outermost(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return places without those that lie below another one."""
     return {
         (bucket, prefix)

@@ -330,7 +330,8 @@ class Recipe(NamedTuple):
         exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
         provided: modules that the platform has besides Python's own.
-        cloud: what its facts need, a `leeward_deploy.facts.Cloud`; None where an exporter of its own writes files of Terraform.
+        cloud: what its facts need, a `leeward_deploy.facts.Cloud`; None where an exporter of its
+            own writes files of Terraform.
     """
 
     entry: str

@@ -175,8 +175,7 @@ def _check_settings(facts: Facts) -> None:
         ),
         (
             standby is None or standby >= 1,
-            "standby_instances in [export.aws] must be 1 or more: a standby without any cannot "
-             "answer a health check, and would never take over; or leave it out",
+            "standby_instances in [export.aws] must be 1 or more, to answer a health check",
         ),
         (
             not entrance or entrance["interval"] in (10, 30),

@@ -166,7 +166,7 @@ resource "aws_cloudwatch_metric_alarm" "health" {
   comparison_operator = "LessThanThreshold"
   threshold           = 1
   treat_missing_data  = "breaching"
-  alarm_actions       = var.region == "us-east-1" ? local.topic : []
-  ok_actions          = var.region == "us-east-1" ? local.topic : []
+  alarm_actions       = local.health_topic
+  ok_actions          = local.health_topic
   dimensions          = { HealthCheckId = aws_route53_health_check.region["api"].id }
 }

@@ -25,6 +25,8 @@ locals {
   boundary = var.permissions_boundary == "" ? null : var.permissions_boundary
   topic    = var.alarm_topic == "" ? [] : [var.alarm_topic]
 
+  health_topic = var.health_topic != "" ? [var.health_topic] : var.region == "us-east-1" ? local.topic : []
+
   no_rights = {
     publishes = [], calls = [], sends = [], starts = [],
     reads     = [], stores = [], removes = [], writes = [], scans = [],

@@ -32,6 +32,12 @@ variable "alarm_topic" {
   default     = ""
 }
 
+variable "health_topic" {
+  description = "the ARN of the SNS topic in us-east-1 that alarms of health checks notify; empty for alarm_topic if this is us-east-1"
+  type        = string
+  default     = ""
+}
+
 variable "permissions_boundary" {
   description = "the ARN of the policy that bounds every role; empty for none"
   type        = string
