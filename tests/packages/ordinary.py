@@ -99,11 +99,12 @@ CHANGES: Final[Mapping[str, Callable[[Case, str], Case]]] = {
     ),
     "a table added": lambda case, _: case._replace(sections=f"{case.sections}[tables.more]\n"),
     "a bus removed": lambda case, _: case._replace(
-        sections=case.sections.replace("[buses.orders]\n", ""), without=("event",)
+        sections=case.sections.replace("[buses.orders]\n", ""),
+        without=(*case.without, "event"),
     ),
     "a consumer removed": lambda case, _: case._replace(
         sections=case.sections.replace("[functions.parcels]\nqueue = true\n", ""),
-        without=("message",),
+        without=(*case.without, "message"),
     ),
     "settings changed": lambda case, _: case._replace(deploy="memory = 512\nlog_days = 7\n"),
     **{f"a handler of kind {kind} renamed": _renamed(kind) for kind in NAMES},
