@@ -41,9 +41,8 @@ def test_the_commands_of_the_page_work(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     (rules,) = blocks(PAGE, "toml")
     Path("edge.toml").write_text(rules)
-    Path("visits.py").write_text("def handler(event, context):\n    return event\n")
     lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
-    assert len(lines) == 6
+    assert len(lines) == 5
     for line in lines:
         ran = CliRunner().invoke(app, shlex.split(line)[1:])
         assert ran.exit_code == 0, ran.stderr

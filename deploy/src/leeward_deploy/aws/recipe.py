@@ -80,8 +80,8 @@ def _commands(out: str) -> tuple[Command, ...]:
     return (
         Command(
             "Terraform",
-            f"terraform apply with package = {out}/aws.zip",
-            "for the module that leeward export terraform writes",
+            "cd infrastructure/aws && terraform init && terraform apply",
+            f"of leeward export terraform; its main.tf has to name {out}/aws.zip as package",
         ),
         Command(
             "Serverless",
