@@ -185,6 +185,7 @@ app = typer.Typer(
         "error."
     ),
     epilog=epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXIT_CODES)),
+    context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )

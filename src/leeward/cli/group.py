@@ -51,6 +51,16 @@ SOURCES = {
 }
 """What installs the commands that come with another distribution of leeward."""
 
+PANELS = {
+    "First steps": "new dev demo invoke publish store load status doctor worker",
+    "Calls and data": "enqueue settle list delete object workflow trigger",
+    "When something is wrong": "dlq keys unknown spool logs",
+    "Operate": "targets isolate restore console backup drill postgres",
+    "Deploy": "package export edge",
+    "Others": "app version",
+}
+"""The commands by what somebody wants to do; one that is not named here is with the others."""
+
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What a wrong command line raises. Typer exports only this one class below it."""
 
@@ -116,6 +126,31 @@ class CommandGroup(Commands):
     @property
     def _path(self) -> str:
         return ""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, in the order of `PANELS`."""
+        ordered = " ".join(PANELS.values()).split()
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: ordered.index(name) if name in ordered else 99)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command that knows its panel."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            of = (panel for panel, names in PANELS.items() if cmd_name in names.split())
+            command.rich_help_panel = next(of, "Others")
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by panel, each with its whole summary."""
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            summary = (command.help or "").split("\n\n")[0]
+            rows.setdefault(command.rich_help_panel, []).append((name, " ".join(summary.split())))
+        for panel, commands in rows.items():
+            with formatter.section(panel):
+                formatter.write_dl(commands)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the global options."""
