@@ -1,4 +1,4 @@
-"""The attempts of one call: where the call stands, and what one more attempt may take."""
+"""The state of one call, and how long its next attempt may take."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Core(NamedTuple):
     """What all calls over one order share. `health` is changed in place.
 
     Attributes:
-        health: what has been seen of each target, and the targets themselves.
-        hedging: harmless calls that take long are asked a second target meanwhile.
+        health: the evidence on each target, and the targets themselves.
+        hedging: a harmless call that takes long gets a second attempt meanwhile.
     """
 
     health: Health
@@ -33,10 +33,10 @@ class Core(NamedTuple):
 
 
 class Ending(Enum):
-    """Which of the results that a call has met is its own."""
+    """Which result a call ends with."""
 
     LAST = "last"
-    """That of the attempt that ended last."""
+    """The result of the attempt that ended last."""
     RESOLVED = "resolved"
     """A success: the read-back has proved it."""
     UNKNOWN = "unknown"
@@ -48,31 +48,31 @@ class Ending(Enum):
 class CallState(NamedTuple):
     """Where a call stands. The first eight fields are facts and stay as they are.
 
-    The state itself is a value: an event makes a new one. `health` alone is shared by all calls,
-    and changed in place.
+    The state is a value: an event makes a new one. Only `health` is shared by all calls, and
+    changed in place.
 
     Attributes:
-        call: what an attempt sends; of a batch, only the events that are still open. It learns how
-            often its key was settled as not run.
+        call: what an attempt sends; of a batch, only the events that are still open. It has the
+            number of voids of its key that are known by now.
         health: the evidence on the targets, and the numbers to decide by.
         rules: what the call's effect allows.
         able: the targets that may serve it.
         number: of the call, counted by the order.
         started, deadline: monotonic seconds.
-        whole: seconds without which an attempt that has waited for a place is not made any more.
-        tried: the target of each attempt, in order; the first attempt has the number 1. Of one that
-            found no place there, "": it was not made.
+        whole: seconds that must be left for an attempt that has waited for a place.
+        tried: the target of each attempt, in order; the first attempt has the number 1. "" if the
+            attempt was not made, because it found no place.
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
         unknown: an attempt may have run, and nothing has resolved that.
-        final: the end of an attempt that none could better but by going well. It is the call's,
-            once nothing is in flight.
+        final: an end that only a success could replace. It is the call's, once nothing is in
+            flight.
         may_move: after the pause that is under way, another target may be asked instead.
-        lines: the targets at which it has waited for a place since it was last at every one.
-        rounds: how often it has been at every one.
-        asks: how often its function was asked what had become of it.
-        after: how the attempt ended that this is asked about.
-        settled: there is no use in asking again.
+        lines: the targets at which it has waited for a place in this round.
+        rounds: how often it has waited at every target.
+        asks: how often its function was asked what became of it.
+        after: the outcome of the attempt that this question is about.
+        settled: it is useless to ask again.
         ending: how the call has ended; None while it goes on.
         why: the code of what ended it.
         retry_after: seconds until a call that was refused may be let through.
@@ -107,22 +107,22 @@ Decision: TypeAlias = tuple[CallState, Commands]
 
 
 class ShareOfTime(AttemptTime):
-    """The seconds of one attempt: what its call has left, less a reserve for what may follow it.
+    """The seconds of one attempt: what its call has left, less a reserve for further attempts.
 
-    A function that is at one target alone has nearly all of it, for it could only run there again.
-    It is not cut short of what an answer usually takes: it would only run once more. Where the call
-    may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
-    has the time that it may take, whatever the deadline: else its outcome would be unknown.
+    A function at one target alone has nearly all of it, because it could only run there again. An
+    attempt has at least the usual time of an answer: less would only make it run once more. If the
+    call may go elsewhere, it waits hardly longer than the slowest answers take. An unsafe function
+    has its own limit, whatever the deadline: else its outcome would be unknown.
 
-    For a place the call waits so long that a whole attempt is left; not long where another target
-    may have one.
+    The call waits for a place as long as a whole attempt is left, and only briefly if another
+    target may have a place.
     """
 
     __slots__ = ()
 
     @classmethod
     def measure(cls, state: CallState, circuit: Circuit, left: float, *, more: bool) -> Self:
-        """Return the time of an attempt; there may be `more` of them after it."""
+        """Return the time of an attempt; `more` attempts may follow."""
         rules, policy, latency = state.rules, state.health.policy, circuit.latency
         seconds, total, whole = left, left, state.whole
         others = len(state.able) > 1 and not rules.ordered
@@ -155,9 +155,9 @@ class ShareOfTime(AttemptTime):
 
 
 def has_relief(state: CallState, circuit: Circuit) -> bool:
-    """Return whether a call reaches another target than that of a circuit.
+    """Return whether a call may go to another target than the circuit's.
 
-    Else an attempt is not given up for being slow: to wait is all that is left.
+    Else a slow attempt is not given up: the call can only wait.
     """
     circuits = state.health.circuits
     if not circuits.watchful:
@@ -186,10 +186,10 @@ def dispatch(
 
 
 def call_at(state: CallState, target: str) -> Call:
-    """Return the call as it is put to `target`.
+    """Return the call as it is sent to `target`.
 
-    A key that is declared to be known at several targets may have been used at the first one, or
-    where this call was tried: so the next one runs only by the same records. It says so itself.
+    A key that several targets share may have been used at the first target, or where this call was
+    tried. So another target must keep the same records, which it checks itself.
     """
     call = state.call
     others = [other for other in (state.able[0], *state.tried) if other not in ("", target)]
@@ -203,10 +203,10 @@ def call_at(state: CallState, target: str) -> Call:
 
 
 def may_leave(state: CallState) -> bool:
-    """Return whether a call that may have run would be known elsewhere by its key, if it has one.
+    """Return whether another target would recognise a call that may have run, by its key if any.
 
-    That it was declared proves nothing of what is deployed: where the call may have run, it must
-    have been said in this process. An answer to a queued call says nothing of its function.
+    A declaration does not prove what is deployed: the target where the call may have run must have
+    said so to this process. An answer to a queued call proves nothing about its function.
     """
     call = state.call
     if not (isinstance(call, Invoke | Enqueue) and has_shared_key(call)):
@@ -224,7 +224,7 @@ def count_remaining(state: CallState) -> int:
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
-    """Return whether a first attempt that has others may be given up early; take a token for it."""
+    """Return whether a first attempt may be given up early; take a token for it."""
     if circuit.state is not CircuitState.CLOSED or circuit.silent or not has_relief(state, circuit):
         return False
     return state.health.budgets.spend_early()
@@ -233,8 +233,8 @@ def may_be_early(state: CallState, circuit: Circuit) -> bool:
 def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
     """Return the seconds of a probe, and hold its lease for as long.
 
-    It is not cut short of a slow function, which would fail and run again each time: it has what
-    the slowest target needs, and as long as any attempt where this one has no baseline.
+    A probe has the time of the slowest target, and the time of any attempt if this target has no
+    baseline. Less would fail a slow function, and run it again each time.
     """
     health, call, policy = state.health, state.call, state.health.policy
     circuits = health.circuits
@@ -260,16 +260,16 @@ def tell_of(state: CallState, name: str, target: str, reason: str) -> None:
 
 
 def may_ask(state: CallState, now: float) -> bool:
-    """Return whether the function may be asked what became of the call."""
+    """Return whether the function can be asked what became of the call."""
     if not state.rules.settle or state.settled or not _askable_targets(state):
         return False
     return state.deadline - now >= state.health.policy.least_attempt
 
 
 def _askable_targets(state: CallState) -> tuple[str, ...]:
-    """Return the targets to ask in turn what became of the call, but for those isolated.
+    """Return the targets to ask in turn what became of the call, without isolated ones.
 
-    The one that was tried last is the first. The question makes a key void, which is a write.
+    The target that was tried last is the first. A question is a write: it makes the key void.
     """
     last = next(filter(None, reversed(state.tried)))
     at = state.able.index(last)
@@ -280,7 +280,7 @@ def _askable_targets(state: CallState) -> tuple[str, ...]:
 def ask(state: CallState, after: Outcome, now: float) -> Decision:
     """Ask the function what became of the call: at the target that was tried last.
 
-    Where keys are known at all targets, the next question goes to the next one.
+    If all targets share the keys, the next question goes to the next target.
     """
     health, call, targets = state.health, state.call, _askable_targets(state)
     assert isinstance(call, Invoke), "only calls of functions are settled"
@@ -298,7 +298,7 @@ def ask(state: CallState, after: Outcome, now: float) -> Decision:
 def end(state: CallState, why: str, now: float) -> Decision:
     """End the call as the last attempt ended, or as unknown; ask its function first if it can.
 
-    It goes on while an attempt is in flight: nothing is proved until that has ended.
+    It continues while an attempt is in flight: nothing is proved until that has ended.
     """
     if state.in_flight:
         return state, ()

@@ -1,8 +1,8 @@
-"""What the runners of one order share, and what goes on beside its calls.
+"""What the runners of one order share, and the work beside its calls.
 
-Beside the calls events are told, probes made, and the heartbeat beats: on the event loop that the
-calls are on, or else on a thread. It has to beat where the calls wait: a loop that is blocked
-stands still, whatever threads do.
+Beside the calls it reports events, makes probes, and keeps the heartbeat: on the event loop of the
+calls, else on a thread. The heartbeat must run where the calls wait, because threads do not notice
+a blocked loop.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 Listener: TypeAlias = Callable[[RoutingEvent], object]
-"""Is told of what the router decides, on the thread of the call that brought it about."""
+"""Gets each decision of the router, on the thread of the call that caused it."""
 
 MOST_THREADS: Final = 256
-"""Attempts and probes of one order that are made beside others at once; more have to wait."""
+"""Attempts and probes of one order at once beside calls; more have to wait."""
 
 IDLE: Final = 30.0
-"""Seconds after which a thread ends that has nothing to do."""
+"""Seconds after which an idle thread ends."""
 
 Work: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
 
@@ -64,7 +64,7 @@ LEVELS: Final[dict[str, Level]] = {
 
 
 class Threads:
-    """Threads that carry out work beside the calls, made when needed; idle ones are used again.
+    """Threads for work beside the calls, started when needed and used again when idle.
 
     No process waits for them at its end, as it would for an executor's: they make probes, and
     attempts that were overtaken. One that has been idle for `IDLE` seconds ends.
@@ -77,7 +77,7 @@ class Threads:
         self._is_closed = False
 
     def submit(self, work: Callable[..., object], *arguments: object) -> None:
-        """Run `work` on a thread; what it returns or raises is ignored.
+        """Run `work` on a thread, and ignore what it returns or raises.
 
         Raises:
             RuntimeError: they are closed, or no thread can be started.
@@ -126,19 +126,19 @@ class Threads:
 
 
 class Companion(Protocol):
-    """What accompanies the calls of an order, if that is configured: a prober, a snapshot."""
+    """A configured companion of an order's calls: a prober, or a snapshot."""
 
     def renew(self) -> None:
-        """Begin in a child, where the threads of the parent do not run."""
+        """Start again in a child process, which has none of the parent's threads."""
 
     def stop(self) -> None:
         """Start nothing more; what is under way ends by itself."""
 
 
 class Shared(Forkable):
-    """The core, and what its commands are carried out with.
+    """The core, and what the runners need to carry out its commands.
 
-    The runners share one object and change it in place, each while it holds the lock.
+    The runners share one object and change it in place while they hold the lock.
 
     Attributes:
         core: decides.
@@ -146,10 +146,10 @@ class Shared(Forkable):
         clock: tells the time, and waits.
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
-        outbox: what the core has left to be done once the lock is released.
-        listeners: told of events; none ever goes.
-        parked: the pause of each call that waits for a place, and what wakes it; by the `id`.
-        failed: the `id` of each that has failed, and is in the log.
+        outbox: work that the core has left for when the lock is released.
+        listeners: get the events; none is ever removed.
+        parked: the pause of each call that waits for a place, and what wakes it; by its `id`.
+        failed: the `id` of each listener whose failure is in the log.
         threads: for attempts and probes beside others.
         companions: what else runs beside the calls.
     """
@@ -196,12 +196,12 @@ class Shared(Forkable):
                     self.run_beside(make_probe, self, item)
 
     def park(self, pause: Pause, wake: Callable[[str], object]) -> None:
-        """Call `wake` with the target once an attempt has ended where a call waits for a place."""
+        """Call `wake` with the target when an attempt ends where a call waits for a place."""
         with self.lock:
             self.parked[id(pause)] = pause, wake
 
     def unpark(self, pause: Pause) -> None:
-        """End that: the call waits no more."""
+        """Forget a call that has stopped waiting."""
         with self.lock:
             self.parked.pop(id(pause), None)
 
@@ -220,7 +220,7 @@ class Shared(Forkable):
                 listener(event)
 
     def _log_once(self, listener: Listener, error: Exception) -> None:
-        """Log the first failure of a listener: whoever fails is likely to fail with every event."""
+        """Log only the first failure of a listener: it is likely to fail with every event."""
         with self.lock:
             if id(listener) in self.failed:
                 return
@@ -232,7 +232,7 @@ class Shared(Forkable):
         )
 
     def run_beside(self, work: Callable[..., object], *arguments: object) -> None:
-        """Run `work` on a thread; after the order was closed, not at all."""
+        """Run `work` on a thread, unless the order is closed."""
         with suppress(RuntimeError):
             self.threads.submit(work, *arguments)
 
@@ -253,7 +253,7 @@ class Shared(Forkable):
         self.lock.release()
 
     def renew(self, *, held: bool) -> None:
-        """Begin in the child with a free lock, and without what only the parent has in flight."""
+        """Start in the child with a free lock, and without the attempts of the parent."""
         del held
         self.lock = threading.Lock()
         self.core.health.begin_in_child()
@@ -263,9 +263,9 @@ class Shared(Forkable):
 
 
 def write_to_log(decision: RoutingEvent) -> None:
-    """Write an event: its name, and what it is about.
+    """Log an event: its name and fields.
 
-    Where `logging` was never loaded, nobody can want to see what is not even a warning.
+    If `logging` was never loaded, only warnings and errors are logged.
     """
     level = LEVELS[decision.name]
     if level in ("debug", "info") and "logging" not in sys.modules:
@@ -279,7 +279,7 @@ def write_to_log(decision: RoutingEvent) -> None:
 
 
 def make_probe(shared: Shared, probe: ProbeTarget) -> None:
-    """Ask a driver whether its target works, and let the answer count."""
+    """Ask a driver whether its target works, and count the answer."""
     driver = shared.drivers[probe.target]
     if shared.core.health.records[probe.target].isolated:
         return
@@ -295,7 +295,7 @@ def make_probe(shared: Shared, probe: ProbeTarget) -> None:
 
 
 class Prober:
-    """Active health checks: one thread probes the targets whose drivers can, now and then.
+    """Active health checks: one thread probes the targets whose drivers can be probed.
 
     Args:
         shared: what the runners of the order share.
@@ -313,12 +313,12 @@ class Prober:
         threading.Thread(target=self._run, name="leeward-prober", daemon=True).start()
 
     def renew(self) -> None:
-        """Begin in a child process anew."""
+        """Start again in a child process."""
         if not self._stop.is_set():
             self.start()
 
     def stop(self) -> None:
-        """Probe no more."""
+        """Stop."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -358,7 +358,7 @@ class Prober:
 
 
 def begin_heartbeat(shared: Shared, loop: AbstractEventLoop | None) -> None:
-    """Start the heartbeat; it ends when the order is closed, or has had no calls for a while."""
+    """Start the heartbeat, which ends when the order is closed or idle for a while."""
     if not isinstance(shared.clock, SystemClock):
         return
     with shared.lock:

@@ -1,16 +1,16 @@
-"""The state machine of one call: after everything that happens to it, what to do next.
+"""The state machine of one call: what to do next, after each event.
 
 `begin(core, call, started, timeout)` and `step(state, event, now, random)` return a state and
 commands. They are deterministic: time and random numbers are arguments, and nothing here reads a
-clock, waits or sends. A state and a command are values, and are never changed. One thing is shared
-by all calls of an order and changed in place, by its own verbs: `Health`, the evidence on each
-target, with its circuits, budgets and outbox. A runner holds one lock meanwhile. Threads, event
-loops and the simulator carry the commands out.
+clock, waits or sends. States and commands are values, and never change. Only `Health` is shared by
+all calls of an order and changed in place, by its own methods: the evidence on each target, with
+circuits, budgets and outbox. A runner holds one lock meanwhile. Threads, event loops and the
+simulator carry the commands out.
 
 Several attempts may be in flight: each has a number, which its answer carries. While one is under
 way, nothing further is sent and nothing is proved: only a success ends the call.
 
-``docs/promises.md`` says in words what this file keeps:
+This file keeps these promises of ``docs/promises.md``:
 
 * at most `max_attempts` attempts on at most `max_targets` targets, and more only while it is proved
   that no earlier attempt ran;
@@ -79,10 +79,10 @@ from leeward.errors import Outcome
 from leeward.values import Effect
 
 MOST_VOIDS: Final = 4
-"""How often a call is made again because its key was settled as not run meanwhile."""
+"""How often a call is repeated because its key was settled as not run meanwhile."""
 
 MOST_ROUNDS: Final = 16
-"""After so many looks at every target the wait for a place is longer than any deadline."""
+"""Rounds over all targets after which the wait for a place is longer than any deadline."""
 
 
 def begin(
@@ -107,7 +107,7 @@ def begin(
     else:
         circuit = health.start(target, call, started, begins_call=True)
         careful = circuits.watchful
-        if careful:  # it has just turned out to be silent, so the target is chosen anew
+        if careful:  # it has just become silent, so choose the target again
             circuit.leave(started)
     if careful:
         nowhere = CallState(
@@ -144,9 +144,9 @@ def _refuse(state: CallState, choice: TargetChoice) -> Decision:
 
 
 def step(state: CallState, event: Event, now: float, random: Random) -> Decision:
-    """Decide what follows `event`, which happened `now`, in monotonic seconds.
+    """Return the next state and commands after `event`, which happened `now` (monotonic seconds).
 
-    `state` stays as it is; its `health` is changed in place.
+    `state` does not change; its `health` is changed in place.
     """
     match event:
         case AttemptEnded(outcome=Outcome.OK) if not event.refused or len(state.in_flight) == 1:
@@ -173,7 +173,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
     row = TABLE[ended.outcome]
     in_flight = tuple(number for number in state.in_flight if number != ended.attempt)
     final = state.final
-    # that a hedge's target refuses it, or has nothing of the name, says nothing of the first one
+    # if a hedge is refused or finds no such name, that proves nothing about the first attempt
     is_of_hedge = bool(in_flight) and ended.attempt > 1 and row.sign is Sign.NOTHING
     if row.move is May.NEVER and not is_of_hedge and not (final and final.outlives(ended)):
         final = ended
@@ -184,7 +184,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
         final=final,
     )
     if state.in_flight:
-        return state, ()  # nothing is proved yet: those may have an effect, or end the call well
+        return state, ()  # nothing is proved yet: the others may have an effect, or succeed
     ended = final or ended
     outcome = ended.outcome
     doubtful = outcome is Outcome.AMBIGUOUS or (state.unknown and outcome is Outcome.CONFLICT)
@@ -203,7 +203,7 @@ def _follow_failure(state: CallState, ended: AttemptEnded, now: float, random: R
 
 
 _LOST: Final = {True: "unsettled", False: "another_write"}
-"""Why a call ends whose read-back found nothing out, by whether a function was asked."""
+"""Why a call ends after an unclear read-back, by whether a function was asked."""
 
 
 def _follow_question(
@@ -217,7 +217,7 @@ def _follow_question(
         return retry(state, AttemptEnded(answer.attempt, Outcome.NOT_SENT), now, random)
     policy, target = state.health.policy, state.tried[answer.attempt - 1]
     longest = state.deadline - now - 2 * policy.least_attempt
-    if longest < 0.001:  # what a clock can round away would be asked for without end
+    if longest < 0.001:  # a pause that a clock rounds away would repeat the question without end
         return _give_up(state, now)
     most = policy.retry_after_cap
     if answer.retry_after is not None:
@@ -276,11 +276,11 @@ def retry(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
 
 
 def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
-    """Look for a free place at the targets in turn, as long as there is time for an attempt.
+    """Look for a free place at the targets in turn, while there is time for an attempt.
 
-    The wait proves that nothing was sent, so it costs neither an attempt nor a budget. After a look
-    at each the call is woken when an attempt has ended. One may have ended while it looked, so its
-    first wait is short; and shortly before it is too late it looks once more.
+    The wait proves that nothing was sent, so it costs neither an attempt nor a budget. After a
+    round over all targets the call is woken when an attempt ends. One may have ended during the
+    round, so the first wait is short. Shortly before it is too late it looks once more.
     """
     place = ended.attempt - 1
     target = state.tried[place]
@@ -290,7 +290,7 @@ def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: R
 
 
 def _look_for_place(state: CallState, target: str, now: float, random: Random) -> Decision:
-    """Ask a target that may have a place, and answers in the time left; else wait for one."""
+    """Ask a target that may have a place and answer in the time left; else wait."""
     left, short = state.deadline - now, state.health.policy.place_wait * (1 + random()) / 2
     free = len(state.able) > 1 and _effect_allows(May.ALWAYS, state.rules.elsewhere, state)
     free = free and not state.rules.ordered and (not state.unknown or may_leave(state))
@@ -312,9 +312,9 @@ def _look_for_place(state: CallState, target: str, now: float, random: Random) -
 
 
 def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Random) -> Decision:
-    """Call once more with a key that was settled as not run: now the call knows of that.
+    """Call once more with a key that was settled as not run: now the call knows its voids.
 
-    Nothing has run, and what made the earlier attempts knows less: none of them will run.
+    Nothing has run. The earlier attempts know fewer voids, so none of them will run.
     """
     target = state.tried[ended.attempt - 1]
     state = state._replace(unknown=False, proved=True)
@@ -328,10 +328,10 @@ def _call_again(state: CallState, ended: AttemptEnded, now: float, _random: Rand
 
 
 def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
-    """Wait for the earlier run that has the key, if it still runs, and ask again.
+    """Wait for the earlier run of the key, if it still runs, and ask again.
 
-    Nothing ran and the target is well, so neither caps nor budgets count: time does, and the target
-    says how long to wait. Shortly before the deadline it is asked once more.
+    Nothing ran and the target is well, so only time counts, not caps or budgets. The target says
+    how long to wait. Shortly before the deadline it is asked once more.
     """
     why = str(ended.reason)
     if why == NOT_KEPT:  # it has run, and there is nothing more to find out
@@ -354,14 +354,14 @@ _FOLLOW: Final = {
     (Outcome.REJECTED, VOIDED): _call_again,
     **{(Outcome.AMBIGUOUS, reason): _ask_later for reason in KNOWN_KEY},
 }
-"""What follows an attempt that ended for a special reason."""
+"""The continuation after an attempt with a special reason."""
 
 
 def follow_pause(state: CallState, paused: PauseEnded, now: float, random: Random) -> Decision:
-    """Ask the target again, or another one if it has turned out to be ill meanwhile.
+    """Ask the target again, or another one if it has become ill meanwhile.
 
-    The pause may have ended late: the process may have been frozen. A place that the call was woken
-    for, and has no time for any more, is another one's.
+    The pause may have ended late, after the process was frozen. If the call was woken for a place
+    and has no time left for it, the next call gets the place.
     """
     target, left = paused.target, state.deadline - now
     in_time = not state.rounds or left >= _needed_time(state, target)
@@ -381,9 +381,9 @@ def follow_pause(state: CallState, paused: PauseEnded, now: float, random: Rando
 def move(
     state: CallState, source: str, outcome: Outcome | None, now: float, *, or_stay: bool = False
 ) -> Decision:
-    """Try another target; without a budget for that, end, or ask `source` again.
+    """Try another target. Without a budget for that, end, or ask `source` again.
 
-    That was given up early then, and may well answer yet.
+    `source` is asked again if its attempt was given up early, because it may still answer.
     """
     choice = choose(state, now)
     why = _block_of(state, source, choice, now)
@@ -399,7 +399,7 @@ def move(
 
 
 def _block_of(state: CallState, source: str, choice: TargetChoice, now: float) -> str:
-    """Return the code of why a call may not go from `source` where it was to; "" if it may."""
+    """Return the code of why a call may not leave `source`; "" if it may."""
     if not choice.target:
         return choice.reason
     if state.deadline - now < _least_time(state, choice.target):
@@ -411,9 +411,9 @@ def _block_of(state: CallState, source: str, choice: TargetChoice, now: float) -
 def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     """Charge a call that leaves `source`; return False if too many do.
 
-    Only while the source is healthy: once its circuit is open, or it is silent or isolated,
-    each call reaches the next target once, whichever way it gets there. So it does once the source
-    has failed so often in a row that it would be open if another target were well.
+    Only while the source is healthy. If its circuit is open, or it is silent or isolated, each call
+    reaches the next target only once. So it does if the source has failed so often in a row that
+    its circuit would be open if another target were well.
     """
     is_ill = health.records[source].isolated or any(
         circuit.silent
@@ -425,14 +425,14 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
 
 
 def _effect_allows(may: May, by_effect: bool, state: CallState) -> bool:
-    """Decide by the effect alone once an earlier attempt may have run."""
+    """Decide by the effect alone, because an earlier attempt may have run."""
     if may is May.ALWAYS and not state.unknown:
         return True
     return may is not May.NEVER and by_effect
 
 
 def _untried_targets(state: CallState, now: float) -> tuple[str, ...]:
-    """Return the targets that may still be tried for the first time, and that may answer."""
+    """Return the targets that may be tried for the first time, and may answer."""
     health = state.health
     fresh = tuple(
         target
@@ -452,14 +452,14 @@ def _made_at(state: CallState) -> set[str]:
 
 
 def _lets_through(state: CallState, target: str) -> bool:
-    """Return whether a second attempt may be made at a target that was tried before."""
+    """Return whether a target that was tried before may have a second attempt."""
     return state.health.circuits.lets_through(target, state.call)
 
 
 def _least_time(state: CallState, target: str) -> float:
-    """Return the seconds without which an attempt at `target` would only be cut off.
+    """Return the seconds that an attempt at `target` needs so that it is not cut off.
 
-    Where a call was made with its key before, it is answered at once.
+    A repeat of a key is answered at once.
     """
     health = state.health
     if target in state.tried and getattr(state.call, "effect", None) is Effect.KEYED:
@@ -470,12 +470,12 @@ def _least_time(state: CallState, target: str) -> float:
 
 
 def _needed_time(state: CallState, target: str) -> float:
-    """Return the seconds without which an attempt that has waited is not made at `target`."""
+    """Return the seconds that must be left at `target` for an attempt that has waited."""
     return state.whole and max(state.whole, _least_time(state, target))
 
 
 def _pause(state: CallState, retry_after: float | None, random: Random) -> float:
-    """Return the seconds to wait before the same target is asked again."""
+    """Return the seconds before the same target is asked again."""
     policy = state.health.policy
     if retry_after is not None and retry_after >= 0:
         longest = min(retry_after, policy.retry_after_cap)
@@ -494,7 +494,7 @@ def hedge_after(state: CallState, circuit: Circuit) -> Commands:
 
 
 def hedge(state: CallState, now: float) -> Decision:
-    """Ask a second target, if the first one has not answered yet, and the budget allows it."""
+    """Ask a second target if the first one has not answered and the budget allows it."""
     target = _second_target(state) if may_leave(state) else None
     in_time = state.deadline - now >= state.health.policy.least_attempt
     waits = state.in_flight == (1,) and len(state.tried) == 1
@@ -508,7 +508,7 @@ def hedge(state: CallState, now: float) -> Decision:
 
 
 def _second_target(state: CallState) -> str | None:
-    """Return the target of a hedge: another that is well; for a load or list, its home again."""
+    """Return the target of a hedge: a healthy one; for a load or list, its home again."""
     health = state.health
     for target in state.able:
         if target in state.tried and not isinstance(state.call, Load | ListItems):

@@ -1,6 +1,6 @@
-"""Which target an attempt is made at, while anything is not as usual.
+"""The choice of a target for an attempt, while anything is unusual.
 
-Chosen anew for each attempt: the first target of the order whose circuit lets the call through.
+It is made for each attempt: the first target of the order whose circuit lets the call through.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ SPREAD: Final = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
 
 SPARED: Final = ("ramp_full", "silent")
-"""Why a target that may be asked is asked only if no other one is left."""
+"""Reasons to ask a target only if no other one is left."""
 
 LOST: Final = 10
-"""Failures in a row, and attempts without an answer, after which an open target answers nobody."""
+"""Failures in a row, or attempts without an answer, after which an open target answers no call."""
 
 
 class TargetChoice(NamedTuple):
-    """Where an attempt is made, and why there.
+    """The target of an attempt, and why.
 
     Attributes:
         target: empty if none may be asked now.
         reason: a code, which `leeward._routing.commands` puts into words.
         probe: the attempt is the one probe of a circuit that is half open.
-        retry_after: seconds until another call may be let through, where that is known.
+        retry_after: seconds until another call may be let through, if known.
     """
 
     target: str
@@ -45,8 +45,7 @@ class TargetChoice(NamedTuple):
 def choose(state: CallState, now: float) -> TargetChoice:
     """Return the target for the next attempt at a call: one that it has not tried.
 
-    While one target is out for long, every call comes through here, so nothing is made of what
-    is as usual.
+    While a target is out, every call comes through here, so the usual case creates no objects.
     """
     health = state.health
     preferred, reason, full = state.able, "first", ""
@@ -80,9 +79,9 @@ def _stay_with(state: CallState, target: str) -> None:
 
 
 def _whole_group(state: CallState) -> TargetGroup | None:
-    """Return the group of a call, if it is arranged, and the call may go to all of its targets.
+    """Return the group of a call, if it is arranged and the call may go to all its targets.
 
-    A home, a pinned call, or one that is narrowed: none speaks for the others.
+    A call that is tied to a home, pinned or narrowed decides nothing for other calls.
     """
     if not state.health.circuits.arranged:
         return None
@@ -97,7 +96,7 @@ def _present_targets(state: CallState) -> tuple[str, ...]:
 
 
 def _nothing_flows(state: CallState, now: float) -> TargetChoice:
-    """Return what to do with a call none of whose targets may be asked."""
+    """Return the choice for a call if none of its targets may be asked."""
     order = _present_targets(state)
     if not order:
         return TargetChoice("", "isolated")
@@ -117,11 +116,11 @@ def _nothing_flows(state: CallState, now: float) -> TargetChoice:
 
 
 def find_ill(state: CallState, now: float) -> str:
-    """Return a target whose circuit is open, and that still answers some calls; "" for none.
+    """Return a target with an open circuit that still answers some calls; "" for none.
 
-    For a call that may be repeated, where no healthy target has a place: with a share of failures
-    it is better served than not at all. Envoy calls that its panic threshold. A second try there
-    is charged as a call that leaves a healthy target: not many may.
+    For a call that may be repeated, while no healthy target has a place: some failures are better
+    than no service. Envoy calls that its panic threshold. A second try there is charged like a call
+    that leaves a healthy target: only few may.
     """
     health, call = state.health, state.call
     if len(state.able) == 1 or not state.rules.elsewhere or state.rules.ordered:
@@ -144,10 +143,10 @@ def find_ill(state: CallState, now: float) -> str:
 
 
 def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
-    """Return the target that a call which nobody serves tries now and then; "" for none now.
+    """Return a target that a call without any target tries now and then; "" for none now.
 
-    Its circuits are open for as long as other calls, which may go elsewhere, do without it; this
-    one may not. Where no call has another target, its circuits are open for a short time only.
+    Its circuits stay open as long as calls with another target can avoid it; this call has no other
+    target. If no call has another target, its circuits are open for a short time only.
     """
     health, call, pause = state.health, state.call, state.health.policy.hold_all_down
     group = group_of(health.targets, call).targets
@@ -166,7 +165,7 @@ def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
 
 
 def _arrange(state: CallState, now: float) -> tuple[tuple[str, ...], str]:
-    """Return the targets in the order in which this call asks them, and why in that."""
+    """Return the targets in the order for this call, and the reason of that order."""
     health, group, call = state.health, _whole_group(state), state.call
     preferred, reason, current = state.able, "first", None
     if state.rules.ordered and isinstance(call, Publish):
@@ -211,16 +210,16 @@ def _choose_if_open(state: CallState, target: str, now: float, reason: str) -> T
         return TargetChoice(target, reason)
     if any(blocks(circuit, now) for circuit in unclosed):
         return None
-    stays = state.rules.ordered and reason == "stays"  # a share of the calls is for others
+    stays = state.rules.ordered and reason == "stays"  # a share of the calls is for other targets
     return _choose_returning(state, target, unclosed, now, stays=stays)
 
 
 def _choose_returning(
     state: CallState, target: str, unclosed: list[Circuit], now: float, *, stays: bool
 ) -> TargetChoice | None:
-    """Return the choice of a target that takes a probe, or a share: as one of these, if at all.
+    """Return the choice of a target that takes one probe, or a share of the calls.
 
-    Where it has its share already, that is "ramp_full"; a call that `stays` there belongs to it.
+    If it has its share already, that is "ramp_full"; a call that `stays` there is in the share.
     """
     health = state.health
     half_open = [circuit for circuit in unclosed if circuit.state is CircuitState.HALF_OPEN]
@@ -237,9 +236,9 @@ def _choose_returning(
 
 
 def _point_of(state: CallState) -> float:
-    """Return where a call stands among all, in [0, 1): it is in each share that is greater.
+    """Return the place of a call in [0, 1): it belongs to each share that is greater.
 
-    All events of an ordering key stand at one place, so the share of a ramp grows around them.
+    All events of an ordering key have one place, so a growing ramp moves them once.
     """
     if state.rules.ordered and isinstance(state.call, Publish):
         return point_of(state.call)
@@ -247,7 +246,7 @@ def _point_of(state: CallState) -> float:
 
 
 def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
-    """Count a probe of the whole verb as one of the resource, too: it needs some call."""
+    """Count a probe of the whole verb for the resource, too: both need some call."""
     half_open = (circuit for circuit in circuits if circuit.state is CircuitState.HALF_OPEN)
     wide = next(half_open, None)
     if wide is None or wide.resource:
@@ -259,7 +258,7 @@ def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
 
 
 def blocks(circuit: Circuit, now: float) -> bool:
-    """Return whether a circuit lets no call through now, not even as a probe."""
+    """Return whether a circuit lets no call through now, not even a probe."""
     if circuit.state is CircuitState.HALF_OPEN:
         return now < max(circuit.leased_until, circuit.due)
     return circuit.state is CircuitState.OPEN and now < circuit.until
@@ -268,10 +267,10 @@ def blocks(circuit: Circuit, now: float) -> bool:
 def _begin_without_a_call(
     health: Health, target: str, half_open: list[Circuit], now: float
 ) -> bool:
-    """Find another way back where a call cannot be the probe: repeating it might do harm.
+    """Find another way back if a call cannot be the probe, because repeating it may do harm.
 
-    The driver is asked to look by itself. Where it cannot, the first stage of the ramp is very
-    small, and begins at once: then, return True.
+    The driver is asked to probe. If it cannot, return True: a very small first stage of the ramp
+    begins at once.
     """
     if health.records[target].probes:
         for circuit in half_open:
@@ -299,9 +298,9 @@ def _time_to_probe(health: Health, order: tuple[str, ...], call: Call, now: floa
 
 
 def _avoids(state: CallState, target: str, circuits: list[Circuit], now: float) -> bool:
-    """Return whether a call is better made elsewhere, because a circuit's target is silent.
+    """Return whether a call should go elsewhere, because a circuit's target is silent.
 
-    One or two that may be repeated go there and wait for long: an answer ends the silence.
+    One or two that may be repeated still go there and wait for long: an answer ends the silence.
     """
     health = state.health
     for circuit in [circuit for circuit in circuits if circuit.silent]:
@@ -321,9 +320,9 @@ def _avoids(state: CallState, target: str, circuits: list[Circuit], now: float) 
 
 
 def _is_to_compare(state: CallState, target: str, now: float) -> bool:
-    """Return whether a call is to be made elsewhere, to learn how long its function takes.
+    """Return whether a call should go elsewhere, to learn how long its function takes.
 
-    One at a time, and only of a function that waits for an answer here.
+    One at a time, and only for a function with an unanswered call here.
     """
     circuits, verb, resource = state.health.circuits, state.call.verb, resource_of(state.call)
     here = circuits.get((target, verb, resource))

@@ -1,4 +1,4 @@
-"""The circuit of one target: whether its traffic flows, and the evidence that decides it.
+"""The circuit of one target: whether calls flow to it, and the evidence for that.
 
 ::
 
@@ -9,8 +9,7 @@
       |                                                                 |
       +------ too many failures in a stage ------> OPEN <-- a probe failed
 
-Each change begins a new epoch: the answer of an attempt that started in an earlier one is not
-evidence any more.
+Each change begins a new epoch: the answer of an attempt from an earlier epoch is not evidence.
 """
 
 from __future__ import annotations
@@ -54,16 +53,16 @@ SHORTEST = 2.0**-20
 """Seconds: about a microsecond, and all that is shorter, is in the first bucket."""
 
 LEARNT_AFTER = 64
-"""Answers between two looks at the quantiles: sorting out buckets at each would cost more."""
+"""Answers between two computations of the quantiles, which are too expensive for each answer."""
 
 MOST_ANSWERS = 8192
 """Answers after which all counts are halved, so that the old ones fade."""
 
 GUESSED_FROM_MIDDLE = 2.0
-"""Times the median of few answers that nearly all of them take at most: one may have begun cold."""
+"""Times the median of a few answers; nearly all answers are faster. One may have begun cold."""
 
 KNOWN_BEYOND = 8
-"""Answers slower than a quantile with which it counts as known."""
+"""A quantile counts as known after so many slower answers."""
 
 
 class Latency:
@@ -84,9 +83,9 @@ class Latency:
         self.middle = self.usual = self.rare = self.very_rare = 0.0
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
-        """Look at the quantiles; each may have grown at most as fast as the policy allows.
+        """Renew the quantiles; each may grow only as fast as the policy allows.
 
-        One that rests on few answers yet may grow freely: its first value was a guess.
+        A quantile of few answers may grow freely: its first value was a guess.
         """
         most = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
         self.middle = self._grow(0.5, self.middle, most)
@@ -99,7 +98,7 @@ class Latency:
 
     @property
     def total(self) -> int:
-        """How many answers there are."""
+        """The number of answers."""
         return sum(self.counts)
 
     def _grow(self, share: float, before: float, most: float) -> float:
@@ -117,7 +116,7 @@ class Latency:
         return 0.0
 
     def guess(self) -> float:
-        """Return the seconds that hardly an answer takes longer than, by few; 0 without any."""
+        """Return a guess, from few answers, of the time of the slowest; 0 without any."""
         return self.rare or GUESSED_FROM_MIDDLE * self.quantile(0.5)
 
     def slow_above(self, policy: RoutingPolicy) -> float:
@@ -148,39 +147,39 @@ class Circuit:
     `Health.start` appends in place: every call passes there. Times are monotonic seconds.
 
     Attributes:
-        target, verb, resource: what it is of; the resource is "" in a circuit of the whole verb.
-        wide: the circuit of the whole verb; its own is itself.
+        target, verb, resource: what it is for; the resource is "" for the whole verb.
+        wide: the circuit of the whole verb, which may be this one.
         state: whether calls flow.
         reason: why it opened last.
-        epoch: when it changed last, counted in changes of all circuits.
-        uneasy: there is something to weigh; else a success is noted and no more.
-        failed, faint: the two scores: failures and slow answers, few but lasting ones.
+        epoch: the number of its last change, counted over all circuits.
+        uneasy: there is evidence to weigh; else a success is only noted.
+        failed, faint: the scores of many, and of few but lasting, failures or slow answers.
         weighed_at: when the scores were renewed last.
         streak: failures in a row.
         good_at: the last success.
         opened_at, until: when it opened last, and when that ends.
-        gone: nothing at all goes well there, so calls with no other target are refused, too.
-        trips: how often it has opened while it served; as of `opened_at`, for it fades.
+        gone: nothing goes well there, so calls with no other target are refused, too.
+        trips: a fading count of openings while it served, as of `opened_at`.
         passed: probes in a row that went well.
         due: when the next probe may be made.
         leased_until: when the probe under way is given up.
         weak: a probe that went well was a weak one.
-        stage: of the ramp; -1 is the one before the first.
-        stage_at, answers, failures: when the stage began, and what came in it.
-        waiting: when each attempt began that is waited for since the last answer of any kind.
-        left, left_for: attempts since then that were not answered in a time that says something,
-            and are not waited for any more: how many, and the longest such time.
-        heard_at: when anything of the whole verb was answered last that was no success.
+        stage: of the ramp; -1 is the stage before the first.
+        stage_at, answers, failures: when the stage began, and the counts in it.
+        waiting: when each attempt began that has waited since the last answer of any kind.
+        left, left_for: attempts since then that ended without an answer after a time that is
+            evidence: how many, and the longest time.
+        heard_at: when anything of the whole verb was last answered without success.
         silent: it has not answered for so long that calls avoid it, but for one or two.
-        doubted: it is silent, and nobody knows yet how long an answer takes: some calls go
+        doubted: it is silent, and the usual time of an answer is not known yet: some calls go
             elsewhere, to compare.
-        looked_at: when the last call was made to look, or to compare.
-        since: when its first answer came. Attempts from before that had to connect, all at once, so
-            only the first of them is in the baseline.
-        latency: its baseline; the limits that follow stand beside, ready for use.
+        looked_at: when the last call was sent to check or to compare.
+        since: when its first answer came. Earlier attempts had to connect, all at once, so only the
+            first of them is in the baseline.
+        latency: its baseline; the limits that it gives stand beside it.
         unlearnt: answers until the limits are renewed.
-        attempts, against, last, last_at: of a whole verb: attempts that have ended, how many of
-            them count against the target, and the outcome and the time of the last one.
+        attempts, against, last, last_at: for a whole verb: attempts that have ended, how many of
+            them count against the target, and the outcome and time of the last one.
     """
 
     __slots__ = (
@@ -220,7 +219,7 @@ class Circuit:
         self.last_at = -inf
 
     def succeed(self, took: float, now: float) -> bool:
-        """Note a success while all is as usual; return whether the baseline is to be learnt."""
+        """Note a success while all is as usual; return whether to renew the baseline."""
         self.waiting.clear()
         self.good_at = now
         self.wide.count(Outcome.OK, now)
@@ -239,13 +238,13 @@ class Circuit:
             self.good_at = now
 
     def note_success(self, now: float) -> None:
-        """Note when the last success was."""
+        """Note the time of a success."""
         self.good_at = now
 
     def measure(self, took: float, began: float, now: float) -> bool:
-        """Add an answer to the baseline; return whether that is to be learnt.
+        """Add an answer to the baseline; return whether to renew the limits.
 
-        Of the attempts that had to connect only the first counts.
+        Only the first attempt that had to connect counts.
         """
         if self.since == inf or began >= self.since:
             self.latency.counts[bucket_of(took)] += 1
@@ -254,7 +253,7 @@ class Circuit:
         return self.unlearnt <= 0
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
-        """Renew the limits that follow from the baseline."""
+        """Compute the limits from the baseline."""
         self.latency.learn(policy, now)
         self.unlearnt = LEARNT_AFTER
         self.slow_above = self.latency.slow_above(policy)
@@ -275,7 +274,7 @@ class Circuit:
     ) -> None:
         """Add one answer to the scores, after their decay."""
         fade = 0.5 ** (max(0.0, now - self.weighed_at) / policy.evidence_half_life)
-        most = 2 * policy.trip_score  # else a long illness would take as long to forget
+        most = 2 * policy.trip_score  # else a long illness would be remembered for as long
         failure = self.failed * fade + (ratios.failure if failed else ratios.success)
         faint = self.faint * fade + (ratios.faint_failure if failed else ratios.faint_success)
         self.failed = min(most, max(0.0, failure))
@@ -292,27 +291,27 @@ class Circuit:
         )
 
     def suspect(self, score: float, now: float) -> None:
-        """Raise the score of failures to what others have found."""
+        """Raise the score of failures to the value that others have found."""
         self.failed, self.weighed_at = max(self.failed, score), now
         self.uneasy = self.uneasy or self.failed > 0
 
     def forgive(self) -> None:
-        """Forget the failures, as all is well again; the scores fade by themselves."""
+        """Forget the failures, because all is well again; the scores fade by themselves."""
         self.streak, self.gone = 0, False
 
     def mark_gone(self) -> None:
-        """Note that nothing at all goes well there."""
+        """Note that nothing goes well there."""
         self.gone = True
 
     # Answers that are waited for.
 
     @property
     def unanswered(self) -> int:
-        """How many attempts since the last answer show whether there is a silence."""
+        """The number of attempts since the last answer that are evidence of a silence."""
         return len(self.waiting) + self.left
 
     def hear(self) -> None:
-        """Note an answer of any kind: nothing that began before it shows a silence any more."""
+        """Note an answer of any kind: earlier attempts are no longer evidence of a silence."""
         self.waiting.clear()
         self.left, self.left_for = 0, 0.0
 
@@ -331,11 +330,11 @@ class Circuit:
             self.uneasy = True
 
     def note_answer(self, now: float) -> None:
-        """Note an answer of the whole verb that may be no success."""
+        """Note any answer of the whole verb, also a failure."""
         self.heard_at = now
 
     def fall_silent(self, *, doubted: bool) -> bool:
-        """Keep calls away from it; return whether that is new."""
+        """Make calls avoid it; return whether that is new."""
         self.doubted = doubted
         is_new = not self.silent
         if is_new:
@@ -348,11 +347,11 @@ class Circuit:
         self.silent = self.doubted = False
 
     def note_look(self, now: float) -> None:
-        """Note that a call is made to look, or to compare."""
+        """Note that a call is sent to check, or to compare."""
         self.looked_at = now
 
     def forget_attempts(self) -> None:
-        """Forget what is under way: it is another process's."""
+        """Forget the attempts under way: they belong to another process."""
         self.hear()
         self.end_silence()
         self.leased_until = 0.0
@@ -360,7 +359,7 @@ class Circuit:
     # States.
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
-        """Return whether the evidence is enough to open it."""
+        """Return whether there is enough evidence to open it."""
         return self.failed >= policy.trip_score or self.faint >= policy.faint_score
 
     def open(
@@ -380,7 +379,7 @@ class Circuit:
             now: monotonic seconds.
             random: for the jitter.
             reason: why.
-            hold: seconds, instead of those that follow from the openings before.
+            hold: seconds, in place of those that earlier openings give.
             was_serving: calls went there; a probe that fails does not count as opening.
         """
         fade = 0.5 ** (max(0.0, now - self.opened_at) / policy.hold_half_life)
@@ -401,31 +400,31 @@ class Circuit:
         self.until = until
 
     def half_open(self, now: float) -> None:
-        """Pass one probe at a time."""
+        """Let one probe at a time through."""
         self._enter(CircuitState.HALF_OPEN)
         self.passed, self.due, self.leased_until, self.weak = 0, now, 0.0, False
 
     def begin_stage(self, stage: int, now: float) -> None:
-        """Pass the share of a stage."""
+        """Let the share of a stage through."""
         self._enter(CircuitState.RAMP)
         self.stage, self.stage_at, self.answers, self.failures = stage, now, 0, 0
         self.gone = False
 
     def close(self) -> None:
-        """Pass every call, and begin with a clean sheet; how often it has opened stays."""
+        """Let every call through, and forget all evidence but the count of openings."""
         self._enter(CircuitState.CLOSED)
         self.failed = self.faint = 0.0
         self.streak = 0
         self.uneasy = self.gone = False
 
     def restart(self, now: float) -> None:
-        """Begin the ramp as if it had never failed."""
+        """Begin the ramp with no failures."""
         self.begin_stage(0, now)
         self.failed = self.faint = 0.0
         self.trips = 0.0
 
     def begin_epoch(self, epoch: int) -> None:
-        """Stop counting answers to what was sent before."""
+        """Ignore answers to earlier attempts from now on."""
         self.epoch = epoch
 
     def _enter(self, state: CircuitState) -> None:
@@ -440,7 +439,7 @@ class Circuit:
         self.leased_until = until
 
     def end_lease(self, due: float) -> None:
-        """End the probe under way; the next one may be made when that is due."""
+        """End the probe under way; the next one waits until it is due."""
         self.leased_until, self.due = 0.0, due
 
     def delay_probe(self, due: float) -> None:
@@ -459,7 +458,7 @@ class Circuit:
         self.failures += failed
 
     def share(self, policy: RoutingPolicy) -> float:
-        """Return the share of the calls that the stage of the ramp lets through."""
+        """Return the share of calls that this stage of the ramp lets through."""
         return policy.ramp_after_weak_probes if self.stage < 0 else policy.ramp[self.stage]
 
     def has_passed_stage(self, policy: RoutingPolicy, now: float) -> bool:
@@ -477,5 +476,5 @@ class Circuit:
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket that an answer after so many seconds is counted in."""
+    """Return the bucket of an answer after so many seconds."""
     return min(LAST, int(log2(max(seconds, SHORTEST)) * PER_OCTAVE + ORIGIN))

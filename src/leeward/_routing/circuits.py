@@ -1,7 +1,7 @@
-"""The circuits of all targets of an order, and how each goes from one state to the next.
+"""The circuits of all targets of an order, and their transitions.
 
-They own what an operator, a probe or another process changes, too. Each change is left in the
-outbox, for the runner to tell of.
+An operator, a probe or another process changes them by methods here, too. Each change is left in
+the outbox, for the runner to report.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""
 
 MOVING: Final = frozenset({"invoke", "enqueue", "publish"})
-"""Verbs that no home ties to a target."""
+"""Verbs that are not tied to a home."""
 
 
 class ProbeSchedule(NamedTuple):
-    """How targets are probed whether or not calls go there.
+    """The schedule of probes that are made without calls.
 
     Attributes:
         interval: seconds between two probes of a target.
-        failures: probes in a row that have to fail before it counts as ill.
-        recoveries: probes in a row that have to go well before calls return.
+        failures: probes that fail in a row before the target counts as ill.
+        recoveries: probes that succeed in a row before calls return.
     """
 
     interval: float
@@ -59,18 +59,18 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         targets: the order, and who may serve what.
         random: gives numbers in [0, 1), for jitter.
         policy: the numbers to decide by.
-        outbox: where changes are told.
+        outbox: gets the changes.
         probing: the targets whose drivers can make a probe.
 
     Attributes:
-        records: what is known of each target.
+        records: tokens, probes and isolation of each target.
         unclosed: the circuits that are not closed.
         silent: circuits of targets that calls avoid, because they do not answer now.
         epoch: counts the changes of all circuits.
         arranged: a group has weights, or does not always prefer its first target.
-        current: the target that the calls of a group stay with, where they do.
-        watchful: something here is not as usual, so a target is chosen with care.
-        places: the target that the events of an ordering key stay with, and until when, by bus and
+        current: the target that the calls of a group stay with, if they do.
+        watchful: something is unusual, so each target is chosen with care.
+        places: the target that the events of an ordering key stay with, and until when; by bus and
             a share of the keys.
     """
 
@@ -109,7 +109,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.watchful = self.arranged
 
     def review(self) -> None:
-        """Renew what a call looks at first."""
+        """Renew the flag that a call reads first."""
         self.watchful = bool(
             self.arranged
             or self.unclosed
@@ -117,7 +117,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             or any(record.isolated for record in self.records.values())
         )
 
-    # Which there are.
+    # Look-up.
 
     def add(self, target: str, call: Call, seen_at: float) -> Circuit:
         """Return the circuit for `call` on `target`, made if there is not one yet.
@@ -144,14 +144,14 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         return wide
 
     def _prepare(self, circuit: Circuit, seen_at: float) -> None:
-        """Begin with what others have seen of the target, if they have told."""
+        """Begin with the evidence of other processes about the target, if there is any."""
         record = self.records[circuit.target]
         circuit.suspect(record.prepared if seen_at < record.prepared_until else 0.0, seen_at)
 
     def _forget_the_oldest(self) -> None:
-        """Make room: the circuits of single resources that were used longest ago go first.
+        """Make room: drop the circuits of single resources that were used longest ago.
 
-        One that is open is not used, and is what matters, until its time is over.
+        An open circuit is not used, but stays until its time is over.
         """
         single = [circuit for circuit in self.values() if circuit.resource]
         single.sort(key=_last_of_use)
@@ -162,9 +162,9 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.review()
 
     def of(self, target: str, call: Call) -> list[Circuit]:
-        """Return the circuits that decide about `call` on `target`, as far as there are any.
+        """Return the existing circuits that decide about `call` on `target`.
 
-        That of the whole verb is the first one.
+        The circuit of the whole verb is the first.
         """
         single = self.get((target, call.verb, resource_of(call)))
         if single is not None:
@@ -197,7 +197,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 return True
         return False
 
-    # From one state to the next.
+    # Transitions.
 
     def open(self, circuit: Circuit, call: Call, now: float, reason: str) -> None:
         """Open a circuit; for a short time only, if no other target is left."""
@@ -224,7 +224,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 )
 
     def _hold_all_shortly(self, able: tuple[str, ...], call: Call, now: float) -> None:
-        """Schedule a probe of every target soon, each at a time of its own."""
+        """Schedule a probe of every target soon, at different times."""
         policy = self.policy
         for target in able:
             for circuit in self.of(target, call):
@@ -233,7 +233,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                     circuit.hold(min(circuit.until, now + policy.hold_all_down * (1 + jitter)))
 
     def open_by_probe(self, circuit: Circuit, now: float, reason: str, **how: Any) -> None:
-        """Open a circuit by what a probe has shown; `how` is as of `Circuit.open`."""
+        """Open a circuit after a probe; `how` as of `Circuit.open`."""
         seconds = circuit.open(self.policy, now, self.random, reason, **how)
         self._note_change(circuit, "opened", seconds=round(seconds, 3))
 
@@ -264,10 +264,10 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 self.close(circuit)
 
     def advance_idle(self, now: float) -> None:
-        """Advance circuits that no call comes by, such as those of a second target.
+        """Advance circuits that no call uses, such as those of a second target.
 
-        What was seen as long ago as what others tell is worth nothing any more: a small share goes
-        there, which grows with time.
+        Evidence that is as old as the reports of others may be is worthless: a small share of the
+        calls goes there, and grows with time.
         """
         long_ago = now - self.policy.shared_age
         for circuit in list(self.unclosed):
@@ -294,20 +294,20 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         )
 
     def begin_epoch(self, circuit: Circuit) -> None:
-        """Stop counting answers to what was sent to a circuit before."""
+        """Ignore answers to earlier attempts of a circuit from now on."""
         self.epoch += 1
         circuit.begin_epoch(self.epoch)
 
     # Silence.
 
     def fall_silent(self, circuit: Circuit, *, doubted: bool) -> None:
-        """Make calls avoid a target that does not answer; or, in doubt, compare it with another."""
+        """Make calls avoid a target that does not answer, or compare it while in doubt."""
         if circuit.fall_silent(doubted=doubted):
             self.silent[circuit] = None
             self.review()
 
     def end_silence(self, circuit: Circuit) -> None:
-        """Allow calls to a target again that has answered, or whose circuit says what they may."""
+        """Allow calls to a target again that has answered, or whose circuit decides now."""
         circuit.end_silence()
         if circuit in self.silent:
             del self.silent[circuit]
@@ -316,18 +316,18 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     # Probes.
 
     def lease(self, circuit: Circuit, now: float) -> None:
-        """Pass one probe, and no other until it has ended or is given up.
+        """Let one probe through, and no other until it has ended or is given up.
 
-        Each lease is an epoch: the answer of a probe whose lease was over does not count, and does
-        not end the lease of the next one.
+        Each lease is an epoch: the late answer of a probe does not count, and does not end the
+        lease of the next probe.
         """
         circuit.lease(now + self.policy.probe_time + self.policy.lease_margin)
         self.begin_epoch(circuit)
 
     def extend_leases(self, target: str, call: Call, until: float) -> None:
-        """Keep others from probing until `until`; the probe under way is given so long.
+        """Forbid other probes until `until`, the end of the probe under way.
 
-        0 lets another call be the probe at once.
+        0 allows another call to be the probe at once.
         """
         for circuit in self.of(target, call):
             if circuit.state is CircuitState.HALF_OPEN:
@@ -347,8 +347,8 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     ) -> None:
         """Read the answer to a probe that a driver made by itself.
 
-        A target that works says little of one function on it, and its control plane little of its
-        data plane: such a probe is a weak one, after which the ramp begins with a very small share.
+        It is a weak probe: a target that works proves little about one function on it, and a
+        control plane little about its data plane. So the ramp begins with a very small share.
         """
         verb_or_resource = (probe.verb, probe.resource) if probe.resource else (probe.verb,)
         circuit = self.get((probe.target, *verb_or_resource))
@@ -365,9 +365,9 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             self.open_by_probe(circuit, now, "probe_failed", hold=hold, was_serving=False)
 
     def is_check_due(self, target: str, now: float, schedule: ProbeSchedule) -> bool:
-        """Return whether a target has to be probed: calls that went well say as much.
+        """Return whether a target must be probed; calls that went well are as good.
 
-        They end a row of probes that failed, too.
+        They also end a row of failed probes.
         """
         circuits = [circuit for circuit in self.values() if circuit.target == target]
         if any(circuit.state is not CircuitState.CLOSED for circuit in circuits):
@@ -389,8 +389,8 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     ) -> None:
         """Note a probe that was made without any call.
 
-        Enough failures in a row open the circuits of all verbs, if another target is well, those
-        that no call has gone there with included; enough successes begin the ramp.
+        Enough failures in a row open the circuits of all verbs, used or not, if another target is
+        well. Enough successes begin the ramp.
         """
         record, well = self.records[target], outcome is Outcome.OK
         if not well and TABLE[outcome].sign is Sign.NOTHING:
@@ -410,14 +410,14 @@ class Circuits(dict[tuple[str, ...], Circuit]):
             ):
                 self.begin_stage(circuit, -1 if weak else 0, now)
             if not well:
-                circuit.delay_probe(now)  # what opened it is not of long ago
+                circuit.delay_probe(now)  # it was opened for something recent
             if too_many and before is CircuitState.CLOSED and self.has_neighbour(circuit):
                 self.open_by_probe(circuit, now, "health_check")
 
-    # What comes from elsewhere: an operator, another process.
+    # Changes by an operator or another process.
 
     def isolate(self, target: str) -> None:
-        """Send nothing to `target` any more, whatever the evidence, until it is restored."""
+        """Send nothing to `target`, whatever the evidence, until it is restored."""
         self.records[target].isolate()
         self.review()
         self.outbox.tell("isolated", target=target, reason="by_hand")
@@ -432,7 +432,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self._send_again(target, now, "by_hand", was_isolated and not record.isolated)
 
     def follow(self, isolations: Mapping[str, Isolation], now: float) -> None:
-        """Isolate the targets that an operator has isolated everywhere, and end what has ended."""
+        """Isolate the targets that an operator has isolated everywhere, and restore the others."""
         for target, record in self.records.items():
             if not record.follow(isolations.get(target)):
                 continue
@@ -457,13 +457,13 @@ class Circuits(dict[tuple[str, ...], Circuit]):
         self.outbox.tell("restored", target=target, reason=reason)
 
     def stay_with(self, group: TargetGroup, target: str, call: Call) -> None:
-        """Keep the calls of a group with `target`, if the one that they were with is out."""
+        """Keep the calls of a group with `target`, if their former target is out."""
         current = self.current.get(group.targets, group.targets[0])
         if not self.lets_through(current, call):
             self.current[group.targets] = target
 
     def kept_target(self, call: Publish, now: float) -> str | None:
-        """Return the target that the events of an ordering key stay with, if it is known."""
+        """Return the target that the events of an ordering key stay with, if any."""
         share = call.bus, point_of(call)
         target, until = self.places.get(share, (None, now))
         if until < now:
@@ -474,7 +474,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     def keep_at(self, call: Publish, target: str, preferred: str, until: float) -> None:
         """Keep the events of an ordering key with `target` until then, and for a rest after it.
 
-        Nothing need be known of one that is where all calls go. Keys share what is kept of them.
+        A key at the target of all calls needs no entry. Keys of one share have one entry.
         """
         share = call.bus, point_of(call)
         if target == preferred and not self.watchful:
@@ -491,7 +491,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
                 circuit.suspect(score, now)
 
     def begin_in_child(self) -> None:
-        """Forget, after a fork, what only the parent has in flight: attempts and probes."""
+        """Forget, after a fork, the attempts and probes of the parent."""
         self.silent.clear()
         self.review()
         for circuit in self.values():

@@ -1,6 +1,6 @@
-"""What a core asks of its runner, what it is told, and why it asked, in words.
+"""The commands of the core to its runner, the events that it gets, and its reasons in words.
 
-All of it is values; the outbox alone is shared, and changed in place.
+All are values. Only the outbox is shared, and changed in place.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ PANIC: Final = "panic"
 """The reason of an attempt at a target that is ill, because no healthy one has a place."""
 
 make_record: Final = tuple.__new__
-"""Make a `NamedTuple` of all its fields: what its own constructor does, without a Python call
-around it. For what every call makes."""
+"""Make a `NamedTuple` of all its fields, as its constructor does, without a Python call. For
+records that every call makes."""
 
 
 class Dispatch(NamedTuple):
     """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds.
 
     Attributes:
-        timeout: seconds; an `AttemptTime` says how long it may wait for a place besides.
-        epoch: of the evidence; an answer counts only for what has not changed since.
+        timeout: seconds; an `AttemptTime` also says how long it may wait for a place.
+        epoch: of the evidence; an answer does not count for circuits that have changed since.
         reason: the code of why this target is asked.
-        early: it is given up before that is evidence, to be made elsewhere.
+        early: it is given up too soon to be evidence, to be made elsewhere.
     """
 
     attempt: int
@@ -60,10 +60,10 @@ class ReadBack(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well.
+    """Wait so many seconds; then ask `target` again, or, for a hedge, another target, too.
 
-    With `settle` it is asked what became of the call. A call that waits for a place is woken when
-    an attempt ends at one of `places`: of all that wait so the one with the lowest `number`.
+    With `settle`, ask what became of the call. A call that waits for a place is woken when an
+    attempt ends at one of `places`; the call with the lowest `number` first.
     """
 
     seconds: float
@@ -76,8 +76,8 @@ class Pause(NamedTuple):
 
 Command: TypeAlias = Dispatch | ReadBack | Pause
 Commands: TypeAlias = tuple[Command, ...]
-"""What to start now, all of it at once. Empty: wait for what is in flight; or the call has ended,
-and what is still in flight is of no use any more."""
+"""What to start now, all at once. Empty: wait for what is in flight; or the call has ended, and
+nothing in flight matters."""
 
 
 class AttemptEnded(NamedTuple):
@@ -87,11 +87,11 @@ class AttemptEnded(NamedTuple):
         attempt: its number.
         outcome: how.
         retry_after: seconds that its target asked to wait; None if it did not.
-        cut_off: it took all the time that it was given.
-        early: that was less than is evidence.
-        reason: the result's own word for a special case.
-        ran: whether it has had an effect, if its function has failed: ``no``, ``maybe``, ``yes``.
-        refused: of a batch of which nothing is left to send: an event of it was not taken.
+        cut_off: it took all its time.
+        early: that time was too short to be evidence.
+        reason: the result's code of a special case.
+        ran: whether a function that failed has had an effect: ``no``, ``maybe``, ``yes``.
+        refused: a batch has nothing left to send, and an event of it was not taken.
     """
 
     attempt: int
@@ -104,17 +104,17 @@ class AttemptEnded(NamedTuple):
     refused: bool = False
 
     def outlives(self, later: AttemptEnded) -> bool:
-        """Return whether its answer stays that of the call when `later` has ended beside it.
+        """Return whether its answer stays the call's answer after `later` has ended beside it.
 
-        That one attempt was refused says nothing of another one that has run, and failed.
+        One attempt's refusal proves nothing about another one that has run and failed.
         """
         return later.outcome is not Outcome.OK and (self.ran != "no" or later.ran == "no")
 
 
 class ReadBackDone(NamedTuple):
-    """What the read-back after attempt number `attempt`, which ended as `after`, has found out.
+    """The result of the read-back after attempt number `attempt`, which ended as `after`.
 
-    `retry_after` is the seconds after which to ask again, where it still runs.
+    `retry_after` is the seconds after which to ask again, if it still runs.
     """
 
     attempt: int
@@ -124,7 +124,7 @@ class ReadBackDone(NamedTuple):
 
 
 class PauseEnded(NamedTuple):
-    """The pause before asking `target` again is over; or the one before a hedge, or a question.
+    """The pause before `target` is asked again, or before a hedge or a question, is over.
 
     With `woken` it has ended early, because an attempt has ended at `target`.
     """
@@ -138,16 +138,16 @@ class PauseEnded(NamedTuple):
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
 
 NEARLY: Final = 0.95
-"""Share of its time that an attempt has used up which has run out of it: drivers round."""
+"""An attempt has run out of time if it used so much of it: drivers round."""
 
 
 class TimedAttempt(NamedTuple):
     """An attempt, and when it was made, in monotonic seconds.
 
     Attributes:
-        command: what was asked for.
-        began, now: when it began, and ended.
-        waited: seconds that it waited on this side, before its target was asked.
+        command: its command.
+        began, now: when it began and ended.
+        waited: seconds that it waited on this side before its target was asked.
     """
 
     command: Dispatch | ReadBack
@@ -157,18 +157,18 @@ class TimedAttempt(NamedTuple):
 
     @property
     def request_at(self) -> float:
-        """When its target was asked: after the wait."""
+        """When its target was asked, after the wait."""
         return self.began + self.waited
 
     @property
     def is_used_up(self) -> bool:
-        """Whether it has taken all the time that it had once it had waited."""
+        """Whether it has used up its time, without the wait."""
         took = self.now - self.began - self.waited
         return took >= NEARLY * time_after(self.waited, self.command.timeout)
 
 
 class ProbeTarget(NamedTuple):
-    """Ask the driver of `target` to look whether it works; for the runner.
+    """Ask the driver of `target` to check whether it works; for the runner.
 
     Attributes:
         target: its name.
@@ -185,25 +185,25 @@ class ProbeTarget(NamedTuple):
 
 
 class FreePlace(NamedTuple):
-    """Wake the next call: the one that was woken has no use for the place at `target`."""
+    """Wake the next call, because the woken call cannot use the place at `target`."""
 
     target: str
 
 
 class BeginHeartbeat:
-    """Ask the runner to beat: there is a baseline now, against which waits are measured."""
+    """Ask the runner for a heartbeat: there is a baseline now, and waits are evidence."""
 
     __slots__ = ()
 
 
 class Outbox(list[Any]):
-    """What the runner is to do once it has released its lock. All owners add to it in place.
+    """The runner's work for after it has released its lock. All owners add to it in place.
 
-    Events to tell of, probes to make, and to begin with the heartbeat.
+    Events to report, probes to make, and a heartbeat to start.
     """
 
     def tell(self, name: str, **about: str | int | dict[str, float]) -> None:
-        """Leave an event."""
+        """Add an event."""
         self.append(RoutingEvent(name, **about))  # type: ignore[arg-type]
 
 
@@ -212,9 +212,9 @@ class CallRecord(NamedTuple):
 
     Attributes:
         call_id: its number.
-        verb, resource: what it was.
-        attempts: of it, in order.
-        why: the code of what ended it.
+        verb, resource: of the call.
+        attempts: in order.
+        why: the code of why it ended.
     """
 
     call_id: int
@@ -242,7 +242,7 @@ REASONS: Final = {
     "settle": "nobody knew what had become of the call, so its function was asked",
     VOIDED: "its key was settled as not run before, and now the call knows that",
 }
-"""Why an attempt was made where it was, by its code."""
+"""Why an attempt was made at its target, by code."""
 
 ENDINGS: Final = {
     "": "",
@@ -261,13 +261,13 @@ ENDINGS: Final = {
     "isolated": "an operator has taken its targets out",
     "all_down": "all targets are down",
 }
-"""Why nothing more was done, by its code; else it is the name of an outcome that is final."""
+"""Why a call ended, by code; other codes are names of final outcomes."""
 
 
 def explain(history: deque[CallRecord], calls: int, call_id: int) -> str:
-    """Return what was decided about a call, and why; it ends with a line break.
+    """Return the decisions about a call, and their reasons, with a line break at the end.
 
-    Only the last calls that did not go well at once are remembered; `calls` have begun so far.
+    Only the last calls that did not go well at once are known; `calls` have begun so far.
     """
     record = next((record for record in history if record.call_id == call_id), None)
     if record is None:

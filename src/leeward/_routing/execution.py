@@ -1,12 +1,12 @@
 """A call from its first attempt to its result, as one generator.
 
-It yields the commands of the state machine (`leeward._routing.call`), is sent what came of each,
-and returns the call's one result. It reads no clock and does no I/O; it changes `Health`, which all
-calls of an order share, and what it keeps of this call. What carries the commands out is a runner:
-for threads and for event loops in `leeward._routing.failover`, in virtual time in the simulator.
+It yields the commands of the state machine (`leeward._routing.call`), receives their replies, and
+returns the call's one result. It reads no clock and does no I/O. It changes `Health`, which all
+calls of an order share, and its own record of this call. Runners carry the commands out: for
+threads and event loops in `leeward._routing.failover`, in virtual time in the simulator.
 
-What is not an answer of a driver proves nothing. A publish of many events has a result for each,
-and only open ones are sent again.
+A value that is not a driver's answer proves nothing. A publish of many events has a result for
+each, and only open events are sent again.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from leeward.values.settled import Settled
 
 Reply: TypeAlias = tuple[Command, float, float, object]
-"""What came of a command: the command itself, the monotonic seconds when it was taken up and when
-it was done, and what the driver returned or raised. After a pause: the target where an attempt
-has ended, if that is what has ended the pause."""
+"""The reply to a command: the command, the monotonic seconds when it began and ended, and what the
+driver returned or raised. After a pause: the target of the attempt whose end ended the pause, if
+any."""
 
 Entries: TypeAlias = tuple[Result[None], ...]
 """One result for each event of a batch."""
@@ -148,7 +148,7 @@ class _History:
     """The attempts of a call, and the results that it may end with."""
 
     def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
-        """Begin with the call as it was declared; its state has it as it is to be treated."""
+        """Begin with the call as declared; its state has the effect that it has in truth."""
         self._health = core.health
         self._declared = declared
         self._call = call = state.call
@@ -160,13 +160,13 @@ class _History:
         self._doubted: set[str] = set()  # targets where an attempt may have run
 
     def open_call(self) -> Call:
-        """Return what is still to be sent."""
+        """Return the call, or the part of it, that is still to be sent."""
         return self._batch.open_call() if self._batch else self._call
 
     def event_of(
         self, state: CallState, command: Command, began: float, now: float, answer: object
     ) -> Event:
-        """Read what came of `command`; return what that is to the state machine."""
+        """Return the state machine's event for the reply to `command`."""
         if isinstance(command, Pause):
             if isinstance(answer, str):
                 return PauseEnded(answer, woken=True)
@@ -203,7 +203,7 @@ class _History:
     def _take(
         self, state: CallState, command: Dispatch, result: Result[Any], *, cut_off: bool
     ) -> AttemptEnded:
-        """Note what came of an attempt."""
+        """Note the result of an attempt."""
         outcome, retry_after, target = result.outcome, result.retry_after, command.target
         if self._batch:
             outcome, retry_after = self._batch.record(command.call, result, target)
@@ -229,10 +229,9 @@ class _History:
         return event
 
     def _may_have_run_elsewhere(self, target: str, answer: Result[Any]) -> bool:
-        """Return whether another target may have run the call, of which this one knows nothing.
+        """Return whether another target with other records may have run the call.
 
-        Its answer says whether it knows the keys of all targets, by the records that the other one
-        has said that it keeps.
+        The answer says whether this target keeps the same records as the other one.
         """
         elsewhere, call = self._doubted - {target}, self._call
         if not elsewhere or not isinstance(call, Invoke):
@@ -241,13 +240,13 @@ class _History:
         return not word or word not in (answer.dedup, scope_of(answer.dedup))
 
     def _learn_voids(self, voids: int) -> None:
-        """Learn how often the key was settled as not run: no attempt so far has run, nor will."""
+        """Learn the number of voids of the key: no attempt so far has run, and none will."""
         assert isinstance(self._call, Invoke), "only calls of functions are settled"
         self._call, self._unknown = self._call._replace(voids=voids), _NOTHING
         self._doubted.clear()
 
     def _read(self, question: ReadBack, result: Result[Any]) -> ReadBackDone:
-        """Read what a look at a write has shown; or what a function says of a call of its own."""
+        """Read the result of a look at a write, or the answer of a function about its call."""
         if not isinstance(question.call, Settle):
             return ReadBackDone(question.attempt, question.after, judge(self._call, result))
         from leeward.settling import OTHER_TARGET, read_answer
@@ -264,7 +263,7 @@ class _History:
             return ReadBackDone(question.attempt, question.after, verdict, result.retry_after)
         if verdict is ReadBackVerdict.OURS:
             has_answer = settled.failure is not None and question.after is Outcome.APP_ERROR
-            found = last if has_answer else _outcome_of(settled)  # no answer that came is replaced
+            found = last if has_answer else _outcome_of(settled)  # an answer is never replaced
             if has_answer and last.fault is not None:
                 found = last._replace(fault=last.fault._replace(ran="yes"))
             self._read_back = found._replace(target=question.target)
@@ -291,7 +290,7 @@ class _History:
                 self._health.cancel(attempt, overtaken=bool(self._attempts))
 
     def conclude(self, state: CallState) -> Result[Any]:
-        """Return the result of the call, and remember how it came about."""
+        """Return the result of the call, and remember its attempts."""
         attempts = tuple(self._attempts)
         call, why = self._call, state.why
         self._health.remember(CallRecord(state.number, call.verb, resource_of(call), attempts, why))
@@ -354,7 +353,7 @@ def _has_entries(value: Any) -> bool:
 
 
 def _is_of_object(call: Call, value: Any) -> bool:
-    """Return whether `value` is of the kind that a call of an object gives."""
+    """Return whether `value` has the type of an object call's result."""
     kinds: dict[type, type | tuple[type, ...]] = {
         calls.PutObject: str,
         calls.GetObject: (calls.Piece, type(None)),
@@ -365,7 +364,7 @@ def _is_of_object(call: Call, value: Any) -> bool:
 
 
 def _ran_of(result: Result[Any]) -> str:
-    """Return whether a function that has failed has had an effect, as far as it says."""
+    """Return whether a function that failed has had an effect, by its own word."""
     if result.outcome is not Outcome.APP_ERROR:
         return "no"
     return "yes" if result.fault is None or result.fault.ran is None else result.fault.ran
@@ -382,7 +381,7 @@ def _outcome_of(settled: Settled) -> Result[Any]:
 
 
 class Batch:
-    """The events of one publish that did not go well at once, and what has become of each."""
+    """The events of one publish that did not go well at once, and the result of each."""
 
     def __init__(self, call: Publish) -> None:
         self._call = call
@@ -402,11 +401,11 @@ class Batch:
     def record(
         self, call: Call, result: Result[Entries], target: str
     ) -> tuple[Outcome, float | None]:
-        """Note what `target` said of the events of `call`, which `open_call` has given.
+        """Note the results of `target` for the events of `call`, which `open_call` has returned.
 
-        Other attempts may have settled some of them meanwhile. Return the outcome that decides what
-        follows, and the seconds that the target asked to wait. The outcome is OK when no event is
-        left to send, and AMBIGUOUS when any open one is.
+        Other attempts may have settled some of them meanwhile. Return the outcome that decides, and
+        the seconds that the target asked to wait. The outcome is OK when no event is left to send,
+        and AMBIGUOUS when an open event is.
         """
         places = next(places for sent, places in self._sent if sent is call)
         entries = _place(_entries_of(result, len(places)), target)
@@ -435,7 +434,7 @@ class Batch:
         )
 
     def conclude(self, last: Result[Entries]) -> Result[Entries]:
-        """Return the result of the whole: one failure if all events share it, else one each."""
+        """Return the result of the batch: one failure if all events share it, else one for each."""
         entries = tuple(entry for entry in self._results if entry is not None)
         shared: Result[Any] = entries[0]
         if shared.outcome is not Outcome.OK and all(entry == shared for entry in entries):
@@ -454,12 +453,12 @@ def _entries_of(result: Result[Entries], count: int) -> Entries:
 
 
 def _is_open(entry: Result[None]) -> bool:
-    """Return whether the event may be sent again. Most are OK, and then no table is asked."""
+    """Return whether the event may be sent again. Most are OK, which needs no table."""
     return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
 
 
 def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
-    """Return each entry with the target it is from. Neighbours that share one result still do."""
+    """Return each entry with its target. Neighbours that share one result still do."""
     placed: list[Result[None]] = []
     before: Result[None] | None = None
     for entry in entries:
@@ -469,9 +468,9 @@ def _place(entries: Entries, target: str) -> Iterable[Result[None]]:
 
 
 def _merge(before: Result[None] | None, now: Result[None]) -> Result[None]:
-    """End an event that may have been taken only well, or as unknown.
+    """End an event that may have been taken, as a success or as unknown.
 
-    What was settled by an attempt beside this one stays so, unless this one may have taken it.
+    A result of an attempt beside this one stays, unless this attempt may have taken the event.
     """
     if before is None or (now.outcome is Outcome.OK and before.outcome is not Outcome.OK):
         return now
@@ -488,7 +487,7 @@ _VALUES: Final[dict[type[Call], type | tuple[type, ...]]] = {
     ListItems: Page,
     Publish: tuple,
 }
-"""What the value of an OK result is, by call; for the others it is anything."""
+"""The type of an OK result's value, by call; other calls have any."""
 
 _UNSOUND: Result[Any] = Result(
     Outcome.AMBIGUOUS,

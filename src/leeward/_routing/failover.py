@@ -1,9 +1,9 @@
 """FailoverDriver: a driver around drivers, which takes each call to a target that serves it.
 
-Below it are its two runners, which carry out what the core decides: for threads, and for event
-loops. The one for threads uses the caller's own; others only where several commands are in flight.
-The one for event loops uses the caller's own task, and others beside it. Both read the clock and
-hold the lock; nothing in the core does.
+Below it are its two runners, which carry out the core's decisions: for threads, and for event
+loops. The first uses the caller's thread, and others only if several commands are in flight. The
+second uses the caller's task, and others beside it. Both read the clock and hold the lock; the core
+does neither.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ NEEDS: Final[Mapping[str, tuple[Capability, ...]]] = {
     "enqueue": (Capability.ENQUEUE,),
     "publish": (Capability.PUBLISH, Capability.ORDERING),
 }
-"""Verb to what a target needs that serves it. Without the first capability it is left out; the
-others, all targets need that are left."""
+"""Verb to the capabilities that a target needs. A target without the first one is left out; all
+targets that are left need the others."""
 
 SHARING: Final = "leeward._routing.snapshot:share"
-"""Returns what exchanges things with other processes; loaded where that is configured."""
+"""Returns a companion that exchanges data with other processes; loaded if configured."""
 
 RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 """The capabilities that only the target at which runs live needs."""
@@ -70,8 +70,8 @@ RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
 class FailoverDriver(Driver):
     """Try targets in order, and move on only where the outcome table allows it.
 
-    It fulfils the driver protocol itself, with the difference that one call may make several
-    attempts: `Result.target` and `Result.attempts` say what happened.
+    It fulfils the driver protocol itself, but one call may make several attempts, which
+    `Result.target` and `Result.attempts` show.
 
     Args:
         drivers: in order of preference; their target names differ.
@@ -80,8 +80,8 @@ class FailoverDriver(Driver):
         homes: table to the target that owns it.
         bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; by default the first one.
-        groups: verb and name of a function or bus to the targets that serve it, where they are not
-            the whole order.
+        groups: verb and name of a function or bus to the targets that serve it, if that is not the
+            whole order.
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
             not the preferred one.
         fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see
@@ -152,7 +152,7 @@ class FailoverDriver(Driver):
         except StopIteration as end:
             result: Result[Any] = end.value
             return result
-        except BaseException:  # an interrupt: what is in flight is not waited for any more
+        except BaseException:  # an interrupt: nobody waits for what is in flight
             with shared.lock:
                 execution.close()
             raise
@@ -182,7 +182,7 @@ class FailoverDriver(Driver):
         except StopIteration as end:
             result: Result[Any] = end.value
             return result
-        except BaseException:  # a cancellation: what is in flight is not waited for any more
+        except BaseException:  # a cancellation: nobody waits for what is in flight
             with shared.lock:
                 execution.close()
             raise
@@ -191,13 +191,13 @@ class FailoverDriver(Driver):
                 _deliver(shared)
 
     def evidence(self, target: str) -> TargetEvidence:
-        """Return what has been seen of `target`."""
+        """Return the attempts and circuits of `target`."""
         shared = self._shared
         with shared.lock:
             return shared.core.health.evidence(target, shared.clock.monotonic())
 
     def isolate(self, target: str) -> None:
-        """Send nothing to `target` any more, until it is restored."""
+        """Send nothing to `target` until it is restored."""
         with self._shared.lock:
             self._shared.core.health.circuits.isolate(target)
         self._shared.deliver()
@@ -210,13 +210,13 @@ class FailoverDriver(Driver):
         self._shared.deliver()
 
     def explain(self, call_id: int) -> str:
-        """Return in words what was decided about a call, and why."""
+        """Return the decisions about a call and their reasons, in words."""
         with self._shared.lock:
             health = self._shared.core.health
             return explain(health.history, health.calls, call_id)
 
     def has_made(self, attempts: tuple[Attempt, ...]) -> bool:
-        """Return whether these very attempts are of one of its last calls that did not go well."""
+        """Return whether these attempts belong to one of its last calls that did not go well."""
         with self._shared.lock:
             history = self._shared.core.health.history
             return any(record.attempts is attempts for record in history)
@@ -227,11 +227,11 @@ class FailoverDriver(Driver):
         self._shared.companions.append(Prober(self._shared, schedule))
 
     def share_health(self, table: str, key: str) -> None:
-        """Exchange with other processes what is seen, and what operators say, by way of a table."""
+        """Share evidence and the isolations of operators with other processes, by a table."""
         self._shared.companions.extend(import_spec(SHARING)(self._shared, table, key))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
-        """Call `listener` with everything that is decided from now on."""
+        """Call `listener` with every decision from now on."""
         self._shared.listeners.append(listener)
 
     def home_of(self, table: str) -> str:
@@ -251,7 +251,7 @@ class FailoverDriver(Driver):
         return self._drivers[self._targets.order[0]].native(service)
 
     def close(self) -> None:
-        """Close every driver, whatever another one's closing raises."""
+        """Close every driver, even if closing another one raises."""
         self._shared.end()
         with ExitStack() as closing:
             for driver in self._drivers.values():
@@ -265,7 +265,7 @@ class FailoverDriver(Driver):
                 closing.push_async_callback(driver.close_async)
 
     def _common_capabilities(self, able: Mapping[str, tuple[str, ...]]) -> frozenset[Capability]:
-        """Return what every target can do; for data and runs, what those can that have them."""
+        """Return the common capabilities; for data and runs, of the targets that keep them."""
         everywhere = {
             capability
             for verb, capabilities in NEEDS.items()
@@ -284,11 +284,11 @@ class FailoverDriver(Driver):
 
 
 def able_of(drivers: Iterable[Driver], verb: str) -> tuple[str, ...]:
-    """Return the targets that a call of a verb of `NEEDS` goes to, in order of preference.
+    """Return the targets for a verb of `NEEDS`, in order of preference.
 
-    A target of a kind that never serves the verb is left out. One that could, and is not configured
-    for it, stays: it is refused, so that nobody loses a target to a forgotten setting. All stay
-    where none can serve it.
+    A target of a kind that never serves the verb is left out. A target that could serve it, but is
+    not configured for it, stays, so that the call is refused and a forgotten setting is noticed. If
+    none can serve it, all stay.
     """
     capability, *_ = NEEDS[verb]
     order = tuple(driver.target for driver in drivers)
@@ -324,7 +324,7 @@ def _carry_out(shared: Shared, command: Command) -> Reply:
 
 
 def _wait_for_place(shared: Shared, pause: Pause) -> str | None:
-    """Return the target where an attempt has ended; None if the pause was over before."""
+    """Return the target where an attempt has ended; None if the pause ended first."""
     woken: SimpleQueue[str] = SimpleQueue()
     shared.park(pause, woken.put)
     try:
@@ -336,7 +336,7 @@ def _wait_for_place(shared: Shared, pause: Pause) -> str | None:
 
 
 def _wake_first(shared: Shared, target: str, answer: object) -> None:
-    """Wake who waits for a place at a target, where an attempt has held one."""
+    """Wake a call that waits for a place at a target, after an attempt there."""
     if not isinstance(answer, Result) or answer.reason != NO_PLACE:
         shared.wake_first(target)
 
@@ -344,9 +344,9 @@ def _wake_first(shared: Shared, target: str, answer: object) -> None:
 def _run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
     """Run all commands at once; the first answer that decides ends the call.
 
-    What is still in flight then goes on until its own time is over: a thread cannot be stopped.
-    It answers to a queue that is not read any more. A pause is waited for on the caller's own
-    thread, so a hedge that is not needed costs one thread and no more.
+    Attempts still in flight continue until their own time is over, because a thread cannot be
+    stopped; nobody reads their answers. The caller's own thread waits for pauses, so a hedge that
+    is not needed costs only one thread.
     """
     replies: SimpleQueue[Reply | BaseException] = SimpleQueue()
     pauses: list[tuple[float, Pause, float]] = []
@@ -381,7 +381,7 @@ def _next(
     replies: SimpleQueue[Reply | BaseException],
     pauses: list[tuple[float, Pause, float]],
 ) -> Reply | BaseException:
-    """Return what comes first: an answer, or the end of a pause."""
+    """Return the first reply: an answer, or the end of a pause."""
     while True:
         pauses.sort(key=itemgetter(0))
         try:
@@ -413,9 +413,9 @@ def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseEx
 
 
 def _in_time(shared: Shared, command: Command, since: float) -> Reply:
-    """Run what has waited for a thread; not at all if it has waited for too long.
+    """Run a command that has waited for a thread, unless it has waited for too long.
 
-    What it is a reply to is the command as it was given, and the wait counts as that for a place.
+    The reply has the command as given, and the wait counts like a wait for a place.
     """
     if isinstance(command, Pause):
         return _carry_out(shared, command)

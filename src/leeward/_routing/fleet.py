@@ -1,9 +1,9 @@
 """A switch for every process: the targets that an operator has isolated, in a table.
 
-Every target of the order keeps a copy, so that the switch works whichever cloud fails. What was
-said last of a target counts, whichever copy has it. Processes look every few seconds; no call waits
-for that. A process that can read no copy stays with what it knows, and an isolation that ends by
-itself ends there, too.
+Every target of the order keeps a copy, so that the switch works whichever cloud fails. The latest
+word about a target counts, whichever copy has it. Processes read every few seconds; no call waits
+for that. A process that can read no copy keeps what it knows, and an isolation with an end still
+ends there.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from leeward.errors import Outcome
 from leeward.values import Isolation
 
 SECONDS: Final = 5.0
-"""For reading or writing a copy."""
+"""Seconds for reading or writing a copy."""
 
 PAUSE: Final = 10.0
 """Seconds between two looks."""
 
 TRIES: Final = 5
-"""At writing a copy that others write at the same time."""
+"""Tries to write a copy while others write it, too."""
 
 ITEM: Final = "leeward-isolations"
 """The key of the item."""
 
 Words = dict[str, Isolation]
-"""What was said last of each target."""
+"""The latest word about each target."""
 
 
 class Fleet:
-    """What a process knows of the switch, and its looks at the copies.
+    """The switch as a process knows it, and its reads of the copies.
 
     Args:
         shared: what the runners of the order share.
@@ -63,7 +63,7 @@ class Fleet:
         self._stop.set()
 
     def look(self) -> None:
-        """Read the copies once, and follow what they say."""
+        """Read the copies once, and follow them."""
         shared = self._shared
         self._words |= newest(
             [self._words, *read_copies(shared.drivers, self._table, self._key).values()]
@@ -84,9 +84,9 @@ class Fleet:
 
 
 def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str, Words]:
-    """Return what each copy that can be read says, by its target.
+    """Return each copy that can be read, by its target.
 
-    All are read at once: several targets that do not answer take no longer than one.
+    All are read at once: several targets without an answer take no longer than one.
     """
     copies: dict[str, Words] = {}
 
@@ -121,7 +121,7 @@ def write_copies(
         drivers: of the order.
         table: name of the table.
         key: the field of its key.
-        word: replaces what was said earlier of its target, whatever the clocks said.
+        word: replaces the earlier word about its target, whatever the clocks say.
     """
     known = newest(read_copies(drivers, table, key).values()).get(word.target)
     if known is not None and known.since >= word.since:  # by a clock that is fast
@@ -139,7 +139,7 @@ def write_copies(
 
 
 def newest(copies: Iterable[Words]) -> Words:
-    """Return what was said last of each target."""
+    """Return the latest word about each target."""
     words: Words = {}
     for copy in copies:
         for target, word in copy.items():
@@ -194,7 +194,7 @@ def _fields(word: Isolation) -> dict[str, Any]:
 
 
 def _words_in(found: Stored | None) -> Words:
-    """Read a copy; what another program has put there and makes no sense is left out."""
+    """Read a copy; ignore invalid entries of other programs."""
     targets = {} if found is None else found.item.get("targets")
     words: Words = {}
     for target, fields in targets.items() if isinstance(targets, dict) else ():

@@ -55,7 +55,7 @@ class TargetEvidence(NamedTuple):
 
     @property
     def state(self) -> str:
-        """In one word: closed, isolated, or what the circuit is that lets the fewest through."""
+        """One word: closed, isolated, or the state of the circuit that lets fewest calls in."""
         if self.isolated:
             return "isolated"
         states = [circuit.state for circuit in self.circuits]
@@ -65,8 +65,7 @@ class TargetEvidence(NamedTuple):
 class Health:
     """The evidence on every target, as arithmetic: no clock, no lock, no I/O.
 
-    It is changed in place by its methods, and what it is made of by their own: each part below owns
-    its state.
+    It is changed in place by its methods; each part below owns its state, too.
 
     Args:
         targets: the order, and who may serve what.
@@ -76,11 +75,11 @@ class Health:
 
     Attributes:
         circuits: of all targets.
-        records: what else is known of each target.
-        budgets: what second attempts may cost.
+        records: tokens, probes and isolation of each target.
+        budgets: the limits of second attempts.
         heartbeat, silence: whether this process itself was running; whether targets answer.
-        keys: what a key is worth, where that is less than declared.
-        outbox: what the runner is to do once it has released its lock.
+        keys: what keys are worth, if less than declared.
+        outbox: the runner's work for after it has released its lock.
         history: the last calls that did not go well at once.
         calls: how many have begun; the number of the last one.
         seen_at: when anything happened last, in monotonic seconds.
@@ -112,7 +111,7 @@ class Health:
         self.calls = 0
         self.seen_at = 0.0
 
-    # What every call passes through.
+    # For every call.
 
     def admit(self) -> None:
         """Count a call that begins."""
@@ -138,7 +137,7 @@ class Health:
         return circuit
 
     def succeed(self, command: Dispatch | ReadBack, request_at: float, now: float) -> None:
-        """Note that an attempt went well that was sent at `request_at` and answered `now`."""
+        """Note the success of an attempt that was sent at `request_at` and answered `now`."""
         target, call = command.target, command.call
         circuit = self.circuits.get((target, call.verb, resource_of(call))) or self.add(
             target, call
@@ -162,9 +161,9 @@ class Health:
             self.learn(circuit, now)
 
     def learn(self, circuit: Circuit, now: float) -> None:
-        """Renew the limits of a circuit, and do what is to be done now and then while calls come.
+        """Renew the limits of a circuit, and do the regular work while calls come.
 
-        A heartbeat that has ended begins again, so that waits can be measured against the limits.
+        A heartbeat that has ended begins again, so that waits can be compared with the limits.
         """
         circuit.learn(self.policy, now)
         self.budgets.mark(now, self.calls)
@@ -177,7 +176,7 @@ class Health:
         """Return the circuit for `call` on `target`, made if there is not one yet."""
         return self.circuits.add(target, call, self.seen_at)
 
-    # What does not go well.
+    # After failures.
 
     def fail(self, attempt: TimedAttempt, outcome: Outcome, reason: str | None) -> None:
         """Note an attempt that did not succeed; `reason` is the result's own."""
@@ -211,8 +210,8 @@ class Health:
     def cancel(self, attempt: TimedAttempt, *, overtaken: bool) -> None:
         """Note an attempt that was cancelled: by the caller, or `overtaken` by another one.
 
-        If it was a probe, that ends. That it took long is evidence if it was overtaken; what its
-        answer would have been is not known.
+        If it was a probe, that ends. If it was overtaken, its long time is evidence; its answer is
+        not known.
         """
         command, began, now = attempt.command, attempt.began, attempt.now
         call = command.call
@@ -229,9 +228,9 @@ class Health:
             circuit.weigh(self.policy, self.circuits.ratios, now, failed=True)
 
     def end_probe(self, command: Dispatch | ReadBack, now: float) -> None:
-        """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
+        """End the probe of an attempt that was cancelled or is not evidence, if it was one.
 
-        Another one may be made a moment later.
+        Another probe may be made a moment later.
         """
         call = command.call
         circuit = self.circuits.get((command.target, call.verb, resource_of(call)))
@@ -242,16 +241,15 @@ class Health:
                 one.end_lease(now + self.policy.probe_gap)
 
     def _says_something(self, circuit: Circuit, attempt: TimedAttempt, outcome: Outcome) -> bool:
-        """Note that an attempt waits no more; return whether its end may say something.
+        """Stop counting an attempt as waiting; return whether its end may be evidence.
 
-        It says nothing of its target if it was given up: early, or sooner than a healthy target
-        answers.
+        It is not evidence if it was given up early, or sooner than a healthy target answers.
         """
         if outcome is Outcome.LOCAL:
             circuit.leave(attempt.began)  # the target was sent nothing
             return True
-        # One whose time was used up ended without a word of its target. One that was never
-        # connected says so for itself, unless the target is silent.
+        # An attempt that used up its time got no answer. One that was never connected is
+        # evidence by itself, unless the target is silent.
         is_silent = circuit.silent or circuit.wide.silent
         may_be_unheard = attempt.command.early or is_silent or outcome is Outcome.AMBIGUOUS
         if not (attempt.is_used_up and may_be_unheard):
@@ -277,7 +275,7 @@ class Health:
         return says_something
 
     def _hear(self, circuit: Circuit, now: float) -> None:
-        """Note that a target has answered something."""
+        """Note any answer of a target."""
         circuit.hear()
         circuit.wide.note_answer(now)
         if self.circuits.silent:
@@ -285,7 +283,7 @@ class Health:
             self.circuits.end_silence(circuit.wide)
 
     def _stood_still(self, attempt: TimedAttempt) -> bool:
-        """Return whether an attempt has used up its time because this process hardly ran."""
+        """Return whether an attempt has used up its time only because this process hardly ran."""
         if not attempt.is_used_up:
             return False
         request_at, now = attempt.request_at, attempt.now
@@ -295,7 +293,7 @@ class Health:
         return self.heartbeat.standstill(request_at, now) > (now - request_at) / 2
 
     def _circuits_by(self, sign: Sign, circuit: Circuit) -> list[Circuit]:
-        """Return the circuits that a bad sign is evidence on."""
+        """Return the circuits for which a bad sign is evidence."""
         wide = circuit.wide
         if sign is Sign.OUT_OF_REACH:
             # a probe, or a share, of the single resource has failed with it
@@ -332,7 +330,7 @@ class Health:
             self._trip(circuit, call, now, "failures")
 
     def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
-        """Note an attempt that went well while there is something to weigh."""
+        """Note a success while there is evidence to weigh."""
         command, request_at, now = attempt.command, attempt.request_at, attempt.now
         call = command.call
         self.records[circuit.target].refill(self.policy)
@@ -353,7 +351,7 @@ class Health:
                 self._trip(circuit, call, now, "slow")
 
     def _weigh_one_success(self, circuit: Circuit, attempt: TimedAttempt, *, slow: bool) -> None:
-        """Note an answer that went well; one that is slow is evidence like a failure."""
+        """Note a success; a slow one is evidence like a failure."""
         now = attempt.now
         if circuit.state is CircuitState.CLOSED:
             circuit.weigh(self.policy, self.circuits.ratios, now, failed=slow)
@@ -366,19 +364,19 @@ class Health:
                 self.circuits.pass_probe(circuit, now)
 
     def _trip(self, circuit: Circuit, call: Call, now: float, reason: str) -> None:
-        """Open a circuit if another target is healthier, or if this one is as good as gone."""
+        """Open a circuit if another target is healthier, or if nothing goes well here."""
         if self._is_gone(circuit, now) or self.circuits.has_alternative(circuit, call):
             self.circuits.open(circuit, call, now, reason)
 
     def _is_gone(self, circuit: Circuit, now: float) -> bool:
-        """Return whether nothing at all goes well any more."""
+        """Return whether nothing goes well any more."""
         silent = now - circuit.good_at >= self.policy.last_silence
         return silent and circuit.streak >= self.policy.last_failures
 
-    # What is told, and remembered.
+    # Keys, history, reports.
 
     def note_key(self, target: str, call: Call, dedup: str) -> None:
-        """Note what the answer to `call`, as it was asked for, says of its key."""
+        """Note what the answer to `call`, as it was declared, says about its key."""
         word = self.keys.note(target, call, dedup)
         if word:
             self.outbox.tell(
@@ -394,7 +392,7 @@ class Health:
         self.history.append(record)
 
     def evidence(self, target: str, now: float) -> TargetEvidence:
-        """Return what has been seen of `target`."""
+        """Return the attempts and circuits of `target`."""
         wides = [
             circuit
             for circuit in self.circuits.values()
@@ -422,7 +420,7 @@ class Health:
         )
 
     def begin_in_child(self) -> None:
-        """Forget, after a fork, what only the parent has in flight: attempts, probes, events."""
+        """Forget, after a fork, the attempts, probes and events of the parent."""
         self.outbox.clear()
         self.heartbeat.end()
         self.circuits.begin_in_child()

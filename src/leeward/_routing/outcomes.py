@@ -1,8 +1,8 @@
-"""The outcome table, and what the effect of a call allows. Everything that is decided starts here.
+"""The outcome table, and what the effect of a call allows. Every decision starts here.
 
-That a function is keyed is declared. Each answer of leeward's handler says what the function really
-does: whether a repeated key is recognised, and for one target or for all of them. Where that is
-less than what was declared, calls are treated as what they are, until an answer says otherwise.
+An operator declares that a function is keyed. Each answer of leeward's handler says what the
+function really does: whether it recognises a repeated key, and for one target or for all. If that
+is less than declared, calls are treated by the answer, until another answer says more.
 
 ``docs/outcomes.md`` shows the rows; `make docs` writes them there from this table.
 """
@@ -39,25 +39,25 @@ class May(Enum):
 
 
 class Sign(Enum):
-    """What an outcome says of the target."""
+    """What an outcome proves about the target."""
 
     NOTHING = "nothing"
     WELL = "well"
-    """It has done its work."""
+    """It works."""
     ILL = "ill"
-    """It answers, and does not do its work: evidence on the function, bus or table."""
+    """It answers, but does not work: evidence on the function, bus or table."""
     OUT_OF_REACH = "out of reach"
     """Evidence on the target as a whole."""
     LASTING = "lasting"
-    """It says so itself, for a reason that lasts: its circuit opens at once."""
+    """It reports a lasting reason: its circuit opens at once."""
 
 
 class OutcomeRow(NamedTuple):
-    """What one outcome means.
+    """The row of one outcome.
 
     Attributes:
         proved: it is proved that the call did not run.
-        sign: what it says of the target.
+        sign: what it proves about the target.
         again: whether the same target may be asked once more.
         move: whether the next target may be asked.
     """
@@ -96,11 +96,11 @@ class EffectRules(NamedTuple):
         same: it may be sent to the same target again after an unknown outcome.
         elsewhere: the same, to another target.
         pinned: only the first target may serve it.
-        read_back: an unknown outcome can be looked up, because what it writes can be read.
-        early: an attempt may be given up early, for the next one may run beside it.
-        settle: an unknown outcome can be settled: the function is asked what became of the call.
-        ordered: what comes after it must not arrive before it, so it leaves a target that fails
-            and no other: it is neither hedged nor a probe, and waits in one line alone.
+        read_back: after an unknown outcome, the write can be read.
+        early: an attempt may be given up early, because the next one may run beside it.
+        settle: after an unknown outcome, the function can be asked what became of the call.
+        ordered: a later event must not arrive before it, so it leaves only a target that fails: it
+            is neither hedged nor a probe, and waits at one target only.
     """
 
     same: bool
@@ -117,21 +117,21 @@ HARMLESS = EffectRules(same=True, elsewhere=True)
 IN_ORDER = HARMLESS._replace(ordered=True)
 """Events of an ordering key."""
 REPEATABLE = EffectRules(same=True, elsewhere=True, early=True)
-"""Nobody notices a second run: none is refused because the first one has not ended, as it is with a
-key, and none has to be recognised, as an event."""
+"""A second run does no harm: it is not refused while the first runs, like a repeat of a key, and
+need not be recognised, like an event."""
 KEYED_AT_ONE_TARGET = EffectRules(same=True, elsewhere=False, pinned=True)
-"""A key that is worth something on one target only must meet that target every time: an earlier
-call with the same key may have run there."""
+"""A key that only one target recognises must go to that target every time: an earlier call with the
+same key may have run there."""
 SETTLING: Final[Mapping[EffectRules, EffectRules]] = {
     rules: rules._replace(settle=True) for rules in (UNSAFE, HARMLESS, KEYED_AT_ONE_TARGET)
 }
-"""The same of a call that settles what is unknown."""
+"""The same for a call that can be settled."""
 WRITE = EffectRules(same=True, elsewhere=False, read_back=True)
-"""A write carries one write id through all its attempts and has one home: so it stays there."""
+"""A write has one write id for all its attempts, and one home, where it stays."""
 STARTED_ONCE = EffectRules(same=False, elsewhere=False, read_back=True)
-"""A start of a run where the target does not keep two of one id apart."""
+"""A start of a run at a target that does not recognise an id."""
 AT_ITS_TARGET = EffectRules(same=True, elsewhere=False)
-"""A look at a run, or its end, may be asked for again; the run is at one target alone."""
+"""A look at a run, or its end, may be repeated; the run is at one target only."""
 
 BY_VERB: Final[Mapping[str, EffectRules]] = {
     "store": WRITE,
@@ -139,8 +139,8 @@ BY_VERB: Final[Mapping[str, EffectRules]] = {
     **dict.fromkeys(OBJECT_WRITES, WRITE),
     **dict.fromkeys(RUN_VERBS, AT_ITS_TARGET),
 }
-"""Of calls whose effect is known from their verb. All others read, and change nothing; or publish
-events, which are recognised by source and id."""
+"""For calls whose effect is known from their verb. All others only read, or publish events, which
+are recognised by source and id."""
 
 
 def rules_of(call: Call) -> EffectRules:
@@ -154,7 +154,7 @@ def rules_of(call: Call) -> EffectRules:
             return REPEATABLE
         return SETTLING[rules] if isinstance(call, Invoke) and call.settles else rules
     if isinstance(call, Publish) and call.events and call.events[0].ordering_key is not None:
-        return IN_ORDER  # the key is that of all its events
+        return IN_ORDER  # all its events have one key
     if call.verb == "start_run":
         return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
     return BY_VERB.get(call.verb, HARMLESS)
@@ -164,16 +164,16 @@ KNOWN_KEY: Final = frozenset({RUNNING, UNKNOWN, NOT_KEPT})
 """Reasons of an idempotent function that refuses a repeat: an earlier run has the key."""
 
 MOST_KEYS: Final = 1024
-"""Functions at targets that are remembered; the oldest one is forgotten."""
+"""Functions at targets that are remembered; then the oldest is forgotten."""
 
 _WORTH: Final = {BY_TARGET: 1, BY_GROUP: 2}
 
 
 class KeyWorth(dict[tuple[str, str], str]):
-    """What a key is worth for a function at a target, where that is less than was declared.
+    """What a key is worth for a function at a target, if less than declared.
 
     Attributes:
-        said: what the targets have said of keys that are declared to be known at all of them.
+        said: the targets' answers about keys that all targets should know, as declared.
     """
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ class KeyWorth(dict[tuple[str, str], str]):
         self.said: dict[tuple[str, str], str] = {}
 
     def word_of(self, call: Invoke | Enqueue, targets: Iterable[str]) -> str:
-        """Return what all of these targets say of the keys of `call`: that they keep one record.
+        """Return the records that all of these targets say they keep for the keys of `call`.
 
         Empty if one has not said so, and the operator does not name it.
         """
@@ -194,9 +194,9 @@ class KeyWorth(dict[tuple[str, str], str]):
         return word if scope_of(word) == BY_GROUP else ""
 
     def note(self, target: str, call: Call, dedup: str) -> str:
-        """Note what the answer of a target to `call`, as it was asked for, says of keys.
+        """Note what a target's answer to `call`, as it was declared, says about keys.
 
-        Return what a key is worth there, if that is less than was known; else "".
+        Return what a key is worth there, if that is less than known so far; else "".
         """
         if not isinstance(call, Invoke) or call.effect is not Effect.KEYED:
             return ""
@@ -217,10 +217,10 @@ class KeyWorth(dict[tuple[str, str], str]):
         return word
 
     def real_call(self, call: Call, order: tuple[str, ...]) -> Call:
-        """Return `call` with the effect that it has in truth.
+        """Return `call` with the effect that it really has.
 
-        A function may have said less of itself than was declared. Any target of the order
-        counts: what a call that moves may meet is the worst of them.
+        A function may have said less about itself than was declared. The worst target of the order
+        counts, because a call may move there.
         """
         if not isinstance(call, Invoke) or call.effect is not Effect.KEYED:
             return call
@@ -231,12 +231,12 @@ class KeyWorth(dict[tuple[str, str], str]):
 
 
 def has_shared_key(call: Invoke | Enqueue) -> bool:
-    """Return whether the key of a call is declared to be known at several targets."""
+    """Return whether several targets know the key of a call, as declared."""
     return call.effect is Effect.KEYED and bool(call.shared_dedup)
 
 
 def is_named(call: Invoke | Enqueue, target: str) -> bool:
-    """Return whether the operator names `target` as one that knows the keys of `call`."""
+    """Return whether the operator says that `target` knows the keys of `call`."""
     names = call.shared_dedup
     return isinstance(names, tuple) and (target in names or target.partition(":")[0] in names)
 

@@ -1,6 +1,6 @@
 """What became of a call whose answer was lost.
 
-A write is looked up, and its id compared. A function is asked: it answers from its record.
+A write is read, and its id compared. A function is asked, and answers from its record.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 class ReadBackVerdict(Enum):
-    """What a read-back has shown."""
+    """The result of a read-back."""
 
     OURS = "ours"
     """The write has had its effect."""
     OPEN = "open"
-    """There is no trace of it; sending it again is as good as it was the first time."""
+    """There is no trace of it; it may be sent again."""
     LOST = "lost"
-    """Another write is there. Whether ours came before it can be neither proved nor excluded. Of a
-    call of a function: nobody can tell what became of it."""
+    """Another write is there, and ours may have come before it. For a function: it cannot tell what
+    became of the call."""
     NOT_RUN = "not_run"
     """The call of a function has not run, and none of its attempts will."""
     RUNNING = "running"
-    """It still runs; or its function has not answered yet."""
+    """It still runs, or its function has not answered yet."""
 
 
 def question_of(call: Call) -> Call:
-    """Return the look-up that tells what became of the write `call`."""
+    """Return the look-up for the write `call`."""
     write: Any = call  # of a kind whose class only its users load
     if call.verb in OBJECT_WRITES:
         return calls.HeadObject(write.bucket, write.name)
@@ -47,7 +47,7 @@ def question_of(call: Call) -> Call:
 def settle_question_of(call: Invoke, age: float, *, own: bool) -> Settle:
     """Return the question what became of a call that was made `age` seconds ago.
 
-    It is `own` if it was made at the target alone that is asked.
+    It is `own` if the call was made only at the target that is asked.
     """
     key = call.idempotency_key
     question = settle_question(key, age, call.payload, own=own)
@@ -57,7 +57,7 @@ def settle_question_of(call: Invoke, age: float, *, own: bool) -> Settle:
 
 
 def judge_answer(settled: Settled | None) -> ReadBackVerdict:
-    """Return what the answer to that question means; None for no answer."""
+    """Return the meaning of the answer to that question; None for no answer."""
     return ReadBackVerdict.RUNNING if settled is None else _VERDICTS[settled.verdict.value]
 
 
@@ -70,7 +70,7 @@ _VERDICTS: Final = {
 
 
 def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
-    """Return what the look-up proves about the write `call`. One that failed proves nothing."""
+    """Return what the look-up proves about the write `call`. A failed look-up proves nothing."""
     if answer.outcome is not Outcome.OK:
         return ReadBackVerdict.OPEN
     if call.verb in OBJECT_WRITES:
@@ -92,7 +92,7 @@ def judge(call: Call, answer: Result[Any]) -> ReadBackVerdict:
 
 
 def _judge_object(call: Any, there: Any) -> ReadBackVerdict:
-    """Judge a write of an object by the object that is there, or by None."""
+    """Judge a write of an object by the stored object, or by None."""
     if call.verb == "delete_object":
         return ReadBackVerdict.OURS if there is None else ReadBackVerdict.OPEN
     if there is not None and there.write_id == call.write_id:

@@ -1,23 +1,23 @@
-"""Targets that take calls in and do not answer; and when this process itself stood still.
+"""Targets that accept calls and do not answer; and pauses of this process itself.
 
-One that has not answered for longer than its slowest answers take is *silent*: calls go elsewhere,
-but for one or two that wait there, until it answers anything, and then all is as before. So a short
-pause moves calls, and opens no circuit. One that is silent for long is stalled: its circuit opens.
+A target without an answer for longer than its slowest answers take is *silent*: calls go elsewhere,
+but for one or two, until it answers anything. Then all is as before. So a short pause moves calls,
+and opens no circuit. A target that is silent for long is stalled: its circuit opens.
 
-A circuit's own baseline says how long answers take; where there is none yet, the answers of another
-target to the same function do. Where nobody knows, a target is *in doubt*: it may be dead, and the
-function may as well be slow, or begin cold. Then a call goes elsewhere now and then, to compare.
+A circuit's own baseline says how long answers take; without one, another target's answers to the
+same function do. Without both, a target is *in doubt*: it may be dead, or the function may be slow
+or begin cold. Then a call goes elsewhere now and then, to compare.
 
-A target as a whole is silent if it answers nothing at all, whatever it is asked for: so many
-functions that are each called seldom show that together.
+A whole target is silent if it answers no function at all, so that many functions with few calls
+are evidence together.
 
-So that calls under way need not wait for that, the first attempt at a harmless one is given up
-early and made elsewhere. That proves nothing, and does not count; the silence does.
+Calls under way need not wait for that: the first attempt at a harmless call is given up early and
+made elsewhere. That proves nothing, and does not count; the silence does.
 
-This process may have stood still: stopped, without a processor, or its event loop blocked. Whoever
-waits for an answer then does not see it come, so a wait proves only as much against a target as
-this process was running meanwhile. A runner beats at an even pace; a beat that is late shows for
-how long nothing went on here. Without beats nobody can tell, and nothing is taken off.
+This process may have stood still: stopped, without a processor, or its event loop blocked. Then it
+does not see answers arrive, so a wait counts against a target only while this process was running.
+A runner keeps a heartbeat; a late beat shows how long this process stood still. Without a heartbeat
+nothing is known, and every wait counts in full.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from leeward.calls import Call
 from leeward.records import NamedTuple
 
 MOST_KEPT: Final = 32
-"""Standstills that are remembered: those of the last seconds, however busy the machine is."""
+"""Standstills that are remembered: enough for the last seconds of a busy machine."""
 
 LATEST: Final = 1.0
-"""Seconds that a beat may be late; after that nobody beats any more."""
+"""Seconds that a beat may be late; after that the heartbeat counts as ended."""
 
 
 class Heartbeat:
-    """The beats of one order. Times are monotonic seconds.
+    """The heartbeat of one order. Times are monotonic seconds.
 
     Args:
         pace: seconds between two beats.
-        rest: seconds without a new call after which beating ends.
+        rest: seconds without a new call after which it ends.
     """
 
     __slots__ = ("_busy_at", "_calls", "_last", "_number", "_pace", "_rest", "_standstills")
@@ -73,7 +73,7 @@ class Heartbeat:
         self._last = -inf
 
     def beat(self, number: int, now: float, calls: int) -> bool:
-        """Note a beat, where so many calls have begun by now; return whether to continue."""
+        """Note a beat; return whether to continue. `calls` have begun so far."""
         if number != self._number:
             return False
         late = self._late_by(now)
@@ -88,7 +88,7 @@ class Heartbeat:
         return False
 
     def standstill(self, began: float, now: float) -> float:
-        """Return for how many seconds of a time that ends `now` this process did not run."""
+        """Return for how many seconds of an interval that ends `now` this process did not run."""
         if not self.is_known(began):
             return 0.0
         seconds = min(self._late_by(now), now - began)
@@ -97,26 +97,26 @@ class Heartbeat:
         return seconds
 
     def is_known(self, began: float) -> bool:
-        """Return whether it was beating in a time that began then.
+        """Return whether there was a heartbeat in an interval that began then.
 
-        A beat may have been late already: an event loop that is blocked begins calls, too. One that
-        has ended does not say so, and beats no more.
+        A beat may have been late already, because a blocked event loop begins calls, too. A
+        heartbeat may end without notice.
         """
         return self._last >= began - LATEST
 
     def _late_by(self, now: float) -> float:
-        """Return by how many seconds the next beat is late; 0 if that may be the scheduler's."""
+        """Return by how many seconds the next beat is late; 0 for a delay of the scheduler."""
         since = now - self._last
         return since - self._pace if 2 * self._pace < since < inf else 0.0
 
 
 class AnswerTimes(NamedTuple):
-    """How long one function, bus or table takes on a target, in seconds.
+    """The times of answers of a function, bus or table on a target, in seconds.
 
     Attributes:
-        usual: nearly all answers take no longer; a shorter wait says nothing.
-        silent: after so long without an answer calls go elsewhere.
-        stalled: after so long without one its circuit opens.
+        usual: nearly all answers are faster; a shorter wait is not evidence.
+        silent: without an answer for so long, calls go elsewhere.
+        stalled: without an answer for so long, its circuit opens.
     """
 
     usual: float
@@ -125,10 +125,10 @@ class AnswerTimes(NamedTuple):
 
 
 class Unanswered(NamedTuple):
-    """A function that has not answered for longer than it usually takes, as far as that is known.
+    """A function without an answer for longer than usual, as far as that is known.
 
     Attributes:
-        attempts: that are not answered.
+        attempts: without an answer.
         seconds: since the first of them, or since the target has answered anything.
         limits: of the function.
     """
@@ -139,12 +139,12 @@ class Unanswered(NamedTuple):
 
 
 class Silence:
-    """Looks whether targets answer. It has no state: that is the circuits' and the heartbeat's.
+    """Checks whether targets answer. Its state is in the circuits and the heartbeat.
 
-    The methods take `seen_at`, which is when anything happened last.
+    The methods take `seen_at`, the time of the last event of any kind.
 
     Args:
-        circuits: of all targets; those that do not answer are made silent, or opened.
+        circuits: of all targets; without an answer they are made silent, or opened.
         heartbeat: of this process.
     """
 
@@ -156,10 +156,10 @@ class Silence:
         self._policy = circuits.policy
 
     def limits_of(self, circuit: Circuit, *, guess: bool = False) -> AnswerTimes | None:
-        """Return how long answers take here; None where nobody knows.
+        """Return how long answers take here; None if unknown.
 
-        By the baseline; else by the quickest other target that has answered the same, where this
-        one has shown nothing slower. A `guess` believes the few answers of this target alone, too.
+        By the baseline; else by the quickest other target that answers the same function, unless
+        this one was slower. A `guess` also uses a few answers of this target alone.
         """
         policy, latency = self._policy, circuit.latency
         if latency.usual:
@@ -183,7 +183,7 @@ class Silence:
         return AnswerTimes(own, silent, max(policy.stall_least, limit))
 
     def look(self, circuit: Circuit, call: Call, now: float, seen_at: float) -> None:
-        """Look whether a circuit has been silent for too long, and open it if it has."""
+        """Open a circuit that has been silent for too long."""
         if not circuit.resource:
             self.look_around(circuit, call, now, seen_at)
             return
@@ -209,10 +209,10 @@ class Silence:
             circuits.end_silence(circuit)
 
     def look_around(self, wide: Circuit, call: Call, now: float, seen_at: float) -> None:
-        """Look whether a target has answered nothing at all of a verb, and open its circuit then.
+        """Open the circuit of a verb if its target answers nothing at all.
 
-        Enough attempts have to wait, and two functions, or more, for longer than they take. As long
-        as nobody knows how long that is, it is in doubt.
+        Enough attempts must wait, and two functions for longer than they take. While their usual
+        time is unknown, the target is in doubt.
         """
         policy, circuits = self._policy, self._circuits
         if wide.state is not CircuitState.CLOSED:
@@ -230,7 +230,7 @@ class Silence:
             circuits.fall_silent(wide, doubted=True)
 
     def _waits(self, wide: Circuit, now: float, seen_at: float) -> Iterator[Unanswered]:
-        """Yield what a target does not answer; nothing if this process may have stood still."""
+        """Yield the unanswered functions of a target; none if this process may have stood still."""
         heard = max(wide.good_at, wide.heard_at)
         for circuit in self._circuits.values():
             if circuit.wide is not wide or not circuit.unanswered:
@@ -251,5 +251,5 @@ class Silence:
         return now - began - self._heartbeat.standstill(began, now)
 
     def _may_stand_still(self, began: float, seconds: float, now: float, seen_at: float) -> bool:
-        """Return whether nothing happened at all for so long, and no heartbeat says why."""
+        """Return whether nothing happened for so long, without a heartbeat to explain it."""
         return not self._heartbeat.is_known(began) and now - seen_at > seconds

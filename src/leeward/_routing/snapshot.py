@@ -1,9 +1,9 @@
-"""What processes tell each other: which targets they have found ill, in a table of each cloud.
+"""The targets that processes have found ill, shared by a table of each cloud.
 
-Written when a circuit opens or closes, and read once, when an order is opened. It suggests and no
-more: one failure of its own is then enough for a process to believe it. It never makes a call wait,
-and that it cannot be read or written changes nothing. Every target of the order keeps a copy, so it
-does not live in the cloud alone that fails.
+A process writes it when a circuit opens or closes, and reads it once, when it opens an order. It is
+only a hint: after one failure of its own a process believes it. No call waits for it, and errors of
+the table change nothing. Every target of the order keeps a copy, so it is not only in the cloud
+that fails.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from leeward.errors import Outcome
 from leeward.values import RoutingEvent
 
 SECONDS: Final = 5.0
-"""For reading or writing a copy."""
+"""Seconds for reading or writing a copy."""
 
 CHANGES: Final = ("opened", "closed")
-"""Events that are worth telling others."""
+"""Events that are reported to other processes."""
 
 ITEM: Final = "leeward-health"
 """The key of the item."""
@@ -54,14 +54,14 @@ class Snapshot:
         shared.run_beside(self.read)
 
     def renew(self) -> None:
-        """Begin in a child: a thread of the parent may have been writing."""
+        """Start again in a child: a thread of the parent may have been writing."""
         self._writing = threading.Lock()
 
     def stop(self) -> None:
-        """Do nothing: what is under way ends by itself, and nothing more is begun."""
+        """Do nothing: a write under way ends by itself, and no other begins."""
 
     def read(self) -> None:
-        """Read the copies, and let the newest one suggest what to be careful with."""
+        """Read the copies, and prepare circuits by the newest one."""
         copies = _copies(self._shared.drivers, self._table, self._key)
         shared = self._shared
         with shared.lock:
@@ -69,7 +69,7 @@ class Snapshot:
             suggest(shared.core.health.circuits, copies, shared.clock.now(), now)
 
     def write(self) -> None:
-        """Write what is known to every copy; if a write is under way, let that one write again."""
+        """Write the open circuits to every copy; a write under way is repeated."""
         self._is_stale = True
         while self._is_stale and self._writing.acquire(blocking=False):
             try:
@@ -97,7 +97,7 @@ class Snapshot:
 def _copies(drivers: Mapping[str, Driver], table: str, key: Key) -> list[dict[str, Any]]:
     copies: list[dict[str, Any]] = []
     for driver in _keepers(drivers):
-        with suppress(Exception):  # fails open: nothing is suggested
+        with suppress(Exception):  # fails open: there is no hint
             result: Result[Stored | None] = driver.perform(Load(table, key), SECONDS)
             if result.outcome is Outcome.OK and result.value is not None:
                 copies.append(result.value.item)
@@ -111,7 +111,7 @@ def _keepers(drivers: Mapping[str, Driver]) -> Iterator[Driver]:
 
 
 def read_open(drivers: Mapping[str, Driver], table: str, key: str, wall: float) -> dict[str, float]:
-    """Return which targets a process has found ill, and until when it does not call them.
+    """Return the targets that a process has found ill, and until when it does not call them.
 
     Args:
         drivers: of the order.
@@ -132,7 +132,7 @@ def read_open(drivers: Mapping[str, Driver], table: str, key: str, wall: float) 
 
 
 def share(shared: Shared, table: str, key: str) -> tuple[Snapshot, Fleet]:
-    """Return what exchanges with other processes what is seen, and what operators say."""
+    """Return the companion that shares evidence and isolations with other processes."""
     return Snapshot(shared, table, key), Fleet(shared, table, key)
 
 
@@ -147,7 +147,7 @@ def snapshot_of(circuits: Circuits, wall: float, now: float) -> dict[str, Any]:
 
 
 def _age(item: dict[str, Any], wall: float) -> float:
-    """Return the seconds since an item was written; infinity if that cannot be, or is not said."""
+    """Return the age of an item in seconds; infinity if its time is missing or impossible."""
     at = item.get("written_at")
     if not isinstance(item.get("open_until"), dict) or not isinstance(at, int | float):
         return inf
@@ -157,9 +157,9 @@ def _age(item: dict[str, Any], wall: float) -> float:
 def suggest(circuits: Circuits, items: Iterable[dict[str, Any]], wall: float, now: float) -> None:
     """Prepare the circuits of targets that another process has found ill a short time ago.
 
-    Of several copies the newest says which. Nothing opens by it: the score begins so high that one
-    failure of this process's own is enough, and falls like any other. What cannot be read is
-    ignored, as is what comes from the future: neither hides a copy that is good.
+    The newest copy counts. It opens nothing: the score begins so high that one failure of this
+    process's own is enough, and falls like any other. Copies that cannot be read or are from the
+    future are ignored, so that they do not hide a good one.
     """
     age, newest = min(
         ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})

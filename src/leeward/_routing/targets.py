@@ -1,6 +1,6 @@
-"""The targets of an order: which of them may serve a call, and what is known of each.
+"""The targets of an order: which of them may serve a call, and the state of each.
 
-Which may serve is asked anew for each attempt.
+Each attempt asks again which may serve.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from leeward.records import NamedTuple
 from leeward.values import NOTHING, Isolation
 
 DATA = (Store, Load, Delete, Scan, ListItems)
-"""The calls that concern a table: its home serves them, and no other target."""
+"""The calls of a table, which only its home serves."""
 
 AT_ONE_TARGET: Final = OBJECT_VERBS | RUN_VERBS | {"store", "load", "delete", "scan", "list_items"}
-"""The verbs of what is at one target of the order alone."""
+"""The verbs of things that are at one target of the order only."""
 
 
 resource_of: Final[Callable[[Call], str]] = itemgetter(0)
-"""Return what a call is for: its function, bus, table, bucket or workflow, which is the first field
-of every call."""
+"""Return the function, bus, table, bucket or workflow of a call, which is the first field of every
+call."""
 
 
 class TargetGroup(NamedTuple):
@@ -58,8 +58,8 @@ class Targets(NamedTuple):
         home: the target that owns the tables and buckets that have no home of their own; None where
             none is chosen.
         homes: table to the target that owns it.
-        groups: verb and name of a function or bus to the group that serves it; a verb with an empty
-            name has that of all others. Where there is none it is the whole order.
+        groups: verb and name of a function or bus to the group that serves it. The empty name is
+            for all other names of a verb; without an entry, the whole order serves.
         weights: as of a `TargetGroup`, for the whole order.
         fail_back: the same.
         bucket_homes: bucket to the target that owns it.
@@ -94,9 +94,9 @@ def candidates(targets: Targets, call: Call, rules: EffectRules) -> tuple[str, .
 
 
 def narrow(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of `only` that are able, in its order; raise `InvalidRequest` if there are none.
+    """Return the able targets of `only`, in its order; raise `InvalidRequest` if there are none.
 
-    That a key is worth less than was declared may turn out after the targets were checked.
+    There may be none now, because a key has turned out to be worth less than declared.
     """
     able_of_these = tuple(target for target in only if target in able)
     if not able_of_these:
@@ -118,7 +118,7 @@ def group_of(targets: Targets, call: Call) -> TargetGroup:
 def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targets:
     """Return the same with a group for each verb that only some targets of the order can serve.
 
-    A group that somebody has configured loses the others, too, unless it has none but these.
+    A configured group loses the other targets, too, unless none would be left.
 
     Args:
         targets: of the order.
@@ -139,7 +139,7 @@ def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targ
 
 
 def whole_order(targets: Targets) -> TargetGroup:
-    """Return the group of everything that has none of its own."""
+    """Return the group of all names without a group of their own."""
     return TargetGroup(targets.order, targets.weights, targets.fail_back)
 
 
@@ -167,13 +167,13 @@ class TargetRecord:
 
     Attributes:
         tokens: for second tries of a call there.
-        isolated: an operator has taken it out, here or everywhere.
-        isolation: what the operator said who has taken it out everywhere; else None.
-        by_hand: it was taken out here.
+        isolated: an operator has isolated it, here or everywhere.
+        isolation: the operator's word about an isolation everywhere; else None.
+        by_hand: it was isolated here.
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
-        prepared, prepared_until: the score that a circuit of it begins with, by what others have
-            seen, and until when.
+        prepared, prepared_until: the first score of its circuits, by the evidence of other
+            processes, and until when.
     """
 
     __slots__ = (
@@ -196,7 +196,7 @@ class TargetRecord:
         return True
 
     def refill(self, policy: RoutingPolicy) -> None:
-        """Return a part of a token, as a success does."""
+        """Add a part of a token, for a success."""
         self.tokens = min(policy.retry_tokens, self.tokens + policy.retry_refill)
 
     def isolate(self, *, isolated: bool = True) -> bool:
@@ -206,17 +206,17 @@ class TargetRecord:
         return before
 
     def follow(self, isolation: Isolation | None) -> bool:
-        """Isolate the target as the others do, or end that; return whether anything has changed."""
+        """Note an isolation everywhere, or its end; return whether that is new."""
         before, self.isolation = self.isolated, isolation
         self.isolated = self.by_hand or isolation is not None
         return before is not self.isolated
 
     def count_check(self, *, well: bool) -> None:
-        """Count a probe that was made without any call."""
+        """Count a probe that was made without a call."""
         self.checks = max(1, self.checks + 1) if well else min(-1, self.checks - 1)
 
     def end_failures(self) -> None:
-        """End a row of probes that failed: a call went well."""
+        """End a row of failed probes, because a call went well."""
         self.checks = max(0, self.checks)
 
     def prepare(self, score: float, until: float) -> None:
@@ -232,17 +232,16 @@ MARKS: Final = 32
 
 
 class Budgets:
-    """What is left for calls that leave a target, for hedges, and for attempts given up early.
+    """The budgets of calls that leave a target, of hedges, and of attempts given up early.
 
-    Those for second tries at a target are of the target: see `TargetRecord`. A method that says
-    `calls` is given how many calls have begun.
+    The budget of second tries belongs to each target: see `TargetRecord`. An argument `calls` is
+    the number of calls that have begun.
 
     Attributes:
         failovers: when a call left a healthy target; those of the last window.
         hedges: how many calls may be hedged, as of the call `hedges_at`.
         early: how many attempts may be given up early.
-        marks: how many calls had begun at some times, the last ones: by these a budget knows how
-            busy the order has been.
+        marks: how many calls had begun at some recent times, to know how busy the order has been.
     """
 
     __slots__ = ("_policy", "early", "failovers", "hedges", "hedges_at", "marks")
@@ -275,8 +274,8 @@ class Budgets:
     def _calls_lately(self, now: float, calls: int) -> float:
         """Return about how many calls began in the last window of the failover budget.
 
-        Between two marks they are taken to have come evenly, so what came before a long rest does
-        not make those after it few.
+        Calls between two marks count as evenly spread, so that calls before a long rest do not
+        make the later ones few.
         """
         since = now - self._policy.failover_window
         later, calls_later = now, calls
@@ -304,12 +303,12 @@ class Budgets:
     def spend_early(self) -> bool:
         """Spend a token for an attempt that may be given up early; return False if there is none.
 
-        A target that takes long now, and answers, is asked twice for a small share of the calls.
+        So a target that is slow now, and answers, is asked twice for only a few calls.
         """
         tokens = min(self._policy.early_burst, self.early + self._policy.early_share)
         self.early = tokens - 1 if tokens >= 1 else tokens
         return tokens >= 1
 
     def refund_early(self) -> None:
-        """Refund the token of an attempt that might have been given up early, and was not."""
+        """Refund the token of an attempt that was not given up early."""
         self.early = min(self._policy.early_burst, self.early + 1)
