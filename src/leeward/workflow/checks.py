@@ -1,6 +1,6 @@
-"""Whether every engine can run a definition: if not, it is refused where it is made.
+"""Checks that every engine can run a definition, when it is made.
 
-What is beyond a limit is told with the user's line, the engine that sets the limit, and the remedy.
+An error names the user's line, the engine that sets the limit, and the remedy.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from leeward.workflow.limits import LIMITS, excess, most
 from leeward.workflow.retry import Retry
 
 Where = Callable[[model.Node | None], str]
-"""Where a node was written, for messages; of None, the whole definition."""
+"""Returns the place of a node for messages; for None, of the whole definition."""
 
 DEEPEST: Final = 50
-"""Blocks inside each other, tests inside each other, and lists and objects in a payload: whoever
-reads a document, or runs it, goes one step down the stack for each, or several."""
+"""Levels of blocks, of tests, and of lists and objects in a payload: reading or running a document
+takes one or more stack frames for each."""
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -78,10 +78,10 @@ def check_run_id(id: object) -> str:
 
 
 class _Scope(NamedTuple):
-    """What holds at one place of a definition.
+    """The surroundings of one place of a definition.
 
     Attributes:
-        names: what may be referred to.
+        names: that may be referred to.
         in_saga: a saga is around it, and no `each` between.
         levels: of `parallel` and `each` around it.
         depth: blocks around it.
@@ -356,7 +356,7 @@ def by_name(definitions: Iterable[model.Definition]) -> dict[str, model.Definiti
                 f"a workflow is a Definition, not a {type(definition).__name__}; decorate "
                 'the function with @workflow("name")'
             )
-        # A module that is run and imported has made its flow twice.
+        # A module that is both run and imported makes its flow twice.
         if named.setdefault(definition.name, definition).digest != definition.digest:
             raise ConfigError(f"two workflows are named {definition.name!r}; rename one of them")
     return named

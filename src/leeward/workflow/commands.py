@@ -1,4 +1,4 @@
-"""What a run wants done, and how that ended: what the kernel and whatever drives it share."""
+"""The commands of a run and their results, which the kernel shares with its runners."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class StepCall(NamedTuple):
         key: the idempotency key; the same for every attempt.
         effect: what repeating it would do.
         timeout: seconds.
-        guarded: it is not to be made if the run is cancelled, or its time is over: the answer is
+        guarded: it must not be made if the run is cancelled or its time is over: the answer is
             that `StepFailure`.
-        attempts: how often it may be made at most, whoever counts.
-        voids: how often its key was settled as not run; a call that knows less is refused.
+        attempts: how often it may be made at most.
+        voids: how often its key was settled as not run; a call that knows fewer is refused.
     """
 
     path: str
@@ -46,14 +46,14 @@ class StepCall(NamedTuple):
 class StepQuestion(NamedTuple):
     """Ask a function what became of the calls of a step. The answer is a `StepVerdict`.
 
-    The function runs nothing for it.
+    The function does not run for it.
 
     Attributes:
         path: of the step, with ``/settle`` behind it.
         attempt: the number of the question, 1 for the first.
         function, payload, key, effect, voids: of the calls.
         timeout: seconds for the question.
-        targets: where a call may have run; empty if nobody knows.
+        targets: where a call may have run; empty if unknown.
     """
 
     path: str
@@ -96,11 +96,11 @@ class StepFailure(NamedTuple):
         name: see `leeward.workflow.model`.
         ambiguous: the function may have run.
         steps: paths of the steps that could not be taken back.
-        final: handlers see it, and do not end it.
-        spent: the step is not to be tried again, whatever its retry says.
-        targets: where the function may have run; empty if nobody knows.
-        doubtful: the function has raised it, and may have had its effect before. If it keeps
-            records, that is settled before the error counts.
+        final: handlers see it, but the run still fails with it.
+        spent: the step must not be tried again, whatever its retry says.
+        targets: where the function may have run; empty if unknown.
+        doubtful: the function raised it, and may have had its effect before. If it keeps records,
+            the step is settled first.
     """
 
     name: str
@@ -120,11 +120,11 @@ class StepVerdict(NamedTuple):
     """What became of the calls of a step.
 
     Attributes:
-        verdict: RUNNING also where the function has not answered: it is asked again.
-        answer: of RAN: how the call ended. A failure that is `ambiguous` has to be taken back. Of
-            UNKNOWN: there is one if a record says that the call may have had its effect.
-        retry_after: of RUNNING: whole seconds after which to ask again; 0 if nothing says so.
-        voids: how often the key was settled as not run; the next call has to know it.
+        verdict: RUNNING also if the function has not answered; then it is asked again.
+        answer: for RAN, how the call ended; an `ambiguous` failure must be taken back. For UNKNOWN,
+            set if a record says that the call may have had its effect.
+        retry_after: for RUNNING: whole seconds after which to ask again; 0 if not given.
+        voids: how often the key was settled as not run; the next call must know it.
     """
 
     verdict: Verdict
@@ -134,7 +134,7 @@ class StepVerdict(NamedTuple):
 
 
 UNSETTLED = StepVerdict(Verdict.UNKNOWN)
-"""Nobody can tell, now or later."""
+"""The verdict UNKNOWN, for good."""
 
 
 def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> StepFailure | None:

@@ -1,4 +1,4 @@
-"""Runs of workflows that are deployed at a target, on its own engine: each as calls of a driver."""
+"""Runs of workflows on a target's own engine, by calls of its driver."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     from leeward.app.idempotency.store import TableClient
 
 STARTS: Final = "workflow-starts"
-"""The logical name of the table that keeps two starts of one id apart, with the key ``id``."""
+"""The logical name of the table that lets only one start of an id through; its key is ``id``."""
 KEPT: Final = 90 * 24 * 3600.0
 """Seconds for which a start is remembered: as long as engines remember runs that have ended."""
 LEASE: Final = 60.0
-"""Seconds after which a start that has said nothing is taken over: longer than a request takes."""
+"""Seconds after which a start without a result is taken over: longer than a request takes."""
 SECONDS: Final = 15.0
-"""For one call, retries included."""
+"""Seconds for one call, with its retries."""
 PROVED: Final = (
     *(AuthError, Conflict, InvalidRequest, NotFound, Overloaded),
     *(TargetUnavailable, TargetUnusable, Throttled),
 )
-"""What proves that nothing was started."""
+"""Outcomes that prove that nothing was started."""
 FIRST_LOOK: Final = 0.25
-"""Seconds before a run that is waited for is looked at again; from then on twice as long."""
+"""Seconds before a waiting caller looks at a run again; then twice as long each time."""
 LATEST_LOOK: Final = 5.0
 
 
@@ -61,9 +61,9 @@ class DeployedRuns:
 
     Args:
         driver: of the target.
-        router: takes calls of runs there.
+        router: sends the calls.
         definitions: that may be started, by name.
-        table: keeps the starts, where the engine itself does not tell two of them apart.
+        table: keeps the starts, if the engine itself does not refuse a second start of an id.
         clock: gives the time.
 
     Raises:
@@ -86,13 +86,13 @@ class DeployedRuns:
         self._clock = clock
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
-        """Start a run, unless there is one of this id: with the same input, that one is meant.
+        """Start a run; return the existing run of this id if it has the same input.
 
         Raises:
             NotFound: no such workflow is known here, or none is deployed there.
             InvalidRequest: the id or the input is wrong.
             Conflict: there is a run of this id with another input, or was one.
-            CallError: it was not started, or nobody knows.
+            CallError: it was not started, or that is unknown.
         """
         definition = known_in(self._definitions, workflow)
         check_input(value)
@@ -103,18 +103,18 @@ class DeployedRuns:
         return self._run(call, self._start_once(call))
 
     def get(self, workflow: str, id: str) -> Run | None:
-        """Return a run as its engine tells it, without what it has done; None if there is none."""
+        """Return a run as its engine reports it, without its steps; None if there is none."""
         call = GetRun(workflow, check_run_id(id))
         found = self._perform(call)
         return None if found is None else self._run(call, found)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> NoReturn:
-        """Refuse: Workflows keeps of a run's id only a hash, by which it cannot be told."""
+        """Refuse: Workflows keeps only a hash of a run's id."""
         del workflow, limit
         self._refuse("list_runs", "list")
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Look at a run again and again, until it has ended.
+        """Poll a run until it has ended.
 
         Raises:
             NotFound: there is no such run.
@@ -135,7 +135,7 @@ class DeployedRuns:
             pause = min(pause * 2, LATEST_LOOK)
 
     def cancel(self, workflow: str, id: str) -> NoReturn:
-        """Refuse: no engine of a cloud compensates a run that it is told to end."""
+        """Refuse: no cloud engine compensates a run that it ends."""
         del workflow, id
         self._refuse("cancel_run", "cancel")
 
@@ -159,10 +159,10 @@ class DeployedRuns:
         del timeout
 
     def _start_once(self, call: StartRun) -> FoundRun:
-        """Start a run that no other start of its id can overtake: by leeward's idempotency record.
+        """Start a run under leeward's idempotency record: no other start of its id overtakes it.
 
-        Whoever holds the record looks first whether the run is there. So a start whose answer was
-        lost may be made again by the next holder.
+        The holder of the record first looks for the run. So the next holder may repeat a start
+        whose answer was lost.
         """
         started: list[FoundRun] = []
 
@@ -185,10 +185,10 @@ class DeployedRuns:
         return started[0] if started else self._started_before(call)
 
     def _ask(self, call: StartRun, once: Callable[[str, str], None]) -> None:
-        """Start a run, or wait until whoever starts it has ended.
+        """Start a run, or wait for another start of it.
 
         Raises:
-            Conflict: the record is that of another input.
+            Conflict: the record has another input.
             OutcomeUnknown: the other start does not end.
         """
         from hashlib import sha256
@@ -199,13 +199,13 @@ class DeployedRuns:
             try:
                 return once(call.run, digest)
             except KeyReused:
-                # The record has a digest of the text, and the same JSON may be written otherwise.
+                # The record has a digest of the text, but one JSON value has several texts.
                 found = self._perform(GetRun(call.workflow, call.run))
                 if found is None or not has_input(found, call.input):
                     raise self._make_conflict(call) from None
                 return None
             except DedupUnavailable as unavailable:
-                # It says what the table could not do; nothing was started.
+                # The error is the table's; nothing was started.
                 raise unavailable.__cause__ or unavailable from None
             except RepeatRefused as refused:
                 left = deadline - self._clock.monotonic()
@@ -219,10 +219,10 @@ class DeployedRuns:
                 self._clock.sleep(min(left, refused.retry_after or FIRST_LOOK, FIRST_LOOK))
 
     def _started_before(self, call: StartRun) -> FoundRun:
-        """Return the run that somebody else has started.
+        """Return the run that another start has made.
 
         Raises:
-            Conflict: it has another input, or the engine keeps it no longer.
+            Conflict: it has another input, or the engine has forgotten it.
         """
         found: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
         if found is None:

@@ -1,7 +1,7 @@
 """A workflow written in Python: a function that runs once, when it is imported.
 
-Its arguments are references, not values: it cannot compare them or loop over them yet. Each call on
-the `Flow` adds a node to the definition::
+Its arguments are references, not values, so Python cannot compare them or loop over them. Each call
+on the `Flow` adds a node to the definition::
 
     @workflow("order", timeout="24h")
     def order_flow(w: Flow, order: Ref) -> None:
@@ -37,13 +37,13 @@ from leeward.workflow.symbols import Ref, Test, Trace, condition_of, users_line
 
 
 class FlowFunction(NamedTuple):
-    """What an app knows of one of its functions.
+    """A function as its app knows it.
 
     Attributes:
         name: the logical name.
         effect: what repeating a call would do.
         timeout: seconds that it may take, or None.
-        settles: it keeps records of its keys, and answers from them; None if nobody says.
+        settles: it keeps records of its keys, and answers from them; None if unknown.
     """
 
     name: str
@@ -60,10 +60,10 @@ Resolve: TypeAlias = Callable[[Callable[..., Any]], FlowFunction]
 
 
 def by_own_name(function: Callable[..., Any]) -> FlowFunction:
-    """Return what a function is called that no app knows: by its own name, with hyphens.
+    """Return the name of a function without an app: its own, with hyphens.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: it has no name.
     """
     named: Any = function
     name = getattr(named, "__name__", None)
@@ -77,7 +77,7 @@ def template_of(value: Any, where: str) -> Template:
 
     Args:
         value: given by the user.
-        where: it stands, for messages.
+        where: its place, for messages.
 
     Raises:
         ConfigError: it holds something else.
@@ -117,7 +117,7 @@ def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
     """Return the retry that was given, checked, else the default.
 
     Raises:
-        ConfigError: it is wrong; the message tells where.
+        ConfigError: it is wrong; the message names the place.
     """
     try:
         return check_retry(retry, default).with_proofs()
@@ -197,10 +197,10 @@ class ChooseBlock:
 
 
 def refuse_loose(body: list[Node], kind: str, method: str) -> None:
-    """Refuse what was added to a block of blocks, and to none of them.
+    """Refuse nodes that stand between the blocks of `parallel` or `choose`.
 
     Raises:
-        ConfigError: something was.
+        ConfigError: there are such nodes.
     """
     if body:
         raise ConfigError(
@@ -396,7 +396,7 @@ def workflow(
             the function's own, with hyphens for underscores.
 
     Raises:
-        ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
+        ConfigError: the flow is wrong, or an engine cannot run it; the message names the line.
     """
     if not isinstance(name, str):
         raise ConfigError("a workflow needs a name, in parentheses: write @app.workflow('order')")

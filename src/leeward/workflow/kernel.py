@@ -32,16 +32,16 @@ from leeward.workflow.commands import (
 from leeward.workflow.retry import Retry
 
 UNDO_AT_ONCE: Final = 10
-"""Calls beside each other where a saga is taken back in parallel."""
+"""Undos at one time, if a saga is taken back in parallel."""
 
 QUESTION_SECONDS: Final = 30
-"""Seconds for one question what became of a step, at most: as long as `Client.settle` takes."""
+"""Seconds, at most, for one question what became of a step, as for `Client.settle`."""
 
 
 class Together(NamedTuple):
-    """Run generators beside each other, `at_once` at one time.
+    """Run generators concurrently, `at_once` at one time.
 
-    The answer is the list of what they return, in their order.
+    The answer is the list of their results, in their order.
     """
 
     blocks: tuple[Running, ...]
@@ -64,7 +64,7 @@ class _Stopped(Exception):
 
 
 class _Done(NamedTuple):
-    """A step that is to be taken back if its saga fails."""
+    """A step to take back if its saga fails."""
 
     path: str
     undo: model.Undo
@@ -73,7 +73,7 @@ class _Done(NamedTuple):
 
 
 class _Scope:
-    """What holds for the nodes of one branch."""
+    """The state of one branch."""
 
     __slots__ = ("done", "guarded", "prefix", "suffix", "variables")
 
@@ -139,7 +139,7 @@ def _step(step: model.Step, scope: _Scope) -> Running:
     path = step.id + scope.suffix
     payload = fill(step.payload, scope.variables)
     if step.undo is not None and is_deeper(payload, DEEPEST - 1):
-        # Its undo, which has the payload one level deeper, would be refused.
+        # Its undo has the payload one level deeper, and would be refused.
         raise _Failed(StepFailure(model.REFUSED))
     call = StepCall(
         path,
@@ -164,7 +164,7 @@ def _step(step: model.Step, scope: _Scope) -> Running:
 def repeats_ambiguous(retry: Retry) -> bool:
     """Return whether a step may be tried again although it may have run.
 
-    Then its last error does not tell whether it did, so it is taken back whatever that is.
+    Then its last error does not show whether it ran, so it is always taken back.
     """
     return retry.attempts > 1 and any(retry.covers(name) for name in model.AMBIGUOUS)
 
@@ -184,8 +184,8 @@ def _attempts(
     Args:
         call: the first one.
         retry: which failures are tried again.
-        settles: a call that may have run is settled before the step fails: what ran counts, and
-            what did not run is tried again as its retry says.
+        settles: a call that may have run is settled before the step fails. If it ran, its result
+            counts; if it did not, it is tried again by its retry.
     """
     doubts: tuple[StepFailure, ...] = ()
     patience = Patience(call.timeout)
@@ -193,7 +193,7 @@ def _attempts(
         answer: Answer = yield call
         if isinstance(answer, Returned):
             return _StepEnd(answer)
-        # An attempt that may have run may have, whatever the ones behind it say.
+        # If one attempt may have run, later attempts do not change that.
         doubts = (*doubts, answer) if answer.ambiguous or answer.doubtful else doubts
         answer = answer._replace(ambiguous=any(each.ambiguous for each in doubts))
         may_have_run = answer.ambiguous or (
@@ -223,16 +223,16 @@ def _is_tried_again(answer: StepFailure, call: StepCall, retry: Retry) -> bool:
 
 
 def _targets_of(ambiguous: Sequence[StepFailure]) -> tuple[str, ...]:
-    """Return where the calls may have run; nothing if nobody knows it of one of them."""
+    """Return where the calls may have run; empty if that is unknown for one of them."""
     if not all(each.targets for each in ambiguous):
         return ()
     return tuple(dict.fromkeys(target for each in ambiguous for target in each.targets))
 
 
 class Patience(NamedTuple):
-    """How long it is still asked what became of a step: together as long as the step may take.
+    """The time left to ask what became of a step: in all as long as the step may take.
 
-    The pauses grow fast, for some engines keep a limited history.
+    The pauses grow fast, because some engines keep a limited history.
 
     Attributes:
         left: seconds to wait for answers.
@@ -246,7 +246,7 @@ class Patience(NamedTuple):
 
 
 LONGER: Final = 4
-"""How much longer each pause between two questions is."""
+"""The factor from one pause between questions to the next."""
 
 
 def _settle(
@@ -257,10 +257,10 @@ def _settle(
     Args:
         call: the last one.
         targets: where they may have run.
-        patience: that is left.
+        patience: the time left.
 
     Returns:
-        What has become of them, UNKNOWN if they still run; and the patience that is left.
+        What became of them, UNKNOWN if they still run; and the time left.
     """
     left, pause, count = patience
     question = StepQuestion(
@@ -290,11 +290,11 @@ def _settle(
 def _end_after(
     failure: StepFailure, verdict: StepVerdict, *, may_have_run: bool
 ) -> tuple[Answer, bool]:
-    """Return how a step has ended by what was found out, and whether it may have run."""
+    """Return how a step has ended by its verdict, and whether it may have run."""
     if verdict.verdict is Verdict.RAN and verdict.answer is not None:
         answer = verdict.answer
         if isinstance(answer, StepFailure) and not answer.ambiguous and failure.doubtful:
-            return failure._replace(ambiguous=False), False  # its own word, with its own name
+            return failure._replace(ambiguous=False), False  # its own error, with its own name
         return answer, isinstance(answer, StepFailure) and answer.ambiguous
     if verdict.verdict is Verdict.NOT_RUN:
         name = model.NOT_SENT if failure.name in model.AMBIGUOUS else failure.name
@@ -303,7 +303,7 @@ def _end_after(
 
 
 def _jitter(key: str, attempt: int) -> float:
-    """Return a number from 0 to 1, the same whenever a run is replayed."""
+    """Return a number from 0 to 1, the same in each replay of a run."""
     from hashlib import sha256
 
     return int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
@@ -327,7 +327,7 @@ def _attempt(node: model.AttemptNode, scope: _Scope) -> Running:
         if not failure.final:
             raise
     except _Failed as failed:
-        # What goes wrong in a handler takes the place of its error, and is as final.
+        # A failure in a handler replaces its error, and is as final.
         final = failure.final or failed.failure.final
         raise _Failed(failed.failure._replace(final=final)) from None
     if failure.final:
@@ -362,7 +362,7 @@ def _saga(node: model.Saga, scope: _Scope) -> Running:
 
 
 def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
-    """Leave what a saga has done to the saga around it."""
+    """Hand the steps of a saga over to the saga around it."""
     if outer is not None and scope.done is not None:
         outer += scope.done
     scope.done = outer
@@ -371,7 +371,7 @@ def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
 def _compensation(
     done: list[_Done], node: model.Saga, scope: _Scope
 ) -> Generator[Any, Any, list[str]]:
-    """Undo steps; return the paths of those that could not be."""
+    """Undo steps; return the paths of steps that could not be undone."""
     undone = tuple(_undo(each, scope) for each in reversed(done))
     at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
     answers = yield Together(undone, at_once)
@@ -406,7 +406,7 @@ def _parallel(node: model.Parallel, scope: _Scope) -> Running:
     failure = yield from _run_parallel(
         scope, inner, [branch.body for branch in node.branches], at_once=len(node.branches)
     )
-    # What ended well can be read behind it, and by handlers: engines have it either way.
+    # A result can be read behind the step, and by handlers, as on every engine.
     for each in inner:
         added = each.variables.keys() - scope.variables.keys()
         scope.variables.update({name: each.variables[name] for name in sorted(added)})
@@ -429,7 +429,7 @@ def _each(node: model.Each, scope: _Scope) -> Running:
 def _run_parallel(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[model.Block], *, at_once: int
 ) -> Generator[Any, Any, StepFailure | None]:
-    """Run blocks beside each other; when all have ended, return the first one's error, if any."""
+    """Run blocks concurrently; when all have ended, return the error of the first that has one."""
     running = tuple(_catch(body, each) for body, each in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
     for each in inner:
@@ -459,7 +459,7 @@ class Machine:
     """A run under way.
 
     Attributes:
-        open: the commands that are to be carried out, or are under way, in the order of asking.
+        open: the commands to carry out or under way, in order.
         end: how the run ended; None before.
     """
 
@@ -504,7 +504,7 @@ class _Task(NamedTuple):
 
 
 class _Group:
-    """Tasks beside each other, for which another one waits."""
+    """Concurrent tasks, for which another task waits."""
 
     def __init__(self, waiting: _Task, blocks: tuple[Running, ...], at_once: int) -> None:
         self._waiting = waiting
@@ -518,7 +518,7 @@ class _Group:
         return [(self._pending.popleft(), None) for _ in range(min(self._at_once, self._left))]
 
     def note_end(self, index: int, value: Any) -> list[tuple[_Task, Any]]:
-        """Note the end of a task; return what goes on now."""
+        """Note the end of a task; return the tasks that continue now."""
         self._values[index] = value
         self._left -= 1
         if not self._left:
@@ -527,7 +527,7 @@ class _Group:
 
 
 def fill(template: model.Template, variables: Mapping[str, Json]) -> Json:
-    """Return the JSON that a template stands for.
+    """Return a template with the values in place of its references.
 
     Args:
         template: with references.

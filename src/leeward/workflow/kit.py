@@ -1,4 +1,4 @@
-"""What an adapter needs to export a flow, and to run it: its model, and what that means."""
+"""The model and the kernel of workflows, for adapters that export or run a flow."""
 
 from __future__ import annotations
 

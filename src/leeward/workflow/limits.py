@@ -1,4 +1,4 @@
-"""What every engine can run: one table, for the checks and for the documentation."""
+"""The limits that every engine keeps: one table, for the checks and for the documentation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Limit(NamedTuple):
     """One thing that not every engine can do.
 
     Attributes:
-        what: is limited.
-        most: of it; None for what cannot be at all.
+        what: the limited thing.
+        most: the largest number of it; None if it is not possible at all.
         engine: that sets the limit.
-        instead: what to do about it.
+        instead: the remedy.
     """
 
     what: str
@@ -96,13 +96,13 @@ LIMITS: Final = {
 
 
 def most(limit: str) -> int:
-    """Return the number of a limit that has one."""
+    """Return the number of a limit."""
     number = LIMITS[limit].most
     assert number is not None
     return number
 
 
 def excess(limit: str) -> str:
-    """Return what is said of something that is beyond a limit, behind its number."""
+    """Return the message about something beyond a limit, for after its number."""
     limited = LIMITS[limit]
     return f"{limited.what}; {limited.engine} takes at most {limited.most}: {limited.instead}"

@@ -1,7 +1,7 @@
 """A workflow's definition: a frozen tree of steps and of the blocks around them.
 
-Nothing in it runs. `leeward.workflow.kernel` says what each node means, once; every engine and
-every export is held to that. As a document of JSON, which YAML writes as well, it is::
+Nothing in it runs. `leeward.workflow.kernel` defines what each node means, for every engine and
+export. As a document in JSON or YAML it is::
 
     leeward: workflow/1
     workflow: order
@@ -18,8 +18,8 @@ every export is held to that. As a document of JSON, which YAML writes as well, 
 
 A text that begins with ``$`` is a reference; ``$$`` stands for the sign itself. A field whose name
 has other signs than letters, digits, ``_`` and ``-`` is written ``$input["order id"]``.
-`document_of` gives every field, so that equal definitions are equal documents: the digest is taken
-of that. What a document may leave out is in `leeward.workflow.reading`.
+`document_of` writes every field, so that equal definitions are equal documents with one digest.
+`leeward.workflow.reading` has what a document may leave out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from leeward.values import Effect, Json
 from leeward.workflow.retry import Retry
 
 INPUT = "input"
-"""The name under which a flow reads what it was started with."""
+"""The name of a flow's input."""
 
 ANY = "*"
 """Every error; see `Handler`."""
@@ -43,42 +43,42 @@ ANY = "*"
 THROTTLED = "Call.Throttled"
 """Refused before the function ran."""
 NOT_SENT = "Call.NotSent"
-"""No byte of the call left, or it was settled: it did not run, and will not."""
+"""No byte of the call left, or it was settled: it did not and will not run."""
 REFUSED = "Call.Refused"
 """There is no such function, or it may not be called. It did not run."""
 TIMEOUT = "Call.Timeout"
-"""The step's time is over; the function may have run, or may still run."""
+"""The step's time is over; the function may have run, or still run."""
 UNKNOWN = "Call.Unknown"
-"""The function may have run, and nothing proves whether it did."""
+"""The function may have run."""
 TOO_LARGE = "Call.TooLarge"
 """The function ran, and its result is more than a run may hold."""
 FAILED = "Call.Failed"
 """The function ran and failed, and the platform does not pass on the class of its error."""
 DEADLINE = "Flow.Deadline"
-"""The time of the whole run is over. Handlers see it, and it goes on behind them."""
+"""The time of the whole run is over. Handlers see it, but do not end it."""
 CANCELLED = "Flow.Cancelled"
-"""Somebody has cancelled the run. Handlers see it, and it goes on behind them."""
+"""Somebody has cancelled the run. Handlers see it, but do not end it."""
 COMPENSATION_FAILED = "Flow.CompensationFailed"
-"""At least one undo of a saga failed for good; the error's `steps` names whose."""
+"""At least one undo of a saga failed for good; the error's `steps` names the steps."""
 
 PROVED = (THROTTLED, NOT_SENT)
-"""What proves that a function did not run, and may be another time."""
+"""Errors that prove that a function did not run, and that may not come again."""
 AMBIGUOUS = (TIMEOUT, UNKNOWN)
-"""What leaves open whether a function ran."""
+"""Errors that leave open whether a function ran."""
 UNSTOPPABLE = (DEADLINE, CANCELLED)
-"""What a handler sees and does not end."""
+"""Errors that a handler sees and does not end."""
 NAMED = (
     *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, TOO_LARGE, FAILED),
     *(DEADLINE, CANCELLED, COMPENSATION_FAILED),
 )
-"""Errors with a meaning of their own. They have a dot, so no class of a function's can pass for
-one: whatever else an error is called is the class of an exception of the function's."""
+"""Errors of leeward's own. Their names have a dot, so no class of a function can pass for one. Any
+other name is the class of a function's exception."""
 
 
 class Reference(NamedTuple):
-    """A value that is there when the flow runs: of a name, and of fields of fields below it.
+    """A value when the flow runs: a name, and a path of fields below it.
 
-    What is not there is null, wherever it is missing.
+    A missing value is null at every level.
     """
 
     name: str
@@ -92,7 +92,7 @@ Scalar: TypeAlias = bool | int | float | str | None
 
 
 class Compare(NamedTuple):
-    """``left op right``. Values of different types are not equal, and in no order."""
+    """``left op right``. Values of different types are never equal and have no order."""
 
     left: Reference
     op: Literal["==", "!=", "<", "<=", ">", ">="]
@@ -140,10 +140,10 @@ Condition: TypeAlias = Compare | OneOf | Present | Not | All | Some
 
 
 class Undo(NamedTuple):
-    """What takes back a step: a function that is called with ``{"key", "payload", "result"}``.
+    """The function that takes back a step, called with ``{"key", "payload", "result"}``.
 
-    `key` is that of the step, `payload` what it was called with, `result` what it returned: null if
-    nobody knows whether it ran. So it is called for steps that did nothing too, and must bear that.
+    These are the key, the payload and the result of the step; the result is null if the step may
+    not have run. So the undo must be harmless for a step that did nothing.
     """
 
     function: str
@@ -152,7 +152,7 @@ class Undo(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Call a function; what it returns is readable under `id` from then on.
+    """Call a function; its result is readable under `id` from then on.
 
     Attributes:
         function: its logical name.
@@ -160,9 +160,9 @@ class Step(NamedTuple):
         effect: what repeating it would do.
         timeout: seconds for each attempt.
         retry: which failures are tried again.
-        undo: what takes it back, for the saga around it.
+        undo: takes it back, for the saga around it.
         settle: before the step fails as unknown, its function is asked what became of it. None, as
-            in definitions of versions that did not know of it, means no.
+            in definitions of older versions, means no.
     """
 
     id: str
@@ -177,10 +177,10 @@ class Step(NamedTuple):
 
 
 class ErrorHandler(NamedTuple):
-    """What to do about errors of these names; `ANY` is every one.
+    """The block for errors of these names; `ANY` is every error.
 
-    Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
-    further out: there `Stop` ends the handler, and not the run.
+    The flow continues after the attempt. But an `UNSTOPPABLE` error continues to the handlers
+    further out, and `Stop` in such a handler ends the handler, not the run.
     """
 
     errors: tuple[str, ...]
@@ -188,9 +188,9 @@ class ErrorHandler(NamedTuple):
 
 
 class AttemptNode(NamedTuple):
-    """A block whose errors are handled: by the first handler that takes the name.
+    """A block with error handlers; the first one for the name handles an error.
 
-    The handlers read ``{"name", "steps"}`` of the error under `id`.
+    Handlers read ``{"name", "steps"}`` of the error under `id`.
     """
 
     id: str
@@ -202,8 +202,8 @@ class AttemptNode(NamedTuple):
 class Saga(NamedTuple):
     """A block that is taken back as a whole if an error leaves it.
 
-    The undo of each step that ended well is called, and of each that may have run. One that fails
-    for good does not keep the others from being called; it makes the error `COMPENSATION_FAILED`.
+    The undo of each step that ended well or may have run is called. If one fails for good, the
+    others are still called, and the error becomes `COMPENSATION_FAILED`.
     """
 
     id: str
@@ -220,9 +220,9 @@ class Branch(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """Blocks that run beside each other.
+    """Blocks that run concurrently.
 
-    All end; then the error of the first branch that has one counts: the first here, not in time.
+    All end; then the error of the first branch that has one counts, by order, not by time.
     """
 
     id: str
@@ -249,8 +249,8 @@ class Choose(NamedTuple):
 class Each(NamedTuple):
     """A block for each element of a list; inside, the element is readable under `id`.
 
-    All end; then the error of the first element that has one counts. What steps inside return is
-    not readable behind it. What is not a list has no elements.
+    All end; then the error of the first element that has one counts. Results of steps inside are
+    not readable behind it. A value that is not a list has no elements.
     """
 
     id: str
@@ -277,7 +277,7 @@ class Stop(NamedTuple):
 
 
 class Fail(NamedTuple):
-    """Raise an error; the handlers and sagas around it see it as any other."""
+    """Raise an error, which handlers and sagas around it treat like any other."""
 
     id: str
     error: str
@@ -292,9 +292,9 @@ class Definition(NamedTuple):
     """A workflow.
 
     Attributes:
-        name: as it is started by.
+        name: by which it is started.
         body: its nodes.
-        timeout: seconds for a whole run, looked at before each step; None for no limit.
+        timeout: seconds for a whole run, checked before each step; None for no limit.
     """
 
     name: str
@@ -303,7 +303,7 @@ class Definition(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the canonical document, in hex: whoever wrote the definition, and how."""
+        """The SHA-256 of the canonical document, in hex, however the definition was written."""
         from hashlib import sha256
         from json import dumps
 
@@ -337,7 +337,7 @@ def nodes(block: Block) -> Iterator[Node]:
 
 
 def functions_of(definition: Definition) -> Iterator[str]:
-    """Return the functions that a workflow may call, by logical names; one may be repeated."""
+    """Return the logical names of the functions that a workflow may call, perhaps repeated."""
     for node in nodes(definition.body):
         if isinstance(node, Step):
             yield node.function
@@ -358,7 +358,7 @@ def references(template: Template) -> Iterator[Reference]:
 
 
 def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
-    """Return the conditions that a condition is made of."""
+    """Return the parts of a condition."""
     if isinstance(condition, Not):
         yield from conditions(condition.inner)
     elif isinstance(condition, All | Some):
@@ -369,7 +369,7 @@ def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
 
 
 def freeze(value: Json) -> Template:
-    """Return JSON, with references in it, as nobody can change it any more."""
+    """Return JSON, with references in it, as immutable values."""
     if isinstance(value, Mapping):
         return MappingProxyType({name: freeze(each) for name, each in value.items()})
     if isinstance(value, list):
@@ -380,7 +380,7 @@ def freeze(value: Json) -> Template:
 FORMAT: Final = "workflow/1"
 
 PLAIN_FIELD: Final = r"\.[A-Za-z_][A-Za-z0-9_-]*"
-"""A field in a reference; one with another name is a text of JSON, in brackets."""
+"""A field in a reference; any other name is a JSON text in brackets."""
 
 
 def document_of(definition: Definition) -> dict[str, Json]:

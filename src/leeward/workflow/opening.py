@@ -1,6 +1,6 @@
 """The workflows of one client: its definitions, and the engine that runs them.
 
-Runs live in one place, as data does: with several targets it has to be named.
+Runs live in one place, as data does; with several targets it must be named.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import Runs
 
 WORKERS: Final = 32
-"""Runs of a shared journal that this process drives at one time: enough that one commit serves
-many of them."""
+"""Runs of a shared journal that this process drives at one time: enough for one commit to serve
+many."""
 PATH: Final = Path(".leeward/local.workflows.sqlite3")
-"""The journal where no embedded target is open to say where its files are."""
+"""The journal if no embedded target is open to name its folder."""
 
 
 def open_runs(operations: Operations) -> Runs:
@@ -42,8 +42,8 @@ def open_runs(operations: Operations) -> Runs:
         operations: of the client.
 
     Raises:
-        ConfigError: a definition cannot be loaded, two have one name, or it is not said where runs
-            live.
+        ConfigError: a definition cannot be loaded, two have one name, or the target of runs is not
+            named.
         Unsupported: that target has no workflows.
     """
     config, drivers = operations.config, operations.drivers
@@ -56,7 +56,7 @@ def open_runs(operations: Operations) -> Runs:
     if target.partition(":")[0] == EMBEDDED:
         path = PATH if own is None else own.native("workflows")
         journal = import_room(JOURNAL)(path if isinstance(path, Path) else None, operations.clock)
-        # What is in memory nobody else can run: there it fails, and says what is missing.
+        # Nobody else can run what is in memory: there a run fails, and names what is missing.
         shared = {"absent": functions.list_absent} if isinstance(path, Path) else {}
         embedded: Runs = import_room(ENGINE)(
             functions, known.values(), journal, owner=operations.owner, **shared
@@ -65,7 +65,7 @@ def open_runs(operations: Operations) -> Runs:
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
     stores = None if own is None or is_engine else own.stores()
     if stores is not None and stores.open_journal is not None:
-        # Who can call no function leaves the runs that it starts to others.
+        # A client that can call no function leaves the runs that it starts to others.
         workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
         engine: Runs = import_room(ENGINE)(
             *(functions, known.values(), stores.open_journal()),
@@ -76,7 +76,7 @@ def open_runs(operations: Operations) -> Runs:
         )
         return engine
     if own is not None:
-        # An embedded engine does without what keeps two starts apart.
+        # An embedded engine needs no table to keep two starts apart.
         from leeward.workflow.deployed import DeployedRuns
 
         client = operations.share(Client)
@@ -88,7 +88,7 @@ def open_runs(operations: Operations) -> Runs:
 
 
 def check_runs(config: Config, target: str, definitions: Iterable[Definition]) -> None:
-    """Check that runs live where what their functions get and answer may be kept.
+    """Check that runs live where the payloads and results of their functions may be kept.
 
     Raises:
         ConfigError: a function has a residency, and `target` is elsewhere.

@@ -1,8 +1,8 @@
-"""A run as an orchestrator that an engine replays: the kernel asks, the engine remembers.
+"""A run as an orchestrator that an engine replays.
 
-An engine of this kind calls a generator anew after each event, with the history of all that it has
-been told, and expects the same questions in the same order. The kernel knows no clock and no
-randomness, so it asks the same; what else it must know, the time, it gets from the engine.
+An engine of this kind starts a generator again after each event, with the history of all answers,
+and expects the same commands in the same order. The kernel has no clock and no randomness, so it
+yields the same; the engine gives it the time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTIVITY: Final = "leeward_step"
 
 
 class ReplayHost(Protocol):
-    """What an engine offers to an orchestrator. Times are Unix seconds, the engine's own."""
+    """The services of an engine for an orchestrator. Times are the engine's Unix seconds."""
 
     def now(self) -> float:
         """Return the time of the event that is replayed."""
@@ -45,10 +45,10 @@ class ReplayHost(Protocol):
         """Return a task that ends at a time."""
 
     def first(self, tasks: list[Any]) -> Any:
-        """Return a task that ends with the first of several; its value is that one."""
+        """Return a task that ends with the first of several; its value is that task."""
 
     def value_of(self, task: Any) -> Any:
-        """Return the value of a task that has ended; None of a timer."""
+        """Return the value of a task that has ended; None for a timer."""
 
 
 def orchestrate(
@@ -86,7 +86,7 @@ class _Orchestration:
         return machine.end
 
     def _begin_all(self) -> bool:
-        """Begin what is new; return whether that has moved the run on."""
+        """Begin new commands; return whether that has advanced the run."""
         for place, command in list(self._machine.open.items()):
             if place in self._tasks:
                 continue
@@ -121,9 +121,9 @@ class _Orchestration:
         self._machine.resolve(command, refusal or Returned())
 
     def _answer_of(self, command: StepCall | StepQuestion, task: Any) -> Answer | StepVerdict:
-        """Return how an activity has ended; of one that failed itself nobody knows what it did.
+        """Return how an activity has ended; the effect of one that failed itself is unknown.
 
-        What the results of a run may have is the same as embedded.
+        The limit of a run's results is the same as in the embedded engine.
         """
         is_call = isinstance(command, StepCall)
         try:
@@ -166,7 +166,7 @@ def question_of(question: StepQuestion, sent: float) -> Json:
 
 
 def answer_in(document: Json) -> Answer:
-    """Return what the activity has returned."""
+    """Return the result of the activity."""
     if "error" in document:
         doubtful = document.get("doubtful", False)
         return StepFailure(document["error"], document["ambiguous"], doubtful=doubtful)
@@ -174,7 +174,7 @@ def answer_in(document: Json) -> Answer:
 
 
 def verdict_in(document: Json) -> StepVerdict:
-    """Return what the activity has returned for a question."""
+    """Return the result of the activity for a question."""
     verdict = Verdict(document["verdict"])
     answer: Answer | None = None
     if verdict is Verdict.RAN or "error" in document:
@@ -187,7 +187,7 @@ def verdict_in(document: Json) -> StepVerdict:
 def perform_step(functions: StepFunctions, document: Json) -> Json:
     """Make the call of a step, or ask about one; return how it ended. It never raises.
 
-    Engines of this kind lose the class of an exception, so that a value tells of it.
+    Engines of this kind lose the class of an exception, so the error is returned as a value.
     """
     if "settle" in document:
         return _ask_about(functions, document)

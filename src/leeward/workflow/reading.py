@@ -1,4 +1,4 @@
-"""A definition read from a document: see `leeward.workflow.model` for what one looks like."""
+"""Reads a definition from a document; `leeward.workflow.model` has an example."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 STEP_TIMEOUT: Final = 60
-"""Seconds of a step that names none."""
+"""Seconds of a step by default."""
 UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
-"""Of an undo: whatever fails is tried again, for nobody else will take the step back."""
+"""Of an undo: every failure is tried again, because nothing else takes the step back."""
 
 _NAME_OF_FIELD: Final = r"""\["(?:[^"\\]|\\.)*"\]"""
 _FIELD: Final = re.compile(rf"{model.PLAIN_FIELD}|{_NAME_OF_FIELD}")
@@ -55,7 +55,7 @@ def read_stored(document: Any, source: str) -> model.Definition:
     It is not checked again: runs of it are under way, and a limit may be tighter by now.
 
     Raises:
-        ConfigError: it is not a workflow, or holds what this version does not know.
+        ConfigError: it is not a workflow, or has something that this version does not know.
     """
     places = _Places()
     places.is_stored = True
@@ -80,10 +80,10 @@ def _read(document: Any, source: str, places: _Places) -> model.Definition:
 
 
 class _Places(dict[int, str]):
-    """Where nodes stand in the document, by identity.
+    """The places of nodes in the document, by identity.
 
     Attributes:
-        is_stored: the document says all that holds, and nothing is added to it.
+        is_stored: the document is complete: no default is added.
     """
 
     is_stored = False
@@ -123,7 +123,7 @@ def _read_block(items: list[Any], where: str, places: _Places) -> model.Block:
 
 def _read_node(item: Any, where: str, places: _Places) -> model.Node:
     kinds = [kind for kind in _READERS if isinstance(item, Mapping) and kind in item]
-    # A saga has a field `undo`, and so has a step; each kind of node is named by one field alone.
+    # A saga and a step both have a field `undo`, but only one field names the kind of a node.
     if len(kinds) != 1:
         raise ConfigError(f"{where} must have exactly one of {', '.join(_READERS)}")
     fields, read = _READERS[kinds[0]]
@@ -328,9 +328,9 @@ def _effect(value: Any, where: str) -> Effect:
 
 
 LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a file: far more than a definition may have, however it is indented."""
+"""Bytes of a file: far more than a definition may have with any indentation."""
 _DEEPEST: Final = 8 * DEEPEST
-"""Lists and objects inside each other, of JSON: a block in a block is up to four."""
+"""Levels of lists and objects in JSON: a block in a block takes up to four."""
 
 
 def read_file(path: Path) -> model.Definition:
@@ -361,7 +361,7 @@ def read_file(path: Path) -> model.Definition:
 
 
 def _with_line(message: str, text: str, source: str) -> str:
-    """Return a message with the line of the place in a YAML text that it begins with."""
+    """Return a message with the line, in a YAML text, of the place at its beginning."""
     rest = message.removeprefix(source)
     path = re.match(r"(?:: |\.)?([\w.\[\]-]*)", rest)
     if rest == message or path is None:
@@ -440,7 +440,7 @@ def _yaml(source: str) -> YAML:
 
 
 def _shorter(value: Json) -> Json:
-    """Leave out what a reader fills in again; of a payload, nothing."""
+    """Leave out the fields that a reader fills in again, but not in a payload."""
     if isinstance(value, list):
         return [_shorter(each) for each in value]
     if not isinstance(value, dict):

@@ -61,7 +61,7 @@ class Retry(NamedTuple):
         return _ANY in self.on or error in self.on
 
     def with_proofs(self) -> Retry:
-        """Return it with the errors that prove that the function did not run, if it tries again."""
+        """Return it with the errors that prove "did not run" added, unless it never retries."""
         if self.attempts == 1 or _ANY in self.on:
             return self
         return self._replace(on=tuple(dict.fromkeys((*self.on, *_PROOFS))))
@@ -81,10 +81,10 @@ NEVER = Retry(on=(), attempts=1)
 
 
 def check_retry(retry: Retry | None, default: Retry) -> Retry:
-    """Return a retry as somebody has given it, with its times in whole seconds.
+    """Return a user's retry, checked, with its times in whole seconds.
 
     Raises:
-        ConfigError: it makes no sense; the message names the field.
+        ConfigError: it is wrong; the message names the field.
     """
     if retry is None:
         return default

@@ -1,8 +1,8 @@
-"""One step as calls of the client: what its exceptions mean for a flow, and what its function says.
+"""One step as calls of the client: what exceptions and a function's answers mean for a flow.
 
-A step is called by rules of its own. The kernel alone decides whether a step is called again: a
-process that was stopped in a call may wake up when others have settled it and gone on. So the
-router settles no step, and makes no call again that was settled meanwhile.
+Only the kernel decides whether a step is called again: a process that was stopped in a call may
+wake up after others have settled it and continued. So the router settles no step, and repeats no
+call that was settled meanwhile.
 """
 
 from __future__ import annotations
@@ -75,15 +75,15 @@ class StepFunctions(Protocol):
             voids: how often the key was settled as not run.
 
         Raises:
-            LeewardError: it did not end well.
+            LeewardError: it failed, or its outcome is unknown.
         """
 
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
         """Ask a function once what became of the calls of a step.
 
         Args:
-            question: what is asked.
-            sent: Unix seconds when the first of them was made; None if nobody knows.
+            question: about the calls.
+            sent: Unix seconds when the first of them was made; None if unknown.
         """
 
 
@@ -115,9 +115,9 @@ class ClientFunctions:
         return finish(call, self._operations.router.perform(call, seconds))
 
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
-        """Ask a function once; at each target where a call may have run, for each has its records.
+        """Ask a function once, at each target where a call may have run: each has its records.
 
-        A function whose records are the same everywhere is asked at any target.
+        A function with the same records everywhere is asked at any target.
         """
         operations = self._operations
         config = operations.config.functions.get(question.function, FunctionConfig())
@@ -142,10 +142,10 @@ class ClientFunctions:
                 one = about._replace(only=(target,), places=(target,))
                 try:
                     verdicts.append(self._ask(one, config, question))
-                except NotFound:  # it has not run there, unless it was tried: then it is gone since
+                except NotFound:  # it has not run there, unless tried: then it was deleted since
                     verdicts += [UNSETTLED] if question.targets else []
             return combine(verdicts) if verdicts else UNSETTLED
-        except LeewardError as error:  # the question was refused: it would be again
+        except LeewardError as error:  # the question was refused, and would be again
             log_event(LOGGER, "error", "step_not_settled", key=question.key, **_facts_of(error))
             return UNSETTLED
 
@@ -161,7 +161,7 @@ class ClientFunctions:
             steps.send(result)
         except StopIteration as end:
             return verdict_of(end.value)
-        steps.close()  # it would wait, and ask again: the kernel says when
+        steps.close()  # the client would wait and ask again; here the kernel does
         settled = read_answer(question.key, result)
         return verdict_of(settled or Settled(Verdict.RUNNING, retry_after=result.retry_after))
 
@@ -185,7 +185,7 @@ class ClientFunctions:
 
 
 class StepClient(Protocol):
-    """`leeward.Client`, as an engine of somebody else's needs it."""
+    """The part of `leeward.Client` that another engine needs."""
 
     def invoke(self, function: str, payload: Json = None) -> InvokeResult:
         """Call a function and wait for its answer."""
@@ -200,7 +200,7 @@ def functions_called_by(client: StepClient) -> ClientFunctions:
 
 
 def verdict_of(settled: Settled) -> StepVerdict:
-    """Return what a function's answer says of a step."""
+    """Return the verdict of a function's answer about a step."""
     verdict, wait = settled.verdict, settled.retry_after
     if verdict is Verdict.UNKNOWN and settled.reason == UNREACHABLE:
         return StepVerdict(Verdict.RUNNING)
@@ -217,13 +217,13 @@ def verdict_of(settled: Settled) -> StepVerdict:
 
 
 RESULT_LOST: Final = StepFailure(UNKNOWN, ambiguous=True, spent=True)
-"""The end of a step that ran, and whose result nobody has: what is behind it cannot begin."""
+"""The end of a step that ran without a kept result: the next steps cannot begin."""
 
 _NOBODY: Final = ("no_records", "not_asked", "not_supported", "no_answer")
-"""Reasons of a function that keeps no record, as far as it says: its errors are its last word."""
+"""Reasons of a function that keeps no records, by its own word: its errors are final."""
 
 UNREACHABLE: Final = "unreachable"
-"""The reason of a question that nobody has answered."""
+"""The reason of a question without an answer."""
 
 
 def combine(verdicts: Iterable[StepVerdict]) -> StepVerdict:
@@ -246,7 +246,7 @@ _BY_OUTCOME: Final = {
     Outcome.CALLER: REFUSED,
     Outcome.CONFLICT: REFUSED,
 }
-"""Of calls that are proved not to have run."""
+"""Errors of calls that are proved not to have run."""
 
 _CUT_SHORT: Final = {
     "timed_out": TIMEOUT,
@@ -254,11 +254,11 @@ _CUT_SHORT: Final = {
     "response_too_large": UNKNOWN,
     "not_json": UNKNOWN,
 }
-"""Reasons for which a function has run, in part or whole, and did not say itself that it failed."""
+"""Reasons for which a function has run, in part or whole, without reporting a failure itself."""
 
 UNKNOWN_CLASSES: Final = ("OutcomeUnknown", REPEAT_REFUSED, "LeaseLost")
-"""Of leeward's own: a function that raises one says that it does not know what it did, or what an
-earlier call with the key has done."""
+"""Errors of leeward's own. A function that raises one does not know what it did, or what an earlier
+call with the key has done."""
 
 
 def make_call(functions: StepFunctions, call: StepCall) -> Answer:
@@ -284,7 +284,7 @@ def make_call(functions: StepFunctions, call: StepCall) -> Answer:
 
 
 def _facts_of(error: Exception) -> dict[str, Fact]:
-    """Return what a log may have of an error of a step: the text only if it is leeward's own."""
+    """Return an error of a step for a log, with its text only if it is leeward's own."""
     return {"error": type(error).__name__, **failure_facts(error)}
 
 
@@ -293,8 +293,8 @@ def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | No
 
     Args:
         functions: of the flow.
-        question: what is asked.
-        sent: Unix seconds when the first of them was made; None if nobody knows.
+        question: about the calls.
+        sent: Unix seconds when the first of them was made; None if unknown.
     """
     try:
         return functions.settle(question, sent)
@@ -304,7 +304,7 @@ def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | No
 
 
 class RunResults:
-    """How many bytes the results of a run's steps have: every engine takes as many."""
+    """The bytes of the results of a run's steps, up to the limit of every engine."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -327,7 +327,7 @@ class RunResults:
 
 
 def failure_of(error: LeewardError) -> StepFailure:
-    """Return what an exception of the client means for a flow."""
+    """Return the failure of a flow for an exception of the client."""
     if isinstance(error, FunctionError):
         if error.reason in _CUT_SHORT:
             return _unknown(_CUT_SHORT[error.reason], error)
@@ -340,13 +340,13 @@ def failure_of(error: LeewardError) -> StepFailure:
         return StepFailure(REFUSED)  # configuration, capability, a closed client: nothing was sent
     if error.outcome is Outcome.AMBIGUOUS:
         return _unknown(TIMEOUT if error.reason == "timeout" else UNKNOWN, error)
-    if error.reason == VOIDED:  # somebody has settled it, and how often the function knows
+    if error.reason == VOIDED:  # somebody has settled it; the function knows how often
         return _unknown(UNKNOWN, error)
     return StepFailure(_BY_OUTCOME[error.outcome])
 
 
 def _name_of(fault: FunctionFault) -> str:
-    """Return what a flow calls the error of a function."""
+    """Return a flow's name of a function's error."""
     name = name_of_error((fault.type or "").rpartition(".")[2], fault.reason)
     if name in UNKNOWN_CLASSES:
         return UNKNOWN

@@ -1,4 +1,4 @@
-"""What stands for a value while a flow is defined: references, and tests of them."""
+"""References to values, and tests of them, while a flow is defined."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Trace:
 
     @contextmanager
     def collect(self) -> Iterator[list[Node]]:
-        """Collect what is added inside the ``with``, in a block of its own."""
+        """Collect the nodes inside the ``with`` in a block of their own."""
         outer, self.block = self.block, []
         try:
             yield self.block
@@ -97,11 +97,11 @@ def users_line() -> str:
 
 
 _identity = id
-"""The built-in, where an argument is called `id`."""
+"""The built-in, for functions with an argument `id`."""
 
 
 class Ref:
-    """What will be there when the flow runs: the input, or what a step has returned.
+    """A value of the running flow: the input, or the result of a step.
 
     ``order["id"]`` is a field of it; comparisons make a `Test` for `ChooseBlock.when`.
     """
@@ -209,7 +209,7 @@ def condition_of(test: Any) -> Condition:
     """Return the condition of a test.
 
     Raises:
-        ConfigError: it is something else, such as what a comparison of plain values gives.
+        ConfigError: it is something else, such as the result of comparing plain values.
     """
     if not isinstance(test, Test):
         raise ConfigError(

@@ -1,8 +1,8 @@
-"""One lease of one run: replay what the journal has, then call, note and wait until the end.
+"""One lease of one run: replay the journal, then call, note and wait until the end.
 
-What is about to begin is noted before it begins, together with what has just ended, in one
-transaction; so a step costs one. Nothing is called in the last third of a lease: who was stopped
-for long may have lost it.
+A step is noted before it begins, together with the end of the step before, in one transaction; so a
+step costs one. Nothing is called in the last third of a lease: a process that was stopped for long
+may have lost it.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_ca
 
 LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
-"""Seconds that are waited here; for a longer pause the lease is given back."""
+"""Seconds of a pause, at most, for which a run keeps its lease."""
 
 LOOK_AGAIN: Final = 1.0
-"""Seconds between two looks whether somebody has cancelled a run that waits beside a call; and
-between two tries to write what the journal could not take."""
+"""Seconds between two checks whether a run that waits beside a call was cancelled; and between two
+tries of a write that the journal could not take."""
 PERSISTENCE: Final = 300.0
-"""Seconds for which a write is tried again: the fence tells whether the run is still ours."""
+"""Seconds for which a write is tried again: the fence shows whether the run is still ours."""
 
 T = TypeVar("T")
 Numbered = tuple[str, int]
 
 
 class RunLease:
-    """What this process holds of a run.
+    """A lease of this process on a run.
 
     Args:
         fence: of the lease.
         since: when it was made or renewed, on the monotonic clock.
-        seconds: for which it holds.
+        seconds: of the lease.
 
     Attributes:
-        is_unsafe: a step that nobody may repeat is under way, or its end is not written yet.
+        is_unsafe: an unsafe step is under way, or its end is not written yet.
     """
 
     __slots__ = ("fence", "is_unsafe", "seconds", "since")
@@ -86,7 +86,7 @@ class Turns:
         self._is_alone = False
 
     def enter(self, steps: int) -> bool:
-        """Allow unsafe steps, before they are noted; return False if they have to wait."""
+        """Allow unsafe steps, before they are noted; return False if they must wait."""
         with self._condition:
             if steps and self._suspects:
                 return False
@@ -94,7 +94,7 @@ class Turns:
             return True
 
     def leave(self, steps: int) -> None:
-        """Note that unsafe steps have ended, and that it is written how."""
+        """Note that unsafe steps have ended, and that their ends are written."""
         with self._condition:
             self._unsafe -= steps
             self._condition.notify_all()
@@ -106,7 +106,7 @@ class Turns:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no unsafe step is under way, and keep others from beginning."""
+        """Wait until no unsafe step is under way, and let none begin."""
         with self._condition:
             self._suspects += 1
             self._condition.wait_for(lambda: not self._is_alone and not self._unsafe)
@@ -139,7 +139,7 @@ class RunServices(NamedTuple):
 
 
 class FirstSteps(NamedTuple):
-    """What a run begins with, which is noted together with its start.
+    """The first commands of a run, which are noted together with its start.
 
     Attributes:
         machine: of the run.
@@ -153,7 +153,7 @@ class FirstSteps(NamedTuple):
 
 
 def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstSteps:
-    """Return what a run begins with.
+    """Return the first commands of a run.
 
     Args:
         definition: of the run.
@@ -166,14 +166,14 @@ def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstS
 
 
 class Drive:
-    """Goes on with one run for as long as it holds the lease.
+    """Continues one run for as long as it holds the lease.
 
     Args:
         services: that it uses.
         row: of the run, as it was leased.
         definition: of the run.
-        lease: that is held; None for one that was made now, and does not end.
-        first: what was noted together with the start of the run.
+        lease: of the run; None for a new one that does not end.
+        first: the commands that were noted together with the start of the run.
 
     Raises:
         Unreadable: the run's input is not JSON.
@@ -193,7 +193,7 @@ class Drive:
         self._is_closing = services.is_closing
         self._turns = services.turns or Turns()
         self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
-        # Who has cancelled it may have a clock that is ahead: it is still cancelled.
+        # It was cancelled, even by a process with a clock that is ahead.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
         if first is None:
@@ -224,8 +224,8 @@ class Drive:
         """Drive the run until it has ended, waits for long, or belongs to another process.
 
         Raises:
-            DatabaseFault: the journal cannot be used; what was not noted will be done again.
-            Unreadable: what it has of the run cannot be read.
+            DatabaseFault: the journal failed; steps whose end was not noted will be done again.
+            Unreadable: the run in the journal cannot be read.
         """
         try:
             self._run()
@@ -248,7 +248,7 @@ class Drive:
         self._write(lambda: self._journal.finish(row.key, row.fence, now, self._finished, end))
 
     def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
-        """Answer what the journal knows the end of, and judge what was under way.
+        """Answer the commands that have an end in the journal, and judge the others.
 
         Args:
             events: by path and attempt.
@@ -286,12 +286,12 @@ class Drive:
                     self._suspects.add(place)
 
     def _note(self) -> bool:
-        """Note what has ended and what begins now; return False if the lease is lost."""
+        """Note the commands that have ended or begin now; return False if the lease is lost."""
         new = [] if self._is_closing() else self._new()
         unsafe = {_path_and_attempt(each) for each in new if _is_unsafe(each)}
         if self._turns.enter(len(unsafe)):
             self._turned |= unsafe
-        else:  # they are not noted either: nobody shall believe that they may have run
+        else:  # they are not noted either, so that they do not look as if they may have run
             new = [each for each in new if _path_and_attempt(each) not in unsafe]
         if not self._finished and not new:
             return True
@@ -311,7 +311,7 @@ class Drive:
         return True
 
     def _begin_all(self, commands: list[Command], now: float) -> None:
-        """Begin commands, which were noted at this time of the journal's clock."""
+        """Begin commands that were noted at this time of the journal's clock."""
         for command in commands:
             self._began[_path_and_attempt(command)] = now
             if isinstance(command, StepCall) and command.path not in self._sent:
@@ -327,7 +327,7 @@ class Drive:
         return [each for place, each in self._machine.open.items() if place not in self._began]
 
     def _is_busy(self) -> bool:
-        """Return whether a call is under way, or was noted by this lease and is to be made."""
+        """Return whether a call is under way, or was noted by this lease and must be made."""
         noted = self._began.keys() - self._repeated
         calls = (
             place in noted and not isinstance(each, Sleep)
@@ -336,7 +336,7 @@ class Drive:
         return bool(self._under_way) or any(calls)
 
     def _proceed(self) -> bool:
-        """Run what has begun, until something ends; return False if the lease was returned."""
+        """Run the commands that have begun, until one ends; False if the lease was returned."""
         new = [] if self._is_closing() else self._new()
         has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
         if self._machine.end is not None or has_turn:
@@ -359,10 +359,10 @@ class Drive:
         return self._wait(open_, is_blocked=bool(new))
 
     def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
-        """Wait for what ends first; return False if the lease went back, or is lost.
+        """Wait for the first end; return False if the lease was returned or lost.
 
         Args:
-            open_: what has begun.
+            open_: the commands that have begun.
             is_blocked: steps wait for their turn.
         """
         wakes = [self._wake_time(each) for each in open_ if isinstance(each, Sleep)]
@@ -398,7 +398,7 @@ class Drive:
             return make_call(self._functions, call)
 
     def _is_held(self) -> bool:
-        """Return whether the lease holds for a while; one that is nearly over is renewed."""
+        """Return whether the lease holds for a while; renew it if it is nearly over."""
         lease, now = self._lease, self._clock.monotonic()
         if may_begin(lease.since, now, lease.seconds):
             return True
@@ -428,7 +428,7 @@ class Drive:
                 self._clock.sleep(LOOK_AGAIN)
 
     def _see_cancel(self) -> None:
-        """Look whether somebody has cancelled the run since it was leased."""
+        """Check whether somebody has cancelled the run since it was leased."""
         if self._row.cancelled is None:
             row = self._write(lambda: self._journal.find(self._row.key))
             cancelled = row and row.cancelled
@@ -451,7 +451,7 @@ class Drive:
         Thread(target=work, name="leeward-workflow-step", daemon=True).start()
 
     def _collect(self, seconds: float) -> None:
-        """Wait for the end of a call, and take all that have ended."""
+        """Wait for the end of a call, and return all that have ended."""
         try:
             ended = self._ended.get(timeout=None if seconds == float("inf") else max(0.0, seconds))
             while True:
@@ -466,7 +466,7 @@ class Drive:
             return
 
     def _wake_time(self, sleep: Sleep) -> float:
-        """Return when a pause ends: by itself, or by what ends the run."""
+        """Return when a pause ends: by itself, or by the end of the run's time."""
         due = self._began[sleep.path, sleep.attempt] + sleep.seconds
         return min(due, self._limit()) if sleep.guarded else due
 

@@ -1,11 +1,9 @@
 """The embedded engine: runs of workflows in this process, durable in a journal.
 
-Any number of threads and processes work on one journal, and of machines, if it is in a database.
-Whoever drives a run holds a lease;
-when its process is dead, or says nothing until the lease ends, another one takes it and begins
-where the journal ends. A step that was under way then is called again with the same key, as often
-as its `attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
-`Call.Unknown`, unless its function can tell.
+Any number of threads, processes and (with a database) machines work on one journal. The driver of a
+run holds a lease. If its process dies, or does not renew the lease, another one takes the run and
+continues from the journal. A step that was under way is called again with the same key, up to its
+`attempts`. An unsafe step is not: it fails as `Call.Unknown`, unless its function can tell.
 """
 
 from __future__ import annotations
@@ -50,14 +48,14 @@ class Engine(Forkable):
 
     Args:
         functions: of the steps.
-        definitions: of the workflows that are run here. Runs that were started with an earlier
-            version go on with theirs; runs of other workflows are left to other processes.
+        definitions: of the workflows that run here. A run continues with the version that it was
+            started with. Runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
-        workers: runs that are driven at one time in this process; a run that waits counts for none.
+        workers: runs that are driven at one time in this process, without waiting runs.
         target: at which the runs are.
         absent: returns the functions of a definition that cannot be called here; a run of one
             with any is left to other processes.
-        owner: of the runs that are started here, and are driven; an `Owner`, or its fields.
+        owner: of the runs that are started and driven here; an `Owner`, or its fields.
 
     Raises:
         ConfigError: two definitions have one name.
@@ -86,16 +84,16 @@ class Engine(Forkable):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run goes on here, and none is due soon, by the last look."""
+        """Whether no run is under way here, and none was due soon at the last look."""
         return self._workers.is_idle
 
     @property
     def looks(self) -> int:
-        """How many looks for runs that are due have ended."""
+        """The number of completed looks for due runs."""
         return self._workers.looks
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
-        """Start a run, unless there is one of this id: with the same input, that one is meant.
+        """Start a run; return the existing run of this id if it has the same input.
 
         Raises:
             NotFound: no such workflow is known here.
@@ -130,7 +128,7 @@ class Engine(Forkable):
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:
-        """Return a run with all that it has done; None if there is no such run."""
+        """Return a run with its events; None if there is no such run."""
         key = RunKey(workflow, check_run_id(id))
         with self._translate_faults():
             row = self.journal.find(key)
@@ -142,12 +140,12 @@ class Engine(Forkable):
                 return self._run(row)._replace(state=RunState.BROKEN)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
-        """Return the latest runs, without what they have done, the last one first."""
+        """Return the latest runs without their events, the last one first."""
         with self._translate_faults():
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Wait for the end of a run, in this process or in another; drive it if nobody does.
+        """Wait for the end of a run in any process; drive it if no process does.
 
         Raises:
             NotFound: there is no such run.
@@ -216,20 +214,19 @@ class Engine(Forkable):
     def wake(self) -> None:
         """Drive the runs that other processes have left or started, from now on.
 
-        Only with those of workflows that are known here: who knows of none has no functions for
-        them either.
+        Only runs of workflows that are known here: others have no functions here.
         """
         if self.definitions:
             self._workers.resume([])
 
     def close(self, timeout: float | None = None) -> None:
-        """Begin no step any more, let those under way end, and close the journal.
+        """Begin no further step, let steps under way end, and close the journal.
 
-        Runs that are not at their end continue in the next process.
+        Unfinished runs continue in the next process.
 
         Args:
-            timeout: seconds to wait for steps under way; None waits for unsafe ones until they
-                have ended, and for others two. How those that take longer end is noted still, if
+            timeout: seconds to wait for steps under way; None waits for unsafe steps until they
+                have ended, and for others two seconds. The ends of longer steps are still noted if
                 this process lives on.
         """
         if self._workers.close(timeout):
@@ -273,10 +270,10 @@ _ERRORS: Final[dict[Outcome, type[CallError]]] = {
     kind.outcome: kind
     for kind in (AuthError, OutcomeUnknown, TargetUnavailable, TargetUnusable, Throttled)
 }
-"""What a fault of the journal is for a caller; any other is of this process."""
+"""A caller's exception for a fault of the journal; any other fault is of this process."""
 
 _MAY_PASS: Final = (OutcomeUnknown, TargetUnavailable, Throttled)
-"""What who only looks at a journal waits out: its database may be back in time."""
+"""Faults that a reader of a journal waits out: its database may be back in time."""
 
 
 def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
@@ -298,7 +295,7 @@ _STANDS_FOR: Final = {
     Verdict.RUNNING: StepFailure(UNKNOWN, ambiguous=True),
     Verdict.UNKNOWN: StepFailure(UNKNOWN, ambiguous=True),
 }
-"""What a verdict says of the step."""
+"""The state of a step by its verdict."""
 
 
 def _absent(workflow: str, id: str) -> NotFound:

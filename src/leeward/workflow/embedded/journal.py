@@ -1,10 +1,10 @@
-"""What a journal of runs does; `leeward.workflow.embedded.sqlite_journal` is one.
+"""The protocol of a journal of runs; `leeward.workflow.embedded.sqlite_journal` is one.
 
-It keeps what was started, what was done, and who drives it. Each method is one transaction,
-and what it has returned is kept durably. Commands are found by run, path and attempt, never by a
-number that counts: a definition that is replayed finds its own.
+It keeps runs, their steps, and their drivers. Each method is one transaction, durable when it
+returns. Commands are found by run, path and attempt, never by a counter, so that a replayed
+definition finds its own.
 
-Whoever drives a run has a lease, by the rules of `leeward.leases.rules`. Leases of a run are
+The driver of a run has a lease, by the rules of `leeward.leases.rules`. Leases of a run are
 counted, and the count is a fence: only the last one may write.
 """
 
@@ -25,7 +25,7 @@ from leeward.workflow.model import Definition
 
 
 class RunKey(NamedTuple):
-    """What tells a run from every other."""
+    """The key of a run."""
 
     workflow: str
     id: str
@@ -48,7 +48,7 @@ class RunRow(NamedTuple):
 
 
 class RunHolder(NamedTuple):
-    """A lease of a run, as somebody else sees it; `holder` is a fence and a process."""
+    """A lease of a run, as other processes see it; `holder` is a fence and a process."""
 
     workflow: str
     id: str
@@ -58,14 +58,14 @@ class RunHolder(NamedTuple):
 
 
 class RunCount(NamedTuple):
-    """How many runs of a workflow are in a state.
+    """The number of runs of a workflow in a state.
 
     Attributes:
         workflow: its name.
-        state: of them.
-        runs: how many.
-        overdue: of RUNNING: those that were due by the time that was asked for, and nobody holds.
-        unreversed: of FAILED and CANCELLED: those with a step that could not be taken back.
+        state: of the runs.
+        runs: their number.
+        overdue: for RUNNING: runs that were due by the given time and have no lease.
+        unreversed: for FAILED and CANCELLED: runs with a step that could not be taken back.
     """
 
     workflow: str
@@ -76,11 +76,11 @@ class RunCount(NamedTuple):
 
 
 class Unreadable(Exception):
-    """What the journal keeps of a run is not what this version writes."""
+    """This version cannot read a run in the journal."""
 
 
 class StepRecord(NamedTuple):
-    """A command that was begun; `answer` is None while it is under way, or was when all ended."""
+    """A command that was begun; `answer` is None until it ends, or if the run ended first."""
 
     began: float
     due: float | None
@@ -119,22 +119,22 @@ class SteadyClock:
         self.sleep_async = clock.sleep_async
 
     def now(self) -> float:
-        """Return Unix seconds, as if nobody had set the clock since."""
+        """Return Unix seconds, as if nobody had set the clock since the first reading."""
         if self._offset is None:
             self._offset = self._agree(self._clock.now() - self._clock.monotonic())
         return self._clock.monotonic() + self._offset
 
     def as_wall(self, time: float) -> float:
-        """Return a time of this clock, of now or nearly so, as the wall clock tells it."""
+        """Return a recent time of this clock as the wall clock has it."""
         return time + round(self._clock.now() - self.now())
 
 
 class ServerClock(SteadyClock):
-    """The clock of a server, for the machines that share its journal: theirs may differ.
+    """The clock of a server, for machines that share its journal and have different clocks.
 
     Args:
         ask: asks the server for its Unix seconds, and calls `learn` with the answer.
-        clock: of this machine, which tells what passes.
+        clock: of this machine, for the time in between.
     """
 
     def __init__(self, ask: Callable[[], None], clock: Clock | None = None) -> None:
@@ -145,8 +145,8 @@ class ServerClock(SteadyClock):
         """Note the server's time.
 
         Args:
-            time: that it has told.
-            since: when it was sent, on the monotonic clock.
+            time: of the server, in Unix seconds.
+            since: when the server was asked, on the monotonic clock.
         """
         answered = self.monotonic()
         ahead = time - (since + answered) / 2
@@ -174,16 +174,16 @@ class Journal(Protocol):
     """The journal of runs. Every method may raise `DatabaseFault`.
 
     Attributes:
-        clock: by which runs go. Nobody sets it, and all who share the journal agree on it.
-        owner: of the runs that are added here. `take`, `holders` and `next_due` leave runs of
-            others alone.
+        clock: of the runs. It never jumps, and is the same for all who share the journal.
+        owner: of the runs that are added here. `take`, `holders` and `next_due` ignore the runs of
+            others.
     """
 
     clock: SteadyClock
     owner: Owner = Owner()
 
     def check_owner(self, key: RunKey, owner: Owner | None) -> None:
-        """Raise `Conflict` if a run belongs to an owner that this one is not."""
+        """Raise `Conflict` if a run belongs to another owner."""
         if not self.owner.may_take(owner):
             raise Conflict(
                 f"there is a run {key.id!r} of {key.workflow!r} that belongs to another program "
@@ -209,9 +209,9 @@ class Journal(Protocol):
             id: of the run.
             value: its input.
             now: Unix seconds.
-            lease: seconds for which the caller has it; None leaves it to whoever looks next.
+            lease: seconds for which the caller has it; None leaves it to any process.
             holder: the caller's process, if others can look for it.
-            begun: what begins together with the run.
+            begun: the commands that begin together with the run.
 
         Returns:
             The row, and whether it is new.
@@ -234,21 +234,21 @@ class Journal(Protocol):
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`.
 
-        A call that was under way in a lease that ended without a word is noted as lost, once.
+        A call that was under way in a lease that ended without a result is noted as lost, once.
 
         Args:
             known: names of workflows: runs of others are left alone.
             now: Unix seconds.
             lease: seconds.
             limit: how many runs at most.
-            left: digests of definitions whose runs are left alone, and not even looked at.
+            left: digests of definitions whose runs are ignored.
             over: leases that have ended, whatever their time says.
-            grace: seconds that every other lease is given in addition.
+            grace: extra seconds of every other lease.
             holder: the caller's process, if others can look for it.
         """
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
-        """Hold leases until `due`; return of each whether it is held still."""
+        """Renew leases until `due`; return for each whether it is still held."""
 
     def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
         """Return a lease; the run is due again at `due`, or now if it was cancelled."""
@@ -256,10 +256,10 @@ class Journal(Protocol):
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
-        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
+        """Note the end of a run; return False if its lease is lost, and nothing was noted."""
 
     def quiet(self) -> float:
-        """Return for how many seconds nobody needs to look for runs; 0.0 where none can say."""
+        """Return the seconds for which no look for runs is needed; 0.0 if unknown."""
         return 0.0
 
     def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
@@ -268,7 +268,7 @@ class Journal(Protocol):
     def holders(
         self, known: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
-        """Return who has the leases of known workflows that end up to a time."""
+        """Return the holders of leases of known workflows that end up to a time."""
 
     def advance(
         self,
@@ -278,21 +278,21 @@ class Journal(Protocol):
         finished: Iterable[Finished],
         begun: Iterable[Command],
     ) -> StepFailure | bool:
-        """Note what has ended, and what is about to begin.
+        """Note the commands that have ended, and the ones to begin.
 
         Returns:
             True if everything in `begun` may begin; False if the lease is lost, and nothing was
-            noted; a `StepFailure` if the guarded ones may not: it is noted as their answer.
+            noted; a `StepFailure`, noted as their answer, if guarded commands may not begin.
         """
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
         """Return how often each call of a run was lost with the process that made it."""
 
     def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
-        """Note that a call that was lost is made again; return False if the lease is lost."""
+        """Note that a lost call is made again; return False if the lease is lost."""
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may continue it."""
+        """Mark a run that this version cannot read; another version may continue it."""
 
     def cancel(self, key: RunKey, now: float) -> RunRow | None:
         """Ask for a run to be cancelled, if it is still running; None if there is no such run."""
@@ -310,14 +310,14 @@ class Journal(Protocol):
         """Count the runs of each workflow by state; overdue are those due up to `until`."""
 
     def events(self, key: RunKey) -> StepRecords:
-        """Return what a run has done so far.
+        """Return the commands of a run so far.
 
         Raises:
-            Unreadable: some of it cannot be read.
+            Unreadable: one of them cannot be read.
         """
 
     def definition(self, digest: str) -> Definition:
-        """Return the definition that was kept under a digest.
+        """Return the definition with a digest.
 
         Raises:
             Unreadable: there is none, or not one that this version knows.

@@ -1,7 +1,7 @@
-"""Rows of a journal, and what lies in them: every store of runs writes and reads the same.
+"""The rows of a journal and their contents, the same in every store of runs.
 
-An answer is JSON: ``{"value": ...}``, ``{"error": {...}}``, or ``{"settled": {...}}`` for that to a
-question.
+An answer is JSON: ``{"value": ...}``, ``{"error": {...}}``, or ``{"settled": {...}}`` for an answer
+to a question.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from leeward.workflow.model import CANCELLED, Definition, compact_json_of
 from leeward.workflow.reading import read_stored
 
 READER: Final = __version__
-"""What a row says of who could not read it: this version."""
+"""The mark of this version in a row that it cannot read."""
 
 REFUSALS: Final = {
     word: refusal
@@ -46,11 +46,11 @@ REFUSALS: Final = {
     )
     if refusal is not None
 }
-"""Why nothing guarded may begin, by a word for stores that judge it in their own language."""
+"""Why guarded commands may not begin, by a word, for stores that decide in their own language."""
 
 
 class Documents:
-    """The documents of definitions, which cost more than a start."""
+    """The documents of definitions, which cost more to write than a start."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Definition, str, str]] = {}
@@ -65,7 +65,7 @@ class Documents:
 
 
 def read_document(documents: Sequence[Sequence[Any]], where: str) -> Definition:
-    """Read the definition in the rows that were looked up by its digest.
+    """Read the definition in the rows found by its digest.
 
     Args:
         documents: one row with one document, if it is there.
@@ -82,12 +82,12 @@ def read_document(documents: Sequence[Sequence[Any]], where: str) -> Definition:
 
 
 def holder_text(fence: int, holder: str | None) -> str:
-    """Return what a row says of who has its lease."""
+    """Return the text of a row for the holder of its lease."""
     return f"{fence} {holder}"
 
 
 def read_run(columns: Sequence[Any]) -> RunRow:
-    """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
+    """Read a run; if parts cannot be read, it is `BROKEN`, with the parts that can."""
     *about, state, answer, ended, fence, broken = columns
     workflow, id, digest, value, started, deadline, cancelled = about
     try:
@@ -155,7 +155,7 @@ def row_of_end(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
 def row_of_start(
     key: RunKey, command: Command, now: float, began: float, refusal: StepFailure | None
 ) -> tuple[Any, ...]:
-    """Return the row of a command that begins; a guarded one is refused, if there is a refusal.
+    """Return the row of a command that begins; with `refusal`, a guarded one is refused.
 
     Args:
         key: of its run.
@@ -172,7 +172,7 @@ def row_of_start(
 
 
 def write_answer(answer: Answer | StepVerdict) -> str:
-    """Write how something ended."""
+    """Write an answer."""
     if isinstance(answer, StepVerdict):
         ended = None if answer.answer is None else json.loads(write_answer(answer.answer))
         verdict = {**answer._asdict(), "verdict": answer.verdict.value, "answer": ended}
@@ -183,7 +183,7 @@ def write_answer(answer: Answer | StepVerdict) -> str:
 
 
 def read_count(columns: Sequence[Any]) -> RunCount:
-    """Read how many runs are in a state; one that this version does not know is `BROKEN`."""
+    """Read the number of runs in a state; an unknown state is `BROKEN`."""
     workflow, state, count, overdue, unreversed = columns
     known = _STATES.get(state, RunState.BROKEN)
     return RunCount(str(workflow), known, int(count), int(overdue or 0), int(unreversed or 0))
@@ -193,7 +193,7 @@ _STATES: Final = {state.value: state for state in RunState}
 
 
 def read_end(text: str | None) -> Answer | None:
-    """Read how a run ended; None if it has not.
+    """Read the end of a run; None if it has not ended.
 
     Raises:
         Unreadable: it cannot be read.
@@ -205,7 +205,7 @@ def read_end(text: str | None) -> Answer | None:
 
 
 def read_answer(text: str | None) -> Answer | StepVerdict | None:
-    """Read how a command ended; None if it has not.
+    """Read the answer of a command; None if it has not ended.
 
     Raises:
         Unreadable: it cannot be read.
@@ -240,7 +240,7 @@ def _answer_in(found: Any) -> Answer:
 
 
 def state_of(answer: Answer) -> RunState:
-    """Return the state of a run that has ended so."""
+    """Return the state of a run with this end."""
     if isinstance(answer, Returned):
         return RunState.SUCCEEDED
     return RunState.CANCELLED if answer.name == CANCELLED else RunState.FAILED

@@ -1,7 +1,7 @@
 """The journal of runs in a SQLite file, which processes may share.
 
-A result that is large is kept once, under its digest, and rows refer to it: so the rows that are
-searched stay small, and a run that ends with what a step has returned keeps it once.
+A large result is kept once, under its digest, and rows refer to it: so the rows that are searched
+stay small, and a run that ends with a step's result keeps it once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
 
 LARGE: Final = 4096
-"""Characters of an answer, as JSON, from which on it is kept by itself: a page of SQLite's."""
+"""Characters of an answer, as JSON, from which on it is kept apart: a page of SQLite's."""
 
 _RESULTS: Final = "CREATE TABLE results (digest TEXT PRIMARY KEY, text TEXT NOT NULL)"
 
@@ -72,8 +72,8 @@ _LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that e
 
 INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, digest, due)
     WHERE due IS NOT NULL"""
-"""Made by who claims, too: to a program of an older version it is no other layout. A file that an
-older version has made keeps another one, by `due` alone."""
+"""Claims create it, too: for a program of an older version the layout is unchanged. A file of an
+older version keeps another index, by `due` alone."""
 
 _STATEMENTS: Final = (
     "CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
@@ -130,13 +130,13 @@ _CHANGES: Final = {
     ),
 }
 _ADD_OWNER: Final = "ALTER TABLE runs ADD COLUMN owner TEXT"
-"""What a file of version 3 may lack. Programs without owners name the columns that they write."""
+"""Columns that a file of version 3 may lack. Programs without owners name what they write."""
 _HAS_OWNER: Final = "SELECT 1 FROM pragma_table_info('runs') WHERE name = 'owner'"
 SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 3, _STATEMENTS, _CHANGES)
 """Another mark than that of a store: neither is taken for the other."""
 
 ANSWER: Final = "coalesce(answer, (SELECT text FROM results WHERE results.digest = kept))"
-"""How something ended, wherever that is kept."""
+"""An answer, wherever it is kept."""
 ADD_RESULT: Final = "INSERT INTO results VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 _RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
@@ -232,14 +232,14 @@ class SqliteJournal(Journal):
         clock: of the machine.
 
     Raises:
-        ConfigError: what is there cannot be trusted.
+        ConfigError: the file cannot be trusted.
     """
 
     def __init__(self, path: Path | None, clock: Clock | None = None) -> None:
         folder = Path() if path is None else path.parent
         self.database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(folder))
         clock = clock or SystemClock()
-        # What passes is the same for all processes of a machine; a clock of a test is its own.
+        # All processes of a machine share its monotonic clock; a test has a clock of its own.
         boot = boot_of_machine() if isinstance(clock, SystemClock) else None
         self.clock = SteadyClock(
             clock, lambda ahead: ahead if boot is None else self._agree(boot, ahead)
@@ -336,7 +336,7 @@ class SqliteJournal(Journal):
         return self._commits.apply(write)
 
     def _ours(self, known: Iterable[str], left: Iterable[str]) -> dict[str, str | None]:
-        """Return what the runs have that are driven here, as the statements take it."""
+        """Return the properties of runs that are driven here, for the statements."""
         if not self._is_complete:
             self._commits.apply(self._complete)
         names = {"known": json.dumps([*known]), "left": json.dumps([*left])}
@@ -344,7 +344,7 @@ class SqliteJournal(Journal):
         return {**names, **own, "owner": _owner_text(self.owner)}
 
     def _complete(self, connection: sqlite3.Connection) -> None:
-        """Add what a file may lack that an older version has made, and that version ignores."""
+        """Add what a file of an older version lacks, and that version ignores."""
         if not self._is_complete:
             self._is_complete = connection.execute(_HAS_OWNER).fetchone() is not None
             if not self._is_complete:  # this transaction may fail: the next one looks again
@@ -354,7 +354,7 @@ class SqliteJournal(Journal):
     def holders(
         self, known: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
-        """Return who has the leases of known workflows that end up to a time."""
+        """Return the holders of leases of known workflows that end up to a time."""
         own = self._ours(known, left)
         with self.database.read(PATIENCE) as connection:
             rows = select(connection, _LEASES, {**own, "until": until})
@@ -367,14 +367,14 @@ class SqliteJournal(Journal):
         return {(path, attempt): times for path, attempt, times in rows}
 
     def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
-        """Note that a call that was lost is made again; return False if the lease is lost."""
+        """Note that a lost call is made again; return False if the lease is lost."""
         row = {**key._asdict(), "fence": fence, "path": path, "attempt": attempt}
         return self._commits.apply(
             lambda connection: connection.execute(_MAKE_AGAIN, row).rowcount == 1
         )
 
     def set_aside(self, key: RunKey) -> None:
-        """Leave a run alone that this version cannot read; another version may continue it."""
+        """Mark a run that this version cannot read; another version may continue it."""
         self._commits.apply(lambda connection: connection.execute(_BREAK, key))
 
     def _agree(self, boot: str, ahead: float) -> float:
@@ -382,7 +382,7 @@ class SqliteJournal(Journal):
 
         Args:
             boot: of the machine.
-            ahead: what holds if nobody has told before.
+            ahead: the value if none is known yet.
         """
         with self.database.read(PATIENCE) as connection:
             agreed = connection.execute(_AGREED, (boot,)).fetchone()
@@ -405,7 +405,7 @@ class SqliteJournal(Journal):
         finished: Iterable[Finished],
         begun: Iterable[Command],
     ) -> StepFailure | bool:
-        """Note what has ended, and what is about to begin."""
+        """Note the commands that have ended, and the ones to begin."""
         shown = self.clock.as_wall(now)
         ended, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
         begun = list(begun)
@@ -431,7 +431,7 @@ class SqliteJournal(Journal):
         self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
-        """Hold leases until `due`; return of each whether it is held still."""
+        """Renew leases until `due`; return for each whether it is still held."""
         rows = [(due, *key, fence) for key, fence in leases]
         return self._commits.apply(
             lambda connection: [connection.execute(_RENEW, row).rowcount == 1 for row in rows]
@@ -440,7 +440,7 @@ class SqliteJournal(Journal):
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
-        """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
+        """Note the end of a run; return False if its lease is lost, and nothing was noted."""
         shown = self.clock.as_wall(now)
         rows, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
         (placed,), own = move_large_answers([(write_answer(answer),)])
@@ -497,13 +497,13 @@ class SqliteJournal(Journal):
             return [read_count(each) for each in select(connection, _COUNTS, (until,))]
 
     def events(self, key: RunKey) -> StepRecords:
-        """Return what a run has done so far."""
+        """Return the commands of a run so far."""
         with self.database.read(PATIENCE) as connection:
             rows = select(connection, _EVENTS, key)
         return dict(map(read_record, rows))
 
     def definition(self, digest: str) -> Definition:
-        """Return the definition that was kept under a digest."""
+        """Return the definition with a digest."""
         query = "SELECT document FROM definitions WHERE digest = ?"
         with self.database.read(PATIENCE) as connection:
             rows = select(connection, query, (digest,))
@@ -544,8 +544,8 @@ def move_large_answers(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
     """Move large answers out of rows that end with one.
 
     Returns:
-        The rows, with an answer and a digest at their end, one of them None; and what is to be kept
-        under the digests.
+        The rows, with an answer and a digest at their end, one of them None; and the large answers
+        by digest.
     """
     placed: Rows = []
     results: Rows = []

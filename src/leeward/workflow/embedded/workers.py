@@ -1,8 +1,7 @@
 """The threads that drive runs, and the leases that they hold.
 
-Whoever drives a run holds a lease. One thread looks for runs that are due, for leases whose
-process is dead, and renews those under way; the others drive one run each, until it ends or
-waits for long.
+The driver of a run holds a lease. One thread looks for due runs and for leases of dead processes,
+and renews the leases held here. The others drive one run each, until it ends or waits for long.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from leeward.workflow.model import Definition
 
 LOGGER = "leeward.workflow"
 LEASE: Final = 30.0
-"""Seconds after which a run whose holder says nothing goes to another one."""
+"""Seconds of a lease: without renewal the run then goes to another process."""
 GRACE: Final = 2.0
-"""Seconds that `close` waits for steps that may be called again, if it is told nothing."""
+"""Seconds, by default, that `close` waits for steps that may be called again."""
 SLOW: Final = 1.0
-"""Seconds of a look at the journal from which on it was blocked: others could not renew either."""
+"""Seconds of a look at the journal from which it counts as blocked, so that nobody could renew."""
 
 
 class DrivenRun(HeldLease):
@@ -37,8 +36,8 @@ class DrivenRun(HeldLease):
 
     Args:
         row: of the run, as it was leased.
-        lease: that is held.
-        first: what was noted together with its start.
+        lease: of this process.
+        first: the commands that were noted together with its start.
     """
 
     __slots__ = ("first", "lease", "row")
@@ -51,12 +50,12 @@ class DrivenRun(HeldLease):
 
 
 class RunWorkers(WorkPool[DrivenRun]):
-    """Goes on with runs.
+    """Drives runs.
 
     Args:
         services: that runs use.
         definitions: of the workflows that are run here, by name.
-        most: runs that are driven at one time; a run that waits counts for none.
+        most: runs that are driven at one time, without waiting runs.
         absent: returns the functions of a definition that cannot be called here.
     """
 
@@ -75,8 +74,8 @@ class RunWorkers(WorkPool[DrivenRun]):
         self._is_done = False
         """The last look has found nothing to do, and nothing is due soon."""
         self._left: dict[str, Definition] = {}
-        """Definitions by digest of which a function cannot be called here. Functions may still
-        come: so these are looked at again each time, and those that were found able are not."""
+        """Definitions by digest with a function that cannot be called here. They are checked again
+        each time, because the function may come; the others are not."""
         self._able: set[str] = set()
         """Digests of the others."""
         self._ready: set[str] = set()
@@ -84,14 +83,14 @@ class RunWorkers(WorkPool[DrivenRun]):
         self._me: Holder | None = this_process()
         self.is_closed = False
         self._starting = 0
-        """Runs that have a worker, and are written down now."""
+        """Runs that have a worker, and are being written."""
         self._has_more = False
-        """Whether runs are due that no worker was free for."""
+        """Whether due runs found no free worker."""
         self._renewed = services.clock.monotonic()
         self._looked_wide = self._looked = float("-inf")
         """When leases that end later, and those that end soon, were looked at."""
         self._patient_until = float("-inf")
-        """Until then every lease is given more time: its holder could not renew it."""
+        """Until then every lease has more time, because its holder could not renew it."""
         self._closes_journal = False
         self._begin(most)
 
@@ -102,7 +101,7 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, and the last look has seen nothing that is due soon."""
+        """Whether nothing is under way, and nothing was due soon at the last look."""
         with self._loop.lock:
             return self._is_done and not self.held and not self._loop.failures
 
@@ -113,11 +112,11 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     @contextmanager
     def add_place(self) -> Iterator[None]:
-        """Let one more run go on while a thread of this process does nothing but wait for one.
+        """Let one more run continue while a thread of this process only waits for a run.
 
-        It may be a step of a run, whose place the run that it waits for would need.
+        The thread may be a step of a run, and hold the place that the other run needs.
         """
-        more = min(self._most, 1)  # who drives no run drives none meanwhile
+        more = min(self._most, 1)  # a thread that drives no run takes no place
         with self._loop.lock:
             self._places += more
             self._loop.tell()
@@ -128,15 +127,15 @@ class RunWorkers(WorkPool[DrivenRun]):
                 self._places -= more
 
     def list_absent(self, digest: str) -> Sequence[str]:
-        """Return the functions of a definition that was left to others for the want of them."""
+        """Return the missing functions of a definition that was left to other processes."""
         left = self._left.get(digest)
         return () if left is None else self._absent(left)
 
     @contextmanager
     def place(self, definition: Definition) -> Iterator[float | None]:
-        """Keep a worker for a run that starts now; give the seconds of its lease.
+        """Reserve a worker for a run that starts now; return the seconds of its lease.
 
-        None stands for no worker that is free, or that can call its functions.
+        None if no worker is free, or its functions cannot be called here.
         """
         name = definition.name  # a digest costs as much as a start
         is_able = self._most > 0 and (name in self._ready or self._is_able(definition))
@@ -161,7 +160,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         Args:
             rows: of the runs.
             since: before they were leased, on the monotonic clock.
-            first: what was noted together with the start of a run.
+            first: the commands that were noted together with the start of a run.
         """
         with self._loop.lock:
             if not self.is_closed:
@@ -170,7 +169,7 @@ class RunWorkers(WorkPool[DrivenRun]):
                     self._loop.wake()
 
     def wait_for_run(self, key: RunKey, pause: float, left: float) -> None:
-        """Wait for the end of a run here; of one elsewhere the journal alone tells."""
+        """Wait for the end of a run here; the journal shows the end of one elsewhere."""
         with self._let_go:
             if self._is_here(key):
                 self._let_go.wait_for(lambda: not self._is_here(key), min(left, threads.LOOK_AGAIN))
@@ -185,8 +184,8 @@ class RunWorkers(WorkPool[DrivenRun]):
                 have ended, and for others a moment.
 
         Returns:
-            Whether nothing is under way any more. If not, leases are held on, the ends of steps
-            are noted as long as this process lives, and the journal is closed behind the last one.
+            Whether nothing is under way. If not, leases are still renewed, the ends of steps are
+            noted as long as this process lives, and the journal is closed after the last one.
         """
         with self._loop.lock:
             self.is_closed = True
@@ -226,12 +225,12 @@ class RunWorkers(WorkPool[DrivenRun]):
         facts: dict[str, Fact] = {"workflow": held.row.key.workflow, "run": held.row.key.id}
         try:
             self._drive(held)
-        except BaseException as error:  # noqa: BLE001 - the lease ends, and another goes on
+        except BaseException as error:  # noqa: BLE001 - the lease ends, and another process continues
             facts |= failure_facts(error)
             log_event(LOGGER, "error", "run_left", error=type(error).__name__, **facts)
 
     def end(self, held: DrivenRun) -> None:
-        """Release a run, and tell whoever waits; close the journal behind the last one."""
+        """Release a run, and wake its waiters; close the journal after the last one."""
         self.forget([held])
         self._let_go.notify_all()
         if self._has_more or self.is_closed:
@@ -286,7 +285,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         try:
             return row.digest in self._able or self._is_able(self._definition_of(row))
         except Unreadable:
-            return True  # who drives it notes that
+            return True  # its driver notes that
 
     def _is_able(self, definition: Definition) -> bool:
         """Return whether all functions of a definition can be called here; log it once if not."""
@@ -303,7 +302,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         return not absent
 
     def _look(self) -> float:
-        """Hold the leases of runs under way, and take runs that are due; return the pause."""
+        """Renew the leases of runs under way, and take due runs; return the pause."""
         began, now = monotonic(), self._services.clock.monotonic()
         try:
             if needs_renewal(self._renewed, now, LEASE):
@@ -315,7 +314,7 @@ class RunWorkers(WorkPool[DrivenRun]):
                 self._patient_until = monotonic() + LEASE / 3
 
     def _take_due(self) -> float:
-        """Lease what is due; return the seconds until the next look."""
+        """Lease due runs; return the seconds until the next look."""
         journal, clock = self._services.journal, self._services.clock
         if self._is_done and not self.held and (pause := journal.quiet()):
             return pause
@@ -341,19 +340,19 @@ class RunWorkers(WorkPool[DrivenRun]):
                     journal.release(row.key, row.fence, now, now)
             if rows:
                 self.resume(ours, since)
-                return 0.0  # what was left is not even looked at again
+                return 0.0  # ignored runs are not read again
         due = journal.next_due(self._definitions, now, self._left)
         self._is_done = free > 0 and (due is None or due - now >= threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if due is None else min(threads.LOOK_AGAIN, max(0.001, due - now))
 
     def _skip_versions(self) -> list[str]:
-        """Return the digests of definitions that cannot be driven here, still."""
+        """Return the digests of definitions that still cannot be driven here."""
         for definition in (*self._left.values(),):
             self._is_able(definition)
         return [*self._left]
 
     def _leases_over(self) -> list[RunHolder]:
-        """Return the leases that end later by their time, and are over already."""
+        """Return the leases that are over before their time."""
         at = monotonic()
         is_wide = at - self._looked_wide >= LEASE
         if not is_wide and at - self._looked < threads.LOOK_AGAIN / 2:
@@ -364,7 +363,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         clock = self._services.clock
         until = float("inf") if is_wide else clock.now() + LEASE
         leases = self._services.journal.holders(self._definitions, until, self._left)
-        now = clock.now()  # behind them: no lease may seem to be made ahead of its time
+        now = clock.now()  # after them: no lease may seem to be made ahead of its time
         return [
             lease
             for lease in leases
@@ -374,7 +373,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _is_gone(self, lease: RunHolder) -> bool:
         fence, _, holder = (lease.holder or "").partition(" ")
         process = holder_in(holder)
-        # A process of an older version takes leases, and does not say that it has them.
+        # A process of an older version takes leases without its name.
         if fence != str(lease.fence) or process is None or self._me is None:
             return False
         return is_gone(process, self._me)
