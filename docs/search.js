@@ -33,6 +33,7 @@ var ANSWERS = {
   "postgres postgresql queue": "postgres",
   "docker dockerfile kubernetes systemd container containers service": "containers",
   "worker workers": "workers",
+  "rollback roll upgrade destroy rotate uninstall": "day-two",
   "agent agents langchain langgraph mcp openai": "agents",
   "requests httpx ran": "what-ran",
   "saga step steps workflow workflows": "workflows",
