@@ -151,7 +151,8 @@ def assembly_in(wheel: Path) -> dict[str, Any]:
 def kept(provider: str) -> Path:
     """Return where the schemas of a provider are kept."""
     adapter = ADAPTERS[provider]
-    return ROOT / "deploy/src/leeward_deploy" / adapter / NAME
+    of_tests = ROOT / f"tests/packages/schemas_{adapter}.json"
+    return of_tests if of_tests.exists() else ROOT / "deploy/src/leeward_deploy" / adapter / NAME
 
 
 def written(schemas: dict[str, Any]) -> str:

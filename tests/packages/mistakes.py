@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,17 +24,6 @@ def at(path: str, value: Any) -> Change:
     return change
 
 
-def policy(statement: dict[str, Any]) -> str:
-    """Return the text of a policy with one statement."""
-    return json.dumps({"Statement": [{"Effect": "Allow", **statement}]})
-
-
-NOBODY = "${aws_iam_role.nobody.arn}"
-QUEUE = "arn:${data.aws_partition.this.partition}:sqs:eu-west-1:1:orders"
-FUNCTION = "aws_lambda_function/make"
-CHECK = "aws_route53_health_check/health_check"
-SCHEDULE = "aws_scheduler_schedule/sweep_schedule"
-POLICY = "aws_iam_role_policy/make_role/policy"
 PROFILE = "azurerm_traffic_manager_profile/app/monitor_config"
 ROLE = "azurerm_role_assignment/publish-orders"
 A_STORAGE = "azurerm_storage_account/app"
@@ -46,17 +34,6 @@ G_ALERT = "google_monitoring_alert_policy/errors/conditions/0/condition_threshol
 G_CHECK = "google_compute_health_check/entrance"
 G_JOB = "google_cloud_scheduler_job/sweep"
 
-LOG = "aws_cloudwatch_log_group/make_log"
-MAPPING = "aws_lambda_event_source_mapping/send_messages"
-ALARM = "aws_cloudwatch_metric_alarm/make_errors_alarm"
-ROUTE = "aws_apigatewayv2_route/make_route"
-DOMAIN = "aws_apigatewayv2_domain_name/http_domain"
-DEAD = "aws_sqs_queue/make_dead_queue"
-
-TRUST = "aws_iam_role/make_role/assume_role_policy"
-EVERYBODY = policy({"Principal": "*"})
-ALL_BUT = policy({"NotAction": "sqs:SendMessage", "Resource": QUEUE})
-QUEUES = policy({"Action": ["sqs:SendMessage"], "Resource": [QUEUE.replace("orders", "*")]})
 
 MISTAKES: dict[str, tuple[str, Change, str]] = {
     "an interval of 15": ("azure", at(f"{PROFILE}/interval_in_seconds", 15), "must be 10 or 30"),

@@ -49,20 +49,6 @@ def apps_in(text: str) -> tuple[str, ...]:
     )
 
 
-def names_in(text: str) -> set[str]:
-    """Return the names that a module defines, assigns or imports at its top level."""
-    found: set[str] = set()
-    for node in _parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {name.asname or name.name for name in node.names}
-        else:
-            stored = (each for each in ast.walk(node) if isinstance(each, ast.Name))
-            found |= {each.id for each in stored if isinstance(each.ctx, ast.Store)}
-    return found
-
-
 def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
     """Yield the calls of `App.handler` of a module, of apps that it has imported by name.
 
