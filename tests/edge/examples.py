@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
+from random import Random
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -88,6 +89,25 @@ REQUESTS: Final = [
     )
 ]
 """All paths from everywhere."""
+
+
+def random_requests(count: int, seed: int = 1) -> list[Request]:
+    """Return requests of any path below those of the rules, with any query, from anywhere."""
+    chance = Random(seed)
+    begins = sorted({each.path.partition("*")[0] for each in RULES} | {"/", "/hello", "/x/"})
+    parts = ("a", "b=", "=", "&", "%20", "+", "/", ";", "7", "a=1", "%2F", "~", ":", "?", "é", "&&")
+
+    def text(most: int) -> str:
+        return "".join(chance.choices(parts, k=chance.randint(0, most)))
+
+    return [
+        Request(
+            chance.choice(begins) + text(3).replace("?", ""),
+            text(6),
+            chance.choice(("", "DE", "AT", "US")),
+        )
+        for _ in range(count)
+    ]
 
 
 class Seen(NamedTuple):

@@ -119,6 +119,16 @@ def _retries(functions: Any, has: Any) -> None:
     )
 
 
+def _permission(functions: Any, has: Any) -> None:
+    functions.add_permission(
+        FunctionName=has["function_name"],
+        StatementId=has["principal"].partition(".")[0],
+        Action=has["action"],
+        Principal=has["principal"],
+        SourceArn=has["source_arn"],
+    )
+
+
 def _mapping(functions: Any, has: Any) -> None:
     functions.create_event_source_mapping(
         EventSourceArn=has["event_source_arn"],
@@ -192,6 +202,7 @@ _MAKE: Final[dict[str, tuple[str, Any]]] = {
     ),
     "aws_lambda_function": ("lambda", None),
     "aws_lambda_function_event_invoke_config": ("lambda", _retries),
+    "aws_lambda_permission": ("lambda", _permission),
     "aws_lambda_event_source_mapping": ("lambda", _mapping),
     "aws_cloudwatch_event_rule": (
         "events",

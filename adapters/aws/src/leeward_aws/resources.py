@@ -3,7 +3,7 @@
 Nothing is changed by it, and nothing is called. Each kind is read by the API that tells how it is
 set up, and compared by the words of `leeward_deploy.aws.expectations`.
 
-Source: the API references of `GetFunctionConfiguration`, `GetFunctionConcurrency`,
+Source: the API references of `GetFunctionConfiguration`, `GetFunctionConcurrency`, `GetPolicy`,
 `GetFunctionEventInvokeConfig`, `ListEventSourceMappings`, `GetQueueAttributes`, `DescribeRule`,
 `ListTargetsByRule`, `GetSchedule`, `DescribeStateMachine`, `DescribeTable`, `DescribeTimeToLive`,
 `DescribeContinuousBackups`, `GetBucketVersioning`, `GetPublicAccessBlock` and
@@ -121,6 +121,14 @@ def _function(look: Look, account: Account) -> Reading:
     found = yield from _get(account, "lambda", path, "GetFunctionConfiguration")
     path = f"/2019-09-30/functions/{name}/concurrency"
     limit = yield from _get(account, "lambda", path, "GetFunctionConcurrency")
+    try:
+        path = f"/2015-03-31/functions/{name}/policy"
+        allowed = yield from _get(account, "lambda", path, "GetPolicy")
+    except Unread as ended:
+        if ended.result.code != "ResourceNotFoundException":
+            raise
+        allowed = {}
+    statements = json.loads(allowed.get("Policy") or "{}").get("Statement", ())
     return {
         "handler": found.get("Handler"),
         "runtime": found.get("Runtime"),
@@ -128,6 +136,7 @@ def _function(look: Look, account: Account) -> Reading:
         "memory": found.get("MemorySize"),
         "timeout": found.get("Timeout"),
         "reserved concurrency": limit.get("ReservedConcurrentExecutions"),
+        "callers": sorted({str(each["Principal"].get("Service")) for each in statements}),
         "variable": (found.get("Environment") or {}).get("Variables", {}),
     }
 
@@ -262,7 +271,7 @@ class Kind(NamedTuple):
 
 KINDS: Final = MappingProxyType(
     {
-        "settings of the function": Kind(_function, "code role permissions"),
+        "settings of the function": Kind(_function, "code role"),
         "retries of the function": Kind(_retries),
         "mapping of the function": Kind(_mapping),
         "queue": Kind(_queue),

@@ -81,6 +81,7 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
                 "timeout": handler["seconds"],
                 # What is reserved for a consumer would starve the others.
                 "reserved concurrency": None if "queue" in handler else reserved,
+                "callers": sorted(_callers(facts, name, region)),
                 "variable": {
                     "LEEWARD_FUNCTION": name,
                     **({"CLOUD_PROVIDER": facts["order"]} if facts["order"] else {}),
@@ -103,6 +104,19 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
                     "partial failures": True,
                 },
             )
+
+
+def _callers(facts: Facts, name: str, region: str) -> Iterator[str]:
+    """Yield the services that may call the function of a handler, each once."""
+    handler = facts["handlers"][name]
+    if any(each["handler"] == name for each in facts["subscriptions"].values()):
+        yield "events.amazonaws.com"
+    if handler["kind"] == "call" and facts["entrance"]:
+        yield "apigateway.amazonaws.com"
+    if handler["kind"] == "object" and "queue" not in handler:
+        bucket = facts["buckets"].get(handler["bucket"])
+        if bucket is not None and bucket.get("home", region) == region:
+            yield "s3.amazonaws.com"
 
 
 def _queues(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
