@@ -133,7 +133,7 @@ def on_aws(links: Path, folder: Path) -> Iterator[Client]:
     older = ("--find-links", str(pycurl_for_an_old_glibc(folder)))
     code, told = twice("aws", links, folder, "--python", HERE, *older)
     tools = [each["tool"] for each in told["commands"]]
-    assert tools == ["Terraform", "Serverless", "aws"]
+    assert tools == ["Terraform", "aws"]
     with LambdaServer(Place("000000000000", "us-east-1")) as server:
         server.deploy(
             *(

@@ -118,7 +118,8 @@ def check(facts: Facts) -> None:
         if "queue" not in handler:
             told = f"what Lambda cannot bring to {name!r} keeps"
             _check_order(handler["dead_letters"], ordered=False, told=told)
-        for place in (each for verb in ("gets", "puts") for each in _places(handler, verb)):
+        rights = handler.get("rights", {})
+        for place in (*rights.get("gets", ()), *rights.get("puts", ())):
             prefix = place.get("prefix", "")
             if re.search(r"[*?]|[$%]\{", prefix):
                 raise ConfigError(
@@ -149,24 +150,19 @@ def _check_order(dead: str, *, ordered: bool, told: str) -> None:
         )
 
 
-def _places(handler: Facts, verb: str) -> list[Facts]:
-    return list(handler.get("rights", {}).get(verb, ()))
-
-
 def _check_settings(facts: Facts) -> None:
     """Check the numbers of ``[deploy]`` and ``[export.aws]`` that AWS does not take."""
     settings, entrance = facts["settings"], facts["entrance"]
     standby = settings["standby_instances"]
-    shared = [settings["concurrency"]] if settings["concurrency"] is not None else []
-    own = [
-        each["concurrency"]
+    consumers = [
+        each.get("concurrency", settings["concurrency"])
         for each in facts["handlers"].values()
-        if "queue" in each and "concurrency" in each
+        if "queue" in each
     ]
     for is_right, told in (
         (settings["log_days"] in RETENTIONS, f"log_days in [deploy] must be one of {RETENTIONS}"),
         (
-            all(each >= 2 for each in (*shared, *own)),
+            all(each is None or each >= 2 for each in consumers),
             "concurrency in [deploy] must be 2 or more for a handler of messages",
         ),
         (

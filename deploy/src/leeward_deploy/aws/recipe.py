@@ -84,12 +84,6 @@ def _commands(out: str) -> tuple[Command, ...]:
             f"of leeward export terraform; its main.tf has to name {out}/aws.zip as package",
         ),
         Command(
-            "Serverless",
-            "serverless deploy",
-            f"with `package: {{artifact: {out}/aws.zip}}` and `handler: {HANDLER}` in "
-            "serverless.yml",
-        ),
-        Command(
             "aws",
             f"aws lambda update-function-code --function-name NAME --zip-file fileb://{out}/aws.zip",
             f"for a function that is there; its handler is {HANDLER}",
