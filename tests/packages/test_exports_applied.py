@@ -29,7 +29,7 @@ from tests.packages.exported import ORDERS, SHOP, config_of, example
 from tests.packages.roots import NEEDS_CORE, Root
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import make_key
-from tests.servers.aws.ministack import Ministack
+from tests.servers.aws.ministack import ACCOUNT, Ministack
 
 pytestmark = NEEDS_CORE
 
@@ -164,6 +164,8 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
         yield f"{of_function} place-order", "timeout is 77, and the files have"
         settings("create-order", MemorySize=1024)
         yield f"{of_function} create-order", "memory is 1024"
+        settings("charge", Role=f"arn:aws:iam::{ACCOUNT}:role/shop-refund-role-us-east-1")
+        yield f"{of_function} charge", "role is shop-refund-role-us-east-1"
         settings("notify", Handler="other.handler")
         yield f"{of_function} notify", "handler is other.handler"
         settings("get-order", Runtime="python3.12")
@@ -264,7 +266,7 @@ def planted(shop: Applied) -> Iterator[tuple[str, str]]:  # noqa: PLR0915 - one 
 def test_what_was_changed_since_is_told(shop: Applied, subtests: pytest.Subtests) -> None:
     """By name, with what the files have; a value of a variable is never told."""
     changes = list(planted(shop))
-    assert len(changes) >= 30
+    assert len(changes) >= 31
     key = make_key(shop.server, "*")
     found = examine(shop.config, key.env, time.time, expected=read_exported(shop.root.out))
     faults = {
@@ -277,4 +279,4 @@ def test_what_was_changed_since_is_told(shop: Applied, subtests: pytest.Subtests
             assert any(check == name and words in message for name, message in faults)
     assert "secret" not in str(found)
     well = next(each for each in found if each.check.endswith("settings of the function get-stock"))
-    assert well.message.endswith("not looked at: code, role")
+    assert well.message.endswith("not looked at: code, permissions")

@@ -136,6 +136,7 @@ def _function(look: Look, account: Account) -> Reading:
         "memory": found.get("MemorySize"),
         "timeout": found.get("Timeout"),
         "reserved concurrency": limit.get("ReservedConcurrentExecutions"),
+        "role": _end(found.get("Role")),
         "callers": sorted({str(each["Principal"].get("Service")) for each in statements}),
         "variable": (found.get("Environment") or {}).get("Variables", {}),
     }
@@ -271,7 +272,7 @@ class Kind(NamedTuple):
 
 KINDS: Final = MappingProxyType(
     {
-        "settings of the function": Kind(_function, "code role"),
+        "settings of the function": Kind(_function, "code permissions"),
         "retries of the function": Kind(_retries),
         "mapping of the function": Kind(_mapping),
         "queue": Kind(_queue),

@@ -81,6 +81,9 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
                 "timeout": handler["seconds"],
                 # What is reserved for a consumer would starve the others.
                 "reserved concurrency": None if "queue" in handler else reserved,
+                "role": handler["role"].rpartition("/")[2]
+                if "role" in handler
+                else shorten(f"{facts['title']}{name}-role-{region}", 64),
                 "callers": sorted(_callers(facts, name, region)),
                 "variable": {
                     "LEEWARD_FUNCTION": name,
