@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from runpy import run_path
 
-from leeward.cli.output.picture import picture_of
 from leeward.values.runs import Run, RunEvent, RunState
+from leeward.views.runs import picture_of
 from leeward.workflow.limits import LIMITS
 
 DOCS = Path(__file__).parent

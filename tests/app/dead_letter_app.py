@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from leeward.adapter import Driver
 from leeward.calls import QueueMessage
-from leeward.cli.dead_letters import Moved, MoveOptions, QueueLetters, redrive
+from leeward.cli.dead_letters import MoveOptions, QueueLetters, redrive
+from leeward.views.letters import Moved
 
 RETRIES = 2
 

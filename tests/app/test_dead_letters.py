@@ -36,18 +36,16 @@ from leeward.calls import (
     Result,
     TakeMessages,
 )
-from leeward.cli.commands.dlq import _json, _render
 from leeward.cli.dead_letters import (
-    FoundLetter,
-    Moved,
     MoveOptions,
     QueueLetters,
     delete_letters,
     redrive,
 )
-from leeward.cli.output.console import Printer, Printers
+from leeward.cli.output.console import Printer, Printers, render_report
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.testing import FakeClock
+from leeward.views.letters import FoundLetter, Moved, list_letters, row_of
 from leeward_azure.functions.messages import _read as storage_queue_text
 from leeward_azure.functions.service_bus import _read as service_bus_properties
 from leeward_contract_tests.rows import each_row
@@ -299,8 +297,8 @@ def test_what_is_forged_of_a_letter_is_nobodys_word(told: dict[str, Any]) -> Non
     found = list(queues.of("parcels").each())
     assert [each.queue for each in found] == [None, "parcels"]
     assert (found[0].handler, found[0].ran, found[0].time) == (None, "maybe", 1.0)
-    data = {"dead_letters": [_json("aws", each) for each in found], "next": {}}
-    _render(data, Printers(Printer(StringIO()), Printer(StringIO())))
+    report = list_letters([row_of("aws", each) for each in found], {}, 2.0)
+    render_report(report, Printers(Printer(StringIO()), Printer(StringIO())))
 
 
 @pytest.mark.threat("S10")

@@ -12,8 +12,8 @@ import pytest
 from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import FUNCTION, TABLE
-from leeward.cli.doctor.findings import CheckState, judge
-from leeward.cli.doctor.visit import ask
+from leeward.cli.commands.doctor import ask
+from leeward.cli.findings import CheckState, judge
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.registry import BUILT_IN

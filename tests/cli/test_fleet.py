@@ -32,7 +32,7 @@ def test_an_isolation_is_seen_and_ended(fleet: Path, leeward: Leeward) -> None:
     assert said.code == 0, said.err
     assert said.out.startswith("local:a is isolated until ")
     shown = leeward("targets").out
-    assert "everywhere, by ann since" in shown
+    assert "isolated everywhere  by ann since" in shown
     assert "it is ill" in shown
     one, two = json.loads(leeward("--json", "targets").out)["targets"]
     assert (one["state"], two["state"]) == ("isolated", "closed")

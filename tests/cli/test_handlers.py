@@ -89,11 +89,11 @@ def desk(bare: Path) -> Iterator[Path]:
 
 def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
     """Each handler has a line, with what it is for and declares; a program gets the same."""
-    lines = leeward("app").out.splitlines()
+    lines = [line for line in leeward("app").out.splitlines() if line]
     rows = [line.split() for line in lines]
-    assert rows[1] == "create function create idempotent - 5 s deskapp.py:16".split()
-    assert rows[2] == "note event desk ticket.created - 3 - deskapp.py:23".split()
-    assert rows[4][:7] == "greet schedule 0 6 * * *".split()
+    assert rows[1] == "create queued calls and calls idempotent - 5 s deskapp.py:16".split()
+    assert rows[2] == "note events ticket.created of desk - 3 - deskapp.py:23".split()
+    assert rows[4][:8] == "greet the schedule 0 6 * * *".split()
     line = MODULE.splitlines().index('@idempotent(table="keys", principal=None, lease=70)')
     assert rows[-2][-1] == f"deskapp.py:{line}", "of the function, and not of leeward's decorator"
     assert lines[-1] == "workflow order: calls create"

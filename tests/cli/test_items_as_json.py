@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.cli import item_json
-from leeward.cli.item_json import TAGS, tag_value, untag_value
 from leeward.json_text import decode
+from leeward.views import item_json
+from leeward.views.item_json import TAGS, tag_value, untag_value
 from leeward_contract_tests.rows import each_row
 
 

@@ -15,10 +15,11 @@ from leeward.app import idempotent
 from leeward.app.idempotency import current_run
 from leeward.app.idempotency.record import LATEST_DELIVERY, KeyState
 from leeward.calls import Invoke, Result
-from leeward.cli.key_records import change_key, find_key, version_of, void_by_hand
+from leeward.cli.key_records import change_key, find_key, void_by_hand
 from leeward.errors import InvalidRequest, Outcome
 from leeward.local import Local
 from leeward.values import Effect
+from leeward.views.calls import version_of
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 from tests.registers import let_registers_age
@@ -246,13 +247,13 @@ def test_a_released_key_can_be_voided_and_keeps_its_voids_when_it_is_released(
         f"{verb} {state.value}": (verb, state, told)
         for verb in ("release", "void", "settle")
         for state, told in {
-            KeyState.IN_PROGRESS: "may still act for",
-            KeyState.COMPLETED: "it has run",
-            KeyState.FAILED: "it has failed as its function declares",
-            KeyState.RELEASED: "its key is free",
-            KeyState.VOID: "a new call with its key runs already",
-            KeyState.WAITING: "leeward keys show says how",
-            KeyState.REFUSED: "a person has refused it",
+            KeyState.IN_PROGRESS: "It runs. Its lease ends in",
+            KeyState.COMPLETED: "It has run. Repeats get",
+            KeyState.FAILED: "It has failed. Repeats get the same failure.",
+            KeyState.RELEASED: "It has not run. The next call runs",
+            KeyState.VOID: "a new call with its key runs",
+            KeyState.WAITING: "waits for a person",
+            KeyState.REFUSED: "A person has refused it",
         }.items()
         if (verb, state) != ("void", KeyState.RELEASED)
     },
@@ -283,7 +284,7 @@ def test_a_call_that_waits_is_approved_or_refused_once(bank: Bank, leeward: Leew
     record, version = listed[0]["record"], listed[0]["version"]
     shown = leeward("keys", "show", "keys", "refund:7")
     assert "Refund 7?" in shown.out
-    assert f"leeward keys approve keys {record} {version}," in shown.err
+    assert f"leeward keys approve keys {record} {version}\n" in shown.err
 
     done = leeward("keys", "approve", "keys", record, version, "--by", "maria", "--json")
     key = json.loads(done.out)["key"]

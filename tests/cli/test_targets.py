@@ -187,9 +187,9 @@ def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
     assert "order|order local:a, local:b (from file)" in lines
     assert "environment|environment not trusted" in lines
     assert 'unused|unused targets."google"' in lines
-    assert "orders|orders customer + order local:b 15 s" in lines
-    assert "stray|stray id local:z: not in the order 15 s" in lines
-    assert "(any other)|(any other) id none: refused until it is set 15 s" in lines
+    assert "orders|orders customer + order local:b 15 s -" in lines
+    assert "stray|stray id local:z: not in the order 15 s -" in lines
+    assert "(any other)|(any other) id none: refused until it is set 15 s -" in lines
     assert "pay|pay keyed, shared dedup 30 s local: prod-pay" in lines
     assert "attempts|attempts none by this process" in lines
 

@@ -67,8 +67,8 @@ def test_a_run_is_started_and_shown(leeward: Leeward) -> None:
     done = leeward("workflow", "start", "order", '"ok"', "--id", "o1")
     assert (done.code, done.err) == (0, "")
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
-    assert lines[:2] == ["run order o1 on local", "state succeeded"]
-    assert 'result {"paid": "ok"}' in lines
+    assert lines[:3] == ["workflow order", "run o1", "state succeeded"]
+    assert '"paid": "ok"' in lines
     assert [line.split()[4:] for line in lines[-2:]] == [["book", "1", "ok"], ["pay", "1", "ok"]]
     again = leeward("workflow", "start", "order", '"ok"', "--id", "o1")
     assert again == done
@@ -83,11 +83,11 @@ def test_a_run_that_fails_ends_with_a_code(leeward: Leeward) -> None:
     assert done.code == 6
     ends = [line.split()[4:] for line in done.out.splitlines() if " s " in line]
     assert ends[-3:] == [
-        ["pay", "1", "CardDeclined"],
+        ["pay", "1", "failed:", "CardDeclined"],
         ["book/undo", "1", "ok"],
         ["tell", "1", "ok"],
     ]
-    assert "state       failed, OrderFailed" in done.out
+    assert "error       OrderFailed" in done.out
     assert "4711" not in done.out + done.err
     listed = leeward("workflow", "list").out
     assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["order", "o2", "failed"]]

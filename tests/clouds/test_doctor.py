@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from leeward.cli.doctor.findings import CheckState, Finding
-from leeward.cli.doctor.visit import examine
+from leeward.cli.commands.doctor import examine
+from leeward.cli.findings import CheckState, Finding
 from leeward.config import load_config
 from leeward_contract_tests.fixtures import BUCKET
 from leeward_contract_tests.rows import each_row

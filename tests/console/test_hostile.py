@@ -50,7 +50,7 @@ ATTRIBUTES = {
     *("tabindex", "type", "value", "method", "action", "scope", "role", "datetime", "rows", "list"),
     *("required", "spellcheck", "autocomplete", "checked", "xmlns", "viewbox", "width", "height"),
     *("font-family", "font-size", "fill", "stroke", "rx", "x", "y", "text-anchor", "font-weight"),
-    *("transform", "d", "stroke-dasharray"),
+    *("transform", "d", "stroke-dasharray", "title"),
 }
 
 

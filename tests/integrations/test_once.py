@@ -25,12 +25,12 @@ from leeward.cli.key_records import (
     change_key,
     refuse_by_hand,
     scan_keys,
-    version_of,
 )
 from leeward.errors import ConfigError, DedupUnavailable, TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
+from leeward.views.calls import version_of
 from leeward_contract_tests.rows import each_row
 from leeward_integrations import once as once_module
 from leeward_integrations.once import (

@@ -16,7 +16,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a clock that is off goes unnoticed",
-        "src/leeward/cli/doctor/visit.py _offset",
+        "src/leeward/cli/commands/doctor.py _offset",
         "time - ended if time > ended + 1 else 0.0",
         "0.0",
         "tests/cli/test_doctor.py::test_a_clock_is_off_by_what_lies_outside_the_look",

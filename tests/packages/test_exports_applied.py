@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
 from leeward.calls import PutMessage
-from leeward.cli.doctor.findings import CheckState, Finding
-from leeward.cli.doctor.visit import examine, read_exported
+from leeward.cli.commands.doctor import examine, read_exported
+from leeward.cli.findings import CheckState, Finding
 from leeward.config import Config
 from leeward.errors import Outcome
 from leeward_aws.driver import open_driver

@@ -22,7 +22,7 @@ from leeward.app import Context, idempotent
 from leeward.app.idempotency import CannotTell, Done, NotDone
 from leeward.app.idempotency.record import KeyRecord, KeyState
 from leeward.cli.dead_letters import MoveOptions, StoreLetters, redrive
-from leeward.cli.key_records import approve_by_hand, change_key, list_keys, version_of
+from leeward.cli.key_records import approve_by_hand, change_key, list_keys
 from leeward.clock import SystemClock
 from leeward.config import BusConfig, FunctionConfig, TargetName
 from leeward.config.model import GroupConfig, SpoolConfig
@@ -32,6 +32,7 @@ from leeward.testing import Fault, FaultyDriver
 from leeward.values import Effect
 from leeward.values.runs import RunState
 from leeward.values.settled import Verdict
+from leeward.views.calls import version_of
 from leeward.worker import Worker
 from leeward.workflow import Flow, Ref
 from tests.pairs.places import NAMES, Files, Place

@@ -22,12 +22,13 @@ from leeward._delivery.relay import OUTBOX, RunStart, WaitingCall, row_of
 from leeward._delivery.sqlite_store import FRESH
 from leeward.adapter import Driver
 from leeward.app import App
-from leeward.cli.dead_letters import Moved, MoveOptions, StoreLetters, redrive
+from leeward.cli.dead_letters import MoveOptions, StoreLetters, redrive
 from leeward.errors import InvalidRequest
 from leeward.local import Local
 from leeward.status import Fact, Level, read_queues
 from leeward.status.facts import backlog
 from leeward.stores import ABANDONED, Recipient, RecipientStore, Stores, Taker
+from leeward.views.letters import Moved
 from leeward.worker import Worker
 from leeward.workflow import Flow, Ref
 from leeward_postgres.driver import open_driver

@@ -15,7 +15,6 @@ from leeward import Client
 from leeward.app import App, Context, Problem
 from leeward.app.idempotency import idempotent
 from leeward.calls import Result
-from leeward.cli.output.picture import Mark, marks_of
 from leeward.config import Config
 from leeward.config.model import TableConfig
 from leeward.errors import Outcome, OutcomeUnknown
@@ -33,6 +32,7 @@ from leeward.testing.simulator import (
 from leeward.values import Effect, FunctionFault, Json
 from leeward.values.runs import RunState
 from leeward.values.settled import Settled, Verdict
+from leeward.views.runs import Mark, marks_of
 from leeward.workflow import Flow, Ref, Retry, workflow
 from leeward.workflow.commands import (
     UNSETTLED,

@@ -48,7 +48,7 @@ LIST: Final = "requirements.txt"
 
 IDLE: Final = (
     *("leeward/__main__.py", "leeward/app/by_hand.py", "leeward/cli/", "leeward/status/"),
-    *("leeward/testing/", "leeward/worker/", "leeward_backup/commands/"),
+    *("leeward/testing/", "leeward/views/", "leeward/worker/", "leeward_backup/commands/"),
     *(
         f"leeward_{cloud}/{part}.py"
         for cloud in ("aws", "azure", "google")

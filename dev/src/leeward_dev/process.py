@@ -30,9 +30,9 @@ from leeward.logs import import_flaw, places_of
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
+from leeward.views.targets import purpose, row_of_handler
 from leeward.worker import Worker
 from leeward.worker.opening import open_drivers
-from leeward_dev.console.handlers import purpose
 from leeward_dev.feed import Entry, Feed
 from leeward_dev.observing import ObservedDriver, observe_runs, send_logs_to
 from leeward_dev.plan import Plan, for_development, keeps_rows
@@ -164,7 +164,7 @@ class Process:
             self._note(str(error), "ERROR", error)
             return
         handlers = ", ".join(
-            each.name if each.is_call else f"{each.name} ({purpose(each)})"
+            each.name if each.is_call else f"{each.name} ({purpose(row_of_handler(each))})"
             for each in worker.app.handlers.values()
         )
         state = "" if place is None else f"; its state is in {place}"

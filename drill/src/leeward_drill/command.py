@@ -14,7 +14,7 @@ import typer
 
 from leeward._operations.arguments import check_effect
 from leeward.cli.arguments import json_argument, seconds
-from leeward.cli.doctor.findings import serving
+from leeward.cli.findings import serving
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.group import add_command, command_group
 from leeward.cli.output.console import Printers

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from leeward.cli.commands import fleet, keys, objects, spool, unknown, verbs, workflow
+from leeward.cli.commands import keys, objects, spool, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -16,7 +16,7 @@ from leeward.cli.commands.handlers import show_app, trigger
 from leeward.cli.commands.logs import logs
 from leeward.cli.commands.new import new
 from leeward.cli.commands.status import status
-from leeward.cli.commands.targets import show_version, targets, version
+from leeward.cli.commands.targets import isolate, restore, show_version, targets, version
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -81,8 +81,8 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "workflow write": workflow.write,
     "workflow draw": workflow.draw,
     "worker": worker,
-    "isolate": fleet.isolate,
-    "restore": fleet.restore,
+    "isolate": isolate,
+    "restore": restore,
     "app": show_app,
     "trigger": trigger,
     "new": new,

@@ -11,10 +11,10 @@ from pathlib import Path
 import typer
 
 from leeward.adapter import Limits
-from leeward.cli import item_json
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import DEEPEST, decode
 from leeward.values import Item, Json
+from leeward.views import item_json
 
 _TIME = "write it like 2026-01-31T12:00:00Z"
 

@@ -30,7 +30,6 @@ from leeward.errors import (
 )
 from leeward.leases.faults import DatabaseFault
 from leeward.logs import only_watching
-from leeward.masking import mask
 from leeward.records import NamedTuple
 from leeward.stores import (
     DeadLetterStore,
@@ -41,6 +40,7 @@ from leeward.stores import (
     is_taken,
     walk_dead_rows,
 )
+from leeward.views.letters import FoundLetter, Moved
 
 SECONDS: Final = 30.0
 """For one request. It may have to fetch a credential first."""
@@ -56,39 +56,6 @@ MOST_ATTEMPTS: Final = 1_000_000
 
 ID_DIGITS: Final = 18
 """Of the id of a row, at most: whatever has so many fits into the 64 bits of a database."""
-
-
-class FoundLetter(NamedTuple):
-    """A dead letter, wherever it lies.
-
-    Attributes:
-        id: by which its place knows it.
-        queue: the logical name of the queue, or the bus, that it was in; None for an unknown one.
-            In a queue of a cloud this and what follows is the word of whoever may write there.
-        handler: who has failed; None where nobody has told.
-        error: class of what was raised; the same.
-        reason: the failure's own word; the same.
-        ran: ``no``, ``maybe`` or ``yes``; ``maybe`` where nobody has told.
-        attempts: how often it was delivered; None where nobody counts.
-        time: Unix seconds at which it was given up, by the queue's own clock; None where that is
-            not known.
-        message: text of what was raised, which an embedded target keeps; else None.
-        held: what its place needs to find it again.
-    """
-
-    id: str
-    queue: str | None
-    handler: str | None
-    error: str | None
-    reason: str | None
-    ran: str
-    attempts: int | None
-    time: float | None
-    message: str | None
-    held: Any
-
-    def __repr__(self) -> str:
-        return mask(self, "id queue handler error reason ran attempts time")
 
 
 class Letters(Protocol):
@@ -449,25 +416,6 @@ class MoveOptions(NamedTuple):
     dry_run: bool = False
     rate: float | None = None
     keep: float = 86_400.0
-
-
-class Moved(NamedTuple):
-    """What was moved, or would be.
-
-    Attributes:
-        moved: how many.
-        left: ids of those that may have run, and that nobody has agreed to.
-        elsewhere: ids of those that cannot go back.
-        why: of each of them, why.
-        old: ids of those that are older than the function's memory of keys: a repeat of what has
-            run is not recognised.
-    """
-
-    moved: int = 0
-    left: tuple[str, ...] = ()
-    old: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
-    why: tuple[str, ...] = ()
 
 
 def redrive(

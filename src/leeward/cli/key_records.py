@@ -7,8 +7,8 @@ write: if somebody else changes it meanwhile, it stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 from leeward._operations.upkeep import make
 from leeward.app.idempotency.digests import REF_DIGITS, record_ref
@@ -27,34 +27,11 @@ from leeward.client import Client
 from leeward.clock import Clock
 from leeward.entropy import time_of_id
 from leeward.errors import InvalidRequest, NotFound
-from leeward.records import NamedTuple
 from leeward.values import Record as Loaded
+from leeward.views.calls import KeyRow, describe_key, is_open, state_of, version_of
 
 SECONDS = 15.0
 """For a page."""
-
-APPROVED: Final = "approved"
-
-_BLANKS: Final = re.compile(r"[\s\u115f\u1160\u2800\u3164\uffa0]{4,}")
-"""What looks like nothing: white space, the fillers of Hangul, the empty pattern of Braille."""
-
-
-class KeyRow(NamedTuple):
-    """A record of a table.
-
-    Attributes:
-        id: of the item.
-        record: None if it is not a record of leeward. Its times are Unix seconds.
-        revision: opaque.
-        expires_at: Unix seconds, or None.
-        changed_at: Unix seconds of its last write; None if another program made it.
-    """
-
-    id: str
-    record: KeyRecord | None
-    revision: str
-    expires_at: float | None
-    changed_at: float | None = None
 
 
 def scan_keys(
@@ -104,23 +81,6 @@ def find_key(client: Client, table: str, named: str) -> KeyRow:
         f"the table {table!r} has no record {named!r}: leeward keys list {table}. Where a function "
         "has no record of a key, leeward settle FUNCTION KEY asks it, and voids the key"
     )
-
-
-def state_of(record: KeyRecord) -> str:
-    """Return the name of a record's state, as a person reads it: ``approved`` is one, too."""
-    is_free = record.state in (KeyState.RELEASED, KeyState.VOID)
-    is_approved = record.approval is not None and record.approval.by is not None
-    return APPROVED if is_free and is_approved else record.state.value
-
-
-def squeeze(question: str) -> str:
-    """Return all of what a person is asked; padding is counted, so that it hides nothing."""
-    return _BLANKS.sub(lambda it: f" [{len(it[0])} blanks] ", question)
-
-
-def version_of(row: KeyRow) -> str:
-    """Return by what a person names a record as it was read: another write makes another one."""
-    return record_ref(row.revision)
 
 
 def change_key(
@@ -200,33 +160,12 @@ def _refusal(kept: KeyRow, named: str, now: float) -> str:
     record = kept.record
     if record is None:
         return f"the record {named} is not one of leeward's, and was not changed"
-    match record.state:
-        case KeyState.IN_PROGRESS:
-            left = f"its run may still act for {record.lease_until - now:.0f} s"
-            why = f"{left}: wait until its lease is over"
-        case KeyState.COMPLETED:
-            why = "it has run: repeats get its result. To have the effect again, take another key"
-        case KeyState.FAILED:
-            why = "it has failed as its function declares. To try again, take another key"
-        case KeyState.RELEASED:
-            why = "its key is free: the next call with it runs"
-        case KeyState.WAITING:
-            why = "it waits for a person: leeward keys show says how to approve or refuse it"
-        case KeyState.REFUSED:
-            why = "a person has refused it: no call with its key runs. Take another key"
-        case _:
-            why = "a new call with its key runs already"
     return (
-        f"the record {named} is {state_of(record)}, and was not changed: {why}. Settle only "
-        "a record that is unknown, or whose run has not ended within its lease; approve only one "
-        "that waits"
+        f"the record {named} is {state_of(record)}, and was not changed. "
+        f"{describe_key(record, now)} Settle only a record that is unknown, or whose run has not "
+        "ended within its lease; approve only one that waits. To have an effect again, take "
+        "another key"
     )
-
-
-def is_open(record: KeyRecord, now: float) -> bool:
-    """Return whether nobody knows what the run of a key has done: it is unknown, or has died."""
-    lapsed = record.state is KeyState.IN_PROGRESS and now >= record.lease_until
-    return lapsed or record.state is KeyState.UNKNOWN
 
 
 def void_by_hand(record: KeyRecord, now: float) -> KeyRecord | None:
@@ -261,7 +200,7 @@ def refuse_by_hand(record: KeyRecord, by: str) -> KeyRecord | None:
 
 
 def settle_by_hand(
-    record: KeyRecord, now: float, *, ran: bool, result: Any, kept: bool
+    record: KeyRecord, now: float, *, ran: bool, result: Any = None, kept: bool = False
 ) -> KeyRecord | None:
     """Return the record after somebody has found out what its run has done.
 
@@ -282,42 +221,23 @@ def settle_by_hand(
     return done if kept else without_result(done)
 
 
-def describe_key(record: KeyRecord, now: float) -> str:
-    """Return in words what a call with the key of a record does."""
-    if is_open(record, now):
-        if not record.effects:
-            return "Its run has died before any effect: the next call with its key runs."
-        return "Nobody knows whether it had its effect. Find out what happened, and settle it."
-    match record.state:
-        case KeyState.IN_PROGRESS:
-            return f"It runs. Its lease ends in {record.lease_until - now:.0f} s."
-        case KeyState.COMPLETED if record.kept:
-            return "It has run. Repeats get its result."
-        case KeyState.COMPLETED:
-            return "It has run. Its result was not kept."
-        case KeyState.FAILED if record.failure is not None and record.failure.rerun:
-            return "It has failed. The next call with its key runs again."
-        case KeyState.FAILED:
-            return "It has failed. Repeats get the same failure."
-        case _:
-            return _describe_idle(record)
+Change: TypeAlias = Callable[[KeyRecord, float, str], KeyRecord | None]
+"""Makes of a record, at a time, by the word of a person, what it says then."""
+
+CHANGES: Final[Mapping[str, Change]] = {
+    "ran": lambda record, now, _: settle_by_hand(record, now, ran=True),
+    "release": lambda record, now, _: settle_by_hand(record, now, ran=False),
+    "void": lambda record, now, _: void_by_hand(record, now),
+    "approve": lambda record, _, by: approve_by_hand(record, by),
+    "refuse": lambda record, _, by: refuse_by_hand(record, by),
+}
+"""What a person can say of a record whose run has not ended, or that waits."""
 
 
-def _describe_idle(record: KeyRecord) -> str:
-    """Return the same for a record of which nothing has run."""
-    match record.state:
-        case KeyState.WAITING:
-            return "It has not run, and waits for a person, who approves or refuses it."
-        case KeyState.REFUSED:
-            return "A person has refused it. It has not run, and no call with its key will."
-        case _ if record.approval is not None:
-            return (
-                "It is approved, and has not run. A new call with its key and payload runs, once."
-            )
-        case KeyState.RELEASED:
-            return "It has not run. The next call runs, and so does a delivery that comes late."
-        case _:
-            return "It has not run. A late delivery is refused; a new call with its key runs."
+def possible_changes(row: KeyRow, now: float) -> list[str]:
+    """Return what a person can say of a record now: names of `CHANGES`."""
+    record = row.record
+    return [name for name, change in CHANGES.items() if record and change(record, now, "")]
 
 
 def _shift(record: KeyRecord, seconds: float) -> KeyRecord:

@@ -18,6 +18,7 @@ from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome, 
 from leeward.json_text import decode
 from leeward.values import Effect, Item
 from leeward.values.settled import Verdict
+from leeward.views.calls import facts_of
 
 SECONDS: Final = 10.0
 """To settle one call."""
@@ -164,14 +165,3 @@ def settle_unknown(
     except LeewardError:
         return {**facts, **told, "removed": False}  # it is settled, and can be settled again
     return {**facts, **told, "removed": True}
-
-
-def facts_of(unknown: UnknownCall) -> JsonObject:
-    """Return what a call was, without what it was called with."""
-    return {
-        "id": unknown.id,
-        "verb": unknown.verb,
-        "subject": unknown.subject,
-        "key": list(unknown.key),
-        "targets": list(unknown.targets),
-    }

@@ -16,6 +16,7 @@ from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, SCHEDULE
 from leeward.values import NOTHING, TargetStatus
 from leeward.values.runs import RunState
+from leeward.views import Column, Format, Json, Link, Report, Table, span
 from leeward.workflow.embedded.journal import RunCount
 
 ORDER: Final = "order"
@@ -108,6 +109,61 @@ def sort_facts(facts: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: levels.index(fact.level))
 
 
+_PAGES: Final = {
+    "target": "targets",
+    "queue": "queues",
+    "schedule": "schedules",
+    "runs": "runs",
+    "unknown": "unknown",
+}
+"""Where the console says more of what a fact is about."""
+
+
+def _page(row: Json) -> Link:
+    if row["kind"] == Subject.QUEUE.value and row["values"].get("dead"):
+        return "letters", {"target": row["target"]}
+    is_workflow = row["kind"] == Subject.RUNS.value
+    return _PAGES[row["kind"]], {"workflow": row["name"] or None} if is_workflow else {}
+
+
+def _about(row: Json) -> str:
+    name = row["name"] if row["kind"] != Subject.TARGET.value else ""
+    what = {"runs": "runs of" if name else "runs", "unknown": "unknown calls", "target": ""}
+    words = f"{what.get(row['kind'], row['kind'])} {name}".strip()
+    place = "" if row["target"] == ORDER else row["target"]
+    return ", ".join(filter(None, (place, words))) or "targets"
+
+
+def _sentence(row: Json) -> str:
+    return f"{row['sentence']}. To do: {row['remedy']}" if row["remedy"] else str(row["sentence"])
+
+
+_FACTS: Final = (
+    Column("Level", lambda row: row["level"].replace("wrong", "WRONG"), Format.STATE),
+    Column("About", _about, is_name=True),
+    Column("How it is", _sentence),
+)
+
+
+def report_of(found: Iterable[Fact], now: float = 0.0) -> Report:
+    """Return facts, one below the other, and how many need a person."""
+    rows: list[Json] = [
+        {
+            **fact._asdict(),
+            "kind": fact.kind.value,
+            "level": fact.level.value,
+            "values": dict(fact.values),
+        }
+        for fact in found
+    ]
+    wrong = sum(row["level"] == Level.WRONG.value for row in rows)
+    told = "Nothing needs a person."
+    if wrong:
+        told = f"{wrong} {'things need' if wrong > 1 else 'thing needs'} a person."
+    data = {"ok": not wrong, "wrong": wrong, "facts": rows}
+    return Report(data, now, [Table(_FACTS, rows, "What is wrong comes first", "", _page), told])
+
+
 def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
     """Return whether a target answers, by the result of a probe or a look."""
     values = {"reachable": True, "seconds": round(seconds, 3), "outcome": result.outcome.value}
@@ -198,7 +254,7 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
     if depth.waiting:
         told = f"{_count(depth.waiting, what)} {'wait' if depth.waiting > 1 else 'waits'}"
         if oldest is not None:
-            told += f", the oldest for {_span(oldest)}"
+            told += f", the oldest for {span(oldest)}"
     if depth.approvals:
         told += f", {depth.approvals} of them for a person's approval"
     if depth.dead:
@@ -317,7 +373,7 @@ def unknown_calls(target: str, table: str, count: int, since: float | None, now:
         return Fact(Subject.UNKNOWN, target, table, Level.OK, told, "", values)
     told = f"{_count(count, 'call')} with an unknown outcome"
     if oldest is not None:
-        told += f", the oldest {_span(oldest)} ago"
+        told += f", the oldest {span(oldest)} ago"
     remedy = "leeward unknown list; leeward unknown settle --all"
     return Fact(Subject.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
 
@@ -340,13 +396,6 @@ def _count(number: int, thing: str) -> str:
     first, _, rest = thing.partition(" ")
     plural = f"{first}s {rest}" if rest.startswith(("of ", "or ")) else f"{thing}s"
     return f"{number:,} {plural.replace(' or message', ' or messages')}"
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _moment(seconds: float) -> datetime:

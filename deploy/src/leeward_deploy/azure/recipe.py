@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.azure.facts import CLOUD
+from leeward_deploy.azure.export import terraform
 from leeward_deploy.azure.host import host_json
+from leeward_deploy.azure.template import template
 from leeward_deploy.recipe import (
     ARCHES,
     Command,
@@ -113,7 +114,8 @@ def recipe(spec: PackageSpec) -> Recipe:
         lists=True,
         provided=("azure.functions",),
         commands=_commands,
-        cloud=CLOUD,
+        template=partial(template, spec),
+        exports={"terraform": partial(terraform, spec)},
         check=partial(index, spec),
     )
 
@@ -134,7 +136,8 @@ def _commands(out: str) -> tuple[Command, ...]:
         ),
         Command(
             "terraform",
-            "leeward export terraform && cd infrastructure/azure && terraform apply",
-            "what is around the code; once more with -var published=true after the code is there",
+            f"cd {out}/azure.module && terraform init && terraform apply",
+            "what is around the code, with --template; once more with -var published=true after "
+            "the code is there",
         ),
     )

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from leeward._delivery.runner import AppRunner
 from leeward.adapter import Driver
-from leeward.cli.output.json_view import span
 from leeward.errors import InvalidRequest, NotFound
 from leeward.text import did_you_mean
 from leeward.values import NOTHING, RoutingEvent
+from leeward.views import (
+    Action,
+    Block,
+    Details,
+    Format,
+    Json,
+    Part,
+    Report,
+    Table,
+    in_words,
+    severity_of,
+)
 from leeward_dev.console.guard import SEAL
 from leeward_dev.console.html import Content, Html, element, text, verbatim
 from leeward_dev.sources import Sources
@@ -41,11 +51,6 @@ NAMES: Final = {
 
 SURE: Final = "sure"
 """The field of a form that somebody has been asked about."""
-
-GOOD: Final = "good"
-WRONG: Final = "wrong"
-UNSURE: Final = "unsure"
-"""Classes of a word that says how something is."""
 
 
 class Notice(NamedTuple):
@@ -214,7 +219,7 @@ def _notice(notice: Notice | None) -> Content:
         "div",
         element("p", notice.text),
         None if notice.payload is None else payload_block(notice.payload, "The answer"),
-        class_=f"notice {GOOD if notice.is_good else WRONG}",
+        class_=f"notice {'good' if notice.is_good else 'wrong'}",
         role="status" if notice.is_good else "alert",
         id="notice",
     )
@@ -229,7 +234,7 @@ def payload_block(payload: str, label: str) -> Html:
 def table(
     caption: str,
     header: Sequence[str],
-    rows: Iterable[Sequence[Content]],
+    rows: Iterable[Iterable[Content]],
     *,
     id: str | None = None,
     empty: str = "None.",
@@ -269,14 +274,103 @@ def pairs(items: Iterable[tuple[str, Content]], *, id: str | None = None) -> Htm
     return element("dl", lines, id=id, data_live=id is not None)
 
 
-def word(state: str, kind: str = "") -> Html:
-    """Return a word that says how something is; `kind` is one of the classes above."""
-    return element("span", state, class_=f"word {kind}".rstrip())
+def show_parts(
+    visit: Visit, report: Report, *, id: str | None = None, choose: bool = False
+) -> list[Content]:
+    """Return the parts of a report.
+
+    Args:
+        visit: for what may be done.
+        report: whose parts they are.
+        id: of tables and details that are live; None if they are not.
+        choose: rows can be chosen by their ids, in a form.
+    """
+
+    def show(number: int, part: Part) -> Content:
+        own = f"{id}-{number}" if id is not None and number else id
+        match part:
+            case Block():
+                return payload_block(part.text, part.title)
+            case Details():
+                items = [(name, show_value(*value, report.now)) for name, value in part.values()]
+                head = element("h2", part.title) if part.title else None
+                return [head, pairs(items, id=own)]
+            case Table():
+                return _show_table(visit, part, report.now, own, choose=choose)
+            case _:
+                return element("p", part)
+
+    return [show(number, part) for number, part in enumerate(report.parts)]
+
+
+def _show_table(visit: Visit, shown: Table, now: float, id: str | None, *, choose: bool) -> Html:
+    columns = shown.visible_columns()
+    has_actions = visit.sources.can_write and any(shown.actions(row) for row in shown.rows)
+
+    def cells(row: Json) -> Iterator[Content]:
+        page = shown.page(row)
+        for column in columns:
+            cell = show_value(column.value(row), column.format, now)
+            yield link(cell, page[0], **page[1]) if column.is_name and page is not None else cell
+        if has_actions:
+            yield [
+                element(
+                    "input",
+                    type="checkbox",
+                    name="id",
+                    value=row["id"],
+                    aria_label=f"Choose {row['id']}",
+                )
+                if choose
+                else None,
+                *([show_action(each, each.about), " "] for each in shown.actions(row)),
+            ]
+
+    header = [each.title for each in columns] + ["Action"] * has_actions
+    return table(shown.title, header, map(cells, shown.rows), id=id, empty=shown.empty)
+
+
+def show_value(value: Any, how: Format, now: float) -> Content:
+    """Return a value of a report: its words, and what else a page can say of it."""
+    words = in_words(value, how, now)
+    if how is Format.LINES and words != "-":
+        return element("div", (element("div", element("code", each)) for each in value))
+    if words == "-" or how not in (Format.STATE, Format.MOMENT, Format.AGO):
+        return words if how is not Format.WHOLE else text(words, len(words))
+    if how is Format.STATE:
+        return element("span", words, class_=f"word {severity_of(words).name.lower()}")
+    at = in_words(value, Format.MOMENT, now)
+    return element("time", words, title=at, datetime=at.replace(" UTC", "Z"))
+
+
+def show_action(action: Action, about: str = "") -> Html:
+    """Return the button of an action; `about` says what it is about where that is not seen."""
+    return button(
+        action.title,
+        name=action.name,
+        value=action.value,
+        label=f"{action.title} {about}" if about else None,
+        kind="danger" if action.is_danger else "",
+    )
 
 
 def link(content: Content, path: str, /, **query: str | int | None) -> Html:
     """Return a link to a page of the console."""
     return element("a", content, href=address(path, **query))
+
+
+def choices(path: str, name: str, known: Mapping[str, str], chosen: str, **where: str) -> Html:
+    """Return links of which one is chosen: values of the field `name` of an address, and texts."""
+    links = (
+        element(
+            "a",
+            words,
+            href=address(path, **where, **{name: value or None}),
+            aria_current="true" if value == chosen else None,
+        )
+        for value, words in known.items()
+    )
+    return element("ul", (element("li", each) for each in links), class_="choices")
 
 
 def address(path: str, /, **query: str | int | None) -> str:
@@ -400,22 +494,6 @@ def confirmation(visit: Visit, question: Content, yes: str, back: str, **hidden:
         **hidden,
     )
     return Page("Are you sure?", body)
-
-
-def moment(seconds: float | None) -> Content:
-    """Return a time; a hyphen for None."""
-    if seconds is None:
-        return "-"
-    try:
-        time = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return repr(seconds)
-    return element("time", f"{time:%Y-%m-%d %H:%M:%S}", " UTC", datetime=time.isoformat())
-
-
-def ago(seconds: float | None, now: float) -> Content:
-    """Return how long ago something was; a hyphen for None."""
-    return "-" if seconds is None else f"{span(max(0.0, now - seconds))} ago"
 
 
 def pager(

@@ -7,16 +7,13 @@ a moment what somebody looks at: so nobody looks there without asking for it.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from itertools import islice
 from typing import Final, NamedTuple
 
 from leeward.cli.dead_letters import (
-    FoundLetter,
     Letters,
-    Moved,
     MoveOptions,
     delete_letters,
     is_row_id,
@@ -25,37 +22,34 @@ from leeward.cli.dead_letters import (
     redrive,
 )
 from leeward.errors import InvalidRequest, NotFound
-from leeward_dev.console.html import Content, Html, element
+from leeward.views import count
+from leeward.views.letters import (
+    FoundLetter,
+    Moved,
+    explain_rest,
+    list_letters,
+    row_of,
+    show_letters,
+)
+from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import (
-    GOOD,
     PAYLOAD,
     ROWS,
-    UNSURE,
-    WRONG,
     Notice,
     Page,
     Visit,
     address,
-    ago,
     button,
     confirmation,
     form,
     link,
-    moment,
     pager,
-    pairs,
-    payload_block,
-    table,
-    word,
+    show_action,
+    show_parts,
 )
 
 MANY: Final = 500
 """Letters of one page for who wants many; a form has at most twice as many fields."""
-
-HEADER: Final = ("Letter", "Given up", "Queue", "Handler", "Tries", "Ran", "Why")
-
-RAN: Final = {"no": ("no", GOOD), "maybe": ("maybe", UNSURE), "yes": ("yes", WRONG)}
-"""Whether a letter has run, and how that looks: moving back what has run may run it twice."""
 
 
 class LetterSource(NamedTuple):
@@ -115,17 +109,11 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     with closing(letters.each(visit.query.get("after"))) as walk:
         found = [*islice(walk, most + 1)]
     shown = found[:most]
+    rows = [row_of(place.target, letter) for letter in shown]
     where = _place_fields(place)
-    rows = [_row(visit, letter, where) for letter in shown]
-    header = (*HEADER, "Action") if visit.sources.can_write else HEADER
-    caption = f"Dead letters of {place}, the oldest first"
-    listed = table(
-        caption,
-        header,
-        rows,
-        id="letters" if place.queue is None else None,
-        empty="No dead letters.",
-    )
+    report = list_letters(rows, {}, visit.now, place.queue)
+    id = "letters" if place.queue is None else None
+    listed = show_parts(visit, report, id=id, choose=True)
     actions = element(
         "div",
         element("label", element("input", type="checkbox", data_all="id"), " All of this page"),
@@ -147,29 +135,6 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     return Page("Dead letters", parts, is_live=place.queue is None)
 
 
-def _row(visit: Visit, letter: FoundLetter, where: dict[str, str]) -> list[Content]:
-    why = ": ".join(filter(None, (letter.error, letter.message or letter.reason)))
-    cells: list[Content] = [
-        link(letter.id, "letters", **where, id=letter.id),
-        ago(letter.time, visit.now),
-        letter.queue or "-",
-        letter.handler or "-",
-        "-" if letter.attempts is None else letter.attempts,
-        word(*RAN.get(letter.ran, (letter.ran, UNSURE))),
-        why or "-",
-    ]
-    if not visit.sources.can_write:
-        return cells
-    box = element(
-        "input", type="checkbox", name="id", value=letter.id, aria_label=f"Choose {letter.id}"
-    )
-    return [*cells, [box, " ", _redrive_button(letter.id)]]
-
-
-def _redrive_button(id: str) -> Html:
-    return button("Redrive", name="redrive", value=id, label=f"Redrive letter {id}")
-
-
 def _show_letter(visit: Visit, place: LetterSource) -> Page:
     """Return all that is known of one letter; its payload only if that is asked for."""
     id, where = visit.query["id"], _place_fields(place)
@@ -179,29 +144,20 @@ def _show_letter(visit: Visit, place: LetterSource) -> Page:
         if letter is None:
             raise NotFound(f"the letter {id} is not at {place} any more")
         body = letters.read(letter) if visit.query.get("payload") else None
-    facts: list[tuple[str, Content]] = [
-        ("Given up", [moment(letter.time), " (", ago(letter.time, visit.now), ")"]),
-        ("Queue or bus", letter.queue or "-"),
-        ("Handler", letter.handler or "-"),
-        ("Tries", "-" if letter.attempts is None else letter.attempts),
-        ("Ran", word(*RAN.get(letter.ran, (letter.ran, UNSURE)))),
-        ("Error", letter.error or "-"),
-        ("Text", letter.message or "-"),
-        ("Reason", letter.reason or "-"),
-    ]
-    if body is not None:
-        payload: Content = payload_block(body[: 4 * PAYLOAD].decode(errors="replace"), "Payload")
-    else:
-        payload = link("Show the payload", "letters", **where, id=id, payload="yes")
-    actions = form(
-        visit,
-        address("letters", **where),
-        _redrive_button(id),
-        button("Delete", name="delete", value=id, kind="danger"),
-    )
+    body = None if body is None else body[: 4 * PAYLOAD]
+    report = show_letters([row_of(place.target, letter, body)], {}, visit.now, place.queue)
+    payload = link("Show the payload", "letters", **where, id=id, payload="yes")
+    actions = form(visit, address("letters", **where), map(show_action, report.actions))
     back = link("All dead letters", "letters", **where)
-    body_parts = [pairs(facts), payload, element("div", actions, class_="actions"), back]
-    return Page(f"Letter {id}", body_parts)
+    return Page(
+        f"Letter {id}",
+        [
+            show_parts(visit, report),
+            payload if body is None else None,
+            element("div", actions, class_="actions"),
+            back,
+        ],
+    )
 
 
 def act(visit: Visit) -> Notice | Page:
@@ -220,7 +176,7 @@ def act(visit: Visit) -> Notice | Page:
     here = address("letters", **back)
     if does == "delete":
         if not visit.is_sure:
-            return confirmation(visit, f"{_count(len(ids))} will be gone.", "Delete", here)
+            return confirmation(visit, f"{count(len(ids), 'letter')} will be gone.", "Delete", here)
         done = delete_letters(letters, options, agree=lambda _: False)
         return Notice(_sentence("deleted", done, len(ids)), back)
     done = redrive(
@@ -233,10 +189,10 @@ def act(visit: Visit) -> Notice | Page:
     )
     visit.wake(place.target)
     if done.left:
-        moved = f"{_count(done.moved)} moved back. " if done.moved else ""
+        moved = f"{count(done.moved, 'letter')} moved back. " if done.moved else ""
         question = (
-            f"{moved}{_count(len(done.left))} may have run: moving back what has run may run it "
-            "twice, unless its handler recognises the key."
+            f"{moved}{count(len(done.left), 'letter')} may have run: moving back what has run may "
+            "run it twice, unless its handler recognises the key."
         )
         left = visit.__class__(
             visit.sources, visit.path, visit.query, {"do": ["redrive"], "id": done.left}, visit.seal
@@ -246,14 +202,10 @@ def act(visit: Visit) -> Notice | Page:
 
 
 def _sentence(what: str, done: Moved, chosen: int) -> str:
-    parts = [f"{_count(done.moved)} {what}."]
-    parts += [f"{_count(count)} {why}" for why, count in Counter(done.why).items()]
-    if done.old:
-        parts.append(f"{len(done.old)} are older than a day: a function may not recognise the key.")
     gone = chosen - done.moved - len(done.elsewhere)
-    if gone:
-        parts.append(f"{_count(gone)} {'was' if gone == 1 else 'were'} gone already.")
-    return " ".join(parts)
+    were = "was" if gone == 1 else "were"
+    missing = [f"{count(gone, 'letter')} {were} gone already."] if gone else []
+    return " ".join([f"{count(done.moved, 'letter')} {what}.", *explain_rest(done), *missing])
 
 
 class _Chosen:
@@ -303,7 +255,3 @@ def _known_source(visit: Visit, known: list[LetterSource]) -> LetterSource | Non
 
 def _place_fields(place: LetterSource) -> dict[str, str]:
     return {"target": place.target} | ({} if place.queue is None else {"queue": place.queue})
-
-
-def _count(number: int) -> str:
-    return "1 letter" if number == 1 else f"{number:,} letters"

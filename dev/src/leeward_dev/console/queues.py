@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from leeward.leases.faults import DatabaseFault
 from leeward.status import read_queues
 from leeward.stores import QUEUED_CALL, SCHEDULE
-from leeward_dev.console.html import Content, element
-from leeward_dev.console.layout import WRONG, Page, Visit, ago, link, table, word
+from leeward.views import Column, Format, Json, Link, Report, Table
+from leeward_dev.console.html import element
+from leeward_dev.console.layout import Page, Visit, show_parts
 
-HEADER = ("Recipient", "Gets", "Target", "Waiting", "The oldest is from", "Dead letters")
+GETS: Final = {QUEUED_CALL: "queued calls, messages", SCHEDULE: "runs of a schedule"}
+
+WAITING: Final = (
+    Column("Recipient", "name"),
+    Column("Gets", lambda row: GETS.get(row["bus"], "events")),
+    Column("Target", "target"),
+    Column("Waiting", "waiting", Format.COUNT),
+    Column("The oldest is from", "since", Format.AGO),
+    Column("Dead letters", lambda row: row["dead"] or 0, Format.COUNT, is_name=True),
+)
+
+
+def _page(row: Json) -> Link | None:
+    return ("letters", {"target": row["target"]}) if row["dead"] else None
 
 
 def show(visit: Visit) -> Page:
     """Return how much waits for whom, and how much was given up."""
-    rows: list[list[Content]] = []
-    silent: list[Content] = []
+    rows: list[Json] = []
+    silent: list[str] = []
     for driver in visit.drivers.values():
         if driver.stores() is None:
             silent.append(driver.target)
             continue
         try:
-            depths = read_queues(driver)
+            rows += [depth._asdict() for depth in read_queues(driver)]
         except DatabaseFault as fault:
             silent.append(f"{driver.target} ({fault})")
-            continue
-        for depth in depths:
-            gets = {QUEUED_CALL: "queued calls, messages", SCHEDULE: "runs of a schedule"}
-            letters = link(word(f"{depth.dead:,}", WRONG), "letters", target=depth.target)
-            rows.append(
-                [
-                    depth.name,
-                    gets.get(depth.bus, "events"),
-                    depth.target,
-                    f"{depth.waiting:,}",
-                    ago(depth.since, visit.now),
-                    letters if depth.dead else "0",
-                ]
-            )
-    caption = "What waits, and what was given up"
-    listed = table(
-        caption, HEADER, rows, id="queues", empty="Nothing waits, and nothing was given up."
-    )
-    hint = element("p", "The overview counts the queues of ", ", ".join(map(str, silent)), ".")
-    return Page("Queues", [listed, hint if silent else None], is_live=True)
+    empty = "Nothing waits, and nothing was given up."
+    listed = Table(WAITING, rows, "What waits, and what was given up", empty, _page)
+    hint = element("p", "The overview counts the queues of ", ", ".join(silent), ".")
+    parts = show_parts(visit, Report({}, visit.now, [listed]), id="queues")
+    return Page("Queues", [parts, hint if silent else None], is_live=True)

@@ -5,40 +5,29 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from leeward.cli import item_json
-from leeward.cli.output.json_view import span
-from leeward.cli.output.picture import picture_of
 from leeward.errors import InvalidRequest, NotFound
 from leeward.leases.faults import DatabaseFault
-from leeward.values.runs import Run, RunEvent, RunState
+from leeward.values.runs import Run, RunState
+from leeward.views.runs import list_runs, picture_of, show_run
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Unreadable
 from leeward.workflow.model import Definition
 from leeward_dev.console.html import Content, Html, element, visible
 from leeward_dev.console.layout import (
-    GOOD,
     ROWS,
-    UNSURE,
-    WRONG,
     Notice,
     Page,
     Visit,
     address,
-    ago,
     button,
+    choices,
     confirmation,
     form,
     link,
-    moment,
     pager,
-    pairs,
-    payload_block,
-    table,
-    word,
+    show_action,
+    show_parts,
 )
-
-HEADER: Final = ("Workflow", "Run", "State", "Started", "Took", "Error")
-STEPS: Final = ("After", "Took", "Step", "Attempt", "End")
 
 MOST: Final = 2_000
 """Runs that can be paged through: a list begins at the newest run each time."""
@@ -48,15 +37,6 @@ PAGE_DIGITS: Final = 9
 
 LONGEST_PICTURE: Final = 1_000_000
 """Characters of a picture that a page shows."""
-
-LOOKS: Final = {
-    RunState.RUNNING: "",
-    RunState.SUCCEEDED: GOOD,
-    RunState.FAILED: WRONG,
-    RunState.CANCELLED: UNSURE,
-    RunState.ABORTED: UNSURE,
-    RunState.BROKEN: WRONG,
-}
 
 
 def show(visit: Visit) -> Page:
@@ -68,29 +48,10 @@ def show(visit: Visit) -> Page:
     known = visit.sources.client.list_runs(workflow, limit=number * ROWS + 1)
     found = known[(number - 1) * ROWS : number * ROWS]
     names = sorted({each.name for each in visit.sources.definitions})
-    links = element(
-        "ul",
-        (
-            element(
-                "li",
-                element(
-                    "a",
-                    each or "all",
-                    href=address("runs", workflow=each or None),
-                    aria_current="true" if each == (workflow or "") else None,
-                ),
-            )
-            for each in ["", *names]
-        ),
-        class_="choices",
+    links = choices(
+        "runs", "workflow", {"": "all", **{each: each for each in names}}, workflow or ""
     )
-    listed = table(
-        "The last one first",
-        HEADER,
-        (_row(visit, run) for run in found),
-        id="runs",
-        empty="No runs.",
-    )
+    listed = show_parts(visit, list_runs(found, visit.now), id="runs")
     where = {} if workflow is None else {"workflow": workflow}
     is_more = len(known) > number * ROWS
     after = where | {"page": str(number + 1)} if is_more and number * ROWS < MOST else None
@@ -126,74 +87,30 @@ def _can_resume(visit: Visit) -> bool:
     return bool(visit.sources.definitions) and visit.sources.app is not None
 
 
-def _row(visit: Visit, run: Run) -> list[Content]:
-    return [
-        run.workflow,
-        link(run.id, "runs", workflow=run.workflow, run=run.id),
-        word(run.state.value, LOOKS[run.state]),
-        ago(run.started, visit.now),
-        "-" if run.ended is None else span(run.ended - run.started),
-        run.error or "-",
-    ]
-
-
 def _show_run(visit: Visit, workflow: str, id: str) -> Page:
     run = visit.sources.client.get_run(workflow, id)
     if run is None:
         raise NotFound(f"{workflow!r} has no run {id!r}")
     here = {"workflow": workflow, "run": id}
-    facts: list[tuple[str, Content]] = [
-        ("Workflow", run.workflow),
-        ("State", word(run.state.value, LOOKS[run.state])),
-        ("Started", [moment(run.started), " (", ago(run.started, visit.now), ")"]),
-        ("Took", "-" if run.ended is None else f"{run.ended - run.started:.3f} s"),
-        ("Target", run.target),
-        ("Error", run.error or "-"),
-    ]
-    if run.unreversed:
-        facts.append(("Not taken back", ", ".join(run.unreversed)))
-    result: Content = None
-    if run.state is RunState.SUCCEEDED and run.result is not None:
-        if visit.query.get("result"):
-            shown = item_json.write(run.result, indent=2)
-            result = payload_block(shown, "Result")
-        else:
-            result = element("p", link("Show the result", "runs", **here, result="yes"))
-    buttons = [
-        button("Cancel", value="cancel", kind="danger"),
-        button("Abort", value="abort", kind="danger"),
-    ]
-    actions = element("div", form(visit, address("runs", **here), buttons), class_="actions")
-    steps = [_step(event, run.started) for event in run.events]
+    with_result = bool(visit.query.get("result"))
+    report = show_run(run, visit.now, with_result=with_result)
+    is_hidden = run.state is RunState.SUCCEEDED and run.result is not None and not with_result
+    actions = form(visit, address("runs", **here), map(show_action, report.actions))
+    details, *rest = show_parts(visit, report, id="run")
     return Page(
         f"Run {id}",
         [
-            element("div", pairs(facts), id="facts", data_live=True),
-            element("div", actions if run.ended is None else None, id="actions", data_live=True),
-            result,
+            details,
+            element("div", actions if report.actions else None, id="actions", data_live=True),
+            element("p", link("Show the result", "runs", **here, result="yes"))
+            if is_hidden
+            else None,
             element("div", _picture(visit, run), id="picture", data_live=True),
-            element("h2", "What it did"),
-            table("In order", STEPS, steps, id="steps", empty="Nothing yet."),
+            rest,
             element("p", link("All runs", "runs")),
         ],
         is_live=True,
     )
-
-
-def _step(event: RunEvent, started: float) -> list[Content]:
-    end: Content = word("ok", GOOD)
-    if event.ended is None:
-        end = word("under way")
-    elif event.error:
-        told = f"{event.error} (may have run)" if event.ambiguous else event.error
-        end = word(told, UNSURE if event.ambiguous else WRONG)
-    return [
-        f"{event.began - started:.3f} s",
-        "-" if event.ended is None else f"{event.ended - event.began:.3f} s",
-        event.path,
-        event.attempt,
-        end,
-    ]
 
 
 def _picture(visit: Visit, run: Run) -> Content:

@@ -13,21 +13,18 @@ from leeward.leases.faults import DatabaseFault
 from leeward.status import read_moments
 from leeward.status.facts import is_time_of
 from leeward.stores import SCHEDULE, NewRow, Recipient
-from leeward_dev.console.html import Content
-from leeward_dev.console.layout import (
-    Notice,
-    Page,
-    Visit,
-    ago,
-    button,
-    check_known,
-    form,
-    moment,
-    table,
-)
+from leeward.views import Action, Column, Format, Json, Report, Table, in_words, moment
+from leeward_dev.console.layout import Notice, Page, Visit, check_known, form, show_parts
 from leeward_dev.sources import Sources
 
-HEADER: Final = ("Schedule", "When", "Next", "Last begun", "Waiting", "Target")
+SCHEDULES: Final = (
+    Column("Schedule", "name", is_name=True),
+    Column("When", "schedule"),
+    Column("Next", "next", Format.MOMENT),
+    Column("Last begun", "begun"),
+    Column("Waiting", "waiting", Format.COUNT),
+    Column("Target", "target"),
+)
 
 SECONDS: Final = 10.0
 """That a store may take to keep a run."""
@@ -40,14 +37,19 @@ def show(visit: Visit) -> Page:
         for driver in _keepers(visit)
         for name, last in _schedules_at(visit.sources, driver).items()
     ]
-    listed = table(
-        "Times are in UTC; a run now is one more, and changes none of them",
-        (*HEADER, "Action") if visit.sources.can_write else HEADER,
-        rows,
-        id="schedules",
-        empty="No schedules. Those of a cloud are in the cloud's own console.",
+    listed = Table(
+        *(SCHEDULES, rows, "Times are in UTC; a run now is one more, and changes none of them"),
+        "No schedules. Those of a cloud are in the cloud's own console.",
+        actions=_actions,
     )
-    return Page("Schedules", form(visit, "schedules", listed) or listed, is_live=True)
+    parts = show_parts(visit, Report({}, visit.now, [listed]), id="schedules")
+    return Page("Schedules", form(visit, "schedules", parts) or parts, is_live=True)
+
+
+def _actions(row: Json) -> tuple[Action]:
+    name = row["name"]
+    value = f"{row['target']} {name}"  # a target's name has no space
+    return (Action("Fire", f"leeward trigger {name}", "fire", value, f"{name} now"),)
 
 
 def _keepers(visit: Visit) -> list[Driver]:
@@ -72,30 +74,20 @@ def _schedules_at(sources: Sources, driver: Driver) -> dict[str, float | None]:
     return {name: moments.get(name) for name in names}
 
 
-def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> list[Content]:
+def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> Json:
     handler = None if visit.sources.app is None else visit.sources.app.handlers.get(name)
-    when, due, begun = "-", None, True
-    if handler is not None and handler.schedule is not None:
-        when = handler.schedule
+    when = None if handler is None else handler.schedule
+    due, begun, stores = None, None, driver.stores()
+    if when is not None:
         due = next_time(when, datetime.fromtimestamp(visit.now, UTC)).timestamp()
-        begun = last is None or is_time_of(when, last)
-    stores = driver.stores()
+    if last:
+        has_begun = when is None or is_time_of(when, last)
+        begun = f"{moment(last)} ({in_words(last, Format.AGO, visit.now)})"
+        begun = begun if has_begun else f"not since {begun}"
     own = _recipient(visit.sources, driver, name)
     waiting = 0 if stores is None else stores.deliveries.count_waiting([own])
-    cells: list[Content] = [
-        name,
-        when,
-        moment(due),
-        ["" if begun else "not since ", moment(last), " (", ago(last, visit.now), ")"]
-        if last
-        else "-",
-        waiting,
-        driver.target,
-    ]
-    if visit.sources.can_write:
-        value = f"{driver.target} {name}"  # a target's name has no space
-        cells.append(button("Fire now", name="fire", value=value, label=f"Fire {name} now"))
-    return cells
+    row = {"name": name, "schedule": when, "next": due, "begun": begun}
+    return row | {"waiting": waiting, "target": driver.target}
 
 
 def _recipient(sources: Sources, driver: Driver, name: str) -> Recipient:

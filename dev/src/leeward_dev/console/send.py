@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Capability
 from leeward.app.triggers import Kind
-from leeward.cli import item_json
 from leeward.errors import InvalidRequest, Unsupported
 from leeward.json_text import Undecodable, decode
+from leeward.views import item_json
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import Notice, Page, Visit, address, button, field, form
 from leeward_dev.sources import Sources

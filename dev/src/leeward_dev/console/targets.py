@@ -7,40 +7,38 @@ from typing import Final
 
 from leeward._routing.fleet import write_copies
 from leeward.cli.arguments import name_of_user
-from leeward.cli.commands.fleet import snapshot_table
-from leeward.cli.output.json_view import span
+from leeward.cli.commands.targets import snapshot_table
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.status import read_isolations
-from leeward.values import CircuitStatus, Isolation, TargetStatus
+from leeward.values import Isolation, TargetStatus
+from leeward.views import Column, Format, Json, Report, Table, span
+from leeward.views.targets import isolate, row_of, show_target
 from leeward.workflow.retry import seconds_of
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import (
-    GOOD,
-    UNSURE,
-    WRONG,
     Decision,
     Notice,
     Page,
     Visit,
-    ago,
     button,
     check_known,
     confirmation,
     field,
     form,
     link,
-    moment,
-    pairs,
     payload_block,
-    table,
-    word,
+    show_parts,
 )
 
-CIRCUITS: Final = ("Circuit", "State", "Why", "Opens again in")
-
-DECISIONS: Final = ("Time", "Decision", "Target", "About", "Why", "More")
-
-STATES: Final = {"closed": GOOD, "open": WRONG, "isolated": UNSURE}
+DECISIONS: Final = (
+    Column("Time", "time", Format.MOMENT),
+    Column("Decision", "name"),
+    Column("Target", "target"),
+    Column("About", "about"),
+    Column("Why", "reason"),
+    Column("More", "more"),
+    Column("Call", lambda row: "Why?" if row["call"] else None, is_name=True),
+)
 
 USUAL: Final = "4h"
 """How long an isolation lasts that is told to every process, if nobody says."""
@@ -53,72 +51,30 @@ def show(visit: Visit) -> Page:
     sources = visit.sources
     everywhere = sources.config.snapshot is not None
     words = read_isolations(sources.config, visit.drivers, visit.now) if everywhere else {}
-    body = [
-        element(
-            "section",
-            element("h2", f"{number}. {status.name}"),
-            _status(visit, _with_isolation(status, words.get(status.name))),
-            id=f"target-{number}",
-            data_live=not everywhere,
+    body = []
+    for number, status in enumerate(sources.client.targets(), 1):
+        told = isolate(status, words.get(status.name))
+        parts = show_parts(visit, Report({}, visit.now, [*show_target(row_of(told), number)]))
+        actions = _actions(visit, told)
+        body.append(
+            element("section", parts, actions, id=f"target-{number}", data_live=not everywhere)
         )
-        for number, status in enumerate(sources.client.targets(), 1)
-    ]
-    decisions = table(
+    decisions = Table(
+        *(DECISIONS, [_row(each) for each in reversed(visit.decisions)]),
         "The last decisions about targets and calls, the newest first",
-        DECISIONS,
-        map(_decision, reversed(visit.decisions)),
-        id="decisions",
-        empty="No call has needed a decision: each went well at once, at its first target.",
+        "No call has needed a decision: each went well at once, at its first target.",
+        lambda row: ("targets", {"call": row["call"]}) if row["call"] else None,
     )
-    return Page("Targets", [body, element("h2", "Decisions"), decisions], is_live=not everywhere)
+    shown = show_parts(visit, Report({}, visit.now, [decisions]), id="decisions")
+    return Page("Targets", [body, element("h2", "Decisions"), shown], is_live=not everywhere)
 
 
-def _with_isolation(status: TargetStatus, isolation: Isolation | None) -> TargetStatus:
-    if isolation is None:
-        return status
-    return status._replace(state="isolated", isolation=isolation)
-
-
-def _status(visit: Visit, status: TargetStatus) -> Content:
-    attempts: Content = "none by this process"
-    if status.attempts:
-        last = "-" if status.last_outcome is None else status.last_outcome.value
-        attempts = f"{status.attempts:,}, {status.failures:,} failed, the last one {last}"
-    facts: list[tuple[str, Content]] = [
-        ("State", word(status.state.replace("_", " "), STATES.get(status.state, UNSURE))),
-        ("Attempts", attempts),
-        *status.settings.items(),
-        ("Can", ", ".join(sorted(status.capabilities))),
-    ]
-    isolation = status.isolation
-    if isolation is not None:
-        end = "until it is restored" if isolation.until == inf else moment(isolation.until)
-        said = [f"by {isolation.by}, ", ago(isolation.since, visit.now), ", until ", end, ": "]
-        facts.insert(1, ("Isolated everywhere", [*said, isolation.why]))
-    circuits = table("Circuits that are not closed", CIRCUITS, map(_circuit, status.circuits))
-    return [pairs(facts), circuits if status.circuits else None, _actions(visit, status)]
-
-
-def _circuit(circuit: CircuitStatus) -> list[Content]:
-    return [
-        f"{circuit.verb} {circuit.resource}".strip(),
-        word(circuit.state.replace("_", " "), WRONG if circuit.state == "open" else UNSURE),
-        circuit.reason,
-        "-" if circuit.seconds is None else f"{circuit.seconds:.0f} s",
-    ]
-
-
-def _decision(decision: Decision) -> list[Content]:
+def _row(decision: Decision) -> Json:
     event = decision.event
     facts = ", ".join(f"{name} {value:g}" for name, value in event.facts.items())
-    return [
-        moment(decision.time),
-        event.name,
-        event.target or "-",
-        f"{event.verb} {event.resource}".strip() or "-",
-        event.reason or "-",
-        [facts, " ", link("Why?", "targets", call=event.call_id) if event.call_id else None],
-    ]
+    about = f"{event.verb} {event.resource}".strip()
+    call = str(event.call_id) if event.call_id else ""
+    return event._asdict() | {"time": decision.time, "about": about, "more": facts, "call": call}
 
 
 def _actions(visit: Visit, status: TargetStatus) -> Content:

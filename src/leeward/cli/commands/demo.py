@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from string import ascii_uppercase
-from typing import Any, TypeAlias
+from typing import Any
 
 import typer
 
@@ -80,48 +80,33 @@ class Shop:
 
 ORDER = {"id": "42", "total": "9.90"}
 
-Tries: TypeAlias = tuple[tuple[str, str], ...]
-"""Target and outcome of each attempt."""
 
-
-@dataclass(frozen=True, slots=True)
-class DemoStep:
-    """One step.
+class DemoRow(NamedTuple):
+    """One step, or, with nothing but `what`, what has happened before the next ones.
 
     Attributes:
-        what: what is done, in a few words.
+        what: was done.
+        tries: the target and the outcome of each attempt.
+        told: what the caller got.
         served_by: the target that answered; None if none did.
-        attempts: what was tried.
-        outcome: what the caller got.
     """
 
     what: str
-    served_by: str | None
-    attempts: Tries
-    outcome: str
+    tries: Sequence[tuple[str, str]] = ()
+    told: str = ""
+    served_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """The whole demo, and how often each way of failing over has charged one order."""
-
-    targets: tuple[str, ...]
-    steps: tuple[DemoStep, ...]
-    leeward_charges: int
-    naive_charges: int
-
-
-def play() -> Scenario:
-    """Play every step."""
+def play() -> tuple[list[DemoRow], dict[str, int]]:
+    """Play every step; return also how often each way of failing over has charged one order."""
     shop, naive_shop = Shop(), Shop()
     with shop.client(shop.a, shop.b) as cloud:
         steps = [*_good_day(shop, cloud), _broken_target(shop, cloud), *_lost_answer(shop, cloud)]
     steps.append(_naive_loop(naive_shop))
-    targets = shop.a.target, shop.b.target
-    return Scenario(targets, tuple(steps), len(shop.charges), len(naive_shop.charges))
+    return steps, {"leeward": len(shop.charges), "naive_loop": len(naive_shop.charges)}
 
 
-def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
+def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoRow]:
     stored = cloud.store_data("orders", {"id": "42", "total": Decimal("9.90")})
     yield _step("store order 42", stored.target, stored.attempts, stored.promise.value)
     told = cloud.publish_event("orders", "order.created", ORDER, subject="42")
@@ -132,14 +117,14 @@ def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
     yield _step("invoke send-receipt", answer.target, answer.attempts, answer.value)
 
 
-def _broken_target(shop: Shop, cloud: Client) -> DemoStep:
+def _broken_target(shop: Shop, cloud: Client) -> DemoRow:
     shop.a.fail(Fault.REFUSE)
     answer = cloud.invoke("send-receipt", ORDER)
     shop.a.heal()
     return _step("again, local:a is down", answer.target, answer.attempts, answer.value)
 
 
-def _lost_answer(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
+def _lost_answer(shop: Shop, cloud: Client) -> Iterator[DemoRow]:
     shop.a.fail(Fault.LOSE_ANSWER, times=1)
     try:
         cloud.invoke("charge-card", ORDER)
@@ -149,36 +134,18 @@ def _lost_answer(shop: Shop, cloud: Client) -> Iterator[DemoStep]:
         yield _step("look up its key", None, (), "charged: done" if charged else "not charged")
 
 
-def _naive_loop(shop: Shop) -> DemoStep:
+def _naive_loop(shop: Shop) -> DemoRow:
     shop.a.fail(Fault.LOSE_ANSWER, times=1)
     with shop.client(shop.a) as first, shop.client(shop.b) as second:
         answer = naive_invoke([first, second], "charge-card", ORDER)
         seen = [status for cloud in (first, second) for status in cloud.targets()]
     tries = tuple((each.name, each.last_outcome.value) for each in seen if each.last_outcome)
-    return DemoStep("the same, naive loop", answer.target, tries, answer.value)
+    return DemoRow("the same, naive loop", tries, answer.value, answer.target)
 
 
-def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome: str) -> DemoStep:
+def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome: str) -> DemoRow:
     tries = tuple((attempt.target, attempt.outcome.value) for attempt in attempts)
-    return DemoStep(what, served_by, tries, outcome)
-
-
-HEADER = ("what", "tried", "told")
-STYLES = ("", "cyan")
-
-
-class DemoRow(NamedTuple):
-    """One step, or, with nothing but `what`, what has happened before the next ones.
-
-    Attributes:
-        what: was done.
-        tries: the target and the outcome of each attempt.
-        told: what the caller got.
-    """
-
-    what: str
-    tries: Sequence[tuple[str, str]] = ()
-    told: str = ""
+    return DemoRow(what, tries, outcome, served_by)
 
 
 def render_rows(targets: Sequence[str], rows: Iterable[DemoRow], out: Printer) -> None:
@@ -186,9 +153,8 @@ def render_rows(targets: Sequence[str], rows: Iterable[DemoRow], out: Printer) -
     letters = dict(zip(targets, ascii_uppercase, strict=False))
     out.pairs([(letter, target) for target, letter in letters.items()])
     out.text("")
-    out.table(
-        HEADER, [(row.what, _describe_tries(row.tries, letters), row.told) for row in rows], STYLES
-    )
+    lines = [(row.what, _describe_tries(row.tries, letters), row.told) for row in rows]
+    out.table(("what", "tried", "told"), lines, ("", "cyan"))
 
 
 def _describe_tries(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
@@ -208,29 +174,27 @@ def demo(context: typer.Context) -> None:
 
     Two embedded targets in memory; no account, no network, no file.
     """
-    scenario = play()
-    data = {
-        "targets": list(scenario.targets),
-        "steps": [_step_data(number, step) for number, step in enumerate(scenario.steps, 1)],
-        "charges": {"leeward": scenario.leeward_charges, "naive_loop": scenario.naive_charges},
-    }
-    options_of(context).output.show(data, _render)
+    steps, charges = play()
+    targets = ["local:a", "local:b"]
+    shown = [
+        {
+            "step": number,
+            "what": step.what,
+            "served_by": step.served_by,
+            "attempts": [{"target": target, "outcome": outcome} for target, outcome in step.tries],
+            "outcome": step.told,
+        }
+        for number, step in enumerate(steps, 1)
+    ]
+    rows = [step._replace(what=f"{number} {step.what}") for number, step in enumerate(steps, 1)]
+    data = {"targets": targets, "steps": shown, "charges": charges}
+    options_of(context).output.show(data, partial(_render, rows))
 
 
-def _step_data(number: int, step: DemoStep) -> JsonObject:
-    return {
-        "step": number,
-        "what": step.what,
-        "served_by": step.served_by,
-        "attempts": [{"target": target, "outcome": outcome} for target, outcome in step.attempts],
-        "outcome": step.outcome,
-    }
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
+def _render(rows: Sequence[DemoRow], data: JsonObject, printers: Printers) -> None:
     out = printers.out
     out.text("One shop on two targets:", "bold")
-    render_rows(data["targets"], [_row(step) for step in data["steps"]], out)
+    render_rows(data["targets"], rows, out)
     out.text("")
     out.text("The naive loop, in full:", "bold")
     out.lines(_source_of_the_loop(), "dim")
@@ -240,11 +204,6 @@ def _render(data: JsonObject, printers: Printers) -> None:
     out.text(f"  naive loop  {data['charges']['naive_loop']}", "red")
     out.text("")
     out.lines(_LESSON)
-
-
-def _row(step: JsonObject) -> DemoRow:
-    tries = [(attempt["target"], attempt["outcome"]) for attempt in step["attempts"]]
-    return DemoRow(f"{step['step']} {step['what']}", tries, step["outcome"])
 
 
 _LESSON = """\

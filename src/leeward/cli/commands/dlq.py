@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
 from leeward.adapter import Driver
 from leeward.cli.dead_letters import (
-    FoundLetter,
     Letters,
-    Moved,
     MoveOptions,
     PlaceLetters,
     delete_letters,
@@ -26,36 +22,32 @@ from leeward.cli.dead_letters import (
     redrive,
 )
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers, escape_text
-from leeward.cli.output.json_view import JsonObject, moment
+from leeward.cli.output.console import escape_text
+from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
 from leeward.opening import open_order
+from leeward.views import Report
+from leeward.views.letters import (
+    FoundLetter,
+    Moved,
+    list_letters,
+    question_of,
+    report_moves,
+    row_of,
+    show_letters,
+)
 
-HEADER = ("target", "id", "given up", "queue", "handler", "tries", "ran", "error")
+Verb: TypeAlias = Literal["list", "show", "redrive", "delete"]
 
-
-LONGEST = 60
-"""Characters of an error in the table; ``--json`` has all of it."""
-
-
-class Action(StrEnum):
-    """What is done."""
-
-    LIST = "list"
-    SHOW = "show"
-    REDRIVE = "redrive"
-    DELETE = "delete"
-
-
-LIMITS: Final = {Action.LIST: 1000, Action.SHOW: 50}
+LIMITS: Final = {"list": 1000, "show": 50}
 """Letters of a target that are shown, unless ``--limit`` says how many: a body may have 256 KB."""
 
 
 def dlq(
     context: typer.Context,
-    action: Annotated[Action, typer.Argument(help="list, show, redrive or delete.")],
+    action: Annotated[Verb, typer.Argument(help="list, show, redrive or delete.")],
     queue: Annotated[
         str | None,
         typer.Argument(
@@ -115,13 +107,13 @@ def dlq(
     wish = MoveOptions(frozenset(id or ()), force, dry_run, rate, keep)
     if action not in LIMITS and not (limit is None and after is None):
         raise InvalidRequest("--limit and --after are for list and show", field="limit")
-    if action is Action.DELETE and not wish.ids:
+    if action == "delete" and not wish.ids:
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
     config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
     known: set[str] = set()
     with _open_targets(config, queue) as drivers:
-        if action is Action.REDRIVE and queue is not None and to is None and not sources:
+        if action == "redrive" and queue is not None and to is None and not sources:
             raise InvalidRequest(
                 "say with --to where the letters go back to, or name it in leeward.toml: "
                 f'[dead_letters] {queue!r} = "QUEUE"; leeward does not believe what a letter says',
@@ -131,16 +123,15 @@ def dlq(
         noted: list[tuple[str, Letters]] = [
             (target, PlaceLetters(place, known)) for target, place in places
         ]
-        if action in (Action.REDRIVE, Action.DELETE):
-            done = _change(options, noted, wish, delete=action is Action.DELETE)
-            options.output.show(done, _render_moved)
+        if action not in LIMITS:
+            options.output.report(_change(options, noted, wish, delete=action == "delete"))
         else:
             if after is not None and len(noted) > 1:
                 raise InvalidRequest("say with --targets whose letter --after names", field="after")
-            most = limit or (max(LIMITS[action], len(wish.ids)))
-            is_shown = action is Action.SHOW
-            found = _list(noted, wish.ids, after, most, bodies=is_shown)
-            options.output.show(found, _render_bodies if is_shown else _render)
+            limit = limit or (max(LIMITS[action], len(wish.ids)))
+            rows, more = _read(noted, wish.ids, after, limit, bodies=action == "show")
+            report = show_letters if action == "show" else list_letters
+            options.output.report(report(rows, more, time.time(), queue))
     missing = sorted(wish.ids - known)
     if missing:
         raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
@@ -178,15 +169,15 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
             driver.close()
 
 
-def _list(
+def _read(
     places: list[tuple[str, Letters]],
     ids: frozenset[str],
     after: str | None,
     limit: int,
     *,
     bodies: bool,
-) -> JsonObject:
-    """Return letters of each target; ``next`` names the last one where there are more.
+) -> tuple[list[JsonObject], dict[str, str | None]]:
+    """Return letters of each target, and the last one shown of those with more.
 
     A queue of a cloud has none to go on from.
     """
@@ -204,29 +195,29 @@ def _list(
                 body = place.read(found) if bodies else None
                 if bodies and body is None:
                     continue  # somebody else has taken it meanwhile
-                letters.append(_json(target, found, body))
+                letters.append(row_of(target, found, body))
                 shown += 1
-    return {"dead_letters": letters, "next": more}
+    return letters, more
 
 
 def _change(
     options: GlobalOptions, places: list[tuple[str, Letters]], wish: MoveOptions, *, delete: bool
-) -> JsonObject:
+) -> Report:
     """Move letters back, or delete them, and return what was done."""
     for_program = isinstance(options.output, JsonOutput)
     asks = not for_program and sys.stdin is not None and sys.stdin.isatty() and not wish.dry_run
     said = 0
-    word = "deleted" if delete else "moved"
+    verb = "deleted" if delete else "moved"
 
     def agree(found: FoundLetter) -> bool:
-        question = f"{_sentence(found)} {'Delete' if delete else 'Move'} it?"
+        question = question_of(found, "Delete" if delete else "Move")
         return asks and typer.confirm(escape_text(question), err=True)
 
     def progress(done: Moved) -> None:
         nonlocal said
         if not for_program and done.moved >= said + 100:
             said = done.moved
-            typer.echo(f"{word} {done.moved}, left {len(done.left)}", err=True)
+            typer.echo(f"{verb} {done.moved}, left {len(done.left)}", err=True)
 
     total = Moved()
     for _, letters in places:
@@ -245,77 +236,4 @@ def _change(
             total.elsewhere + done.elsewhere,
             total.why + done.why,
         )
-    return {
-        word: total.moved,
-        "left": list(total.left),
-        "old": list(total.old),
-        "elsewhere": list(total.elsewhere),
-        "why": list(total.why),
-        "dry_run": wish.dry_run,
-    }
-
-
-def _sentence(found: FoundLetter) -> str:
-    tries = f"{found.attempts} tries" if found.attempts else "tries not counted"
-    ran = "it has run" if found.ran == "yes" else "it may have run"
-    return f"{found.id} of {found.queue or '?'}: {found.error or 'no reason told'}, {tries}; {ran}."
-
-
-def _json(target: str, found: FoundLetter, body: bytes | None = None) -> JsonObject:
-    told: dict[str, Any] = found._asdict() | {"target": target}
-    del told["held"]
-    return told if body is None else told | {"body": body.decode(errors="replace")}
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    letters = data["dead_letters"]
-    if not letters:
-        printers.err.text("No dead letters.")
-        return
-    printers.out.table(HEADER, [_row(letter) for letter in letters], ("cyan",))
-    for target, last in data["next"].items():
-        how = "--limit says how many are shown" if last is None else f"--after {last}"
-        printers.err.text(f"{target} has more: {how}")
-
-
-def _row(letter: JsonObject) -> tuple[str, ...]:
-    about = letter["message"] or letter["reason"]
-    told = ": ".join(filter(None, (letter["error"], about))).partition("\n")[0] or "-"
-    return (
-        letter["target"],
-        letter["id"],
-        moment(letter["time"]),
-        letter["queue"] or "-",
-        letter["handler"] or "-",
-        "-" if letter["attempts"] is None else str(letter["attempts"]),
-        letter["ran"],
-        told if len(told) <= LONGEST else f"{told[: LONGEST - 3]}...",
-    )
-
-
-def _render_bodies(data: JsonObject, printers: Printers) -> None:
-    _render(data, printers)
-    for letter in data["dead_letters"]:
-        printers.out.text("")
-        printers.out.text(letter["id"], "bold")
-        printers.out.lines(letter["body"])
-
-
-def _render_moved(data: JsonObject, printers: Printers) -> None:
-    would = "would be " if data["dry_run"] else ""
-    word = "deleted" if "deleted" in data else "moved"
-    left = len(data["left"]) + len(data["elsewhere"])
-    printers.out.text(f"{data[word]} {would}{word}, {left} left.")
-    if data["left"]:
-        printers.err.text(
-            "--force deletes without asking."
-            if word == "deleted"
-            else "The rest may have run; --force moves it, too."
-        )
-    for why, count in Counter[str](data["why"]).items():
-        printers.err.text(f"{count} {why}")
-    if data["old"]:
-        printers.err.text(
-            f"{len(data['old'])} are older than the function remembers keys: if one has run, it "
-            "runs twice. --keep says how long the function remembers."
-        )
+    return report_moves(total, verb, is_dry=wish.dry_run)

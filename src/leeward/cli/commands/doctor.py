@@ -1,26 +1,69 @@
-"""``leeward doctor``: whether a failover can happen."""
+"""``leeward doctor``: whether a failover can happen.
+
+Each target of the order is opened by itself, and looked at without any effect.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
-from leeward.cli.doctor.findings import METHODS, CheckState
-from leeward.cli.doctor.visit import examine, read_exported
+from leeward.adapter import Capability, Driver
+from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
+from leeward.calls import Look, LookResult, Result
+from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE
+from leeward.cli.findings import (
+    KINDS,
+    METHODS,
+    ORDER,
+    CheckState,
+    Finding,
+    LookReport,
+    capabilities_of,
+    check_each_home,
+    check_fallbacks,
+    check_limits,
+    check_residency,
+    check_verbs,
+    describe_look,
+    describe_result,
+    home_of,
+    judge,
+    serving,
+)
 from leeward.cli.global_options import modules_beside, options_of
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
+from leeward.config import Config
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.json_text import Undecodable, decode
+from leeward.opening import open_order
+from leeward.views import Column, Format, Report, Table, count
 
 ExportSummary: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Compare with what leeward export has written there."),
 ]
+
+
+def _sentence(finding: JsonObject) -> str:
+    message, remedy = finding["message"], finding["remedy"]
+    return f"{message}. To do: {remedy}" if remedy else message
+
+
+_FINDINGS: Final = (
+    Column("State", "state", Format.STATE),
+    Column("Target", "target", is_name=True),
+    Column("Check", "check"),
+    Column("Found", _sentence),
+)
 
 
 def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
@@ -35,37 +78,22 @@ def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
         expected = () if exported is None else read_exported(exported)
         findings = examine(config, options.environment(), time.time, expected=expected)
     faults = sum(finding.state is CheckState.FAULT for finding in findings)
-    data = {
-        "ok": not faults,
-        "faults": faults,
-        "targets": [str(target) for target in config.order],
-        "findings": [each._asdict() | {"state": each.state.value} for each in findings],
-    }
-    options.output.show(data, _render)
+    targets = [str(target) for target in config.order]
+    rows = [each._asdict() | {"state": each.state.value} for each in findings]
+    data = {"ok": not faults, "faults": faults, "targets": targets, "findings": rows}
+    told = _tell_end(rows, targets, faults)
+    options.output.report(Report(data, 0.0, [Table(_FINDINGS, rows), told]))
     if faults:
         raise typer.Exit(BROKEN.code)
 
 
-_SHOWN = {"ok": "ok", "note": "note", "fault": "FAULT"}
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    rows = [
-        (_SHOWN[finding["state"]], finding["target"], finding["check"], _sentence(finding))
-        for finding in data["findings"]
-    ]
-    printers.out.table(("", "target", "check", "found"), rows, ("bold", "cyan"))
-    printers.out.text("")
-    faults = data["faults"]
-    several = len(data["targets"]) > 1
+def _tell_end(findings: list[JsonObject], targets: list[str], faults: int) -> str:
     if faults:
-        what = "a failover may not happen" if several else "calls may not work"
-        told = f"{faults} fault{'s' if faults > 1 else ''}: {what} as configured"
-    elif several:
-        told = _tell_failover(data["findings"])
-    else:
-        told = f"No fault. {data['targets'][0]} is the only target, so nothing can fail over."
-    printers.out.text(told, "red" if faults else "green")
+        what = "a failover may not happen" if len(targets) > 1 else "calls may not work"
+        return f"{count(faults, 'fault')}: {what} as configured"
+    if len(targets) > 1:
+        return _tell_failover(findings)
+    return f"No fault. {targets[0]} is the only target, so nothing can fail over."
 
 
 def _tell_failover(findings: list[JsonObject]) -> str:
@@ -84,6 +112,264 @@ def _tell_failover(findings: list[JsonObject]) -> str:
     )
 
 
-def _sentence(finding: JsonObject) -> str:
-    message, remedy = finding["message"], finding["remedy"]
-    return f"{message}. To do: {remedy}" if remedy else message
+VERBS: Final = {name: verb for verb, name in KINDS.items()}
+
+REMEDY: Final = "apply the exported files, or run leeward export again and apply those"
+
+_FILES: Final = (EXPECTED_FILE, "*.tf.json", "*.template.json")
+"""The last two are of earlier versions, and of the rules for an edge."""
+
+
+def read_exported(folder: Path) -> list[Expected]:
+    """Return what the files below a folder say that is there, each once.
+
+    Raises:
+        ConfigError: there is no such file, or one cannot be read.
+    """
+    files = sorted(file for pattern in _FILES for file in folder.rglob(pattern))
+    found = [each for file in files for each in _in_file(file)]
+    if not found:
+        raise ConfigError(
+            f"{folder} has no file that leeward export has written; name its --out folder"
+        )
+    return [each for place, each in enumerate(found) if each not in found[:place]]
+
+
+def _in_file(file: Path) -> Iterator[Expected]:
+    try:
+        for each in _read_expected(decode(file.read_text(encoding="utf-8"))):
+            expected = Expected(**each)
+            if expected.kind not in VERBS:
+                raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
+            yield expected
+    except (OSError, UnicodeDecodeError, Undecodable, TypeError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as leeward export has written it; run that again"
+        ) from error
+
+
+def _read_expected(document: Any) -> list[Any]:
+    """Return what a document says that is there: nothing, if it is a project's own."""
+    for way in ((EXPECTED,), ("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
+        found = document
+        for name in way:
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            return found
+    return []
+
+
+def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
+    """Return what is to be looked for at a target."""
+    return [
+        Look(each.name, VERBS[each.kind], _key(each, config), type=each.type, has=each.has)
+        for each in expected
+        if each.target == target
+    ]
+
+
+def _key(expected: Expected, config: Config) -> tuple[str, ...]:
+    table = config.tables.get(expected.name) if expected.kind == "table" else None
+    return ("id",) if table is None else table.key
+
+
+def compare(target: str, answered: LookReport) -> Finding:
+    """Return what an answer says of something that a file has."""
+    check, result = f"exported {describe_look(answered.look)}", answered.result
+    if result.outcome is Outcome.OK:
+        seen = (
+            result.value
+            if isinstance(result.value, LookResult)
+            else LookResult(None, "it was not told")
+        )
+        if seen.there is None:
+            return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
+        if answered.look.verb != RESOURCE:
+            told = "is there; how it is set up was not compared"
+            return Finding(target, check, CheckState.OK, told)
+        rest = f"; not looked at: {', '.join(seen.unseen)}" if seen.unseen else ""
+        if seen.differs:
+            told = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
+            return Finding(target, check, CheckState.FAULT, told, REMEDY)
+        return Finding(target, check, CheckState.OK, f"is as the files have it{rest}")
+    if result.outcome is Outcome.NOT_FOUND:
+        return Finding(
+            target, check, CheckState.FAULT, f"is not there: {describe_result(result)}", REMEDY
+        )
+    return Finding(target, check, CheckState.NOTE, f"not known: {describe_result(result)}")
+
+
+def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]:
+    """Return what the files and ``leeward.toml`` do not have in common."""
+    order = [str(target) for target in config.order]
+    for target in dict.fromkeys(each.target for each in expected):
+        if target not in order:
+            told = f"the files are for it, and the order is {', '.join(order)}"
+            remedy = "name it in the order, or run leeward export again"
+            yield Finding(target, "exported target", CheckState.FAULT, told, remedy)
+    exported = {(each.kind, each.name) for each in expected}
+    targets = {each.target for each in expected}
+    named_there = [("bus", name) for name in config.buses]
+    named_there += [
+        (kind, name)
+        for kind, section in (("table", config.tables), ("bucket", config.buckets))
+        for name, each in section.items()
+        if home_of(config, each.home) in targets
+    ]
+    for kind, name in named_there:
+        if (kind, name) not in exported:
+            told = "leeward.toml names it, and no exported file has it"
+            yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, told, REMEDY)
+
+
+SECONDS: Final = 10.0
+"""For one look. It may have to fetch a credential first."""
+
+ANYTHING: Final = Look("leeward-doctor", TABLE)
+"""What is looked for where nothing is configured: that it is not there is an answer, too."""
+
+
+def examine(
+    config: Config,
+    env: Mapping[str, str],
+    now: Callable[[], float],
+    seconds: float = SECONDS,
+    *,
+    expected: Sequence[Expected] = (),
+) -> list[Finding]:
+    """Look at everything that a failover needs; return one finding for each check.
+
+    Args:
+        config: with the order.
+        env: the variables that adapters may read.
+        now: gives Unix seconds.
+        seconds: for each look.
+        expected: what exported files say that is there.
+    """
+    findings: list[Finding] = []
+    drivers: dict[str, Driver] = {}
+    try:
+        for target in config.order:
+            alone = config._replace(order=(target,))
+            try:
+                drivers[str(target)] = open_order(alone, env)[0]
+            except LeewardError as error:
+                remedy = "correct it; nothing goes there until then"
+                fault = Finding(str(target), "settings", CheckState.FAULT, str(error), remedy)
+                findings.append(fault)
+        with ThreadPoolExecutor(max(1, len(drivers))) as threads:
+            visits = [
+                threads.submit(_visit, config, driver, now, seconds, drivers)
+                for driver in drivers.values()
+            ]
+            visits += [
+                threads.submit(_compare, config, driver, now, seconds, expected)
+                for driver in drivers.values()
+            ]
+            for visit in visits:
+                findings += visit.result()
+    finally:
+        for driver in drivers.values():
+            driver.close()
+    findings += check_limits(drivers)
+    findings += check_each_home(config)
+    findings += check_residency(config)
+    findings += check_verbs(config, drivers)
+    findings += check_fallbacks(config, findings, drivers)
+    if expected:
+        findings += strangers(expected, config)
+    if not (config.functions or config.buses or config.tables or config.buckets):
+        told = "no function, bus, table or bucket is configured by name, so none was looked for"
+        remedy = "name them in [functions.<name>], [buses.<name>] and so on"
+        findings.append(Finding(ORDER, "names", CheckState.NOTE, told, remedy))
+    return findings
+
+
+def _visit(
+    config: Config,
+    driver: Driver,
+    now: Callable[[], float],
+    seconds: float,
+    drivers: Mapping[str, Driver],
+) -> list[Finding]:
+    try:
+        looks = list(_looks(config, driver, drivers))
+        found = list(capabilities_of(config, driver, drivers))
+    except ConfigError:
+        looks, found = [], []  # told once, of the order
+    nameless = not looks
+    if nameless and Capability.TABLES in driver.capabilities:
+        looks = [ANYTHING]
+    answers = [ask(driver, look, now, seconds) for look in looks]
+    told = judge(driver.target, answers) if answers else []
+    if nameless and told:
+        told = told[:-1]  # not of what nobody has named
+    settings = Finding(driver.target, "settings", CheckState.OK, "the target could be opened")
+    return [settings, *told, *found]
+
+
+def _compare(
+    config: Config,
+    driver: Driver,
+    now: Callable[[], float],
+    seconds: float,
+    expected: Sequence[Expected],
+) -> list[Finding]:
+    """Return what is there of what the files say that a target has."""
+    looks = looks_for(expected, config, driver.target)
+    return [compare(driver.target, ask(driver, look, now, seconds)) for look in looks]
+
+
+def _looks(config: Config, driver: Driver, drivers: Mapping[str, Driver]) -> Iterator[Look]:
+    """Return what is configured for a target, and what it is able to serve at all."""
+    target = driver.target
+
+    def names_at_target(verb: str, names: Iterable[str]) -> list[str]:
+        return [name for name in names if target in serving(config, verb, name, drivers)]
+
+    named = {
+        Capability.INVOKE: [
+            Look(function, FUNCTION)
+            for function in names_at_target("invoke", config.functions)
+            if not config.functions[function].queue
+        ],
+        Capability.ENQUEUE: [
+            Look(function, QUEUE, is_queue=bool(config.functions[function].queue))
+            for function in names_at_target("enqueue", config.functions)
+        ],
+        Capability.PUBLISH: [Look(bus, BUS) for bus in names_at_target("publish", config.buses)],
+        Capability.TABLES: [
+            Look(name, TABLE, table.key)
+            for name, table in config.tables.items()
+            if home_of(config, table.home) == target
+        ],
+        Capability.OBJECTS: [
+            Look(name, BUCKET)
+            for name, bucket in config.buckets.items()
+            if home_of(config, bucket.home) == target
+        ],
+    }
+    for capability, looks in named.items():
+        if capability in driver.capabilities:
+            yield from looks
+
+
+def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> LookReport:
+    """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
+    began = now()
+    try:
+        result = driver.look(look, seconds)
+    except LeewardError as error:  # a setting that is wrong keeps the target from being asked
+        outcome = Outcome.LOCAL if isinstance(error, ConfigError) else Outcome.CALLER
+        result = Result(outcome, message=str(error))
+    except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
+        result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
+    time = result.value.time if isinstance(result.value, LookResult) else None
+    return LookReport(look, result, None if time is None else _offset(time, began, now()))
+
+
+def _offset(time: float, began: float, ended: float) -> float:
+    """Return how far a time is outside the seconds of its request; it has whole seconds."""
+    if time < began - 1:
+        return time - began
+    return time - ended if time > ended + 1 else 0.0

@@ -17,7 +17,6 @@ from leeward.app.answers import Answer, Failure, InvalidInput
 from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
-from leeward.app.signatures import definition_place
 from leeward.app.triggers import Kind, Platform
 from leeward.cli.arguments import json_argument
 from leeward.cli.global_options import (
@@ -27,15 +26,17 @@ from leeward.cli.global_options import (
     named_app,
     options_of,
 )
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import RAISED, exit_code_of
-from leeward.cli.output.json_view import JsonObject, json_of_failure
+from leeward.cli.output.json_view import json_of_failure
 from leeward.client import Client
 from leeward.clock import SystemClock
 from leeward.config import Config
 from leeward.errors import OutcomeUnknown
 from leeward.json_text import decode, encode
 from leeward.logs import failure_facts, places_of
+from leeward.views import Block, Report
+from leeward.views.targets import row_of_handler
+from leeward.views.targets import show_app as list_handlers
 from leeward.worker.opening import open_drivers
 from leeward.workflow.model import functions_of
 
@@ -54,16 +55,13 @@ def show_app(context: typer.Context, app: Spec = None) -> None:
     options = options_of(context)
     with _import_app(options, app, "app") as (given, _):
         given.check()
-        handlers = given.handlers.values()
-        data: JsonObject = {
-            "app": given.name,
-            "handlers": [_json_of_handler(each) for each in handlers],
-            "workflows": [
-                {"name": each.name, "functions": sorted({*functions_of(each)})}
-                for each in given.workflows
-            ],
-        }
-        options.output.show(data, _render_app)
+        here = f"{Path.cwd()}{os.sep}"
+        handlers = [row_of_handler(each, here) for each in given.handlers.values()]
+        workflows = [
+            {"name": each.name, "functions": sorted({*functions_of(each)})}
+            for each in given.workflows
+        ]
+        options.output.report(list_handlers(given.name, handlers, workflows))
 
 
 def trigger(
@@ -118,13 +116,11 @@ def _import_app(
 
 
 def _show_answer(options: GlobalOptions, handler: Handler, answer: Answer, seconds: float) -> None:
-    data: JsonObject = {
-        "handler": handler.name,
-        "kind": handler.kind.value,
-        "value": decode(answer.body),
-        "seconds": round(seconds, 6),
-    }
-    options.output.show(data, _render_answer)
+    value, kind = decode(answer.body), handler.kind
+    data = {"handler": handler.name, "kind": kind.value, "value": value}
+    shown = [Block("Answer", encode(value).decode(), is_json=True)] if kind is Kind.CALL else []
+    told = f"the {kind.value} handler {handler.name} has run, in {seconds * 1000:.0f} ms"
+    options.output.report(Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [told]))
 
 
 def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
@@ -159,64 +155,6 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
     raise typer.Exit(end.code)
 
 
-def _json_of_handler(handler: Handler) -> JsonObject:
-    place = definition_place(handler.function)
-    return {
-        "name": handler.name,
-        "kind": handler.kind.value,
-        "trigger": _trigger_of(handler),
-        "effect": handler.effect.value if handler.is_call else None,
-        "retries": handler.retries,
-        "timeout": handler.timeout,
-        "writes": [str(each) for each in handler.writes],
-        "place": None if place is None else _relative_place(place),
-    }
-
-
-def _trigger_of(handler: Handler) -> JsonObject:
-    """Return what starts a handler, by name."""
-    match handler.kind:
-        case Kind.CALL:
-            return {"queue": handler.name} if handler.queued else {}
-        case Kind.EVENT:
-            return {"bus": handler.bus, "type": handler.type}
-        case Kind.MESSAGE:
-            return {"queue": handler.queue}
-        case Kind.SCHEDULE:
-            return {"schedule": handler.schedule}
-        case Kind.OBJECT:
-            return {"bucket": handler.bucket, "prefix": handler.prefix}
-
-
 def _relative_place(place: str) -> str:
     """Return a place, relative to the working directory if it is below it."""
     return place.removeprefix(f"{Path.cwd()}{os.sep}")
-
-
-def _render_app(data: JsonObject, printers: Printers) -> None:
-    rows = [
-        (
-            each["name"],
-            each["kind"],
-            " ".join(str(part) for part in each["trigger"].values() if part) or "-",
-            each["effect"] or "-",
-            "-" if each["retries"] is None else str(each["retries"]),
-            "-" if each["timeout"] is None else f"{each['timeout']:g} s",
-            each["place"] or "-",
-        )
-        for each in data["handlers"]
-    ]
-    header = ("handler", "kind", "trigger", "effect", "retries", "timeout", "place")
-    if rows:
-        printers.out.table(header, rows, ("cyan",))
-    else:
-        printers.err.text(f"the app {data['app']} has no handlers")
-    for each in data["workflows"]:
-        printers.out.text(f"workflow {each['name']}: calls {', '.join(each['functions']) or '-'}")
-
-
-def _render_answer(data: JsonObject, printers: Printers) -> None:
-    if data["kind"] == Kind.CALL.value:
-        printers.out.json(encode(data["value"]).decode())
-    took = f"{data['seconds'] * 1000:.0f} ms"
-    printers.err.text(f"the {data['kind']} handler {data['handler']} has run, in {took}", "dim")

@@ -6,55 +6,31 @@ write: if somebody else changes it meanwhile, it stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 import typer
 
-from leeward.app.idempotency.digests import record_ref
-from leeward.app.idempotency.record import KeyRecord, KeyState
-from leeward.cli import item_json
 from leeward.cli.arguments import json_argument, name_of_person
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
-    KeyRow,
-    approve_by_hand,
+    CHANGES,
+    Change,
     change_key,
-    describe_key,
     find_key,
-    is_open,
     list_keys,
-    refuse_by_hand,
+    possible_changes,
     settle_by_hand,
-    squeeze,
-    state_of,
-    version_of,
-    void_by_hand,
 )
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject, moment, span
+from leeward.cli.output.json_view import JsonObject
 from leeward.errors import InvalidRequest
-
-HEADER = (
-    "record",
-    "version",
-    "state",
-    "age",
-    "effects",
-    "voids",
-    "error",
-    "until",
-    "id",
-    "question",
-)
+from leeward.views import calls as views
+from leeward.views.calls import row_of_key, state_of
 
 StateName = Literal[
     "in_progress", "completed", "failed", "unknown", "released", "void", "waiting", "approved",
     "refused",
 ]  # fmt: skip
-
-LONGEST = 2000
-"""Characters of a result that a person is shown; ``--json`` has all of it."""
 
 Table = Annotated[str, typer.Argument(help="The table of the records, by its logical name.")]
 Ref = Annotated[
@@ -87,7 +63,7 @@ def list_(
     """
     options = options_of(context)
     found: list[JsonObject] = []
-    more = False
+    is_more = False
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         for record in list_keys(cloud, table):
@@ -96,10 +72,10 @@ def list_(
             if function is not None and record.id.partition(":")[0] != function:
                 continue
             if len(found) == limit:
-                more = True
+                is_more = True
                 break
-            found.append(_json(record, now))
-    options.output.show({"keys": found, "more": more}, _render)
+            found.append(row_of_key(record, now))
+    options.output.report(views.list_keys(found, now, table, is_more=is_more))
 
 
 def show(
@@ -119,12 +95,8 @@ def show(
     with options.client_of_data() as cloud:
         kept = find_key(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-    data = _json(kept, now)
-    if kept.record is not None:
-        data["next"] = _next_step(kept, kept.record, table, now)
-        if result and kept.record.kept:
-            data["result"] = item_json.tag_value(kept.record.result)
-    options.output.show({"key": data}, _render_record)
+    changes = possible_changes(kept, now)
+    options.output.report(views.show_key(kept, now, table, changes, with_result=result))
 
 
 def settle_record(
@@ -148,13 +120,8 @@ def settle_record(
     if result is not None and not ran:
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")
-    _change(
-        context,
-        table,
-        record,
-        version,
-        lambda kept, now: settle_by_hand(kept, now, ran=ran, result=value, kept=result is not None),
-    )
+    settle = partial(settle_by_hand, ran=ran, result=value, kept=result is not None)
+    _change(context, table, record, version, lambda kept, now, _: settle(kept, now))
 
 
 def release(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
@@ -164,13 +131,7 @@ def release(context: typer.Context, table: Table, record: Ref, version: Version)
     before: take this if the same message is to be delivered again. If only a new call may run,
     take `leeward keys void`.
     """
-    _change(
-        context,
-        table,
-        record,
-        version,
-        lambda kept, now: settle_by_hand(kept, now, ran=False, result=None, kept=False),
-    )
+    _change(context, table, record, version, CHANGES["release"])
 
 
 def void(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
@@ -180,7 +141,7 @@ def void(context: typer.Context, table: Table, record: Ref, version: Version) ->
     of a leeward client with the same key runs. A message that is delivered again does not: for
     that take `leeward keys release`.
     """
-    _change(context, table, record, version, void_by_hand)
+    _change(context, table, record, version, CHANGES["void"])
 
 
 def approve(
@@ -191,8 +152,7 @@ def approve(
     What the call is about is in its question: `leeward keys show`. If another call waits there by
     now, its version is another, and nothing is approved. The record keeps who approved.
     """
-    name = name_of_person(by)
-    _change(context, table, record, version, lambda kept, _: approve_by_hand(kept, name))
+    _change(context, table, record, version, CHANGES["approve"], by=name_of_person(by))
 
 
 def refuse(
@@ -202,16 +162,11 @@ def refuse(
 
     A call that was approved can be refused as long as it has not begun.
     """
-    name = name_of_person(by)
-    _change(context, table, record, version, lambda kept, _: refuse_by_hand(kept, name))
+    _change(context, table, record, version, CHANGES["refuse"], by=name_of_person(by))
 
 
 def _change(
-    context: typer.Context,
-    table: str,
-    named: str,
-    version: str,
-    change: Callable[[KeyRecord, float], KeyRecord | None],
+    context: typer.Context, table: str, named: str, version: str, change: Change, *, by: str = ""
 ) -> None:
     """Write what `change` makes of a record that still has a version, and show it."""
     options = options_of(context)
@@ -222,125 +177,10 @@ def _change(
             typer.echo(f"Its run may still act: waiting {seconds:.0f} s.", err=True)
             clock.sleep(seconds)
 
-        row = change_key(cloud, table, named, version, change, wait=wait)
+        row = change_key(
+            *(cloud, table, named, version),
+            lambda kept, now: change(kept, now, by),
+            wait=wait,
+        )
     assert row.changed_at is not None, "it was changed a moment ago"
-    assert row.record is not None, "it is a record"
-    means = describe_key(row.record, row.changed_at)
-    options.output.show({"key": _json(row, row.changed_at), "next": means}, _render_settled)
-
-
-def _json(kept: KeyRow, now: float) -> JsonObject:
-    record = kept.record
-    return {
-        "record": record_ref(kept.id),
-        "version": version_of(kept),
-        "id": kept.id,
-        "function": kept.id.partition(":")[0],
-        "state": None if record is None else state_of(record),
-        "age": None if kept.changed_at is None else round(max(0.0, now - kept.changed_at), 3),
-        "expires_at": kept.expires_at,
-        **({} if record is None else _facts(record)),
-    }
-
-
-def _facts(record: KeyRecord) -> dict[str, Any]:
-    """Return what a record says, but for its result and the payload's digest."""
-    return {
-        "effects": record.effects,
-        "error": None if record.failure is None else record.failure.type,
-        "kept": record.state is KeyState.COMPLETED and record.kept,
-        "owner": record.owner or None,
-        "fence": record.fence,
-        "lease_until": record.lease_until,
-        "voids": record.voids,
-        "notes": [*record.notes],
-        "question": None if record.approval is None else record.approval.question,
-        "decided_by": None if record.approval is None else record.approval.by,
-    }
-
-
-def _next_step(row: KeyRow, record: KeyRecord, table: str, now: float) -> str:
-    """Return in words what a call with the key of a record does, and what to do about it."""
-    ref, version = record_ref(row.id), version_of(row)
-    read = f"{table} {ref} {version}"
-    if is_open(record, now) and record.effects:
-        return (
-            "Nobody knows whether it had its effect. Find out, then: "
-            f"leeward keys settle {table} {ref} ran {version}, leeward keys release {read}, "
-            f"or leeward keys void {read}."
-        )
-    if record.state is KeyState.WAITING:
-        return (
-            "It has not run, and waits for a person: "
-            f"leeward keys approve {read}, or leeward keys refuse {read}."
-        )
-    return describe_key(record, now)
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    if not data["keys"]:
-        printers.err.text("No such records.")
-        return
-    has_questions = any(key.get("question") for key in data["keys"])
-    width = len(HEADER) if has_questions else len(HEADER) - 1
-    rows = [_row(key)[:width] for key in data["keys"]]
-    printers.out.table(HEADER[:width], rows, ("cyan",))
-    if data["more"]:
-        printers.err.text("There are more; say --limit NUMBER.")
-
-
-def _row(key: JsonObject) -> tuple[str, ...]:
-    effects = key.get("effects")
-    return (
-        key["record"],
-        key["version"],
-        key["state"] or "not leeward's",
-        span(key["age"]),
-        "-" if effects is None else "maybe" if effects else "no",
-        str(key.get("voids") or "-"),
-        key.get("error") or "-",
-        moment(key["expires_at"]),
-        key["id"],
-        squeeze(key.get("question") or "-"),
-    )
-
-
-def _render_record(data: JsonObject, printers: Printers) -> None:
-    key = dict(data["key"])
-    advice = key.pop("next", None)
-    value = key.pop("result", None)
-    is_shown = "result" in data["key"]
-    pairs = [("record", key["record"]), ("id", key["id"]), ("function", key["function"])]
-    pairs += [("version", key["version"]), ("state", key["state"] or "not leeward's")]
-    pairs += [("age", span(key["age"]))]
-    if "fence" in key:
-        effects = "it may have had its effect" if key["effects"] else "none has begun"
-        pairs += [
-            ("effects", effects),
-            ("error", key["error"] or "-"),
-            ("owner", key["owner"] or "-"),
-            ("fence", str(key["fence"])),
-            ("lease until", moment(key["lease_until"])),
-            ("voids", str(key["voids"])),
-            ("result", "kept" if key["kept"] else "-"),
-        ]
-        pairs += [("note", note) for note in key["notes"]]
-        if key["question"] is not None:
-            pairs += [
-                ("question", squeeze(key["question"] or "-")),
-                ("decided by", key["decided_by"] or "-"),
-            ]
-    printers.out.pairs([*pairs, ("expires", moment(key["expires_at"]))])
-    if is_shown:
-        text = item_json.write(value, indent=2)
-        printers.out.json(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
-    if advice is not None:
-        printers.err.text(advice)
-
-
-def _render_settled(data: JsonObject, printers: Printers) -> None:
-    key = data["key"]
-    pairs = [("record", key["record"]), ("state", key["state"]), ("id", key["id"])]
-    pairs += [(name, squeeze(str(key[name]))) for name in ("voids", "question") if key[name]]
-    printers.out.pairs(pairs)
-    printers.err.text(data["next"])
+    options.output.report(views.show_change(row, row.changed_at))

@@ -13,20 +13,17 @@ from leeward.cli.arguments import bytes_argument, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import (
-    render_no_object,
     render_object,
-    render_objects,
     render_receipt,
 )
 from leeward.cli.output.exit_codes import ABSENT
 from leeward.cli.output.json_view import (
-    json_of_listed,
-    json_of_no_object,
+    json_of,
     json_of_object,
-    json_of_write,
 )
 from leeward.cli.output.output import Output, pour, write_file
 from leeward.errors import InvalidRequest
+from leeward.views import Column, Format, Report, Table
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -38,6 +35,13 @@ Bucket: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="Of the object, such as reports/may.csv.")
 ]
+
+
+_OBJECTS = (
+    Column("Name", "name", is_name=True),
+    Column("Bytes", "size", Format.COUNT),
+    Column("Revision", "revision"),
+)
 
 
 def put(
@@ -72,7 +76,7 @@ def put(
             metadata=kept or None,
             timeout=timeout,
         )
-        options.output.show(json_of_write(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)
 
 
 def get(
@@ -143,7 +147,12 @@ def list_(
             if more:
                 break
             found.append(each)
-        options.output.show(json_of_listed(found, more=more), render_objects)
+        rows = [
+            {name: getattr(each, name) for name in ("name", "size", "revision")} for each in found
+        ]
+        notes = ["There are more; say --limit NUMBER, or a longer prefix."] if more else []
+        listed = Table(_OBJECTS, rows, "", "No objects.")
+        options.output.report(Report({"objects": rows, "more": more}, 0.0, [listed], notes))
 
 
 def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
@@ -151,7 +160,7 @@ def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeo
     options = options_of(context)
     with options.client_of_data() as cloud:
         receipt = cloud.delete_object(bucket, name, timeout=timeout)
-        options.output.show(json_of_write(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)
 
 
 def _list_all(
@@ -166,5 +175,6 @@ def _list_all(
 
 
 def _end_without(output: Output, bucket: str, name: str) -> NoReturn:
-    output.show(json_of_no_object(bucket, name), render_no_object)
+    data = {"found": False, "bucket": bucket, "name": name}
+    output.report(Report(data, notes=[f"{bucket!r} has no object {name!r}."]))
     raise typer.Exit(ABSENT.code)

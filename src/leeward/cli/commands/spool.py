@@ -13,15 +13,22 @@ from leeward._delivery.relay import OUTBOX, SPOOL, Relay, SpoolStatus, open_outb
 from leeward._delivery.spool import Spool
 from leeward.cli.arguments import seconds
 from leeward.cli.global_options import GlobalOptions, options_of
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN, LATER
-from leeward.cli.output.json_view import JsonObject, span
+from leeward.cli.output.json_view import JsonObject
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
+from leeward.views import Column, Format, Part, Report, Table
 
-HEADER: Final = ("from", "for", "waiting", "oldest", "bytes", "given up")
-OWNER: Final = "left to"
+_WAITING: Final = (
+    Column("From", "from", is_name=True),
+    Column("For", lambda row: row["for"] or "any target"),
+    Column("Waiting", "waiting", Format.COUNT),
+    Column("Oldest", "oldest", Format.SPAN),
+    Column("Bytes", "bytes", Format.COUNT),
+    Column("Given up", "given_up", Format.COUNT),
+    Column("Left to", "owner", is_rare=True),
+)
 
 PAUSE: Final = 0.2
 """Seconds between two looks at how many wait."""
@@ -53,7 +60,7 @@ def status(context: typer.Context) -> None:
     """
     options = options_of(context)
     with _sources(options) as (sources, unread):
-        options.output.show(_report(sources, unread), _render)
+        _report(options, sources, unread)
     if unread:
         raise typer.Exit(LATER.code)
 
@@ -87,8 +94,8 @@ def drain(
             source.relay.revive(source.bus)
         before = sum(each.dead for _, each in _list(sources))
         _wait(options, sources, monotonic() + wait)
-        report, left = _report(sources, unread), _list(sources)
-        options.output.show(report, _render)
+        left = _list(sources)
+        _report(options, sources, unread)
     if sum(each.dead for _, each in left) > before:
         raise typer.Exit(BROKEN.code)
     if unread or any(each.waiting for _, each in left if each.owner is None):
@@ -110,8 +117,7 @@ def discard(
     options = options_of(context)
     with _sources(options) as (sources, unread):
         count = sum(source.relay.discard(source.bus) for source in sources)
-    report: JsonObject = {"discarded": count}
-    options.output.show({**report, "unread": unread} if unread else report, _render_discarded)
+    _show(options, {"discarded": count}, [f"{count} discarded."], unread)
     if unread:
         raise typer.Exit(LATER.code)
 
@@ -166,7 +172,7 @@ def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> Non
         sleep(min(PAUSE, deadline - now))
 
 
-def _report(sources: list[Source], unread: list[str]) -> JsonObject:
+def _report(options: GlobalOptions, sources: list[Source], unread: list[str]) -> None:
     rows = [
         {
             "from": name,
@@ -179,39 +185,13 @@ def _report(sources: list[Source], unread: list[str]) -> JsonObject:
         }
         for name, each in _list(sources)
     ]
-    report: JsonObject = {
-        "waiting": sum(each.waiting for _, each in _list(sources)),
-        "queues": rows,
-    }
-    return {**report, "unread": unread} if unread else report
+    waiting = sum(each.waiting for _, each in _list(sources))
+    empty = "Nothing else waits." if unread else "Nothing waits."
+    listed = Table(_WAITING, rows, "What waits", empty)
+    _show(options, {"waiting": waiting, "queues": rows}, [listed], unread)
 
 
-def _render(data: JsonObject, printers: Printers) -> None:
-    _render_unread(data, printers)
-    if not data["queues"]:
-        printers.err.text("Nothing else waits." if "unread" in data else "Nothing waits.")
-        return
-    others = any(each["owner"] for each in data["queues"])
-    rows = [
-        (
-            each["from"],
-            each["for"] or "any target",
-            str(each["waiting"]),
-            span(each["oldest"]),
-            str(each["bytes"]),
-            str(each["given_up"]),
-            *([each["owner"] or "-"] if others else ()),
-        )
-        for each in data["queues"]
-    ]
-    printers.out.table((*HEADER, OWNER) if others else HEADER, rows, ("cyan",))
-
-
-def _render_unread(data: JsonObject, printers: Printers) -> None:
-    for why in data.get("unread", ()):
-        printers.err.text(f"an outbox cannot be read: {why}")
-
-
-def _render_discarded(data: JsonObject, printers: Printers) -> None:
-    _render_unread(data, printers)
-    printers.out.text(f"{data['discarded']} discarded.")
+def _show(options: GlobalOptions, data: JsonObject, parts: list[Part], unread: list[str]) -> None:
+    notes = [f"an outbox cannot be read: {why}" for why in unread]
+    data = {**data, "unread": unread} if unread else data
+    options.output.report(Report(data, 0.0, parts, notes))

@@ -18,9 +18,7 @@ from leeward.cli.global_options import (
     options_of,
     without_handlers,
 )
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
-from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError
 from leeward.opening import open_order
@@ -31,14 +29,13 @@ from leeward.status import (
     Sources,
     Subject,
     read_status,
+    report_of,
     sort_facts,
     unknown_fact,
 )
 
 if TYPE_CHECKING:
     from leeward.app.app import App
-
-_STYLES = {"wrong": "red", "unknown": "yellow", "note": "", "ok": "green"}
 
 
 def status(
@@ -73,11 +70,9 @@ def status(
     finally:
         for driver in drivers.values():
             driver.close()
-    facts = sort_facts(found)
-    wrong = sum(fact.level is Level.WRONG for fact in facts)
-    shown = [_json(fact) for fact in facts]
-    options.output.show({"ok": not wrong, "wrong": wrong, "facts": shown}, _render)
-    if wrong:
+    report = report_of(sort_facts(found))
+    options.output.report(report)
+    if not report.data["ok"]:
         raise typer.Exit(BROKEN.code)
 
 
@@ -96,41 +91,3 @@ def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | Non
     except ConfigError as error:
         found.append(unknown_fact(Subject.SCHEDULE, "order", "", str(error)))
         return None
-
-
-def _json(fact: Fact) -> JsonObject:
-    return fact._asdict() | {
-        "kind": fact.kind.value,
-        "level": fact.level.value,
-        "values": dict(fact.values),
-    }
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    for fact in data["facts"]:
-        label = fact["level"].upper() if fact["level"] == "wrong" else fact["level"]
-        remedy = f". To do: {fact['remedy']}" if fact["remedy"] else ""
-        line = f"{label:8} {_subject(fact)}: {fact['sentence']}{remedy}"
-        printers.out.text(line, _STYLES[fact["level"]])
-    wrong = data["wrong"]
-    printers.out.text("")
-    if wrong:
-        needs = "things need" if wrong > 1 else "thing needs"
-        printers.out.text(f"{wrong} {needs} a person.", "red")
-    else:
-        printers.out.text("Nothing needs a person.", "green")
-
-
-def _subject(fact: JsonObject) -> str:
-    kind, name = fact["kind"], fact["name"]
-    place = "" if fact["target"] == "order" else f"{fact['target']}"
-    if kind == "target":
-        return place or "targets"
-    words = {
-        "queue": "queue",
-        "schedule": "schedule",
-        "runs": "runs of",
-        "unknown": "unknown calls",
-    }
-    what = f"{words[kind]} {name}".strip() if kind != "runs" or name else "runs"
-    return f"{place}, {what}" if place else what

@@ -1,43 +1,44 @@
-"""``leeward targets``: where calls would go, and with which settings."""
+"""``leeward targets``, ``isolate``, ``restore``: where calls would go, and with which settings."""
 
 from __future__ import annotations
 
 import os
 import platform
+from math import inf
 from time import sleep, time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from leeward import __version__
-from leeward._routing.fleet import Words, in_force, newest, read_copies
-from leeward.cli.commands.fleet import snapshot_table
+from leeward._routing.fleet import write_copies
+from leeward.cli.arguments import name_of_person
 from leeward.cli.global_options import options_of, without_handlers
-from leeward.cli.output.console import Printer, Printers, spoken
-from leeward.cli.output.json_view import (
-    JsonObject,
-    json_of_config,
-    json_of_origins,
-    json_of_target,
-    moment,
-)
+from leeward.cli.output.exit_codes import LATER
+from leeward.cli.output.json_view import JsonObject, json_of_config, json_of_origins
 from leeward.cli.output.output import Output
-from leeward.config import Config
+from leeward.config import Config, TableConfig
 from leeward.entrypoints import all_entry_points
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.local.config import check_handlers
 from leeward.opening import open_order, target_config
 from leeward.registry import BUILT_IN, GROUP
-from leeward.values import NOTHING, TargetStatus
-
-if TYPE_CHECKING:
-    from leeward import Client
-
+from leeward.status import read_isolations
+from leeward.values import NOTHING, Isolation
+from leeward.views import Report, moment
+from leeward.views.targets import isolate as isolate_status
+from leeward.views.targets import row_of, show_configuration, show_probes
+from leeward.workflow.retry import seconds_of
 
 WATCH_SECONDS = 2.0
 """Between two looks."""
 
-STYLES = ("cyan",)
-"""Styles of the columns of every table: the name stands out."""
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="Its name in the order.")]
+Everywhere = Annotated[
+    bool,
+    typer.Option("--everywhere", help="Needed: this concerns every process with this snapshot."),
+]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Default: who is logged in.")]
 
 
 def targets(
@@ -62,37 +63,22 @@ def targets(
     data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
         if not watch:
-            words = _isolations(config)
+            drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
+            words = read_isolations(config, drivers, time())
             data["targets"] = [
-                _with_handlers(json_of_target(_isolate(each, words)), config)
+                _with_handlers(row_of(isolate_status(each, words.get(each.name))), config)
                 for each in cloud.targets()
             ]
-            options.output.show(data, _render)
+            options.output.report(Report(data, time(), [*show_configuration(data)]))
             return
         try:
             while True:
-                options.output.show(_look(cloud), _render_look)
+                probes = [cloud.probe(status.name)._asdict() for status in cloud.targets()]
+                look = {"targets": [*map(row_of, cloud.targets())], "probes": probes}
+                options.output.report(Report(look, time(), [show_probes(**look)]))
                 sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
             return
-
-
-def _isolations(config: Config) -> Words:
-    """Return which targets are isolated everywhere, by the table that processes share."""
-    if config.snapshot is None:
-        return {}
-    table, key = snapshot_table(config)
-    drivers = {each.target: each for each in open_order(without_handlers(config), os.environ)}
-    try:
-        return in_force(newest(read_copies(drivers, table, key).values()), time())
-    finally:
-        for driver in drivers.values():
-            driver.close()
-
-
-def _isolate(status: TargetStatus, words: Words) -> TargetStatus:
-    word = words.get(status.name)
-    return status if word is None else status._replace(state="isolated", isolation=word)
 
 
 def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
@@ -112,134 +98,98 @@ def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
     return {**target, "settings": {**target["settings"], **named}}
 
 
-def _look(cloud: Client) -> JsonObject:
-    """Probe every target once."""
-    probes = [cloud.probe(status.name) for status in cloud.targets()]
-    return {"targets": [json_of_target(target) for target in cloud.targets()]} | {
-        "probes": [probe._asdict() for probe in probes]
+def isolate(
+    context: typer.Context,
+    target: Target,
+    *,
+    everywhere: Everywhere = False,
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
+    ],
+    lasting: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Such as 30m or 4h; `ever` has no end.")
+    ] = "4h",
+    by: By = None,
+) -> None:
+    """Send no call of any process to a target, until the time is over or it is restored.
+
+    Processes that have the same `snapshot` table see it within 15 seconds. leeward.toml names the
+    table; each target keeps a copy, and one copy is enough.
+    """
+    length = inf if lasting == "ever" else float(seconds_of(lasting, "--for"))
+    now = time()
+    word = Isolation(target, name_of_person(by), why, now, now + length)
+    _say(context, word, everywhere=everywhere)
+
+
+def restore(
+    context: typer.Context,
+    target: Target,
+    *,
+    everywhere: Everywhere = False,
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
+    ] = "",
+    by: By = None,
+) -> None:
+    """End an isolation: the target gets a share of the calls first, then all."""
+    now = time()
+    word = Isolation(target, name_of_person(by), why, now, now, over=True)
+    _say(context, word, everywhere=everywhere)
+
+
+def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> None:
+    options = options_of(context)
+    config = options.resolve()
+    table, key = snapshot_table(config)
+    if not everywhere:
+        raise InvalidRequest(
+            "this concerns every process, and not this one alone; say --everywhere. A program "
+            "isolates a target for itself by client.isolate(target)",
+            field="everywhere",
+        )
+    known = [str(each) for each in config.order]
+    if word.target not in known:
+        raise InvalidRequest(
+            f"no target {word.target!r} in the order; it has {', '.join(known)}", field="target"
+        )
+    drivers = {each.target: each for each in open_order(without_handlers(config), os.environ)}
+    try:
+        flaws = write_copies(drivers, table, key, word)
+    finally:
+        for driver in drivers.values():
+            driver.close()
+    copies = {name: None if flaw is None else type(flaw).__name__ for name, flaw in flaws.items()}
+    data: JsonObject = {
+        "target": word.target,
+        "isolated": not word.over,
+        "by": word.by,
+        "until": None if word.over or word.until == inf else word.until,
+        "copies": copies,
     }
+    flawed = ", ".join(f"{name}: {flaw}" for name, flaw in copies.items() if flaw)
+    if all(copies.values()):
+        told = f"Nothing was said: no copy could be written ({flawed})."
+        options.output.report(Report(data, notes=[told]))
+        raise typer.Exit(LATER.code)
+    end = f" until {moment(data['until'])}" if data["until"] else ""
+    done = f"{word.target} is {'restored' if word.over else 'isolated'}{end}"
+    notes = [f"These copies could not be written: {flawed}."] if flawed else []
+    options.output.report(Report(data, 0.0, [f"{done}, everywhere within 15 seconds."], notes))
 
 
-def _render_look(data: JsonObject, printers: Printers) -> None:
-    rows = [
-        (probe["target"], target["state"], _describe_probe(probe), str(target["waiting"] or 0))
-        for target, probe in zip(data["targets"], data["probes"], strict=True)
-    ]
-    printers.out.table(("target", "circuits", "probe", "waiting"), rows, STYLES)
+def snapshot_table(config: Config) -> tuple[str, str]:
+    """Return the table that processes share, and the field of its key.
 
-
-def _describe_probe(probe: JsonObject) -> str:
-    if probe["works"] is None:
-        return "its adapter has none"
-    took = f"{1000 * probe['seconds']:.0f} ms"
-    return f"answers in {took}" if probe["works"] else f"fails after {took} ({probe['code']})"
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    out = printers.out
-    out.pairs(
-        [
-            ("order", f"{', '.join(data['order'])} (from {data['order_from']})"),
-            ("file", data["config"] or "none"),
-            ("environment", "trusted" if data["trust_env"] else "not trusted"),
-            *[("unused", f'targets."{name}"') for name in data["unused_sections"]],
-            *[
-                ("unknown", f'functions."{function["name"]}": {function["remedy"]}')
-                for function in data["unknown_functions"]
-            ],
-        ]
-    )
-    for number, target in enumerate(data["targets"], 1):
-        out.text("")
-        with out.panel(f"{number}. {target['name']}", "cyan"):
-            out.pairs(_target(target))
-    _render_tables(data, out)
-    out.text("")
-    functions = [(_name(each), _effect(each), *_common(each)) for each in data["functions"]]
-    out.table(("function", "effect", "timeout", "own names"), functions, STYLES)
-    out.text("")
-    buses = [(_name(bus), *_common(bus), bus["on_all_down"]) for bus in data["buses"]]
-    out.table(("bus", "timeout", "own names", "all down"), buses, STYLES)
-    _render_buckets(data, out)
-
-
-def _render_tables(data: JsonObject, out: Printer) -> None:
-    out.text("")
-    out.table(
-        ("table", "key", "home", "timeout", "own names"),
-        [
-            (
-                _name(table),
-                " + ".join(table["key"]),
-                _home(table["home"], data["order"]),
-                *_common(table),
-            )
-            for table in data["tables"]
-        ],
-        STYLES,
-    )
-
-
-def _render_buckets(data: JsonObject, out: Printer) -> None:
-    out.text("")
-    out.table(
-        ("bucket", "home", "timeout", "own names"),
-        [
-            (_name(bucket), _home(bucket["home"], data["order"]), *_common(bucket))
-            for bucket in data["buckets"]
-        ],
-        STYLES,
-    )
-
-
-def _target(target: JsonObject) -> list[tuple[str, str]]:
-    seen = "none by this process"
-    if target["attempts"]:
-        seen = f"{target['attempts']}, {target['failures']} failed, last {target['last_outcome']}"
-    return [
-        ("can", ", ".join(target["capabilities"])),
-        *target["settings"].items(),
-        ("attempts", seen),
-        ("circuits", _circuits(target)),
-        *[("isolated", _isolation(each)) for each in [target["isolation"]] if each],
-        *[("residency", target["residency"])] * bool(target["residency"]),
-        *[("waiting", f"{target['waiting']} calls for a place")] * bool(target["waiting"]),
-    ]
-
-
-def _isolation(word: JsonObject) -> str:
-    end = f"until {moment(word['until'])}" if word["until"] else "until it is restored"
-    return f"everywhere, by {word['by']} since {moment(word['since'])}, {end}: {word['why']}"
-
-
-def _circuits(target: JsonObject) -> str:
-    if not target["circuits"]:
-        return str(target["state"])
-    return ", ".join(
-        f"{circuit['verb']} {circuit['resource']}".strip()
-        + f": {circuit['state']} ({circuit['reason']})"
-        for circuit in target["circuits"]
-    )
-
-
-def _name(named: JsonObject) -> str:
-    return str(named["name"] or "(any other)")
-
-
-def _home(home: str | None, order: list[str]) -> str:
-    if home is None:
-        return "none: refused until it is set"
-    return home if home in order else f"{home}: not in the order"
-
-
-def _effect(function: JsonObject) -> str:
-    shared = function["dedup_scope"] == "group"
-    return f"{function['effect']}, shared dedup" if shared else str(function["effect"])
-
-
-def _common(named: JsonObject) -> tuple[str, str]:
-    names = ", ".join(f"{target}: {name}" for target, name in named["names"].items())
-    return f"{spoken(named['timeout'])} s", names
+    Raises:
+        ConfigError: none is configured.
+    """
+    if config.snapshot is None:
+        raise ConfigError(
+            'processes share no table; name one in leeward.toml: snapshot = "leeward-health"'
+        )
+    known = config.tables.get(config.snapshot) or TableConfig()
+    return config.snapshot, known.key[0]
 
 
 def version(context: typer.Context) -> None:
@@ -249,18 +199,7 @@ def version(context: typer.Context) -> None:
 
 def show_version(output: Output) -> None:
     """Show the version on `output`."""
-    output.show(
-        {
-            "leeward": __version__,
-            "python": platform.python_version(),
-            "adapters": sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))}),
-        },
-        _render_version,
-    )
-
-
-def _render_version(data: JsonObject, printers: Printers) -> None:
-    printers.out.text(
-        f"leeward {data['leeward']} (Python {data['python']}, "
-        f"adapters: {', '.join(data['adapters'])})"
-    )
+    adapters = sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
+    data = {"leeward": __version__, "python": platform.python_version(), "adapters": adapters}
+    told = f"(Python {data['python']}, adapters: {', '.join(adapters)})"
+    output.report(Report(data, parts=[f"leeward {__version__} {told}"]))

@@ -6,20 +6,18 @@ from typing import Annotated
 
 import typer
 
-from leeward._operations.unknowns import UnknownCall
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.commands.verbs import JSON
 from leeward.cli.global_options import GlobalOptions, options_of
-from leeward.cli.output.console import Printers, verdict_in_words
 from leeward.cli.output.exit_codes import UNKNOWN
-from leeward.cli.output.json_view import JsonObject, span
+from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.output import JsonOutput
-from leeward.cli.unknown_calls import SECONDS, facts_of, pick_unknown, settle_unknown, table_of
+from leeward.cli.unknown_calls import SECONDS, pick_unknown, settle_unknown, table_of
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
-
-HEADER = ("id", "age", "verb", "subject", "key", "targets", "reason", "payload")
+from leeward.views import Report
+from leeward.views.calls import list_unknown, row_of_unknown, show_settlement
 
 STEP = 25
 """After how many calls it says to a person how far it is."""
@@ -43,8 +41,8 @@ def list_(
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         rows = pick_unknown(cloud, config, None)
-    calls = [_json(unknown, now) for unknown in rows[:limit]]
-    options.output.show({"unknown": calls, "more": len(rows) > limit}, _render)
+    calls = [row_of_unknown(unknown, now) for unknown in rows[:limit]]
+    options.output.report(list_unknown(calls, now, is_more=len(rows) > limit))
 
 
 def settle(
@@ -83,7 +81,7 @@ def settle(
                 (settled if "removed" in end else left).append(end)
                 _tell_progress(options, number, len(rows), len(left))
         finally:  # whoever interrupts it is told what is no longer in the table
-            options.output.show({"settled": settled, "left": left}, _render_settled)
+            options.output.report(show_settlement(settled, left))
     if left:
         raise typer.Exit(UNKNOWN.code)
 
@@ -107,7 +105,7 @@ def forget(
         rows = pick_unknown(cloud, config, chosen)
         for unknown in rows:
             cloud.delete_data(table_of(config), unknown.id)
-    options.output.show({"forgotten": len(rows)}, _render_forgotten)
+    options.output.report(Report({"forgotten": len(rows)}, parts=[f"{len(rows)} forgotten."]))
 
 
 def _config(options: GlobalOptions) -> Config:
@@ -130,57 +128,3 @@ def _chosen(ids: list[str] | None, all_: bool) -> frozenset[str] | None:
 def _tell_progress(options: GlobalOptions, number: int, total: int, left: int) -> None:
     if number % STEP == 0 and number < total and not isinstance(options.output, JsonOutput):
         typer.echo(f"{number} of {total}, {left} still unknown", err=True)
-
-
-def _json(unknown: UnknownCall, now: float) -> JsonObject:
-    return {
-        **facts_of(unknown),
-        "age": round(max(0.0, now - unknown.time), 3),
-        "sent": unknown.sent,
-        "time": unknown.time,
-        "voids": unknown.voids,
-        "reason": unknown.reason,
-        "error": unknown.error,
-        "has_payload": unknown.has_payload,
-    }
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    if not data["unknown"]:
-        printers.err.text("No unknown calls.")
-        return
-    printers.out.table(HEADER, [_row(call) for call in data["unknown"]], ("cyan",))
-    if data["more"]:
-        printers.err.text("There are more; say --limit NUMBER.")
-
-
-def _row(call: JsonObject) -> tuple[str, ...]:
-    return (
-        call["id"],
-        span(call["age"]),
-        call["verb"],
-        call["subject"],
-        " ".join(call["key"]),
-        ", ".join(call["targets"]),
-        call["reason"] or call["error"],
-        "yes" if call["has_payload"] else "no",
-    )
-
-
-def _render_settled(data: JsonObject, printers: Printers) -> None:
-    rows = [
-        (
-            call["id"],
-            f"{call['verb']} {call['subject']}",
-            " ".join(call["key"]),
-            call["error"] if "error" in call else verdict_in_words(call, call["subject"]),
-        )
-        for call in (*data["settled"], *data["left"])
-    ]
-    if rows:
-        printers.out.table(("id", "call", "key", "what became of it"), rows, ("cyan",))
-    printers.err.text(f"{len(data['settled'])} settled, {len(data['left'])} still unknown.")
-
-
-def _render_forgotten(data: JsonObject, printers: Printers) -> None:
-    printers.out.text(f"{data['forgotten']} forgotten.")

@@ -18,25 +18,20 @@ from leeward.cli.arguments import (
 )
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import (
-    render_absence,
-    render_item,
     render_items,
+    render_main,
     render_receipt,
-    render_value,
     render_verdict,
 )
 from leeward.cli.output.exit_codes import ABSENT, exit_code_of_verdict
 from leeward.cli.output.json_view import (
-    json_of_absence,
-    json_of_answer,
+    json_of,
     json_of_pages,
-    json_of_published,
-    json_of_queued,
     json_of_record,
     json_of_verdict,
-    json_of_write,
 )
 from leeward.values import MISSING, EffectName, ItemPage
+from leeward.views import Report
 
 JSON = "JSON, @file, or - for the standard input."
 
@@ -111,7 +106,7 @@ def invoke(
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
-        options.output.show(json_of_answer(result), render_value)
+        options.output.show(json_of(result), partial(render_main, "value"))
 
 
 def enqueue(
@@ -134,7 +129,7 @@ def enqueue(
             idempotency_key=idempotency_key,
             timeout=timeout,
         )
-        options.output.show(json_of_queued(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)
 
 
 def settle(
@@ -221,7 +216,7 @@ def publish(
             ordering_key=ordering_key,
             timeout=timeout,
         )
-        options.output.show(json_of_published(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)
 
 
 def store(
@@ -256,7 +251,7 @@ def store(
             expires_in=expires_in,
             timeout=timeout,
         )
-        options.output.show(json_of_write(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)
 
 
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
@@ -270,9 +265,10 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
     with options.client_of_data() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
         if record is None:
-            options.output.show(json_of_absence(table), render_absence)
+            data = {"found": False, "table": table, "item": None}
+            options.output.report(Report(data, notes=[f"{table!r} has no item with this key."]))
             raise typer.Exit(ABSENT.code)
-        options.output.show(json_of_record(record), render_item)
+        options.output.show(json_of_record(record), partial(render_main, "item"))
 
 
 def list_(
@@ -341,4 +337,4 @@ def delete(
     unwanted = key_argument(key)
     with options.client_of_data() as cloud:
         receipt = cloud.delete_data(table, unwanted, if_revision=if_revision, timeout=timeout)
-        options.output.show(json_of_write(receipt), render_receipt)
+        options.output.show(json_of(receipt), render_receipt)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.cli import item_json
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.global_options import GlobalOptions, options_of
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
-from leeward.cli.output.json_view import JsonObject, json_of_run
-from leeward.cli.output.picture import picture_of
+from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError
+from leeward.views import Column, Report, Table
+from leeward.views.runs import list_runs, picture_of, show_run
 from leeward.workflow.model import document_of, functions_of
 from leeward.workflow.reading import json_of, yaml_of
 
@@ -26,6 +25,12 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
 Id = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
+
+_CHECKED = (
+    Column("Workflow", "workflow", is_name=True),
+    Column("Digest", lambda row: row["digest"][:12]),
+    Column("Timeout", "timeout"),
+)
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds that a command follows a run, if it is not told."""
@@ -42,8 +47,8 @@ def list_(
     """List the latest runs, the last one first."""
     options = options_of(context)
     with options.client_of_data() as client:
-        runs = [json_of_run(run) for run in client.list_runs(name, limit=limit)]
-    options.output.show({"runs": runs}, _render_list)
+        runs = client.list_runs(name, limit=limit)
+    options.output.report(list_runs(runs, time()))
 
 
 def show(context: typer.Context, name: Name, run: Id) -> None:
@@ -97,7 +102,7 @@ def resume(
         left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
         client.resume_runs()
         runs = [_follow(client, run.workflow, run.id, wait) for run in left]
-    options.output.show({"runs": [json_of_run(run) for run in runs if run]}, _render_list)
+    options.output.report(list_runs(filter(None, runs), time()))
 
 
 def cancel(context: typer.Context, name: Name, run: Id) -> None:
@@ -125,7 +130,7 @@ def check(context: typer.Context) -> None:
     config = options.resolve()
     found = options.workflows(config)
     options.check_functions(config, found)
-    data = [
+    data: list[JsonObject] = [
         {
             "workflow": each.name,
             "digest": each.digest,
@@ -134,8 +139,15 @@ def check(context: typer.Context) -> None:
         }
         for each in found
     ]
-    local = all(target.provider == "local" for target in config.order)
-    options.output.show({"workflows": data, "local": local}, _render_check)
+    is_local = all(target.provider == "local" for target in config.order)
+    notes = [
+        f"{each['workflow']} calls {', '.join(each['unnamed'])}, which leeward.toml does not name; "
+        "each target must have them by these names"
+        for each in data
+        if each["unnamed"] and not is_local
+    ]
+    listed = Table(_CHECKED, data, "", "No workflows in leeward.toml.")
+    options.output.report(Report({"workflows": data, "local": is_local}, 0.0, [listed], notes))
 
 
 def draw(
@@ -212,77 +224,10 @@ def _show(
     """Show a run; if it was to end here (`ended`), exit with the code of its end."""
     if run is None:
         data = {"found": False, "workflow": name, "id": id}
-        options.output.show(data, _render_absence)
+        options.output.report(Report(data, notes=[f"{name!r} has no run {id!r}."]))
         raise typer.Exit(ABSENT.code)
-    options.output.show({"found": True, **json_of_run(run)}, _render_run)
+    options.output.report(show_run(run, time()))
     if ended and run.ended is None:
         raise typer.Exit(STILL_RUNS.code)
     if ended and run.state.value != "succeeded":
         raise typer.Exit(RAISED.code)
-
-
-def _render_absence(data: JsonObject, printers: Printers) -> None:
-    printers.err.text(f"{data['workflow']!r} has no run {data['id']!r}.")
-
-
-def _render_list(data: JsonObject, printers: Printers) -> None:
-    if not data["runs"]:
-        printers.err.text("No runs.")
-        return
-    rows = [
-        (run["workflow"], run["id"], run["state"], _time(run["started"]), run["error"] or "-")
-        for run in data["runs"]
-    ]
-    printers.out.table(("workflow", "run", "state", "started", "error"), rows, ("cyan", "cyan"))
-
-
-def _render_run(data: JsonObject, printers: Printers) -> None:
-    pairs = [
-        ("run", f"{data['workflow']} {data['id']} on {data['target']}"),
-        ("state", data["state"] + (f", {data['error']}" if data["error"] else "")),
-        ("started", _time(data["started"])),
-        ("took", "-" if data["ended"] is None else f"{data['ended'] - data['started']:.3f} s"),
-        ("definition", (data["digest"] or "-")[:12]),
-    ]
-    if data["unreversed"]:
-        pairs.append(("not taken back", ", ".join(data["unreversed"])))
-    if data["result"] is not None:
-        pairs.append(("result", item_json.write(data["result"])))
-    printers.out.pairs(pairs)
-    if data["events"]:
-        printers.out.text("")
-        header = ("after", "took", "step", "attempt", "end")
-        rows = [_event(event, data["started"]) for event in data["events"]]
-        printers.out.table(header, rows, ("dim", "dim", "cyan"))
-
-
-def _event(event: JsonObject, started: float) -> tuple[str, ...]:
-    end = event["error"] or "ok"
-    if event["ended"] is None:
-        end = "under way"
-    elif event["ambiguous"]:
-        end += " (may have run)"
-    took = "-" if event["ended"] is None else f"{event['ended'] - event['began']:.3f} s"
-    after = f"{event['began'] - started:.3f} s"
-    return after, took, event["path"], str(event["attempt"]), end
-
-
-def _render_check(data: JsonObject, printers: Printers) -> None:
-    if not data["workflows"]:
-        printers.err.text("No workflows in leeward.toml.")
-        return
-    rows = [
-        (workflow["workflow"], workflow["digest"][:12], str(workflow["timeout"] or "-"))
-        for workflow in data["workflows"]
-    ]
-    printers.out.table(("workflow", "digest", "timeout"), rows, ("cyan",))
-    for workflow in data["workflows"]:
-        if workflow["unnamed"] and not data["local"]:
-            printers.err.text(
-                f"{workflow['workflow']} calls {', '.join(workflow['unnamed'])}, which "
-                "leeward.toml does not name; each target must have them by these names"
-            )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

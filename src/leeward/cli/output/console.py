@@ -5,7 +5,7 @@ Data never passes through a markup language, and a control character in it is sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final, TextIO, TypeAlias
@@ -15,15 +15,30 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.highlighter import JSONHighlighter
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from leeward.cli import item_json
 from leeward.cli.output.exit_codes import ABSENT, BROKEN, WRONG
 from leeward.cli.output.json_view import JsonObject
 from leeward.records import NamedTuple
+from leeward.views import (
+    Block,
+    Column,
+    Details,
+    Format,
+    Part,
+    Report,
+    Table,
+    in_words,
+    item_json,
+    severity_of,
+    spoken,
+)
+from leeward.views.calls import verdict_in_words
 
 Row: TypeAlias = Sequence[str]
+Style: TypeAlias = str | Callable[[str], str]
+"""Of a column; or what returns that of a cell, by its text."""
 
 GAP = 2
 """Characters between two columns of a table."""
@@ -83,7 +98,7 @@ class Printer:
         """Write labels and values, side by side."""
         self._print_rows(pairs)
 
-    def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
+    def table(self, header: Row, rows: Sequence[Row], styles: Sequence[Style] = ()) -> None:
         """Write a table; `styles` are those of its first columns."""
         self._print_rows([[name.upper() for name in header], *rows])
 
@@ -125,14 +140,14 @@ class RichPrinter(Printer):
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write a grid of two columns."""
-        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid = Grid.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for label, value in pairs:
             grid.add_row(Text(escape_cell(label)), Text(escape_cell(value)))
         self._put(grid)
 
-    def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
+    def table(self, header: Row, rows: Sequence[Row], styles: Sequence[Style] = ()) -> None:
         """Write a table; if no width is left for its longest words, each row as pairs."""
         shown = [[escape_cell(cell) for cell in row] for row in rows]
         columns = list(zip(header, *shown, strict=True))
@@ -148,11 +163,15 @@ class RichPrinter(Printer):
                 self.pairs([pair for pair in pairs if pair[1] not in NOTHING_SAID])
                 self.text("")
             return
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        table = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for (name, *_), width in zip(columns, widths, strict=True):
-            table.add_column(name, style=looks.get(name, ""), width=width)
+            table.add_column(name, width=width)
+        used = [looks.get(name, "") for name, *_ in columns]
         for line in zip(*(column[1:] for column in columns), strict=True):
-            table.add_row(*(Text(cell, overflow="fold") for cell in line))
+            styled = zip(line, used, strict=True)
+            table.add_row(
+                *(Text(cell, _style(look, cell), overflow="fold") for cell, look in styled)
+            )
         self._put(table)
 
     @contextmanager
@@ -182,6 +201,10 @@ class RichPrinter(Printer):
             self._framed.append(thing)
 
 
+def _style(style: Style, cell: str) -> str:
+    return style if isinstance(style, str) else style(cell)
+
+
 def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
     """Return a width for each column of a table, all in `room`; None if words would break."""
     room -= GAP * (len(columns) - 1)
@@ -207,9 +230,14 @@ def escape_cell(text: str) -> str:
     return escape_text(text).replace("\n", "\\n")
 
 
-ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
-STYLES = ("cyan", "dim", "dim", "", "dim", "dim")
-"""Of the columns of the attempts."""
+_ATTEMPTS: Final = (
+    Column("Target", "target", is_name=True),
+    Column("After", "started", Format.SECONDS),
+    Column("Took", "duration", Format.SECONDS),
+    Column("Outcome", lambda row: "read back: " * row["read_back"] + row["outcome"]),
+    Column("Code", "code", is_rare=True),
+    Column("Request id", "request_id", is_rare=True),
+)
 
 APART = frozenset(
     {"type", "message", "outcome", "attempts", "exit_code", "may_have_run", "field", "trace"}
@@ -217,14 +245,53 @@ APART = frozenset(
 """What the panel of an error does not list among its details."""
 
 
-def render_value(data: JsonObject, printers: Printers) -> None:
-    """Show a function's answer, its target and its attempts."""
-    _render_main("value", data, printers)
+def render_report(report: Report, printers: Printers) -> None:
+    """Show a report: its parts as the result, its notes and the commands beside them."""
+    for before, part in zip([None, *report.parts], report.parts, strict=False):
+        if before is not None and not isinstance(part, Block | str):
+            printers.out.text("")
+        _render_part(part, report.now, printers)
+    for note in report.notes:
+        printers.err.text(note)
+    if report.actions:
+        printers.err.pairs([(each.title, each.command) for each in report.actions])
 
 
-def render_item(data: JsonObject, printers: Printers) -> None:
-    """Show an item and its record."""
-    _render_main("item", data, printers)
+def _render_part(part: Part, now: float, printers: Printers) -> None:
+    match part:
+        case Block():
+            (printers.out.json if part.is_json else printers.out.lines)(part.text)
+        case Details():
+            if part.title:
+                printers.out.text(part.title, "bold")
+            values = part.values()
+            printers.out.pairs([(name.lower(), in_words(*each, now)) for name, each in values])
+        case Table(rows=[]):
+            printers.err.text(part.empty)
+        case Table():
+            _render_table(part, now, printers.out)
+        case _:
+            printers.out.text(part)
+
+
+def _render_table(table: Table, now: float, out: Printer) -> None:
+    columns = table.visible_columns()
+    rows = [[in_words(each.value(row), each.format, now) for each in columns] for row in table.rows]
+    styles: list[Style] = [
+        (lambda cell: severity_of(cell).value)
+        if each.format is Format.STATE
+        else "cyan" * each.is_name
+        for each in columns
+    ]
+    out.table([each.title.lower() for each in columns], rows, styles)
+
+
+def render_main(main: str, data: JsonObject, printers: Printers) -> None:
+    """Show a function's answer or an item, which is the field `main`; then target and attempts."""
+    printers.out.json(item_json.write(data[main], indent=2))
+    rest = {name: value for name, value in data.items() if name not in (main, "found")}
+    printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
+    _render_attempts(data["attempts"], printers.err, least=2)
 
 
 def render_items(data: JsonObject, printers: Printers) -> None:
@@ -237,11 +304,6 @@ def render_items(data: JsonObject, printers: Printers) -> None:
         printers.err.text(f"There are more: --cursor {data['cursor']}")
 
 
-def render_absence(data: JsonObject, printers: Printers) -> None:
-    """Show that there is no such item."""
-    printers.err.text(f"{data['table']!r} has no item with this key.")
-
-
 def render_object(data: JsonObject, printers: Printers) -> None:
     """Show what is known of an object."""
     told = {name: value for name, value in data.items() if name not in ("found", "metadata")}
@@ -250,68 +312,10 @@ def render_object(data: JsonObject, printers: Printers) -> None:
     _render_attempts(data["attempts"], printers.err, least=2)
 
 
-def render_no_object(data: JsonObject, printers: Printers) -> None:
-    """Show that there is no such object."""
-    printers.err.text(f"{data['bucket']!r} has no object {data['name']!r}.")
-
-
-def render_objects(data: JsonObject, printers: Printers) -> None:
-    """Show the objects of a bucket."""
-    if not data["objects"]:
-        printers.err.text("No objects.")
-        return
-    rows = [(each["name"], f"{each['size']:,}", each["revision"]) for each in data["objects"]]
-    printers.out.table(("name", "bytes", "revision"), rows, ("cyan",))
-    if data["more"]:
-        printers.err.text("There are more; say --limit NUMBER, or a longer prefix.")
-
-
 def render_receipt(data: JsonObject, printers: Printers) -> None:
     """Show a receipt."""
     printers.out.pairs(_details(data))
     _render_attempts(data["attempts"], printers.err, least=2)
-
-
-_REASONS: Final = {
-    "not_asked": (
-        "leeward.toml does not say that the function answers for its keys: set effect = 'keyed', "
-        "or probe, in [functions.{function}]"
-    ),
-    "not_supported": "the function cannot settle its keys",
-    "no_answer": "the function has not answered the question",
-    "unreachable": "the function was not reached in time: ask again",
-    "unknown": "its run may have had its effect, and it has no probe",
-    "cannot_tell": "its probe cannot tell",
-    "not_fenced": "its run may still act, because it announces no effects",
-    "no_record": "it has no record, and nobody says when it was called: say --sent",
-    "expired": "it has no record, and is older than records are kept",
-    "unrecorded": "the function may have run it without a record, while its table was away",
-    "other_target": "it has not run where leeward asked, and may have run elsewhere: name all "
-    "targets where it may have been made with --target",
-    "too_new": "it has no record, and when it was called, nobody may have made records yet",
-    "changed": "it has no record here, and a version that may have run it keeps them otherwise",
-    "unreadable": "what is in the table is not a record of leeward's",
-}
-"""What the reasons of a verdict mean; a function of another framework has its own words."""
-
-
-def verdict_in_words(data: JsonObject, function: str) -> str:
-    """Return what became of a call of a function, as a sentence."""
-    match data["verdict"]:
-        case "ran" if data["failure"]:
-            return f"It ran, and failed: {data['failure']['error_type']}."
-        case "ran":
-            return "It ran." if data["kept"] else "It ran; its result was not kept."
-        case "not_run":
-            return "It did not run, and never will. A new call with its key runs."
-        case "running":
-            return "It still runs. Ask again."
-        case _:
-            why = _REASONS.get(data["reason"] or "", data["reason"] or "the function does not say")
-            why = why.replace("{function}", function)
-            why += f" ({data['detail']})" if data["detail"] else ""
-            look = f" leeward keys show {data['record']}" if data["record"] else ""
-            return f"Nobody can tell: {why}.{look}"
 
 
 def render_verdict(function: str, data: JsonObject, printers: Printers) -> None:
@@ -348,48 +352,12 @@ def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
     return [("may have run", "perhaps" if ran is None else spoken(ran))]
 
 
-def spoken(value: Any) -> str:
-    """Return a value in words."""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:g}"
-        case _:
-            return str(value)
-
-
-def _render_main(main: str, data: JsonObject, printers: Printers) -> None:
-    printers.out.json(item_json.write(data[main], indent=2))
-    rest = {name: value for name, value in data.items() if name not in (main, "found")}
-    printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
-    _render_attempts(data["attempts"], printers.err, least=2)
-
-
 def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
     """Show attempts if there are at least `least`; empty columns are left out."""
     if len(attempts) < least:
         return
-    rows = [_attempt(attempt) for attempt in attempts]
-    told = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     err.text("")
-    err.table(
-        [ATTEMPTS[column] for column in told],
-        [[row[column] for column in told] for row in rows],
-        [STYLES[column] for column in told],
-    )
-
-
-def _attempt(data: JsonObject) -> tuple[str, ...]:
-    kind = "read back: " if data["read_back"] else ""
-    return (
-        data["target"],
-        f"{data['started']:.3f} s",
-        f"{data['duration']:.3f} s",
-        f"{kind}{data['outcome']}",
-        data["code"] or "",
-        data["request_id"] or "",
-    )
+    _render_table(Table(_ATTEMPTS, attempts), 0, err)
 
 
 def _details(data: JsonObject) -> list[tuple[str, str]]:

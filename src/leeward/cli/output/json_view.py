@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from math import inf
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward._operations.events import EVENT_TIMEOUT
 from leeward._operations.functions import INVOKE_TIMEOUT
 from leeward._operations.objects import OBJECT_TIMEOUT
 from leeward._operations.operations import DATA_TIMEOUT
-from leeward.cli.item_json import tag_value
 from leeward.cli.output.exit_codes import ExitCode
 from leeward.config import (
     BucketConfig,
@@ -38,52 +35,39 @@ from leeward.values import (
     NOTHING,
     Effect,
     InvokeResult,
-    Isolation,
     ItemPage,
     PublishReceipt,
     Receipt,
     Record,
     StoreReceipt,
-    TargetStatus,
 )
+from leeward.views.item_json import tag_value
 
 if TYPE_CHECKING:
     from leeward.values.objects import ObjectInfo
-    from leeward.values.runs import Run
     from leeward.values.settled import Settled
 
 
 JsonObject: TypeAlias = dict[str, Any]
 
 
-def json_of_answer(result: InvokeResult) -> JsonObject:
-    """Return the JSON object of `invoke`."""
-    return {
-        "value": result.value,
-        "target": result.target,
-        "idempotency_key": result.idempotency_key,
-        "attempts": json_of_attempts(result.attempts),
-    }
-
-
-def json_of_queued(receipt: Receipt) -> JsonObject:
-    """Return the JSON object of `enqueue`."""
-    return {
-        "promise": receipt.promise.value,
-        "target": receipt.target,
-        "idempotency_key": receipt.idempotency_key,
-        "attempts": json_of_attempts(receipt.attempts),
-    }
+def json_of(
+    result: InvokeResult | Receipt | PublishReceipt | StoreReceipt | Record | ObjectInfo,
+) -> JsonObject:
+    """Return the JSON object of what a method of the client returns: its fields."""
+    data = result._asdict() | {"attempts": json_of_attempts(result.attempts)}
+    if "promise" in data:
+        data["promise"] = data["promise"].value
+    if data.get("expires_at") is not None:
+        data["expires_at"] = data["expires_at"].isoformat()
+    return data
 
 
 def json_of_verdict(settled: Settled) -> JsonObject:
     """Return the JSON object of `settle`."""
     failure = settled.failure
-    return {
+    return settled._asdict() | {
         "verdict": settled.verdict.value,
-        "reason": settled.reason,
-        "result": settled.result,
-        "kept": settled.kept,
         "failure": failure
         and {
             "error_type": failure.type,
@@ -91,61 +75,21 @@ def json_of_verdict(settled: Settled) -> JsonObject:
             "reason": failure.reason,
             "retryable": failure.retryable,
         },
-        "retry_after": settled.retry_after,
-        "target": settled.target,
-        "voids": settled.voids,
-        "record": settled.record,
-        "detail": settled.detail,
-    }
-
-
-def json_of_published(receipt: PublishReceipt) -> JsonObject:
-    """Return the JSON object of `publish`."""
-    return {
-        "promise": receipt.promise.value,
-        "id": receipt.id,
-        "target": receipt.target,
-        "attempts": json_of_attempts(receipt.attempts),
-    }
-
-
-def json_of_write(receipt: StoreReceipt) -> JsonObject:
-    """Return the JSON object of `store` and `delete`, and of those of objects."""
-    return {
-        "promise": receipt.promise.value,
-        "target": receipt.target,
-        "revision": receipt.revision,
-        "resolved": receipt.resolved,
-        "attempts": json_of_attempts(receipt.attempts),
     }
 
 
 def json_of_record(record: Record) -> JsonObject:
     """Return the JSON object of `load`, where there was an item."""
-    return {
-        "found": True,
-        "item": tag_value(record.item),
-        "revision": record.revision,
-        "target": record.target,
-        "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
-        "maybe_stale": record.maybe_stale,
-        "foreign": record.foreign,
-        "attempts": json_of_attempts(record.attempts),
-    }
+    return {"found": True, **json_of(record), "item": tag_value(record.item)}
 
 
 def json_of_pages(pages: Sequence[ItemPage]) -> JsonObject:
     """Return the JSON object of `list`; its cursor leads to what comes behind these pages."""
     return {
         "items": [
-            {
-                "item": tag_value(each.item),
-                "revision": each.revision,
-                "expires_at": None if each.expires_at is None else each.expires_at.isoformat(),
-                "foreign": each.foreign,
-            }
+            {name: row[name] for name in ("item", "revision", "expires_at", "foreign")}
             for page in pages
-            for each in page.items
+            for row in map(json_of_record, page.items)
         ],
         "cursor": pages[-1].cursor,
         "target": pages[-1].target,
@@ -153,58 +97,19 @@ def json_of_pages(pages: Sequence[ItemPage]) -> JsonObject:
     }
 
 
-def json_of_absence(table: str) -> JsonObject:
-    """Return the JSON object of `load`, where there was no item."""
-    return {"found": False, "table": table, "item": None}
-
-
 def json_of_object(info: ObjectInfo) -> JsonObject:
     """Return the JSON object of `object show`, and of an object that was read into a file."""
-    told = info._asdict() | {"metadata": dict(info.metadata)}
-    return {"found": True, **told, "attempts": json_of_attempts(info.attempts)}
-
-
-def json_of_no_object(bucket: str, name: str) -> JsonObject:
-    """Return the JSON object of `object show` and `object get`, where there was no object."""
-    return {"found": False, "bucket": bucket, "name": name}
-
-
-def json_of_listed(objects: Iterable[ObjectInfo], *, more: bool) -> JsonObject:
-    """Return the JSON object of `object list`; `more` says that it is not all of them."""
-    listed = [{"name": each.name, "size": each.size, "revision": each.revision} for each in objects]
-    return {"objects": listed, "more": more}
-
-
-def json_of_run(run: Run) -> JsonObject:
-    """Return the JSON object of a run of a workflow; times are Unix seconds."""
-    return {
-        "workflow": run.workflow,
-        "id": run.id,
-        "target": run.target,
-        "state": run.state.value,
-        "digest": run.digest,
-        "started": run.started,
-        "ended": run.ended,
-        "result": run.result,
-        "error": run.error,
-        "unreversed": list(run.unreversed),
-        "events": [event._asdict() for event in run.events],
-    }
+    return {"found": True, **json_of(info), "metadata": dict(info.metadata)}
 
 
 def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
     """Return attempts as JSON objects; times in seconds."""
     return [
         {
-            "target": attempt.target,
+            **attempt._asdict(),
             "started": round(attempt.started, 6),
             "duration": round(attempt.duration, 6),
             "outcome": attempt.outcome.value,
-            "code": attempt.code,
-            "request_id": attempt.request_id,
-            "read_back": attempt.read_back,
-            "reason": attempt.reason,
-            "call_id": attempt.call_id,
         }
         for attempt in attempts
     ]
@@ -249,26 +154,6 @@ def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
     return data | {"attempts": json_of_attempts(error.attempts)}
 
 
-def moment(time: float | None) -> str:
-    """Return Unix seconds as a time in UTC; ``-`` where there is none."""
-    if time is None:
-        return "-"
-    try:
-        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "-"
-
-
-def span(seconds: float | None) -> str:
-    """Return seconds as a person reads them, such as ``3 h``; ``-`` where there are none."""
-    if seconds is None:
-        return "-"
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def unknown_functions(config: Config) -> list[JsonObject]:
     """Return name and remedy of each. What a cloud has, the file does not say: it may have any."""
     listed = [(target, _list_functions(target, config)) for target in config.order]
@@ -306,18 +191,40 @@ def _remedy(name: str, config: Config) -> str:
 
 def json_of_config(config: Config) -> JsonObject:
     """Return the JSON object of a configuration; no name stands for whatever is not configured."""
-    tables = [*config.tables.items(), (None, TableConfig())]
-    functions = [*config.functions.items(), (None, FunctionConfig())]
-    buses = [*config.buses.items(), (None, BusConfig())]
-    buckets = [*config.buckets.items(), (None, BucketConfig())]
+
+    def rows(
+        known: Mapping[str, Any], default: Any, read: Callable[[Any], JsonObject]
+    ) -> list[Any]:
+        named = [*known.items(), (None, default)]
+        return [{"name": name, **read(each), "names": dict(each.names)} for name, each in named]
+
+    def table(each: TableConfig) -> JsonObject:
+        timeout = each.timeout or DATA_TIMEOUT
+        return {"key": list(each.key), "home": _home(each.home, config), "timeout": timeout}
+
+    def function(each: FunctionConfig) -> JsonObject:
+        return {
+            "effect": (each.effect or Effect.UNSAFE).value,
+            "dedup_scope": "group" if each.shared_dedup else "target",
+            "timeout": each.timeout or INVOKE_TIMEOUT,
+            "queue": each.queue,
+        }
+
+    def bus(each: BusConfig) -> JsonObject:
+        timeout = each.timeout or EVENT_TIMEOUT
+        return {"timeout": timeout, "on_all_down": each.on_all_down or "raise"}
+
+    def bucket(each: BucketConfig) -> JsonObject:
+        return {"home": _home(each.home, config), "timeout": each.timeout or OBJECT_TIMEOUT}
+
     return {
         "order": [str(target) for target in config.order],
         "trust_env": config.trust_env,
         "source": config.source,
-        "tables": [_table(name, each, config) for name, each in tables],
-        "functions": [_function(name, each) for name, each in functions],
-        "buses": [_bus(name, each) for name, each in buses],
-        "buckets": [_bucket(name, each, config) for name, each in buckets],
+        "tables": rows(config.tables, TableConfig(), table),
+        "functions": rows(config.functions, FunctionConfig(), function),
+        "buses": rows(config.buses, BusConfig(), bus),
+        "buckets": rows(config.buckets, BucketConfig(), bucket),
         "groups": [_group(name, each, config) for name, each in config.groups.items()],
         "fail_back": config.fail_back,
         "hedge": config.hedge,
@@ -329,32 +236,6 @@ def json_of_config(config: Config) -> JsonObject:
 def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str]) -> JsonObject:
     """Return which file is read, and where the order comes from."""
     return {"order_from": _order_from(targets, settings, env), "config": settings.file}
-
-
-def json_of_target(status: TargetStatus) -> JsonObject:
-    """Return the JSON object of one target."""
-    return {
-        "name": status.name,
-        "capabilities": sorted(status.capabilities),
-        "settings": dict(status.settings),
-        "attempts": status.attempts,
-        "failures": status.failures,
-        "last_outcome": None if status.last_outcome is None else status.last_outcome.value,
-        "state": status.state,
-        "circuits": [circuit._asdict() for circuit in status.circuits],
-        "residency": status.residency,
-        "in_flight": status.in_flight,
-        "waiting": status.waiting,
-        "isolation": json_of_isolation(status.isolation),
-    }
-
-
-def json_of_isolation(word: Isolation | None) -> JsonObject | None:
-    """Return the JSON object of what an operator has said to every process."""
-    if word is None:
-        return None
-    until = None if word.until == inf else word.until
-    return {"by": word.by, "why": word.why, "since": word.since, "until": until}
 
 
 def _order_from(targets: str | None, settings: Config, env: Mapping[str, str]) -> str:
@@ -370,27 +251,6 @@ def _home(own: str | None, config: Config) -> str | None:
     return own or config.data_target or only
 
 
-def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
-    return {
-        "name": name,
-        "key": list(table.key),
-        "home": _home(table.home, config),
-        "timeout": table.timeout or DATA_TIMEOUT,
-        "names": dict(table.names),
-    }
-
-
-def _function(name: str | None, function: FunctionConfig) -> JsonObject:
-    return {
-        "name": name,
-        "effect": (function.effect or Effect.UNSAFE).value,
-        "dedup_scope": "group" if function.shared_dedup else "target",
-        "timeout": function.timeout or INVOKE_TIMEOUT,
-        "names": dict(function.names),
-        "queue": function.queue,
-    }
-
-
 def _group(name: str, group: GroupConfig, config: Config) -> JsonObject:
     order = tuple(str(target) for target in config.order)
     made = next(iter(groups_of(config._replace(groups={name: group}), order).values()))
@@ -401,22 +261,4 @@ def _group(name: str, group: GroupConfig, config: Config) -> JsonObject:
         "targets": list(made.targets),
         "residency": list(group.residency),
         "fail_back": made.fail_back,
-    }
-
-
-def _bus(name: str | None, bus: BusConfig) -> JsonObject:
-    return {
-        "name": name,
-        "timeout": bus.timeout or EVENT_TIMEOUT,
-        "on_all_down": bus.on_all_down or "raise",
-        "names": dict(bus.names),
-    }
-
-
-def _bucket(name: str | None, bucket: BucketConfig, config: Config) -> JsonObject:
-    return {
-        "name": name,
-        "home": _home(bucket.home, config),
-        "timeout": bucket.timeout or OBJECT_TIMEOUT,
-        "names": dict(bucket.names),
     }

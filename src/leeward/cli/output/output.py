@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from leeward.cli import item_json
-from leeward.cli.output.console import Printers, printer_for, render_failure
+from leeward.cli.output.console import Printers, printer_for, render_failure, render_report
 from leeward.cli.output.json_view import JsonObject
+from leeward.views import Report, item_json
 
 Render: TypeAlias = Callable[[JsonObject, Printers], None]
 """Renders the JSON object of a result for a person."""
@@ -72,6 +72,10 @@ class Output:
         """
         with _write_to(self._out):
             render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
+
+    def report(self, report: Report) -> None:
+        """Show a report; errors as above."""
+        self.show(report.data, lambda _, printers: render_report(report, printers))
 
     def show_error(self, data: JsonObject) -> None:
         """Show an error."""

@@ -1,7 +1,7 @@
-"""A definition as a picture, with the state of a run in it: SVG, made of text and boxes.
+"""Runs of workflows: lists of them, what each did, and the picture of a definition with its state.
 
-Time goes down; what is beside each other is one of several cases, branches or handlers. Nothing in
-it is loaded from elsewhere, and nothing runs.
+The picture is SVG, made of text and boxes. Time goes down; what is beside each other is one of
+several cases, branches or handlers. Nothing in it is loaded from elsewhere, and nothing runs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,91 @@ from typing import Final
 from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.values.runs import Run, RunEvent
+from leeward.views import (
+    Action,
+    Block,
+    Column,
+    Details,
+    Format,
+    Json,
+    Part,
+    Report,
+    Table,
+    item_json,
+)
 from leeward.workflow import model
 from leeward.workflow.retry import NEVER
+
+
+def row_of(run: Run) -> Json:
+    """Return a run as a row; times are Unix seconds."""
+    events = [event._asdict() for event in run.events]
+    named = {"state": run.state.value, "unreversed": list(run.unreversed), "events": events}
+    return run._asdict() | named
+
+
+def _took(row: Json) -> float | None:
+    return None if row["ended"] is None else row["ended"] - row.get("started", row.get("began"))
+
+
+def _end(event: Json) -> str:
+    if event["ended"] is None:
+        return "under way"
+    if not event["error"]:
+        return "ok"
+    return f"{'may have run' if event['ambiguous'] else 'failed'}: {event['error']}"
+
+
+_RUN: Final = (
+    Column("Workflow", "workflow"),
+    Column("Run", "id", is_name=True),
+    Column("State", "state", Format.STATE),
+    Column("Started", "started", Format.AGO),
+    Column("Took", _took, Format.SECONDS),
+    Column("Error", "error"),
+)
+
+_DETAILS: Final = (
+    *_RUN[:3],
+    Column("Started", "started", Format.MOMENT),
+    *_RUN[4:],
+    Column("Target", "target"),
+    Column("Definition", lambda row: (row["digest"] or "")[:12]),
+    Column("Not taken back", "unreversed", is_rare=True),
+)
+
+
+def list_runs(runs: Iterable[Run], now: float) -> Report:
+    """Return runs, one below the other, the last one first."""
+    rows = [row_of(run) for run in runs]
+    listed = Table(
+        *(_RUN, rows, "The last one first", "No runs."),
+        lambda row: ("runs", {"workflow": row["workflow"], "run": row["id"]}),
+    )
+    return Report({"runs": rows}, now, [listed])
+
+
+def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
+    """Return a run and all that it did; `with_result` also its result, which may be secret."""
+    row = row_of(run)
+    steps = (
+        Column("After", lambda event: event["began"] - run.started, Format.SECONDS),
+        Column("Took", _took, Format.SECONDS),
+        Column("Step", "path", is_name=True),
+        Column("Attempt", "attempt", Format.COUNT),
+        Column("End", _end, Format.STATE),
+    )
+    parts: list[Part] = [Details(_DETAILS, row)]
+    if with_result and run.result is not None:
+        parts.append(Block("Result", item_json.write(run.result, indent=2), is_json=True))
+    parts.append(Table(steps, row["events"], "What it did, in order", "Nothing yet."))
+    which = f"{run.workflow} {run.id}"
+    actions = [
+        Action("Cancel", f"leeward workflow cancel {which}", "do", "cancel", is_danger=True),
+        Action("Abort", f"leeward workflow abort {which}", "do", "abort", is_danger=True),
+    ]
+    return Report({"found": True, **row}, now, parts, (), actions if run.ended is None else ())
+
 
 GAP: Final = 22
 """Pixels between two boxes."""

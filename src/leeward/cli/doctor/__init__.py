@@ -1,1 +1,0 @@
-"""``leeward doctor``: whether a failover can happen, found out before it has to."""
