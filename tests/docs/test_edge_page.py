@@ -50,6 +50,7 @@ def test_the_commands_of_the_page_work(monkeypatch: pytest.MonkeyPatch, tmp_path
         "edge.viewer-request.js",
         "edge.viewer-response.js",
         "edge.azure.json",
+        "modules",
         "edge.google.url-map.json",
         "edge.google.policy.json",
     }

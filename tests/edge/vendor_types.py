@@ -1,63 +1,28 @@
-"""Extract what Front Door and Google's load balancer take, from the vendors' own packages.
+"""Extract what Google's load balancer takes, from the vendor's own package.
 
-    pip install azure-mgmt-cdn azure-mgmt-frontdoor google-cloud-compute
+    pip install google-cloud-compute
     python -m tests.edge.vendor_types
 
-Their types name every field, its type, the values of enumerations, and what is required. What the
-exports use of it is kept in `vendor_types.json`.
+Its types name every field, its type, the values of enumerations, and what is required. What the
+export uses of it is kept in `vendor_types.json`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin
 
 KEPT: Final = Path(__file__).with_name("vendor_types.json")
 
-AZURE: Final = {
-    "cdn": (
-        "RuleProperties",
-        *(f"DeliveryRule{each}Condition" for each in ("UrlPath", "RemoteAddress")),
-        *("UrlPathMatchConditionParameters", "RemoteAddressMatchConditionParameters"),
-        *("UrlRedirectAction", "UrlRewriteAction"),
-        *("DeliveryRuleRequestHeaderAction", "DeliveryRuleResponseHeaderAction"),
-        *("UrlRedirectActionParameters", "UrlRewriteActionParameters", "HeaderActionParameters"),
-    ),
-    "frontdoor": (
-        *("WebApplicationFirewallPolicyProperties", "PolicySettings", "CustomRuleList"),
-        *("CustomRule", "MatchCondition"),
-    ),
-}
 GOOGLE: Final = (
     *("UrlMap", "HostRule", "PathMatcher", "HttpRouteRule", "HttpRouteRuleMatch"),
     *("HttpRedirectAction", "HttpRouteAction", "UrlRewrite", "HttpHeaderAction"),
     *("HttpHeaderOption", "SecurityPolicy", "SecurityPolicyRule", "SecurityPolicyRuleMatcher"),
     *("SecurityPolicyRuleMatcherConfig", "Expr"),
 )
-
-
-def of_azure(package: str) -> dict[str, Any]:
-    """Give the fields of a package's models."""
-    models = __import__(f"azure.mgmt.{package}.models", fromlist=["_models"])
-    space = {"_models": models}
-    found = {}
-    for name in AZURE[package]:
-        model = getattr(models, name)
-        fields = {}
-        model.__new__(model)  # a model's names on the wire are made when it is first used
-        hints = get_type_hints(model, {**vars(sys.modules[model.__module__]), **space})
-        for attribute, field in model._attr_to_rest_field.items():
-            hint = hints[attribute]
-            fields[field._rest_name] = {
-                "type": _hint(hint),
-                "required": NoneType not in get_args(hint),
-            }
-        found[name] = fields
-    return found
 
 
 def _hint(hint: Any) -> Any:
@@ -101,7 +66,7 @@ def of_google() -> dict[str, Any]:
 
 def main() -> None:
     """Write the types of what is used."""
-    found = {**of_azure("cdn"), **of_azure("frontdoor"), **of_google()}
+    found = of_google()
     KEPT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

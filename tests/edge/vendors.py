@@ -29,29 +29,37 @@ def _joined(host: str, path: str, query: str) -> str:
     return f"https://{host}{path}?{query}" if query else f"https://{host}{path}"
 
 
-def front_door(document: Mapping[str, Any], request: Request) -> Seen:
-    """Return what Front Door makes of a request: first the firewall, then the rules in order."""
+def front_door(planned: Mapping[str, Mapping[str, Any]], request: Request) -> Seen:
+    """Return what Front Door makes of a request: first the firewall, then the rules in order.
+
+    Args:
+        planned: what the module makes, by addresses.
+        request: of a client.
+    """
     rules = []
-    for resource in document["resources"]:
-        if resource["type"].endswith("WebApplicationFirewallPolicies"):
-            policy = resource["properties"]
-            for rule in sorted(policy["customRules"]["rules"], key=lambda each: each["priority"]):
-                if all(_is_blocked(each, request) for each in rule["matchConditions"]):
-                    return seen(
-                        request, status=policy["policySettings"]["customBlockResponseStatusCode"]
-                    )
-        elif resource["type"].endswith("/rules"):
-            rules.append(resource["properties"])
+    for address, has in planned.items():
+        if "azurerm_cdn_frontdoor_firewall_policy" in address:
+            assert (has["mode"], has["enabled"]) == ("Prevention", True)
+            for rule in sorted(has["custom_rule"], key=lambda each: each["priority"]):
+                assert (rule["type"], rule["action"]) == ("MatchRule", "Block")
+                if all(_is_blocked(each, request) for each in rule["match_condition"]):
+                    return seen(request, status=has["custom_block_response_status_code"])
+        elif "azurerm_cdn_frontdoor_rule." in address:
+            rules.append(has)
     for rule in sorted(rules, key=lambda each: each["order"]):
-        if all(_holds(each["parameters"], request) for each in rule["conditions"]):
-            assert rule["matchProcessingBehavior"] == "Stop"
-            return _front_door_actions(rule["actions"], request)
+        (conditions,) = rule["conditions"] or ({"request_path": (), "remote_address": ()},)
+        told = (*conditions["request_path"], *conditions["remote_address"])
+        if all(_holds(each, request) for each in told):
+            assert rule["behaviour_on_match"] == "Stop"
+            (actions,) = rule["actions"]
+            return _front_door_actions(actions, request)
     return seen(request, path=request.path)
 
 
 def _is_blocked(condition: Mapping[str, Any], request: Request) -> bool:
-    values = condition["matchValue"]
-    if condition["matchVariable"] == "SocketAddr":
+    values = condition["match_values"]
+    if condition["match_variable"] == "SocketAddr":
+        assert condition["operator"] == "GeoMatch"
         found = request.country in values
     else:
         # Both ways in which documents and examples show a URL.
@@ -59,52 +67,53 @@ def _is_blocked(condition: Mapping[str, Any], request: Request) -> bool:
         both = [any(re.search(each, url) for each in values) for url in urls]
         assert both[0] == both[1]
         found = both[0]
-    return found is not condition["negateCondition"]
+    return found is not bool(condition["negation_condition"])
 
 
 def _holds(condition: Mapping[str, Any], request: Request) -> bool:
-    values = condition["matchValues"]
-    if condition["operator"] == "GeoMatch":
-        found = request.country in values
-    elif condition["operator"] == "BeginsWith":
-        found = any(request.path.startswith(each) for each in values)
-    else:
-        found = request.path in values
-    return found is not condition["negateCondition"]
+    values, operator = condition["values"], condition["operator"]
+    if operator.endswith("GeoMatch"):
+        return (request.country in values) is not operator.startswith("Not")
+    # A path is compared without its first slash.
+    path = request.path[1:]
+    assert not [each for each in values if each.startswith("/") and each != "/"]
+    if operator == "BeginsWith":
+        return any(path.startswith(each) for each in values)
+    assert operator == "Equal"
+    return (path or "/") in values
 
 
-def _front_door_actions(actions: list[Mapping[str, Any]], request: Request) -> Seen:
+def _front_door_actions(actions: Mapping[str, Any], request: Request) -> Seen:
     path, sent, answered = request.path, SENT, ANSWERED
-    for action in actions:
-        told = action["parameters"]
-        if action["name"] == "UrlRedirect":
-            target = re.sub(
-                r"\{url_path(?::(\d+))?\}",
-                lambda match: request.path[1:][int(match[1] or 0) :],
-                told["customPath"],
-            )
-            host = told.get("customHostname", HOST.removeprefix("https://"))
-            return seen(
-                request,
-                status=CODES[told["redirectType"]],
-                location=_joined(host, target, request.query),
-            )
-        if action["name"] == "UrlRewrite":
-            assert path.startswith(told["sourcePattern"])
-            kept = path[len(told["sourcePattern"]) :] if told["preserveUnmatchedPath"] else ""
-            path = told["destination"] + kept
-        else:
-            name = told["headerName"]
-            is_set = told["headerAction"] == "Overwrite"
-            # A text in brackets is an expression; two brackets stand for one.
-            assert not is_set or not re.match(r"\[(?!\[)", told["value"])
-            value = told["value"].replace("[[", "[", 1) if is_set else ""
-            change = Headers({name: value}) if is_set else Headers(remove=(name,))
-            if action["name"] == "ModifyRequestHeader":
-                sent = changed(sent, change)
-            else:
-                answered = changed(answered, change)
+    for told in actions["url_redirect"]:
+        target = re.sub(
+            r"\{url_path(?::(\d+))?\}",
+            lambda match: request.path[1:][int(match[1] or 0) :],
+            told["destination_path"],
+        )
+        host = told["destination_host_name"] or HOST.removeprefix("https://")
+        return seen(
+            request,
+            status=CODES[told["redirect_type"]],
+            location=_joined(host, target, request.query),
+        )
+    for told in actions["url_rewrite"]:
+        assert path.startswith(told["source_pattern"])
+        is_kept = told["preserve_unmatched_path_enabled"]
+        kept = path[len(told["source_pattern"]) :] if is_kept else ""
+        path = told["destination_path"] + kept
+    for told in actions["modify_request_header"]:
+        sent = changed(sent, _change(told))
+    for told in actions["modify_response_header"]:
+        answered = changed(answered, _change(told))
     return seen(request, path=path, sent=sent, answered=answered)
+
+
+def _change(told: Mapping[str, Any]) -> Headers:
+    if told["operator"] == "Overwrite":
+        return Headers({told["header_name"]: told["header_value"]})
+    assert told["operator"] == "Delete"
+    return Headers(remove=(told["header_name"],))
 
 
 def load_balancer(url_map: Mapping[str, Any], policy: Mapping[str, Any], request: Request) -> Seen:

@@ -30,11 +30,26 @@ MUTANTS: Final = (
         "test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
     ),
     Mutant(
-        "Azure tolerates as many failures as are to count",
-        "deploy/src/leeward_deploy/azure/surroundings.py add_failover",
-        "deployment.failures - 1",
-        "deployment.failures",
-        "tests/packages/test_exports.py::test_a_dead_region_is_left_after_150_seconds",
+        "a topic of a region that the app has left gets another name",
+        "deploy/src/leeward_deploy/changes.py _names_of",
+        "own != _own_name(fact, each)",
+        "False",
+        "tests/packages/test_facts.py::test_a_name_of_one_region_stays_that_of_this_region",
+    ),
+    Mutant(
+        "a topic on Azure moves to the region that serves",
+        "deploy/src/leeward_deploy/azure/facts.py _buses_of",
+        "[each for each in shared[0] if each in data] + shared[0]",
+        "shared[0]",
+        "tests/packages/test_azure.py::test_a_bus_whose_name_two_regions_share_has_one_home",
+    ),
+    Mutant(
+        "the host of Azure makes dead letters that leeward is to give up",
+        "deploy/src/leeward_deploy/azure/facts.py adapt",
+        "letters.by_leeward",
+        "not letters.by_leeward",
+        "tests/packages/test_azure.py::"
+        "test_a_queue_has_its_logical_name_and_dead_letters_where_leeward_gives_up",
     ),
     Mutant(
         "what the app does not name any more is forgotten",
@@ -46,7 +61,7 @@ MUTANTS: Final = (
     Mutant(
         "another key of a table is planned",
         "deploy/src/leeward_deploy/changes.py _refusals",
-        "last.get(field) != fact.get(field)",
+        "was != will",
         "False",
         "tests/packages/test_facts.py::test_a_change_that_would_lose_data_is_refused",
     ),
@@ -59,7 +74,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an edited module is overwritten",
-        "deploy/src/leeward_deploy/infrastructure.py _module_files",
+        "deploy/src/leeward_deploy/infrastructure.py module_files",
         "copied.get('digest') == _digest_of(here)",
         "True",
         "tests/packages/test_facts.py::test_a_module_is_copied_once_and_left_alone_when_edited",

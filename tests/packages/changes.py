@@ -21,10 +21,11 @@ import pytest
 
 from leeward import ConfigError
 from tests.packages.exported import config_of
+from tests.packages.forces import STATEFUL
 from tests.packages.ordinary import CHANGES, REFUSALS, THIRD, Case, spec_for, usual
-from tests.packages.roots import Plan, Root
+from tests.packages.roots import Plan, Root, type_of
 
-CLOUDS: Final = ("aws",)
+CLOUDS: Final = ("aws", "azure")
 """Those that have facts and a module."""
 
 
@@ -116,15 +117,15 @@ def check_return(root: Root) -> None:
     export(root, usual(root.cloud))
     plan = root.plan()
     assert plan.losses == ()
-    made = [address for address, action in plan.actions.items() if action == "create"]
-    assert not [address for address in made if "_queue." in address]
+    made = {type_of(address) for address, action in plan.actions.items() if action == "create"}
+    assert not made & {*STATEFUL[root.cloud]}
 
 
 def check_third_region(root: Root) -> None:
     """Three regions are one more instance."""
     plan = plan_change(root, "a region added")
     new = [address for address, action in plan.actions.items() if action == "create"]
-    assert all(f'module.app["{THIRD[root.cloud]}"]' in address for address in new)
+    assert all(THIRD[root.cloud] in address for address in new)
 
 
 def proofs(applied: Root) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tests.packages.everything import spec
 
 CLOUDS: Final = ("aws", "azure", "google")
 
-COMPILED: Final = ("azure", "google")
+COMPILED: Final = ("google",)
 """Clouds whose files of Terraform are not those of a module."""
 
 PYTHON: Final = ("3.13", "x86_64")

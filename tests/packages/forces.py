@@ -34,11 +34,43 @@ FORCES: Final[dict[str, tuple[str, ...]]] = {
     "aws_sfn_state_machine": ("name", "region"),
     "aws_sqs_queue": ("name", "region", "fifo_queue"),
     "aws_sqs_queue_policy": ("queue_url", "region"),
+    "azurerm_app_service_certificate": ("name", "location", "resource_group_name"),
+    "azurerm_app_service_custom_hostname_binding": ("hostname", "app_service_name"),
+    "azurerm_application_insights": ("name", "location", "application_type"),
+    "azurerm_application_insights_workbook": ("name", "location"),
+    "azurerm_cosmosdb_account": ("name", "location", "offer_type"),
+    "azurerm_cosmosdb_sql_container": (
+        *("name", "account_name", "database_name", "resource_group_name", "partition_key_paths"),
+    ),
+    "azurerm_cosmosdb_sql_database": ("name", "account_name", "resource_group_name"),
+    "azurerm_cosmosdb_sql_role_assignment": ("account_name", "principal_id", "scope"),
+    "azurerm_dns_cname_record": ("name", "zone_name"),
+    "azurerm_dns_txt_record": ("name", "zone_name"),
+    "azurerm_eventgrid_event_subscription": ("name", "scope", "event_delivery_schema"),
+    "azurerm_eventgrid_topic": ("name", "location", "resource_group_name", "input_schema"),
+    "azurerm_function_app_flex_consumption": ("name", "location", "resource_group_name"),
+    "azurerm_log_analytics_workspace": ("name", "location", "resource_group_name"),
+    "azurerm_monitor_diagnostic_setting": ("name", "target_resource_id"),
+    "azurerm_monitor_metric_alert": ("name", "resource_group_name"),
+    "azurerm_monitor_scheduled_query_rules_alert_v2": ("name", "location", "scopes"),
+    "azurerm_role_assignment": ("scope", "role_definition_name", "principal_id"),
+    "azurerm_service_plan": ("name", "location", "resource_group_name", "os_type"),
+    "azurerm_servicebus_queue": ("name", "namespace_id"),
+    "azurerm_storage_account": (
+        # Storage moves by itself between zones, but not to some or from them.
+        *("name", "location", "resource_group_name", "account_tier", "account_replication_type"),
+    ),
+    "azurerm_storage_container": ("name", "storage_account_id"),
+    "azurerm_storage_queue": ("name", "storage_account_id"),
+    "azurerm_traffic_manager_external_endpoint": ("name", "profile_id"),
+    "azurerm_traffic_manager_profile": ("name", "resource_group_name"),
+    "azurerm_user_assigned_identity": ("name", "location", "resource_group_name"),
 }
 
 READ: Final[dict[str, dict[str, Any]]] = {
     "aws_caller_identity": {"account_id": "123456789012"},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
+    "azurerm_client_config": {"subscription_id": "00000000-0000-0000-0000-00000000000f"},
 }
 """What data sources say."""
 
@@ -61,8 +93,14 @@ DATA: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "aws_caller_identity": {"=": ["account_id", "arn", "user_id"]},
         "aws_partition": {"=": ["dns_suffix", "partition"]},
     },
+    "azure": {"azurerm_client_config": {"=": ["client_id", "subscription_id", "tenant_id"]}},
 }
 """Schemas of data sources, by cloud, in the form of the kept schemas of resources."""
+
+CONFIGURED: Final[dict[str, dict[str, Any]]] = {
+    "azurerm": {"features": {}, "storage_use_azuread": "boolean"},
+}
+"""What a provider itself takes, in the same form."""
 
 INNER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "aws_apigatewayv2_domain_name": (("domain_name_configuration!", "target_domain_name"),),
@@ -74,5 +112,24 @@ STATEFUL: Final = {
         *("aws_dynamodb_table", "aws_s3_bucket", "aws_s3_bucket_versioning", "aws_sqs_queue"),
         "aws_cloudwatch_event_bus",
     ),
+    "azure": (
+        *("azurerm_cosmosdb_account", "azurerm_cosmosdb_sql_container", "azurerm_eventgrid_topic"),
+        *("azurerm_cosmosdb_sql_database", "azurerm_servicebus_queue", "azurerm_storage_account"),
+        *("azurerm_storage_container", "azurerm_storage_queue"),
+    ),
 }
 """Types of resources that hold what nobody may lose."""
+
+GIVEN: Final[dict[str, dict[str, Any]]] = {
+    "azure": {"resource_group": "ours", "published": True, "key_vault_certificate": "a"},
+}
+"""What a person says to the variables of a root, by cloud."""
+
+ARGUMENTS: Final = {
+    "azure": {
+        "cosmos_account": '"acc"',
+        "cosmos_database": '"db"',
+        "service_bus_namespaces": '{ BILLS = each.key == "westeurope" ? "bus" : "bus-north" }',
+    },
+}
+"""What a person says in the call of a module, by cloud."""

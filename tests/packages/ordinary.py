@@ -118,7 +118,7 @@ REFUSALS: Final[Mapping[str, tuple[Callable[[Case, str], Case], str]]] = {
     ),
     "a key changed": (
         lambda case, _: case._replace(
-            sections=case.sections.replace("[tables.orders]", '[tables.orders]\nkey = "number"')
+            sections=case.sections.replace("[tables.orders]", '[tables.orders]\nkey = ["a", "b"]')
         ),
         "the key of the table 'orders' would change .* set it back",
     ),

@@ -24,7 +24,7 @@ from typing import Any, Final
 import grpc
 import msgpack  # type: ignore[import-untyped]
 
-from tests.packages.forces import ARNS, FORCES, IDS, READ
+from tests.packages.forces import ARNS, CONFIGURED, FORCES, IDS, READ
 
 Message = dict[int, list[Any]]
 
@@ -159,7 +159,8 @@ class Provider:
         return b""
 
     def _GetProviderSchema(self, _: Message) -> bytes:  # noqa: N802 - the protocol's name
-        fields: list[tuple[int, Any]] = [(1, _schema(b""))]
+        settings = block_of(CONFIGURED.get(self._name, {}), is_resource=False)
+        fields: list[tuple[int, Any]] = [(1, _schema(settings))]
         for number, schemas in ((2, self._resources), (3, self._data)):
             for type, schema in schemas.items():
                 own = {"=": [*schema.get("=", ()), "id"], **schema}

@@ -26,7 +26,7 @@ from leeward_deploy.recipe import PACKAGERS, PackageSpec, Recipe, offer_of
 from leeward_deploy.terraform import schemas_in
 from tests.packages.everything import schemas_of
 from tests.packages.exported import config_of
-from tests.packages.forces import DATA, INNER, STATEFUL
+from tests.packages.forces import ARGUMENTS, DATA, GIVEN, INNER, STATEFUL
 from tests.packages.provider import DOWN, SCHEMAS
 
 PROVIDERS: Final = {"aws": "aws", "azure": "azurerm", "google": "google"}
@@ -87,6 +87,10 @@ class Root:
             (self.out / path).write_text(content, "utf-8")
         self.place = self.out / files.root
         (self.place / "package.zip").write_bytes(b"zip")
+        given = json.dumps(GIVEN.get(self.cloud, {}))
+        (self.place / "terraform.tfvars.json").write_text(given, "utf-8")
+        if f"{files.root}/main.tf" in files.texts:
+            self.set_variables(**ARGUMENTS.get(self.cloud, {}))
         return files
 
     def copy(self, folder: Path) -> Root:
@@ -215,4 +219,9 @@ class Root:
 
 def inside(address: str) -> str:
     """Return an address without the call of the module: what the module itself says."""
-    return re.sub(r'^module\.app\["[^"]+"\]\.', "", address)
+    return re.sub(r'^module\.\w+(\["[^"]+"\])?\.', "", address)
+
+
+def type_of(address: str) -> str:
+    """Return the type of a resource."""
+    return inside(address).partition(".")[0]

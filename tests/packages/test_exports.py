@@ -26,7 +26,6 @@ from tests.packages.exported import (
     ZONES,
     config_of,
     document,
-    everything,
     example,
     exported,
     said,
@@ -50,7 +49,8 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command_line, args)
     assert ran.exit_code == 0, ran.output
     files = [Path(each) for each in ran.stdout.splitlines()]
-    assert {each.parent.name for each in files} == {"aws", "aws-prod", "flows", *COMPILED}
+    modules = {"aws", "aws-prod", "flows", "azure", "azure-prod", "global"}
+    assert {each.parent.name for each in files} == {*modules, *COMPILED}
     assert {each for each in out.rglob("*") if each.is_file()} == {*files}
     facts = json.loads((out / "aws-prod/facts.json").read_text())
     called = [facts["handlers"][name]["name"] for name in facts["flows"]["order"]["calls"]]
@@ -127,26 +127,16 @@ def test_the_app_with_everything_is_what_the_provider_takes(
 
 def test_a_dead_region_is_left_after_150_seconds(documents: dict[str, dict[str, Any]]) -> None:
     """Three checks, 30 seconds apart, and what resolvers keep for 60 seconds; on every cloud."""
-    azure, google = (documents[each]["resource"] for each in COMPILED)
-    profile = azure["azurerm_traffic_manager_profile"]["app"]
-    monitor = profile["monitor_config"]
-    assert monitor["tolerated_number_of_failures"] == 2, "the next one makes it degraded"
-    failures = monitor["tolerated_number_of_failures"] + 1
-    assert monitor["interval_in_seconds"] * failures + profile["dns_config"]["ttl"] == 150
+    google = documents["google"]["resource"]
     check = google["google_compute_health_check"]["entrance"]
     record = google["google_dns_record_set"]["entrance"]
     assert check["check_interval_sec"] * check["unhealthy_threshold"] + record["ttl"] == 150
     assert record["routing_policy"]["primary_backup"]["backup_geo"][0]["location"] == "europe-west1"
-    priorities = azure["azurerm_traffic_manager_external_endpoint"].values()
-    assert [each["priority"] for each in priorities] == [1, 2]
 
 
 def test_what_is_asked_for_its_health_can_answer(documents: dict[str, dict[str, Any]]) -> None:
     """The path is open to everybody, the functions are not; a body is looked for, not only 200."""
-    azure, google = (documents[each]["resource"] for each in COMPILED)
-    assert (
-        azure["azurerm_traffic_manager_profile"]["app"]["monitor_config"]["path"] == "/api/health"
-    )
+    google = documents["google"]["resource"]
     public = [
         each["service"]
         for each in google["google_cloud_run_service_iam_member"].values()
@@ -161,25 +151,9 @@ def test_what_is_asked_for_its_health_can_answer(documents: dict[str, dict[str, 
     assert health["min_instance_count"] == 1
 
 
-def test_on_azure_the_path_of_the_health_is_that_of_the_host(tmp_path: Path) -> None:
-    """Whatever host.json of the user's own stands before it: else no region would ever be well."""
-    for own, path in (("", "/health"), ("v1/", "/v1/health")):
-        host = json.dumps({"extensions": {"http": {"routePrefix": own}}})
-        asked = everything("azure")._replace(files={"host.json": host})
-        place = deployment_of(config_of(tmp_path, settings("azure")), "azure", asked.app)
-        made, *_ = exported("azure", "terraform", asked, place)
-        profiles = said(made)["resource"]["azurerm_traffic_manager_profile"]
-        assert profiles["app"]["monitor_config"]["path"] == path
-
-
 def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> None:
     """A standby runs no schedules, and gets no event or message that the first region gets."""
-    azure, google = (documents[each]["resource"] for each in COMPILED)
-    apps = azure["azurerm_function_app_flex_consumption"]
-    off = "AzureWebJobs.sweep.Disabled"
-    assert [off in each["app_settings"] for each in apps.values()] == [False, True]
-    topics = {name: each["location"] for name, each in azure["azurerm_eventgrid_topic"].items()}
-    assert topics == {"orders": "westeurope", "orders-north": "northeurope"}
+    google = documents["google"]["resource"]
     assert {each["region"] for each in google["google_cloud_scheduler_job"].values()} == {
         "us-central1"
     }
@@ -194,81 +168,33 @@ def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> N
 
 def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str, Any]]) -> None:
     """Tables and buckets are in the first region alone, and no apply deletes them."""
-    azure, google = (documents[each]["resource"] for each in COMPILED)
-    containers = azure["azurerm_cosmosdb_sql_container"]
-    assert {name: each["partition_key_paths"] for name, each in containers.items()} == {
-        "orders": ["/id"],
-        "stock": ["/shelf"],
-    }
-    for made, types in (
-        (azure, ("azurerm_cosmosdb_account", "azurerm_cosmosdb_sql_container")),
-        (google, ("google_firestore_database",)),
-    ):
-        for type in types:
-            assert all(each["lifecycle"]["prevent_destroy"] for each in made[type].values()), type
+    google = documents["google"]["resource"]
+    databases = google["google_firestore_database"].values()
+    assert all(each["lifecycle"]["prevent_destroy"] for each in databases)
     assert google["google_storage_bucket"]["scans"]["versioning"] == {"enabled": True}
-    account = azure["azurerm_storage_account"]
-    assert account["app"]["blob_properties"]["delete_retention_policy"] == {"days": 30}
-    assert account["app-northeurope"]["blob_properties"] == {"delete_retention_policy": {"days": 7}}
 
 
-TWO_HOMES: dict[str, str] = {
-    "azure": (
-        '[targets."azure:westeurope"]\ncosmos_endpoint = "https://west.documents.azure.com"\n'
-        'cosmos_database = "shop"\n'
-        '[targets."azure:northeurope"]\ncosmos_endpoint = "https://north.documents.azure.com"\n'
-        'cosmos_database = "shop-north"\n'
-    ),
-    "google": (
-        '[targets."google:us-central1"]\ndatabase = "us"\n'
-        '[targets."google:europe-west1"]\ndatabase = "eu"\n'
-    ),
-}
-
-
-@pytest.mark.parametrize("cloud", COMPILED)
-def test_each_table_is_made_where_its_home_is(tmp_path: Path, cloud: str) -> None:
+def test_each_table_is_made_where_its_home_is(tmp_path: Path) -> None:
     """Under the name that it has there, also when the first table lives elsewhere."""
-    _, other = ORDERS[cloud].split(",")
+    _, other = ORDERS["google"].split(",")
     more = (
         f'[tables.residents]\nhome = "{other}"\nnames = {{ "{other}" = "residents-there" }}\n'
-        + TWO_HOMES[cloud]
+        '[targets."google:us-central1"]\ndatabase = "us"\n'
+        '[targets."google:europe-west1"]\ndatabase = "eu"\n'
     )
-    made = document(cloud, tmp_path, more)["resource"]
-    first, second = (each.partition(":")[2] for each in ORDERS[cloud].split(","))
-    if cloud == "azure":
-        accounts = made["azurerm_cosmosdb_account"]
-        where = {
-            name: (each["location"], each["geo_location"][0]["location"], each["name"])
-            for name, each in accounts.items()
-        }
-        assert where == {
-            "tables": (first, first, "${var.cosmos_account}"),
-            "tables-northeurope": (second, second, "${var.cosmos_account_northeurope}"),
-        }
-        databases = made["azurerm_cosmosdb_sql_database"]
-        assert sorted(each["name"] for each in databases.values()) == ["shop", "shop-north"]
-        residents = made["azurerm_cosmosdb_sql_container"]["residents-there"]
-        assert residents["account_name"] == "${azurerm_cosmosdb_account.tables-northeurope.name}"
-        for suffix in ("", "-northeurope"):  # both apps use it, in the account of its home
-            role = made["azurerm_cosmosdb_sql_role_assignment"][f"residents-there{suffix}"]
-            assert "azurerm_cosmosdb_account.tables-northeurope.id" in role["scope"]
-            assert "/dbs/shop-north/" in role["scope"]
-    else:
-        databases = made["google_firestore_database"]
-        assert {each["name"]: each["location_id"] for each in databases.values()} == {
-            "us": first,
-            "eu": second,
-        }
+    made = document("google", tmp_path, more)["resource"]
+    first, second = (each.partition(":")[2] for each in ORDERS["google"].split(","))
+    databases = made["google_firestore_database"]
+    assert {each["name"]: each["location_id"] for each in databases.values()} == {
+        "us": first,
+        "eu": second,
+    }
 
 
 def test_a_bucket_that_is_made_tells_the_handlers_of_its_objects(
     documents: dict[str, dict[str, Any]],
 ) -> None:
     """In the region of its home, with the prefix, once those may be told; no note is needed."""
-    azure, google = (documents[each]["resource"] for each in COMPILED)
-    subscriptions = azure["azurerm_eventgrid_event_subscription"]
-    assert {"clean", "shrink"} <= set(subscriptions)
-    assert "clean-northeurope" not in subscriptions
+    google = documents["google"]["resource"]
     notification = google["google_storage_notification"]["clean"]
     assert notification["bucket"] == "${google_storage_bucket.scans.name}"

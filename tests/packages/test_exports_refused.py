@@ -65,11 +65,8 @@ def test_a_setting_that_a_cloud_refuses_is_refused(
     text = settings(cloud, line) + EVERYTHING
     if line.startswith("zone"):
         text = text.replace(f'zone = "{ZONES[cloud]}"\n', "")
-    asked = everything(cloud)
     with pytest.raises(ConfigError, match=told):
-        exported(
-            cloud, "terraform", asked, deployment_of(config_of(tmp_path, text), cloud, asked.app)
-        )
+        check_export(cloud, everything(cloud), config_of(tmp_path, text))
 
 
 DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'

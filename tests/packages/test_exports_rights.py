@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from leeward import ConfigError
 from tests.packages.exported import (
     document,
 )
@@ -61,54 +58,3 @@ def test_on_google_an_account_may_do_what_its_function_does(
         "google_cloudfunctions2_function_iam_member"
         not in document("google", tmp_path, url)["resource"]
     )
-
-
-def test_the_own_calls_of_an_app_may_fail_over(documents: dict[str, dict[str, Any]]) -> None:
-    """A role allows what is called in every region: those of a standby begin in the first one."""
-    azure = documents["azure"]["resource"]
-    senders = {
-        (each["principal_id"].split(".")[1], each["scope"].split(".")[1])
-        for each in azure["azurerm_role_assignment"].values()
-        if each["role_definition_name"] == "EventGrid Data Sender"
-    }
-    assert len(senders) == 4, "each of two apps to the topic of each region"
-
-
-def test_on_azure_every_region_has_its_containers_where_their_home_is(
-    tmp_path: Path, documents: dict[str, dict[str, Any]]
-) -> None:
-    """A standby makes none, and is led to those; unless they are in an account of yours."""
-    made = documents["azure"]["resource"]
-    assert "scans-northeurope" not in made["azurerm_storage_container"]
-    blobs = "AZURE_STORAGEBLOB_RESOURCEENDPOINT"
-    apps = made["azurerm_function_app_flex_consumption"]
-    assert blobs not in apps["app"]["app_settings"]
-    assert apps["app-northeurope"]["app_settings"][blobs] == (
-        "${azurerm_storage_account.app.primary_blob_endpoint}"
-    )
-    role = made["azurerm_role_assignment"]["objects-scans-northeurope"]
-    assert role["scope"] == "${azurerm_storage_container.scans.id}"
-    yours = (
-        '[targets."azure:westeurope"]\nstorage_blob_url = "https://acme.blob.core.windows.net"\n'
-    )
-    made = document("azure", tmp_path, yours)["resource"]
-    assert "scans" not in made["azurerm_storage_container"]
-    for suffix in ("", "-northeurope"):
-        role = made["azurerm_role_assignment"][f"objects-scans{suffix}"]
-        assert role["scope"].endswith("/storageAccounts/acme/blobServices/default/containers/scans")
-    apps = made["azurerm_function_app_flex_consumption"]
-    assert not [each for each in apps.values() if blobs in each["app_settings"]]
-    two = '[buckets.more]\nhome = "azure:northeurope"\n'
-    with pytest.raises(ConfigError, match=r"several homes \(northeurope, westeurope\)"):
-        document("azure", tmp_path, two)
-
-
-def test_on_azure_every_region_has_its_tables_where_their_home_is(tmp_path: Path) -> None:
-    """A standby may use those of the home's database, once they are there."""
-    home = '[targets."azure:westeurope"]\ncosmos_database = "ours"\n'
-    made = document("azure", tmp_path, home)
-    assert "cosmos_database" not in made["variable"]
-    roles = made["resource"]["azurerm_cosmosdb_sql_role_assignment"]
-    container = "${azurerm_cosmosdb_sql_container.orders.name}"
-    for name in ("orders", "orders-northeurope"):
-        assert roles[name]["scope"].endswith(f"/dbs/ours/colls/{container}")

@@ -275,3 +275,22 @@ def test_an_event_of_a_bus_that_nothing_names_exists_already(tmp_path: Path) -> 
     spec = PackageSpec(app, Entry("m", "a"), *PYTHON)
     found, _ = facts_of(spec, _place(), CLOUD)
     assert found["buses"] == {"foreign": {"name": "foreign", "existing": True}}
+
+
+def test_a_name_of_one_region_stays_that_of_this_region(tmp_path: Path) -> None:
+    """Whichever region serves, and when the app has left it; only another name is refused."""
+    first, other = usual("aws").order
+    region = other.partition(":")[2]
+    named = f'[buses.orders]\nnames = {{ "{other}" = "orders-there" }}\n'
+    sections = usual("aws").sections.replace("[buses.orders]\n", named)
+    case = usual("aws")._replace(sections=sections)
+    before = facts(tmp_path, case)
+    swapped = facts(tmp_path, case._replace(order=(other, first)))
+    assert compare(before, {}, swapped, CLOUD).retained == {"format": 1}
+    one = facts(tmp_path, usual("aws")._replace(order=(first,)))
+    left = compare(before, {}, one, CLOUD).retained
+    assert left["names"] == {"buses": {"orders": {region: "orders-there"}}}
+    assert compare(one, left, one, CLOUD).retained == left
+    assert compare(one, left, before, CLOUD).retained == {"format": 1}
+    with pytest.raises(ConfigError, match="name of the bus 'orders' would change"):
+        compare(before, {}, facts(tmp_path, usual("aws")), CLOUD)

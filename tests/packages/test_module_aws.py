@@ -186,9 +186,13 @@ def test_alarms_watch_what_can_be_lost(planned: Plan) -> None:
     assert found["HealthCheckStatus"] == 1
 
 
-def test_the_module_passes_its_tests_with_a_mocked_provider(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cloud", "runs"), [("aws", 5), ("azure", 6)])
+def test_the_module_passes_its_tests_with_a_mocked_provider(
+    tmp_path: Path, cloud: str, runs: int
+) -> None:
     """By ``terraform test``, which a platform engineer runs, too."""
-    root = Root("aws", tmp_path)
-    case = usual("aws")
-    root.export(spec_for(case, "aws", config_of(tmp_path, case.text)), case.text)
-    assert "5 passed, 0 failed" in root.test(Path(__file__).with_name("aws.tftest.hcl"))
+    root = Root(cloud, tmp_path)
+    case = usual(cloud)
+    root.export(spec_for(case, cloud, config_of(tmp_path, case.text)), case.text)
+    told = root.test(Path(__file__).with_name(f"{cloud}.tftest.hcl"))
+    assert f"{runs} passed, 0 failed" in told

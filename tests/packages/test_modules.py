@@ -1,22 +1,20 @@
-"""What ``[deploy]`` says reaches the modules of Azure and Google, and nothing more is allowed."""
+"""What ``[deploy]`` says reaches the module of Google, and nothing more is allowed."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from leeward_deploy.azure.host import host_json
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.recipe import PackageSpec, Rights, Template
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from tests.packages.everything import document as template_of
-from tests.packages.everything import spec
 from tests.packages.exported import EVERYTHING, config_of, everything, exported, said, settings
 
-CLOUDS: Final = ("azure", "google")
+CLOUDS: Final = ("google",)
 
 SETTINGS: Final = DeploySettings(
     stage="prod",
@@ -145,79 +143,4 @@ def test_on_google_the_open_health_has_no_rights_of_the_app(tmp_path: Path) -> N
     assert (member["role"], account in member["member"]) == ("roles/datastore.viewer", True)
 
 
-def test_on_azure_settings_reach_the_app_its_host_and_its_logs(tmp_path: Path) -> None:
-    """One size for all; a stage; days; what is there is not made; concurrency is the host's."""
-    asked = everything("azure")._replace(settings=SETTINGS)
-    made = module("azure", tmp_path, asked, DEPLOY)
-    found = said(made[0])
-    resources = found["resource"]
-    app = resources["azurerm_function_app_flex_consumption"]["app"]
-    assert app["instance_memory_in_mb"] == 2048, "1024 are asked for, and there are 512, 2048, 4096"
-    assert (app["http_concurrency"], app["maximum_instance_count"]) == (40, "${var.max_instances}")
-    assert app["app_settings"]["LEEWARD_STAGE"] == "prod"
-    assert app["tags"] == "${local.tags}"
-    assert '"team" = "Orders"' in found["locals"]["tags"]
-    assert found["variable"]["log_days"]["default"] == 90
-    assert "azurerm_cosmosdb_account" not in resources
-    assert "scans" not in resources["azurerm_storage_container"]
-    extensions = json.loads(host_json(asked))["extensions"]
-    assert (extensions["queues"]["batchSize"], extensions["queues"]["newBatchThreshold"]) == (3, 0)
-    assert extensions["serviceBus"] == {"maxConcurrentCalls": 3}
-    assert "serviceBus" not in json.loads(host_json(everything("azure")))["extensions"]
-    assert "concurrency counts messages of one instance" in "\n".join(made[0].notes)
-
-
-def test_on_azure_a_note_says_what_cannot_be_had(tmp_path: Path) -> None:
-    """More memory than an instance has; a topic in each region, unless it is there already."""
-    asked = everything("azure")
-    large = asked._replace(settings=SETTINGS._replace(memory=8192))
-    told = "\n".join(module("azure", tmp_path, large, "[buses.news]\n")[0].notes)
-    assert "8192 megabytes are wanted, and an instance on Azure has 4096 at most" in told
-    assert "the bus news has one name in all regions" in told
-    there = large._replace(settings=DeploySettings(existing=frozenset({("buses", "news")})))
-    told = "\n".join(module("azure", tmp_path, there, "[buses.news]\n")[0].notes)
-    assert "has one name in all regions" not in told
-
-
-def test_on_azure_the_app_may_do_what_any_handler_uses(tmp_path: Path) -> None:
-    """A table that is only read is only read; a role of one handler is refused by a note."""
-    rights = {name: Rights() for name in everything("azure").app.handlers}
-    rights["make"] = Rights(reads=frozenset({"orders"}))
-    rights["pay"] = Rights(reads=frozenset({"stock"}), writes=frozenset({"stock"}))
-    chosen = DeploySettings(handlers={"pay": HandlerSettings(role="id")})
-    asked = everything("azure")._replace(rights=rights, settings=chosen)
-    made = module("azure", tmp_path, asked)
-    resources = said(made[0])["resource"]
-    tables = resources["azurerm_cosmosdb_sql_role_assignment"]
-    ends = {name: each["role_definition_id"][-1] for name, each in tables.items()}
-    assert (ends["orders"], ends["stock"]) == ("1", "2"), "a reader, and a contributor"
-    assert "pay: a role is named, and on Azure it does not count" in "\n".join(made[0].notes)
-
-
-def test_on_azure_keys_are_off_unless_event_grid_needs_them() -> None:
-    """Its only user; the file says so."""
-    quiet = spec()
-    for name in [n for n, each in quiet.app.handlers.items() if each.kind.value in _TOLD]:
-        del quiet.app.handlers[name]
-    bare = template_of("azure", quiet)
-    account = bare["resource"]["azurerm_storage_account"]["app"]
-    assert account["shared_access_key_enabled"] is False
-    assert bare["provider"]["azurerm"]["storage_use_azuread"] is True
-    account = template_of("azure")["resource"]["azurerm_storage_account"]["app"]
-    assert account["shared_access_key_enabled"] is True
-    assert "Event Grid uses the keys" in account["//"]
-
-
 _TOLD: Final = ("event", "object")
-
-
-def test_on_azure_storage_is_in_zones_where_the_region_has_some(tmp_path: Path) -> None:
-    """Else an apply would fail when it is too late."""
-    asked = everything("azure")
-    kinds: dict[str, Any] = {}
-    for region in ("westeurope", "westus"):
-        text = settings("azure").replace("westeurope", region) + EVERYTHING
-        place = deployment_of(config_of(tmp_path, text), "azure", asked.app)
-        resources = said(exported("azure", "terraform", asked, place)[0])["resource"]
-        kinds[region] = resources["azurerm_storage_account"]["app"]["account_replication_type"]
-    assert kinds == {"westeurope": "ZRS", "westus": "LRS"}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from leeward import App, ConfigError
 from leeward.adapter import Capability, TargetConfig
-from leeward_azure.settings.options import settings_from
-from leeward_deploy.azure.host import host_json
 from leeward_deploy.google.template import account_id
 from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, offer_of
 from leeward_deploy.terraform import Configuration
@@ -17,12 +13,10 @@ from leeward_google.driver import open_driver as open_google
 from tests.packages.everything import DECLARED, document, flaws_in, notes, spec
 
 
-@pytest.mark.parametrize("target", ["azure", "google"])
-def test_terraform_knows_every_argument(target: str) -> None:
+def test_terraform_knows_every_argument() -> None:
     """Each argument is one of the provider's, of its type; none that it wants is missing."""
-    bus = {"service_bus": {"bills": "BILLS"}} if target == "azure" else {}
-    assert flaws_in(target, document(target, spec(bus))) == []
-    assert flaws_in(target, document(target, spec(declared=Declared()))) == []
+    assert flaws_in("google", document("google", spec())) == []
+    assert flaws_in("google", document("google", spec(declared=Declared()))) == []
 
 
 def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> None:
@@ -95,67 +89,6 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
     assert [each for each in topics if "agent" not in each] == ["send-dead-own"], "leeward's own"
 
 
-def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
-    """Roles are for one topic, one table, its own account; events wait until the code is there."""
-    made = document("azure", spec({"service_bus": {"bills": "BILLS"}}))["resource"]
-    app = made["azurerm_function_app_flex_consumption"]["app"]
-    assert "storage_access_key" not in app
-    assert app["app_settings"]["BILLS__fullyQualifiedNamespace"] == (
-        "${var.bills_namespace}.servicebus.windows.net"
-    )
-    roles = {
-        (each["role_definition_name"], each["scope"].rpartition("/")[2])
-        for each in made["azurerm_role_assignment"].values()
-    }
-    assert ("EventGrid Data Sender", "orders-events") in roles
-    assert not {each for each in roles if "Contributor" in each[0] and "Storage" not in each[0]}
-    tables = made["azurerm_cosmosdb_sql_role_assignment"]
-    assert {each["scope"].rpartition("/")[2] for each in tables.values()} == {
-        "orders-table",
-        "stock",
-    }
-    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone", "clean"}
-    assert made["azurerm_servicebus_queue"]["bills"]["max_delivery_count"] == 10
-    event = made["azurerm_eventgrid_event_subscription"]["remember"]
-    assert event["count"] == "${var.published ? 1 : 0}"
-    assert event["retry_policy"]["max_delivery_attempts"] == 5
-    assert event["included_event_types"] == ["order.created"]
-    host = json.loads(host_json(spec({"service_bus": {"bills": "BILLS"}})))
-    assert host["extensions"]["queues"]["maxDequeueCount"] == 12
-    assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
-
-
-def test_on_azure_the_settings_of_an_app_lead_its_client_to_its_account() -> None:
-    """Whatever the provider adds: it writes a connection string, with no key, where none is set."""
-    made = document("azure", spec({"service_bus": {"bills": "BILLS"}}))["resource"]
-    app = made["azurerm_function_app_flex_consumption"]["app"]
-    added = "DefaultEndpointsProtocol=https;AccountName=ours;AccountKey=;EndpointSuffix=x.net"
-    known = {
-        "${azurerm_storage_account.app.name}": "ours",
-        "${azurerm_storage_account.app.primary_queue_endpoint}": "https://ours.queue.x.net/",
-        "${azurerm_storage_account.app.primary_blob_endpoint}": "https://ours.blob.x.net/",
-    }
-    env = {name: known.get(each, each) for name, each in app["app_settings"].items()}
-    config = TargetConfig("azure", "azure", None, {}, {"AzureWebJobsStorage": added} | env)
-    found = settings_from(config)
-    assert found.queues is not None
-    assert found.blobs is not None
-    assert (found.queues.origin, found.queues.path) == ("https://ours.queue.x.net", "")
-    assert (found.blobs.origin, found.blobs.path) == ("https://ours.blob.x.net", "")
-
-
-def test_on_azure_leeward_may_give_up_a_message_of_service_bus() -> None:
-    """Its own dead letters have a queue in the same namespace, and their count comes first."""
-    options = {"service_bus": {"bills": "BILLS"}, "dead_letters": {"bills": "bills-gone"}}
-    made = document("azure", spec(options))["resource"]
-    queues = made["azurerm_servicebus_queue"]
-    assert queues["bills"]["max_delivery_count"] == 15, "ten of its own, and five to spare"
-    assert queues["bills-gone"]["namespace_id"] == queues["bills"]["namespace_id"]
-    sender = made["azurerm_role_assignment"]["give-up-bills"]
-    assert sender["role_definition_name"] == "Azure Service Bus Data Sender"
-    assert sender["scope"] == "${azurerm_servicebus_queue.bills-gone.id}"
-
-
 def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
     """Those of the handler's prefix; Cloud Storage may publish; rights are for what is written."""
     made = document("google")
@@ -176,32 +109,6 @@ def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
     assert "google_storage_project_service_account" in made["data"]
     rights = resource["google_storage_bucket_iam_member"]
     assert rights["shrink-photos"]["role"] == "roles/storage.objectViewer"
-
-
-def test_on_azure_event_grid_tells_a_queue_or_a_function_of_blobs() -> None:
-    """Of one container and prefix; in the app's own account, or in one that is there."""
-    made = document("azure")["resource"]
-    told = made["azurerm_eventgrid_event_subscription"]
-    clean, shrink = told["clean"], told["shrink"]
-    assert clean["subject_filter"]["subject_begins_with"] == (
-        "/blobServices/default/containers/scans-of-ours/blobs/in/"
-    )
-    assert clean["included_event_types"] == ["Microsoft.Storage.BlobCreated"]
-    assert clean["storage_queue_endpoint"]["queue_name"] == "${azurerm_storage_queue.clean.name}"
-    assert "count" not in clean
-    assert shrink["count"] == "${var.published ? 1 : 0}"
-    assert shrink["azure_function_endpoint"]["function_id"].endswith("/functions/shrink")
-    assert shrink["retry_policy"]["max_delivery_attempts"] == 5
-    assert {"scans-of-ours", "photos"} <= set(made["azurerm_storage_container"])
-    there = DECLARED._replace(settings={"storage_blob_url": "https://acme.blob.core.windows.net"})
-    made = document("azure", spec(declared=there))["resource"]
-    scope = made["azurerm_eventgrid_event_subscription"]["clean"]["scope"]
-    assert scope.endswith("/Microsoft.Storage/storageAccounts/acme")
-    role = made["azurerm_role_assignment"]["objects-scans-of-ours"]
-    assert role["scope"] == f"{scope}/blobServices/default/containers/scans-of-ours"
-    assert "scans-of-ours" not in made["azurerm_storage_container"]
-    with pytest.raises(ConfigError, match="service_bus names 'clean'"):
-        document("azure", spec({"service_bus": {"clean": "BUS"}}))
 
 
 @pytest.mark.parametrize("target", ["aws", "azure", "google"])
@@ -230,10 +137,7 @@ def test_what_code_says_is_no_expression_in_a_file() -> None:
     odd.on_event("orders", 'of "${path.root}"')(print)
     odd.on_object("scans", prefix="%{x}/${path.root}/")(len)
     asked = PackageSpec(odd, Entry("m", "a"), "3.13", "x86_64")
-    azure, google = (document(each, asked)["resource"] for each in ("azure", "google"))
-    told = azure["azurerm_eventgrid_event_subscription"]
-    assert told["print"]["included_event_types"] == ['of "$${path.root}"']
-    assert told["len"]["subject_filter"]["subject_begins_with"].endswith("%%{x}/$${path.root}/")
+    google = document("google", asked)["resource"]
     wanted = google["google_pubsub_subscription"]["print"]["filter"]
     assert wanted.startswith('attributes.ce-type = "of \\"$${path.root}\\"" OR')
     told = google["google_storage_notification"]["len"]

@@ -14,8 +14,9 @@ from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward_deploy.facts import FORMAT, NAMED, Cloud, Facts
 
-IDENTITY: Final = ("name", "names", "key", "home", "ordered")
-"""What a cloud cannot change of a thing that is there: it would make another one in its place."""
+IDENTITY: Final = ("key", "home", "ordered", "service_bus")
+"""What a cloud cannot change of a thing that is there, besides its names: it would make another one
+in its place."""
 
 WORDS: Final = {
     "handlers": "handler",
@@ -89,9 +90,34 @@ def compare(
             name: fact for name, fact in kept[section].items() if name not in now.get(section, {})
         }
     kept["regions"] = [each for each in kept["regions"] if each not in now["regions"]]
+    kept["names"] = _names_of(before or {}, retained or {}, kept, now, cloud)
     notes = () if before is None else (*_notes(before, kept, now, cloud),)
     commands = tuple(line for name in forget for line in _forget(name, kept, now, cloud))
     return Changes({key: each for key, each in kept.items() if each}, notes, commands)
+
+
+def _names_of(
+    before: Mapping[str, Any],
+    retained: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    now: Mapping[str, Any],
+    cloud: Cloud,
+) -> Facts:
+    """Return the own names in regions that the app has left, where the facts say others now."""
+    found: Facts = {}
+    for section in cloud.keeps:
+        for name, fact in {**kept[section], **now.get(section, {})}.items():
+            was = retained.get("names", {}).get(section, {}).get(name, {})
+            last = before.get(section, {}).get(name, fact)
+            names = {each: was.get(each) or _own_name(last, each) for each in kept["regions"]}
+            names = {each: own for each, own in names.items() if own != _own_name(fact, each)}
+            if names:
+                found.setdefault(section, {})[name] = names
+    return found
+
+
+def _own_name(fact: Mapping[str, Any], region: str) -> Any:
+    return fact.get("names", {}).get(region, fact["name"])
 
 
 def _copy_of(retained: Mapping[str, Any] | None, cloud: Cloud) -> Facts:
@@ -128,13 +154,16 @@ def _refusals(
                     "before you name it"
                 )
                 continue
-            for field in IDENTITY:
-                if last.get(field) != fact.get(field):
+            both = [each for each in before["regions"] if each in now["regions"]]
+            names = [("name", _own_name(last, each), _own_name(fact, each)) for each in both]
+            others = [(field, last.get(field), fact.get(field)) for field in IDENTITY]
+            for field, was, will in (*dict.fromkeys(names), *others):
+                # What has one name in one region alone has its home there, said or not.
+                if was != will and (field != "home" or None not in (was, will)):
                     yield (
-                        f"the {field} of the {word} {name!r} would change from "
-                        f"{last.get(field)!r} to {fact.get(field)!r}, which the cloud does by "
-                        "making another one without the data: set it back, or give the new one "
-                        "another logical name and move the data"
+                        f"the {field} of the {word} {name!r} would change from {was!r} to "
+                        f"{will!r}, which the cloud does by making another one without the data: "
+                        "set it back, or give the new one another logical name and move the data"
                     )
 
 

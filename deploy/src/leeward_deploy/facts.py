@@ -60,11 +60,13 @@ class Cloud(NamedTuple):
         longest: seconds that a handler may run.
         most_retries: of a call that the platform repeats by itself.
         schedule: returns a crontab's line as the cloud writes it.
-        flow: returns a workflow for the cloud's engine, given what its functions are called.
+        flow: returns a workflow for the cloud's engine, given what its functions are called, and
+            of what app it is; None where its engine takes the definitions by another way.
         check: raises `ConfigError` where the cloud cannot have what the facts say.
         settings: returns facts that this cloud alone has.
         notes: what a person has to know of them.
         arn_roles: roles that handlers have already are named by an ARN.
+        adapt: returns the facts as the cloud has them.
         expected: returns what `leeward doctor` compares, by the facts, the texts of their files,
             and the targets by their regions.
     """
@@ -76,11 +78,12 @@ class Cloud(NamedTuple):
     longest: int
     most_retries: int
     schedule: Callable[[str], str]
-    flow: Callable[[Definition, Mapping[str, str]], str]
+    flow: Callable[[Definition, Mapping[str, str], PackageSpec], str] | None
     check: Callable[[Facts], None]
     settings: Callable[[PackageSpec, Deployment], Mapping[str, Any]] = lambda *_: NOTHING
     notes: Callable[[PackageSpec, Deployment], Iterable[str]] = lambda *_: ()
     arn_roles: bool = False
+    adapt: Callable[[PackageSpec, Deployment, Facts], Facts] = lambda _, __, facts: facts
     expected: Callable[[Facts, Facts, Mapping[str, str]], Iterable[Expected]] = lambda *_: ()
 
 
@@ -142,7 +145,7 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "buses": _buses_in(spec, deployment),
         "flows": flows,
     }
-    facts = _lean(facts)
+    facts = _lean(cloud.adapt(spec, deployment, facts))
     if not facts["handlers"] and not facts["flows"]:
         raise ConfigError(
             f"the app {spec.app.name!r} has no handler and no workflow, so there is nothing to "
@@ -326,8 +329,9 @@ def _flows_of(spec: PackageSpec, cloud: Cloud) -> tuple[Facts, Facts]:
     files: Facts = {}
     for definition in spec.app.workflows:
         called = sorted({*functions_of(definition)})
-        path = f"flows/{definition.name}.json"
-        files[path] = cloud.flow(definition, {each: f"@@{each}@@" for each in called})
+        path = cloud.flow and f"flows/{definition.name}.json"
+        if cloud.flow and path:
+            files[path] = cloud.flow(definition, {each: f"@@{each}@@" for each in called}, spec)
         own = spec.declared.workflows.get(definition.name)
         flows[definition.name] = {
             "name": own or spec.declared.usual(definition.name),

@@ -82,7 +82,7 @@ def export_facts(
     notes = [*changes.notes, *cloud.notes(spec, deployment)]
     if not (out / root / ROOT).exists():
         files[f"{root}/{ROOT}"] = (MODULES / cloud.name / "root" / ROOT).read_text("utf-8")
-    copied, told = _module_files(cloud.name, out / "modules" / cloud.name)
+    copied, told = module_files(cloud.name, out / "modules" / cloud.name)
     files |= {f"modules/{cloud.name}/{name}": text for name, text in copied.items()}
     return ExportFiles(root, files, (*notes, *told), changes.commands)
 
@@ -123,15 +123,19 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
 
 
 def module_texts(cloud: str) -> dict[str, str]:
-    """Return the files of the module of a cloud, by name."""
-    return {path.name: path.read_text("utf-8") for path in sorted((MODULES / cloud).glob("*.tf"))}
+    """Return the files of the module of a cloud, by their paths in it."""
+    return {name: text for name, text in _texts_in(MODULES / cloud) if name != f"root/{ROOT}"}
 
 
-def _module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str]]:
-    """Return what is to be written of a module, and what is to be said of it."""
-    texts, here = module_texts(cloud), {}
-    if folder.is_dir():
-        here = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.tf"))}
+def _texts_in(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files of a module, and of one inside it."""
+    for path in sorted((*folder.glob("*.tf"), *folder.glob("*/*.tf"))):
+        yield path.relative_to(folder).as_posix(), path.read_text("utf-8")
+
+
+def module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str]]:
+    """Return what is to be written of a module into its folder, and what is to be said of it."""
+    texts, here = module_texts(cloud), dict(_texts_in(folder))
     record = {"version": version("leeward-deploy"), "digest": _digest_of(texts)}
     if not here:
         return {**texts, RECORD: _record_text(record)}, iter(())

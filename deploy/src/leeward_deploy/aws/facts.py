@@ -96,7 +96,7 @@ NAMES: Final = {
 """What AWS takes as the own name of what is made, by section: a pattern, and its words."""
 
 
-def _flow(definition: Definition, functions: Mapping[str, str]) -> str:
+def _flow(definition: Definition, functions: Mapping[str, str], _: PackageSpec) -> str:
     (text,) = export(definition, functions).files.values()
     return text
 

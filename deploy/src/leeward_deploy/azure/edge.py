@@ -1,28 +1,28 @@
-"""Static rules as an ARM template for Azure Front Door: a rule set, and a firewall for denials.
+"""Static rules as data for a module of Azure Front Door: a rule set, and a firewall for denials.
 
 Rule sets cannot deny; the firewall can, and looks at a request before any rule set does.
 
 Sources: "What is a rule set", "Rules engine match conditions" and "Rules engine actions" of Azure
 Front Door, "Server variables in the rules engine", "Custom rules for the web application firewall";
-the models of azure-mgmt-cdn and azure-mgmt-frontdoor.
+the resources ``azurerm_cdn_frontdoor_rule`` and ``azurerm_cdn_frontdoor_firewall_policy``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
-from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, is_prefix, stem
+from leeward_deploy.edge.rules import EdgeRule, Headers, is_prefix, stem
 from leeward_deploy.recipe import Command
 
 Json = dict[str, Any]
 
 FILE: Final = "edge.azure.json"
-RULE_SET: Final = "leewardEdge"
-FIREWALL: Final = "leewardEdgeFirewall"
+
+MODULE: Final = "azure-edge"
 
 MOST_ACTIONS: Final = 5
 """Of a rule."""
@@ -37,11 +37,21 @@ _REDIRECTS: Final = {301: "Moved", 302: "Found", 307: "TemporaryRedirect", 308: 
 
 NOTES: Final = (
     "a rule set finds the country by X-Forwarded-For, which clients may write; denials do not",
+    "give rule_sets of the module to your route, and its firewall to a security policy",
+)
+
+COMMANDS: Final = (
+    Command(
+        "Terraform",
+        f'module "edge" {{ source = "./modules/{MODULE}", rules = "{FILE}", profile_id = '
+        "PROFILE_ID, resource_group = GROUP }",
+        "in a file of your project, a line for each argument; then terraform plan and apply",
+    ),
 )
 
 
 def export(rules: Sequence[EdgeRule]) -> EdgeExport:
-    """Return the template.
+    """Return the data of the module.
 
     Raises:
         ConfigError: a rule is not one that Front Door runs.
@@ -54,128 +64,61 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
         )
     denials = [rule for rule in rules if rule.deny]
     others = [rule for rule in rules if not rule.deny]
-    resources = _rule_set(others) if others else []
-    if denials:
-        resources.append(_firewall(denials))
     document = {
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
-        "contentVersion": "1.0.0.0",
-        "parameters": {"profile": {"type": "string"}} if others else {},
-        "resources": resources,
+        "format": 1,
+        "rules": [_rule(order, rule) for order, rule in enumerate(others, 1)],
+        "denials": [_denial(order, rule) for order, rule in enumerate(denials, 1)],
     }
-    files = {FILE: json.dumps(document, indent=2) + "\n"}
-    return EdgeExport(files, NOTES, _commands(bool(others), bool(denials)))
+    return EdgeExport({FILE: json.dumps(document, indent=2) + "\n"}, NOTES, COMMANDS, MODULE)
 
 
-def _commands(has_rules: bool, has_denials: bool) -> tuple[Command, ...]:
-    profile = " --parameters profile=PROFILE" if has_rules else ""
-    found = [
-        Command(
-            "az",
-            f"az deployment group create --resource-group GROUP --template-file {FILE}{profile}",
-            "PROFILE is that of Front Door, Standard or Premium; `what-if` in the place of "
-            "`create` shows what would change",
-        )
-    ]
-    if has_rules:
-        found.append(
-            Command(
-                "az",
-                "az afd route update --resource-group GROUP --profile-name PROFILE "
-                f"--endpoint-name ENDPOINT --route-name ROUTE --rule-sets {RULE_SET}",
-                "--rule-sets takes the place of those that the route has; name these, too",
-            )
-        )
-    if has_denials:
-        found.append(
-            Command(
-                "az",
-                "az afd security-policy create --resource-group GROUP --profile-name PROFILE "
-                "--security-policy-name edge --domains ENDPOINT_ID --waf-policy FIREWALL_ID",
-                f"until then nothing is denied; FIREWALL_ID is that of {FIREWALL}",
-            )
-        )
-    return tuple(found)
-
-
-def _rule_set(rules: Sequence[EdgeRule]) -> list[Json]:
-    own = f"[concat(parameters('profile'), '/{RULE_SET}')]"
-    kind = "Microsoft.Cdn/profiles/ruleSets"
-    found: list[Json] = [{"type": kind, "apiVersion": "2024-02-01", "name": own}]
-    for order, rule in enumerate(rules, 1):
-        name = f"r{order}{rule.name.replace('-', '')}"
-        conditions = []
-        if rule.path != "/*":
-            operator = "BeginsWith" if is_prefix(rule.path) else "Equal"
-            conditions.append(
-                _condition("UrlPath", "UrlPathMatch", operator, [stem(rule.path)], False)
-            )
-        countries = rule.countries or rule.except_countries
-        if countries:
-            negated = bool(rule.except_countries)
-            conditions.append(
-                _condition("RemoteAddress", "RemoteAddress", "GeoMatch", [*countries], negated)
-            )
-        found.append(
-            {
-                "type": f"{kind}/rules",
-                "apiVersion": "2024-02-01",
-                "name": f"[concat(parameters('profile'), '/{RULE_SET}/{name}')]",
-                "dependsOn": [f"[resourceId('{kind}', parameters('profile'), '{RULE_SET}')]"],
-                "properties": {
-                    "order": order,
-                    "conditions": conditions,
-                    "actions": _actions(rule),
-                    # Without this, later rules would change what this one has left.
-                    "matchProcessingBehavior": "Stop",
-                },
-            }
-        )
-    return found
-
-
-def _condition(name: str, kind: str, operator: str, values: list[str], negated: bool) -> Json:
-    return {
-        "name": name,
-        "parameters": {
-            "typeName": f"DeliveryRule{kind}ConditionParameters",
-            "operator": operator,
-            "negateCondition": negated,
-            "matchValues": values,
-            "transforms": [],
-        },
-    }
-
-
-def _actions(rule: EdgeRule) -> list[Json]:
-    found = [_redirect(rule)] if rule.redirect is not None else []
+def _rule(order: int, rule: EdgeRule) -> Json:
+    """Return a rule of the rule set; what it does not have is left out."""
+    found: Json = {"key": rule.name, "name": _name(rule), "order": order}
+    if rule.path != "/*":
+        # A path is compared without its first slash.
+        value = stem(rule.path).removeprefix("/") or "/"
+        found["path"] = {"operator": "BeginsWith" if is_prefix(rule.path) else "Equal"}
+        found["path"]["value"] = value
+    if rule.countries or rule.except_countries:
+        found["countries"] = {
+            "operator": "NotGeoMatch" if rule.except_countries else "GeoMatch",
+            "values": [*(rule.countries or rule.except_countries)],
+        }
+    if rule.redirect is not None:
+        found["redirect"] = _redirect(rule)
     if rule.rewrite is not None:
-        found.append(
-            _action(
-                "UrlRewrite",
-                "UrlRewrite",
-                sourcePattern=stem(rule.path),
-                destination=stem(rule.rewrite),
-                preserveUnmatchedPath=is_prefix(rule.rewrite),
-            )
-        )
-    for name, headers in (("Request", rule.request), ("Response", rule.response)):
-        for each in headers.names:
-            if _OWN.fullmatch(each):
-                raise rule_error(rule, f"Front Door writes {each} itself", "choose another header")
-            action: Json = {"headerAction": "Delete", "headerName": each}
-            if each in headers.set:
-                # ARM takes what is in brackets for an expression; two of them stand for one.
-                value = re.sub(r"^\[", "[[", headers.set[each])
-                action = {"headerAction": "Overwrite", "headerName": each, "value": value}
-            found.append(_action(f"Modify{name}Header", "Header", **action))
-    if len(found) > MOST_ACTIONS:
+        found["rewrite"] = {
+            "source": stem(rule.path),
+            "destination": stem(rule.rewrite),
+            "preserve": is_prefix(rule.rewrite),
+        }
+    found["request"] = [*_changes(rule, rule.request)]
+    found["response"] = [*_changes(rule, rule.response)]
+    actions = len(found["request"]) + len(found["response"])
+    actions += (rule.redirect is not None) + (rule.rewrite is not None)
+    if actions > MOST_ACTIONS:
         raise rule_error(
             rule,
-            f"it wants {len(found)} actions, and Front Door takes {MOST_ACTIONS} in a rule",
+            f"it wants {actions} actions, and Front Door takes {MOST_ACTIONS} in a rule",
             "change fewer headers here, and the others at the origin",
         )
     return found
+
+
+def _name(rule: EdgeRule) -> str:
+    """Return a rule's name with letters and digits alone; no two become one."""
+    return f"r{rule.name.replace('-', 'X')}"
+
+
+def _changes(rule: EdgeRule, headers: Headers) -> Iterator[Json]:
+    for name in headers.names:
+        if _OWN.fullmatch(name):
+            raise rule_error(rule, f"Front Door writes {name} itself", "choose another header")
+        if name in headers.set:
+            yield {"operator": "Overwrite", "name": name, "value": headers.set[name]}
+        else:
+            yield {"operator": "Delete", "name": name}
 
 
 def _redirect(rule: EdgeRule) -> Json:
@@ -185,70 +128,27 @@ def _redirect(rule: EdgeRule) -> Json:
         # The variable has no slash at its beginning.
         kept = len(stem(rule.path)) - 1
         path = stem(path) + (f"{{url_path:{kept}}}" if kept else "{url_path}")
-    return _action(
-        "UrlRedirect",
-        "UrlRedirect",
-        redirectType=_REDIRECTS[status],
-        destinationProtocol="Https" if host else "MatchRequest",
-        customPath=path,
-        **({"customHostname": host} if host else {}),
-    )
-
-
-def _action(name: str, kind: str, **parameters: Any) -> Json:
-    type_name = f"DeliveryRule{kind}ActionParameters"
-    return {"name": name, "parameters": {"typeName": type_name, **parameters}}
-
-
-def _firewall(rules: Sequence[EdgeRule]) -> Json:
     return {
-        "type": "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
-        "apiVersion": "2024-02-01",
-        "name": FIREWALL,
-        "location": "Global",
-        "sku": {"name": "Standard_AzureFrontDoor"},
-        "properties": {
-            "policySettings": {
-                "enabledState": "Enabled",
-                "mode": "Prevention",
-                "customBlockResponseStatusCode": FORBIDDEN,
-            },
-            "customRules": {
-                "rules": [
-                    {
-                        "name": f"r{order}{rule.name.replace('-', '')}",
-                        "priority": order,
-                        "enabledState": "Enabled",
-                        "ruleType": "MatchRule",
-                        "matchConditions": _matches(rule),
-                        "action": "Block",
-                    }
-                    for order, rule in enumerate(rules, 1)
-                ]
-            },
-        },
+        "type": _REDIRECTS[status],
+        "protocol": "Https" if host else "MatchRequest",
+        "path": path,
+        **({"host": host} if host else {}),
     }
 
 
-def _matches(rule: EdgeRule) -> list[Json]:
+def _denial(order: int, rule: EdgeRule) -> Json:
+    """Return a rule of the firewall."""
     # The firewall sees a URL with its host or without; both begin with the path after it.
     end = "" if is_prefix(rule.path) else r"(\?|$)"
-    pattern = rf"^(https?://[^/?#]*)?{re.escape(stem(rule.path))}{end}"
-    found = [_match("RequestUri", "RegEx", [pattern], False)]
+    found: Json = {
+        "name": _name(rule),
+        "priority": order,
+        "pattern": rf"^(https?://[^/?#]*)?{re.escape(stem(rule.path))}{end}",
+    }
     countries = rule.countries or rule.except_countries
     if countries:
-        found.append(_match("SocketAddr", "GeoMatch", [*countries], bool(rule.except_countries)))
+        found["countries"] = {"negated": bool(rule.except_countries), "values": [*countries]}
     return found
-
-
-def _match(variable: str, operator: str, values: list[str], negated: bool) -> Json:
-    return {
-        "matchVariable": variable,
-        "operator": operator,
-        "negateCondition": negated,
-        "matchValue": values,
-        "transforms": [],
-    }
 
 
 EDGE: Final = Edge(export)

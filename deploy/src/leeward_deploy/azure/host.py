@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from leeward.app.kit import Handler
-from leeward_deploy.azure.watch import consumers_of
+from leeward.app.kit import Handler, Kind
 from leeward_deploy.needs import ATTEMPTS, dead_queue, is_queued, seconds_of
 from leeward_deploy.recipe import PackageSpec
 
@@ -52,7 +51,12 @@ def route_of(spec: PackageSpec, path: str) -> str:
 
 def runs_of_consumers(spec: PackageSpec) -> int | None:
     """Return how many messages an instance takes at one time; None for the host's usual number."""
-    own = [spec.settings.of(each).concurrency for each in consumers_of(spec)]
+    consumers = [
+        name
+        for name, each in spec.app.handlers.items()
+        if is_queued(each) or each.queued or each.kind is Kind.MESSAGE
+    ]
+    own = [spec.settings.of(each).concurrency for each in consumers]
     found = [each for each in own if each is not None]
     return max(found) if found else spec.settings.concurrency
 

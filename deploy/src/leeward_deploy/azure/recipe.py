@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.azure.export import terraform
+from leeward_deploy.azure.facts import CLOUD
 from leeward_deploy.azure.host import host_json
-from leeward_deploy.azure.template import template
 from leeward_deploy.recipe import (
     ARCHES,
     Command,
@@ -114,8 +113,7 @@ def recipe(spec: PackageSpec) -> Recipe:
         lists=True,
         provided=("azure.functions",),
         commands=_commands,
-        template=partial(template, spec),
-        exports={"terraform": partial(terraform, spec)},
+        cloud=CLOUD,
         check=partial(index, spec),
     )
 
@@ -136,8 +134,7 @@ def _commands(out: str) -> tuple[Command, ...]:
         ),
         Command(
             "terraform",
-            f"cd {out}/azure.module && terraform init && terraform apply",
-            "what is around the code, with --template; once more with -var published=true after "
-            "the code is there",
+            "leeward export terraform && cd infrastructure/azure && terraform apply",
+            "what is around the code; once more with -var published=true after the code is there",
         ),
     )

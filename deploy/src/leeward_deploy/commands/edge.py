@@ -16,6 +16,7 @@ from leeward.errors import ConfigError, InvalidRequest, Unsupported
 from leeward_deploy.commands.package import render_files, store
 from leeward_deploy.edge.exports import Edge, Trigger
 from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
+from leeward_deploy.infrastructure import module_files
 from leeward_deploy.recipe import EDGES, offer_of, providers_with
 
 Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
@@ -70,11 +71,17 @@ def export_rules(
     options = options_of(context)
     found = read_rules(rules)
     made = _edge(to).export(found)
-    store(out, made.files)
+    files, notes = dict(made.files), [*made.notes, *note_on_spelling(found)]
+    if made.module:
+        place = f"modules/{made.module}"
+        texts, told = module_files(made.module, out / place)
+        files |= {f"{place}/{name}": text for name, text in texts.items()}
+        notes += told
+    store(out, files)
     data = {
         "to": to,
-        "files": [str(out / name) for name in made.files],
-        "notes": [*made.notes, *note_on_spelling(found)],
+        "files": [str(out / name) for name in files],
+        "notes": notes,
         "commands": [command._asdict() for command in made.commands],
     }
     options.output.show(data, render_files)

@@ -327,7 +327,8 @@ def write_moves(
     """Write moved blocks, by which resources of an earlier export keep what they hold.
 
     The plan is one of the new root over the old state. It deletes and creates everything: never
-    apply it. With the blocks, a new plan deletes nothing that holds data.
+    apply it. With the blocks, a new plan deletes nothing that holds data; as long as it does, give
+    that plan to the command, too: what is in an account is known when the account has moved.
     """
     try:
         document = json.loads(plan.read_text("utf-8"))
@@ -340,7 +341,8 @@ def write_moves(
     if known.cloud is None:
         raise ConfigError(f"the files for {cloud} have not changed, so nothing has to move")
     found = moves_in(document, known.cloud.identity)
-    store(out, {MOVED: found.text})
+    before = (out / MOVED).read_text("utf-8") if (out / MOVED).exists() else ""
+    store(out, {MOVED: "\n".join(filter(None, (before, found.text)))})
     notes = [f"{found.moved} resources move"]
     notes += [f"{each} goes, and nothing takes its place" for each in found.left]
     data = {"files": [str(out / MOVED)], "notes": notes, "commands": []}

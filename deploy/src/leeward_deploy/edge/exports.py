@@ -20,11 +20,13 @@ class EdgeExport(NamedTuple):
         files: texts, by their names.
         notes: what the provider does otherwise, or wants besides.
         commands: that deploy them; what the user has to fill in is in capitals.
+        module: of Terraform that reads them, by its folder; empty for none.
     """
 
     files: Mapping[str, str]
     notes: tuple[str, ...]
     commands: tuple[Command, ...]
+    module: str = ""
 
 
 class Association(NamedTuple):

@@ -74,8 +74,8 @@ locals {
     element(split(":", element(split(":function:", try(handler.names[var.region], handler.name)),
     length(split(":function:", try(handler.names[var.region], handler.name))) - 1)), 0)
   }
-  queue_name = { for name, queue in local.queues : name => try(queue.names[var.region], queue.name) }
-  bus_name   = { for name, bus in local.buses : name => try(bus.names[var.region], bus.name) }
+  queue_name = { for name, queue in local.queues : name => try(local.retained.names.queues[name][var.region], queue.names[var.region], queue.name) }
+  bus_name   = { for name, bus in local.buses : name => try(local.retained.names.buses[name][var.region], bus.names[var.region], bus.name) }
   machine_name = { for name, flow in local.flows : name =>
     reverse(split(":", flow.name))[0]
   }
