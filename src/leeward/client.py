@@ -64,7 +64,7 @@ T = TypeVar("T")
 
 
 class BaseClient:
-    """What both clients are made of, and the methods that wait for nothing."""
+    """The common part of both clients, with the methods that do not wait."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class BaseClient:
         return self._operations.probe(target)
 
     def isolate(self, target: str) -> None:
-        """Send nothing to a target any more, until `restore`.
+        """Send nothing to a target until `restore`.
 
         Calls that have no other target raise `TargetUnavailable`, or `HomeUnavailable`. Only this
         client is concerned.
@@ -214,9 +214,9 @@ class Client(BaseClient):
         """Call a function and wait for its answer.
 
         Args:
-            function: its logical name; or a function of an app itself, which takes and answers
-                what it is annotated with.
-            payload: JSON; or what the function is annotated with.
+            function: its logical name; or a function of an app itself, with the types of its
+                annotations.
+            payload: JSON; or a value of the function's annotated type.
             effect: what repeating the call would do: ``read_only``, ``idempotent``, ``keyed`` or
                 ``unsafe``. By default the function's configured ``effect``, else ``unsafe``.
             idempotency_key: the function recognises a repeated call by it; created if None.
@@ -251,22 +251,21 @@ class Client(BaseClient):
         """Find out what became of a call whose outcome is unknown.
 
         The function answers from its record of the key, and runs nothing. If there is no record,
-        the key becomes void: a delivery that comes late is refused, so that the call has not run
-        for good. While it still runs, this waits.
+        the key becomes void: a late delivery is refused, so that the call never runs. While the
+        call still runs, this waits.
 
         Args:
-            error_or_key: what a call has raised, or the key that it had.
+            error_or_key: the error of the call, or its key.
             function: with a key, the function that was called.
-            payload: with a key, what it was called with; needed where the function reads its key
-                there.
+            payload: with a key, the payload of the call, if the function reads its key there.
             sent: with a key, when the call was first made, in Unix seconds or as a datetime. A key
-                that leeward has made says so itself.
+                that leeward has made contains that time.
             timeout: seconds for everything, 30 by default.
             targets: with a key, all targets where the call may have been made. Without them, each
-                target of the order is asked, and that none knows of it proves nothing.
+                target of the order is asked, and the verdict is never "did not run".
 
         Raises:
-            CallError: the question was refused: the key is another payload's, say.
+            CallError: the question was refused, for example because of another payload.
         """
         steps = self._operations.settle(
             error_or_key,

@@ -3,7 +3,7 @@
 LeewardError
 ├── ConfigError              the configuration or the environment is wrong; nothing was sent
 ├── Unsupported              a target lacks what the call needs; nothing was sent
-├── ValidationError          what came does not fit the type that it is to be read as
+├── ValidationError          an answer or an item does not fit its type
 └── CallError                a call failed
     ├── InvalidRequest       CALLER       the request is wrong; the field is named
     │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes
@@ -117,12 +117,12 @@ class Unsupported(LeewardError):
 
 
 class ValidationError(LeewardError):
-    """An answer or an item came, and does not fit the type that it is to be read as.
+    """An answer or an item arrived, but does not fit the type that it should have.
 
     The call itself went well: a function has run.
 
     Attributes:
-        result: what came, as it was: an `InvokeResult`, a `Record` or an `ItemPage`.
+        result: the undecoded answer: an `InvokeResult`, a `Record` or an `ItemPage`.
     """
 
     def __init__(
@@ -324,7 +324,7 @@ class Overloaded(CallError):
 class SpoolFull(CallError):
     """No target took the event, and the spool has no room for it; it is proved that none has it.
 
-    The spool keeps what it has. An event that a target may have taken raises `OutcomeUnknown`.
+    The spool keeps its events. If a target may have taken the event, `OutcomeUnknown` is raised.
     """
 
     outcome = Outcome.LOCAL

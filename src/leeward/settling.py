@@ -1,4 +1,4 @@
-"""The answer to the question what became of a call: see ``docs/settle.md``."""
+"""The answer to a question what became of a call: see ``docs/settle.md``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from leeward.text import is_printable
 from leeward.values.settled import Settled, Verdict
 
 DEADLINE: Final = "deadline"
-"""The reason of a handler that has no time: one that does not know how to settle has none."""
+"""The reason of a handler without time: an older one gets a deadline of 0 with a question."""
 
 _NOT_SUPPORTED: Final = frozenset({"http.405", "http.415", "http.501"})
 """Codes of a function that refuses the question itself."""
 
 OTHER_TARGET: Final = "other_target"
-"""The reason where a target says that nothing has run, and another one may have run it."""
+"""The reason if a target says that the call did not run, but another target may have run it."""
 
 LONGEST_TEXT: Final = 1000
 REF_DIGITS: Final = 12
-"""Characters of what a function says of a record; and of the record's name."""
+"""Characters of a function's words about a record, and of the record's name."""
 
 _REFUSALS: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
 
 
 def read_answer(key: str, result: Result[Any]) -> Settled | None:
-    """Return what a function says of the calls with a key.
+    """Return a function's verdict about the calls with a key.
 
-    None where an answer is missing, and there may be one later.
+    None if there is no answer yet.
     """
     fault, outcome = result.fault, result.outcome
     if outcome is Outcome.OK:
@@ -46,10 +46,10 @@ def read_answer(key: str, result: Result[Any]) -> Settled | None:
 
 
 def _is_foreign(result: Result[Any]) -> bool:
-    """Return whether a failure is of a function that does not know the question.
+    """Return whether a failure shows that a function does not know the question.
 
     Only leeward's handler says whether it ran. Another function may have taken the question for a
-    call, so it is asked no second time, unless it names a time.
+    call, so it is not asked again, unless it names a time.
     """
     fault = result.fault
     if fault is not None and fault.ran is not None:
@@ -58,7 +58,7 @@ def _is_foreign(result: Result[Any]) -> bool:
 
 
 def _read(key: str, answer: Any) -> Settled:
-    """Read what a function says of the calls with a key; UNKNOWN for anything else."""
+    """Read a function's verdict about the calls with a key; UNKNOWN for anything else."""
     fields = answer if isinstance(answer, dict) and answer.get("key") == key else {}
     try:
         verdict = Verdict(fields.get("verdict"))
@@ -83,7 +83,7 @@ def _record_in(told: Any) -> str | None:
     """Return the table and the name of a record; None for anything else, which a log may not take.
 
     Args:
-        told: what the function says.
+        told: the function's words.
     """
     text = _text_in(told) or ""
     table, _, ref = text.partition(" ")

@@ -1,9 +1,8 @@
-"""What the calls of a running handler belong to: who watches them, their time, and their trace.
+"""The surroundings of a running handler's calls: their watcher, their time, and their trace.
 
-A call that may change something is announced to the watcher of the thread or task that makes it,
-before it is sent, and reported with its result afterwards. Of a thread that has none nobody knows
-for whom it works: it may be for any run that is under way in this process. A trace is one of W3C
-Trace Context, and a ``traceparent`` says which.
+A call that may change something is announced to the watcher of its thread or task before it is
+sent, and reported with its result afterwards. A thread without a watcher may work for any run that
+is under way in this process. A trace is one of W3C Trace Context, named by a ``traceparent``.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """What is told of calls with an effect."""
+    """Gets each call with an effect."""
 
     def begin(self) -> None:
         """Note that a call begins; raise to forbid it."""
@@ -41,9 +40,9 @@ UNDER_WAY: Final[set[Any]] = set()
 
 
 class PossibleRuns:
-    """The watcher of a thread that has none: each of `runs` may be the one that it works for.
+    """The watcher of a thread that has none, and may work for each of `runs`.
 
-    What has begun so is never taken back: it may have been for another one.
+    An effect is never taken back: it may belong to another run.
     """
 
     def __init__(self, runs: Iterable[Any]) -> None:
@@ -56,7 +55,7 @@ class PossibleRuns:
                 run.begin_perhaps()
 
     async def begin_async(self) -> None:
-        """Do the same on a thread: a run may have to be recorded, on another loop too."""
+        """Do the same on a thread, because a run may be recorded on another loop."""
         if self._runs:
             from asyncio import to_thread
 
@@ -67,7 +66,7 @@ class PossibleRuns:
 
 
 UNWATCHED: Final = PossibleRuns(())
-"""The watcher of calls that leeward makes for itself: they count for nobody."""
+"""The watcher of leeward's own calls, which count for no run."""
 
 RUNNING: Final[ContextVar[tuple[Any, Watcher | None]]] = ContextVar(
     "leeward_running", default=(None, None)
@@ -90,25 +89,25 @@ _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
 def find_watcher() -> Watcher:
-    """Return who watches what this thread or task begins."""
+    """Return the watcher of this thread or task."""
     return RUNNING.get()[1] or PossibleRuns(UNDER_WAY)
 
 
 def watched_by(watcher: Watcher) -> Token[tuple[Any, Watcher | None]]:
-    """Add `watcher`, until `RUNNING` is reset with what this returns."""
+    """Add `watcher`, until `RUNNING` is reset with the returned token."""
     return RUNNING.set((RUNNING.get()[0], watcher))
 
 
 LEAST_IN_HANDLER: Final = 1.0
-"""Seconds that any call but `invoke` has in a handler whose time is over: what it has done is kept,
-though its caller has stopped waiting."""
+"""Seconds of any call but `invoke` in a handler whose time is over: its work is still kept, though
+its caller has stopped waiting."""
 
 
 def time_within(context: Any, call: Call, timeout: float) -> float:
-    """Return the seconds of a call that is made in a handler: no more than that one has left.
+    """Return the seconds of a call in a handler: at most the handler's time left.
 
-    Nobody waits for the answer of a function that comes later: where no time is left, none is
-    called, and this is not more than 0.
+    Nobody waits for a function's answer after that: without time left, this is not above 0, and no
+    function is called.
     """
     if context is None:
         return timeout
@@ -119,20 +118,20 @@ def time_within(context: Any, call: Call, timeout: float) -> float:
 
 
 def is_harmless(call: Call) -> bool:
-    """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
+    """Return whether `call` needs no watcher: it reads, or is declared to be repeatable."""
     reads = call.verb in _READS or call.verb in OBJECT_READS
     return reads or getattr(call, "effect", None) in _HARMLESS
 
 
 def report(watcher: Watcher, outcome: Outcome) -> None:
-    """Report to `watcher` how a call ended that it was told of."""
+    """Report the end of an announced call to `watcher`."""
     if outcome not in MAY_HAVE_RUN:
         watcher.proved_not_run()
 
 
 @contextmanager
 def report_end(watcher: Watcher) -> Iterator[None]:
-    """Report to `watcher` how what is done in the block ends; calls in it are parts of that."""
+    """Report the end of the block to `watcher`; calls in it are parts of it."""
     token = watched_by(UNWATCHED)
     try:
         yield
@@ -151,7 +150,7 @@ _PARENT: Final = r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*
 
 
 class TraceIds(NamedTuple):
-    """Where a call belongs; `sampled` tells whether its trace is kept."""
+    """The place of a call in a trace; `sampled`: the trace is kept."""
 
     trace: str
     span: str
@@ -164,7 +163,7 @@ LONGEST: Final = 55
 
 @lru_cache(maxsize=64)
 def trace_ids(traceparent: str | None) -> TraceIds | None:
-    """Return what a ``traceparent`` says; None for one that is not there, or makes no sense."""
+    """Return the fields of a ``traceparent``; None if it is missing or invalid."""
     match = re.fullmatch(_PARENT, traceparent or "")
     if match is None:
         return None
@@ -172,7 +171,7 @@ def trace_ids(traceparent: str | None) -> TraceIds | None:
 
 
 def running_trace() -> str | None:
-    """Return the ``traceparent`` of the running handler; None outside of one, or for an odd one."""
+    """Return the ``traceparent`` of the running handler; None if there is none or it is invalid."""
     context: Any = RUNNING.get()[0]
     if context is None or context.trace is None or trace_ids(context.trace) is None:
         return None

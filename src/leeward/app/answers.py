@@ -1,8 +1,7 @@
-"""What a handler answers: a value as JSON, a problem, or any other failure.
+"""The answers of handlers: a value as JSON, a problem, or any other failure.
 
-The text of an exception may repeat what the handler was given, so nobody gets to see it: neither
-the caller nor a log of the platform. A `Problem` is the exception whose text is written for the
-caller.
+The text of an exception may repeat the handler's input, so neither the caller nor a log of the
+platform gets it. The text of a `Problem` is for the caller.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ NOT_JSON: Final = "not_json"
 RESPONSE_TOO_LARGE: Final = "response_too_large"
 
 _RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same call may end otherwise."""
+"""Statuses after which the same call may have another result."""
 
 _JSON: Final = ("content-type", "application/json")
 
@@ -103,9 +102,10 @@ class HostRefusal(Problem):
 
 
 class GuardProblem(Problem):
-    """What an idempotent function says of a call of its own.
+    """The exception of an idempotent function about its own call.
 
-    To whoever lets it pass it is an exception like any other: `failure_of` withholds what it says.
+    In a handler that does not catch it, it is an exception like any other: `failure_of` withholds
+    its text.
 
     Attributes:
         ran: whether that call had its effect; None where it does not say.
@@ -157,15 +157,15 @@ class Failure(NamedTuple):
     """How a call has failed.
 
     Attributes:
-        type: class of what was raised.
+        type: class of the exception.
         status: of HTTP.
-        message: what the caller may read; None for an exception that was not written for it.
+        message: for the caller; None for an exception that was not written for it.
         reason: a stable word, or None.
-        retryable: the same call may end otherwise later.
+        retryable: the same call may have another result later.
         retry_after: seconds to wait before.
         ran: whether it has had an effect.
-        cause: what was raised.
-        is_own: the handler's own guard says it of this call: it is a word of the protocol.
+        cause: the exception.
+        is_own: the handler's own guard raised it about this call: a word of the protocol.
     """
 
     type: str
@@ -185,12 +185,12 @@ class Failure(NamedTuple):
 
     @property
     def first_type(self) -> str:
-        """Return the class of what the first run has raised, where this one was refused for it."""
+        """Return the class of the first run's exception, if this call was refused for it."""
         return (self.is_own and getattr(self.cause, "error_type", None)) or self.type
 
     @property
     def is_done(self) -> bool:
-        """Return whether an earlier run has done it all, and only its result is not there."""
+        """Return whether an earlier run has completed, and only its result is missing."""
         return self.is_own and self.reason == NOT_KEPT
 
 
@@ -199,9 +199,9 @@ class Answer(NamedTuple):
     """The answer to a call, before a platform's runtime gives it a form.
 
     Attributes:
-        body: JSON: the value, or what the caller may know of a failure.
+        body: JSON: the value, or the public part of a failure.
         failure: None for a success.
-        dedup: what the answer says of repeated keys; None says nothing.
+        dedup: how the answer says that repeated keys are recognised; None if it does not say.
     """
 
     body: bytes
@@ -247,11 +247,11 @@ def failure_of(
     *,
     is_own: bool = False,
 ) -> Failure:
-    """Judge what a handler has raised.
+    """Return the failure for the exception of a handler.
 
     Args:
-        error: what was raised.
-        final: classes of errors after which the handler is not to be called again.
+        error: the exception.
+        final: classes of errors after which the handler must not be called again.
         ran: whether it has had an effect.
         is_own: as of `Failure`.
     """
@@ -311,10 +311,10 @@ def refusal_answer(problem: Problem) -> Answer:
 
 
 def encode_value(value: Any, limit: int | None) -> bytes:
-    """Write what a handler has returned.
+    """Write the result of a handler.
 
     Args:
-        value: what it has returned.
+        value: the result.
         limit: bytes that the platform passes on; None for no limit.
 
     Raises:
@@ -372,7 +372,7 @@ def not_json_problem(value: Any) -> Problem:
 
 
 def json_of(value: Any, *, strict: bool = True) -> Json:
-    """Return `value` as JSON has it; what it does not know stays as it is.
+    """Return `value` as JSON; values of unknown types stay as they are.
 
     Dataclasses, NamedTuples and models become objects; a Decimal, a time, an id and bytes become
     the text that `leeward.app.decoding` reads again.

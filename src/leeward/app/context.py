@@ -61,11 +61,11 @@ class Context:
             (``none``); None if the answer says nothing about it.
         guard: the idempotent function that runs. Its keys and effects are the handler's only if it
             is the whole handler.
-        did_nothing: it is proved that nothing of that function has run.
+        did_nothing: it is proved that this function did not run.
         runs: the idempotent functions that have it and are under way, the outermost first.
-        last_run: an idempotent function that has failed, and begins no effect any more; or None.
-        word: what that function's guard has raised of this call, and not the function; else None.
-        voids: how many voids of its key the caller knows of: see ``docs/settle.md``.
+        last_run: an idempotent function that has failed, and must begin no effect; or None.
+        word: the exception of that function's guard, not of the function, about this call; or None.
+        voids: how many voids of its key the caller knows: see ``docs/settle.md``.
         wire: the function of the handler that is called over the wire, and what the call brought;
             None of any other.
     """
@@ -178,7 +178,7 @@ class Context:
             await watcher.begin_async()
 
     def _find_watchers(self) -> list[Watcher]:
-        """Return who counts an effect: in another thread it may be one of any run of this call.
+        """Return the watcher of an effect; in another thread, of every run of this call.
 
         A run that has failed forbids it.
         """
@@ -322,11 +322,11 @@ def _run_loop(loop: AbstractEventLoop) -> None:
 
 
 _of_process: Final[dict[str, HandlerLoop]] = {}
-"""The loop, under one name: made by whoever needs it first."""
+"""The loop, created when it is first needed."""
 
 
 def run_on_loop(awaitable: Awaitable[Any]) -> Any:
-    """Run what a handler has returned on the loop, and wait for it; context variables go along."""
+    """Run a handler's coroutine on the loop, with its context variables, and wait for it."""
     from asyncio import run_coroutine_threadsafe
 
     async def wait() -> Any:

@@ -1,12 +1,12 @@
-"""What becomes of a message once its handler has had it, and dead letters.
+"""The next step of a message after its handler, and dead letters.
 
-A message is acknowledged, tried again, given up as a dead letter, or handed back. The last is for a
-batch that fails nearly whole with one error: then a database is away or a deployment is broken, and
-dead letters would only move the backlog to where nobody looks.
+A message is acknowledged, tried again, given up as a dead letter, or handed back. It is handed back
+if nearly its whole batch fails with one error: then a database is away or a deployment is broken,
+and dead letters would only hide the backlog.
 
-A dead letter keeps its body; the reason is one attribute beside it. So a message with nine
-attributes still has a place for it, and without it the message is as it came. A runtime hands in
-how a message is put into a queue; nothing is opened before the first dead letter.
+A dead letter keeps its body; the reason is one attribute beside it. So there is room for it beside
+nine attributes, and without it the message is as it came. A runtime passes in how to put a message
+into a queue; nothing is opened before the first dead letter.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from leeward.logs import log_event
 from leeward.records import NamedTuple
 
 LEAST_WAIT: Final = 1.0
-"""Seconds for which a message waits at least that waits for another run, or for a person."""
+"""Seconds, at least, for which a message waits for another run or for a person."""
 
 SMALLEST_BATCH: Final = 5
 """Messages; in a smaller batch the messages themselves may be wrong."""
@@ -48,7 +48,7 @@ each further one. So five attempts take three minutes, and a downstream may be a
 
 
 class MessageStep(Enum):
-    """What is done with a message."""
+    """The next step of a message."""
 
     ACKNOWLEDGE = "acknowledge"
     AGAIN = "again"
@@ -57,12 +57,12 @@ class MessageStep(Enum):
 
 
 class NextStep(NamedTuple):
-    """What becomes of one message.
+    """The decision about one message.
 
     Attributes:
-        step: what is done.
-        after: seconds until it is delivered again, where the platform takes that; of a dead letter,
-            if it cannot be sent.
+        step: the next one.
+        after: seconds until it is delivered again, if the platform can wait; for a dead letter, if
+            it cannot be sent.
     """
 
     step: MessageStep
@@ -135,7 +135,7 @@ def fails_as_one(failures: Sequence[Failure | None]) -> bool:
 def ran_in_any_attempt(failure: Failure, attempt: int | None) -> Ran:
     """Return whether any attempt at a message has had an effect, as far as it is proved.
 
-    The last attempt says nothing of those before it.
+    The last attempt proves nothing about earlier ones.
     """
     return "maybe" if failure.ran == "no" and attempt != 1 else failure.ran
 
@@ -144,13 +144,13 @@ ATTRIBUTE: Final = "leeward-dead-letter"
 """The name of the attribute with the facts of a dead letter, as JSON."""
 
 SECONDS: Final = 10.0
-"""The most that sending one may take."""
+"""Seconds, at most, for sending one."""
 
 LONGEST_WORD: Final = 100
 """Characters of a class or a reason: an attribute of a message has 1 KiB on some platforms."""
 
 MOST_UNSENT: Final = 10_000
-"""Letters that could not be sent and are remembered; of more, the oldest are run once more."""
+"""Unsent letters that are remembered; the oldest beyond them run once more."""
 
 LOGGER = "leeward.app"
 
@@ -163,11 +163,11 @@ class GivenUp(NamedTuple):
 
     Attributes:
         queue: the logical name of the queue that it was in.
-        handler: who has failed.
-        error: class of what was raised.
-        reason: the failure's own word; ``attempts`` if the last of them failed, else ``permanent``.
+        handler: that has failed.
+        error: class of the exception.
+        reason: of the failure; ``attempts`` if the last of them failed, else ``permanent``.
         time: when it was given up, as ISO 8601.
-        attempts: how often it was delivered; None where nobody counts.
+        attempts: how often it was delivered; None where the platform does not count.
         ran: ``no``, ``maybe`` or ``yes``: whether any attempt has had an effect.
         id: of the message in its own queue.
     """
@@ -183,7 +183,7 @@ class GivenUp(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message that a handler has had.
+    """A message after its handler.
 
     Attributes:
         queue: the logical name of its queue.
@@ -243,9 +243,9 @@ class DeadLetters:
     def find_unsent(
         self, handlers: Iterable[Handler], id: str, body: bytes, attempt: int | None
     ) -> tuple[Handler, Failure] | None:
-        """Return who has given a message up, and why, if its letter could not be sent.
+        """Return the handler and the failure of a message whose letter could not be sent.
 
-        Finish it with that, without a further run. If this is None, run it.
+        Finish the message with them, without a further run. None: run it.
 
         Args:
             handlers: that may have had it.
@@ -255,7 +255,7 @@ class DeadLetters:
         """
         for handler in handlers if self._unsent else ():
             unsent = self._unsent.get((handler.name, id, hash(body)))
-            # One that is not a later delivery is another message, which has got the same id.
+            # If it is not a later delivery, it is another message with the same id.
             if unsent and (attempt is None or unsent.attempt is None or attempt > unsent.attempt):
                 return handler, unsent.failure
         return None
@@ -275,8 +275,8 @@ class DeadLetters:
     ) -> bool:
         """Finish with a message: give it up, or let it wait for its next attempt.
 
-        Return whether it may be acknowledged. A dead letter that nobody has proved to be in its
-        queue may not: it is delivered again, and is given up again.
+        Return whether it may be acknowledged. If it is not proved that its dead letter is in the
+        queue, it may not: it is delivered again, and given up again.
 
         Args:
             handler: that had it.
@@ -356,7 +356,7 @@ class DeadLetters:
             return Result(Outcome.AMBIGUOUS, cause=error)
 
     def facts(self, handler: Handler, letter: Letter, failure: Failure) -> GivenUp:
-        """Return the facts of a message that is given up: nothing of what is in it."""
+        """Return the facts of a message that is given up, without its content."""
         attempt, retries = letter.attempt, handler.retries
         spent = attempt is not None and retries is not None and attempt > retries
         return GivenUp(

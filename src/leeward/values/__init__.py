@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", default=Any)
     ItemT = TypeVar("ItemT", default=dict[str, Any])
-    """What items are read as: where no class is given, `Item`."""
+    """The class of items that are read; by default `Item`."""
 else:
     from typing import TypeVar
 
@@ -236,15 +236,15 @@ class CircuitStatus(NamedTuple):
 
 
 class Isolation(NamedTuple):
-    """What an operator has said of a target to every process. Times are Unix seconds.
+    """An operator's isolation of a target for every process. Times are Unix seconds.
 
     Attributes:
         target: its name.
-        by: who has said it.
+        by: the operator.
         why: in words.
-        since: when it was said; what is said later counts.
+        since: when it was written; the latest one counts.
         until: when it ends by itself; infinite for never.
-        over: it says that the target is to be used again.
+        over: it ends an isolation: the target is used again.
     """
 
     target: str
@@ -310,7 +310,7 @@ class TargetStatus(NamedTuple):
         residency: where its data is, as configured; None if nothing is configured.
         in_flight: requests under way; None if the target does not count them.
         waiting: calls that wait for a place; None if the target does not count them.
-        isolation: what was said to every process, if it is isolated everywhere.
+        isolation: the operator's, if it is isolated everywhere.
     """
 
     name: str
@@ -329,17 +329,17 @@ class TargetStatus(NamedTuple):
 
 @show_data("type ran retryable")
 class FunctionFault(NamedTuple):
-    """What a function raised, as far as the platform reports it.
+    """The exception of a function, as far as the platform reports it.
 
     Attributes:
-        type: class of what was raised.
+        type: its class.
         message: its text.
         trace: lines of the trace.
-        reason: a stable word of the function's, such as ``sold_out``; this and what follows comes
-            from leeward's handler alone.
+        reason: a stable word of the function's, such as ``sold_out``; only leeward's handler sends
+            this and the next attributes.
         ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
-        retryable: whether the same call may end otherwise later.
-        voids: how often its key was settled as not run, where the function refuses it for that.
+        retryable: whether the same call may have another result later.
+        voids: how often its key was settled as not run, if the function refuses it for that.
         flaw: the first place of the input that is not of its type, and that type; never a value.
     """
 

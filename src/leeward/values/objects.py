@@ -1,4 +1,4 @@
-"""What callers get of objects. All are immutable, but for the readers."""
+"""Objects as callers get them. All are immutable, except the readers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ObjectInfo(NamedTuple):
         size: bytes.
         revision: opaque, for `if_revision`.
         target: where it is.
-        checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None where nobody
-            knows it, and in lists.
-        metadata: that was put with it. Only `head_object` tells it everywhere; lists never do.
+        checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None in lists, and if
+            unknown.
+        metadata: of the put. Only `head_object` returns it on every cloud; lists never do.
     """
 
     name: str

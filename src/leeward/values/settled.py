@@ -13,33 +13,33 @@ if TYPE_CHECKING:
 
 
 class Verdict(Enum):
-    """What became of a call, once it is settled."""
+    """The result of settling a call."""
 
     RAN = "ran"
     """It has had its effect, or has failed in a way that its function declared."""
     NOT_RUN = "not_run"
-    """It has not run, and will not, because a delivery that comes late is refused."""
+    """It has not run, and never will, because a late delivery is refused."""
     RUNNING = "running"
     """It still runs; ask again."""
     UNKNOWN = "unknown"
-    """Nobody can tell; `Settled.reason` says why."""
+    """It is not known; `Settled.reason` says why."""
 
 
 class Settled(NamedTuple):
-    """What `Client.settle` has found out about a call.
+    """The result of `Client.settle`.
 
     Attributes:
         verdict: RAN, NOT_RUN, RUNNING or UNKNOWN.
-        result: of a call that ran: what it returned. None where that was not kept, or it has none.
+        result: of a call that ran; None if it has none, or it was not kept.
         reason: why it is UNKNOWN, or how it was settled: a stable word.
-        kept: of a call that ran: `result` is what it returned.
+        kept: for a call that ran: `result` is its result.
         failure: of a call that ran, and failed as its function declared.
-        retry_after: of a call that still runs: seconds after which to ask again.
+        retry_after: for a call that still runs: seconds after which to ask again.
         target: that has answered.
         voids: how often the key was settled as not run, for the next call with it.
-        record: where the function has its record of the key: the table and the name of the record,
-            as ``leeward keys show`` takes them. None if it does not say.
-        detail: what the function says of `reason`, such as what differs between two versions.
+        record: the table and the name of the function's record, for ``leeward keys show``. None if
+            the function does not say.
+        detail: more about `reason`, such as the difference between two versions.
     """
 
     verdict: Verdict
