@@ -89,7 +89,7 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     results = []
     for out in ("one", "two"):
         words = ("--target", target, "--source", SHOP, "--out", folder / out, "--find-links", links)
-        more = [] if target == "aws" else ["--template"]
+        more = ["--template"] if target == "google" else []
         code, told = package(*words, *args, *more, targets="local")
         assert code == 0, told
         results.append(told)
@@ -100,7 +100,7 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     assert why["leeward"] == ["leeward"]
     assert all(why.values())
     templates = [[Path(file).read_text() for file in each["template"]] for each in results]
-    assert bool(templates[0]) is (target != "aws")
+    assert bool(templates[0]) is (target == "google")
     assert templates[0] == templates[1]
     code_ = folder / "code"
     with ZipFile(BytesIO(first)) as archive:
