@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.house import numbers
+from tests.house.workspace import ROOT
 
 LIMITS = {"own imports in functions": 42, "class names twice": 3, "names of the kits": 270}
 
@@ -52,6 +53,13 @@ def test_the_sizes_hold() -> None:
     assert sum(lines for lines, _ in clouds) <= 16_080
     assert sum(files for _, files in clouds) <= 125
     assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 110_750
+
+
+def test_the_design_page_has_only_what_shapes_the_house() -> None:
+    """The reason for one line stands beside the line, and figures stand on the pages of figures."""
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    assert page.count("\n") <= 400
+    assert "\n### " not in page
 
 
 def test_a_functions_zip_stays_small() -> None:

@@ -1,9 +1,8 @@
-"""Settling: what became of a call whose outcome is unknown, as a generator without I/O.
+"""Settling of a call whose outcome is unknown, as a generator without I/O.
 
-What is not a call of a function is in `leeward._operations.settling_data`.
-
-It yields what to ask of a target, or seconds to wait, is sent the result, and returns the
-`Settled`. A client carries it out: see `leeward.Client.settle`.
+It yields a question for a target, or seconds to wait, receives the result, and returns the
+`Settled`. A client carries it out: see `leeward.Client.settle`. Writes, events and runs are in
+`leeward._operations.settling_data`.
 """
 
 from __future__ import annotations
@@ -45,29 +44,29 @@ if TYPE_CHECKING:
     from leeward.clock import Clock
 
 SETTLE_TIMEOUT: Final = 30.0
-"""Seconds to settle a call, where the caller does not say."""
+"""Seconds, by default, to settle a call."""
 
 Candidates: TypeAlias = Callable[[Call], tuple[str, ...]]
 """Returns the targets that may serve a call, in order."""
 
 CLOCKS: Final = 3600.0
-"""Seconds by which the clock of whoever made a call may be ahead of this one."""
+"""Seconds by which the clock of a call's maker may be ahead of this one."""
 
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""
 
 
 class FunctionSettling(NamedTuple):
-    """A call of a function that is to be settled.
+    """A call of a function to settle.
 
     Attributes:
         function: its logical name.
         idempotency_key: of the call.
-        voids: of which the call knew.
+        voids: that the call knew.
         payload: of the call, JSON in UTF-8; None if the asker lacks it.
-        sent: Unix seconds when the call was made; None if nobody knows.
+        sent: Unix seconds when the call was made; None if unknown.
         only: the targets to ask; all if empty.
-        places: the targets where it may have run; None if that may be any.
+        places: the targets where it may have run; None for any target.
         keeps_records: the function is known to answer for its keys.
         own: this client has made the call, at one target.
     """
@@ -86,7 +85,7 @@ class FunctionSettling(NamedTuple):
 def settling_of(
     error: CallError, config: FunctionConfig, *, is_own: bool = False
 ) -> FunctionSettling:
-    """Return what is to be settled after an error of `invoke` or `enqueue`.
+    """Return the call to settle after an error of `invoke` or `enqueue`.
 
     Args:
         error: that the caller got.
@@ -124,7 +123,7 @@ def settling_by_key(
     candidates: Candidates,
     now: float,
 ) -> FunctionSettling:
-    """Return what is to be settled where only the key is known: at each target that may know."""
+    """Return the call to settle by its key alone: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or _answers(config)
     body = None if payload is MISSING else encode(payload)
     made = time_of_id(key)
@@ -132,12 +131,12 @@ def settling_by_key(
     if sent is not None:
         moment = sent.timestamp() if isinstance(sent, datetime) else sent
         is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
-        # A call of the future would be younger than any record, and so be settled as not run.
+        # A call from the future would be younger than any record, and be settled as not run.
         if not (is_number and 0 <= moment <= now + CLOCKS):
             told = "sent must be Unix seconds or a datetime, and not in the future"
             raise InvalidRequest(told, field="sent")
-    # Where the call was made, only its caller knows: another order, or another client, may have had
-    # other targets. So each of today's is asked, and that all say "not run" is not enough.
+    # Only the caller knows where the call was made: another order, or another client, may have had
+    # other targets. So each of today's targets is asked, and "not run" of all is not enough.
     is_known = config.shared_dedup or config.probe is not None
     to_ask = () if is_known else only or candidates(Invoke(function, b"null", key))
     return FunctionSettling(
@@ -151,7 +150,7 @@ def _answers(config: FunctionConfig) -> bool:
 
 
 _WEIGHT: Final = (Verdict.NOT_RUN, Verdict.UNKNOWN, Verdict.RUNNING, Verdict.RAN)
-"""Of several targets, the last of these counts: a call has run if it has run anywhere."""
+"""For several targets, the last of these counts: a call has run if it has run anywhere."""
 
 
 def settle_call(
@@ -159,8 +158,8 @@ def settle_call(
 ) -> Settling:
     """Settle a call of a function, at each target where it may have run: each has its own record.
 
-    A target that does not have the function may have had it, or may get it before the call arrives,
-    so it settles nothing. Arguments as of `_settle_at`.
+    A target without the function may have had it, or may get it before the call arrives, so it
+    settles nothing. Arguments as of `_settle_at`.
 
     Raises:
         NotFound: none of them has the function.
@@ -194,7 +193,7 @@ def settle_call(
 def _settle_at(
     about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
 ) -> Settling:
-    """Settle a call of a function: ask it, as long as it still runs or cannot be reached.
+    """Settle a call of a function: ask it again while it still runs or cannot be reached.
 
     Args:
         about: the call.
@@ -234,9 +233,9 @@ _ELSEWHERE: Final = Settled(Verdict.UNKNOWN, reason=OTHER_TARGET)
 
 
 def _knows(about: FunctionSettling, config: FunctionConfig, result: Result[Any]) -> bool:
-    """Return whether the target that has answered knows of every attempt of the call.
+    """Return whether the target that has answered knows every attempt of the call.
 
-    It may have a table of its own, whatever was declared: its answer says so.
+    It may have a table of its own in spite of the declaration: its answer says so.
     """
     if config.probe is not None or about.places == ():
         return True
@@ -257,7 +256,7 @@ def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) ->
 
 
 def _probe_call(about: FunctionSettling, config: FunctionConfig, now: float) -> Call:
-    """Ask the function that says what became of calls of one that keeps no records."""
+    """Ask the probe of a function that keeps no records."""
     del now
     key = encode(about.idempotency_key)
     payload = b"" if about.payload is None else b',"payload":' + about.payload
@@ -350,7 +349,7 @@ def _settle_other(
     clock: Clock,
     seconds: float,
 ) -> Settling:
-    """Settle what is not an `invoke`, by its error.
+    """Settle any other call than `invoke`, by its error.
 
     Raises:
         InvalidRequest: the call has no effect, or was made at a target that is not in `drivers`.
@@ -364,8 +363,8 @@ def _settle_other(
     if error.outcome is not Outcome.AMBIGUOUS:
         return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
     if not only and (verb != "publish" or call.events[0].ordering_key is not None):
-        # Only a spool may have an event that no target got. It publishes those of a key in order,
-        # so none of them is published beside it.
+        # Only a spool may have an event that no target got. It publishes the events of a key in
+        # order, so none is published beside it.
         return Settled(Verdict.UNKNOWN, reason=error.reason)
     _check_places(only, drivers)
     if isinstance(call, Enqueue):
@@ -385,7 +384,7 @@ def _settle_enqueue(
 ) -> Settling:
     """Settle a queued call: queue it again, if its function recognises the key; else ask that.
 
-    A message says nothing of voids. So a key that the function recognises is not made void: a new
+    A message does not carry voids. So a key that the function recognises is not made void: a new
     message with it would be refused.
     """
     call: Enqueue = error.call

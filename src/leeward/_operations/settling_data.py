@@ -1,8 +1,8 @@
-"""Settling what is not a call of a function: writes, events, and starts of workflows.
+"""Settling of writes, events, and starts of workflows.
 
 Generators without I/O, as in `leeward._operations.settling`. A target with `Capability.SETTLING`
-settles a write itself. On any other one the write is looked up, and is sent again under its own id
-where that replaces nothing but what was seen.
+settles a write itself. On any other target the write is looked up, and sent again under its own id
+if that replaces only the revision that was found.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ LONGEST_PAUSE: Final = 5.0
 """Seconds between two questions: the first pause, doubled each time, and the longest."""
 
 FINAL: Final = frozenset({Outcome.AUTH, Outcome.NOT_FOUND, Outcome.CALLER})
-"""Outcomes of a question that asking again does not change: they are raised."""
+"""Outcomes that another question would not change: they are raised."""
 
 WRITES: Final = OBJECT_WRITES | {"store", "delete"}
 """The verbs of writes."""
 
 
 class Ask(NamedTuple):
-    """Put `call` to the targets `only`, all if empty, for at most `seconds`."""
+    """Send `call` to the targets `only`, all if empty, for at most `seconds`."""
 
     call: Call
     seconds: float
@@ -57,7 +57,7 @@ _Exchange: TypeAlias = Generator[Ask | float, Result[Any] | None, Result[Any] | 
 
 
 class Questions:
-    """Asks some targets until a deadline, ever more slowly.
+    """Asks some targets until a deadline, with growing pauses.
 
     Args:
         only: the targets.
@@ -75,7 +75,7 @@ class Questions:
         """Return the result of a call that is OK or CONFLICT; None if none came in time.
 
         Raises:
-            CallError: another call would end alike: it is refused, or what it names is not there.
+            CallError: another call would end in the same way: refused, or its object is missing.
         """
         while True:
             result = yield Ask(call, self._remaining(), self._only)
@@ -138,7 +138,7 @@ def settle_write(
 
 
 def settle_publish(call: Publish, questions: Questions) -> Settling:
-    """Settle events: publish them again, for their consumers recognise an event by its id."""
+    """Settle events: publish them again, because consumers recognise an event by its id."""
     while True:
         result = yield from questions.ask(call)
         if result is None:
@@ -180,7 +180,7 @@ def settle_start(call: StartRun, questions: Questions) -> Settling:
 
 
 SENT_AGAIN: Final = "sent_again"
-"""The reason of what is known to have run because it was sent again, by settling it."""
+"""The reason of a call that has run because settling sent it again."""
 
 UNREACHABLE: Final = Settled(Verdict.UNKNOWN, reason="unreachable")
-"""What could not be asked until the deadline."""
+"""The verdict if no question was answered before the deadline."""

@@ -1,7 +1,7 @@
-"""What a look shows of a write that is settled, maybe long after it was made.
+"""The result of a look at a write that is settled, maybe long after it was made.
 
-A router that looks within a call's deadline may send it again as it was
-(`leeward._routing.readback`). Who settles it later may replace nothing but what the look has shown.
+A router that looks within a call's deadline may send the write again as it was
+(`leeward._routing.readback`). Settling it later may replace only the revision that was found.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from leeward.entropy import time_of_id
 from leeward.records import NamedTuple
 
 SURELY_OLDER: Final = 60.0
-"""Seconds by which the id of a write must be older than another's to say that it was made before
-it: as much as the clocks of two machines and the deadlines of two writes may differ."""
+"""Seconds by which the id of a write must be older than another's to prove that it was made first:
+the difference of two machines' clocks and of two writes' deadlines."""
 
 
 BY_WRITE_ID: Final = "write_id"
-"""The reason of a write that is seen where it was made."""
+"""The reason of a write that was found where it was made."""
 
 
 class WriteTrace(NamedTuple):
-    """What a look shows of a write that is settled, maybe long after it was made.
+    """The result of a look at a write.
 
     Attributes:
         verdict: OURS, OPEN or LOST.
         reason: how it is known to be OURS, or why it is LOST: a stable word.
-        again: of an OPEN one, what to send: the write under its own id, and under a condition, so
-            that it replaces nothing but what the look has shown.
+        again: for OPEN: the write to send, under its own id and a condition, so that it replaces
+            only the revision that was found.
     """
 
     verdict: ReadBackVerdict
@@ -38,7 +38,7 @@ class WriteTrace(NamedTuple):
 
 
 def trace_of(call: Call, there: Any, now: float) -> WriteTrace:
-    """Return what a look that went well shows of the write `call`, at Unix seconds `now`.
+    """Return the result of a successful look at the write `call`, at Unix seconds `now`.
 
     Args:
         call: a `Store`, `Delete`, `PutObject` or `DeleteObject`.
@@ -68,7 +68,7 @@ def trace_of(call: Call, there: Any, now: float) -> WriteTrace:
 
 
 def _trace_in_nothing(write: Any) -> WriteTrace:
-    """Return what it shows of a write that nothing is there."""
+    """Return the result for a write if nothing is there."""
     if write.if_revision is not None:
         return WriteTrace(ReadBackVerdict.LOST, "gone")
     if write.verb == "delete":

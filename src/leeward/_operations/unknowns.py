@@ -1,10 +1,10 @@
-"""Calls whose outcome nobody knows, left in a table: ``unknowns`` of ``leeward.toml``.
+"""A table of calls with unknown outcome: ``unknowns`` of ``leeward.toml``.
 
-Beside the calls, and never in their way: a call that goes well does nothing here, and one that ends
-unknown puts a few facts into a short queue, which a thread writes to the table. What cannot be
-written is lost, and the log says so once. ``leeward unknown`` reads the table, and settles.
+It slows no call: one that ends unknown puts a few facts into a short queue, and a thread writes
+them to the table. Rows that cannot be written are lost, and the log says so once.
+``leeward unknown`` reads the table, and settles.
 
-Payloads are secrets: they are left there only with ``unknowns_payload``.
+Payloads are secrets: they are written only with ``unknowns_payload``.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ MOST_WAITING: Final = 1000
 """Calls that wait to be written; further ones are lost."""
 
 LARGEST_BODY: Final = 64 * 1024
-"""Bytes of a payload or an item that is left in the table; of a larger one, nothing."""
+"""Bytes of a payload or an item in the table; a larger one is left out."""
 
 WRITE_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
-"""For one write; and for all that wait when the client is closed."""
+"""Seconds for one write; and for all waiting rows when the client is closed."""
 
 COUNT_SECONDS: Final = 60.0
 MOST_COUNTED: Final = 1000
@@ -68,7 +68,7 @@ _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 
 @show_only("id verb subject targets sent time voids reason error")
 class UnknownCall(NamedTuple):
-    """A call whose outcome nobody knew when it ended.
+    """A call that ended with unknown outcome.
 
     Attributes:
         id: of its row in the table.
@@ -76,12 +76,12 @@ class UnknownCall(NamedTuple):
         subject: the function, bus or table.
         key: its idempotency key; the event's id; the values of the item's key.
         targets: where it may have run.
-        sent: Unix seconds when it was made; 0 if nobody knows.
+        sent: Unix seconds when it was made; 0 if unknown.
         time: Unix seconds when it ended.
-        voids: of its key, of which it knew.
+        voids: of its key, that it knew.
         reason: why it is unknown, a stable word, or None.
         error: class of what its caller got.
-        facts: what else a call of its verb is made of, by name; nothing of its content.
+        facts: the other fields of its call by name, without its content.
         body: its payload in JSON, the event in JSON, or None.
         item: of a store, or None.
     """
@@ -102,17 +102,17 @@ class UnknownCall(NamedTuple):
 
     @property
     def has_payload(self) -> bool:
-        """Whether what was sent is in the table."""
+        """Whether the payload is in the table."""
         return self.body is not None or self.item is not None
 
 
 def is_unsettled(call: Call, error: CallError, table: str) -> bool:
-    """Return whether an error leaves open what became of a call, and settling it makes sense.
+    """Return whether an error leaves a call unknown, so that settling makes sense.
 
     Args:
         call: with which the client was called.
         error: that its caller gets.
-        table: where unknown calls are left: what concerns that itself is not.
+        table: of unknown calls; calls to this table are not written.
     """
     if isinstance(error, FunctionError):
         by_handler = error.retryable is not None  # another one's failures would fill the table
@@ -130,13 +130,13 @@ def is_unsettled(call: Call, error: CallError, table: str) -> bool:
 def unknown_calls(
     call: Call, error: CallError, now: float, *, with_payload: bool
 ) -> Iterator[UnknownCall]:
-    """Yield what is to be left of a call: one for each event that it was to publish.
+    """Yield the rows of a call: one, or one for each event of a publish.
 
     Args:
         call: whose outcome is unknown.
         error: that its caller gets.
         now: Unix seconds.
-        with_payload: leave what was sent, too.
+        with_payload: write the payload, too.
     """
     targets = [made.target for made in error.attempts if made.outcome in _MAYBE]
     common = UnknownCall(
@@ -208,12 +208,12 @@ def item_of(unknown: UnknownCall, field: str) -> Item:
 
 
 class UnknownKeeper(Forkable):
-    """Leaves unknown calls of one client in its table, on a thread that runs while there are some.
+    """Writes unknown calls of one client to its table, on a thread that runs while there are some.
 
     Args:
         operations: of the client.
-        table: where they are left.
-        with_payload: leave what was sent, too.
+        table: for the calls.
+        with_payload: write the payload, too.
     """
 
     def __init__(self, operations: Operations, table: str, *, with_payload: bool) -> None:
@@ -238,7 +238,7 @@ class UnknownKeeper(Forkable):
         self._is_count_due = self._has_failed = self._is_closed = False
 
     def watch(self, conclude: Callable[[C, Result[Any]], T]) -> Callable[[C, Result[Any]], T]:
-        """Return `conclude`, which then also leaves a call with unknown outcome in the table."""
+        """Return `conclude`, which then also writes a call with unknown outcome to the table."""
 
         def conclude_and_note(call: C, result: Result[Any]) -> T:
             try:
@@ -250,13 +250,13 @@ class UnknownKeeper(Forkable):
         return conclude_and_note
 
     def note_events(self, bus: str, events: Sequence[Event], report: PublishReport) -> None:
-        """Leave each event of a report of which nobody knows whether it was published."""
+        """Write each event of a report that may have been published."""
         for event, entry in zip(events, report.entries, strict=True):
             if entry.error is not None:
                 self.note(Publish(bus, (event,)), entry.error)
 
     def note(self, call: Call, error: CallError) -> None:
-        """Queue what is to be left of a call, if its outcome is unknown. It never waits or raises.
+        """Queue the rows of a call with unknown outcome. It never waits or raises.
 
         The queue holds no call itself: a payload may be large.
         """
@@ -278,9 +278,9 @@ class UnknownKeeper(Forkable):
             self._start()
 
     def open_count(self) -> int | None:
-        """Return how many calls the table has, as it was last counted; None if it was not yet.
+        """Return the last count of calls in the table; None if there was none.
 
-        It is counted anew beside, if that was a minute ago; after closing, no more.
+        After a minute a thread counts again, unless the client is closed.
         """
         now = self._operations.clock.monotonic()
         with self._lock:
@@ -292,14 +292,14 @@ class UnknownKeeper(Forkable):
         return None if self._is_closed else self._open
 
     def close(self) -> None:
-        """Wait two seconds at most until what waits is written; accept nothing more."""
+        """Accept nothing more; wait two seconds at most until the queue is written."""
         thread = self._thread
         if thread is not None:
             thread.join(CLOSE_SECONDS)
         self.end()
 
     def end(self) -> None:
-        """Stop accepting, and write no more than what is under way."""
+        """Stop accepting, and finish only the write under way."""
         with self._lock:
             self._is_closed, lost = True, bool(self._waiting)
             self._waiting.clear()
@@ -307,7 +307,7 @@ class UnknownKeeper(Forkable):
             self._log_once("closed")
 
     def renew(self, *, held: bool) -> None:
-        """Begin in a child: what waits, the parent writes."""
+        """Start again in a child: the parent writes the waiting rows."""
         del held
         self._begin()
 
@@ -364,7 +364,7 @@ class UnknownKeeper(Forkable):
         )
 
     def _log_once(self, why: str) -> None:
-        """Log the first failure: whoever fails is likely to fail with every call."""
+        """Log the first failure: the table is likely to fail with every call."""
         with self._lock:
             if self._has_failed:
                 return
