@@ -129,6 +129,24 @@ def places_of(error: BaseException) -> list[str]:
     return places if len(places) <= MOST_PLACES else [*places[:half], *places[-half:]]
 
 
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception and of those behind it, without leeward's own frames.
+
+    Only for the terminal of who runs the code on their own machine: it has texts of exceptions and
+    lines of source, which no log may have.
+    """
+    from traceback import TracebackException
+
+    shown = TracebackException.from_exception(error)
+    left: list[TracebackException | None] = [shown]
+    while left:
+        one = left.pop()
+        if one is not None:
+            one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(_OWN)]
+            left += [one.__cause__, one.__context__, *(one.exceptions or ())]
+    return "".join(shown.format()).rstrip()
+
+
 def _behind(error: BaseException) -> Iterator[BaseException]:
     """Yield what an exception comes from, the nearest first: causes, and members of a group."""
     seen, todo = {id(error)}, [error]

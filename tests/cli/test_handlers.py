@@ -42,7 +42,7 @@ def note(event: Event):
 
 @app.on_message("parcels")
 def send(parcel):
-    raise ValueError(f"never shown: {parcel}")
+    raise ValueError(f"no parcel for {parcel}")
 
 
 @app.on_schedule("0 6 * * *")
@@ -116,6 +116,7 @@ def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
         "an object": (["arrive", '{"key": "in/a"}'], 0, "has run"),
         "raises": (["send", '"hunter2"'], 6, "raised ValueError"),
         "its place": (["send", '"hunter2"'], 6, "deskapp.py:30 send"),
+        "hidden": (["send", '"hunter2"', "--no-traceback"], 6, "deskapp.py:30 send"),
         "refuses": (["create", "{}"], 6, "refuses its input: $.id is missing; it must be str"),
         "unknown": (["charge"], 8, "nobody knows"),
         "a near name": (["creates", "{}"], 2, "did you mean 'create'?"),
@@ -134,13 +135,15 @@ def test_an_app_is_shown_as_a_table(leeward: Leeward, desk: Path) -> None:
 def test_a_handler_is_run_by_hand(
     leeward: Leeward, desk: Path, words: list[str], code: int, words_of_output: str
 ) -> None:
-    """Its kind says what the input is; a failure has its class and place, and no value."""
+    """Its kind says what the input is; a failure has its class, place and own traceback."""
     (desk / "ticket.json").write_text('{"id": "7"}')
     event = {"specversion": "1.0", "id": "1", "source": "s", "type": "ticket.created"}
     (desk / "event.json").write_text(json.dumps(event | {"data": {"id": "7"}}))
     ran = leeward("trigger", *words)
     assert (ran.code, words_of_output in ran.out + ran.err) == (code, True), ran
-    assert "hunter2" not in ran.out + ran.err
+    is_shown = words[0] == "send" and "--no-traceback" not in words
+    assert ("ValueError: no parcel for hunter2" in ran.err) == is_shown
+    assert "leeward/app" not in ran.err
     assert "not a result" not in ran.out
 
 

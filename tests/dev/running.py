@@ -84,7 +84,7 @@ def fail(secret):
 
 
 def check(secret):
-    raise ValueError(f"never shown: {secret}")
+    raise ValueError(f"no parcel for {secret}")
 
 
 @app.function()

@@ -72,7 +72,7 @@ def test_who_waits_is_woken() -> None:
 
 
 def test_runs_and_calls_are_noted_without_values() -> None:
-    """Of a failure there are class and places; of a call name, verb and outcome."""
+    """Of a failure there are class, text and places; of a call name, verb and outcome."""
     feed, app = Feed(), App("shop")
 
     @app.function()
@@ -109,6 +109,21 @@ def test_runs_and_calls_are_noted_without_values() -> None:
         ("fail", "invoke", "app_error"),
     ]
     assert calls[0].facts["types"] == "order.created"
+    assert [each.name for each in feed.since() if "hunter2" in str(each)] == ["fail"]
+    assert runs[1].text == "hunter2"
+
+
+def test_without_texts_no_entry_has_the_text_of_an_exception() -> None:
+    """For who shows the terminal to others."""
+    feed, app = Feed(), App("shop")
+
+    @app.function()
+    def fail(word: str) -> None:
+        raise ValueError(word)
+
+    observe_runs(app, feed, texts=False)
+    with Client(Local(), app=app) as client, pytest.raises(FunctionError):
+        client.invoke("fail", "hunter2")
     assert "hunter2" not in str(feed.since())
 
 
@@ -130,7 +145,7 @@ def test_a_refused_repeat_says_what_to_do() -> None:
     assert first.frames[-1].endswith("charge")
     assert (refusal.outcome, refusal.frames) == ("RepeatRefused", ())
     assert "leeward keys show keys" in refusal.text
-    assert "hunter2" not in str(feed.since())
+    assert [each.outcome for each in feed.since() if "hunter2" in str(each)] == ["OSError"]
 
 
 def test_log_records_are_lines_that_a_terminal_only_shows() -> None:

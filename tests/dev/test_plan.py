@@ -59,7 +59,7 @@ def test_an_app_is_developed_where_rows_are_kept(
 
 def test_a_plan_goes_through_a_pipe() -> None:
     """It comes out as it was; a pipe that ends too early is said to."""
-    plan = Plan("shop:app", None, "leeward.toml", True, False, 5, (3, 4), 8700, "token")
+    plan = Plan("shop:app", None, "leeward.toml", True, False, True, 5, (3, 4), 8700, "token")
     reading, writing = os.pipe()
     plan.send(writing)
     assert Plan.receive(reading) == plan

@@ -84,6 +84,7 @@ def dev(
             config=config,
             trust_env=options.trust_env,
             as_json=options.output.is_for_programs,
+            texts=options.output.tracebacks,
             drain=drain,
             fresh=folder,
         )

@@ -25,7 +25,7 @@ LONGEST_TEXT: Final = 10_000
 
 
 class Entry(NamedTuple):
-    """One thing that has passed. There is no payload, no item and no text of an exception in it.
+    """One thing that has passed. There is no payload and no item in it.
 
     Attributes:
         number: greater than the numbers of all entries before it, also of those before a reload.

@@ -28,10 +28,13 @@ RUNS: Final = frozenset({"handler_failed", "worker_started", "worker_drained"})
 """Events of leeward's log that say again what is in the feed already."""
 
 
-def observe_runs(app: App, feed: Feed) -> None:
-    """Add an entry to the feed for each run of a handler of `app`, from now on."""
+def observe_runs(app: App, feed: Feed, *, texts: bool = True) -> None:
+    """Add an entry to the feed for each run of a handler of `app`, from now on.
+
+    Without `texts` no entry has the text of an exception.
+    """
     for handler in app.handlers.values():
-        handler.telemetry = RunObserver(feed, handler.telemetry)
+        handler.telemetry = RunObserver(feed, handler.telemetry, texts=texts)
 
 
 class RunObserver:
@@ -40,10 +43,12 @@ class RunObserver:
     Args:
         feed: gets an entry for each.
         inner: the telemetry of the app, or None.
+        texts: entries have the texts of exceptions.
     """
 
-    def __init__(self, feed: Feed, inner: Any) -> None:
+    def __init__(self, feed: Feed, inner: Any, *, texts: bool) -> None:
         self._feed = feed
+        self._texts = texts
         self._inner = inner
 
     def observe(self, run: Run, handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
@@ -70,7 +75,7 @@ class RunObserver:
         elif cause is not None:
             frames = places_of(cause)
             told = failure_facts(cause)
-            text = told.get("text")
+            text = str(cause) if self._texts else told.get("text")
             facts["causes"] = told.get("causes")
         self._feed.add(
             "run",

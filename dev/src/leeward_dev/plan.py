@@ -28,6 +28,7 @@ class Plan:
         config: path of the configuration file; None for the usual one.
         trust_env: False for the hardened mode.
         as_json: write JSON for programs.
+        texts: show texts of exceptions.
         drain: seconds that the work has to end in.
         sockets: descriptors that listen.
         port: of these.
@@ -41,6 +42,7 @@ class Plan:
     config: str | None
     trust_env: bool
     as_json: bool
+    texts: bool
     drain: int
     sockets: tuple[int, ...] = ()
     port: int = 0

@@ -107,7 +107,7 @@ class Process:
         config = self._configuration()
         stack.enter_context(modules_beside(config, is_named=plan.app is not None))
         app = named_app(plan.app, config, self._env, "dev").load()
-        observe_runs(app, feed)
+        observe_runs(app, feed, texts=plan.texts)
         drivers = [ObservedDriver(each, feed) for each in open_drivers(None, config)]
         worker = Worker(app, drivers, config=config, drain=plan.drain, trust_env=plan.trust_env)
         self._worker = worker

@@ -20,6 +20,7 @@ from leeward.cli.commands.targets import isolate, restore, show_version, targets
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
+    NO_TRACEBACK,
     NO_TRUST_ENV,
     CommandGroup,
     add_command,
@@ -218,10 +219,14 @@ def leeward(
             "--json", help="Write one JSON object: a result to stdout, an error to stderr."
         ),
     ] = False,
+    no_traceback: Annotated[
+        bool, typer.Option(NO_TRACEBACK, help="Show no text of what a handler here has raised.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """Keep the global options for the command that follows."""
-    context.obj = GlobalOptions(targets, config, not no_trust_env, output_for(json=json))
+    output = output_for(json=json, tracebacks=not no_traceback)
+    context.obj = GlobalOptions(targets, config, not no_trust_env, output)
     if context.invoked_subcommand is not None:
         return
     if version:

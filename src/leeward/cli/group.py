@@ -17,7 +17,7 @@ from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_c
 from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
 from leeward.cli.output.output import OutputError, output_for
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
-from leeward.errors import ConfigError, LeewardError
+from leeward.errors import ConfigError, FunctionError, LeewardError
 
 T = TypeVar("T")
 
@@ -30,7 +30,10 @@ DEBUG = "LEEWARD_DEBUG"
 
 VALUED = ("--targets", "--config")
 
-FLAGS = (JSON, NO_TRUST_ENV)
+NO_TRACEBACK = "--no-traceback"
+"""The option with which no text of a handler's exception is shown."""
+
+FLAGS = (JSON, NO_TRUST_ENV, NO_TRACEBACK)
 
 ENTRY_POINTS = "leeward.commands"
 """The entry points by which a distribution adds commands: each names a `typer.Typer`.
@@ -160,7 +163,10 @@ class CommandGroup(Commands):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         run = super().invoke
-        return _run_reporting_errors(lambda: run(ctx), json=ctx.params["json"])
+        is_hidden = ctx.params["no_traceback"]
+        return _run_reporting_errors(
+            lambda: run(ctx), json=ctx.params["json"], tracebacks=not is_hidden
+        )
 
 
 def add_command(
@@ -247,19 +253,22 @@ def globals_first(args: Sequence[str]) -> list[str]:
     return [*first, *rest]
 
 
-def _run_reporting_errors(run: Callable[[], T], *, json: bool) -> T:
+def _run_reporting_errors(run: Callable[[], T], *, json: bool, tracebacks: bool = True) -> T:
     """Return what `run` gives; an error is shown, and becomes the exit code of its class."""
     try:
         return run()
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise  # not errors: typer ends the process
     except UsageError as error:
-        data = _usage(error)
+        data, fault = _usage(error), None
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - it is reported
         if is_debugging():
             print_exception(error)
-        data = _failure(error)
-    output_for(json=json).show_error(data)
+        data, fault = _failure(error), error
+    output = output_for(json=json, tracebacks=tracebacks)
+    output.show_error(data)
+    if isinstance(fault, FunctionError):
+        output.show_traceback(fault.__cause__)
     raise typer.Exit(data["exit_code"])
 
 

@@ -124,7 +124,7 @@ def _show_answer(options: GlobalOptions, handler: Handler, answer: Answer, secon
 
 
 def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
-    """Show what a handler has raised: class, places, and no text that it has not written for this.
+    """Show what a handler has raised; its traceback comes last, where a person looks at it.
 
     Raises:
         typer.Exit: always, but for Ctrl-C.
@@ -152,6 +152,8 @@ def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
     if "causes" in facts:
         data["causes"] = facts["causes"]
     options.output.show_error(data)
+    if frames:
+        options.output.show_traceback(cause)
     raise typer.Exit(end.code)
 
 

@@ -14,6 +14,7 @@ from typing import TextIO, TypeAlias
 
 from leeward.cli.output.console import Printers, printer_for, render_failure, render_report
 from leeward.cli.output.json_view import JsonObject
+from leeward.logs import places_of, traceback_of
 from leeward.views import Report, item_json
 
 Render: TypeAlias = Callable[[JsonObject, Printers], None]
@@ -54,6 +55,7 @@ class Output:
 
     Args:
         out: the standard output.
+        tracebacks: whether texts of a handler's exceptions may be shown.
 
     Attributes:
         is_for_programs: only a result or an error may be written, and nothing meanwhile.
@@ -61,8 +63,9 @@ class Output:
 
     is_for_programs = False
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, tracebacks: bool = True) -> None:
         self._out = out
+        self.tracebacks = tracebacks
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command.
@@ -81,6 +84,11 @@ class Output:
         """Show an error."""
         render_failure(data, printer_for(sys.stderr))
 
+    def show_traceback(self, error: BaseException | None) -> None:
+        """Show what code of the user's has raised in this process; nothing for another error."""
+        if error is not None and self.tracebacks and places_of(error):
+            sys.stderr.write(f"\n{traceback_of(error)}\n")
+
 
 class JsonOutput(Output):
     """For a program: the JSON object itself, on one line, in ASCII."""
@@ -96,10 +104,13 @@ class JsonOutput(Output):
         """Show an error, as the one key ``error``."""
         _write(sys.stderr, {"error": data})
 
+    def show_traceback(self, error: BaseException | None) -> None:
+        """Show nothing: programs read one object."""
 
-def output_for(*, json: bool) -> Output:
+
+def output_for(*, json: bool, tracebacks: bool = True) -> Output:
     """Return the output that was asked for."""
-    return JsonOutput(sys.stdout) if json else Output(sys.stdout)
+    return (JsonOutput if json else Output)(sys.stdout, tracebacks=tracebacks)
 
 
 def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
