@@ -252,7 +252,7 @@ def test_schedules_are_late_when_nobody_has_begun_them() -> None:
     assert fact["daily"].values["late"] is True
     assert fact["new"].level is Level.NOTE
     assert fact["fresh"].sentence == (
-        "has not come due since 2027-01-15 07:59 UTC, and is due at 2027-01-15 09:00 UTC"
+        "has not come due since 2027-01-15 07:59:30 UTC, and is due at 2027-01-15 09:00 UTC"
     ), "its series begins with the first process, and nothing has run"
     assert fact["fresh"].values["last"] is None
     (known,) = facts.schedules("local", {"old": NOW}, None, NOW)

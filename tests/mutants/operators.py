@@ -58,6 +58,20 @@ MUTANTS: Final = (
         "tests/cli/test_unknown.py::test_what_nobody_can_tell_stays",
     ),
     Mutant(
+        "a state that nobody has heard of looks as if all were well",
+        "src/leeward/views/__init__.py severity_of",
+        "Severity.UNSURE",
+        "Severity.GOOD",
+        "tests/cli/test_views.py::test_what_waits_is_no_failure",
+    ),
+    Mutant(
+        "a page says something else than the command",
+        "dev/src/leeward_dev/console/layout.py show_value",
+        "in_words(value, how, now)",
+        "str(value)",
+        "tests/cli/test_views.py::test_a_report_is_the_same_in_three_ways",
+    ),
+    Mutant(
         "a script takes a call that did not run for one that did",
         "src/leeward/cli/output/exit_codes.py",
         "{...: OK, ...: LATER, ...: STILL_RUNS, ...: UNKNOWN}",

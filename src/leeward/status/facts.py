@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, Final
 
 from leeward.app.handlers import Handler
@@ -16,7 +16,7 @@ from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, SCHEDULE
 from leeward.values import NOTHING, TargetStatus
 from leeward.values.runs import RunState
-from leeward.views import Column, Format, Json, Link, Report, Table, span
+from leeward.views import Column, Format, Json, Link, Report, Table, moment, span
 from leeward.workflow.embedded.journal import RunCount
 
 ORDER: Final = "order"
@@ -195,7 +195,7 @@ def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
     """
     word = status.isolation
     if word is not None:
-        end = f"until {_time(word.until)}" if isfinite(word.until) else "until it is restored"
+        end = f"until {moment(word.until)}" if isfinite(word.until) else "until it is restored"
         yield Fact(
             *(Subject.TARGET, status.name, "isolation", Level.NOTE),
             f"is isolated everywhere by {word.by} {end}: {word.why}",
@@ -229,7 +229,7 @@ def open_elsewhere(target: str, until: float) -> Fact:
     """Return that another process has found a target ill, as the shared snapshot says."""
     return Fact(
         *(Subject.TARGET, target, "snapshot", Level.WRONG),
-        f"another process has opened a circuit, until {_time(until)}",
+        f"another process has opened a circuit, until {moment(until)}",
         "leeward doctor looks at what calls need",
         {"open_until": until},
     )
@@ -301,7 +301,7 @@ def schedules(
     """
     if handlers is None:
         for name, last in sorted(moments.items()):
-            told = f"was last begun for {_time(last)}; name the app to see when it is due"
+            told = f"was last begun for {moment(last)}; name the app to see when it is due"
             yield Fact(Subject.SCHEDULE, target, name, Level.OK, told, "", {"last": last})
         return
     for handler in handlers:
@@ -312,19 +312,19 @@ def schedules(
         values = {"schedule": handler.schedule, "next": due, "last": begun, "late": False}
         about = Subject.SCHEDULE, target, handler.name
         if begun is None:
-            told = f"has not begun here yet; due at {_time(due)}, if a process runs it"
+            told = f"has not begun here yet; due at {moment(due)}, if a process runs it"
             yield Fact(*about, Level.NOTE, told, "leeward worker", values)
             continue
         expected = last_time(handler.schedule, _moment(now - LATE)).timestamp()
         if expected > begun:
-            told = f"is late: it was due at {_time(expected)}, and last begun for {_time(begun)}"
+            told = f"is late: it was due at {moment(expected)}, and last begun for {moment(begun)}"
             remedy = "see whether a process runs it: leeward worker"
             yield Fact(*about, Level.WRONG, told, remedy, {**values, "late": True})
             continue
-        told = f"was last begun for {_time(begun)}"
+        told = f"was last begun for {moment(begun)}"
         if not is_time_of(handler.schedule, begun):
-            told, values["last"] = f"has not come due since {_time(begun)}", None
-        told += f", and is due at {_time(due)}"
+            told, values["last"] = f"has not come due since {moment(begun)}", None
+        told += f", and is due at {moment(due)}"
         yield Fact(*about, Level.OK, told, "", values)
 
 
@@ -400,10 +400,3 @@ def _count(number: int, thing: str) -> str:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _time(seconds: float) -> str:
-    try:
-        return _moment(min(seconds, inf)).strftime("%Y-%m-%d %H:%M UTC")
-    except (ValueError, OverflowError, OSError):
-        return "a time that cannot be told"

@@ -25,7 +25,6 @@ MORE: Final = "There are more; say --limit NUMBER."
 LONGEST: Final = 60
 """Characters of a `Format.LINE`; ``--json`` has all of it."""
 
-
 _BLANKS: Final = re.compile(r"[\s\u115f\u1160\u2800\u3164\uffa0]{4,}")
 """What looks like nothing: white space, the fillers of Hangul, the empty pattern of Braille."""
 
@@ -238,7 +237,8 @@ def moment(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        time = datetime.fromtimestamp(seconds, UTC)
+        return time.strftime(f"%Y-%m-%d %H:%M{':%S' if time.second else ''} UTC")
     except (ValueError, OverflowError, OSError):
         return "-"
 

@@ -111,24 +111,14 @@ LONGEST: Final = 44
 
 
 class Mark(Enum):
-    """What a run has done of a node, and the colours of it."""
+    """What a run has done of a node: in words, and the colours of it."""
 
-    NONE = ("#ffffff", "#9aa4b2")
-    DONE = ("#e3f4e6", "#2e8540")
-    RUNNING = ("#e1ecfb", "#2563c9")
-    FAILED = ("#fbe3e1", "#c0322b")
-    UNKNOWN = ("#fdf0d5", "#b7791f")
-    UNDONE = ("#ece5f7", "#6b46b0")
-
-
-WORDS: Final = {
-    Mark.NONE: "not reached",
-    Mark.DONE: "done",
-    Mark.RUNNING: "under way",
-    Mark.FAILED: "failed",
-    Mark.UNKNOWN: "may have run",
-    Mark.UNDONE: "taken back",
-}
+    NONE = ("not reached", "#ffffff", "#9aa4b2")
+    DONE = ("done", "#e3f4e6", "#2e8540")
+    RUNNING = ("under way", "#e1ecfb", "#2563c9")
+    FAILED = ("failed", "#fbe3e1", "#c0322b")
+    UNKNOWN = ("may have run", "#fdf0d5", "#b7791f")
+    UNDONE = ("taken back", "#ece5f7", "#6b46b0")
 
 
 class Box(NamedTuple):
@@ -155,7 +145,7 @@ def picture_of(definition: model.Definition, run: Run | None = None) -> str:
     below = [head, _block(definition.body, marks)]
     if run is not None:
         shown = [mark for mark in Mark if mark in {*marks.values(), Mark.NONE}]
-        below.append(_join_boxes([_text_box([WORDS[mark]], mark) for mark in shown]))
+        below.append(_join_boxes([_text_box([mark.value[0]], mark) for mark in shown]))
     whole = _stack(below, arrows=False)
     width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
     opening = (
@@ -264,10 +254,10 @@ def _text_box(lines: Sequence[str], mark: Mark | None) -> Box:
     height = len(cut) * LINE + PADDING
     shapes = []
     if mark is not None:
-        fill, stroke = mark.value
+        words, fill, stroke = mark.value
         shapes.append(
             f'<rect width="{width:.1f}" height="{height}" rx="6" fill="{fill}" stroke="{stroke}">'
-            f"<title>{WORDS[mark]}</title></rect>"
+            f"<title>{words}</title></rect>"
         )
     for number, line in enumerate(cut):
         weight = ' font-weight="bold"' if number == 0 else ' fill="#4a5568"'

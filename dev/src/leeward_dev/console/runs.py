@@ -95,7 +95,8 @@ def _show_run(visit: Visit, workflow: str, id: str) -> Page:
     with_result = bool(visit.query.get("result"))
     report = show_run(run, visit.now, with_result=with_result)
     is_hidden = run.state is RunState.SUCCEEDED and run.result is not None and not with_result
-    actions = form(visit, address("runs", **here), map(show_action, report.actions))
+    buttons = element("div", map(show_action, report.actions), class_="actions")
+    actions = form(visit, address("runs", **here), buttons)
     details, *rest = show_parts(visit, report, id="run")
     return Page(
         f"Run {id}",

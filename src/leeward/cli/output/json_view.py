@@ -31,6 +31,7 @@ from leeward.errors import (
 )
 from leeward.local.config import listed_functions
 from leeward.opening import target_config
+from leeward.text import did_you_mean
 from leeward.values import (
     NOTHING,
     Effect,
@@ -178,15 +179,12 @@ def _own_name(target: TargetName, names: Names, logical: str) -> str:
 
 
 def _remedy(name: str, config: Config) -> str:
-    from difflib import get_close_matches
-
     known = {
         function for target in config.order for function in _list_functions(target, config) or ()
     }
-    near = get_close_matches(name, sorted(known - config.functions.keys()), n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return "no target has it: correct the name, add it to the functions of a target, or remove it"
+    near = did_you_mean(name, known - config.functions.keys()).removeprefix("; ")
+    rest = "correct the name, add it to the functions of a target, or remove it"
+    return near or f"no target has it: {rest}"
 
 
 def json_of_config(config: Config) -> JsonObject:
