@@ -16,7 +16,8 @@ from leeward.app import App
 from leeward.app.idempotency.record import Approval, KeyRecord, KeyState
 from leeward.cli.key_records import possible_changes
 from leeward.cli.output.console import Printer, Printers, RichPrinter, render_report
-from leeward.status import Fact, Level, Subject, report_of
+from leeward.status import Fact, Level, Subject
+from leeward.status.facts import report_of
 from leeward.values import CircuitStatus, Isolation, TargetStatus
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.views import (

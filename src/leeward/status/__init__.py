@@ -30,16 +30,7 @@ from leeward.json_text import decode
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
-from leeward.status.facts import (
-    ORDER,
-    Fact,
-    Level,
-    QueueDepth,
-    Subject,
-    report_of,
-    sort_facts,
-    unknown_fact,
-)
+from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, sort_facts, unknown_fact
 from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog, is_taken
 from leeward.values import NOTHING, TargetStatus
 
@@ -58,7 +49,6 @@ __all__ = [
     "read_queues",
     "read_runs",
     "read_status",
-    "report_of",
     "sort_facts",
     "unknown_fact",
 ]

@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Final
 
 from leeward.errors import LeewardError
-from leeward.status import Sources, read_status, report_of
+from leeward.status import Sources, read_status
+from leeward.status.facts import report_of
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
 from leeward_dev.console.html import element

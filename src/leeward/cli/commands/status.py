@@ -29,10 +29,10 @@ from leeward.status import (
     Sources,
     Subject,
     read_status,
-    report_of,
     sort_facts,
     unknown_fact,
 )
+from leeward.status.facts import report_of
 
 if TYPE_CHECKING:
     from leeward.app.app import App
