@@ -16,7 +16,7 @@ from leeward.cli.commands.handlers import show_app, trigger
 from leeward.cli.commands.logs import logs
 from leeward.cli.commands.new import new
 from leeward.cli.commands.status import status
-from leeward.cli.commands.targets import isolate, restore, show_version, targets, version
+from leeward.cli.commands.targets import isolate, restore, targets, version
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -230,7 +230,7 @@ def leeward(
     if context.invoked_subcommand is not None:
         return
     if version:
-        show_version(context.obj.output)
+        COMMANDS["version"](context)
         return
     if json:
         context.fail("Missing command.")

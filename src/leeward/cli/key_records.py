@@ -108,12 +108,10 @@ def change_key(
     kept, done = plan_change(client, table, named, seen, change)
     clock = client._operations.clock  # noqa: SLF001 - that of its own calls
     left = _remaining(kept.record, clock.now())
-    if left > 0 and wait is None:
-        why = (
-            f"the run of {named} may still act for {left:.0f} s: its clock may differ from this one"
-        )
-        raise InvalidRequest(f"{why}. Try again then", field="record")
-    if left > 0 and wait is not None:
+    if left > 0:
+        if wait is None:
+            why = f"the run of {named} may still act for {left:.0f} s: its clock may differ"
+            raise InvalidRequest(f"{why} from this one. Try again then", field="record")
         wait(left)
     now = clock.now()
     keep = None if kept.expires_at is None else _seconds_to_keep(done, kept, now)

@@ -7,6 +7,7 @@ write: if somebody else changes it meanwhile, it stays as it is.
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import Annotated, Literal
 
 import typer
@@ -22,7 +23,6 @@ from leeward.cli.key_records import (
     possible_changes,
     settle_by_hand,
 )
-from leeward.cli.output.json_view import JsonObject
 from leeward.errors import InvalidRequest
 from leeward.views import calls as views
 from leeward.views.calls import row_of_key, state_of
@@ -62,20 +62,17 @@ def list_(
     It reads the whole table. A record's age is the time since its last change.
     """
     options = options_of(context)
-    found: list[JsonObject] = []
-    is_more = False
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
-        for record in list_keys(cloud, table):
-            if state is not None and (record.record is None or state_of(record.record) != state):
-                continue
-            if function is not None and record.id.partition(":")[0] != function:
-                continue
-            if len(found) == limit:
-                is_more = True
-                break
-            found.append(row_of_key(record, now))
-    options.output.report(views.list_keys(found, now, table, is_more=is_more))
+        wanted = (
+            row_of_key(each, now)
+            for each in list_keys(cloud, table)
+            if state is None or (each.record is not None and state_of(each.record) == state)
+            if function is None or each.id.partition(":")[0] == function
+        )
+        rows = [*islice(wanted, limit + 1)]
+    report = views.list_keys(rows[:limit], now, table, is_more=len(rows) > limit)
+    options.output.report(report)
 
 
 def show(

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, cast
 
@@ -128,8 +128,10 @@ def logs(
             field="function",
         )
     start = time.time() - float(seconds_of(since, "--since"))
-    drivers = open_order(without_handlers(config), options.environment())
-    try:
+    with ExitStack() as opened:
+        drivers = open_order(without_handlers(config), options.environment())
+        for driver in drivers:
+            opened.callback(driver.close)
         readers = [
             LogReader(driver, name) for driver in _with_logs(drivers, config) for name in names
         ]
@@ -138,9 +140,6 @@ def logs(
                 _follow(options, readers, start, limit, errors=errors)
             return
         entries, failed = _read_all(readers, start, time.time(), limit, errors=errors)
-    finally:
-        for driver in drivers:
-            driver.close()
     if len(failed) == len(readers):
         raise _first_error(readers)
     options.output.show({"lines": [*map(_json, entries)], "failed": failed}, _render)

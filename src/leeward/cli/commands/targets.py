@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from math import inf
 from time import sleep, time
@@ -16,12 +15,11 @@ from leeward.cli.arguments import name_of_person
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.exit_codes import LATER
 from leeward.cli.output.json_view import JsonObject, json_of_config, json_of_origins
-from leeward.cli.output.output import Output
 from leeward.config import Config, TableConfig
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.local.config import check_handlers
-from leeward.opening import open_order, target_config
+from leeward.opening import target_config
 from leeward.registry import BUILT_IN, GROUP
 from leeward.status import read_isolations
 from leeward.values import NOTHING, Isolation
@@ -153,12 +151,9 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> None:
         raise InvalidRequest(
             f"no target {word.target!r} in the order; it has {', '.join(known)}", field="target"
         )
-    drivers = {each.target: each for each in open_order(without_handlers(config), os.environ)}
-    try:
+    with options.client(without_handlers(config)) as cloud:
+        drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
         flaws = write_copies(drivers, table, key, word)
-    finally:
-        for driver in drivers.values():
-            driver.close()
     copies = {name: None if flaw is None else type(flaw).__name__ for name, flaw in flaws.items()}
     data: JsonObject = {
         "target": word.target,
@@ -194,12 +189,7 @@ def snapshot_table(config: Config) -> tuple[str, str]:
 
 def version(context: typer.Context) -> None:
     """Show the version, and the installed adapters."""
-    show_version(options_of(context).output)
-
-
-def show_version(output: Output) -> None:
-    """Show the version on `output`."""
     adapters = sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
     data = {"leeward": __version__, "python": platform.python_version(), "adapters": adapters}
     told = f"(Python {data['python']}, adapters: {', '.join(adapters)})"
-    output.report(Report(data, parts=[f"leeward {__version__} {told}"]))
+    options_of(context).output.report(Report(data, parts=[f"leeward {__version__} {told}"]))

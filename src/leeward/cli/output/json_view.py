@@ -233,15 +233,12 @@ def json_of_config(config: Config) -> JsonObject:
 
 def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str]) -> JsonObject:
     """Return which file is read, and where the order comes from."""
-    return {"order_from": _order_from(targets, settings, env), "config": settings.file}
-
-
-def _order_from(targets: str | None, settings: Config, env: Mapping[str, str]) -> str:
-    if targets is not None:
-        return "--targets"
+    order_from = "file" if settings.order else "default"
     if env.get("CLOUD_PROVIDER"):
-        return "CLOUD_PROVIDER"
-    return "file" if settings.order else "default"
+        order_from = "CLOUD_PROVIDER"
+    if targets is not None:
+        order_from = "--targets"
+    return {"order_from": order_from, "config": settings.file}
 
 
 def _home(own: str | None, config: Config) -> str | None:
