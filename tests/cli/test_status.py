@@ -17,10 +17,11 @@ from leeward import Client
 from leeward._delivery.schedules import series_of
 from leeward.adapter import Capability, Driver, Limits
 from leeward.app.app import App
+from leeward.app.idempotency import idempotent
 from leeward.calls import Call, Look, LookResult, Result
 from leeward.calls.looks import BACKLOG
 from leeward.config import Config, FunctionConfig, TargetName
-from leeward.errors import Outcome
+from leeward.errors import LeewardError, Outcome
 from leeward.local import Local
 from leeward.status import Fact, Level, Sources, facts, read_status
 from leeward.status.facts import QueueDepth, Subject
@@ -328,3 +329,32 @@ def test_levels_follow_what_a_person_has_to_do(fact: Fact, level: Level, text: s
     """Numbers alone are no alarm; what nobody handles is."""
     assert fact.level is level
     assert text in fact.sentence
+
+
+def test_keys_that_need_a_person_are_facts() -> None:
+    """Unknown ones are wrong; what waits for approval is not, and its question is read at once."""
+    app = App("shop")
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", principal=None, lease=70)
+    def charge(order: str) -> None:
+        raise OSError(order)
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", principal=None, lease=70, approval=lambda order: f"Refund {order}?")
+    def refund(order: str) -> None:
+        """Wait for somebody's word."""
+
+    local = Local()
+    with Client(local, app=app) as client:
+        for function in ("charge", "refund"):
+            with pytest.raises(LeewardError):
+                client.invoke(function, "17", idempotency_key="k", on_unknown="raise")
+        sources = Sources(Config(order=(TargetName("local"),)), {"local": local}, app=app)
+        found = [fact for fact in read_status(sources, time) if fact.kind is Subject.KEYS]
+    assert [(fact.level, fact.name, fact.values["count"]) for fact in found] == [
+        (Level.WRONG, "keys", 1),
+        (Level.WAITING, "keys", 1),
+    ]
+    assert found[1].sentence == "1 call waiting for approval: Refund 17?"
+    assert all(f"--state {fact.values['state']}" in fact.remedy for fact in found)

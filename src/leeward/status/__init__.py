@@ -20,7 +20,8 @@ from leeward._delivery.schedules import series_of
 from leeward._routing.fleet import Words, in_force, newest, read_copies
 from leeward._routing.snapshot import read_open
 from leeward.adapter import Capability, Driver
-from leeward.calls import Look, LookResult, Page, Result, Scan
+from leeward.app.idempotency.record import KeyState
+from leeward.calls import Look, LookResult, Page, Result, Scan, Stored
 from leeward.calls.looks import BACKLOG, TABLE
 from leeward.cloudevents import from_json
 from leeward.config import Config, TableConfig
@@ -57,7 +58,7 @@ SECONDS: Final = 5.0
 """For everything that is asked of one target."""
 
 MOST_UNKNOWN: Final = 10_000
-"""Unknown calls that are counted; more say the same."""
+"""Unknown calls, and keys, that are read; more say the same."""
 
 ANYTHING: Final = Look("leeward-status", TABLE)
 """What is looked for at a target without a probe: that it is not there is an answer, too."""
@@ -154,6 +155,10 @@ def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[P
     table = sources.config.unknowns
     if table is not None and _home_of(sources.config, table) == target:
         parts.append((Subject.UNKNOWN, table, lambda: _unknown_calls(driver, table, now())))
+    handlers = () if sources.app is None else sources.app.handlers.values()
+    for keys in dict.fromkeys(filter(None, (handler.record_table for handler in handlers))):
+        if _home_of(sources.config, keys) == target:
+            parts.append((Subject.KEYS, keys, partial(_keys, driver, keys, now())))
     return parts
 
 
@@ -371,27 +376,38 @@ def _home_of(config: Config, table: str) -> str | None:
     return str(config.order[0]) if home is None and len(config.order) == 1 else home
 
 
-def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
-    """Yield how many calls stand in the table of unknown calls, page by page."""
+def _items(driver: Driver, table: str, now: float, most: int) -> Iterator[Stored]:
+    """Yield the items of a table that have not expired, page by page, about `most` of them.
+
+    Raises:
+        LeewardError: it cannot be read.
+    """
     count, cursor = 0, None
-    since: float | None = None
     while True:
         result: Result[Any] = driver.perform(Scan(table, cursor), SECONDS)
         if result.outcome is Outcome.NOT_FOUND:
-            yield unknown_fact(Subject.UNKNOWN, driver.target, table, "there is no such table")
-            return
+            raise LeewardError("there is no such table")
         if result.outcome is not Outcome.OK:
-            why = result.code or result.outcome.value
-            yield unknown_fact(Subject.UNKNOWN, driver.target, table, f"it cannot be read ({why})")
-            return
+            raise LeewardError(f"it cannot be read ({result.code or result.outcome.value})")
         page = cast("Page", result.value)
-        for stored in page.items:
-            if stored.expires_at is None or stored.expires_at > now:
-                count += 1
-                time = stored.item.get("time")
-                if isinstance(time, int):
-                    since = time / 1000 if since is None else min(since, time / 1000)
-        cursor = page.cursor
-        if cursor is None or count >= MOST_UNKNOWN:
-            yield facts.unknown_calls(driver.target, table, count, since, now)
+        yield from (each for each in page.items if each.expires_at is None or each.expires_at > now)
+        count, cursor = count + len(page.items), page.cursor
+        if cursor is None or count >= most:
             return
+
+
+def _unknown_calls(driver: Driver, table: str, now: float) -> Iterator[Fact]:
+    """Yield how many calls stand in the table of unknown calls."""
+    found = [*_items(driver, table, now, MOST_UNKNOWN)]
+    times = [each.item["time"] / 1000 for each in found if isinstance(each.item.get("time"), int)]
+    yield facts.unknown_calls(driver.target, table, len(found), min(times, default=None), now)
+
+
+def _keys(driver: Driver, table: str, now: float) -> Iterator[Fact]:
+    """Yield how many keys of a table need somebody: unknown ones, and calls to be approved."""
+    most = MOST_UNKNOWN if driver.stores() is not None else 1  # a page: a cloud charges for it
+    items = [each.item for each in _items(driver, table, now, most)]
+    unknown = sum(item.get("state") == KeyState.UNKNOWN.value for item in items)
+    waiting = [item for item in items if item.get("state") == KeyState.WAITING.value]
+    questions = [dict(item.get("approval") or {}).get("question") for item in waiting]
+    yield from facts.keys(driver.target, table, unknown, [str(each or "") for each in questions])

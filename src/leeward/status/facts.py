@@ -38,6 +38,8 @@ class Level(Enum):
 
     WRONG = "wrong"
     """A person has to do something."""
+    WAITING = "waiting"
+    """A person is asked: nothing has failed."""
     UNKNOWN = "unknown"
     """It cannot be asked here, or was not answered."""
     NOTE = "note"
@@ -53,6 +55,7 @@ class Subject(Enum):
     SCHEDULE = "schedule"
     RUNS = "runs"
     UNKNOWN = "unknown"
+    KEYS = "keys"
 
 
 class Fact(NamedTuple):
@@ -115,6 +118,7 @@ _PAGES: Final = {
     "schedule": "schedules",
     "runs": "runs",
     "unknown": "unknown",
+    "keys": "keys",
 }
 """Where the console says more of what a fact is about."""
 
@@ -122,6 +126,8 @@ _PAGES: Final = {
 def _page(row: Json) -> Link:
     if row["kind"] == Subject.QUEUE.value and row["values"].get("dead"):
         return "letters", {"target": row["target"]}
+    if row["kind"] == Subject.KEYS.value:
+        return "keys", {"table": row["name"], "state": row["values"]["state"]}
     is_workflow = row["kind"] == Subject.RUNS.value
     return _PAGES[row["kind"]], {"workflow": row["name"] or None} if is_workflow else {}
 
@@ -376,6 +382,27 @@ def unknown_calls(target: str, table: str, count: int, since: float | None, now:
         told += f", the oldest {span(oldest)} ago"
     remedy = "leeward unknown list; leeward unknown settle --all"
     return Fact(Subject.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
+
+
+def keys(target: str, table: str, unknown: int, questions: Sequence[str]) -> Iterator[Fact]:
+    """Yield how many keys of a table are unknown, and what waits for a person's word.
+
+    Args:
+        target: the home of the table.
+        table: of idempotent functions.
+        unknown: keys whose run may have had its effect.
+        questions: of the calls that wait to be approved.
+    """
+    if unknown:
+        values = {"state": "unknown", "count": unknown}
+        told = f"{_count(unknown, 'key')} whose run may have had its effect"
+        remedy = f"leeward keys list {table} --state unknown"
+        yield Fact(Subject.KEYS, target, table, Level.WRONG, told, remedy, values)
+    if questions:
+        values = {"state": "waiting", "count": len(questions)}
+        told = f"{_count(len(questions), 'call')} waiting for approval: {questions[0][:80]}"
+        remedy = f"leeward keys list {table} --state waiting"
+        yield Fact(Subject.KEYS, target, table, Level.WAITING, told, remedy, values)
 
 
 def kept_nowhere() -> Fact:
