@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from leeward.cli.app import app
 from tests.demo.__main__ import main
 from tests.demo.flagship import ORDERS, files
 from tests.docs.test_pages import blocks
@@ -64,6 +65,16 @@ def test_the_commands_of_the_pages_are_those_that_were_tried() -> None:
         (text,) = [each for each in blocks(ROOT / page, "sh") if "python main.py" in each]
         lines = [line.partition("python main.py")[0].strip() for line in text.splitlines()]
         assert {line for line in lines if "aws" not in line} <= tried
+
+
+def test_the_table_of_readme_is_what_the_demonstration_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Line by line."""
+    app(["demo"], standalone_mode=False)
+    told = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    (shown,) = [each for each in blocks(ROOT / "README.md", "text") if "WHAT" in each]
+    assert [line for line in shown.splitlines() if line not in told] == []
 
 
 @pytest.mark.vendors
