@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.kit import Answer, Host, headers_of
@@ -120,29 +121,31 @@ _SCHEDULER: Final = "aws.scheduler"
 _RULE: Final = ("aws.events", "Scheduled Event")
 
 
-def is_request(event: Any) -> bool:
-    """Return whether an event is a request: in form 2.0, or in form 1.0."""
-    if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
-        return False
-    return isinstance(event["requestContext"].get("http"), dict) or "httpMethod" in event
+class Shape(Enum):
+    """What an event looks like: its sender may have written anything."""
+
+    REQUEST = "a request, in form 1.0 or 2.0"
+    BATCH = "messages of SQS"
+    TICK = "a time of a schedule; one of a rule is an event of a bus, too"
+    EVENTS = "an event of EventBridge, or records of SNS or S3"
+    OTHER = "anything else"
 
 
-def is_batch(event: Any) -> bool:
-    """Return whether an event is a batch of messages of SQS."""
-    return source_of(event) == SQS
-
-
-def is_tick(event: Any) -> bool:
-    """Return whether an event comes from a schedule, as far as that can be seen."""
+def shape_of(event: Any) -> Shape:
+    """Return the first shape that an event has."""
     if not isinstance(event, dict):
-        return False
-    source = event.get("source")
-    return (source, event.get("detail-type")) == _RULE or source in (_SCHEDULER, OWN_SCHEDULE)
-
-
-def has_events(event: Any) -> bool:
-    """Return whether something is an event of EventBridge, or records of SNS or S3."""
-    return is_bus_event(event) or source_of(event) in (SNS, S3)
+        return Shape.OTHER
+    context, source = event.get("requestContext"), event.get("source")
+    if isinstance(context, dict) and (
+        isinstance(context.get("http"), dict) or "httpMethod" in event
+    ):
+        return Shape.REQUEST
+    service = source_of(event)
+    if service == SQS:
+        return Shape.BATCH
+    if (source, event.get("detail-type")) == _RULE or source in (_SCHEDULER, OWN_SCHEDULE):
+        return Shape.TICK
+    return Shape.EVENTS if is_bus_event(event) or service in (SNS, S3) else Shape.OTHER
 
 
 def is_bus_event(event: Any) -> bool:

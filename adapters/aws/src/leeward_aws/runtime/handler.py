@@ -47,7 +47,7 @@ from leeward.app.kit import (
 from leeward.errors import ConfigError
 from leeward.json_text import decode
 from leeward_aws.runtime import call, gateway
-from leeward_aws.runtime.call import Run, make_exception, payload_of, read_sent
+from leeward_aws.runtime.call import Run, Shape, make_exception, payload_of, read_sent
 
 ANSWER_BYTES: Final = 6 * 1024 * 1024
 """Of a synchronous invocation's answer. Source: Lambda's quotas."""
@@ -163,31 +163,33 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     It is raised by the caller, outside of any handler of exceptions: the runtime logs a text that
     goes along with an exception.
     """
-    own = run.host.own(run.context.function_name)
+    own, shape = run.host.own(run.context.function_name), call.shape_of(event)
     if run.sent is not None:
         is_call = own is None or own.kind is not Kind.EVENT
     elif event in WARMERS:
         run.host.warm_up_early()
         return None, None
-    elif (own is None or own.is_call) and call.is_request(event):
+    elif (own is None or own.is_call) and shape is Shape.REQUEST:
         return None, _answer_http(run, own, event)
     elif own is None:
-        is_call = not (call.is_batch(event) or call.is_tick(event) or call.has_events(event))
+        is_call = shape in (Shape.REQUEST, Shape.OTHER)
     else:
-        is_call = own.is_call and not (own.queued and call.is_batch(event))
-    return _call(run, own, event) if is_call else _deliver(run, own, event)
+        is_call = own.is_call and not (own.queued and shape is Shape.BATCH)
+    return _call(run, own, event) if is_call else _deliver(run, own, event, shape)
 
 
-def _deliver(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
+def _deliver(
+    run: Run, own: Handler | None, event: Any, shape: Shape
+) -> tuple[Exception | None, Any]:
     """Run the handlers of what nobody waits for; return as `_answer` does."""
     from leeward_aws.runtime import notifications, objects, queues, schedules
 
     kind = None if own is None else own.kind
     if run.sent is None:
-        if call.is_batch(event):
+        if shape is Shape.BATCH:
             return None, queues.handle(run, own, event["Records"])
-        has_events = call.has_events(event)
-        if kind is Kind.SCHEDULE or (own is None and call.is_tick(event)):
+        has_events = shape is Shape.EVENTS or call.is_bus_event(event)
+        if kind is Kind.SCHEDULE or (own is None and shape is Shape.TICK):
             return schedules.handle(run, own, event), None
         is_of_objects = (
             own is None and has_events and run.host.read_objects(objects.created_in, event)
