@@ -19,7 +19,7 @@ from leeward._delivery.relay import (
     row_of,
 )
 from leeward._items import check_json
-from leeward._operations.arguments import OrderLimits, check_name
+from leeward._operations.arguments import OrderLimits
 from leeward._operations.events import EventOperations
 from leeward._operations.functions import FunctionOperations
 from leeward.adapter import Limits
@@ -199,7 +199,7 @@ class CallOutbox(Generic[R]):
         """
         check_json(value, "value")
         check_input(value)
-        call = RunStart(check_name(workflow, "workflow"), value, check_run_id(id))
+        call = RunStart(workflow, value, check_run_id(workflow, id))
         return self._write(call, id)
 
 

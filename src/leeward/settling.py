@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leeward.calls import Result
-from leeward.envelope import fault_in
+from leeward.envelope import LONGEST_AGE, fault_in
 from leeward.errors import Outcome
 from leeward.text import is_printable
 from leeward.values.settled import Settled, Verdict
@@ -72,7 +72,7 @@ def _read(key: str, answer: Any) -> Settled:
         reason if isinstance(reason, str) else None,
         fields.get("kept", True) is True,
         fault_in(failure) if isinstance(failure, dict) else None,
-        float(wait) if isinstance(wait, int | float) else None,
+        float(wait) if isinstance(wait, int | float) and 0 <= wait < LONGEST_AGE else None,
         voids=voids if type(voids) is int else 0,
         record=_record_in(fields.get("record")),
         detail=_text_in(fields.get("detail")),

@@ -69,7 +69,7 @@ def cursor_of(**arguments: Any) -> str:
         ({"begins": "b", "after": "c"}, "after", "leave one of them out"),
         ({"descending": 1}, "descending", "True or False"),
         ({"limit": 0}, "limit", "from 1 to 1000"),
-        ({"limit": 1001}, "limit", "cursor"),
+        ({"limit": 1001}, "limit", "from 1 to 1000"),
         ({"limit": True}, "limit", "whole number"),
         ({"timeout": 0}, "timeout", "out of range"),
         ({"cursor": ""}, "cursor", "None for the first page"),

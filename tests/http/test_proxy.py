@@ -174,3 +174,25 @@ def test_a_proxy_that_is_away_is_named(make: Callable[..., AnyTransport], ca_fil
     assert isinstance(failure, Failure)
     words = describe_failure(failure, "https://shop.example").message
     assert words == "no connection to shop.example by way of the proxy"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (hang, "no TLS connection to shop.example by way of the proxy in time"),
+        (
+            answer(b"HTTP/1.1 407 Log in\r\n\r\n"),
+            "no connection to shop.example by way of the proxy",
+        ),
+    ],
+    ids=["silent", "refusing"],
+)
+def test_a_proxy_that_leads_nowhere_is_named(
+    make: Callable[..., AnyTransport], ca_file: str, script: Script, words: str
+) -> None:
+    """One that is silent, or wants a login."""
+    with Wire(script) as proxy:
+        transport = make(proxy=proxy.origin(), ca_file=ca_file, connect_timeout=0.5)
+        failure = transport.send(_post("https://shop.example"), LIMIT)
+    assert isinstance(failure, Failure)
+    assert words == describe_failure(failure, "https://shop.example").message

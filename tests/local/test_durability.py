@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from leeward._sqlite import database
 from leeward.errors import Outcome
 from leeward.leases.rules import DeliveryPolicy
 from leeward.local import Context, Local
@@ -198,12 +199,12 @@ print(value_of(cloud.perform(store({"n": 3}, if_revision=first), 5)) != first)
 @pytest.mark.parametrize(
     ("where", "outcome"),
     [
-        ("commit", "AMBIGUOUS commit_failed OperationalError"),
+        ("commit", "UNUSABLE io_error OperationalError"),
         ("journal", "UNUSABLE io_error OperationalError"),
     ],
 )
 def test_a_disk_that_takes_no_more(path: Path, where: str, outcome: str) -> None:
-    """At the commit nobody can tell, before it nothing was written; the next call works again."""
+    """Nothing was written, at the commit neither; the next call works again."""
     with child(FULL, str(path), where) as process:
         process.wait_for(outcome)
         process.wait_for("1 True")
@@ -230,8 +231,9 @@ def test_a_refused_write_is_unusable(opened: Opener, path: Path, pragma: str, re
 class FailingAtTheEnd:
     """A connection whose COMMIT reports an error, whether it lands on the disk or not."""
 
-    def __init__(self, real: sqlite3.Connection, *, lands: bool) -> None:
+    def __init__(self, real: sqlite3.Connection, *, lands: bool, code: int = 0) -> None:
         self.real = real
+        self.code = code
         self.lands = lands
         self.closed = False
 
@@ -243,7 +245,9 @@ class FailingAtTheEnd:
         if statement == "COMMIT":
             if self.lands:
                 self.real.execute(statement)
-            raise sqlite3.OperationalError("disk I/O error")
+            failure = sqlite3.OperationalError("disk I/O error")
+            failure.sqlite_errorcode = self.code
+            raise failure
         return self.real.execute(statement, *values)
 
     def close(self) -> None:
@@ -257,10 +261,9 @@ def test_a_failed_commit_drops_the_handle(opened: Opener, path: Path, lands: boo
     """The outcome is AMBIGUOUS, the handle is closed, and a new one tells what is there."""
     cloud = opened(path=path)
     value_of(cloud.perform(store({"n": 1}), 5))
-    database = cloud._database
-    assert database._connection is not None
-    failing = FailingAtTheEnd(database._connection, lands=lands)
-    database._connection = failing  # type: ignore[assignment]
+    assert cloud._database._connection is not None
+    failing = FailingAtTheEnd(cloud._database._connection, lands=lands)
+    cloud._database._connection = failing  # type: ignore[assignment]
     result = cloud.perform(store({"n": 2}), 5)
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "commit_failed")
     assert isinstance(result.cause, sqlite3.OperationalError)
@@ -270,13 +273,40 @@ def test_a_failed_commit_drops_the_handle(opened: Opener, path: Path, lands: boo
     assert found.item["n"] == (2 if lands else 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "journal", "outcome"),
+    [
+        (sqlite3.SQLITE_FULL, "truncate", Outcome.UNUSABLE),
+        (sqlite3.SQLITE_IOERR_WRITE, "truncate", Outcome.UNUSABLE),
+        (sqlite3.SQLITE_FULL, "wal", Outcome.AMBIGUOUS),
+        (sqlite3.SQLITE_IOERR_FSYNC, "truncate", Outcome.AMBIGUOUS),
+        (sqlite3.SQLITE_IOERR_TRUNCATE, "truncate", Outcome.AMBIGUOUS),
+    ],
+)
+def test_only_a_page_without_room_proves_that_nothing_is_there(
+    opened: Opener, path: Path, monkeypatch: Any, code: int, journal: str, outcome: Outcome
+) -> None:
+    """The journal undoes it. What fails later, or in another mode, may be on the disk."""
+    cloud = opened(path=path)
+    value_of(cloud.perform(store({"n": 1}), 5))
+    opened_connection = cloud._database._connection
+    assert opened_connection is not None
+    failing: Any = FailingAtTheEnd(opened_connection, lands=False, code=code)
+    cloud._database._connection = failing
+    if journal != "truncate":
+        monkeypatch.setattr(database, "_SETTINGS", (f"PRAGMA journal_mode = {journal}",))
+    assert cloud.perform(store({"n": 2}), 5).outcome is outcome
+    found = value_of(cloud.perform(load(), 5))
+    assert found is not None
+    assert found.item["n"] == 1
+
+
 def test_a_failed_commit_in_memory_ends_the_database(cloud: Local) -> None:
     """What was there cannot be had again, and that is said instead of starting empty."""
     value_of(cloud.perform(store(), 5))
-    database = cloud._database
-    assert database._connection is not None
-    database._connection = FailingAtTheEnd(  # type: ignore[assignment]
-        database._connection, lands=False
+    assert cloud._database._connection is not None
+    cloud._database._connection = FailingAtTheEnd(  # type: ignore[assignment]
+        cloud._database._connection, lands=False
     )
     assert cloud.perform(store(), 5).outcome is Outcome.AMBIGUOUS
     result = cloud.perform(load(), 5)

@@ -29,6 +29,14 @@ MUTANTS: Final = (
         "tests/delivery/test_store.py::test_a_claim_reads_no_lane_but_those_it_takes",
     ),
     Mutant(
+        "a failed sync of a commit proves that nothing is there",
+        "src/leeward/_sqlite/database.py Database._is_undone",
+        "(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)",
+        "(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)",
+        "tests/local/test_durability.py::"
+        "test_only_a_page_without_room_proves_that_nothing_is_there",
+    ),
+    Mutant(
         "a look changes an older file",
         "src/leeward/_sqlite/database.py Database.read",
         "'ROLLBACK'",

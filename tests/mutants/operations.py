@@ -8,6 +8,20 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "the name of a workflow is whatever it is given",
+        "src/leeward/workflow/checks.py check_run_id",
+        "check_name(workflow, 'workflow')",
+        "pass",
+        "tests/client/test_odd_values.py::test_no_odd_argument_is_an_error_of_another_kind",
+    ),
+    Mutant(
+        "a call whose time was over may have had an effect",
+        "src/leeward/_delivery/functions.py result_of",
+        'is_plain and cause is not None and failure.ran != "no"',
+        "is_plain and cause is not None",
+        "tests/client/test_odd_values.py::test_a_deadline_that_is_over_is_no_effect",
+    ),
+    Mutant(
         "an unsafe call may be given up before its function ends",
         "src/leeward/_operations/functions.py FunctionOperations.invoke",
         "call.effect is Effect.UNSAFE and seconds < call.time_limit",

@@ -8,6 +8,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "a silent proxy is told as a target that does not answer",
+        "src/leeward/_http/connection.py Connection.fail_to_connect",
+        "' (over proxy)'",
+        "''",
+        "tests/http/test_proxy.py::test_a_proxy_that_leads_nowhere_is_named",
+    ),
+    Mutant(
         "a connection is kept although its request was not wholly sent",
         "src/leeward/_http/exchange.py Exchange.receive",
         "parser.keeps and (not self.unsent)",

@@ -8,6 +8,14 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "runs of one workflow hold up those of another",
+        "src/leeward/workflow/embedded/sqlite_journal.py",
+        "'PARTITION BY workflow'",
+        "'PARTITION BY true'",
+        "tests/workflow/test_journal.py::TestSqliteJournal::"
+        "test_runs_of_one_workflow_hold_up_none_of_another",
+    ),
+    Mutant(
         "a name in leeward.toml counts as a function that can be called",
         "src/leeward/workflow/steps.py ClientFunctions.list_absent",
         "{*functions_of(definition)}",

@@ -111,13 +111,13 @@ def test_a_score_trips_at_its_bound() -> None:
     """Not only beyond it; and either of the two."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
     circuit.failed = EXACT.trip_score
-    assert circuit.has_tripped(EXACT)
+    assert circuit.should_open(EXACT)
     circuit.failed = EXACT.trip_score - TINY
-    assert not circuit.has_tripped(EXACT)
+    assert not circuit.should_open(EXACT)
     circuit.faint = EXACT.faint_score
-    assert circuit.has_tripped(EXACT)
+    assert circuit.should_open(EXACT)
     circuit.faint -= TINY
-    assert not circuit.has_tripped(EXACT)
+    assert not circuit.should_open(EXACT)
 
 
 def test_scores_fade_by_half_in_a_half_life() -> None:

@@ -153,6 +153,7 @@ def test_two_who_speak_at_once_are_both_heard(fleet: Any) -> None:
     assert "at the same time" in str(flaws["a"])
 
 
+@pytest.mark.threat("S10")
 @pytest.mark.parametrize(
     "item",
     [

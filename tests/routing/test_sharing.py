@@ -124,6 +124,7 @@ def test_calls_save_probes() -> None:
     assert world.health.circuits.is_check_due("a", world.now, CHECKS)
 
 
+@pytest.mark.threat("S10")
 def test_what_others_saw_is_a_suggestion() -> None:
     """One failure of one's own is then enough, and nothing is refused by itself."""
     sick = opened(World())
@@ -139,6 +140,7 @@ def test_what_others_saw_is_a_suggestion() -> None:
     assert world.state("a") is CircuitState.OPEN
 
 
+@pytest.mark.threat("S10")
 @pytest.mark.parametrize(
     ("item", "wall"),
     [

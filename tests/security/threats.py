@@ -61,7 +61,11 @@ THREATS: Final = {
     "S10": Threat(
         "forged hints",
         "what a dead letter says of itself chooses neither where it goes back to, nor that nobody "
-        "is asked; of a wrong type its text counts for nothing, and stops no list",
+        "is asked; of a wrong type its text counts for nothing, and stops no list; what processes "
+        "share of the health of targets opens no circuit by itself, and nothing of it counts that "
+        "is old, odd or of the future; a row of the spool that leeward has not written is given up",
+        "nothing of it is signed: who may write the table of isolations can isolate a target, and "
+        "who may write a queue sends messages",
     ),
     "S11": Threat(
         "reserved names and paths",
@@ -103,6 +107,8 @@ THREATS: Final = {
         "delivery is; a probe tells nobody what the call of another principal has done, and no key "
         "leads it to another path; no run begins without the approval that it needs; no key is in "
         "a log",
+        "a key has no least length: where all callers are one principal, whoever guesses a key and "
+        "its payload gets its result",
     ),
     "S18": Threat(
         "poisoned clocks",
@@ -214,13 +220,15 @@ def places(kind: str, name: str | int) -> list[str]:
 
 def tables() -> str:
     """Return both tables in Markdown."""
-    lines = ["| | threat | what holds | shown by |", "|---|---|---|---|"]
+    lines = ["| | threat | | what holds | shown by |", "|---|---|---|---|---|"]
     for name, threat in THREATS.items():
         shown = _links("threat", name)
         told = ". ".join(
             filter(None, (threat.holds[:1].upper() + threat.holds[1:], threat.not_yet))
         )
-        lines.append(f"| {name} | {threat.risk} | {told.rstrip('.')} | {shown or 'not yet'} |")
+        verdict = "fails" if not shown else "partly" if threat.not_yet else "holds"
+        cells = (name, threat.risk, verdict, told.rstrip("."), shown or "not yet")
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "What the first audit of the project found, all mended:", ""]
     lines += ["| | what was wrong | shown by |", "|---|---|---|"]
     lines += [f"| {row} | {wrong} | {_links('row', row)} |" for row, wrong in ROWS.items()]

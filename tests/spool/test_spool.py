@@ -298,6 +298,7 @@ def test_the_log_says_when_it_begins_and_when_it_ends(
     assert "counted" not in "".join(told)
 
 
+@pytest.mark.threat("S10")
 def test_a_row_of_another_program_is_given_up(client: Client, folder: Path) -> None:
     """It keeps no other one."""
     send(client, 1)

@@ -25,7 +25,6 @@ from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward._sqlite.database import Database, Schema
-from leeward._sqlite.errors import has_no_room
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.errors import LeewardError
 from leeward.json_text import decode, encode
@@ -162,7 +161,7 @@ class WorkFile:
             told = f"the work file {self.path}: {fault}"
             if fault.reason == "busy":
                 raise OtherRun(f"{told}; another process is at work with it") from fault
-            if has_no_room(fault):
+            if fault.reason == "disk_full":
                 raise LeewardError(
                     f"{told}; make room, or name another folder with --work, and call it again"
                 ) from fault

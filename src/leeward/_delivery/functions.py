@@ -213,7 +213,7 @@ def result_of(found: Answer, handler: Handler) -> Result[Json]:
         why = failure.message or f"its answer raised {failure.type}"
         message = f"the function {handler.name!r} has run, and {why}"
         return result._replace(message=message, reason=failure.reason or NOT_JSON)
-    if is_plain and cause is not None:
+    if is_plain and cause is not None and failure.ran != "no":
         result = result._replace(fault=fault_of(cause))
     return result._replace(message=f"the function {handler.name!r} raised {failure.type}")
 

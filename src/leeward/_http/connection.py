@@ -127,7 +127,10 @@ class Connection:
 
     def fail_to_connect(self, exchange: Exchange, code: int, words: str) -> None:
         """End `exchange`, for which no connection has come about, with libcurl's code and words."""
-        shown = without_login(words, self._options.proxy)
+        options = self._options
+        if options.proxy and not options.no_proxy and self.origin.startswith("https:"):
+            words += " (over proxy)"  # of a proxy that is silent libcurl does not say so
+        shown = without_login(words, options.proxy)
         exchange.fail(code, CurlError(code, shown), self.read_progress())
 
     def fail_late(self, exchange: Exchange) -> None:

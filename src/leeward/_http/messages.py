@@ -294,6 +294,8 @@ def describe_failure(failure: Failure, origin: str) -> Failure:
 
 def _words(failure: Failure, host: str) -> str | None:
     late = " in time" if failure.code in _TIMES else ""
+    is_by_proxy = re.search("over proxy|CONNECT ", str(failure.cause)) is not None
+    proxy = " by way of the proxy" if is_by_proxy else ""
     match failure.phase:
         case Phase.REFUSED_HERE:
             return "there was no time left" if late else None
@@ -301,12 +303,11 @@ def _words(failure: Failure, host: str) -> str | None:
             words = {_NO_HOST: f"no such host {host}", _NO_PROXY: "no such host as the proxy's"}
             return words.get(failure.code, f"no address of {host}") + late
         case Phase.CONNECT:
-            proxy = " by way of the proxy" if " over proxy " in str(failure.cause) else ""
             return f"no connection to {host}{proxy}{late}"
         case Phase.TLS if failure.code == _NOT_TRUSTED:
             return f"the certificate of {host} is not accepted"
         case Phase.TLS:
-            return f"no TLS connection to {host}{late}"
+            return f"no TLS connection to {host}{proxy}{late}"
         case _:
             return f"no complete answer from {host}{late}"
 

@@ -176,6 +176,19 @@ def check_timeout(value: Any) -> float:
     return _seconds(value, "timeout", MAX_SECONDS)
 
 
+def check_limit(value: Any, most: int) -> None:
+    """Check how many entries a list may have."""
+    if type(value) is not int or not 1 <= value <= most:
+        raise InvalidRequest(f"limit must be a whole number from 1 to {most}", field="limit")
+
+
+def check_wait(value: Any) -> float:
+    """Check how many seconds to wait: 0 or more, and infinity for as long as it takes."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InvalidRequest("timeout must be a number of seconds, at least 0", field="timeout")
+    return float(min(value, MAX_EXPIRY))
+
+
 def expires_at(value: Any, now: float) -> float:
     """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
     if not isinstance(value, int | float):

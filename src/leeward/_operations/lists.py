@@ -86,11 +86,7 @@ def list_data(
             f"descending must be True or False, not {arguments.display(descending)}",
             field="descending",
         )
-    if type(limit) is not int or not 1 <= limit <= MOST:
-        raise InvalidRequest(
-            f"limit must be a whole number from 1 to {MOST}; the page's cursor leads to more",
-            field="limit",
-        )
+    arguments.check_limit(limit, MOST)
     for field, value in (("begins", begins), ("after", after), ("before", before)):
         if value is not None and value != "":
             arguments.check_key_value(value, field, limits)

@@ -14,6 +14,7 @@ from leeward.calls import Call, DeleteObject, HeadObject, Listing, ListObjects, 
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.text import is_printable
 from leeward.values import NOTHING, StoreReceipt
 from leeward.values.objects import ObjectInfo, ObjectPage
 from leeward.watching import OBJECT_PUTS
@@ -117,7 +118,9 @@ class ObjectOperations:
         checked = arguments.check_name(bucket, "bucket")
         if prefix != "":
             self._printable(prefix, "prefix")
-        if cursor is not None and (type(cursor) is not str or not cursor):
+        if cursor is not None and (
+            type(cursor) is not str or not is_printable(cursor) or not cursor
+        ):
             raise InvalidRequest(
                 "cursor must be the one of the previous page, or None for the first page",
                 field="cursor",

@@ -323,6 +323,7 @@ class Operations:
         Args:
             timeout: seconds to wait for such steps; see `leeward.Client.close`.
         """
+        timeout = None if timeout is None else arguments.check_wait(timeout)
         with self._opening:
             self._is_closing = True
         try:

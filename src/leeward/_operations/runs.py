@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from leeward._items import check_json
-from leeward.errors import InvalidRequest, LeewardError
+from leeward._operations.arguments import check_wait
+from leeward.errors import LeewardError
 from leeward.forking import ForkLock
 from leeward.values import Json
 
@@ -59,10 +60,7 @@ class RunOperations:
     def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
         """Wait for the end of a run."""
         runs = self.at_home
-        seconds: object = WAIT if timeout is None else timeout
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidRequest("timeout must be a number of seconds, at least 0", field="timeout")
-        return runs.wait(workflow, id, float(seconds))
+        return runs.wait(workflow, id, check_wait(WAIT if timeout is None else timeout))
 
     def close(self, timeout: float | None) -> None:
         """Await the steps that are under way, and start nothing any more."""

@@ -358,7 +358,7 @@ class Circuit:
 
     # States.
 
-    def has_tripped(self, policy: RoutingPolicy) -> bool:
+    def should_open(self, policy: RoutingPolicy) -> bool:
         """Return whether there is enough evidence to open it."""
         return self.failed >= policy.trip_score or self.faint >= policy.faint_score
 

@@ -326,7 +326,7 @@ class Health:
         elif sign is Sign.LASTING:
             if circuits.has_alternative(circuit, call):
                 circuits.open(circuit, call, now, "unusable")
-        elif circuit.has_tripped(policy):
+        elif circuit.should_open(policy):
             self._trip(circuit, call, now, "failures")
 
     def _weigh_success(self, circuit: Circuit, attempt: TimedAttempt) -> None:
@@ -347,7 +347,7 @@ class Health:
         if circuit.state is CircuitState.CLOSED:
             if circuit.measure(took, request_at, now):
                 self.learn(circuit, now)
-            if slow and circuit.has_tripped(self.policy):
+            if slow and circuit.should_open(self.policy):
                 self._trip(circuit, call, now, "slow")
 
     def _weigh_one_success(self, circuit: Circuit, attempt: TimedAttempt, *, slow: bool) -> None:

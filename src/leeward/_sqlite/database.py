@@ -1,7 +1,7 @@
 """A SQLite database: its layout, one connection, and its transactions.
 
 What a `write` block has done is on the disk when the block ends. An error inside it proves that
-nothing was written; an error at its end proves nothing.
+nothing was written; an error at its end proves it only where a page found no room.
 """
 
 from __future__ import annotations
@@ -231,12 +231,11 @@ class Database(Forkable):
     def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
         """Return the connection, inside a transaction that is on the disk when the block ends.
 
-        The transaction excludes others from its start, so that its end cannot meet a lock: an
-        error there always leaves open what is on the disk. A slow disk can exceed `timeout`: an
-        fsync cannot be cut short.
+        The transaction excludes others from its start, so that its end cannot meet a lock. A slow
+        disk can exceed `timeout`: an fsync cannot be cut short.
 
         Raises:
-            DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
+            DatabaseFault: AMBIGUOUS if what was written may be on the disk.
             ConfigError: as in `read`.
         """
         until = time.monotonic() + timeout
@@ -347,7 +346,23 @@ class Database(Forkable):
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._drop(connection)
-            raise fault_at_end(error) from error
+            raise (fault_of if self._is_undone(error) else fault_at_end)(error) from error
+
+    def _is_undone(self, error: sqlite3.Error) -> bool:
+        """Return whether a failed COMMIT has left nothing, as on a full disk.
+
+        It counts once its journal is truncated, and no page is written after that
+        (https://sqlite.org/atomiccommit.html, 3.11): after a failed write this look undoes it.
+        """
+        if getattr(error, "sqlite_errorcode", 0) not in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR_WRITE,
+        ):
+            return False
+        with suppress(DatabaseFault, ConfigError, sqlite3.Error):
+            connection = self._ready(1.0)
+            return select(connection, "PRAGMA journal_mode", ()) == [("truncate",)]
+        return False
 
     def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
         try:

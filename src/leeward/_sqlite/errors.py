@@ -58,13 +58,6 @@ def fault_at_end(error: sqlite3.Error) -> DatabaseFault:
     )
 
 
-def has_no_room(fault: DatabaseFault) -> bool:
-    """Return whether it came of a full disk, or of a quota."""
-    cause = fault.__cause__
-    full = isinstance(cause, sqlite3.Error) and primary_code(cause) == sqlite3.SQLITE_FULL
-    return full or fault.reason == "disk_full"
-
-
 def _meaning_of(error: sqlite3.Error) -> tuple[Outcome, str, str]:
     return MEANINGS.get(
         primary_code(error), (Outcome.UNUSABLE, "database_error", "SQLite refused the statement")

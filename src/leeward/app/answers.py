@@ -10,11 +10,11 @@ import re
 import sys
 from binascii import b2a_base64
 from enum import Enum
-from math import isfinite
 from typing import Any, Final
 
 from leeward import _items
 from leeward.envelope import (
+    LONGEST_AGE,
     NOT_KEPT,
     RUNNING,
     UNBOUND,
@@ -261,7 +261,7 @@ def failure_of(
         if isinstance(error, GuardProblem) and not is_own:
             return Failure(kind, 500, None, None, retryable, None, ran, error)
         wait: float | None = error.retry_after
-        if not (isinstance(wait, int | float) and isfinite(wait)):
+        if not (isinstance(wait, int | float) and 0 <= wait < LONGEST_AGE):
             wait = None
         message, reason = _utf8_text(error.message), _utf8_text(error.reason)
         return Failure(kind, error.status, message, reason, retryable, wait, ran, error, is_own)

@@ -112,7 +112,7 @@ def _plain_reader(kind: Any) -> Reader | None:
     if kind is float:
         return _read_float
     names = {bool: "bool", int: "int", str: "str", list: "array", dict: "object"}
-    if kind in names:
+    if isinstance(kind, type) and kind in names:
         return _exact_reader(kind, names[kind])
     if kind is bytes:
         return _text_reader(bytes, lambda text: a2b_base64(text, strict_mode=True), "base64")

@@ -172,10 +172,7 @@ def _is_nearly(name: str, known: str) -> bool:
 
 
 def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
-    """Refuse a variable that would divert calls or data, beside a configuration that trusts none.
-
-    To ignore it in silence would surprise whoever has set it in good faith.
-    """
+    """Refuse a variable that would divert calls or data, beside a file that trusts none."""
     if not config.trust_env:
         raise ConfigError(
             f"{variable} is set, and {ConfigKey(config.file).child('trust_env')} is false: unset "
@@ -308,12 +305,7 @@ def check_probes(config: Config, *, has_app: bool) -> None:
 
 
 def check_spool_disk(config: Config, env: Mapping[str, str]) -> None:
-    """Raise `ConfigError` if the spool would be a file that ends with a function or a container.
-
-    Args:
-        config: says where the spool is.
-        env: the environment, also in the hardened mode.
-    """
+    """Raise `ConfigError` if the spool would be a file that ends with a function or a container."""
     spool = config.spool
     for variable, runtime in RUNTIMES.items():
         if env.get(variable) and spool.target is None and not spool.volume:
@@ -329,10 +321,9 @@ def check_spool_disk(config: Config, env: Mapping[str, str]) -> None:
 def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
     """Raise `ConfigError` if an entry for a target looks misspelt.
 
-    The order changes with the environment while the file stays, so an entry for a target that is
-    not in the order is not wrong in itself. It counts as misspelt if the order has a target of the
-    same provider that has no entry, and if nothing else names the entry's target. Where the file
-    has an order, weights and groups name no other target that is nearly one of the order.
+    It counts as misspelt if the order has a target of the same provider that has no entry, and if
+    nothing else names the entry's target. Where the file has an order, weights and groups name no
+    other target that is nearly one of the order.
 
     Args:
         config: with the order that is in force.
@@ -417,11 +408,6 @@ def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]
 
 def check_found_file(path: str, descriptor: int) -> None:
     """Check a file that nobody has named, before what it says is believed.
-
-    A file in the working directory is found by accident as well as on purpose. One that somebody
-    else has put there, or may change, could send calls, and the credentials of this user, anywhere.
-    So owner and mode are looked at, of the file, of what leads to it, and of the directory, as git
-    does before it believes the configuration of a repository. What root owns is as the system is.
 
     Args:
         path: where it was found.

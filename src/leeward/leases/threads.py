@@ -26,7 +26,7 @@ LONGEST_PAUSE = 5.0
 QUIET = 60.0
 """Seconds without a fault after which the next one of its kind is another outage."""
 PASSING = frozenset({Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS})
-"""How a look ends at a store that is away; what lasts, as a full disk, is told by its reason."""
+"""How a look ends at a store that is away; what lasts, such as a full disk, has its reason."""
 CARRIERS = 4
 """Threads that look for the queues of a process: as many as look at a time without a wait."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Final
 
+from leeward._operations.arguments import check_name
 from leeward.errors import ConfigError, InvalidRequest, NotFound
 from leeward.json_text import encode
 from leeward.records import NamedTuple
@@ -64,12 +65,13 @@ def check_input(value: Json) -> None:
         raise InvalidRequest(f"the input has {size} {excess('input')}", field="value")
 
 
-def check_run_id(id: object) -> str:
-    """Return the id of a run.
+def check_run_id(workflow: object, id: object) -> str:
+    """Check the name of a workflow and the id of a run; return the id.
 
     Raises:
         InvalidRequest: not every engine takes it.
     """
+    check_name(workflow, "workflow")
     if not isinstance(id, str) or not _RUN_ID.fullmatch(id):
         raise InvalidRequest(
             "the id of a run must be 1 to 80 letters, digits, '-' and '_'", field="id"

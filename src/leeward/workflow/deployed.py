@@ -94,17 +94,18 @@ class DeployedRuns:
             Conflict: there is a run of this id with another input, or was one.
             CallError: it was not started, or that is unknown.
         """
+        check_run_id(workflow, id)
         definition = known_in(self._definitions, workflow)
         check_input(value)
         single = Capability.SINGLE_STARTS in self._driver.capabilities
-        call = StartRun(workflow, check_run_id(id), encode(value), definition.digest, single)
+        call = StartRun(workflow, id, encode(value), definition.digest, single)
         if single:
             return self._run(call, self._perform(call))
         return self._run(call, self._start_once(call))
 
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run as its engine reports it, without its steps; None if there is none."""
-        call = GetRun(workflow, check_run_id(id))
+        call = GetRun(workflow, check_run_id(workflow, id))
         found = self._perform(call)
         return None if found is None else self._run(call, found)
 
@@ -145,7 +146,7 @@ class DeployedRuns:
         Raises:
             NotFound: there is no such run.
         """
-        call = AbortRun(workflow, check_run_id(id))
+        call = AbortRun(workflow, check_run_id(workflow, id))
         run = self.get(workflow, id) if self._perform(call) else None
         if run is None:
             raise self._absent(workflow, id)

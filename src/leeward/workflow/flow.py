@@ -264,7 +264,8 @@ class Flow:
             template_of(payload, where),
             declared,
             seconds_of(
-                timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: timeout"
+                (whole_seconds(named.timeout) or STEP_TIMEOUT) if timeout is None else timeout,
+                f"{where}: timeout",
             ),
             retry_of(retry, Retry(), where),
             None if undo is None else self._undo(undo, undo_timeout, undo_retry, where),
@@ -360,7 +361,8 @@ class Flow:
     ) -> model.Undo:
         named = self._resolve_function(undo)
         seconds = seconds_of(
-            timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
+            (whole_seconds(named.timeout) or STEP_TIMEOUT) if timeout is None else timeout,
+            f"{where}: undo_timeout",
         )
         return model.Undo(named.name, seconds, retry_of(retry, UNDO_RETRY, where))
 

@@ -13,6 +13,7 @@ from leeward import App, Client, ConfigError, Context
 from leeward.app.context import call_within
 from leeward.app.idempotency import PrincipalMissing, idempotent
 from leeward.app.idempotency.digests import VARIABLE, own_secret, record_id
+from leeward.app.signatures import IDEMPOTENCY
 from leeward.local import Local
 from leeward_aws.runtime.gateway import principal_of
 from leeward_contract_tests.rows import each_row
@@ -126,6 +127,41 @@ def test_nobody_meets_the_record_of_another_on_aws(
     shop = Shop()
     with shop.client:
         check_apart(shop, on_aws(paying(shop), authorizer, form))
+
+
+@pytest.mark.threat("S17")
+def test_a_record_is_read_by_its_own_function_and_caller_alone(shop: Shop) -> None:
+    """One table, one key, one payload: by calling, and by every form of the question."""
+    functions = {}
+    for name in ("pay", "refund"):
+
+        @idempotent(
+            table="keys",
+            key="order",
+            principal="platform",
+            client=shop.client,
+            clock=shop.clock,
+            name=name,
+        )
+        def act(order: str, name: str = name) -> str:
+            shop.charges.append(order)
+            return f"secret {len(shop.charges)} of {name}"
+
+        functions[name] = act
+    everybody = [(name, who) for name in functions for who in ("alice", "bob", "alice\n", "ALICE")]
+
+    def as_caller(who: str) -> Context:
+        caller = context(shop.clock)
+        caller.principal = who
+        return caller
+
+    own = {each: call_within(as_caller(each[1]), functions[each[0]], "42") for each in everybody}
+    for name, who in everybody:
+        for age, arguments in ((None, ("42",)), (1.0, ("42",)), (1e9, ("42",)), (None, ("43",))):
+            told = getattr(functions[name], IDEMPOTENCY).settle(age, arguments, as_caller(who))
+            assert told.get("result") in (None, own[name, who]), (name, who)
+        assert call_within(as_caller(who), functions[name], "42") == own[name, who]
+    assert len({*own.values()}) == len(everybody) == len(shop.charges)
 
 
 def test_a_name_of_an_authorizers_own_is_nobody_elses() -> None:

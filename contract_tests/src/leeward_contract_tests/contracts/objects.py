@@ -74,6 +74,11 @@ class ObjectsContract(Contract):
         found = [client.get_object(BUCKET, name, start=at, length=n) for at, n in ranges]
         read = [each and each.read() for each in found]
         assert read == [b"0", b"3456", b"9", b"89", b"0123456789", b"", b""]
+        client.put_object(BUCKET, name, b"")
+        for length in (None, 1, 5):
+            empty = client.get_object(BUCKET, name, length=length)
+            assert empty is not None
+            assert empty.read() == b""
 
     @needs(OBJECTS)
     def test_an_object_that_is_replaced_meanwhile_is_not_mixed(

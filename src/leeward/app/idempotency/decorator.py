@@ -344,7 +344,7 @@ class IdempotentCall:
         )
         if isinstance(decision, Away):
             _log("error", "run_unrecorded", run, type(decision.error).__name__)
-            self._note_unprotected(run)
+            self._mark_answer(run)
         elif run.earlier is not None:
             _log("warning", "run_again", run, run.earlier.name)
         return run
@@ -386,7 +386,7 @@ class IdempotentCall:
         if recorded is Recorded.MARKED:
             _log("error", "outcome_unknown", run, recorded.value)
         elif recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
-            self._note_unrecorded(run, recorded)
+            self._note_missing_end(run, recorded)
         elif run.released and not (run.held and run.held.record.earlier_effects):
             self._prove(nothing_ran=True)
 
@@ -401,7 +401,7 @@ class IdempotentCall:
         if recorded is Recorded.WITHOUT_RESULT:
             _log("warning", "result_not_kept", run, type(result).__name__)
             return result
-        self._note_unrecorded(run, recorded)
+        self._note_missing_end(run, recorded)
         if isinstance(recorded, Recorded):
             return result
         decision = record.decide(recorded, self._claim, self.location.clock.monotonic())
@@ -409,13 +409,13 @@ class IdempotentCall:
             decision = Refuse(Reason.UNKNOWN)
         return self._answer(decision).result
 
-    def _note_unrecorded(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
+    def _note_missing_end(self, run: IdempotentRun, recorded: Recorded | LoadedRecord) -> None:
         if recorded is Recorded.LOST or self._settings.run_unknown or not run.recorded:
-            self._note_unprotected(run)
+            self._mark_answer(run)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
 
-    def _note_unprotected(self, run: IdempotentRun) -> None:
+    def _mark_answer(self, run: IdempotentRun) -> None:
         """Mark the answer: a repeat of the key may run again. Only the outermost run does so."""
         if self.context is not None and run.is_outermost:
             self.context.dedup = NOT_RECOGNISED

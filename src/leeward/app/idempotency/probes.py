@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from http.client import HTTPConnection, HTTPSConnection
-from math import isfinite
 from ssl import create_default_context
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from leeward.app.context import Context
-from leeward.app.idempotency.settings import BY_KEY, Probe
+from leeward.app.idempotency.settings import BY_KEY, LONGEST, Probe
 from leeward.app.idempotency.settlement import PROBE_TIME
 from leeward.app.idempotency.settling import CannotTell, Done, NotDone, ProbeAnswer
 from leeward.clock import SystemClock
@@ -184,7 +183,7 @@ def _check(url: str, settled_after: Any) -> None:
     if "{" in parts.netloc or not ("{key}" in url or "{note}" in url):
         raise ConfigError("url of a probe needs {key} or {note}, behind the name of the host")
     is_number = isinstance(settled_after, int | float) and not isinstance(settled_after, bool)
-    if not (is_number and isfinite(settled_after) and settled_after >= 0):
+    if not (is_number and 0 <= settled_after <= LONGEST):
         raise ConfigError(f"settled_after of a probe must be seconds, not {settled_after!r}")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, cached_property
 from gc import collect
-from math import isfinite
 from os import getpid
 from typing import Any, Final, Literal, TypeAlias
 from weakref import WeakValueDictionary, ref
@@ -381,10 +380,9 @@ def _seconds(value: object, field: str) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ConfigError(f"{field} of @idempotent must be seconds or a timedelta, not {value!r}")
-    if not (seconds > 0 and isfinite(seconds)):
-        raise ConfigError(f"{field} of @idempotent must be more than 0 seconds, not {value!r}")
-    if seconds > LONGEST:
-        raise ConfigError(f"{field} of @idempotent must be at most {LONGEST:.0f}, not {value!r}")
+    if not 0 < seconds <= LONGEST:
+        told = f"more than 0 and at most {LONGEST:.0f} seconds"
+        raise ConfigError(f"{field} of @idempotent must be {told}, not {value!r}")
     return float(seconds)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
 
+from leeward._operations.arguments import check_limit, check_name
 from leeward.errors import (
     AuthError,
     CallError,
@@ -101,8 +102,8 @@ class Engine(Forkable):
             Conflict: there is a run of this id with another input.
             LeewardError: the journal cannot be written.
         """
+        check_run_id(workflow, id)
         definition = known_in(self.definitions, workflow)
-        check_run_id(id)
         check_input(value)
         text = encode(value).decode()
         with self._translate_faults(), self._workers.place(definition) as lease:
@@ -129,7 +130,7 @@ class Engine(Forkable):
 
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run with its events; None if there is no such run."""
-        key = RunKey(workflow, check_run_id(id))
+        key = RunKey(workflow, check_run_id(workflow, id))
         with self._translate_faults():
             row = self.journal.find(key)
             if row is None:
@@ -141,6 +142,9 @@ class Engine(Forkable):
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs without their events, the last one first."""
+        if workflow is not None:
+            check_name(workflow, "workflow")
+        check_limit(limit, 10_000)
         with self._translate_faults():
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
@@ -151,7 +155,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
             TimeoutError: it still runs after `timeout` seconds.
         """
-        key = RunKey(workflow, check_run_id(id))
+        key = RunKey(workflow, check_run_id(workflow, id))
         with self._workers.add_place():
             return self._wait(workflow, key, monotonic() + timeout)
 
@@ -204,7 +208,7 @@ class Engine(Forkable):
     def _change(
         self, change: Callable[[RunKey, float], RunRow | None], workflow: str, id: str
     ) -> Run:
-        key = RunKey(workflow, check_run_id(id))
+        key = RunKey(workflow, check_run_id(workflow, id))
         with self._translate_faults():
             row = change(key, self._clock.now())
         if row is None:

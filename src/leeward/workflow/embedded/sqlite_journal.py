@@ -175,11 +175,12 @@ _OURS = f"""workflow = flow AND digest = version
             SELECT 1 FROM json_each(owner, '$.targets') AS kept
             WHERE kept.value IN (SELECT value FROM json_each(:targets)))))"""  # noqa: S608
 _OWNER = "SELECT owner FROM runs WHERE workflow = ? AND id = ?"
+# In turns: thousands of runs of one workflow that are due at once hold up no run of another.
 _DUE = f"""{_VERSIONS} SELECT {_RUN}, held FROM ours CROSS JOIN runs ON workflow = flow AND id IN (
         SELECT id FROM runs WHERE {_OURS}
             AND due IS NOT NULL AND due <= :now AND due + held * :grace <= :now
         ORDER BY due LIMIT :limit)
-    ORDER BY due LIMIT :limit"""  # noqa: S608 - constants
+    ORDER BY row_number() OVER (PARTITION BY workflow ORDER BY due), due * :turn LIMIT :limit"""  # noqa: S608 - constants
 _LEASE = f"""SELECT {_RUN}, held FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""  # noqa: S608
 _LEASES = f"""{_VERSIONS} SELECT workflow, id, fence, due, holder
@@ -247,6 +248,7 @@ class SqliteJournal(Journal):
         self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
         self._is_complete = False
+        self._turn = -1
 
     def add(
         self,
@@ -303,7 +305,7 @@ class SqliteJournal(Journal):
         holder: str | None = None,
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`."""
-        due_now = {**self._ours(known, left), "now": now, "grace": grace, "limit": limit}
+        due_now = {**self._ours(known, left), "now": now, "grace": grace, "limit": limit, "turn": 1}
         over = list(over)
         if not over and self._is_complete:
             with self.database.read(PATIENCE) as connection:
@@ -317,7 +319,8 @@ class SqliteJournal(Journal):
                 for each in over
                 for row in select(connection, _LEASE, (each.workflow, each.id, each.fence))
             ]
-            due += select(connection, _DUE, due_now)
+            self._turn = -self._turn
+            due += select(connection, _DUE, due_now | {"turn": self._turn})
             taken: dict[RunKey, RunRow] = {}
             for *found, held in due:
                 row = read_run(found)

@@ -112,7 +112,7 @@ class RunWorkers(WorkPool[DrivenRun]):
 
     @contextmanager
     def add_place(self) -> Iterator[None]:
-        """Let one more run continue while a thread of this process only waits for a run.
+        """Add a place for a run, while a thread of this process only waits for one.
 
         The thread may be a step of a run, and hold the place that the other run needs.
         """
