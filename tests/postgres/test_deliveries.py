@@ -28,7 +28,7 @@ from leeward.worker import Worker
 from leeward_postgres.deliveries import PostgresDeliveries
 from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
-from leeward_postgres.schema.queues import MANY_DEAD
+from leeward_postgres.schema.queues import IN_VIEW, MANY_DEAD
 from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
 from tests.postgres.opening import SECONDS, config_for
 from tests.postgres.server import Server
@@ -151,20 +151,62 @@ def test_a_long_lane_is_delivered_whole_and_in_order(
     stores: Stores, admin: psycopg.Connection[Any]
 ) -> None:
     """Its rows far behind are parked; one that is given up, and a row of later, change nothing."""
-    store, keys = stores.deliveries, []
-    store.add(some(40, "l"), 5)
-    parked = f"SELECT count(*) FROM {SCHEMA}.deliveries WHERE due = 'infinity'"
-    for number in range(44):
+    store, keys, count = stores.deliveries, [], 3 * IN_VIEW
+    store.add(some(count, "l"), 5)
+    for number in range(count + 4):
         (row,) = store.take([HERE], time.time, Room(9, 9)).rows
         keys.append(int(row.idempotency_key))
-        ((count,),) = admin.execute(parked.encode()).fetchall()
-        assert number > 20 or count >= 20 - number
+        assert number or count_parked(admin) >= IN_VIEW - 9
         failure = AttemptFailure("E", again=False) if number % 3 == 0 else None
         store.finish([LeaseEnd(row, failure)], time.time())
         if number < 4:
-            store.add([NewRow(HERE, "l", str(40 + number), "{}")], 5)
-    assert keys == list(range(44))
+            store.add([NewRow(HERE, "l", str(count + number), "{}")], 5)
+    assert keys == list(range(count + 4))
     assert store.count_waiting([HERE]) == 0
+
+
+def count_parked(admin: psycopg.Connection[Any]) -> int:
+    """Return how many rows are parked."""
+    parked = f"SELECT count(*) FROM {SCHEMA}.deliveries WHERE due = 'infinity'"
+    ((count,),) = admin.execute(parked.encode()).fetchall()
+    return int(count)
+
+
+def test_what_waits_behind_a_row_that_is_just_going_is_not_parked(
+    stores: Stores, admin: psycopg.Connection[Any], server: Server
+) -> None:
+    """Whoever lets that row go has freed the lane before: nobody would free it again."""
+    store = stores.deliveries
+    store.add(some(2 * IN_VIEW, "l"), 5)
+    (head,) = store.take([HERE], time.time, Room(1, 1)).rows
+    admin.execute(f"UPDATE {SCHEMA}.deliveries SET due = 0 WHERE due = 'infinity'".encode())
+    with psycopg.connect(server.url) as going:
+        end = f"SELECT {SCHEMA}.finish_rows('{{{head.id}}}', '{{{head.lease}}}', NULL)"
+        going.execute(end.encode())
+        assert store.take([HERE], time.time, Room(9, 9)).rows == []
+        assert count_parked(admin) >= IN_VIEW - 2
+    (row,) = store.take([HERE], time.time, Room(9, 9)).rows
+    assert row.idempotency_key == "1"
+
+
+def test_what_can_go_is_found_behind_many_that_wait(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """Each claim looks at few of them, and says that the next one is to come soon."""
+    store = stores.deliveries
+    store.add(some(6 * IN_VIEW, "l"), 5)
+    (_,) = store.take([HERE], time.time, Room(1, 1)).rows
+    admin.execute(f"UPDATE {SCHEMA}.deliveries SET due = 0 WHERE due = 'infinity'".encode())
+    store.add([NewRow(HERE, None, "free", "{}")], 5)
+    claims = 0
+    while not (rows := store.take([HERE], time.time, Room(1, 1)).rows):
+        claims += 1
+        due = store.next_due([HERE], 0.0)
+        assert due is not None
+        assert due < 1.0
+    assert [row.idempotency_key for row in rows] == ["free"]
+    assert 3 < claims < 9
+    assert (store.next_due([HERE], 0.0) or 0.0) > 1.0
 
 
 def test_a_held_snapshot_keeps_no_more_than_one_turn_of_dead_rows(

@@ -6,8 +6,7 @@ the other one takes new rows; what is left over goes there, too, and the table i
 no snapshot delays. That is how many dead tuples a claim meets, at most: as many as there were
 live rows, or `MANY_DEAD`.
 
-Of a long lane only the first rows may be looked at: those far behind the head are parked, which is
-to be due at no time, until their turn is near. Otherwise each claim would walk past all of them.
+Of many rows that wait behind others of their lane most are parked: due at no time, till near.
 
 Times are the server's, in Unix seconds.
 """
@@ -20,8 +19,10 @@ MANY_DEAD: Final = 20_000
 """Dead tuples of a table before it is left; a claim that meets them all takes some milliseconds."""
 
 IN_SIGHT: Final = 4
-"""Rows of a lane that are not parked. While one is done, another claim may still count it; so there
-is at least one more, and the head is never parked."""
+"""Rows of a lane that come into sight together, when one before them has gone."""
+
+IN_VIEW: Final = 64
+"""New rows that a claim sees, beside those that it may take; so many are parked at a time."""
 
 NOT_READ_COMMITTED: Final = "LW005"
 """The SQLSTATE of a claim at another isolation level: it would see lanes as they were."""
@@ -278,36 +279,43 @@ BEGIN
 
     {unheard}
     {tried}
-    -- Recipients in any order, so that none waits behind all the rows of another one.
-    RETURN QUERY UPDATE {schema}.deliveries AS row
-    SET lease = p_lease, due = v_now + p_seconds,
-        attempts = due.attempts + (v_count + number <= p_places)::integer
-    FROM (SELECT *, row_number() OVER () AS number FROM (
-        SELECT due.* FROM (
-            SELECT * FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
-            ORDER BY random() OFFSET 0
-        ) AS known CROSS JOIN LATERAL (
-            SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
-            FROM {schema}.deliveries AS row
-            WHERE row.bus = known.bus AND row.subscriber = known.subscriber AND due = 0
-                AND {may_go}
-            ORDER BY id LIMIT p_limit - v_count FOR UPDATE SKIP LOCKED
-        ) AS due LIMIT p_limit - v_count
-    ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
-    RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
-        due.attempts + 1, 2, v_count + number <= p_places, NULL::text;
-    GET DIAGNOSTICS v_more = ROW_COUNT;
-    IF v_laned AND v_count + v_more < p_limit THEN  -- it has walked past all that wait behind
+    FOR v_look IN 1 .. 2 LOOP  -- recipients in any order: none waits for all rows of another one
+        RETURN QUERY UPDATE {schema}.deliveries AS row
+        SET lease = p_lease, due = v_now + p_seconds,
+            attempts = due.attempts + (v_count + number <= p_places)::integer
+        FROM (SELECT *, row_number() OVER () AS number FROM (
+            SELECT due.* FROM (
+                SELECT * FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
+                ORDER BY random() OFFSET 0
+            ) AS known CROSS JOIN LATERAL (
+                SELECT half, id, least(attempts, {MOST_ATTEMPTS}) AS attempts
+                FROM {schema}.deliveries AS row
+                WHERE row.bus = known.bus AND row.subscriber = known.subscriber AND due = 0
+                    AND {may_go} AND id <= coalesce(CASE WHEN v_laned THEN (
+                        SELECT id FROM {schema}.deliveries AS far WHERE bus = known.bus
+                            AND subscriber = known.subscriber AND due = 0
+                        ORDER BY id OFFSET p_limit + {IN_VIEW} LIMIT 1) END, 9223372036854775807)
+                ORDER BY id LIMIT p_limit - v_count FOR UPDATE SKIP LOCKED
+            ) AS due LIMIT p_limit - v_count
+        ) AS due) AS due WHERE row.half = due.half AND row.id = due.id
+        RETURNING row.id, row.bus, row.subscriber, row.idempotency_key, row.document,
+            due.attempts + 1, 2, v_count + number <= p_places, NULL::text;
+        GET DIAGNOSTICS v_more = ROW_COUNT; v_count := v_count + v_more;
+        EXIT WHEN NOT v_laned OR v_count >= p_limit OR v_look > 1;
+        -- Where it sees no end, what waits behind a row that stays is parked: whoever lets that row
+        -- go frees those that are parked by then.
         UPDATE {schema}.deliveries AS row SET due = 'infinity'
-        FROM (SELECT half, id FROM {schema}.deliveries AS late JOIN {known} USING (bus, subscriber)
-            WHERE due = 0 AND lane IS NOT NULL AND {IN_SIGHT} = (SELECT count(*) FROM (
-                SELECT FROM {schema}.deliveries AS other
-                WHERE other.bus = late.bus AND other.subscriber = late.subscriber
-                    AND other.lane = late.lane AND other.id < late.id AND other.due < 'infinity'
-                LIMIT {IN_SIGHT}) AS earlier)
-            LIMIT 5000) AS late
-        WHERE row.half = late.half AND row.id = late.id;
-    END IF;
+        FROM {known} CROSS JOIN LATERAL (
+            SELECT *, count(*) OVER () AS number FROM (
+                SELECT half, id, lane FROM {schema}.deliveries AS new WHERE bus = known.bus
+                    AND subscriber = known.subscriber AND due = 0 ORDER BY id LIMIT {IN_VIEW}) AS n
+        ) AS late CROSS JOIN LATERAL (
+            SELECT FROM {schema}.deliveries AS ahead WHERE bus = known.bus
+                AND subscriber = known.subscriber AND lane = late.lane AND id < late.id
+            ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) AS ahead
+        WHERE number = {IN_VIEW} AND row.half = late.half AND row.id = late.id AND row.due = 0;
+        EXIT WHEN NOT FOUND OR v_count > 0;
+    END LOOP;
 END $$;
 
 -- Return of recipients in how many seconds a row is due, 0 for now, and the first one after now; of
@@ -327,7 +335,10 @@ BEGIN
                 WHERE bus = known.bus AND subscriber = known.subscriber AND due = 0)
             OR least(leased.first, tried.first) <= v_now OR leased.last > v_now + p_farthest
             OR tried.last > v_now + p_longest THEN 0
-        ELSE least(leased.next, tried.next) - v_now END, least(leased.next, tried.next) - v_now
+        ELSE least(leased.next, tried.next) - v_now END,
+        CASE WHEN (SELECT lane IS NOT NULL FROM {schema}.deliveries WHERE bus = known.bus
+                AND subscriber = known.subscriber AND due = 0 ORDER BY id OFFSET {IN_VIEW} LIMIT 1)
+            THEN 0.005 ELSE least(leased.next, tried.next) - v_now END  -- a claim may see no end
     FROM unnest(p_buses, p_subscribers) AS known (bus, subscriber)
         CROSS JOIN LATERAL ({ends_leased}) AS leased CROSS JOIN LATERAL ({ends_tried}) AS tried
     UNION ALL SELECT '(runs)', '', CASE WHEN EXISTS (SELECT FROM {schema}.runs
