@@ -22,12 +22,11 @@ MUTANTS: Final = (
         "tests/packages/test_uses.py::test_what_the_code_does_not_show_is_told",
     ),
     Mutant(
-        "a dead letter on Google is kept nowhere",
-        "deploy/src/leeward_deploy/google/template.py _push",
-        "_keep(made, dead.name, letters)\n...",
-        "...",
-        "tests/packages/test_terraform.py::"
-        "test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
+        "a subscription on Google is called by the handler of today",
+        "deploy/src/leeward_deploy/changes.py keep_names",
+        "key in known.get(name, {})",
+        "False",
+        "tests/packages/test_module_google.py::test_what_was_renamed_keeps_its_subscription",
     ),
     Mutant(
         "a topic of a region that the app has left gets another name",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import leeward_deploy
 from leeward import App, Event
 from leeward.app import ObjectEvent
-from leeward_deploy.recipe import PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
-from leeward_deploy.terraform import flaws, schemas_in
+from leeward_deploy.recipe import Declared, Entry, PackageSpec
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},
@@ -65,29 +62,8 @@ def spec(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED
     return PackageSpec(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)
 
 
-def document(target: str, asked: PackageSpec | None = None) -> dict[str, Any]:
-    """Give the template of the app with everything, or of a spec."""
-    recipe: Recipe = offer_of(PACKAGERS, target)(asked or spec())
-    assert recipe.template is not None
-    made, *_ = recipe.template()
-    return dict(made.document) or dict(json.loads(made.text))
-
-
-def notes(target: str) -> str:
-    """Give what the template of the app with everything says of itself."""
-    recipe: Recipe = offer_of(PACKAGERS, target)(spec())
-    assert recipe.template is not None
-    return "\n".join(recipe.template()[0].notes)
-
-
-def schemas_of(cloud: str) -> Path:
-    """Give the file with what the provider of a cloud takes."""
-    kept = Path(leeward_deploy.__file__).parent / cloud / "terraform_schemas.json"
-    return kept if kept.exists() else Path(__file__).with_name(f"schemas_{cloud}.json")
-
-
-def flaws_in(target: str, made: dict[str, Any]) -> list[str]:
-    """Give what is wrong with a configuration of Terraform, by what the adapter keeps."""
-    deploy = f"leeward_deploy.{target}"
-    schemas = schemas_in(schemas_of(target))
-    return list(flaws(made, schemas, import_module(f"{deploy}.rules").RULES))
+def schemas_of(cloud: str) -> dict[str, Any]:
+    """Give what the provider of a cloud takes, by type of resource."""
+    file = Path(__file__).with_name(f"schemas_{cloud}.json")
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found

@@ -6,18 +6,17 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from leeward.adapter.looking import EXPECTED_FILE
 from leeward.config import Config, load_settings, with_order
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, spec_of
 from leeward_deploy.facts import facts_of
-from leeward_deploy.recipe import PACKAGERS, Deployment, PackageSpec, Recipe, Template, offer_of
+from leeward_deploy.infrastructure import export_facts
+from leeward_deploy.recipe import PACKAGERS, PackageSpec, Recipe, offer_of
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import spec
 
 CLOUDS: Final = ("aws", "azure", "google")
-
-COMPILED: Final = ("google",)
-"""Clouds whose files of Terraform are not those of a module."""
 
 PYTHON: Final = ("3.13", "x86_64")
 """The version and the architecture of a package."""
@@ -77,41 +76,21 @@ def everything(cloud: str) -> PackageSpec:
     return spec({"service_bus": {"bills": "BILLS"}} if cloud == "azure" else {})
 
 
-def exported(
-    cloud: str, tool: str, asked: PackageSpec, deployment: Deployment
-) -> tuple[Template, ...]:
-    """Give the files of an app."""
-    recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
-    return recipe.exports[tool](deployment)
-
-
 def check_export(cloud: str, asked: PackageSpec, config: Config) -> None:
     """Raise `ConfigError` if an app cannot be exported."""
     place = deployment_of(config, cloud, asked.app)
     recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
-    if recipe.cloud is None:
-        recipe.exports["terraform"](place)
-    else:
-        facts_of(asked, place, recipe.cloud)
-
-
-def document(cloud: str, folder: Path, more: str = "") -> dict[str, Any]:
-    """Give Terraform's configuration of the app with everything."""
-    config = config_of(folder, settings(cloud, more) + EVERYTHING)
-    asked = everything(cloud)
-    made, *_ = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
-    return said(made)
+    assert recipe.cloud is not None
+    facts_of(asked, place, recipe.cloud)
 
 
 def expected(cloud: str, folder: Path) -> list[dict[str, Any]]:
     """Give what `leeward doctor` is to compare of the app with everything."""
     config = config_of(folder, settings(cloud) + EVERYTHING)
     asked = everything(cloud)
-    *_, file = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
-    found: list[dict[str, Any]] = json.loads(file.text)["leeward"]
+    place = deployment_of(config, cloud, asked.app)
+    recipe: Recipe = offer_of(PACKAGERS, cloud)(asked)
+    assert recipe.cloud is not None
+    files = export_facts(asked, place, recipe.cloud, folder / "exported").texts
+    found: list[dict[str, Any]] = json.loads(files[f"{cloud}/{EXPECTED_FILE}"])["leeward"]
     return found
-
-
-def said(template: Template) -> dict[str, Any]:
-    """Give what a template says."""
-    return dict(template.document) or dict(json.loads(template.text))

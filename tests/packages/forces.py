@@ -65,12 +65,45 @@ FORCES: Final[dict[str, tuple[str, ...]]] = {
     "azurerm_traffic_manager_external_endpoint": ("name", "profile_id"),
     "azurerm_traffic_manager_profile": ("name", "resource_group_name"),
     "azurerm_user_assigned_identity": ("name", "location", "resource_group_name"),
+    "google_cloud_run_service_iam_member": ("location", "service", "role", "member", "project"),
+    "google_cloud_scheduler_job": ("name", "region", "project"),
+    "google_cloudfunctions2_function": ("name", "location", "project"),
+    "google_cloudfunctions2_function_iam_member": (
+        *("location", "cloud_function", "role", "member", "project"),
+    ),
+    "google_compute_backend_service": ("name", "project"),
+    "google_compute_global_address": ("name", "project"),
+    "google_compute_global_forwarding_rule": ("name", "ip_address", "port_range", "project"),
+    "google_compute_health_check": ("name", "project"),
+    "google_compute_region_network_endpoint_group": ("name", "region", "cloud_run", "project"),
+    "google_compute_security_policy": ("name", "project"),
+    "google_compute_target_https_proxy": ("name", "project"),
+    "google_compute_url_map": ("name", "project"),
+    "google_dns_record_set": ("name", "type", "managed_zone", "project"),
+    "google_firestore_database": ("name", "location_id", "project"),
+    "google_logging_project_bucket_config": ("bucket_id", "location", "project"),
+    "google_logging_project_sink": ("name", "project"),
+    "google_project_iam_member": ("role", "member", "condition", "project"),
+    "google_pubsub_subscription": ("name", "topic", "filter", "project"),
+    "google_pubsub_subscription_iam_member": ("subscription", "role", "member", "project"),
+    "google_pubsub_topic": ("name", "project"),
+    "google_pubsub_topic_iam_member": ("topic", "role", "member", "project"),
+    "google_service_account": ("account_id", "project"),
+    "google_storage_bucket": ("name", "location", "project"),
+    "google_storage_bucket_iam_member": ("bucket", "role", "member"),
+    "google_storage_bucket_object": ("name", "bucket"),
+    "google_storage_notification": (
+        *("bucket", "topic", "payload_format", "event_types", "object_name_prefix"),
+    ),
+    "google_workflows_workflow": ("name", "region", "project"),
 }
 
 READ: Final[dict[str, dict[str, Any]]] = {
     "aws_caller_identity": {"account_id": "123456789012"},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com"},
     "azurerm_client_config": {"subscription_id": "00000000-0000-0000-0000-00000000000f"},
+    "google_project": {"number": "123456789012"},
+    "google_storage_project_service_account": {"email_address": "storage@example.com"},
 }
 """What data sources say."""
 
@@ -94,6 +127,10 @@ DATA: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "aws_partition": {"=": ["dns_suffix", "partition"]},
     },
     "azure": {"azurerm_client_config": {"=": ["client_id", "subscription_id", "tenant_id"]}},
+    "google": {
+        "google_project": {"=": ["number"], "project_id": "string"},
+        "google_storage_project_service_account": {"=": ["email_address"], "project": "string"},
+    },
 }
 """Schemas of data sources, by cloud, in the form of the kept schemas of resources."""
 
@@ -104,6 +141,7 @@ CONFIGURED: Final[dict[str, dict[str, Any]]] = {
 
 INNER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "aws_apigatewayv2_domain_name": (("domain_name_configuration!", "target_domain_name"),),
+    "google_cloudfunctions2_function": (("service_config", "uri"),),
 }
 """Attributes inside blocks, by type, that modules refer to: the block and the attribute."""
 
@@ -117,11 +155,16 @@ STATEFUL: Final = {
         *("azurerm_cosmosdb_sql_database", "azurerm_servicebus_queue", "azurerm_storage_account"),
         *("azurerm_storage_container", "azurerm_storage_queue"),
     ),
+    "google": (
+        *("google_firestore_database", "google_pubsub_subscription", "google_pubsub_topic"),
+        "google_storage_bucket",
+    ),
 }
 """Types of resources that hold what nobody may lose."""
 
 GIVEN: Final[dict[str, dict[str, Any]]] = {
     "azure": {"resource_group": "ours", "published": True, "key_vault_certificate": "a"},
+    "google": {"project": "ours"},
 }
 """What a person says to the variables of a root, by cloud."""
 

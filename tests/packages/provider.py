@@ -36,9 +36,6 @@ SCHEMAS: Final = "LEEWARD_TEST_SCHEMAS"
 DOWN: Final = "LEEWARD_TEST_DOWN"
 """The variable with the region that does not answer."""
 
-REGION_OF: Final = {"azurerm": "location"}
-"""The argument with the region, where it has another name."""
-
 _TYPES: Final = {"string": "string", "number": "number", "boolean": "bool"}
 
 _SINGLE, _LIST = 1, 2
@@ -173,9 +170,9 @@ class Provider:
         return pack((1, pack((2, unpack(request[3][0])[1][0]))))
 
     def _ReadResource(self, request: Message) -> bytes:  # noqa: N802
-        region = (_value(request, 2) or {}).get(REGION_OF.get(self._name, "region"))
-        if region is not None and region == os.environ.get(DOWN):
-            return pack((2, pack((1, 1), (2, f"{region} does not answer"))))
+        has, down = _value(request, 2) or {}, os.environ.get(DOWN)
+        if down and down in (has.get("region"), has.get("location")):
+            return pack((2, pack((1, 1), (2, f"{down} does not answer"))))
         return pack((1, request[2][0]))
 
     def _ReadDataSource(self, request: Message) -> bytes:  # noqa: N802

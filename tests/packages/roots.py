@@ -23,7 +23,6 @@ import pytest
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.infrastructure import ExportFiles, export_facts
 from leeward_deploy.recipe import PACKAGERS, PackageSpec, Recipe, offer_of
-from leeward_deploy.terraform import schemas_in
 from tests.packages.everything import schemas_of
 from tests.packages.exported import config_of
 from tests.packages.forces import ARGUMENTS, DATA, GIVEN, INNER, STATEFUL
@@ -104,8 +103,10 @@ class Root:
         """Give arguments to the call of the module, as a user does in main.tf."""
         main = self.place / "main.tf"
         lines = "".join(f"  {name} = {value}\n" for name, value in arguments.items())
-        anchor = "  region   = each.key\n"
-        main.write_text(main.read_text("utf-8").replace(anchor, anchor + lines), "utf-8")
+        text = re.sub(
+            r"  region +=  ?each.key\n", lambda found: found[0] + lines, main.read_text("utf-8")
+        )
+        main.write_text(text, "utf-8")
 
     def validate(self) -> None:
         """Raise `AssertionError` if the core finds the files wrong."""
@@ -131,7 +132,7 @@ class Root:
         losses = tuple(
             each["address"]
             for each in changes
-            if "delete" in each["change"]["actions"] and each["type"] in STATEFUL[self.cloud]
+            if "delete" in each["change"]["actions"] and holds_state(each["address"])
         )
         values = {each["address"]: each["change"]["after"] or {} for each in changes}
         return Plan(actions, "", losses, values)
@@ -168,6 +169,7 @@ class Root:
         module = self.out / "modules" / self.cloud
         (module / "tests").mkdir()
         shutil.copy(file, module / "tests")
+        self._run("get", {}, place=module)
         code, said, error = self._run("test", {}, place=module)
         assert code == 0, f"{said} {error}"
         return said
@@ -190,7 +192,7 @@ class Root:
 
     def _stand_in(self, folder: Path) -> None:
         """Make the stand-in provider of the cloud, and what leads the core to it."""
-        resources = json.loads(json.dumps(schemas_in(schemas_of(self.cloud))))
+        resources = json.loads(json.dumps(schemas_of(self.cloud)))
         for type, inner in INNER.items():
             for block, name in inner if type in resources else ():
                 schema = resources[type][block]
@@ -220,6 +222,12 @@ class Root:
 def inside(address: str) -> str:
     """Return an address without the call of the module: what the module itself says."""
     return re.sub(r'^module\.\w+(\["[^"]+"\])?\.', "", address)
+
+
+def holds_state(address: str) -> bool:
+    """Return whether a resource holds what nobody may lose: a package can be made again."""
+    type, _, name = inside(address).partition(".")
+    return name != "code" and any(type in types for types in STATEFUL.values())
 
 
 def type_of(address: str) -> str:

@@ -12,11 +12,13 @@ from leeward.workflow import Flow, Ref
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.commands.export import deployment_of
 from leeward_deploy.commands.package import PackageRequest, spec_of
+from leeward_deploy.facts import facts_of
+from leeward_deploy.google.facts import CLOUD
 from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
 from leeward_deploy.uv import PackageSource
 from tests.packages.everything import app as everything
-from tests.packages.exported import SHOP, config_of, exported, said
+from tests.packages.exported import SHOP, config_of
 from tests.packages.exported import everything as everything_as_spec
 
 
@@ -131,7 +133,7 @@ def test_a_stage_is_the_beginning_of_every_name_that_nothing_gives(tmp_path: Pat
 
 
 def test_an_app_may_have_workflows_alone(tmp_path: Path) -> None:
-    """On Google there are no logs of functions then, and alerts of none."""
+    """It has no function, and its workflows call those of others."""
     app = App("shop")
 
     @app.workflow("order")
@@ -141,7 +143,9 @@ def test_an_app_may_have_workflows_alone(tmp_path: Path) -> None:
     text = '[functions.charge]\n[workflows.order]\ndefinition = "shop:order"\n'
     config = config_of(tmp_path, 'cloud_provider = "google:europe-west1"\n' + text)
     asked = everything_as_spec("google")._replace(app=app, rights={})
-    made, *_ = exported("google", "terraform", asked, deployment_of(config, "google", app))
-    resources = said(made)["resource"]
-    assert "google_workflows_workflow" in resources
-    assert "google_logging_project_sink" not in resources
+    facts, files = facts_of(asked, deployment_of(config, "google", app), CLOUD)
+    assert facts["handlers"] == {}
+    assert facts["flows"] == {
+        "order": {"name": "order", "file": "flows/order.json", "calls": ["charge"]}
+    }
+    assert "@@charge@@" in files["flows/order.json"]

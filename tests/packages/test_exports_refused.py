@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,37 +10,17 @@ from typer.testing import CliRunner
 from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward_contract_tests.rows import each_row
-from leeward_deploy.commands.export import deployment_of
-from leeward_deploy.recipe import Entry, PackageSpec
-from tests.packages.everything import flaws_in
+from leeward_deploy.recipe import PACKAGERS, Entry, PackageSpec, offer_of
 from tests.packages.exported import (
     CLOUDS,
-    COMPILED,
     EVERYTHING,
     ORDERS,
     ZONES,
     check_export,
     config_of,
     everything,
-    exported,
     settings,
 )
-from tests.packages.mistakes import MISTAKES, Change
-
-
-@each_row("cloud, change, told", MISTAKES)
-def test_a_planted_mistake_is_found(
-    documents: dict[str, dict[str, Any]],
-    cloud: str,
-    change: Change,
-    told: str,
-) -> None:
-    """Names, types, ranges, references that lead nowhere, roles that are too wide, blind alarms."""
-    made = deepcopy(documents[cloud])
-    change(made["resource"])
-    found = flaws_in(cloud, made)
-    assert any(told in each for each in found), found
-
 
 WRONG: dict[str, tuple[str, str, str]] = {
     "Azure checks every 20 s": ("azure", "interval = 20", "must be 10 or 30 seconds; set interval"),
@@ -50,7 +28,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a Google standby that cannot": (
         "google",
         "standby_instances = 0",
-        "could not answer a health",
+        "must be 1 or more, to answer a health",
     ),
     "a zone of another domain": ("azure", 'zone = "example.org"', "not below the zone"),
     "Azure keeps for two years": ("azure", "retention_days = 730", "must be 1 to 365"),
@@ -150,9 +128,8 @@ def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> N
     app = App("shop")
     app.function(name="health")(len)
     asked = PackageSpec(app, Entry("m", "a"), "3.13", "x86_64")
-    deployment = deployment_of(config_of(tmp_path, settings("google")), "google", app)
     with pytest.raises(ConfigError, match="load balancer answers /health itself"):
-        exported("google", "terraform", asked, deployment)
+        check_export("google", asked, config_of(tmp_path, settings("google")))
 
 
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
@@ -163,12 +140,20 @@ def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
     for cloud in CLOUDS:
         config = config_of(tmp_path, settings(cloud))
         with pytest.raises(ConfigError, match="no function that is called by HTTP"):
-            exported(cloud, "terraform", asked, deployment_of(config, cloud, quiet))
-        bare = config._replace(export={})
-        if cloud not in COMPILED:
-            continue
-        made, *_ = exported(cloud, "terraform", asked, deployment_of(bare, cloud, quiet))
-        assert f"no domain in [export.{cloud}]" in "\n".join(made.notes)
+            check_export(cloud, asked, config)
+        check_export(cloud, asked, config._replace(export={}))
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_a_platform_does_not_run_is_refused_by_name(cloud: str) -> None:
+    """A Python or a processor that it has not."""
+    recipe_of = offer_of(PACKAGERS, cloud)
+    asked = everything(cloud)
+    with pytest.raises(ConfigError, match=r"no Python 3\.10 .* may be 3\.11, 3\.12, 3\.13, 3\.14"):
+        recipe_of(asked._replace(python="3.10"))
+    if cloud != "aws":
+        with pytest.raises(ConfigError, match="arm64; leave --arch out"):
+            recipe_of(asked._replace(arch="arm64"))
 
 
 @each_row(

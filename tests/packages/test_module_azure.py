@@ -15,7 +15,6 @@ from leeward_deploy.infrastructure import module_texts
 from leeward_deploy.moves import moves_in
 from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
-from leeward_deploy.terraform import schemas_in
 from tests.packages.everything import schemas_of
 from tests.packages.exported import EVERYTHING, everything, settings
 from tests.packages.forces import STATEFUL
@@ -102,7 +101,7 @@ def test_the_module_makes_what_was_made_before(tmp_path: Path) -> None:
 def test_whoever_exported_before_moves_without_a_loss(tmp_path: Path) -> None:
     """Plans of the new root over the old state say what moves where, until nothing is left."""
     root = expanded(tmp_path)
-    schemas = dict(schemas_in(schemas_of("azure")))
+    schemas = dict(schemas_of("azure"))
     state = {"version": 4, "terraform_version": "1.5.0", "serial": 1, "lineage": "a"}
     state |= {"resources": [_kept(address, value, schemas) for address, value in BEFORE.items()]}
     (root.place / "terraform.tfstate").write_text(json.dumps(state), "utf-8")

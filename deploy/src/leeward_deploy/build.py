@@ -22,7 +22,7 @@ from leeward.errors import ConfigError
 from leeward_deploy.entry import entry_text, handler_calls
 from leeward_deploy.imports import Contents, check_imports
 from leeward_deploy.inventory import Inventory, owners_in, parts_in, roots_of
-from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe, Template
+from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe
 from leeward_deploy.sources import copy_files
 from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
 
@@ -201,13 +201,6 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
         listed.write_text(text, encoding="utf-8")
     digest = sha256(content).hexdigest()
     return Package(folder, archive, listed, digest, ZLIB, sizes, notes, inventory)
-
-
-def write_template(recipe: Recipe, out: Path) -> tuple[Template, ...]:
-    """Write the template of a recipe beside the package; return its files, if there are some."""
-    made = recipe.template() if recipe.template else ()
-    write_files(out, {each.name: each.text.encode() for each in made})
-    return made
 
 
 def check_sizes(

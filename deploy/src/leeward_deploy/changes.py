@@ -14,7 +14,7 @@ from leeward.errors import ConfigError
 from leeward.text import did_you_mean
 from leeward_deploy.facts import FORMAT, NAMED, Cloud, Facts
 
-IDENTITY: Final = ("key", "home", "ordered", "service_bus")
+IDENTITY: Final = ("key", "home", "ordered", "service_bus", "bus", "type", "firestore")
 """What a cloud cannot change of a thing that is there, besides its names: it would make another one
 in its place."""
 
@@ -84,7 +84,8 @@ def compare(
                 for name, fact in before.get(section, {}).items()
                 if not fact.get("existing")
             }
-        kept["regions"] = sorted({*kept["regions"], *before["regions"]})
+        if "{}" in cloud.instance:
+            kept["regions"] = sorted({*kept["regions"], *before["regions"]})
     for section in cloud.keeps:
         kept[section] = {
             name: fact for name, fact in kept[section].items() if name not in now.get(section, {})
@@ -117,7 +118,24 @@ def _names_of(
 
 
 def _own_name(fact: Mapping[str, Any], region: str) -> Any:
-    return fact.get("names", {}).get(region, fact["name"])
+    return fact.get("names", {}).get(region, fact.get("name"))
+
+
+def keep_names(
+    before: Mapping[str, Any] | None, retained: Mapping[str, Any] | None, now: Facts
+) -> Facts:
+    """Return facts in which the subscription of a queue has the name that it was made with.
+
+    It is called by its first handler, and holds what another handler of the queue is to take.
+    """
+    known = {**(retained or {}).get("queues", {}), **(before or {}).get("queues", {})}
+    return now | {
+        "queues": {
+            name: queue
+            | {key: known[name][key] for key in ("subscription",) if key in known.get(name, {})}
+            for name, queue in now["queues"].items()
+        }
+    }
 
 
 def _copy_of(retained: Mapping[str, Any] | None, cloud: Cloud) -> Facts:
@@ -196,6 +214,8 @@ def _notes(
         yield (
             f"retained: region {region}: its handlers go, its queues and what they hold stay; "
             f"--forget {region} says how to let it go"
+            if region in kept["regions"]
+            else f"removed: region {region}: its handlers go, and it holds nothing"
         )
     simple = [key for key in before if key not in (*NAMED, "digest", "regions")]
     changed = sorted(key for key in simple if before[key] != now.get(key))
@@ -221,7 +241,19 @@ def _forget(name: str, kept: Facts, now: Mapping[str, Any], cloud: Cloud) -> Ite
         hint = did_you_mean(name, known) or f"; retained: {', '.join(sorted(known)) or 'nothing'}"
         raise ConfigError(f"--forget names {name!r}, and {what}{hint}")
     section, _, own = found[0].partition(".")
-    home = kept[section].pop(own).get("home")
-    for region in [home] if home else places:
+    for user in ("queues", "subscriptions"):
+        field = {"dead_letters": "dead_letters", "buses": "bus"}.get(section, "")
+        for other, fact in {**kept.get(user, {}), **now[user]}.items():
+            if fact.get(field) == own:
+                raise ConfigError(
+                    f"--forget names {name!r}, and {user}.{other} needs it: forget that first"
+                )
+    fact = kept[section].pop(own)
+    home, key = fact.get("home"), fact.get("firestore", own)
+    others = (*kept[section].values(), *now.get(section, {}).values())
+    if any(each.get("firestore") == key for each in others):
+        return  # a database of other tables, too
+    places = [home] if home else places
+    for place in dict.fromkeys(cloud.instance.format(region) for region in places):
         for address in cloud.addresses[section]:
-            yield f'terraform state rm \'module.app["{region}"].{address}["{own}"]\''
+            yield f"terraform state rm '{place}.{address}[\"{key}\"]'"

@@ -67,6 +67,7 @@ class Cloud(NamedTuple):
         notes: what a person has to know of them.
         arn_roles: roles that handlers have already are named by an ARN.
         adapt: returns the facts as the cloud has them.
+        instance: the address of the module that has what keeps state, for a region.
         expected: returns what `leeward doctor` compares, by the facts, the texts of their files,
             and the targets by their regions.
     """
@@ -84,6 +85,7 @@ class Cloud(NamedTuple):
     notes: Callable[[PackageSpec, Deployment], Iterable[str]] = lambda *_: ()
     arn_roles: bool = False
     adapt: Callable[[PackageSpec, Deployment, Facts], Facts] = lambda _, __, facts: facts
+    instance: str = 'module.app["{}"]'
     expected: Callable[[Facts, Facts, Mapping[str, str]], Iterable[Expected]] = lambda *_: ()
 
 
@@ -112,7 +114,7 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "serving": regions[0],
         "settings": _settings_of(spec, deployment),
         "entrance": _entrance_of(spec, deployment),
-        "warm": _rights_in(spec.warm, spec, ()),
+        "warm": _rights_in(spec.warm, spec, (), deployment.away),
         cloud.name: dict(cloud.settings(spec, deployment)),
         "handlers": {each.name: _handler_of(spec, each, deployment, cloud) for each in handlers},
         "functions": {
@@ -211,15 +213,18 @@ def _handler_of(spec: PackageSpec, handler: Handler, deployment: Deployment, clo
         "schedule": cloud.schedule(str(handler.schedule)) if handler.schedule else None,
         "bucket": handler.bucket,
         "prefix": handler.prefix,
-        "rights": _rights_in(rights_for(spec, handler.name), spec, (handler,)),
+        "rights": _rights_in(rights_for(spec, handler.name), spec, (handler,), deployment.away),
     }
 
 
-def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler]) -> Facts:
+def _rights_in(
+    rights: Rights, spec: PackageSpec, handlers: Collection[Handler], away: Collection[str]
+) -> Facts:
     """Return rights by verb: names, and places in buckets for what is done with objects.
 
     A handler of objects reads below its prefix, and writes where it says that it does: there it may
-    read, too, to find what an attempt before has written.
+    read, too, to find what an attempt before has written. A bucket that is `away`, at another
+    provider, is not named here.
     """
     names, queues = spec.declared, queues_of(spec)
     known = {*names.functions, *spec.app.handlers}
@@ -251,6 +256,8 @@ def _rights_in(rights: Rights, spec: PackageSpec, handlers: Collection[Handler])
         "scans": scans & tables,
         "starts": rights.starts & {*names.workflows, *(f.name for f in spec.app.workflows)},
     }
+    for verb, found in places.items():
+        places[verb] = {(bucket, prefix) for bucket, prefix in found if bucket not in away}
     places["gets"] = _outermost(places["gets"] - places["puts"])
     places["puts"] = _outermost(places["puts"])
     return {verb: sorted(found) for verb, found in verbs.items()} | {
@@ -353,7 +360,7 @@ def _dead_letters(spec: PackageSpec, handler: Handler) -> DeadQueue:
 def own_dead_letters(spec: PackageSpec, letters: DeadQueue) -> str:
     """Return the own name of a queue of dead letters: as it is, where an URL or an ARN names it."""
     named = (spec.entry.options.get("dead_letters") or {}).values()
-    is_address = any(":" in each and each.rpartition("/")[2] == letters.name for each in named)
+    is_address = any("/" in each and each.rpartition("/")[2] == letters.name for each in named)
     return letters.name if is_address else spec.declared.usual(letters.name)
 
 

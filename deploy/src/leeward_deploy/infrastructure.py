@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
-from leeward_deploy.changes import compare
+from leeward_deploy.changes import compare, keep_names
 from leeward_deploy.facts import Cloud, facts_from, facts_of, text_of
 from leeward_deploy.recipe import Deployment, PackageSpec
 
@@ -68,6 +68,7 @@ def export_facts(
     facts, texts = facts_of(spec, deployment, cloud)
     root = f"{cloud.name}-{facts['stage']}" if facts.get("stage") else cloud.name
     last, kept = _last_facts(out / root)
+    facts = keep_names(last, kept, facts)
     changes = compare(last, kept, facts, cloud, forget)
     files = {f"{root}/{path}": text for path, text in texts.items()}
     files[f"{root}/{FACTS}"] = text_of(facts)

@@ -140,7 +140,7 @@ class PackageSpec(NamedTuple):
         arch: of `ARCHES`.
         files: the texts of the user's own files at the root, by name; none but those of the names
             that a recipe writes matter.
-        declared: for the roles of a template.
+        declared: for the rights of handlers.
         settings: what infrastructure files say beside the app.
         rights: what each handler uses, by its name; of one that is not there, all that is declared.
         notes: what is to be said of the rights.
@@ -221,22 +221,6 @@ class Command(NamedTuple):
     hint: str
 
 
-class Template(NamedTuple):
-    """The infrastructure that the handlers of an app need, for a tool that sets it up.
-
-    Attributes:
-        name: of its file.
-        text: of it.
-        notes: what it could not say, and what stands outside of it.
-        document: what the text says, before it was written.
-    """
-
-    name: str
-    text: str
-    notes: tuple[str, ...] = ()
-    document: Mapping[str, Any] = NOTHING
-
-
 class Table(NamedTuple):
     """A table: its own name, the fields of its key, its region, and whether it is there already."""
 
@@ -293,10 +277,6 @@ class Deployment(NamedTuple):
     expected: tuple[Expected, ...] = ()
 
 
-Exporter: TypeAlias = Callable[[Deployment], tuple[Template, ...]]
-"""Returns an app's infrastructure in the files of one tool, or raises `ConfigError`."""
-
-
 class System(NamedTuple):
     """What wheels meet on a platform.
 
@@ -326,12 +306,9 @@ class Recipe(NamedTuple):
         lists: the package has a ``requirements.txt`` at its root.
         limits: of its size.
         commands: that deploy it, given the folder that the package's folder is in.
-        template: makes what the handlers need; None where there is nothing to make.
-        exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
         provided: modules that the platform has besides Python's own.
-        cloud: what its facts need, a `leeward_deploy.facts.Cloud`; None where an exporter of its
-            own writes files of Terraform.
+        cloud: what its facts need, a `leeward_deploy.facts.Cloud`; None where nothing is exported.
     """
 
     entry: str
@@ -344,8 +321,6 @@ class Recipe(NamedTuple):
     lists: bool = False
     limits: tuple[Limit, ...] = ()
     commands: Callable[[str], tuple[Command, ...]] = lambda _: ()
-    template: Callable[[], tuple[Template, ...]] | None = None
-    exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
     provided: tuple[str, ...] = ()
     cloud: Any = None

@@ -12,7 +12,7 @@ add_command(
     "package",
     package,
     "leeward package --target $CLOUD_PROVIDER --source shop",
-    "leeward package shop:app --target $CLOUD_PROVIDER --template",
+    "leeward package shop:app --target $CLOUD_PROVIDER --report",
 )
 
 WORKFLOW_EXPORT = command_group()

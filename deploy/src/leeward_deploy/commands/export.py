@@ -54,7 +54,6 @@ from leeward_deploy.recipe import (
     Recipe,
     Site,
     Table,
-    Template,
     WorkflowExport,
     offer_of,
     providers_with,
@@ -354,7 +353,6 @@ def _write_files(
 ) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
     config = read_order(request.folder, targets, request.settings, request.stage)
-    made: dict[str, tuple[Template, ...]] = {}
     facts: dict[str, ExportFiles] = {}
     notes: list[str] = []
     for provider in providers_of(config):
@@ -363,37 +361,25 @@ def _write_files(
         spec, _ = spec_of(request._replace(target=provider))
         recipe: Recipe = offer_of(PACKAGERS, provider)(spec)
         place = deployment_of(config, provider, spec.app, in_file=targets is None)
-        if recipe.cloud is not None:
-            names = _forgotten(forget, provider, providers_of(config))
-            facts[provider] = export_facts(spec, place, recipe.cloud, request.out, names)
-            told = facts[provider].notes
-        elif "terraform" in recipe.exports:
-            made[provider] = recipe.exports["terraform"](place)
-            told = made[provider][0].notes
-        else:
+        if recipe.cloud is None:
             continue
-        told = (*told, *note_on_roles(place.sites[0].declared))
+        names = _forgotten(forget, provider, providers_of(config))
+        facts[provider] = export_facts(spec, place, recipe.cloud, request.out, names)
+        told = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
         notes += [f"{provider}: {note}" for note in told]
-    if not made and not facts:
+    if not facts:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
             f"no target of the order ({order}) can be exported; name one of a cloud that can, with "
             "--targets or as cloud_provider in leeward.toml"
         )
     # Nothing is written unless all of it is right.
-    for provider, templates in made.items():
-        notes += left_over(request.out / provider, {each.name for each in templates})
-        store(request.out / provider, {template.name: template.text for template in templates})
     for each in facts.values():
         store(request.out, each.texts)
-    written = [
-        *(path for each in facts.values() for path in each.texts),
-        *(f"{name}/{each.name}" for name, templates in made.items() for each in templates),
-    ]
     hint = "in the folder of the stage; it deletes nothing"
     return {
         "tool": "terraform",
-        "files": [str(request.out / path) for path in written],
+        "files": [str(request.out / path) for each in facts.values() for path in each.texts],
         "notes": notes,
         "commands": [
             {"tool": "Terraform", "text": line, "hint": hint}
@@ -417,17 +403,6 @@ def _forgotten(names: tuple[str, ...], provider: str, order: list[str]) -> tuple
             )
     own = (name.partition(":") for name in names)
     return tuple(rest or first for first, _, rest in own if not rest or first == provider)
-
-
-def left_over(folder: Path, names: set[str]) -> list[str]:
-    """Return what to say of files that are there, which a tool reads with those of these names."""
-    kinds = tuple(name[name.index(".") :] for name in names)
-    return [
-        f"{folder.name}: {path} is not of this export, and is applied with it: delete it, unless "
-        "it is yours"
-        for path in sorted(folder.glob("*"))
-        if path.name.endswith(kinds) and path.name not in names
-    ]
 
 
 def export_workflow(

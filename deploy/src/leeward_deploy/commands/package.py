@@ -27,10 +27,9 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.registry import BUILT_IN, EMBEDDED
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
-from leeward_deploy.build import Origin, build, write_files, write_template
+from leeward_deploy.build import Origin, build, write_files
 from leeward_deploy.entry import find_app, handler_calls, load_app
 from leeward_deploy.inventory import MOST_SHOWN, size_text
-from leeward_deploy.needs import note_on_roles
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
@@ -91,11 +90,6 @@ AllowBuild: TypeAlias = Annotated[
 Exclude: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
 ]
-
-WithTemplate: TypeAlias = Annotated[
-    bool, typer.Option("--template", help="Write what its handlers need around them, too.")
-]
-
 
 WithReport: TypeAlias = Annotated[
     bool, typer.Option("--report", help="Name everything that is in it, and why.")
@@ -354,7 +348,6 @@ def package(
     no_index: NoIndex = False,
     allow_build: AllowBuild = None,
     exclude: Exclude = None,
-    template: WithTemplate = False,
     stage: Stage = None,
     report: WithReport = False,
 ) -> None:
@@ -378,27 +371,21 @@ def package(
         stage,
     )
     with redirect_stdout(sys.stderr):
-        data = _build(request, options.targets, template=template)
+        data = _build(request, options.targets)
     options.output.show(data, render_report if report else _render)
 
 
-def _build(request: PackageRequest, targets: str | None, *, template: bool) -> JsonObject:
+def _build(request: PackageRequest, targets: str | None) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
     recipe_of = offer_of(PACKAGERS, request.target)
     spec, origin = spec_of(request)
     recipe: Recipe = recipe_of(spec)
-    if template and recipe.template is None:
-        raise ConfigError(
-            f"--template has nothing for {request.target}; leave it out: leeward export terraform "
-            "writes what the handlers need around them"
-        )
     others = adapters_of(request.folder, request.target, targets, request.settings)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
     origin = origin._replace(
         embedded=has_embedded_target(request.folder, targets, request.settings)
     )
     made = build(spec, recipe, origin, request.out, request.target)
-    written = write_template(recipe, request.out) if template else ()
     return {
         "target": request.target,
         "python": spec.python,
@@ -416,11 +403,7 @@ def _build(request: PackageRequest, targets: str | None, *, template: bool) -> J
             **made.inventory.document(),
             "left_out": [{"path": path, "why": why} for path, why in origin.left_out],
         },
-        "template": [str(request.out / each.name) for each in written],
-        "notes": [
-            *made.notes,
-            *((*written[0].notes, *note_on_roles(spec.declared)) if written else ()),
-        ],
+        "notes": [*made.notes],
         "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
 
@@ -452,9 +435,6 @@ def _render(data: JsonObject, printers: Printers) -> None:
         ("sha256", f"{data['sha256']} (zlib {data['zlib']})"),
         ("requirements", data["requirements"]),
     ]
-    if data["template"]:
-        file, *more = data["template"]
-        pairs.append(("template", str(Path(file).parent) if more else file))
     left_out = len(told["left_out"])
     pairs += [
         ("own files", f"{len(told['own'])}, {size_text(sum(told['own'].values()))}"),

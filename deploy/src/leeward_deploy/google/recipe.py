@@ -14,8 +14,7 @@ from functools import partial
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.google.export import terraform
-from leeward_deploy.google.template import template
+from leeward_deploy.google.facts import CLOUD
 from leeward_deploy.recipe import Command, PackageSpec, Recipe, System, known_python, same_versions
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
@@ -44,9 +43,8 @@ def recipe(spec: PackageSpec) -> Recipe:
         ),
         built=(FRAMEWORK,),
         lists=True,
+        cloud=CLOUD,
         commands=partial(_commands, spec),
-        template=partial(template, spec),
-        exports={"terraform": partial(terraform, spec)},
     )
 
 
@@ -68,8 +66,8 @@ def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
             "the same as a service",
         ),
         Command(
-            "terraform",
-            f"cd {out}/google.module && terraform init && terraform apply",
-            "one function for each handler, with --template",
+            "Terraform",
+            f"terraform apply with package = {out}/google.zip",
+            "for the module that leeward export terraform writes: one function for each handler",
         ),
     )

@@ -1,0 +1,442 @@
+"""What Google Cloud adds to the facts of an app, and what it refuses.
+
+A topic pushes to a function, and a subscription keeps what it has not brought: so calls that may be
+queued have a topic, and objects have one, too. Topics, subscriptions and data are in the module
+``global``, which no region is part of: regions only run functions.
+
+Sources: the REST references of Cloud Scheduler, Compute Engine's health checks, Cloud DNS, Pub/Sub
+and IAM; "Geography and regions"; "Deterministic URL" in Cloud Run's documentation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from leeward.adapter.looking import Expected
+from leeward.app.kit import HEALTH_PATH, Handler, Kind
+from leeward.calls.looks import NONE
+from leeward.errors import ConfigError
+from leeward.values import NOTHING
+from leeward.workflow.kit import Definition
+from leeward_deploy.facts import Cloud, Facts, own_dead_letters
+from leeward_deploy.google.flows.export import export
+from leeward_deploy.needs import dead_queue, seconds_of
+from leeward_deploy.recipe import Deployment, PackageSpec, changes_of
+from leeward_google.looks import SUBSCRIPTION
+
+ADDRESSES: Final = {
+    "queues": ("google_pubsub_topic.queue", "google_pubsub_subscription.queue"),
+    "dead_letters": ("google_pubsub_topic.dead", "google_pubsub_subscription.dead"),
+    "subscriptions": ("google_pubsub_subscription.event",),
+    "tables": ("google_firestore_database.database",),
+    "buckets": ("google_storage_bucket.bucket",),
+    "buses": ("google_pubsub_topic.bus",),
+}
+
+_CALLS: Final = ("location", "service", "member")
+IDENTITY: Final = {
+    "google_cloud_run_service_iam_member": _CALLS,
+    "google_cloud_scheduler_job": ("name", "region"),
+    "google_cloudfunctions2_function": ("name", "location"),
+    "google_cloudfunctions2_function_iam_member": ("location", "cloud_function", "member"),
+    "google_compute_backend_service": ("name",),
+    "google_compute_global_address": ("name",),
+    "google_compute_global_forwarding_rule": ("name",),
+    "google_compute_health_check": ("name",),
+    "google_compute_region_network_endpoint_group": ("name", "region"),
+    "google_compute_security_policy": ("name",),
+    "google_compute_target_https_proxy": ("name",),
+    "google_compute_url_map": ("name",),
+    "google_dns_record_set": ("name", "managed_zone"),
+    "google_firestore_database": ("name",),
+    "google_logging_project_bucket_config": ("bucket_id",),
+    "google_logging_project_sink": ("name",),
+    "google_monitoring_alert_policy": ("display_name",),
+    "google_monitoring_uptime_check_config": ("display_name",),
+    "google_project_iam_member": ("role", "member"),
+    "google_pubsub_subscription": ("name",),
+    "google_pubsub_subscription_iam_member": ("subscription", "member"),
+    "google_pubsub_topic": ("name",),
+    "google_pubsub_topic_iam_member": ("topic", "member"),
+    "google_service_account": ("account_id",),
+    "google_storage_bucket": ("name",),
+    "google_storage_bucket_iam_member": ("bucket", "role", "member"),
+    "google_storage_notification": ("bucket", "topic"),
+    "google_workflows_workflow": ("name", "region"),
+}
+
+LONGEST: Final = 3600
+"""Seconds of a function that is called by HTTP."""
+
+SCHEDULER_RETRIES: Final = 5
+"""Of a job, at most."""
+
+ATTEMPTS: Final = (5, 100)
+"""Of a dead-letter policy: least and most."""
+
+ACKNOWLEDGE: Final = (10, 600)
+"""Seconds that a push may take: least and most."""
+
+LONGEST_FILTER: Final = 255
+"""Bytes of a filter of a subscription; Pub/Sub takes one more."""
+
+LONGEST_PUSHED: Final = 50
+"""Characters of a function that is pushed to: its address has 63, with the project's number."""
+
+REST: Final = "the functions, schedules, accounts and workflows"
+"""What nobody looks at: their APIs are not among those that a target is configured with."""
+
+REGION: Final = re.compile(
+    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+    "(?:north|south|east|west|central)+[0-9]+"
+)
+"""Source: "Geography and regions" of Google Cloud, November 2026."""
+
+_TOPIC: Final = (
+    r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}",
+    "3 to 255 characters, a letter first, and not begin with goog",
+)
+NAMES: Final = {
+    "handlers": (
+        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "up to 63 lower-case letters, digits and hyphens, a letter first",
+    ),
+    "queues": _TOPIC,
+    "dead_letters": _TOPIC,
+    "buses": _TOPIC,
+    "buckets": (
+        r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]",
+        "3 to 63 lower-case letters, digits, dots, hyphens and underscores",
+    ),
+    "flows": (
+        r"[a-z]([a-z0-9_-]{0,62}[a-z0-9])?",
+        "up to 64 lower-case letters, digits, hyphens and underscores, a letter first",
+    ),
+}
+"""What Google takes as the own name of what is made, by section: a pattern, and its words."""
+
+
+def is_pushed(handler: Handler) -> bool:
+    """Return whether what a handler takes comes through a topic of its own."""
+    return handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
+
+
+def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
+    """Return facts as Google has them: who is pushed to has a topic, and dead letters."""
+    names = spec.declared
+    topics = names.settings.get("enqueue_topics") or {}
+    handlers, queues, dead = dict(facts["handlers"]), {}, {}
+    for name, queue in facts["queues"].items():
+        queues[name] = queue | {"name": topics.get(name) or queue["name"]}
+    for name, handler in spec.app.handlers.items():
+        queue = handler.queue or name
+        is_queue = is_pushed(handler)
+        letters = dead_queue(handler, queue, spec.entry.options)
+        handlers[name] = {
+            **facts["handlers"][name],
+            "queue": queue if is_queue else None,
+            "gives_up": is_queue and letters.by_leeward,
+            "retries": min(SCHEDULER_RETRIES, handler.retries or 0),
+            "dead_letters": None,
+        }
+        if is_queue or handler.kind is Kind.EVENT:
+            handlers[name]["dead_letters"] = letters.name
+            dead[letters.name] = {"name": own_dead_letters(spec, letters)}
+        if is_queue:
+            queues[queue] = {
+                "name": topics.get(queue) or names.own(queue),
+                "seconds": seconds_of(handler),
+                "dead_letters": letters.name,
+                "deliveries": letters.deliveries,
+                "handler": name,
+                "subscription": f"{facts['title'].lower()}{name}",
+                "existing": spec.settings.is_there("queues", queue),
+            }
+    sent = {
+        each.name
+        for each in spec.app.handlers.values()
+        if is_pushed(each) and each.kind is Kind.CALL
+    }
+    for each in handlers.values():
+        each["rights"] = _send_by_topic(each["rights"], sent)
+    seconds = {each.name: seconds_of(each) for each in spec.app.handlers.values()}
+    return {
+        **facts,
+        "warm": _send_by_topic(facts["warm"], sent),
+        "handlers": handlers,
+        "queues": queues,
+        "dead_letters": dead,
+        "subscriptions": {
+            name: {**each, "seconds": seconds[name]}
+            for name, each in facts["subscriptions"].items()
+        },
+        "tables": _tables_of(deployment, facts["tables"]),
+    }
+
+
+def _send_by_topic(rights: Facts, queued: set[str]) -> Facts:
+    """Return rights in which a call that goes to a topic is one to send."""
+    return rights | {
+        "calls": [each for each in rights["calls"] if each not in queued],
+        "sends": sorted({*rights["sends"], *({*rights["calls"]} & queued)}),
+    }
+
+
+def _tables_of(deployment: Deployment, tables: Facts) -> Facts:
+    """Return the tables with their databases.
+
+    Raises:
+        ConfigError: tables of two regions would be in one database.
+    """
+    homes = {table.region for table in deployment.tables}
+    databases = {
+        site.region: str(site.declared.settings.get("database") or "(default)")
+        for site in deployment.sites
+        if site.region in homes
+    }
+    if len({*databases.values()}) < len(databases):
+        raise ConfigError(
+            f"the tables of Google Cloud have homes in {', '.join(databases)}, and a database of "
+            "Firestore is in one region; give each of these targets a database of its own, or the "
+            "tables one home"
+        )
+    return {name: table | {"firestore": databases[table["home"]]} for name, table in tables.items()}
+
+
+def settings(spec: PackageSpec, deployment: Deployment) -> Facts:
+    """Return the functions of which a URL is known, and whether requests are in the logs."""
+    configured = spec.declared.settings.get("functions", NOTHING)
+    names = {*spec.declared.functions, *spec.app.handlers}
+    is_known = bool(spec.declared.settings.get("function_url"))
+    return {
+        "found": sorted(n for n in names if is_known or spec.declared.own(n) in configured),
+        "requests": spec.settings.access_logs,
+    }
+
+
+def flow(definition: Definition, names: Mapping[str, str], spec: PackageSpec) -> str:
+    """Return a workflow; of a function whose URL is known it has that."""
+    urls = spec.declared.settings.get("functions", NOTHING)
+    known = {name: urls.get(spec.declared.own(name), place) for name, place in names.items()}
+    marks = {name for name, each in spec.app.handlers.items() if each.is_call}
+    (text,) = export(definition, known, marks).files.values()
+    return text
+
+
+def check(facts: Facts) -> None:
+    """Check what Pub/Sub, Firestore, Cloud DNS and the load balancer do not take.
+
+    Raises:
+        ConfigError: they do not take something; the message says what, and what helps.
+    """
+    for region in facts["regions"]:
+        if not REGION.fullmatch(region):
+            raise ConfigError(
+                f"{region!r} is not a region of Google Cloud; write the target as "
+                "google:us-central1"
+            )
+    for bus, fact in facts["buses"].items():
+        for other in fact.get("names", {}).values():
+            raise ConfigError(
+                f"the bus {bus!r} would be two topics of one project, {fact['name']!r} and "
+                f"{other!r}, and handlers hear of the first alone; give it one name for google"
+            )
+    _check_names(facts)
+    _check_settings(facts)
+    if facts["entrance"] and HEALTH_PATH.strip("/") in facts["handlers"]:
+        raise ConfigError(
+            f"the load balancer answers {HEALTH_PATH} itself, and the app has a function of that "
+            "name; rename it"
+        )
+
+
+def _check_names(facts: Facts) -> None:
+    """Check that Google takes each name, and that no two things of a kind would have one."""
+    for section, (pattern, words) in NAMES.items():
+        for name, fact in facts[section].items():
+            for own in (fact["name"], *fact.get("names", {}).values()):
+                text = own.rpartition("/")[2] if section == "flows" else own
+                text = text.lower() if section in ("handlers", "flows") else text
+                if not (fact.get("existing") or re.fullmatch(pattern, text)):
+                    raise ConfigError(
+                        f"{name!r} of {section} would be called {own!r}, and Google takes {words}; "
+                        "name it so in leeward.toml"
+                    )
+    _check_twice(facts)
+    for name, handler in facts["handlers"].items():
+        own = [handler["name"], *handler.get("names", {}).values()]
+        if handler["kind"] != "call" and max(map(len, own)) > LONGEST_PUSHED:
+            raise ConfigError(
+                f"{name!r} would be called {handler['name']!r}, and the address of a function that "
+                f"is pushed to takes {LONGEST_PUSHED} characters; give it a shorter name"
+            )
+
+
+def _check_twice(facts: Facts) -> None:
+    """Check that no two things would be one: functions, topics, buckets."""
+    topics = {each["name"]: name for name, each in facts["queues"].items() if "handler" in each}
+    for bus in facts["buses"].values():
+        if bus["name"] in topics:
+            queue = topics[bus["name"]]
+            raise ConfigError(
+                f"the queue {queue!r} and a bus would both be the topic {bus['name']!r}; name one "
+                f"of them otherwise in leeward.toml, such as [functions.{queue}] names = "
+                '{google = "..."}'
+            )
+    for sections in (("handlers",), ("queues", "dead_letters", "buses"), ("buckets",)):
+        known: dict[str, str] = {}
+        for name, fact in ((n, f) for section in sections for n, f in facts[section].items()):
+            own = fact["name"].lower() if sections == ("handlers",) else fact["name"]
+            if not fact.get("existing") and known.setdefault(own, name) != name:
+                raise ConfigError(
+                    f"{known[own]} and {name} would both be {own!r}; give one of them another "
+                    "name, in the app, in dead_letters of the entry file, or in leeward.toml"
+                )
+
+
+def _check_settings(facts: Facts) -> None:
+    """Check the settings of ``[deploy]`` and ``[export.google]`` that Google does not take."""
+    labels = {re.sub(r"[^a-z0-9_-]", "_", name.lower()) for name in facts["settings"]["tags"]}
+    if len(labels) < len(facts["settings"]["tags"]):
+        raise ConfigError(
+            "deploy.tags has two names that are one label on Google, which writes "
+            f"{', '.join(sorted(labels))}; rename one of them"
+        )
+    entrance, settings = facts["entrance"], facts["settings"]
+    standby = settings["standby_instances"]
+    for is_right, told in (
+        (1 <= settings["log_days"] <= 3650, "log_days in [deploy] must be 1 to 3650 days"),
+        (
+            not entrance or 30 <= entrance["interval"] <= 300,
+            "interval in [export.google] must be 30 to 300 seconds",
+        ),
+        (
+            not entrance or 1 <= entrance["failures"] <= 10,
+            "failures in [export.google] must be 1 to 10",
+        ),
+        (
+            not entrance or re.fullmatch(r"[a-z][a-z0-9-]{0,62}", entrance.get("zone", "")),
+            "zone in [export.google] must be the name of a managed zone, such as example-com",
+        ),
+        (
+            not entrance or standby is None or standby >= 1,
+            "standby_instances in [export.google] must be 1 or more, to answer a health check",
+        ),
+    ):
+        if not is_right:
+            raise ConfigError(told)
+
+
+def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
+    """Yield what cannot be said in facts, and what clients have to know."""
+    spec = spec._replace(declared=deployment.sites[0].declared)
+    for name, handler in spec.app.handlers.items():
+        letters = dead_queue(handler, handler.queue or name, spec.entry.options)
+        least, most = ATTEMPTS
+        attempts = max(least, min(most, letters.deliveries))
+        pushed = is_pushed(handler) or handler.kind is Kind.EVENT
+        is_left = handler.retries is not None and not letters.by_leeward
+        if pushed and is_left and attempts != letters.deliveries:
+            told = "; name a dead-letter topic in the entry file, and leeward does so itself"
+            yield (
+                f"{name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
+                f"after {attempts} deliveries{'' if handler.kind is Kind.EVENT else told}"
+            )
+        role = spec.settings.role_of(name, arn=False)
+        if role is not None:
+            yield f"{name}: runs as {role}, which is yours: give it its rights"
+    if changes_of(spec):
+        yield (
+            "a role on Google is for a whole bucket or database: a handler that writes there may "
+            "also read and delete, whatever its prefix"
+        )
+    if spec.declared.workflows:
+        yield (
+            "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
+            "hold for a whole project; give them to those that do"
+        )
+    if len(deployment.sites) > 1:
+        yield (
+            "topics are of the whole project, and push to the first region: while that is down, "
+            "messages and events wait for it, and schedules do not run; calls by HTTP fail over. "
+            "With another region first in the order, an apply leads everything there"
+        )
+    if deployment.domain:
+        yield (
+            "a caller through the domain has to send a token for the region's own address as its "
+            "audience: a function has no other, and the two regions differ in it"
+        )
+    else:
+        yield (
+            "no domain in [export.google]: no load balancer, no health check and no DNS failover "
+            "are made; leeward's own calls need none"
+        )
+    if spec.settings.issuer:
+        yield "issuer is for the API of AWS; Google's load balancer takes Google's tokens"
+
+
+def expectations(facts: Facts, _: Facts, targets: Mapping[str, str]) -> Iterator[Expected]:
+    """Yield what targets have once the module was applied, and what of it nobody looks at.
+
+    Subscriptions are of the whole project, so the target that serves is asked for them.
+    """
+    first = targets[facts["serving"]]
+    title = facts["title"].lower()
+    for queue in facts["queues"].values():
+        if "handler" in queue:
+            yield _subscription(facts, first, queue["subscription"], queue, queue["name"])
+    for name, each in facts["subscriptions"].items():
+        bus = facts["buses"][each["bus"]]["name"]
+        yield _subscription(facts, first, title + name, each, bus)
+    for letters in facts["dead_letters"].values():
+        name = letters["name"]
+        has = {"topic": name, "seconds": 10, "filter": NONE, "pushes": False}
+        has |= {"dead letters": NONE, "deliveries": NONE}
+        yield Expected("resource", name, first, SUBSCRIPTION, has)
+    for target in targets.values():
+        yield Expected("resource", REST, target, "settings of")
+
+
+def _subscription(facts: Facts, target: str, name: str, each: Facts, topic: str) -> Expected:
+    """Return a subscription that pushes, in the words in which its target is asked."""
+    least, most = ACKNOWLEDGE
+    has = {
+        "topic": topic.rpartition("/")[2],
+        "seconds": max(least, min(most, each["seconds"] + 10)),
+        "filter": filter_of(each.get("type")) or NONE,
+        "pushes": True,
+        "dead letters": facts["dead_letters"][each["dead_letters"]]["name"],
+        "deliveries": max(ATTEMPTS[0], min(ATTEMPTS[1], each["deliveries"])),
+    }
+    return Expected("resource", name, target, SUBSCRIPTION, has)
+
+
+def filter_of(type: str | None) -> str:
+    """Return the filter of a subscription to one type of event; empty for none.
+
+    An event that attributes cannot hold has its type in the message, and no such attribute; what
+    comes unfiltered is left by the handler's runtime.
+    """
+    text = (type or "").replace("\\", "\\\\").replace('"', '\\"')
+    wanted = f'attributes.ce-type = "{text}" OR NOT attributes:ce-type'
+    return wanted if type and len(wanted.encode()) <= LONGEST_FILTER else ""
+
+
+CLOUD: Final = Cloud(
+    name="google",
+    keeps=tuple(ADDRESSES),
+    addresses=ADDRESSES,
+    identity=IDENTITY,
+    longest=LONGEST,
+    most_retries=SCHEDULER_RETRIES,
+    schedule=str,
+    flow=flow,
+    check=check,
+    settings=settings,
+    notes=notes,
+    adapt=adapt,
+    instance="module.global",
+    expected=expectations,
+)

@@ -1,0 +1,146 @@
+# The logs of the functions, for as many days as the app wants them, and alerts of what waits. The
+# bucket _Default of the project gets the logs, too, unless an exclusion of yours keeps them out.
+
+locals {
+  logged = toset(length(local.functions) > 0 ? ["app"] : []) # an app may have workflows alone
+  services = sort(distinct(flatten([for name, function in local.functions :
+    [for region in local.facts.regions : lower(try(function.names[region], function.name))]
+  ])))
+
+  # By what goes wrong. A handler that fails once and does well when it is tried again raises none.
+  alert_kinds = {
+    dead-letters = {
+      title  = "there are dead letters", advice = "See leeward dlq list, and redrive them when it is mended."
+      metric = "num_undelivered_messages", minutes = 0
+    }
+    oldest-message = {
+      title  = "a message waits for too long", advice = "Its handler fails, or is too slow."
+      metric = "oldest_unacked_message_age", minutes = 5
+    }
+  }
+  alert_list = concat(
+    # Retained ones included: what is in them is still somebody's.
+    [for name, letters in local.dead_letters : {
+      key = "${name}/dead-letters", kind = "dead-letters", name = name, threshold = 0
+      on  = google_pubsub_subscription.dead[name].name
+    }],
+    [for key, push in local.pushes : {
+      key       = "${push.to}/oldest-message", kind = "oldest-message", name = push.to
+      threshold = max(900, 12 * push.seconds)
+      on        = try(google_pubsub_subscription.queue[trimprefix(key, "queue/")].name, google_pubsub_subscription.event[push.to].name)
+    }],
+  )
+}
+
+resource "google_logging_project_bucket_config" "app" {
+  for_each       = local.logged
+  project        = var.project
+  location       = local.facts.serving
+  bucket_id      = "${local.title}logs"
+  retention_days = local.log_days
+  description    = "of the functions of ${local.facts.app}"
+
+  lifecycle {
+    ignore_changes = [location] # it stays where it is when regions change places
+  }
+}
+
+resource "google_logging_project_sink" "app" {
+  for_each               = local.logged
+  project                = var.project
+  name                   = "${local.title}logs"
+  destination            = "logging.googleapis.com/${google_logging_project_bucket_config.app[each.key].id}"
+  unique_writer_identity = true
+
+  filter = join("", [
+    "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = (",
+    join(" OR ", [for service in local.services : "\"${service}\""]), ")",
+    try(local.facts.google.requests, false) ? "" : " AND NOT log_id(\"run.googleapis.com/requests\")",
+  ])
+}
+
+resource "google_monitoring_alert_policy" "messages" {
+  for_each              = { for alert in local.alert_list : alert.key => alert if local.alarms }
+  project               = var.project
+  user_labels           = local.labels
+  display_name          = "${local.title}${each.value.name}: ${local.alert_kinds[each.value.kind].title}"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = local.alert_kinds[each.value.kind].title
+    condition_threshold {
+      filter = join(" AND ", [
+        "resource.type = \"pubsub_subscription\"", "resource.labels.subscription_id = \"${each.value.on}\"",
+        "metric.type = \"pubsub.googleapis.com/subscription/${local.alert_kinds[each.value.kind].metric}\"",
+      ])
+      comparison      = "COMPARISON_GT"
+      threshold_value = each.value.threshold
+      duration        = "${60 * local.alert_kinds[each.value.kind].minutes}s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_MAX"
+      }
+    }
+  }
+
+  documentation {
+    content   = local.alert_kinds[each.value.kind].advice
+    mime_type = "text/markdown"
+  }
+}
+
+resource "google_monitoring_uptime_check_config" "health" {
+  for_each     = local.alarms ? local.entrance : {}
+  project      = var.project
+  user_labels  = local.labels
+  display_name = "${local.title}health"
+  timeout      = "10s"
+  period       = "60s"
+
+  http_check {
+    path         = "/health"
+    port         = 443
+    use_ssl      = true
+    validate_ssl = true
+  }
+
+  monitored_resource {
+    type   = "uptime_url"
+    labels = { project_id = var.project, host = each.value.domain }
+  }
+}
+
+resource "google_monitoring_alert_policy" "health" {
+  for_each              = local.alarms ? local.entrance : {}
+  project               = var.project
+  user_labels           = local.labels
+  display_name          = "${local.title}app: it does not answer"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "it does not answer"
+    condition_threshold {
+      filter = join(" AND ", [
+        "resource.type = \"uptime_url\"",
+        "metric.labels.check_id = \"${google_monitoring_uptime_check_config.health[each.key].uptime_check_id}\"",
+        "metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\"",
+      ])
+      comparison      = "COMPARISON_GT"
+      threshold_value = 1 # one place that cannot reach it raises no alert; two do
+      duration        = "120s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_NEXT_OLDER"
+        cross_series_reducer = "REDUCE_COUNT_FALSE"
+      }
+    }
+  }
+
+  documentation {
+    content   = "No region answers, or DNS leads nowhere: see leeward doctor."
+    mime_type = "text/markdown"
+  }
+}
