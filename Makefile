@@ -8,7 +8,7 @@ NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 PYRIGHT := tests/types/npm
 SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
-PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml backup/pyproject.toml deploy/pyproject.toml dev/pyproject.toml drill/pyproject.toml integrations/pyproject.toml lose_answers/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml extras/*/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
 MAKEFLAGS += --no-print-directory
@@ -181,7 +181,7 @@ COMPILE := --compile-bytecode
 	@touch $@
 
 vpath demo.txt tests/demo
-DEMO_PARTS := . contract_tests deploy adapters/aws adapters/azure adapters/google adapters/http
+DEMO_PARTS := . contract_tests extras/deploy adapters/aws adapters/azure adapters/google adapters/http
 .servers/demo/.ready: demo.txt $(PROJECTS) | .venv/.uv
 	@echo "setting up the demonstration, once" >&2
 	@$(UV) venv --clear .servers/demo

@@ -154,7 +154,11 @@ def kept(provider: str) -> Path:
     """Return where the schemas of a provider are kept."""
     adapter = ADAPTERS[provider]
     of_tests = ROOT / f"tests/packages/schemas_{adapter}.json"
-    return of_tests if of_tests.exists() else ROOT / "deploy/src/leeward_deploy" / adapter / NAME
+    return (
+        of_tests
+        if of_tests.exists()
+        else ROOT / "extras/deploy/src/leeward_deploy" / adapter / NAME
+    )
 
 
 def written(schemas: dict[str, Any]) -> str:

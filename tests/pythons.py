@@ -57,12 +57,12 @@ EXTRAS: Final = "wire,cli,yaml"
 
 PARTS: Final = (
     "contract_tests",
-    "backup",
-    "deploy",
-    "dev",
-    "drill",
-    "integrations",
-    "lose_answers",
+    "extras/backup",
+    "extras/deploy",
+    "extras/dev",
+    "extras/drill",
+    "extras/integrations",
+    "extras/lose_answers",
     "adapters/aws",
     "adapters/azure",
     "adapters/google",

@@ -14,7 +14,7 @@ LEVELS = {"debug", "info", "warning", "error"}
 
 def logged() -> Iterator[tuple[str, str, str]]:
     """Return logger, event and level of each call that logs, out of the source."""
-    folders = ("src/leeward", "backup/src", "deploy/src", "integrations/src")
+    folders = ("src/leeward", "extras/backup/src", "extras/deploy/src", "extras/integrations/src")
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         loggers = [

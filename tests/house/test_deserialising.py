@@ -37,11 +37,11 @@ def test_data_never_becomes_code() -> None:
         for folder in (
             "src",
             "adapters",
-            "backup/src",
-            "dev/src",
-            "drill/src",
-            "integrations/src",
-            "deploy/src",
+            "extras/backup/src",
+            "extras/dev/src",
+            "extras/drill/src",
+            "extras/integrations/src",
+            "extras/deploy/src",
             "contract_tests/src",
             "examples",
         )

@@ -58,11 +58,11 @@ def test_no_logging_call_is_handed_content() -> None:
         for folder in (
             "src",
             "adapters",
-            "backup/src",
-            "deploy/src",
-            "dev/src",
-            "drill/src",
-            "integrations/src",
+            "extras/backup/src",
+            "extras/deploy/src",
+            "extras/dev/src",
+            "extras/drill/src",
+            "extras/integrations/src",
             "examples/plans/src",
         )
         for path in sorted((ROOT / folder).rglob("*.py"))
@@ -91,7 +91,7 @@ def test_an_exception_is_logged_with_the_place_that_it_comes_from() -> None:
     """A class alone leaves whoever reads the log without a file and a line to look at."""
     wrong = {
         str(path.relative_to(ROOT)): found
-        for folder in ("src", "adapters", "backup/src", "drill/src")
+        for folder in ("src", "adapters", "extras/backup/src", "extras/drill/src")
         for path in sorted((ROOT / folder).rglob("*.py"))
         if (found := placeless_in(path.read_text(encoding="utf-8")))
     }

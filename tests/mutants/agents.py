@@ -9,14 +9,14 @@ from tests.mutants.mutant import Mutant
 MUTANTS: Final = (
     Mutant(
         "a proof of the last call frees the effects before it",
-        "integrations/src/leeward_integrations/once.py _Call.run",
+        "extras/integrations/src/leeward_integrations/once.py _Call.run",
         "run.proved_not_run()",
         "run.effects = 0",
         "tests/integrations/test_once.py::test_a_proof_of_the_last_call_frees_no_other_effect",
     ),
     Mutant(
         "what is written by hand around a cloud's client sends one request",
-        "integrations/src/leeward_integrations/ran/doubts.py _doubt_of_client",
+        "extras/integrations/src/leeward_integrations/ran/doubts.py _doubt_of_client",
         "library in _ONE_REQUEST and (not _ONE_REQUEST[library].match(frame.place))",
         "False",
         "tests/integrations/test_around.py::"
@@ -24,7 +24,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an exception that says no is believed whatever was called before",
-        "integrations/src/leeward_integrations/ran/__init__.py find_evidence",
+        "extras/integrations/src/leeward_integrations/ran/__init__.py find_evidence",
         "doubt_by_retries(error, _judge_alone)",
         "'' if said else doubt_by_retries(error, _judge_alone)",
         "tests/integrations/test_around.py::"
@@ -32,21 +32,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a sequence that was set is rolled back",
-        "integrations/src/leeward_integrations/ran/databases.py",
+        "extras/integrations/src/leeward_integrations/ran/databases.py",
         "'setval|subscription'",
         "'subscription'",
         "tests/integrations/test_inside.py::test_statements_whose_effect_is_not_rolled_back",
     ),
     Mutant(
         "what a key names happens once in each run",
-        "integrations/src/leeward_integrations/once.py _Call.__init__",
+        "extras/integrations/src/leeward_integrations/once.py _Call.__init__",
         "f'{tool.settings.function}/{name}'",
         "f'{position.run}/{tool.settings.function}/{name}'",
         "tests/integrations/test_once.py::test_what_a_key_names_happens_once_in_any_run",
     ),
     Mutant(
         "two runs share the key of equal calls",
-        "integrations/src/leeward_integrations/once.py _Call.__init__",
+        "extras/integrations/src/leeward_integrations/once.py _Call.__init__",
         "f'{position.run}/{tool.settings.function}/'",
         "f'{tool.settings.function}/'",
         "tests/integrations/test_once.py::"
@@ -54,14 +54,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a call without an answer counts, so that the next one runs",
-        "integrations/src/leeward_integrations/once.py _Call.answer",
+        "extras/integrations/src/leeward_integrations/once.py _Call.answer",
         "not self._slot.end and self.position.busy.get(self._counted) is self._slot",
         "False",
         "tests/integrations/test_once.py::test_a_coroutine_that_is_cancelled_is_not_repeated",
     ),
     Mutant(
         "every failure proves that nothing ran",
-        "integrations/src/leeward_integrations/once.py _Call.run",
+        "extras/integrations/src/leeward_integrations/once.py _Call.run",
         "isinstance(error, self.position.releases) or ran(error) == 'no'",
         "True",
         "tests/integrations/test_once.py::"
@@ -69,14 +69,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a run ends early because its caller has gone",
-        "integrations/src/leeward_integrations/asgi.py _Exchange._receive_again",
+        "extras/integrations/src/leeward_integrations/asgi.py _Exchange._receive_again",
         "await self._is_heard.wait()",
         "self.is_passed_on = True",
         "tests/integrations/test_idempotency_key.py::test_a_caller_that_has_gone_ends_no_run",
     ),
     Mutant(
         "a call is tried again that may have run",
-        "integrations/src/leeward_integrations/retries.py did_not_run",
+        "extras/integrations/src/leeward_integrations/retries.py did_not_run",
         "ran(error) == 'no'",
         "ran(error) != 'yes'",
         "tests/integrations/test_retries.py::test_tenacity_calls_again_only_what_did_not_run",

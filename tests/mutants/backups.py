@@ -9,14 +9,14 @@ from tests.mutants.mutant import Mutant
 MUTANTS: Final = (
     Mutant(
         "what is not known to be stored is taken for stored",
-        "backup/src/leeward_backup/tables.py Table.put",
+        "extras/backup/src/leeward_backup/tables.py Table.put",
         "... is Outcome.OK",
         "... is not Outcome.CONFLICT",
         "tests/backup/test_storing.py::test_what_may_not_be_stored_is_stored_alone",
     ),
     Mutant(
         "everything is uploaded each time",
-        "backup/src/leeward_backup/create.py _put",
+        "extras/backup/src/leeward_backup/create.py _put",
         "if name in before:\n    return before[name]\n...",
         "...",
         "tests/backup/test_backups.py::"
@@ -24,28 +24,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a prune does not look for backups that have come since",
-        "backup/src/leeward_backup/prune.py prune",
+        "extras/backup/src/leeward_backup/prune.py prune",
         "dead - _in_doubt(folder, newer, sizes)",
         "dead - set()",
         "tests/backup/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
     ),
     Mutant(
         "a restore that goes on looks for an empty table",
-        "backup/src/leeward_backup/restore.py restore_into",
+        "extras/backup/src/leeward_backup/restore.py restore_into",
         "if ...:\n    ...\n    work.note({_CHECKED: True, _MISSING: [*fit.missing]})",
         "if ...:\n    ...",
         "tests/backup/test_crashes.py::test_a_restore_that_was_killed_is_gone_on_with",
     ),
     Mutant(
         "segments are cut by their size alone",
-        "backup/src/leeward_backup/manifest.py drafts",
+        "extras/backup/src/leeward_backup/manifest.py drafts",
         "size >= MOST_BYTES or sha256(key).digest()[1] < _CUTS",
         "size >= LEAST_BYTES",
         "tests/backup/test_segments.py::test_an_item_more_or_less_changes_one_segment",
     ),
     Mutant(
         "two runs of a backup go on beside each other",
-        "backup/src/leeward_backup/checkpoints.py Checkpoints.write",
+        "extras/backup/src/leeward_backup/checkpoints.py Checkpoints.write",
         "not self._folder.put(name, self._keys.current.close(name, pack(text)))",
         "self._folder.put(name, self._keys.current.close(name, pack(text))) is None",
         "tests/backup/test_checkpoints.py::test_of_two_runs_one_gives_way",
@@ -59,7 +59,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the keys of all places are alike",
-        "backup/src/leeward_backup/sealing.py Encryption.__init__",
+        "extras/backup/src/leeward_backup/sealing.py Encryption.__init__",
         "place is None",
         "place",
         "tests/backup/test_trust.py::"

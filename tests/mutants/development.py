@@ -9,21 +9,21 @@ from tests.mutants.mutant import Mutant
 MUTANTS: Final = (
     Mutant(
         "a form of another site may call, where a browser sends no origin",
-        "dev/src/leeward_dev/server.py is_foreign",
+        "extras/dev/src/leeward_dev/server.py is_foreign",
         "headers.get('sec-fetch-site', 'none')",
         "'none'",
         "tests/dev/test_server.py::test_no_other_origin_may_call",
     ),
     Mutant(
         "the text of an exception is shown",
-        "dev/src/leeward_dev/observing.py RunObserver.observe",
+        "extras/dev/src/leeward_dev/observing.py RunObserver.observe",
         "told.get('text')",
         "str(cause)",
         "tests/dev/test_feed.py::test_runs_and_calls_are_noted_without_values",
     ),
     Mutant(
         "an app outlives the process that watches",
-        "dev/src/leeward_dev/process.py _end_with",
+        "extras/dev/src/leeward_dev/process.py _end_with",
         "while os.read(pipe, 1):\n    pass\nprocess.end()",
         "while os.read(pipe, 1):\n    pass",
         "tests/dev/test_dev.py::test_the_app_ends_with_the_process_that_watches",

@@ -23,7 +23,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a call that was lost is excused",
-        "drill/src/leeward_drill/verdict.py judge",
+        "extras/drill/src/leeward_drill/verdict.py judge",
         "_had_a_refuge(plan, each)",
         "False",
         "tests/cli/test_drill.py::test_what_happened_is_judged",
@@ -66,7 +66,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a page says something else than the command",
-        "dev/src/leeward_dev/console/layout.py show_value",
+        "extras/dev/src/leeward_dev/console/layout.py show_value",
         "in_words(value, how, now)",
         "str(value)",
         "tests/cli/test_views.py::test_a_report_is_the_same_in_three_ways",

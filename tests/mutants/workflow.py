@@ -48,7 +48,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a status proves something of a function that does not mark its answers",
-        "deploy/src/leeward_deploy/google/flows/steps.py FunctionCalls._args",
+        "extras/deploy/src/leeward_deploy/google/flows/steps.py FunctionCalls._args",
         "function in self._marks",
         "True",
         "tests/workflow/test_engines.py::"
@@ -100,7 +100,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a list in a payload is taken apart",
-        "deploy/src/leeward_deploy/aws/flows/jsonata.py _list_of",
+        "extras/deploy/src/leeward_deploy/aws/flows/jsonata.py _list_of",
         "'array\" ? [[$x]] : [$x'",
         "'array\" ? [$x] : [$x'",
         "tests/workflow/test_engines.py::test_lists_stay_lists",
@@ -150,7 +150,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a state machine does not look at the results of a branch",
-        "deploy/src/leeward_deploy/aws/flows/machine.py Machine._check_results",
+        "extras/deploy/src/leeward_deploy/aws/flows/machine.py Machine._check_results",
         "f'{kept} > {around.most}'",
         "f'{kept} < 0'",
         "tests/workflow/test_engines.py::test_large_data_end_no_machine",

@@ -288,7 +288,7 @@ def test_a_zip_has_what_its_function_loads(
     assert done.returncode == 0, done.stderr
     count, opened = json.loads(done.stdout.splitlines()[-1])
     left_out = (*IDLE, *SERVING) if backup else (*IDLE, *EMBEDDED, *SERVING)
-    roots = [ROOT / "src", ROOT / f"adapters/{target}/src", *[ROOT / "backup/src"] * backup]
+    roots = [ROOT / "src", ROOT / f"adapters/{target}/src", *[ROOT / "extras/backup/src"] * backup]
     names = [
         path.relative_to(root).as_posix()
         for root in roots

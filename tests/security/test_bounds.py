@@ -31,11 +31,11 @@ pytestmark = pytest.mark.threat("S19")
 
 SHIPPED = [
     "src",
-    "backup/src",
-    "dev/src",
-    "drill/src",
-    "deploy/src",
-    "integrations/src",
+    "extras/backup/src",
+    "extras/dev/src",
+    "extras/drill/src",
+    "extras/deploy/src",
+    "extras/integrations/src",
     *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),
 ]
 
