@@ -53,9 +53,9 @@ def range_header(call: GetObject) -> tuple[str, str]:
 
 
 def _range_in(response: Response) -> _Range | None:
-    """Read the header ``Content-Range`` of a 206; None if it does not fit the body."""
+    """Read ``Content-Range`` of a 206, "0--1/0" of nothing; None if it does not fit the body."""
     text = response.headers.get("content-range", "")
-    found = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", text)
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})", text)
     if found is None:
         return None
     first, last, size = map(int, found.groups())
