@@ -135,11 +135,11 @@ def test_a_free_place_wakes_the_first_call_that_waits(
     """At whichever target; nobody asks while none is free."""
     a, b = OnePlace("a"), OnePlace("b")
     router = FailoverDriver([a, b], hedging=hedging)
-    for _ in range(DEFAULT.baseline_answers + 1):
-        router.perform(CALL, TIMEOUT)
-    a.is_quick = b.is_quick = False
     budgets = router._shared.core.health.budgets
     budgets.hedges = budgets.early = -99.0  # calls pause before a hedge, and keep their places
+    for _ in range(DEFAULT.baseline_answers + 1):
+        router.perform(CALL, TIMEOUT)  # one that hedged could take the place at b below
+    a.is_quick = b.is_quick = False
     parked, begin = router._shared.parked, runner(router)
     calls: list[Future[Result[Any]]] = []
     for number in range(8):
