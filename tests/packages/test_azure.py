@@ -136,6 +136,15 @@ def test_notes_say_what_cannot_be_had(tmp_path: Path) -> None:
     assert "serviceBus" not in json.loads(host_json(everything("azure")))["extensions"]
 
 
+def test_a_lock_of_service_bus_is_renewed_as_long_as_a_handler_may_run() -> None:
+    """By default the host stops after five minutes: the message came again beside its handler."""
+    app = App("small")
+    app.on_message("bills", timeout=600)(print)
+    host = json.loads(host_json(PackageSpec(app, Entry("m", "a"), *PYTHON)))
+    lock = host["extensions"]["serviceBus"]["maxAutoLockRenewalDuration"]
+    assert lock == host["functionTimeout"] == "00:10:00"
+
+
 def _app(*names: str, queue: str = "", bus: str = "") -> PackageSpec:
     app = App("small")
     for name in names:

@@ -65,11 +65,14 @@ def host_json(spec: PackageSpec) -> str:
     """Return the file."""
     runs = runs_of_consumers(spec)
     of_queues = {} if runs is None else {"batchSize": min(32, runs), "newBatchThreshold": 0}
-    more = {} if runs is None else {"serviceBus": {"maxConcurrentCalls": runs}}
     seconds = max([LEAST, *(seconds_of(handler) for handler in spec.app.handlers.values())])
+    timeout = f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
+    of_bus: dict[str, object] = {} if runs is None else {"maxConcurrentCalls": runs}
+    if seconds > LEAST:  # the host renews a lock for five minutes; then the message comes twice
+        of_bus["maxAutoLockRenewalDuration"] = timeout
     document = {
         "version": "2.0",
-        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
+        "functionTimeout": timeout,
         "extensionBundle": BUNDLE,
         "extensions": {
             "queues": {
@@ -78,7 +81,7 @@ def host_json(spec: PackageSpec) -> str:
                 "messageEncoding": "base64",
                 **of_queues,
             },
-            **more,
+            **({"serviceBus": of_bus} if of_bus else {}),
         },
     }
     return json.dumps(document, indent=2) + "\n"
