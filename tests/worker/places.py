@@ -176,9 +176,9 @@ class Place:
         self.driver.close()
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    end = time.monotonic() + PATIENT
+def until(condition: Callable[[], object], seconds: float = PATIENT) -> None:
+    """Wait until something is true, at most so many seconds."""
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.01)
