@@ -16,7 +16,10 @@ def logged() -> Iterator[tuple[str, str, str]]:
     """Return logger, event and level of each call that logs, out of the source."""
     folders = ("src/leeward", "extras/backup/src", "extras/deploy/src", "extras/integrations/src")
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if not any(f"{name}(" in text for name in ("_log", "log_event")):
+            continue
+        tree = ast.parse(text)
         loggers = [
             node.value.value
             for node in tree.body
@@ -25,7 +28,7 @@ def logged() -> Iterator[tuple[str, str, str]]:
             and [ast.unparse(each) for each in node.targets] == ["LOGGER"]
         ]
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"_log", "log_event"}:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"_log", "log_event"}:
                 texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 if LEVELS & {*texts}:
                     (level, name) = texts

@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
+import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
+from uv import find_uv_bin
 
-from tests.house.workspace import ROOT
+from tests.house.workspace import ROOT, members
 
 
 class Dist(NamedTuple):
@@ -27,9 +30,9 @@ class Dist(NamedTuple):
 
 
 def uv(*arguments: str | Path) -> None:
-    """Run uv with this interpreter's own build backend, so that nothing is fetched to build."""
+    """Run uv."""
     done = subprocess.run(
-        [sys.executable, "-m", "uv", "--quiet", *arguments],
+        [find_uv_bin(), "--quiet", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -46,18 +49,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("house")
 
 
+def build_wheel(source: Path, out: Path) -> None:
+    """Build the wheel of a folder."""
+    out.mkdir(exist_ok=True)
+    for _ in WheelBuilder(str(source)).build(directory=str(out)):
+        pass
+
+
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
-    """Build what `make dist` builds, and each wheel from the tree; one worker does it for all."""
+    """Build what `make dist` builds, and each wheel from the tree; one worker does it for all.
+
+    By the build backend itself: a front end starts an interpreter for each.
+    """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "dist"
     made = Dist(folder / "wheels", folder / "sdists")
     folder.mkdir(exist_ok=True)
-    build = ("build", "--all-packages", "--no-build-isolation", "--python", sys.executable)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
-            uv(*build, "--wheel", "--out-dir", made.wheels)
-            uv(*build, "--out-dir", made.sdists)
+            made.sdists.mkdir(exist_ok=True)
+            for member in members():
+                build_wheel(member, made.wheels)
+                (sdist,) = SdistBuilder(str(member)).build(directory=str(made.sdists))
+                with tarfile.open(sdist) as archive:
+                    archive.extractall(folder, filter="data")
+                build_wheel(folder / Path(sdist).name.removesuffix(".tar.gz"), made.sdists)
             (folder / "ready").touch()
     return made

@@ -30,34 +30,34 @@ def run_beside(environment: str, command: list[str]) -> subprocess.CompletedProc
     )
 
 
+ONE_BY_ONE = """
+import runpy, sys
+
+for trial in sys.argv[1:]:
+    name, *sys.argv[1:] = trial.split()
+    try:
+        runpy.run_module(f"tests.integrations.{name}", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+"""Makes several trials in one process: to load the libraries takes longer than most of them."""
+
+
 @pytest.mark.vendors
 @pytest.mark.parametrize(
-    ("environment", "trial"),
+    ("environment", "trials"),
     [
-        *(("clients", trial) for trial in ("lost --cases 20", "lost_calls --cases 20", "traps")),
-        *(("clients-before", trial) for trial in ("lost --cases 10", "traps")),
+        ("clients", ("lost --cases 20", "lost_calls --cases 20", "traps")),
+        ("clients-before", ("lost --cases 10", "traps")),
+        # A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy.
+        ("web", ("celery_trial", "powertools_trial", "lost_rows --cases 20")),
+        ("web-before", ("lost_rows --cases 20",)),
     ],
 )
-def test_no_answer_is_wrong(environment: str, trial: str) -> None:
+def test_no_answer_is_wrong(environment: str, trials: tuple[str, ...]) -> None:
     """A server counts what ran; and of what did not, no client leaves too much in doubt."""
-    name, *options = trial.split()
-    command = [sys.executable, "-m", f"tests.integrations.{name}", *options]
-    shown = run_beside(environment, command)
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-
-
-@pytest.mark.vendors
-@pytest.mark.parametrize(
-    ("environment", "trial"),
-    [
-        *(("web", trial) for trial in ("celery_trial", "powertools_trial", "lost_rows")),
-        ("web-before", "lost_rows"),
-    ],
-)
-def test_what_calls_again_goes_by_proof(environment: str, trial: str) -> None:
-    """A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy."""
-    cases = ["--cases", "20"] if trial == "lost_rows" else []
-    command = [sys.executable, "-m", f"tests.integrations.{trial}", *cases]
+    command = [sys.executable, "-c", ONE_BY_ONE, *trials]
     shown = run_beside(environment, command)
     assert shown.returncode == 0, shown.stdout + shown.stderr
 

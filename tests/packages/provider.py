@@ -164,7 +164,8 @@ class Provider:
                 own["="] = sorted({*own["="], "id"} - {each.rstrip("!") for each in schema})
                 block = block_of(own, is_resource=False)
                 fields.append((number, pack((1, type), (2, _schema(block)))))
-        return pack(*fields)
+        # Field 6 says that who has these schemas need not ask for them again.
+        return pack(*fields, (6, pack((2, True))))
 
     def _UpgradeResourceState(self, request: Message) -> bytes:  # noqa: N802
         return pack((1, pack((2, unpack(request[3][0])[1][0]))))
@@ -248,6 +249,8 @@ def main() -> None:
     class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, call: Any) -> Any:
             service, _, method = call.method.lstrip("/").partition("/")
+            if method == "Shutdown":  # go-plugin waits 2 seconds for the end that it asks for
+                stopped.set()
             is_known = method in _SILENT or hasattr(provider, f"_{method}")
             if service != "tfplugin6.Provider" or not is_known:
                 return None
@@ -255,6 +258,7 @@ def main() -> None:
                 lambda request, _: provider.answer(method, request)
             )
 
+    stopped = Event()
     server = grpc.server(ThreadPoolExecutor(4), handlers=(Handlers(),))
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/provider"
@@ -262,7 +266,7 @@ def main() -> None:
         server.start()
         sys.stdout.write(f"1|6|unix|{address}|grpc\n")
         sys.stdout.flush()
-        Event().wait()
+        stopped.wait()
 
 
 _SILENT: Final = (

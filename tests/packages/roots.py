@@ -65,6 +65,10 @@ class Root:
     Args:
         cloud: such as ``aws``.
         folder: for all that is written.
+
+    Attributes:
+        place: the folder of the root.
+        shown: the last plan, as ``terraform show -json`` has it.
     """
 
     def __init__(self, cloud: str, folder: Path) -> None:
@@ -72,6 +76,8 @@ class Root:
         self.out = folder / "infrastructure"
         self.place = self.out / cloud
         self._settings = folder
+        self.shown: dict[str, Any] = {}
+        self._found = ""
         self._stand_in(folder)
 
     def export(self, spec: PackageSpec, text: str, forget: tuple[str, ...] = ()) -> ExportFiles:
@@ -97,6 +103,7 @@ class Root:
         other = Root(self.cloud, folder)
         shutil.copytree(self.out, other.out)
         other.place = other.out / self.place.name
+        other._found = self._found.replace(str(self.place), str(other.place), 1)
         return other
 
     def set_variables(self, **arguments: str) -> None:
@@ -110,20 +117,21 @@ class Root:
 
     def validate(self) -> None:
         """Raise `AssertionError` if the core finds the files wrong."""
-        self._run("get", {})
+        self._get()
         code, said, error = self._run("validate", {"json": True})
         assert code == 0, f"{said} {error}"
 
     def plan(self, *, down: str = "", **options: Any) -> Plan:
         """Return what an apply would do; `down` is a region that does not answer."""
         os.environ[DOWN] = down
-        self._run("get", {})
+        self._get()
         code, said, error = self._run("plan", {"out": "plan.bin", **options})
         os.environ.pop(DOWN)
         if code == 1:
             plain = re.sub(r"\x1b\[[0-9]*m|[│╷╵]", "", f"{said}{error}")
             return Plan({}, " ".join(plain.split()), (), {})
-        changes = self.shown_plan()["resource_changes"]
+        self.shown = json.loads(self._run("show", {"json": True}, ["plan.bin"])[1])
+        changes = self.shown["resource_changes"]
         actions = {
             each["address"]: "replace" if len(found) == 2 else found[0]
             for each in changes
@@ -137,15 +145,9 @@ class Root:
         values = {each["address"]: each["change"]["after"] or {} for each in changes}
         return Plan(actions, "", losses, values)
 
-    def shown_plan(self) -> dict[str, Any]:
-        """Return the last plan as ``terraform show -json`` has it."""
-        _, shown, _ = self._run("show", {"json": True}, ["plan.bin"])
-        found: dict[str, Any] = json.loads(shown)
-        return found
-
     def apply(self) -> None:
         """Apply; raise `AssertionError`, with what the core says, if it fails."""
-        self._run("get", {})
+        self._get()
         code, said, error = self._run("apply", {"auto-approve": True})
         assert code == 0, f"{said[-4000:]} {error}"
 
@@ -173,6 +175,13 @@ class Root:
         code, said, error = self._run("test", {}, place=module)
         assert code == 0, f"{said} {error}"
         return said
+
+    def _get(self) -> None:
+        """Let the core look for the modules that main.tf calls, once for each text of it."""
+        calls = f"{self.place}\n{(self.place / 'main.tf').read_text('utf-8')}"
+        if calls != self._found:
+            self._run("get", {})
+            self._found = calls
 
     def _run(
         self,
@@ -216,6 +225,7 @@ class Root:
             "TF_CLI_CONFIG_FILE": str(rc),
             "TF_DISABLE_PLUGIN_TLS": "1",
             "CHECKPOINT_DISABLE": "1",
+            "GOGC": "400",  # memory for time: the core collects its garbage more seldom
         }
 
 

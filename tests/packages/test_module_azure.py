@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from leeward_deploy.azure.facts import CLOUD
-from leeward_deploy.infrastructure import module_texts
 from leeward_deploy.moves import moves_in
 from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
-from tests.packages.everything import schemas_of
 from tests.packages.exported import EVERYTHING, everything, settings
-from tests.packages.forces import STATEFUL
-from tests.packages.roots import NEEDS_CORE, Root, type_of
+from tests.packages.roots import NEEDS_CORE, Plan, Root, type_of
 
 pytestmark = NEEDS_CORE
 
@@ -53,9 +51,10 @@ NARROW: Final = (
 """Roles that the module gives."""
 
 
-def expanded(folder: Path) -> Root:
-    """Give the root of the app with everything, with the names that it had before."""
-    root = Root("azure", folder)
+@pytest.fixture(scope="module")
+def expanded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Root, Plan]:
+    """Give the root of the app with everything, with the names that it had before, and its plan."""
+    root = Root("azure", tmp_path_factory.mktemp("everything"))
     root.export(everything("azure"), settings("azure") + EVERYTHING)
     root.set_variables(
         apps='{ westeurope = "shop" }',
@@ -65,12 +64,12 @@ def expanded(folder: Path) -> Root:
     anchor = "  apps                  = module.app\n"
     more = f'{anchor}  profile               = "shop"\n'
     main.write_text(main.read_text("utf-8").replace(anchor, more), "utf-8")
-    return root
+    return root, root.plan()
 
 
-def test_the_module_makes_what_was_made_before(tmp_path: Path) -> None:
+def test_the_module_makes_what_was_made_before(expanded: tuple[Root, Plan]) -> None:
     """Resource by resource, with its name and what it is for; what is new has a reason."""
-    plan = expanded(tmp_path).plan()
+    plan = expanded[1]
     assert plan.refusal == ""
     types = Counter(type_of(each) for each in plan.actions)
     del types["terraform_data"]
@@ -98,56 +97,49 @@ def test_the_module_makes_what_was_made_before(tmp_path: Path) -> None:
     assert rows(had) - rows(has) == Counter()
 
 
-def test_whoever_exported_before_moves_without_a_loss(tmp_path: Path) -> None:
+def test_whoever_exported_before_moves_without_a_loss(
+    expanded: tuple[Root, Plan], tmp_path: Path
+) -> None:
     """Plans of the new root over the old state say what moves where, until nothing is left."""
-    root = expanded(tmp_path)
-    schemas = dict(schemas_of("azure"))
+    root, plan = expanded[0].copy(tmp_path), expanded[1]
     state = {"version": 4, "terraform_version": "1.5.0", "serial": 1, "lineage": "a"}
-    state |= {"resources": [_kept(address, value, schemas) for address, value in BEFORE.items()]}
+    state |= {"resources": [_kept(address, value) for address, value in BEFORE.items()]}
     (root.place / "terraform.tfstate").write_text(json.dumps(state), "utf-8")
-    plan = root.plan()
-    assert len(plan.losses) > 20  # without moves
-    text, moved = "", 0
-    while found := moves_in(root.shown_plan(), CLOUD.identity):
-        if not found.moved:
-            break
-        text, moved = f"{text}\n{found.text}", moved + found.moved
+    gone = [_change(address, "delete", value) for address, value in BEFORE.items()]
+    come = [_change(address, "create", plan.values[address]) for address in plan.actions]
+    found = moves_in({"resource_changes": [*gone, *come]}, CLOUD.identity)
+    text, moved = found.text, found.moved
+    for losses in (14, 0):  # what is in an account is known once the account has moved
         (root.place / "moved.tf").write_text(text, "utf-8")
-        plan = root.plan()
-    assert (plan.refusal, plan.losses) == ("", ())
+        plan = root.plan(refresh=False)
+        assert (plan.refusal, len(plan.losses)) == ("", losses)
+        found = moves_in(root.shown, CLOUD.identity)
+        text, moved = f"{text}\n{found.text}", moved + found.moved
     assert moved == len(BEFORE) - 2
-    gone = Counter(type_of(a) for a, action in plan.actions.items() if action == "delete")
-    assert gone == {"azurerm_monitor_metric_alert": 2}
+    assert [*map(type_of, found.left)] == ["azurerm_monitor_metric_alert"] * 2
     replaced = {type_of(a) for a, action in plan.actions.items() if action == "replace"}
     assert replaced == {"azurerm_traffic_manager_external_endpoint"}
 
 
-def _kept(address: str, value: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+def _change(address: str, action: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a change as a plan has it."""
+    change = {"actions": [action], "before": value, "after": value}
+    return {"address": address, "type": type_of(address), "change": change}
+
+
+def _kept(address: str, value: dict[str, Any]) -> dict[str, Any]:
     """Give a resource as a state has it."""
     type, _, name = address.partition(".")
     name, bracket, _ = name.partition("[")
-    schema = {**schemas[type], "=": [*schemas[type].get("=", ()), "id"]}
-    instance = {"schema_version": 0, "attributes": _complete(schema, value)}
     return {
         "mode": "managed",
         "type": type,
         "name": name,
         "provider": 'provider["registry.terraform.io/hashicorp/azurerm"]',
-        "instances": [{**instance, **({"index_key": 0} if bracket else {})}],
+        "instances": [
+            {"schema_version": 0, "attributes": value, **({"index_key": 0} if bracket else {})}
+        ],
     }
-
-
-def _complete(schema: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
-    """Give a value with all that its schema has."""
-    found: dict[str, Any] = dict.fromkeys(schema.get("=", ()))
-    for key, kind in schema.items():
-        inner = kind[0] if isinstance(kind, list) else kind
-        name = key.rstrip("!")
-        if isinstance(inner, dict):
-            found[name] = [_complete(inner, each) for each in value.get(name, ())]
-        elif key != "=":
-            found[name] = None
-    return found | {name: each for name, each in value.items() if not found.get(name)}
 
 
 SETTINGS: Final = DeploySettings(
@@ -160,10 +152,10 @@ SETTINGS: Final = DeploySettings(
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+def plans(
+    expanded: tuple[Root, Plan], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Plan the app with everything, and again with settings, rights and an account of its own."""
-    first, second = (tmp_path_factory.mktemp(each) for each in ("first", "second"))
-    usual = expanded(first)
     asked = everything("azure")._replace(
         settings=SETTINGS,
         rights={name: Rights() for name in everything("azure").app.handlers}
@@ -174,9 +166,9 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dic
     )
     yours = '[targets."azure:westeurope"]\nstorage_blob_url = "https://acme.blob.example.com"\n'
     yours += '[deploy]\nexisting = ["tables.orders"]\n'
-    other = Root("azure", second)
+    other = Root("azure", tmp_path_factory.mktemp("other"))
     other.export(asked, settings("azure") + EVERYTHING + yours)
-    found = (usual.plan(), other.plan())
+    found = (expanded[1], other.plan())
     assert [each.refusal for each in found] == ["", ""]
     return dict(found[0].values), dict(found[1].values)
 
@@ -259,13 +251,3 @@ def test_keys_are_off_unless_event_grid_needs_them(tmp_path: Path) -> None:
     )
     assert (west["shared_access_key_enabled"], us["shared_access_key_enabled"]) == (False, False)
     assert (west["account_replication_type"], us["account_replication_type"]) == ("ZRS", "LRS")
-
-
-def test_every_resource_that_holds_data_has_a_literal_prevent_destroy() -> None:
-    """Also the account of storage, which has the queues and the code."""
-    text = "\n".join(module_texts("azure").values())
-    found = re.findall(r'^resource "(\w+" "\w+)" \{\n((?: .*\n|\n)*)\}', text, re.MULTILINE)
-    blocks = dict(found)
-    stateful = {name for name in blocks if name.partition('"')[0] in STATEFUL["azure"]}
-    assert len(stateful) == 11
-    assert {name for name in blocks if "prevent_destroy = true" in blocks[name]} == stateful

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
 from leeward_deploy.uv import tags_in
+from tests.house.conftest import build_wheel
 from tests.house.workspace import ROOT
 
-MEMBERS = ("leeward", "leeward-backup", "leeward-aws", "leeward-azure", "leeward-google")
+MEMBERS = (".", "extras/backup", "adapters/aws", "adapters/azure", "adapters/google")
 
 
 def built(out: Path) -> None:
     """Build leeward and its adapters from the tree, with this interpreter's own build backend."""
     for member in MEMBERS:
-        command = ["uv", "--quiet", "build", "--wheel", "--no-build-isolation", "--package", member]
-        done = subprocess.run(
-            [sys.executable, "-m", *command, "--python", sys.executable, "--out-dir", str(out)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        build_wheel(ROOT / member, out)
 
 
 def repacked(site: Path, names: set[str] | None, out: Path, platform: str | None = None) -> None:

@@ -53,14 +53,18 @@ def run(command: list[str], *args: str, **variables: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=["leeward", "python -m leeward"])
-def test_a_look_at_an_untrusted_clone_runs_nothing_of_it(clone: Path, command: list[str]) -> None:
-    """Neither the functions that its file names, nor its modules, nor the adapters it offers."""
-    for args in (("targets",), ("version",), ("load", "t", "1"), ("dlq", "list")):
-        done = run(command, *args)
-        assert (done.returncode, done.stderr.count("Error")) == (3 if "load" in args else 0, 0)
-    done = run(command, "targets", "--targets", "evil")
-    assert (done.returncode, "unknown provider 'evil'" in done.stderr) == (2, True)
+def test_a_look_at_an_untrusted_clone_runs_nothing_of_it(clone: Path) -> None:
+    """Neither the functions that its file names, nor its modules, nor the adapters it offers.
+
+    With `python -m`, which puts the directory on the path, by every command.
+    """
+    looks = (("load", "t", "1"), ("targets",), ("version",), ("dlq", "list"))
+    for command, each in zip(COMMANDS, (looks[:1], looks), strict=True):
+        for args in each:
+            done = run(command, *args)
+            assert (done.returncode, done.stderr.count("Error")) == (3 if "load" in args else 0, 0)
+        done = run(command, "targets", "--targets", "evil")
+        assert (done.returncode, "unknown provider 'evil'" in done.stderr) == (2, True)
     assert not (clone / "mark").exists()
 
 
@@ -108,8 +112,8 @@ def test_functions_are_found_beside_their_file_and_nowhere_else(
     for command in COMMANDS:
         done = run(command, "--config", str(file), "invoke", "greet", '"ada"', "--json")
         assert '"value": ["ada", false]' in done.stdout, done.stderr
-        done = run(command, "--config", str(file), "invoke", "greet", "--no-trust-env")
-        assert (done.returncode, "cannot be imported" in done.stderr) == (2, True)
+    done = run(command, "--config", str(file), "invoke", "greet", "--no-trust-env")
+    assert (done.returncode, "cannot be imported" in done.stderr) == (2, True)
     assert not (elsewhere / "mark").exists()
 
 
