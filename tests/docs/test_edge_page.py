@@ -50,7 +50,6 @@ def test_the_commands_of_the_page_work(monkeypatch: pytest.MonkeyPatch, tmp_path
         "edge.viewer-request.js",
         "edge.viewer-response.js",
         "edge.azure.json",
+        "edge.google.json",
         "modules",
-        "edge.google.url-map.json",
-        "edge.google.policy.json",
     }

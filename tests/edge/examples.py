@@ -22,8 +22,10 @@ DOCUMENT: Final[Mapping[str, Any]] = {
     "rules": [
         {"name": "no-admin", "path": "/admin/*", "except_countries": ["DE", "FR"], "deny": True},
         {"name": "no-dump", "path": "/a.sql", "deny": True},
+        {"name": "not-here", "path": "/us/*", "countries": ["FR", "US"], "deny": True},
         {"name": "moved", "path": "/shop/*", "redirect": "https://shop.example/*", "status": 308},
         {"name": "kept-host", "path": "/old/*", "redirect": "/new/*"},
+        {"name": "one-there", "path": "/there", "redirect": "https://shop.example/here"},
         {"name": "one-page", "path": "/sale", "redirect": "/offers", "status": 302},
         {"name": "all-to-one", "path": "/gone/*", "redirect": "/offers/gone", "status": 307},
         {"name": "first", "path": "/v1/ping", "rewrite": "/health"},
@@ -60,23 +62,28 @@ EXPECTED: Final = (
     (Request("/admin", country="US"), Answer(path="/admin")),
     (Request("/Admin/x", country="US"), Answer(path="/Admin/x")),
     (Request("/a.sql"), Answer("no-dump", 403)),
+    (Request("/us/x", country="US"), Answer("not-here", 403)),
+    (Request("/us/x", country=""), Answer(path="/us/x")),
     (Request("/axsql"), Answer(path="/axsql")),
     (Request("/shop/7", "a=1&b="), Answer("moved", 308, "https://shop.example/7?a=1&b=")),
     (Request("/shop/"), Answer("moved", 308, "https://shop.example/")),
     (Request("/shop"), Answer(path="/shop")),
     (Request("/old//evil.example"), Answer("kept-host", 301, "/new//evil.example")),
     (Request("/old/a%2Fb"), Answer("kept-host", 301, "/new/a%2Fb")),
+    (Request("/there", "x=1"), Answer("one-there", 301, "https://shop.example/here?x=1")),
     (Request("/sale", "x=1"), Answer("one-page", 302, "/offers?x=1")),
     (Request("/sale/"), Answer(path="/sale/")),
     (Request("/gone/a/b"), Answer("all-to-one", 307, "/offers/gone")),
     (Request("/v1/ping"), Answer("first", path="/health")),
     (
         Request("/v1/ping/2"),
-        Answer("api", path="/api/ping/2", request=RULES[7].request),
+        Answer("api", path="/api/ping/2", request=RULES[9].request),
     ),
     (
         Request("/static/a.js"),
-        Answer("assets", path="/static/a.js", request=RULES[8].request, response=RULES[8].response),
+        Answer(
+            "assets", path="/static/a.js", request=RULES[10].request, response=RULES[10].response
+        ),
     ),
     (Request("/"), Answer(path="/")),
 )

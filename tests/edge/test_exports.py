@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -15,6 +15,7 @@ from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_deploy.edge.exports import Edge, EdgeExport
 from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, rules_of
+from leeward_deploy.google.edge import AROUND, LONGEST
 from leeward_deploy.infrastructure import module_texts
 from leeward_deploy.recipe import EDGES, offer_of
 from tests.edge.examples import (
@@ -29,14 +30,9 @@ from tests.edge.examples import (
     seen,
     with_country,
 )
-from tests.edge.vendor_types import KEPT
 from tests.edge.vendors import front_door, load_balancer
-from tests.packages.roots import NEEDS_CORE, Plan, Root
+from tests.packages.roots import NEEDS_CORE, Root
 from tests.servers.installed import executable
-
-TYPES: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
-
-KINDS = {"string": str, "integer": int, "boolean": bool}
 
 RUN = """
 const told = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -120,37 +116,46 @@ def test_cloudfront_functions_do_what_the_rules_mean() -> None:
     assert found == [of_answer(each, answer_of(rules, each)) for each in requests]
 
 
-def planned(folder: Path, rules: Sequence[EdgeRule]) -> Plan:
-    """Return what Terraform's core makes of rules and the module of Front Door."""
-    made = exported("azure", rules)
-    root = Root("azure", folder)
+Planned = Mapping[str, Mapping[str, Any]]
+
+
+def planned(folder: Path, to: str, *each_rules: Sequence[EdgeRule]) -> list[Planned]:
+    """Return what Terraform's core makes of rules and the module of an edge, by addresses."""
+    root, main = Root(to, folder), ""
     root.place.mkdir(parents=True)
-    module = {f"edge/{name}": text for name, text in module_texts(made.module).items()}
-    for name, text in {**made.files, **module, "main.tf": CALL}.items():
-        path = root.place / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
+    for number, rules in enumerate(each_rules):
+        made = exported(to, rules)
+        (text,) = made.files.values()
+        (root.place / f"{number}.json").write_text(text, "utf-8")
+        call = f'source = "./edge"\nrules = "${{path.root}}/{number}.json"\n{CALLS[to]}'
+        main += f'module "edge{number}" {{\n{call}}}\n'
+    (root.place / "main.tf").write_text(main, "utf-8")
+    (root.place / "edge").mkdir()
+    for name, text in module_texts(made.module).items():
+        (root.place / "edge" / name).write_text(text, "utf-8")
     root.validate()
     plan = root.plan()
     assert plan.refusal == ""
-    return plan
+    found: list[Planned] = []
+    for number, _ in enumerate(each_rules):
+        start = f"module.edge{number}."
+        values = plan.values.items()
+        found.append({at: has for at, has in values if at.startswith(start)})
+    return found
 
 
-CALL = """
-module "edge" {
-  source         = "./edge"
-  rules          = "${path.root}/edge.azure.json"
-  profile_id     = "profile"
-  resource_group = "ours"
+CALLS: Final = {
+    "azure": 'profile_id = "profile"\nresource_group = "ours"\n',
+    "google": 'service = "service"\n',
 }
-"""
+"""What a person gives to a module besides."""
 
 
 @NEEDS_CORE
 def test_front_door_is_given_what_the_rules_mean(tmp_path: Path) -> None:
     """By what its documents say of rule sets and of the firewall, as the module makes them."""
     rules = with_country()
-    values = planned(tmp_path, rules).values
+    (values,) = planned(tmp_path, "azure", rules)
     assert len(values) == len([each for each in rules if not each.deny]) + 2
     for request in (*REQUESTS, *RANDOM):
         assert front_door(values, request) == of_answer(request, answer_of(rules, request))
@@ -164,53 +169,32 @@ def test_no_two_rules_of_front_door_have_one_name() -> None:
     assert all(each["name"].isalnum() for each in found)
 
 
-def test_a_url_map_and_cloud_armor_are_given_what_the_rules_mean() -> None:
-    """By what their documents say; the country is Cloud Armor's alone."""
-    files = exported("google").files
-    url_map = json.loads(files["edge.google.url-map.json"])
-    policy = json.loads(files["edge.google.policy.json"])
+@NEEDS_CORE
+def test_a_url_map_and_cloud_armor_are_given_what_the_rules_mean(tmp_path: Path) -> None:
+    """By what their documents say, as the module makes them; the country is Cloud Armor's alone."""
+    (values,) = planned(tmp_path, "google", RULES)
+    assert len(values) == 2
     for request in (*REQUESTS, *RANDOM):
-        found = load_balancer(url_map, policy, request)
-        assert found == of_answer(request, answer_of(RULES, request))
+        assert load_balancer(values, request) == of_answer(request, answer_of(RULES, request))
 
 
-def flaws(value: Any, type: Any, where: str) -> Iterator[str]:
-    """Yield what is wrong with a value, by the vendors' own types."""
-    if isinstance(type, list):
-        if not isinstance(value, list):
-            yield f"{where} is not a list"
-        for number, each in enumerate(value if isinstance(value, list) else ()):
-            yield from flaws(each, type[0], f"{where}[{number}]")
-    elif isinstance(type, dict):
-        if value not in type["values"]:
-            yield f"{where} is {value!r}, not one of {type['values']}"
-    elif type in KINDS:
-        if value.__class__ is not KINDS[type]:
-            yield f"{where} is {value!r}, not {type}"
-    else:
-        yield from _fields(value, type, where)
-
-
-def _fields(value: Any, type: str, where: str) -> Iterator[str]:
-    fields = TYPES[type]
-    for name, told in fields.items():
-        if told["required"] and name not in value:
-            yield f"{where} lacks {name}"
-    for name, each in value.items():
-        if name in fields:
-            yield from flaws(each, fields[name]["type"], f"{where}.{name}")
-        else:
-            yield f"{where} has no {name}"
-
-
-def test_the_vendors_own_types_know_every_field() -> None:
-    """Fields, types, values of enumerations and what is required; the check sees what is wrong."""
-    google = exported("google").files
-    url_map = json.loads(google["edge.google.url-map.json"])
-    assert list(flaws(url_map, "UrlMap", "map")) == []
-    assert list(flaws(json.loads(google["edge.google.policy.json"]), "SecurityPolicy", "p")) == []
-    url_map["pathMatchers"][0]["routeRules"][0]["urlRedirect"]["redirectResponseCode"] = "MOVED"
-    assert len(list(flaws(url_map, "UrlMap", "map"))) == 1
+@NEEDS_CORE
+def test_google_gets_no_map_without_routes_and_no_longer_expression(tmp_path: Path) -> None:
+    """The longest denial has as many characters as Cloud Armor takes; one more is refused."""
+    codes = [f"{a}{b}" for a in "ABCDEFGHIJKLMN" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    most = "a" * (LONGEST - AROUND - 3 * len(codes) - len("//*"))
+    longest, longer = (
+        rules_of({"rules": [rule(path=f"/{each}/*", except_countries=codes, deny=True)]})
+        for each in (most, f"{most}a")
+    )
+    with pytest.raises(ConfigError, match="Cloud Armor takes 2,048"):
+        exported("google", longer)
+    routes = [each for each in RULES if not each.deny]
+    (policy,), (url_map,) = (each.items() for each in planned(tmp_path, "google", longest, routes))
+    assert ".google_compute_security_policy." in policy[0]
+    assert ".google_compute_url_map." in url_map[0]
+    found = [each["match"][0]["expr"] for each in policy[1]["rule"]]
+    assert [len(expr[0]["expression"]) for expr in found if expr] == [LONGEST]
 
 
 def rule(**more: Any) -> dict[str, Any]:

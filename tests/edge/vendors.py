@@ -116,22 +116,37 @@ def _change(told: Mapping[str, Any]) -> Headers:
     return Headers(remove=(told["header_name"],))
 
 
-def load_balancer(url_map: Mapping[str, Any], policy: Mapping[str, Any], request: Request) -> Seen:
-    """Return what Google makes of a request: first Cloud Armor, then the routes in order."""
-    for rule in sorted(policy["rules"], key=lambda each: each["priority"]):
-        if "expr" not in rule["match"] or _expression(rule["match"]["expr"]["expression"], request):
+def load_balancer(planned: Mapping[str, Mapping[str, Any]], request: Request) -> Seen:
+    """Return what Google makes of a request: first Cloud Armor, then the routes in order.
+
+    Args:
+        planned: what the module makes, by addresses.
+        request: of a client.
+    """
+    by_type = {address.split(".")[2]: has for address, has in planned.items()}
+    policy = by_type.get("google_compute_security_policy", {"rule": ()})
+    for rule in sorted(policy["rule"], key=lambda each: each["priority"]):
+        (match,) = rule["match"]
+        if not match["expr"]:
+            assert match["config"] == [{"src_ip_ranges": ["*"]}]
+        if not match["expr"] or _expression(match["expr"][0]["expression"], request):
             if rule["action"] == "deny(403)":
                 return seen(request, status=403)
+            assert rule["action"] == "allow"
             break
-    (matcher,) = url_map["pathMatchers"]
-    for route in sorted(matcher["routeRules"], key=lambda each: each["priority"]):
-        (match,) = route["matchRules"]
-        prefix = match.get("prefixMatch")
-        is_match = (
-            request.path.startswith(prefix) if prefix else request.path == match["fullPathMatch"]
-        )
-        if is_match:
-            return _route(route, prefix or request.path, request)
+    if "google_compute_url_map" not in by_type:
+        return seen(request, path=request.path)
+    url_map = by_type["google_compute_url_map"]
+    assert [each["hosts"] for each in url_map["host_rule"]] == [["*"]]
+    (matcher,) = url_map["path_matcher"]
+    routes = matcher["route_rules"]
+    assert [each["priority"] for each in routes] == [*range(1, len(routes) + 1)]
+    for route in routes:
+        (match,) = route["match_rules"]
+        prefix, whole = match["prefix_match"], match["full_path_match"]
+        assert (prefix is None) is not (whole is None)
+        if request.path.startswith(prefix) if prefix else request.path == whole:
+            return _route(route, prefix or whole, request)
     return seen(request, path=request.path)
 
 
@@ -153,30 +168,28 @@ def _expression(text: str, request: Request) -> bool:
 
 def _route(route: Mapping[str, Any], matched: str, request: Request) -> Seen:
     rest = request.path[len(matched) :]
-    if "urlRedirect" in route:
-        assert "service" not in route
-        told = route["urlRedirect"]
-        path = told.get("pathRedirect") or told["prefixRedirect"] + rest
-        host = told.get("hostRedirect", HOST.removeprefix("https://"))
-        query = "" if told["stripQuery"] else request.query
-        code = CODES[told["redirectResponseCode"]]
+    assert bool(route["url_redirect"]) is not bool(route["service"])
+    for told in route["url_redirect"]:
+        assert not route["route_action"]
+        assert (told["path_redirect"] is None) is not (told["prefix_redirect"] is None)
+        assert told["https_redirect"] is bool(told["host_redirect"])
+        path = told["path_redirect"] or told["prefix_redirect"] + rest
+        host = told["host_redirect"] or HOST.removeprefix("https://")
+        query = "" if told["strip_query"] else request.query
+        code = CODES[told["redirect_response_code"]]
         return seen(request, status=code, location=_joined(host, path, query))
-    rewrite = route.get("routeAction", {}).get("urlRewrite")
-    header = route.get("headerAction", {})
-    found = [
-        Headers(
-            {
-                each["headerName"]: each["headerValue"]
-                for each in header.get(f"{of}HeadersToAdd", ())
-                if each["replace"]
-            },
-            tuple(header.get(f"{of}HeadersToRemove", ())),
-        )
-        for of in ("request", "response")
-    ]
-    return seen(
-        request,
-        path=rewrite["pathPrefixRewrite"] + rest if rewrite else request.path,
-        sent=changed(SENT, found[0]),
-        answered=changed(ANSWERED, found[1]),
-    )
+    path, sent, answered = request.path, SENT, ANSWERED
+    for told in route["route_action"]:
+        (rewrite,) = told["url_rewrite"]
+        path = rewrite["path_prefix_rewrite"] + rest
+    for told in route["header_action"]:
+        sent = changed(sent, _header_action(told, "request"))
+        answered = changed(answered, _header_action(told, "response"))
+    return seen(request, path=path, sent=sent, answered=answered)
+
+
+def _header_action(told: Mapping[str, Any], of: str) -> Headers:
+    added = told[f"{of}_headers_to_add"]
+    assert all(each["replace"] for each in added)
+    values = {each["header_name"]: each["header_value"] for each in added}
+    return Headers(values, tuple(told[f"{of}_headers_to_remove"] or ()))

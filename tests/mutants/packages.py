@@ -8,6 +8,21 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "an edge keeps nothing of what follows a prefix",
+        "extras/deploy/src/leeward_deploy/edge/rules.py data_of",
+        "is_prefix(target)",
+        "False",
+        "tests/edge/test_exports.py::test_a_url_map_and_cloud_armor_are_given_what_the_rules_mean",
+    ),
+    Mutant(
+        "a denial is exported whose expression Cloud Armor does not take",
+        "extras/deploy/src/leeward_deploy/google/edge.py _rule",
+        "AROUND + len(rule.path)",
+        "len(rule.path)",
+        "tests/edge/test_exports.py"
+        "::test_google_gets_no_map_without_routes_and_no_longer_expression",
+    ),
+    Mutant(
         "a wheel for a newer glibc is taken",
         "extras/deploy/src/leeward_deploy/uv.py Goal.tags",
         "range(minor, 4, -1)",

@@ -17,7 +17,14 @@ from typing import Any, Final
 from leeward.errors import ConfigError
 from leeward_deploy.aws.association import associate
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
-from leeward_deploy.edge.rules import FORBIDDEN, EdgeRule, Headers, is_prefix, overlaps, stem
+from leeward_deploy.edge.rules import (
+    FORBIDDEN,
+    EdgeRule,
+    changes_of,
+    data_of,
+    matching_of,
+    overlaps,
+)
 from leeward_deploy.recipe import Command
 
 LARGEST: Final = 10 * 1024
@@ -114,7 +121,7 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     _check_answers(rules)
     files = {
         f"edge.{VIEWER_REQUEST}.js": _function(
-            VIEWER_REQUEST, [_request_rule(rule) for rule in rules]
+            VIEWER_REQUEST, [data_of(rule) | changes_of(rule.request) for rule in rules]
         )
     }
     notes = []
@@ -122,7 +129,7 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
         # What is redirected or denied has no answer that this function sees.
         others = [rule for rule in rules if rule.redirect is None and not rule.deny]
         files[f"edge.{VIEWER_RESPONSE}.js"] = _function(
-            VIEWER_RESPONSE, [_matching(r) | _changes(r.response) for r in others]
+            VIEWER_RESPONSE, [matching_of(r) | changes_of(r.response) for r in others]
         )
         notes.append("CloudFront changes no headers of an answer whose status is 400 or more")
     if any(rule.countries or rule.except_countries for rule in rules):
@@ -166,42 +173,6 @@ def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
             "write fewer rules, or join them by a prefix"
         )
     return text
-
-
-def _request_rule(rule: EdgeRule) -> dict[str, Any]:
-    found = _matching(rule)
-    if rule.deny:
-        found["deny"] = 1
-    if rule.redirect is not None:
-        found["status"] = rule.redirect.status
-        if rule.redirect.host:
-            found["host"] = f"https://{rule.redirect.host}"
-    target = rule.redirect.path if rule.redirect is not None else rule.rewrite
-    if target is not None:
-        found["to"] = stem(target)
-        if is_prefix(target):
-            found["keep"] = 1
-    return found | _changes(rule.request)
-
-
-def _matching(rule: EdgeRule) -> dict[str, Any]:
-    found: dict[str, Any] = {"path": stem(rule.path)}
-    if is_prefix(rule.path):
-        found["prefix"] = 1
-    if rule.countries:
-        found["only"] = [*rule.countries]
-    if rule.except_countries:
-        found["except"] = [*rule.except_countries]
-    return found
-
-
-def _changes(headers: Headers) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if headers.set:
-        found["set"] = {name.lower(): value for name, value in headers.set.items()}
-    if headers.remove:
-        found["remove"] = [name.lower() for name in headers.remove]
-    return found
 
 
 def _check_answers(rules: Sequence[EdgeRule]) -> None:

@@ -208,6 +208,45 @@ def answer_of(rules: Iterable[EdgeRule], request: Request) -> Answer:
     return Answer(path=request.path)
 
 
+def matching_of(rule: EdgeRule) -> dict[str, Any]:
+    """Return the requests of a rule as data; what it does not have is left out."""
+    found: dict[str, Any] = {"path": stem(rule.path)}
+    if is_prefix(rule.path):
+        found["prefix"] = 1
+    if rule.countries:
+        found["only"] = [*rule.countries]
+    if rule.except_countries:
+        found["except"] = [*rule.except_countries]
+    return found
+
+
+def data_of(rule: EdgeRule) -> dict[str, Any]:
+    """Return a rule without its headers as data, as fixed code reads it at an edge."""
+    found = matching_of(rule)
+    if rule.deny:
+        found["deny"] = 1
+    if rule.redirect is not None:
+        found["status"] = rule.redirect.status
+        if rule.redirect.host:
+            found["host"] = f"https://{rule.redirect.host}"
+    target = rule.redirect.path if rule.redirect is not None else rule.rewrite
+    if target is not None:
+        found["to"] = stem(target)
+        if is_prefix(target):
+            found["keep"] = 1
+    return found
+
+
+def changes_of(headers: Headers) -> dict[str, Any]:
+    """Return changes of headers as data, by small names."""
+    found: dict[str, Any] = {}
+    if headers.set:
+        found["set"] = {name.lower(): value for name, value in headers.set.items()}
+    if headers.remove:
+        found["remove"] = [name.lower() for name in headers.remove]
+    return found
+
+
 def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
     """Return what to say of rules that deny a path: an edge compares it as it was written."""
     denied = [rule.path for rule in rules if rule.deny]
