@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from leeward_contract_tests.rows import each_row
+from tests.mutants.copy import SOURCES
 from tests.mutants.mutant import Mutant, local_names, names_of_module
 from tests.mutants.rooms import ROOMS
 
@@ -20,6 +21,12 @@ ROOT = Path(__file__).parents[2]
 def test_a_fault_can_be_planted(mutant: Mutant) -> None:
     """Its code stands once at its place, what takes its place is Python, and its test is there."""
     mutant.check(ROOT)
+
+
+def test_a_fault_reaches_its_test() -> None:
+    """Python finds what is planted in the copy: else the test would run without the fault."""
+    places = {each.file for mutants in ROOMS.values() for each in mutants}
+    assert [each for each in places if not SOURCES.intersection(Path(each).parents)] == []
 
 
 def test_each_fault_is_planted_once() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.workspace import ROOT, members
 from tests.mutants.mutant import Mutant
 
 MADE = (".git", ".venv*", ".servers", "dist", "_build", "results", ".*_cache", ".hypothesis")
@@ -21,7 +22,8 @@ MADE = (".git", ".venv*", ".servers", "dist", "_build", "results", ".*_cache", "
 HANGS = 60
 """Seconds after which a test that hangs under a fault has noticed it."""
 
-SOURCES = ("src", "*/src", "adapters/*/src", "examples/*/src")
+SOURCES = {(directory / "src").relative_to(ROOT) for directory in members()}
+"""Of every distribution, in each copy."""
 
 
 class Verdict(Enum):
@@ -53,7 +55,7 @@ class Copy:
 
     def run(self, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
         """Run tests of the copy, on what stands in the copy."""
-        found = [str(path) for source in SOURCES for path in self.place.glob(source)]
+        found = [str(self.place / source) for source in SOURCES]
         # Without new bytecode, none of a fault can be left behind for the next one.
         environment = {"PYTHONPATH": os.pathsep.join(found), "PYTHONDONTWRITEBYTECODE": "1"}
         options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={HANGS}"]
