@@ -64,7 +64,6 @@ class Shop:
             self.feed,
             app=self.app,
             target="local",
-            stores=self.local.stores(),
             definitions=tuple(self.app.workflows),
             can_write=can_write,
             run_handler=partial(_run, self.app),

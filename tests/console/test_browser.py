@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from leeward import FunctionError
 from leeward_dev.server import open_in_browser
 from tests.console.browser import Browser, browser, served
 from tests.console.shop import Shop, opened
@@ -165,7 +166,7 @@ def test_a_double_click_calls_once(shop: Shop, window: Browser, console: str) ->
 
 
 NAMELESS = """[...document.querySelectorAll('a,button,input:not([type=hidden]),textarea,select')]
-  .filter(e => !(e.getAttribute('aria-label') || e.innerText || (e.labels && e.labels.length)))
+  .filter(e => !(e.getAttribute('aria-label') || e.textContent || (e.labels && e.labels.length)))
   .map(e => e.outerHTML)"""
 
 
@@ -196,6 +197,54 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
     finally:
         window("size", 1000, 900)
         window("scheme", "light")
+
+
+BROKEN = """(() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walk.nextNode()) {
+    const node = walk.currentNode, parent = node.parentElement;
+    if (parent.closest('pre, code, svg, script, .long, .skip')) continue;
+    for (const word of node.data.matchAll(/[^\\s\\-\\/]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+      if (lines.size > 1) found.push(word[0]);
+    }
+  }
+  return found; })()"""
+"""Words of which a part stands on another line."""
+
+
+def test_no_word_is_broken_in_its_middle(shop: Shop, window: Browser, console: str) -> None:
+    """At three widths; only what nobody reads as a word may be, such as a long id."""
+    shop.fail_letter("1")
+    shop.fail_event("e" * 200)
+    shop.leave_unknown("7")
+    with suppress(FunctionError):
+        shop.client.invoke("refund", {"id": "8"})
+    base, _, token = console.partition("?")
+    try:
+        for width in (360, 768, 1280):
+            window("size", width, 900)
+            for path in ("", "events", "handlers", "queues", "letters", "keys", "unknown", "runs"):
+                window("open", f"{base}{path}?{token}")
+                assert window("run", BROKEN) == [], (path, width)
+                assert window("run", "document.documentElement.scrollWidth") <= width, path
+    finally:
+        window("size", 1000, 900)
+
+
+def test_the_first_page_changes_without_a_reload(shop: Shop, window: Browser, console: str) -> None:
+    """A card, a chart and the timeline; what a person has opened stays open."""
+    window("open", console)
+    window("run", "document.querySelector('summary').click()")
+    shop.fail_letter("1")
+    window("wait", "document.querySelector('.card.wrong')?.innerText.startsWith('1')")
+    window("wait", "document.querySelector('#rates svg')?.ariaLabel.includes('take-order')")
+    window("wait", "document.querySelector('#timeline .wrong')?.innerText.includes('no such')")
+    assert window("run", "document.querySelector('details').open") is True
+    assert window("seen")["wrong"] == []
 
 
 LOW_CONTRAST = """(() => {

@@ -41,7 +41,7 @@ TAGS = {
     *("span", "nav", "ul", "li", "main", "h1", "h2", "div", "table", "caption", "thead", "tbody"),
     *("tr", "th", "td", "dl", "dt", "dd", "form", "input", "button", "label", "small", "pre"),
     *("textarea", "datalist", "option", "fieldset", "legend", "time", "section", "code", "br"),
-    *("svg", "rect", "text", "g", "path"),
+    *("svg", "rect", "text", "g", "path", "details", "summary", "h3", "ol"),
 }
 """Elements that the console makes."""
 
@@ -50,7 +50,7 @@ ATTRIBUTES = {
     *("tabindex", "type", "value", "method", "action", "scope", "role", "datetime", "rows", "list"),
     *("required", "spellcheck", "autocomplete", "checked", "xmlns", "viewbox", "width", "height"),
     *("font-family", "font-size", "fill", "stroke", "rx", "x", "y", "text-anchor", "font-weight"),
-    *("transform", "d", "stroke-dasharray", "title"),
+    *("transform", "d", "stroke-dasharray", "title", "preserveaspectratio"),
 }
 
 

@@ -36,4 +36,11 @@ MUTANTS: Final = (
         "tests/console/test_actions.py::"
         "test_a_console_that_only_shows_has_no_form_and_refuses_what_is_sent",
     ),
+    Mutant(
+        "what waits for a person counts as a failure",
+        "extras/dev/src/leeward_dev/console/handlers.py row_of",
+        "APPROVAL in (entry.outcome, entry.facts.get('failure'))",
+        "False",
+        "tests/console/test_glance.py::test_what_waits_for_a_person_is_no_failure",
+    ),
 )

@@ -126,6 +126,8 @@ class ObservedDriver(WrappingDriver):
             facts["types"] = ", ".join(dict.fromkeys(each.type for each in call.events))
         if call.verb in ("put_object", "delete_object"):
             facts["object"] = getattr(call, "name", None)
+        if result.fault is not None:
+            facts["failure"] = result.fault.type
         self._feed.add(
             "call",
             subject_of(call),

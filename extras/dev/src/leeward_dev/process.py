@@ -119,7 +119,6 @@ class Process:
             feed,
             app=app,
             target=worker.target,
-            stores=worker.stores,
             definitions=worker.definitions,
             can_write=True,
             run_handler=partial(_run_by_hand, app, platform),

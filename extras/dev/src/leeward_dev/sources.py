@@ -9,7 +9,6 @@ from leeward.app.answers import Answer
 from leeward.app.app import App
 from leeward.client import Client
 from leeward.config import Config
-from leeward.stores import Stores
 from leeward.workflow.model import Definition
 from leeward_dev.feed import Feed
 
@@ -24,7 +23,6 @@ class Sources:
         feed: what passes.
         app: that runs in this process; None where none does.
         target: whose rows are worked on here; None where that is not so.
-        stores: of that target; None where it keeps no rows.
         definitions: the workflows of the app and of the configuration.
         can_write: False where a console shows only.
         run_handler: run a handler of the app by hand, with its input as JSON, and return its
@@ -36,7 +34,6 @@ class Sources:
     feed: Feed
     app: App | None = None
     target: str | None = None
-    stores: Stores | None = None
     definitions: tuple[Definition, ...] = ()
     can_write: bool = False
     run_handler: Callable[[str, bytes], Answer] | None = None

@@ -58,9 +58,5 @@ def _render(data: JsonObject, printers: Printers) -> None:
 
 
 add_command(
-    CONSOLE,
-    "console",
-    console,
-    "leeward console",
-    "leeward console --write --targets postgres",
+    CONSOLE, "console", console, "leeward console", "leeward console --write --targets postgres"
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Final, cast
 
-from leeward.views import Column, Format, Json, Link, Report, Table
+from leeward.views import Format, Json, severity_of
 from leeward_dev.console.handlers import row_of
-from leeward_dev.console.layout import Page, Visit, choices, show_parts
-from leeward_dev.feed import EntryKind
+from leeward_dev.console.html import Html, element
+from leeward_dev.console.layout import Page, Visit, choices, link, show_value
+from leeward_dev.feed import Entry, EntryKind
 
 MOST: Final = 100
 """Entries of the page."""
@@ -20,34 +23,39 @@ KINDS: Final[dict[str, str]] = {
 }
 
 
-def _more(row: Json) -> str:
-    facts = (f"{name} {value}" for name, value in row["facts"].items() if value not in (None, ""))
-    return row["text"] or ", ".join(facts)
-
-
-ENTRY: Final = (
-    Column("Time", "time", Format.MOMENT),
-    Column("What", lambda row: f"{row['kind']}: {row['what']}"),
-    Column("Name", "name", is_name=True),
-    Column("End", "end", Format.STATE),
-    Column("Took", "took"),
-    Column("More", _more),
-)
-
-
-def _page(row: Json) -> Link | None:
-    return ("handlers", {"name": row["name"]}) if row["kind"] == "run" else None
-
-
 def show(visit: Visit) -> Page:
     """Return the newest entries of the feed, the newest first."""
     kind = visit.query.get("kind", "")
     kind = kind if kind in KINDS else ""
     kinds = (cast("EntryKind", kind),) if kind else ()
-    entries = visit.sources.feed.since(kinds=kinds, limit=MOST)
-    rows = [row_of(entry) for entry in reversed(entries)]
-    listed = Table(
-        *(ENTRY, rows, f"The last {MOST}, the newest first", "Nothing has passed yet.", _page)
+    shown = show_timeline(visit, reversed(visit.sources.feed.since(kinds=kinds, limit=MOST)))
+    return Page("Events", [choices("events", "kind", KINDS, kind), shown], is_live=True)
+
+
+def show_timeline(visit: Visit, entries: Iterable[Entry], most: int | None = None) -> Html:
+    """Return entries, the newest first; with `most`, so many, and what is alike together."""
+
+    def alike(row: Json) -> object:
+        return row["number"] if most is None else (row["kind"], row["name"], row["end"])
+
+    groups = [[*group] for _, group in groupby(map(row_of, entries), alike)][:most]
+    if not groups:
+        return element("p", "Nothing has passed yet.", id="timeline", data_live=True)
+    items = (_show_alike(visit, group) for group in groups)
+    return element("ol", items, id="timeline", data_live=True, class_="timeline")
+
+
+def _show_alike(visit: Visit, rows: Sequence[Json]) -> Html:
+    row, times, now = rows[0], f"{len(rows):,} times" if len(rows) > 1 else "", visit.now
+    facts = (f"{name} {value}" for name, value in row["facts"].items() if value not in (None, ""))
+    name, what = show_value(row["name"], Format.TEXT, now), f"{row['kind']}: {row['what']}"
+    name = link(name, "handlers", name=row["name"]) if row["kind"] == "run" else name
+    more = (times, row["took"], row["text"] or ", ".join(facts))
+    return element(
+        "li",
+        show_value(row["time"], Format.MOMENT, now),
+        show_value(row["end"], Format.STATE, now) if row["end"] else None,
+        element("span", name, " ", element("small", what)),
+        (element("span", show_value(each, Format.TEXT, now)) for each in more if each),
+        class_=severity_of(row["end"] or "note").name.lower(),
     )
-    parts = show_parts(visit, Report({}, visit.now, [listed]), id="events")
-    return Page("Events", [choices("events", "kind", KINDS, kind), parts], is_live=True)

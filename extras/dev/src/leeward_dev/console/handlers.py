@@ -1,23 +1,21 @@
-"""The handlers of the app that runs here, and their last runs."""
+"""The handlers of the app that runs here, how often each ran and failed, and its last runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from leeward.app.handlers import Handler
-from leeward.views import Column, Details, Format, Json, Report, Table
-from leeward.views.targets import HANDLER, row_of_handler
-from leeward_dev.console.html import element
-from leeward_dev.console.layout import Page, Visit, check_known, link, show_parts
+from leeward.stores import APPROVAL
+from leeward.views import Column, Details, Format, Json, Report, Severity, Table, count, severity_of
+from leeward.views.targets import HANDLER, purpose, row_of_handler
+from leeward_dev.console.html import Html, element, visible
+from leeward_dev.console.layout import Page, Visit, check_known, link, show_parts, show_value
 from leeward_dev.feed import Entry
 
-LISTED: Final = (
-    *HANDLER[:2],
-    Column("Runs", "runs", Format.COUNT),
-    Column("Failed", "failed", Format.COUNT),
-    Column("Last end", "end", Format.STATE),
-    Column("Last run", "time", Format.AGO),
-)
+SPANS: Final = 12
+SPAN: Final = 300
+"""Seconds of each of the `SPANS` of a chart."""
 
 RUNS: Final = (
     Column("Ended", "time", Format.MOMENT),
@@ -30,32 +28,79 @@ RUNS: Final = (
 
 def show(visit: Visit) -> Page:
     """Return the handlers; or one, with its last runs."""
-    app = visit.sources.app
-    known = {} if app is None else app.handlers
+    known = _handlers(visit)
     if "name" in visit.query:
         return _show_handler(visit, known[check_known(visit.query["name"], known, "handler")])
-    listed = Table(
-        *(LISTED, [_row(visit, handler) for handler in known.values()]),
-        "The counts are of the last runs in this process, 50 at most.",
-        "The app has no handlers: decorate a function with @app.function().",
-        lambda row: ("handlers", {"name": row["name"]}),
-    )
-    parts = show_parts(visit, Report({}, visit.now, [listed]), id="handlers")
-    return Page("Handlers", parts, is_live=True)
-
-
-def _row(visit: Visit, handler: Handler) -> Json:
-    runs = visit.sources.feed.runs(handler.name)
-    last = row_of(runs[-1]) if runs else {}
-    failed = sum(not run.is_good for run in runs)
-    return last | row_of_handler(handler) | {"runs": len(runs), "failed": failed}
+    empty = "The app has no handlers: decorate a function with @app.function()."
+    shown = show_rates(visit, count_runs(visit)) if known else element("p", empty)
+    return Page("Handlers", shown, is_live=True)
 
 
 def row_of(entry: Entry) -> Json:
     """Return an entry of the feed as a row."""
-    end = entry.outcome if entry.is_good else f"failed: {entry.outcome}"
+    end = entry.outcome if entry.is_good else f"failed: {entry.outcome or entry.what}"
+    if APPROVAL in (entry.outcome, entry.facts.get("failure")):
+        end = f"waiting: {APPROVAL}"  # for a person: nothing has failed
+    elif entry.what == "WARNING":
+        end = "warning"
     took = None if entry.seconds is None else f"{1000 * entry.seconds:,.1f} ms"
     return entry._asdict() | {"end": end, "took": took}
+
+
+def count_runs(visit: Visit) -> dict[str, tuple[list[int], list[int]]]:
+    """Return how many runs of each handler failed in each span of the last hour, and the others."""
+    feed, first = visit.sources.feed, int(visit.now // SPAN) - SPANS + 1
+    counts = {name: ([0] * SPANS, [0] * SPANS) for name in _handlers(visit)}
+    own = (run for name in counts for run in feed.runs(name))  # which much else does not push out
+    for run in {run.number: run for run in (*own, *feed.since(kinds=["run"]))}.values():
+        at = int(run.time // SPAN) - first
+        if run.name in counts and 0 <= at < SPANS:
+            is_failure = severity_of(row_of(run)["end"]) is Severity.WRONG
+            counts[run.name][not is_failure][at] += 1
+    return counts
+
+
+def show_rates(visit: Visit, counts: Mapping[str, tuple[list[int], list[int]]]) -> Html:
+    """Return a chart for each handler, with what `count_runs` says of it."""
+    rates = (_show_rate(_handlers(visit)[name], *each) for name, each in counts.items())
+    return element("ul", rates, id="rates", data_live=True, class_="rates")
+
+
+def _show_rate(handler: Handler, failed: list[int], other: list[int]) -> Html:
+    name, runs, wrong = handler.name, sum(failed + other), sum(failed)
+    numbers = f"failed {', '.join(map(str, failed))}; others {', '.join(map(str, other))}"
+    words = visible(f"Runs of {name} in the last hour, 5 minutes each: {numbers}")
+    unit = 400 / max(max(failed) + max(other), 1)
+    axis = int(unit * max(other)) if wrong else 400
+
+    def bars(kind: str, way: str, counts: list[int]) -> Html:
+        tall = [(at, max(int(unit * each), 12)) for at, each in enumerate(counts) if each]
+        each = (f"M{80 * at} {axis}v{way}{height}h70V{axis}z" for at, height in tall)
+        return element("path", d="".join(each), class_=kind)
+
+    chart = element(
+        "svg",
+        *(element("title", words), bars("runs", "-", other), bars("fails", "", failed)),
+        element("path", d=f"M0 {axis}h960", class_="line"),
+        viewBox="0 -14 960 428",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=words,
+    )
+    rate = f"{count(runs, 'run')}, {runs / 60:.2g} a minute"
+    end = f"failed: {wrong:,}" if wrong else "ok" if runs else "note: none"
+    return element(
+        "li",
+        element("h3", link(name, "handlers", name=name)),
+        element("small", purpose(row_of_handler(handler))),
+        chart,
+        element("small", element("span", "1 h ago"), element("span", "now"), class_="axis"),
+        element("p", f"{rate} ", show_value(end, Format.STATE, 0)),
+    )
+
+
+def _handlers(visit: Visit) -> Mapping[str, Handler]:
+    return {} if visit.sources.app is None else visit.sources.app.handlers
 
 
 def _show_handler(visit: Visit, handler: Handler) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -25,7 +26,7 @@ from leeward.views import (
     severity_of,
 )
 from leeward_dev.console.guard import SEAL
-from leeward_dev.console.html import Content, Html, element, text, verbatim
+from leeward_dev.console.html import LONGEST, Content, Html, element, text, verbatim
 from leeward_dev.sources import Sources
 
 PAYLOAD: Final = 65_536
@@ -34,20 +35,21 @@ PAYLOAD: Final = 65_536
 ROWS: Final = 50
 """Of one page of a table."""
 
-NAMES: Final = {
-    "": "Overview",
-    "handlers": "Handlers",
-    "queues": "Queues",
-    "letters": "Dead letters",
-    "keys": "Keys",
-    "unknown": "Unknown calls",
-    "runs": "Runs",
-    "schedules": "Schedules",
-    "targets": "Targets",
-    "events": "Events",
-    "send": "Send",
+GROUPS: Final = {
+    "Now": {"": "Overview", "events": "Events"},
+    "To settle": {"letters": "Dead letters", "keys": "Keys", "unknown": "Unknown calls"},
+    "At work": {
+        "handlers": "Handlers",
+        "runs": "Runs",
+        "queues": "Queues",
+        "schedules": "Schedules",
+    },
+    "Reach": {"targets": "Targets", "send": "Send"},
 }
-"""The pages, by their addresses."""
+"""The pages, by their addresses, in the groups of the menu."""
+
+LONG: Final = re.compile(r"\S{25,}")
+"""No word that people write; it may be broken anywhere, and no other may."""
 
 SURE: Final = "sure"
 """The field of a form that somebody has been asked about."""
@@ -100,7 +102,7 @@ class Visit:
 
     Attributes:
         sources: what is shown.
-        path: of the page: one of `NAMES`.
+        path: of the page: one of `GROUPS`.
         query: of the address; the last value of each name.
         form: of a POST, with all values of each name.
         seal: what a form of the console has in it.
@@ -158,18 +160,15 @@ def frame(visit: Visit, page: Page) -> str:
     sources = visit.sources
     what = "the configured targets" if sources.app is None else sources.app.name
     mode = None if sources.can_write else element("span", "read-only", class_="badge")
-    links = [
-        element(
-            "li",
-            element(
-                "a",
-                name,
-                href=path or "./",
-                aria_current="page" if path == visit.path else None,
-            ),
-        )
-        for path, name in NAMES.items()
-        if is_shown(sources, path)
+
+    def entry(path: str, name: str) -> Html:
+        current = "page" if path == visit.path else None
+        return element("li", element("a", name, href=path or "./", aria_current=current))
+
+    groups = [
+        element("li", title, element("ul", [entry(*each) for each in pages], aria_label=title))
+        for title, known in GROUPS.items()
+        if (pages := [each for each in known.items() if is_shown(sources, each[0])])
     ]
     head = element(
         "head",
@@ -186,7 +185,7 @@ def frame(visit: Visit, page: Page) -> str:
         element(
             "header",
             element("p", element("strong", "leeward"), " ", what, " ", mode),
-            element("nav", element("ul", links), aria_label="Pages"),
+            element("nav", element("ul", groups), aria_label="Pages"),
         ),
         element(
             "main",
@@ -202,7 +201,7 @@ def frame(visit: Visit, page: Page) -> str:
 
 
 def is_shown(sources: Sources, path: str) -> bool:
-    """Return whether there is anything to see at a page of `NAMES`."""
+    """Return whether there is anything to see at a page of `GROUPS`."""
     if path in ("handlers", "events"):
         return sources.app is not None
     if path == "send":
@@ -231,60 +230,10 @@ def payload_block(payload: str, label: str) -> Html:
     return element("pre", inner, class_="payload", tabindex=0, role="region", aria_label=label)
 
 
-def table(
-    caption: str,
-    header: Sequence[str],
-    rows: Iterable[Iterable[Content]],
-    *,
-    id: str | None = None,
-    empty: str = "None.",
-) -> Html:
-    """Return a table; where there is little room, each row becomes a list with the names.
-
-    Args:
-        caption: what the table has, for who cannot see where it stands.
-        header: names of the columns.
-        rows: a cell for each column.
-        id: of a part that is read again while somebody looks; None for one that is not.
-        empty: what is said where there are no rows.
-    """
-    lines = [
-        element(
-            "tr",
-            (element("td", cell, data_name=name) for name, cell in zip(header, row, strict=True)),
-        )
-        for row in rows
-    ]
-    if not lines:
-        return element("p", empty, id=id, data_live=id is not None, class_="empty")
-    head = element("tr", (element("th", name, scope="col") for name in header))
-    return element(
-        "table",
-        element("caption", caption),
-        element("thead", head),
-        element("tbody", lines),
-        id=id,
-        data_live=id is not None,
-    )
-
-
-def pairs(items: Iterable[tuple[str, Content]], *, id: str | None = None) -> Html:
-    """Return names with their values."""
-    lines = [element("div", element("dt", name), element("dd", value)) for name, value in items]
-    return element("dl", lines, id=id, data_live=id is not None)
-
-
 def show_parts(
     visit: Visit, report: Report, *, id: str | None = None, choose: bool = False
 ) -> list[Content]:
-    """Return the parts of a report.
-
-    Args:
-        visit: for what may be done.
-        report: whose parts they are.
-        id: of tables and details that are live; None if they are not.
-        choose: rows can be chosen by their ids, in a form.
-    """
+    """Return the parts of a report; with an `id` they are live, with `choose` rows are chosen."""
 
     def show(number: int, part: Part) -> Content:
         own = f"{id}-{number}" if id is not None and number else id
@@ -292,9 +241,12 @@ def show_parts(
             case Block():
                 return payload_block(part.text, part.title)
             case Details():
-                items = [(name, show_value(*value, report.now)) for name, value in part.values()]
+                values = [(name, show_value(*each, report.now)) for name, each in part.values()]
+                lines = (
+                    element("div", element("dt", it[0]), element("dd", it[1])) for it in values
+                )
                 head = element("h2", part.title) if part.title else None
-                return [head, pairs(items, id=own)]
+                return [head, element("dl", lines, id=own, data_live=own is not None)]
             case Table():
                 return _show_table(visit, part, report.now, own, choose=choose)
             case _:
@@ -313,21 +265,32 @@ def _show_table(visit: Visit, shown: Table, now: float, id: str | None, *, choos
             cell = show_value(column.value(row), column.format, now)
             yield link(cell, page[0], **page[1]) if column.is_name and page is not None else cell
         if has_actions:
+            own = row.get("id")
+            named = {"name": "id", "value": own, "aria_label": f"Choose {own}"}
             yield [
-                element(
-                    "input",
-                    type="checkbox",
-                    name="id",
-                    value=row["id"],
-                    aria_label=f"Choose {row['id']}",
-                )
-                if choose
-                else None,
+                element("input", type="checkbox", **named) if choose else None,
                 *([show_action(each, each.about), " "] for each in shown.actions(row)),
             ]
 
+    if not shown.rows:
+        return element("p", shown.empty, id=id, data_live=id is not None, class_="empty")
     header = [each.title for each in columns] + ["Action"] * has_actions
-    return table(shown.title, header, map(cells, shown.rows), id=id, empty=shown.empty)
+    lines = (
+        # Where there is little room, each row becomes a list with the names.
+        element(
+            "tr",
+            (element("td", it[0], data_name=it[1]) for it in zip(cells(row), header, strict=True)),
+        )
+        for row in shown.rows
+    )
+    return element(
+        "table",
+        element("caption", shown.title),
+        element("thead", element("tr", (element("th", name, scope="col") for name in header))),
+        element("tbody", lines),
+        id=id,
+        data_live=id is not None,
+    )
 
 
 def show_value(value: Any, how: Format, now: float) -> Content:
@@ -336,7 +299,8 @@ def show_value(value: Any, how: Format, now: float) -> Content:
     if how is Format.LINES and words != "-":
         return element("div", (element("div", element("code", each)) for each in value))
     if words == "-" or how not in (Format.STATE, Format.MOMENT, Format.AGO):
-        return words if how is not Format.WHOLE else text(words, len(words))
+        most = LONGEST if how is not Format.WHOLE else len(words)
+        return Html(LONG.sub(r'<span class="long">\g<0></span>', text(words, most)))
     if how is Format.STATE:
         return element("span", words, class_=f"word {severity_of(words).name.lower()}")
     at = in_words(value, Format.MOMENT, now)
@@ -381,14 +345,7 @@ def address(path: str, /, **query: str | int | None) -> str:
 
 
 def form(visit: Visit, path: str, *content: Content, **hidden: str | None) -> Html:
-    """Return a form that does something; nothing where the console only shows.
-
-    Args:
-        visit: for the seal, and for what may be done.
-        path: whose action it is.
-        content: of the form: fields and buttons.
-        hidden: fields that nobody sees.
-    """
+    """Return a form for an action at `path`; nothing where the console only shows."""
     if not visit.sources.can_write:
         return Html()
     fields = [
@@ -403,15 +360,8 @@ def button(
     action: str, *, name: str = "do", value: str, label: str | None = None, kind: str = ""
 ) -> Html:
     """Return a button of a form; `label` is for who does not see what it belongs to."""
-    return element(
-        "button",
-        action,
-        name=name,
-        value=value,
-        aria_label=label,
-        class_=kind or None,
-        type="submit",
-    )
+    named = {"name": name, "value": value, "aria_label": label}
+    return element("button", action, type="submit", class_=kind or None, **named)
 
 
 def field(
@@ -427,15 +377,8 @@ def field(
 ) -> Html:
     """Return a field of a form with its label.
 
-    Args:
-        label: what is to be written there.
-        name: of the field.
-        value: that stands in it.
-        hint: an example, or what a missing value means.
-        rows: of a field for a long text; 0 for one line.
-        choices: that a browser offers.
-        required: whether there has to be something.
-        within: what tells it from a field of the same name in another form of the page.
+    With `rows` it is for a long text. A browser offers the `choices`. `within` tells it from a
+    field of the same name in another form of the page.
     """
     id = f"field-{name}{within}"
     known = [*choices]
@@ -467,12 +410,7 @@ def field(
 def confirmation(visit: Visit, question: Content, yes: str, back: str, **hidden: str) -> Page:
     """Return a page that asks before something is done that cannot be taken back.
 
-    Args:
-        visit: whose form is sent again.
-        question: what will happen.
-        yes: the text of the button.
-        back: the address to return to.
-        hidden: fields that are sent instead of those of the form.
+    The form of the visit is sent again, with the `hidden` fields instead of its own.
     """
     fields = [
         element("input", type="hidden", name=name, value=value)
@@ -480,17 +418,13 @@ def confirmation(visit: Visit, question: Content, yes: str, back: str, **hidden:
         if name not in {SEAL, SURE, *hidden}
         for value in values
     ]
+    no = element("a", "No, go back", href=back)
     body = form(
         visit,
         address(visit.path, **visit.query),
         fields,
         element("p", question),
-        element(
-            "p",
-            button(yes, name=SURE, value="yes", kind="danger"),
-            " ",
-            element("a", "No, go back", href=back),
-        ),
+        element("p", button(yes, name=SURE, value="yes", kind="danger"), " ", no),
         **hidden,
     )
     return Page("Are you sure?", body)

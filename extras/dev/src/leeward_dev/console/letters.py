@@ -85,14 +85,8 @@ def show(visit: Visit) -> Page:
     """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
     known = places(visit)
     place = _known_source(visit, known)
-    links = element(
-        "ul",
-        (
-            element("li", link(str(each), "letters", target=each.target, queue=each.queue))
-            for each in known
-        ),
-        class_="plain",
-    )
+    named = (link(f"{each}", "letters", **_place_fields(each)) for each in known)
+    links = element("ul", (element("li", each) for each in named), class_="plain")
     if place is None:
         if not known:
             return Page("Dead letters", element("p", "No target here has dead letters."))

@@ -1,27 +1,58 @@
-"""The overview: one sentence for each target, queue, schedule and workflow; what is wrong first."""
+"""The overview: at a glance what waits, fails and runs; the last hour; what needs a person."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from leeward.errors import LeewardError
-from leeward.status import Sources, read_status
+from leeward.status import Fact, Level, Sources, Subject, read_status
 from leeward.status.facts import report_of
+from leeward.views import Format, Json, severity_of
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
-from leeward_dev.console.html import element
-from leeward_dev.console.layout import Page, Visit, show_parts
+from leeward_dev.console.events import show_timeline
+from leeward_dev.console.handlers import count_runs, show_rates
+from leeward_dev.console.html import Html, element
+from leeward_dev.console.layout import Page, Visit, link, show_parts, show_value
+from leeward_dev.feed import MOST_ENTRIES, MOST_RUNS
 
 SECONDS: Final = 4.0
 """For all that is asked of one target."""
 
+MOST: Final = 12
+"""Charts, and lines of the timeline."""
+
 
 def show(visit: Visit) -> Page:
-    """Return what can be known now, a sentence each."""
+    """Return at a glance what can be known now, and a sentence each."""
+    found, is_near = _read(visit), _is_near(visit)
+    fine = [fact for fact in found if fact.level is Level.OK]
+    rest = [fact for fact in found if fact.level is not Level.OK]
+    listed, told = show_parts(visit, report_of(rest, visit.now), id="facts" if is_near else None)
+    well = show_parts(visit, report_of(fine, visit.now), id="well" if is_near else None)[0]
+    cards = element("ul", _show_cards(report_of(found).data["facts"]), class_="cards")
+    body = [
+        element("div", element("strong", told), cards, id="cards", data_live=is_near),
+        listed,
+        element("details", element("summary", "What is well"), well),
+        _show_hour(visit) if visit.sources.app is not None else None,
+    ]
+    return Page("Overview", body, is_live=is_near)
+
+
+def show_queues(visit: Visit) -> Page:
+    """Return how much waits for whom, and how much was given up."""
+    found, is_near = [each for each in _read(visit) if each.kind is Subject.QUEUE], _is_near(visit)
+    listed = show_parts(visit, report_of(found, visit.now), id="queues" if is_near else None)[0]
+    return Page("Queues", listed, is_live=is_near)
+
+
+def _read(visit: Visit) -> list[Fact]:
     sources = visit.sources
     is_running = sources.app is not None
-    facts = read_status(
+    return read_status(
         Sources(
             sources.config,
             visit.drivers,
@@ -32,11 +63,56 @@ def show(visit: Visit) -> Page:
         sources.client._operations.clock.now,  # noqa: SLF001 - by which rows are judged
         SECONDS,
     )
-    # Clouds are asked when somebody loads the page, and not by a page that nobody reads.
-    is_near = all(driver.stores() is not None for driver in visit.drivers.values())
-    listed, told = show_parts(visit, report_of(facts, visit.now))
-    body = element("div", element("strong", told), listed, id="facts", data_live=is_near)
-    return Page("Overview", body, is_live=is_near)
+
+
+def _is_near(visit: Visit) -> bool:
+    """Return whether no cloud is asked: a page that nobody reads must not do that."""
+    return all(driver.stores() is not None for driver in visit.drivers.values())
+
+
+def _show_cards(facts: Sequence[Json]) -> Iterator[Html]:
+    """Yield the numbers of facts, as ``leeward status --json`` writes these."""
+
+    def total(kind: str, name: str, state: str | None = None) -> int:
+        own = (each["values"] for each in facts if each["kind"] == kind)
+        return sum(each.get(name) or 0 for each in own if each.get("state") == state)
+
+    # A call that waits in a queue has a record as well, where the app is known that keeps it.
+    waiting = max(total("keys", "count", "waiting"), total("queue", "approvals"))
+    calls, keys = total("unknown", "open"), total("keys", "count", "unknown")
+    settle = "unknown" if calls else "keys"
+    # What did not answer in time says so of its queues, and has not said the rest.
+    silent = {row["kind"] for row in facts if row["level"] == "unknown"}
+    is_away = "queue" in silent or any(row["values"].get("reachable") is False for row in facts)
+    for title, page, state, number, kinds in (
+        ("Waiting approvals", "keys", "waiting", waiting, {"keys"}),
+        ("Unknown outcomes", settle, "unknown", calls + keys, {"keys", "unknown"}),
+        ("Dead letters", "letters", "failed", total("queue", "dead"), {"queue"}),
+        ("Stranded runs", "runs", "wrong", total("runs", "stuck"), {"runs"}),
+        ("Running", "runs", "running", total("runs", "running"), {"runs"}),
+    ):
+        is_whole = not is_away and silent.isdisjoint(kinds)
+        word = state if number else "ok" if is_whole else "not all known"
+        yield element(
+            "li",
+            link([element("strong", f"{number:,}"), " ", title], page),
+            *(" ", show_value(word, Format.STATE, 0)),
+            class_=f"card {severity_of(word).name.lower()}",
+        )
+
+
+def _show_hour(visit: Visit) -> Iterator[Html]:
+    """Yield charts of handlers, the worst first, and what happened, the newest first."""
+    ran = [each for each in count_runs(visit).items() if any(map(any, each[1]))]
+    ran.sort(key=lambda each: (-sum(each[1][0]), -sum(each[1][1])))
+    yield element("h2", "The last hour, by handler")
+    kept = f"of the last {MOST_ENTRIES:,} things that passed here, and {MOST_RUNS} of each handler"
+    yield element("small", f"Up: runs. Down: failures. Each bar has 5 minutes, {kept}.")
+    yield show_rates(visit, dict(ran[:MOST]))
+    yield element("h2", "What happened")
+    entries = reversed(visit.sources.feed.since(kinds=["run", "log"]))
+    yield show_timeline(visit, (it for it in entries if it.kind == "run" or not it.is_good), MOST)
+    yield link("All events", "events")
 
 
 def _journal(visit: Visit) -> Journal | None:

@@ -55,13 +55,8 @@ def show(visit: Visit) -> Page:
     where = {} if workflow is None else {"workflow": workflow}
     is_more = len(known) > number * ROWS
     after = where | {"page": str(number + 1)} if is_more and number * ROWS < MOST else None
-    resume = form(
-        visit,
-        address("runs"),
-        element(
-            "div", button("Resume runs that nobody works on", value="resume"), class_="actions"
-        ),
-    )
+    again = button("Resume runs that nobody works on", value="resume")
+    resume = form(visit, address("runs"), element("div", again, class_="actions"))
     return Page(
         "Runs",
         [

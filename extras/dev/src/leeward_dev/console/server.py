@@ -31,7 +31,6 @@ from leeward_dev.console import (
     keys,
     letters,
     overview,
-    queues,
     runs,
     schedules,
     send,
@@ -57,7 +56,7 @@ SAID: Final = "said"
 PAGES: Final[Mapping[str, Callable[[Visit], Page]]] = {
     "": overview.show,
     "handlers": handlers.show,
-    "queues": queues.show,
+    "queues": overview.show_queues,
     "letters": letters.show,
     "keys": keys.show,
     "unknown": unknown.show,
