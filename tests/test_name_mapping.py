@@ -59,10 +59,12 @@ def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:
     target = Scripted("a")
     driver = NameMappingDriver(
         target,
-        functions={"f": "own-f"},
-        buses={"bus": "own-bus"},
-        tables={"t": "own-t"},
-        buckets={"b": "own-b"},
+        {
+            "function": {"f": "own-f"},
+            "bus": {"bus": "own-bus"},
+            "table": {"t": "own-t"},
+            "bucket": {"b": "own-b"},
+        },
     )
     driver.perform(call, 10.0)
     asyncio.run(driver.perform_async(call, 10.0))

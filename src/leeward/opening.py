@@ -7,22 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from leeward.adapter import Driver, TargetConfig, WrappingDriver
-from leeward.calls import (
-    OBJECT_VERBS,
-    RUN_VERBS,
-    Call,
-    Delete,
-    Enqueue,
-    Invoke,
-    ListItems,
-    Load,
-    Publish,
-    Result,
-    Scan,
-    Settle,
-    SettleWrite,
-    Store,
-)
 from leeward.config import (
     Config,
     FunctionConfig,
@@ -41,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leeward._operations.protocols import MountableApp
-    from leeward.calls import Look, ObjectCall, RunCall
+    from leeward.calls import Call, Look, Result, Store
 
 
 class NameMappingDriver(WrappingDriver):
@@ -49,31 +33,19 @@ class NameMappingDriver(WrappingDriver):
 
     Args:
         driver: knows only its own names.
-        functions: logical name to the target's own; a name that is not in it stays as it is.
-        buses: the same, of buses.
-        tables: the same, of tables.
-        buckets: the same, of buckets.
-        workflows: the same, of workflows.
+        names: "function", "bus", "table", "bucket" and "workflow", as the first fields of calls are
+            named, to logical name to the target's own; a name that is not in it stays as it is.
         unmarked: logical names of functions that mark their answers, but not at this target.
     """
 
     def __init__(
         self,
         driver: Driver,
-        *,
-        functions: Mapping[str, str],
-        buses: Mapping[str, str],
-        tables: Mapping[str, str],
-        buckets: Mapping[str, str] = NOTHING,
-        workflows: Mapping[str, str] = NOTHING,
+        names: Mapping[str, Mapping[str, str]],
         unmarked: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(driver)
-        self._functions = functions
-        self._buses = buses
-        self._tables = tables
-        self._buckets = buckets
-        self._workflows = workflows
+        self._names = names
         self._unmarked = unmarked
 
     def mount(self, app: Any) -> None:
@@ -84,15 +56,15 @@ class NameMappingDriver(WrappingDriver):
         """
         runs_apps = getattr(type(self._driver), "mount", None) is not Driver.mount
         for handler in app.handlers.values() if runs_apps else ():
-            for section, known, name in (
-                ("buses", self._buses, handler.bus),
-                ("buckets", self._buckets, handler.bucket),
+            for section, kind, name in (
+                ("buses", "bus", handler.bus),
+                ("buckets", "bucket", handler.bucket),
             ):
-                if name is not None and known.get(name, name) != name:
+                if name is not None and (own := self._own_name(kind, name)) != name:
                     raise ConfigError(
                         f"{self.target} runs the app {app.name!r} in this process, and its handler "
                         f"{handler.name!r} would hear nothing of {name!r}, which is "
-                        f"{known[name]!r} there; take {self.target} out of [{section}.{name}.names]"
+                        f"{own!r} there; take {self.target} out of [{section}.{name}.names]"
                     )
         super().mount(app)
 
@@ -111,48 +83,29 @@ class NameMappingDriver(WrappingDriver):
 
     def has_function(self, name: str) -> bool | None:
         """Return whether a function is there under the target's own name."""
-        return self._driver.has_function(self._functions.get(name, name))
+        return self._driver.has_function(self._own_name("function", name))
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        by_verb: Mapping[str, Mapping[str, str]] = {
-            "look_bus": self._buses,
-            "look_table": self._tables,
-            "look_bucket": self._buckets,
-        }
         if look.verb == "look_resource":  # a file has the target's own name of it
             return super().look(look, timeout)
-        names = by_verb.get(look.verb, self._functions)
-        return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
+        kind = look.verb.removeprefix("look_")
+        kind = kind if kind in ("bus", "table", "bucket") else "function"
+        return super().look(look._replace(name=self._own_name(kind, look.name)), timeout)
 
-    def _with_own_name(self, call: Call) -> Call:
-        match call:
-            case Invoke(function) | Settle(function) | Enqueue(function):
-                own = self._functions.get(function)
-                if function in self._unmarked and not isinstance(call, Enqueue):
-                    call = call._replace(marks=False)
-                return call if own is None else call._replace(function=own)
-            case Publish(bus):
-                own = self._buses.get(bus)
-                return call if own is None else call._replace(bus=own)
-            case Store() | Load() | Delete() | Scan() | ListItems():
-                own = self._tables.get(call.table)
-                return call if own is None else call._replace(table=own)
-            case SettleWrite(write=write):
-                own_write: Any = self._with_own_name(write)
-                return SettleWrite(own_write[0], own_write)
-        # By their verbs, so that a program without objects and runs does not load their classes.
-        if call.verb in OBJECT_VERBS:
-            objects = cast("ObjectCall", call)
-            own = self._buckets.get(objects.bucket)
-            return call if own is None else objects._replace(bucket=own)
-        if call.verb == "read_logs":
-            return call._replace(function=self._functions.get(call.function, call.function))
-        if call.verb in RUN_VERBS:
-            run = cast("RunCall", call)
-            own = self._workflows.get(run.workflow)
-            return call if own is None else run._replace(workflow=own)
-        return call
+    def _own_name(self, kind: str, name: str) -> str:
+        names: Mapping[str, str] = self._names.get(kind, NOTHING)
+        return names.get(name, name)
+
+    def _with_own_name(self, call: Any) -> Any:
+        kind, name = call._fields[0], call[0]  # the first field of every call names what it is for
+        if kind == "place":
+            write = self._with_own_name(call.write)
+            return call._replace(place=write[0], write=write)
+        own = self._own_name(kind, name)
+        if kind == "function" and name in self._unmarked and call.verb in ("invoke", "settle"):
+            return call._replace(function=own, marks=False)
+        return call if own == name else call._replace(**{kind: own})
 
 
 def resolve_targets(
@@ -298,23 +251,19 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
         names = _own_names(target, section)
         return StagedNames(names, prefix) if prefix else names
 
-    functions = own(config.functions, "" if driver.functions_in_app else prefix)
-    sections = (config.buses, config.tables, config.buckets, config.workflows)
-    buses, tables, buckets, workflows = map(own, sections)
+    names = {
+        "function": own(config.functions, "" if driver.functions_in_app else prefix),
+        "bus": own(config.buses),
+        "table": own(config.tables),
+        "bucket": own(config.buckets),
+        "workflow": own(config.workflows),
+    }
     unmarked = frozenset(
         name for name, each in config.functions.items() if each.marks and not each.marks_at(target)
     )
-    if not (prefix or functions or buses or tables or buckets or workflows or unmarked):
+    if not (prefix or unmarked or any(names.values())):
         return driver
-    return NameMappingDriver(
-        driver,
-        functions=functions,
-        buses=buses,
-        tables=tables,
-        buckets=buckets,
-        workflows=workflows,
-        unmarked=unmarked,
-    )
+    return NameMappingDriver(driver, names, unmarked)
 
 
 class StagedNames(Mapping[str, str]):

@@ -142,9 +142,7 @@ def test_what_is_wrong_is_refused_before_anything_is_sent() -> None:
 def test_a_workflow_has_the_name_of_the_target() -> None:
     """That of ``names``; what comes back has its own."""
     inner = FaultyDriver(WithRuns(local_cloud("cloud")))
-    named = NameMappingDriver(
-        inner, functions={}, buses={}, tables={}, workflows={WORKFLOW: "arn:of:it"}
-    )
+    named = NameMappingDriver(inner, {"workflow": {WORKFLOW: "arn:of:it"}})
     with client_of(named) as client:
         assert client.start_workflow(WORKFLOW, id="one").workflow == WORKFLOW
         client.abort_run(WORKFLOW, "one")

@@ -43,12 +43,12 @@ def test_each_store_has_a_result_of_its_own(opened: Callable[..., Local], path: 
 def test_many_stores_use_the_targets_own_names(opened: Callable[..., Local], path: Path) -> None:
     """And a driver that cannot do many at once says so by None, whatever stands around it."""
     local = opened(path=path)
-    named = NameMappingDriver(local, functions={}, buses={}, tables={"t": "own"})
+    named = NameMappingDriver(local, {"table": {"t": "own"}})
     results = named.store_many([_store(1, "a")], 5.0)
     assert results is not None
     assert results[0].outcome is Outcome.OK
     assert _writer(local, "own", "a") == "w1"
-    around = NameMappingDriver(named, functions={}, buses={}, tables={})
+    around = NameMappingDriver(named, {})
     assert around.store_many([_store(2, "b")], 5.0) is not None
 
 
