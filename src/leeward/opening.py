@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast
 
 from leeward.adapter import Driver, TargetConfig, WrappingDriver
@@ -16,7 +17,7 @@ from leeward.config import (
     with_order,
 )
 from leeward.config.load import check_probes, check_providers, check_spool_disk, check_unused
-from leeward.config.model import Keeper, TableConfig, check_kept
+from leeward.config.model import Keeper, TableConfig, check_kept, check_lists
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 from leeward.values import NOTHING, Effect
@@ -122,6 +123,7 @@ def resolve_targets(
     _check_switch(trust_env, "trust_env")
     if isinstance(config, Config):
         _check_switch(config.trust_env, "trust_env in the Config")
+        check_lists(config)
     if targets is None or isinstance(targets, str):
         resolved = _with_app(_with_order(targets, config, trust_env=trust_env), app)
         return resolved, open_order(resolved, os.environ, app)
@@ -205,11 +207,24 @@ def open_order(
             drivers.append(_map_names(driver, target, config))
             if app is not None:
                 drivers[-1].mount(app)
+        _check_regions(config, drivers)
     except BaseException:
         for driver in drivers:
             driver.close()
         raise
     return drivers
+
+
+def _check_regions(config: Config, drivers: Sequence[Driver]) -> None:
+    """Raise `ConfigError` if the order has a region twice, named and found: none is a failover."""
+    for (one, first), (two, second) in combinations(zip(config.order, drivers, strict=True), 2):
+        if one.provider != two.provider:
+            continue
+        options, others = (target_config(each, config, NOTHING).options for each in (one, two))
+        region = first.describe().get("region") if options == others else None
+        if region and first.describe() == second.describe():  # else they may be two accounts
+            told = f"the order has {region} twice: {str(one)!r} and {str(two)!r}"
+            raise ConfigError(f"{told}; name it once")
 
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:

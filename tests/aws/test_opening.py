@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leeward import Client, Config
 from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.adapter.opening import LazyPlans
 from leeward.calls import Enqueue
@@ -108,6 +109,17 @@ def test_keys_alone_sign_over_http_too() -> None:
     result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
     assert result.outcome is Outcome.NOT_SENT
     driver.close()
+
+
+def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be its own failover. Another account or endpoint is another place."""
+    for name, value in {**KEYS, "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="has us-east-1 twice: 'aws' and 'aws:us-east-1'; name"):
+        Client("aws,aws:us-east-1", config=Config())
+    other = {"aws": {"endpoint_url": "http://127.0.0.1:1"}, "aws:us-east-1": {}}
+    Client("aws,aws:us-east-1", config=Config(options=other)).close()
+    Client("aws:us-east-1,aws:us-west-2", config=Config()).close()
 
 
 def test_native_goes_through_the_driver() -> None:

@@ -12,7 +12,16 @@ from leeward import App, Client, ConfigError
 from leeward.adapter import Limits
 from leeward.app.idempotency import idempotent
 from leeward.calls import Enqueue, Publish
-from leeward.config import BusConfig, Config, GroupConfig, SpoolConfig, TableConfig
+from leeward.config import (
+    BusConfig,
+    Config,
+    FunctionConfig,
+    GroupConfig,
+    LimitConfig,
+    SpoolConfig,
+    TableConfig,
+    WorkerConfig,
+)
 from leeward.local import Local
 from leeward.outbox import OutboxSettings
 from leeward.worker import Worker
@@ -167,3 +176,30 @@ def test_a_file_is_where_the_process_is(tmp_path: Path, monkeypatch: pytest.Monk
         pytest.raises(ConfigError, match=r"workflow_target.*'local' is in us"),
     ):
         client.list_runs()
+
+
+TEXT: Any = "eu"
+"""In the place of several names."""
+
+
+@each_row(
+    "config, key",
+    [
+        (Config(order=TEXT), "order"),
+        (Config(tables={"t": TableConfig(key=TEXT)}), "tables.t.key"),
+        (Config(tables={"t": TableConfig(residency=TEXT)}), "tables.t.residency"),
+        (Config(groups={"g": GroupConfig(("f",), residency=TEXT)}), "groups.g.residency"),
+        (Config(groups={"g": GroupConfig(TEXT)}), "groups.g.functions"),
+        (Config(groups={"g": GroupConfig(("f",), TEXT)}), "groups.g.buses"),
+        (Config(groups={"g": GroupConfig(("f",), targets=TEXT)}), "groups.g.targets"),
+        (Config(functions={"f": FunctionConfig(marks=TEXT)}), "functions.f.marks"),
+        (Config(functions={"f": FunctionConfig(shared_dedup=TEXT)}), "functions.f.shared_dedup"),
+        (Config(dead_letters={"dead": TEXT}), "dead_letters.dead"),
+        (Config(worker=WorkerConfig(limits={"x": LimitConfig(2, TEXT)})), "worker.limits.x.handl"),
+    ],
+)
+def test_a_text_is_not_read_as_its_letters(config: Config, key: str) -> None:
+    """Written in Python, where no reader of a file has seen it."""
+    for targets in ("local", Local()):
+        with pytest.raises(ConfigError, match=rf"^{key}.* in the Config is a text; write a tuple"):
+            Client(targets, config=config)

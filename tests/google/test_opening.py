@@ -151,6 +151,17 @@ def test_what_is_shown() -> None:
         driver.close()
 
 
+def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be its own failover. Another project is another place."""
+    monkeypatch.setenv("GOOGLE_CLOUD_REGION", "us-central1")
+    for order in ("google,google:us-central1", "google:us-central1,google:us-east1,google"):
+        with pytest.raises(ConfigError, match="has us-central1 twice: 'google.*; name it once"):
+            Client(order, config=Config())
+    other = {"google": {"project": "shop-1"}, "google:us-central1": {"project": "shop-2"}}
+    Client("google,google:us-central1", config=Config(options=other)).close()
+    Client("google:us-central1,google:us-east1", config=Config()).close()
+
+
 def test_a_driver_calls_queues_publishes_and_loads() -> None:
     """From the entry point to the wire: each verb goes to its endpoint with its token."""
     loaded = [{"missing": "x", "readTime": "2027-01-15T08:00:00Z"}]

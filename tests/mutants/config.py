@@ -8,6 +8,20 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "the letters of a text are taken for names",
+        "src/leeward/config/model.py check_lists",
+        "isinstance(value, str)",
+        "False",
+        "tests/config/test_residency.py::test_a_text_is_not_read_as_its_letters",
+    ),
+    Mutant(
+        "a region is the failover of itself",
+        "src/leeward/opening.py _check_regions",
+        "region and first.describe() == second.describe()",
+        "False",
+        "tests/aws/test_opening.py::test_a_region_that_is_named_and_found_is_one_place",
+    ),
+    Mutant(
         "what has a residency is kept elsewhere",
         "src/leeward/config/model.py check_kept",
         "where not in residency",

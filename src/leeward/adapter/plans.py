@@ -14,6 +14,7 @@ effect, so that one attempt is one effectful request by construction; `PlanRun` 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from leeward._http.messages import Request, Response
@@ -132,6 +133,11 @@ Step: TypeAlias = Need | Send | Learn | TheirTime | Drop
 Answer: TypeAlias = Any
 Plan: TypeAlias = Generator[Step, Answer, Result[Any]]
 Planner: TypeAlias = Callable[[Any, View], Plan]
+
+
+def planners_of(*first: Any, **plans: Callable[..., Plan]) -> dict[str, Planner]:
+    """Return the planner of each verb: a plan with its first arguments."""
+    return {verb: partial(plan, *first) for verb, plan in plans.items()}
 
 
 def single(

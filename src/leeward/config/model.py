@@ -473,6 +473,22 @@ class Keeper(NamedTuple):
     remedy: str
 
 
+_LISTS = "order key residency functions buses targets handlers marks shared_dedup".split()
+
+
+def check_lists(config: Config) -> None:
+    """Raise `ConfigError` for a text in the place of several names: its letters would be those."""
+    values: dict[tuple[str, ...], Any] = {("order",): config.order}
+    values |= {("dead_letters", name): each for name, each in config.dead_letters.items()}
+    for keys in (("functions",), ("tables",), ("groups",), ("worker", "limits")):
+        section: Any = reduce(getattr, keys, config)
+        for name, each in section.items():
+            values |= {(*keys, name, key): getattr(each, key, None) for key in _LISTS}
+    texts = [key_of(config, *keys) for keys, value in values.items() if isinstance(value, str)]
+    if texts:
+        raise ConfigError("\n".join(f"{key} is a text; write a tuple of names" for key in texts))
+
+
 def check_homes(config: Config) -> None:
     """Raise `ConfigError` if something is kept outside of its residency; it names all of it."""
     flaws, keepers = [], []

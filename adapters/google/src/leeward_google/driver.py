@@ -79,6 +79,7 @@ def open_driver(config: TargetConfig) -> Driver:
         has_stages=True,
         describe={
             "project": settings.project or "that of the credentials",
+            "region": settings.functions.region if settings.functions else None,
             **_endpoints(settings),
             "database": settings.tables.database,
             "credentials": describe_source(settings, config),

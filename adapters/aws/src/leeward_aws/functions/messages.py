@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Generator
-from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View, planners_of
 from leeward.adapter.service import as_look_up, exchange, exchange_json, object_of
 from leeward.calls import (
     Attribute,
@@ -46,12 +45,9 @@ _KEY: Final = IDEMPOTENCY_KEY.lower()
 def messages(settings: Settings) -> dict[str, Planner]:
     """Return the planners of what is asked of a queue."""
     endpoint = endpoint_of("sqs", settings)
-    return {
-        "put_message": partial(put, endpoint),
-        "take_messages": partial(take, endpoint),
-        "remove_message": partial(remove, endpoint),
-        "hide_message": partial(hide, endpoint),
-    }
+    return planners_of(
+        endpoint, put_message=put, take_messages=take, remove_message=remove, hide_message=hide
+    )
 
 
 def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.items import decode as decode_item
 from leeward.adapter.items import encode, escape_name, native_expiry
-from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.plans import Plan, Planner, Step, View, planners_of
 from leeward.adapter.service import (
     UNDECODABLE,
     ambiguous,
@@ -83,13 +83,9 @@ LONGEST_SORT: Final = 1024
 def tables(settings: Settings) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
     endpoint = endpoint_of("dynamodb", settings)
-    return {
-        "store": partial(store, endpoint),
-        "load": partial(load, endpoint),
-        "delete": partial(delete, endpoint),
-        "scan": partial(scan, endpoint),
-        "list_items": partial(list_items, endpoint),
-    }
+    return planners_of(
+        endpoint, store=store, load=load, delete=delete, scan=scan, list_items=list_items
+    )
 
 
 def store(endpoint: Endpoint, call: Store, view: View) -> Plan:

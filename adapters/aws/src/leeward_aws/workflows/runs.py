@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from functools import partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View, planners_of
 from leeward.adapter.runs import already_there
 from leeward.adapter.service import (
     ServiceAnswer,
@@ -53,11 +52,7 @@ _STATES: Final = {
 def runs(settings: Settings) -> dict[str, Planner]:
     """Return the planners of runs."""
     endpoint = endpoint_of("states", settings)
-    return {
-        "start_run": partial(start, endpoint),
-        "get_run": partial(get, endpoint),
-        "abort_run": partial(abort, endpoint),
-    }
+    return planners_of(endpoint, start_run=start, get_run=get, abort_run=abort)
 
 
 def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View, planners_of
 from leeward.adapter.service import (
     UNDECODABLE,
     UNEXPECTED,
@@ -57,13 +57,9 @@ from leeward_azure.tables.lists import DISORDER, Position, is_in_order, query_of
 
 def tables(configured: Tables) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete``, ``scan`` and ``list_items``."""
-    return {
-        "store": partial(store, configured),
-        "load": partial(load, configured),
-        "delete": partial(delete, configured),
-        "scan": partial(scan, configured),
-        "list_items": partial(list_items, configured),
-    }
+    return planners_of(
+        configured, store=store, load=load, delete=delete, scan=scan, list_items=list_items
+    )
 
 
 def store(configured: Tables, call: Store, view: View) -> Plan:

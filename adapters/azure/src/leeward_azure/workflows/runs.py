@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from leeward import json_text
@@ -28,7 +27,7 @@ from leeward.adapter.classification import (
     REJECTED,
     Classification,
 )
-from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.plans import Plan, Planner, Step, View, planners_of
 from leeward.adapter.runs import already_there
 from leeward.adapter.service import (
     JSON,
@@ -77,11 +76,7 @@ _SCALE_OUT: Final = "x-function-scaleout"
 
 def runs(configured: Workflows) -> dict[str, Planner]:
     """Return the planners of runs."""
-    return {
-        "start_run": partial(start, configured),
-        "get_run": partial(get, configured),
-        "abort_run": partial(abort, configured),
-    }
+    return planners_of(configured, start_run=start, get_run=get, abort_run=abort)
 
 
 def start(configured: Workflows, call: StartRun, view: View) -> Plan:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.classification import AMBIGUOUS, CONTENTION_REASON
-from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
+from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View, planners_of
 from leeward.adapter.service import (
     JSON,
     UNDECODABLE,
@@ -117,13 +117,9 @@ def tables(settings: Tables, project: str) -> dict[str, Planner]:
     sent.
     """
     endpoint = endpoint_of(settings, project)
-    return {
-        "store": partial(store, endpoint),
-        "load": partial(load, endpoint),
-        "delete": partial(delete, endpoint),
-        "scan": partial(scan, endpoint),
-        "list_items": partial(list_items, endpoint),
-    }
+    return planners_of(
+        endpoint, store=store, load=load, delete=delete, scan=scan, list_items=list_items
+    )
 
 
 def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.plans import Plan, Planner, Step, View, planners_of
 from leeward.adapter.runs import already_there
 from leeward.adapter.service import JSON, as_look_up, exchange, exchange_json, misread, object_of
 from leeward.adapter.wire import Request
@@ -52,11 +51,7 @@ class _Execution(NamedTuple):
 
 def runs(configured: Workflows, project: str) -> dict[str, Planner]:
     """Return the planners of runs."""
-    return {
-        "start_run": partial(start, configured, project),
-        "get_run": partial(get, configured, project),
-        "abort_run": partial(abort, configured, project),
-    }
+    return planners_of(configured, project, start_run=start, get_run=get, abort_run=abort)
 
 
 def start(configured: Workflows, project: str, call: StartRun, view: View) -> Plan:
