@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import permutations
 
 import pytest
@@ -33,6 +34,15 @@ def test_an_outage_is_told_once_by_whichever_loop(monkeypatch: pytest.MonkeyPatc
     now += threads.QUIET + 1
     loops[1].look_once()
     assert len(faults) == 2
+
+
+def test_a_child_tells_of_its_own_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its parent has told before the fork is in the parent's log alone."""
+    carriers = Carriers("test", 2)
+    fault = DatabaseFault(Outcome.NOT_SENT, "refused", "the server has gone")
+    assert [carriers.take().is_first(fault) for _ in range(2)] == [True, False]
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert [carriers.take().is_first(fault) for _ in range(2)] == [True, False]
 
 
 FALL = (

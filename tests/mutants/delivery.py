@@ -8,6 +8,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "a fork's child is silent of what its parent has told",
+        "src/leeward/leases/threads.py Carriers.take",
+        "(os.getpid(), [], {})",
+        "(os.getpid(), [], self._faults)",
+        "tests/leases/test_threads.py::test_a_child_tells_of_its_own_outage",
+    ),
+    Mutant(
         "each word of a server that falls is another outage",
         "src/leeward/leases/threads.py Carrier.is_first",
         "None if is_brief else getattr(error, 'reason', None)",

@@ -209,7 +209,7 @@ class Carriers:
     def take(self) -> Carrier:
         """Return one: another one for each loop, as long as there are so many."""
         if self._process != os.getpid():
-            self._process, self._carriers = os.getpid(), []
+            self._process, self._carriers, self._faults = os.getpid(), [], {}
         if len(self._carriers) < self._most:
             self._carriers.append(Carrier(self._name, self._faults))
             return self._carriers[-1]
