@@ -66,6 +66,7 @@ QUESTIONS: Final = {
     "docker": "containers",
     "kubernetes": "containers",
     "systemd": "containers",
+    "deprecated": "stability",
     "rollback": "day-two",
     "upgrade": "day-two",
     "langgraph": "agents",
