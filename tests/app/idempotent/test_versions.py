@@ -299,7 +299,7 @@ def test_each_process_says_the_same_of_a_source() -> None:
     found = {
         run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed},
             check=True, capture_output=True).stdout
-        for seed in "123456"
+        for seed in "12"  # with which the order differs
     }  # fmt: skip
     assert len(found) == 1
 

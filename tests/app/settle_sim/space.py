@@ -434,9 +434,12 @@ def _words(way: Way) -> str:
     return " ".join(str(part) for part in parts if part is not None)
 
 
+PLAIN: Final = frozenset({type(None), str, bool, int, float, bytes})
+
+
 def freeze(value: Any) -> Any:
     """Return what tells one state of a value from another, hashable."""
-    if value is None or isinstance(value, str | int | float | bytes | Enum):
+    if type(value) in PLAIN or isinstance(value, Enum):
         return value
     if isinstance(value, tuple):
         return (type(value).__name__, *map(freeze, value))
