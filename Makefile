@@ -132,6 +132,10 @@ dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, wit
 	@$(BIN)/python -m supply.sbom
 	@ls dist
 
+.PHONY: installs
+installs: dist ## install each extra by itself from dist/, into an empty environment, and import what it brings
+	@$(BIN)/python -m tests.packages.installs
+
 lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requirements-dev.txt
 	@$(UV) lock --upgrade
 	@echo '# Made by `make lock` from the pyproject.toml files. Do not edit.' > .venv/lock.txt

@@ -1,0 +1,94 @@
+"""Install each extra by itself from `dist`, into an empty environment, and import what it brings.
+
+python -m tests.packages.installs [EXTRA...]
+
+leeward's own distributions come from `dist` alone, the others from the index that pip has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tests.house.workspace import ROOT, members, read_pyproject
+
+DIST: Final = ROOT / "dist"
+EXTRAS: Final = read_pyproject(ROOT)["project"]["optional-dependencies"]
+OWN: Final = {
+    project["name"]: project["version"]
+    for project in (read_pyproject(each)["project"] for each in members())
+}
+
+IMPORTS: Final = """
+import importlib, json, sys
+from importlib.metadata import distributions, packages_distributions
+wanted, own = json.loads(sys.argv[1])
+found = {each.name: each.version for each in distributions()}
+assert all(found[name] == own[name] for name in found if name in own), found
+names = {name for name, of in packages_distributions().items() if {*of} & {*wanted}}
+for name in names | {"leeward"}:
+    if not name.startswith("_"):
+        importlib.import_module(name)
+assert all(name in found for name in wanted), (wanted, found)
+print(len(found), "distributions;", *sorted(names))
+"""
+
+
+def run(*command: str | Path) -> str:
+    """Run a command away from the tree, and return its output.
+
+    Raises:
+        RuntimeError: it failed; what it said is in the message.
+    """
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def install(requirements: list[str], folder: Path) -> Path:
+    """Install into an empty environment, ours from `dist` alone; return its folder of programs."""
+    uv = (sys.executable, "-m", "uv", "--quiet")
+    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    run(*uv, "venv", "--python", sys.executable, folder)
+    # An index is asked for others only: ours are pinned to the files.
+    own = [f"{name} @ {_wheel(name).as_uri()}" for name in OWN if list(DIST.glob(_pattern(name)))]
+    pins = folder / "pins.txt"
+    pins.write_text("\n".join(own), encoding="utf-8")
+    into = ("pip", "install", "--python", folder, "--find-links", DIST, "--constraint", pins)
+    run(*uv, *into, *requirements)
+    return programs
+
+
+def _pattern(name: str) -> str:
+    return f"{name.replace('-', '_')}-*.whl"
+
+
+def _wheel(name: str) -> Path:
+    (wheel,) = DIST.glob(_pattern(name))
+    return wheel
+
+
+def main() -> int:
+    """Install each extra, and leeward with none; run the demonstration where there is a command."""
+    for extra in sys.argv[1:] or ["", *EXTRAS]:
+        with TemporaryDirectory() as folder:
+            programs = install([f"leeward[{extra}]" if extra else "leeward"], Path(folder) / "venv")
+            needed = [] if extra in ("", "all") else EXTRAS[extra]
+            names = [re.split(r"[\[>~=<]", each)[0] for each in needed]
+            text = run(programs / "python", "-I", "-c", IMPORTS, json.dumps([names, OWN]))
+            if (programs / "typer").exists() or (programs / "typer.exe").exists():
+                run(programs / "leeward", "demo")
+                text = f"{text.strip()}; leeward demo\n"
+            sys.stdout.write(f"{extra or 'leeward alone'}: {text}")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
