@@ -105,6 +105,31 @@ def test_a_misspelt_variable_is_refused(file: Path) -> None:
         load_config(env={name: "aws"})
 
 
+def test_a_guessed_variable_is_refused(file: Path) -> None:
+    """What sets the order has one name; what no variable sets is told, all of it at once."""
+    for name in ("LEEWARD_PROVIDER", "LEEWARD_TARGETS", "LEEWARD_TARGET", "leeward_order"):
+        for configured in (None, file):
+            with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean CLOUD_PROV"):
+                load_config(env={name: "aws"}, file=configured)
+        load_config(env={name: "aws", "CLOUD_PROVIDER": "local"})
+        assert load_config("local", env={name: "aws"}).order == (TargetName("local"),)
+    with pytest.raises(ConfigError, match="did you mean LEEWARD_CONFIG") as raised:
+        load_config(env={"LEEWARD_CONFIG_FILE": "a", "LEEWARD_STAGES": "b", "LEEWARD_HEDGE": "c"})
+    assert str(raised.value).count("Rename or unset it") == 2
+    for key in ("trust_env", "weights", "residency", "worker"):
+        with pytest.raises(ConfigError, match=f"LEEWARD_{key.upper()} .*: no variable sets {key};"):
+            load_config(env={f"LEEWARD_{key.upper()}": "1"})
+    for name in (
+        "LEEWARD_PORT",
+        "LEEWARD_PREFIX",
+        "LEEWARD_WORKER_PORT",
+        "TARGETS",
+        "TRUST_ENV",
+        "ORDER",
+    ):
+        load_config(env={name: "aws"})
+
+
 def test_the_data_target_of_the_file_is_for_tables_without_a_home(file: Path) -> None:
     """In the file, what is said of one table goes before what is said of all."""
     config = load_config(file=file, env={})

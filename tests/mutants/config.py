@@ -37,6 +37,13 @@ MUTANTS: Final = (
         "tests/client/test_bad_inputs.py::test_a_bad_file_is_refused",
     ),
     Mutant(
+        "a guessed variable is ignored",
+        "src/leeward/config/load.py _refuse_misspelt",
+        "_GUESSES.get(bare)",
+        "None",
+        "tests/config/test_load.py::test_a_guessed_variable_is_refused",
+    ),
+    Mutant(
         "data is kept in a runtime that loses it",
         "src/leeward/config/load.py _order",
         "env.get(variable)",

@@ -49,6 +49,13 @@ VARIABLES = (
 STAGE = "LEEWARD_STAGE"
 """The variable that chooses one of the file's stages."""
 
+_GUESSES = {
+    **dict.fromkeys("CLOUD ORDER PROVIDER PROVIDERS TARGET TARGETS".split(), ORDER),
+    **dict.fromkeys(("CONFIG_FILE", "FILE"), "LEEWARD_CONFIG"),
+}
+"""What people write behind ``LEEWARD_`` for one that has another name."""
+_KEYS = {*Config._fields} - {"data_target", "file", "options", "order", "prefix"}
+
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
 
@@ -146,17 +153,22 @@ def with_stage(config: Config, stage: str, where: str) -> Config:
 
 
 def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
-    """Refuse a variable whose name is nearly one of `variables`: ignored, it would lead elsewhere.
-
-    Beside the right one it leads nowhere. leeward's own prefix, before one that has none, is wrong.
-    """
+    """Refuse what is nearly one of `variables`, or a guess, where the right one is not set."""
+    flaws = []
     for name in env:
-        if name in variables:
-            continue
-        bare = name.upper().removeprefix("LEEWARD_")
-        for known in variables:
-            if not env.get(known) and (_is_nearly(name.upper(), known) or _is_nearly(bare, known)):
-                raise ConfigError(f"{name} is unknown; did you mean {known}? Rename or unset it")
+        upper = name.upper()
+        bare = upper.removeprefix("LEEWARD_")
+        guess, key = (_GUESSES.get(bare), bare.lower()) if bare != upper else (None, "")
+        for known in () if name in VARIABLES else variables:
+            is_meant = guess == known or _is_nearly(upper, known) or _is_nearly(bare, known)
+            if is_meant and name != known and not env.get(known):
+                flaws.append(f"{name} is unknown; did you mean {known}? Rename or unset it")
+                break
+        else:
+            if guess is None and key in _KEYS:
+                flaws.append(f"{name} is unknown: no variable sets {key}; write it in the file")
+    if flaws:
+        raise ConfigError("\n".join(flaws))
 
 
 def _is_nearly(name: str, known: str) -> bool:
