@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
 
 import pytest
 
@@ -11,6 +13,7 @@ from leeward._sqlite.database import Database, Schema
 from leeward.leases.rules import Room
 from leeward.stores import DEAD_AT_ONCE, AttemptFailure, LeaseEnd, NewRow, walk_dead_rows
 from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
+from tests.delivery.states import OWN, STATES, WHOSE
 
 
 @pytest.fixture
@@ -112,13 +115,63 @@ def test_rows_that_somebody_has_reset_take_no_more_than_there_is_room_for(
     assert len(taken.dead) == 1
 
 
-def test_a_claim_reads_no_lane_but_those_it_takes(
-    database: Database, store: SqliteDeliveries
+@pytest.mark.parametrize("has_new", [True, False])
+@pytest.mark.parametrize("whose", WHOSE.values())
+def test_a_claim_walks_past_no_row_of_another_state(whose: str, *, has_new: bool) -> None:
+    """Or of another recipient; in thousands of steps of SQLite's machine, which no load changes."""
+    steps: dict[str, int] = {}
+    for state, columns in STATES.items():
+        database = Database(None, Schema(1, 1, STATEMENTS))
+        store, told = SqliteDeliveries(database, POLICY), list[None]()
+        with database.write(5) as connection:
+            connection.execute(
+                "WITH RECURSIVE some (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM some LIMIT 5000)"
+                " INSERT INTO deliveries"
+                " (bus, subscriber, idempotency_key, document, attempts, due, lease, lane)"
+                f" SELECT '', ?, n, '', {columns.format(now=5000)} FROM some",
+                (whose,),
+            )
+        store.add([NewRow(OWN, None, f"new {n}", "") for n in range(8 * has_new)], 5)
+        with database.read(5) as connection:
+            connection.set_progress_handler(partial(told.append, None), 1_000)
+        taken = store.take([OWN], at(5000.0), Room(8, 8))
+        store.next_due([OWN], 5000.0)
+        steps[state] = len(told)
+        assert not has_new or taken.rows or taken.dead, state
+        database.close()
+    walked = {state: number for state, number in steps.items() if number > 10}
+    assert set(walked) <= {"spent"}
+    assert walked.get("spent", 0) < 40
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_of_each_lane_the_first_row_alone_is_not_behind(
+    store: SqliteDeliveries, database: Database, seed: int
 ) -> None:
-    """Counted in thousands of steps of SQLite's machine, which no load changes."""
-    store.add([NewRow(HERE, f"lane {n}", str(n), "{}") for n in range(5_000)], 5)
-    steps: list[None] = []
-    with database.read(5) as connection:
-        connection.set_progress_handler(lambda: steps.append(None), 1_000)
-    assert keys(store, 50.0) == [str(n) for n in range(9)]
-    assert len(steps) < 10
+    """Whatever is done to its rows, by whichever program; and what is free is behind none."""
+    random = Random(seed)
+    lanes = "'a'", "'b'", "NULL"
+    columns = "id, bus, subscriber, lane, idempotency_key, document"
+    insert = f"INSERT OR IGNORE INTO deliveries ({columns})"
+    changes = (
+        "UPDATE deliveries SET dead = 1 - dead WHERE id = {id}",
+        "UPDATE deliveries SET lane = {lane} WHERE id = {id}",
+        "UPDATE OR IGNORE deliveries SET id = {other} WHERE id = {id}",
+        "UPDATE deliveries SET subscriber = 'there' WHERE id = {id}",
+        "DELETE FROM deliveries WHERE id = {id}",
+        "DELETE FROM deliveries WHERE lane = {lane} AND NOT dead",
+        f"{insert} VALUES ({{other}}, 'b', 'here', {{lane}}, 'k', '')",
+    )
+    for _ in range(60):
+        lane, id = random.choice(lanes), random.randint(-3, 20)
+        rows = [NewRow(HERE, None if lane == "NULL" else lane[1], "k", "") for _ in range(3)]
+        store.add(rows[: random.randint(0, 3)], 5)
+        with database.write(5) as connection:
+            change = random.choice(changes)
+            connection.execute(change.format(id=id, other=random.randint(-3, 30), lane=lane))
+            wrong = connection.execute(
+                "SELECT id, behind FROM deliveries AS row WHERE NOT dead AND behind <> coalesce("
+                "id <> (SELECT min(id) FROM deliveries WHERE NOT dead AND bus = row.bus"
+                " AND subscriber = row.subscriber AND lane = row.lane), 0)"
+            ).fetchall()
+        assert not wrong, change

@@ -13,8 +13,11 @@ from leeward import App
 from leeward._sqlite import database
 from leeward.calls import Call
 from leeward.errors import ConfigError, Outcome
+from leeward.leases.rules import Room
 from leeward.local import Local
 from leeward.local.schema import SCHEMA
+from leeward.stores import LeaseEnd, Recipient
+from tests.delivery.rows import LAYOUT_BEFORE
 from tests.local.calls import PATIENT, dispatcher_of, event, load, publish, store, value_of
 
 Opener = Callable[..., Local]
@@ -125,6 +128,7 @@ def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
     value_of(opened(path=path).perform(store(), 5))
     made(
         path,
+        *LAYOUT_BEFORE,
         *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
@@ -154,6 +158,12 @@ def test_a_look_leaves_an_older_layout_to_older_programs(opened: Opener, path: P
         "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
         " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
         "DROP INDEX deliveries_dead",
+        *LAYOUT_BEFORE,
+        *(
+            "INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, document)"
+            f" VALUES ('', 'f', 'lane', '{key}', '1')"
+            for key in "abc"
+        ),
         "PRAGMA user_version = 6",
     )
     before = path.read_bytes()
@@ -169,6 +179,10 @@ def test_a_look_leaves_an_older_layout_to_older_programs(opened: Opener, path: P
     with closing(sqlite3.connect(path)) as changed:
         assert changed.execute("PRAGMA user_version").fetchone() == (SCHEMA.version,)
     assert [each.dead for each in stores.deliveries.measure(None)] == [1]
+    for key in "abc":
+        (row,) = stores.deliveries.take([Recipient("", "f")], lambda: 9.0, Room(9, 9)).rows
+        assert row.idempotency_key == key
+        stores.deliveries.finish([LeaseEnd(row)], 9.0)
 
 
 def test_what_an_older_program_can_do_without_changes_no_layout(opened: Opener, path: Path) -> None:

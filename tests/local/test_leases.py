@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward._delivery.sqlite_store import SqliteDeliveries
+from leeward._delivery.sqlite_store import GIVEN_UP_AT_ONCE, SqliteDeliveries
 from leeward.app import Problem
 from leeward.errors import Outcome
 from leeward.leases.faults import DatabaseFault
@@ -273,3 +274,26 @@ def test_a_downstream_that_is_away_for_a_minute_makes_no_dead_letter(
     assert cloud.dead_letters() == ()
     assert not [each for each in tries if 0 < each < 20]
     assert len(tries) <= 20 * 5
+
+
+def test_rows_that_are_given_up_make_room_at_once(
+    opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim gives up few, and the next one comes soon: what is ready does not wait for seconds."""
+    monkeypatch.setattr("leeward.leases.threads.LOOK_AGAIN", 1.0)
+    cloud = opened(path=path)
+    seen: SimpleQueue[str | None] = SimpleQueue()
+    cloud.subscribe("orders", name="s")(lambda event: seen.put(event.id))
+    cloud.perform(publish(event("first")), 5)
+    assert seen.get(timeout=PATIENT) == "first"
+    rows = 40 * GIVEN_UP_AT_ONCE
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(
+            "WITH RECURSIVE some (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM some LIMIT ?)"
+            " INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, document, attempts,"
+            " due, lease) SELECT 'orders', 's', 'lane', n, '', 9, 1, 'x' FROM some",
+            (rows,),
+        )
+    cloud.perform(publish(event("last", ordering_key="lane")), 5)
+    assert seen.get(timeout=PATIENT) == "last"
+    assert cloud.stores().deliveries.measure(None)[0].dead == rows

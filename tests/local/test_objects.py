@@ -15,6 +15,7 @@ from leeward.errors import TargetUnusable
 from leeward.local import Local
 from leeward.local.objects import PIECE_BYTES
 from leeward.local.schema import SCHEMA
+from tests.delivery.rows import LAYOUT_BEFORE
 
 PUT = """
 import os, sqlite3, sys
@@ -223,9 +224,11 @@ def test_a_database_of_an_earlier_version_gets_its_tables(tmp_path: Path) -> Non
             "INDEX deliveries_dead",
         ):
             held.execute(f"DROP {each}")
+        for statement in LAYOUT_BEFORE:
+            held.execute(statement)
         held.execute("DROP TABLE settlements")
         held.execute("PRAGMA user_version = 3")
-    assert SCHEMA.version == 7
+    assert SCHEMA.version == 8
     with Client(Local(path=path)) as cloud:
         cloud.put_object("b", "name", b"mine")
         assert cloud.load_data("items", "1") is not None

@@ -535,11 +535,11 @@ class Dispatcher(Forkable):
             pause = threads.LOOK_AGAIN if acquired is None else BLOCKED
             return SOON if self._attempts.list_starts() else pause
         taken = self._lease(receivers, room, acquired or 0)
-        if self._attempts.has_waiting() or self._attempts.list_starts():
+        if taken.dead or self._attempts.has_waiting() or self._attempts.list_starts():
             return SOON
         due = self._store.next_due(receivers, now)
         is_soon = due is not None and due - now < threads.LOOK_AGAIN
-        self._is_done = not taken.rows and not taken.dead and not is_soon
+        self._is_done = not taken.rows and not is_soon
         if due is not None:
             return min(due - now, threads.LOOK_AGAIN)
         return threads.LOOK_AGAIN if self._shared else None

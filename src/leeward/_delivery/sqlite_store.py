@@ -51,11 +51,37 @@ from leeward.stores import (
 ADDED_AT_ONCE: Final = 100
 """Rows of one statement: five values each, of the 999 that every SQLite takes."""
 
+GIVEN_UP_AT_ONCE: Final = 50
+"""Rows that a claim gives up, about; whoever claims comes back soon for the next ones."""
+
 UNREADABLE: Final = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
 
 FRESH: Final = 0.02
 """Seconds for which a publisher uses the takers that it has read; a new one waits for as long."""
+
+_LANE: Final = "NOT dead AND (bus, subscriber, lane) = ({0}.bus, {0}.subscriber, {0}.lane)"
+_LEAVE: Final = f"""UPDATE deliveries SET behind = 0 WHERE behind AND id = (
+    SELECT min(id) FROM deliveries WHERE {_LANE.format("OLD")});"""  # noqa: S608 - constants
+_JOIN: Final = """UPDATE deliveries SET behind = 1 - behind
+    WHERE id IN (NEW.id, (SELECT min(id) FROM deliveries WHERE {0} AND id > NEW.id))
+        AND behind <> coalesce(id > (SELECT min(id) FROM deliveries WHERE {0}), 0);""".format(  # noqa: S608
+    _LANE.format("NEW")
+)
+_LANES: Final = (
+    """CREATE INDEX deliveries_of_lane ON deliveries (bus, subscriber, lane, id)
+        WHERE NOT dead AND lane IS NOT NULL""",
+    """CREATE INDEX deliveries_of ON deliveries (
+        bus, subscriber, behind, lease IS NOT NULL, due) WHERE NOT dead""",
+    # Triggers, so that what other programs do with the rows is kept as well.
+    f"""CREATE TRIGGER delivery_insert AFTER INSERT ON deliveries
+        WHEN NEW.lane IS NOT NULL AND NOT NEW.dead BEGIN {_JOIN} END""",
+    f"""CREATE TRIGGER delivery_delete AFTER DELETE ON deliveries
+        WHEN OLD.lane IS NOT NULL AND NOT OLD.dead BEGIN {_LEAVE} END""",
+    f"""CREATE TRIGGER delivery_update AFTER UPDATE OF id, bus, subscriber, lane, dead ON deliveries
+        WHEN OLD.lane IS NOT NULL OR NEW.lane IS NOT NULL BEGIN {_LEAVE} {_JOIN} END""",
+)
+"""Of each lane one row is not `behind`, the first one: so a claim walks past no other."""
 
 STATEMENTS: Final = (
     """CREATE TABLE deliveries (
@@ -72,15 +98,23 @@ STATEMENTS: Final = (
         dead INTEGER NOT NULL DEFAULT 0,
         reason TEXT,                 -- of a dead one: the failure's own word
         ran TEXT,                    -- no, maybe or yes: whether an attempt has had an effect
-        died REAL                    -- Unix seconds: when it was given up
+        died REAL,                   -- Unix seconds: when it was given up
+        behind INTEGER NOT NULL DEFAULT 0  -- 1: another row of its lane comes first
     )""",
-    """CREATE INDEX deliveries_by_lane ON deliveries (bus, subscriber, lane, id, due)
-        WHERE NOT dead""",
-    "CREATE INDEX deliveries_by_due ON deliveries (due) WHERE NOT dead",
+    *_LANES,
     "CREATE INDEX deliveries_dead ON deliveries (id, bus, subscriber, dead) WHERE dead",
 )
 INDEX_OF_DEAD: Final = STATEMENTS[-1:]
-"""What makes the rows of the second layout those of this one."""
+"""What makes the rows of the second layout those of the third."""
+ADD_BEHIND: Final = (
+    "DROP INDEX IF EXISTS deliveries_by_lane",
+    "DROP INDEX IF EXISTS deliveries_by_due",
+    "ALTER TABLE deliveries ADD COLUMN behind INTEGER NOT NULL DEFAULT 0",
+    *_LANES,
+    f"""UPDATE deliveries AS row SET behind = 1 WHERE lane IS NOT NULL AND EXISTS (
+        SELECT 1 FROM deliveries WHERE {_LANE.format("row")} AND id < row.id)""",  # noqa: S608
+)
+"""What makes the rows of the third layout those of this one."""
 CHANGES: Final = tuple(
     f"ALTER TABLE deliveries ADD COLUMN {each}" for each in ("reason TEXT", "ran TEXT", "died REAL")
 )
@@ -174,25 +208,41 @@ _KNOWN: Final = """NOT dead AND (bus, subscriber) IN (
 _ROW: Final = """id, bus, subscriber, idempotency_key, document, attempts, due,
     lease IS NOT NULL"""
 
-# The index gives the rows by the time they are due, and of one time by their number, so it is read
-# no farther than wanted: new rows (due 0) apart from those that wait for another attempt. A time
-# that is a text or bytes comes after all numbers, and is due. A head that was redriven waits for
-# the later row of its lane that is under way.
-_READY: Final = f"""SELECT {_ROW} FROM deliveries AS row INDEXED BY deliveries_by_due
-    WHERE {_KNOWN} AND %s
-        AND (lane IS NULL OR id = (SELECT min(id) FROM deliveries AS other WHERE NOT dead
-                AND (bus, subscriber, lane) = (row.bus, row.subscriber, row.lane))
-            AND (bus, subscriber, lane) NOT IN (
-            SELECT bus, subscriber, lane FROM deliveries INDEXED BY deliveries_by_due
-            WHERE NOT dead AND lane IS NOT NULL AND lease IS NOT NULL AND due > ? AND due <= ?))
-    ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
-_NEW: Final = _READY % "due <= ?"
-_AGAIN: Final = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NULL"
-_UNHEARD: Final = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NOT NULL"
-
-# Only rows that were taken before have a time of their own, so this index finds few.
-_NEXT_DUE: Final = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
-    WHERE {_KNOWN} AND due > ? AND due <= ?"""  # noqa: S608 - made of constants
+# Of each recipient the index gives the rows of a kind by the time they are due, and of one time by
+# their number, so it is read no farther than wanted, whatever else there is. A time that is a text
+# or bytes comes after all numbers, and is due.
+_ITS: Final = """NOT dead AND bus = json_extract(known.value, '$[0]')
+    AND subscriber = json_extract(known.value, '$[1]')"""
+_OF: Final = f"""deliveries AS row INDEXED BY deliveries_of WHERE {_ITS}
+    AND behind = %s AND (lease IS NOT NULL) = %s AND due %s"""
+_KINDS: Final = (
+    (_OF % (0, 1, "<= :now"), _OF % (0, 1, "> :farthest")),
+    (_OF % (0, 0, "> :new AND due <= :now"), _OF % (0, 0, "> :longest")),
+    (_OF % (0, 0, "<= :new"),),
+)
+"""Rows whose last lease ended without a word, those that were tried before, and new ones."""
+_WITH_ROWS: Final = f"""FROM json_each(:known) AS known
+    WHERE EXISTS (SELECT 1 FROM deliveries WHERE {_ITS})"""  # noqa: S608 - constants
+_HAS: Final = [" OR ".join(f"EXISTS (SELECT 1 FROM {part})" for part in kind) for kind in _KINDS]  # noqa: S608
+_LOOK: Final = """SELECT value, :unheard AND ({}), :tried AND ({}), {} {}""".format(
+    *_HAS, _WITH_ROWS
+)
+# A head that was redriven waits for the later row of its lane that is under way.
+_MAY_GO: Final = """(lane IS NULL OR lane NOT IN (SELECT lane
+    FROM deliveries AS later INDEXED BY deliveries_of WHERE NOT dead
+    AND (bus, subscriber) = (row.bus, row.subscriber) AND lane IS NOT NULL
+    AND behind = 1 AND (lease IS NOT NULL) = 1 AND due > :now AND due <= :farthest))"""
+_ORDER: Final = "ORDER BY due, id LIMIT :limit"
+_IDS: Final = f"SELECT id FROM (SELECT id FROM %s AND {_MAY_GO} {_ORDER})"  # noqa: S608 - constants
+_READY: Final = tuple(
+    f"SELECT {_ROW} FROM (SELECT value FROM json_each(:known)) AS known CROSS JOIN deliveries "  # noqa: S608
+    f"WHERE id IN ({' UNION ALL '.join(_IDS % part for part in kind)}) {_ORDER}"
+    for kind in _KINDS
+)
+_FIRST: Final = f"""coalesce((SELECT due FROM {_OF % ("%s", "%s", "> :now AND due <= :farthest")}
+    ORDER BY due LIMIT 1), 9e999)"""  # noqa: S608 - constants
+_NEXT_DUE: Final = f"""SELECT nullif(min(min(
+    {_FIRST % (0, 0)}, {_FIRST % (0, 1)}, {_FIRST % (1, 1)})), 9e999) {_WITH_ROWS}"""
 _WAITING: Final = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - of constants
 
 _TAKE: Final = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + ?
@@ -245,7 +295,7 @@ _MEASURE: Final = f"""SELECT sums.bus, sums.name, coalesce(waiting, 0),
 _MEASURE_ALL: Final = """SELECT counts.bus, name, waiting, gone, NULL, document, idempotency_key
     FROM (SELECT bus, name, sum(waiting) AS waiting, sum(gone) AS gone, min(first) AS first FROM (
             SELECT bus, subscriber AS name, count(*) AS waiting, 0 AS gone, min(id) AS first
-            FROM deliveries INDEXED BY deliveries_by_lane WHERE NOT dead GROUP BY bus, subscriber
+            FROM deliveries INDEXED BY deliveries_of WHERE NOT dead GROUP BY bus, subscriber
             UNION ALL
             SELECT bus, subscriber, 0, count(*), NULL
             FROM deliveries INDEXED BY deliveries_dead WHERE dead GROUP BY bus, subscriber)
@@ -254,14 +304,14 @@ _MEASURE_ALL: Final = """SELECT counts.bus, name, waiting, gone, NULL, document,
 
 # Only what has a time of its own is read: what was tried, or was put off.
 _APPROVALS: Final = f"""SELECT bus, subscriber, count(*) FROM deliveries
-    INDEXED BY deliveries_by_due WHERE NOT dead AND due > 0 AND lease IS NULL
+    INDEXED BY deliveries_of WHERE NOT dead AND due > 0 AND (lease IS NOT NULL) = 0
     AND error LIKE '{APPROVAL}%' GROUP BY bus, subscriber"""  # noqa: S608 - a constant
 
-# The index alone is read, not the rows, and of those without an order the first has the least id.
+# The index alone is read, not the rows, and of those that are new the first has the least id.
 _DEPTH: Final = """SELECT number, idempotency_key FROM (
     SELECT count(*) AS number, min(id) AS first FROM (
-        SELECT id FROM deliveries INDEXED BY deliveries_by_lane
-        WHERE NOT dead AND bus = ? AND subscriber = ? ORDER BY lane, id LIMIT ?))
+        SELECT id FROM deliveries INDEXED BY deliveries_of WHERE NOT dead AND bus = ?
+        AND subscriber = ? ORDER BY behind, lease IS NOT NULL, due, id LIMIT ?))
     LEFT JOIN deliveries ON id = first"""
 _COUNT_DEAD: Final = """SELECT bus, subscriber, count(*) FROM (
     SELECT bus, subscriber FROM deliveries INDEXED BY deliveries_dead WHERE dead LIMIT ?)
@@ -298,27 +348,30 @@ class SqliteDeliveries(SpoolRows):
     ) -> TakenRows:
         """Lease rows that are due."""
         taken = TakenRows([], [])
-        names = json.dumps(list(known))
+        about = {**self._about(known, clock()), **room._asdict()}
         with self._database.read(PATIENCE) as connection:
-            one = Room(1, min(room.tried, 1), room.unheard)
-            if not self._ready(connection, names, clock(), one):
-                return taken
+            some = [each for each in select(connection, _LOOK, about) if any(each[1:])]
+        if not some or room.limit <= 0:
+            return taken
+        names, *has_kinds = zip(*some, strict=True)
+        has: Sequence[object] = [any(each) for each in has_kinds]
         lease = os.urandom(16).hex()
         with self._database.write(PATIENCE) as connection:
             now, is_looking = clock(), True
-            while is_looking:
+            about = {**self._about((), now), "known": f"[{','.join(names)}]"}
+            while is_looking and len(taken.dead) < GIVEN_UP_AT_ONCE:
                 is_looking = False
                 unheard = sum(each.is_unheard for each in taken.rows)
                 tried = sum(each.is_tried for each in taken.rows) - unheard
                 left = room.take_off(len(taken.rows), tried, unheard)
                 leased: list[LeasedRow] = []
-                for columns in self._ready(connection, names, now, left):
+                for columns in self._ready(connection, about, left, has):
                     row = self._judge(columns, lease, most or {})
                     if isinstance(row, AttemptFailure):
                         connection.execute(_BURY, (row.error, now, columns[0]))
                         own = *columns[:3], *columns[4:6]
                         taken.dead.append(_dead_row(own, row, now))
-                        is_looking = True  # behind it others may be ready
+                        is_looking, has = True, _READY  # behind it others may be ready
                         continue
                     has_place = left.places is None or len(leased) < left.places
                     leased.append(row._replace(is_counted=row.is_unheard or has_place))
@@ -368,9 +421,8 @@ class SqliteDeliveries(SpoolRows):
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
-        last = now + self.policy.farthest
         with self._database.read(PATIENCE) as connection:
-            row = connection.execute(_NEXT_DUE, (json.dumps(list(known)), now, last)).fetchone()
+            row = connection.execute(_NEXT_DUE, self._about(known, now)).fetchone()
         due: float | None = row[0]
         return due
 
@@ -442,20 +494,30 @@ class SqliteDeliveries(SpoolRows):
             for *row, error, reason, ran, died in rows
         ]
 
-    def _ready(
-        self, connection: sqlite3.Connection, names: str, now: float, room: Room
-    ) -> list[Sequence[Any]]:
-        new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
-        policy, limit = self.policy, room.limit
+    def _about(self, known: Iterable[Recipient], now: float) -> dict[str, Any]:
         # What is due later than a right clock could have said is due now.
-        held = now, now + policy.farthest
-        leased = names, new, *held, *held
-        paused = names, new, now, now + policy.longest_retry, *held
-        # SQLite takes a limit below 0 for no limit.
-        tried = select(connection, _UNHEARD, (*leased, min(limit, room.unheard)))
-        most = min(limit - len(tried), room.tried)
-        tried += select(connection, _AGAIN, (*paused, most))
-        return [*tried, *select(connection, _NEW, (names, new, *held, limit - len(tried)))]
+        return {
+            "known": json.dumps(list(known)),
+            "now": now,
+            "new": 0.0 if now >= 0 else -inf,  # before 1970, by a clock that tells of that, none is
+            "longest": now + self.policy.longest_retry,
+            "farthest": now + self.policy.farthest,
+        }
+
+    def _ready(
+        self,
+        connection: sqlite3.Connection,
+        about: Mapping[str, Any],
+        room: Room,
+        has: Sequence[object],
+    ) -> list[Sequence[Any]]:
+        found: list[Sequence[Any]] = []
+        kinds = zip(_READY, (room.unheard, room.tried, room.limit), has, strict=True)
+        for query, most, is_there in kinds:
+            limit = min(room.limit - len(found), most)
+            if is_there and limit > 0:
+                found += select(connection, query, {**about, "limit": limit})
+        return found
 
     def _judge(
         self, columns: Sequence[Any], lease: str, most: Mapping[Recipient, int]
