@@ -27,16 +27,6 @@ HALF = 5.0
 """Seconds: less than a lease, and more than a pause."""
 
 
-LAYOUT_BEFORE = (
-    *(f"DROP TRIGGER delivery_{each}" for each in ("insert", "delete", "update")),
-    "DROP INDEX deliveries_of",
-    "DROP INDEX deliveries_of_lane",
-    "ALTER TABLE deliveries DROP COLUMN behind",
-    "CREATE INDEX deliveries_by_due ON deliveries (due) WHERE NOT dead",
-)
-"""What makes a SQLite database one whose claims walked past rows."""
-
-
 class Rows(ABC):
     """A store, and the time as it sees it.
 

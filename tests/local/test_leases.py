@@ -279,7 +279,7 @@ def test_a_downstream_that_is_away_for_a_minute_makes_no_dead_letter(
 def test_rows_that_are_given_up_make_room_at_once(
     opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim gives up few, and the next one comes soon: what is ready does not wait for seconds."""
+    """A claim gives up few, and the next one comes soon: what is ready waits for no second."""
     monkeypatch.setattr("leeward.leases.threads.LOOK_AGAIN", 1.0)
     cloud = opened(path=path)
     seen: SimpleQueue[str | None] = SimpleQueue()

@@ -14,8 +14,6 @@ from leeward import App, Client, ConfigError, Conflict, OutcomeUnknown
 from leeward.errors import TargetUnusable
 from leeward.local import Local
 from leeward.local.objects import PIECE_BYTES
-from leeward.local.schema import SCHEMA
-from tests.delivery.rows import LAYOUT_BEFORE
 
 PUT = """
 import os, sqlite3, sys
@@ -206,32 +204,6 @@ def test_objects_of_an_earlier_version_are_not_lost_from_sight(tmp_path: Path) -
         cloud.store_data("items", {"id": "1"})
         with pytest.raises(ConfigError, match="shop-objects has objects of an earlier version"):
             cloud.get_object("b", "name")
-
-
-def test_a_database_of_an_earlier_version_gets_its_tables(tmp_path: Path) -> None:
-    """Its items stay."""
-    path = tmp_path / "db.sqlite3"
-    with Client(Local(path=path)) as cloud:
-        cloud.store_data("items", {"id": "1"})
-    with closing(sqlite3.connect(path)) as held:
-        held.execute("DROP TABLE objects")
-        held.execute("DROP TABLE pieces")
-        for each in (
-            "TRIGGER item_replaced",
-            "TRIGGER item_deleted",
-            "TABLE writes",
-            "INDEX items_order",
-            "INDEX deliveries_dead",
-        ):
-            held.execute(f"DROP {each}")
-        for statement in LAYOUT_BEFORE:
-            held.execute(statement)
-        held.execute("DROP TABLE settlements")
-        held.execute("PRAGMA user_version = 3")
-    assert SCHEMA.version == 8
-    with Client(Local(path=path)) as cloud:
-        cloud.put_object("b", "name", b"mine")
-        assert cloud.load_data("items", "1") is not None
 
 
 def test_what_another_program_has_changed_is_noticed(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ MUTANTS: Final = (
     Mutant(
         "a claim that gives rows up is followed by a pause",
         "src/leeward/_delivery/dispatcher.py Dispatcher._take",
-        "taken.dead or self._attempts.has_waiting()",
-        "self._attempts.has_waiting()",
+        "taken.dead or self._attempts.has_waiting() or self._attempts.list_starts()",
+        "self._attempts.has_waiting() or self._attempts.list_starts()",
         "tests/local/test_leases.py::test_rows_that_are_given_up_make_room_at_once",
     ),
     Mutant(
@@ -58,11 +58,11 @@ MUTANTS: Final = (
         "test_only_a_page_without_room_proves_that_nothing_is_there",
     ),
     Mutant(
-        "a look changes an older file",
-        "src/leeward/_sqlite/database.py Database.read",
-        "'ROLLBACK'",
-        "'COMMIT'",
-        "tests/local/test_file.py::test_a_look_leaves_an_older_layout_to_older_programs",
+        "an older file is taken for one of this layout",
+        "src/leeward/_sqlite/database.py prepare",
+        "version != schema.version",
+        "version > schema.version",
+        "tests/local/test_file.py::test_another_layout_is_refused",
     ),
     Mutant(
         "a run is driven by another app, stage or order",

@@ -110,7 +110,7 @@ MUTANTS: Final = (
         "src/leeward/workflow/embedded/sqlite_journal.py SqliteJournal.finish.write",
         "[*results, *own]",
         "results",
-        "tests/workflow/test_results.py::test_a_journal_of_the_first_layout_is_changed_over",
+        "tests/workflow/test_results.py::test_a_run_alone_may_have_a_large_result",
     ),
     Mutant(
         "a retry that names an error drops the proofs",

@@ -14,7 +14,7 @@ from leeward.values import InvokeResult, Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import Returned
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import Finished, RunKey
+from leeward.workflow.embedded.journal import Finished
 from leeward.workflow.embedded.sqlite_journal import LARGE as CHARACTERS
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal, move_large_answers
 from leeward.workflow.kernel import Machine
@@ -83,39 +83,12 @@ def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
     journal.close()
 
 
-OLD = """
-CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE runs (workflow TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL,
-    input TEXT NOT NULL, started REAL NOT NULL, deadline REAL, cancelled REAL, state TEXT NOT NULL,
-    answer TEXT, ended REAL, due REAL, held INTEGER NOT NULL, fence INTEGER NOT NULL,
-    PRIMARY KEY (workflow, id)) WITHOUT ROWID;
-CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL;
-CREATE TABLE events (workflow TEXT NOT NULL, run TEXT NOT NULL, path TEXT NOT NULL,
-    attempt INTEGER NOT NULL, began REAL NOT NULL, due REAL, ended REAL, answer TEXT,
-    PRIMARY KEY (workflow, run, path, attempt)) WITHOUT ROWID;
-PRAGMA application_id = 1818584440;
-PRAGMA user_version = 1;
-INSERT INTO runs VALUES ('w', 'r', 'd', '1', 1.0, NULL, NULL, 'succeeded', '{"value": 7}', 2.0,
-    NULL, 0, 1);
-INSERT INTO events VALUES ('w', 'r', 'a', 1, 1.0, NULL, 2.0, '{"value": 7}');
-"""
-
-
-def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
-    """What it has is read as before, and it takes large results from then on."""
-    tmp_path.chmod(0o700)
-    path = tmp_path / "journal.sqlite3"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD)
-    path.chmod(0o600)
-    journal, key = SqliteJournal(path), RunKey("w", "r")
-    row = journal.find(key)
-    assert row is not None
-    assert row.answer == Returned(7)
-    assert journal.events(key)["a", 1].answer == Returned(7)
-    new, _ = journal.add(copying, "n", 1, 0.0, 60.0)
-    assert journal.finish(new.key, new.fence, 1.0, [], LARGE)
-    found = journal.find(new.key)
+def test_a_run_alone_may_have_a_large_result() -> None:
+    """Without a step that has the same."""
+    journal = SqliteJournal(None)
+    row, _ = journal.add(copying, "n", 1, 0.0, 60.0)
+    assert journal.finish(row.key, row.fence, 1.0, [], LARGE)
+    found = journal.find(row.key)
     assert found is not None
     assert found.answer == LARGE
     journal.close()

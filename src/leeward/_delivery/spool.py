@@ -27,7 +27,7 @@ from leeward._delivery.relay import (
     own_name,
     row_of,
 )
-from leeward._delivery.sqlite_store import ADD_BEHIND, INDEX_OF_DEAD, STATEMENTS, SqliteDeliveries
+from leeward._delivery.sqlite_store import STATEMENTS, SqliteDeliveries
 from leeward._operations.errors import NOT_SPOOLED, SPOOL_FULL
 from leeward._operations.results import SPOOLED
 from leeward._sqlite.database import Database, Schema
@@ -53,8 +53,7 @@ LOGGER = "leeward.spool"
 PATH: Final = Path(".leeward/spool.sqlite3")
 """Below the working directory: where the events are if the configuration does not say."""
 
-_CHANGES: Final = {1: INDEX_OF_DEAD, 2: ADD_BEHIND}
-SCHEMA: Final = Schema(int.from_bytes(b"lspl", "big"), 3, STATEMENTS, _CHANGES)
+SCHEMA: Final = Schema(int.from_bytes(b"lspl", "big"), 3, STATEMENTS)
 
 POLICY: Final = DeliveryPolicy()
 

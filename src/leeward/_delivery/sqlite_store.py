@@ -68,21 +68,6 @@ _JOIN: Final = """UPDATE deliveries SET behind = 1 - behind
         AND behind <> coalesce(id > (SELECT min(id) FROM deliveries WHERE {0}), 0);""".format(  # noqa: S608
     _LANE.format("NEW")
 )
-_LANES: Final = (
-    """CREATE INDEX deliveries_of_lane ON deliveries (bus, subscriber, lane, id)
-        WHERE NOT dead AND lane IS NOT NULL""",
-    """CREATE INDEX deliveries_of ON deliveries (
-        bus, subscriber, behind, lease IS NOT NULL, due) WHERE NOT dead""",
-    # Triggers, so that what other programs do with the rows is kept as well.
-    f"""CREATE TRIGGER delivery_insert AFTER INSERT ON deliveries
-        WHEN NEW.lane IS NOT NULL AND NOT NEW.dead BEGIN {_JOIN} END""",
-    f"""CREATE TRIGGER delivery_delete AFTER DELETE ON deliveries
-        WHEN OLD.lane IS NOT NULL AND NOT OLD.dead BEGIN {_LEAVE} END""",
-    f"""CREATE TRIGGER delivery_update AFTER UPDATE OF id, bus, subscriber, lane, dead ON deliveries
-        WHEN OLD.lane IS NOT NULL OR NEW.lane IS NOT NULL BEGIN {_LEAVE} {_JOIN} END""",
-)
-"""Of each lane one row is not `behind`, the first one: so a claim walks past no other."""
-
 STATEMENTS: Final = (
     """CREATE TABLE deliveries (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -101,24 +86,20 @@ STATEMENTS: Final = (
         died REAL,                   -- Unix seconds: when it was given up
         behind INTEGER NOT NULL DEFAULT 0  -- 1: another row of its lane comes first
     )""",
-    *_LANES,
+    # Of each lane one row is not `behind`, the first one: so a claim walks past no other.
+    """CREATE INDEX deliveries_of_lane ON deliveries (bus, subscriber, lane, id)
+        WHERE NOT dead AND lane IS NOT NULL""",
+    """CREATE INDEX deliveries_of ON deliveries (
+        bus, subscriber, behind, lease IS NOT NULL, due) WHERE NOT dead""",
+    # Triggers, so that what other programs do with the rows is kept as well.
+    f"""CREATE TRIGGER delivery_insert AFTER INSERT ON deliveries
+        WHEN NEW.lane IS NOT NULL AND NOT NEW.dead BEGIN {_JOIN} END""",
+    f"""CREATE TRIGGER delivery_delete AFTER DELETE ON deliveries
+        WHEN OLD.lane IS NOT NULL AND NOT OLD.dead BEGIN {_LEAVE} END""",
+    f"""CREATE TRIGGER delivery_update AFTER UPDATE OF id, bus, subscriber, lane, dead ON deliveries
+        WHEN OLD.lane IS NOT NULL OR NEW.lane IS NOT NULL BEGIN {_LEAVE} {_JOIN} END""",
     "CREATE INDEX deliveries_dead ON deliveries (id, bus, subscriber, dead) WHERE dead",
 )
-INDEX_OF_DEAD: Final = STATEMENTS[-1:]
-"""What makes the rows of the second layout those of the third."""
-ADD_BEHIND: Final = (
-    "DROP INDEX IF EXISTS deliveries_by_lane",
-    "DROP INDEX IF EXISTS deliveries_by_due",
-    "ALTER TABLE deliveries ADD COLUMN behind INTEGER NOT NULL DEFAULT 0",
-    *_LANES,
-    f"""UPDATE deliveries AS row SET behind = 1 WHERE lane IS NOT NULL AND EXISTS (
-        SELECT 1 FROM deliveries WHERE {_LANE.format("row")} AND id < row.id)""",  # noqa: S608
-)
-"""What makes the rows of the third layout those of this one."""
-CHANGES: Final = tuple(
-    f"ALTER TABLE deliveries ADD COLUMN {each}" for each in ("reason TEXT", "ran TEXT", "died REAL")
-)
-"""What makes the rows of the first layout those of the second."""
 SERIES: Final = """CREATE TABLE series (
     name TEXT PRIMARY KEY,       -- of the schedule
     last REAL NOT NULL           -- Unix seconds: the last moment for which a message was kept

@@ -57,48 +57,43 @@ class Schema(NamedTuple):
             program can do without, such as another table or index, changes no version: whoever
             needs it adds it to the file, if it is not there.
         statements: they make the tables and indexes in an empty database.
-        changes: by an older version, what makes the next one of it.
     """
 
     application: int
     version: int
     statements: tuple[str, ...]
-    changes: Mapping[int, tuple[str, ...]] = {}
 
 
-def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> bool:
+def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
     """Set the connection up, and make the tables where there are none.
 
-    Returns:
-        Whether the database has this layout. One of an older layout is left as it is: programs of
-        an older version may use it.
-
     Raises:
-        ConfigError: the file `where` holds another program's data, or that of a newer leeward.
+        ConfigError: the file `where` holds another program's data, or has another layout.
         sqlite3.Error: it cannot be read or written; nothing was changed then.
     """
     for setting in _SETTINGS:
         connection.execute(setting).fetchall()
-    marks = marks_of(connection)
-    if marks == (schema.application, schema.version):
-        return True
+    if marks_of(connection) == (schema.application, schema.version):
+        return
     # Only under the lock do several reads speak of one moment: another process may be here too.
     connection.execute("BEGIN EXCLUSIVE")
-    statements = _list_changes(connection, schema, where)
-    if marks[0] == schema.application:
-        connection.execute("ROLLBACK")
-        return not statements  # another process has just changed it
-    _change(connection, schema, statements)
+    application, version = marks_of(connection)
+    if application != schema.application:
+        if _number(connection, "SELECT count(*) FROM sqlite_master"):
+            raise ConfigError(
+                f"the database {where} holds another program's tables; set `path` to a file that "
+                f"is leeward's own"
+            )
+        for statement in schema.statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {schema.application}")
+        connection.execute(f"PRAGMA user_version = {schema.version}")
+    elif version != schema.version:
+        raise ConfigError(
+            f"the database {where} has layout {version} and this leeward knows {schema.version}; "
+            f"use the leeward that wrote it, or move the file away, or set `path` to a new file"
+        )
     connection.execute("COMMIT")
-    return True
-
-
-def _change(connection: sqlite3.Connection, schema: Schema, statements: Sequence[str]) -> None:
-    """Make a database one of this layout, in the transaction of the connection."""
-    for statement in statements:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.application}")
-    connection.execute(f"PRAGMA user_version = {schema.version}")
 
 
 def marks_of(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -107,25 +102,6 @@ def marks_of(connection: sqlite3.Connection) -> tuple[int, int]:
         _number(connection, "PRAGMA application_id"),
         _number(connection, "PRAGMA user_version"),
     )
-
-
-def _list_changes(connection: sqlite3.Connection, schema: Schema, where: str) -> Sequence[str]:
-    """Return the statements that make an empty or an older database one of this version."""
-    application, version = marks_of(connection)
-    if application != schema.application:
-        if _number(connection, "SELECT count(*) FROM sqlite_master"):
-            raise ConfigError(
-                f"the database {where} holds another program's tables; set `path` to a file that "
-                f"is leeward's own"
-            )
-        return schema.statements
-    if version != schema.version and version not in schema.changes:
-        raise ConfigError(
-            f"the database {where} has layout {version} and this leeward knows {schema.version}; "
-            f"use the leeward that wrote it, or set `path` to a new file"
-        )
-    steps = range(version, schema.version)
-    return [statement for step in steps for statement in schema.changes[step]]
 
 
 def _number(connection: sqlite3.Connection, statement: str) -> int:
@@ -189,7 +165,6 @@ class Database(Forkable):
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._refusal: str | None = None
-        self.is_current = True
         watch(self)
 
     def __str__(self) -> str:
@@ -204,8 +179,6 @@ class Database(Forkable):
     def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
         """Return the connection, for one statement that only reads.
 
-        It reads an older layout as what `write` would make of it, and leaves the file as it is.
-
         Raises:
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
@@ -215,15 +188,10 @@ class Database(Forkable):
             with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
                 connection = self._ready(until - time.monotonic())
                 try:
-                    if not self.is_current:
-                        self._begin(connection)
                     yield connection
                 except sqlite3.Error as error:
                     self._undo(connection, error)
                     raise fault_of(error) from error
-                finally:
-                    if not self.is_current and connection.in_transaction:
-                        connection.execute("ROLLBACK")
         except StopIteration:
             raise fault_of_wait() from None
 
@@ -243,7 +211,7 @@ class Database(Forkable):
             with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
                 connection = self._ready(until - time.monotonic())
                 try:
-                    self._begin(connection)
+                    connection.execute("BEGIN EXCLUSIVE")
                     yield connection
                 except sqlite3.Error as error:
                     self._undo(connection, error)
@@ -252,7 +220,6 @@ class Database(Forkable):
                     self._undo(connection, error)
                     raise
                 self._commit(connection)
-                self.is_current = True
         except StopIteration:
             raise fault_of_wait() from None
 
@@ -312,7 +279,7 @@ class Database(Forkable):
         connection = self._open()
         try:
             connection.execute(patience)
-            self.is_current = prepare(connection, self._schema, str(self))
+            prepare(connection, self._schema, str(self))
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
@@ -320,12 +287,6 @@ class Database(Forkable):
             raise
         self._connection = connection
         return connection
-
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin a transaction that excludes others; in it, an older layout becomes this one."""
-        connection.execute("BEGIN EXCLUSIVE")
-        if not self.is_current:
-            _change(connection, self._schema, _list_changes(connection, self._schema, str(self)))
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -12,7 +12,7 @@ import json
 from typing import Final
 
 from leeward import json_text
-from leeward._delivery.sqlite_store import ADD_BEHIND, CHANGES, INDEX_OF_DEAD, SERIES, STATEMENTS
+from leeward._delivery.sqlite_store import SERIES, STATEMENTS
 from leeward._sqlite.database import Schema
 from leeward.calls import Key
 
@@ -85,15 +85,6 @@ SCHEMA = Schema(
     int.from_bytes(b"leew", "big"),
     8,
     (ITEMS, *STATEMENTS, SERIES, *OBJECTS, *SETTLEMENTS, ITEMS_ORDER),
-    {
-        1: CHANGES,
-        2: (SERIES,),
-        3: OBJECTS,
-        4: SETTLEMENTS,
-        5: (ITEMS_ORDER,),
-        6: INDEX_OF_DEAD,
-        7: ADD_BEHIND,
-    },
 )
 
 

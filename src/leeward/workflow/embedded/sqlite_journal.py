@@ -70,11 +70,6 @@ _LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that e
         PRIMARY KEY (workflow, run, path, attempt)
     ) WITHOUT ROWID"""
 
-INDEX: Final = """CREATE INDEX IF NOT EXISTS runs_by_version ON runs (workflow, digest, due)
-    WHERE due IS NOT NULL"""
-"""Claims create it, too: for a program of an older version the layout is unchanged. A file of an
-older version keeps another index, by `due` alone."""
-
 _STATEMENTS: Final = (
     "CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE runs (
@@ -97,7 +92,7 @@ _STATEMENTS: Final = (
         owner TEXT,                  -- JSON: app, stage and targets; NULL leaves it to any
         PRIMARY KEY (workflow, id)
     ) WITHOUT ROWID""",
-    INDEX,
+    "CREATE INDEX runs_by_version ON runs (workflow, digest, due) WHERE due IS NOT NULL",
     """CREATE TABLE events (
         workflow TEXT NOT NULL,
         run TEXT NOT NULL,
@@ -114,25 +109,7 @@ _STATEMENTS: Final = (
     _CLOCKS,
     _LOST_CALLS,
 )
-_CHANGES: Final = {
-    1: (
-        "ALTER TABLE runs ADD COLUMN kept TEXT",
-        "ALTER TABLE events ADD COLUMN kept TEXT",
-        _RESULTS,
-    ),
-    # A process of an older version that has the file open goes on with it: so no table that it
-    # writes whole rows of has more columns.
-    2: (
-        "ALTER TABLE runs ADD COLUMN holder TEXT",
-        "ALTER TABLE runs ADD COLUMN broken TEXT",
-        _CLOCKS,
-        _LOST_CALLS,
-    ),
-}
-_ADD_OWNER: Final = "ALTER TABLE runs ADD COLUMN owner TEXT"
-"""Columns that a file of version 3 may lack. Programs without owners name what they write."""
-_HAS_OWNER: Final = "SELECT 1 FROM pragma_table_info('runs') WHERE name = 'owner'"
-SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 3, _STATEMENTS, _CHANGES)
+SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 4, _STATEMENTS)
 """Another mark than that of a store: neither is taken for the other."""
 
 ANSWER: Final = "coalesce(answer, (SELECT text FROM results WHERE results.digest = kept))"
@@ -247,7 +224,6 @@ class SqliteJournal(Journal):
         )
         self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
-        self._is_complete = False
         self._turn = -1
 
     def add(
@@ -280,7 +256,6 @@ class SqliteJournal(Journal):
         steps = [(*row_of_start(key, each, now, shown, None), None) for each in begun]
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
-            self._complete(connection)
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if not is_new:
                 (owner,) = connection.execute(_OWNER, key).fetchone()
@@ -307,13 +282,12 @@ class SqliteJournal(Journal):
         """Lease runs that are due, for `lease` seconds from `now`."""
         due_now = {**self._ours(known, left), "now": now, "grace": grace, "limit": limit, "turn": 1}
         over = list(over)
-        if not over and self._is_complete:
+        if not over:
             with self.database.read(PATIENCE) as connection:
                 if not select(connection, _DUE, due_now | {"limit": 1}):
                     return []
 
         def write(connection: sqlite3.Connection) -> list[RunRow]:
-            self._complete(connection)
             due = [
                 row
                 for each in over
@@ -340,19 +314,9 @@ class SqliteJournal(Journal):
 
     def _ours(self, known: Iterable[str], left: Iterable[str]) -> dict[str, str | None]:
         """Return the properties of runs that are driven here, for the statements."""
-        if not self._is_complete:
-            self._commits.apply(self._complete)
         names = {"known": json.dumps([*known]), "left": json.dumps([*left])}
         own = {**self.owner._asdict(), "targets": json.dumps(self.owner.targets)}
         return {**names, **own, "owner": _owner_text(self.owner)}
-
-    def _complete(self, connection: sqlite3.Connection) -> None:
-        """Add what a file of an older version lacks, and that version ignores."""
-        if not self._is_complete:
-            self._is_complete = connection.execute(_HAS_OWNER).fetchone() is not None
-            if not self._is_complete:  # this transaction may fail: the next one looks again
-                connection.execute(_ADD_OWNER)
-            connection.execute(INDEX)
 
     def holders(
         self, known: Iterable[str], until: float, left: Iterable[str] = ()
@@ -389,8 +353,6 @@ class SqliteJournal(Journal):
         """
         with self.database.read(PATIENCE) as connection:
             agreed = connection.execute(_AGREED, (boot,)).fetchone()
-        if agreed is None and not self.database.is_current:
-            return ahead  # a look changes no older file
         if agreed is None:
 
             def write(connection: sqlite3.Connection) -> Any:
