@@ -120,9 +120,9 @@ def test_another_layout_is_refused(opened: Opener, path: Path, layout: int) -> N
     made(path, f"PRAGMA user_version = {layout}")
     before = path.read_bytes()
     cloud = opened(path=path)
-    for use in (lambda: cloud.perform(load(), 5), lambda: cloud.perform(store(), 5)):
+    for call in (load(), store()):
         with pytest.raises(ConfigError, match=rf"layout {layout} .* move the file away"):
-            use()
+            cloud.perform(call, 5)
     with pytest.raises(ConfigError, match=f"layout {layout}"):
         cloud.stores().deliveries.measure(None)
     assert path.read_bytes() == before
