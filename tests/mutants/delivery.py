@@ -31,8 +31,8 @@ MUTANTS: Final = (
     Mutant(
         "a claim walks past the whole lane of a head that waits",
         "src/leeward/_delivery/sqlite_store.py",
-        "'behind = 1 - behind'",
-        "'behind = behind'",
+        "'subscriber, behind, lease'",
+        "'subscriber, lease'",
         "tests/delivery/test_store.py::test_a_claim_walks_past_no_row_of_another_state",
     ),
     Mutant(
