@@ -19,7 +19,7 @@ MUTANTS: Final = (
         "extras/dev/src/leeward_dev/observing.py RunObserver.observe",
         "told.get('text')",
         "str(cause)",
-        "tests/dev/test_feed.py::test_runs_and_calls_are_noted_without_values",
+        "tests/dev/test_feed.py::test_without_texts_no_entry_has_the_text_of_an_exception",
     ),
     Mutant(
         "an app outlives the process that watches",
