@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -57,3 +58,22 @@ def test_the_indexes_of_version_2_go_beside_writers(server: Server) -> None:
         assert ("deliveries_due",) not in admin.execute(names.encode()).fetchall()
     assert len(outcomes) >= 5
     assert all(outcomes)
+
+
+def test_the_schema_waits_for_a_writer_that_has_read(server: Server) -> None:
+    """It holds no lock meanwhile for which that writer would have to wait."""
+    with (
+        closing(Claims(server.url)),
+        psycopg.connect(server.url) as writer,
+        psycopg.connect(server.url, autocommit=True) as admin,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        admin.execute(f"CREATE INDEX deliveries_due ON {SCHEMA}.deliveries (due)".encode())
+        writer.execute(f"SELECT FROM {SCHEMA}.deliveries FOR UPDATE".encode())
+        applied = threads.submit(admin.execute, schema_sql(SCHEMA).encode())
+        waits = "SELECT FROM pg_locks WHERE NOT granted AND pid = %s"
+        while not writer.execute(waits, [admin.info.backend_pid]).fetchall():
+            time.sleep(0.01)
+        writer.execute(f"UPDATE {SCHEMA}.deliveries SET attempts = attempts + 1".encode())
+        writer.commit()
+        applied.result(SECONDS)

@@ -99,6 +99,12 @@ CREATE TABLE IF NOT EXISTS {schema}.deliveries_0 PARTITION OF {schema}.deliverie
 CREATE TABLE IF NOT EXISTS {schema}.deliveries_1 PARTITION OF {schema}.deliveries
     FOR VALUES IN (true) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
+DO $$ BEGIN  -- those of version 2; first: a writer would wait for locks below, and this for it
+    DROP INDEX IF EXISTS {schema}.deliveries_id, {schema}.deliveries_due;
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+    NULL;  -- somebody reads: the next time
+END $$;
+
 -- No tree: a plan would walk past the rows of others, to have its own in order.
 CREATE INDEX IF NOT EXISTS deliveries_by_id ON {schema}.deliveries USING hash (id);
 CREATE INDEX IF NOT EXISTS deliveries_new ON {schema}.deliveries (bus, subscriber, id)
@@ -111,12 +117,6 @@ CREATE INDEX IF NOT EXISTS deliveries_held ON {schema}.deliveries (bus, subscrib
     WHERE lane IS NOT NULL AND lease IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_lane ON {schema}.deliveries (bus, subscriber, lane, id)
     WHERE lane IS NOT NULL;
-
-DO $$ BEGIN  -- those of version 2, which no function needs; if somebody reads, the next time
-    DROP INDEX IF EXISTS {schema}.deliveries_id, {schema}.deliveries_due;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
-END $$;
 
 CREATE TABLE IF NOT EXISTS {schema}.turn (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
