@@ -27,12 +27,7 @@ from tests.house.workspace import ROOT
 FOLDERS = (
     "src",
     "adapters",
-    "backup",
-    "deploy",
-    "dev",
-    "drill",
-    "integrations",
-    "lose_answers",
+    "extras",
     "contract_tests/src",
     "cloud_tests",
     "examples",

@@ -45,16 +45,18 @@ def test_the_indexes_of_version_2_go_beside_writers(server: Server) -> None:
 
         writer = threading.Thread(target=write)
         writer.start()
-        with psycopg.connect(server.url) as reader:
-            reader.execute(f"SELECT count(*) FROM {SCHEMA}.deliveries".encode())
+        try:
+            with psycopg.connect(server.url) as reader:
+                reader.execute(f"SELECT count(*) FROM {SCHEMA}.deliveries".encode())
+                admin.execute(schema_sql(SCHEMA).encode())
+                assert ("deliveries_due",) in admin.execute(names.encode()).fetchall()
             admin.execute(schema_sql(SCHEMA).encode())
-            assert ("deliveries_due",) in admin.execute(names.encode()).fetchall()
-        admin.execute(schema_sql(SCHEMA).encode())
-        until = time.monotonic() + SECONDS
-        while len(outcomes) < 5 and time.monotonic() < until:
-            time.sleep(0.01)
-        over.set()
-        writer.join()
+            until = time.monotonic() + SECONDS
+            while len(outcomes) < 5 and time.monotonic() < until:
+                time.sleep(0.01)
+        finally:
+            over.set()
+            writer.join()
         assert ("deliveries_due",) not in admin.execute(names.encode()).fetchall()
     assert len(outcomes) >= 5
     assert all(outcomes)
@@ -63,7 +65,7 @@ def test_the_indexes_of_version_2_go_beside_writers(server: Server) -> None:
 def test_the_schema_waits_for_a_writer_that_has_read(server: Server) -> None:
     """It holds no lock meanwhile for which that writer would have to wait."""
     with (
-        closing(Claims(server.url)),
+        closing(Claims(server.url)),  # makes the schema
         psycopg.connect(server.url) as writer,
         psycopg.connect(server.url, autocommit=True) as admin,
         ThreadPoolExecutor(1) as threads,
@@ -73,6 +75,7 @@ def test_the_schema_waits_for_a_writer_that_has_read(server: Server) -> None:
         applied = threads.submit(admin.execute, schema_sql(SCHEMA).encode())
         waits = "SELECT FROM pg_locks WHERE NOT granted AND pid = %s"
         while not writer.execute(waits, [admin.info.backend_pid]).fetchall():
+            assert not applied.done()
             time.sleep(0.01)
         writer.execute(f"UPDATE {SCHEMA}.deliveries SET attempts = attempts + 1".encode())
         writer.commit()
