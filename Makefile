@@ -21,7 +21,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo clouds drill test quick pythons mutants test-cloud check audit format bench sim docs dist lock clean
+.PHONY: help setup demo clouds test quick pythons mutants test-cloud check audit format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,9 +39,6 @@ demo: .venv/.uv ## the program of README on every target; TARGET=aws,azure,googl
 clouds: .venv/.uv ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
 	@$(MAKE) -j 4 COMPILE= $(DEMO)
 	@.servers/demo/bin/python -m tests.demo.bench
-
-drill: $(READY) $(filter-out .servers/demo/.ready,$(DEMO)) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
-	@$(BIN)/python -m tests.demo.drill
 
 test: $(READY) $(SERVERS) ## run every test but `make check`'s, on the Python of .venv
 	@$(BIN)/python -m tests.pythons --setup

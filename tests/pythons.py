@@ -60,7 +60,6 @@ PARTS: Final = (
     "extras/backup",
     "extras/deploy",
     "extras/dev",
-    "extras/drill",
     "extras/integrations",
     "extras/lose_answers",
     "adapters/aws",

@@ -46,13 +46,12 @@ UNKNOWNS = ["list", "settle", "forget"]
 SPOOLS = ["status", "drain", "discard"]
 """Of `leeward spool`."""
 GROUPS = ["keys", "unknown", "spool", "object", "workflow"]
-ADDED = ["backup", "console", "dev", "drill", "edge", "export", "package", "postgres"]
+ADDED = ["backup", "console", "dev", "edge", "export", "package", "postgres"]
 """By other distributions, which are installed here."""
 
 ALL = [
     *COMMANDS,
     "dev",
-    "drill",
     "package",
     *(f"object {each}" for each in OBJECTS),
     *(f"workflow {each}" for each in FLOWS),
@@ -149,8 +148,6 @@ def _understood(leeward: Leeward, command: str, example: str) -> None:
     program, *args = shlex.split(example.partition(" | ")[0])
     assert program == "leeward"
     assert " ".join(args).startswith((command, "load "))
-    if command == "drill":
-        args += ["--seconds", "0.1"]  # else it goes on for a minute and more
     if command == "dev":
         args += ["--help"]  # else it goes on until Ctrl-C
     assert "UsageError" not in leeward(*args).err, example

@@ -39,7 +39,6 @@ def test_data_never_becomes_code() -> None:
             "adapters",
             "extras/backup/src",
             "extras/dev/src",
-            "extras/drill/src",
             "extras/integrations/src",
             "extras/deploy/src",
             "contract_tests/src",

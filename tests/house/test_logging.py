@@ -61,7 +61,6 @@ def test_no_logging_call_is_handed_content() -> None:
             "extras/backup/src",
             "extras/deploy/src",
             "extras/dev/src",
-            "extras/drill/src",
             "extras/integrations/src",
             "examples/plans/src",
         )
@@ -91,7 +90,7 @@ def test_an_exception_is_logged_with_the_place_that_it_comes_from() -> None:
     """A class alone leaves whoever reads the log without a file and a line to look at."""
     wrong = {
         str(path.relative_to(ROOT)): found
-        for folder in ("src", "adapters", "extras/backup/src", "extras/drill/src")
+        for folder in ("src", "adapters", "extras/backup/src")
         for path in sorted((ROOT / folder).rglob("*.py"))
         if (found := placeless_in(path.read_text(encoding="utf-8")))
     }

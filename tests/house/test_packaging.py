@@ -24,7 +24,6 @@ SDISTS = {
     "leeward_dev": {"src/leeward_dev", "README.md", "LICENSE"},
     "leeward_integrations": {"src/leeward_integrations", "README.md", "LICENSE"},
     "leeward_lose_answers": {"src/leeward_lose_answers", "README.md", "LICENSE"},
-    "leeward_drill": {"src/leeward_drill", "README.md", "LICENSE"},
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
     "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},

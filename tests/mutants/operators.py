@@ -1,4 +1,4 @@
-"""Faults of what operators look and practise with: doctor and drill."""
+"""Faults of what operators look and practise with: the doctor."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ MUTANTS: Final = (
         "time - ended if time > ended + 1 else 0.0",
         "0.0",
         "tests/cli/test_doctor.py::test_a_clock_is_off_by_what_lies_outside_the_look",
-    ),
-    Mutant(
-        "a call that was lost is excused",
-        "extras/drill/src/leeward_drill/verdict.py judge",
-        "_had_a_refuge(plan, each)",
-        "False",
-        "tests/cli/test_drill.py::test_what_happened_is_judged",
     ),
     Mutant(
         "the doctor does not compare what it has read",

@@ -34,7 +34,6 @@ SHIPPED = [
     "src",
     "extras/backup/src",
     "extras/dev/src",
-    "extras/drill/src",
     "extras/deploy/src",
     "extras/integrations/src",
     *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),

@@ -44,7 +44,6 @@ SOURCES = {
     "backup": 'pip install "leeward[backup]"',
     "console": 'pip install "leeward[dev]"',
     "dev": 'pip install "leeward[dev]"',
-    "drill": 'pip install "leeward[drill]"',
     "edge": 'pip install "leeward[deploy]"',
     "export": 'pip install "leeward[deploy]"',
     "package": 'pip install "leeward[deploy]"',
@@ -58,7 +57,7 @@ PANELS = {
     "First steps": "new dev demo invoke publish store load status doctor worker",
     "Calls and data": "enqueue settle list delete object workflow trigger",
     "When something is wrong": "dlq keys unknown spool logs",
-    "Operate": "targets isolate restore console backup drill postgres",
+    "Operate": "targets isolate restore console backup postgres",
     "Deploy": "package export edge",
     "Others": "app version",
 }

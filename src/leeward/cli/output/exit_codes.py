@@ -56,7 +56,7 @@ LATER: Final = ExitCode(
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
 BROKEN: Final = ExitCode(
     9,
-    "status, doctor, backup, spool: something is wrong; drill, conformance: a promise was broken",
+    "status, doctor, backup, spool: something is wrong; conformance: a promise was broken",
     ran=None,
 )
 STILL_RUNS: Final = ExitCode(
