@@ -12,7 +12,7 @@ import ast
 import re
 import sys
 from collections.abc import Collection, Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +20,9 @@ from leeward.errors import ConfigError
 
 _MISSING: Final = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
 """What code catches that does without a module."""
+
+_IMPORTERS: Final = ("import_module", "__import__")
+"""Functions that import by a text."""
 
 _NATIVE: Final = (".so", ".pyd")
 
@@ -48,9 +51,9 @@ class Import(NamedTuple):
     names: tuple[str, ...]
     line: int
 
-    def parts(self) -> Iterator[str]:
-        """Yield what is taken out of the module, as modules that it may have."""
-        return (f"{self.module}.{name}" for name in self.names)
+    def needed(self) -> list[str]:
+        """Return the module, and what is taken out of it, as modules that it may have."""
+        return [self.module, *(f"{self.module}.{name}" for name in self.names)]
 
 
 class Contents(NamedTuple):
@@ -75,15 +78,6 @@ class Contents(NamedTuple):
     listed: str = "requirements.txt"
 
 
-def imports_in(text: str, package: str = "") -> Iterator[Import]:
-    """Yield what the text of a module in a package imports, and does not do without."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return
-    yield from _imports_below(tree, package)
-
-
 def check_imports(contents: Contents, entries: Collection[str]) -> None:
     """Check that a package has whatever the app's code imports.
 
@@ -100,7 +94,7 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
         if _has(contents, found):
             continue
         where = f"{file}, line {found.line}, imports {found.module}"
-        if any(_is_own(contents.folder, each) for each in (found.module, *found.parts())):
+        if any(_is_module(contents.folder, each) for each in found.needed()):
             left_out.append(where)
             continue
         if found.module.partition(".")[0].startswith("leeward"):
@@ -108,7 +102,7 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
                 f"{where}, which no package has: leeward's command line, its workers, and what "
                 "tests use are left out; import it in code that functions do not load"
             )
-        name = distribution_of(next(found.parts(), found.module))
+        name = distribution_of(found.needed()[:2][-1])
         if re.sub(r"[-_.]+", "-", name).lower() not in contents.built:
             missing.setdefault(name, where)
     if left_out:
@@ -137,19 +131,14 @@ def distribution_of(module: str) -> str:
     Parts of a namespace are told apart by their files.
     """
     top = module.partition(".")[0]
-    offered = packages_distributions().get(top, [])
-    if len(set(offered)) == 1:
-        return offered[0]
-    if offered:
-        from importlib.metadata import files
-
-        path = module.replace(".", "/")
-        for name in sorted(set(offered)):
-            known = [each.as_posix() for each in files(name) or ()]
-            if any(each.startswith((f"{path}/", f"{path}.")) for each in known):
-                return name
-        return module
-    return top
+    offered = sorted({*packages_distributions().get(top, [])})
+    if len(offered) < 2:
+        return offered[0] if offered else top
+    path = module.replace(".", "/")
+    for name in offered:
+        if any(each.as_posix().startswith((f"{path}/", f"{path}.")) for each in files(name) or ()):
+            return name
+    return module
 
 
 def _join_places(places: list[str]) -> str:
@@ -169,49 +158,31 @@ def _lacks_by_now(module: str, python: tuple[int, int]) -> bool:
 def _has(contents: Contents, found: Import) -> bool:
     """Return whether a package, or the platform, has a module."""
     top = found.module.partition(".")[0]
-    if any(
-        found.module == each or found.module.startswith(f"{each}.") for each in contents.provided
-    ):
+    if any(f"{found.module}.".startswith(f"{each}.") for each in contents.provided):
         return True
-    own = {f for f in contents.files if f == f"{top}.py" or f.startswith(f"{top}/")}
-    if any(file.endswith((".py", *_NATIVE)) for file in own):
-        needed = (found.module, *found.parts())
-        return all(_files_below(each, own) or not _is_own(contents.folder, each) for each in needed)
+    own = [each for each in contents.files if each.startswith((f"{top}.", f"{top}/"))]
+    if any(each.endswith((".py", *_NATIVE)) for each in own):
+        paths = [(each, each.replace(".", "/")) for each in found.needed()]
+        return all(
+            any(file.startswith((f"{path}.", f"{path}/")) for file in own)
+            or not _is_module(contents.folder, each)
+            for each, path in paths
+        )
+    is_there = _is_there(contents.place, found)
     if top in sys.stdlib_module_names:
-        return not _lacks_by_now(top, contents.python) or _is_there(contents.place, found)
-    return _is_there(contents.place, found) and not _lacks_part(contents.place, found)
-
-
-def _files_below(module: str, own: Collection[str]) -> list[str]:
-    """Return the files of the user's by which a module, or a folder of modules, is there."""
-    path = module.replace(".", "/")
-    return [each for each in own if each.startswith((f"{path}.", f"{path}/"))]
-
-
-def _is_own(folder: Path, module: str) -> bool:
-    """Return whether a module is in the user's folder."""
-    path = folder.joinpath(*module.split("."))
-    return _is_file(path) or (path / "__init__.py").is_file()
-
-
-def _lacks_part(place: Path, found: Import) -> bool:
-    """Return whether a package lacks a module that is a file here: a part that was left out of it.
-
-    A module that is not a file here either is made by code.
-    """
-    parts = found.module.split(".")
-    for module in (found.module, *found.parts()):
-        path = module.split(".")
-        if len(path) > 1 and not _is_own(place, module):
-            here = [Path(each or ".") for each in sys.path]
-            is_package = any((each.joinpath(*parts[:1]) / "__init__.py").exists() for each in here)
-            if is_package and any(_is_own(each, module) for each in here):
-                return True
-    return False
+        return is_there or not _lacks_by_now(top, contents.python)
+    # A part that is a file here, and was left out there; another one is made by code.
+    here = [Path(each or ".") for each in sys.path]
+    return is_there and not any(
+        "." in each
+        and not _is_module(contents.place, each)
+        and any(_is_module(path, each) for path in here)
+        for each in found.needed()
+    )
 
 
 def _imports_below(node: ast.AST, package: str) -> Iterator[Import]:
-    """Yield what is imported below a node."""
+    """Yield what is imported below a node, and what the code does not do without."""
     for each in ast.iter_child_nodes(node):
         if isinstance(each, ast.Import):
             yield from (Import(alias.name, (), each.lineno) for alias in each.names)
@@ -223,32 +194,29 @@ def _imports_below(node: ast.AST, package: str) -> Iterator[Import]:
         elif isinstance(each, ast.With) and any(map(_suppresses, each.items)):
             continue
         elif not isinstance(each, ast.If):  # whether a condition holds there, only a run tells
-            if isinstance(each, ast.Call):
-                yield from _by_name(each, package)
+            yield from _by_name(each, package)
             yield from _imports_below(each, package)
 
 
-def _by_name(call: ast.Call, package: str) -> Iterator[Import]:
+def _by_name(call: ast.AST, package: str) -> Iterator[Import]:
     """Yield what is imported by a call whose argument is a text."""
-    name = ast.unparse(call.func).rpartition(".")[2]
-    if name not in ("import_module", "__import__") or not call.args:
-        return
-    (given, *_) = call.args
-    if isinstance(given, ast.Constant) and isinstance(given.value, str):
-        level = len(given.value) - len(given.value.lstrip("."))
-        node = ast.ImportFrom(given.value[level:] or None, [ast.alias("*")], level)
-        node.lineno = call.lineno
-        yield from _names_in(node, package)
+    match call:
+        case ast.Call(func, [ast.Constant(str(name)), *_]) if _last_name(func) in _IMPORTERS:
+            level = len(name) - len(name.lstrip("."))
+            node = ast.ImportFrom(name[level:] or None, [ast.alias("*")], level, lineno=call.lineno)
+            yield from _names_in(node, package)
+
+
+def _last_name(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
 
 
 def _suppresses(item: ast.withitem) -> bool:
     """Return whether a block continues where a module is missing."""
-    call = item.context_expr
-    return (
-        isinstance(call, ast.Call)
-        and ast.unparse(call.func).rpartition(".")[2] == "suppress"
-        and any(ast.unparse(each) in _MISSING for each in call.args)
-    )
+    match item.context_expr:
+        case ast.Call(func, args) if _last_name(func) == "suppress":
+            return any(ast.unparse(each) in _MISSING for each in args)
+    return False
 
 
 def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
@@ -265,32 +233,29 @@ def _names_in(node: ast.ImportFrom, package: str) -> Iterator[Import]:
 
 def _is_without(handler: ast.ExceptHandler) -> bool:
     """Return whether a handler catches that a module is missing, and continues."""
-    caught = handler.type
     if isinstance(handler.body[-1], ast.Raise):
         return False
-    if caught is None:
-        return True
+    caught = handler.type
     parts = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return any(ast.unparse(part) in _MISSING for part in parts)
+    return any(part is None or ast.unparse(part) in _MISSING for part in parts)
 
 
 def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[str, Import]]:
     """Yield what is imported by each module of the app that its entries lead to, with its file."""
-    files = contents.files
-    left = [file for entry in entries for file in _files_of(entry, files)]
+    left = [file for entry in entries for file in _files_of(entry, contents.files)]
     seen: set[str] = set()
     while left:
         file = left.pop()
         if file in seen:
             continue
         seen.add(file)
-        package = ".".join(Path(file).parent.parts)
-        text = (contents.folder / file).read_text(encoding="utf-8", errors="replace")
-        for each in imports_in(text, package):
+        try:
+            tree = ast.parse((contents.folder / file).read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for each in _imports_below(tree, ".".join(Path(file).parent.parts)):
             yield file, each
-            left += _files_of(each.module, files)
-            for name in each.names:
-                left += _files_of(f"{each.module}.{name}", files)
+            left += (path for name in each.needed() for path in _files_of(name, contents.files))
 
 
 def _files_of(module: str, files: Collection[str]) -> list[str]:
@@ -307,16 +272,16 @@ def _is_there(place: Path, found: Import) -> bool:
     here = place
     for part in found.module.split("."):
         here = here / part
-        if (here / "__init__.py").exists() or _is_file(here):
+        if _is_module(here.parent, part):
             return True
         if not here.is_dir():
             return False
-    return all((here / name).is_dir() or _is_file(here / name) for name in found.names)
+    return all((here / name).is_dir() or _is_module(here, name) for name in found.names)
 
 
-def _is_file(path: Path) -> bool:
-    """Return whether a path without its ending is a module."""
-    if path.with_name(f"{path.name}.py").exists():
-        return True
-    ends = tuple(_NATIVE)
-    return any(each.name.endswith(ends) for each in path.parent.glob(f"{path.name}.*"))
+def _is_module(folder: Path, module: str) -> bool:
+    """Return whether a module is a file or a package below a folder."""
+    path = folder.joinpath(*module.split("."))
+    return (path / "__init__.py").exists() or any(
+        each.suffix in (".py", *_NATIVE) for each in path.parent.glob(f"{path.name}.*")
+    )
