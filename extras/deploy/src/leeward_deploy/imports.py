@@ -51,7 +51,7 @@ class Import(NamedTuple):
     names: tuple[str, ...]
     line: int
 
-    def needed(self) -> list[str]:
+    def modules(self) -> list[str]:
         """Return the module, and what is taken out of it, as modules that it may have."""
         return [self.module, *(f"{self.module}.{name}" for name in self.names)]
 
@@ -94,7 +94,7 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
         if _has(contents, found):
             continue
         where = f"{file}, line {found.line}, imports {found.module}"
-        if any(_is_module(contents.folder, each) for each in found.needed()):
+        if any(_is_module(contents.folder, each) for each in found.modules()):
             left_out.append(where)
             continue
         if found.module.partition(".")[0].startswith("leeward"):
@@ -102,7 +102,7 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
                 f"{where}, which no package has: leeward's command line, its workers, and what "
                 "tests use are left out; import it in code that functions do not load"
             )
-        name = distribution_of(found.needed()[:2][-1])
+        name = distribution_of(found.modules()[:2][-1])
         if re.sub(r"[-_.]+", "-", name).lower() not in contents.built:
             missing.setdefault(name, where)
     if left_out:
@@ -162,7 +162,7 @@ def _has(contents: Contents, found: Import) -> bool:
         return True
     own = [each for each in contents.files if each.startswith((f"{top}.", f"{top}/"))]
     if any(each.endswith((".py", *_NATIVE)) for each in own):
-        paths = [(each, each.replace(".", "/")) for each in found.needed()]
+        paths = [(each, each.replace(".", "/")) for each in found.modules()]
         return all(
             any(file.startswith((f"{path}.", f"{path}/")) for file in own)
             or not _is_module(contents.folder, each)
@@ -171,13 +171,13 @@ def _has(contents: Contents, found: Import) -> bool:
     is_there = _is_there(contents.place, found)
     if top in sys.stdlib_module_names:
         return is_there or not _lacks_by_now(top, contents.python)
-    # A part that is a file here, and was left out there; another one is made by code.
+    # A part that is a file here was left out of the package; another one is made by code.
     here = [Path(each or ".") for each in sys.path]
     return is_there and not any(
         "." in each
         and not _is_module(contents.place, each)
         and any(_is_module(path, each) for path in here)
-        for each in found.needed()
+        for each in found.modules()
     )
 
 
@@ -255,7 +255,7 @@ def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[s
             continue
         for each in _imports_below(tree, ".".join(Path(file).parent.parts)):
             yield file, each
-            left += (path for name in each.needed() for path in _files_of(name, contents.files))
+            left += (path for name in each.modules() for path in _files_of(name, contents.files))
 
 
 def _files_of(module: str, files: Collection[str]) -> list[str]:
