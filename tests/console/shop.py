@@ -17,7 +17,7 @@ from leeward.app.triggers import ObjectEvent, Platform
 from leeward.clock import SystemClock
 from leeward.config import Config, TableConfig, TargetName
 from leeward.local import Local
-from leeward.workflow import Flow, Ref
+from leeward.workflow import Flow, Ref, Retry
 from leeward_dev.feed import Feed
 from leeward_dev.observing import ObservedDriver, observe_runs
 from leeward_dev.sources import Sources
@@ -41,6 +41,7 @@ class Shop:
         client: that runs it.
         feed: what has passed.
         done: names of what has run to its end.
+        packed: how often a parcel was; the third time goes well.
         is_well: set it, and what fails goes well.
         goes_on: set it, and a step that waits ends.
     """
@@ -48,6 +49,7 @@ class Shop:
     def __init__(self, path: Path | None = None) -> None:
         self.done: list[str] = []
         self.is_well = False
+        self.packed = 0
         self.goes_on = Flag()
         self.feed = Feed()
         self.app = self._app()
@@ -120,6 +122,7 @@ class Shop:
             self.done.append("refund")
 
         self._add_subscribers(app)
+        self._add_parcel(app, echo, reserve)
 
         @app.workflow("order")
         def order(w: Flow, order: Ref) -> None:
@@ -128,6 +131,20 @@ class Shop:
                 w.step(echo, order)
 
         return app
+
+    def _add_parcel(self, app: App, echo: Any, reserve: Any) -> None:
+        @app.function(effect="idempotent")
+        def pack(order: Any) -> None:
+            self.packed += 1
+            if self.packed < 3:
+                raise Nothing("the press is cold")
+
+        @app.workflow("parcel")
+        def parcel(w: Flow, order: Ref) -> None:
+            w.step(echo, order)
+            w.step(pack, order, retry=Retry(on=("Nothing",), attempts=3, first=1, factor=1))
+            w.wait(1)
+            w.step(reserve, order, timeout=60)
 
     def _add_subscribers(self, app: App) -> None:
         @app.on_message("orders")

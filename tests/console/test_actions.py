@@ -156,7 +156,10 @@ def test_a_letter_that_is_gone_meanwhile_is_said_to_be(shop: Shop, visitor: Visi
     shop.local.discard(shop.local.dead_letters()[0])
     for again, pressed in ((page, "Redrive letter 1"), (asked, "Delete")):
         assert "1 letter was gone already." in visitor.click(again, pressed).page.text
-    assert visitor.get("letters?target=local&id=1").status == 404
+    story = visitor.get("letters?target=local&id=1").page.text
+    assert "It is not among the dead letters of local." in story
+    assert "failed: Nothing" in story
+    assert visitor.get("letters?target=local&id=77").status == 404
 
 
 def test_a_payload_is_shown_only_to_who_asks(shop: Shop, visitor: Visitor) -> None:

@@ -12,10 +12,12 @@ from unittest.mock import patch
 
 import pytest
 
-from leeward import FunctionError
+from leeward import Client, FunctionError
+from leeward.values.runs import Run, RunEvent, RunState
 from leeward.views import Severity
+from leeward.workflow.model import Wait
 from leeward_dev import feed
-from leeward_dev.console import overview
+from leeward_dev.console import overview, runs
 from leeward_dev.console.layout import GROUPS
 from leeward_dev.console.server import PAGES
 from tests.console.shop import Shop
@@ -187,6 +189,83 @@ def test_what_happened_is_told_once(shop: Shop, visitor: Visitor) -> None:
     assert visitor.get("events?kind=run").text.count('<li class="good">') == 3
 
 
+def test_a_run_is_drawn_to_scale(
+    shop: Shop, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar for each attempt; what pauses or waits is thin, and no failure; words say it, too."""
+    events = (
+        RunEvent("pack", 1, 100.0, 102.0, "Cold"),
+        RunEvent("pack/pause", 1, 102.0, 105.0),
+        RunEvent("pack", 2, 105.0, 106.0, "Lost", ambiguous=True),
+        RunEvent("pack/settle", 1, 106.0, 107.0),
+        RunEvent("dry", 1, 107.0),
+        RunEvent("ship", 1, 107.0, 110.0),
+    )
+    run = Run("parcel", "r-1", "local", RunState.FAILED, None, 100.0, 110.0, events=events)
+    body = (Wait("dry", 60),)
+    definition = SimpleNamespace(name="parcel", body=body)
+    monkeypatch.setattr(Client, "get_run", lambda *_: run)
+    monkeypatch.setattr(runs, "_definition_of", lambda *_: definition)
+    monkeypatch.setattr(runs, "_picture", lambda *_: None)
+    page = visitor.get("runs?workflow=parcel&run=r-1").text
+    bars = re.findall(r'<path d="([^"]*)" class="(\w+)"><title>([^<]*)</title>', page)
+    assert bars == [
+        ("M0.0 10h200.0v80h-200.0z", "wrong", "failed: Cold, after 0.000 s, for 2.000 s"),
+        ("M200.0 35h300.0v30h-300.0z", "waiting", "waiting, after 2.000 s, for 3.000 s"),
+        ("M500.0 10h100.0v80h-100.0z", "unsure", "may have run: Lost, after 5.000 s, for 1.000 s"),
+        ("M600.0 35h100.0v30h-100.0z", "waiting", "waiting, after 6.000 s, for 1.000 s"),
+        ("M700.0 35h300.0v30h-300.0z", "waiting", "waiting, after 7.000 s, for 3.000 s"),
+        ("M700.0 10h300.0v80h-300.0z", "good", "ok, after 7.000 s, for 3.000 s"),
+    ]
+    steps = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    ends = re.findall(r'class="word \w+">([^<]*)<', steps)
+    assert ends == ["may have run: Lost", "waiting", "ok"]
+
+
+def test_ten_questions_take_two_clicks_at_most(shop: Shop, visitor: Visitor) -> None:
+    """Each from the first page; a search is one."""
+    shop.fail_letter("41")
+    shop.leave_unknown("44")
+    with suppress(FunctionError):
+        shop.client.invoke("refund", {"id": "45"})
+    shop.client.start_workflow("order", {"id": "46"}, id="r-46")
+    for clicks, answers in (
+        ([], ["Refund order 45?"]),
+        (["1 Dead letters"], ["no such order 41", "no"]),
+        (["1 Dead letters", "1"], ["shop.py", "Its attempts here, in order"]),
+        (["1 Running", "r-46"], ["reserve", "under way"]),
+        (["take-order"], ["failed: Nothing", "shop.py"]),
+        (["1 Waiting approvals", "keys"], ["Refund order 45?"]),
+        (["Schedules"], ["report", "0 6 * * *"]),
+        (["Targets"], ["local"]),
+        (["charge", "Run it"], ["Send"]),
+        (["search?q=charge:44"], ["Records of keys"]),
+    ):
+        assert len(clicks) <= 2
+        page = visitor.get("").page
+        for click in clicks:
+            page = visitor.get(page.links.get(click, click)).page
+        assert all(answer in page.text for answer in answers), (clicks, page.text)
+
+
+def test_a_search_finds_each_kind(shop: Shop, visitor: Visitor) -> None:
+    """By a part of an id, a name or a text, in any case; and says so if there is nothing."""
+    shop.fail_letter("41")
+    shop.leave_unknown("44")
+    shop.client.start_workflow("order", {"id": "46"}, id="r-46")
+    for text, kinds in {
+        "R-46": {"Runs"},
+        "ORDER 41": {"Dead letters", "What happened"},
+        "charge": {"Handlers", "Keys", "What happened"},
+        "canary": {"What happened"},
+        "nowhere at all": set(),
+    }.items():
+        page = visitor.get(f"search?q={text.replace(' ', '+')}").text
+        assert {*re.findall(r"<h2>([^<]*)</h2>", page)} == kinds, text
+        assert ("has &#x27;nowhere at all&#x27;" in page) == (not kinds), text
+    assert "Type a key" in visitor.get("search?q=+").text
+
+
 @pytest.mark.parametrize("severity", [each for each in Severity if each is not Severity.NEUTRAL])
 def test_no_state_is_told_by_its_colour_alone(severity: Severity) -> None:
     """Each that asks something of a person has a form of its own, beside its word."""
@@ -202,8 +281,9 @@ def test_no_state_is_told_by_its_colour_alone(severity: Severity) -> None:
 
 
 def test_the_menu_has_every_page_in_a_few_groups(visitor: Visitor) -> None:
-    """Each page once; the list of a group has its name."""
+    """Each page once, but the one that the field of every page leads to."""
     assert len(GROUPS) <= 5
-    assert sorted(path for pages in GROUPS.values() for path in pages) == sorted(PAGES)
+    assert {path for pages in GROUPS.values() for path in pages} == {*PAGES} - {"search"}
+    assert sum(map(len, GROUPS.values())) == len(PAGES) - 1
     labels = [each[1].get("aria-label") for each in visitor.get("").page.tags if each[0] == "ul"]
     assert [each for each in labels if each] == [*GROUPS]

@@ -46,7 +46,7 @@ class Reader(HTMLParser):
 
     Attributes:
         tags: every element, with its attributes.
-        forms: in order.
+        forms: in order, but the search of each page.
         links: texts of links, with their addresses.
         text: all that is written.
         title: of the page.
@@ -73,7 +73,7 @@ class Reader(HTMLParser):
         """Note an element."""
         attributes = dict(attrs)
         self.tags.append((tag, attributes))
-        if tag == "form":
+        if tag == "form" and attributes.get("role") != "search":
             self.forms.append(Form(attributes.get("action") or "", [], {}))
         if tag == "input" and self.forms and attributes.get("name"):
             is_box = attributes.get("type") == "checkbox"
@@ -89,7 +89,7 @@ class Reader(HTMLParser):
         inner = "".join(self._texts[begin:])
         if tag == "a":
             self.links[inner] = attributes.get("href") or ""
-        elif tag == "button":
+        elif tag == "button" and self.forms:
             name, value = attributes.get("name") or "", attributes.get("value") or ""
             self.forms[-1].buttons[attributes.get("aria-label") or inner] = (name, value)
         elif tag == "textarea":

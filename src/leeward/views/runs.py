@@ -41,7 +41,8 @@ def _took(row: Json) -> float | None:
     return None if row["ended"] is None else row["ended"] - row.get("started", row.get("began"))
 
 
-def _end(event: Json) -> str:
+def end_of(event: Json) -> str:
+    """Return how a call, question or pause of a run has ended, in words."""
     if event["ended"] is None:
         return "under way"
     if not event["error"]:
@@ -86,7 +87,7 @@ def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
         Column("Took", _took, Format.SECONDS),
         Column("Step", "path", is_name=True),
         Column("Attempt", "attempt", Format.COUNT),
-        Column("End", _end, Format.STATE),
+        Column("End", end_of, Format.STATE),
     )
     parts: list[Part] = [Details(_DETAILS, row)]
     if with_result and run.result is not None:

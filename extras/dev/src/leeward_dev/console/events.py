@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, cast
 
+from leeward.cli.dead_letters import is_row_id
 from leeward.views import Format, Json, severity_of
 from leeward_dev.console.handlers import row_of
 from leeward_dev.console.html import Html, element
@@ -50,6 +51,12 @@ def _show_alike(visit: Visit, rows: Sequence[Json]) -> Html:
     facts = (f"{name} {value}" for name, value in row["facts"].items() if value not in (None, ""))
     name, what = show_value(row["name"], Format.TEXT, now), f"{row['kind']}: {row['what']}"
     name = link(name, "handlers", name=row["name"]) if row["kind"] == "run" else name
+    message = (
+        f"{row['facts'].get('call_id', '')}".rpartition("-")[0] if visit.sources.target else ""
+    )
+    if "attempt" in row["facts"] and is_row_id(message):
+        attempts = link("all attempts", "letters", target=visit.sources.target, id=message)
+        name = [name, " ", attempts]
     more = (times, row["took"], row["text"] or ", ".join(facts))
     return element(
         "li",

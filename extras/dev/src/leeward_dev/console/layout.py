@@ -185,6 +185,7 @@ def frame(visit: Visit, page: Page) -> str:
         element(
             "header",
             element("p", element("strong", "leeward"), " ", what, " ", mode),
+            _search_box(visit),
             element("nav", element("ul", groups), aria_label="Pages"),
         ),
         element(
@@ -198,6 +199,18 @@ def frame(visit: Visit, page: Page) -> str:
         ),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _search_box(visit: Visit) -> Html:
+    """Return the form of every page's head."""
+    field = element(
+        "input",
+        type="search",
+        name="q",
+        value=visit.query.get("q") if visit.path == "search" else None,
+        aria_label="Search for a key, a run or a text",
+    )
+    return element("form", field, element("button", "Search"), action="search", role="search")
 
 
 def is_shown(sources: Sources, path: str) -> bool:

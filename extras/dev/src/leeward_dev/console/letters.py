@@ -22,7 +22,7 @@ from leeward.cli.dead_letters import (
     redrive,
 )
 from leeward.errors import InvalidRequest, NotFound
-from leeward.views import count
+from leeward.views import Column, Format, Report, Table, count
 from leeward.views.letters import (
     FoundLetter,
     Moved,
@@ -31,6 +31,8 @@ from leeward.views.letters import (
     row_of,
     show_letters,
 )
+from leeward_dev.console.handlers import RUNS
+from leeward_dev.console.handlers import row_of as row_of_run
 from leeward_dev.console.html import Content, element
 from leeward_dev.console.layout import (
     PAYLOAD,
@@ -50,6 +52,10 @@ from leeward_dev.console.layout import (
 
 MANY: Final = 500
 """Letters of one page for who wants many; a form has at most twice as many fields."""
+
+ENDED, _, ATTEMPT, END, PLACE = RUNS
+
+HISTORY: Final = (ATTEMPT, ENDED, END, Column("Text", "text", Format.WHOLE), PLACE)
 
 
 class LetterSource(NamedTuple):
@@ -98,7 +104,7 @@ def show(visit: Visit) -> Page:
 
 
 def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
-    letters = _letters_at(visit, place)
+    letters = letters_at(visit, place)
     most = MANY if visit.query.get("many") else ROWS
     with closing(letters.each(visit.query.get("after"))) as walk:
         found = [*islice(walk, most + 1)]
@@ -130,28 +136,45 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
 
 
 def _show_letter(visit: Visit, place: LetterSource) -> Page:
-    """Return all that is known of one letter; its payload only if that is asked for."""
+    """Return one message: its attempts, and the letter; its payload if asked for."""
     id, where = visit.query["id"], _place_fields(place)
-    letters = _letters_at(visit, place)
+    letters, history = letters_at(visit, place), _show_history(visit, place)
+    back = link("All dead letters", "letters", **where)
     with closing(_Chosen(letters, [id]).each()) as walk:
         letter = next(walk, None)
         if letter is None:
-            raise NotFound(f"the letter {id} is not at {place} any more")
+            if history is None:
+                raise NotFound(f"the letter {id} is not at {place} any more")
+            gone = f"It is not among the dead letters of {place}."
+            return Page(f"Message {id}", [element("p", gone), history, back], is_live=True)
         body = letters.read(letter) if visit.query.get("payload") else None
     body = None if body is None else body[: 4 * PAYLOAD]
     report = show_letters([row_of(place.target, letter, body)], {}, visit.now, place.queue)
     payload = link("Show the payload", "letters", **where, id=id, payload="yes")
     actions = form(visit, address("letters", **where), map(show_action, report.actions))
-    back = link("All dead letters", "letters", **where)
     return Page(
         f"Letter {id}",
         [
             show_parts(visit, report),
             payload if body is None else None,
             element("div", actions, class_="actions"),
+            history,
             back,
         ],
     )
+
+
+def _show_history(visit: Visit, place: LetterSource) -> Content:
+    """Return the attempts that passed here of a message of a target with a database."""
+    message = f"{visit.query['id']}-"
+    if place.queue is not None:
+        return None
+    runs = visit.sources.feed.since(kinds=["run"])
+    rows = [row_of_run(run) for run in runs if f"{run.facts.get('call_id')}".startswith(message)]
+    if not rows:
+        return None
+    listed = Table(HISTORY, rows, "Its attempts here, in order", "")
+    return show_parts(visit, Report({}, visit.now, [listed]), id="history")
 
 
 def act(visit: Visit) -> Notice | Page:
@@ -165,7 +188,7 @@ def act(visit: Visit) -> Notice | Page:
     back = {name: value for name, value in visit.query.items() if name not in ("id", "payload")}
     if not ids:
         return Notice("Choose letters first.", back, is_good=False)
-    letters = _Chosen(_letters_at(visit, place), ids)
+    letters = _Chosen(letters_at(visit, place), ids)
     options = MoveOptions(frozenset(ids), force=visit.is_sure)
     here = address("letters", **back)
     if does == "delete":
@@ -227,7 +250,8 @@ class _Chosen:
                     return
 
 
-def _letters_at(visit: Visit, place: LetterSource) -> Letters:
+def letters_at(visit: Visit, place: LetterSource) -> Letters:
+    """Return the letters of a place."""
     sources = visit.sources.config.dead_letters.get(place.queue or "", ())
     return letters_of(visit.drivers[place.target], place.queue, None, sources)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from leeward.errors import InvalidRequest, NotFound
 from leeward.leases.faults import DatabaseFault
-from leeward.values.runs import Run, RunState
-from leeward.views.runs import list_runs, picture_of, show_run
+from leeward.values.runs import Run, RunEvent, RunState
+from leeward.views import Format, in_words, severity_of
+from leeward.views.runs import end_of, list_runs, picture_of, show_run
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Unreadable
-from leeward.workflow.model import Definition
+from leeward.workflow.model import Definition, Wait, nodes
 from leeward_dev.console.html import Content, Html, element, visible
 from leeward_dev.console.layout import (
     ROWS,
@@ -27,6 +30,7 @@ from leeward_dev.console.layout import (
     pager,
     show_action,
     show_parts,
+    show_value,
 )
 
 MOST: Final = 2_000
@@ -37,6 +41,12 @@ PAGE_DIGITS: Final = 9
 
 LONGEST_PICTURE: Final = 1_000_000
 """Characters of a picture that a page shows."""
+
+BARS: Final = 200
+"""Steps of a run that its timeline shows."""
+
+WIDTH: Final = 1_000
+"""Of the whole run, in units of its timeline."""
 
 
 def show(visit: Visit) -> Page:
@@ -86,6 +96,7 @@ def _show_run(visit: Visit, workflow: str, id: str) -> Page:
     run = visit.sources.client.get_run(workflow, id)
     if run is None:
         raise NotFound(f"{workflow!r} has no run {id!r}")
+    definition = _definition_of(visit, run)
     here = {"workflow": workflow, "run": id}
     with_result = bool(visit.query.get("result"))
     report = show_run(run, visit.now, with_result=with_result)
@@ -101,17 +112,81 @@ def _show_run(visit: Visit, workflow: str, id: str) -> Page:
             element("p", link("Show the result", "runs", **here, result="yes"))
             if is_hidden
             else None,
-            element("div", _picture(visit, run), id="picture", data_live=True),
-            rest,
+            element("div", _show_timeline(run, definition, visit.now), id="when", data_live=True),
+            element("div", _picture(definition, run), id="picture", data_live=True),
+            element("details", element("summary", "Every attempt, in order"), rest[-1:]),
+            rest[:-1],
             element("p", link("All runs", "runs")),
         ],
         is_live=True,
     )
 
 
-def _picture(visit: Visit, run: Run) -> Content:
+def _show_timeline(run: Run, definition: Definition | None, now: float) -> Content:
+    """Return what a run did, to scale: a line for each step, a bar for each attempt and pause."""
+    if not run.events:
+        return None
+    body = () if definition is None else definition.body
+    waits = {node.id for node in nodes(body) if isinstance(node, Wait)}
+    end = max(run.ended or now, *(event.ended or event.began for event in run.events))
+    whole = max(end - run.started, 1e-3)
+    steps: dict[str, list[RunEvent]] = {}
+    for event in run.events:
+        step = event.path.removesuffix("/pause").removesuffix("/settle")
+        steps.setdefault(step, []).append(event)
+    lines = (_show_step(*step, run.started, whole, waits) for step in islice(steps.items(), BARS))
+    title = f"To scale: {in_words(whole, Format.SECONDS, 0)} from left to right"
+    more = f" The first {BARS} of {len(steps):,} steps." if len(steps) > BARS else ""
+    head = (element("th", name, scope="col") for name in ("Step", "When", "Attempts", "End"))
+    return element(
+        "table",
+        element("caption", title, more),
+        element("thead", element("tr", head)),
+        element("tbody", lines),
+        class_="gantt",
+    )
+
+
+def _show_step(
+    path: str, events: Sequence[RunEvent], started: float, whole: float, waits: Container[str]
+) -> Html:
+    unit, words, bars = WIDTH / whole, [], []
+    for event in events:
+        is_pause = event.path != path or path.partition("/")[0] in waits
+        end = started + whole if event.ended is None else event.ended
+        state = "waiting" if is_pause and event.error is None else end_of(event._asdict())
+        took = in_words(end - event.began, Format.SECONDS, 0)
+        after = in_words(event.began - started, Format.SECONDS, 0)
+        words.append(f"{state}, after {after}, for {took}")
+        x, width = unit * (event.began - started), max(unit * (end - event.began), 6)
+        kind = severity_of(state).name.lower()
+        y, height = (35, 30) if is_pause else (10, 80)
+        shape = f"M{min(x, WIDTH - width):.1f} {y}h{width:.1f}v{height}h-{width:.1f}z"
+        bars.append(element("path", element("title", visible(words[-1])), d=shape, class_=kind))
+    label = visible(f"{path}: {'; '.join(words)}")
+    chart = element(
+        "svg",
+        bars,
+        viewBox=f"0 0 {WIDTH} 100",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=label,
+    )
+    calls = [event for event in events if event.path == path]
+    last = calls[-1] if calls else events[-1]
+    is_waiting = last.ended is None and path.partition("/")[0] in waits
+    state = "waiting" if is_waiting else end_of(last._asdict())
+    cells = (
+        ("Step", show_value(path, Format.TEXT, 0)),
+        ("When", chart),
+        ("Attempts", len(calls)),
+        ("End", show_value(state, Format.STATE, 0)),
+    )
+    return element("tr", (element("td", cell, data_name=name) for name, cell in cells))
+
+
+def _picture(definition: Definition | None, run: Run) -> Content:
     """Return the picture of a run, as of the definition with which it was started."""
-    definition = _definition_of(visit, run)
     if definition is None:
         return element("p", "There is no picture: the workflow's definition is not known here.")
     svg = picture_of(definition, run)
@@ -129,7 +204,8 @@ def _definition_of(visit: Visit, run: Run) -> Definition | None:
     if isinstance(engine, Engine) and run.digest is not None:
         with suppress(Unreadable, DatabaseFault):
             return engine.journal.definition(run.digest)
-    return next((each for each in visit.sources.definitions if each.name == run.workflow), None)
+    known = visit.sources.definitions
+    return next((each for each in known if each.name == run.workflow), None)
 
 
 def act(visit: Visit) -> Notice | Page:

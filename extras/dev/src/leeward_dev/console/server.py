@@ -33,6 +33,7 @@ from leeward_dev.console import (
     overview,
     runs,
     schedules,
+    search,
     send,
     targets,
     unknown,
@@ -64,6 +65,7 @@ PAGES: Final[Mapping[str, Callable[[Visit], Page]]] = {
     "schedules": schedules.show,
     "targets": targets.show,
     "events": events.show,
+    "search": search.show,
     "send": send.show,
 }
 
