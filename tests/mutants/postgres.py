@@ -60,8 +60,8 @@ MUTANTS: Final = (
     Mutant(
         "a claim walks past the rows of others",
         "adapters/postgres/src/leeward_postgres/schema/queues.py",
-        "'USING hash '",
-        "''",
+        "'deliveries_lane ON {schema}.deliveries (bus, subscriber, lane, id)'",
+        "'deliveries_lane ON {schema}.deliveries (id)'",
         "tests/postgres/test_claims.py::test_a_claim_walks_past_no_row_of_another_state",
     ),
     Mutant(
@@ -91,12 +91,5 @@ MUTANTS: Final = (
         "value.replace('\\\\', '\\\\\\\\')",
         "value",
         "tests/postgres/test_journal.py::test_any_text_comes_back",
-    ),
-    Mutant(
-        "who can call no function fails the runs of others",
-        "src/leeward/workflow/opening.py open_runs",
-        "WORKERS * any((Capability.INVOKE in each.capabilities for each in drivers.values()))",
-        "WORKERS",
-        "tests/postgres/test_runs.py::test_who_can_call_no_function_leaves_runs_to_others",
     ),
 )

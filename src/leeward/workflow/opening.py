@@ -65,11 +65,9 @@ def open_runs(operations: Operations) -> Runs:
     is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
     stores = None if own is None or is_engine else own.stores()
     if stores is not None and stores.open_journal is not None:
-        # A client that can call no function leaves the runs that it starts to others.
-        workers = WORKERS * any(Capability.INVOKE in each.capabilities for each in drivers.values())
         engine: Runs = import_room(ENGINE)(
             *(functions, known.values(), stores.open_journal()),
-            workers=workers,
+            workers=WORKERS,
             target=target,
             owner=operations.owner,
             absent=functions.list_absent,
