@@ -104,6 +104,8 @@ def _a_change_fails_no_call(dev: Dev, shop: Path) -> None:
         is_over.set()
     thread.join()
     assert {each.status if isinstance(each, Reply) else repr(each) for each in replies} == {200}
+    failures = dev.ask(f"{dev.console.partition('?')[0]}handlers?name=fail").body
+    assert b"failed: ValueError" in failures  # of before the change
 
 
 def _an_error_is_shown_until_it_is_mended(dev: Dev, shop: Path) -> None:

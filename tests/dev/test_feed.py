@@ -35,6 +35,24 @@ def test_a_page_asks_for_what_it_has_not_seen() -> None:
     assert Feed().last > feed.last
 
 
+def test_what_has_passed_outlives_a_reload() -> None:
+    """With frames and facts, and a handler's runs that much else has pushed out; or not at all."""
+    feed, file = Feed(most=10), io.BytesIO(b"what was there")
+    facts = {"attempt": 2, "ran": None}
+    feed.add("run", "f", "function", is_good=False, frames=("a.py:1 f",), facts=facts)
+    for number in range(20):
+        feed.add("call", f"bus-{number}", "publish")
+    feed.save(file)
+    again = Feed(most=10)
+    again.restore(file)
+    assert (again.since(), again.runs("f")) == (feed.since(), feed.runs("f"))
+    assert again.add("call", "bus", "publish").number > feed.last
+    for cut in (b"", file.getvalue()[:-9], b"7"):
+        empty = Feed()
+        empty.restore(io.BytesIO(cut))
+        assert empty.since() == []
+
+
 def test_a_long_text_is_heard_and_not_kept() -> None:
     """An app that logs much for hours fills no memory."""
     feed = Feed()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from itertools import chain
 from threading import Condition
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.logs import Fact
 from leeward.values import NOTHING
@@ -114,14 +117,36 @@ class Feed:
                 facts,
             )
             kept = entry if len(text) <= LONGEST_TEXT else entry._replace(text=text[:LONGEST_TEXT])
-            self._entries.append(kept)
-            if kind == "run":
-                self._runs.setdefault(name, deque(maxlen=MOST_RUNS)).append(kept)
+            self._keep(kept)
             listeners = [*self._listeners]
             self._changed.notify_all()
         for listener in listeners:
             listener(entry)
         return entry
+
+    def _keep(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        if entry.kind == "run":
+            self._runs.setdefault(entry.name, deque(maxlen=MOST_RUNS)).append(entry)
+
+    def save(self, file: BinaryIO) -> None:
+        """Write all entries in place of what the file has, for the process of the next reload."""
+        with self._changed:
+            kept = {
+                entry.number: entry._replace(facts={**entry.facts})
+                for entry in chain(*self._runs.values(), self._entries)
+            }
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps([kept[number] for number in sorted(kept)]).encode())
+        file.flush()
+
+    def restore(self, file: BinaryIO) -> None:
+        """Read what the process before has saved; nothing where it had no time for that."""
+        file.seek(0)
+        with suppress(ValueError, TypeError):
+            for *fields, frames, facts in json.loads(file.read()):
+                self._keep(Entry._make((*fields, tuple(frames), facts)))
 
     def since(
         self, number: int = 0, *, kinds: Iterable[EntryKind] = (), limit: int = MOST_ENTRIES

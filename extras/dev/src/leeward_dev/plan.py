@@ -35,6 +35,7 @@ class Plan:
         token: of the console's address.
         fresh: a folder for the state of embedded targets, in place of the usual one; None for that.
         fault: why the app is not even tried; None for an app that is to run.
+        history: descriptor of a file: what has passed before the app was loaded again.
     """
 
     app: str | None
@@ -49,6 +50,7 @@ class Plan:
     token: str = ""
     fresh: str | None = None
     fault: str | None = None
+    history: int = -1
 
     def send(self, descriptor: int) -> None:
         """Write it to a pipe, on one line."""

@@ -55,6 +55,8 @@ class Process:
         self._plan = plan
         self._env = os.environ if plan.trust_env else NOTHING
         self._feed = Feed()
+        self._history = os.fdopen(plan.history, "r+b")
+        self._feed.restore(self._history)
         self._feed.listen(terminal.show)
         self._ends = Event()
         self._is_loading = True
@@ -92,6 +94,7 @@ class Process:
             is_whole = server.close(plan.drain + 1.0)
             if self._worker is not None:
                 is_whole &= self._worker.drain(max(0.5, until - monotonic()))
+            self._feed.save(self._history)
             return is_whole
 
     def _load(self, stack: ExitStack) -> ASGIApp:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from importlib.util import cache_from_source
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryFile
 from threading import Event, Thread
 from typing import Final, NamedTuple, TypeAlias
 
@@ -94,7 +95,14 @@ class Supervisor:
         self._sockets = listen(port)
         own = self._sockets[0].getsockname()[1]
         descriptors = tuple(each.fileno() for each in self._sockets)
-        self._plan = replace(plan, sockets=descriptors, port=own, token=new_token())
+        self._history = TemporaryFile()  # noqa: SIM115 - closed when `run` ends
+        self._plan = replace(
+            plan,
+            sockets=descriptors,
+            history=self._history.fileno(),
+            port=own,
+            token=new_token(),
+        )
         self._folders = folders
         self._terminal = terminal
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
@@ -135,6 +143,7 @@ class Supervisor:
             self._watch_ends.set()
             if self._child is not None:
                 self._child.kill()
+            self._history.close()
             for each in self._sockets:
                 each.close()
 
@@ -175,7 +184,7 @@ class Supervisor:
         try:
             self._child = child = subprocess.Popen(  # noqa: S603 - this Python, and a number
                 command,
-                pass_fds=(reading, *plan.sockets),
+                pass_fds=(reading, plan.history, *plan.sockets),
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stderr=None if plan.as_json else subprocess.STDOUT,
             )
