@@ -49,4 +49,11 @@ MUTANTS: Final = (
         "False",
         "tests/aws/test_runtime.py::test_a_client_that_asks_for_it_gets_an_envelope",
     ),
+    Mutant(
+        "a message of a batch begins that no longer fits",
+        "adapters/aws/src/leeward_aws/runtime/queues.py _handle_each",
+        "_handle_one(run, own, source, each, trace) if fits() else left",
+        "_handle_one(run, own, source, each, trace)",
+        "tests/aws/test_slow_batches.py::test_a_batch_that_takes_too_long_goes_on_with_the_next_run",
+    ),
 )

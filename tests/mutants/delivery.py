@@ -149,4 +149,32 @@ MUTANTS: Final = (
         "... and group.targets == targets.order",
         "tests/worker/test_verbs.py::test_every_verb_works_in_a_handler",
     ),
+    Mutant(
+        "an attempt's lease is not renewed",
+        "src/leeward/_delivery/dispatcher.py Attempts.list_starts",
+        "each.renewed + lease < each.deadline and needs_renewal(each.renewed, now, lease)",
+        "False",
+        "tests/worker/test_long_jobs.py::test_a_job_that_outlives_its_lease_runs_once",
+    ),
+    Mutant(
+        "a failure that says when it may be tried again is not heard",
+        "src/leeward/app/dead_letters.py retry_pause",
+        "request or 0.0",
+        "0.0",
+        "tests/local/test_leases.py::test_a_downstream_that_is_away_for_a_minute_makes_no_dead_letter",
+    ),
+    Mutant(
+        "a paused process goes on to take rows",
+        "src/leeward/_delivery/dispatcher.py Dispatcher._look",
+        "self._closed or self._is_paused",
+        "self._closed",
+        "tests/worker/test_presence.py::test_a_command_beside_a_worker_takes_nothing",
+    ),
+    Mutant(
+        "a schedule goes by the clock of its worker",
+        "src/leeward/_delivery/schedules.py",
+        "self._series.now(self._clock)",
+        "self._clock.now()",
+        "tests/postgres/test_apps.py::test_schedules_go_by_the_servers_clock",
+    ),
 )

@@ -92,4 +92,11 @@ MUTANTS: Final = (
         "value",
         "tests/postgres/test_journal.py::test_any_text_comes_back",
     ),
+    Mutant(
+        "a server that says it has no TLS gets the password",
+        "adapters/postgres/src/leeward_postgres/settings.py parameters_of",
+        "found.get('sslmode', VERIFIED)",
+        "found.get('sslmode', 'prefer')",
+        "tests/postgres/test_tls.py::test_no_password_leaves_for_a_server_that_is_not_verified",
+    ),
 )

@@ -123,4 +123,11 @@ MUTANTS: Final = (
         "tests/http/test_plan_run.py::"
         "test_a_wait_for_a_credential_of_an_isolated_target_sends_nothing",
     ),
+    Mutant(
+        "no open circuit admits while no healthy target has a place",
+        "src/leeward/_routing/choice.py find_ill",
+        "len(state.able) == 1 or not state.rules.elsewhere or state.rules.ordered",
+        "True",
+        "tests/routing/test_budgets.py::test_an_open_circuit_takes_calls_that_may_be_repeated_while_no_other_target_has_a_place",
+    ),
 )
