@@ -127,7 +127,7 @@ def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -
     asked: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text))
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    options: Any = SimpleNamespace(output=None)
+    options: Any = SimpleNamespace(output=SimpleNamespace(is_for_programs=False))
     for delete in (False, True):
         _change(options, [("aws", letters)], MoveOptions(frozenset([hostile])), delete=delete)
     assert len(asked) == 2

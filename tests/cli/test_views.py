@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,17 +15,33 @@ from rich.console import Console
 from leeward._operations.unknowns import UnknownCall
 from leeward.app import App
 from leeward.app.idempotency.record import Approval, KeyRecord, KeyState
+from leeward.cli.commands.demo import demo
+from leeward.cli.commands.targets import show_version
 from leeward.cli.key_records import possible_changes
 from leeward.cli.output.console import Printer, Printers, RichPrinter, render_report
+from leeward.errors import Attempt, Outcome
 from leeward.status import Fact, Level, Subject
 from leeward.status.facts import report_of
-from leeward.values import CircuitStatus, Isolation, TargetStatus
+from leeward.values import (
+    CircuitStatus,
+    InvokeResult,
+    Isolation,
+    ItemPage,
+    Promise,
+    Receipt,
+    Record,
+    StoreReceipt,
+    TargetStatus,
+)
+from leeward.values.objects import ObjectInfo
 from leeward.values.runs import Run, RunEvent, RunState
+from leeward.values.settled import Settled, Verdict
 from leeward.views import (
     Details,
     Report,
     Severity,
     Table,
+    answers,
     calls,
     in_words,
     item_json,
@@ -83,6 +100,10 @@ def create(order: object) -> object:
     return order
 
 
+TRIED = (Attempt("a", 0.0, 0.5, Outcome.NOT_SENT), Attempt("b", 0.5, 0.25, Outcome.OK, "201"))
+ITEM = Record({"id": "7", "total": Decimal("9.90")}, "r-1", "b", attempts=TRIED)
+OBJECT = ObjectInfo("a.txt", 12, "r-1", "b", attempts=TRIED, metadata={"Made-by": "ann"})
+
 FACTS = [
     Fact(Subject.QUEUE, "local", "mails", Level.WRONG, "1 dead letter", "look", {"dead": 1}),
     Fact(Subject.TARGET, "local", "", Level.OK, "answers in 0 ms"),
@@ -114,6 +135,22 @@ REPORTS: Final[dict[str, tuple[str, Report]]] = {
     ),
     "a target": ("targets", Report({"targets": [TARGET]}, NOW, [*targets.show_target(TARGET, 1)])),
     "status": ("status", report_of(FACTS, NOW)),
+    "an answer": ("invoke", answers.show_answer(InvokeResult({"a": 1}, "b", "k-1", TRIED))),
+    "a queued call": (
+        "enqueue",
+        answers.show_receipt(Receipt(Promise.ACCEPTED, "b", "k-1", TRIED)),
+    ),
+    "a write": (
+        "store",
+        answers.show_receipt(StoreReceipt(Promise.COMMITTED, "b", "r-1", True, TRIED)),
+    ),
+    "an item": ("load", answers.show_item(ITEM)),
+    "items": ("list", answers.show_items([ItemPage((ITEM,), "c-1", "b", TRIED)])),
+    "an object": ("object show", answers.show_object(OBJECT)),
+    "a verdict": ("settle", answers.show_verdict(Settled(Verdict.RAN, {"a": 1}), "f")),
+    "no verdict": ("settle", answers.show_verdict(Settled(Verdict.UNKNOWN), "f")),
+    "the demo": ("demo", demo()),
+    "the version": ("version", show_version()),
 }
 
 
@@ -186,7 +223,11 @@ def test_json_has_the_documented_keys(command: str, report: Report) -> None:
     if command == "targets":
         texts.append(section.partition("A target has")[2].partition("A table has")[0])
     known = {each for text in texts for each in re.findall(r"`(\w+)`", text)}
-    lists = [value for value in report.data.values() if isinstance(value, list)]
+    lists = [
+        value
+        for name, value in report.data.items()
+        if isinstance(value, list) and name != "attempts"  # every command has the same
+    ]
     rows = [row for each in [*lists, [report.data.get("key", {})]] for row in each]
     used = {*report.data, *(name for row in rows if isinstance(row, dict) for name in row)}
     assert used - known == set()

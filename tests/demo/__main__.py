@@ -9,8 +9,9 @@ import sys
 
 from leeward import Client, ConfigError
 from leeward.cli.app import app
-from leeward.cli.commands.demo import render_rows
-from leeward.cli.output.console import printer_for
+from leeward.cli.commands.demo import show_rows
+from leeward.cli.output.console import Printers, printer_for, render_report
+from leeward.views import Report
 from tests.demo.flagship import CLOUDS, run_everywhere
 from tests.demo.stage import clouds, config_of
 from tests.demo.story import play
@@ -38,7 +39,8 @@ def main(order: str | None) -> int:
         _tell(str(error))
         return 2
     out.text("One shop on servers of this machine; its table lives on A:", "bold")
-    render_rows(names, rows, out)
+    report = Report({}, parts=show_rows(names, rows))
+    render_report(report, Printers(out, printer_for(sys.stderr)))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from leeward.cli.arguments import option
 from leeward.cli.commands import keys, objects, spool, unknown, verbs, workflow
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -16,7 +17,7 @@ from leeward.cli.commands.handlers import show_app, trigger
 from leeward.cli.commands.logs import logs
 from leeward.cli.commands.new import new
 from leeward.cli.commands.status import status
-from leeward.cli.commands.targets import isolate, restore, targets, version
+from leeward.cli.commands.targets import isolate, restore, show_version, targets
 from leeward.cli.commands.worker import worker
 from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import (
@@ -30,6 +31,7 @@ from leeward.cli.group import (
 )
 from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.output import output_for
+from leeward.views import Report
 
 GROUPS: Final = {
     "keys": "List and show the records of idempotent functions; settle or approve one.",
@@ -40,7 +42,7 @@ GROUPS: Final = {
 }
 """Commands of two words: the first one, and what they are for."""
 
-COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+COMMANDS: Final[Mapping[str, Callable[..., Report | None]]] = {
     "invoke": verbs.invoke,
     "enqueue": verbs.enqueue,
     "settle": verbs.settle,
@@ -88,7 +90,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "trigger": trigger,
     "new": new,
     "demo": demo,
-    "version": version,
+    "version": show_version,
 }
 
 EXAMPLES: Final = """
@@ -198,13 +200,11 @@ def leeward(
     *,
     targets: Annotated[
         str | None,
-        typer.Option(
-            metavar="ORDER", help="Such as local:a,local:b. Default: CLOUD_PROVIDER, else the file."
-        ),
+        option("Such as local:a,local:b. Default: CLOUD_PROVIDER, else the file.", "ORDER"),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Default: LEEWARD_CONFIG, else ./leeward.toml."),
+        option("Default: LEEWARD_CONFIG, else ./leeward.toml.", "FILE"),
     ] = None,
     no_trust_env: Annotated[
         bool,
@@ -230,7 +230,7 @@ def leeward(
     if context.invoked_subcommand is not None:
         return
     if version:
-        COMMANDS["version"](context)
+        output.report(show_version())
         return
     if json:
         context.fail("Missing command.")

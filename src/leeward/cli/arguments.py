@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -21,6 +22,11 @@ _TIME = "write it like 2026-01-31T12:00:00Z"
 _DEEPEST = 3 * DEEPEST
 """Levels of JSON on the command line: a tag may be around each level of an item. The client refuses
 what is too deep for the targets, and names the place in the value."""
+
+
+def option(about: str, metavar: str = "TEXT", *names: str, **settings: Any) -> Any:
+    """Declare an option with a value: what its help says, and what stands for the value there."""
+    return typer.Option(*names, metavar=metavar, help=about, **settings)
 
 
 def json_argument(text: str | None, field: str) -> Json:

@@ -13,11 +13,18 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
-from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
+from leeward.cli.output.exit_codes import (
+    INTERRUPTED,
+    UNEXPECTED,
+    WRONG,
+    exit_code_of,
+    json_of_error,
+    json_of_failure,
+)
 from leeward.cli.output.output import OutputError, output_for
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError, FunctionError, LeewardError
+from leeward.views import Json, Report
 
 T = TypeVar("T")
 
@@ -160,18 +167,22 @@ class CommandGroup(Commands):
         return _run_reporting_errors(lambda: parse(ctx, globals_first(args)), json=JSON in args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command, and show the report that it returns."""
         run = super().invoke
+
+        def show_result() -> None:
+            result = run(ctx)
+            if isinstance(result, Report):
+                ctx.obj.output.report(result)
+
         is_hidden = ctx.params["no_traceback"]
-        return _run_reporting_errors(
-            lambda: run(ctx), json=ctx.params["json"], tracebacks=not is_hidden
-        )
+        _run_reporting_errors(show_result, json=ctx.params["json"], tracebacks=not is_hidden)
 
 
 def add_command(
-    group: typer.Typer, name: str, command: Callable[..., None], *examples: str
+    group: typer.Typer, name: str, command: Callable[..., Report | None], *examples: str
 ) -> None:
-    """Add a function to a group, with its name and lines for its help."""
+    """Add a function to a group, with its name and lines for its help; its report is shown."""
     help_text = epilog("Examples", *examples) + (
         "\n\n\b\nBefore or after the command: --targets, --config, --no-trust-env, --json\n"
         "(see leeward --help)."
@@ -271,7 +282,7 @@ def _run_reporting_errors(run: Callable[[], T], *, json: bool, tracebacks: bool 
     raise typer.Exit(data["exit_code"])
 
 
-def _failure(error: BaseException) -> JsonObject:
+def _failure(error: BaseException) -> Json:
     match error:
         case LeewardError():
             return json_of_error(error, exit_code_of(error))
@@ -295,7 +306,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _usage(error: Any) -> JsonObject:
+def _usage(error: Any) -> Json:
     command = error.ctx.command_path if error.ctx is not None else "leeward"
     message = " ".join(error.format_message().split()).removesuffix(".")  # choices are indented
     message = message.replace(": Value error, ", ": ")
@@ -303,7 +314,7 @@ def _usage(error: Any) -> JsonObject:
     return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 
 
-def _describe_crash(error: BaseException) -> JsonObject:
+def _describe_crash(error: BaseException) -> Json:
     """Name the class and the place only: the message may hold a payload."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from leeward.cli.arguments import option
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.group import add_command, command_group
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
+from leeward.views import Block, Report
 
 __all__ = [
+    "Block",
     "GlobalOptions",
-    "JsonObject",
-    "Printers",
+    "Report",
     "add_command",
     "command_group",
+    "option",
     "options_of",
 ]

@@ -10,7 +10,6 @@ from typing import Final
 
 from leeward._operations.unknowns import UnknownCall, UnknownKeeper, scan_rows
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Publish, Store
-from leeward.cli.output.json_view import JsonObject, json_of_verdict
 from leeward.client import Client
 from leeward.cloudevents import from_json
 from leeward.config import Config
@@ -18,6 +17,8 @@ from leeward.errors import Attempt, CallError, LeewardError, NotFound, Outcome, 
 from leeward.json_text import decode
 from leeward.values import Effect, Item
 from leeward.values.settled import Verdict
+from leeward.views import Json
+from leeward.views.answers import json_of_verdict
 from leeward.views.calls import facts_of
 
 SECONDS: Final = 10.0
@@ -134,7 +135,7 @@ def settle_unknown(
     unknown: UnknownCall,
     body: bytes | None = None,
     timeout: float = SECONDS,
-) -> JsonObject:
+) -> Json:
     """Settle one call. What is settled goes from the table: what it returns has ``removed`` then.
 
     A call whose function says that it still runs, or that nobody can tell, stays.

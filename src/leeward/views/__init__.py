@@ -182,15 +182,17 @@ class Report(NamedTuple):
         data: the whole of it, as ``--json`` writes it.
         now: Unix seconds at which it was made.
         parts: what is shown, in order.
-        notes: sentences about it, which are not the result.
+        notes: parts about it, which are not the result.
         actions: what can be done.
+        exit_code: of a command that shows it.
     """
 
     data: Json
     now: float = 0.0
     parts: Sequence[Part] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[Part] = ()
     actions: Sequence[Action] = ()
+    exit_code: int = 0
 
 
 def in_words(value: Any, how: Format, now: float) -> str:

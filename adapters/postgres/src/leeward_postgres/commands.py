@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from leeward.cli.kit import (
+    Block,
     GlobalOptions,
-    JsonObject,
-    Printers,
+    Report,
     add_command,
     command_group,
+    option,
     options_of,
 )
 from leeward.errors import ConfigError, LeewardError
@@ -30,12 +31,12 @@ def schema(
     *,
     target: Annotated[
         str | None,
-        typer.Option(metavar="TARGET", help="Default: the first of PostgreSQL in the order."),
+        option("Default: the first of PostgreSQL in the order.", "TARGET"),
     ] = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Apply it to the target's database.")
     ] = False,
-) -> None:
+) -> Report:
     """Print the SQL of the schema, or apply it. Applying it again does no harm.
 
     The role needs the right to create a schema, or to own the one that is there.
@@ -53,7 +54,8 @@ def schema(
     if apply:
         _apply(options, name, sql)
     data = {"target": name, "schema": where, "version": VERSION, "applied": apply, "sql": sql}
-    options.output.show(data, _render)
+    told = f"The schema {where} of {name} has version {VERSION}."
+    return Report(data, parts=[told if apply else Block("Schema", sql)])
 
 
 def _first_target(options: GlobalOptions) -> str:
@@ -88,14 +90,6 @@ def _flaw(error: Any) -> str:
     remedy = result_of_error(error.sqlstate, Stage.OPEN).message
     told = f"the schema was not applied: {error.diag.message_primary}"
     return f"{told} ({remedy})" if remedy else told
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    if not data["applied"]:
-        printers.out.lines(data["sql"])
-        return
-    told = f"The schema {data['schema']} of {data['target']} has version {data['version']}."
-    printers.out.text(told)
 
 
 POSTGRES = command_group("Leeward's schema in a database of PostgreSQL.")

@@ -9,14 +9,11 @@ from pathlib import Path
 from shlex import split
 from typing import Annotated, Final
 
-import typer
-
-from leeward.cli.global_options import options_of
+from leeward.cli.arguments import option
 from leeward.cli.group import add_command, command_group
-from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
-from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError
+from leeward.views import Column, Report, Table
 from leeward.workflow.model import Definition, functions_of
 from leeward.workflow.reading import json_of
 from leeward_contract_tests.workflows.cases import Runner, cases_in, difference_of
@@ -28,20 +25,23 @@ SUITE: Final = "leeward_contract_tests"
 """The package that the cases come with."""
 
 
+_COLUMNS: Final = (
+    Column("Case", "case", is_name=True),
+    Column("Result", lambda row: row["difference"] or row["result"]),
+)
+
+
 def conformance(
-    context: typer.Context,
     *,
     engine: Annotated[
-        str, typer.Option(metavar="ENGINE", help="embedded, or a command that runs another one.")
+        str, option("embedded, or a command that runs another one.", "ENGINE")
     ] = EMBEDDED,
     export: Annotated[
         str | None,
-        typer.Option(metavar="PROVIDER", help="Give the command the export for this provider."),
+        option("Give the command the export for this provider.", "PROVIDER"),
     ] = None,
-    cases: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Default: the contract suite's cases.")
-    ] = None,
-) -> None:
+    cases: Annotated[Path | None, option("Default: the contract suite's cases.", "FOLDER")] = None,
+) -> Report:
     """Run the published cases of workflows on an engine, and compare ends and calls."""
     published = cases_in(cases or _find_cases())
     results = []
@@ -53,9 +53,9 @@ def conformance(
             results.append({"case": case.name, "result": verdict, "difference": wrong})
     wrong_ones = sum(result["result"] == "wrong" for result in results)
     data = {"engine": engine, "cases": results, "wrong": wrong_ones}
-    options_of(context).output.show(data, _render)
-    if wrong_ones:
-        raise typer.Exit(BROKEN.code)
+    note = f"{len(results)} cases, {wrong_ones} wrong."
+    code = BROKEN.code if wrong_ones else 0
+    return Report(data, 0.0, [Table(_COLUMNS, results)], [note], exit_code=code)
 
 
 @contextmanager
@@ -89,12 +89,6 @@ def _find_cases() -> Path:
             "--cases"
         )
     return Path(spec.origin).parent / "workflow_cases"
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    rows = [(case["case"], case["difference"] or case["result"]) for case in data["cases"]]
-    printers.out.table(("case", "result"), rows, ("cyan",))
-    printers.err.text(f"{len(rows)} cases, {data['wrong']} wrong.")
 
 
 CONFORMANCE = command_group()

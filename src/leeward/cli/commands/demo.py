@@ -5,16 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from functools import partial
 from itertools import groupby
 from string import ascii_uppercase
 from typing import Any
 
-import typer
-
-from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printer, Printers
-from leeward.cli.output.json_view import JsonObject
 from leeward.client import Client
 from leeward.config import Config
 from leeward.errors import Attempt, OutcomeUnknown
@@ -22,6 +16,7 @@ from leeward.local import Context, Local
 from leeward.records import NamedTuple
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Event, InvokeResult, Json
+from leeward.views import Block, Column, Part, Report, Table
 
 
 def naive_invoke(
@@ -148,13 +143,15 @@ def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome
     return DemoRow(what, tries, outcome, served_by)
 
 
-def render_rows(targets: Sequence[str], rows: Iterable[DemoRow], out: Printer) -> None:
-    """Write the letters of the targets, and below them a line for each row."""
+_COLUMNS = (Column("What", "what"), Column("Tried", "tried", is_name=True), Column("Told", "told"))
+
+
+def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
+    """Return the letters of the targets, and below them a line for each row."""
     letters = dict(zip(targets, ascii_uppercase, strict=False))
-    out.pairs([(letter, target) for target, letter in letters.items()])
-    out.text("")
-    lines = [(row.what, _describe_tries(row.tries, letters), row.told) for row in rows]
-    out.table(("what", "tried", "told"), lines, ("", "cyan"))
+    known = "\n".join(f"{letter}  {target}" for target, letter in letters.items())
+    lines = [row._asdict() | {"tried": _describe_tries(row.tries, letters)} for row in rows]
+    return [Block("Targets", known), Table(_COLUMNS, lines)]
 
 
 def _describe_tries(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
@@ -169,7 +166,7 @@ def _times(text: str, count: int) -> str:
     return text if count == 1 else f"{text} x{count}"
 
 
-def demo(context: typer.Context) -> None:
+def demo() -> Report:
     """Show a failover and a lost answer, on this machine alone.
 
     Two embedded targets in memory; no account, no network, no file.
@@ -188,22 +185,16 @@ def demo(context: typer.Context) -> None:
     ]
     rows = [step._replace(what=f"{number} {step.what}") for number, step in enumerate(steps, 1)]
     data = {"targets": targets, "steps": shown, "charges": charges}
-    options_of(context).output.show(data, partial(_render, rows))
-
-
-def _render(rows: Sequence[DemoRow], data: JsonObject, printers: Printers) -> None:
-    out = printers.out
-    out.text("One shop on two targets:", "bold")
-    render_rows(data["targets"], rows, out)
-    out.text("")
-    out.text("The naive loop, in full:", "bold")
-    out.lines(_source_of_the_loop(), "dim")
-    out.text("")
-    out.text("Charges really made for one order:", "bold")
-    out.text(f"  leeward     {data['charges']['leeward']}", "green")
-    out.text(f"  naive loop  {data['charges']['naive_loop']}", "red")
-    out.text("")
-    out.lines(_LESSON)
+    parts = [
+        "One shop on two targets:",
+        *show_rows(targets, rows),
+        "\nThe naive loop, in full:",
+        Block("The loop", _source_of_the_loop()),
+        "\nCharges really made for one order:",
+        Block("Charges", "  leeward     {leeward}\n  naive loop  {naive_loop}\n".format(**charges)),
+        Block("What it shows", _LESSON),
+    ]
+    return Report(data, 0.0, parts)
 
 
 _LESSON = """\

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from leeward.adapter import Driver
+from leeward.cli.arguments import option
 from leeward.cli.dead_letters import (
     Letters,
     MoveOptions,
@@ -23,12 +24,10 @@ from leeward.cli.dead_letters import (
 )
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.cli.output.console import escape_text
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.output import JsonOutput
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
 from leeward.opening import open_order
-from leeward.views import Report
+from leeward.views import Json, Report
 from leeward.views.letters import (
     FoundLetter,
     Moved,
@@ -58,15 +57,15 @@ def dlq(
     *,
     id: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Only the letter with this id; may be repeated."),
+        option("Only the letter with this id; may be repeated.", "ID"),
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(
-            metavar="QUEUE",
-            help="Where they go back to: a queue, or a handler at a target that keeps dead letters "
+        option(
+            "Where they go back to: a queue, or a handler at a target that keeps dead letters "
             "itself. Default: where a letter was, if [dead_letters] of leeward.toml has the queue, "
             "or a version of the app the handler.",
+            "QUEUE",
         ),
     ] = None,
     limit: Annotated[
@@ -80,11 +79,9 @@ def dlq(
     ] = None,
     after: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Go on behind this letter, where a target keeps them."),
+        option("Go on behind this letter, where a target keeps them.", "ID"),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Letters a second, at most.")
-    ] = None,
+    rate: Annotated[float | None, option("Letters a second, at most.", "NUMBER")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
     ] = False,
@@ -93,9 +90,9 @@ def dlq(
     ] = False,
     keep: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="For which the function remembers a key."),
+        option("For which the function remembers a key.", "SECONDS"),
     ] = 86_400.0,
-) -> None:
+) -> Report:
     """List, show, move back or delete dead letters.
 
     An embedded target and a database keep their dead letters themselves; on a cloud they are in a
@@ -124,17 +121,19 @@ def dlq(
             (target, PlaceLetters(place, known)) for target, place in places
         ]
         if action not in LIMITS:
-            options.output.report(_change(options, noted, wish, delete=action == "delete"))
+            report = _change(options, noted, wish, delete=action == "delete")
         else:
             if after is not None and len(noted) > 1:
                 raise InvalidRequest("say with --targets whose letter --after names", field="after")
             limit = limit or (max(LIMITS[action], len(wish.ids)))
             rows, more = _read(noted, wish.ids, after, limit, bodies=action == "show")
-            report = show_letters if action == "show" else list_letters
-            options.output.report(report(rows, more, time.time(), queue))
+            show = show_letters if action == "show" else list_letters
+            report = show(rows, more, time.time(), queue)
     missing = sorted(wish.ids - known)
     if missing:
+        options.output.report(report)
         raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
+    return report
 
 
 @contextmanager
@@ -176,12 +175,12 @@ def _read(
     limit: int,
     *,
     bodies: bool,
-) -> tuple[list[JsonObject], dict[str, str | None]]:
+) -> tuple[list[Json], dict[str, str | None]]:
     """Return letters of each target, and the last one shown of those with more.
 
     A queue of a cloud has none to go on from.
     """
-    letters: list[JsonObject] = []
+    letters: list[Json] = []
     more: dict[str, str | None] = {}
     for target, place in places:
         shown = 0
@@ -204,7 +203,7 @@ def _change(
     options: GlobalOptions, places: list[tuple[str, Letters]], wish: MoveOptions, *, delete: bool
 ) -> Report:
     """Move letters back, or delete them, and return what was done."""
-    for_program = isinstance(options.output, JsonOutput)
+    for_program = options.output.is_for_programs
     asks = not for_program and sys.stdin is not None and sys.stdin.isatty() and not wish.dry_run
     said = 0
     verb = "deleted" if delete else "moved"

@@ -19,6 +19,7 @@ from leeward.adapter import Capability, Driver
 from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE
+from leeward.cli.arguments import option
 from leeward.cli.findings import (
     KINDS,
     METHODS,
@@ -40,20 +41,19 @@ from leeward.cli.findings import (
 )
 from leeward.cli.global_options import modules_beside, options_of
 from leeward.cli.output.exit_codes import BROKEN
-from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.opening import open_order
-from leeward.views import Column, Format, Report, Table, count
+from leeward.views import Column, Format, Json, Report, Table, count
 
 ExportSummary: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Compare with what leeward export has written there."),
+    option("Compare with what leeward export has written there.", "FOLDER"),
 ]
 
 
-def _sentence(finding: JsonObject) -> str:
+def _sentence(finding: Json) -> str:
     message, remedy = finding["message"], finding["remedy"]
     return f"{message}. To do: {remedy}" if remedy else message
 
@@ -66,7 +66,7 @@ _FINDINGS: Final = (
 )
 
 
-def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
+def doctor(context: typer.Context, *, exported: ExportSummary = None) -> Report:
     """Check whether a failover can happen, before it has to.
 
     It opens every target of the order, and checks credentials, functions, buses, tables and clock.
@@ -82,12 +82,11 @@ def doctor(context: typer.Context, *, exported: ExportSummary = None) -> None:
     rows = [each._asdict() | {"state": each.state.value} for each in findings]
     data = {"ok": not faults, "faults": faults, "targets": targets, "findings": rows}
     told = _tell_end(rows, targets, faults)
-    options.output.report(Report(data, 0.0, [Table(_FINDINGS, rows), told]))
-    if faults:
-        raise typer.Exit(BROKEN.code)
+    code = BROKEN.code if faults else 0
+    return Report(data, 0.0, [Table(_FINDINGS, rows), told], exit_code=code)
 
 
-def _tell_end(findings: list[JsonObject], targets: list[str], faults: int) -> str:
+def _tell_end(findings: list[Json], targets: list[str], faults: int) -> str:
     if faults:
         what = "a failover may not happen" if len(targets) > 1 else "calls may not work"
         return f"{count(faults, 'fault')}: {what} as configured"
@@ -96,7 +95,7 @@ def _tell_end(findings: list[JsonObject], targets: list[str], faults: int) -> st
     return f"No fault. {targets[0]} is the only target, so nothing can fail over."
 
 
-def _tell_failover(findings: list[JsonObject]) -> str:
+def _tell_failover(findings: list[Json]) -> str:
     """Return for what a failover can happen: for everything, if nothing else was found."""
     verbs = {f"fallback of {each}": each for each in METHODS.values()}
     found = {each["check"]: each["state"] for each in findings if each["check"] in verbs}

@@ -18,7 +18,7 @@ from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
-from leeward.cli.arguments import json_argument
+from leeward.cli.arguments import json_argument, option
 from leeward.cli.global_options import (
     GlobalOptions,
     leave_to_workers,
@@ -26,8 +26,7 @@ from leeward.cli.global_options import (
     named_app,
     options_of,
 )
-from leeward.cli.output.exit_codes import RAISED, exit_code_of
-from leeward.cli.output.json_view import json_of_failure
+from leeward.cli.output.exit_codes import RAISED, exit_code_of, json_of_failure
 from leeward.client import Client
 from leeward.clock import SystemClock
 from leeward.config import Config
@@ -47,7 +46,7 @@ Spec = Annotated[
 ]
 
 
-def show_app(context: typer.Context, app: Spec = None) -> None:
+def show_app(context: typer.Context, app: Spec = None) -> Report:
     """Show the handlers of an app: what each is for, and what it declares; its workflows.
 
     The app is imported, and nothing of it runs.
@@ -61,7 +60,7 @@ def show_app(context: typer.Context, app: Spec = None) -> None:
             {"name": each.name, "functions": sorted({*functions_of(each)})}
             for each in given.workflows
         ]
-        options.output.report(list_handlers(given.name, handlers, workflows))
+        return list_handlers(given.name, handlers, workflows)
 
 
 def trigger(
@@ -72,13 +71,9 @@ def trigger(
         typer.Argument(metavar="INPUT", help="JSON, @file, or - for the standard input."),
     ] = None,
     *,
-    app: Annotated[
-        str | None, typer.Option(metavar="MODULE:APP", help="Default: as leeward.toml names it.")
-    ] = None,
-    key: Annotated[
-        str, typer.Option("--idempotency-key", metavar="TEXT", help="Default: a new one.")
-    ] = "",
-) -> None:
+    app: Annotated[str | None, option("Default: as leeward.toml names it.", "MODULE:APP")] = None,
+    key: Annotated[str, option("Default: a new one.", "TEXT", "--idempotency-key")] = "",
+) -> Report:
     """Run one handler once, here, and show its answer; its calls go to the configured targets.
 
     INPUT is the payload of a function, the body of a message, an event as CloudEvents has it or its
@@ -102,7 +97,7 @@ def trigger(
             seconds = perf_counter() - began
     if answer.failure is not None:
         _fail(options, handler, answer.failure)
-    _show_answer(options, handler, answer, seconds)
+    return _show_answer(handler, answer, seconds)
 
 
 @contextmanager
@@ -115,12 +110,12 @@ def _import_app(
         yield named_app(spec, config, options.environment(), command).load(), config
 
 
-def _show_answer(options: GlobalOptions, handler: Handler, answer: Answer, seconds: float) -> None:
+def _show_answer(handler: Handler, answer: Answer, seconds: float) -> Report:
     value, kind = decode(answer.body), handler.kind
     data = {"handler": handler.name, "kind": kind.value, "value": value}
     shown = [Block("Answer", encode(value).decode(), is_json=True)] if kind is Kind.CALL else []
     told = f"the {kind.value} handler {handler.name} has run, in {seconds * 1000:.0f} ms"
-    options.output.report(Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [told]))
+    return Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [told])
 
 
 def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from leeward.cli.arguments import json_argument, name_of_person
+from leeward.cli.arguments import json_argument, name_of_person, option
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
     CHANGES,
@@ -24,6 +24,7 @@ from leeward.cli.key_records import (
     settle_by_hand,
 )
 from leeward.errors import InvalidRequest
+from leeward.views import Report
 from leeward.views import calls as views
 from leeward.views.calls import row_of_key, state_of
 
@@ -40,23 +41,17 @@ Ref = Annotated[
 Version = Annotated[
     str, typer.Argument(help="Of the record as you have read it: `leeward keys show` has it.")
 ]
-By = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Who decides. Default: the user of this machine.")
-]
+By = Annotated[str | None, option("Who decides. Default: the user of this machine.", "NAME")]
 
 
 def list_(
     context: typer.Context,
     table: Table,
     *,
-    state: Annotated[
-        StateName | None, typer.Option(metavar="STATE", help="Only records in this state.")
-    ] = None,
-    function: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only records of this name.")
-    ] = None,
+    state: Annotated[StateName | None, option("Only records in this state.", "STATE")] = None,
+    function: Annotated[str | None, option("Only records of this name.", "NAME")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-) -> None:
+) -> Report:
     """List the records of idempotent functions.
 
     It reads the whole table. A record's age is the time since its last change.
@@ -71,8 +66,7 @@ def list_(
             if function is None or each.id.partition(":")[0] == function
         )
         rows = [*islice(wanted, limit + 1)]
-    report = views.list_keys(rows[:limit], now, table, is_more=len(rows) > limit)
-    options.output.report(report)
+    return views.list_keys(rows[:limit], now, table, is_more=len(rows) > limit)
 
 
 def show(
@@ -83,7 +77,7 @@ def show(
     result: Annotated[
         bool, typer.Option("--result", help="Show what its run has returned, too.")
     ] = False,
-) -> None:
+) -> Report:
     """Show everything about one record: its state, owner, fence, notes and voids.
 
     The result of its run may be secret, so it is shown only with --result.
@@ -93,7 +87,7 @@ def show(
         kept = find_key(cloud, table, record)
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
     changes = possible_changes(kept, now)
-    options.output.report(views.show_key(kept, now, table, changes, with_result=result))
+    return views.show_key(kept, now, table, changes, with_result=result)
 
 
 def settle_record(
@@ -105,9 +99,9 @@ def settle_record(
     *,
     result: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="What repeats get after ran. Default: nothing."),
+        option("What repeats get after ran. Default: nothing.", "JSON"),
     ] = None,
-) -> None:
+) -> Report:
     """Settle a record whose run may have had its effect.
 
     Find out first what happened. After "ran" repeats get the result, or the reason not_kept.
@@ -118,53 +112,53 @@ def settle_record(
         raise InvalidRequest("--result is for a run that ran", field="result")
     value = json_argument(result, "result")
     settle = partial(settle_by_hand, ran=ran, result=value, kept=result is not None)
-    _change(context, table, record, version, lambda kept, now, _: settle(kept, now))
+    return _change(context, table, record, version, lambda kept, now, _: settle(kept, now))
 
 
-def release(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
+def release(context: typer.Context, table: Table, record: Ref, version: Version) -> Report:
     """Free the key of a record whose run did not have its effect: the next call with it runs.
 
     Find out first what happened. A delivery that comes late runs, too, unless the key was void
     before: take this if the same message is to be delivered again. If only a new call may run,
     take `leeward keys void`.
     """
-    _change(context, table, record, version, CHANGES["release"])
+    return _change(context, table, record, version, CHANGES["release"])
 
 
-def void(context: typer.Context, table: Table, record: Ref, version: Version) -> None:
+def void(context: typer.Context, table: Table, record: Ref, version: Version) -> Report:
     """Void the key of a record: what was sent so far has not run, and never will.
 
     Find out first what happened. A delivery that comes late is refused, for 31 days. A new call
     of a leeward client with the same key runs. A message that is delivered again does not: for
     that take `leeward keys release`.
     """
-    _change(context, table, record, version, CHANGES["void"])
+    return _change(context, table, record, version, CHANGES["void"])
 
 
 def approve(
     context: typer.Context, table: Table, record: Ref, version: Version, *, by: By = None
-) -> None:
+) -> Report:
     """Approve a call that waits for a person: the next call with its key and payload runs, once.
 
     What the call is about is in its question: `leeward keys show`. If another call waits there by
     now, its version is another, and nothing is approved. The record keeps who approved.
     """
-    _change(context, table, record, version, CHANGES["approve"], by=name_of_person(by))
+    return _change(context, table, record, version, CHANGES["approve"], by=name_of_person(by))
 
 
 def refuse(
     context: typer.Context, table: Table, record: Ref, version: Version, *, by: By = None
-) -> None:
+) -> Report:
     """Refuse a call that waits for a person: it has not run, and no call with its key will.
 
     A call that was approved can be refused as long as it has not begun.
     """
-    _change(context, table, record, version, CHANGES["refuse"], by=name_of_person(by))
+    return _change(context, table, record, version, CHANGES["refuse"], by=name_of_person(by))
 
 
 def _change(
     context: typer.Context, table: str, named: str, version: str, change: Change, *, by: str = ""
-) -> None:
+) -> Report:
     """Write what `change` makes of a record that still has a version, and show it."""
     options = options_of(context)
     with options.client_of_data() as cloud:
@@ -180,4 +174,4 @@ def _change(
             wait=wait,
         )
     assert row.changed_at is not None, "it was changed a moment ago"
-    options.output.report(views.show_change(row, row.changed_at))
+    return views.show_change(row, row.changed_at)

@@ -16,14 +16,14 @@ from leeward._operations.errors import CLASSES
 from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
+from leeward.cli.arguments import option
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config
 from leeward.errors import InvalidRequest, LeewardError, Outcome, OutcomeUnknown, Unsupported
 from leeward.json_text import Undecodable, decode
 from leeward.opening import open_order
 from leeward.records import NamedTuple
+from leeward.views import Block, Json, Report
 from leeward.workflow.retry import seconds_of
 
 SECONDS: Final = 30.0
@@ -102,9 +102,7 @@ def logs(
         ),
     ] = None,
     *,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="How far back: 30s, 10m, 4h or 1d.")
-    ] = "10m",
+    since: Annotated[str, option("How far back: 30s, 10m, 4h or 1d.", "TIME")] = "10m",
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
     errors: Annotated[
         bool, typer.Option("--errors", help="Only errors, with the places in the code.")
@@ -112,7 +110,7 @@ def logs(
     limit: Annotated[
         int, typer.Option(min=1, max=100_000, help="Lines of each function, at most.")
     ] = 1000,
-) -> None:
+) -> Report | None:
     """Show what functions have logged in their clouds, the oldest line first.
 
     The logs of an app that runs here, or in a worker, are on the standard error of its process.
@@ -138,11 +136,15 @@ def logs(
         if follow:
             with suppress(KeyboardInterrupt):
                 _follow(options, readers, start, limit, errors=errors)
-            return
+            return None
         entries, failed = _read_all(readers, start, time.time(), limit, errors=errors)
     if len(failed) == len(readers):
         raise _first_error(readers)
-    options.output.show({"lines": [*map(_json, entries)], "failed": failed}, _render)
+    data = {"lines": [*map(_json, entries)], "failed": failed}
+    notes = [f"{each['target']}: {each['why']}" for each in failed]
+    if not entries and not failed:
+        notes = ["Nothing was logged in this time. --since 4h looks farther back."]
+    return Report(data, 0.0, [show_line(line) for line in data["lines"]], notes)
 
 
 def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
@@ -219,7 +221,7 @@ class LogReader:
 
 def _read_all(
     readers: Sequence[LogReader], since: float, until: float, limit: int, *, errors: bool
-) -> tuple[list[LogEntry], list[JsonObject]]:
+) -> tuple[list[LogEntry], list[Json]]:
     """Return the lines of all functions by time, all read at once, and what could not be read."""
     with ThreadPoolExecutor(min(8, max(1, len(readers)))) as threads:
         visits = [
@@ -242,7 +244,8 @@ def _follow(
     while True:
         entries, failed = _read_all(readers, since, time.time(), limit, errors=errors)
         for entry in entries:
-            options.output.show(_json(entry), _render_line)
+            line = _json(entry)
+            options.output.report(Report(line, parts=[show_line(line)]))
         for each in failed:
             if each["why"] not in said:
                 said.add(each["why"])
@@ -299,7 +302,7 @@ def _places(value: object) -> list[str]:
     return []
 
 
-def _json(entry: LogEntry) -> JsonObject:
+def _json(entry: LogEntry) -> Json:
     time = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="milliseconds")
     return {
         **entry._asdict(),
@@ -309,19 +312,8 @@ def _json(entry: LogEntry) -> JsonObject:
     }
 
 
-_STYLES: Final = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    for line in data["lines"]:
-        _render_line(line, printers)
-    for each in data["failed"]:
-        printers.err.text(f"{each['target']}: {each['why']}")
-    if not data["lines"] and not data["failed"]:
-        printers.err.text("Nothing was logged in this time. --since 4h looks farther back.")
-
-
-def _render_line(line: JsonObject, printers: Printers) -> None:
+def show_line(line: Json) -> Block:
+    """Return a line of a log, with the rest of its message and the places below it."""
     facts = [
         f"{name.rpartition('.')[2]}={line['fields'][name]}"
         for name in _SHOWN
@@ -329,8 +321,6 @@ def _render_line(line: JsonObject, printers: Printers) -> None:
     ]
     first, _, rest = line["message"].partition("\n")
     head = f"{line['time']} {line['target']} {line['function']} {line['level']:8} {first}"
-    printers.out.lines(" ".join([head, *facts]), _STYLES.get(line["level"], ""))
-    for more in rest.splitlines():
-        printers.out.lines(f"    {more}", "dim")
-    for place in line["frames"]:
-        printers.out.lines(f"    at {place}", "dim")
+    below = [*rest.splitlines(), *(f"at {place}" for place in line["frames"])]
+    text = "\n    ".join([" ".join([head, *facts]), *below])
+    return Block("Line", text)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import keyword
 import re
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
+from leeward.cli.arguments import option
 from leeward.errors import InvalidRequest
+from leeward.views import Report
 
 APP: Final = '''"""A desk for tickets: what it does on every cloud, and in this process."""
 
@@ -180,13 +178,10 @@ _NAME: Final = re.compile(r"(?=.{1,50}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def new(
-    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the app and of its folder.")],
     *,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Default: ./NAME; made if need be.")
-    ] = None,
-) -> None:
+    folder: Annotated[Path | None, option("Default: ./NAME; made if need be.", "FOLDER")] = None,
+) -> Report:
     """Make a small app: a function, a subscriber, a schedule, tests that pass, and a CI file.
 
     Nothing that is there is changed.
@@ -218,10 +213,6 @@ def new(
         except OSError as error:
             why = f"{path} cannot be written: {error.strerror}; choose another --folder"
             raise InvalidRequest(why, field="folder") from error
-    data: JsonObject = {"folder": str(place), "files": [*texts]}
-    options_of(context).output.show(data, partial(_render, module=module))
-
-
-def _render(data: JsonObject, printers: Printers, *, module: str) -> None:
-    printers.out.text(f"made {data['folder']}: {', '.join(data['files'])}")
-    printers.err.text(f"next: cd {data['folder']}, run leeward dev, change {module}.py")
+    done = f"made {place}: {', '.join(texts)}"
+    following = f"next: cd {place}, run leeward dev, change {module}.py"
+    return Report({"folder": str(place), "files": [*texts]}, 0.0, [done], [following])

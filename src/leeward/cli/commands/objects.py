@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.arguments import bytes_argument, texts_argument
+from leeward.cli.arguments import bytes_argument, option, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import (
-    render_object,
-    render_receipt,
-)
 from leeward.cli.output.exit_codes import ABSENT
-from leeward.cli.output.json_view import (
-    json_of,
-    json_of_object,
-)
-from leeward.cli.output.output import Output, pour, write_file
+from leeward.cli.output.output import pour, write_file
 from leeward.errors import InvalidRequest
 from leeward.views import Column, Format, Report, Table
+from leeward.views.answers import show_object, show_receipt
 
 if TYPE_CHECKING:
     from leeward.client import Client
@@ -58,7 +52,7 @@ def put(
     if_revision: IfRevision = None,
     metadata: Annotated[
         list[str] | None,
-        typer.Option("--metadata", metavar="NAME=TEXT", help="Stored with it; may be repeated."),
+        option("Stored with it; may be repeated.", "NAME=TEXT", "--metadata"),
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -76,7 +70,7 @@ def put(
             metadata=kept or None,
             timeout=timeout,
         )
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))
 
 
 def get(
@@ -84,15 +78,11 @@ def get(
     bucket: Bucket,
     name: Name,
     *,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
-    ] = None,
-    start: Annotated[int, typer.Option(metavar="NUMBER", help="The first byte.")] = 0,
-    length: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Bytes, at most. Default: all.")
-    ] = None,
+    out: Annotated[Path | None, option("Default: the standard output.", "FILE")] = None,
+    start: Annotated[int, option("The first byte.", "NUMBER")] = 0,
+    length: Annotated[int | None, option("Bytes, at most. Default: all.", "NUMBER")] = None,
     timeout: Timeout = None,
-) -> None:
+) -> Report | None:
     """Read an object, or a range of it; exit with 3 if there is none.
 
     The file appears when it is complete, and not before.
@@ -107,24 +97,20 @@ def get(
     with options.client_of_data() as cloud:
         found = cloud.get_object(bucket, name, start=start, length=length, timeout=timeout)
         if found is None:
-            _end_without(options.output, bucket, name)
+            return _absent(bucket, name)
         if out is None:
             pour(standard_output, found)
-            return
+            return None
         written = write_file(out, found)
-        options.output.show(
-            json_of_object(found.info) | {"file": str(out), "written": written}, render_object
-        )
+        return show_object(found.info, file=str(out), written=written)
 
 
-def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
+def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> Report:
     """Show size, revision and metadata of an object; exit with 3 if there is none."""
     options = options_of(context)
     with options.client_of_data() as cloud:
         info = cloud.head_object(bucket, name, timeout=timeout)
-        if info is None:
-            _end_without(options.output, bucket, name)
-        options.output.show(json_of_object(info), render_object)
+    return _absent(bucket, name) if info is None else show_object(info)
 
 
 def list_(
@@ -136,23 +122,19 @@ def list_(
     *,
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 1000,
     timeout: Timeout = None,
-) -> None:
+) -> Report:
     """List the objects of a bucket, in the order of its target."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        found: list[ObjectInfo] = []
-        more = False
-        for each in _list_all(cloud, bucket, prefix, timeout):
-            more = len(found) == limit
-            if more:
-                break
-            found.append(each)
-        rows = [
-            {name: getattr(each, name) for name in ("name", "size", "revision")} for each in found
-        ]
-        notes = ["There are more; say --limit NUMBER, or a longer prefix."] if more else []
-        listed = Table(_OBJECTS, rows, "", "No objects.")
-        options.output.report(Report({"objects": rows, "more": more}, 0.0, [listed], notes))
+        found = [*islice(_list_all(cloud, bucket, prefix, timeout), limit + 1)]
+    rows = [
+        {name: getattr(each, name) for name in ("name", "size", "revision")}
+        for each in found[:limit]
+    ]
+    more = len(found) > limit
+    notes = ["There are more; say --limit NUMBER, or a longer prefix."] * more
+    listed = Table(_OBJECTS, rows, "", "No objects.")
+    return Report({"objects": rows, "more": more}, 0.0, [listed], notes)
 
 
 def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
@@ -160,7 +142,7 @@ def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeo
     options = options_of(context)
     with options.client_of_data() as cloud:
         receipt = cloud.delete_object(bucket, name, timeout=timeout)
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))
 
 
 def _list_all(
@@ -174,7 +156,6 @@ def _list_all(
             return
 
 
-def _end_without(output: Output, bucket: str, name: str) -> NoReturn:
+def _absent(bucket: str, name: str) -> Report:
     data = {"found": False, "bucket": bucket, "name": name}
-    output.report(Report(data, notes=[f"{bucket!r} has no object {name!r}."]))
-    raise typer.Exit(ABSENT.code)
+    return Report(data, notes=[f"{bucket!r} has no object {name!r}."], exit_code=ABSENT.code)

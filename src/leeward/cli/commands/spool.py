@@ -14,11 +14,10 @@ from leeward._delivery.spool import Spool
 from leeward.cli.arguments import seconds
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.exit_codes import BROKEN, LATER
-from leeward.cli.output.json_view import JsonObject
 from leeward.errors import InvalidRequest, LeewardError
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
-from leeward.views import Column, Format, Part, Report, Table
+from leeward.views import Column, Format, Json, Part, Report, Table
 
 _WAITING: Final = (
     Column("From", "from", is_name=True),
@@ -53,16 +52,14 @@ class Source(NamedTuple):
     relay: Relay
 
 
-def status(context: typer.Context) -> None:
+def status(context: typer.Context) -> Report:
     """Show how many events and calls wait, for which bus or target, and since when.
 
     It exits with 7 if the outbox of a database cannot be read.
     """
     options = options_of(context)
     with _sources(options) as (sources, unread):
-        _report(options, sources, unread)
-    if unread:
-        raise typer.Exit(LATER.code)
+        return _report(sources, unread)
 
 
 def drain(
@@ -81,7 +78,7 @@ def drain(
         bool,
         typer.Option("--dead", help="Those, too, that were given up, however old they are."),
     ] = False,
-) -> None:
+) -> Report:
     """Publish what waits in the spool, and make the calls that wait in outboxes.
 
     It exits with 7 if some still wait or an outbox cannot be read, with 9 if some were given up.
@@ -94,19 +91,18 @@ def drain(
             source.relay.revive(source.bus)
         before = sum(each.dead for _, each in _list(sources))
         _wait(options, sources, monotonic() + wait)
-        left = _list(sources)
-        _report(options, sources, unread)
+        left, report = _list(sources), _report(sources, unread)
     if sum(each.dead for _, each in left) > before:
-        raise typer.Exit(BROKEN.code)
-    if unread or any(each.waiting for _, each in left if each.owner is None):
-        raise typer.Exit(LATER.code)
+        return report._replace(exit_code=BROKEN.code)
+    waits = any(each.waiting for _, each in left if each.owner is None)
+    return report._replace(exit_code=LATER.code) if waits else report
 
 
 def discard(
     context: typer.Context,
     *,
     force: Annotated[bool, typer.Option("--force", help="Do it.")] = False,
-) -> None:
+) -> Report:
     """Delete the events and calls that were given up. They are lost then."""
     if not force:
         raise InvalidRequest(
@@ -117,9 +113,7 @@ def discard(
     options = options_of(context)
     with _sources(options) as (sources, unread):
         count = sum(source.relay.discard(source.bus) for source in sources)
-    _show(options, {"discarded": count}, [f"{count} discarded."], unread)
-    if unread:
-        raise typer.Exit(LATER.code)
+    return _show({"discarded": count}, [f"{count} discarded."], unread)
 
 
 @contextmanager
@@ -172,7 +166,7 @@ def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> Non
         sleep(min(PAUSE, deadline - now))
 
 
-def _report(options: GlobalOptions, sources: list[Source], unread: list[str]) -> None:
+def _report(sources: list[Source], unread: list[str]) -> Report:
     rows = [
         {
             "from": name,
@@ -188,10 +182,10 @@ def _report(options: GlobalOptions, sources: list[Source], unread: list[str]) ->
     waiting = sum(each.waiting for _, each in _list(sources))
     empty = "Nothing else waits." if unread else "Nothing waits."
     listed = Table(_WAITING, rows, "What waits", empty)
-    _show(options, {"waiting": waiting, "queues": rows}, [listed], unread)
+    return _show({"waiting": waiting, "queues": rows}, [listed], unread)
 
 
-def _show(options: GlobalOptions, data: JsonObject, parts: list[Part], unread: list[str]) -> None:
+def _show(data: Json, parts: list[Part], unread: list[str]) -> Report:
     notes = [f"an outbox cannot be read: {why}" for why in unread]
     data = {**data, "unread": unread} if unread else data
-    options.output.report(Report(data, 0.0, parts, notes))
+    return Report(data, 0.0, parts, notes, exit_code=LATER.code if unread else 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.arguments import seconds
+from leeward.cli.arguments import option, seconds
 from leeward.cli.global_options import (
     GlobalOptions,
     modules_beside,
@@ -33,6 +33,7 @@ from leeward.status import (
     unknown_fact,
 )
 from leeward.status.facts import report_of
+from leeward.views import Report
 
 if TYPE_CHECKING:
     from leeward.app.app import App
@@ -43,9 +44,9 @@ def status(
     *,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="For each target."),
+        option("For each target.", "SECONDS", "--timeout", parser=seconds),
     ] = SECONDS,
-) -> None:
+) -> Report:
     """Show how everything is: targets, queues, schedules, workflow runs and unknown calls.
 
     What is wrong comes first. All targets are asked at the same time, and nothing is changed. The
@@ -71,9 +72,7 @@ def status(
         for driver in drivers.values():
             driver.close()
     report = report_of(sort_facts(found))
-    options.output.report(report)
-    if not report.data["ok"]:
-        raise typer.Exit(BROKEN.code)
+    return report if report.data["ok"] else report._replace(exit_code=BROKEN.code)
 
 
 def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | None:

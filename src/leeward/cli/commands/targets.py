@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Mapping
 from math import inf
 from time import sleep, time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from leeward import __version__
+from leeward._operations.events import EVENT_TIMEOUT
+from leeward._operations.functions import INVOKE_TIMEOUT
+from leeward._operations.objects import OBJECT_TIMEOUT
+from leeward._operations.operations import DATA_TIMEOUT
 from leeward._routing.fleet import write_copies
-from leeward.cli.arguments import name_of_person
+from leeward.cli.arguments import name_of_person, option
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.exit_codes import LATER
-from leeward.cli.output.json_view import JsonObject, json_of_config, json_of_origins
-from leeward.config import Config, TableConfig
+from leeward.config import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    GroupConfig,
+    TableConfig,
+    TargetName,
+)
+from leeward.config.load import unused_sections
+from leeward.config.model import Names, groups_of
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.local.config import check_handlers
+from leeward.local.config import check_handlers, listed_functions
 from leeward.opening import target_config
 from leeward.registry import BUILT_IN, GROUP
 from leeward.status import read_isolations
-from leeward.values import NOTHING, Isolation
-from leeward.views import Report, moment
+from leeward.text import did_you_mean
+from leeward.values import NOTHING, Effect, Isolation
+from leeward.views import Json, Report, moment
 from leeward.views.targets import isolate as isolate_status
 from leeward.views.targets import row_of, show_configuration, show_probes
 from leeward.workflow.retry import seconds_of
@@ -36,7 +51,7 @@ Everywhere = Annotated[
     bool,
     typer.Option("--everywhere", help="Needed: this concerns every process with this snapshot."),
 ]
-By = Annotated[str | None, typer.Option(metavar="NAME", help="Default: who is logged in.")]
+By = Annotated[str | None, option("Default: who is logged in.", "NAME")]
 
 
 def targets(
@@ -45,7 +60,7 @@ def targets(
     watch: Annotated[
         bool, typer.Option("--watch", help="Probe the targets every 2 seconds, until Ctrl-C.")
     ] = False,
-) -> None:
+) -> Report | None:
     """Show the order, the targets and the homes of the tables.
 
     It opens every target, to find wrong settings. It reads the `snapshot` table, if there is one,
@@ -67,8 +82,7 @@ def targets(
                 _with_handlers(row_of(isolate_status(each, words.get(each.name))), config)
                 for each in cloud.targets()
             ]
-            options.output.report(Report(data, time(), [*show_configuration(data)]))
-            return
+            return Report(data, time(), [*show_configuration(data)])
         try:
             while True:
                 probes = [cloud.probe(status.name)._asdict() for status in cloud.targets()]
@@ -76,10 +90,10 @@ def targets(
                 options.output.report(Report(look, time(), [show_probes(**look)]))
                 sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
-            return
+            return None
 
 
-def _with_handlers(target: JsonObject, config: Config) -> JsonObject:
+def _with_handlers(target: Json, config: Config) -> Json:
     """Return a target with what the file names to run there: none of it was imported."""
     name = next(each for each in config.order if str(each) == target["name"])
     if name.provider != "local":
@@ -101,14 +115,12 @@ def isolate(
     target: Target,
     *,
     everywhere: Everywhere = False,
-    why: Annotated[
-        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
-    ],
+    why: Annotated[str, option("The reason, for people who look later.", "TEXT")],
     lasting: Annotated[
-        str, typer.Option("--for", metavar="TIME", help="Such as 30m or 4h; `ever` has no end.")
+        str, option("Such as 30m or 4h; `ever` has no end.", "TIME", "--for")
     ] = "4h",
     by: By = None,
-) -> None:
+) -> Report:
     """Send no call of any process to a target, until the time is over or it is restored.
 
     Processes that have the same `snapshot` table see it within 15 seconds. leeward.toml names the
@@ -117,7 +129,7 @@ def isolate(
     length = inf if lasting == "ever" else float(seconds_of(lasting, "--for"))
     now = time()
     word = Isolation(target, name_of_person(by), why, now, now + length)
-    _say(context, word, everywhere=everywhere)
+    return _say(context, word, everywhere=everywhere)
 
 
 def restore(
@@ -125,18 +137,16 @@ def restore(
     target: Target,
     *,
     everywhere: Everywhere = False,
-    why: Annotated[
-        str, typer.Option(metavar="TEXT", help="The reason, for people who look later.")
-    ] = "",
+    why: Annotated[str, option("The reason, for people who look later.", "TEXT")] = "",
     by: By = None,
-) -> None:
+) -> Report:
     """End an isolation: the target gets a share of the calls first, then all."""
     now = time()
     word = Isolation(target, name_of_person(by), why, now, now, over=True)
-    _say(context, word, everywhere=everywhere)
+    return _say(context, word, everywhere=everywhere)
 
 
-def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> None:
+def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> Report:
     options = options_of(context)
     config = options.resolve()
     table, key = snapshot_table(config)
@@ -155,7 +165,7 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> None:
         drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
         flaws = write_copies(drivers, table, key, word)
     copies = {name: None if flaw is None else type(flaw).__name__ for name, flaw in flaws.items()}
-    data: JsonObject = {
+    data: Json = {
         "target": word.target,
         "isolated": not word.over,
         "by": word.by,
@@ -165,12 +175,11 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> None:
     flawed = ", ".join(f"{name}: {flaw}" for name, flaw in copies.items() if flaw)
     if all(copies.values()):
         told = f"Nothing was said: no copy could be written ({flawed})."
-        options.output.report(Report(data, notes=[told]))
-        raise typer.Exit(LATER.code)
+        return Report(data, notes=[told], exit_code=LATER.code)
     end = f" until {moment(data['until'])}" if data["until"] else ""
     done = f"{word.target} is {'restored' if word.over else 'isolated'}{end}"
     notes = [f"These copies could not be written: {flawed}."] if flawed else []
-    options.output.report(Report(data, 0.0, [f"{done}, everywhere within 15 seconds."], notes))
+    return Report(data, 0.0, [f"{done}, everywhere within 15 seconds."], notes)
 
 
 def snapshot_table(config: Config) -> tuple[str, str]:
@@ -187,9 +196,111 @@ def snapshot_table(config: Config) -> tuple[str, str]:
     return config.snapshot, known.key[0]
 
 
-def version(context: typer.Context) -> None:
+def show_version() -> Report:
     """Show the version, and the installed adapters."""
     adapters = sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
     data = {"leeward": __version__, "python": platform.python_version(), "adapters": adapters}
     told = f"(Python {data['python']}, adapters: {', '.join(adapters)})"
-    options_of(context).output.report(Report(data, parts=[f"leeward {__version__} {told}"]))
+    return Report(data, parts=[f"leeward {__version__} {told}"])
+
+
+def unknown_functions(config: Config) -> list[Json]:
+    """Return name and remedy of each. What a cloud has, the file does not say: it may have any."""
+    listed = [(target, _list_functions(target, config)) for target in config.order]
+    return [
+        {"name": name, "remedy": _remedy(name, config)}
+        for name, each in config.functions.items()
+        if all(
+            own is not None and _own_name(target, each.names, name) not in own
+            for target, own in listed
+        )
+    ]
+
+
+def _list_functions(target: TargetName, config: Config) -> frozenset[str] | None:
+    if target.provider != "local":
+        return None
+    return listed_functions(target_config(target, config, NOTHING))
+
+
+def _own_name(target: TargetName, names: Names, logical: str) -> str:
+    return names.get(str(target), names.get(target.provider, logical))
+
+
+def _remedy(name: str, config: Config) -> str:
+    known = {
+        function for target in config.order for function in _list_functions(target, config) or ()
+    }
+    near = did_you_mean(name, known - config.functions.keys()).removeprefix("; ")
+    rest = "correct the name, add it to the functions of a target, or remove it"
+    return near or f"no target has it: {rest}"
+
+
+def json_of_config(config: Config) -> Json:
+    """Return the JSON object of a configuration; no name stands for whatever is not configured."""
+
+    def rows(known: Mapping[str, Any], default: Any, read: Callable[[Any], Json]) -> list[Any]:
+        named = [*known.items(), (None, default)]
+        return [{"name": name, **read(each), "names": dict(each.names)} for name, each in named]
+
+    def table(each: TableConfig) -> Json:
+        timeout = each.timeout or DATA_TIMEOUT
+        return {"key": list(each.key), "home": _home(each.home, config), "timeout": timeout}
+
+    def function(each: FunctionConfig) -> Json:
+        return {
+            "effect": (each.effect or Effect.UNSAFE).value,
+            "dedup_scope": "group" if each.shared_dedup else "target",
+            "timeout": each.timeout or INVOKE_TIMEOUT,
+            "queue": each.queue,
+        }
+
+    def bus(each: BusConfig) -> Json:
+        timeout = each.timeout or EVENT_TIMEOUT
+        return {"timeout": timeout, "on_all_down": each.on_all_down or "raise"}
+
+    def bucket(each: BucketConfig) -> Json:
+        return {"home": _home(each.home, config), "timeout": each.timeout or OBJECT_TIMEOUT}
+
+    return {
+        "order": [str(target) for target in config.order],
+        "trust_env": config.trust_env,
+        "source": config.source,
+        "tables": rows(config.tables, TableConfig(), table),
+        "functions": rows(config.functions, FunctionConfig(), function),
+        "buses": rows(config.buses, BusConfig(), bus),
+        "buckets": rows(config.buckets, BucketConfig(), bucket),
+        "groups": [_group(name, each, config) for name, each in config.groups.items()],
+        "fail_back": config.fail_back,
+        "hedge": config.hedge,
+        "unused_sections": unused_sections(config),
+        "unknown_functions": unknown_functions(config),
+    }
+
+
+def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str]) -> Json:
+    """Return which file is read, and where the order comes from."""
+    order_from = "file" if settings.order else "default"
+    if env.get("CLOUD_PROVIDER"):
+        order_from = "CLOUD_PROVIDER"
+    if targets is not None:
+        order_from = "--targets"
+    return {"order_from": order_from, "config": settings.file}
+
+
+def _home(own: str | None, config: Config) -> str | None:
+    only = str(config.order[0]) if len(config.order) == 1 else None
+    return own or config.data_target or only
+
+
+def _group(name: str, group: GroupConfig, config: Config) -> Json:
+    order = tuple(str(target) for target in config.order)
+    made = next(iter(groups_of(config._replace(groups={name: group}), order).values()))
+    return {
+        "name": name,
+        "functions": list(group.functions),
+        "buses": list(group.buses),
+        "targets": list(made.targets),
+        "residency": list(group.residency),
+        "fail_back": made.fail_back,
+    }

@@ -6,17 +6,15 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.arguments import json_argument, seconds
+from leeward.cli.arguments import json_argument, option, seconds
 from leeward.cli.commands.verbs import JSON
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.exit_codes import UNKNOWN
-from leeward.cli.output.json_view import JsonObject
-from leeward.cli.output.output import JsonOutput
 from leeward.cli.unknown_calls import SECONDS, pick_unknown, settle_unknown, table_of
 from leeward.config import Config
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
-from leeward.views import Report
+from leeward.views import Json, Report
 from leeward.views.calls import list_unknown, row_of_unknown, show_settlement
 
 STEP = 25
@@ -31,7 +29,7 @@ def list_(
     context: typer.Context,
     *,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-) -> None:
+) -> Report:
     """List the calls whose outcome nobody knew when they ended, the oldest first.
 
     Clients leave them in the table that `unknowns` of leeward.toml names. It reads the whole table.
@@ -42,7 +40,7 @@ def list_(
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         rows = pick_unknown(cloud, config, None)
     calls = [row_of_unknown(unknown, now) for unknown in rows[:limit]]
-    options.output.report(list_unknown(calls, now, is_more=len(rows) > limit))
+    return list_unknown(calls, now, is_more=len(rows) > limit)
 
 
 def settle(
@@ -52,13 +50,10 @@ def settle(
     all_: Annotated[bool, typer.Option("--all", help="Settle all of them.")] = False,
     payload: Annotated[
         str | None,
-        typer.Option(
-            metavar="JSON",
-            help=f"Of the one call with ID, if its function reads its key there: {JSON}",
-        ),
+        option(f"Of the one call with ID, if its function reads its key there: {JSON}", "JSON"),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="For each.")
+        float, option("For each.", "SECONDS", "--timeout", parser=seconds)
     ] = SECONDS,
 ) -> None:
     """Find out what became of unknown calls, and remove the settled ones from the table.
@@ -71,8 +66,8 @@ def settle(
     if payload is not None and (chosen is None or len(chosen) != 1):
         raise InvalidRequest("--payload is for one call: name its ID", field="payload")
     given = None if payload is None else encode(json_argument(payload, "payload"))
-    settled: list[JsonObject] = []
-    left: list[JsonObject] = []
+    settled: list[Json] = []
+    left: list[Json] = []
     with options.client(config) as cloud:
         rows = pick_unknown(cloud, config, chosen)
         try:
@@ -92,7 +87,7 @@ def forget(
     *,
     all_: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --all: do it.")] = False,
-) -> None:
+) -> Report:
     """Remove unknown calls from the table without settling them.
 
     Whatever became of them: nobody finds it here any more.
@@ -105,7 +100,7 @@ def forget(
         rows = pick_unknown(cloud, config, chosen)
         for unknown in rows:
             cloud.delete_data(table_of(config), unknown.id)
-    options.output.report(Report({"forgotten": len(rows)}, parts=[f"{len(rows)} forgotten."]))
+    return Report({"forgotten": len(rows)}, parts=[f"{len(rows)} forgotten."])
 
 
 def _config(options: GlobalOptions) -> Config:
@@ -126,5 +121,5 @@ def _chosen(ids: list[str] | None, all_: bool) -> frozenset[str] | None:
 
 
 def _tell_progress(options: GlobalOptions, number: int, total: int, left: int) -> None:
-    if number % STEP == 0 and number < total and not isinstance(options.output, JsonOutput):
+    if number % STEP == 0 and number < total and not options.output.is_for_programs:
         typer.echo(f"{number} of {total}, {left} still unknown", err=True)

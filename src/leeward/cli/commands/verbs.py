@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, cast
 
 import typer
@@ -13,25 +12,15 @@ from leeward.cli.arguments import (
     item_argument,
     json_argument,
     key_argument,
+    option,
     seconds,
     time_argument,
 )
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import (
-    render_items,
-    render_main,
-    render_receipt,
-    render_verdict,
-)
 from leeward.cli.output.exit_codes import ABSENT, exit_code_of_verdict
-from leeward.cli.output.json_view import (
-    json_of,
-    json_of_pages,
-    json_of_record,
-    json_of_verdict,
-)
 from leeward.values import MISSING, EffectName, ItemPage
 from leeward.views import Report
+from leeward.views.answers import show_answer, show_item, show_items, show_receipt, show_verdict
 
 JSON = "JSON, @file, or - for the standard input."
 
@@ -52,38 +41,28 @@ Key = Annotated[
 
 EffectOption = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "What repeating does: read_only, idempotent, keyed or unsafe. Default: as configured.",
+        "EFFECT",
         "--effect",
-        metavar="EFFECT",
-        help="What repeating does: read_only, idempotent, keyed or unsafe. Default: as configured.",
     ),
 ]
 IdempotencyKey = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "Text by which the function recognises a repeated call. Default: a new one.",
+        "TEXT",
         "--idempotency-key",
-        metavar="TEXT",
-        help="Text by which the function recognises a repeated call. Default: a new one.",
     ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(
-        "--timeout",
-        parser=seconds,
-        metavar="SECONDS",
-        help="Deadline, retries and failover included.",
-    ),
+    option("Deadline, retries and failover included.", "SECONDS", "--timeout", parser=seconds),
 ]
 IfRevision = Annotated[
     str | None,
-    typer.Option("--if-revision", metavar="TEXT", help="Only if it still has this revision."),
+    option("Only if it still has this revision.", "TEXT", "--if-revision"),
 ]
-
-
-def _as_effect(effect: str | None) -> EffectName | None:
-    """Return `effect` unchanged: the client checks it, and names the known ones."""
-    return cast("EffectName | None", effect)
 
 
 def invoke(
@@ -99,14 +78,11 @@ def invoke(
     options = options_of(context)
     sent = json_argument(payload, "payload")
     with options.client() as cloud:
+        kind = cast("EffectName | None", effect)  # the client checks it, and names the known ones
         result = cloud.invoke(
-            function,
-            sent,
-            effect=_as_effect(effect),
-            idempotency_key=idempotency_key,
-            timeout=timeout,
+            function, sent, effect=kind, idempotency_key=idempotency_key, timeout=timeout
         )
-        options.output.show(json_of(result), partial(render_main, "value"))
+        options.output.report(show_answer(result))
 
 
 def enqueue(
@@ -122,14 +98,11 @@ def enqueue(
     options = options_of(context)
     sent = json_argument(payload, "payload")
     with options.client() as cloud:
+        kind = cast("EffectName | None", effect)
         receipt = cloud.enqueue(
-            function,
-            sent,
-            effect=_as_effect(effect),
-            idempotency_key=idempotency_key,
-            timeout=timeout,
+            function, sent, effect=kind, idempotency_key=idempotency_key, timeout=timeout
         )
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))
 
 
 def settle(
@@ -139,24 +112,21 @@ def settle(
     *,
     payload: Annotated[
         str | None,
-        typer.Option(
-            metavar="JSON",
-            help=f"What it was called with, if the function reads its key there: {JSON}",
-        ),
+        option(f"What it was called with, if the function reads its key there: {JSON}", "JSON"),
     ] = None,
     sent: Annotated[
         str | None,
-        typer.Option(
-            metavar="ISO8601",
-            help="When it was called, with time zone. A key that leeward has made says so itself.",
+        option(
+            "When it was called, with time zone. A key that leeward has made says so itself.",
+            "ISO8601",
         ),
     ] = None,
     target: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TARGET",
-            help="Where the call may have been made; repeat it for each. Without it, a call that "
+        option(
+            "Where the call may have been made; repeat it for each. Without it, a call that "
             "left no record stays unknown.",
+            "TARGET",
         ),
     ] = None,
     timeout: Timeout = None,
@@ -175,8 +145,8 @@ def settle(
         settled = cloud.settle(
             key, function=function, payload=given, sent=called, timeout=timeout, targets=target
         )
-        options.output.show(json_of_verdict(settled), partial(render_verdict, function))
-    raise typer.Exit(exit_code_of_verdict(settled).code)
+        code = exit_code_of_verdict(settled).code
+        options.output.report(show_verdict(settled, function)._replace(exit_code=code))
 
 
 def publish(
@@ -186,18 +156,16 @@ def publish(
     data: Data = None,
     *,
     subject: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What it happened to, such as an order's id.")
+        str | None, option("What it happened to, such as an order's id.", "TEXT")
     ] = None,
-    id: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Id of the event. Default: a new one.")
-    ] = None,
+    id: Annotated[str | None, option("Id of the event. Default: a new one.", "TEXT")] = None,
     time: Annotated[
         str | None,
-        typer.Option(metavar="ISO8601", help="When it happened, with time zone. Default: now."),
+        option("When it happened, with time zone. Default: now.", "ISO8601"),
     ] = None,
     ordering_key: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Events of one key are delivered in order."),
+        option("Events of one key are delivered in order.", "TEXT"),
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -216,7 +184,7 @@ def publish(
             ordering_key=ordering_key,
             timeout=timeout,
         )
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))
 
 
 def store(
@@ -230,9 +198,7 @@ def store(
     if_revision: IfRevision = None,
     expires_in: Annotated[
         float | None,
-        typer.Option(
-            parser=seconds, metavar="SECONDS", help="Seconds after which the item expires."
-        ),
+        option("Seconds after which the item expires.", "SECONDS", parser=seconds),
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -251,7 +217,7 @@ def store(
             expires_in=expires_in,
             timeout=timeout,
         )
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))
 
 
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
@@ -264,11 +230,11 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
     wanted = key_argument(key)
     with options.client_of_data() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
-        if record is None:
-            data = {"found": False, "table": table, "item": None}
-            options.output.report(Report(data, notes=[f"{table!r} has no item with this key."]))
-            raise typer.Exit(ABSENT.code)
-        options.output.show(json_of_record(record), partial(render_main, "item"))
+        data = {"found": False, "table": table, "item": None}
+        absent = Report(
+            data, notes=[f"{table!r} has no item with this key."], exit_code=ABSENT.code
+        )
+        options.output.report(absent if record is None else show_item(record))
 
 
 def list_(
@@ -278,20 +244,14 @@ def list_(
         str, typer.Argument(metavar="PARTITION", help="Value of the table's partition field.")
     ],
     *,
-    begins: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only if the sort value begins so.")
-    ] = None,
-    after: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only if the sort value comes after this.")
-    ] = None,
+    begins: Annotated[str | None, option("Only if the sort value begins so.", "TEXT")] = None,
+    after: Annotated[str | None, option("Only if the sort value comes after this.", "TEXT")] = None,
     before: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only if the sort value comes before this.")
+        str | None, option("Only if the sort value comes before this.", "TEXT")
     ] = None,
     descending: Annotated[bool, typer.Option("--descending", help="The last one first.")] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 100,
-    cursor: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Of a list before, to continue it.")
-    ] = None,
+    cursor: Annotated[str | None, option("Of a list before, to continue it.", "TEXT")] = None,
     timeout: Timeout = None,
 ) -> None:
     """Print the items of one partition, one on each line, in the order of the sort field.
@@ -318,7 +278,7 @@ def list_(
             pages.append(page)
             left -= len(page.items)
             cursor = page.cursor
-        options.output.show(json_of_pages(pages), render_items)
+        options.output.report(show_items(pages))
 
 
 def delete(
@@ -337,4 +297,4 @@ def delete(
     unwanted = key_argument(key)
     with options.client_of_data() as cloud:
         receipt = cloud.delete_data(table, unwanted, if_revision=if_revision, timeout=timeout)
-        options.output.show(json_of(receipt), render_receipt)
+        options.output.report(show_receipt(receipt))

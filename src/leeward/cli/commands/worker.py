@@ -10,7 +10,7 @@ import typer
 
 from leeward.app.app import App
 from leeward.app.triggers import LogStyle
-from leeward.cli.arguments import seconds, texts_argument
+from leeward.cli.arguments import option, seconds, texts_argument
 from leeward.cli.global_options import modules_beside, named_app, options_of
 from leeward.cli.output.exit_codes import RAISED
 from leeward.errors import InvalidRequest
@@ -28,38 +28,31 @@ def worker(
     *,
     target: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Default: the first of the order that keeps rows."),
+        option("Default: the first of the order that keeps rows.", "NAME"),
     ] = None,
     queue: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=N", help="Attempts at one time, for a queue, function or bus; repeatable."
-        ),
+        option("Attempts at one time, for a queue, function or bus; repeatable.", "NAME=N"),
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=N",
-            help="A further limit, for a handler, or of [worker.limits]; repeatable.",
-        ),
+        option("A further limit, for a handler, or of [worker.limits]; repeatable.", "NAME=N"),
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Attempts at one time, of all other handlers together."),
+        option("Attempts at one time, of all other handlers together.", "N"),
     ] = None,
     drain: Annotated[
         float | None,
-        typer.Option(
-            parser=seconds, metavar="SECONDS", help="To let attempts end in. Default: 25."
-        ),
+        option("To let attempts end in. Default: 25.", "SECONDS", parser=seconds),
     ] = None,
     health: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="PORT or HOST:PORT: answers whether it works."),
+        option("PORT or HOST:PORT: answers whether it works.", "ADDRESS"),
     ] = None,
     http: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="HOST:PORT: serve the functions of the app, too."),
+        option("HOST:PORT: serve the functions of the app, too.", "ADDRESS"),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when nothing is due any more.")] = False,
 ) -> None:

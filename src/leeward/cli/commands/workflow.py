@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.cli.arguments import json_argument, seconds
-from leeward.cli.global_options import GlobalOptions, options_of
+from leeward.cli.arguments import json_argument, option, seconds
+from leeward.cli.global_options import options_of
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
-from leeward.cli.output.json_view import JsonObject
 from leeward.errors import ConfigError
-from leeward.views import Column, Report, Table
+from leeward.views import Block, Column, Json, Report, Table
 from leeward.views.runs import list_runs, picture_of, show_run
 from leeward.workflow.model import document_of, functions_of
 from leeward.workflow.reading import json_of, yaml_of
@@ -43,20 +42,19 @@ def list_(
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many runs.")] = 50,
-) -> None:
+) -> Report:
     """List the latest runs, the last one first."""
     options = options_of(context)
     with options.client_of_data() as client:
         runs = client.list_runs(name, limit=limit)
-    options.output.report(list_runs(runs, time()))
+    return list_runs(runs, time())
 
 
-def show(context: typer.Context, name: Name, run: Id) -> None:
+def show(context: typer.Context, name: Name, run: Id) -> Report:
     """Show a run: its state, and what it did, in order."""
     options = options_of(context)
     with options.client_of_data() as client:
-        found = client.get_run(name, run)
-    _show(options, found, name, run)
+        return _show(client.get_run(name, run), name, run)
 
 
 def start(
@@ -72,20 +70,20 @@ def start(
     ],
     wait: Annotated[
         float,
-        typer.Option(
+        option(
+            "How long to run it here; then others continue. Default: to its end.",
+            "SECONDS",
             parser=seconds,
-            metavar="SECONDS",
-            help="How long to run it here; then others continue. Default: to its end.",
         ),
     ] = LONGEST_WAIT,
-) -> None:
+) -> Report:
     """Start a run, and work on it here until it has ended."""
     options = options_of(context)
     payload = json_argument(value, "input")
     with options.client_of_workflows() as client:
         client.start_workflow(name, payload, id=id)
         found = _follow(client, name, id, wait)
-    _show(options, found, name, id, ended=True)
+    return _show(found, name, id, ended=True)
 
 
 def resume(
@@ -93,35 +91,33 @@ def resume(
     *,
     wait: Annotated[
         float,
-        typer.Option(parser=seconds, metavar="SECONDS", help="How long. Default: to their end."),
+        option("How long. Default: to their end.", "SECONDS", parser=seconds),
     ] = LONGEST_WAIT,
-) -> None:
+) -> Report:
     """Continue the runs whose process is gone, until no run is left; show them."""
     options = options_of(context)
     with options.client_of_workflows() as client:
         left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
         client.resume_runs()
         runs = [_follow(client, run.workflow, run.id, wait) for run in left]
-    options.output.report(list_runs(filter(None, runs), time()))
+    return list_runs(filter(None, runs), time())
 
 
-def cancel(context: typer.Context, name: Name, run: Id) -> None:
+def cancel(context: typer.Context, name: Name, run: Id) -> Report:
     """Ask a run to end: before its next step it compensates."""
     options = options_of(context)
     with options.client_of_data() as client:
-        found = client.cancel_run(name, run)
-    _show(options, found, name, run)
+        return _show(client.cancel_run(name, run), name, run)
 
 
-def abort(context: typer.Context, name: Name, run: Id) -> None:
+def abort(context: typer.Context, name: Name, run: Id) -> Report:
     """End a run at once, without compensation."""
     options = options_of(context)
     with options.client_of_data() as client:
-        found = client.abort_run(name, run)
-    _show(options, found, name, run)
+        return _show(client.abort_run(name, run), name, run)
 
 
-def check(context: typer.Context) -> None:
+def check(context: typer.Context) -> Report:
     """Check the workflows that leeward.toml names, and show their digests.
 
     A function that no target has is an error. The command does not ask clouds.
@@ -130,7 +126,7 @@ def check(context: typer.Context) -> None:
     config = options.resolve()
     found = options.workflows(config)
     options.check_functions(config, found)
-    data: list[JsonObject] = [
+    data: list[Json] = [
         {
             "workflow": each.name,
             "digest": each.digest,
@@ -147,7 +143,7 @@ def check(context: typer.Context) -> None:
         if each["unnamed"] and not is_local
     ]
     listed = Table(_CHECKED, data, "", "No workflows in leeward.toml.")
-    options.output.report(Report({"workflows": data, "local": is_local}, 0.0, [listed], notes))
+    return Report({"workflows": data, "local": is_local}, 0.0, [listed], notes)
 
 
 def draw(
@@ -157,10 +153,8 @@ def draw(
         str | None, typer.Argument(metavar="[RUN]", help="Show the state of this run.")
     ] = None,
     *,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
-    ] = None,
-) -> None:
+    out: Annotated[Path | None, option("Default: the standard output.", "FILE")] = None,
+) -> Report:
     """Draw a workflow as SVG, with the state of a run in it."""
     options = options_of(context)
     found = None
@@ -168,22 +162,18 @@ def draw(
         with options.client_of_data() as client:
             found = client.get_run(name, run)
         if found is None:
-            _show(options, None, name, run)
+            return _show(None, name, run)
     svg = picture_of(options.workflow(name), found)
-    _write(options, {"workflow": name, "run": run, "svg": svg}, "svg", out)
+    return _write({"workflow": name, "run": run, "svg": svg}, "svg", out)
 
 
 def write(
     context: typer.Context,
     name: Name,
     *,
-    form: Annotated[
-        str, typer.Option("--format", metavar="yaml|json", help="Default: yaml.")
-    ] = "yaml",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
-    ] = None,
-) -> None:
+    form: Annotated[str, option("Default: yaml.", "yaml|json", "--format")] = "yaml",
+    out: Annotated[Path | None, option("Default: the standard output.", "FILE")] = None,
+) -> Report:
     """Write a workflow's definition as YAML or JSON."""
     if form not in ("yaml", "json"):
         raise typer.BadParameter("--format must be yaml or json")
@@ -191,7 +181,7 @@ def write(
     definition = options.workflow(name)
     text = yaml_of(definition) if form == "yaml" else json_of(definition)
     data = {"workflow": name, "definition": document_of(definition), "text": text}
-    _write(options, data, "text", out)
+    return _write(data, "text", out)
 
 
 def _store(path: Path, text: str) -> None:
@@ -202,13 +192,12 @@ def _store(path: Path, text: str) -> None:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _write(options: GlobalOptions, data: JsonObject, field: str, out: Path | None) -> None:
+def _write(data: Json, field: str, out: Path | None) -> Report:
     """Write one text of a result into a file, or show the result."""
     if out is None:
-        options.output.show(data, lambda shown, to: to.out.lines(shown[field].rstrip("\n")))
-        return
+        return Report(data, parts=[Block(field, data[field].rstrip("\n"))])
     _store(out, data[field])
-    options.output.show({**data, "file": str(out)}, lambda shown, to: to.out.text(shown["file"]))
+    return Report({**data, "file": str(out)}, parts=[str(out)])
 
 
 def _follow(client: Client, name: str, id: str, wait: float) -> Run | None:
@@ -218,16 +207,12 @@ def _follow(client: Client, name: str, id: str, wait: float) -> Run | None:
     return client.get_run(name, id)
 
 
-def _show(
-    options: GlobalOptions, run: Run | None, name: str, id: str, *, ended: bool = False
-) -> None:
-    """Show a run; if it was to end here (`ended`), exit with the code of its end."""
+def _show(run: Run | None, name: str, id: str, *, ended: bool = False) -> Report:
+    """Return a run; if it was to end here (`ended`), with the code of its end."""
     if run is None:
         data = {"found": False, "workflow": name, "id": id}
-        options.output.report(Report(data, notes=[f"{name!r} has no run {id!r}."]))
-        raise typer.Exit(ABSENT.code)
-    options.output.report(show_run(run, time()))
-    if ended and run.ended is None:
-        raise typer.Exit(STILL_RUNS.code)
+        return Report(data, notes=[f"{name!r} has no run {id!r}."], exit_code=ABSENT.code)
+    code = 0
     if ended and run.state.value != "succeeded":
-        raise typer.Exit(RAISED.code)
+        code = STILL_RUNS.code if run.ended is None else RAISED.code
+    return show_run(run, time())._replace(exit_code=code)

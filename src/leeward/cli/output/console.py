@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Final, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.cells import cell_len
@@ -19,22 +19,20 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from leeward.cli.output.exit_codes import ABSENT, BROKEN, WRONG
-from leeward.cli.output.json_view import JsonObject
 from leeward.records import NamedTuple
 from leeward.views import (
     Block,
-    Column,
     Details,
     Format,
+    Json,
     Part,
     Report,
     Table,
     in_words,
-    item_json,
     severity_of,
     spoken,
 )
-from leeward.views.calls import verdict_in_words
+from leeward.views.answers import labels_of, show_attempts
 
 Row: TypeAlias = Sequence[str]
 Style: TypeAlias = str | Callable[[str], str]
@@ -230,15 +228,6 @@ def escape_cell(text: str) -> str:
     return escape_text(text).replace("\n", "\\n")
 
 
-_ATTEMPTS: Final = (
-    Column("Target", "target", is_name=True),
-    Column("After", "started", Format.SECONDS),
-    Column("Took", "duration", Format.SECONDS),
-    Column("Outcome", lambda row: "read back: " * row["read_back"] + row["outcome"]),
-    Column("Code", "code", is_rare=True),
-    Column("Request id", "request_id", is_rare=True),
-)
-
 APART = frozenset(
     {"type", "message", "outcome", "attempts", "exit_code", "may_have_run", "field", "trace"}
 )
@@ -247,31 +236,29 @@ APART = frozenset(
 
 def render_report(report: Report, printers: Printers) -> None:
     """Show a report: its parts as the result, its notes and the commands beside them."""
-    for before, part in zip([None, *report.parts], report.parts, strict=False):
-        if before is not None and not isinstance(part, Block | str):
-            printers.out.text("")
-        _render_part(part, report.now, printers)
-    for note in report.notes:
-        printers.err.text(note)
+    _render_parts(report.parts, report.now, printers.out, printers.err)
+    _render_parts(report.notes, report.now, printers.err, printers.err)
     if report.actions:
         printers.err.pairs([(each.title, each.command) for each in report.actions])
 
 
-def _render_part(part: Part, now: float, printers: Printers) -> None:
-    match part:
-        case Block():
-            (printers.out.json if part.is_json else printers.out.lines)(part.text)
-        case Details():
-            if part.title:
-                printers.out.text(part.title, "bold")
-            values = part.values()
-            printers.out.pairs([(name.lower(), in_words(*each, now)) for name, each in values])
-        case Table(rows=[]):
-            printers.err.text(part.empty)
-        case Table():
-            _render_table(part, now, printers.out)
-        case _:
-            printers.out.text(part)
+def _render_parts(parts: Sequence[Part], now: float, out: Printer, err: Printer) -> None:
+    for before, part in zip([None, *parts], parts, strict=False):
+        if before is not None and not isinstance(part, Block | str):
+            out.text("")
+        match part:
+            case Block():
+                (out.json if part.is_json else out.lines)(part.text)
+            case Details():
+                if part.title:
+                    out.text(part.title, "bold")
+                out.pairs([(name.lower(), in_words(*each, now)) for name, each in part.values()])
+            case Table(rows=[]):
+                err.text(part.empty)
+            case Table():
+                _render_table(part, now, out)
+            case _:
+                out.text(part)
 
 
 def _render_table(table: Table, now: float, out: Printer) -> None:
@@ -286,61 +273,20 @@ def _render_table(table: Table, now: float, out: Printer) -> None:
     out.table([each.title.lower() for each in columns], rows, styles)
 
 
-def render_main(main: str, data: JsonObject, printers: Printers) -> None:
-    """Show a function's answer or an item, which is the field `main`; then target and attempts."""
-    printers.out.json(item_json.write(data[main], indent=2))
-    rest = {name: value for name, value in data.items() if name not in (main, "found")}
-    printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
-    _render_attempts(data["attempts"], printers.err, least=2)
-
-
-def render_items(data: JsonObject, printers: Printers) -> None:
-    """Show the items of a partition, one on each line."""
-    for each in data["items"]:
-        printers.out.json(item_json.write(each["item"]))
-    if not data["items"]:
-        printers.err.text("No items.")
-    if data["cursor"] is not None:
-        printers.err.text(f"There are more: --cursor {data['cursor']}")
-
-
-def render_object(data: JsonObject, printers: Printers) -> None:
-    """Show what is known of an object."""
-    told = {name: value for name, value in data.items() if name not in ("found", "metadata")}
-    pairs = _details(told) + [(f"metadata {name}", text) for name, text in data["metadata"].items()]
-    printers.out.pairs(pairs)
-    _render_attempts(data["attempts"], printers.err, least=2)
-
-
-def render_receipt(data: JsonObject, printers: Printers) -> None:
-    """Show a receipt."""
-    printers.out.pairs(_details(data))
-    _render_attempts(data["attempts"], printers.err, least=2)
-
-
-def render_verdict(function: str, data: JsonObject, printers: Printers) -> None:
-    """Show what became of a call of a function: its result, or the verdict."""
-    has_result = data["verdict"] == "ran" and data["kept"] and not data["failure"]
-    if has_result:
-        printers.out.json(item_json.write(data["result"], indent=2))
-    (printers.err if has_result else printers.out).text(verdict_in_words(data, function))
-    rest = {name: data[name] for name in ("target", "voids", "retry_after") if data[name]}
-    if rest:
-        printers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
-
-
-def render_failure(data: JsonObject, err: Printer) -> None:
+def render_failure(data: Json, err: Printer) -> None:
     """Show an error: what happened, whether the call may have run, what to do, the attempts."""
     with err.panel(f"{data['type']} (exit code {data['exit_code']})", "red"):
         err.text(data["message"])
         err.text("")
-        err.pairs([*_ran_pairs(data), *_details(data)])
+        err.pairs([*_ran_pairs(data), *labels_of(data, APART).items()])
         for line in data.get("trace", ()):
             err.text(line, "dim")
-        _render_attempts(data.get("attempts", ()), err, least=1)
+        for attempts in show_attempts(data.get("attempts", ()), least=1):
+            err.text("")
+            _render_table(attempts, 0, err)
 
 
-def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
+def _ran_pairs(data: Json) -> list[tuple[str, str]]:
     """Return whether a call may have run, for an error of one.
 
     Wrong usage makes no call, and whoever finds something wrong says in the message what was done.
@@ -350,20 +296,3 @@ def _ran_pairs(data: JsonObject) -> list[tuple[str, str]]:
         return []
     ran = data["may_have_run"]
     return [("may have run", "perhaps" if ran is None else spoken(ran))]
-
-
-def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
-    """Show attempts if there are at least `least`; empty columns are left out."""
-    if len(attempts) < least:
-        return
-    err.text("")
-    _render_table(Table(_ATTEMPTS, attempts), 0, err)
-
-
-def _details(data: JsonObject) -> list[tuple[str, str]]:
-    """Return labels and values as a person reads them; None and False are left out."""
-    return [
-        (name.replace("_", " "), spoken(value))
-        for name, value in data.items()
-        if name not in APART and value is not None and value is not False
-    ]

@@ -1,4 +1,4 @@
-"""Exit codes: one for each reaction of a script."""
+"""Exit codes: one for each reaction of a script; and errors as JSON objects."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Final
 
 from leeward.errors import (
     AuthError,
+    CallError,
     ConfigError,
     Conflict,
     DedupUnavailable,
     FunctionError,
     InvalidRequest,
+    LeewardError,
     NotFound,
     OutcomeUnknown,
     Overloaded,
@@ -22,6 +24,8 @@ from leeward.errors import (
     Unsupported,
 )
 from leeward.values.settled import Settled, Verdict
+from leeward.views import Json
+from leeward.views.answers import json_of_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +122,42 @@ _BY_VERDICT: Final = {
 def exit_code_of_verdict(settled: Settled) -> ExitCode:
     """Return the exit code for what became of a call: the one that the call would have had."""
     return RAISED if settled.failure is not None else _BY_VERDICT[settled.verdict]
+
+
+_RAN: Final = {"no": False, "maybe": None, "yes": True}
+"""What leeward's handler says of a call, and whether it has run."""
+
+
+def json_of_failure(kind: str, message: str, end: ExitCode) -> Json:
+    """Return what every failure shows."""
+    return {"type": kind, "message": message, "exit_code": end.code, "may_have_run": end.ran}
+
+
+def json_of_error(error: LeewardError, end: ExitCode) -> Json:
+    """Return an error of leeward as a JSON object."""
+    data = json_of_failure(type(error).__name__, str(error), end)
+    data["target"] = error.target
+    if isinstance(error, CallError):
+        data |= {
+            "outcome": error.outcome.value,
+            "code": error.code,
+            "reason": error.reason,
+            "retry_after": error.retry_after,
+        }
+    match error:
+        case InvalidRequest():
+            data["field"] = error.field
+        case FunctionError():
+            data |= {
+                "error_type": error.error_type,
+                "error_message": error.error_message,
+                "trace": list(error.trace),
+                "retryable": error.retryable,
+            }
+            data["may_have_run"] = _RAN[error.ran or "maybe"]
+        case OutcomeUnknown():
+            data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
+            data["may_have_run"] = True if error.executed else None
+        case _:
+            pass
+    return data | {"attempts": json_of_attempts(error.attempts)}

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
+
+import typer
 
 from leeward.cli.output.console import Printers, printer_for, render_failure, render_report
-from leeward.cli.output.json_view import JsonObject
 from leeward.logs import places_of, traceback_of
-from leeward.views import Report, item_json
-
-Render: TypeAlias = Callable[[JsonObject, Printers], None]
-"""Renders the JSON object of a result for a person."""
+from leeward.views import Json, Report, item_json
 
 
 class OutputError(Exception):
@@ -51,7 +49,7 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> int:
 
 
 class Output:
-    """What a command writes to: for a person, what `render` makes of the JSON object.
+    """What a command writes to, for a person.
 
     Args:
         out: the standard output.
@@ -67,20 +65,19 @@ class Output:
         self._out = out
         self.tracebacks = tracebacks
 
-    def show(self, data: JsonObject, render: Render) -> None:
+    def report(self, report: Report) -> None:
         """Show the result of a command.
 
         Raises:
             OutputError: it cannot be written, for example because the disk is full.
+            typer.Exit: the command ends with another exit code than 0.
         """
         with _write_to(self._out):
-            render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
+            self._write(report)
+        if report.exit_code:
+            raise typer.Exit(report.exit_code)
 
-    def report(self, report: Report) -> None:
-        """Show a report; errors as above."""
-        self.show(report.data, lambda _, printers: render_report(report, printers))
-
-    def show_error(self, data: JsonObject) -> None:
+    def show_error(self, data: Json) -> None:
         """Show an error."""
         render_failure(data, printer_for(sys.stderr))
 
@@ -89,23 +86,24 @@ class Output:
         if error is not None and self.tracebacks and places_of(error):
             sys.stderr.write(f"\n{traceback_of(error)}\n")
 
+    def _write(self, report: Report) -> None:
+        render_report(report, Printers(printer_for(self._out), printer_for(sys.stderr)))
+
 
 class JsonOutput(Output):
     """For a program: the JSON object itself, on one line, in ASCII."""
 
     is_for_programs = True
 
-    def show(self, data: JsonObject, render: Render) -> None:
-        """Show the result of a command."""
-        with _write_to(self._out):
-            _write(self._out, data)
-
-    def show_error(self, data: JsonObject) -> None:
+    def show_error(self, data: Json) -> None:
         """Show an error, as the one key ``error``."""
         _write(sys.stderr, {"error": data})
 
     def show_traceback(self, error: BaseException | None) -> None:
         """Show nothing: programs read one object."""
+
+    def _write(self, report: Report) -> None:
+        _write(self._out, report.data)
 
 
 def output_for(*, json: bool, tracebacks: bool = True) -> Output:
@@ -137,5 +135,5 @@ def _write_to(out: TextIO) -> Iterator[None]:
         raise OutputError(f"the result cannot be written: {error.strerror}") from error
 
 
-def _write(stream: TextIO, data: JsonObject) -> None:
+def _write(stream: TextIO, data: Json) -> None:
     stream.write(f"{item_json.write(data, ascii_only=True)}\n")

@@ -12,15 +12,14 @@ from typing import Annotated, Final, NamedTuple, cast
 import typer
 
 from leeward.app import App
+from leeward.cli.arguments import option
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
-from leeward.cli.output.console import Printers
-from leeward.cli.output.exit_codes import BROKEN
-from leeward.cli.output.json_view import JsonObject
 from leeward.client import Client
 from leeward.config import Config, TableConfig
 from leeward.config.model import BucketConfig
 from leeward.errors import ConfigError
 from leeward.values import Promise
+from leeward.views import Report
 from leeward_backup.backups import Backups
 from leeward_backup.checkpoints import USUAL_FOLDER
 from leeward_backup.commands import views
@@ -32,37 +31,29 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the
 Id = Annotated[
     str, typer.Argument(metavar="[BACKUP]", help="Id of the backup; by default the last one.")
 ]
-Store = Annotated[
-    str, typer.Option("--store", metavar="BUCKET[/PREFIX]", help="Where the backups are.")
-]
+Store = Annotated[str, option("Where the backups are.", "BUCKET[/PREFIX]", "--store")]
 KeyFile = Annotated[
     list[Path] | None,
-    typer.Option(
+    option(
+        "Holds the key of encrypted backups. Again for older keys, which only open.",
+        "FILE",
         "--key-file",
-        metavar="FILE",
-        help="Holds the key of encrypted backups. Again for older keys, which only open.",
     ),
 ]
 CopiedFrom = Annotated[
     str | None,
-    typer.Option(
-        "--copied-from", metavar="PLACE", help="Where the backups were made: BUCKET/PREFIX/TABLE."
-    ),
+    option("Where the backups were made: BUCKET/PREFIX/TABLE.", "PLACE", "--copied-from"),
 ]
-Work = Annotated[
-    Path, typer.Option("--work", metavar="FOLDER", help="Where runs keep what they have read.")
-]
+Work = Annotated[Path, option("Where runs keep what they have read.", "FOLDER", "--work")]
 TableAt = Annotated[
     str | None,
-    typer.Option("--at", metavar="TARGET", help="Where the table is. Default: its home."),
+    option("Where the table is. Default: its home.", "TARGET", "--at"),
 ]
 StoreAt = Annotated[
     str | None,
-    typer.Option("--store-at", metavar="TARGET", help="Where the bucket is. Default: its home."),
+    option("Where the bucket is. Default: its home.", "TARGET", "--store-at"),
 ]
-Rate = Annotated[
-    float | None, typer.Option("--rate", metavar="NUMBER", help="Items a second, at most.")
-]
+Rate = Annotated[float | None, option("Items a second, at most.", "NUMBER", "--rate")]
 
 _MODULE: Final = '''"""Back up a table, on a schedule."""
 
@@ -81,7 +72,7 @@ def create(
     store: Store,
     id: Annotated[
         str | None,
-        typer.Option("--id", metavar="ID", help="Of the backup. A repeated run makes no second."),
+        option("Of the backup. A repeated run makes no second.", "ID", "--id"),
     ] = None,
     verify: Annotated[
         bool,
@@ -92,13 +83,13 @@ def create(
     at: TableAt = None,
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
-) -> None:
+) -> Report:
     """Back up a table, and upload only what has changed since the last backup."""
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
     with _open(options, location) as backups:
         backup = backups.create(id=id, rate=rate, verify=verify)
-    options.output.show(views.json_of_backup(backup), views.render_backup)
+    return views.show_backup(backup)
 
 
 def list_(
@@ -108,15 +99,11 @@ def list_(
     store: Store,
     key_file: KeyFile = None,
     store_at: StoreAt = None,
-) -> None:
+) -> Report:
     """List the backups of a table, the latest last."""
     options = options_of(context)
     with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
-        found = backups.list()
-    listed = [views.json_of_backup(each) for each in found]
-    options.output.show({"backups": listed}, views.render_list)
-    if any(each.wrong for each in found):
-        raise typer.Exit(BROKEN.code)
+        return views.show_backups(backups.list())
 
 
 def check(
@@ -132,16 +119,13 @@ def check(
     key_file: KeyFile = None,
     copied_from: CopiedFrom = None,
     store_at: StoreAt = None,
-) -> None:
+) -> Report:
     """Check that a backup is complete; with --deep, that nothing in it has changed."""
     options = options_of(context)
     with _open(
         options, _Location(table, table, store, None, store_at, key_file, copied_from=copied_from)
     ) as backups:
-        checked = backups.check(backup, deep=deep)
-    options.output.show(views.json_of(checked), views.render_checked)
-    if checked.findings:
-        raise typer.Exit(BROKEN.code)
+        return views.show_check(backups.check(backup, deep=deep))
 
 
 def restore(
@@ -152,14 +136,14 @@ def restore(
     store: Store,
     into: Annotated[
         str | None,
-        typer.Option("--into", metavar="TABLE", help="The table to fill. Default: the same table."),
+        option("The table to fill. Default: the same table.", "TABLE", "--into"),
     ] = None,
     mode: Annotated[
         str,
-        typer.Option(
+        option(
+            "What if there are items: empty refuses, missing leaves them, overwrite does so.",
+            "MODE",
             "--mode",
-            metavar="MODE",
-            help="What if there are items: empty refuses, missing leaves them, overwrite does so.",
         ),
     ] = "empty",
     dry_run: Annotated[
@@ -176,15 +160,13 @@ def restore(
         ),
     ] = False,
     rate: Rate = None,
-    parallel: Annotated[
-        int, typer.Option("--parallel", metavar="NUMBER", help="Items that are written at once.")
-    ] = 8,
+    parallel: Annotated[int, option("Items that are written at once.", "NUMBER", "--parallel")] = 8,
     key_file: KeyFile = None,
     copied_from: CopiedFrom = None,
     at: TableAt = None,
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
-) -> None:
+) -> Report:
     """Restore a backup into a table on any target, and read the table again to compare."""
     options = options_of(context)
     location = _Location(table, into or table, store, at, store_at, key_file, work, copied_from)
@@ -193,10 +175,7 @@ def restore(
             fit = backups.dry_run(
                 backup, into=into, mode=mode, skip_damaged=skip_damaged, plain=plain
             )
-            options.output.show(views.json_of(fit), views.render_fit)
-            if fit.findings or fit.missing:
-                raise typer.Exit(BROKEN.code)
-            return
+            return views.show_fit(fit)
         restored = backups.restore(
             backup,
             into=into,
@@ -206,9 +185,8 @@ def restore(
             skip_damaged=skip_damaged,
             plain=plain,
         )
-    options.output.show(views.json_of_restored(restored), views.render_restored)
-    if restored.missing or (restored.promise is not Promise.VERIFIED and mode == "empty"):
-        raise typer.Exit(BROKEN.code)
+    is_wrong = restored.promise is not Promise.VERIFIED and mode == "empty"
+    return views.show_restore(restored, is_wrong=is_wrong)
 
 
 def drill(
@@ -221,16 +199,14 @@ def drill(
     copied_from: CopiedFrom = None,
     store_at: StoreAt = None,
     work: Work = USUAL_FOLDER,
-) -> None:
+) -> Report:
     """Restore a backup on this machine's disk, compare everything, and remove it again."""
     options = options_of(context)
     with _open(
         options, _Location(table, table, store, None, store_at, key_file, work, copied_from)
     ) as backups:
         restored = backups.drill(backup)
-    options.output.show(views.json_of_restored(restored), views.render_restored)
-    if restored.promise is not Promise.VERIFIED:
-        raise typer.Exit(BROKEN.code)
+    return views.show_restore(restored, is_wrong=restored.promise is not Promise.VERIFIED)
 
 
 def prune(
@@ -243,14 +219,12 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing.")] = False,
     key_file: KeyFile = None,
     store_at: StoreAt = None,
-) -> None:
+) -> Report:
     """Delete old backups, and segments that no backup needs any more."""
     options = options_of(context)
     with _open(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
-    options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
-    if pruned.wrong:
-        raise typer.Exit(BROKEN.code)
+    return views.show_prune(pruned, dry_run=dry_run)
 
 
 class _Location(NamedTuple):
@@ -314,17 +288,15 @@ def schedule(
     table: Table,
     *,
     store: Store,
-    cron: Annotated[
-        str, typer.Option("--cron", metavar="SCHEDULE", help="Five fields, in UTC.")
-    ] = "0 2 * * *",
+    cron: Annotated[str, option("Five fields, in UTC.", "SCHEDULE", "--cron")] = "0 2 * * *",
     drill: Annotated[
         str | None,
-        typer.Option("--drill", metavar="WEEKDAY", help="The day on which it is also restored."),
+        option("The day on which it is also restored.", "WEEKDAY", "--drill"),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The module that is written.")
-    ] = Path("backups_app.py"),
-) -> None:
+    out: Annotated[Path, option("The module that is written.", "FILE", "--out")] = Path(
+        "backups_app.py"
+    ),
+) -> Report:
     """Write an app that backs up a table on a schedule, on every cloud and on local.
 
     It deploys nothing, and prints the commands that do.
@@ -361,7 +333,8 @@ def schedule(
             f"leeward worker    # with [targets.local] app = {_literal(name)}",
         ],
     }
-    options.output.show(data, _render)
+    notes = [f"Name in leeward.toml what it may use: {', '.join(missing)}"] if missing else []
+    return Report(data, 0.0, [str(out)], [*notes, *data["commands"]])
 
 
 def _literal(text: str) -> str:
@@ -383,11 +356,3 @@ def _keep(file: Path, text: str) -> None:
             raise ConfigError(f"{file} is there already; name another file with --out")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    printers.out.text(data["file"])
-    if data["missing"]:
-        printers.err.text(f"Name in leeward.toml what it may use: {', '.join(data['missing'])}")
-    for command in data["commands"]:
-        printers.err.text(command)

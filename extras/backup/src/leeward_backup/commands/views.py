@@ -6,7 +6,7 @@ Progress is shown as bars on a terminal, and as a line now and then elsewhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
@@ -14,123 +14,107 @@ from typing import Any, Final, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.exit_codes import BROKEN
+from leeward.values import Promise
+from leeward.views import Column, Details, Format, Json, Part, Report, Table
+from leeward.views.answers import show_labels
 from leeward_backup.values import Backup, Checked, Fit, Look, Pruned, Restored
 from leeward_backup.values import Progress as Step
 
-_HEADER = ("id", "time", "items", "bytes", "segments", "new", "consistency", "key")
+_LISTED: Final = (
+    Column("Id", "id", is_name=True),
+    Column("Time", "time"),
+    *(Column(name.title(), name, Format.COUNT) for name in ("items", "bytes", "segments")),
+    Column("New", "uploaded", Format.COUNT),
+    Column("Consistency", "consistency"),
+    Column("Key", "key_id"),
+)
 
 PLAIN_SECONDS: Final = 5.0
 """Between two lines where lines stay."""
 
 
-def json_of_backup(backup: Backup) -> JsonObject:
+def json_of_backup(backup: Backup) -> Json:
     """Return the JSON object of a backup; times are ISO 8601."""
-    told: JsonObject = backup._asdict()
-    told |= {"lost": dict(backup.lost)}
-    return told | {"time": _time(backup.time), "ended": _time(backup.ended)}
+    data: Json = backup._asdict() | {"lost": dict(backup.lost)}
+    return data | {"time": _time(backup.time), "ended": _time(backup.ended)}
 
 
-def json_of(value: Checked | Fit | Pruned) -> JsonObject:
-    """Return the JSON object of a check, a dry run or a prune."""
+def _json_of(value: Checked | Fit | Pruned) -> Json:
     listed = {name: list(each) for name, each in value._asdict().items() if type(each) is tuple}
     return value._asdict() | listed
 
 
-def json_of_restored(restored: Restored) -> JsonObject:
-    """Return the JSON object of a restore."""
-    told: JsonObject = restored._asdict() | {"missing": list(restored.missing)}
-    return told | {"promise": restored.promise.value}
+def _show_counts(data: Json, names: str) -> Details:
+    return show_labels({name: _count(data[name]) for name in names.split()})
 
 
-def render_backup(data: JsonObject, printers: Printers) -> None:
-    """Render a backup that was created."""
-    names = ("id", "table", "target", "items", "segments", "uploaded", "bytes", "consistency")
-    printers.out.pairs([(name, _count(data[name])) for name in names])
-    if data["items"] == 0:
-        told = f"The table {data['table']} has no items: nothing is in this backup. Check its name."
-        printers.err.text(told, "yellow")
-    if data["mended"]:
-        printers.err.text(f"{data['mended']:,} segments were damaged, and are written anew.")
-    for what, count in data["lost"].items():
-        printers.err.text(f"Not in the backup: {what} of {count:,} items.", "yellow")
+def show_backup(backup: Backup) -> Report:
+    """Return a backup that was created."""
+    data, notes = json_of_backup(backup), []
+    if not backup.items:
+        told = f"The table {backup.table} has no items: nothing is in this backup. Check its name."
+        notes.append(told)
+    if backup.mended:
+        notes.append(f"{backup.mended:,} segments were damaged, and are written anew.")
+    notes += [f"Not in the backup: {each} of {n:,} items." for each, n in backup.lost.items()]
+    names = "id table target items segments uploaded bytes consistency"
+    return Report(data, 0.0, [_show_counts(data, names)], notes)
 
 
-def render_list(data: JsonObject, printers: Printers) -> None:
-    """Render all backups."""
-    if not data["backups"]:
-        printers.err.text("No backups.")
-        return
-    rows = [
-        (
-            backup["id"],
-            backup["time"],
-            *(_count(backup[name]) for name in ("items", "bytes", "segments", "uploaded")),
-            backup["consistency"],
-            backup["key_id"] or "-",
-        )
-        for backup in data["backups"]
-    ]
-    printers.out.table(_HEADER, rows, ("cyan",))
-    for backup in data["backups"]:
-        if backup["wrong"]:
-            printers.out.text(f"{backup['id']}: {backup['wrong']}", "red")
+def show_backups(found: Sequence[Backup]) -> Report:
+    """Return all backups; one that is wrong is told."""
+    rows = [json_of_backup(each) for each in found]
+    wrong = [f"{each.id}: {each.wrong}" for each in found if each.wrong]
+    parts: list[Part] = [Table(_LISTED, rows, "", "No backups."), *wrong]
+    return Report({"backups": rows}, 0.0, parts, exit_code=BROKEN.code if wrong else 0)
 
 
-def render_checked(data: JsonObject, printers: Printers) -> None:
-    """Render a check."""
-    _render_findings(data, printers)
-    how = "read" if data["deep"] else "there"
-    if not data["findings"]:
-        printers.out.text(
-            f"Backup {data['id']}: {data['segments']:,} segments with {data['items']:,} items are "
-            f"{how}.",
-            "green",
-        )
+def show_check(checked: Checked) -> Report:
+    """Return what was found wrong in a backup."""
+    how = "read" if checked.deep else "there"
+    told = f"{checked.segments:,} segments with {checked.items:,} items are {how}."
+    parts = checked.findings or [f"Backup {checked.id}: {told}"]
+    code = BROKEN.code if checked.findings else 0
+    return Report(_json_of(checked), 0.0, parts, exit_code=code)
 
 
-def render_fit(data: JsonObject, printers: Printers) -> None:
-    """Render a dry run."""
-    _render_findings(data, printers)
-    for each in data["missing"]:
-        printers.out.text(f"Left out: {each}", "yellow")
-    where = f"table {data['table']!r} of {data['target']}"
-    if data["findings"]:
-        printers.out.text(f"Backup {data['id']} cannot be restored into {where}.", "red")
-        return
-    expired = f" {data['expired']:,} that have expired are left out." if data["expired"] else ""
-    printers.out.text(f"{data['items']:,} items would be stored in {where}.{expired}", "green")
+def show_fit(fit: Fit) -> Report:
+    """Return whether a backup could be restored."""
+    where = f"table {fit.table!r} of {fit.target}"
+    told = f"Backup {fit.id} cannot be restored into {where}."
+    if not fit.findings:
+        expired = f" {fit.expired:,} that have expired are left out." if fit.expired else ""
+        told = f"{fit.items:,} items would be stored in {where}.{expired}"
+    parts = [*fit.findings, *(f"Left out: {each}" for each in fit.missing), told]
+    code = BROKEN.code if fit.findings or fit.missing else 0
+    return Report(_json_of(fit), 0.0, parts, exit_code=code)
 
 
-def render_restored(data: JsonObject, printers: Printers) -> None:
-    """Render a restore, and what is proved of it."""
-    names = ("id", "table", "target", "written", "kept", "expired", "found")
-    printers.out.pairs([(name, _count(data[name])) for name in names])
-    printers.out.text("")
-    for each in data["missing"]:
-        printers.out.text(f"Left out: {each}", "yellow")
-    verified = data["promise"] == "verified"
+def show_restore(restored: Restored, *, is_wrong: bool) -> Report:
+    """Return a restore, and what is proved of it."""
+    is_verified = restored.promise is Promise.VERIFIED
+    told = f"RESTORED: {restored.why}."
+    if is_verified:
+        told = "VERIFIED: the table holds exactly the items."
+    data: Json = restored._asdict() | {"missing": list(restored.missing)}
+    shown = _show_counts(data, "id table target written kept expired found")
+    missing = [f"Left out: {each}" for each in restored.missing]
+    code = BROKEN.code if is_wrong or missing else 0
+    data["promise"] = restored.promise.value
+    return Report(data, 0.0, [shown, "", *missing, told], exit_code=code)
+
+
+def show_prune(pruned: Pruned, *, dry_run: bool) -> Report:
+    """Return what was deleted, or would be."""
+    would = "would be" if dry_run else "were"
     told = (
-        "VERIFIED: the table holds exactly the items." if verified else f"RESTORED: {data['why']}."
+        f"{len(pruned.backups)} backups and {pruned.segments:,} segments ({pruned.bytes:,} bytes) "
+        f"{would} deleted; {len(pruned.kept)} backups stay."
     )
-    printers.out.text(told, "green" if verified else "yellow")
-
-
-def render_pruned(data: JsonObject, printers: Printers) -> None:
-    """Render a prune."""
-    would = "would be" if data["dry_run"] else "were"
-    told = f"{len(data['backups'])} backups and {data['segments']:,} segments"
-    printers.out.text(
-        f"{told} ({data['bytes']:,} bytes) {would} deleted; {len(data['kept'])} backups stay."
-    )
-    for each in data["wrong"]:
-        printers.out.text(f"It stays, and what it needs: {each}", "red")
-
-
-def _render_findings(data: JsonObject, printers: Printers) -> None:
-    for finding in data["findings"]:
-        printers.out.text(finding, "red")
+    parts = [told, *(f"It stays, and what it needs: {each}" for each in pruned.wrong)]
+    code = BROKEN.code if pruned.wrong else 0
+    return Report(_json_of(pruned) | {"dry_run": dry_run}, 0.0, parts, exit_code=code)
 
 
 def _count(value: Any) -> str:

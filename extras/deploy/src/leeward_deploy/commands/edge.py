@@ -8,12 +8,11 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.arguments import json_argument
-from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
+from leeward.cli.arguments import json_argument, option
 from leeward.errors import ConfigError, InvalidRequest, Unsupported
-from leeward_deploy.commands.package import render_files, store
+from leeward.views import Column, Json, Report, Table
+from leeward.views.answers import show_labels
+from leeward_deploy.commands.package import show_files, store
 from leeward_deploy.edge.exports import Edge, Trigger
 from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
 from leeward_deploy.infrastructure import module_files
@@ -21,32 +20,28 @@ from leeward_deploy.recipe import EDGES, offer_of, providers_with
 
 Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
 
-To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+To: TypeAlias = Annotated[str, option("As in CLOUD_PROVIDER.", "PROVIDER")]
 
-Event: TypeAlias = Annotated[
-    str, typer.Option(metavar="EVENT", help="When it is called, in the provider's words.")
-]
+Event: TypeAlias = Annotated[str, option("When it is called, in the provider's words.", "EVENT")]
 
 
 def check(
-    context: typer.Context,
     rules: Rules,
     *,
-    path: Annotated[
-        str | None, typer.Option(metavar="/PATH", help="Show what happens to this request.")
-    ] = None,
-    country: Annotated[
-        str, typer.Option(metavar="XX", help="Of the client. Default: not known.")
-    ] = "",
-) -> None:
+    path: Annotated[str | None, option("Show what happens to this request.", "/PATH")] = None,
+    country: Annotated[str, option("Of the client. Default: not known.", "XX")] = "",
+) -> Report:
     """Check rules, and show which edges accept them; or what happens to one request."""
-    options = options_of(context)
     found = read_rules(rules)
     if path is None:
         edges = [_judge(name, found) for name in providers_with(EDGES)]
         data = {"rules": [rule.name for rule in found], "edges": edges}
-        options.output.show(data, _render_check)
-        return
+        columns = (
+            Column("Edge", "edge", is_name=True),
+            Column(f"Takes {len(found)} rules", _takes),
+        )
+        notes = [f"{each['edge']}: {note}" for each in edges for note in each["notes"]]
+        return Report(data, 0.0, [Table(columns, edges)], notes)
     if not path.startswith("/"):
         raise InvalidRequest("--path must begin with a slash", field="path")
     plain, _, query = path.partition("?")
@@ -55,20 +50,16 @@ def check(
     for name in ("request", "response"):
         headers = getattr(answer, name)
         data[name] = {"set": dict(headers.set), "remove": [*headers.remove]}
-    options.output.show(data, _render_answer)
+    return _show_answer(data)
 
 
 def export_rules(
-    context: typer.Context,
     rules: Rules,
     *,
     to: To,
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
-    ] = Path(),
-) -> None:
+    out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),
+) -> Report:
     """Write rules for a cloud's edge, and the commands that deploy them."""
-    options = options_of(context)
     found = read_rules(rules)
     made = _edge(to).export(found)
     files, notes = dict(made.files), [*made.notes, *note_on_spelling(found)]
@@ -84,27 +75,21 @@ def export_rules(
         "notes": notes,
         "commands": [command._asdict() for command in made.commands],
     }
-    options.output.show(data, render_files)
+    return show_files(data)
 
 
 def associate(
-    context: typer.Context,
     configuration: Annotated[
         Path, typer.Argument(metavar="FILE", help="The configuration, as it was read.")
     ],
     *,
     to: To,
-    function: Annotated[str, typer.Option(metavar="ARN", help="Of the function.")],
+    function: Annotated[str, option("Of the function.", "ARN")],
     event: Event,
-    path: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Of requests. Default: all others.")
-    ] = "",
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
-    ] = Path(),
-) -> None:
+    path: Annotated[str, option("Of requests. Default: all others.", "PATTERN")] = "",
+    out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),
+) -> Report:
     """Put a function into a configuration that was read, and show how it is written back."""
-    options = options_of(context)
     change = _edge(to).associate
     if change is None:
         raise Unsupported(f"the edge of {to} calls no function of yours; export rules")
@@ -121,7 +106,7 @@ def associate(
         "notes": [*made.notes],
         "commands": [command._asdict() for command in made.commands],
     }
-    options.output.show(data, render_files)
+    return show_files(data)
 
 
 def _edge(to: str) -> Edge:
@@ -129,7 +114,7 @@ def _edge(to: str) -> Edge:
     return found
 
 
-def _judge(name: str, rules: Sequence[EdgeRule]) -> JsonObject:
+def _judge(name: str, rules: Sequence[EdgeRule]) -> Json:
     """Return whether an edge can take rules, and if not, why."""
     try:
         made = _edge(name).export(rules)
@@ -138,25 +123,20 @@ def _judge(name: str, rules: Sequence[EdgeRule]) -> JsonObject:
     return {"edge": name, "ok": True, "why": None, "notes": [*made.notes]}
 
 
-def _render_check(data: JsonObject, printers: Printers) -> None:
-    rows = [(edge["edge"], "yes" if edge["ok"] else edge["why"]) for edge in data["edges"]]
-    printers.out.table(("edge", f"takes {len(data['rules'])} rules"), rows, ("cyan",))
-    for edge in data["edges"]:
-        for note in edge["notes"]:
-            printers.err.text(f"{edge['edge']}: {note}")
+def _takes(row: Json) -> str:
+    return "yes" if row["ok"] else str(row["why"])
 
 
-def _render_answer(data: JsonObject, printers: Printers) -> None:
-    pairs = [("rule", data["rule"] or "-")]
-    if data["status"]:
-        pairs.append(("status", str(data["status"])))
-    if data["location"]:
-        pairs.append(("location", data["location"]))
-    if data["path"]:
-        pairs.append(("origin", data["path"]))
-    for name in ("request", "response"):
-        for header, value in data[name]["set"].items():
-            pairs.append((name, f"{header}: {value}"))
-        for header in data[name]["remove"]:
-            pairs.append((name, f"without {header}"))
-    printers.out.pairs(pairs)
+def _show_answer(data: Json) -> Report:
+    labels = {"rule": data["rule"] or "-"}
+    rows = {"status": "status", "location": "location", "origin": "path"}
+    labels |= {label: str(data[name]) for label, name in rows.items() if data[name]}
+    headers = [
+        line
+        for name in ("request", "response")
+        for line in (
+            *(f"{name}  {header}: {value}" for header, value in data[name]["set"].items()),
+            *(f"{name}  without {header}" for header in data[name]["remove"]),
+        )
+    ]
+    return Report(data, 0.0, [show_labels(labels), *headers])

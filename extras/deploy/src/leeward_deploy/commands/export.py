@@ -18,14 +18,14 @@ from leeward.adapter.looking import Expected
 from leeward.app.app import App as LoadedApp
 from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
+from leeward.cli.arguments import option
 from leeward.cli.findings import home_of
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TargetName, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.values import NOTHING
+from leeward.views import Json, Report
 from leeward_deploy.commands.package import (
     App,
     Arch,
@@ -35,8 +35,8 @@ from leeward_deploy.commands.package import (
     Stage,
     check_names,
     declared_for,
-    render_files,
     settings_of,
+    show_files,
     spec_of,
     store,
 )
@@ -61,14 +61,11 @@ from leeward_deploy.recipe import (
 from leeward_deploy.settings import read_settings
 from leeward_deploy.uv import PackageSource
 
-ExportOut: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="A folder in it for each provider.")
-]
+ExportOut: TypeAlias = Annotated[Path, option("A folder in it for each provider.", "FOLDER")]
 Forget: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="Let go of what is retained, such as tables.orders; with several clouds aws:NAME.",
+    option(
+        "Let go of what is retained, such as tables.orders; with several clouds aws:NAME.", "NAME"
     ),
 ]
 MOVED: Final = "moved.tf"
@@ -296,7 +293,7 @@ def terraform(
     source: Source = Path(),
     stage: Stage = None,
     forget: Forget = None,
-) -> None:
+) -> Report:
     """Write an app's facts for every provider of the order, and the module that reads them.
 
     The first target of a provider serves, the others are its standbys. The command checks
@@ -313,16 +310,15 @@ def terraform(
     request = PackageRequest(*fields, settings=options.config, stage=stage)
     with redirect_stdout(sys.stderr):
         data = _write_files(request, options.targets, tuple(forget or ()))
-    options.output.show(data, render_files)
+    return show_files(data)
 
 
 def write_moves(
-    context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="Of terraform show -json.")],
     *,
-    cloud: Annotated[str, typer.Option(metavar="PROVIDER", help="Of the plan.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Of the root.")] = Path(),
-) -> None:
+    cloud: Annotated[str, option("Of the plan.", "PROVIDER")],
+    out: Annotated[Path, option("Of the root.", "FOLDER")] = Path(),
+) -> Report:
     """Write moved blocks, by which resources of an earlier export keep what they hold.
 
     The plan is one of the new root over the old state. It deletes and creates everything: never
@@ -345,12 +341,10 @@ def write_moves(
     notes = [f"{found.moved} resources move"]
     notes += [f"{each} goes, and nothing takes its place" for each in found.left]
     data = {"files": [str(out / MOVED)], "notes": notes, "commands": []}
-    options_of(context).output.show(data, render_files)
+    return show_files(data)
 
 
-def _write_files(
-    request: PackageRequest, targets: str | None, forget: tuple[str, ...]
-) -> JsonObject:
+def _write_files(request: PackageRequest, targets: str | None, forget: tuple[str, ...]) -> Json:
     """Write the files of every provider that has some; return what there is to show of them."""
     config = read_order(request.folder, targets, request.settings, request.stage)
     facts: dict[str, ExportFiles] = {}
@@ -409,13 +403,9 @@ def export_workflow(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
     *,
-    engine: Annotated[
-        str, typer.Option(metavar="PROVIDER", help="The engine's provider, as in CLOUD_PROVIDER.")
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
-    ] = Path(),
-) -> None:
+    engine: Annotated[str, option("The engine's provider, as in CLOUD_PROVIDER.", "PROVIDER")],
+    out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),
+) -> Report:
     """Write a workflow for a cloud's own engine, and the command that deploys it.
 
     It deploys nothing.
@@ -430,10 +420,5 @@ def export_workflow(
     store(out, made.files)
     files = [str(out / path) for path in made.files]
     data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
-    options.output.show({**data, "command": made.command}, _render_export)
-
-
-def _render_export(data: JsonObject, printers: Printers) -> None:
-    for file in data["files"]:
-        printers.out.text(file)
-    printers.err.text(f"Not deployed; do it with: {data['command']}")
+    note = f"Not deployed; do it with: {made.command}"
+    return Report({**data, "command": made.command}, 0.0, files, [note])

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import typer
 
 from leeward.app.checks import check_no_loop, check_queues
 from leeward.app.runtimes import check_options
+from leeward.cli.arguments import option
 from leeward.cli.global_options import options_of
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
 from leeward.config import Config, TableConfig, TargetName, load_settings
 from leeward.config.load import with_stage
 from leeward.config.model import parse_order
@@ -27,6 +26,8 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.registry import BUILT_IN, EMBEDDED
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
+from leeward.views import Block, Column, Json, Part, Report, Table
+from leeward.views.answers import show_labels
 from leeward_deploy.build import Origin, build, write_files
 from leeward_deploy.entry import find_app, handler_calls, load_app
 from leeward_deploy.inventory import MOST_SHOWN, size_text
@@ -53,30 +54,22 @@ App: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
 ]
 
-Target: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+Target: TypeAlias = Annotated[str, option("As in CLOUD_PROVIDER.", "PROVIDER")]
 
-Python: TypeAlias = Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")]
+Python: TypeAlias = Annotated[str, option("Of the platform.", "3.x")]
 
-Arch: TypeAlias = Annotated[str, typer.Option(metavar="x86_64|arm64", help="The processor there.")]
+Arch: TypeAlias = Annotated[str, option("The processor there.", "x86_64|arm64")]
 
-Source: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
-]
+Source: TypeAlias = Annotated[Path, option("Of the app. Default: the working directory.", "FOLDER")]
 
-Out: TypeAlias = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
-]
+Out: TypeAlias = Annotated[Path, option("Where packages are written to.", "FOLDER")]
 
 Requirements: TypeAlias = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
-    ),
+    option("Default: the source's requirements.txt, or its pyproject.toml.", "FILE"),
 ]
 
-FindLinks: TypeAlias = Annotated[
-    list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
-]
+FindLinks: TypeAlias = Annotated[list[Path] | None, option("Of wheels; may be repeated.", "FOLDER")]
 
 NoIndex: TypeAlias = Annotated[
     bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
@@ -84,11 +77,11 @@ NoIndex: TypeAlias = Annotated[
 
 AllowBuild: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
+    option("Of pure Python and without a wheel: build it here.", "NAME"),
 ]
 
 Exclude: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated.")
+    list[str] | None, option("Leave such files out; may be repeated.", "PATTERN")
 ]
 
 WithReport: TypeAlias = Annotated[
@@ -97,9 +90,7 @@ WithReport: TypeAlias = Annotated[
 
 Stage: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="Such as prod: names begin with it. Default: as [deploy] has."
-    ),
+    option("Such as prod: names begin with it. Default: as [deploy] has.", "NAME"),
 ]
 
 
@@ -163,8 +154,8 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     settings = read_settings(config)
     app = load_app(folder, entry)
     check_settings(settings, app, config)
-    for option in ("dead_letters", "service_bus"):
-        check_queues(app.handlers, entry.options.get(option), option)
+    for setting in ("dead_letters", "service_bus"):
+        check_queues(app.handlers, entry.options.get(setting), setting)
     declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
     learnt = rights_of(app, config, settings, all_modules_in(folder, files), entry.module)
     spec = PackageSpec(
@@ -350,7 +341,7 @@ def package(
     exclude: Exclude = None,
     stage: Stage = None,
     report: WithReport = False,
-) -> None:
+) -> Report:
     """Package an app for a cloud: the folder, the zip, and the commands that deploy them.
 
     It deploys nothing. The same app gives the same bytes.
@@ -372,10 +363,10 @@ def package(
     )
     with redirect_stdout(sys.stderr):
         data = _build(request, options.targets)
-    options.output.show(data, render_report if report else _render)
+    return show_package(data, is_whole=report)
 
 
-def _build(request: PackageRequest, targets: str | None) -> JsonObject:
+def _build(request: PackageRequest, targets: str | None) -> Json:
     """Make what is wanted, and return what there is to show of it."""
     recipe_of = offer_of(PACKAGERS, request.target)
     spec, origin = spec_of(request)
@@ -408,48 +399,52 @@ def _build(request: PackageRequest, targets: str | None) -> JsonObject:
     }
 
 
-def render_report(data: JsonObject, printers: Printers) -> None:
-    """Show everything that is in the package with the reason, and then the rest."""
-    told, table = data["report"], printers.out.table
-    table(
-        ("package", "version", "bytes", "because of"),
-        [
-            (each["name"], each["version"], str(each["bytes"]), " > ".join(each["why"]))
-            for each in told["packages"]
-        ],
+_SIZE: Final = Column("Bytes", "bytes")
+
+_TABLES: Final = {
+    "packages": (
+        *(Column("Package", "name"), Column("Version", "version"), _SIZE),
+        Column("Because of", lambda row: " > ".join(row["why"])),
+    ),
+    "own": (Column("Own file", "name"), _SIZE),
+    "left_out": (Column("Left out", "path"), Column("Because", "why")),
+    "unused": (Column("Left out of leeward", "name"), _SIZE),
+}
+"""The parts of a package's inventory, and what is shown of each."""
+
+
+def show_package(data: Json, *, is_whole: bool) -> Report:
+    """Return what was made; if `is_whole`, with all that is in it and the reason."""
+    told, sizes, tables = data["report"], data["sizes"], list[Part]()
+    for name, columns in _TABLES.items() if is_whole else ():
+        rows = told[name]
+        if isinstance(rows, dict):
+            rows = [{"name": each, "bytes": size} for each, size in rows.items()]
+        tables += [Table(columns, rows)] if rows else []
+    largest = (
+        f"  {size_text(each['bytes']):>9}  {each['name']} {each['version']}, "
+        f"because of {' > '.join(each['why'])}"
+        for each in told["packages"][:MOST_SHOWN]
     )
-    table(("own file", "bytes"), [(path, str(size)) for path, size in told["own"].items()])
-    if told["left_out"]:
-        rows = [(each["path"], each["why"]) for each in told["left_out"]]
-        table(("left out", "because"), rows)
-    sizes = [(name, str(size)) for name, size in told["unused"].items()]
-    table(("left out of leeward", "bytes"), sizes)
-    _render(data, printers)
+    labels = {
+        "folder": f"{data['folder']}, {sizes['folder'] / 1e6:.1f} MB",
+        "zip": f"{data['zip']}, {sizes['zip'] / 1e6:.1f} MB",
+        "sha256": f"{data['sha256']} (zlib {data['zlib']})",
+        "requirements": data["requirements"],
+        "own files": f"{len(told['own'])}, {size_text(sum(told['own'].values()))}",
+        "left out": f"{len(told['left_out'])} files and folders; --report names them, and why",
+        "packages": f"{len(told['packages'])}, the largest:",
+    }
+    parts = [*tables, show_labels(labels), *(Block("Package", each) for each in largest)]
+    following = ["Not deployed; do it with one of these:", *_show_commands(data)]
+    return Report(data, 0.0, parts, [*data["notes"], *following])
 
 
-def _render(data: JsonObject, printers: Printers) -> None:
-    sizes, told = data["sizes"], data["report"]
-    pairs = [
-        ("folder", f"{data['folder']}, {sizes['folder'] / 1e6:.1f} MB"),
-        ("zip", f"{data['zip']}, {sizes['zip'] / 1e6:.1f} MB"),
-        ("sha256", f"{data['sha256']} (zlib {data['zlib']})"),
-        ("requirements", data["requirements"]),
+def _show_commands(data: Json) -> list[Part]:
+    return [
+        Block("Command", f"  {each['tool']}: {each['text']}\n      {each['hint']}")
+        for each in data["commands"]
     ]
-    left_out = len(told["left_out"])
-    pairs += [
-        ("own files", f"{len(told['own'])}, {size_text(sum(told['own'].values()))}"),
-        ("left out", f"{left_out} files and folders; --report names them, and why"),
-        ("packages", f"{len(told['packages'])}, the largest:"),
-    ]
-    printers.out.pairs(pairs)
-    for each in told["packages"][:MOST_SHOWN]:
-        size, why = size_text(each["bytes"]), " > ".join(each["why"])
-        printers.out.lines(f"  {size:>9}  {each['name']} {each['version']}, because of {why}")
-    for note in data["notes"]:
-        printers.err.text(note)
-    printers.err.text("Not deployed; do it with one of these:")
-    for command in data["commands"]:
-        printers.err.lines(f"  {command['tool']}: {command['text']}\n      {command['hint']}")
 
 
 def store(out: Path, files: Mapping[str, str]) -> None:
@@ -464,13 +459,8 @@ def store(out: Path, files: Mapping[str, str]) -> None:
         raise ConfigError(f"{out} cannot be written to: {error.strerror}") from error
 
 
-def render_files(data: JsonObject, printers: Printers) -> None:
-    """Show the files, what there is to say of them, and the commands that deploy them."""
-    for file in data["files"]:
-        printers.out.text(file)
-    for note in data["notes"]:
-        printers.err.text(note)
-    if data["commands"]:
-        printers.err.text("Not deployed; do it with these:")
-    for command in data["commands"]:
-        printers.err.lines(f"  {command['tool']}: {command['text']}\n      {command['hint']}")
+def show_files(data: Json) -> Report:
+    """Return the files, what there is to say of them, and the commands that deploy them."""
+    commands = _show_commands(data)
+    following = ["Not deployed; do it with these:", *commands] if commands else []
+    return Report(data, 0.0, data["files"], [*data["notes"], *following])

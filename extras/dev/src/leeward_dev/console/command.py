@@ -8,8 +8,7 @@ import typer
 
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.group import add_command, command_group
-from leeward.cli.output.console import Printers
-from leeward.cli.output.json_view import JsonObject
+from leeward.views import Report
 from leeward_dev.feed import Feed
 from leeward_dev.server import serve_console
 from leeward_dev.sources import Sources
@@ -44,17 +43,13 @@ def console(
     feed = Feed()
 
     def tell(address: str) -> None:
-        options.output.show({"address": address, "write": write}, _render)
+        does = "It changes what you say." if write else "It shows only; --write changes that."
+        data, note = {"address": address, "write": write}, f"{does} Ctrl-C ends it."
+        options.output.report(Report(data, 0.0, [address], [note]))
 
     with options.client(config) as client:
         sources = Sources(client, config, feed, can_write=write)
         serve_console(sources, port=port, ready=tell, opens=opens)
-
-
-def _render(data: JsonObject, printers: Printers) -> None:
-    printers.out.text(data["address"])
-    does = "It changes what you say." if data["write"] else "It shows only; --write changes that."
-    printers.err.text(f"{does} Ctrl-C ends it.")
 
 
 add_command(

@@ -129,7 +129,7 @@ def _show_record(visit: Visit, named: str, record: str) -> Page:
         [
             show_parts(visit, report),
             link("Show the result", "keys", **here, result="yes") if result else None,
-            [element("p", note) for note in report.notes],
+            show_parts(visit, report._replace(parts=report.notes)),
             form(visit, address("keys", **here), buttons, **fields) if changes else None,
             element("p", back),
         ],
