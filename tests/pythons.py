@@ -62,6 +62,7 @@ PARTS: Final = (
     "extras/dev",
     "extras/integrations",
     "extras/lose_answers",
+    "extras/ran",
     "adapters/aws",
     "adapters/azure",
     "adapters/google",

@@ -40,6 +40,7 @@ def test_data_never_becomes_code() -> None:
             "extras/backup/src",
             "extras/dev/src",
             "extras/integrations/src",
+            "extras/ran/src",
             "extras/deploy/src",
             "contract_tests/src",
             "examples",

@@ -62,6 +62,7 @@ def test_no_logging_call_is_handed_content() -> None:
             "extras/deploy/src",
             "extras/dev/src",
             "extras/integrations/src",
+            "extras/ran/src",
             "examples/plans/src",
         )
         for path in sorted((ROOT / folder).rglob("*.py"))

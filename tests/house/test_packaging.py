@@ -24,6 +24,7 @@ SDISTS = {
     "leeward_dev": {"src/leeward_dev", "README.md", "LICENSE"},
     "leeward_integrations": {"src/leeward_integrations", "README.md", "LICENSE"},
     "leeward_lose_answers": {"src/leeward_lose_answers", "README.md", "LICENSE"},
+    "leeward_ran": {"src/leeward_ran", "README.md", "LICENSE"},
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
     "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},
@@ -105,6 +106,15 @@ def test_leeward_alone_needs_nothing_else(dist: Dist, tmp_path: Path) -> None:
     _output_of(bin_ / "python", "-I", "-c", "from leeward import Client")
 
 
+def test_what_ran_needs_nothing_else(dist: Dist, tmp_path: Path) -> None:
+    """leeward-ran installs without leeward, and answers."""
+    bin_ = _installed(tmp_path / "venv", "--no-index", str(_wheel(dist.wheels, "leeward_ran")))
+    said = _output_of(
+        bin_ / "python", "-I", "-c", "import leeward_ran as r; print(r.ran(OSError()))"
+    )
+    assert said == "maybe\n"
+
+
 def test_the_cli_extra_brings_the_command(dist: Dist, tmp_path: Path) -> None:
     """`leeward[cli]` installs a `leeward` command that tells the version."""
     bin_ = _installed(tmp_path / "venv", f"{_wheel(dist.wheels, 'leeward')}[cli]")
@@ -116,5 +126,5 @@ def test_the_cli_extra_brings_the_command(dist: Dist, tmp_path: Path) -> None:
 def test_a_member_declares_all_that_it_imports(dist: Dist, name: str, tmp_path: Path) -> None:
     """Installed beside the core, a member's declared dependencies are enough to import it."""
     wheels = [str(_wheel(dist.wheels, each)) for each in ("leeward", name)]
-    bin_ = _installed(tmp_path / "venv", *wheels)
+    bin_ = _installed(tmp_path / "venv", "--find-links", str(dist.wheels), *wheels)
     _output_of(bin_ / "python", "-I", "-c", f"import {name}")

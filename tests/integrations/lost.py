@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from leeward.evidence import Evidence, find_evidence
+from leeward_ran import Evidence, find_evidence
 from tests.integrations.clients import Target, clients
 from tests.integrations.failing import FULL, REFUSE, TLS_KINDS, Answer, Case, FailingServer, Step
 

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from random import Random
 from typing import Any, Final
 
-from leeward.evidence import Evidence, find_evidence
+from leeward_ran import Evidence, find_evidence
 from tests.integrations.lost import is_over, report_of
 
 REFUSING: Final = ("ABORTED", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED")

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import psycopg
 
-from leeward.evidence import Evidence, find_evidence
+from leeward_ran import Evidence, find_evidence
 from tests.integrations.lost import is_over, report_of
 from tests.postgres.proxy import PostgresProxy
 from tests.postgres.server import Server

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from leeward.evidence import ran
+from leeward_ran import ran
 from tests.house.workspace import ROOT
 
 

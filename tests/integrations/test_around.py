@@ -20,7 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from leeward import explain_ran, ran
 from leeward.testing import prove
 from leeward_contract_tests.rows import each_row
-from leeward_integrations.ran import frames
+from leeward_ran import frames
 from tests.integrations.failing import REFUSE, FailingServer, Step
 from tests.integrations.test_retries import failure, post, server
 

@@ -12,9 +12,9 @@ from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attemp
 from urllib3.util import Retry
 
 from leeward import ran
-from leeward.evidence import explain_ran
-from leeward_integrations.retries import did_not_run
-from leeward_integrations.tenacity import retry_if_did_not_run
+from leeward_ran import explain_ran
+from leeward_ran.retries import did_not_run
+from leeward_ran.tenacity import retry_if_did_not_run
 from tests.integrations.failing import REFUSE, Case, FailingServer, Step
 from tests.integrations.test_lost import run_beside
 

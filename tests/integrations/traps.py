@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from leeward.evidence import explain_ran
+from leeward_ran import explain_ran
 from tests.integrations.failing import REFUSE, Answer, FailingServer, Step
 
 MARKS: Final = (("x-request-id", "1"), ("request-id", "1"), ("content-type", "application/json"))

@@ -16,7 +16,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what is written by hand around a cloud's client sends one request",
-        "extras/integrations/src/leeward_integrations/ran/doubts.py _doubt_of_client",
+        "extras/ran/src/leeward_ran/doubts.py _doubt_of_client",
         "library in _ONE_REQUEST and (not _ONE_REQUEST[library].match(frame.place))",
         "False",
         "tests/integrations/test_around.py::"
@@ -24,7 +24,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an exception that says no is believed whatever was called before",
-        "extras/integrations/src/leeward_integrations/ran/__init__.py find_evidence",
+        "extras/ran/src/leeward_ran/__init__.py find_evidence",
         "doubt_by_retries(error, _judge_alone)",
         "'' if said else doubt_by_retries(error, _judge_alone)",
         "tests/integrations/test_around.py::"
@@ -32,7 +32,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a sequence that was set is rolled back",
-        "extras/integrations/src/leeward_integrations/ran/databases.py",
+        "extras/ran/src/leeward_ran/databases.py",
         "'setval|subscription'",
         "'subscription'",
         "tests/integrations/test_inside.py::test_statements_whose_effect_is_not_rolled_back",
@@ -76,7 +76,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a call is tried again that may have run",
-        "extras/integrations/src/leeward_integrations/retries.py did_not_run",
+        "extras/ran/src/leeward_ran/retries.py did_not_run",
         "ran(error) == 'no'",
         "ran(error) != 'yes'",
         "tests/integrations/test_retries.py::test_tenacity_calls_again_only_what_did_not_run",

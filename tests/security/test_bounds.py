@@ -36,12 +36,12 @@ SHIPPED = [
     "extras/dev/src",
     "extras/deploy/src",
     "extras/integrations/src",
+    "extras/ran/src",
     *(f"adapters/{each}/src" for each in ("aws", "azure", "google", "http")),
 ]
 
 BOUNDED: dict[str, str] = {
     "lines.py cache": "a function without arguments",
-    "evidence.py cache": "a function without arguments",
     "inventory.py deque()": "holds each package of one folder once",
     "process.py wait()": "of the main thread, for the signal that ends it",
     "server.py wait()": "of the main thread, for the signal that ends it",
@@ -56,7 +56,7 @@ BOUNDED: dict[str, str] = {
     "workflow/deployed.py get()": "of a context variable",
     "_http/addresses.py cache": "asked with the two tables of this module alone",
     "_routing/failover.py SimpleQueue()": "holds the answers to one call's attempts",
-    "ran/frames.py cache": "asked with files and folders of code that is loaded",
+    "frames.py cache": "asked with files and folders of code that is loaded",
     "_routing/background.py SimpleQueue()": "holds attempts of calls under way, and probes",
     "_routing/fleet.py join()": "of reads and writes that have seconds each",
     "_routing/targets.py deque()": "holds the failovers of one window, a share of its calls",

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from leeward.adapter import Driver, WrappingDriver
 from leeward.calls import OBJECT_VERBS, RUN_VERBS, Call, Publish, Result
 from leeward.errors import ConfigError, Outcome, Ran
-from leeward.evidence import PROVED
 from leeward.records import NamedTuple
 from leeward.text import did_you_mean
 from leeward.values import Event
@@ -23,7 +22,7 @@ def prove(error: E, ran: Ran = "no") -> E:
 
     A client's own is proved by its frames, which a mock has not. What has called again is asked.
     """
-    setattr(error, PROVED, ran)
+    error.leeward_proved = ran  # type: ignore[attr-defined]  # as leeward_ran reads it
     return error
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from leeward_integrations.retries import did_not_run
+from leeward_ran.retries import did_not_run
 
 
 def retry_if_did_not_run(run: Callable[..., Any]) -> Callable[..., Any]:

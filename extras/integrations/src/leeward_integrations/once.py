@@ -29,10 +29,10 @@ from leeward.app.idempotency.settlement import PROBE_TIME, without_waiting
 from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError, DedupUnavailable
-from leeward.evidence import ran
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect, EffectName
+from leeward_ran import ran
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -30,8 +30,8 @@ from leeward.app.idempotency.settlement import ask_probe
 from leeward.app.idempotency.settling import OpenCase
 from leeward.app.idempotency.steps import write_end
 from leeward.app.idempotency.store import perform
-from leeward.evidence import ran
 from leeward.watching import RUNNING, UNDER_WAY, watched_by
+from leeward_ran import ran
 
 LEASE: Final = 60.0
 """Seconds of a run where powertools does not know how long it has."""

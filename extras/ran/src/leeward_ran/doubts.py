@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
-from leeward.evidence import Finder as Judge
-from leeward_integrations.ran.clouds import azure_proves_all
-from leeward_integrations.ran.frames import Frame, distribution_of, file_of, frames_of
+from leeward_ran.clouds import azure_proves_all
+from leeward_ran.evidence import Judge
+from leeward_ran.frames import Frame, distribution_of, file_of, frames_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 """An attribute of a predicate that allows a retry only where it is proved that nothing ran."""

@@ -10,9 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.envelope import MARK
-from leeward.evidence import Evidence
-from leeward_integrations.ran.frames import (
+from leeward_ran.evidence import Evidence
+from leeward_ran.frames import (
     Frame,
     frames_in,
     frames_of,
@@ -21,6 +20,9 @@ from leeward_integrations.ran.frames import (
     library_of,
     why_by_class,
 )
+
+MARK: Final = "x-leeward"
+"""The header by which a function behind leeward says that it ran."""
 
 MAY_HAVE_LEFT: Final = Evidence("maybe", "the request may have left before the connection failed")
 

@@ -1,11 +1,11 @@
 """Retries that ask what ran: ``@stamina.retry(on=did_not_run)``, backoff, loops of your own.
 
-`leeward_integrations.tenacity` and `.celery` have the same for those libraries.
+`leeward_ran.tenacity` has the same for tenacity, `leeward_integrations.celery` for Celery.
 """
 
 from __future__ import annotations
 
-from leeward.evidence import ran
+from leeward_ran import ran
 
 
 def did_not_run(error: BaseException) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import json
+import re
+from collections.abc import Mapping
+from pkgutil import get_data
 from typing import Any, Final
 
-from leeward.adapter import classification
-from leeward.errors import Outcome
-from leeward.evidence import Evidence
-from leeward_integrations.ran import http
-from leeward_integrations.ran.frames import (
+from leeward_ran import http
+from leeward_ran.evidence import Evidence
+from leeward_ran.frames import (
     Frame,
     frames_in,
     frames_of,
@@ -19,7 +20,12 @@ from leeward_integrations.ran.frames import (
     why_by_class,
 )
 
-_NOTHING_RAN: Final = frozenset(Outcome) - {Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+REFUSALS: Final[Mapping[str, frozenset[str]]] = {
+    whose: frozenset(codes.split())
+    for whose, codes in json.loads(get_data("leeward_ran", "refusals.json") or b"").items()
+}
+"""Codes and status words with which services of AWS and Google refuse before anything runs. The
+adapters of leeward have tables that say more; a test holds that these agree with them."""
 
 AZURE_SENT_BEFORE: Final = Evidence(
     "maybe", "azure-core may have sent the request before; retry_total=0 turns its retries off"
@@ -28,14 +34,7 @@ AZURE_SENT_BEFORE: Final = Evidence(
 AZURE_MARKS: Final = ("x-ms-request-id", "x-ms-activity-id", "x-ms-error-code")
 """Headers of Azure's own answers; that of a proxy has none."""
 
-AZURE_STATUSES: Final = {
-    400: classification.CALLER,
-    **dict.fromkeys((401, 403), classification.AUTH),
-    404: classification.NOT_FOUND,
-    **dict.fromkeys((409, 412), classification.CONFLICT),
-    413: classification.TOO_LARGE,
-    429: classification.REJECTED,
-}
+AZURE_STATUSES: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429})
 """What Azure's services refuse with before anything runs; see `leeward_azure.errors`."""
 
 _CAUSES: Final = {
@@ -66,7 +65,7 @@ BOTOCORE_NEVER_LEFT: Final = {
 
 
 def judge_botocore(error: Any) -> Evidence | None:
-    """Return what an exception of boto3 or botocore proves, by the tables of leeward-aws.
+    """Return what an exception of boto3 or botocore proves, by `REFUSALS`.
 
     A client of boto3 retries by itself, a POST too. `RetryAttempts` in an answer says how often,
     and so does the frame that sends.
@@ -87,8 +86,6 @@ def judge_botocore(error: Any) -> Evidence | None:
 
 def _of_aws_answer(error: Any) -> Evidence:
     """Return what an error answer proves: the service's table has its code."""
-    if (errors := _tables_of("leeward_aws.errors")) is None:
-        return Evidence("maybe", "leeward-aws, which has the tables of codes, is not installed")
     metadata = error.response.get("ResponseMetadata", {})
     if metadata.get("RetryAttempts") != 0 or _botocore_may_have_sent_before(error):
         return BOTOCORE_SENT_BEFORE
@@ -96,17 +93,18 @@ def _of_aws_answer(error: Any) -> Evidence:
     if _is_sent_by_others(call):
         return Evidence("maybe", "code inside of botocore has sent the request, how often it knows")
     details = error.response.get("Error", {})
-    code = classification.code_in(str(details.get("Code", "")).rpartition("#")[2])
+    code = str(details.get("Code", "")).rpartition("#")[2]
     status = metadata.get("HTTPStatusCode")
-    if code is None:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code):  # it is nothing that names an error
         return http.of_status(status, metadata.get("HTTPHeaders"))
-    service = call.values["self"].meta.service_model.service_name
-    if service in errors.SERVICES:
-        text = str(details.get("Message", ""))
-        marked = "RequestId" in metadata  # botocore reads it from the service's own header
-        found = errors.outcome_of(service, status or 0, code, text, marked=marked)
-        return _of_classification(found, code)
-    return _of_classification(errors.COMMON.get(code, classification.AMBIGUOUS), code)
+    known = REFUSALS.get(f"aws, {call.values['self'].meta.service_model.service_name}")
+    if code in REFUSALS["aws, of any service"] or code in (known or ()):
+        return _refuses(code)
+    # Before anything runs, too; botocore reads the id from the service's own header.
+    is_status_proof = known is not None and status in (413, 429) and "RequestId" in metadata
+    if is_status_proof and code not in REFUSALS["aws, in doubt whatever the status"]:
+        return _refuses(code)
+    return Evidence("maybe", f"{code} proves nothing")
 
 
 def _is_sent_by_others(call: Frame) -> bool:
@@ -161,7 +159,7 @@ def _judge_azure_attempt(error: BaseException | None, response: Any) -> Evidence
     answer = vars(response).get("internal_response") or vars(response).get("_internal_response")
     if library_of(answer) == "requests" and not http.is_first(answer):
         return AZURE_SENT_BEFORE
-    return _of_classification(AZURE_STATUSES[status], f"the status {status} of the service")
+    return _refuses(f"the status {status} of the service")
 
 
 def _shows_earlier_attempts(frame: Frame) -> bool:
@@ -214,15 +212,12 @@ def _of_google_answer(error: Any) -> Evidence:
     """
     if library_of(error.response) == "grpc":
         return Evidence("maybe", "the channel of gRPC may have sent the request before")
-    if (errors := _tables_of("leeward_google.errors")) is None:
-        return Evidence("maybe", "leeward-google, which has the table, is not installed")
     if library_of(error.response) == "requests" and not http.is_first(error.response):
         return Evidence("maybe", "the client had sent another request before, and got an answer")
     word = _word_in(error)
-    meaning = errors.STATUSES.get(word or "")
-    if meaning is None:
-        return Evidence("maybe", f"it is not known what {word or error.code} proves")
-    return _of_classification(meaning, str(word))
+    if word in REFUSALS["google"]:
+        return _refuses(str(word))
+    return Evidence("maybe", f"{word or error.code} proves nothing")
 
 
 def _word_in(error: Any) -> str | None:
@@ -234,16 +229,5 @@ def _word_in(error: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _of_classification(meaning: classification.Classification, what: str) -> Evidence:
-    """Return what an answer proves that a table of leeward's adapters knows."""
-    if meaning.outcome in _NOTHING_RAN:
-        return Evidence("no", f"{what} is given before anything runs ({meaning.outcome.value})")
-    return Evidence("maybe", f"{what} proves nothing")
-
-
-def _tables_of(module: str) -> Any:
-    """Return the module of an adapter with its tables; None if the adapter is not installed."""
-    try:
-        return import_module(module)
-    except ModuleNotFoundError:
-        return None
+def _refuses(what: str) -> Evidence:
+    return Evidence("no", f"{what} is given before anything runs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenacity import retry_if_exception
 
-from leeward_integrations.retries import did_not_run
+from leeward_ran.retries import did_not_run
 
 retry_if_did_not_run = retry_if_exception(did_not_run)
 """A predicate for `retry=`; `&` and `|` combine it with others."""

@@ -11,8 +11,8 @@ import re
 import sys
 from typing import Any, Final
 
-from leeward.evidence import Evidence
-from leeward_integrations.ran.frames import (
+from leeward_ran.evidence import Evidence
+from leeward_ran.frames import (
     Frame,
     frames_in,
     frames_of,
