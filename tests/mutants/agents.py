@@ -24,7 +24,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an exception that says no is believed whatever was called before",
-        "extras/ran/src/leeward_ran/__init__.py find_evidence",
+        "extras/ran/src/leeward_ran/__init__.py _evidence_of_library",
         "doubt_by_retries(error, _judge_alone)",
         "'' if said else doubt_by_retries(error, _judge_alone)",
         "tests/integrations/test_around.py::"

@@ -18,5 +18,5 @@ def may_have_run(error: BaseException) -> bool:
     return not did_not_run(error)
 
 
-did_not_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]  # see ran.doubts
+did_not_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]  # see doubts
 may_have_run.leeward_decides_by_proof = True  # type: ignore[attr-defined]
