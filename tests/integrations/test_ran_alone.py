@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from botocore.session import get_session
 
 import leeward_ran
 from leeward.envelope import MARK
@@ -109,12 +110,20 @@ def test_both_read_the_same_marks() -> None:
 @pytest.mark.parametrize("service", [*aws.SERVICES])
 def test_the_codes_are_those_of_the_adapter(service: ServiceName) -> None:
     """A code refuses here if leeward-aws says that nothing ran, and only then."""
-    refusals = REFUSALS["aws, of any service"] | REFUSALS[f"aws, {service}"]
+    known = "stepfunctions" if service == "states" else service
+    refusals = REFUSALS["aws, of any service"] | REFUSALS[f"aws, {known}"]
     doubts = REFUSALS["aws, in doubt whatever the status"]
     tables = {**aws.COMMON, **aws.SERVICES[service]}
     assert refusals == {code for code, said in tables.items() if said.outcome in NOT_RUN}
     assert {code for code, said in tables.items() if said.outcome not in NOT_RUN} <= doubts
     assert not refusals & doubts
+
+
+def test_the_services_have_the_names_that_botocore_gives_them() -> None:
+    """The endpoint of Step Functions is called `states`, and its client is not."""
+    services = {key.removeprefix("aws, ") for key in REFUSALS if key.startswith("aws, ")}
+    services -= {"of any service", "in doubt whatever the status"}
+    assert services <= set(get_session().get_available_services())
 
 
 def test_the_words_are_those_of_the_adapter() -> None:
