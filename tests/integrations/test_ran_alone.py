@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from botocore.session import get_session
+from botocore.session import get_session  # type: ignore[import-untyped]
 
 import leeward_ran
 from leeward.envelope import MARK
