@@ -2,6 +2,8 @@
 
 python -m tests.packages.installs [EXTRA...]
 
+leeward-ran is installed without leeward, too, and asked what ran.
+
 leeward's own distributions come from `dist` alone, the others from the index that pip has.
 """
 
@@ -36,6 +38,17 @@ for name in names | {"leeward"}:
         importlib.import_module(name)
 assert all(name in found for name in wanted), (wanted, found)
 print(len(found), "distributions;", *sorted(names))
+"""
+
+ALONE: Final = """
+from importlib.metadata import distributions
+from urllib.request import urlopen
+from leeward_ran import explain_ran
+assert [each.name for each in distributions()] == ["leeward-ran"]
+try:
+    urlopen("http://127.0.0.1:9/")
+except OSError as error:
+    print(explain_ran(error))
 """
 
 
@@ -87,6 +100,10 @@ def main() -> int:
                 text = f"{text.strip()}; leeward demo\n"
             sys.stdout.write(f"{extra or 'leeward alone'}: {text}")
             sys.stdout.flush()
+    if not sys.argv[1:]:
+        with TemporaryDirectory() as folder:
+            programs = install(["leeward-ran"], Path(folder) / "venv")
+            sys.stdout.write(f"leeward-ran alone: {run(programs / 'python', '-I', '-c', ALONE)}")
     return 0
 
 

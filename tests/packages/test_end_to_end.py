@@ -217,24 +217,29 @@ place, entry, *image = sys.argv[1:]
 sys.path[:0] = [*image, place]
 import_module(entry)
 found = cache(find_spec)
+caught = lambda handler: getattr(handler.type, "id", "")
 ours = list(Path(place).rglob("leeward*/**/*.py"))
 for path in ours:
     parts = path.relative_to(place).with_suffix("").parts
     try:
         module = import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     except ModuleNotFoundError as error:
-        assert error.name.partition(".")[0] in ("botocore", "boto3", "azure", "google"), error
+        vendors = ("botocore", "boto3", "azure", "google", "tenacity")
+        assert error.name.partition(".")[0] in vendors, error
         continue
     for name in getattr(module, "__all__", ()):
         getattr(module, name)
     tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):  # what is only for type checkers is never loaded
+    for node in ast.walk(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body = []
+            node.body = []  # never loaded
+        if isinstance(node, ast.Try) and "ModuleNotFoundError" in map(caught, node.handlers):
+            node.body = []  # code goes on without it
     for node in ast.walk(tree):
         name = node.module if isinstance(node, ast.ImportFrom) else ""
         assert not name.startswith("leeward") or found(name), (path, name)
-from leeward import Client, ConfigError
+from leeward import Client, ConfigError, explain_ran
+assert ("pip install" in explain_ran(OSError())) != found("leeward_ran")
 try:
     Client("local").close()
 except ConfigError as error:
@@ -258,13 +263,13 @@ checks that imports in functions would find theirs. Vendors' libraries are the u
 def test_a_zip_has_what_its_function_loads(
     links: Path, tmp_path: Path, target: str, entry: str, place: str, backup: bool
 ) -> None:
-    """All verbs, triggers and steps; the embedded target goes along if something imports it."""
+    """All verbs, triggers, steps; the embedded target and leeward-ran go along if code asks."""
     source = tmp_path / "anything"
     source.mkdir()
     code = ANYTHING
     if backup:
         (source / "requirements.txt").write_text("leeward-backup\n")
-        code += "from leeward_backup import schedule_backup\n"
+        code += "from leeward import explain_ran\nfrom leeward_backup import schedule_backup\n"
         code += "schedule_backup(app, '0 3 * * *', 'orders', 'backups', client=app.client)\n"
     (source / "anything.py").write_text(code)
     words: list[str | Path] = ["--target", target, "--source", source, "--out", tmp_path / "out"]
@@ -287,10 +292,10 @@ def test_a_zip_has_what_its_function_loads(
     assert done.returncode == 0, done.stderr
     count, opened = json.loads(done.stdout.splitlines()[-1])
     left_out = (*IDLE, *SERVING) if backup else (*IDLE, *EMBEDDED, *SERVING)
-    roots = [ROOT / "src", ROOT / f"adapters/{target}/src", *[ROOT / "extras/backup/src"] * backup]
+    folders = ["src", f"adapters/{target}/src", *["extras/backup/src", "extras/ran/src"] * backup]
     names = [
         path.relative_to(root).as_posix()
-        for root in roots
+        for root in map(ROOT.joinpath, folders)
         for path in root.rglob("leeward*/**/*.py")
     ]
     assert count == sum(not name.startswith(left_out) for name in names)

@@ -17,6 +17,7 @@ from leeward_deploy.commands.export import deployment_of, read_order
 from leeward_deploy.commands.package import (
     PackageRequest,
     adapters_of,
+    answers_of,
     has_embedded_target,
     spec_of,
 )
@@ -155,6 +156,28 @@ def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
     ]
     assert adapters_of(folder(tmp_path / "b", shop=SHOP), "aws") == ()
     assert len(adapters_of(shop, "aws", "azure:westeurope,aws:eu-west-1,google")) == 2
+
+
+@each_row(
+    "text, asks",
+    [
+        ("import leeward\nleeward.ran(OSError())\n", True),
+        ("import leeward\nleeward.explain_ran(OSError())\n", True),
+        ("from leeward import App, ran\n", True),
+        ("from leeward import (\n    App,\n    explain_ran,\n)\n", True),
+        ("from leeward_ran.retries import did_not_run\n", True),
+        ("from leeward import App\nran = 1\n", False),
+        ("from leeward import (\n    App,\n)\nran = 1\n", False),
+        ("import leeward\nleeward.rank\n", False),
+    ],
+)
+def test_a_package_brings_what_ran_if_its_code_asks(
+    text: str, asks: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As on the author's machine; whether it is installed there decides nothing."""
+    shop = folder(tmp_path_factory.mktemp("asks") / "shop", shop=SHOP, other=text)
+    required = (f"leeward-ran=={version('leeward')}",) if asks else ()
+    assert answers_of(spec_of(asked(shop))[1]) == required
 
 
 def test_a_package_has_the_embedded_target_if_it_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from leeward_deploy.uv import tags_in
 from tests.house.conftest import build_wheel
 from tests.house.workspace import ROOT
 
-MEMBERS = (".", "extras/backup", "adapters/aws", "adapters/azure", "adapters/google")
+MEMBERS = (
+    *(".", "extras/backup", "extras/ran"),
+    *("adapters/aws", "adapters/azure", "adapters/google"),
+)
 
 
 def built(out: Path) -> None:

@@ -5,6 +5,7 @@ What is packaged is the app of a folder, its files, and what its ``leeward.toml`
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -303,6 +304,23 @@ def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
     return file.endswith(".py") and is_entry_of_another(text, file, target)
 
 
+_ASKS: Final = re.compile(
+    rb"\b(?:leeward_ran|leeward\.(?:explain_)?ran)\b"
+    rb"|\bfrom leeward import (?:\([^)]*|[^\n(]*)\b(?:explain_)?ran\b"
+)
+"""How a program asks what ran. Without leeward-ran, what it hears of other libraries is "maybe"."""
+
+
+def answers_of(origin: Origin) -> tuple[str, ...]:
+    """Return the requirement for leeward-ran if the user's code asks what ran, else nothing.
+
+    It is by the code, not by what is installed here: each machine makes the same package.
+    """
+    own_code = (origin.folder / file for file in origin.files if file.endswith(".py"))
+    asks = any(_ASKS.search(file.read_bytes()) for file in own_code)
+    return (f"leeward-ran=={version('leeward')}",) if asks else ()
+
+
 def _for_target(named: Mapping[str, T], target: TargetName) -> T | None:
     """Return what belongs to a target; of a provider alone, what belongs to its first target."""
     known = named.get(str(target)) or named.get(target.provider)
@@ -372,7 +390,7 @@ def _build(request: PackageRequest, targets: str | None) -> Json:
     spec, origin = spec_of(request)
     recipe: Recipe = recipe_of(spec)
     others = adapters_of(request.folder, request.target, targets, request.settings)
-    recipe = recipe._replace(requires=(*recipe.requires, *others))
+    recipe = recipe._replace(requires=(*recipe.requires, *others, *answers_of(origin)))
     origin = origin._replace(
         embedded=has_embedded_target(request.folder, targets, request.settings)
     )
