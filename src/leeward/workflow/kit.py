@@ -1,105 +1,27 @@
-"""The model and the kernel of workflows, for adapters that export or run a flow."""
+"""What a runtime of an adapter needs to run a workflow on the cloud's own engine.
+
+Who writes a flow in a cloud's own language reads `leeward.workflow.model`.
+"""
 
 from __future__ import annotations
 
 from leeward.workflow.commands import Returned, StepFailure
-from leeward.workflow.kernel import LONGER, QUESTION_SECONDS, UNDO_AT_ONCE, repeats_ambiguous
-from leeward.workflow.limits import most
-from leeward.workflow.model import (
-    AMBIGUOUS,
-    ANY,
-    COMPENSATION_FAILED,
-    DEADLINE,
-    FAILED,
-    INPUT,
-    NOT_SENT,
-    REFUSED,
-    THROTTLED,
-    TIMEOUT,
-    TOO_LARGE,
-    UNKNOWN,
-    All,
-    AttemptNode,
-    Block,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    ErrorHandler,
-    Fail,
-    Node,
-    Not,
-    OneOf,
-    Parallel,
-    Present,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Template,
-    Wait,
-    blocks_of,
-    nodes,
-)
+from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
-from leeward.workflow.reading import json_of, read_stored
-from leeward.workflow.retry import Retry
-from leeward.workflow.steps import UNKNOWN_CLASSES, StepClient, functions_called_by
+from leeward.workflow.reading import read_stored
+from leeward.workflow.steps import StepClient, functions_called_by
 
 __all__ = [
     "ACTIVITY",
-    "AMBIGUOUS",
-    "ANY",
-    "COMPENSATION_FAILED",
-    "DEADLINE",
-    "FAILED",
-    "INPUT",
-    "LONGER",
     "NOT_SENT",
     "ORCHESTRATOR",
-    "QUESTION_SECONDS",
-    "REFUSED",
-    "THROTTLED",
-    "TIMEOUT",
-    "TOO_LARGE",
-    "UNDO_AT_ONCE",
     "UNKNOWN",
-    "UNKNOWN_CLASSES",
-    "All",
-    "AttemptNode",
-    "Block",
-    "Choose",
-    "Compare",
-    "Condition",
     "Definition",
-    "Each",
-    "ErrorHandler",
-    "Fail",
-    "Node",
-    "Not",
-    "OneOf",
-    "Parallel",
-    "Present",
-    "Reference",
-    "Retry",
     "Returned",
-    "Saga",
-    "Some",
-    "Step",
     "StepClient",
     "StepFailure",
-    "Stop",
-    "Template",
-    "Wait",
-    "blocks_of",
     "functions_called_by",
-    "json_of",
-    "most",
-    "nodes",
     "orchestrate",
     "perform_step",
     "read_stored",
-    "repeats_ambiguous",
 ]

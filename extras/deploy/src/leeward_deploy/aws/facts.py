@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
-from leeward.workflow.kit import Definition
+from leeward.workflow.model import Definition
 from leeward_aws.settings.endpoints import check_region
 from leeward_deploy.aws.expectations import expectations
 from leeward_deploy.aws.flows.export import export

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from leeward.workflow.kit import Definition
+from leeward.workflow.model import Definition
 from leeward.workflow.reading import json_of
 from leeward_deploy.azure.host import BUNDLE
 from leeward_deploy.recipe import WorkflowExport

@@ -19,7 +19,7 @@ from leeward.app.kit import HEALTH_PATH, Handler, Kind
 from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
-from leeward.workflow.kit import Definition
+from leeward.workflow.model import Definition
 from leeward_deploy.facts import Cloud, Facts, own_dead_letters
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.needs import dead_queue, seconds_of

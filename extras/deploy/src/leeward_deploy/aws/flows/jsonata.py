@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from leeward.workflow.kit import (
+from leeward.workflow.model import (
     All,
     Compare,
     Condition,

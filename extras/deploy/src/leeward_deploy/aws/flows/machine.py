@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.errors import ConfigError
-from leeward.workflow.kit import (
+from leeward.workflow.kernel import repeats_ambiguous
+from leeward.workflow.model import (
     AMBIGUOUS,
     DEADLINE,
     INPUT,
@@ -36,7 +37,6 @@ from leeward.workflow.kit import (
     Stop,
     Wait,
     blocks_of,
-    repeats_ambiguous,
 )
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,

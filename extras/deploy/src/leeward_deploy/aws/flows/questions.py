@@ -12,19 +12,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.envelope import PROBLEM
-from leeward.workflow.kit import (
-    AMBIGUOUS,
-    ANY,
-    FAILED,
-    LONGER,
-    NOT_SENT,
-    THROTTLED,
-    UNKNOWN,
-    UNKNOWN_CLASSES,
-    Retry,
-    Step,
-    repeats_ambiguous,
-)
+from leeward.workflow.kernel import LONGER, repeats_ambiguous
+from leeward.workflow.model import AMBIGUOUS, ANY, FAILED, NOT_SENT, THROTTLED, UNKNOWN, Step
+from leeward.workflow.retry import Retry
+from leeward.workflow.steps import UNKNOWN_CLASSES
 from leeward_deploy.aws.flows.jsonata import literal, whole
 from leeward_deploy.aws.flows.states import (
     LambdaCalls,

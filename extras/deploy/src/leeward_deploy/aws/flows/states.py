@@ -20,28 +20,27 @@ from typing import Any, Final, NamedTuple
 
 from leeward.envelope import DEADLINE as DEADLINE_HEADER
 from leeward.envelope import IDEMPOTENCY_KEY, SETTLE, VOIDS
-from leeward.workflow.kit import (
+from leeward.workflow.kernel import QUESTION_SECONDS, UNDO_AT_ONCE
+from leeward.workflow.model import (
     AMBIGUOUS,
     ANY,
     COMPENSATION_FAILED,
-    QUESTION_SECONDS,
     REFUSED,
     THROTTLED,
     TIMEOUT,
-    UNDO_AT_ONCE,
     UNKNOWN,
-    UNKNOWN_CLASSES,
     AttemptNode,
     Block,
     Each,
     ErrorHandler,
     Parallel,
-    Retry,
     Saga,
     Step,
     blocks_of,
     nodes,
 )
+from leeward.workflow.retry import Retry
+from leeward.workflow.steps import UNKNOWN_CLASSES
 from leeward_deploy.aws.flows.jsonata import (
     LARGEST,
     expression_of,

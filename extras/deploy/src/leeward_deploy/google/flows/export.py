@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward.workflow.kit import Definition
+from leeward.workflow.model import Definition
 from leeward_deploy.google.flows.source import WorkflowSource
 from leeward_deploy.recipe import WorkflowExport
 

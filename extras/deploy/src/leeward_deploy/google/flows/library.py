@@ -13,16 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, PROBLEM
-from leeward.workflow.kit import (
-    AMBIGUOUS,
-    FAILED,
-    NOT_SENT,
-    REFUSED,
-    THROTTLED,
-    TIMEOUT,
-    UNKNOWN,
-    UNKNOWN_CLASSES,
-)
+from leeward.workflow.model import AMBIGUOUS, FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
+from leeward.workflow.steps import UNKNOWN_CLASSES
 
 Steps = list[dict[str, Any]]
 

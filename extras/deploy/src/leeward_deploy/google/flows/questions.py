@@ -11,17 +11,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leeward.envelope import DEADLINE, PROBLEM, SETTLE, VOIDS
-from leeward.workflow.kit import (
-    AMBIGUOUS,
-    LONGER,
-    NOT_SENT,
-    QUESTION_SECONDS,
-    THROTTLED,
-    UNKNOWN,
-    UNKNOWN_CLASSES,
-    Retry,
-    repeats_ambiguous,
-)
+from leeward.workflow.kernel import LONGER, QUESTION_SECONDS, repeats_ambiguous
+from leeward.workflow.model import AMBIGUOUS, NOT_SENT, THROTTLED, UNKNOWN
+from leeward.workflow.retry import Retry
+from leeward.workflow.steps import UNKNOWN_CLASSES
 from leeward_deploy.google.flows.library import (
     DID_NOT_RUN,
     ERROR,

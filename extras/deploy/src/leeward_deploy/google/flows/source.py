@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward.workflow import kit as workflows
-from leeward.workflow.kit import INPUT, Definition, Reference, Step, Stop, most, nodes
+from leeward.workflow import model as workflows
+from leeward.workflow.limits import most
+from leeward.workflow.model import INPUT, Definition, Reference, Step, Stop, nodes
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
 from leeward_deploy.google.flows.steps import (
     FunctionCalls,

@@ -11,11 +11,11 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.workflow.kit import (
+from leeward.workflow.kernel import UNDO_AT_ONCE
+from leeward.workflow.model import (
     ANY,
     COMPENSATION_FAILED,
     INPUT,
-    UNDO_AT_ONCE,
     All,
     AttemptNode,
     Block,
@@ -28,7 +28,6 @@ from leeward.workflow.kit import (
     Parallel,
     Present,
     Reference,
-    Retry,
     Saga,
     Some,
     Step,
@@ -37,6 +36,7 @@ from leeward.workflow.kit import (
     blocks_of,
     nodes,
 )
+from leeward.workflow.retry import Retry
 from leeward_deploy.google.flows.library import (
     COMPARE,
     ERROR,
