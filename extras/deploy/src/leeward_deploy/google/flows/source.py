@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from leeward.errors import ConfigError
 from leeward.workflow import model as workflows
+from leeward.workflow.kernel import repeats_ambiguous
 from leeward.workflow.limits import most
 from leeward.workflow.model import INPUT, Definition, Reference, Step, Stop, nodes
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
@@ -191,7 +192,7 @@ class WorkflowSource:
         after: Steps = []
         if step.undo is not None and around.undo is not None:
             caught, maybe = f"c_{variable_of(step.id)}", keep_id(around.undo, step.id, "maybe-kept")
-            if step.settle or not workflows.repeats_ambiguous(step.retry):
+            if step.settle or not repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", maybe))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
