@@ -110,7 +110,6 @@ RETIRED: Final = {
     "Meaning": "Classification",
     "Person": "Output",
     "Place": "Location, Resource",
-    "Program": "JsonOutput",
     "Renamed": "NameMappingDriver",
     "Supplied": "Reply",
     "TransportApart": "OneShotTransport",

@@ -30,7 +30,7 @@ from leeward.cli.group import (
     is_debugging,
 )
 from leeward.cli.output.exit_codes import EXIT_CODES
-from leeward.cli.output.output import output_for
+from leeward.cli.output.output import Output
 from leeward.views import Report
 
 GROUPS: Final = {
@@ -203,8 +203,7 @@ def leeward(
         option("Such as local:a,local:b. Default: CLOUD_PROVIDER, else the file.", "ORDER"),
     ] = None,
     config: Annotated[
-        Path | None,
-        option("Default: LEEWARD_CONFIG, else ./leeward.toml.", "FILE"),
+        Path | None, option("Default: LEEWARD_CONFIG, else ./leeward.toml.", "FILE")
     ] = None,
     no_trust_env: Annotated[
         bool,
@@ -225,7 +224,7 @@ def leeward(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """Keep the global options for the command that follows."""
-    output = output_for(json=json, tracebacks=not no_traceback)
+    output = Output(json=json, tracebacks=not no_traceback)
     context.obj = GlobalOptions(targets, config, not no_trust_env, output)
     if context.invoked_subcommand is not None:
         return

@@ -29,6 +29,16 @@ def option(about: str, metavar: str = "TEXT", *names: str, **settings: Any) -> A
     return typer.Option(*names, metavar=metavar, help=about, **settings)
 
 
+def flag(name: str, about: str) -> Any:
+    """Declare an option without a value."""
+    return typer.Option(name, help=about)
+
+
+def argument(about: str, metavar: str | None = None, **settings: Any) -> Any:
+    """Declare an argument: what its help says, and what stands for the value there."""
+    return typer.Argument(metavar=metavar, help=about, **settings)
+
+
 def json_argument(text: str | None, field: str) -> Json:
     """Read JSON that is given as it is, as ``@file``, or as ``-`` for the standard input.
 

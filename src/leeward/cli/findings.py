@@ -89,11 +89,7 @@ def describe_look(look: Look) -> str:
 
 def judge(target: str, answers: Sequence[LookReport]) -> list[Finding]:
     """Return what the answers of one target say of it, and of each thing that was looked for."""
-    findings = [
-        _credentials(target, answers),
-        _endpoint(target, answers),
-        *_clock(target, answers),
-    ]
+    findings = [_credentials(target, answers), _endpoint(target, answers), *_clock(target, answers)]
     return findings + [_thing(target, answer) for answer in answers]
 
 

@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
 from leeward.config.load import DEFAULT_FILE
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, LeewardError
 from leeward.local.config import HANDLERS, import_app
-from leeward.opening import target_config
+from leeward.opening import open_order, target_config
 from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
 from leeward.workflow.opening import load_definitions
@@ -134,6 +134,32 @@ class GlobalOptions:
         stop it.
         """
         return self.client(without_handlers(self.resolve()))
+
+
+@contextmanager
+def open_each(
+    config: Config, env: Mapping[str, str]
+) -> Iterator[tuple[dict[str, Driver], dict[str, LeewardError]]]:
+    """Open each target of the order by itself; yield those that are open, and why others are not.
+
+    Nothing goes to a target whose settings are wrong: its error is to be shown as it is.
+    """
+    drivers: dict[str, Driver] = {}
+    flaws: dict[str, LeewardError] = {}
+    try:
+        for target in config.order:
+            try:
+                drivers[str(target)] = open_order(config._replace(order=(target,)), env)[0]
+            except LeewardError as error:
+                flaws[str(target)] = error
+        yield drivers, flaws
+    finally:
+        for driver in drivers.values():
+            driver.close()
+
+
+CORRECT_IT: Final = "correct it; nothing goes there until then"
+"""What is to be done about a target that cannot be opened."""
 
 
 def leave_to_workers(drivers: Iterable[Driver]) -> None:

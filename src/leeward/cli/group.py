@@ -21,7 +21,7 @@ from leeward.cli.output.exit_codes import (
     json_of_error,
     json_of_failure,
 )
-from leeward.cli.output.output import OutputError, output_for
+from leeward.cli.output.output import Output, OutputError
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError, FunctionError, LeewardError
 from leeward.views import Json, Report
@@ -198,10 +198,7 @@ def epilog(title: str, *lines: str) -> str:
 def command_group(about: str = "") -> typer.Typer:
     """Return a group without commands; `about` says what they are for."""
     return typer.Typer(
-        cls=Commands,
-        help=about or None,
-        add_completion=False,
-        pretty_exceptions_enable=False,
+        cls=Commands, help=about or None, add_completion=False, pretty_exceptions_enable=False
     )
 
 
@@ -275,7 +272,7 @@ def _run_reporting_errors(run: Callable[[], T], *, json: bool, tracebacks: bool 
         if is_debugging():
             print_exception(error)
         data, fault = _failure(error), error
-    output = output_for(json=json, tracebacks=tracebacks)
+    output = Output(json=json, tracebacks=tracebacks)
     output.show_error(data)
     if isinstance(fault, FunctionError):
         output.show_traceback(fault.__cause__)

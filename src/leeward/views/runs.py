@@ -279,10 +279,7 @@ def _frame(label: str, inner: Box, *, dashed: bool = False) -> Box:
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8" fill="none" '
         f'stroke="#cbd2dc"{dash}/>'
     )
-    parts = (
-        ((width - name.width) / 2, 0.0, name),
-        ((width - inner.width) / 2, name.height, inner),
-    )
+    parts = (((width - name.width) / 2, 0.0, name), ((width - inner.width) / 2, name.height, inner))
     return Box(width, height, (shape,), parts)
 
 

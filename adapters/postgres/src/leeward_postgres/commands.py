@@ -13,6 +13,7 @@ from leeward.cli.kit import (
     Report,
     add_command,
     command_group,
+    flag,
     option,
     options_of,
 )
@@ -30,12 +31,9 @@ def schema(
     context: typer.Context,
     *,
     target: Annotated[
-        str | None,
-        option("Default: the first of PostgreSQL in the order.", "TARGET"),
+        str | None, option("Default: the first of PostgreSQL in the order.", "TARGET")
     ] = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Apply it to the target's database.")
-    ] = False,
+    apply: Annotated[bool, flag("--apply", "Apply it to the target's database.")] = False,
 ) -> Report:
     """Print the SQL of the schema, or apply it. Applying it again does no harm.
 

@@ -37,8 +37,7 @@ def conformance(
         str, option("embedded, or a command that runs another one.", "ENGINE")
     ] = EMBEDDED,
     export: Annotated[
-        str | None,
-        option("Give the command the export for this provider.", "PROVIDER"),
+        str | None, option("Give the command the export for this provider.", "PROVIDER")
     ] = None,
     cases: Annotated[Path | None, option("Default: the contract suite's cases.", "FOLDER")] = None,
 ) -> Report:

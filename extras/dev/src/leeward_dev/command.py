@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from leeward.cli.arguments import argument, flag
 from leeward.cli.global_options import named_app, options_of
 from leeward.cli.group import add_command, command_group
 from leeward.cli.output.exit_codes import INTERRUPTED
@@ -28,10 +29,7 @@ DEV = command_group()
 
 def dev(
     context: typer.Context,
-    app: Annotated[
-        str | None,
-        typer.Argument(metavar="MODULE:APP", help="Default: as leeward.toml names it."),
-    ] = None,
+    app: Annotated[str | None, argument("Default: as leeward.toml names it.", "MODULE:APP")] = None,
     *,
     port: Annotated[
         int | None,
@@ -40,7 +38,7 @@ def dev(
         ),
     ] = None,
     reload: Annotated[
-        bool, typer.Option("--reload/--no-reload", help="Load the app again after a change.")
+        bool, flag("--reload/--no-reload", "Load the app again after a change.")
     ] = True,
     watch: Annotated[
         list[Path] | None,
@@ -48,10 +46,9 @@ def dev(
             metavar="FOLDER", exists=True, file_okay=False, help="Watch this, too; repeatable."
         ),
     ] = None,
-    opens: Annotated[bool, typer.Option("--open", help="Open the console in a browser.")] = False,
+    opens: Annotated[bool, flag("--open", "Open the console in a browser.")] = False,
     fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="Begin with empty embedded targets; what you have is kept."),
+        bool, flag("--fresh", "Begin with empty embedded targets; what you have is kept.")
     ] = False,
     drain: Annotated[
         int,

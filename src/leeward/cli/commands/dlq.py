@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from leeward.adapter import Driver
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, flag, option
 from leeward.cli.dead_letters import (
     Letters,
     MoveOptions,
@@ -46,18 +46,17 @@ LIMITS: Final = {"list": 1000, "show": 50}
 
 def dlq(
     context: typer.Context,
-    action: Annotated[Verb, typer.Argument(help="list, show, redrive or delete.")],
+    action: Annotated[Verb, argument("list, show, redrive or delete.")],
     queue: Annotated[
         str | None,
-        typer.Argument(
-            help="The dead-letter queue, by the cloud's own name; a topic's subscription. "
+        argument(
+            "The dead-letter queue, by the cloud's own name; a topic's subscription. "
             "None for embedded targets and databases."
         ),
     ] = None,
     *,
     id: Annotated[
-        list[str] | None,
-        option("Only the letter with this id; may be repeated.", "ID"),
+        list[str] | None, option("Only the letter with this id; may be repeated.", "ID")
     ] = None,
     to: Annotated[
         str | None,
@@ -78,20 +77,14 @@ def dlq(
         ),
     ] = None,
     after: Annotated[
-        str | None,
-        option("Go on behind this letter, where a target keeps them.", "ID"),
+        str | None, option("Go on behind this letter, where a target keeps them.", "ID")
     ] = None,
     rate: Annotated[float | None, option("Letters a second, at most.", "NUMBER")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; show what would be moved or deleted.")
+        bool, flag("--dry-run", "Change nothing; show what would be moved or deleted.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Move, or delete, without asking.")
-    ] = False,
-    keep: Annotated[
-        float,
-        option("For which the function remembers a key.", "SECONDS"),
-    ] = 86_400.0,
+    force: Annotated[bool, flag("--force", "Move, or delete, without asking.")] = False,
+    keep: Annotated[float, option("For which the function remembers a key.", "SECONDS")] = 86_400.0,
 ) -> Report:
     """List, show, move back or delete dead letters.
 

@@ -39,17 +39,15 @@ from leeward.cli.findings import (
     judge,
     serving,
 )
-from leeward.cli.global_options import modules_beside, options_of
+from leeward.cli.global_options import CORRECT_IT, modules_beside, open_each, options_of
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode
-from leeward.opening import open_order
 from leeward.views import Column, Format, Json, Report, Table, count
 
 ExportSummary: TypeAlias = Annotated[
-    Path | None,
-    option("Compare with what leeward export has written there.", "FOLDER"),
+    Path | None, option("Compare with what leeward export has written there.", "FOLDER")
 ]
 
 
@@ -245,17 +243,11 @@ def examine(
         seconds: for each look.
         expected: what exported files say that is there.
     """
-    findings: list[Finding] = []
-    drivers: dict[str, Driver] = {}
-    try:
-        for target in config.order:
-            alone = config._replace(order=(target,))
-            try:
-                drivers[str(target)] = open_order(alone, env)[0]
-            except LeewardError as error:
-                remedy = "correct it; nothing goes there until then"
-                fault = Finding(str(target), "settings", CheckState.FAULT, str(error), remedy)
-                findings.append(fault)
+    with open_each(config, env) as (drivers, flaws):
+        findings = [
+            Finding(name, "settings", CheckState.FAULT, str(flaw), CORRECT_IT)
+            for name, flaw in flaws.items()
+        ]
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
                 threads.submit(_visit, config, driver, now, seconds, drivers)
@@ -267,9 +259,6 @@ def examine(
             ]
             for visit in visits:
                 findings += visit.result()
-    finally:
-        for driver in drivers.values():
-            driver.close()
     findings += check_limits(drivers)
     findings += check_each_home(config)
     findings += check_residency(config)

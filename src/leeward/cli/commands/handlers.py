@@ -18,7 +18,7 @@ from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, Platform
-from leeward.cli.arguments import json_argument, option
+from leeward.cli.arguments import argument, json_argument, option
 from leeward.cli.global_options import (
     GlobalOptions,
     leave_to_workers,
@@ -41,9 +41,7 @@ from leeward.workflow.model import functions_of
 
 FORMAT: Final = "%(levelname)s %(name)s %(message)s"
 
-Spec = Annotated[
-    str | None, typer.Argument(metavar="MODULE:APP", help="Default: as leeward.toml names it.")
-]
+Spec = Annotated[str | None, argument("Default: as leeward.toml names it.", "MODULE:APP")]
 
 
 def show_app(context: typer.Context, app: Spec = None) -> Report:
@@ -65,10 +63,9 @@ def show_app(context: typer.Context, app: Spec = None) -> Report:
 
 def trigger(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="HANDLER", help="Its name; see `leeward app`.")],
+    name: Annotated[str, argument("Its name; see `leeward app`.", "HANDLER")],
     document: Annotated[
-        str | None,
-        typer.Argument(metavar="INPUT", help="JSON, @file, or - for the standard input."),
+        str | None, argument("JSON, @file, or - for the standard input.", "INPUT")
     ] = None,
     *,
     app: Annotated[str | None, option("Default: as leeward.toml names it.", "MODULE:APP")] = None,

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from leeward.cli.arguments import json_argument, name_of_person, option
+from leeward.cli.arguments import argument, flag, json_argument, name_of_person, option
 from leeward.cli.global_options import options_of
 from leeward.cli.key_records import (
     CHANGES,
@@ -33,14 +33,10 @@ StateName = Literal[
     "refused",
 ]  # fmt: skip
 
-Table = Annotated[str, typer.Argument(help="The table of the records, by its logical name.")]
-Ref = Annotated[
-    str, typer.Argument(help="Its name in an error, a log or `leeward keys list`; or its id.")
-]
+Table = Annotated[str, argument("The table of the records, by its logical name.")]
+Ref = Annotated[str, argument("Its name in an error, a log or `leeward keys list`; or its id.")]
 
-Version = Annotated[
-    str, typer.Argument(help="Of the record as you have read it: `leeward keys show` has it.")
-]
+Version = Annotated[str, argument("Of the record as you have read it: `leeward keys show` has it.")]
 By = Annotated[str | None, option("Who decides. Default: the user of this machine.", "NAME")]
 
 
@@ -74,9 +70,7 @@ def show(
     table: Table,
     record: Ref,
     *,
-    result: Annotated[
-        bool, typer.Option("--result", help="Show what its run has returned, too.")
-    ] = False,
+    result: Annotated[bool, flag("--result", "Show what its run has returned, too.")] = False,
 ) -> Report:
     """Show everything about one record: its state, owner, fence, notes and voids.
 
@@ -94,12 +88,11 @@ def settle_record(
     context: typer.Context,
     table: Table,
     record: Ref,
-    outcome: Annotated[Literal["ran", "did-not-run"], typer.Argument(help="What happened.")],
+    outcome: Annotated[Literal["ran", "did-not-run"], argument("What happened.")],
     version: Version,
     *,
     result: Annotated[
-        str | None,
-        option("What repeats get after ran. Default: nothing.", "JSON"),
+        str | None, option("What repeats get after ran. Default: nothing.", "JSON")
     ] = None,
 ) -> Report:
     """Settle a record whose run may have had its effect.
@@ -169,9 +162,7 @@ def _change(
             clock.sleep(seconds)
 
         row = change_key(
-            *(cloud, table, named, version),
-            lambda kept, now: change(kept, now, by),
-            wait=wait,
+            *(cloud, table, named, version), lambda kept, now: change(kept, now, by), wait=wait
         )
     assert row.changed_at is not None, "it was changed a moment ago"
     return views.show_change(row, row.changed_at)

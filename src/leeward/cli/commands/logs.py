@@ -16,7 +16,7 @@ from leeward._operations.errors import CLASSES
 from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, flag, option
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.config import Config
 from leeward.errors import InvalidRequest, LeewardError, Outcome, OutcomeUnknown, Unsupported
@@ -96,17 +96,12 @@ def logs(
     context: typer.Context,
     function: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[FUNCTION]",
-            help="Its name; by default those of [functions] in leeward.toml.",
-        ),
+        argument("Its name; by default those of [functions] in leeward.toml.", "[FUNCTION]"),
     ] = None,
     *,
     since: Annotated[str, option("How far back: 30s, 10m, 4h or 1d.", "TIME")] = "10m",
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
-    errors: Annotated[
-        bool, typer.Option("--errors", help="Only errors, with the places in the code.")
-    ] = False,
+    follow: Annotated[bool, flag("--follow", "Go on until Ctrl-C.")] = False,
+    errors: Annotated[bool, flag("--errors", "Only errors, with the places in the code.")] = False,
     limit: Annotated[
         int, typer.Option(min=1, max=100_000, help="Lines of each function, at most.")
     ] = 1000,

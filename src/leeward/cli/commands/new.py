@@ -8,9 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, option
 from leeward.errors import InvalidRequest
 from leeward.views import Report
 
@@ -178,7 +176,7 @@ _NAME: Final = re.compile(r"(?=.{1,50}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the app and of its folder.")],
+    name: Annotated[str, argument("Of the app and of its folder.", "NAME")],
     *,
     folder: Annotated[Path | None, option("Default: ./NAME; made if need be.", "FOLDER")] = None,
 ) -> Report:

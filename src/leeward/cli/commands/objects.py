@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from leeward.cli.arguments import bytes_argument, option, texts_argument
+from leeward.cli.arguments import argument, bytes_argument, flag, option, texts_argument
 from leeward.cli.commands.verbs import IfRevision, Timeout
 from leeward.cli.global_options import options_of
 from leeward.cli.output.exit_codes import ABSENT
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from leeward.client import Client
     from leeward.values.objects import ObjectInfo
 
-Bucket: TypeAlias = Annotated[
-    str, typer.Argument(metavar="BUCKET", help="Logical name of the bucket.")
-]
-Name: TypeAlias = Annotated[
-    str, typer.Argument(metavar="NAME", help="Of the object, such as reports/may.csv.")
-]
+Bucket: TypeAlias = Annotated[str, argument("Logical name of the bucket.", "BUCKET")]
+Name: TypeAlias = Annotated[str, argument("Of the object, such as reports/may.csv.", "NAME")]
 
 
 _OBJECTS = (
@@ -42,17 +38,12 @@ def put(
     context: typer.Context,
     bucket: Bucket,
     name: Name,
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Its bytes, or - for the standard input.")
-    ],
+    file: Annotated[str, argument("Its bytes, or - for the standard input.", "FILE")],
     *,
-    if_absent: Annotated[
-        bool, typer.Option("--if-absent", help="Only if no object has this name.")
-    ] = False,
+    if_absent: Annotated[bool, flag("--if-absent", "Only if no object has this name.")] = False,
     if_revision: IfRevision = None,
     metadata: Annotated[
-        list[str] | None,
-        option("Stored with it; may be repeated.", "NAME=TEXT", "--metadata"),
+        list[str] | None, option("Stored with it; may be repeated.", "NAME=TEXT", "--metadata")
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -116,9 +107,7 @@ def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout
 def list_(
     context: typer.Context,
     bucket: Bucket,
-    prefix: Annotated[
-        str, typer.Argument(metavar="[PREFIX]", help="The beginning of their names.")
-    ] = "",
+    prefix: Annotated[str, argument("The beginning of their names.", "[PREFIX]")] = "",
     *,
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 1000,
     timeout: Timeout = None,

@@ -11,7 +11,7 @@ import typer
 
 from leeward._delivery.relay import OUTBOX, SPOOL, Relay, SpoolStatus, open_outboxes
 from leeward._delivery.spool import Spool
-from leeward.cli.arguments import seconds
+from leeward.cli.arguments import flag, seconds
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.exit_codes import BROKEN, LATER
 from leeward.errors import InvalidRequest, LeewardError
@@ -75,8 +75,7 @@ def drain(
         ),
     ] = LONGEST_WAIT,
     dead: Annotated[
-        bool,
-        typer.Option("--dead", help="Those, too, that were given up, however old they are."),
+        bool, flag("--dead", "Those, too, that were given up, however old they are.")
     ] = False,
 ) -> Report:
     """Publish what waits in the spool, and make the calls that wait in outboxes.
@@ -99,9 +98,7 @@ def drain(
 
 
 def discard(
-    context: typer.Context,
-    *,
-    force: Annotated[bool, typer.Option("--force", help="Do it.")] = False,
+    context: typer.Context, *, force: Annotated[bool, flag("--force", "Do it.")] = False
 ) -> Report:
     """Delete the events and calls that were given up. They are lost then."""
     if not force:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.adapter import Driver
 from leeward.cli.arguments import option, seconds
 from leeward.cli.global_options import (
+    CORRECT_IT,
     GlobalOptions,
     modules_beside,
     named_app,
+    open_each,
     options_of,
     without_handlers,
 )
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.config import Config
-from leeward.errors import ConfigError, LeewardError
-from leeward.opening import open_order
+from leeward.errors import ConfigError
 from leeward.status import (
     SECONDS,
     Fact,
@@ -43,8 +43,7 @@ def status(
     context: typer.Context,
     *,
     timeout: Annotated[
-        float,
-        option("For each target.", "SECONDS", "--timeout", parser=seconds),
+        float, option("For each target.", "SECONDS", "--timeout", parser=seconds)
     ] = SECONDS,
 ) -> Report:
     """Show how everything is: targets, queues, schedules, workflow runs and unknown calls.
@@ -55,22 +54,13 @@ def status(
     """
     options = options_of(context)
     config = options.resolve()
-    found: list[Fact] = []
-    drivers: dict[str, Driver] = {}
-    try:
-        for target in config.order:
-            alone = without_handlers(config)._replace(order=(target,))
-            try:
-                drivers[str(target)] = open_order(alone, options.environment())[0]
-            except LeewardError as error:
-                about = Subject.TARGET, str(target), ""
-                remedy = "correct it; nothing goes there until then"
-                found.append(Fact(*about, Level.WRONG, f"cannot be opened: {error}", remedy))
+    with open_each(without_handlers(config), options.environment()) as (drivers, flaws):
+        found = [
+            Fact(Subject.TARGET, name, "", Level.WRONG, f"cannot be opened: {flaw}", CORRECT_IT)
+            for name, flaw in flaws.items()
+        ]
         app = _app(options, config, found)
         found += read_status(Sources(config, drivers, app=app), time.time, timeout)
-    finally:
-        for driver in drivers.values():
-            driver.close()
     report = report_of(sort_facts(found))
     return report if report.data["ok"] else report._replace(exit_code=BROKEN.code)
 

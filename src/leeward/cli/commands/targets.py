@@ -16,7 +16,7 @@ from leeward._operations.functions import INVOKE_TIMEOUT
 from leeward._operations.objects import OBJECT_TIMEOUT
 from leeward._operations.operations import DATA_TIMEOUT
 from leeward._routing.fleet import write_copies
-from leeward.cli.arguments import name_of_person, option
+from leeward.cli.arguments import argument, flag, name_of_person, option
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.exit_codes import LATER
 from leeward.config import (
@@ -46,10 +46,9 @@ from leeward.workflow.retry import seconds_of
 WATCH_SECONDS = 2.0
 """Between two looks."""
 
-Target = Annotated[str, typer.Argument(metavar="TARGET", help="Its name in the order.")]
+Target = Annotated[str, argument("Its name in the order.", "TARGET")]
 Everywhere = Annotated[
-    bool,
-    typer.Option("--everywhere", help="Needed: this concerns every process with this snapshot."),
+    bool, flag("--everywhere", "Needed: this concerns every process with this snapshot.")
 ]
 By = Annotated[str | None, option("Default: who is logged in.", "NAME")]
 
@@ -58,7 +57,7 @@ def targets(
     context: typer.Context,
     *,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Probe the targets every 2 seconds, until Ctrl-C.")
+        bool, flag("--watch", "Probe the targets every 2 seconds, until Ctrl-C.")
     ] = False,
 ) -> Report | None:
     """Show the order, the targets and the homes of the tables.

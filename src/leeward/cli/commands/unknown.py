@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.arguments import json_argument, option, seconds
+from leeward.cli.arguments import argument, flag, json_argument, option, seconds
 from leeward.cli.commands.verbs import JSON
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.exit_codes import UNKNOWN
@@ -20,9 +20,7 @@ from leeward.views.calls import list_unknown, row_of_unknown, show_settlement
 STEP = 25
 """After how many calls it says to a person how far it is."""
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="As `leeward unknown list` has them.")
-]
+Ids = Annotated[list[str] | None, argument("As `leeward unknown list` has them.", "ID")]
 
 
 def list_(
@@ -47,7 +45,7 @@ def settle(
     context: typer.Context,
     ids: Ids = None,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Settle all of them.")] = False,
+    all_: Annotated[bool, flag("--all", "Settle all of them.")] = False,
     payload: Annotated[
         str | None,
         option(f"Of the one call with ID, if its function reads its key there: {JSON}", "JSON"),
@@ -85,8 +83,8 @@ def forget(
     context: typer.Context,
     ids: Ids = None,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="With --all: do it.")] = False,
+    all_: Annotated[bool, flag("--all", "Remove all of them.")] = False,
+    force: Annotated[bool, flag("--force", "With --all: do it.")] = False,
 ) -> Report:
     """Remove unknown calls from the table without settling them.
 

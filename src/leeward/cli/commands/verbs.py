@@ -8,7 +8,9 @@ import typer
 
 from leeward._operations.lists import MOST as MOST_OF_PAGE
 from leeward.cli.arguments import (
+    argument,
     event_type,
+    flag,
     item_argument,
     json_argument,
     key_argument,
@@ -24,20 +26,14 @@ from leeward.views.answers import show_answer, show_item, show_items, show_recei
 
 JSON = "JSON, @file, or - for the standard input."
 
-Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="Logical name of the function.")]
-Payload = Annotated[str | None, typer.Argument(metavar="PAYLOAD", help=f"{JSON} Default: null.")]
-Bus = Annotated[str, typer.Argument(metavar="BUS", help="Logical name of the bus.")]
-Type = Annotated[
-    str,
-    typer.Argument(metavar="TYPE", parser=event_type, help="What happened, such as order.created."),
-]
-Data = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{JSON} Default: null.")]
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the table.")]
-ItemText = Annotated[str, typer.Argument(metavar="ITEM", help=f"The item with its key: {JSON}")]
-Key = Annotated[
-    list[str],
-    typer.Argument(metavar="KEY", help="One word, field=value words, or a JSON object."),
-]
+Function = Annotated[str, argument("Logical name of the function.", "FUNCTION")]
+Payload = Annotated[str | None, argument(f"{JSON} Default: null.", "PAYLOAD")]
+Bus = Annotated[str, argument("Logical name of the bus.", "BUS")]
+Type = Annotated[str, argument("What happened, such as order.created.", "TYPE", parser=event_type)]
+Data = Annotated[str | None, argument(f"{JSON} Default: null.", "DATA")]
+Table = Annotated[str, argument("Logical name of the table.", "TABLE")]
+ItemText = Annotated[str, argument(f"The item with its key: {JSON}", "ITEM")]
+Key = Annotated[list[str], argument("One word, field=value words, or a JSON object.", "KEY")]
 
 EffectOption = Annotated[
     str | None,
@@ -60,8 +56,7 @@ Timeout = Annotated[
     option("Deadline, retries and failover included.", "SECONDS", "--timeout", parser=seconds),
 ]
 IfRevision = Annotated[
-    str | None,
-    option("Only if it still has this revision.", "TEXT", "--if-revision"),
+    str | None, option("Only if it still has this revision.", "TEXT", "--if-revision")
 ]
 
 
@@ -108,7 +103,7 @@ def enqueue(
 def settle(
     context: typer.Context,
     function: Function,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The idempotency key of the call.")],
+    key: Annotated[str, argument("The idempotency key of the call.", "KEY")],
     *,
     payload: Annotated[
         str | None,
@@ -160,12 +155,10 @@ def publish(
     ] = None,
     id: Annotated[str | None, option("Id of the event. Default: a new one.", "TEXT")] = None,
     time: Annotated[
-        str | None,
-        option("When it happened, with time zone. Default: now.", "ISO8601"),
+        str | None, option("When it happened, with time zone. Default: now.", "ISO8601")
     ] = None,
     ordering_key: Annotated[
-        str | None,
-        option("Events of one key are delivered in order.", "TEXT"),
+        str | None, option("Events of one key are delivered in order.", "TEXT")
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -192,13 +185,10 @@ def store(
     table: Table,
     item: ItemText,
     *,
-    if_absent: Annotated[
-        bool, typer.Option("--if-absent", help="Only if no item has this key.")
-    ] = False,
+    if_absent: Annotated[bool, flag("--if-absent", "Only if no item has this key.")] = False,
     if_revision: IfRevision = None,
     expires_in: Annotated[
-        float | None,
-        option("Seconds after which the item expires.", "SECONDS", parser=seconds),
+        float | None, option("Seconds after which the item expires.", "SECONDS", parser=seconds)
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -240,16 +230,14 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
 def list_(
     context: typer.Context,
     table: Table,
-    partition: Annotated[
-        str, typer.Argument(metavar="PARTITION", help="Value of the table's partition field.")
-    ],
+    partition: Annotated[str, argument("Value of the table's partition field.", "PARTITION")],
     *,
     begins: Annotated[str | None, option("Only if the sort value begins so.", "TEXT")] = None,
     after: Annotated[str | None, option("Only if the sort value comes after this.", "TEXT")] = None,
     before: Annotated[
         str | None, option("Only if the sort value comes before this.", "TEXT")
     ] = None,
-    descending: Annotated[bool, typer.Option("--descending", help="The last one first.")] = False,
+    descending: Annotated[bool, flag("--descending", "The last one first.")] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 100,
     cursor: Annotated[str | None, option("Of a list before, to continue it.", "TEXT")] = None,
     timeout: Timeout = None,

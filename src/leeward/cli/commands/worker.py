@@ -10,7 +10,7 @@ import typer
 
 from leeward.app.app import App
 from leeward.app.triggers import LogStyle
-from leeward.cli.arguments import option, seconds, texts_argument
+from leeward.cli.arguments import argument, flag, option, seconds, texts_argument
 from leeward.cli.global_options import modules_beside, named_app, options_of
 from leeward.cli.output.exit_codes import RAISED
 from leeward.errors import InvalidRequest
@@ -21,14 +21,10 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 def worker(
     context: typer.Context,
-    app: Annotated[
-        str | None,
-        typer.Argument(metavar="MODULE:APP", help="Default: as leeward.toml names it."),
-    ] = None,
+    app: Annotated[str | None, argument("Default: as leeward.toml names it.", "MODULE:APP")] = None,
     *,
     target: Annotated[
-        str | None,
-        option("Default: the first of the order that keeps rows.", "NAME"),
+        str | None, option("Default: the first of the order that keeps rows.", "NAME")
     ] = None,
     queue: Annotated[
         list[str] | None,
@@ -39,22 +35,18 @@ def worker(
         option("A further limit, for a handler, or of [worker.limits]; repeatable.", "NAME=N"),
     ] = None,
     concurrency: Annotated[
-        int | None,
-        option("Attempts at one time, of all other handlers together.", "N"),
+        int | None, option("Attempts at one time, of all other handlers together.", "N")
     ] = None,
     drain: Annotated[
-        float | None,
-        option("To let attempts end in. Default: 25.", "SECONDS", parser=seconds),
+        float | None, option("To let attempts end in. Default: 25.", "SECONDS", parser=seconds)
     ] = None,
     health: Annotated[
-        str | None,
-        option("PORT or HOST:PORT: answers whether it works.", "ADDRESS"),
+        str | None, option("PORT or HOST:PORT: answers whether it works.", "ADDRESS")
     ] = None,
     http: Annotated[
-        str | None,
-        option("HOST:PORT: serve the functions of the app, too.", "ADDRESS"),
+        str | None, option("HOST:PORT: serve the functions of the app, too.", "ADDRESS")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="End when nothing is due any more.")] = False,
+    once: Annotated[bool, flag("--once", "End when nothing is due any more.")] = False,
 ) -> None:
     """Run an app: its messages, queued calls, events, schedules and workflow runs.
 

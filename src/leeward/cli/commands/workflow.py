@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.cli.arguments import json_argument, option, seconds
+from leeward.cli.arguments import argument, json_argument, option, seconds
 from leeward.cli.global_options import options_of
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
 from leeward.errors import ConfigError
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from leeward.client import Client
     from leeward.values.runs import Run
 
-Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
-Id = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
+Name = Annotated[str, argument("Its name.", "WORKFLOW")]
+Id = Annotated[str, argument("The id of the run.", "RUN")]
 
 _CHECKED = (
     Column("Workflow", "workflow", is_name=True),
@@ -37,9 +37,7 @@ LONGEST_WAIT = 24 * 3600.0
 
 def list_(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[WORKFLOW]", help="Its name; by default all.")
-    ] = None,
+    name: Annotated[str | None, argument("Its name; by default all.", "[WORKFLOW]")] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many runs.")] = 50,
 ) -> Report:
@@ -61,13 +59,10 @@ def start(
     context: typer.Context,
     name: Name,
     value: Annotated[
-        str | None,
-        typer.Argument(metavar="[INPUT]", help="JSON, @file, or - for the standard input."),
+        str | None, argument("JSON, @file, or - for the standard input.", "[INPUT]")
     ] = None,
     *,
-    id: Annotated[
-        str, typer.Option("--id", help="Of the run: starting it again does nothing more.")
-    ],
+    id: Annotated[str, option("Of the run: starting it again does nothing more.", "TEXT", "--id")],
     wait: Annotated[
         float,
         option(
@@ -90,8 +85,7 @@ def resume(
     context: typer.Context,
     *,
     wait: Annotated[
-        float,
-        option("How long. Default: to their end.", "SECONDS", parser=seconds),
+        float, option("How long. Default: to their end.", "SECONDS", parser=seconds)
     ] = LONGEST_WAIT,
 ) -> Report:
     """Continue the runs whose process is gone, until no run is left; show them."""
@@ -149,9 +143,7 @@ def check(context: typer.Context) -> Report:
 def draw(
     context: typer.Context,
     name: Name,
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Show the state of this run.")
-    ] = None,
+    run: Annotated[str | None, argument("Show the state of this run.", "[RUN]")] = None,
     *,
     out: Annotated[Path | None, option("Default: the standard output.", "FILE")] = None,
 ) -> Report:

@@ -49,20 +49,16 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> int:
 
 
 class Output:
-    """What a command writes to, for a person.
+    """What a command writes to: for a person, or for a program one JSON object in ASCII.
 
     Args:
-        out: the standard output.
+        json: for a program: only a result or an error may be written, and nothing meanwhile.
         tracebacks: whether texts of a handler's exceptions may be shown.
-
-    Attributes:
-        is_for_programs: only a result or an error may be written, and nothing meanwhile.
     """
 
-    is_for_programs = False
-
-    def __init__(self, out: TextIO, *, tracebacks: bool = True) -> None:
-        self._out = out
+    def __init__(self, *, json: bool, tracebacks: bool = True) -> None:
+        self._out = sys.stdout
+        self.is_for_programs = json
         self.tracebacks = tracebacks
 
     def report(self, report: Report) -> None:
@@ -73,42 +69,25 @@ class Output:
             typer.Exit: the command ends with another exit code than 0.
         """
         with _write_to(self._out):
-            self._write(report)
+            if self.is_for_programs:
+                _write(self._out, report.data)
+            else:
+                render_report(report, Printers(printer_for(self._out), printer_for(sys.stderr)))
         if report.exit_code:
             raise typer.Exit(report.exit_code)
 
     def show_error(self, data: Json) -> None:
-        """Show an error."""
-        render_failure(data, printer_for(sys.stderr))
+        """Show an error; for a program, as the one key ``error``."""
+        if self.is_for_programs:
+            _write(sys.stderr, {"error": data})
+        else:
+            render_failure(data, printer_for(sys.stderr))
 
     def show_traceback(self, error: BaseException | None) -> None:
-        """Show what code of the user's has raised in this process; nothing for another error."""
-        if error is not None and self.tracebacks and places_of(error):
+        """Show a person what code of the user's has raised in this process."""
+        shows = self.tracebacks and not self.is_for_programs
+        if shows and error is not None and places_of(error):
             sys.stderr.write(f"\n{traceback_of(error)}\n")
-
-    def _write(self, report: Report) -> None:
-        render_report(report, Printers(printer_for(self._out), printer_for(sys.stderr)))
-
-
-class JsonOutput(Output):
-    """For a program: the JSON object itself, on one line, in ASCII."""
-
-    is_for_programs = True
-
-    def show_error(self, data: Json) -> None:
-        """Show an error, as the one key ``error``."""
-        _write(sys.stderr, {"error": data})
-
-    def show_traceback(self, error: BaseException | None) -> None:
-        """Show nothing: programs read one object."""
-
-    def _write(self, report: Report) -> None:
-        _write(self._out, report.data)
-
-
-def output_for(*, json: bool, tracebacks: bool = True) -> Output:
-    """Return the output that was asked for."""
-    return (JsonOutput if json else Output)(sys.stdout, tracebacks=tracebacks)
 
 
 def pour(out: TextIO, pieces: Iterable[bytes]) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, NamedTuple, cast
 import typer
 
 from leeward.app import App
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, flag, option
 from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
 from leeward.client import Client
 from leeward.config import Config, TableConfig
@@ -27,10 +27,8 @@ from leeward_backup.commands.views import progress
 from leeward_backup.folder import LATEST
 from leeward_backup.scheduled import Weekday, schedule_backup
 
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the table.")]
-Id = Annotated[
-    str, typer.Argument(metavar="[BACKUP]", help="Id of the backup; by default the last one.")
-]
+Table = Annotated[str, argument("Logical name of the table.", "TABLE")]
+Id = Annotated[str, argument("Id of the backup; by default the last one.", "[BACKUP]")]
 Store = Annotated[str, option("Where the backups are.", "BUCKET[/PREFIX]", "--store")]
 KeyFile = Annotated[
     list[Path] | None,
@@ -45,13 +43,9 @@ CopiedFrom = Annotated[
     option("Where the backups were made: BUCKET/PREFIX/TABLE.", "PLACE", "--copied-from"),
 ]
 Work = Annotated[Path, option("Where runs keep what they have read.", "FOLDER", "--work")]
-TableAt = Annotated[
-    str | None,
-    option("Where the table is. Default: its home.", "TARGET", "--at"),
-]
+TableAt = Annotated[str | None, option("Where the table is. Default: its home.", "TARGET", "--at")]
 StoreAt = Annotated[
-    str | None,
-    option("Where the bucket is. Default: its home.", "TARGET", "--store-at"),
+    str | None, option("Where the bucket is. Default: its home.", "TARGET", "--store-at")
 ]
 Rate = Annotated[float | None, option("Items a second, at most.", "NUMBER", "--rate")]
 
@@ -71,12 +65,10 @@ def create(
     *,
     store: Store,
     id: Annotated[
-        str | None,
-        option("Of the backup. A repeated run makes no second.", "ID", "--id"),
+        str | None, option("Of the backup. A repeated run makes no second.", "ID", "--id")
     ] = None,
     verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Read stored segments; write damaged ones again."),
+        bool, flag("--verify", "Read stored segments; write damaged ones again.")
     ] = False,
     rate: Rate = None,
     key_file: KeyFile = None,
@@ -113,8 +105,7 @@ def check(
     *,
     store: Store,
     deep: Annotated[
-        bool,
-        typer.Option("--deep", help="Read everything: only this finds a changed byte."),
+        bool, flag("--deep", "Read everything: only this finds a changed byte.")
     ] = False,
     key_file: KeyFile = None,
     copied_from: CopiedFrom = None,
@@ -135,8 +126,7 @@ def restore(
     *,
     store: Store,
     into: Annotated[
-        str | None,
-        option("The table to fill. Default: the same table.", "TABLE", "--into"),
+        str | None, option("The table to fill. Default: the same table.", "TABLE", "--into")
     ] = None,
     mode: Annotated[
         str,
@@ -147,17 +137,13 @@ def restore(
         ),
     ] = "empty",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; name the keys that do not fit.")
+        bool, flag("--dry-run", "Write nothing; name the keys that do not fit.")
     ] = False,
     skip_damaged: Annotated[
-        bool,
-        typer.Option("--skip-damaged", help="Leave out damaged parts of the backup; name them."),
+        bool, flag("--skip-damaged", "Leave out damaged parts of the backup; name them.")
     ] = False,
     plain: Annotated[
-        bool,
-        typer.Option(
-            "--plain", help="Write values that only another cloud has as load_data returns them."
-        ),
+        bool, flag("--plain", "Write values that only another cloud has as load_data returns them.")
     ] = False,
     rate: Rate = None,
     parallel: Annotated[int, option("Items that are written at once.", "NUMBER", "--parallel")] = 8,
@@ -214,9 +200,9 @@ def prune(
     table: Table,
     *,
     store: Store,
-    keep: Annotated[int, typer.Option("--keep", help="How many of the latest stay.")] = 7,
-    days: Annotated[float, typer.Option("--days", help="Backups of so many days stay, too.")] = 0.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing.")] = False,
+    keep: Annotated[int, option("How many of the latest stay.", "NUMBER", "--keep")] = 7,
+    days: Annotated[float, option("Backups of so many days stay, too.", "NUMBER", "--days")] = 0.0,
+    dry_run: Annotated[bool, flag("--dry-run", "Delete nothing.")] = False,
     key_file: KeyFile = None,
     store_at: StoreAt = None,
 ) -> Report:
@@ -290,8 +276,7 @@ def schedule(
     store: Store,
     cron: Annotated[str, option("Five fields, in UTC.", "SCHEDULE", "--cron")] = "0 2 * * *",
     drill: Annotated[
-        str | None,
-        option("The day on which it is also restored.", "WEEKDAY", "--drill"),
+        str | None, option("The day on which it is also restored.", "WEEKDAY", "--drill")
     ] = None,
     out: Annotated[Path, option("The module that is written.", "FILE", "--out")] = Path(
         "backups_app.py"

@@ -53,8 +53,5 @@ add_command(
     "leeward export terraform --targets $CLOUD_PROVIDER --source shop",
 )
 add_command(
-    EXPORT,
-    "moved",
-    export.write_moves,
-    "leeward export moved plan.json --cloud $CLOUD_PROVIDER",
+    EXPORT, "moved", export.write_moves, "leeward export moved plan.json --cloud $CLOUD_PROVIDER"
 )

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-import typer
-
-from leeward.cli.arguments import json_argument, option
+from leeward.cli.arguments import argument, json_argument, option
 from leeward.errors import ConfigError, InvalidRequest, Unsupported
 from leeward.views import Column, Json, Report, Table
 from leeward.views.answers import show_labels
@@ -18,7 +16,7 @@ from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spel
 from leeward_deploy.infrastructure import module_files
 from leeward_deploy.recipe import EDGES, offer_of, providers_with
 
-Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
+Rules: TypeAlias = Annotated[Path, argument("A TOML file.", "RULES")]
 
 To: TypeAlias = Annotated[str, option("As in CLOUD_PROVIDER.", "PROVIDER")]
 
@@ -79,9 +77,7 @@ def export_rules(
 
 
 def associate(
-    configuration: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The configuration, as it was read.")
-    ],
+    configuration: Annotated[Path, argument("The configuration, as it was read.", "FILE")],
     *,
     to: To,
     function: Annotated[str, option("Of the function.", "ARN")],

@@ -18,7 +18,7 @@ from leeward.adapter.looking import Expected
 from leeward.app.app import App as LoadedApp
 from leeward.app.checks import check_no_loop
 from leeward.app.triggers import Kind
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, option
 from leeward.cli.findings import home_of
 from leeward.cli.global_options import options_of
 from leeward.config import Config, TargetName, with_order
@@ -156,10 +156,7 @@ def deployment_of(
         sites,
         tuple(
             Table(
-                own,
-                config.tables[name].key,
-                homes["tables"][name].region,
-                is_there("tables", name),
+                own, config.tables[name].key, homes["tables"][name].region, is_there("tables", name)
             )
             for name, own in names.tables.items()
         ),
@@ -314,7 +311,7 @@ def terraform(
 
 
 def write_moves(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="Of terraform show -json.")],
+    plan: Annotated[Path, argument("Of terraform show -json.", "PLAN")],
     *,
     cloud: Annotated[str, option("Of the plan.", "PROVIDER")],
     out: Annotated[Path, option("Of the root.", "FOLDER")] = Path(),
@@ -401,7 +398,7 @@ def _forgotten(names: tuple[str, ...], provider: str, order: list[str]) -> tuple
 
 def export_workflow(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
+    name: Annotated[str, argument("Its name.", "WORKFLOW")],
     *,
     engine: Annotated[str, option("The engine's provider, as in CLOUD_PROVIDER.", "PROVIDER")],
     out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),

@@ -17,7 +17,7 @@ import typer
 
 from leeward.app.checks import check_no_loop, check_queues
 from leeward.app.runtimes import check_options
-from leeward.cli.arguments import option
+from leeward.cli.arguments import argument, flag, option
 from leeward.cli.global_options import options_of
 from leeward.config import Config, TableConfig, TargetName, load_settings
 from leeward.config.load import with_stage
@@ -52,7 +52,7 @@ REQUIRED = ("requirements.txt", "pyproject.toml")
 """Files of the user that may tell what the app needs; the first that is there counts."""
 
 App: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
+    str | None, argument("MODULE:NAME. Default: the only one there is.", "[APP]")
 ]
 
 Target: TypeAlias = Annotated[str, option("As in CLOUD_PROVIDER.", "PROVIDER")]
@@ -66,32 +66,25 @@ Source: TypeAlias = Annotated[Path, option("Of the app. Default: the working dir
 Out: TypeAlias = Annotated[Path, option("Where packages are written to.", "FOLDER")]
 
 Requirements: TypeAlias = Annotated[
-    Path | None,
-    option("Default: the source's requirements.txt, or its pyproject.toml.", "FILE"),
+    Path | None, option("Default: the source's requirements.txt, or its pyproject.toml.", "FILE")
 ]
 
 FindLinks: TypeAlias = Annotated[list[Path] | None, option("Of wheels; may be repeated.", "FOLDER")]
 
-NoIndex: TypeAlias = Annotated[
-    bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
-]
+NoIndex: TypeAlias = Annotated[bool, flag("--no-index", "Take packages from --find-links alone.")]
 
 AllowBuild: TypeAlias = Annotated[
-    list[str] | None,
-    option("Of pure Python and without a wheel: build it here.", "NAME"),
+    list[str] | None, option("Of pure Python and without a wheel: build it here.", "NAME")
 ]
 
 Exclude: TypeAlias = Annotated[
     list[str] | None, option("Leave such files out; may be repeated.", "PATTERN")
 ]
 
-WithReport: TypeAlias = Annotated[
-    bool, typer.Option("--report", help="Name everything that is in it, and why.")
-]
+WithReport: TypeAlias = Annotated[bool, flag("--report", "Name everything that is in it, and why.")]
 
 Stage: TypeAlias = Annotated[
-    str | None,
-    option("Such as prod: names begin with it. Default: as [deploy] has.", "NAME"),
+    str | None, option("Such as prod: names begin with it. Default: as [deploy] has.", "NAME")
 ]
 
 

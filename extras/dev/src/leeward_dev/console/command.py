@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from leeward.cli.arguments import flag
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.group import add_command, command_group
 from leeward.views import Report
@@ -20,10 +21,7 @@ def console(
     context: typer.Context,
     *,
     write: Annotated[
-        bool,
-        typer.Option(
-            "--write", help="Let the console change something: redrive, settle, cancel, send."
-        ),
+        bool, flag("--write", "Let the console change something: redrive, settle, cancel, send.")
     ] = False,
     port: Annotated[
         int | None,
@@ -31,7 +29,7 @@ def console(
             metavar="PORT", min=0, max=65535, help="Default: 8700, or a free one if that is taken."
         ),
     ] = None,
-    opens: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    opens: Annotated[bool, flag("--open", "Open it in a browser.")] = False,
 ) -> None:
     """Show targets, queues, dead letters, keys, runs and schedules in a browser.
 
