@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.cli.arguments import flag, option
+from leeward.cli.arguments import option
 from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.group import add_command, command_group
 from leeward.views import Block, Report
@@ -13,7 +13,6 @@ __all__ = [
     "Report",
     "add_command",
     "command_group",
-    "flag",
     "option",
     "options_of",
 ]

@@ -13,7 +13,6 @@ from leeward.cli.kit import (
     Report,
     add_command,
     command_group,
-    flag,
     option,
     options_of,
 )
@@ -33,7 +32,9 @@ def schema(
     target: Annotated[
         str | None, option("Default: the first of PostgreSQL in the order.", "TARGET")
     ] = None,
-    apply: Annotated[bool, flag("--apply", "Apply it to the target's database.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply it to the target's database.")
+    ] = False,
 ) -> Report:
     """Print the SQL of the schema, or apply it. Applying it again does no harm.
 
