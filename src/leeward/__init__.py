@@ -144,9 +144,9 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     default = "leeward.values" if name in _VALUES else "leeward.errors"
-    found: object = getattr(import_module(_MODULES.get(name, default)), name)
-    globals()[name] = found
-    return found
+    value: object = getattr(import_module(_MODULES.get(name, default)), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -73,7 +73,7 @@ def document_of(event: Event) -> bytes:
 
 def check(event: Event, field: str = "event") -> None:
     """Raise `InvalidRequest` for an attribute that CloudEvents or a bus does not allow."""
-    _check_text(event.type, field, ".type", most=MAX_TYPE)
+    _check_text(event.type, field, ".type", limit=MAX_TYPE)
     if event.id is not None:
         _check_text(event.id, field, ".id")
     if event.source is not None:
@@ -173,14 +173,14 @@ def _time_of(document: Mapping[str, Json]) -> datetime | None:
         raise InvalidRequest("time is not an RFC 3339 timestamp", field="time") from error
 
 
-def _check_text(value: Any, event: str, attribute: str, *, most: int = 2048) -> None:
-    if type(value) is str and 0 < len(value) <= most and value.isprintable():
+def _check_text(value: Any, event: str, attribute: str, *, limit: int = 2048) -> None:
+    if type(value) is str and 0 < len(value) <= limit and value.isprintable():
         return
     field = f"{event}{attribute}"  # spelt only where it is needed: a batch has many
     if not isinstance(value, str) or not value:
         raise InvalidRequest(f"{field} must be a non-empty string", field=field)
-    if len(value) > most:
-        raise InvalidRequest(f"{field} has {len(value)} characters, at most {most}", field=field)
+    if len(value) > limit:
+        raise InvalidRequest(f"{field} has {len(value)} characters, at most {limit}", field=field)
     if not is_printable(value):
         raise InvalidRequest(
             f"{field} has a control character or a lone surrogate; remove it", field=field

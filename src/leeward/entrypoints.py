@@ -42,10 +42,10 @@ def import_spec(spec: str) -> Any:
     from importlib import import_module
 
     module, _, attribute = spec.partition(":")
-    found: Any = import_module(module.strip())
+    value: Any = import_module(module.strip())
     for part in attribute.strip().split("."):
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def entry_points(group: str) -> list[EntryPoint]:

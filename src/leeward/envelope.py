@@ -367,7 +367,7 @@ _REASONS: Final = (RUNNING, UNKNOWN, NOT_KEPT, VOIDED)
 
 
 def settle_question(
-    key: str, age: float | None, payload: bytes | None, *, own: bool = False
+    key: str, age: float | None, payload: bytes | None, *, alone: bool = False
 ) -> bytes:
     """Return the question what became of the calls with a key, as JSON in UTF-8.
 
@@ -375,10 +375,10 @@ def settle_question(
         key: of the calls.
         age: seconds since the first of them was made; None if nobody knows.
         payload: of them, JSON in UTF-8; None if the asker lacks it.
-        own: the asker has made the call itself, at the target that it asks and nowhere else.
+        alone: the asker has made the call itself, at the target that it asks and nowhere else.
     """
     head = encode(
-        {"settle": key} | ({} if age is None else {"age": age}) | ({"own": True} if own else {})
+        {"settle": key} | ({} if age is None else {"age": age}) | ({"own": True} if alone else {})
     )
     return head if payload is None else head[:-1] + b',"payload":' + payload + b"}"
 

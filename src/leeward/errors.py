@@ -347,7 +347,7 @@ def is_from_signal(error: BaseException) -> bool:
     import signal
 
     handlers = map(signal.getsignal, signal.valid_signals())
-    codes = [getattr(getattr(each, "__func__", each), "__code__", None) for each in handlers]
+    codes = [getattr(getattr(hook, "__func__", hook), "__code__", None) for hook in handlers]
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code not in codes:
         trace = trace.tb_next

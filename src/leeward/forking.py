@@ -59,22 +59,22 @@ def watch(forkable: Forkable) -> None:
 def _living() -> list[Forkable]:
     """List the watched in one order for all, or two threads that fork could wait for each other."""
     references = _watched.valuerefs()  # one step; other threads may add meanwhile
-    return sorted((each for ref in references if (each := ref()) is not None), key=id)
+    return sorted((member for ref in references if (member := ref()) is not None), key=id)
 
 
 def _before() -> None:
-    _forking.held = [each for each in _living() if each.hold()]
+    _forking.held = [member for member in _living() if member.hold()]
 
 
 def _in_parent() -> None:
-    for each in _forking.held:
-        each.release()
+    for member in _forking.held:
+        member.release()
 
 
 def _in_child() -> None:
-    held = {id(each) for each in _forking.held}
-    for each in _living():
-        each.renew(held=id(each) in held)
+    held = {id(member) for member in _forking.held}
+    for member in _living():
+        member.renew(held=id(member) in held)
 
 
 if hasattr(os, "register_at_fork"):

@@ -180,17 +180,17 @@ def _read_apart(text: str, name: str, read: Callable[[Json], Any], deepest: int)
 def _list_at(
     text: str, at: int, read: Callable[[Json], Any], deepest: int
 ) -> tuple[list[Any], int]:
-    made: list[Any] = []
+    values: list[Any] = []
     sign, at = _sign_at(text, at)
     if text[at : at + 1] == "]":
         sign, at = _sign_at(text, at)
     while sign != "]":
         value, at = _value_at(text, at, deepest)
-        made.append(read(value))
+        values.append(read(value))
         sign, at = _sign_at(text, at)
         if sign not in ",]":
             raise _NotRead
-    return made, at
+    return values, at
 
 
 def _sign_at(text: str, at: int) -> tuple[str, int]:
@@ -304,17 +304,17 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def is_deeper(value: Json, most: int) -> bool:
+def is_deeper(value: Json, limit: int) -> bool:
     """Return whether more than so many lists and objects stand inside each other.
 
     It looks level by level, so that no depth is too much for the looking.
     """
     level: list[Any] = [[value]]
-    for _ in range(most + 1):
+    for _ in range(limit + 1):
         level = [
             inner
-            for each in level
-            for inner in (each.values() if type(each) is dict else each)
+            for value in level
+            for inner in (value.values() if type(value) is dict else value)
             if type(inner) in (dict, list)
         ]
         if not level:

@@ -154,8 +154,8 @@ def _behind(error: BaseException) -> Iterator[BaseException]:
         one = todo.pop(0)
         cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
         members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        for each in (cause, *members):
-            if each is not None and id(each) not in seen:
-                seen.add(id(each))
-                todo.append(each)
-                yield each
+        for exception in (cause, *members):
+            if exception is not None and id(exception) not in seen:
+                seen.add(id(exception))
+                todo.append(exception)
+                yield exception

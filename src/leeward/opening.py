@@ -61,11 +61,11 @@ class NameMappingDriver(WrappingDriver):
                 ("buses", "bus", handler.bus),
                 ("buckets", "bucket", handler.bucket),
             ):
-                if name is not None and (own := self._own_name(kind, name)) != name:
+                if name is not None and (native := self._own_name(kind, name)) != name:
                     raise ConfigError(
                         f"{self.target} runs the app {app.name!r} in this process, and its handler "
                         f"{handler.name!r} would hear nothing of {name!r}, which is "
-                        f"{own!r} there; take {self.target} out of [{section}.{name}.names]"
+                        f"{native!r} there; take {self.target} out of [{section}.{name}.names]"
                     )
         super().mount(app)
 
@@ -103,10 +103,10 @@ class NameMappingDriver(WrappingDriver):
         if kind == "place":
             write = self._with_own_name(call.write)
             return call._replace(place=write[0], write=write)
-        own = self._own_name(kind, name)
+        native = self._own_name(kind, name)
         if kind == "function" and name in self._unmarked and call.verb in ("invoke", "settle"):
-            return call._replace(function=own, marks=False)
-        return call if own == name else call._replace(**{kind: own})
+            return call._replace(function=native, marks=False)
+        return call if native == name else call._replace(**{kind: native})
 
 
 def resolve_targets(
@@ -152,19 +152,19 @@ def _with_app(config: Config, app: MountableApp | None) -> Config:
     functions = dict(config.functions)
     for name, handler in () if app is None else app.handlers.items():
         if handler.queue is not None:
-            known = functions.get(handler.queue, FunctionConfig())
-            queue = True if known.queue is None else known.queue
-            functions[handler.queue] = known._replace(queue=queue)
+            function = functions.get(handler.queue, FunctionConfig())
+            queue = True if function.queue is None else function.queue
+            functions[handler.queue] = function._replace(queue=queue)
         if not handler.is_call:
             continue
-        known = functions.get(name, FunctionConfig())
-        if known.effect in (None, handler.effect):  # another effect takes back what goes with it
-            known = known._replace(effect=handler.effect)
-            if known.shared_dedup is None and handler.effect is Effect.KEYED:
-                known = known._replace(shared_dedup=handler.is_shared)
-            if known.on_unknown is None and handler.keeps_records:
-                known = known._replace(on_unknown="settle")
-        functions[name] = known._replace(timeout=known.timeout or handler.timeout)
+        function = functions.get(name, FunctionConfig())
+        if function.effect in (None, handler.effect):  # another effect takes back what goes with it
+            function = function._replace(effect=handler.effect)
+            if function.shared_dedup is None and handler.effect is Effect.KEYED:
+                function = function._replace(shared_dedup=handler.is_shared)
+            if function.on_unknown is None and handler.keeps_records:
+                function = function._replace(on_unknown="settle")
+        functions[name] = function._replace(timeout=function.timeout or handler.timeout)
     config = config._replace(functions=functions)
     for name, handler in () if app is None else app.handlers.items():
         table = handler.record_table
@@ -220,11 +220,11 @@ def _check_regions(config: Config, drivers: Sequence[Driver]) -> None:
     for (one, first), (two, second) in combinations(zip(config.order, drivers, strict=True), 2):
         if one.provider != two.provider:
             continue
-        options, others = (target_config(each, config, NOTHING).options for each in (one, two))
+        options, others = (target_config(target, config, NOTHING).options for target in (one, two))
         region = first.describe().get("region") if options == others else None
         if region and first.describe() == second.describe():  # else they may be two accounts
-            told = f"the order has {region} twice: {str(one)!r} and {str(two)!r}"
-            raise ConfigError(f"{told}; name it once")
+            problem = f"the order has {region} twice: {str(one)!r} and {str(two)!r}"
+            raise ConfigError(f"{problem}; name it once")
 
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
@@ -243,8 +243,8 @@ def _name_of(driver: Driver) -> TargetName:
 def target_config(target: TargetName, config: Config, env: Mapping[str, str]) -> TargetConfig:
     """Return what an adapter is given to open `target`, one of the order."""
     name = str(target)
-    own = config.options.get(name)
-    options = config.options.get(target.provider, {}) if own is None else own
+    mine = config.options.get(name)
+    options = config.options.get(target.provider, {}) if mine is None else mine
     return TargetConfig(
         name=name,
         provider=target.provider,
@@ -252,7 +252,7 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
         options=options,
         env=env if config.trust_env else {},
         trust_env=config.trust_env,
-        shared=own is None and target.provider in config.options,
+        shared=mine is None and target.provider in config.options,
         file=config.file,
         functions=_own_names(target, config.functions),
         stage=config.deploy.get("stage"),
@@ -274,7 +274,7 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
         "workflow": own(config.workflows),
     }
     unmarked = frozenset(
-        name for name, each in config.functions.items() if each.marks and not each.marks_at(target)
+        name for name, call in config.functions.items() if call.marks and not call.marks_at(target)
     )
     if not (prefix or unmarked or any(names.values())):
         return driver
@@ -295,8 +295,8 @@ class StagedNames(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         """Return the own name; that of another account or place, such as an ARN, stays."""
-        own = self._names.get(name)
-        return own or (name if ":" in name else f"{self._prefix}{name}")
+        native = self._names.get(name)
+        return native or (name if ":" in name else f"{self._prefix}{name}")
 
     def __iter__(self) -> Iterator[str]:
         """Yield the logical names whose own ones are given."""
@@ -309,9 +309,9 @@ class StagedNames(Mapping[str, str]):
 
 def _own_names(target: TargetName, section: Mapping[str, Any]) -> dict[str, str]:
     """Return logical name to own name; the whole target's name wins over its provider's."""
-    own: dict[str, str] = {}
-    for logical, each in section.items():
-        name = each.names.get(str(target), each.names.get(target.provider))
+    natives: dict[str, str] = {}
+    for logical, entry in section.items():
+        name = entry.names.get(str(target), entry.names.get(target.provider))
         if name is not None:
-            own[logical] = name
-    return own
+            natives[logical] = name
+    return natives

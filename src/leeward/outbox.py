@@ -86,9 +86,9 @@ class OutboxSettings:
         self._config = config
         self._database = target
         self._clock = clock = SystemClock()
-        known = OrderLimits({str(to or database): limits if to is None else Limits()})
-        self.events = EventOperations(config, known, clock, _accept)
-        self.functions = FunctionOperations(config.functions, known, clock, _accept)
+        order_limits = OrderLimits({str(to or database): limits if to is None else Limits()})
+        self.events = EventOperations(config, order_limits, clock, _accept)
+        self.functions = FunctionOperations(config.functions, order_limits, clock, _accept)
 
     def with_own_name(self, call: OutboxCall) -> OutboxCall:
         """Return a call under the database's own name of its bus or function, if it is for it.

@@ -55,7 +55,7 @@ class _Record(tuple[Any, ...]):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Return what a copy is made of; of a view, what is in it."""
-        return tuple(dict(each) if type(each) is MappingProxyType else each for each in self)
+        return tuple(dict(value) if type(value) is MappingProxyType else value for value in self)
 
 
 class _RecordMaker(type):

@@ -79,17 +79,17 @@ def _read(key: str, answer: Any) -> Settled:
     )
 
 
-def _record_in(told: Any) -> str | None:
+def _record_in(value: Any) -> str | None:
     """Return the table and the name of a record; None for anything else, which a log may not take.
 
     Args:
-        told: the function's words.
+        value: the function's words.
     """
-    text = _text_in(told) or ""
+    text = _text_in(value) or ""
     table, _, ref = text.partition(" ")
     return text if table and len(ref) == REF_DIGITS and ref.isalnum() else None
 
 
-def _text_in(told: Any) -> str | None:
-    is_text = isinstance(told, str) and is_printable(told) and 0 < len(told) <= LONGEST_TEXT
-    return told if is_text else None
+def _text_in(value: Any) -> str | None:
+    is_text = isinstance(value, str) and is_printable(value) and 0 < len(value) <= LONGEST_TEXT
+    return value if is_text else None

@@ -225,22 +225,22 @@ class DeliveryStore(Protocol):
 
     def take(
         self,
-        known: Iterable[Recipient],
+        recipients: Iterable[Recipient],
         clock: Callable[[], float],
         room: Room,
-        most: Mapping[Recipient, int] | None = None,
+        limits: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
-        """Lease rows for `known` recipients that are due now, or whose time cannot be read.
+        """Lease rows for `recipients` recipients that are due now, or whose time cannot be read.
 
         Of each lane only the head may go; it stays the head until it is done or dead. A row that
         has had its last attempt, or that makes no sense, is given up instead.
 
         Args:
-            known: who can be delivered to here.
+            recipients: who can be delivered to here.
             clock: tells the time, in Unix seconds; asked when the store is free, for a lease that
                 begins before the wait for it would be short.
             room: what the caller may take.
-            most: how many attempts at a row a recipient wants made, where it says so.
+            limits: how many attempts at a row a recipient wants made, where it says so.
         """
 
     def finish(
@@ -255,16 +255,16 @@ class DeliveryStore(Protocol):
         tries it now; also where it was given up because no attempt had a word.
         """
 
-    def quiet(self, known: Iterable[Recipient]) -> float:
-        """Return for how many seconds nobody needs to take for `known`; 0.0 where none can say."""
-        del known
+    def quiet(self, recipients: Iterable[Recipient]) -> float:
+        """Return for how many seconds nobody needs to take for `recipients`; 0.0 if unknown."""
+        del recipients
         return 0.0
 
-    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
-        """Return the earliest time after `now` at which a row for `known` is due."""
+    def next_due(self, recipients: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `recipients` is due."""
 
-    def count_waiting(self, known: Iterable[Recipient]) -> int:
-        """Count the rows for `known` that are neither done nor dead."""
+    def count_waiting(self, recipients: Iterable[Recipient]) -> int:
+        """Count the rows for `recipients` that are neither done nor dead."""
 
 
 class DeadLetterStore(Protocol):
@@ -357,7 +357,7 @@ def is_taken(recipient: Recipient, takers: Collection[Taker]) -> bool:
     What a process keeps for itself, such as a spool, it also takes.
     """
     is_own = recipient.bus.startswith("(") and recipient.bus != SCHEDULE
-    return is_own or not takers or any(each.recipient == recipient for each in takers)
+    return is_own or not takers or any(taker.recipient == recipient for taker in takers)
 
 
 def version_of(wanted: Mapping[Recipient, str | None]) -> str:
@@ -466,12 +466,12 @@ class Backlog(NamedTuple):
 class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
 
-    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
+    def depths(self, recipients: Iterable[Recipient], limit: int) -> list[Depth]:
         """Count rows without their documents, and hold up no writer for long.
 
         Args:
-            known: whose rows are counted; what was given up, also for others.
-            most: rows of one recipient; more are not counted.
+            recipients: whose rows are counted; what was given up, also for others.
+            limit: rows of one recipient; more are not counted.
         """
 
     def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:

@@ -65,11 +65,11 @@ def join_key(first: str, last: str) -> str:
     return plain if first and "#" not in first else f"#{len(first)}#{plain}"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean 'NAME'?`` with the nearest of the known names; empty for none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    near = get_close_matches(name, sorted(names), n=1, cutoff=0.7)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -161,7 +161,7 @@ def test_its_protocol_is_that_of_the_code() -> None:
     sent = request_headers("order-42", 29.873, None, "9b2e4c1d70a35f68", 1, settles=True)
     assert headers == dict(sent)
     probed, asked, answers = blocks(PAGE, "json")
-    question = settle_question("order-42", 12.5, b'{"id": "42"}', own=True)
+    question = settle_question("order-42", 12.5, b'{"id": "42"}', alone=True)
     assert json.loads(asked) == json.loads(question)
     assert json.loads(probed).keys() == {"key", "payload"}
     said = [read("order-42", json.loads(line)) for line in answers.splitlines()]

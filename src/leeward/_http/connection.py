@@ -213,4 +213,4 @@ class _Select:
         readers = self._socket if self._events & IN else []
         writers = self._socket if self._events & OUT else []
         ready = select.select(readers, writers, self._socket, milliseconds / 1000)
-        return [each for some in ready for each in some]
+        return [connection for some in ready for connection in some]

@@ -160,4 +160,4 @@ def _secrets(login: str | None) -> list[str]:
     from urllib.parse import unquote
 
     parts = [login or "", *(login or "").partition(":")[::2]]
-    return [each for part in parts for each in (part, unquote(part)) if each]
+    return [secret for part in parts for secret in (part, unquote(part)) if secret]

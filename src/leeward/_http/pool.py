@@ -110,8 +110,8 @@ class Pool(Generic[C]):
                 return refuse(BULKHEAD, self._none_in_time())
             self._waiting[lease] = wake
             woken = self._hand_on()
-        for each in woken:
-            each()
+        for notify in woken:
+            notify()
         return None
 
     def collect(self, lease: Exchange, timeout: float = inf) -> C | Failure:
@@ -198,13 +198,13 @@ class Pool(Generic[C]):
     def drop(self, origin: str) -> None:
         """Close the idle connections to `origin` now, and those in use when they are given back."""
         with self._lock:
-            idle = [each for each in self._idle if each.origin == origin]
-            self._idle = [each for each in self._idle if each.origin != origin]
+            idle = [connection for connection in self._idle if connection.origin == origin]
+            self._idle = [connection for connection in self._idle if connection.origin != origin]
             for busy in self._busy.values():
                 if busy.origin == origin:
                     busy.is_dropped = True
-        for each in idle:
-            each.close()
+        for connection in idle:
+            connection.close()
 
     def close(self) -> list[tuple[Exchange, C]]:
         """Close the idle connections now, and those in use when they are given back.
@@ -219,16 +219,16 @@ class Pool(Generic[C]):
             idle, self._idle = self._idle, []
             waiting, self._waiting = self._waiting, {}
             busy = list(self._busy.items())
-        for each in idle:
-            each.close()
+        for connection in idle:
+            connection.close()
         for wake in waiting.values():
             wake()
         return busy
 
     def abandon(self) -> None:
         """Forget every connection without closing it: after a fork they are the parent's."""
-        for each in (*self._idle, *self._busy.values()):
-            leak(each.handle)
+        for connection in (*self._idle, *self._busy.values()):
+            leak(connection.handle)
         self._start_empty()
 
 

@@ -86,9 +86,9 @@ class UntilTheEnd(Body):
 
     ends_with_connection = True
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__()
-        self._most = most
+        self._most = limit
 
     def feed(self, data: bytes) -> bool:
         """Read everything; only the end of the connection makes it whole."""
@@ -101,9 +101,9 @@ class UntilTheEnd(Body):
 class Chunked(Body):
     """A body in chunks, with trailers that do not count."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__()
-        self._most = most
+        self._most = limit
         self._came = b""
         self._at = 0
         self._left = 0

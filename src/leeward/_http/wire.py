@@ -94,8 +94,8 @@ class Wire:
             transport, loops = self.threads, dict(self._loops)
         if transport is not None:
             transport.drop(origin)
-        for loop, each in loops.items():
-            _call_on(loop, each, partial(each.drop, origin))
+        for loop, loop_transport in loops.items():
+            _call_on(loop, loop_transport, partial(loop_transport.drop, origin))
 
     def places(self) -> tuple[int, int]:
         """Return how many requests are under way, and how many calls wait for a place.
@@ -103,7 +103,7 @@ class Wire:
         A transport that does not count them has none.
         """
         with self._lock:
-            transports = [each for each in (self.threads, *self._loops.values()) if each]
+            transports = [pool for pool in (self.threads, *self._loops.values()) if pool]
         counts = [
             (getattr(transport, "in_flight", 0), getattr(transport, "waiting", 0))
             for transport in transports
@@ -117,28 +117,28 @@ class Wire:
             transport, loops = self.threads, dict(self._loops)
         if transport is not None:
             transport.close()
-        for loop, each in loops.items():
-            _call_on(loop, each, each.close)
+        for loop, loop_transport in loops.items():
+            _call_on(loop, loop_transport, loop_transport.close)
 
     def _make(self) -> Transport:
         # Made before the lock is taken: libcurl is loaded for it, and a fork waits for the lock.
-        made = self._for_threads()
+        transport = self._for_threads()
         with self._lock:
-            kept = self.threads = self.threads or made
+            kept = self.threads = self.threads or transport
             closed = self._closed
-        if closed or kept is not made:
-            made.close()
+        if closed or kept is not transport:
+            transport.close()
         return kept
 
     def _make_for(self, loop: Any) -> AsyncTransport:
-        made = self._for_loop()
+        transport = self._for_loop()
         with self._lock:
-            ended = [self._loops.pop(each) for each in list(self._loops) if each.is_closed()]
-            self._loops[loop] = made
+            ended = [self._loops.pop(loop) for loop in list(self._loops) if loop.is_closed()]
+            self._loops[loop] = transport
             closed = self._closed
-        for each in (*ended, made) if closed else ended:
-            each.close()
-        return made
+        for unused in (*ended, transport) if closed else ended:
+            unused.close()
+        return transport
 
 
 def curl_wire(options: TransportOptions) -> Wire:

@@ -93,21 +93,21 @@ def decode(native: dict[str, Any], profile: Profile, *, exact: bool = False) -> 
         types = None
     item, spelling = reader.read(native, profile.typed_json, top=True)
     actual = digest(spelling, types)
-    known = ours.get("d") == actual and _is_utf8(spelling)
+    is_ours = ours.get("d") == actual and _is_utf8(spelling)
     tree = None
-    if known and types is not None:  # items that are alike have the same tree, and share it
+    if is_ours and types is not None:  # items that are alike have the same tree, and share it
         tree = _short_tree(types) if len(types) <= SHORT_TREE else json.loads(types)
     is_all = types is None and len(item) == len(native)
     lost: tuple[str, ...] = ()
-    if exact and not known:
+    if exact and not is_ours:
         item, lost = exact_item(native, profile)
     elif tree is not None or not reader.is_item:
-        item = Merge(profile, known).container(item, tree, top=True)
+        item = Merge(profile, is_ours).container(item, tree, top=True)
     return Decoded(
         item,
         write_id=write_id if type(write_id) is str else None,
         expires_at=_seconds(seconds) if type(seconds) in NUMBERS else None,
-        foreign=not known,
+        foreign=not is_ours,
         digest=actual if is_all else None,
         lost=lost,
     )
@@ -267,13 +267,13 @@ def exact_item(native: dict[str, Any], profile: Profile) -> tuple[Item, tuple[st
     Raises:
         UnreadableItem: it holds a type that the provider does not document.
     """
-    own = {
+    members = {
         name: value
         for name, value in native.items()
         if name not in profile.system_names and not name.startswith(RESERVED)
     }
-    item = _members(own, profile, top=True)
-    same = {escape_name(name, profile, top=True) for name in item} == own.keys()
+    item = _members(members, profile, top=True)
+    same = {escape_name(name, profile, top=True) for name in item} == members.keys()
     return item, () if same else (RENAMED,)
 
 
@@ -304,7 +304,7 @@ def _value(native: Any, profile: Profile) -> Any:
             return inner
         return NativeValue(profile.name, native, without_natives(inner))
     if type(value) is list and label == containers[1]:
-        inside = [_value(each, profile) for each in value]
+        inside = [_value(element, profile) for element in value]
         if profile.nested_lists:
             return inside
         return [

@@ -34,8 +34,8 @@ def longest_name(value: Any) -> int:
         return max(map(longest_name, value), default=0)
     if type(value) is not dict:
         return 0
-    own = (len(name.encode("utf-8", "replace")) + (name[:1] in (ESCAPE, "_")) for name in value)
-    return max([*own, *map(longest_name, value.values())], default=0)
+    lengths = (len(name.encode("utf-8", "replace")) + (name[:1] in (ESCAPE, "_")) for name in value)
+    return max([*lengths, *map(longest_name, value.values())], default=0)
 
 
 def escape_name(name: str, profile: Profile, *, top: bool) -> str:

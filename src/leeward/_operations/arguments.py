@@ -47,9 +47,11 @@ class OrderLimits:
 
     def takes(self, limit: str) -> str:
         """Return which target takes the least, and how much; `limit` is a field of `Limits`."""
-        most = getattr(self.smallest, limit)
-        names = [name for name, each in self._by_target.items() if getattr(each, limit) == most]
-        return f"{', '.join(names)} takes at most {most}"
+        smallest = getattr(self.smallest, limit)
+        names = [
+            name for name, limits in self._by_target.items() if getattr(limits, limit) == smallest
+        ]
+        return f"{', '.join(names)} takes at most {smallest}"
 
 
 _BOUNDS: Final[Mapping[Capability, str]] = {
@@ -64,7 +66,7 @@ _BOUNDS: Final[Mapping[Capability, str]] = {
 
 def limits_of(driver: Driver) -> Limits:
     """Return the limits of a target; what it cannot do has none, and so counts nowhere."""
-    lacking = [fields for each, fields in _BOUNDS.items() if each not in driver.capabilities]
+    lacking = [fields for kind, fields in _BOUNDS.items() if kind not in driver.capabilities]
     if not lacking:
         return driver.limits
     unbounded: dict[str, Any] = dict.fromkeys(" ".join(lacking).split(), maxsize)
@@ -100,7 +102,7 @@ def check_effect(value: Any) -> Effect | None:
     """Check an effect, given as `Effect` or as its value."""
     if value is None or isinstance(value, Effect):
         return value
-    names = [each.value for each in Effect]
+    names = [effect.value for effect in Effect]
     if not isinstance(value, str) or value not in names:
         raise InvalidRequest(
             f"effect is {display(value)}; it must be one of {', '.join(names)}", field="effect"
@@ -141,10 +143,10 @@ def check_targets(value: Any, order: Collection[str], able: Collection[str]) -> 
     """
     given = value.split(",") if isinstance(value, str) else value
     several = isinstance(given, Sequence) and not isinstance(given, bytes | bytearray)
-    if not several or not given or any(not isinstance(each, str) for each in given):
+    if not several or not given or any(not isinstance(text, str) for text in given):
         problem = f"is {display(value)}; it must be the name of a target of the order, or several "
         raise InvalidRequest(f"targets {problem}of them", field="targets")
-    names = tuple(each.strip() for each in given)
+    names = tuple(text.strip() for text in given)
     for name in names:
         if name not in order:
             problem = f"names {display(name)}, which is not in the order; it has {', '.join(order)}"
@@ -176,10 +178,10 @@ def check_timeout(value: Any) -> float:
     return _seconds(value, "timeout", MAX_SECONDS)
 
 
-def check_limit(value: Any, most: int) -> None:
+def check_limit(value: Any, limit: int) -> None:
     """Check how many entries a list may have."""
-    if type(value) is not int or not 1 <= value <= most:
-        raise InvalidRequest(f"limit must be a whole number from 1 to {most}", field="limit")
+    if type(value) is not int or not 1 <= value <= limit:
+        raise InvalidRequest(f"limit must be a whole number from 1 to {limit}", field="limit")
 
 
 def check_wait(value: Any) -> float:
@@ -290,14 +292,14 @@ def _text(value: Any, field: str) -> str:
     return value
 
 
-def _seconds(value: Any, field: str, most: float) -> float:
+def _seconds(value: Any, field: str, limit: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequest(
             f"{field} must be a number of seconds, not {type(value).__name__}", field=field
         )
-    if not 0 < value <= most:
+    if not 0 < value <= limit:
         raise InvalidRequest(
-            f"{field} is out of range; it must be more than 0 and at most {most:.0f} seconds",
+            f"{field} is out of range; it must be more than 0 and at most {limit:.0f} seconds",
             field=field,
         )
     return float(value)

@@ -66,18 +66,18 @@ class Download:
         call = self.call
         assert call is not None, "nothing was asked"
         target = target_of(call, result)
-        data, found = b"", result.value
-        if isinstance(found, Piece):
-            data, found = found.data, found.found
-            if found is None and self.info is None:
+        data, piece = b"", result.value
+        if isinstance(piece, Piece):
+            data, piece = piece.data, piece.found
+            if piece is None and self.info is None:
                 self.call = HeadObject(call.bucket, call.name)
                 return b""
         if self.info is None:
-            if found is None:
+            if piece is None:
                 self.call = None
                 return b""
-            self.info = info_of(found, target)._replace(attempts=result.attempts)
-            self._begin(found)
+            self.info = info_of(piece, target)._replace(attempts=result.attempts)
+            self._begin(piece)
         return self._take(data, result)
 
     def open(self, perform: Perform) -> ObjectReader | None:
@@ -103,14 +103,14 @@ class Download:
         lost = result.outcome in (Outcome.AMBIGUOUS, Outcome.NOT_SENT)
         return lost and self.info is not None and len(result.attempts) == 1
 
-    def _begin(self, found: FoundObject) -> None:
-        if self._start > found.size:
+    def _begin(self, info: FoundObject) -> None:
+        if self._start > info.size:
             raise InvalidRequest(
-                f"start is {self._start}, and the object has {found.size} bytes", field="start"
+                f"start is {self._start}, and the object has {info.size} bytes", field="start"
             )
-        self._end = found.size if self._end is None else min(self._end, found.size)
-        whole = self._start == 0 and self._end == found.size
-        kind = (found.checksum or "").partition(":")[0]
+        self._end = info.size if self._end is None else min(self._end, info.size)
+        whole = self._start == 0 and self._end == info.size
+        kind = (info.checksum or "").partition(":")[0]
         if whole and kind == "sha256":
             self._hash = sha256()
         elif whole and kind == "md5":
@@ -128,22 +128,22 @@ class Download:
                 start=self._at, length=min(left, PIECE_BYTES), if_revision=self.info.revision
             )
             return data
-        told = (self.info.checksum or "").partition(":")[2]
-        if left or (self._hash is not None and self._hash.hexdigest() != told):
+        checksum = (self.info.checksum or "").partition(":")[2]
+        if left or (self._hash is not None and self._hash.hexdigest() != checksum):
             raise error_of(self.first, _damage(result))  # again, if somebody reads on
         self.call = None
         return data
 
 
-def info_of(found: FoundObject, target: str) -> ObjectInfo:
+def info_of(found_object: FoundObject, target: str) -> ObjectInfo:
     """Return what a caller gets of an object that was found at `target`."""
     return ObjectInfo(
-        found.name,
-        found.size,
-        found.revision,
+        found_object.name,
+        found_object.size,
+        found_object.revision,
         target,
-        found.checksum,
-        metadata=MappingProxyType(dict(found.metadata)),
+        found_object.checksum,
+        metadata=MappingProxyType(dict(found_object.metadata)),
     )
 
 

@@ -336,8 +336,8 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
             f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
         )
-    if isinstance(call, Invoke) and (known := _KNOWN_KEY.get(str(result.reason))):
-        what, remedy = known
+    if isinstance(call, Invoke) and (texts := _KNOWN_KEY.get(str(result.reason))):
+        what, remedy = texts
         remedy = remedy.format(call, _record_in(result))
         return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
     lost = "ran, but its answer was lost or cannot be read"
@@ -360,8 +360,8 @@ def _record_in(result: Result[Any]) -> str:
     payload.
     """
     text = (result.fault.message if result.fault is not None else None) or ""
-    told = re.search(r"\S{1,255} [0-9a-f]{12}$", text)
-    return "TABLE RECORD" if told is None else told[0]
+    record = re.search(r"\S{1,255} [0-9a-f]{12}$", text)
+    return "TABLE RECORD" if record is None else record[0]
 
 
 def _settle_command(call: Call) -> str:

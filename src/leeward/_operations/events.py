@@ -172,10 +172,10 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
     """
     chunks: list[tuple[Event, ...]] = []
     chunk: list[Event] = []
-    most, room, key = limits.batch_events, limits.batch_bytes, None
+    count, room, key = limits.batch_events, limits.batch_bytes, None
     for event in events:
         size = len(document_of(event))
-        if chunk and (len(chunk) == most or size > room or event.ordering_key != key):
+        if chunk and (len(chunk) == count or size > room or event.ordering_key != key):
             chunks.append(tuple(chunk))
             chunk, room = [], limits.batch_bytes
         chunk.append(event)
@@ -200,8 +200,8 @@ def complete_event(
     if not isinstance(event.data, bytes):
         _items.check_json(event.data, f"{field}.data")
     written = write(mint(in_trace(event), id=id, source=source, now=now))
-    size, most = len(document_of(written)), limits.smallest
-    if size > most.attribute_bytes or size > most.event_bytes:  # else no part of it can be larger
+    size, limit = len(document_of(written)), limits.smallest
+    if size > limit.attribute_bytes or size > limit.event_bytes:  # else no part of it can be larger
         _refuse_size(written, size, field, limits)
     return written
 

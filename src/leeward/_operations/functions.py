@@ -138,10 +138,10 @@ class FunctionOperations:
         self, conclude: Callable[[C, Result[Any]], T], function: str
     ) -> Callable[[C, Any], T]:
         """Return `conclude`; of a function that is not known, with the nearest one that is."""
-        known = self._functions
-        if function in known or not known:
+        functions = self._functions
+        if function in functions or not functions:
             return conclude
-        return results.with_hint(conclude, function, known)
+        return results.with_hint(conclude, function, functions)
 
     def _function(self, function: str) -> FunctionConfig:
         checked = arguments.check_name(function, "function")

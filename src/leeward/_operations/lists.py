@@ -108,8 +108,8 @@ def list_data(
         page = _page_of(call, result, scope, operations.clock.now())
         return page if read is None else read(page)
 
-    known = operations.config.tables
-    return call, seconds, conclude if rules.is_known else with_hint(conclude, table, known)
+    tables = operations.config.tables
+    return call, seconds, conclude if rules.is_known else with_hint(conclude, table, tables)
 
 
 def within(call: ListItems, begins: str, after: str, before: str | None) -> ListItems:
@@ -137,9 +137,9 @@ def within(call: ListItems, begins: str, after: str, before: str | None) -> List
     return call._replace(low=low, above=above, high=high)
 
 
-def write_cursor(own: str, scope: CursorScope) -> str:
+def write_cursor(cursor: str, scope: CursorScope) -> str:
     """Return the cursor that callers get, for the driver's own."""
-    text = json.dumps([*scope, own], separators=(",", ":"))
+    text = json.dumps([*scope, cursor], separators=(",", ":"))
     return _FORM + urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -147,8 +147,8 @@ def read_cursor(text: Any, scope: CursorScope) -> str:
     """Return the driver's own cursor; raise `InvalidRequest` for that of another list."""
     try:
         body = text.removeprefix(_FORM)
-        *parts, own = json.loads(urlsafe_b64decode(body.encode("ascii") + b"=="))
-        if body == text or any(type(each) is not str for each in (*parts, own)):
+        *parts, cursor = json.loads(urlsafe_b64decode(body.encode("ascii") + b"=="))
+        if body == text or any(type(part) is not str for part in (*parts, cursor)):
             raise ValueError(body)
         given = CursorScope(*parts)
     except (AttributeError, TypeError, ValueError, RecursionError):
@@ -163,8 +163,8 @@ def read_cursor(text: Any, scope: CursorScope) -> str:
                 "arguments of that list",
                 field="cursor",
             )
-    assert isinstance(own, str), "it was checked"
-    return own
+    assert isinstance(cursor, str), "it was checked"
+    return cursor
 
 
 def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: float) -> ItemPage:
@@ -172,15 +172,15 @@ def _page_of(call: ListItems, result: Result[Any], scope: CursorScope, now: floa
     target = target_of(call, result)
     page: Any = result.value
     partition, sort = call.fields
-    for each in page.items:
-        item = each.item
-        if not each.foreign and not (
+    for stored in page.items:
+        item = stored.item
+        if not stored.foreign and not (
             item.get(partition) == call.partition and call.holds(str(item.get(sort)))
         ):
             raise another_item(call, result)
-    records = [record_from(each, target, now) for each in page.items]
+    records = [record_from(stored, target, now) for stored in page.items]
     cursor = None if page.cursor is None else write_cursor(page.cursor, scope)
-    items = tuple(each for each in records if each is not None)
+    items = tuple(record for record in records if record is not None)
     return ItemPage(items, cursor, target, result.attempts)
 
 

@@ -206,7 +206,7 @@ def _page_of(call: ListObjects, result: Result[Any]) -> ObjectPage:
     """Return the page of `list_objects`, or raise the call's error."""
     target = target_of(call, result)
     listing = cast("Listing", result.value)
-    objects = tuple(info_of(each, target) for each in listing.objects)
+    objects = tuple(info_of(found_object, target) for found_object in listing.objects)
     return ObjectPage(objects, listing.cursor, target, result.attempts)
 
 
@@ -220,8 +220,8 @@ def check_metadata(metadata: Any) -> Mapping[str, str]:
         return NOTHING
     if not isinstance(metadata, Mapping):
         raise InvalidRequest("metadata must be a mapping of texts", field="metadata")
-    found = dict(metadata)
-    for name, value in found.items():
+    pairs = dict(metadata)
+    for name, value in pairs.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith(OWN):
             raise InvalidRequest(
                 "a name in metadata has 1 to 64 of a-z, 0-9 and underscores, a letter first, and "
@@ -234,9 +234,9 @@ def check_metadata(metadata: Any) -> Mapping[str, str]:
                 "escape what is not",
                 field="metadata",
             )
-    if sum(len(name) + len(value) for name, value in found.items()) > MOST_CHARACTERS:
+    if sum(len(name) + len(value) for name, value in pairs.items()) > MOST_CHARACTERS:
         raise InvalidRequest(
             f"metadata has more than {MOST_CHARACTERS} characters; put it into the object",
             field="metadata",
         )
-    return found
+    return pairs

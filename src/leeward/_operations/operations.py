@@ -158,7 +158,7 @@ class Operations:
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
         self.clock = clock
-        self.limits = OrderLimits({each.target: arguments.limits_of(each) for each in drivers})
+        self.limits = OrderLimits({one.target: arguments.limits_of(one) for one in drivers})
         self._tables: dict[str, TableRules] = {}
         if (telemetry := getattr(self.router, "telemetry", None)) is not None:
             telemetry.watch_targets(self.targets)
@@ -193,10 +193,10 @@ class Operations:
         if if_absent is not False or if_revision is not None:
             arguments.check_condition(if_absent, if_revision)
         now = self.clock.now()
-        known = self.table(table)
+        rules = self.table(table)
         call = Store(
             table,
-            self._key_of(item, known.key),
+            self._key_of(item, rules.key),
             item.copy(),
             new_id(now),
             now,
@@ -204,9 +204,9 @@ class Operations:
             if_absent,
             if_revision,
         )
-        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = self._stored if known.is_known else self._with_hint(self._stored, table)
+        conclude = self._stored if rules.is_known else self._with_hint(self._stored, table)
         return call, seconds, conclude
 
     def load_data(
@@ -216,11 +216,11 @@ class Operations:
         conclude: Callable[[Load, Any], Record | None] = self._record_of
         if as_ is not None:
             conclude = results.then(conclude, import_room(ITEM_READER)(as_))
-        known = self.table(table)
-        call = Load(table, arguments.key_of(key, known.key, self.limits))
-        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        rules = self.table(table)
+        call = Load(table, arguments.key_of(key, rules.key, self.limits))
+        seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, conclude if known.is_known else self._with_hint(conclude, table)
+        return call, seconds, conclude if rules.is_known else self._with_hint(conclude, table)
 
     def delete_data(
         self,
@@ -230,17 +230,17 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Delete, StoreReceipt]:
         """Delete an item."""
-        known, now = self.table(table), self.clock.now()
+        rules, now = self.table(table), self.clock.now()
         call = Delete(
             table,
-            arguments.key_of(key, known.key, self.limits),
+            arguments.key_of(key, rules.key, self.limits),
             now,
             arguments.check_condition(False, if_revision),
             new_id(now),
         )
-        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
+        seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = self._deleted if known.is_known else self._with_hint(self._deleted, table)
+        conclude = self._deleted if rules.is_known else self._with_hint(self._deleted, table)
         return call, seconds, conclude
 
     def list_data(
@@ -491,17 +491,17 @@ class Operations:
 
     def table(self, table: str) -> TableRules:
         """Return what holds for a table, by its logical name."""
-        known = self._tables.get(table) if type(table) is str else None
-        if known is not None:
-            return known
+        rules = self._tables.get(table) if type(table) is str else None
+        if rules is not None:
+            return rules
         checked = arguments.check_name(table, "table")
         configured = self.config.tables.get(checked) or _ANY_TABLE
         is_known = configured is not _ANY_TABLE or not self.config.tables
-        known = TableRules(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
+        rules = TableRules(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
-        self._tables[table] = known
-        return known
+        self._tables[table] = rules
+        return rules
 
     def _open_unknowns(self) -> UnknownWatcher | None:
         """Return what leaves unknown calls in a table, if one is configured."""
@@ -531,8 +531,8 @@ class Operations:
                 "split it, or keep the large part elsewhere",
                 field="item",
             )
-        most = self.limits.smallest.name_bytes
-        if size.bytes > most and longest_name(item) > most:
+        limit = self.limits.smallest.name_bytes
+        if size.bytes > limit and longest_name(item) > limit:
             raise PayloadTooLarge(
                 f"item has a name of {longest_name(item)} bytes, and "
                 f"{self.limits.takes('name_bytes')}; shorten it",
@@ -566,7 +566,7 @@ def router_of(
             or OpenTelemetry is not installed.
     """
     groups, weights, runs = NO_GROUPS, NOTHING, config.workflow_target
-    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+    if config.groups or config.weights or any(table.residency for table in config.tables.values()):
         check_homes(config)
         groups = groups_of(config, tuple(driver.target for driver in drivers))
         weights = shares_of(config.weights)

@@ -36,21 +36,21 @@ SPOOLED = "spooled"
 
 
 def with_hint(
-    conclude: Callable[[C, Result[Any]], T], name: str, known: Collection[str]
+    conclude: Callable[[C, Result[Any]], T], name: str, names: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
     """Return `conclude`, which then also names the known name that is nearest to an unknown one.
 
     Args:
         conclude: makes a receipt of a result, or raises.
         name: what the call names; not one of them.
-        known: the names that are configured, or that an app has.
+        names: the names that are configured, or that an app has.
     """
 
     def with_nearest(call: C, result: Result[Any]) -> T:
         try:
             return conclude(call, result)
         except NotFound as error:
-            near = did_you_mean(name, known)
+            near = did_you_mean(name, names)
             if near and near not in str(error):
                 error.args = (f"{error}{near.replace('; d', ' D', 1)}",)
             raise
@@ -85,12 +85,12 @@ def write_receipt(call: Call, result: Result[Any]) -> StoreReceipt:
 def record_of(call: Load, result: Result[Stored | None], now: float) -> Record | None:
     """Return the record of `load_data`; None if it has expired by `now` (Unix seconds)."""
     target = target_of(call, result)
-    found = result.value
-    if found is None:
+    stored = result.value
+    if stored is None:
         return None
-    if not (found.foreign or dict(zip(*call.key, strict=True)).items() <= found.item.items()):
+    if not (stored.foreign or dict(zip(*call.key, strict=True)).items() <= stored.item.items()):
         raise another_item(call, result)
-    return record_from(found, target, now, result.attempts)
+    return record_from(stored, target, now, result.attempts)
 
 
 def another_item(call: Call, result: Result[Any]) -> LeewardError:
@@ -107,27 +107,27 @@ def another_item(call: Call, result: Result[Any]) -> LeewardError:
 
 
 def record_from(
-    found: Stored, target: str, now: float, attempts: tuple[Attempt, ...] = ()
+    stored: Stored, target: str, now: float, attempts: tuple[Attempt, ...] = ()
 ) -> Record | None:
     """Return an item as callers get it; None if it has expired by `now` (Unix seconds)."""
-    if found.expires_at is not None and found.expires_at <= now:
+    if stored.expires_at is not None and stored.expires_at <= now:
         return None
     return Record(
-        item=found.item,
-        revision=found.revision,
+        item=stored.item,
+        revision=stored.revision,
         target=target,
-        expires_at=None if found.expires_at is None else _time_of(found.expires_at),
-        foreign=found.foreign,
+        expires_at=None if stored.expires_at is None else _time_of(stored.expires_at),
+        foreign=stored.foreign,
         attempts=attempts,
     )
 
 
 def publish_receipt(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
     """Return what `publish_event` returns, or raise the event's error."""
-    (event,), (each,) = call.events, _results_of(call, result)
-    if each.outcome is not Outcome.OK:
-        raise _event_error(call, each, result.attempts)
-    return PublishReceipt(_promise_of(each), str(event.id), str(each.target), result.attempts)
+    (event,), (entry,) = call.events, _results_of(call, result)
+    if entry.outcome is not Outcome.OK:
+        raise _event_error(call, entry, result.attempts)
+    return PublishReceipt(_promise_of(entry), str(event.id), str(entry.target), result.attempts)
 
 
 def publish_report(
@@ -138,13 +138,13 @@ def publish_report(
     attempts: list[Attempt] = []
     for call, result in chunks:
         attempts += result.attempts
-        for event, each in zip(call.events, _results_of(call, result), strict=True):
-            if each.outcome is Outcome.OK:
-                entry = PublishEntry(str(event.id), _promise_of(each), each.target)
+        for event, event_result in zip(call.events, _results_of(call, result), strict=True):
+            if event_result.outcome is Outcome.OK:
+                entry = PublishEntry(str(event.id), _promise_of(event_result), event_result.target)
             else:
                 alone = call._replace(events=(event,))  # others of the request may be published
-                error = _event_error(alone, each, result.attempts)
-                entry = PublishEntry(str(event.id), None, each.target, error)
+                error = _event_error(alone, event_result, result.attempts)
+                entry = PublishEntry(str(event.id), None, event_result.target, error)
             entries.append(entry)
     return PublishReport(tuple(entries), tuple(attempts))
 
@@ -155,8 +155,8 @@ def _promise_of(result: Result[None]) -> Promise:
 
 def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tuple[Result[Any], ...]:
     """Return the result of each event: its own, or that of the whole request."""
-    own = result.value if result.outcome is Outcome.OK else None
-    return own or (result,) * len(call.events)
+    entries = result.value if result.outcome is Outcome.OK else None
+    return entries or (result,) * len(call.events)
 
 
 def _event_error(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:

@@ -94,7 +94,7 @@ def settling_of(
     """
     call = error.call
     assert isinstance(call, Invoke | Enqueue), "other calls have no key"
-    unknown = [made.target for made in error.attempts if made.outcome in _MAYBE]
+    unknown = [attempt.target for attempt in error.attempts if attempt.outcome in _MAYBE]
     places = tuple(dict.fromkeys(unknown))
     only = () if call.shared_dedup else places
     keeps_records = call.effect is Effect.KEYED or _answers(config) or error.reason in KNOWN_KEY
@@ -126,15 +126,15 @@ def settling_by_key(
     """Return the call to settle by its key alone: at each target that may know."""
     keeps_records = config.effect is Effect.KEYED or _answers(config)
     body = None if payload is MISSING else encode(payload)
-    made = time_of_id(key)
-    moment: Any = made if made is not None and made <= now + CLOCKS else None
+    made_at = time_of_id(key)
+    moment: Any = made_at if made_at is not None and made_at <= now + CLOCKS else None
     if sent is not None:
         moment = sent.timestamp() if isinstance(sent, datetime) else sent
         is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
         # A call from the future would be younger than any record, and be settled as not run.
         if not (is_number and 0 <= moment <= now + CLOCKS):
-            told = "sent must be Unix seconds or a datetime, and not in the future"
-            raise InvalidRequest(told, field="sent")
+            problem = "sent must be Unix seconds or a datetime, and not in the future"
+            raise InvalidRequest(problem, field="sent")
     # Only the caller knows where the call was made: another order, or another client, may have had
     # other targets. So each of today's targets is asked, and "not run" of all is not enough.
     is_known = config.shared_dedup or config.probe is not None
@@ -167,7 +167,7 @@ def settle_call(
     if len(about.only) < 2 or config.probe is not None:
         return (yield from _settle_at(about, config, clock, seconds))
     deadline, voids = clock.monotonic() + seconds, 0
-    found: Settled | None = None
+    verdict: Settled | None = None
     missing: NotFound | None = None
     for target in about.only:
         left = deadline - clock.monotonic()
@@ -178,16 +178,16 @@ def settle_call(
             missing = error
             continue
         voids = max(voids, answer.voids)
-        if found is None or _WEIGHT.index(answer.verdict) >= _WEIGHT.index(found.verdict):
-            found = answer
-        if found.verdict is Verdict.RAN:
-            return found
-    if found is None:
+        if verdict is None or _WEIGHT.index(answer.verdict) >= _WEIGHT.index(verdict.verdict):
+            verdict = answer
+        if verdict.verdict is Verdict.RAN:
+            return verdict
+    if verdict is None:
         assert missing is not None, "each target has answered, or lacks the function"
         raise missing
-    if missing is not None and found.verdict is Verdict.NOT_RUN:
-        found = _ELSEWHERE
-    return found._replace(voids=voids)
+    if missing is not None and verdict.verdict is Verdict.NOT_RUN:
+        verdict = _ELSEWHERE
+    return verdict._replace(voids=voids)
 
 
 def _settle_at(
@@ -220,8 +220,8 @@ def _settle_at(
             return settled if knows else _ELSEWHERE._replace(voids=settled.voids)
         if settled is not None and settled.verdict is not Verdict.RUNNING:
             return settled
-        most = settled.retry_after if settled else result.retry_after
-        wait = pause if most is None else min(pause, most)
+        hint = settled.retry_after if settled else result.retry_after
+        wait = pause if hint is None else min(pause, hint)
         left = deadline - clock.monotonic()
         if left <= wait:
             return settled or UNREACHABLE._replace(target=result.target)
@@ -247,7 +247,7 @@ def _settle_call(about: FunctionSettling, config: FunctionConfig, now: float) ->
     age = None if about.sent is None else max(0.0, now - about.sent)
     return Settle(
         about.function,
-        settle_question(about.idempotency_key, age, about.payload, own=about.own),
+        settle_question(about.idempotency_key, age, about.payload, alone=about.own),
         about.idempotency_key,
         config.shared_dedup or False,
         marks=bool(config.marks),
@@ -358,8 +358,8 @@ def _settle_other(
     verb = getattr(call, "verb", "")
     if verb not in WRITES and verb not in ("enqueue", "publish", "start_run"):
         raise InvalidRequest("this error has no call that can be settled", field="error_or_key")
-    made = [each for each in error.attempts if each.outcome is Outcome.AMBIGUOUS]
-    only = tuple(dict.fromkeys(each.target for each in made if not each.read_back))
+    attempts = [attempt for attempt in error.attempts if attempt.outcome is Outcome.AMBIGUOUS]
+    only = tuple(dict.fromkeys(attempt.target for attempt in attempts if not attempt.read_back))
     if error.outcome is not Outcome.AMBIGUOUS:
         return Settled(Verdict.NOT_RUN, reason="refused", target=error.target)
     if not only and (verb != "publish" or call.events[0].ordering_key is not None):

@@ -162,12 +162,12 @@ def settle_start(call: StartRun, questions: Questions) -> Settling:
         looked = yield from questions.ask(GetRun(call.workflow, call.run))
         if looked is None:
             return UNREACHABLE
-        found, target = looked.value, looked.target
-        if found is not None and found.input is not None:
-            if has_input(found, call.input):
+        run, target = looked.value, looked.target
+        if run is not None and run.input is not None:
+            if has_input(run, call.input):
                 return Settled(Verdict.RAN, reason="run", target=target)
             return Settled(Verdict.UNKNOWN, reason="other_run", target=target)
-        if found is None:
+        if run is None:
             if not call.repeatable:
                 return Settled(Verdict.UNKNOWN, reason="no_run", target=target)
             sent = yield from questions.ask(call)

@@ -79,9 +79,9 @@ def _trace_in_nothing(write: Any) -> WriteTrace:
     return WriteTrace(ReadBackVerdict.OPEN, again=write._replace(if_absent=True))
 
 
-def _is_older(other: str | None, own: str) -> bool:
-    """Return whether the write of id `other` was surely made before the one of id `own`."""
-    theirs, ours = time_of_id(other or ""), time_of_id(own)
+def _is_older(other: str | None, this: str) -> bool:
+    """Return whether the write of id `other` was surely made before the one of id `this`."""
+    theirs, ours = time_of_id(other or ""), time_of_id(this)
     return theirs is not None and ours is not None and theirs + SURELY_OLDER < ours
 
 

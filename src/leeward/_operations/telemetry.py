@@ -157,10 +157,10 @@ class ClientTelemetry:
         def observe(value: Callable[[TargetStatus], int | None]) -> Callable[[object], list[Any]]:
             def observe_now(_: object) -> list[Any]:
                 living = method()
-                values = [] if living is None else [(each, value(each)) for each in living()]
+                values = [] if living is None else [(client, value(client)) for client in living()]
                 return [
-                    observation(number, {TARGET: each.name})
-                    for each, number in values
+                    observation(number, {TARGET: subject.name})
+                    for subject, number in values
                     if number is not None
                 ]
 
@@ -184,10 +184,10 @@ class ClientTelemetry:
 
     def note(self, event: RoutingEvent) -> None:
         """Count a decision of the router, and note it at the call that brought it about."""
-        told = {DECISION: event.name, TARGET: event.target, VERB: event.verb}
-        self._decisions.add(1, told)
+        facts = {DECISION: event.name, TARGET: event.target, VERB: event.verb}
+        self._decisions.add(1, facts)
         reason = {REASON: event.reason} if event.reason else {}
-        self.api.trace.get_current_span().add_event(f"leeward.{event.name}", {**told, **reason})
+        self.api.trace.get_current_span().add_event(f"leeward.{event.name}", {**facts, **reason})
 
 
 class CallSpan:
@@ -219,31 +219,31 @@ class CallSpan:
         if outcome is not Outcome.OK:
             span.set_attribute(ERROR, outcome.value)
             span.set_status(telemetry.api.failed)
-        told = {**name_of(self._call), VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
+        labels = {**name_of(self._call), VERB: self._verb, TARGET: target, OUTCOME: outcome.value}
         if outcome is Outcome.AMBIGUOUS and may_change(self._call):
             telemetry.unknown.add(1, {**name_of(self._call), VERB: self._verb, TARGET: target})
         if len(result.attempts) > 1:
             telemetry.count_end(result)
-        telemetry.durations.record(seconds, told)
+        telemetry.durations.record(seconds, labels)
         for attempt in result.attempts:
             facts = {TARGET: attempt.target, OUTCOME: attempt.outcome.value, REASON: attempt.reason}
             telemetry.attempts.add(1, facts)
             if outcome is not Outcome.OK or len(result.attempts) > 1:
                 self._add(attempt, {**facts})
 
-    def _add(self, attempt: Attempt, told: dict[str, str]) -> None:
-        """Add the span of an attempt that is over, with what is told of it."""
+    def _add(self, attempt: Attempt, attributes: dict[str, str]) -> None:
+        """Add the span of an attempt that is over, with what is known of it."""
         api = self._telemetry.api
         began = self._at + int(attempt.started * _NANO)
         if attempt.code is not None:
-            told[CODE] = attempt.code
+            attributes[CODE] = attempt.code
         if attempt.outcome is not Outcome.OK:
-            told[ERROR] = attempt.outcome.value
+            attributes[ERROR] = attempt.outcome.value
         what = "read back" if attempt.read_back else "attempt"
         span = api.tracer.start_span(
             f"{what} {attempt.target}",
             kind=api.trace.SpanKind.CLIENT,
-            attributes=told,
+            attributes=attributes,
             start_time=began,
         )
         if attempt.outcome is not Outcome.OK:
@@ -284,16 +284,16 @@ def _word_of(settled: Settled, verb: str) -> str:
 
 def attributes_of(call: Call) -> dict[str, str | int]:
     """Return what a span says of a call from its beginning."""
-    found: dict[str, str | int] = {VERB: call.verb, **name_of(call)}
+    attributes: dict[str, str | int] = {VERB: call.verb, **name_of(call)}
     if isinstance(call, Enqueue | Publish):
-        found[MESSAGING_TYPE] = "send"
+        attributes[MESSAGING_TYPE] = "send"
         if isinstance(call, Publish):
-            found[MESSAGES] = len(call.events)
+            attributes[MESSAGES] = len(call.events)
             if len(call.events) == 1:
-                found[EVENT_TYPE] = call.events[0].type
-    if TABLE in found:
-        found[TABLE_OPERATION] = call.verb
-    return found
+                attributes[EVENT_TYPE] = call.events[0].type
+    if TABLE in attributes:
+        attributes[TABLE_OPERATION] = call.verb
+    return attributes
 
 
 def name_of(call: Call) -> dict[str, str]:

@@ -138,7 +138,7 @@ def unknown_calls(
         now: Unix seconds.
         with_payload: write the payload, too.
     """
-    targets = [made.target for made in error.attempts if made.outcome in _MAYBE]
+    targets = [attempt.target for attempt in error.attempts if attempt.outcome in _MAYBE]
     common = UnknownCall(
         new_id(now),
         str(call.verb),

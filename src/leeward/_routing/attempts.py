@@ -211,16 +211,16 @@ def may_leave(state: CallState) -> bool:
     call = state.call
     if not (isinstance(call, Invoke | Enqueue) and has_shared_key(call)):
         return True
-    made = state.able if isinstance(call, Enqueue) else filter(None, state.tried)
-    return bool(state.health.keys.word_of(call, made))
+    candidates = state.able if isinstance(call, Enqueue) else filter(None, state.tried)
+    return bool(state.health.keys.word_of(call, candidates))
 
 
 def count_remaining(state: CallState) -> int:
     """Return how many more attempts the call may make."""
-    most = state.health.policy.max_attempts
+    limit = state.health.policy.max_attempts
     if state.proved:
-        most = max(most, len(state.able))
-    return max(0, most - len(state.tried) + state.tried.count(""))
+        limit = max(limit, len(state.able))
+    return max(0, limit - len(state.tried) + state.tried.count(""))
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
@@ -286,8 +286,8 @@ def ask(state: CallState, after: Outcome, now: float) -> Decision:
     assert isinstance(call, Invoke), "only calls of functions are settled"
     attempt = max(number for number, target in enumerate(state.tried, 1) if target)
     target = targets[state.asks % len(targets)]
-    own = not {*state.tried} - {target, ""}
-    question = settle_question_of(call, now - state.started, own=own)
+    only_here = not {*state.tried} - {target, ""}
+    question = settle_question_of(call, now - state.started, only_here=only_here)
     circuit, left = health.start(target, question, now), state.deadline - now
     seconds = min(left, max(left / 2, health.policy.least_attempt, circuit.latency.usual))
     epoch = health.circuits.epoch

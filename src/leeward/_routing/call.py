@@ -219,10 +219,10 @@ def _follow_question(
     longest = state.deadline - now - 2 * policy.least_attempt
     if longest < 0.001:  # a pause that a clock rounds away would repeat the question without end
         return _give_up(state, now)
-    most = policy.retry_after_cap
+    limit = policy.retry_after_cap
     if answer.retry_after is not None:
-        most = max(answer.retry_after, policy.least_attempt)  # 0 would ask without a pause
-    seconds = min(most, policy.wait_least * 2 ** min(state.asks, 9)) * (1 + random()) / 2
+        limit = max(answer.retry_after, policy.least_attempt)  # 0 would ask without a pause
+    seconds = min(limit, policy.wait_least * 2 ** min(state.asks, 9)) * (1 + random()) / 2
     return state, (Pause(min(seconds, longest), target, settle=True),)
 
 

@@ -308,15 +308,15 @@ def _avoids(state: CallState, target: str, circuits: list[Circuit], now: float) 
     silent = [circuit for circuit in circuits if circuit.silent]
     if state.rules.ordered:
         return any(not circuit.doubted for circuit in silent)
-    known = [circuit for circuit in silent if not circuit.doubted]
-    if silent and not known:
+    compared = [circuit for circuit in silent if not circuit.doubted]
+    if silent and not compared:
         return _is_to_compare(state, target, now)
-    pauses_are_over = all(now - circuit.looked_at > circuit.stall_after / 2 for circuit in known)
+    pauses_are_over = all(now - circuit.looked_at > circuit.stall_after / 2 for circuit in compared)
     if state.rules.same and pauses_are_over:
-        for circuit in known:
+        for circuit in compared:
             circuit.note_look(now)
         return False
-    return bool(known)
+    return bool(compared)
 
 
 def _is_to_compare(state: CallState, target: str, now: float) -> bool:

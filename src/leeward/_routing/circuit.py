@@ -87,11 +87,11 @@ class Latency:
 
         A quantile of few answers may grow freely: its first value was a guess.
         """
-        most = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
-        self.middle = self._grow(0.5, self.middle, most)
-        self.usual = self._grow(0.95, self.usual, most)
-        self.rare = self._grow(0.99, self.rare, most)
-        self.very_rare = self._grow(0.999, self.very_rare, most)
+        limit = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
+        self.middle = self._grow(0.5, self.middle, limit)
+        self.usual = self._grow(0.95, self.usual, limit)
+        self.rare = self._grow(0.99, self.rare, limit)
+        self.very_rare = self._grow(0.999, self.very_rare, limit)
         self.learnt_at = now
         if self.total >= MOST_ANSWERS:
             self.counts = [count >> 1 for count in self.counts]
@@ -101,10 +101,10 @@ class Latency:
         """The number of answers."""
         return sum(self.counts)
 
-    def _grow(self, share: float, before: float, most: float) -> float:
+    def _grow(self, share: float, before: float, limit: float) -> float:
         quantile = self.quantile(share)
         is_known = self.total * (1 - share) >= KNOWN_BEYOND
-        return min(quantile, before * most) if is_known and before else quantile
+        return min(quantile, before * limit) if is_known and before else quantile
 
     def quantile(self, share: float) -> float:
         """Return the seconds that so large a share of the answers has kept to."""
@@ -274,10 +274,10 @@ class Circuit:
     ) -> None:
         """Add one answer to the scores, after their decay."""
         fade = 0.5 ** (max(0.0, now - self.weighed_at) / policy.evidence_half_life)
-        most = 2 * policy.trip_score  # else a long illness would be remembered for as long
+        limit = 2 * policy.trip_score  # else a long illness would be remembered for as long
         failure = self.failed * fade + (ratios.failure if failed else ratios.success)
         faint = self.faint * fade + (ratios.faint_failure if failed else ratios.faint_success)
-        self.failed = min(most, max(0.0, failure))
+        self.failed = min(limit, max(0.0, failure))
         self.faint = min(2 * policy.faint_score, max(0.0, faint))
         self.streak = self.streak + 1 if failed else 0
         self.weighed_at = now

@@ -263,10 +263,10 @@ class _History:
             return ReadBackDone(question.attempt, question.after, verdict, result.retry_after)
         if verdict is ReadBackVerdict.OURS:
             has_answer = settled.failure is not None and question.after is Outcome.APP_ERROR
-            found = last if has_answer else _outcome_of(settled)  # an answer is never replaced
+            answer = last if has_answer else _outcome_of(settled)  # an answer is never replaced
             if has_answer and last.fault is not None:
-                found = last._replace(fault=last.fault._replace(ran="yes"))
-            self._read_back = found._replace(target=question.target)
+                answer = last._replace(fault=last.fault._replace(ran="yes"))
+            self._read_back = answer._replace(target=question.target)
         elif verdict is ReadBackVerdict.NOT_RUN:
             self._learn_voids(settled.voids)
             if question.after is not Outcome.APP_ERROR:

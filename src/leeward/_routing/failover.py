@@ -393,7 +393,7 @@ def _next(
             return pause, began, monotonic(), None
         if isinstance(reply, BaseException) or not isinstance(reply[0], Pause) or not reply[3]:
             return reply
-        woken = [each for each in pauses if each[1] is reply[0]]
+        woken = [pause for pause in pauses if pause[1] is reply[0]]
         if woken:  # else its time was over before it was woken
             pauses.remove(woken[0])
             return reply

@@ -123,9 +123,9 @@ def write_copies(
         key: the field of its key.
         word: replaces the earlier word about its target, whatever the clocks say.
     """
-    known = newest(read_copies(drivers, table, key).values()).get(word.target)
-    if known is not None and known.since >= word.since:  # by a clock that is fast
-        word = word._replace(since=nextafter(known.since, inf))
+    copy = newest(read_copies(drivers, table, key).values()).get(word.target)
+    if copy is not None and copy.since >= word.since:  # by a clock that is fast
+        word = word._replace(since=nextafter(copy.since, inf))
     flaws: dict[str, Exception | None] = {}
     for target, driver in drivers.items():
         if Capability.TABLES in driver.capabilities:
@@ -162,10 +162,10 @@ def _load(driver: Driver, key: Key, table: str) -> Stored | None:
 
 def _write_copy(driver: Driver, table: str, key: Key, word: Isolation) -> None:
     for _ in range(TRIES):
-        found = _load(driver, key, table)
-        words = newest([_words_in(found), {word.target: word}])
+        stored = _load(driver, key, table)
+        words = newest([_words_in(stored), {word.target: word}])
         now = word.since
-        item = {key.fields[0]: ITEM, "targets": {each: _fields(words[each]) for each in words}}
+        item = {key.fields[0]: ITEM, "targets": {name: _fields(words[name]) for name in words}}
         result: Result[Any] = driver.perform(
             Store(
                 table,
@@ -173,8 +173,8 @@ def _write_copy(driver: Driver, table: str, key: Key, word: Isolation) -> None:
                 item,
                 new_id(now),
                 now,
-                if_absent=found is None,
-                if_revision=None if found is None else found.revision,
+                if_absent=stored is None,
+                if_revision=None if stored is None else stored.revision,
             ),
             SECONDS,
         )
@@ -193,9 +193,9 @@ def _fields(word: Isolation) -> dict[str, Any]:
     return {"by": word.by, "why": word.why, "since": word.since, "until": until, "over": word.over}
 
 
-def _words_in(found: Stored | None) -> Words:
+def _words_in(stored: Stored | None) -> Words:
     """Read a copy; ignore invalid entries of other programs."""
-    targets = {} if found is None else found.item.get("targets")
+    targets = {} if stored is None else stored.item.get("targets")
     words: Words = {}
     for target, fields in targets.items() if isinstance(targets, dict) else ():
         if not isinstance(fields, dict) or not fields.keys() >= _FIELDS:

@@ -44,13 +44,13 @@ def question_of(call: Call) -> Call:
     return Load(call.table, call.key)
 
 
-def settle_question_of(call: Invoke, age: float, *, own: bool) -> Settle:
+def settle_question_of(call: Invoke, age: float, *, only_here: bool) -> Settle:
     """Return the question what became of a call that was made `age` seconds ago.
 
-    It is `own` if the call was made only at the target that is asked.
+    It is `only_here` if the call was made only at the target that is asked.
     """
     key = call.idempotency_key
-    question = settle_question(key, age, call.payload, own=own)
+    question = settle_question(key, age, call.payload, alone=only_here)
     return Settle(
         call.function, question, key, call.shared_dedup, call.trace, call.marks, call.voids
     )

@@ -166,7 +166,7 @@ class Silence:
             silent = circuit.early if circuit.early < inf else policy.stall_factor * latency.rare
             silent = max(policy.early_least, silent) if guess else circuit.early
             return AnswerTimes(latency.usual, silent, circuit.stall_after)
-        own = latency.guess()
+        stall = latency.guess()
         others = [
             other.latency.guess()
             for target in self._circuits.targets.order
@@ -175,12 +175,12 @@ class Silence:
             and other.latency.total
         ]
         if others:
-            own = max(own, min(others))
-        elif not (own and guess):
+            stall = max(stall, min(others))
+        elif not (stall and guess):
             return None
-        limit = policy.stall_factor * own
+        limit = policy.stall_factor * stall
         silent = max(policy.early_least, limit) if guess else inf
-        return AnswerTimes(own, silent, max(policy.stall_least, limit))
+        return AnswerTimes(stall, silent, max(policy.stall_least, limit))
 
     def look(self, circuit: Circuit, call: Call, now: float, seen_at: float) -> None:
         """Open a circuit that has been silent for too long."""
@@ -220,11 +220,11 @@ class Silence:
         waits = list(self._waits(wide, now, seen_at))
         if len(waits) < 2 or sum(wait.attempts for wait in waits) < policy.stall_attempts:
             return
-        known = [(wait.seconds, wait.limits) for wait in waits if wait.limits is not None]
-        if sum(waited > limits.stalled for waited, limits in known) >= 2:
+        limited = [(wait.seconds, wait.limits) for wait in waits if wait.limits is not None]
+        if sum(waited > limits.stalled for waited, limits in limited) >= 2:
             if circuits.has_alternative(wide, call):
                 circuits.open(wide, call, now, "stall")
-        elif sum(waited > limits.silent for waited, limits in known) >= 2:
+        elif sum(waited > limits.silent for waited, limits in limited) >= 2:
             circuits.fall_silent(wide, doubted=False)
         elif not wide.silent and max(wait.seconds for wait in waits) > policy.stall_least:
             circuits.fall_silent(wide, doubted=True)

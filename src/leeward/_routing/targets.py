@@ -131,10 +131,10 @@ def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targ
         weights = {target: share for target, share in targets.weights.items() if target in names}
         groups[verb, ""] = TargetGroup(names, weights, targets.fail_back)
         for key, group in targets.groups.items():
-            own = tuple(target for target in group.targets if target in names)
-            if key[0] == verb and own:
-                shares = {name: share for name, share in group.weights.items() if name in own}
-                groups[key] = group._replace(targets=own, weights=shares)
+            members = tuple(target for target in group.targets if target in names)
+            if key[0] == verb and members:
+                shares = {name: share for name, share in group.weights.items() if name in members}
+                groups[key] = group._replace(targets=members, weights=shares)
     return targets._replace(groups=groups)
 
 

@@ -42,8 +42,8 @@ def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:
     """Translate an error that came before anything was committed."""
     if isinstance(error, OSError):
         reason = "disk_full" if error.errno in _NO_ROOM else "cannot_open"
-        told = f"the database's file cannot be made: {error.strerror or type(error).__name__}"
-        return DatabaseFault(Outcome.UNUSABLE, reason, told)
+        problem = f"the database's file cannot be made: {error.strerror or type(error).__name__}"
+        return DatabaseFault(Outcome.UNUSABLE, reason, problem)
     outcome, reason, meaning = _meaning_of(error)
     return DatabaseFault(outcome, reason, f"the database was not changed: {meaning}")
 

@@ -377,7 +377,7 @@ class WrappingDriver(Driver):
 
 def _distance(cls: type, name: str) -> int:
     """Return how far up its ancestors `cls` has `name` from."""
-    return next(index for index, each in enumerate(cls.__mro__) if name in vars(each))
+    return next(index for index, kind in enumerate(cls.__mro__) if name in vars(kind))
 
 
 @show_only("name provider qualifier trust_env shared file")
@@ -415,16 +415,16 @@ class TargetConfig(NamedTuple):
         section = f'[targets."{self.provider if self.shared else self.name}"]'
         return section if self.file is None else f"{section} of {self.file}"
 
-    def check_options(self, known: Mapping[str, type]) -> None:
-        """Raise `ConfigError` for an option that `known` lacks, or that has another type."""
+    def check_options(self, types: Mapping[str, type]) -> None:
+        """Raise `ConfigError` for an option that `types` lacks, or that has another type."""
         for option, value in self.options.items():
             where = f"{option!r} in {self.section}"
-            if option not in known:
-                near = did_you_mean(option, known) or ";"
-                raise ConfigError(f"unknown key {where}{near} known: {', '.join(sorted(known))}")
-            if type(value) is not known[option]:
+            if option not in types:
+                near = did_you_mean(option, types) or ";"
+                raise ConfigError(f"unknown key {where}{near} known: {', '.join(sorted(types))}")
+            if type(value) is not types[option]:
                 raise ConfigError(
-                    f"{where} must be a {known[option].__name__}, not {type(value).__name__}"
+                    f"{where} must be a {types[option].__name__}, not {type(value).__name__}"
                 )
 
 

@@ -62,7 +62,7 @@ class Learnt(dict[str, Any]):
             if kept is not None:
                 self[name] = kept
             if len(self) > MOST_LEARNT:
-                del self[next(each for each in self if each != CLOCK_SKEW)]
+                del self[next(name for name in self if name != CLOCK_SKEW)]
 
 
 class PlanRun(View):

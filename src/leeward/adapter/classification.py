@@ -88,7 +88,7 @@ def by_code_or_status(
     return meaning
 
 
-def code_in(told: object) -> str | None:
+def code_in(code: object) -> str | None:
     """Return an error code that was told; None if it is nothing that can be the name of one."""
-    named = isinstance(told, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", told)
-    return str(told) if named else None
+    named = isinstance(code, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code)
+    return str(code) if named else None

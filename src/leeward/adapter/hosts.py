@@ -103,15 +103,15 @@ def origin_below(domain: str) -> Check:
 
     def check(setting: Setting, values: Values) -> str:
         origin = origin_of(setting, f"https://{domain}")
-        own = f".{origin.partition('://')[2]}".endswith(f".{domain}")
-        check_host(origin, setting.where, values.config, own=own, whose=f"below {domain}")
+        is_own = f".{origin.partition('://')[2]}".endswith(f".{domain}")
+        check_host(origin, setting.where, values.config, is_own=is_own, whose=f"below {domain}")
         check_token_goes_safely(origin, setting.where)
         return origin
 
     return check
 
 
-def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whose: str) -> None:
+def check_host(origin: str, where: str, config: TargetConfig, *, is_own: bool, whose: str) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for.
 
     Args:
@@ -119,7 +119,7 @@ def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whos
         where: where it was configured, for the message.
         config: of the target; its option `allowed_hosts` lists hosts, or ``host:port`` where the
             port is another than 443.
-        own: the cloud answers under this host.
+        is_own: the cloud answers under this host.
         whose: what hosts are the cloud's own, for the message.
 
     Raises:
@@ -130,7 +130,7 @@ def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whos
     scheme, _, place = origin.partition("://")
     if scheme != "https":
         raise ConfigError(f"{where} must be an https URL, because trust_env is false")
-    if not own and place not in allowed_hosts(config):
+    if not is_own and place not in allowed_hosts(config):
         raise ConfigError(
             f"{where} names a host that is not {whose}; with trust_env = false, list it in "
             f"allowed_hosts of {config.section}, with its port if that is not 443"

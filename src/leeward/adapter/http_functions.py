@@ -176,8 +176,8 @@ def invoke(
             which the adapter's source gives.
     """
     if address is None:
-        found: Address = yield Need(FunctionAddress(call.function))
-        address = found
+        reply: Address = yield Need(FunctionAddress(call.function))
+        address = reply
     mark = mark_of(call.function, call.idempotency_key)
     settles = call.verb == "settle"
     headers = (
@@ -242,11 +242,11 @@ def outcome_of(response: Response, proofs: tuple[Proof, ...], *, marks: bool) ->
     status = response.status
     if MARK in response.headers:
         return _UNMARKED_REFUSAL
-    found = next((proof for proof in proofs if proof.holds(response)), None)
-    if found is None:
+    proof = next((proof for proof in proofs if proof.holds(response)), None)
+    if proof is None:
         return _UNMARKED if status >= 500 or status in _LATER else _UNMARKED_REFUSAL
-    meaning = found.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
-    if marks or found.by_anyone:
+    meaning = proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
+    if marks or proof.by_anyone:
         return meaning
     return _UNMARKED_REFUSAL if meaning.outcome in _REFUSALS else _UNMARKED
 
@@ -286,10 +286,10 @@ def _failure_of(response: Response, retry_after: float | None, *, by_handler: bo
         fault = read_fault(response.body)
         return Result(APP_ERROR.outcome, retry_after=retry_after, fault=fault)
     try:
-        told = decode(response.body)
+        failure = decode(response.body)
     except Undecodable:
-        told = None
-    return read_failure(told, response.headers.get(DEDUP), retry_after)
+        failure = None
+    return read_failure(failure, response.headers.get(DEDUP), retry_after)
 
 
 def _page_in(response: Response) -> bytes:

@@ -59,14 +59,14 @@ def compare(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = 
     """
     differs: list[str] = []
     for name, wanted in has.items():
-        found = NONE if actual.get(name) is None else actual[name]
+        value = NONE if actual.get(name) is None else actual[name]
         if isinstance(wanted, Mapping):
             # Of settings with names, only the names are told: the values may be secrets.
-            others = found if isinstance(found, Mapping) else {}
+            others = value if isinstance(value, Mapping) else {}
             names = sorted({*wanted, *others})
-            differs += [f"{name} {each}" for each in names if wanted.get(each) != others.get(each)]
-        elif wanted != found:
-            differs.append(f"{name} is {found}, and the files have {wanted}")
+            differs += [f"{name} {key}" for key in names if wanted.get(key) != others.get(key)]
+        elif wanted != value:
+            differs.append(f"{name} is {value}, and the files have {wanted}")
     return LookResult(differs=tuple(differs), unseen=tuple(unseen.split()))
 
 

@@ -55,35 +55,35 @@ def range_header(call: GetObject) -> tuple[str, str]:
 def _range_in(response: Response) -> _Range | None:
     """Read ``Content-Range`` of a 206, "0--1/0" of nothing; None if it does not fit the body."""
     text = response.headers.get("content-range", "")
-    found = re.fullmatch(r"bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})", text)
-    if found is None:
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})", text)
+    if match is None:
         return None
-    first, last, size = map(int, found.groups())
+    first, last, size = map(int, match.groups())
     if last - first + 1 != len(response.body) or last >= size:
         return None
     return _Range(first, size)
 
 
-def piece_of(call: GetObject, response: Response, found: Callable[[int], FoundObject]) -> Piece:
+def piece_of(call: GetObject, response: Response, info_of: Callable[[int], FoundObject]) -> Piece:
     """Read the answer to a request for a range.
 
     Args:
         call: that asked.
         response: a success; a 200 carries the whole object, whatever range was asked for.
-        found: makes the object of its size.
+        info_of: makes the object of its size.
 
     Raises:
         ValueError: it does not fit the request.
     """
     if response.status == 200:
         data = response.body[call.start : call.start + call.length]
-        return Piece(data, found(len(response.body)))
+        return Piece(data, info_of(len(response.body)))
     held = _range_in(response) if response.status == 206 else None
     if held is None or held.start != call.start:
         raise ValueError("the answer holds another range")
     if len(response.body) != min(call.length, held.size - call.start):
         raise ValueError("the answer holds less, or more, than the range")
-    return Piece(response.body, found(held.size))
+    return Piece(response.body, info_of(held.size))
 
 
 def whole_size(response: Response) -> int:
@@ -96,8 +96,8 @@ def whole_size(response: Response) -> int:
         held = _range_in(response)
         size = None if held is None else held.size
     else:
-        told = response.headers.get("content-length", "")
-        size = int(told) if re.fullmatch("[0-9]{1,18}", told) else None
+        length = response.headers.get("content-length", "")
+        size = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
     if size is None:
         raise ValueError("the answer does not tell the size")
     return size
@@ -136,9 +136,9 @@ def read_piece(
     service: ObjectService,
     call: GetObject,
     answer: ServiceAnswer,
-    found: Callable[[int], FoundObject],
+    info_of: Callable[[int], FoundObject],
 ) -> Result[Any]:
-    """Return the result of a get; for `found` see `piece_of`."""
+    """Return the result of a get; for `info_of` see `piece_of`."""
     response, refusal = answer
     if refusal is not None and service.is_behind(response, refusal):
         return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
@@ -148,7 +148,7 @@ def read_piece(
         and call.if_revision is not None
     ):
         return another_object(refusal.request_id)
-    return read_look(service, answer, lambda success: piece_of(call, success, found))
+    return read_look(service, answer, lambda success: piece_of(call, success, info_of))
 
 
 def read_look(
@@ -190,19 +190,19 @@ def checksum_in(text: str | None) -> str | None:
 
 
 def metadata_in(
-    told: Iterable[tuple[str, str]], prefix: str = "", own: Iterable[str] = ()
+    headers: Iterable[tuple[str, str]], prefix: str = "", names: Iterable[str] = ()
 ) -> dict[str, str]:
     """Return the metadata of an object, without that of leeward's own.
 
     Args:
-        told: all that the service tells: headers, in lower case, or the metadata alone.
+        headers: all that the service tells: headers, in lower case, or the metadata alone.
         prefix: of the headers that tell metadata.
-        own: what leeward keeps there, as it is told.
+        names: what leeward keeps there, as it is told.
     """
-    skip = frozenset(own)
+    skip = frozenset(names)
     return {
         name[len(prefix) :]: value
-        for name, value in told
+        for name, value in headers
         if name.startswith(prefix) and name not in skip
     }
 
@@ -229,12 +229,12 @@ def _settle_put(
         refusal: its CONFLICT.
         look: the plan of a `HeadObject` of the same object, as a look-up.
     """
-    found = yield from look
-    if found.outcome is not Outcome.OK:
+    info = yield from look
+    if info.outcome is not Outcome.OK:
         return Result(
             Outcome.AMBIGUOUS, code=refusal.code, reason=UNPROVED, request_id=refusal.request_id
         )
-    there: FoundObject | None = found.value
+    there: FoundObject | None = info.value
     if there is not None and there.write_id == call.write_id:
         return Result.ok(there.revision, request_id=refusal.request_id)
     return another_object(refusal.request_id)

@@ -177,8 +177,8 @@ class PlanDriver(Driver):
                 result = self.perform(part, deadline - self._clock.monotonic())
             except Unsupported:
                 return None  # by the first part: the others are of its kind
-            told: Any = result.value
-            results += told if result.outcome is Outcome.OK else [result] * len(part.calls)
+            entries: Any = result.value
+            results += entries if result.outcome is Outcome.OK else [result] * len(part.calls)
         return results
 
     def places(self) -> tuple[int, int]:
@@ -253,16 +253,16 @@ class LazyPlans(Mapping[str, "Planner"]):
         self._made: dict[str, Planner] = {}
 
     def __getitem__(self, verb: str) -> Planner:
-        made = self._made.get(verb)
-        if made is None:
+        planner = self._made.get(verb)
+        if planner is None:
             maker, setting = self._makers[verb]
             try:
                 self._made.update(_load(maker)(setting))
-                made = self._made[verb]
+                planner = self._made[verb]
             except (ImportError, AttributeError, KeyError) as error:
                 name = type(error).__name__
                 raise ConfigError(f"{maker!r} gives no plan of {verb}: {name}: {error}") from error
-        return made
+        return planner
 
     def __contains__(self, verb: object) -> bool:
         return verb in self._makers

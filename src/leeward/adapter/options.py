@@ -92,15 +92,15 @@ class Values:
     Args:
         config: of the target.
         rows: all options by name.
-        found: those that are set, as they were found.
+        settings: those that are set, as they were found.
     """
 
     def __init__(
-        self, config: TargetConfig, rows: Mapping[str, Option], found: Mapping[str, Setting]
+        self, config: TargetConfig, rows: Mapping[str, Option], settings: Mapping[str, Setting]
     ) -> None:
         self.config = config
         self._rows = rows
-        self._found = dict(found)
+        self._found = dict(settings)
         self._checked: dict[str, Setting] = {}
 
     def __getitem__(self, option: str) -> Any:
@@ -131,13 +131,13 @@ def read_options(config: TargetConfig, options: Sequence[Option]) -> Values:
     """
     config.check_options({option.name: option.type for option in options if option.key})
     rows = {option.name: option for option in options}
-    found = {row.name: setting for row in options if (setting := _find(row, config)) is not None}
-    _settle_contradictions(rows, found)
-    _refuse_idle(rows, found, config)
+    settings = {row.name: setting for row in options if (setting := _find(row, config)) is not None}
+    _settle_contradictions(rows, settings)
+    _refuse_idle(rows, settings, config)
     for row in options:
-        if row.required and row.name not in found:
+        if row.required and row.name not in settings:
             _refuse_missing(row, config)
-    values = Values(config, rows, found)
+    values = Values(config, rows, settings)
     for name in rows:
         values.setting(name)
     return values
@@ -170,40 +170,40 @@ def _refuse_missing(row: Option, config: TargetConfig) -> None:
     )
 
 
-def _settle_contradictions(rows: Mapping[str, Option], found: dict[str, Setting]) -> None:
+def _settle_contradictions(rows: Mapping[str, Option], settings: dict[str, Setting]) -> None:
     for row in rows.values():
         for other in row.excludes.split():
-            if row.name not in found or other not in found:
+            if row.name not in settings or other not in settings:
                 continue
             pair = [name for name in rows if name in (row.name, other)]
-            variables = [name for name in pair if found[name].variable]
+            variables = [name for name in pair if settings[name].variable]
             if not variables:
-                refuse_both(found[row.name], found[other])
-            del found[variables[-1]]
+                refuse_both(settings[row.name], settings[other])
+            del settings[variables[-1]]
 
 
 def _refuse_idle(
-    rows: Mapping[str, Option], found: dict[str, Setting], config: TargetConfig
+    rows: Mapping[str, Option], values: dict[str, Setting], config: TargetConfig
 ) -> None:
     """Refuse an option that nothing uses. A variable that nothing uses may be another program's."""
-    while idle := [name for name in found if found[name].variable and _lacks(rows[name], found)]:
+    while idle := [name for name in values if values[name].variable and _lacks(rows[name], values)]:
         for name in idle:
-            del found[name]
-    for name, setting in found.items():
-        if lacking := _lacks(rows[name], found):
+            del values[name]
+    for name, setting in values.items():
+        if lacking := _lacks(rows[name], values):
             if config.trust_env:
-                lacking += [each for one in lacking for each in rows[one].variables.split()]
+                lacking += [variable for one in lacking for variable in rows[one].variables.split()]
             raise ConfigError(
                 f"{setting.where} has no effect without {' or '.join(lacking)}: set it as well, or "
                 f"remove {name}"
             )
 
 
-def _lacks(row: Option, found: Mapping[str, Setting]) -> list[str]:
+def _lacks(row: Option, settings: Mapping[str, Setting]) -> list[str]:
     """Return the options of which one would have to be set; an empty list for none."""
     for need in row.needs:
         names = need.split(" or ")
-        if not any(name in found and found[name].value != {} for name in names):
+        if not any(name in settings and settings[name].value != {} for name in names):
             return names
     return []
 

@@ -35,20 +35,20 @@ from leeward.values import Json
 
 
 def read_failure(
-    told: Json, dedup: str | None, retry_after: float | None, cause: BaseException | None = None
+    failure: Json, dedup: str | None, retry_after: float | None, cause: BaseException | None = None
 ) -> Result[Json]:
     """Return the result of a call that leeward's handler says has failed, or was refused.
 
     Args:
-        told: what the handler answers instead of a value. That it is leeward's is proved.
+        failure: what the handler answers instead of a value. That it is leeward's is proved.
         dedup: what it says of repeated keys.
         retry_after: seconds after which to ask again.
         cause: what was raised, where that was in this process.
     """
-    refused = refused_repeat(told, dedup, retry_after)
+    refused = refused_repeat(failure, dedup, retry_after)
     if refused is not None:
         return refused._replace(cause=cause)
-    fault = fault_in(told)
+    fault = fault_in(failure)
     reason = None
     outcome = Outcome.APP_ERROR
     if fault.ran == "no" and fault.type == HOST_REFUSAL:
@@ -69,15 +69,15 @@ _BY_HOST: Final = {
 """What the reasons of a host mean that refuses a call."""
 
 
-def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> Result[Json] | None:
+def refused_repeat(body: Json, dedup: str | None, retry_after: float | None) -> Result[Json] | None:
     """Return the result for the refusal of a repeat; None if a handler says something else.
 
     Args:
-        told: what the handler answers instead of a value. That it is leeward's is proved.
+        body: what the handler answers instead of a value. That it is leeward's is proved.
         dedup: what it says of repeated keys.
         retry_after: seconds after which to ask again.
     """
-    reason = refusal_reason(told, dedup)
+    reason = refusal_reason(body, dedup)
     if reason is None:
         return None
     return Result(
@@ -85,7 +85,7 @@ def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> 
         reason=reason,
         retry_after=retry_after,
         executed=True if reason == NOT_KEPT else None,
-        fault=fault_in(told),
+        fault=fault_in(body),
         dedup=dedup,
     )
 

@@ -213,21 +213,21 @@ class Resolver:
             timeout: seconds that the caller can wait.
             refused: an answer that the target has refused; another one is wanted.
         """
-        found = self._answer_or_flight(what, refused)
-        if not isinstance(found, Flight):
-            return found
+        answer = self._answer_or_flight(what, refused)
+        if not isinstance(answer, Flight):
+            return answer
         try:
-            return found.wait(timeout)
+            return answer.wait(timeout)
         except TimeoutError:
             return _late()
 
     async def get_async(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
         """Do the same without blocking the event loop."""
-        found = self._answer_or_flight(what, refused)
-        if not isinstance(found, Flight):
-            return found
+        answer = self._answer_or_flight(what, refused)
+        if not isinstance(answer, Flight):
+            return answer
         try:
-            return await found.wait_async(timeout)
+            return await answer.wait_async(timeout)
         except TimeoutError:
             return _late()
 
@@ -237,11 +237,11 @@ class Resolver:
         Raises:
             Unresolved: there is none.
         """
-        found = self.get(what, timeout, refused)
-        if isinstance(found, Unresolved):
+        answer = self.get(what, timeout, refused)
+        if isinstance(answer, Unresolved):
             # One flight's error is for all who waited: raised itself, it would gather their frames.
-            raise Unresolved(found.outcome, found.code, found.message) from found
-        return found
+            raise Unresolved(answer.outcome, answer.code, answer.message) from answer
+        return answer
 
     def _answer_or_flight(self, what: Hashable, refused: Any) -> Any:
         """Return an answer, or the flight to wait for. Each call passes here: see its tests."""
@@ -270,13 +270,13 @@ class Resolver:
         """
         if self._configured is not None:
             try:
-                found = self._configured(what)
+                setting = self._configured(what)
             except Unresolved as error:
                 return error
-            if found is not None:
+            if setting is not None:
                 with self._lock:
-                    self._keep(self._slot_of(what), found)
-                return found.value
+                    self._keep(self._slot_of(what), setting)
+                return setting.value
         flight = Flight()
         slot = None
         try:
@@ -376,10 +376,10 @@ class _Slot:
 
 def _without_frames(error: E) -> E:
     """Release the frames below an error and its causes: secrets are among their variables."""
-    each: BaseException | None = error
-    while each is not None:
-        each.__traceback__ = None
-        each = each.__cause__ or each.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
     return error
 
 
@@ -402,5 +402,5 @@ def _flaw_of(error: BaseException) -> Unresolved:
 
 
 def _late() -> Unresolved:
-    told = "no credential came before the deadline"
-    return Unresolved(Outcome.NOT_SENT, "credential_timeout", told)
+    problem = "no credential came before the deadline"
+    return Unresolved(Outcome.NOT_SENT, "credential_timeout", problem)

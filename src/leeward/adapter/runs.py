@@ -19,13 +19,13 @@ def already_there(call: StartRun, looked: Result[FoundRun | None]) -> Result[Any
         call: the start.
         looked: the result of a look at that run.
     """
-    found = looked.value if looked.outcome is Outcome.OK else None
-    if found is None:
+    run = looked.value if looked.outcome is Outcome.OK else None
+    if run is None:
         return Result(
             Outcome.AMBIGUOUS, code=looked.code, reason=UNPROVED, request_id=looked.request_id
         )
-    if has_input(found, call.input):
-        return Result.ok(found, request_id=looked.request_id)
+    if has_input(run, call.input):
+        return Result.ok(run, request_id=looked.request_id)
     return Result(
         Outcome.CONFLICT,
         message="there is a run of this id with another input",

@@ -49,14 +49,14 @@ def ahead_of(text: str, now: float) -> float | None:
 
     None if that is not a time in the form that servers are to send.
     """
-    found = re.fullmatch(_DATE, text)
-    if found is None or found[2] not in _MONTHS:
+    match = re.fullmatch(_DATE, text)
+    if match is None or match[2] not in _MONTHS:
         return None
     from datetime import UTC, datetime
 
-    day, year, hour, minute, second = map(int, found.group(1, 3, 4, 5, 6))
+    day, year, hour, minute, second = map(int, match.group(1, 3, 4, 5, 6))
     try:
-        there = datetime(year, _MONTHS.index(found[2]) + 1, day, hour, minute, second, tzinfo=UTC)
+        there = datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     return there.timestamp() - now
@@ -351,8 +351,8 @@ def wait_in(text: str, now: float) -> float | None:
 
 def number_in(text: str) -> float | None:
     """Read a number of seconds or milliseconds; None for anything else."""
-    found = text.strip()
-    return float(found) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", found) else None
+    number = text.strip()
+    return float(number) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number) else None
 
 
 def plausible_wait(seconds: float | None) -> float | None:

@@ -46,11 +46,11 @@ def parse_revision(text: str, mark: re.Pattern[str]) -> Revision | None:
         text: as a caller gave it.
         mark: what the service's marks look like.
     """
-    expiry, at, found = text.rpartition(_EXPIRY)
-    if not mark.fullmatch(found):
+    expiry, at, mark_text = text.rpartition(_EXPIRY)
+    if not mark.fullmatch(mark_text):
         return None
     try:
-        return Revision(found, float(expiry) if at else None)
+        return Revision(mark_text, float(expiry) if at else None)
     except ValueError:
         return None
 

@@ -54,17 +54,17 @@ def address_in(
         ConfigError: it is not an address, or one that must not be asked. It may hold a secret, so
             the message names the variable alone.
     """
-    found = url_of(url)
-    if found is None:
+    url_parts = url_of(url)
+    if url_parts is None:
         raise ConfigError(
             f"{variable} must be a URL with a scheme, a host, perhaps a port, and a path, without "
             "user and fragment"
         )
-    if found.origin.startswith("http:") and not plain(found.host):
+    if url_parts.origin.startswith("http:") and not plain(url_parts.host):
         raise ConfigError(
             f"{variable} must lead to https, or to {hosts}: the answer holds a secret"
         )
-    return EndpointAddress(found.origin, (found.path or "/") + found.query)
+    return EndpointAddress(url_parts.origin, (url_parts.path or "/") + url_parts.query)
 
 
 class OneShotTransport:
@@ -115,14 +115,14 @@ class TokenEndpoint(NamedTuple):
         except LeewardError as error:
             raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
         if isinstance(answer, Failure):
-            told = f"{self.where} cannot be reached ({answer.code})"
-            raise Unresolved(Outcome.NOT_SENT, answer.code, told) from answer.cause
+            why = f"{self.where} cannot be reached ({answer.code})"
+            raise Unresolved(Outcome.NOT_SENT, answer.code, why) from answer.cause
         status = answer.status
         if status != 200:
-            code, told = f"http.{status}", f"{self.where} answered with status {status}"
+            code, why = f"http.{status}", f"{self.where} answered with status {status}"
             if status in self.starting or is_busy(status):
-                raise Unresolved(Outcome.NOT_SENT, code, told)
-            raise Unresolved(Outcome.AUTH, code, f"{told}: {self.remedy}" if self.remedy else told)
+                raise Unresolved(Outcome.NOT_SENT, code, why)
+            raise Unresolved(Outcome.AUTH, code, f"{why}: {self.remedy}" if self.remedy else why)
         if len(answer.body) > LARGEST:
             raise undecodable(self.where, "is too large")
         return answer
@@ -210,8 +210,8 @@ def good_until(end: float | None, value: Any, now: float, where: str) -> Resolve
         Unresolved: AUTH; it has ended before.
     """
     if end is not None and end <= now:
-        told = f"what {where} gave has expired: renew it there"
-        raise Unresolved(Outcome.AUTH, "expired_credentials", told)
+        problem = f"what {where} gave has expired: renew it there"
+        raise Unresolved(Outcome.AUTH, "expired_credentials", problem)
     return Resolved(value, now, end)
 
 

@@ -61,10 +61,10 @@ def refuse_private(host: str, where: str) -> None:
     from socket import SOCK_STREAM, getaddrinfo
 
     try:
-        found = getaddrinfo(host.strip("[]"), None, type=SOCK_STREAM)
+        addresses = getaddrinfo(host.strip("[]"), None, type=SOCK_STREAM)
     except (OSError, UnicodeError):
         return
-    if not all(is_public(str(each[4][0])) for each in found):
+    if not all(is_public(str(address[4][0])) for address in addresses):
         raise Unresolved(
             Outcome.AUTH,
             "private_address",
@@ -75,10 +75,10 @@ def refuse_private(host: str, where: str) -> None:
 
 def with_causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and those it came from: vendors often say less than they knew."""
-    each: BaseException | None = error
-    while each is not None:
-        yield each
-        each = each.__cause__ or each.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def out_of_reach(where: str, code: str) -> Unresolved:

@@ -384,8 +384,8 @@ class App:
 
         def register(function: F) -> F:
             check_function(function, f"the {kind.value} handler of {self.name!r}")
-            own = getattr(function, "__name__", "").strip("_").replace("_", "-")
-            chosen = own if name is None else name
+            default = getattr(function, "__name__", "").strip("_").replace("_", "-")
+            chosen = default if name is None else name
             check_name(chosen, f"the name of the {kind.value} handler")
             if kind is Kind.CALL:
                 check_principal(function, chosen)

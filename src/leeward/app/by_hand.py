@@ -36,10 +36,10 @@ def find_handler(app: App, name: str) -> Handler:
     """
     handler = app.handlers.get(name)
     if handler is None:
-        known = f"; known: {', '.join(app.handlers) or 'none'}"
+        names = f"; known: {', '.join(app.handlers) or 'none'}"
         raise InvalidRequest(
             f"the app {app.name!r} has no handler {name!r}"
-            f"{did_you_mean(name, app.handlers) or known}",
+            f"{did_you_mean(name, app.handlers) or names}",
             field="handler",
         )
     return handler
@@ -127,11 +127,11 @@ def _object(handler: Handler, given: Any, now: float) -> ObjectEvent:
         raise _wrong(handler, f'must name an object: {{"key": "{handler.prefix}NAME"}}')
     unknown = sorted(named.keys() - {*ObjectEvent._fields})
     if unknown:
-        known = ", ".join(ObjectEvent._fields)
-        near = did_you_mean(unknown[0], ObjectEvent._fields) or f"; known: {known}"
+        fields = ", ".join(ObjectEvent._fields)
+        near = did_you_mean(unknown[0], ObjectEvent._fields) or f"; known: {fields}"
         raise _wrong(handler, f"has an unknown field {unknown[0]!r}{near}")
-    own = {"bucket": handler.bucket, "version": new_id(now), **named}
-    return ObjectEvent(**{**own, "time": parse_time(named.get("time"))})
+    fields_of_event = {"bucket": handler.bucket, "version": new_id(now), **named}
+    return ObjectEvent(**{**fields_of_event, "time": parse_time(named.get("time"))})
 
 
 def _wrong(handler: Handler, why: str) -> InvalidRequest:

@@ -39,9 +39,9 @@ def check_name(name: object, what: str) -> None:
         )
 
 
-def check_free(handler: Handler, known: Container[str]) -> None:
+def check_free(handler: Handler, names: Container[str]) -> None:
     """Check that no handler of another app has the name of this one, where both run."""
-    if handler.name in known:
+    if handler.name in names:
         raise ConfigError(
             f"the {handler.kind.value} handler {handler.name!r} runs here already, of another app; "
             "rename one of them"
@@ -82,13 +82,13 @@ def check_queues(handlers: Mapping[str, Handler], named: object, option: str) ->
     """
     if not isinstance(named, Mapping):
         return  # who reads the option refuses it
-    known = {*handlers, *(handler.queue for handler in handlers.values() if handler.queue)}
+    names = {*handlers, *(handler.queue for handler in handlers.values() if handler.queue)}
     for key in named:
-        if key not in known:
-            near = did_you_mean(str(key), known) or ";"
+        if key not in names:
+            near = did_you_mean(str(key), names) or ";"
             raise ConfigError(
                 f"{option} names {key!r}, which is neither a handler of the app nor a queue of one"
-                f"{near} known: {', '.join(sorted(known)) or 'none'}"
+                f"{near} known: {', '.join(sorted(names)) or 'none'}"
             )
 
 
@@ -121,7 +121,7 @@ def check_limits(timeout: object, retries: object) -> None:
     count = len(pauses) or retries
     is_right = count is None or (type(count) is int and 0 <= count <= MOST_RETRIES)
     if not is_right or any(
-        type(each) not in (int, float) or not 0 <= each <= LONGEST_RETRY for each in pauses
+        type(pause) not in (int, float) or not 0 <= pause <= LONGEST_RETRY for pause in pauses
     ):
         raise ConfigError(
             f"retries must be 0 to {MOST_RETRIES}, or the seconds before each retry, such as "
@@ -143,8 +143,8 @@ def effect_of(effect: Effect | EffectName) -> Effect:
     try:
         return Effect(effect)
     except ValueError:
-        known = ", ".join(known.value for known in Effect)
-        raise ConfigError(f"unknown effect {effect!r}; known: {known}") from None
+        names = ", ".join(effect.value for effect in Effect)
+        raise ConfigError(f"unknown effect {effect!r}; known: {names}") from None
 
 
 def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: str | None) -> None:
@@ -205,12 +205,12 @@ def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
     return tuple(places)
 
 
-def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING) -> None:
+def check_no_loop(handlers: Iterable[Handler], names: Mapping[str, str] = NOTHING) -> None:
     """Check that nothing that handlers write makes them run again, however long the way round.
 
     Args:
         handlers: of an app.
-        own: a target's own names of buckets, by the logical ones; two may be of one bucket.
+        names: a target's own names of buckets, by the logical ones; two may be of one bucket.
 
     Raises:
         ConfigError: it does; the handlers are named, with what to do.
@@ -218,8 +218,8 @@ def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING)
 
     def feeds(writer: Handler, taker: Handler) -> bool:
         bucket = taker.bucket or ""
-        taken = ObjectPrefix(own.get(bucket, bucket), taker.prefix)
-        written = [ObjectPrefix(own.get(to.bucket, to.bucket), to.prefix) for to in writer.writes]
+        taken = ObjectPrefix(names.get(bucket, bucket), taker.prefix)
+        written = [ObjectPrefix(names.get(to.bucket, to.bucket), to.prefix) for to in writer.writes]
         return any(place.meets(taken) for place in written)
 
     takers = [handler for handler in handlers if handler.kind is Kind.OBJECT]

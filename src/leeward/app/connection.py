@@ -123,13 +123,13 @@ class CallerConnection:
         path = first[2].decode("ascii").partition("?")[0]
         return RequestHead(first[1].decode("ascii"), path, headers)
 
-    def read_body(self, headers: Mapping[str, str], most: int) -> bytes:
+    def read_body(self, headers: Mapping[str, str], limit: int) -> bytes:
         """Return the body of a request, whose head is read.
 
         Raises:
-            ProtocolError: it has more than `most` bytes, or nobody can tell where it ends.
+            ProtocolError: it has more than `limit` bytes, or nobody can tell where it ends.
         """
-        body = _body_of(headers, most)
+        body = _body_of(headers, limit)
         if body is None:
             self.keeps = self.keeps and not self._came
             return b""
@@ -162,8 +162,8 @@ class CallerConnection:
 
         With `seconds` of 0 it has to fit into the socket's buffer.
         """
-        known = {status.value: status.phrase for status in HTTPStatus}
-        lines = [f"HTTP/1.1 {answer.status} {known.get(answer.status, '')}"]
+        phrases = {status.value: status.phrase for status in HTTPStatus}
+        lines = [f"HTTP/1.1 {answer.status} {phrases.get(answer.status, '')}"]
         lines.append(f"date: {http_date(int(time()))}")
         lines += [f"{name}: {value}" for name, value in answer.headers]
         if answer.status != HTTPStatus.NO_CONTENT:
@@ -214,7 +214,7 @@ def _headers_in(lines: list[bytes]) -> dict[str, str]:
     return headers
 
 
-def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
+def _body_of(headers: Mapping[str, str], limit: int) -> Body | None:
     """Return what takes in the body of a request; None if it has none.
 
     Raises:
@@ -224,13 +224,13 @@ def _body_of(headers: Mapping[str, str], most: int) -> Body | None:
     if coding is not None:
         if length is not None or coding.lower() != "chunked":
             raise ProtocolError(MALFORMED)
-        return Chunked(most)
+        return Chunked(limit)
     if length is None:
         return None
     if not (length.isascii() and length.isdecimal() and len(length) < 16):
         raise ProtocolError(MALFORMED)
     if int(length) == 0:
         return None
-    if int(length) > most:
+    if int(length) > limit:
         raise ProtocolError(TOO_LARGE)
     return Sized(int(length))

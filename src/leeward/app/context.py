@@ -185,8 +185,8 @@ class Context:
         context, watcher = RUNNING.get()
         if context is self and watcher is not None:
             return [watcher]
-        own = [*self.runs] or [self.last_run or self]
-        return own if watcher is None or watcher in own else [watcher, *own]
+        contexts = [*self.runs] or [self.last_run or self]
+        return contexts if watcher is None or watcher in contexts else [watcher, *contexts]
 
     def begin(self) -> None:
         """Count an effect. To announce one, call `effect`."""

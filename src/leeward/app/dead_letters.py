@@ -317,8 +317,8 @@ class DeadLetters:
         """Send a message to its dead-letter queue; return whether it is there."""
         facts = self.facts(handler, letter, failure)
         why = Attribute(ATTRIBUTE, encode(facts._asdict()).decode())
-        own = without_facts(letter.attributes)  # one that a cloud has moved back still has them
-        call = PutMessage(dead, letter.body, (*own, why), letter.group, letter.id)
+        rest = without_facts(letter.attributes)  # one that a cloud has moved back still has them
+        call = PutMessage(dead, letter.body, (*rest, why), letter.group, letter.id)
         result = self._ask(call, seconds)
         names = {"function": handler.name, "queue": dead, "id": letter.id}
         if result.outcome is not Outcome.OK:

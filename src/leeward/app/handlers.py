@@ -171,10 +171,10 @@ class Handler:
             Problem: there is no such key, or it is not this call's.
             DedupUnavailable: the table with the records cannot be reached.
         """
-        own = self._records
-        if own is None:
+        records = self._records
+        if records is None:
             return {"verdict": "unknown", "reason": "no_records", "key": delivery.idempotency_key}
-        context.guard, context.dedup, context.did_nothing = self.function, own.scope, True
+        context.guard, context.dedup, context.did_nothing = self.function, records.scope, True
         assert isinstance(delivery.input, bytes), "only calls are settled"
         question = read_json(delivery.input)
         if type(question) is not dict:
@@ -186,7 +186,7 @@ class Handler:
             context.wire, context.payload = (self.function, b""), payload
         # Then this process alone may have run the call, and runs one version.
         is_here = is_own(question) and context.provider == "local"
-        settle = partial(own.settle, is_here=is_here)
+        settle = partial(records.settle, is_here=is_here)
         settled = call_within(context, settle, age_in(question), given, context)
         if type(settled) is CoroutineType:
             settled = call_within(context, run_on_loop, settled)
@@ -318,8 +318,8 @@ class Handler:
     @property
     def _records(self) -> Idempotency | None:
         """What it declares if the whole handler is an idempotent function; else None."""
-        own: Idempotency | None = getattr(self.function, IDEMPOTENCY, None)
-        return own if own is not None and own.function is self.function else None
+        records: Idempotency | None = getattr(self.function, IDEMPOTENCY, None)
+        return records if records is not None and records.function is self.function else None
 
     @property
     def keeps_records(self) -> bool:
@@ -339,10 +339,10 @@ class Handler:
     @cached_property
     def worth_of_keys(self) -> str | None:
         """What its answers say of repeated keys, as ``x-leeward-dedup`` has it."""
-        own = self._records
-        if own is None:
+        records = self._records
+        if records is None:
             return BY_TARGET if self.effect is Effect.KEYED else None
-        return f"{BY_GROUP} {own.records()}" if own.scope == BY_GROUP else own.scope
+        return f"{BY_GROUP} {records.records()}" if records.scope == BY_GROUP else records.scope
 
     def refuse(self, demand: str) -> Answer | None:
         """Return the answer to a call that must not run here, because it may have run elsewhere.

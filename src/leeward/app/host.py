@@ -103,10 +103,10 @@ class Host:
         The app's only bucket may have another name there; of several, nobody knows which it is. For
         None there are no handlers.
         """
-        known = [] if bucket is None else self._handlers(Kind.OBJECT)
-        named = [handler for handler in known if handler.bucket == bucket]
-        is_only = len({handler.bucket for handler in known}) == 1 and not self.has_bus(bucket)
-        return known if not named and is_only else named
+        handlers = [] if bucket is None else self._handlers(Kind.OBJECT)
+        named = [handler for handler in handlers if handler.bucket == bucket]
+        is_only = len({handler.bucket for handler in handlers}) == 1 and not self.has_bus(bucket)
+        return handlers if not named and is_only else named
 
     def read_objects(
         self, read: Callable[[Any], list[ObjectEvent] | None], document: Any
@@ -123,11 +123,11 @@ class Host:
 
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
-        known = self._handlers(Kind.SCHEDULE)
-        for handler in known:
+        handlers = self._handlers(Kind.SCHEDULE)
+        for handler in handlers:
             if handler.name == name:
                 return handler
-        return known[0] if len(known) == 1 else None
+        return handlers[0] if len(handlers) == 1 else None
 
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
         """Run a handler, and log a failure."""
@@ -137,7 +137,7 @@ class Host:
 
     def publish(
         self,
-        own: Handler | None,
+        dedicated: Handler | None,
         event: Event,
         delivery: Delivery,
         bus: str | None = None,
@@ -150,13 +150,13 @@ class Host:
         acknowledged; one of a bus of which the app has no handler is not.
 
         Args:
-            own: the one handler that it is for; None if it is for whoever takes it.
+            dedicated: the one handler that it is for; None if it is for whoever takes it.
             event: the event.
             delivery: how it has come.
             bus: as of `subscribers`.
             bucket: of an event about an object, such as its deletion.
         """
-        handlers = [own] if own is not None else self.subscribers(event, bus)
+        handlers = [dedicated] if dedicated is not None else self.subscribers(event, bus)
         is_on_bus = self.has_bus(bus)  # then it is for subscribers alone
         handlers = [
             handler
@@ -166,7 +166,7 @@ class Host:
         if not handlers:
             facts = {"type": event.type, "bus": bus, "call_id": delivery.call_id}
             is_known = bool(self._handlers(Kind.EVENT)) if bus is None else is_on_bus
-            if own is None and not is_known and not self.object_handlers(bucket):
+            if dedicated is None and not is_known and not self.object_handlers(bucket):
                 log_event(LOGGER, "error", "bus_without_handler", **facts)
                 return self.no_function()
             log_event(LOGGER, "warning", "event_without_handler", **facts)
@@ -180,7 +180,7 @@ class Host:
         return min((bad for bad in answers if bad.failure), key=_is_final, default=None)
 
     def hand_over(
-        self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
+        self, dedicated: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
     ) -> tuple[Handler, Answer] | None:
         """Run the matching handlers of some objects; return the first failure and its handler.
 
@@ -188,8 +188,8 @@ class Host:
         so that the rest of the message can still succeed.
 
         Args:
-            own: the one handler that they are for, which knows their bucket by its own name; None
-                if each object is for whoever takes it.
+            dedicated: the one handler that they are for, which knows their bucket by its own name;
+                None if each object is for whoever takes it.
             events: the objects; none of a deletion, say, or of a store's own test.
             delivery: how they have come.
         """
@@ -199,7 +199,7 @@ class Host:
         clock = self.platform.clock
         ends = clock.monotonic() + delivery.seconds
         for event in events:
-            takers = [own] if own is not None else self.object_handlers(event.bucket)
+            takers = [dedicated] if dedicated is not None else self.object_handlers(event.bucket)
             takers = [handler for handler in takers if event.key.startswith(handler.prefix)]
             if not takers:
                 log_event(LOGGER, "warning", "object_without_handler", call_id=delivery.call_id)

@@ -150,8 +150,8 @@ class HttpServer(ABC):
         self._wake()
         if self._watcher.ident is not None:
             self._watcher.join()
-        for each in (self._listener, self._waker, self._woken):
-            each.close()
+        for end in (self._listener, self._waker, self._woken):
+            end.close()
         self._selector.close()
         with self._changed:  # now that nobody adds any more
             connections, threads = list(self._connections), self._threads
@@ -173,8 +173,8 @@ class HttpServer(ABC):
 
     def _watch(self) -> None:
         """Accept connections, and judge the requests whose heads have come in."""
-        for each in (self._waker, self._woken, self._listener):
-            each.setblocking(False)
+        for end in (self._waker, self._woken, self._listener):
+            end.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
         while not self._closed.is_set():
@@ -342,8 +342,8 @@ def refusal_of(error: ProtocolError | Problem, mark: str) -> HttpAnswer:
     if error.code == TOO_LARGE:
         problem: Problem = HostRefusal("the payload is too large", status=413, reason=PAYLOAD)
     else:
-        told = "the request is not HTTP/1.1 as it should be"
-        problem = Problem(told, status=400, reason="malformed")
+        text = "the request is not HTTP/1.1 as it should be"
+        problem = Problem(text, status=400, reason="malformed")
     return http_answer(refusal_answer(problem), mark)
 
 
@@ -363,8 +363,8 @@ def check_own_name(head: RequestHead, address: str) -> None:
         Problem: it names another host.
     """
     if is_this_machine(address) and not is_this_machine(head.headers.get("host", "localhost")):
-        told = "the host must be this machine; behind a proxy, let the proxy name it so"
-        raise Problem(told, status=403, reason="host")
+        problem = "the host must be this machine; behind a proxy, let the proxy name it so"
+        raise Problem(problem, status=403, reason="host")
 
 
 def host_and_port(address: str, form: str) -> tuple[str, int]:

@@ -33,10 +33,10 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
     points = [point for point in entry_points(group) if point.name == platform]
     points = points or [point for point in all_entry_points(group) if point.name == platform]
     if not points:
-        known = sorted({point.name for point in all_entry_points(group)})
+        names = sorted({point.name for point in all_entry_points(group)})
         raise ConfigError(
             f"no installed adapter has a runtime {platform!r}; "
-            f"known here: {', '.join(known) or 'none'}; install the adapter of that name"
+            f"known here: {', '.join(names) or 'none'}; install the adapter of that name"
         )
     if len(points) > 1:
         packages = ", ".join(sorted(point.distribution for point in points))
@@ -60,12 +60,12 @@ def check_options(platform: str, names: Iterable[str], where: str) -> None:
     from inspect import signature
 
     parameters = signature(runtime_of(platform)).parameters.values()
-    known = sorted(known.name for known in parameters if known.kind is known.KEYWORD_ONLY)
+    options = sorted(name.name for name in parameters if name.kind is name.KEYWORD_ONLY)
     for name in names:
-        if name not in known:
+        if name not in options:
             raise ConfigError(
                 f"{where}: the runtime of {platform} has no option {name!r}; "
-                f"known: {', '.join(known)}"
+                f"known: {', '.join(options)}"
             )
 
 

@@ -105,15 +105,15 @@ class FunctionServer(HttpServer):
             return True
         if not self._tokens:
             if "origin" in head.headers:
-                told = "a page in a browser may not call without a token"
-                raise Problem(told, status=403, reason="browser")
+                problem = "a page in a browser may not call without a token"
+                raise Problem(problem, status=403, reason="browser")
             if not self._anonymous:
                 check_own_name(head, self.address)
             return False
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
         sent = token.strip().encode("latin-1")
-        known = [compare_digest(sent, each) for each in self._tokens]
-        if scheme.lower() != "bearer" or not any(known):
+        matches = [compare_digest(sent, token) for token in self._tokens]
+        if scheme.lower() != "bearer" or not any(matches):
             raise HostRefusal("the token is missing or unknown", status=401, reason=NO_TOKEN)
         return False
 
@@ -179,7 +179,7 @@ def serve_functions(
     return FunctionServer(
         Host(app, platform),
         listen(place),
-        tokens=tuple(each.encode() for each in tokens),
+        tokens=tuple(token.encode() for token in tokens),
         anonymous=anonymous,
         threads=threads,
         body_bytes=body_bytes,

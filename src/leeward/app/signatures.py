@@ -126,8 +126,8 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
     by_position = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     several = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     return Parameters(
-        tuple(known.name for known in parameters if known.kind in by_position),
-        tuple(known.name for known in parameters if known.kind is Parameter.KEYWORD_ONLY),
-        {known.name: known.default for known in parameters if known.default is not known.empty},
-        any(known.kind in several for known in parameters),
+        tuple(kind.name for kind in parameters if kind.kind in by_position),
+        tuple(kind.name for kind in parameters if kind.kind is Parameter.KEYWORD_ONLY),
+        {kind.name: kind.default for kind in parameters if kind.default is not kind.empty},
+        any(kind.kind in several for kind in parameters),
     )

@@ -145,16 +145,16 @@ def _new_reader(kind: Any, place: AnnotationPlace, reader_of: ReaderOf) -> Reade
     if is_typeddict(kind):
         return _object_reader(kind, dict, _hints(kind, place), _required_keys(kind), read_as)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        known = _hints(kind, place)
-        hints = {name: known.get(name, Any) for name in kind._fields}
+        annotations = _hints(kind, place)
+        hints = {name: annotations.get(name, Any) for name in kind._fields}
         required = hints.keys() - kind._field_defaults.keys()
         return _object_reader(kind, kind, hints, required, read_as)
     if hasattr(kind, "__dataclass_fields__"):
         from dataclasses import MISSING, fields
 
-        known = _hints(kind, place)
+        annotations = _hints(kind, place)
         taken = [field for field in fields(kind) if field.init]
-        hints = {field.name: known[field.name] for field in taken}
+        hints = {field.name: annotations[field.name] for field in taken}
         required = {
             field.name
             for field in taken
@@ -302,9 +302,9 @@ def _attributes_of(kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, bool]]:
         from dataclasses import MISSING, fields
 
         hints = get_type_hints(kind)
-        for each in fields(kind):
-            has_default = each.default is not MISSING or each.default_factory is not MISSING
-            yield each.name, hints[each.name], not has_default
+        for member in fields(kind):
+            has_default = member.default is not MISSING or member.default_factory is not MISSING
+            yield member.name, hints[member.name], not has_default
     elif is_typeddict(kind):
         required = _required_keys(kind)
         for name, hint in get_type_hints(kind).items():
@@ -320,11 +320,11 @@ def _has_more(value: Json, kind: Any) -> bool:
 
 
 def _struct_mismatch(text: str, name: str) -> Mismatch:
-    known = [expected for begin, expected in _INVALID.items() if text.startswith(begin)]
+    expected_texts = [expected for begin, expected in _INVALID.items() if text.startswith(begin)]
     if missing := re.match(_MISSING, text):
         mismatch = Mismatch(f"what {name} has there", missing=True).inside(f".{missing[1]}")
-    elif known:
-        mismatch = Mismatch(known[0])
+    elif expected_texts:
+        mismatch = Mismatch(expected_texts[0])
     else:
         expected = re.match(_EXPECTED, text)
         mismatch = Mismatch(f"{expected[1]}{expected[2] or ''}" if expected else f"as {name} says")
@@ -352,8 +352,8 @@ _LIMITS: Final = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_leng
 def _model_mismatch(report: Any, kind: Any) -> Mismatch:
     code = str(report["type"])
     limits = report.get("ctx", {})
-    known = [f" {limits[name]}" for name in _LIMITS if isinstance(limits.get(name), int | float)]
-    expected = f"valid ({code}{''.join(known)})" if re.fullmatch(r"\w{1,64}", code) else "valid"
+    bounds = [f" {limits[name]}" for name in _LIMITS if isinstance(limits.get(name), int | float)]
+    expected = f"valid ({code}{''.join(bounds)})" if re.fullmatch(r"\w{1,64}", code) else "valid"
     mismatch = Mismatch(expected, missing=code == "missing")
     mismatch.steps.extend(reversed(list(_model_steps(report["loc"], kind))))
     return mismatch

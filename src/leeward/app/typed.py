@@ -45,9 +45,9 @@ def typed_call(function: object, payload: object) -> TypedCall:
         ConfigError: nothing can be read into the type that it returns.
     """
     handlers: tuple[Handler, ...] = getattr(function, HANDLERS, ())
-    calls = [each for each in handlers if each.is_call]
+    calls = [handler for handler in handlers if handler.is_call]
     if len(calls) != 1:
-        names = ", ".join(repr(each.name) for each in calls)
+        names = ", ".join(repr(call.name) for call in calls)
         flaw = (
             f"has several names: {names}; give one of them"
             if calls

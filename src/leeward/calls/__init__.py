@@ -81,9 +81,9 @@ class AttemptTime(float):
         seconds: float, wait: float, total: float, *, elsewhere: bool = False, gate: Any = None
     ) -> AttemptTime:
         """Return a time of these `seconds`, with `wait` before them, and `total` for both."""
-        made = AttemptTime(seconds)
-        made.wait, made.total, made.elsewhere, made.gate = wait, total, elsewhere, gate
-        return made
+        timeout = AttemptTime(seconds)
+        timeout.wait, timeout.total, timeout.elsewhere, timeout.gate = wait, total, elsewhere, gate
+        return timeout
 
     def cut_to(self, seconds: float) -> AttemptTime:
         """Return the same for an attempt of at most so many `seconds`."""

@@ -81,6 +81,6 @@ class FoundRun(NamedTuple):
     digest: str | None = None
 
 
-def has_input(found: FoundRun, wanted: bytes) -> bool:
+def has_input(run: FoundRun, wanted: bytes) -> bool:
     """Return whether a run was started with this input: the same JSON, however it is written."""
-    return found.input is not None and is_same_json(found.input, wanted)
+    return run.input is not None and is_same_json(run.input, wanted)

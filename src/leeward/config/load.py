@@ -159,10 +159,10 @@ def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
         upper = name.upper()
         bare = upper.removeprefix("LEEWARD_")
         guess, key = (_GUESSES.get(bare), bare.lower()) if bare != upper else (None, "")
-        for known in () if name in VARIABLES else variables:
-            is_meant = guess == known or _is_nearly(upper, known) or _is_nearly(bare, known)
-            if is_meant and name != known and not env.get(known):
-                flaws.append(f"{name} is unknown; did you mean {known}? Rename or unset it")
+        for var in () if name in VARIABLES else variables:
+            is_meant = guess == var or _is_nearly(upper, var) or _is_nearly(bare, var)
+            if is_meant and name != var and not env.get(var):
+                flaws.append(f"{name} is unknown; did you mean {var}? Rename or unset it")
                 break
         else:
             if guess is None and key in _KEYS:
@@ -171,12 +171,12 @@ def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
         raise ConfigError("\n".join(flaws))
 
 
-def _is_nearly(name: str, known: str) -> bool:
+def _is_nearly(name: str, variable: str) -> bool:
     """Return whether two names are the same but for a few letters in one place."""
-    if abs(len(name) - len(known)) > _MOST_WRONG:
+    if abs(len(name) - len(variable)) > _MOST_WRONG:
         return False
-    shorter, longer = sorted((name, known), key=len)
-    begins = next((n for n, each in enumerate(shorter) if each != longer[n]), len(shorter))
+    shorter, longer = sorted((name, variable), key=len)
+    begins = next((n for n, letter in enumerate(shorter) if letter != longer[n]), len(shorter))
     left, right = shorter[begins:], longer[begins:]
     while left and left[-1] == right[-1]:
         left, right = left[:-1], right[:-1]
@@ -279,12 +279,12 @@ def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
         config: its options, homes and names are checked. Its order is not: opening it does that.
         also_known: providers of drivers that are open already.
     """
-    known, checks = set(also_known), []
+    providers, checks = set(also_known), []
     for where, name in _mentions(config):
         provider = name.partition(":")[0]
-        if provider not in known:
+        if provider not in providers:
             checks.append(partial(check_provider, provider, str(where)))
-            known.add(provider)
+            providers.add(provider)
     all_of(checks)
 
 
@@ -300,18 +300,18 @@ def check_probes(config: Config, *, has_app: bool) -> None:
         if probe is None:
             continue
         where = ConfigKey(config.file, "functions").child(name).child("probe")
-        known = config.functions.get(probe)
+        probed = config.functions.get(probe)
         if probe == name:
             raise ConfigError(f"{where} is the function itself; name another one, which only reads")
-        if has_app and known is None:
+        if has_app and probed is None:
             hint = did_you_mean(probe, config.functions) or ";"
             raise ConfigError(
                 f"{where}: the app has no function {probe!r}{hint} if it is in another app, write "
                 f"a section [functions.{probe}]"
             )
-        if known is not None and known.effect not in (None, Effect.READ_ONLY):
+        if probed is not None and probed.effect not in (None, Effect.READ_ONLY):
             raise ConfigError(
-                f"{where}: {probe!r} is declared {known.effect.value!r}, and a probe only reads; "
+                f"{where}: {probe!r} is declared {probed.effect.value!r}, and a probe only reads; "
                 f"declare it effect={Effect.READ_ONLY.value!r}"
             )
 
@@ -360,7 +360,7 @@ def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
                 )
     for where, names in _of_sections(config, ConfigKey(config.file)) if also_named else ():
         for name in names:
-            near = [each for each in order if _is_nearly(name, each)]
+            near = [target for target in order if _is_nearly(name, target)]
             if near and name not in order and counted[name] == 1:
                 flaws.append(
                     f"{where} names {name!r}, which is not in the order ({', '.join(order)}); did "
@@ -414,8 +414,8 @@ def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]
     yield top.child("targets"), config.options
     yield top.child("residency"), config.residency
     for section in ("functions", "buses", "tables", "buckets", "workflows"):
-        for name, each in getattr(config, section).items():
-            yield top.child(section).child(name).child("names"), each.names
+        for name, entry in getattr(config, section).items():
+            yield top.child(section).child(name).child("names"), entry.names
 
 
 def check_found_file(path: str, descriptor: int) -> None:

@@ -372,7 +372,7 @@ class Config(NamedTuple):
 
     def bucket_homes(self) -> Mapping[str, str]:
         """Return the buckets that have a home of their own."""
-        return {name: each.home for name, each in self.buckets.items() if each.home is not None}
+        return {name: rule.home for name, rule in self.buckets.items() if rule.home is not None}
 
 
 class ConfigKey(NamedTuple):
@@ -412,17 +412,17 @@ def all_of(reads: Iterable[Callable[[], T]]) -> list[T]:
     Raises:
         ConfigError: one of them has raised one. It names what is wrong with every one.
     """
-    found, errors = [], []
+    values, errors = [], []
     for read in reads:
         try:
-            found.append(read())
+            values.append(read())
         except ConfigError as error:
             errors.append(error)
     if len(errors) > 1:
         raise ConfigError("\n".join(map(str, errors))) from errors[0]
     if errors:
         raise errors[0]
-    return found
+    return values
 
 
 FUNCTION_VERBS = ("invoke", "settle", "enqueue")
@@ -441,20 +441,20 @@ def groups_of(config: Config, order: tuple[str, ...]) -> dict[tuple[str, str], T
     groups: dict[tuple[str, str], TargetGroup] = {}
     for name, group in config.groups.items():
         where = ConfigKey(config.file).child("groups").child(name)
-        made = _group(config, group, order, where)
+        target_group = _group(config, group, order, where)
         keys = [(verb, function) for function in group.functions for verb in FUNCTION_VERBS]
         keys += [(verb, bus) for bus in group.buses for verb in BUS_VERBS]
         for key in keys:
             if key in groups:
                 raise ConfigError(f"{where} names {key[1]!r}, which another group names, too")
-            groups[key] = made
+            groups[key] = target_group
     return groups
 
 
 def residency_of(config: Config, target: str) -> str | None:
     """Return where the data of a target is, as configured; its provider's entry counts for it."""
-    own = config.residency.get(target)
-    return config.residency.get(target.partition(":")[0]) if own is None else own
+    residency = config.residency.get(target)
+    return config.residency.get(target.partition(":")[0]) if residency is None else residency
 
 
 class Keeper(NamedTuple):
@@ -479,11 +479,11 @@ _LISTS = "order key residency functions buses targets handlers marks shared_dedu
 def check_lists(config: Config) -> None:
     """Raise `ConfigError` for a text in the place of several names: its letters would be those."""
     values: dict[tuple[str, ...], Any] = {("order",): config.order}
-    values |= {("dead_letters", name): each for name, each in config.dead_letters.items()}
+    values |= {("dead_letters", name): to for name, to in config.dead_letters.items()}
     for keys in (("functions",), ("tables",), ("groups",), ("worker", "limits")):
         section: Any = reduce(getattr, keys, config)
-        for name, each in section.items():
-            values |= {(*keys, name, key): getattr(each, key, None) for key in _LISTS}
+        for name, entry in section.items():
+            values |= {(*keys, name, key): getattr(entry, key, None) for key in _LISTS}
     texts = [key_of(config, *keys) for keys, value in values.items() if isinstance(value, str)]
     if texts:
         raise ConfigError("\n".join(f"{key} is a text; write a tuple of names" for key in texts))
@@ -502,17 +502,17 @@ def check_homes(config: Config) -> None:
                 "name the target in [residency]"
             )
     if config.spool.target is not None:
-        buses = frozenset(bus for bus, each in config.buses.items() if each.on_all_down == "spool")
+        buses = frozenset(bus for bus, rule in config.buses.items() if rule.on_all_down == "spool")
         remedy = "set `path` instead, or on_all_down = 'raise' for them"
         keepers.append(Keeper(("spool", "target"), config.spool.target, buses, remedy))
     table = config.tables.get(config.unknowns or "", TableConfig())
     home = table.home or config.data_target
     if config.unknowns is not None and config.unknowns_payload and home is not None:
         keepers.append(Keeper(("unknowns_payload",), home, None, "leave it out"))
-    check_kept(config, *keepers, known=flaws)
+    check_kept(config, *keepers, flaws_before=flaws)
 
 
-def check_kept(config: Config, *keepers: Keeper, known: Iterable[str] = ()) -> None:
+def check_kept(config: Config, *keepers: Keeper, flaws_before: Iterable[str] = ()) -> None:
     """Raise `ConfigError` if one of them is outside of the residency of what it keeps.
 
     A file of the embedded target is where the process is, unless [residency] says where.
@@ -520,15 +520,15 @@ def check_kept(config: Config, *keepers: Keeper, known: Iterable[str] = ()) -> N
     Args:
         config: with the residencies.
         keepers: all that are looked at.
-        known: other flaws, which the error names, too.
+        flaws_before: other flaws, which the error names, too.
     """
     owned: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
-    owned = [("tables", (name,), each.residency) for name, each in config.tables.items()]
+    owned = [("tables", (name,), table.residency) for name, table in config.tables.items()]
     owned += [
-        (f"groups.{name}", (*each.functions, *each.buses), each.residency)
-        for name, each in config.groups.items()
+        (f"groups.{name}", (*group.functions, *group.buses), group.residency)
+        for name, group in config.groups.items()
     ]
-    flaws = [*known]
+    flaws = [*flaws_before]
     for keeper in keepers:
         where = residency_of(config, keeper.target)
         is_here = where is None and keeper.target.partition(":")[0] == "local"

@@ -44,20 +44,20 @@ Reader: TypeAlias = Callable[[Any, ConfigKey], T]
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
     """Check a parsed ``leeward.toml`` and return what it configures."""
     top = ConfigKey(file)
-    found = read_keys(document, top, **KEYS)
-    if "unknowns_payload" in found and "unknowns" not in found:
+    keys = read_keys(document, top, **KEYS)
+    if "unknowns_payload" in keys and "unknowns" not in keys:
         raise ConfigError(f'{top.child("unknowns_payload")} needs unknowns = "TABLE" beside it')
     return Config(
-        order=found.pop("cloud_provider", ()),
-        options=found.pop("targets", NOTHING),
+        order=keys.pop("cloud_provider", ()),
+        options=keys.pop("targets", NOTHING),
         file=file,
-        prefix=prefix_of(found.get("deploy", NOTHING), str(top.child("deploy"))),
-        **found,
+        prefix=prefix_of(keys.get("deploy", NOTHING), str(top.child("deploy"))),
+        **keys,
     )
 
 
 def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
-    found = read_keys(
+    keys = read_keys(
         section,
         where,
         effect=_word_of(*(effect.value for effect in Effect)),
@@ -69,15 +69,15 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
         on_unknown=_word_of("settle", "raise"),
         probe=read_text,
     )
-    effect, scope = found.pop("effect", None), found.pop("dedup_scope", None)
+    effect, scope = keys.pop("effect", None), keys.pop("dedup_scope", None)
     if scope is not None and effect != Effect.KEYED.value:
         raise ConfigError(
             f"{where.child('dedup_scope')} needs effect = 'keyed' beside it; only keyed calls are "
             "deduplicated"
         )
-    own = None if effect is None else Effect(effect)
+    declared = None if effect is None else Effect(effect)
     shared = None if scope is None else scope if isinstance(scope, tuple) else scope == "group"
-    return FunctionConfig(effect=own, shared_dedup=shared, **found)
+    return FunctionConfig(effect=declared, shared_dedup=shared, **keys)
 
 
 def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
@@ -87,7 +87,7 @@ def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
 
 
 def _read_table(section: Any, where: ConfigKey) -> TableConfig:
-    found = read_keys(
+    keys = read_keys(
         section,
         where,
         key=_read_key,
@@ -96,7 +96,7 @@ def _read_table(section: Any, where: ConfigKey) -> TableConfig:
         names=_read_names,
         residency=read_texts,
     )
-    return TableConfig(**found)
+    return TableConfig(**keys)
 
 
 def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
@@ -105,10 +105,10 @@ def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
 
 
 def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
-    found = read_keys(section, where, definition=read_text, names=_read_names)
-    if "definition" not in found:
+    keys = read_keys(section, where, definition=read_text, names=_read_names)
+    if "definition" not in keys:
         raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
-    return WorkflowConfig(**found)
+    return WorkflowConfig(**keys)
 
 
 def _read_names(value: Any, where: ConfigKey) -> Names:
@@ -184,20 +184,20 @@ def _each(read: Reader[T]) -> Reader[dict[str, T]]:
 
     def read_all(value: Any, where: ConfigKey) -> dict[str, T]:
         entries = read_section(value, where)
-        values = all_of(partial(read, each, where.child(key)) for key, each in entries.items())
+        values = all_of(partial(read, entry, where.child(key)) for key, entry in entries.items())
         return dict(zip(entries, values, strict=True))
 
     return read_all
 
 
-def refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: ConfigKey) -> None:
+def refuse_unknown(table: Mapping[str, Any], fields: Collection[str], where: ConfigKey) -> None:
     """Raise `ConfigError` for a key that is not known, with the nearest one that is."""
     flaws = []
     for key in table:
-        if key not in known:
-            hint = did_you_mean(key, known)
+        if key not in fields:
+            hint = did_you_mean(key, fields)
             keys = f"{hint} Known keys: " if hint else "; known keys: "
-            flaws.append(f"unknown key {where.child(key)}{keys}{', '.join(known)}")
+            flaws.append(f"unknown key {where.child(key)}{keys}{', '.join(fields)}")
     if flaws:
         raise ConfigError("\n".join(flaws))
 
@@ -244,7 +244,7 @@ def read_target(value: Any, where: ConfigKey) -> str:
 def read_texts(value: Any, where: ConfigKey) -> tuple[str, ...]:
     """Read one text, or a list of some."""
     several = value if isinstance(value, list) else [value]
-    texts = tuple(read_text(each, where) for each in several)
+    texts = tuple(read_text(text, where) for text in several)
     if not texts or len(set(texts)) < len(texts):
         raise ConfigError(f"{where} must name at least one, and each only once")
     return texts
@@ -265,7 +265,7 @@ MOST_PROBES: Final = 100
 
 def read_group(section: Any, where: ConfigKey) -> GroupConfig:
     """Read ``[groups.<name>]``."""
-    found = read_keys(
+    keys = read_keys(
         section,
         where,
         functions=read_texts,
@@ -275,7 +275,7 @@ def read_group(section: Any, where: ConfigKey) -> GroupConfig:
         weights=read_weights,
         fail_back=_word_of(*FAIL_BACKS),
     )
-    group = GroupConfig(**found)
+    group = GroupConfig(**keys)
     if not group.functions and not group.buses:
         raise ConfigError(f"{where} names no function and no bus; name them, or remove the group")
     return group
@@ -318,7 +318,7 @@ def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
         ConfigError: a value is wrong, or the section names a file and a target.
     """
     count = whole_number(1, 2**40)
-    found = read_keys(
+    keys = read_keys(
         section,
         where,
         path=read_text,
@@ -328,7 +328,7 @@ def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
         max_bytes=count,
         max_age=_read_age,
     )
-    spool = SpoolConfig(**found)
+    spool = SpoolConfig(**keys)
     if spool.target is not None and (spool.path is not None or spool.volume):
         other = "path" if spool.path is not None else "volume"
         raise ConfigError(
@@ -374,7 +374,7 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
         raise ConfigError(
             f"{where} is for a provider, and not for one of its targets; write [export.PROVIDER]"
         )
-    found = read_keys(
+    keys = read_keys(
         section,
         where,
         domain=_read_host,
@@ -384,7 +384,7 @@ def read_export(section: Any, where: ConfigKey) -> ExportConfig:
         standby_instances=whole_number(0, _MOST),
         retention_days=whole_number(1, _MOST),
     )
-    export = ExportConfig(**found)
+    export = ExportConfig(**keys)
     if bool(export.domain) != bool(export.zone):
         lacking = "zone" if export.domain else "domain"
         raise ConfigError(f"{where} lacks {lacking!r}; a domain and its zone of DNS go together")
@@ -424,7 +424,7 @@ MOST_AT_ONCE: Final = 1000
 
 def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
     """Read ``[worker]``."""
-    found = read_keys(
+    keys = read_keys(
         value,
         where,
         app=read_text,
@@ -437,7 +437,7 @@ def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
         http=read_text,
         token=read_text,
     )
-    return WorkerConfig(**found)
+    return WorkerConfig(**keys)
 
 
 def read_attempts(value: Any, where: ConfigKey) -> int:
@@ -448,18 +448,18 @@ def read_attempts(value: Any, where: ConfigKey) -> int:
 def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
     if not isinstance(value, dict):
         return LimitConfig(read_attempts(value, where))
-    found = read_keys(value, where, most=read_attempts, handlers=read_texts)
-    if "most" not in found:
+    keys = read_keys(value, where, most=read_attempts, handlers=read_texts)
+    if "most" not in keys:
         raise ConfigError(f"{where} lacks 'most'; write {{ most = 2, handlers = [...] }}")
-    return LimitConfig(**found)
+    return LimitConfig(**keys)
 
 
-def whole_number(least: int, most: int) -> Reader[int]:
+def whole_number(least: int, highest: int) -> Reader[int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(value: Any, where: ConfigKey) -> int:
-        if type(value) is not int or not least <= value <= most:
-            raise ConfigError(f"{where} must be a whole number from {least} to {most}")
+        if type(value) is not int or not least <= value <= highest:
+            raise ConfigError(f"{where} must be a whole number from {least} to {highest}")
         return value
 
     return read

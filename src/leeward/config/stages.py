@@ -38,16 +38,16 @@ def read_document(document: Mapping[str, Any], file: str, stage: str | None) -> 
     except ConfigError as error:
         if stage is None:
             raise
-        told = f"{error}; [stage.{stage}] is laid over the rest of the file"
-        raise ConfigError(told) from error
+        problem = f"{error}; [stage.{stage}] is laid over the rest of the file"
+        raise ConfigError(problem) from error
 
 
 def choose_stage(document: Mapping[str, Any], stage: str | None) -> str | None:
     """Return the stage that is in force: the given one, else that of ``deploy.stage``."""
     deploy = document.get("deploy")
     if stage is None and isinstance(deploy, Mapping):
-        own = deploy.get(SECTION)
-        return own if isinstance(own, str) else None
+        active = deploy.get(SECTION)
+        return active if isinstance(active, str) else None
     return stage
 
 
@@ -68,7 +68,7 @@ def lay_over(document: Mapping[str, Any], stage: str | None, file: str) -> dict[
     where = ConfigKey(file).child(SECTION)
     stages = document[SECTION]
     sections = stages.values() if isinstance(stages, Mapping) else ()
-    if not sections or not all(isinstance(each, Mapping) for each in sections):
+    if not sections or not all(isinstance(section, Mapping) for section in sections):
         raise ConfigError(f"{where} must be tables, one for each stage, such as [stage.prod]")
     for name, section in stages.items():
         deploy = section.get("deploy")
@@ -77,10 +77,10 @@ def lay_over(document: Mapping[str, Any], stage: str | None, file: str) -> dict[
     if stage is None:
         return rest
     if stage not in stages:
-        known = ", ".join(sorted(stages)) or "none"
+        names = ", ".join(sorted(stages)) or "none"
         raise ConfigError(
             f"the stage is {stage!r}, and {where} has no such stage"
-            f"{did_you_mean(str(stage), stages) or ';'} known: {known}; write a section "
+            f"{did_you_mean(str(stage), stages) or ';'} known: {names}; write a section "
             f"[stage.{stage}], which may be empty"
         )
     return _merge(rest, stages[stage])

@@ -98,8 +98,8 @@ class Batches(Forkable, ABC, Generic[C]):
         The end is repeated after an interrupt: else others would wait for ever.
         """
         changes: list[Change[C]] = []
-        told = "the transaction was interrupted: it may be on the disk"
-        fault: Exception | None = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", told)
+        message = "the transaction was interrupted: it may be on the disk"
+        fault: Exception | None = DatabaseFault(Outcome.AMBIGUOUS, "interrupted", message)
         interrupt: BaseException | None = None
         try:
             with self._lock:

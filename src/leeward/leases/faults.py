@@ -21,5 +21,5 @@ class DatabaseFault(Exception):
 
 def fault_of_wait() -> DatabaseFault:
     """Return the fault of a thread that has waited too long for the others of its process."""
-    told = "other threads kept the database busy for the whole time"
-    return DatabaseFault(Outcome.REJECTED, "busy", told)
+    message = "other threads kept the database busy for the whole time"
+    return DatabaseFault(Outcome.REJECTED, "busy", message)

@@ -130,16 +130,16 @@ class DeliveryPolicy(NamedTuple):
     worth: float = 0.1
     longest_wait: float = 1.0
 
-    def is_spent(self, attempts: int, due: float, most: int = 0) -> bool:
+    def is_spent(self, attempts: int, due: float, limit: int = 0) -> bool:
         """Return whether a due delivery has had its last attempt, without a result.
 
         Args:
             attempts: how many were made.
             due: since when it is due: the end of the last lease; 0 if it was reset.
-            most: attempts that its handler wants. If that is less, the policy's count is used: the
+            limit: attempts that its handler wants. If that is less, the policy's count is used: the
                 death of a process is not a failure of the handler.
         """
-        return attempts >= max(self.max_attempts, most) and due > 0
+        return attempts >= max(self.max_attempts, limit) and due > 0
 
     def schedule_retry(
         self, attempt: int, now: float, again: bool | None = None, after: float | None = None
@@ -178,11 +178,11 @@ class DeliveryPolicy(NamedTuple):
             now: Unix seconds.
             seconds: of an attempt; None if unknown.
         """
-        free = self.count_free_places([each.ends for each in held], now)
-        tried = [each.ends for each in held if each.is_tried]
+        free = self.count_free_places([lease.ends for lease in held], now)
+        tried = [lease.ends for lease in held if lease.is_tried]
         tried_room = max(0, self.count_free_places(tried, now))
-        unheard = 0 if any(each.is_unheard for each in held) else 1
-        if any(each.ends <= now for each in held):
+        unheard = 0 if any(lease.is_unheard for lease in held) else 1
+        if any(lease.ends <= now for lease in held):
             unheard = tried_room
         limit = max(0, free + self.count_rows_ahead(seconds))
         return Room(limit, tried_room, unheard, max(0, free))

@@ -195,12 +195,12 @@ class Carriers:
 
     Args:
         name: of each thread.
-        most: how many there are.
+        limit: how many there are.
     """
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, limit: int) -> None:
         self._name = name
-        self._most = most
+        self._most = limit
         self._process = os.getpid()
         self._taken = 0
         self._carriers: list[Carrier] = []
@@ -283,7 +283,7 @@ class WorkPool(ABC, Generic[H]):
             self._waiting.extendleft(reversed(first))
             self._waiting.extend(rows)
             now = self._clock.now()
-            busy = sum(each.is_under_way(now) for each in self.held)
+            busy = sum(row.is_under_way(now) for row in self.held)
             for _ in range(min(len(self._waiting), self._places - busy)):
                 self._start()
 
@@ -296,9 +296,9 @@ class WorkPool(ABC, Generic[H]):
         """Return what has waited for `longest` seconds, and let it wait no more."""
         with self._lock:
             since = monotonic() - longest
-            late = [each for each in self._waiting if each.since <= since]
-            for each in late:
-                self._waiting.remove(each)
+            late = [waiter for waiter in self._waiting if waiter.since <= since]
+            for waiter in late:
+                self._waiting.remove(waiter)
         return late
 
     def abandon(self) -> None:

@@ -183,16 +183,16 @@ def import_app(spec: Any, where: str) -> App:
 def _import_spec(spec: Any, where: str) -> Any:
     module, attribute = _split(spec, where)
     try:
-        found = import_module(module)
+        value = import_module(module)
     except (Exception, SystemExit) as error:  # a module is a program of the user's
         raise ConfigError(
             f"{where}: the module {module!r} cannot be imported ({import_flaw(error)}); "
             f"check its name, that it is installed, and that `python -c 'import {module}'` works"
         ) from error
     try:
-        return attrgetter(attribute)(found)
+        return attrgetter(attribute)(value)
     except AttributeError as error:
-        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        near = did_you_mean(attribute, vars(value)) or "; correct the name"
         raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 

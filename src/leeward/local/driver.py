@@ -159,13 +159,13 @@ class Local(Driver):
 
         def register(function: F) -> F:
             check_callable(function, f"the subscriber of {bus!r}")
-            own = name or getattr(function, "__qualname__", None)
-            if not isinstance(own, str):
+            default = name or getattr(function, "__qualname__", None)
+            if not isinstance(default, str):
                 raise ConfigError(
                     f"the subscriber of {bus!r} is a {function.__class__.__name__} without a name; "
                     f'give one: @cloud.subscribe("{bus}", name="...")'
                 )
-            handler = PlainHandler(own, Kind.EVENT, function, bus=bus, type=type)
+            handler = PlainHandler(default, Kind.EVENT, function, bus=bus, type=type)
             self._runner.bus.subscribe(handler)
             self._runner.look_for_work()
             return function
@@ -211,8 +211,8 @@ class Local(Driver):
             return ()  # so that a look makes no file
         with self._translate_faults():
             heads = islice(walk_dead_rows(store, after), limit)
-            rows = (store.dead_row(each.id) for each in heads)
-            return tuple(to_dead_letter(each) for each in rows if each is not None)
+            rows = (store.dead_row(head.id) for head in heads)
+            return tuple(to_dead_letter(row) for row in rows if row is not None)
 
     def discard(self, letter: DeadLetter) -> bool:
         """Delete a dead letter; return whether it was there.
@@ -240,9 +240,9 @@ class Local(Driver):
                     "one that has it, or move its letters with leeward dlq redrive --to NAME",
                     target=self.target,
                 )
-            found = self._stores.deliveries.redrive(letter.id)
+            count = self._stores.deliveries.redrive(letter.id)
         self._runner.look_for_work()
-        return found
+        return count
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
@@ -362,8 +362,8 @@ class Local(Driver):
         try:
             yield
         except DatabaseFault as fault:
-            told = f"{self.target} is closed; open a new one" if self._closed else str(fault)
-            raise LeewardError(told, target=self.target) from fault.__cause__
+            problem = f"{self.target} is closed; open a new one" if self._closed else str(fault)
+            raise LeewardError(problem, target=self.target) from fault.__cause__
 
 
 def _check_name(name: object, example: str) -> None:

@@ -69,15 +69,15 @@ class ObjectEvents:
         Raises:
             ConfigError: a name is taken.
         """
-        known = self._handlers.copy()
+        by_name = self._handlers.copy()
         for handler in handlers:
-            check_free(handler, known)
-            known[handler.name] = handler
-        self._handlers = known  # at once: an object that is claimed meanwhile is told to all
+            check_free(handler, by_name)
+            by_name[handler.name] = handler
+        self._handlers = by_name  # at once: an object that is claimed meanwhile is told to all
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""
-        return {Recipient(OBJECT, name): each for name, each in self._handlers.items()}
+        return {Recipient(OBJECT, name): handler for name, handler in self._handlers.items()}
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at a call of objects, and let handlers know of what was put."""
@@ -98,7 +98,7 @@ class ObjectEvents:
         if self.is_due(row):
             event = object_event_from(decode(row.document))
             takers = self._handlers_of(event.bucket, event.key)
-            self._accept([self._row(event, each) for each in takers], PATIENCE)
+            self._accept([self._row(event, recipient) for recipient in takers], PATIENCE)
 
     def _announce(self, connection: sqlite3.Connection, call: PutObject | DeleteObject) -> None:
         """Keep a row for each handler of an object, in the transaction that writes it.
@@ -117,7 +117,7 @@ class ObjectEvents:
         def rows(sequence: int) -> list[NewRow]:
             event = _event(call, now, sequence)
             if not is_left:
-                return [self._row(event, each) for each in takers]
+                return [self._row(event, taker) for taker in takers]
             return [self._row(event, untold)._replace(lane=call.name)]
 
         if takers or is_left:
@@ -126,8 +126,8 @@ class ObjectEvents:
     def _handlers_of(self, bucket: str, key: str) -> list[Recipient]:
         return [
             self._name_of(Recipient(OBJECT, name))
-            for name, each in self._handlers.items()
-            if each.bucket == bucket and key.startswith(each.prefix)
+            for name, handler in self._handlers.items()
+            if handler.bucket == bucket and key.startswith(handler.prefix)
         ]
 
     def _row(self, event: ObjectEvent, recipient: Recipient) -> NewRow:
@@ -137,8 +137,8 @@ class ObjectEvents:
     def is_due(self, row: LeasedRow) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = object_event_from(decode(row.document))
-        found = self._objects.find(event.bucket, event.key, PATIENCE)
-        return found is not None and found.write_id == event.version
+        head = self._objects.find(event.bucket, event.key, PATIENCE)
+        return head is not None and head.write_id == event.version
 
 
 def _event(call: PutObject, now: float, sequence: int) -> ObjectEvent:

@@ -107,8 +107,8 @@ class Objects:
             if current == call.write_id:
                 return Result.ok(call.write_id)
             if not _condition_holds(call, current):
-                told = "an object is there, or has another revision"
-                return Result(Outcome.CONFLICT, message=told)
+                problem = "an object is there, or has another revision"
+                return Result(Outcome.CONFLICT, message=problem)
             connection.execute(_DELETE, (before,))
             values = call.bucket, call.name, len(call.body), call.write_id, call.checksum, metadata
             id = connection.execute(_PUT, values).lastrowid
@@ -135,10 +135,10 @@ class Objects:
             return Result(Outcome.CONFLICT, message="the object has another revision")
         if not rows:
             return Result.ok(None)
-        found = _describe(call.name, *rows[0][1:5])
+        info = _describe(call.name, *rows[0][1:5])
         data = b"".join(row[6] for row in rows if row[6] is not None)
         offset = call.start - first * PIECE_BYTES
-        return Result.ok(Piece(data[offset : offset + call.length], found))
+        return Result.ok(Piece(data[offset : offset + call.length], info))
 
     def _list(self, call: ListObjects, timeout: float) -> Result[Any]:
         where = call.bucket, call.prefix, call.cursor or "", PAGE_OBJECTS + 1

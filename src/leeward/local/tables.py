@@ -89,10 +89,10 @@ class Tables:
         """
         if not self._database.is_there:
             return Result.ok(Page((), None))
-        most = call.most or PAGE_ITEMS
+        limit = call.most or PAGE_ITEMS
         with self._database.read(timeout) as connection:
-            rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
-        return _page_of(call.table, rows, most, exact=call.exact)
+            rows = connection.execute(_PAGE, (call.table, call.cursor or "", limit + 1)).fetchall()
+        return _page_of(call.table, rows, limit, exact=call.exact)
 
     def list(self, call: ListItems, timeout: float) -> Result[Page]:
         """Read the next items of a partition; the cursor is the last one's sort value."""
@@ -110,9 +110,9 @@ class Tables:
         return _page_of(call.table, rows, call.limit)
 
 
-def _page_of(table: str, rows: list[Any], most: int, *, exact: bool = False) -> Result[Page]:
-    """Return the first `most` of the rows as a page; its cursor is the last column of the last."""
-    page, more = rows[:most], len(rows) > most
+def _page_of(table: str, rows: list[Any], limit: int, *, exact: bool = False) -> Result[Page]:
+    """Return the first `limit` of the rows as a page; its cursor is the last column of the last."""
+    page, more = rows[:limit], len(rows) > limit
     try:
         items = tuple(_read_item(*row[:3], exact=exact) for row in page)
     except ValueError as error:
@@ -176,8 +176,8 @@ def _read_item(document: str, revision: str, expires_at: float | None, *, exact:
     if not isinstance(native, dict):
         raise ValueError("the document is not a JSON object")
     decoded = decode(native, EMBEDDED, exact=exact)
-    told = Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
-    return told._replace(lost=decoded.lost) if exact else told
+    stored = Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
+    return stored._replace(lost=decoded.lost) if exact else stored
 
 
 def _conflict(message: str) -> Result[Any]:
@@ -196,5 +196,5 @@ def _undecodable(table: str, error: ValueError) -> Result[Any]:
 
 def result_of(fault: DatabaseFault, database: Database) -> Result[Any]:
     """Return the result of a call that the database could not do."""
-    told = f"{fault}: {database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
-    return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
+    message = f"{fault}: {database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
+    return Result(fault.outcome, message=message, reason=fault.reason, cause=fault.__cause__)

@@ -107,9 +107,9 @@ class Deployed:
     def _handler(self, name: str, kind: Kind) -> Handler:
         handler = self._app.handlers.get(name)
         if handler is None or handler.kind is not kind:
-            known = [one.name for one in self._app.handlers.values() if one.kind is kind]
+            names = [one.name for one in self._app.handlers.values() if one.kind is kind]
             raise ConfigError(
                 f"the app {self._app.name!r} has no {kind.value} handler {name!r}; "
-                f"known: {', '.join(known) or 'none'}"
+                f"known: {', '.join(names) or 'none'}"
             )
         return handler

@@ -169,7 +169,7 @@ class _World:
             if place not in self._ends:
                 seconds, self._answers[place] = self._begin(command)
                 self._ends[place] = self.now + seconds
-        return min(under_way.values(), key=lambda each: self._ends[each.path, each.attempt])
+        return min(under_way.values(), key=lambda call: self._ends[call.path, call.attempt])
 
     def finish(self, command: Command) -> Answer | StepVerdict:
         """Advance the time until the end of a command, and return its answer."""
@@ -198,7 +198,7 @@ class _World:
         if callable(self._verdicts):
             return self._verdicts(question)
         verdicts = self._verdicts.get(question.function) or (UNSETTLED,)
-        turn = sum(each.function == question.function for each in self.questions) - 1
+        turn = sum(past.function == question.function for past in self.questions) - 1
         return verdicts[min(turn, len(verdicts) - 1)]
 
     def _refusal(self, now: float) -> StepFailure | None:
@@ -212,5 +212,5 @@ class _World:
             return Returned()
         if callable(behaviour):
             return Returned(behaviour(call.payload))
-        turn = sum(each.function == call.function for each in self.calls) - 1
+        turn = sum(past.function == call.function for past in self.calls) - 1
         return behaviour[min(turn, len(behaviour) - 1)]

@@ -155,7 +155,7 @@ class _Check:
         self.template(step, step.payload, scope)
         self.most(step, step.timeout, "timeout")
         self.retry(step, step.retry)
-        unproved = [each for each in step.retry.on if each not in model.PROVED]
+        unproved = [error for error in step.retry.on if error not in model.PROVED]
         self.need(
             step,
             step.effect is not Effect.UNSAFE or step.retry.attempts == 1 or not unproved,
@@ -275,8 +275,8 @@ class _Check:
             self.scalar(node, template)
             return
         self.need(node, depth < DEEPEST, f"has a payload more than {DEEPEST} deep; {_FLAT}")
-        for each in template:
-            self.literals(node, each, depth + 1)
+        for part in template:
+            self.literals(node, part, depth + 1)
 
     def scalar(self, node: model.Node, value: object) -> None:
         self.need(
@@ -290,10 +290,10 @@ class _Check:
             self.need(node, abs(value) <= most("integer"), f"has {value} {excess('integer')}")
 
     def error(self, node: model.Node, name: str) -> None:
-        known = name in model.NAMED or name == model.ANY or _ERROR.fullmatch(name) is not None
+        is_known = name in model.NAMED or name == model.ANY or _ERROR.fullmatch(name) is not None
         self.need(
             node,
-            known,
+            is_known,
             f"names the error {name!r}; write the class of the function's exception, or one of "
             f"{', '.join(model.NAMED)}",
         )
@@ -328,11 +328,11 @@ def _depth(condition: model.Condition) -> int:
     depth, level = 0, [condition]
     while level and depth <= DEEPEST:
         depth += 1
-        inner = [each for each in level if isinstance(each, model.Not | model.All | model.Some)]
+        inner = [part for part in level if isinstance(part, model.Not | model.All | model.Some)]
         level = [
             below
-            for each in inner
-            for below in ((each.inner,) if isinstance(each, model.Not) else each.inner)
+            for part in inner
+            for below in ((part.inner,) if isinstance(part, model.Not) else part.inner)
         ]
     return depth
 
@@ -372,9 +372,9 @@ def known_in(definitions: Mapping[str, model.Definition], workflow: str) -> mode
     """
     definition = definitions.get(workflow)
     if definition is None:
-        known = ", ".join(sorted(definitions)) or "none"
+        names = ", ".join(sorted(definitions)) or "none"
         raise NotFound(
-            f"no workflow {workflow!r} is known here (known: {known}); give its definition to "
+            f"no workflow {workflow!r} is known here (known: {names}); give its definition to "
             "the client, or name it under `workflows` in leeward.toml"
         )
     return definition

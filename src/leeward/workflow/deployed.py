@@ -106,8 +106,8 @@ class DeployedRuns:
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run as its engine reports it, without its steps; None if there is none."""
         call = GetRun(workflow, check_run_id(workflow, id))
-        found = self._perform(call)
-        return None if found is None else self._run(call, found)
+        run = self._perform(call)
+        return None if run is None else self._run(call, run)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> NoReturn:
         """Refuse: Workflows keeps only a hash of a run's id."""
@@ -201,8 +201,8 @@ class DeployedRuns:
                 return once(call.run, digest)
             except KeyReused:
                 # The record has a digest of the text, but one JSON value has several texts.
-                found = self._perform(GetRun(call.workflow, call.run))
-                if found is None or not has_input(found, call.input):
+                run = self._perform(GetRun(call.workflow, call.run))
+                if run is None or not has_input(run, call.input):
                     raise self._make_conflict(call) from None
                 return None
             except DedupUnavailable as unavailable:
@@ -225,16 +225,16 @@ class DeployedRuns:
         Raises:
             Conflict: it has another input, or the engine has forgotten it.
         """
-        found: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
-        if found is None:
+        run: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
+        if run is None:
             raise Conflict(
                 f"the run {call.run!r} of {call.workflow!r} was started before, and "
                 f"{self._driver.target} keeps it no longer; give this one another id",
                 target=self._driver.target,
             )
-        if not has_input(found, call.input):
+        if not has_input(run, call.input):
             raise self._make_conflict(call)
-        return found
+        return run
 
     def _make_conflict(self, call: StartRun) -> Conflict:
         return Conflict(
@@ -258,16 +258,16 @@ class DeployedRuns:
             raise error_of(call, result)
         return result.value
 
-    def _run(self, call: StartRun | GetRun, found: FoundRun) -> Run:
+    def _run(self, call: StartRun | GetRun, row: FoundRun) -> Run:
         return Run(
             call.workflow,
             call.run,
             self._driver.target,
-            RunState(found.state),
-            found.digest,
-            found.started,
-            found.ended,
-            found.result,
-            found.error,
-            found.unreversed,
+            RunState(row.state),
+            row.digest,
+            row.started,
+            row.ended,
+            row.result,
+            row.error,
+            row.unreversed,
         )

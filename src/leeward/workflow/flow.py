@@ -92,9 +92,9 @@ def _replace_references(value: Any, where: str) -> Any:
         for name in value:
             if not isinstance(name, str):
                 raise ConfigError(f"{where}: a field is named by a {kind_of(name)}, not by a text")
-        return {name: _replace_references(each, where) for name, each in value.items()}
+        return {name: _replace_references(part, where) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replace_references(each, where) for each in value]
+        return [_replace_references(part, where) for part in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise ConfigError(f"{where}: a value of class {kind_of(value)} is neither JSON nor a reference")
@@ -109,7 +109,7 @@ def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect
     try:
         return default if given is None else Effect(given)
     except ValueError:
-        names = ", ".join(each.value for each in Effect)
+        names = ", ".join(effect.value for effect in Effect)
         raise ConfigError(f"{where}: effect must be one of {names}") from None
 
 

@@ -195,7 +195,7 @@ def _attempts(
             return _StepEnd(answer)
         # If one attempt may have run, later attempts do not change that.
         doubts = (*doubts, answer) if answer.ambiguous or answer.doubtful else doubts
-        answer = answer._replace(ambiguous=any(each.ambiguous for each in doubts))
+        answer = answer._replace(ambiguous=any(doubt.ambiguous for doubt in doubts))
         may_have_run = answer.ambiguous or (
             repeats_ambiguous(retry) and answer.name not in model.UNSTOPPABLE
         )
@@ -224,9 +224,9 @@ def _is_tried_again(answer: StepFailure, call: StepCall, retry: Retry) -> bool:
 
 def _targets_of(ambiguous: Sequence[StepFailure]) -> tuple[str, ...]:
     """Return where the calls may have run; empty if that is unknown for one of them."""
-    if not all(each.targets for each in ambiguous):
+    if not all(failure.targets for failure in ambiguous):
         return ()
-    return tuple(dict.fromkeys(target for each in ambiguous for target in each.targets))
+    return tuple(dict.fromkeys(target for failure in ambiguous for target in failure.targets))
 
 
 class Patience(NamedTuple):
@@ -372,21 +372,21 @@ def _compensation(
     done: list[_Done], node: model.Saga, scope: _Scope
 ) -> Generator[Any, Any, list[str]]:
     """Undo steps; return the paths of steps that could not be undone."""
-    undone = tuple(_undo(each, scope) for each in reversed(done))
+    undone = tuple(_undo(step, scope) for step in reversed(done))
     at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
     answers = yield Together(undone, at_once)
     return [
-        each.path
-        for each, answer in zip(reversed(done), answers, strict=True)
+        step.path
+        for step, answer in zip(reversed(done), answers, strict=True)
         if isinstance(answer, StepFailure)
     ]
 
 
-def _undo(each: _Done, scope: _Scope) -> Generator[Command, Any, Answer]:
-    path = f"{each.path}/undo"
-    result = None if is_deeper(each.result, DEEPEST - 1) else each.result
-    payload = {"key": scope.key(each.path), "payload": each.payload, "result": result}
-    undo = each.undo
+def _undo(step: _Done, scope: _Scope) -> Generator[Command, Any, Answer]:
+    path = f"{step.path}/undo"
+    result = None if is_deeper(step.result, DEEPEST - 1) else step.result
+    payload = {"key": scope.key(step.path), "payload": step.payload, "result": result}
+    undo = step.undo
     call = StepCall(
         path,
         1,
@@ -407,9 +407,9 @@ def _parallel(node: model.Parallel, scope: _Scope) -> Running:
         scope, inner, [branch.body for branch in node.branches], at_once=len(node.branches)
     )
     # A result can be read behind the step, and by handlers, as on every engine.
-    for each in inner:
-        added = each.variables.keys() - scope.variables.keys()
-        scope.variables.update({name: each.variables[name] for name in sorted(added)})
+    for branch in inner:
+        added = branch.variables.keys() - scope.variables.keys()
+        scope.variables.update({name: branch.variables[name] for name in sorted(added)})
     if failure is not None:
         raise _Failed(failure)
 
@@ -430,11 +430,11 @@ def _run_parallel(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[model.Block], *, at_once: int
 ) -> Generator[Any, Any, StepFailure | None]:
     """Run blocks concurrently; when all have ended, return the error of the first that has one."""
-    running = tuple(_catch(body, each) for body, each in zip(bodies, inner, strict=True))
+    running = tuple(_catch(body, scope_) for body, scope_ in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
-    for each in inner:
-        if scope.done is not None and each.done is not None:
-            scope.done += each.done
+    for branch_scope in inner:
+        if scope.done is not None and branch_scope.done is not None:
+            scope.done += branch_scope.done
     return next((failure for failure in failures if failure is not None), None)
 
 
@@ -511,7 +511,7 @@ class _Group:
         self._values: list[Any] = [None] * len(blocks)
         self._left = len(blocks)
         self._at_once = at_once
-        self._pending = deque(_Task(each, self, index) for index, each in enumerate(blocks))
+        self._pending = deque(_Task(block, self, index) for index, block in enumerate(blocks))
 
     def begin(self) -> list[tuple[_Task, Any]]:
         """Return the tasks that begin at once."""
@@ -536,9 +536,9 @@ def fill(template: model.Template, variables: Mapping[str, Json]) -> Json:
     if isinstance(template, model.Reference):
         return look_up(template, variables)
     if isinstance(template, Mapping):
-        return {name: fill(each, variables) for name, each in template.items()}
+        return {name: fill(part, variables) for name, part in template.items()}
     if isinstance(template, tuple):
-        return [fill(each, variables) for each in template]
+        return [fill(part, variables) for part in template]
     return template
 
 
@@ -559,15 +559,15 @@ def holds(condition: model.Condition, variables: Mapping[str, Json]) -> bool:
         return _compare(look_up(condition.left, variables), condition.op, right)
     if isinstance(condition, model.OneOf):
         left = look_up(condition.left, variables)
-        return any(_equal(left, each) for each in condition.values)
+        return any(_equal(left, value) for value in condition.values)
     if isinstance(condition, model.Present):
         return look_up(condition.left, variables) is not None
     if isinstance(condition, model.Not):
         return not holds(condition.inner, variables)
     if isinstance(condition, model.All):
-        return all(holds(each, variables) for each in condition.inner)
+        return all(holds(part, variables) for part in condition.inner)
     assert isinstance(condition, model.Some)
-    return any(holds(each, variables) for each in condition.inner)
+    return any(holds(part, variables) for part in condition.inner)
 
 
 def _compare(left: Json, op: str, right: Json) -> bool:

@@ -350,11 +350,11 @@ def references(template: Template) -> Iterator[Reference]:
     if isinstance(template, Reference):
         yield template
     elif isinstance(template, Mapping):
-        for each in template.values():
-            yield from references(each)
+        for part in template.values():
+            yield from references(part)
     elif isinstance(template, tuple):
-        for each in template:
-            yield from references(each)
+        for part in template:
+            yield from references(part)
 
 
 def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
@@ -362,8 +362,8 @@ def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
     if isinstance(condition, Not):
         yield from conditions(condition.inner)
     elif isinstance(condition, All | Some):
-        for each in condition.inner:
-            yield from conditions(each)
+        for part in condition.inner:
+            yield from conditions(part)
     else:
         yield condition
 
@@ -371,9 +371,9 @@ def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
 def freeze(value: Json) -> Template:
     """Return JSON, with references in it, as immutable values."""
     if isinstance(value, Mapping):
-        return MappingProxyType({name: freeze(each) for name, each in value.items()})
+        return MappingProxyType({name: freeze(part) for name, part in value.items()})
     if isinstance(value, list):
-        return tuple(freeze(each) for each in value)
+        return tuple(freeze(part) for part in value)
     return value
 
 
@@ -453,9 +453,9 @@ def write_template(template: Template) -> Json:
     if isinstance(template, Reference):
         return "$" + template.name + "".join(map(_field, template.path))
     if isinstance(template, Mapping):
-        return {name: write_template(each) for name, each in template.items()}
+        return {name: write_template(part) for name, part in template.items()}
     if isinstance(template, tuple):
-        return [write_template(each) for each in template]
+        return [write_template(part) for part in template]
     return f"${template}" if isinstance(template, str) and template.startswith("$") else template
 
 
@@ -473,14 +473,14 @@ def write_condition(condition: Condition) -> Json:
             sides = [write_template(condition.left), write_template(condition.right)]
             return {condition.op: sides}
         case OneOf():
-            values = [write_template(each) for each in condition.values]
+            values = [write_template(value) for value in condition.values]
             return {"in": [write_template(condition.left), values]}
         case Present():
             return {"present": write_template(condition.left)}
         case Not():
             return {"not": write_condition(condition.inner)}
         case All() | Some():
-            return {condition.kind: [write_condition(each) for each in condition.inner]}
+            return {condition.kind: [write_condition(part) for part in condition.inner]}
 
 
 def compact_json_of(definition: Definition) -> str:

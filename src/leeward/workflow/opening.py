@@ -48,37 +48,37 @@ def open_runs(operations: Operations) -> Runs:
     """
     config, drivers = operations.config, operations.drivers
     given = cast("Iterable[Definition]", operations.definitions)
-    known = by_name([*given, *load_definitions(config)])
+    definitions = by_name([*given, *load_definitions(config)])
     target = _target(config, [*drivers])
-    check_runs(config, target, known.values())
-    own = drivers.get(target)
+    check_runs(config, target, definitions.values())
+    driver = drivers.get(target)
     functions = ClientFunctions(operations)
     if target.partition(":")[0] == EMBEDDED:
-        path = PATH if own is None else own.native("workflows")
+        path = PATH if driver is None else driver.native("workflows")
         journal = import_room(JOURNAL)(path if isinstance(path, Path) else None, operations.clock)
         # Nobody else can run what is in memory: there a run fails, and names what is missing.
         shared = {"absent": functions.list_absent} if isinstance(path, Path) else {}
         embedded: Runs = import_room(ENGINE)(
-            functions, known.values(), journal, owner=operations.owner, **shared
+            functions, definitions.values(), journal, owner=operations.owner, **shared
         )
         return embedded
-    is_engine = own is not None and Capability.WORKFLOWS in own.capabilities
-    stores = None if own is None or is_engine else own.stores()
+    is_engine = driver is not None and Capability.WORKFLOWS in driver.capabilities
+    stores = None if driver is None or is_engine else driver.stores()
     if stores is not None and stores.open_journal is not None:
         engine: Runs = import_room(ENGINE)(
-            *(functions, known.values(), stores.open_journal()),
+            *(functions, definitions.values(), stores.open_journal()),
             workers=WORKERS,
             target=target,
             owner=operations.owner,
             absent=functions.list_absent,
         )
         return engine
-    if own is not None:
+    if driver is not None:
         # An embedded engine needs no table to keep two starts apart.
         from leeward.workflow.deployed import DeployedRuns
 
         client = operations.share(Client)
-        return DeployedRuns(own, operations.router, known, client, operations.clock)
+        return DeployedRuns(driver, operations.router, definitions, client, operations.clock)
     raise ConfigError(
         f"workflow_target is {target!r}, which is not in the order ({', '.join(drivers)}); add it, "
         "or set another one"
@@ -91,8 +91,8 @@ def check_runs(config: Config, target: str, definitions: Iterable[Definition]) -
     Raises:
         ConfigError: a function has a residency, and `target` is elsewhere.
     """
-    for each in definitions:
-        names, remedy = frozenset(functions_of(each)), f"change the workflow {each.name!r}"
+    for flow in definitions:
+        names, remedy = frozenset(functions_of(flow)), f"change the workflow {flow.name!r}"
         check_kept(config, Keeper(("workflow_target",), target, names, remedy))
 
 
@@ -103,9 +103,9 @@ def load_definitions(config: Config) -> list[Definition]:
         ConfigError: one of them cannot be loaded, or has another name.
     """
     return [
-        _load(name, each.definition, config)
-        for name, each in config.workflows.items()
-        if each.definition is not None
+        _load(name, workflow.definition, config)
+        for name, workflow in config.workflows.items()
+        if workflow.definition is not None
     ]
 
 
@@ -113,16 +113,16 @@ def _load(name: str, spec: str, config: Config) -> Definition:
     where = f"workflows.{name}.definition in {config.file or 'the configuration'}"
     if spec.endswith((".yaml", ".yml", ".json")):
         beside = Path(config.file).parent if config.file else Path()
-        found: object = read_file(beside / spec)
+        definition: object = read_file(beside / spec)
     else:
-        found = _import(spec, where)
-    if not isinstance(found, Definition):
+        definition = _import(spec, where)
+    if not isinstance(definition, Definition):
         raise ConfigError(
             f'{where}: {spec!r} is not a workflow; decorate the function with @workflow("{name}")'
         )
-    if found.name != name:
-        raise ConfigError(f"{where}: {spec!r} is the workflow {found.name!r}; name it so here")
-    return found
+    if definition.name != name:
+        raise ConfigError(f"{where}: {spec!r} is the workflow {definition.name!r}; name it so here")
+    return definition
 
 
 def _import(spec: str, where: str) -> object:
@@ -130,7 +130,7 @@ def _import(spec: str, where: str) -> object:
     if not module or not attribute:
         raise ConfigError(f'{where} must look like "module:flow" or "flow.yaml"')
     try:
-        found = import_module(module)
+        loaded = import_module(module)
     except ConfigError:
         raise  # the flow itself is wrong, and the message says where
     except (Exception, SystemExit) as error:  # a module is a program of the user's
@@ -139,9 +139,9 @@ def _import(spec: str, where: str) -> object:
             f"that `python -c 'import {module}'` works"
         ) from error
     try:
-        return attrgetter(attribute)(found)
+        return attrgetter(attribute)(loaded)
     except AttributeError as error:
-        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        near = did_you_mean(attribute, vars(loaded)) or "; correct the name"
         raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 

@@ -217,12 +217,12 @@ def _ask_about(functions: StepFunctions, document: Json) -> Json:
         document["voids"],
     )
     verdict, answer, retry_after, voids = ask_about(functions, question, document["sent"])
-    told = {"verdict": verdict.value, "retry_after": retry_after, "voids": voids}
-    return told if answer is None else {**told, **_document_of(answer)}
+    fields = {"verdict": verdict.value, "retry_after": retry_after, "voids": voids}
+    return fields if answer is None else {**fields, **_document_of(answer)}
 
 
 def _document_of(answer: Answer) -> dict[str, Json]:
     if isinstance(answer, StepFailure):
-        found: dict[str, Json] = {"error": answer.name, "ambiguous": answer.ambiguous}
-        return {**found, "doubtful": True} if answer.doubtful else found
+        document: dict[str, Json] = {"error": answer.name, "ambiguous": answer.ambiguous}
+        return {**document, "doubtful": True} if answer.doubtful else document
     return {"value": answer.value}

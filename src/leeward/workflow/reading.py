@@ -92,12 +92,12 @@ class _Places(dict[int, str]):
 class _Fields:
     """The fields of one object of a document."""
 
-    def __init__(self, value: Any, where: str, *known: str) -> None:
+    def __init__(self, value: Any, where: str, *fields: str) -> None:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} must be an object with {', '.join(known)}")
+            raise ConfigError(f"{where} must be an object with {', '.join(fields)}")
         for name in value:
-            if name not in known:
-                raise ConfigError(f"{where}: unknown field {name!r}; known: {', '.join(known)}")
+            if name not in fields:
+                raise ConfigError(f"{where}: unknown field {name!r}; known: {', '.join(fields)}")
         self.value = value
         self.where = where
 
@@ -249,9 +249,9 @@ def _parse_value(value: Any, where: str) -> Any:
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise ConfigError(f"{where} has a field that is not named by a text; write a text")
-        return {name: _parse_value(each, where) for name, each in value.items()}
+        return {name: _parse_value(part, where) for name, part in value.items()}
     if isinstance(value, list):
-        return [_parse_value(each, where) for each in value]
+        return [_parse_value(part, where) for part in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
     raise ConfigError(f"{where} holds a {type(value).__name__}, which is not JSON; write a text")
@@ -284,12 +284,12 @@ def _condition(value: Any, where: str) -> model.Condition:
     if op == "not":
         return model.Not(_condition(operand, f"{where}.not"))
     if op in ("all", "any"):
-        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(operand, where))
+        inner = tuple(_condition(part, f"{where}.{op}") for part in _list(operand, where))
         return model.All(inner) if op == "all" else model.Some(inner)
     sides = _list(operand, where)
     if len(sides) != 2 or op not in (*_OPERATORS, "in"):
-        known = ", ".join((*_OPERATORS, "in"))
-        raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
+        operators = ", ".join((*_OPERATORS, "in"))
+        raise ConfigError(f"{where}: {op!r} must be one of {operators}, with a list of two")
     left, right = _reference(sides[0], where), _parse_value(sides[1], where)
     if op == "in":
         return model.OneOf(left, tuple(_list(right, where)))
@@ -323,7 +323,7 @@ def _effect(value: Any, where: str) -> Effect:
     try:
         return Effect(value)
     except ValueError:
-        names = ", ".join(each.value for each in Effect)
+        names = ", ".join(effect.value for effect in Effect)
         raise ConfigError(f"{where} must be one of {names}") from None
 
 
@@ -442,11 +442,11 @@ def _yaml(source: str) -> YAML:
 def _shorter(value: Json) -> Json:
     """Leave out the fields that a reader fills in again, but not in a payload."""
     if isinstance(value, list):
-        return [_shorter(each) for each in value]
+        return [_shorter(part) for part in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: each if name in ("payload", "result") else _shorter(each)
-        for name, each in value.items()
-        if each is not None
+        name: part if name in ("payload", "result") else _shorter(part)
+        for name, part in value.items()
+        if part is not None
     }

@@ -14,8 +14,8 @@ YEAR: Final = 365 * 24 * 3600
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
-def seconds_of(value: Any, field: str, *, most: int = YEAR) -> int:
-    """Return whole seconds, at least 1 and at most `most`.
+def seconds_of(value: Any, field: str, *, highest: int = YEAR) -> int:
+    """Return whole seconds, at least 1 and at most `highest`.
 
     Raises:
         ConfigError: it is something else; the message names `field`.
@@ -24,9 +24,9 @@ def seconds_of(value: Any, field: str, *, most: int = YEAR) -> int:
     if isinstance(value, str):
         match = re.fullmatch(r"(\d{1,9})([smhd])", value)
         seconds = int(match[1]) * _UNITS[match[2]] if match else None
-    if type(seconds) is not int or not 1 <= seconds <= most:
+    if type(seconds) is not int or not 1 <= seconds <= highest:
         raise ConfigError(
-            f"{field} must be whole seconds from 1 to {most}, or a text like '30s', '5m', '24h'"
+            f"{field} must be whole seconds from 1 to {highest}, or a text like '30s', '5m', '24h'"
         )
     return seconds
 
@@ -93,21 +93,21 @@ def check_retry(retry: Retry | None, default: Retry) -> Retry:
     on: Any = retry.on
     if isinstance(on, str):
         on = (on,)
-    if not isinstance(on, tuple | list) or not all(isinstance(each, str) and each for each in on):
+    if not isinstance(on, tuple | list) or not all(isinstance(name, str) and name for name in on):
         raise ConfigError("retry: on must be names of errors, like ('Busy',)")
     if retry.jitter not in ("full", "none"):
         raise ConfigError("retry: jitter must be 'full' or 'none'")
     return Retry(
         tuple(on),
-        _whole(retry.attempts, "attempts", most=100),
+        _whole(retry.attempts, "attempts", highest=100),
         seconds_of(retry.first, "retry: first"),
-        _whole(retry.factor, "factor", most=10),
+        _whole(retry.factor, "factor", highest=10),
         seconds_of(retry.cap, "retry: cap"),
         retry.jitter,
     )
 
 
-def _whole(value: Any, field: str, *, most: int) -> int:
-    if type(value) is not int or not 1 <= value <= most:
-        raise ConfigError(f"retry: {field} must be a whole number from 1 to {most}")
+def _whole(value: Any, field: str, *, highest: int) -> int:
+    if type(value) is not int or not 1 <= value <= highest:
+        raise ConfigError(f"retry: {field} must be a whole number from 1 to {highest}")
     return value

@@ -230,9 +230,9 @@ def combine(verdicts: Iterable[StepVerdict]) -> StepVerdict:
     """Return what became of a step that may have run at several targets."""
     order = (Verdict.RAN, Verdict.RUNNING, Verdict.UNKNOWN, Verdict.NOT_RUN)
     every = list(verdicts)
-    first = min(every, key=lambda each: order.index(each.verdict))
+    first = min(every, key=lambda verdict: order.index(verdict.verdict))
     return first._replace(
-        retry_after=max(each.retry_after for each in every), voids=max(each.voids for each in every)
+        retry_after=max(end.retry_after for end in every), voids=max(end.voids for end in every)
     )
 
 
@@ -355,8 +355,8 @@ def _name_of(fault: FunctionFault) -> str:
 
 def _unknown(name: str, error: CallError) -> StepFailure:
     """Return the failure of a call that may have run, and where."""
-    made = (each.target for each in error.attempts if each.outcome in _MAYBE)
-    return StepFailure(name, ambiguous=True, targets=tuple(dict.fromkeys(made)))
+    targets = (attempt.target for attempt in error.attempts if attempt.outcome in _MAYBE)
+    return StepFailure(name, ambiguous=True, targets=tuple(dict.fromkeys(targets)))
 
 
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})

@@ -99,7 +99,7 @@ class Settings(NamedTuple):
 
 def _check_way(url: Url, where: str, values: Values) -> None:
     """Refuse a URL to which a payload or a token would go in clear text."""
-    check_host(url.origin, where, values.config, own=True, whose="")
+    check_host(url.origin, where, values.config, is_own=True, whose="")
     if not goes_in_clear(url.origin):
         return
     if any(map(values.setting, ("token", "token_variable", "token_file"))):

@@ -170,8 +170,8 @@ def _wrap_function(function: Callable[..., Any], settings: IdempotencySettings) 
         client, location = settings.client(this.context), this.location
         decision = perform(client, location, this.claim(client))
         if isinstance(decision, OpenCase):
-            told = ask_probe(settings, *this.question(decision))
-            decision = perform(client, location, this.take(decision, told))
+            reply = ask_probe(settings, *this.question(decision))
+            decision = perform(client, location, this.take(decision, reply))
         run = this.begin(decision, client)
         if isinstance(run, Replay):
             return run.result
@@ -194,8 +194,8 @@ def _wrap_coroutine(function: Callable[..., Any], settings: IdempotencySettings)
         client, location = settings.client(this.context), this.location
         decision = await perform_async(client, location, this.claim(client))
         if isinstance(decision, OpenCase):
-            told = await ask_probe_async(settings, *this.question(decision))
-            decision = await perform_async(client, location, this.take(decision, told))
+            reply = await ask_probe_async(settings, *this.question(decision))
+            decision = await perform_async(client, location, this.take(decision, reply))
         run = this.begin(decision, client)
         if isinstance(run, Replay):
             return run.result
@@ -302,9 +302,9 @@ class IdempotentCall:
         """Return the arguments of the probe."""
         return self._key, self.context, case.record.notes
 
-    def take(self, case: OpenCase, told: ProbeAnswer) -> Steps[Decision | Away]:
+    def take(self, case: OpenCase, reply: ProbeAnswer) -> Steps[Decision | Away]:
         """Return the steps that follow the answer of the probe."""
-        return take_case(case, told, self._claim, self._request(), self.location.clock.monotonic())
+        return take_case(case, reply, self._claim, self._request(), self.location.clock.monotonic())
 
     def _request(self) -> SettleRequest:
         return self._settings.request(self._claim.payload, self._claim.voids, None)

@@ -169,10 +169,10 @@ def _encode(text: str) -> str:
 
 def _read_404(body: bytes, absent: Callable[[Any], bool] | None) -> ProbeAnswer:
     try:
-        found = decode(body)
+        document = decode(body)
     except Undecodable:
         return CannotTell()
-    says_so = isinstance(found, dict) and (absent is None or absent(found))
+    says_so = isinstance(document, dict) and (absent is None or absent(document))
     return NotDone() if says_so else CannotTell()
 
 
@@ -194,12 +194,12 @@ def _look_up(
     client: Any,
     absent: ProbeAnswer,
 ) -> Probe:
-    def read(found: Any) -> ProbeAnswer:
-        if found is None:
+    def read(item: Any) -> ProbeAnswer:
+        if item is None:
             return absent
         if callable(result):
-            return Done(result(found.item))
-        return Done(None if result is None else found.item.get(result))
+            return Done(result(item.item))
+        return Done(None if result is None else item.item.get(result))
 
     def probe(key: str, context: Context | None, notes: tuple[str, ...]) -> Any:
         item_key = key_of(key, context, notes)
@@ -210,16 +210,16 @@ def _look_up(
             if context is None:
                 raise ConfigError("a probe outside of an app needs a client")
             reader = context.client
-        found = reader.load_data(table, item_key)
-        return _read_later(found, read) if isinstance(found, Awaitable) else read(found)
+        item = reader.load_data(table, item_key)
+        return _read_later(item, read) if isinstance(item, Awaitable) else read(item)
 
     if key_of is _key_of_call:
         setattr(probe, BY_KEY, True)
     return probe
 
 
-async def _read_later(found: Awaitable[Any], read: Callable[[Any], ProbeAnswer]) -> ProbeAnswer:
-    return read(await found)
+async def _read_later(item: Awaitable[Any], read: Callable[[Any], ProbeAnswer]) -> ProbeAnswer:
+    return read(await item)
 
 
 def _key_of_call(key: str, _context: Context | None, _notes: tuple[str, ...]) -> str:

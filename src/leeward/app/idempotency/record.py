@@ -452,9 +452,9 @@ def release_record(record: KeyRecord) -> KeyRecord:
     return record._replace(state=KeyState.VOID if record.voids else KeyState.RELEASED)
 
 
-def count_voids(recorded: int, told: int) -> int:
+def count_voids(recorded: int, claimed: int) -> int:
     """Return how often a key is void, by its record and by a call's claim."""
-    return max(recorded, min(told, MOST_VOIDS))
+    return max(recorded, min(claimed, MOST_VOIDS))
 
 
 def void_record(record: KeyRecord, voids: int) -> KeyRecord:

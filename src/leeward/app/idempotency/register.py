@@ -92,10 +92,10 @@ def doubt_of(
         if not _keeps(facts, age):
             differ.append("keep")
         if differ:
-            told = "; ".join(
+            changes = "; ".join(
                 f"{name} was {facts.get(name)}, is {register.facts.get(name)}" for name in differ
             )
-            return Doubt.CHANGED, f"until {until} its records were kept otherwise: {told}"
+            return Doubt.CHANGED, f"until {until} its records were kept otherwise: {changes}"
         if entry.since + ROLLOUT + CLOCKS <= now - age:
             return None
         until = _time(entry.since)

@@ -362,8 +362,8 @@ def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Argume
 
 def _check_probe(probe: Any, awaited: bool) -> Probe | None:
     if probe is None or (callable(probe) and (awaited or not is_coroutine_function(probe))):
-        found: Probe | None = probe
-        return found
+        checked: Probe | None = probe
+        return checked
     kind = "a plain function, as the function itself is" if callable(probe) else "a function"
     raise ConfigError(
         f"probe of @idempotent must be {kind}: it takes the key, the context and the notes"
@@ -381,8 +381,8 @@ def _seconds(value: object, field: str) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ConfigError(f"{field} of @idempotent must be seconds or a timedelta, not {value!r}")
     if not 0 < seconds <= LONGEST:
-        told = f"more than 0 and at most {LONGEST:.0f} seconds"
-        raise ConfigError(f"{field} of @idempotent must be {told}, not {value!r}")
+        bounds = f"more than 0 and at most {LONGEST:.0f} seconds"
+        raise ConfigError(f"{field} of @idempotent must be {bounds}, not {value!r}")
     return float(seconds)
 
 
@@ -412,9 +412,9 @@ def _client_opener(
 
 def _running_client(context: Context | None, awaited: bool) -> TableClient:
     """Return the client of the app; a thread that a handler started has it from `context` only."""
-    for known in (context, current()):
-        if known is not None and known.clients is not None:
-            return known.async_client if awaited else known.client
+    for candidate in (context, current()):
+        if candidate is not None and candidate.clients is not None:
+            return candidate.async_client if awaited else candidate.client
     return _default_client(awaited)
 
 

@@ -104,8 +104,8 @@ class KeySettlement:
         """Return the steps that look at the record."""
         away = yield from self._look_into_register()
         clock = self.location.clock
-        found = away or (yield from settle_key(self._request, clock.monotonic()))
-        return (yield from self._confirm(found))
+        finding = away or (yield from settle_key(self._request, clock.monotonic()))
+        return (yield from self._confirm(finding))
 
     def _look_into_register(self) -> Steps[Away | None]:
         """Make "no record" unknown, unless the register proves that there would be one."""
@@ -119,26 +119,26 @@ class KeySettlement:
         self._request = request._replace(doubt=doubt_of(register, entries, request.age, now))
         return None
 
-    def _confirm(self, found: T) -> Steps[T | KeyFinding | Away]:
+    def _confirm(self, finding: T) -> Steps[T | KeyFinding | Away]:
         """Read the register again before "not run": another version may have begun meanwhile."""
-        if isinstance(found, KeyFinding) and found.verdict is Verdict.NOT_RUN:
+        if isinstance(finding, KeyFinding) and finding.verdict is Verdict.NOT_RUN:
             away = yield from self._look_into_register()
             if away is not None:
                 return away
             if self._request.doubt is not None:
                 return unknown_of(self._request.doubt)
-        return found
+        return finding
 
     def question(self, case: OpenCase) -> Question:
         """Return the arguments of the probe."""
         return self.key, self._context, case.record.notes
 
-    def close(self, case: OpenCase, told: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
+    def close(self, case: OpenCase, reply: ProbeAnswer) -> Steps[KeyFinding | Away | None]:
         """Return the steps that record the answer of the probe."""
-        found = yield from close_case(case, told, self._request)
-        return (yield from self._confirm(found))
+        finding = yield from close_case(case, reply, self._request)
+        return (yield from self._confirm(finding))
 
-    def document(self, found: KeyFinding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
+    def document(self, finding: KeyFinding | OpenCase | Refuse | Away | None) -> dict[str, Json]:
         """Return the answer.
 
         Raises:
@@ -146,16 +146,16 @@ class KeySettlement:
             KeyReused: the key belongs to another payload.
         """
         function = self._settings.function
-        if isinstance(found, Away):
-            raise unavailable(function, found.error, "nothing was settled; ask again")
-        if isinstance(found, Refuse):  # as a mismatch
+        if isinstance(finding, Away):
+            raise unavailable(function, finding.error, "nothing was settled; ask again")
+        if isinstance(finding, Refuse):  # as a mismatch
             raise KeyReused(
                 f"this idempotency key of {function!r} belongs to a call with another payload. "
                 "Nothing was settled; settle with the payload of the call"
             )
-        if not isinstance(found, KeyFinding):  # others have written all the time
-            found = KeyFinding(Verdict.RUNNING, retry_after=1.0)
-        verdict, doubt, result, kept, failure, retry_after, voids, detail = found
+        if not isinstance(finding, KeyFinding):  # others have written all the time
+            finding = KeyFinding(Verdict.RUNNING, retry_after=1.0)
+        verdict, doubt, result, kept, failure, retry_after, voids, detail = finding
         why = None if doubt is None else doubt.value
         facts = {"table": self.location.table, "record": record_ref(self.location.id)}
         facts |= {"verdict": verdict.value}
@@ -198,15 +198,15 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., Any]:
     ) -> dict[str, Json]:
         this = KeySettlement(settings, age, given, context, is_here=is_here)
         client = settings.client(context)
-        found: Any = None
+        finding: Any = None
         for _ in range(ROUNDS):
-            found = await value(carry_out(client, this.location, this.begin()))
-            if isinstance(found, OpenCase):
-                told = await value(ask(settings, *this.question(found)))
-                found = await value(carry_out(client, this.location, this.close(found, told)))
-            if found is not None:
+            finding = await value(carry_out(client, this.location, this.begin()))
+            if isinstance(finding, OpenCase):
+                reply = await value(ask(settings, *this.question(finding)))
+                finding = await value(carry_out(client, this.location, this.close(finding, reply)))
+            if finding is not None:
                 break
-        return this.document(found)
+        return this.document(finding)
 
     return settle if is_awaited else without_waiting(settle)
 
@@ -242,7 +242,7 @@ def ask_probe(
         except BaseException as error:  # noqa: BLE001 - it tells nothing, and is logged
             answers.put(error)
 
-    if sum(each.name == _THREAD for each in threads()) >= MOST_PROBES:
+    if sum(thread.name == _THREAD for thread in threads()) >= MOST_PROBES:
         return _read(settings, key, Full())
     Thread(target=ask, name=_THREAD, daemon=True).start()
     seconds = PROBE_TIME if context is None else context.remaining()
@@ -262,8 +262,8 @@ async def ask_probe_async(
     probe: Any = settings.probe
 
     async def ask() -> object:
-        told = await to_thread(probe, key, context, notes)
-        return await told if isinstance(told, Awaitable) else told
+        reply = await to_thread(probe, key, context, notes)
+        return await reply if isinstance(reply, Awaitable) else reply
 
     try:
         return _read(settings, key, await wait_for(ask(), seconds))
@@ -271,13 +271,13 @@ async def ask_probe_async(
         return _read(settings, key, error)
 
 
-def _read(settings: IdempotencySettings, key: str, told: object) -> ProbeAnswer:
+def _read(settings: IdempotencySettings, key: str, word: object) -> ProbeAnswer:
     """Return the answer of a probe if it is valid and about this key, else `CannotTell`."""
-    if isinstance(told, Done | NotDone) and told.key in (None, key):
-        return told._replace(result=keepable_of(told.result)) if isinstance(told, Done) else told
-    if not isinstance(told, CannotTell):
-        is_about_other = isinstance(told, Done | NotDone)
-        why = "another_key" if is_about_other else type(told).__name__
-        facts = failure_facts(told) if isinstance(told, Exception) else {}
+    if isinstance(word, Done | NotDone) and word.key in (None, key):
+        return word._replace(result=keepable_of(word.result)) if isinstance(word, Done) else word
+    if not isinstance(word, CannotTell):
+        is_about_other = isinstance(word, Done | NotDone)
+        why = "another_key" if is_about_other else type(word).__name__
+        facts = failure_facts(word) if isinstance(word, Exception) else {}
         log_event(LOGGER, "error", "probe_failed", function=settings.function, why=why, **facts)
     return CannotTell()

@@ -370,15 +370,15 @@ def take_case(
         if isinstance(reply, Saved):
             return settle_start(start, reply.revision)
         return _failed_write(reply) or Refuse(Reason.RUNNING, 1.0)
-    found = yield from close_case(case, answer, request)
-    if found is None:
+    finding = yield from close_case(case, answer, request)
+    if finding is None:
         return Refuse(Reason.RUNNING, 1.0)
-    if isinstance(found, Away):
-        return found
-    if found.verdict is Verdict.RAN:
-        return Replay(found.result) if found.kept else Refuse(Reason.NOT_KEPT)
-    if found.verdict is Verdict.RUNNING:
-        return Refuse(Reason.RUNNING, found.retry_after)
+    if isinstance(finding, Away):
+        return finding
+    if finding.verdict is Verdict.RAN:
+        return Replay(finding.result) if finding.kept else Refuse(Reason.NOT_KEPT)
+    if finding.verdict is Verdict.RUNNING:
+        return Refuse(Reason.RUNNING, finding.retry_after)
     return refuse_unknown(record)
 
 

@@ -152,8 +152,8 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
         decision = decide(loaded, claim, now)
         if isinstance(decision, Start) and decision.record is loaded.record:
             # Its own claim, whose answer was lost: its lease began with the first one.
-            own = decision.record._replace(lease_until=end, over_at=end)
-            return Start(own, decision.revision, start.earlier)
+            record = decision.record._replace(lease_until=end, over_at=end)
+            return Start(record, decision.revision, start.earlier)
     return decision if not isinstance(decision, Start) else Refuse(Reason.RUNNING, 1.0)
 
 
@@ -195,14 +195,14 @@ def _change(
         loaded, _ = yield LoadRecord()
         if isinstance(loaded, Away):
             return loaded
-        own = _own_record(loaded, held)
-        if own is None:
+        owned = _own_record(loaded, held)
+        if owned is None:
             return Recorded.LOST
-        if own.record.state is not KeyState.IN_PROGRESS:  # somebody settles it
+        if owned.record.state is not KeyState.IN_PROGRESS:  # somebody settles it
             return Recorded.LOST
-        if is_there(own.record):
-            return own
-        held = own
+        if is_there(owned.record):
+            return owned
+        held = owned
     return Recorded.LOST
 
 
@@ -228,17 +228,17 @@ def write_end(
         if not isinstance(reply, Changed):
             break
         loaded, _ = yield LoadRecord()
-        own = _own_record(loaded, held)
-        if own is None:
+        owned = _own_record(loaded, held)
+        if owned is None:
             if isinstance(loaded, LoadedRecord):
                 return loaded  # another run is its owner now
             return Recorded.NO if isinstance(loaded, Away) else Recorded.LOST
-        if if_marked is not None and own.record.effects and not held.record.effects:
+        if if_marked is not None and owned.record.effects and not held.record.effects:
             wanted, recorded = if_marked, Recorded.MARKED
         # Its own write came through; or a probe found its result, and reported it.
-        if own.record.state in (wanted.state, KeyState.COMPLETED):
+        if owned.record.state in (wanted.state, KeyState.COMPLETED):
             return recorded
-        reply, _ = yield SaveRecord(wanted, own.revision)
+        reply, _ = yield SaveRecord(wanted, owned.revision)
     if isinstance(reply, Saved):
         return recorded
     return Recorded.LOST if isinstance(reply, Changed) else Recorded.NO

@@ -151,7 +151,7 @@ def _register_in(loaded: Loaded) -> LoadedRegister:
     """Read the row of a function; empty if another program wrote it."""
     try:
         entries = tuple(
-            RegisterEntry(float(each["since"]), each["facts"]) for each in loaded.item["entries"]
+            RegisterEntry(float(entry["since"]), entry["facts"]) for entry in loaded.item["entries"]
         )
     except (KeyError, TypeError, ValueError):
         entries = ()

@@ -162,7 +162,7 @@ def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstS
         at: when it starts, on the journal's clock.
     """
     machine = Machine(definition, id, decode(text))
-    return FirstSteps(machine, [each for each in machine.open.values() if not _is_unsafe(each)], at)
+    return FirstSteps(machine, [step for step in machine.open.values() if not _is_unsafe(step)], at)
 
 
 class Drive:
@@ -288,11 +288,11 @@ class Drive:
     def _note(self) -> bool:
         """Note the commands that have ended or begin now; return False if the lease is lost."""
         new = [] if self._is_closing() else self._new()
-        unsafe = {_path_and_attempt(each) for each in new if _is_unsafe(each)}
+        unsafe = {_path_and_attempt(command) for command in new if _is_unsafe(command)}
         if self._turns.enter(len(unsafe)):
             self._turned |= unsafe
         else:  # they are not noted either, so that they do not look as if they may have run
-            new = [each for each in new if _path_and_attempt(each) not in unsafe]
+            new = [command for command in new if _path_and_attempt(command) not in unsafe]
         if not self._finished and not new:
             return True
         now, (key, fence) = self._clock.now(), (self._row.key, self._row.fence)
@@ -300,7 +300,7 @@ class Drive:
         verdict = self._write(lambda: self._journal.advance(key, fence, now, self._finished, new))
         if verdict is False:
             return False
-        self._leave({_path_and_attempt(each.command) for each in self._finished})
+        self._leave({_path_and_attempt(end.command) for end in self._finished})
         self._finished.clear()
         self._begin_all(new, now)
         for command in new:
@@ -324,24 +324,24 @@ class Drive:
         self._turns.leave(len(left))
 
     def _new(self) -> list[Command]:
-        return [each for place, each in self._machine.open.items() if place not in self._began]
+        return [step for place, step in self._machine.open.items() if place not in self._began]
 
     def _is_busy(self) -> bool:
         """Return whether a call is under way, or was noted by this lease and must be made."""
         noted = self._began.keys() - self._repeated
         calls = (
-            place in noted and not isinstance(each, Sleep)
-            for place, each in self._machine.open.items()
+            place in noted and not isinstance(command, Sleep)
+            for place, command in self._machine.open.items()
         )
         return bool(self._under_way) or any(calls)
 
     def _proceed(self) -> bool:
         """Run the commands that have begun, until one ends; False if the lease was returned."""
         new = [] if self._is_closing() else self._new()
-        has_turn = any(not _is_unsafe(each) for each in new) or (new and self._turns.wait(0.0))
+        has_turn = any(not _is_unsafe(step) for step in new) or (new and self._turns.wait(0.0))
         if self._machine.end is not None or has_turn:
             return True
-        open_ = [each for place, each in self._machine.open.items() if place in self._began]
+        open_ = [command for place, command in self._machine.open.items() if place in self._began]
         if not open_:
             self._turns.wait(LOOK_AGAIN)
             return True
@@ -365,7 +365,7 @@ class Drive:
             open_: the commands that have begun.
             is_blocked: steps wait for their turn.
         """
-        wakes = [self._wake_time(each) for each in open_ if isinstance(each, Sleep)]
+        wakes = [self._wake_time(command) for command in open_ if isinstance(command, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
             self._collect(min(left, LOOK_AGAIN) if wakes or is_blocked else left)
@@ -476,13 +476,13 @@ class Drive:
 
     def _end_pauses(self, open_: list[Command]) -> None:
         now = self._clock.now()
-        for each in open_:
-            if not isinstance(each, Sleep) or self._wake_time(each) > now:
+        for command in open_:
+            if not isinstance(command, Sleep) or self._wake_time(command) > now:
                 continue
-            due = self._began[each.path, each.attempt] + each.seconds
-            cut = each.guarded and self._limit() <= due
+            due = self._began[command.path, command.attempt] + command.seconds
+            cut = command.guarded and self._limit() <= due
             refusal = refusal_at(now, self._row.deadline, self._row.cancelled) if cut else None
-            self._end(each, refusal or Returned())
+            self._end(command, refusal or Returned())
 
     def _end(self, command: Command, answer: Answer | StepVerdict) -> None:
         place = (command.path, command.attempt)

@@ -180,9 +180,9 @@ class Engine(Forkable):
                 is_first = False
             if left <= 0:
                 absent = ", ".join(self._workers.list_absent(row.digest))
-                told = f"; {absent} cannot be called here: start a worker that has it"
+                hint = f"; {absent} cannot be called here: start a worker that has it"
                 raise TimeoutError(
-                    f"the run {id!r} of {workflow!r} still runs{told * bool(absent)}"
+                    f"the run {id!r} of {workflow!r} still runs{hint * bool(absent)}"
                 )
             self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
@@ -263,11 +263,11 @@ class Engine(Forkable):
         try:
             yield
         except DatabaseFault as fault:
-            told = closed if str(fault) == "closed" else str(fault)
+            message = closed if str(fault) == "closed" else str(fault)
             kind = _ERRORS.get(fault.outcome)
             if kind is None:
-                raise LeewardError(told, target=self._target) from fault.__cause__
-            raise kind(told, target=self._target, reason=fault.reason) from fault.__cause__
+                raise LeewardError(message, target=self._target) from fault.__cause__
+            raise kind(message, target=self._target, reason=fault.reason) from fault.__cause__
 
 
 _ERRORS: Final[dict[Outcome, type[CallError]]] = {
@@ -282,7 +282,7 @@ _MAY_PASS: Final = (OutcomeUnknown, TargetUnavailable, Throttled)
 
 def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
     """Return events as users see them."""
-    found = []
+    run_events = []
     for (path, attempt), noted in events.items():
         answer = noted.answer
         if isinstance(answer, StepVerdict):
@@ -290,8 +290,8 @@ def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
         name, ambiguous = None, False
         if isinstance(answer, StepFailure):
             name, ambiguous = answer.name, answer.ambiguous
-        found.append(RunEvent(path, attempt, noted.began, noted.ended, name, ambiguous))
-    return tuple(found)
+        run_events.append(RunEvent(path, attempt, noted.began, noted.ended, name, ambiguous))
+    return tuple(run_events)
 
 
 _STANDS_FOR: Final = {

@@ -222,7 +222,7 @@ class Journal(Protocol):
 
     def take(
         self,
-        known: Iterable[str],
+        flows: Iterable[str],
         now: float,
         lease: float,
         limit: int,
@@ -237,7 +237,7 @@ class Journal(Protocol):
         A call that was under way in a lease that ended without a result is noted as lost, once.
 
         Args:
-            known: names of workflows: runs of others are left alone.
+            flows: names of workflows: runs of others are left alone.
             now: Unix seconds.
             lease: seconds.
             limit: how many runs at most.
@@ -262,11 +262,11 @@ class Journal(Protocol):
         """Return the seconds for which no look for runs is needed; 0.0 if unknown."""
         return 0.0
 
-    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
+    def next_due(self, flows: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
 
     def holders(
-        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+        self, flows: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
         """Return the holders of leases of known workflows that end up to a time."""
 

@@ -57,11 +57,11 @@ class Documents:
 
     def write(self, definition: Definition) -> tuple[str, str]:
         """Return the digest and the document of a definition."""
-        known = self._known.get(id(definition))
-        if known is None or known[0] is not definition:
-            known = (definition, definition.digest, compact_json_of(definition))
-            self._known[id(definition)] = known
-        return known[1:]
+        cached = self._known.get(id(definition))
+        if cached is None or cached[0] is not definition:
+            cached = (definition, definition.digest, compact_json_of(definition))
+            self._known[id(definition)] = cached
+        return cached[1:]
 
 
 def read_document(documents: Sequence[Sequence[Any]], where: str) -> Definition:
@@ -144,12 +144,12 @@ def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
     return (path, int(_number(attempt))), record
 
 
-def row_of_end(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
+def row_of_end(key: RunKey, step: Finished, ended: float) -> tuple[Any, ...]:
     """Return the row of a command that has ended, at a time of the wall clock."""
-    command = each.command
-    due = each.began + command.seconds if isinstance(command, Sleep) else None
+    command = step.command
+    due = step.began + command.seconds if isinstance(command, Sleep) else None
     place = (*key, command.path, command.attempt)
-    return (*place, each.began, due, ended, write_answer(each.answer))
+    return (*place, step.began, due, ended, write_answer(step.answer))
 
 
 def row_of_start(
@@ -185,8 +185,8 @@ def write_answer(answer: Answer | StepVerdict) -> str:
 def read_count(columns: Sequence[Any]) -> RunCount:
     """Read the number of runs in a state; an unknown state is `BROKEN`."""
     workflow, state, count, overdue, unreversed = columns
-    known = _STATES.get(state, RunState.BROKEN)
-    return RunCount(str(workflow), known, int(count), int(overdue or 0), int(unreversed or 0))
+    run_state = _STATES.get(state, RunState.BROKEN)
+    return RunCount(str(workflow), run_state, int(count), int(overdue or 0), int(unreversed or 0))
 
 
 _STATES: Final = {state.value: state for state in RunState}
@@ -213,21 +213,21 @@ def read_answer(text: str | None) -> Answer | StepVerdict | None:
     if text is None:
         return None
     try:
-        found = json.loads(text)
-        if "settled" in found:
-            told = found["settled"]
-            ended = None if told["answer"] is None else _answer_in(told["answer"])
-            verdict = Verdict(told["verdict"])
-            return StepVerdict(verdict, ended, int(told["retry_after"]), int(told["voids"]))
-        return _answer_in(found)
+        document = json.loads(text)
+        if "settled" in document:
+            settled = document["settled"]
+            ended = None if settled["answer"] is None else _answer_in(settled["answer"])
+            verdict = Verdict(settled["verdict"])
+            return StepVerdict(verdict, ended, int(settled["retry_after"]), int(settled["voids"]))
+        return _answer_in(document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
         raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
 
 
-def _answer_in(found: Any) -> Answer:
-    if "error" not in found:
-        return Returned(found["value"])
-    error = found["error"]
+def _answer_in(document: Any) -> Answer:
+    if "error" not in document:
+        return Returned(document["value"])
+    error = document["error"]
     return StepFailure(
         str(error["name"]),
         bool(error["ambiguous"]),

@@ -253,7 +253,7 @@ class SqliteJournal(Journal):
             holder_text(1, holder),
             _owner_text(self.owner),
         )
-        steps = [(*row_of_start(key, each, now, shown, None), None) for each in begun]
+        steps = [(*row_of_start(key, command, now, shown, None), None) for command in begun]
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
@@ -269,7 +269,7 @@ class SqliteJournal(Journal):
 
     def take(
         self,
-        known: Iterable[str],
+        flows: Iterable[str],
         now: float,
         lease: float,
         limit: int,
@@ -280,7 +280,7 @@ class SqliteJournal(Journal):
         holder: str | None = None,
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`."""
-        due_now = {**self._ours(known, left), "now": now, "grace": grace, "limit": limit, "turn": 1}
+        due_now = {**self._ours(flows, left), "now": now, "grace": grace, "limit": limit, "turn": 1}
         over = list(over)
         if not over:
             with self.database.read(PATIENCE) as connection:
@@ -290,14 +290,14 @@ class SqliteJournal(Journal):
         def write(connection: sqlite3.Connection) -> list[RunRow]:
             due = [
                 row
-                for each in over
-                for row in select(connection, _LEASE, (each.workflow, each.id, each.fence))
+                for run in over
+                for row in select(connection, _LEASE, (run.workflow, run.id, run.fence))
             ]
             self._turn = -self._turn
             due += select(connection, _DUE, due_now | {"turn": self._turn})
             taken: dict[RunKey, RunRow] = {}
-            for *found, held in due:
-                row = read_run(found)
+            for *columns, held in due:
+                row = read_run(columns)
                 if row.key in taken or len(taken) >= limit:
                     continue
                 if row.state is not RunState.RUNNING:
@@ -312,19 +312,19 @@ class SqliteJournal(Journal):
 
         return self._commits.apply(write)
 
-    def _ours(self, known: Iterable[str], left: Iterable[str]) -> dict[str, str | None]:
+    def _ours(self, flows: Iterable[str], left: Iterable[str]) -> dict[str, str | None]:
         """Return the properties of runs that are driven here, for the statements."""
-        names = {"known": json.dumps([*known]), "left": json.dumps([*left])}
-        own = {**self.owner._asdict(), "targets": json.dumps(self.owner.targets)}
-        return {**names, **own, "owner": _owner_text(self.owner)}
+        names = {"known": json.dumps([*flows]), "left": json.dumps([*left])}
+        parameters = {**self.owner._asdict(), "targets": json.dumps(self.owner.targets)}
+        return {**names, **parameters, "owner": _owner_text(self.owner)}
 
     def holders(
-        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+        self, flows: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
         """Return the holders of leases of known workflows that end up to a time."""
-        own = self._ours(known, left)
+        parameters = self._ours(flows, left)
         with self.database.read(PATIENCE) as connection:
-            rows = select(connection, _LEASES, {**own, "until": until})
+            rows = select(connection, _LEASES, {**parameters, "until": until})
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
@@ -372,7 +372,7 @@ class SqliteJournal(Journal):
     ) -> StepFailure | bool:
         """Note the commands that have ended, and the ones to begin."""
         shown = self.clock.as_wall(now)
-        ended, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
+        ended, results = move_large_answers(row_of_end(key, step, shown) for step in finished)
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> StepFailure | bool:
@@ -382,11 +382,11 @@ class SqliteJournal(Journal):
             deadline, cancelled = held
             refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
             rows, _ = move_large_answers(
-                row_of_start(key, each, now, shown, refusal) for each in begun
+                row_of_start(key, command, now, shown, refusal) for command in begun
             )
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
-            return refusal if refusal and any(each.guarded for each in begun) else True
+            return refusal if refusal and any(command.guarded for command in begun) else True
 
         return self._commits.apply(write)
 
@@ -407,14 +407,14 @@ class SqliteJournal(Journal):
     ) -> bool:
         """Note the end of a run; return False if its lease is lost, and nothing was noted."""
         shown = self.clock.as_wall(now)
-        rows, results = move_large_answers(row_of_end(key, each, shown) for each in finished)
-        (placed,), own = move_large_answers([(write_answer(answer),)])
+        rows, results = move_large_answers(row_of_end(key, step, shown) for step in finished)
+        (placed,), result = move_large_answers([(write_answer(answer),)])
         ended = (state_of(answer).value, *placed, shown, *key)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(_HELD, (*key, fence)).fetchone() is None:
                 return False
-            connection.executemany(ADD_RESULT, [*results, *own])
+            connection.executemany(ADD_RESULT, [*results, *result])
             connection.executemany(_EVENT, rows)
             connection.execute(_END, ended)
             return True
@@ -453,13 +453,13 @@ class SqliteJournal(Journal):
         if not self.database.is_there:
             return []  # a look makes no file
         with self.database.read(PATIENCE) as connection:
-            found = select(connection, _LIST, (workflow, workflow, limit))
-        return [read_run(each) for each in found]
+            rows = select(connection, _LIST, (workflow, workflow, limit))
+        return [read_run(row) for row in rows]
 
     def count_runs(self, until: float) -> list[RunCount]:
         """Count the runs of each workflow by state."""
         with self.database.read(PATIENCE) as connection:
-            return [read_count(each) for each in select(connection, _COUNTS, (until,))]
+            return [read_count(row) for row in select(connection, _COUNTS, (until,))]
 
     def events(self, key: RunKey) -> StepRecords:
         """Return the commands of a run so far."""
@@ -474,11 +474,11 @@ class SqliteJournal(Journal):
             rows = select(connection, query, (digest,))
         return read_document(rows, f"the journal {self.database}")
 
-    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
+    def next_due(self, flows: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
-        own = self._ours(known, left)
+        parameters = self._ours(flows, left)
         with self.database.read(PATIENCE) as connection:
-            row = connection.execute(_NEXT, {**own, "now": now}).fetchone()
+            row = connection.execute(_NEXT, {**parameters, "now": now}).fetchone()
         due: float | None = row[0]
         return due
 

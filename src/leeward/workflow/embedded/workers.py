@@ -55,7 +55,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     Args:
         services: that runs use.
         definitions: of the workflows that are run here, by name.
-        most: runs that are driven at one time, without waiting runs.
+        limit: runs that are driven at one time, without waiting runs.
         absent: returns the functions of a definition that cannot be called here.
     """
 
@@ -63,14 +63,14 @@ class RunWorkers(WorkPool[DrivenRun]):
         self,
         services: RunServices,
         definitions: Mapping[str, Definition],
-        most: int,
+        limit: int,
         absent: Callable[[Definition], Sequence[str]],
     ) -> None:
         self._services = services._replace(is_closing=lambda: self.is_closed, turns=Turns())
         self._definitions = definitions
         self._known: dict[str, Definition] = {}
         self._absent = absent
-        self._most = most
+        self._most = limit
         self._is_done = False
         """The last look has found nothing to do, and nothing is due soon."""
         self._left: dict[str, Definition] = {}
@@ -92,7 +92,7 @@ class RunWorkers(WorkPool[DrivenRun]):
         self._patient_until = float("-inf")
         """Until then every lease has more time, because its holder could not renew it."""
         self._closes_journal = False
-        self._begin(most)
+        self._begin(limit)
 
     @property
     def holder(self) -> str | None:
@@ -193,16 +193,16 @@ class RunWorkers(WorkPool[DrivenRun]):
             self.forget(ready)
             self._loop.tell()
         try:
-            for each in ready:
+            for run in ready:
                 now = self._services.clock.now()
-                self._services.journal.release(each.row.key, each.row.fence, now, now)
+                self._services.journal.release(run.row.key, run.row.fence, now, now)
         except DatabaseFault:
             log_event(LOGGER, "warning", "leases_kept", runs=len(ready))
         until = monotonic() + (GRACE if timeout is None else timeout)
         with self._let_go:
             while self.held:
                 left = until - monotonic()
-                is_unsafe = any(each.lease.is_unsafe for each in self.held)
+                is_unsafe = any(run.lease.is_unsafe for run in self.held)
                 if left <= 0 and timeout is None and is_unsafe:
                     left = threads.LOOK_AGAIN
                 if left <= 0:
@@ -243,19 +243,19 @@ class RunWorkers(WorkPool[DrivenRun]):
         del held
         return "leeward-workflow"
 
-    def _begin(self, most: int) -> None:
+    def _begin(self, limit: int) -> None:
         self._loop = Loop(
             Carrier("leeward-workflow-look"),
             self._look,
             lambda: self.is_closed and not self.held,
             _log_stall,
         )
-        super().__init__(self._loop.lock, most, self._services.clock)
+        super().__init__(self._loop.lock, limit, self._services.clock)
         self._let_go = Condition(self._loop.lock)
         """For those who wait for the end of a run here."""
 
     def _is_here(self, key: RunKey) -> bool:
-        return any(each.row.key == key for each in self.held)
+        return any(run.row.key == key for run in self.held)
 
     def _drive(self, held: DrivenRun) -> None:
         row = held.row
@@ -385,9 +385,9 @@ class RunWorkers(WorkPool[DrivenRun]):
             until = self._services.clock.now() + LEASE
             leases = [(run.row.key, run.lease.fence) for run in runs]
             renewed = self._services.journal.renew(leases, until)
-            for each, is_held in zip(runs, renewed, strict=True):
+            for run, is_held in zip(runs, renewed, strict=True):
                 if is_held:
-                    each.lease.since = now
+                    run.lease.since = now
 
 
 def _log_stall(error: Exception) -> None:

@@ -104,7 +104,7 @@ def check_endpoint(
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
     own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
-    check_host(origin, where, config, own=own, whose=f"AWS's own for {service} in {region}")
+    check_host(origin, where, config, is_own=own, whose=f"AWS's own for {service} in {region}")
 
 
 def check_region(region: str, where: str = "the region") -> None:

@@ -117,7 +117,7 @@ def endpoint_of(env: Mapping[str, str], config: TargetConfig) -> Endpoint | None
     if not is_token(header):
         raise ConfigError(f"{HEADER} holds white space or a character outside ASCII")
     if not config.trust_env and not _is_near(origin.partition("://")[2]):
-        check_host(origin, ENDPOINT, config, own=False, whose=_NEAR)
+        check_host(origin, ENDPOINT, config, is_own=False, whose=_NEAR)
     return Endpoint(
         address._replace(target=f"{path}?api-version=2019-08-01"), ("X-IDENTITY-HEADER", header)
     )

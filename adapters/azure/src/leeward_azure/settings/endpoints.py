@@ -120,7 +120,7 @@ def check_endpoint(
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
     own = cloud.owns(origin.partition("://")[2], service)
-    check_host(origin, where, config, own=own, whose=f"Azure's own for {_NAMES[service]}")
+    check_host(origin, where, config, is_own=own, whose=f"Azure's own for {_NAMES[service]}")
 
 
 def check_configured(

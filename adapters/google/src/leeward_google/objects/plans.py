@@ -252,7 +252,7 @@ def _by_document(document: dict[str, Any]) -> FoundObject:
     checksum = checksum_in(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
     size, generation = int(document["size"]), revision_in(_GENERATION, document["generation"])
     name, write_id = str(document["name"]), known.get(WRITE_ID)
-    metadata = metadata_in(known.items(), own=(WRITE_ID, CHECKSUM))
+    metadata = metadata_in(known.items(), names=(WRITE_ID, CHECKSUM))
     return FoundObject(name, size, generation, write_id, checksum, metadata)
 
 

@@ -72,7 +72,7 @@ def check_emulator(setting: Setting, _: Values) -> str:
 def check_endpoint(config: TargetConfig, service: Service, origin: str, where: str) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
     own = is_own_host(origin.partition("://")[2], service)
-    check_host(origin, where, config, own=own, whose=f"Google's own for {_NAMES[service]}")
+    check_host(origin, where, config, is_own=own, whose=f"Google's own for {_NAMES[service]}")
 
 
 def is_own_host(host: str, service: Service) -> bool:
