@@ -8,6 +8,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "a report of what is wrong ends a command as if all were well",
+        "src/leeward/cli/output/output.py Output.report",
+        "if report.exit_code:\n    raise typer.Exit(report.exit_code)",
+        "pass",
+        "tests/cli/test_status.py::test_what_is_wrong_comes_first_and_is_the_exit_code",
+    ),
+    Mutant(
         "the doctor calls a function to see whether it is there",
         "adapters/aws/src/leeward_aws/functions/plans.py",
         "'DryRun'",

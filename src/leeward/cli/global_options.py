@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
@@ -156,6 +156,16 @@ def open_each(
     finally:
         for driver in drivers.values():
             driver.close()
+
+
+@contextmanager
+def open_all(config: Config, env: Mapping[str, str]) -> Iterator[list[Driver]]:
+    """Open the targets of the order, and close them at the end."""
+    with ExitStack() as opened:
+        drivers = open_order(config, env)
+        for driver in drivers:
+            opened.callback(driver.close)
+        yield drivers
 
 
 CORRECT_IT: Final = "correct it; nothing goes there until then"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from operator import add
 from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
@@ -22,11 +23,10 @@ from leeward.cli.dead_letters import (
     letters_of,
     redrive,
 )
-from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
+from leeward.cli.global_options import GlobalOptions, open_all, options_of, without_handlers
 from leeward.cli.output.console import escape_text
 from leeward.config import Config
 from leeward.errors import InvalidRequest, NotFound
-from leeward.opening import open_order
 from leeward.views import Json, Report
 from leeward.views.letters import (
     FoundLetter,
@@ -141,8 +141,7 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     config = without_handlers(config)
     told = ", ".join(map(str, config.order))
     alone = config._replace(functions={}, buses={}, tables={})
-    drivers = open_order(alone, os.environ)
-    try:
+    with open_all(alone, os.environ) as drivers:
         wanted = [each for each in drivers if keeps_letters(each) is (queue is None)]
         if not wanted:
             raise InvalidRequest(
@@ -156,9 +155,6 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
         if queue is not None and len(wanted) > 1:
             raise InvalidRequest(f"{told}: say whose queue it is with --targets", field="queue")
         yield wanted
-    finally:
-        for driver in drivers:
-            driver.close()
 
 
 def _read(
@@ -221,11 +217,5 @@ def _change(
                 letters, wish, time.time(), agree=agree, sleep=time.sleep, progress=progress
             )
         )
-        total = Moved(
-            total.moved + done.moved,
-            total.left + done.left,
-            total.old + done.old,
-            total.elsewhere + done.elsewhere,
-            total.why + done.why,
-        )
+        total = Moved(*map(add, total, done))
     return report_moves(total, verb, is_dry=wish.dry_run)

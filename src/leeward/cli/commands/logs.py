@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, cast
 
@@ -17,11 +17,10 @@ from leeward.adapter import Driver
 from leeward.calls import Result
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward.cli.arguments import argument, flag, option
-from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
+from leeward.cli.global_options import GlobalOptions, open_all, options_of, without_handlers
 from leeward.config import Config
 from leeward.errors import InvalidRequest, LeewardError, Outcome, OutcomeUnknown, Unsupported
 from leeward.json_text import Undecodable, decode
-from leeward.opening import open_order
 from leeward.records import NamedTuple
 from leeward.views import Block, Json, Report
 from leeward.workflow.retry import seconds_of
@@ -121,10 +120,7 @@ def logs(
             field="function",
         )
     start = time.time() - float(seconds_of(since, "--since"))
-    with ExitStack() as opened:
-        drivers = open_order(without_handlers(config), options.environment())
-        for driver in drivers:
-            opened.callback(driver.close)
+    with open_all(without_handlers(config), options.environment()) as drivers:
         readers = [
             LogReader(driver, name) for driver in _with_logs(drivers, config) for name in names
         ]
