@@ -219,6 +219,7 @@ class DeliveryStore(Protocol):
     """
 
     policy: DeliveryPolicy
+    clock: Clock | None = None  # of leases, for all who share it; None if the store tells the time
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none; wait at most `timeout` seconds for the store."""

@@ -10,6 +10,7 @@ import pytest
 
 from leeward._delivery.sqlite_store import STATEMENTS, UNREADABLE, SqliteDeliveries
 from leeward._sqlite.database import Database, Schema
+from leeward.clock import SystemClock
 from leeward.leases.rules import Room
 from leeward.stores import DEAD_AT_ONCE, AttemptFailure, LeaseEnd, NewRow, walk_dead_rows
 from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
@@ -27,7 +28,7 @@ def database() -> Iterator[Database]:
 @pytest.fixture
 def store(database: Database) -> SqliteDeliveries:
     """Give its rows."""
-    return SqliteDeliveries(database, POLICY)
+    return SqliteDeliveries(database, POLICY, SystemClock())
 
 
 class SqliteRows(Rows):
@@ -122,7 +123,7 @@ def test_a_claim_walks_past_no_row_of_another_state(whose: str, *, has_new: bool
     steps: dict[str, int] = {}
     for state, columns in STATES.items():
         database = Database(None, Schema(1, 1, STATEMENTS))
-        store, told = SqliteDeliveries(database, POLICY), list[None]()
+        store, told = SqliteDeliveries(database, POLICY, SystemClock()), list[None]()
         with database.write(5) as connection:
             connection.execute(
                 "WITH RECURSIVE some (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM some LIMIT 5000)"

@@ -131,6 +131,7 @@ class SlowStore:
     """A store whose answer takes half of a lease; it leases one row, once."""
 
     policy = POLICY
+    clock = None
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock

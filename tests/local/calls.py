@@ -105,6 +105,10 @@ class HandClock:
         """Move."""
         self.time += seconds
 
+    async def sleep_async(self, seconds: float) -> None:
+        """Move."""
+        self.time += seconds
+
 
 class Child:
     """Another Python process, talking over its output line by line."""

@@ -8,6 +8,13 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "somebody who sets the clock ends the lease of a delivery",
+        "src/leeward/_delivery/dispatcher.py Dispatcher.__init__",
+        "store.clock or clock",
+        "clock",
+        "tests/pairs/test_time.py::test_a_clock_that_is_set_ends_no_lease_of_a_delivery",
+    ),
+    Mutant(
         "a fork's child is silent of what its parent has told",
         "src/leeward/leases/threads.py Carriers.take",
         "(os.getpid(), [], {})",

@@ -142,7 +142,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "somebody who sets the clock moves runs",
-        "src/leeward/workflow/embedded/journal.py SteadyClock.now",
+        "src/leeward/leases/holders.py SteadyClock.now",
         "self._clock.monotonic() + self._offset",
         "self._clock.now()",
         "tests/workflow/test_leases.py::"

@@ -80,6 +80,7 @@ unsafe calls | workflows | workflow/test_crashes.py::test_a_death_anywhere_repea
 unsafe calls | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 unsafe calls | deploys | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
 unsafe calls | kills | workflow/test_crashes.py::test_processes_that_are_killed_and_stopped_keep_the_promises
+unsafe calls | clocks | pairs/test_time.py::test_a_clock_that_is_set_ends_no_lease_of_a_delivery
 unsafe calls | gateways and relays | http/test_gateways.py::test_a_gateway_proves_nothing
 unsafe calls | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
 records of keys | records of keys | app/idempotent/test_handlers.py::test_nested_functions_keep_their_records_apart
@@ -217,6 +218,7 @@ queues and workers | workflows | pairs/test_met.py::test_a_handler_starts_and_ca
 queues and workers | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_run_however_often_it_is_delivered
 queues and workers | apps and stages | postgres/test_apps.py::test_a_queue_that_a_live_app_serves_is_refused_to_another
 queues and workers | kills | worker/test_processes.py::test_after_a_kill_another_worker_makes_the_attempt_again
+queues and workers | clocks | pairs/test_time.py::test_a_clock_that_is_set_ends_no_lease_of_a_delivery
 queues and workers | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
 queues and workers | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
 dead letters | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter

@@ -8,7 +8,8 @@ from typing import cast
 import psycopg
 
 from leeward.clock import Clock
-from leeward.workflow.embedded.journal import Journal, ServerClock, SteadyClock
+from leeward.leases.holders import SteadyClock
+from leeward.workflow.embedded.journal import Journal, ServerClock
 from leeward_postgres.connections import ThreadExchanges
 from leeward_postgres.driver import open_driver
 from leeward_postgres.journal import PostgresJournal

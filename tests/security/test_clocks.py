@@ -15,6 +15,7 @@ from leeward._delivery.sqlite_store import SqliteDeliveries
 from leeward._routing.policy import RoutingPolicy
 from leeward.adapter import TargetConfig
 from leeward.adapter.service import LONGEST_WAIT, wait_in
+from leeward.clock import SystemClock
 from leeward.config import TableConfig
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.local import Local
@@ -90,7 +91,7 @@ def test_a_wait_that_lasts_decades_is_not_believed() -> None:
 def test_a_lease_of_a_wrong_clock_wedges_no_delivery(tmp_path: Path) -> None:
     """Its process was decades ahead, or ours is back: the row is due now, and not in decades."""
     with closing(Local(path=tmp_path / "data" / "db")) as local:
-        store = SqliteDeliveries(local._database, DeliveryPolicy())
+        store = SqliteDeliveries(local._database, DeliveryPolicy(), SystemClock())
         store.add([NewRow(RECIPIENT, "lane", "key", "{}")], 5.0)
         for attempt, now in enumerate((AT + DECADES, AT, AT - DECADES, AT), 1):
             (taken,) = store.take([RECIPIENT], partial(float, now), Room(8, 8)).rows

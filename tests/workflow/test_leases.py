@@ -17,7 +17,7 @@ import pytest
 from leeward import Client
 from leeward.clock import Clock, SystemClock
 from leeward.leases import threads as threads_module
-from leeward.leases.holders import Holder, holder_in, is_gone, this_process
+from leeward.leases.holders import Holder, SteadyClock, holder_in, is_gone, this_process
 from leeward.leases.rules import is_over, may_begin
 from leeward.local import Local
 from leeward.testing import FakeClock
@@ -29,7 +29,7 @@ from leeward.workflow.embedded import driving as driving_module
 from leeward.workflow.embedded import workers as workers_module
 from leeward.workflow.embedded.driving import Drive, RunLease, RunServices, Turns
 from leeward.workflow.embedded.engine import Engine
-from leeward.workflow.embedded.journal import Finished, RunKey, RunRow, SteadyClock
+from leeward.workflow.embedded.journal import Finished, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
 from leeward.workflow.steps import functions_called_by

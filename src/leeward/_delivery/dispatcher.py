@@ -324,7 +324,7 @@ class Dispatcher(Forkable):
         Args:
             store: of the rows.
             receivers: returns what handles the rows of whom.
-            clock: for leases.
+            clock: for leases, if the store has none of its own.
             shared: other processes add rows.
             concurrency: attempts at one time; None for what the store's policy says.
             limits: that its attempts count against, besides.
@@ -338,7 +338,7 @@ class Dispatcher(Forkable):
         if concurrency is not None:
             self._policy = store.policy._replace(concurrency=concurrency)
         self._receivers = receivers
-        self._clock = clock
+        self._clock = store.clock or clock
         self._shared = shared
         self._limits = tuple(limits)
         self._is_paused = paused

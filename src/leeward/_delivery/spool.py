@@ -283,7 +283,7 @@ def open_spool(operations: Operations) -> Spool:
     if limits.target is None:
         path = Path(limits.path or PATH).absolute()
         database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(path.parent))
-        store: Any = SqliteDeliveries(database, POLICY)
+        store: Any = SqliteDeliveries(database, POLICY, operations.clock)
         return Spool(operations, store, limits, database, database.close)
     driver, opened = operations.drivers.get(limits.target), ExitStack()
     where = ConfigKey(config.file).child("spool").child("target")

@@ -12,14 +12,15 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from math import inf, isfinite
+from math import isfinite
 from time import monotonic, sleep
 from typing import Any, Final
 
-from leeward._sqlite.database import Database, select
+from leeward._sqlite.database import Database, select, steady_clock
+from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.leases.faults import DatabaseFault
-from leeward.leases.holders import boot_of_machine
+from leeward.leases.holders import SteadyClock, boot_of_machine
 from leeward.leases.rules import DeliveryPolicy, Room
 from leeward.stores import (
     ABANDONED,
@@ -198,8 +199,8 @@ _OF: Final = f"""deliveries AS row INDEXED BY deliveries_of WHERE {_ITS}
     AND behind = %s AND (lease IS NOT NULL) = %s AND due %s"""
 _KINDS: Final = (
     (_OF % (0, 1, "<= :now"), _OF % (0, 1, "> :farthest")),
-    (_OF % (0, 0, "> :new AND due <= :now"), _OF % (0, 0, "> :longest")),
-    (_OF % (0, 0, "<= :new"),),
+    (_OF % (0, 0, "> 0 AND due <= :now"), _OF % (0, 0, "> :longest")),
+    (_OF % (0, 0, "<= 0"),),
 )
 """Rows whose last lease ended without a word, those that were tried before, and new ones."""
 _WITH_ROWS: Final = f"""FROM json_each(:known) AS known
@@ -309,11 +310,12 @@ _MOMENTS: Final = "SELECT name, last FROM series WHERE typeof(last) = 'real'"
 
 
 class SqliteDeliveries(SpoolRows):
-    """The rows of one database."""
+    """The rows of one database; `clock` is the machine's."""
 
-    def __init__(self, database: Database, policy: DeliveryPolicy) -> None:
+    def __init__(self, database: Database, policy: DeliveryPolicy, clock: Clock) -> None:
         self._database = database
         self.policy = policy
+        self.clock: SteadyClock = steady_clock(database, clock)
 
     def add(self, rows: Iterable[NewRow], timeout: float) -> None:
         """Keep all of `rows`, or none."""
@@ -349,9 +351,9 @@ class SqliteDeliveries(SpoolRows):
                 for columns in self._ready(connection, about, left, has):
                     row = self._judge(columns, lease, most or {})
                     if isinstance(row, AttemptFailure):
-                        connection.execute(_BURY, (row.error, now, columns[0]))
+                        connection.execute(_BURY, (row.error, about["died"], columns[0]))
                         own = *columns[:3], *columns[4:6]
-                        taken.dead.append(_dead_row(own, row, now))
+                        taken.dead.append(_dead_row(own, row, about["died"]))
                         is_looking, has = True, _READY  # behind it others may be ready
                         continue
                     has_place = left.places is None or len(leased) < left.places
@@ -368,6 +370,7 @@ class SqliteDeliveries(SpoolRows):
         """Write down together how leases have ended; return those whose row is given up."""
         dead: list[LeaseEnd] = []
         done: defaultdict[str, list[int]] = defaultdict(list)
+        died = self.clock.as_wall(now)
         with self._database.write(PATIENCE) as connection:
             for row in begun:
                 until = now + self.policy.lease
@@ -393,7 +396,7 @@ class SqliteDeliveries(SpoolRows):
                 if due is not None:
                     connection.execute(_RETRY, (*facts, due, *where))
                     continue
-                given_up = *facts, failure.reason, failure.ran, now, *where
+                given_up = *facts, failure.reason, failure.ran, died, *where
                 if connection.execute(_GIVE_UP, given_up).rowcount == 1:
                     dead.append(end)
             for lease, ids in done.items():
@@ -480,7 +483,7 @@ class SqliteDeliveries(SpoolRows):
         return {
             "known": json.dumps(list(known)),
             "now": now,
-            "new": 0.0 if now >= 0 else -inf,  # before 1970, by a clock that tells of that, none is
+            "died": self.clock.as_wall(now),
             "longest": now + self.policy.longest_retry,
             "farthest": now + self.policy.farthest,
         }

@@ -20,10 +20,13 @@ from typing import Any, Final
 
 from leeward._sqlite.errors import BUSY, GONE, fault_at_end, fault_of, primary_code
 from leeward._sqlite.file_safety import DIRECTORY_MODE, check_files, create_file
+from leeward.clock import Clock, SystemClock
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.leases.faults import DatabaseFault, fault_of_wait
+from leeward.leases.holders import SteadyClock, boot_of_machine
 from leeward.records import NamedTuple
+from leeward.stores import PATIENCE
 
 if sys.platform != "win32":
     import fcntl
@@ -427,3 +430,29 @@ class FilePresence:
         assert self._database is not None
         place = self._database.with_name(f"{self._database.stem}.{app}.worker")
         return os.open(place, os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
+
+
+def steady_clock(database: Database, clock: Clock | None) -> SteadyClock:
+    """Return the clock of the leases in a database, which nobody sets.
+
+    All processes of a machine share its monotonic clock, and agree there how far that is behind.
+    """
+    clock = clock or SystemClock()
+
+    def agree(ahead: float) -> float:
+        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
+        if boot is None:  # a test has a clock of its own
+            return ahead
+        with database.write(PATIENCE) as connection:
+            connection.execute(_CLOCKS)
+            connection.execute(_AGREE, (boot, ahead))
+            return float(connection.execute(_AGREED, (boot,)).fetchone()[0])
+
+    return SteadyClock(clock, agree)
+
+
+# By the boot of a machine: seconds by which the time of leases is ahead of its monotonic clock.
+_CLOCKS: Final = """CREATE TABLE IF NOT EXISTS clocks (
+    boot TEXT PRIMARY KEY, ahead REAL NOT NULL) WITHOUT ROWID"""
+_AGREE: Final = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
+_AGREED: Final = "SELECT ahead FROM clocks WHERE boot = ?"

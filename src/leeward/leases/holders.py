@@ -1,4 +1,4 @@
-"""The processes that hold leases: a row whose holder is dead can be taken at once.
+"""The processes that hold leases, and their clock: a row whose holder is dead can be taken at once.
 
 A process is known by its boot, number and start, so that a new process with the number of a dead
 one is not taken for it.
@@ -7,10 +7,12 @@ one is not taken for it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from leeward.clock import Clock
 from leeward.records import NamedTuple
 
 _PROC: Final = Path("/proc")
@@ -33,6 +35,31 @@ class Holder(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join(map(str, self))
+
+
+class SteadyClock:
+    """A wall clock that never jumps: one reading plus monotonic time.
+
+    `agree` is called once, with the seconds between the two. It returns those of all who agree.
+    """
+
+    def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
+        self._clock = clock
+        self._agree = agree
+        self._offset: float | None = None
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
+        self.sleep_async = clock.sleep_async
+
+    def now(self) -> float:
+        """Return Unix seconds, as if nobody had set the clock since the first reading."""
+        if self._offset is None:
+            self._offset = self._agree(self._clock.now() - self._clock.monotonic())
+        return self._clock.monotonic() + self._offset
+
+    def as_wall(self, time: float) -> float:
+        """Return a recent time of this clock as the wall clock has it."""
+        return time + round(self._clock.now() - self.now())
 
 
 def holder_in(text: str | None) -> Holder | None:

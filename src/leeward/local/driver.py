@@ -94,7 +94,7 @@ class Local(Driver):
         self._is_here = not Path(path).is_absolute()
         self._database = Database(self._file, SCHEMA, created=self._store_created)
         self._stores = Stores(
-            SqliteDeliveries(self._database, DeliveryPolicy()),
+            SqliteDeliveries(self._database, DeliveryPolicy(), self._clock),
             SqliteSchedules(self._database),
             open_journal=self._open_journal,
             is_shared=self._file is not None,

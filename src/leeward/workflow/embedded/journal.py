@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from leeward.clock import Clock, SystemClock
 from leeward.errors import Conflict
+from leeward.leases.holders import SteadyClock
 from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.stores import Owner
@@ -99,34 +100,6 @@ class Finished(NamedTuple):
     began: float
     answer: Answer | StepVerdict
     ended: float
-
-
-class SteadyClock:
-    """A wall clock that never jumps: one reading plus monotonic time.
-
-    Args:
-        clock: the monotonic time.
-        agree: called once, with the seconds between the wall clock and the monotonic one. Returns
-            the seconds to use, which may be those of another process.
-    """
-
-    def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
-        self._clock = clock
-        self._agree = agree
-        self._offset: float | None = None
-        self.monotonic = clock.monotonic
-        self.sleep = clock.sleep
-        self.sleep_async = clock.sleep_async
-
-    def now(self) -> float:
-        """Return Unix seconds, as if nobody had set the clock since the first reading."""
-        if self._offset is None:
-            self._offset = self._agree(self._clock.now() - self._clock.monotonic())
-        return self._clock.monotonic() + self._offset
-
-    def as_wall(self, time: float) -> float:
-        """Return a recent time of this clock as the wall clock has it."""
-        return time + round(self._clock.now() - self.now())
 
 
 class ServerClock(SteadyClock):

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from leeward._sqlite.commits import Commits
-from leeward._sqlite.database import Database, Schema, select
+from leeward._sqlite.database import Database, Schema, select, steady_clock
 from leeward._sqlite.file_safety import keep_out_of_version_control
-from leeward.clock import Clock, SystemClock
+from leeward.clock import Clock
 from leeward.json_text import encode
-from leeward.leases.holders import boot_of_machine
-from leeward.stores import Owner
+from leeward.stores import PATIENCE, Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
@@ -31,7 +30,6 @@ from leeward.workflow.embedded.journal import (
     RunHolder,
     RunKey,
     RunRow,
-    SteadyClock,
     StepRecords,
 )
 from leeward.workflow.embedded.rows import (
@@ -49,16 +47,10 @@ from leeward.workflow.embedded.rows import (
 )
 from leeward.workflow.model import Definition
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for the database."""
-
 LARGE: Final = 4096
 """Characters of an answer, as JSON, from which on it is kept apart: a page of SQLite's."""
 
 _RESULTS: Final = "CREATE TABLE results (digest TEXT PRIMARY KEY, text TEXT NOT NULL)"
-
-_CLOCKS: Final = "CREATE TABLE clocks (boot TEXT PRIMARY KEY, ahead REAL NOT NULL) WITHOUT ROWID"
-"""By the boot of a machine: seconds by which the journal's time is ahead of its monotonic clock."""
 
 _LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that ended without a word
         workflow TEXT NOT NULL,
@@ -106,7 +98,6 @@ _STATEMENTS: Final = (
         PRIMARY KEY (workflow, run, path, attempt)
     ) WITHOUT ROWID""",
     _RESULTS,
-    _CLOCKS,
     _LOST_CALLS,
 )
 SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 4, _STATEMENTS)
@@ -179,8 +170,6 @@ _MAKE_AGAIN = """UPDATE lost SET fence = :fence
         AND due IS NOT NULL)"""
 _BREAK = f"""UPDATE runs SET broken = '{READER}', held = 0
     WHERE workflow = ? AND id = ? AND due IS NOT NULL"""  # noqa: S608 - constants
-_AGREE = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
-_AGREED = "SELECT ahead FROM clocks WHERE boot = ?"
 _HELD = """SELECT deadline, cancelled FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 _RENEW = """UPDATE runs SET due = ?
@@ -216,12 +205,7 @@ class SqliteJournal(Journal):
     def __init__(self, path: Path | None, clock: Clock | None = None) -> None:
         folder = Path() if path is None else path.parent
         self.database = Database(path, SCHEMA, created=lambda: keep_out_of_version_control(folder))
-        clock = clock or SystemClock()
-        # All processes of a machine share its monotonic clock; a test has a clock of its own.
-        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
-        self.clock = SteadyClock(
-            clock, lambda ahead: ahead if boot is None else self._agree(boot, ahead)
-        )
+        self.clock = steady_clock(self.database, clock)
         self._documents = Documents()
         self._commits = Commits(self.database, PATIENCE)
         self._turn = -1
@@ -343,24 +327,6 @@ class SqliteJournal(Journal):
     def set_aside(self, key: RunKey) -> None:
         """Mark a run that this version cannot read; another version may continue it."""
         self._commits.apply(lambda connection: connection.execute(_BREAK, key))
-
-    def _agree(self, boot: str, ahead: float) -> float:
-        """Return the seconds by which the journal's time is ahead of a machine's monotonic clock.
-
-        Args:
-            boot: of the machine.
-            ahead: the value if none is known yet.
-        """
-        with self.database.read(PATIENCE) as connection:
-            agreed = connection.execute(_AGREED, (boot,)).fetchone()
-        if agreed is None:
-
-            def write(connection: sqlite3.Connection) -> Any:
-                connection.execute(_AGREE, (boot, ahead))
-                return connection.execute(_AGREED, (boot,)).fetchone()
-
-            agreed = self._commits.apply(write)
-        return float(agreed[0])
 
     def advance(
         self,
