@@ -33,12 +33,6 @@ source_profile = dev
 endpoint_url = {url}
 """
 
-ASSUMED = b"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<AssumeRoleResult><Credentials><AccessKeyId>AKROLE</AccessKeyId>
-<SecretAccessKey>canary-role</SecretAccessKey><SessionToken>canary-session</SessionToken>
-<Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>
-</AssumeRoleResponse>"""
-
 END = 4_102_444_800.0
 """2100-01-01T00:00:00Z."""
 
@@ -77,26 +71,6 @@ def test_a_static_profile_is_read_at_each_fetch(home: Path) -> None:
     assert fetched(source)[1] == "canary-new"
 
 
-def test_files_and_profile_by_the_variables_given(home: Path) -> None:
-    """The mapping counts, not this process's environment, and an empty variable is absent."""
-    file = home / "elsewhere"
-    file.write_text(DEV)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_PROFILE": "dev", "AWS_CONFIG_FILE": ""}
-    assert fetched(chain(env))[0] == "AKDEV"
-    assert refused(chain({"AWS_PROFILE": "dev"})).code == "ProfileNotFound"
-
-
-def test_a_role_on_top_of_a_profile(home: Path) -> None:
-    """STS is asked once for each fetch, in the target's region, and says when it ends."""
-    with Wire(answer(http(200, ASSUMED))) as wire:
-        write_profiles(home, DEV, ROLE.format(url=wire.origin()))
-        source = chain(profile="role")
-        for _ in range(2):
-            assert fetched(source) == ("AKROLE", "canary-role", "canary-session", END)
-        assert len(wire.requests) == 2
-        assert b"/us-east-1/sts/aws4_request" in wire.requests[0]
-
-
 @pytest.mark.parametrize(
     ("status", "code", "outcome"),
     [
@@ -118,14 +92,6 @@ def test_a_refusal_of_sts(home: Path, status: int, code: str, outcome: Outcome) 
         assert (found.outcome, found.code) == (outcome, code)
         assert code in str(found.__cause__)
         assert len(wire.requests) == 1
-
-
-def test_sts_out_of_reach(home: Path) -> None:
-    """A lost answer and a refused connection say that nobody could be asked."""
-    with Wire(once(b"")) as wire:
-        write_profiles(home, DEV, ROLE.format(url=wire.origin()))
-        assert refused(chain(profile="role")).outcome is Outcome.NOT_SENT
-    assert refused(chain(profile="role")).outcome is Outcome.NOT_SENT
 
 
 def test_a_container_through_the_chain(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,15 +156,6 @@ def test_what_is_wrong_with_a_profile(home: Path, config: str, code: str) -> Non
     write_profiles(home, config=config)
     found = refused(chain(profile="x"))
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
-
-
-def test_an_sso_login_that_is_missing(home: Path) -> None:
-    """The vendor's advice to log in is passed on, and nobody is asked."""
-    sso = "sso_start_url = https://x.example\nsso_region = us-east-1\nsso_role_name = r\n"
-    write_profiles(home, config=f"[profile x]\nsso_account_id = 1\n{sso}")
-    found = refused(chain(profile="x"))
-    assert found.outcome is Outcome.AUTH
-    assert "SSO" in str(found)
 
 
 def test_nothing_anywhere_names_the_remedy() -> None:

@@ -11,21 +11,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cloud_tests.aws.account import check
-from cloud_tests.aws.plan import FUNCTIONS, TABLES
+from cloud_tests.aws.plan import TABLES
 from cloud_tests.aws.policies import of_functions, of_tests, trust
 from cloud_tests.options import Refused, requested_cloud
-from leeward_contract_tests.fixtures import EVENTS
 from leeward_contract_tests.rows import each_row
 from tests.docs.test_pages import DOCS, ROOT, blocks
 from tests.servers.aws.clients import client
@@ -57,16 +54,6 @@ ONCE = (*SUITE, "-k", "not (Awaited or every or own_answers or odd)")
 """Who awaits, asks for much, or from many threads, needs the same permissions, and no others.
 tests/contract does all of it, over the same server."""
 ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
-
-INTERRUPT = """
-def test_interrupt():
-    def interrupt():
-        raise KeyboardInterrupt
-    code = interrupt.__code__
-    table = bytes([0xFF]) * len(code.co_linetable)  # no line for 8 instructions, each
-    interrupt.__code__ = code.replace(co_linetable=table)
-    interrupt()
-"""
 
 
 class Stage:
@@ -145,47 +132,12 @@ def test_the_suite_passes_and_leaves_nothing(stage: Stage) -> None:
     assert stage.left() == []
 
 
-def test_it_is_told_first_what_is_made_and_where(stage: Stage) -> None:
-    """Account, region and every name are there before the first of it is asked for."""
-    status, said = run(SUITE, stage.env("sts:GetCallerIdentity"))
-    told, _, then = said.partition("About to be created:")
-    assert status == 1, said
-    assert f"AWS account {ACCOUNT}, region {PLACE['AWS_REGION']}." in told
-    assert "CreateTable" in then
-    names = {f"contract-{each}" for each in re.findall(r"leeward-test-[0-9a-f]{12}-(\w+)", then)}
-    assert names == {*FUNCTIONS, *TABLES, EVENTS}
-
-
 def test_what_was_made_before_a_failure_is_removed(stage: Stage) -> None:
     """Tables and functions go again where no bus may be made, and no test is tried."""
     allowed = ("dynamodb:*", "lambda:*", "logs:*", "iam:*", "events:De*", "events:RemoveTargets")
     status, said = run(SUITE, stage.env(*allowed))
     assert (status, "CreateEventBus" in said, " passed" in said) == (1, True, False), said
     assert stage.left() == []
-
-
-def test_what_was_made_before_an_interruption_is_removed(stage: Stage) -> None:
-    """A run that is asked to end while things are made ends without them."""
-    with begun(SUITE, stage.env()) as process:
-        try:
-            assert process.stdout is not None
-            while "is removed at the end" not in process.stdout.readline():
-                assert process.poll() is None
-            process.send_signal(signal.SIGTERM)
-            said, _ = process.communicate(timeout=PATIENCE)
-        finally:
-            process.kill()
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
-    assert stage.left() == []
-
-
-def test_an_interrupt_at_an_instruction_without_a_line_ends_the_run(tmp_path: Path) -> None:
-    """CPython compiles a few of them, and a signal may come at any."""
-    case = tmp_path / "test_interrupt.py"
-    case.write_text(INTERRUPT)
-    alone = ("--confcutdir", str(tmp_path), "--rootdir", str(tmp_path), "-c", os.devnull)
-    status, said = run(("-m", "pytest", "-p", "cloud_tests.conftest", *alone, str(case)), {})
-    assert status == pytest.ExitCode.INTERRUPTED, said
 
 
 def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
@@ -198,33 +150,6 @@ def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
     assert (status, len(left)) == (1, len(TABLES)), said
     assert [each for each in left if f"could not remove table {each}:" not in said] == []
     assert "remove by hand: table" in said
-
-
-@each_row(
-    "arguments, env, reason",
-    {
-        "nothing asked": (
-            SUITE,
-            ROLE | PLACE,
-            "LEEWARD_TEST_CLOUD must name the cloud (aws), and it is not set",
-        ),
-        "by pytest alone": (
-            ("-m", "pytest", "cloud_tests/test_aws.py"),
-            ROLE | PLACE,
-            "and it is not set",
-        ),
-        "no region": (SUITE, ASKED | ROLE, "AWS_REGION must name the region"),
-    },
-)
-def test_nothing_runs_without_a_clear_word(
-    arguments: tuple[str, ...], env: dict[str, str], reason: str
-) -> None:
-    """What is missing is named with the remedy, and no test begins."""
-    status, said = run(arguments, {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
-    assert status != 0
-    assert reason in said
-    assert "About to be created" not in said
-    assert " passed" not in said
 
 
 @each_row(
@@ -245,13 +170,6 @@ def raise_what_is_missing(env: dict[str, str]) -> None:
     """Make the two checks, as cloud_tests/conftest.py does."""
     requested_cloud(env)
     check(env)
-
-
-def test_a_role_of_another_account_is_refused(stage: Stage) -> None:
-    """Lambda would refuse it later, when half of it is made."""
-    env = stage.env() | {"LEEWARD_TEST_AWS_ROLE": "arn:aws:iam::111122223333:role/leeward-test"}
-    status, said = run(SUITE, env)
-    assert (status, "is a role of another account" in said) == (1, True), said
 
 
 @pytest.mark.threat("S20")

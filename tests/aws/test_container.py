@@ -159,15 +159,6 @@ def test_expired_credentials_are_none(transport: CurlTransport) -> None:
         assert (found.outcome, found.code) == (Outcome.AUTH, "expired_credentials")
 
 
-def test_the_relative_address_goes_first() -> None:
-    """It leads to the fixed address of ECS, whatever the full one says; empty counts as absent."""
-    both = {RELATIVE: "/v2/credentials/x?y", FULL: "http://localhost:1/z"}
-    assert address_of(both) == ("http://169.254.170.2", "/v2/credentials/x?y")
-    assert address_of(both | {RELATIVE: ""}) == ("http://localhost:1", "/z")
-    assert address_of({RELATIVE: "", FULL: ""}) is None
-    assert "credentials" not in repr(address_of(both)), "the path may be a secret"
-
-
 HOSTS = [
     "localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "169.254.170.2",
     "169.254.170.23", "[fd00:ec2::23]", "[FD00:EC2::23]", "169.254.169.254", "10.0.0.1",
@@ -205,17 +196,3 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=f"^{FULL} ") as caught:
         address_of({FULL: url})
     assert "canary" not in str(caught.value)
-
-
-@each_row("path", ["@canary.example/", ".canary.example/", "canary", ":80@x/", "0/"])
-def test_a_relative_address_stays_at_its_host(path: str) -> None:
-    """Nothing that follows the fixed address can turn it into another host."""
-    with pytest.raises(ConfigError, match=f"^{RELATIVE} ") as caught:
-        address_of({RELATIVE: path})
-    assert "canary" not in str(caught.value)
-
-
-def test_variables_that_are_gone(transport: CurlTransport) -> None:
-    """A source whose variables were unset says so."""
-    found = refused(container_source({}, transport, lambda: NOW))
-    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")

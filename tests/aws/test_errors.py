@@ -14,7 +14,6 @@ from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward_aws.errors import (
     COMMON,
-    ENTRIES,
     MAY_BE_SKEW,
     SERVICES,
     entry_outcome,
@@ -112,13 +111,6 @@ def test_a_code_means_what_the_documentation_says(
         assert outcome_of(service, 418, code, marked=marked) == (outcome, reason)
 
 
-def test_the_tables_do_not_contradict_each_other() -> None:
-    """A code that a service has a row for means the same there as everywhere."""
-    for table in SERVICES.values():
-        shared = table.keys() & COMMON.keys()
-        assert {code: table[code] for code in shared} == {code: COMMON[code] for code in shared}
-
-
 @pytest.mark.parametrize("service", SERVICES)
 @given(
     status=st.integers(300, 599).filter(lambda status: status not in (413, 429)),
@@ -191,13 +183,6 @@ def test_every_code_behind_which_a_clock_may_stand_is_mapped() -> None:
     }
 
 
-def test_no_table_promises_success() -> None:
-    """OK, NOT_SENT, LOCAL and APP_ERROR are never what an error code says."""
-    never = {Outcome.OK, Outcome.NOT_SENT, Outcome.LOCAL, Outcome.APP_ERROR}
-    for table in [COMMON, ENTRIES, *SERVICES.values()]:
-        assert never.isdisjoint(meaning.outcome for meaning in table.values())
-
-
 CODES = [
     "ResourceNotFoundException",
     "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
@@ -219,14 +204,6 @@ def test_codes_are_read_as_botocore_reads_them(protocol: str, place: str, code: 
     assert error_code(Response(400, headers, body)) == oracle.error_code(protocol, headers, body)
 
 
-def test_the_header_goes_before_the_body() -> None:
-    """As with botocore, the body's word counts where there is no header."""
-    headers = {"x-amzn-errortype": "FromHeader"}
-    body = b'{"code": "FromBody"}'
-    assert error_code(Response(400, headers, body)) == "FromHeader"
-    assert oracle.error_code("rest-json", headers, body) == "FromHeader"
-
-
 @each_row(
     "body",
     [
@@ -240,19 +217,3 @@ def test_an_answer_without_a_code(body: bytes) -> None:
     response = Response(502, {"content-type": "text/html"}, body)
     assert error_code(response) is None
     assert error_message(response) == ""
-
-
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [({"message": "a"}, "a"), ({"Message": "b"}, "b"), ({"message": 5}, ""), ({}, "")],
-)
-def test_the_message_of_an_answer(document: dict[str, object], message: str) -> None:
-    """Services spell the name of the field in two ways."""
-    assert error_message(Response(400, {}, json.dumps(document).encode())) == message
-
-
-@given(st.binary(max_size=60), st.text(max_size=40))
-def test_no_answer_breaks_the_reading(body: bytes, header: str) -> None:
-    """Whatever comes back, reading the code raises nothing and gives a plain name or none."""
-    code = error_code(Response(500, {"x-amzn-errortype": header}, body))
-    assert code is None or (code.isascii() and code.isprintable() and " " not in code)

@@ -8,22 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._http.messages import Failure, Phase, Response
-from leeward.adapter.classification import STALE
+from leeward._http.messages import Failure, Response
 from leeward.adapter.plans import CLOCK_SKEW
 from leeward.calls import Enqueue, FunctionFault, Invoke, Look, LookResult, Result
 from leeward.calls.looks import BACKLOG, QUEUE
 from leeward.envelope import mark_of, seal, seal_failure, seal_refusal
 from leeward.errors import InvalidRequest, Outcome
-from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions.plans import functions
-from leeward_aws.identity.signing import Scope, sign
 from leeward_aws.looks import looks
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import (
-    KEYS,
     LATER,
-    MIDNIGHT,
     NOW,
     SETTINGS,
     answer,
@@ -112,15 +107,6 @@ def test_the_key_and_the_deadline_go_with_a_call(key: str, seconds: float) -> No
     assert len(context) <= 3583
 
 
-def test_a_request_is_signed_for_its_service() -> None:
-    """It goes to the configured origin with a signature for Lambda in the target's region."""
-    (request,) = invoke(answer(1)).sent
-    assert request.origin == SETTINGS.endpoints["lambda"]
-    authorization = header(request, "Authorization")
-    assert "/20260101/eu-west-1/lambda/aws4_request" in authorization
-    assert header(request, "X-Amz-Security-Token") == KEYS.token
-
-
 @pytest.mark.parametrize("function", [".", ".."])
 def test_a_name_that_is_a_step_in_a_path_is_refused(function: str) -> None:
     """Before anything is sent: it would lead to another resource."""
@@ -131,14 +117,6 @@ def test_a_name_that_is_a_step_in_a_path_is_refused(function: str) -> None:
 
 
 # What comes back.
-
-
-@each_row("value", [None, True, 0, -1.5, "text", [], {}, {"statusCode": 500}, {"errorType": "X"}])
-def test_an_answer_is_decoded(value: Any) -> None:
-    """Any JSON is an answer; without the header, not even one that looks like an error is one."""
-    result = invoke(answer(value)).result
-    assert (result.outcome, result.value) == (Outcome.OK, value)
-    assert result.request_id == "request-1"
 
 
 def test_an_envelope_is_opened() -> None:
@@ -196,12 +174,6 @@ def test_another_success_is_not_an_answer(status: int) -> None:
     assert (result.code, result.reason) == (f"http.{status}", "unexpected_status")
 
 
-def test_a_queued_call_is_accepted() -> None:
-    """202 is all that Lambda says."""
-    result = enqueue(answer(b"", 202)).result
-    assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
-
-
 def test_what_is_for_a_queue_goes_into_it() -> None:
     """By the name of the queue, which is looked up once; key and trace are beside the body."""
     url = "https://sqs.eu-west-1.amazonaws.com/1/mails"
@@ -253,20 +225,6 @@ def test_what_waits_in_a_queue_is_asked_of_sqs() -> None:
     assert json.loads(played.sent[1].body)["AttributeNames"] == sorted(told)
     missing = play(planner, look, refusal("QueueDoesNotExist")).result
     assert missing.outcome is Outcome.NOT_FOUND
-
-
-@pytest.mark.parametrize("status", [200, 204])
-def test_a_queued_call_is_not_accepted_by_another_status(status: int) -> None:
-    """It may have been queued, and that is all that can be said."""
-    result = enqueue(answer(b"", status)).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
-
-
-def test_a_lost_answer_is_ambiguous() -> None:
-    """The plan ends with what the failure proves."""
-    gone = Failure(Phase.BODY, sent=True, code="curl.18", status=200)
-    result = invoke(gone).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
 
 
 # Errors of the function itself: 200, and a header.
@@ -345,27 +303,6 @@ def test_a_trace_may_have_another_name() -> None:
 # Errors of the platform.
 
 
-@pytest.mark.parametrize("verb", [invoke, enqueue])
-def test_an_error_means_what_the_table_says(verb: Any) -> None:
-    """Neither plan has a meaning of its own for a code; each tells it, and the request's id."""
-    told = {code: meaning for code, meaning in {**COMMON, **LAMBDA}.items() if meaning != STALE}
-    body = {"message": "payload 42"}
-    results = {code: verb(answer(body, 400, x_amzn_errortype=code)).result for code in told}
-    assert {code: (each.outcome, each.reason) for code, each in results.items()} == told
-    assert [each.code for each in results.values()] == list(told)
-    assert {(each.request_id, each.executed, each.message) for each in results.values()} == {
-        ("request-1", None, None)
-    }
-
-
-@each_row("status", [500, 502, 503, 504, 404, 400])
-def test_an_error_without_a_code_is_ambiguous(status: int) -> None:
-    """A proxy between may have said it, after Lambda had run the function."""
-    result = invoke(answer(b"<html>Bad Gateway</html>", status)).result
-    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"http.{status}")
-    assert result.executed is None
-
-
 def test_a_redirect_is_not_followed() -> None:
     """A proxy may give it in the place of an answer; nothing is sent to where it points."""
     played = invoke(answer(b"", 307, location="https://elsewhere.test/"))
@@ -409,15 +346,6 @@ def test_how_long_throttling_lasts(
 # Identity and time.
 
 
-def test_a_stale_key_is_replaced_once() -> None:
-    """The plan is run again with another key; the second refusal is final."""
-    stale = refusal("ExpiredTokenException", 403)
-    played = invoke(stale, stale)
-    keys = [header(each, "Authorization").split("/")[0] for each in played.sent]
-    assert keys == [f"AWS4-HMAC-SHA256 Credential={key}" for key in ("AKIDEXAMPLE", "AKIDFRESH")]
-    assert (played.result.outcome, played.result.reason) == (Outcome.AUTH, None)
-
-
 def skewed(code: str = "InvalidSignatureException", date: str = LATER) -> Response:
     return refusal(code, 403, date=date)
 
@@ -434,51 +362,8 @@ def test_a_wrong_clock_is_set_right(code: str) -> None:
     assert played.learnt == {CLOCK_SKEW: 3600.0}
 
 
-def test_what_was_learnt_before_is_added_to() -> None:
-    """The clock was half an hour behind, and is an hour behind now."""
-    played = invoke(skewed(), answer("done"), learnt={CLOCK_SKEW: 1800.0})
-    assert header(played.sent[0], "X-Amz-Date") == "20260101T003000Z"
-    assert header(played.sent[1], "X-Amz-Date") == "20260101T010000Z"
-    assert played.learnt == {CLOCK_SKEW: 3600.0}
-
-
 def late(*answers: tuple[float, Any], **options: Any) -> Any:
     return play_slowly(PLANS["invoke"], CALL, *answers, now=NOW, timeout=1000.0, **options)
-
-
-def test_a_request_is_dated_when_it_is_signed() -> None:
-    """Keys may take their time, if somebody has to be asked; so may the time that is left."""
-    (request,) = late((400.0, KEYS), (1.0, answer("done"))).sent
-    assert header(request, "X-Amz-Date") == "20260101T000640Z"
-    custom = json.loads(base64.b64decode(header(request, "X-Amz-Client-Context")))["custom"]
-    assert custom["x-leeward-deadline-ms"] == "600000"
-
-
-def test_a_clock_is_compared_with_an_answer_when_that_comes() -> None:
-    """However long it took: what the two clocks differ by is what they show at one moment."""
-    played = late((10.0, KEYS), (90.0, skewed()), (0.0, KEYS), (0.0, answer("done")))
-    assert played.learnt == {CLOCK_SKEW: 3500.0}
-    assert header(played.sent[1], "X-Amz-Date") == "20260101T010000Z"
-
-
-def test_an_answer_that_is_late_does_not_blame_the_clock() -> None:
-    """The service refused the signature at a time that was right."""
-    played = late((0.0, KEYS), (400.0, skewed(date=MIDNIGHT)), (0.0, KEYS))
-    assert (played.result.reason, played.learnt) == (None, {})
-
-
-def test_a_wait_until_a_date_begins_when_the_answer_comes() -> None:
-    """An hour to go when the call began is less when it was refused."""
-    told = answer(b"{}", 429, x_amzn_errortype="TooManyRequestsException", retry_after=LATER)
-    assert late((50.0, KEYS), (50.0, told)).result.retry_after == 3500.0
-
-
-def test_a_clock_is_set_right_only_once() -> None:
-    """A service that refuses its own time too has the last word."""
-    still = "Thu, 01 Jan 2026 03:00:00 GMT"
-    played = invoke(skewed(), skewed(date=still))
-    assert (played.result.outcome, played.result.reason) == (Outcome.AUTH, None)
-    assert len(played.sent) == 2
 
 
 @each_row(
@@ -501,9 +386,3 @@ def test_an_error_other_than_of_the_signature_teaches_no_time() -> None:
     """Whatever `Date` says, a refusal for another reason leaves the clock alone."""
     played = invoke(refusal("AccessDeniedException", 403, date=LATER))
     assert (played.result.outcome, played.learnt) == (Outcome.AUTH, {})
-
-
-def test_signatures_are_those_of_the_signer() -> None:
-    """Nothing is added to a request after it was signed."""
-    (request,) = invoke(answer(1)).sent
-    assert sign(request, KEYS, Scope("lambda", SETTINGS.region), NOW) == request

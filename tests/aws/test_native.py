@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter.resolver import Unresolved
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import Outcome
 from leeward_aws.identity.credentials import ACCESS_KEY, Credentials
 from leeward_aws.native import native
 from tests.aws.sources import KEYS, empty_home, http, target
@@ -93,13 +92,6 @@ def test_clients_by_name(make: Callable[..., Any], name: str, service: str, host
         assert client.meta.region_name == "us-east-1"
 
 
-def test_an_unknown_service_names_the_known() -> None:
-    """The message lists leeward's three, and says that boto3's others work too."""
-    with pytest.raises(ConfigError, match=r"'nosuch'.*lambda, events, dynamodb.*boto3") as caught:
-        native("nosuch", *target(), lambda _: OURS)
-    assert caught.value.__cause__ is not None
-
-
 def test_the_settings_of_the_target(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
@@ -126,20 +118,6 @@ def test_a_hardened_client_follows_no_variable(
     assert client.meta.endpoint_url == "https://sqs.us-east-1.amazonaws.com"
     assert client._endpoint.http_session._verify is True
     assert client._endpoint.http_session._proxy_config._proxies == {}
-
-
-def test_settings_that_boto3_refuses() -> None:
-    """A profile that does not exist is a mistake of the configuration."""
-    with pytest.raises(ConfigError, match="nobody") as caught:
-        native("lambda", *target(profile="nobody"), lambda _: OURS)
-    assert caught.value.__cause__ is not None
-
-
-def test_boto3_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what to install."""
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(ConfigError, match=r'pip install "leeward-aws\[boto3\]"'):
-        native("lambda", *target(), lambda _: OURS)
 
 
 def test_no_text_form_shows_a_secret(make: Callable[..., Any]) -> None:

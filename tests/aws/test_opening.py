@@ -9,11 +9,9 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, TargetConfig
-from leeward.adapter.opening import LazyPlans
 from leeward.calls import Enqueue
 from leeward.errors import ConfigError, Outcome
-from leeward_aws.driver import LIMITS, PLANS, open_driver
-from leeward_aws.settings.options import settings_from
+from leeward_aws.driver import LIMITS, open_driver
 from tests.aws.sources import KEYS, empty_home, http
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -33,20 +31,6 @@ def target(env: dict[str, str] | None = None, **options: Any) -> TargetConfig:
 
 def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
     return open_driver(target(env, **options))
-
-
-def test_every_verb_has_a_plan() -> None:
-    """Each service's is loaded when it is asked for."""
-    made = LazyPlans(PLANS, settings_from(target()))
-    verbs = "invoke settle enqueue publish store load delete scan list_items put_object get_object"
-    looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks += ["look_resource", "look_backlog"]
-    objects = ["head_object", "list_objects", "delete_object"]
-    messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    more = ["start_run", "get_run", "abort_run"]
-    more += ["store_many", "read_logs"]
-    assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *more])
-    assert all(callable(made[verb]) for verb in made)
 
 
 def test_everything_but_order_is_declared() -> None:
@@ -103,14 +87,6 @@ def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
     assert (b"canary-session" in wire.requests[0]) == (env is SESSION)
 
 
-def test_keys_alone_sign_over_http_too() -> None:
-    """They do not leave this process, so an emulator beside it may be asked; here, nobody."""
-    driver = opened(KEYS, endpoint_url="http://nobody.onion")
-    result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
-    assert result.outcome is Outcome.NOT_SENT
-    driver.close()
-
-
 def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be its own failover. Another account or endpoint is another place."""
     for name, value in {**KEYS, "AWS_REGION": "us-east-1"}.items():
@@ -120,17 +96,6 @@ def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.Monke
     other = {"aws": {"endpoint_url": "http://127.0.0.1:1"}, "aws:us-east-1": {}}
     Client("aws,aws:us-east-1", config=Config(options=other)).close()
     Client("aws:us-east-1,aws:us-west-2", config=Config()).close()
-
-
-def test_native_goes_through_the_driver() -> None:
-    """The vendor's client is made with the target's settings."""
-    driver = opened(endpoint_url="http://127.0.0.1:4566")
-    client: Any = driver.native("dynamodb")
-    assert client.meta.endpoint_url == "http://127.0.0.1:4566"
-    client.close()
-    with pytest.raises(ConfigError, match="knows no service"):
-        driver.native("teleport")
-    driver.close()
 
 
 SCRIPT = """

@@ -42,16 +42,6 @@ def test_nothing_but_a_region_gives_aws_itself() -> None:
     )
 
 
-def test_where_the_region_comes_from() -> None:
-    """The target's name goes before the option, that before AWS_REGION, that before the older."""
-    env = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}
-    option = {"region": "eu-west-3"}
-    assert read("us-east-1", option, env).region == "us-east-1"
-    assert read(None, option, env).region == "eu-west-3"
-    assert read(None, env=env).region == "eu-west-1"
-    assert read(None, env=env | {"AWS_REGION": ""}).region == "eu-west-2"
-
-
 def test_no_region_names_the_remedy() -> None:
     """The message says where a region can be given, and of the environment only if it counts."""
     with pytest.raises(ConfigError, match=r'"aws:us-east-1".*\[targets\."aws"\].*AWS_REGION'):
@@ -183,38 +173,11 @@ def test_fips_and_dual_stack() -> None:
     assert read(options=dict.fromkeys(off, True)) == settings
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "AWS_USE_FIPS_ENDPOINT",
-        "AWS_USE_DUALSTACK_ENDPOINT",
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    ],
-)
-def test_a_switch_is_true_or_false(name: str) -> None:
-    """A misspelt switch is not taken for off: someone relies on it."""
-    with pytest.raises(ConfigError, match=f"^{name} must be true or false"):
-        read(env={name: "yes", "AWS_ENDPOINT_URL": "http://a:1"})
-    assert read(env={name: "false"}) == read()
-
-
 @pytest.mark.parametrize("switch", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
 def test_a_switch_and_an_own_endpoint_exclude_each_other(switch: str) -> None:
     """As in botocore: nobody who asked for validated hosts is sent to another one in silence."""
     with pytest.raises(ConfigError, match=f"AWS_ENDPOINT_URL_LAMBDA and {switch}"):
         read(env={switch: "true", "AWS_ENDPOINT_URL_LAMBDA": "http://a:1"})
-
-
-def test_profile_and_certificates() -> None:
-    """An option goes before the variable, and only a profile by option before keys."""
-    env = {"AWS_PROFILE": "work", "AWS_CA_BUNDLE": "/etc/ca.pem"}
-    settings = read(env=env)
-    assert (settings.profile, settings.profile_first) == ("work", False)
-    assert settings.http.ca_bundle == "/etc/ca.pem"
-    settings = read(options={"profile": "own", "ca_bundle": "/own.pem"}, env=env)
-    assert (settings.profile, settings.profile_first) == ("own", True)
-    assert settings.http.ca_bundle == "/own.pem"
-    assert (read().profile, read().http.ca_bundle) == (None, None)
 
 
 def test_a_profile_by_variable_comes_after_keys_in_botocore(
@@ -227,11 +190,3 @@ def test_a_profile_by_variable_comes_after_keys_in_botocore(
     monkeypatch.setenv("AWS_PROFILE", "work")
     assert oracle.first_credential_source(None) == "env"
     assert oracle.first_credential_source("work") != "env"
-
-
-def test_unknown_options_are_refused() -> None:
-    """A misspelt key is an error, as everywhere in leeward."""
-    with pytest.raises(ConfigError, match=r"unknown key 'regoin'.*did you mean 'region'\?"):
-        read(options={"regoin": "us-east-1"})
-    with pytest.raises(ConfigError, match="must be a bool"):
-        read(options={"use_fips_endpoint": "true"})

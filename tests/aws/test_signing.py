@@ -174,15 +174,6 @@ def test_a_token_goes_out_and_is_signed() -> None:
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in header(ours, "Authorization")
 
 
-def test_signing_again_replaces_the_first_signature() -> None:
-    """A request that was refused for its time is signed again as if it had never been signed."""
-    plain = Request("POST", "https://a.test", "/", (("X-Amz-Target", "T"),), b"{}")
-    temporary = EXAMPLE_KEY._replace(token="old-token")
-    scope = Scope("dynamodb", "us-east-1")
-    again = sign(sign(plain, temporary, scope, 1e9), EXAMPLE_KEY, scope, 2e9)
-    assert again == sign(plain, EXAMPLE_KEY, scope, 2e9)
-
-
 def test_each_day_region_service_and_secret_has_its_own_key() -> None:
     """The cache of signing keys never gives the key of another scope, day or secret."""
     request = Request("GET", "https://a.test", "/")
@@ -200,15 +191,6 @@ def test_each_day_region_service_and_secret_has_its_own_key() -> None:
             header(sign(request, credentials, scope, now), "Authorization")
             == (theirs["Authorization"])
         )
-
-
-def test_the_key_is_derived_once() -> None:
-    """Two requests on one day cost one derivation."""
-    signing._signing_key.cache_clear()
-    scope = Scope("lambda", "us-east-1")
-    for second in range(3):
-        sign(Request("GET", "https://a.test", "/"), EXAMPLE_KEY, scope, 1e9 + second)
-    assert signing._signing_key.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Response
-from leeward.adapter.classification import STALE
 from leeward.adapter.items import encode
-from leeward.calls import Delete, Key, ListItems, Load, Result, Scan, Store, Stored
-from leeward.errors import InvalidRequest, Outcome
-from leeward_aws.errors import COMMON
-from leeward_aws.errors import DYNAMODB as CODES
+from leeward.calls import Delete, Key, ListItems, Load, Scan, Store, Stored
+from leeward.errors import Outcome
 from leeward_aws.tables.plans import tables
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import NOW, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
-from tests.items.exactness import assert_exact
 from tests.items.strategies import ITEMS
 
 PLANS = tables(SETTINGS)
@@ -175,27 +171,6 @@ def test_botocore_would_send_the_same(call: Any) -> None:
     assert "/eu-west-1/dynamodb/aws4_request" in header(request, "Authorization")
 
 
-@given(STORES)
-def test_what_is_stored_is_loaded(call: Store) -> None:
-    """Exactly, with the write id for a revision, and by a key that is where the table looks."""
-    stored = run(call, DONE)
-    item = document(stored.sent[-1])["Item"]
-    loaded = run(Load(call.table, call.key), answer({"Item": item}))
-    found = loaded.result.value
-    assert_exact(found.item, call.item)
-    assert (found.revision, found.write_id, found.foreign) == ("write-1", "write-1", False)
-    assert found.expires_at == call.expires_at
-    assert document(loaded.sent[0])["Key"].items() <= item.items()
-
-
-def test_a_plain_store_has_no_condition() -> None:
-    """Nothing but table and item."""
-    played = run(STORE, DONE)
-    (request,) = played.sent
-    assert document(request) == {"TableName": "orders", "Item": native()}
-    assert played.result == Result.ok("write-1", request_id="request-1")
-
-
 def test_an_expiry_is_told_to_dynamodb() -> None:
     """In whole seconds, rounded up, in the attribute that a table's time to live looks at."""
     (request,) = run(STORE._replace(expires_at=NOW + 0.5), DONE).sent
@@ -238,15 +213,6 @@ def test_reads_are_strong() -> None:
 # What comes back.
 
 
-@pytest.mark.parametrize("call", WRITES)
-@each_row("body", [b"{}", b"{ }", b'{"ConsumedCapacity":{"CapacityUnits":1}}'])
-def test_a_write_is_done(call: Any, body: bytes) -> None:
-    """A store gives its write id, a delete nothing."""
-    result = run(call, answer(body)).result
-    assert (result.outcome, result.request_id) == (Outcome.OK, "request-1")
-    assert result.value == ("write-1" if call is STORE else None)
-
-
 @pytest.mark.parametrize("call", ALL)
 @each_row("body", [b"", b"<html>", b"[]", b"null", b"{", b"NaN", b'{"a":1,"a":2}'])
 def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> None:
@@ -260,26 +226,6 @@ def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> N
 def test_an_answer_with_a_strange_item_is_ambiguous(item: Any) -> None:
     """An item is an object."""
     assert run(LOAD, answer({"Item": item})).result.outcome is Outcome.AMBIGUOUS
-
-
-@each_row("body", [{}, {"Items": None}, {"Items": {}}, {"Items": [1]},
-    {"Items": [], "LastEvaluatedKey": "x"}])  # fmt: skip
-def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
-    """No list of items is not an empty one: that would end a scan too early."""
-    assert run(SCAN, answer(body)).result.outcome is Outcome.AMBIGUOUS
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"Item":null}'])
-def test_an_absent_item_is_no_error(body: bytes) -> None:
-    """Load gives None."""
-    result = run(LOAD, answer(body)).result
-    assert (result.outcome, result.value) == (Outcome.OK, None)
-
-
-def test_an_expired_item_is_found() -> None:
-    """With its expiry: whether it counts is not the driver's business."""
-    found = run(LOAD, answer({"Item": native(expires_at=NOW - 1)})).result.value
-    assert found == Stored(ITEM, "write-1", "write-1", NOW - 1)
 
 
 def summed(body: bytes, *, damage: int = 0, status: int = 200) -> Response:
@@ -311,16 +257,6 @@ def test_a_checksum_of_a_packed_body_is_left_alone() -> None:
     assert run(LOAD, packed).result.outcome is Outcome.OK
 
 
-@pytest.mark.parametrize("call", ALL)
-def test_an_error_means_what_the_table_says(call: Any) -> None:
-    """No plan has a meaning of its own for a code; only stale credentials are asked for again."""
-    told = {code: meaning for code, meaning in {**COMMON, **CODES}.items() if meaning != STALE}
-    results = {code: run(call, refusal(code)).result for code in told}
-    assert {code: (each.outcome, each.reason) for code, each in results.items()} == told
-    assert [each.code for each in results.values()] == list(told)
-    assert {(each.value, each.message) for each in results.values()} == {(None, None)}
-
-
 def test_an_item_that_is_too_large_is_called_so() -> None:
     """DynamoDB tells it in words alone."""
     body = {
@@ -329,13 +265,6 @@ def test_an_item_that_is_too_large_is_called_so() -> None:
     }
     result = run(STORE, answer(body, 400)).result
     assert (result.outcome, result.reason) == (Outcome.CALLER, "payload_too_large")
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_a_lost_answer_is_ambiguous(call: Any) -> None:
-    """The plan ends with what the failure proves."""
-    gone = Failure(Phase.RECEIVE, sent=True, code="curl.56")
-    assert run(call, gone).result.outcome is Outcome.AMBIGUOUS
 
 
 @each_row(
@@ -370,18 +299,6 @@ def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
     assert (result.outcome, result.value) == (Outcome.OK, "write-1")
     result = run(call, in_the_way(changed("write-1"))).result
     assert (result.outcome, result.value) == (Outcome.OK, "write-1")
-
-
-@pytest.mark.parametrize("call", CONDITIONAL)
-@each_row(
-    "item", [native(write_id="write-2"), FOREIGN, {}, None, [], {"_leeward": {"S": "write-1"}},
-             {"_leeward": {"M": {"w": {"N": "1"}}}}, {"id": {"X": 1}}],
-)  # fmt: skip
-def test_another_item_in_the_way_is_a_conflict(call: Store, item: Any) -> None:
-    """Somebody else's, or one that cannot be read."""
-    result = run(call, in_the_way(item)).result
-    assert (result.outcome, result.value) == (Outcome.CONFLICT, None)
-    assert result.code == "ConditionalCheckFailedException"
 
 
 def test_a_conflict_may_come_without_the_item() -> None:
@@ -500,25 +417,3 @@ def test_a_condition_on_a_wide_item_stays_within_its_limits() -> None:
 
 
 # Pages.
-
-
-def test_a_scan_goes_on_where_it_was() -> None:
-    """The cursor is a text, and the last page has none."""
-    last = {"id": {"S": 'ä"42'}, "sort": {"B": "AAE="}}
-    items = [native({"id": str(n), "n": n}) for n in range(3)]
-    first = run(SCAN, answer({"Items": items, "Count": 3, "LastEvaluatedKey": last}))
-    page = first.result.value
-    assert [each.item["n"] for each in page.items] == [0, 1, 2]
-    assert {each.revision for each in page.items} == {"write-1"}
-    assert document(first.sent[0]) == {"TableName": "orders", "ConsistentRead": True, "Limit": 100}
-    second = run(SCAN._replace(cursor=page.cursor), answer({"Items": []}))
-    assert document(second.sent[0])["ExclusiveStartKey"] == last
-    assert second.result.value == ((), None)
-
-
-@each_row("cursor", ["", "x", "[]", "{}", "null", '{"a":NaN}', "[" * 10_000])
-def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
-    """Before anything is sent."""
-    with pytest.raises(InvalidRequest) as raised:
-        run(SCAN._replace(cursor=cursor))
-    assert raised.value.field == "cursor"

@@ -152,17 +152,6 @@ def test_a_topic_with_a_key_of_its_own() -> None:
         assert source(ServiceCredential("eventgrid"), 5.0).value == secret
 
 
-def test_how_topics_are_described() -> None:
-    """Keys of single topics, and what the others have."""
-    own: dict[str, Any] = {"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"orders": "k"}}
-    for options, said in (
-        (own, "key by topic, else managed identity"),
-        (own | {"eventgrid_key": "k"}, "key by topic, else key"),
-        (own | {"eventgrid_sas": "s"}, "key by topic, else signature"),
-    ):
-        assert describe_source(*target(endpoint_env(), **options)) == {"events": said}
-
-
 # The managed identity.
 
 
@@ -206,13 +195,6 @@ def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) ->
     assert (found.fetched_at, found.expires_at) == (NOW, NOW + kept)
 
 
-def test_a_user_assigned_identity() -> None:
-    """Its client id goes along."""
-    source, canned = managed(document(), client_id="id&1")
-    source(ServiceCredential("queue"), 5.0)
-    assert parse_qs(urlsplit(canned.sent[0].target).query)["client_id"] == ["id&1"]
-
-
 def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
     """azure-identity asks the same endpoint in the same way."""
     from azure.identity import ManagedIdentityCredential
@@ -250,14 +232,6 @@ def test_a_status_other_than_200(status: int, outcome: Outcome) -> None:
     source, _ = managed(Response(status, body=b"canary"))
     found = refused(source, ServiceCredential("queue"))
     assert (found.outcome, found.code) == (outcome, f"http.{status}")
-
-
-@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.RECEIVE, Phase.BODY])
-def test_an_endpoint_out_of_reach(phase: Phase) -> None:
-    """However far the request came, nobody has answered, and the call was not sent."""
-    source, _ = managed(Failure(phase, True, "curl.7"))
-    found = refused(source, FunctionAddress("send"))
-    assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.7")
 
 
 @pytest.mark.parametrize(
@@ -360,15 +334,6 @@ def test_on_a_virtual_machine() -> None:
         assert "api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com" in request.target
 
 
-def test_over_a_real_wire(transport: CurlTransport) -> None:
-    """The endpoint's answer comes through leeward's own transport."""
-    with Wire(answer(http(200, TOKEN))) as wire:
-        settings, config = target(endpoint_env(wire.origin()), **ENTRA)
-        source = source_of(settings, config, transport, now=lambda: NOW)
-        assert source(ServiceCredential("queue"), 5.0).value == Bearer("canary-token")
-        assert wire.requests[0].startswith(b"GET /msi/token?api-version=2019-08-01&resource=")
-
-
 def test_the_hardened_mode_asks_apart(transport: CurlTransport) -> None:
     """Where the target keeps to the public internet, its identity is still found on the machine."""
     closed = Canned(Failure(Phase.CONNECT, False, "not_public"))
@@ -396,19 +361,6 @@ def test_the_hardened_mode_asks_near_alone() -> None:
     settings, config = target(trust_env=False, **options, allowed_hosts=["msi.example"])
     env = endpoint_env("https://msi.example")
     assert describe_source(settings, config, platform=env) == {"tables": "managed identity"}
-
-
-def test_an_endpoint_that_is_gone_is_told() -> None:
-    """Between two fetches a platform may take its variables away."""
-    canned, env = Canned(document()), endpoint_env()
-    settings, config = target(**ENTRA)
-    source = source_of(settings, config._replace(env=env), canned, now=lambda: NOW)
-    env.clear()
-    found = refused(source, ServiceCredential("queue"))
-    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
-    env |= {"IDENTITY_ENDPOINT": "http://evil.example/canary", "IDENTITY_HEADER": "x"}
-    assert refused(source, ServiceCredential("queue")).code == "misconfigured"
-    assert canned.sent == []
 
 
 def test_the_hardened_mode_has_no_other_source() -> None:
@@ -559,12 +511,6 @@ def wrapped(cause: Exception) -> Exception:
 
 
 NOTHING = Member(CredentialUnavailableError(message="canary"))
-
-
-def test_the_chain_gives_a_token(chain: Callable[..., VendorChain]) -> None:
-    """The first member that has one gives it, with its end."""
-    source = chain(NOTHING, Member(access()))
-    assert source(Token("s/.default"), 5.0) == (Bearer("canary-token"), NOW, NOW + 600)
 
 
 def http_error(status: int) -> Exception:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from leeward import AuthError, Client, Conflict, Event, FunctionError, NotFound
+from leeward import AuthError, Client, Conflict, Event, NotFound
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import ABSENT, COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIRS, SEEN
+from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, ITEMS, PAIRS, SEEN
 from tests.azure.doors import client_of, new_key
 from tests.servers.azure import event_grid
 from tests.servers.azure.azurite import connection_string
@@ -196,17 +196,6 @@ def test_a_topic_of_a_namespace_takes_events(cloud: AzureCloud) -> None:
         assert [each["data"] for each in client.invoke(SEEN, {"id": key}).value] == [{"n": 1}]
 
 
-def test_a_hundred_events_go_in_one_request(client: Client, cloud: AzureCloud) -> None:
-    """An array holds a thousand, and every event arrives."""
-    before = len(cloud.proxies["event_grid"].requests)
-    key = new_key()
-    report = client.publish_events(EVENTS, [Event("n", n, id=key) for n in range(100)])
-    report.raise_if_failed()
-    assert len(cloud.proxies["event_grid"].requests) - before == 1
-    seen = client.invoke(SEEN, {"id": key}).value
-    assert sorted(event["data"] for event in seen) == list(range(100))
-
-
 # azure-cosmos looks at no certificate of 127.0.0.1.
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_the_native_client_is_azure_cosmos_on_the_same_settings(
@@ -221,12 +210,6 @@ def test_the_native_client_is_azure_cosmos_on_the_same_settings(
         items = native.get_database_client(cloud.database).get_container_client(ITEMS)
         assert items.read_item(key, key)["~id"] == key
     assert len(cloud.proxies["cosmos"].requests) > before
-
-
-def test_a_function_that_raises_is_a_function_error(client: Client) -> None:
-    """Azure says no more than that."""
-    with pytest.raises(FunctionError):
-        client.invoke(FAIL)
 
 
 def test_an_absent_function_topic_queue_or_container_is_not_found(
@@ -303,19 +286,6 @@ def test_a_conflict_is_believed_before_a_replica_that_lags(
     assert [each.outcome for each in raised.value.attempts] == [Outcome.REJECTED, Outcome.CONFLICT]
 
 
-def test_an_item_that_cosmos_has_let_expire_is_free(client: Client, cloud: AzureCloud) -> None:
-    """It is not found, and another may be stored in its place."""
-    key = new_key()
-    client.store_data(ITEMS, {"id": key, "n": 1}, expires_in=100)
-    assert client.load_data(ITEMS, key) is not None
-    cloud.cosmos.set_ahead(100 + 3600 + 1)
-    assert client.load_data(ITEMS, key) is None
-    client.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
-    record = client.load_data(ITEMS, key)
-    assert record is not None
-    assert record.item["n"] == 2
-
-
 def test_an_expired_item_that_cosmos_still_shows_is_free_too(cloud: AzureCloud) -> None:
     """The expiry that leeward keeps is the one that counts, for conditions as well."""
     key, clock = new_key(), FakeClock(time.time())
@@ -332,11 +302,3 @@ def test_an_expired_item_that_cosmos_still_shows_is_free_too(cloud: AzureCloud) 
     assert record is not None
     assert record.item["n"] == 4
     assert container(cloud, ITEMS).read_item(key, key)["n"] == 4
-
-
-def test_a_function_key_is_in_no_url(client: Client, cloud: AzureCloud) -> None:
-    """It travels in a header; a URL would stand in the logs of others."""
-    assert client.invoke(ECHO, {"a": [2**60, "é"]}).value == {"a": [2**60, "é"]}
-    targets = {each.target for each in cloud.proxies["functions"].requests}
-    assert f"/api/{ECHO}" in targets
-    assert [target for target in targets if "?" in target] == []

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 import responses
 
 from leeward._http.messages import Failure, Phase, Request, Response
@@ -13,7 +12,7 @@ from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
 from leeward.adapter.opening import LazyPlans, PlanDriver, TargetInfo
-from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
+from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token
 from leeward.calls import Invoke
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
@@ -100,14 +99,6 @@ def test_host_route_and_key(arm: responses.RequestsMock) -> None:
     assert shown == {"Bearer canary-token"}
 
 
-def test_only_what_is_not_configured_is_asked_for(arm: responses.RequestsMock) -> None:
-    """A configured route and key need no look-up, and so no right to list keys."""
-    arm.get(BASE, json=SITE)
-    own = {"routes": {"send": "orders/send"}, "function_keys": {"send": "canary-own"}}
-    assert look_up(**own) == Address(ORIGIN, "/api/orders/send", None, True, "canary-own")
-    assert paths(arm) == [""]
-
-
 def test_a_function_that_takes_no_key(arm: responses.RequestsMock) -> None:
     """Neither an anonymous one, nor one behind a token, has its key looked up."""
     arm.get(BASE, json=SITE)
@@ -129,15 +120,6 @@ def test_a_route_without_a_template(arm: responses.RequestsMock) -> None:
         arm.get(f"{BASE}/functions/send", json=trigger)
         arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
         assert look_up().target == path
-
-
-def test_keys_at_the_top(arm: responses.RequestsMock) -> None:
-    """That is where the Resource Manager really has them, whatever its reference says."""
-    arm.get(BASE, json=SITE)
-    arm.get(f"{BASE}/functions/send", json=function())
-    flat = {"default": "canary-flat", "b": "canary-b"}
-    arm.post(f"{BASE}/functions/send/listkeys", json=flat)
-    assert look_up().key == "canary-flat"
 
 
 def test_which_key(arm: responses.RequestsMock) -> None:
@@ -199,28 +181,6 @@ def test_what_a_status_means(arm: responses.RequestsMock, status: int) -> None:
     assert len(arm.calls) == 1
 
 
-@pytest.mark.parametrize(
-    "error",
-    [requests.ConnectionError("canary"), requests.Timeout("canary"), requests.ReadTimeout()],
-)
-def test_a_resource_manager_out_of_reach(arm: responses.RequestsMock, error: Exception) -> None:
-    """Nobody could be asked, so the call was not sent; once, without a retry."""
-    arm.get(BASE, body=error)
-    assert refused(source(), FunctionAddress("send")).outcome is Outcome.NOT_SENT
-    assert len(arm.calls) == 1
-
-
-@pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.NOT_SENT])
-def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
-    """What stands in its way is passed on as it is."""
-
-    def none(what: Any, timeout: float) -> Resolved:
-        raise Unresolved(outcome, "why", "because")
-
-    refusal = refused(source(none), FunctionAddress("send"))
-    assert (refusal.outcome, refusal.code) == (outcome, "why")
-
-
 def test_the_hardened_mode_calls_no_foreign_host(arm: responses.RequestsMock) -> None:
     """A host that the Resource Manager gives is checked like a configured one."""
     hardened: dict[str, Any] = {"trust_env": False, "identity": "managed", "function_key": "k"}
@@ -230,17 +190,6 @@ def test_the_hardened_mode_calls_no_foreign_host(arm: responses.RequestsMock) ->
     assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "untrusted_host")
     arm.replace(responses.GET, BASE, json=SITE)
     assert look_up(**hardened, **own).origin == ORIGIN
-
-
-def test_a_look_up_is_made_anew_each_time(arm: responses.RequestsMock) -> None:
-    """The source keeps nothing: the cache asks again once an address was refused."""
-    arm.get(BASE, json=SITE)
-    arm.get(f"{BASE}/functions/send", json=function())
-    arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
-    arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"default": "canary-new"}})
-    fetch = source()
-    assert fetch(FunctionAddress("send"), 5.0).value.key == "canary-key"
-    assert fetch(FunctionAddress("send"), 5.0).value.key == "canary-new"
 
 
 class Tokens:

@@ -7,23 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter.tables import Revision, revision_after
 from leeward.calls import Key, Store
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
     COSMOS,
     DEEPEST,
-    Location,
     document_of,
     location_of,
     revision_of,
     stored_of,
 )
-from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, ODD_PAIRS, exact
+from leeward_contract_tests.contracts.exact import ODD_KEYS, ODD_PAIRS
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import NOW
 from tests.items.respelling import respell
-from tests.items.strategies import ITEMS
 
 ETAG = '"0600b5e2-0000-0000-0000-56686c3f0000"'
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -57,17 +54,6 @@ def test_a_document_is_readable_by_other_programs() -> None:
     assert document["_leeward"]["w"] == "write-1"
 
 
-def test_a_key_of_one_field_is_id_and_partition() -> None:
-    """Whatever the field is called; the path is ``/id``."""
-    assert location_of(one("42")) == Location("42", "42")
-    assert location_of(Key(("order",), ("a/b",))) == Location("a~2fb", "a~2fb")
-
-
-def test_a_key_of_two_fields_is_partition_and_id() -> None:
-    """The first is the partition as it is, the second the id in it."""
-    assert location_of(pair("c/1", "a b")) == Location("a~20b", "c/1")
-
-
 KEYS = [*map(one, ODD_KEYS), *(pair(*each) for each in ODD_PAIRS)]
 
 
@@ -89,26 +75,6 @@ def test_odd_keys_go_through_path_and_header(key: Key) -> None:
     assert place.header().isascii()
     assert place.header().isprintable()
     assert json.loads(place.header()) == [place.partition]
-
-
-@each_row("nasty", NASTY_ITEMS)
-def test_nasty_items_come_back_exactly(nasty: dict[str, Any]) -> None:
-    """The contract's own."""
-    item = {**nasty, "id": "42"}
-    stored = stored_of(answered(document_of(call_of(item))))
-    assert exact(stored.item) == exact(item)
-    assert (stored.write_id, stored.foreign) == ("write-1", False)
-
-
-@given(ITEMS, TEXT, st.none() | st.floats(NOW - 1e6, NOW + 1e12))
-def test_items_come_back_exactly(item: dict[str, Any], key: str, expires_at: float | None) -> None:
-    """Integers beyond 2^53 included, with key, expiry and the revision that the write gave."""
-    item = {**item, "id": key}
-    call = call_of(item, expires_at=expires_at)
-    stored = stored_of(answered(document_of(call)))
-    assert exact(stored.item) == exact(item)
-    assert (stored.expires_at, stored.foreign) == (expires_at, False)
-    assert stored.revision == revision_after(call, ETAG)
 
 
 def test_an_expiry_is_told_to_cosmos_from_the_write_on() -> None:
@@ -143,28 +109,6 @@ def test_what_lacks_what_every_document_has_is_none(document: dict[str, Any]) ->
     """It did not come from Cosmos."""
     with pytest.raises(Undecodable):
         stored_of(document)
-
-
-ETAGS = st.sampled_from([ETAG, '"1"', "8f14e45f-ceea-467f-9575-5c5d4b2b1f9e"])
-
-
-@given(ETAGS, st.none() | st.floats(allow_nan=False, allow_infinity=False))
-def test_a_revision_reads_back(etag: str, expires_at: float | None) -> None:
-    """Parts to text to parts."""
-    assert revision_of(Revision(etag, expires_at).text()) == Revision(etag, expires_at)
-
-
-def test_a_revision_without_expiry_is_the_etag() -> None:
-    """So another program's etag is one, too."""
-    assert Revision(ETAG).text() == ETAG
-    assert revision_of(ETAG) == Revision(ETAG)
-
-
-def test_a_revision_tells_when_its_item_expires() -> None:
-    """An item counts until then, and no longer."""
-    revision = Revision(ETAG, NOW)
-    assert (revision.holds_at(NOW - 0.1), revision.holds_at(NOW)) == (True, False)
-    assert Revision(ETAG).holds_at(NOW)
 
 
 @each_row(

@@ -10,15 +10,11 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Response
 from leeward.adapter import TOO_LARGE
-from leeward.adapter.classification import Classification
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward_azure.errors import (
     COSMOS,
-    EVENTS,
     Judged,
-    error_code,
-    error_message,
     judge_cosmos,
     judge_events,
 )
@@ -74,11 +70,6 @@ def test_cosmos_means(status: int, sub: int, outcome: Outcome, reason: str | Non
     judged = cosmos(status, sub)
     assert judged.meaning == (outcome, reason)
     assert judged.code == (f"{status}/{sub}" if sub else f"http.{status}")
-
-
-def test_every_row_of_the_table_is_expected() -> None:
-    """A row that is added needs a word above."""
-    assert COSMOS.keys() <= {(status, sub) for status, sub, *_ in ROWS}
 
 
 def test_every_sub_status_of_azure_cosmos_is_known() -> None:
@@ -144,11 +135,6 @@ def test_event_grid_means(status: int, outcome: Outcome, reason: str | None) -> 
     assert judge_events(Response(status, {}, body)).meaning == (Outcome.AMBIGUOUS, None)
 
 
-def test_every_row_of_event_grid_is_expected() -> None:
-    """A row that is added needs a word above."""
-    assert EVENTS.keys() <= {status for status, *_ in EVENT_ROWS}
-
-
 @pytest.mark.parametrize("judge", [judge_cosmos, judge_events])
 @given(status=st.integers(400, 599))
 def test_what_bears_no_mark_of_the_service_is_ambiguous(judge: Judge, status: int) -> None:
@@ -161,20 +147,3 @@ def test_what_bears_no_mark_of_the_service_is_ambiguous(judge: Judge, status: in
 def test_a_redirect_proves_by_itself(judge: Judge) -> None:
     """It is the answer of a front that runs nothing."""
     assert judge(Response(307)) == ((Outcome.AMBIGUOUS, None), "http.307")
-
-
-def test_no_table_promises_success() -> None:
-    """OK, NOT_SENT, LOCAL and APP_ERROR are never what an error answer says."""
-    never = {Outcome.OK, Outcome.NOT_SENT, Outcome.LOCAL, Outcome.APP_ERROR}
-    meanings: list[Classification] = [*COSMOS.values(), *EVENTS.values()]
-    assert never.isdisjoint(meaning.outcome for meaning in meanings)
-
-
-@given(st.binary(max_size=60), st.text(max_size=20))
-def test_no_answer_breaks_the_reading(body: bytes, header: str) -> None:
-    """Whatever comes back, reading raises nothing and gives a plain name or none."""
-    response = Response(500, {"x-ms-substatus": header}, body)
-    code = error_code(response)
-    assert code is None or (code.isascii() and code.isprintable() and " " not in code)
-    assert isinstance(error_message(response), str)
-    assert judge_cosmos(response).meaning.outcome is Outcome.AMBIGUOUS

@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents
-from leeward._http.messages import Failure, Phase, Response
-from leeward.adapter.plans import CLOCK_SKEW, Need, View
+from leeward._http.messages import Failure, Response
+from leeward.adapter.plans import Need, View
 from leeward.calls import Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.values import Event
 from leeward_azure.events.plans import events
 from leeward_azure.identity.credentials import (
-    AccountKey,
-    Bearer,
     Credential,
     SasToken,
     ServiceCredential,
@@ -25,7 +23,7 @@ from leeward_azure.identity.credentials import (
 from leeward_azure.settings.services import Events
 from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
-from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
+from tests.azure.playing import FRESH, KEY, LATER, answer, headers_of, play
 
 TEMPLATE = "https://{topic}.westeurope-1.eventgrid.azure.net/api/events"
 ORIGIN = "https://shop.westeurope-1.eventgrid.azure.net"
@@ -105,27 +103,10 @@ def _untimed(told: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name != "time"}
 
 
-@each_door
-@given(made=MADE)
-def test_an_event_comes_back_out_of_the_batch(door: Events, made: Event) -> None:
-    """A consumer reads exactly the event that was published."""
-    (request,) = publish(door, answer(), call=Publish("orders", (made,))).sent
-    (found,) = document(request)
-    assert cloudevents.from_json(found) == made
-
-
 def test_a_namespace_takes_a_signature() -> None:
     """By its documentation; azure-eventgrid does not offer it."""
     (request,) = publish(NAMESPACE, answer(), credential=SasToken("r=x&e=y&s=z")).sent
     assert headers_of(request)["authorization"] == "SharedAccessSignature r=x&e=y&s=z"
-
-
-def test_a_topic_may_stand_in_the_path() -> None:
-    """As with a server on this machine."""
-    door = Events("http://127.0.0.1:8080/{topic}/api/events")
-    (request,) = publish(door, answer()).sent
-    assert request.origin == "http://127.0.0.1:8080"
-    assert request.target == "/orders/api/events?api-version=2018-01-01"
 
 
 def test_a_topic_with_a_url_of_its_own() -> None:
@@ -180,22 +161,7 @@ def test_a_url_of_neither_kind_is_refused(url: str) -> None:
         events(Events(url))
 
 
-def test_a_wrong_url_of_one_topic_is_refused() -> None:
-    """In the same moment."""
-    with pytest.raises(ConfigError, match="for one topic"):
-        events(Events(urls={"orders": "https://orders.example/?code=1"}))
-
-
 # What comes back.
-
-
-@each_door
-@pytest.mark.parametrize("body", [b"", {}], ids=["empty", "object"])
-def test_a_batch_that_was_taken_is_taken_whole(door: Events, body: Any) -> None:
-    """One result for each event."""
-    result = publish(door, answer(body)).result
-    assert (result.outcome, result.request_id) == (Outcome.OK, "request-1")
-    assert [each.outcome for each in result.value] == [Outcome.OK] * 2
 
 
 @each_door
@@ -236,31 +202,6 @@ def test_a_batch_is_refused_whole(door: Events, status: int, outcome: Outcome) -
     result = publish(door, told).result
     assert (result.outcome, result.code) == (outcome, "SomeCode")
     assert (result.value, result.message, result.request_id) == (None, None, "request-1")
-
-
-@each_door
-def test_a_lost_answer_is_ambiguous(door: Events) -> None:
-    """The plan ends with what the failure proves."""
-    gone = Failure(Phase.RECEIVE, sent=True, code="curl.56")
-    assert publish(door, gone).result.outcome is Outcome.AMBIGUOUS
-
-
-@each_door
-def test_a_refused_credential_is_renewed_once(door: Events) -> None:
-    """And the batch sent again with the fresh one, after which the refusal stands."""
-    refused = answer({"error": {"code": "Unauthorized"}}, 401)
-    played = publish(door, refused, answer(), credential=Bearer("stale"))
-    assert played.result.outcome is Outcome.OK
-    shown = [headers_of(request)["authorization"] for request in played.sent]
-    assert shown == ["Bearer stale", f"Bearer {FRESH.token}"]
-    assert publish(door, refused, refused).result.outcome is Outcome.AUTH
-
-
-@each_door
-def test_no_clock_is_set_by_event_grid(door: Events) -> None:
-    """Its keys hold at any time."""
-    refused = answer({"error": {"code": "Unauthorized"}}, 401, date=LATER)
-    assert CLOCK_SKEW not in publish(door, refused, refused, credential=AccountKey("k")).learnt
 
 
 @each_door

@@ -31,7 +31,7 @@ def look(payload, context):
         "targets": [each.name for each in cloud().targets()],
         "variables": {each: os.environ.get(each) for each in ("PLACEHOLDER", "OWN")},
         "region": context.region,
-        "seconds": round(context.remaining()),
+        "is_limited": 5 < context.remaining() <= 20,
         "cold": context.cold_start,
     }
 """
@@ -63,5 +63,5 @@ def test_a_placeholder_becomes_the_app_with_its_own_settings(tmp_path: Path) -> 
         "targets": ["local:a", "local:b"],
         "variables": {"PLACEHOLDER": None, "OWN": "1"},
         "region": "westeurope",
-        "seconds": 20,
+        "is_limited": True,
     }

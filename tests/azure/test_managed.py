@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from leeward import AuthError, CallError, Client, Event, NotFound, TargetUnavailable
+from leeward import AuthError, Client, Event, TargetUnavailable
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS, SEEN
+from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, SEEN
 from tests.azure.doors import client_of, new_key
 from tests.servers.azure.clients import eventually
 from tests.servers.azure.cloud import AzureCloud
-from tests.servers.certificates import Authority
-from tests.servers.faultproxy import FaultProxy, toxics
-from tests.servers.faultproxy.proxy import Toxic
 
 
 @pytest.fixture
@@ -112,97 +109,3 @@ def test_a_token_endpoint_that_refuses_is_an_auth_error(
     with pytest.raises(AuthError):
         do(keyless)
     assert asked(cloud) == before
-
-
-def test_a_look_up_is_kept(keyless: Client, cloud: AzureCloud) -> None:
-    """Each function is looked up once, with its host name and its key."""
-    cloud.functions.keys[ECHO] = "key-of-echo"
-    before = looked_up(cloud)
-    assert [keyless.invoke(ECHO, n).value for n in range(3)] == [0, 1, 2]
-    once = looked_up(cloud) - before
-    keyless.invoke(COUNT, {"name": new_key()})
-    assert looked_up(cloud) - before == 2 * once
-
-
-def test_a_key_that_is_rotated_is_looked_up_again(keyless: Client, cloud: AzureCloud) -> None:
-    """The refused call is made once more, and runs once."""
-    name = new_key()
-    cloud.functions.keys[COUNT] = "first"
-    assert keyless.invoke(COUNT, {"name": name}).value == 1
-    cloud.functions.keys[COUNT] = "second"
-    before = asked(cloud)
-    result = keyless.invoke(COUNT, {"name": name})
-    assert result.value == 2
-    assert [each.outcome for each in result.attempts] == [Outcome.OK]
-    assert asked(cloud) - before == 2
-
-
-def test_an_app_under_another_host_name_is_found_again(
-    keyless: Client, cloud: AzureCloud, authority: Authority
-) -> None:
-    """Where it was, it is no more: the call goes to where it is, and runs once."""
-    name = new_key()
-    assert keyless.invoke(COUNT, {"name": name}).value == 1
-    old = cloud.proxies["functions"]
-    old.inject(toxics.status(404))
-    with FaultProxy(cloud.functions.address, authority) as new:
-        cloud.proxies["functions"] = new
-        try:
-            result = keyless.invoke(COUNT, {"name": name})
-        finally:
-            cloud.proxies["functions"] = old
-        assert (result.value, len(result.attempts)) == (2, 1)
-        assert len(new.requests) == 1
-
-
-def test_a_function_that_is_disabled_is_not_found(keyless: Client, cloud: AzureCloud) -> None:
-    """Be it before the first call or while it is in use; enabled again, it answers again."""
-    cloud.functions.disabled.add(ECHO)
-    with pytest.raises(NotFound) as raised:
-        keyless.invoke(ECHO)
-    assert raised.value.code == "disabled"
-    cloud.functions.disabled.clear()
-    assert keyless.invoke(ECHO, 1).value == 1
-    cloud.functions.disabled.add(ECHO)
-    with pytest.raises(NotFound):
-        keyless.invoke(ECHO)
-    cloud.functions.disabled.clear()
-    assert keyless.invoke(ECHO, 2).value == 2
-
-
-def test_what_cannot_be_looked_up_is_not_found(cloud: AzureCloud) -> None:
-    """A function, an app, a resource group, a subscription."""
-    options = cloud.keyless | cloud.discovery
-    del options["function_url"]
-    for name in ("function_app", "resource_group", "subscription_id"):
-        with (
-            client_of(cloud, options | {name: "absent"}, cloud.identity_env) as client,
-            pytest.raises(NotFound),
-        ):
-            client.invoke(ECHO)
-    with client_of(cloud, options, cloud.identity_env) as client, pytest.raises(NotFound):
-        client.invoke("absent")
-
-
-@pytest.mark.parametrize(
-    ("toxic", "expected"),
-    [
-        (toxics.refuse(), TargetUnavailable),
-        (toxics.answer_lost(), TargetUnavailable),
-        (toxics.tls_wrong_host(), TargetUnavailable),
-        (toxics.status(503), TargetUnavailable),
-        (toxics.status(403), AuthError),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_a_resource_manager_that_fails_has_run_nothing(
-    keyless: Client, cloud: AzureCloud, toxic: Toxic, expected: type[CallError]
-) -> None:
-    """Out of reach is NOT_SENT, a refusal is AUTH; the function has not been asked."""
-    cloud.control["arm"].inject(toxic)
-    before = asked(cloud)
-    with pytest.raises(expected):
-        keyless.invoke(ECHO)
-    assert asked(cloud) == before
-    cloud.control["arm"].heal()
-    assert keyless.invoke(ECHO, 1).value == 1

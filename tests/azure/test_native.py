@@ -12,7 +12,6 @@ from leeward.errors import ConfigError, Outcome
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor_token import SharedTokenCredential
 from leeward_azure.native import native
-from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, http, no_azure, target
 from tests.http.wire import Wire, answer
 
@@ -121,19 +120,6 @@ def test_a_client_of_a_topic_with_a_key_and_a_url_of_its_own() -> None:
         assert mocked.calls[0].request.headers["aeg-sas-key"] == "canary-all"
 
 
-@pytest.mark.parametrize(
-    ("topic", "options"),
-    [
-        ("bills", {"eventgrid_topic_urls": {"orders": "https://orders.example"}}),
-        ("evil.example/?", {"eventgrid_topic_url": TOPICS}),
-    ],
-)
-def test_a_topic_without_a_url(topic: str, options: dict[str, Any]) -> None:
-    """The message says where to give it one; a name in the template leads to no other host."""
-    with pytest.raises(ConfigError, match="eventgrid_topic_urls"):
-        make(f"eventgrid:{topic}", **options)
-
-
 def test_a_cosmos_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is made for the configured account, with its key or a token."""
     import azure.cosmos
@@ -169,13 +155,6 @@ def test_a_lent_token_is_asked_for_anew() -> None:
 
     with pytest.raises(Unresolved, match="because"):
         SharedTokenCredential(refuse).get_token("s")
-
-
-@each_row("service", ["", "blob", "eventgrid", "eventgrid:", "queue:orders", "Queue"])
-def test_an_unknown_service(service: str) -> None:
-    """The message says which there are."""
-    with pytest.raises(ConfigError, match="cosmos, queue, web, and eventgrid:<topic>"):
-        make(service, storage_connection_string="UseDevelopmentStorage=true")
 
 
 @pytest.mark.parametrize(

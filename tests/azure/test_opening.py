@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
-from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.opening import LazyPlans
-from leeward.calls import Enqueue, Invoke, Publish
-from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.adapter import Capability, Driver, TargetConfig
+from leeward.calls import Invoke, Publish
+from leeward.errors import Outcome, Unsupported
 from leeward.values import Event
-from leeward_azure.driver import LIMITS, PLANS, TABLES, open_driver
+from leeward_azure.driver import TABLES, open_driver
 from leeward_contract_tests.rows import each_row
-from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
+from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
@@ -70,39 +69,6 @@ def test_what_is_not_configured_is_not_called_impossible() -> None:
     with cloud, pytest.raises(Unsupported) as caught:
         cloud.enqueue("f")
     assert told in str(caught.value)
-
-
-def test_nothing_configured_is_refused() -> None:
-    """The message names the target and what to set."""
-    with pytest.raises(ConfigError, match="nothing is configured for 'azure:west'"):
-        opened()
-
-
-def test_every_verb_of_a_service_has_a_plan() -> None:
-    """The plans are those of the configured services, each loaded when it is asked for."""
-    made = LazyPlans(PLANS, settings(**ALL))
-    objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
-    verbs = [
-        "invoke",
-        "settle",
-        "enqueue",
-        "publish",
-        "store",
-        "load",
-        "delete",
-        "scan",
-        "list_items",
-    ]
-    verbs += objects
-    looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks.append("look_backlog")
-    messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    more = ["start_run", "get_run", "abort_run"]
-    assert sorted(made) == sorted([*verbs, *looks, *messages, *more])
-    assert all(callable(made[verb]) for verb in made)
-    storage = ["enqueue", *objects, *messages, "look_queue", "look_bucket", "look_backlog"]
-    assert sorted(LazyPlans(PLANS, settings(**STORAGE))) == sorted(storage)
-    assert LazyPlans(PLANS, settings(**STORAGE)).get("invoke") is None
 
 
 def test_what_is_shown() -> None:
@@ -171,60 +137,10 @@ def test_each_topic_gets_its_own_key() -> None:
     assert b"aeg-sas-key: canary-rest\r\n" in news
 
 
-def test_a_driver_calls_queues_and_publishes() -> None:
-    """From the entry point to the wire: each verb goes to its endpoint with its credential."""
-    with (
-        Wire(answer(http(200, {"sent": True}))) as app,
-        Wire(answer(http(201, b"<x/>"))) as storage,
-        Wire(answer(http(200, b""))) as grid,
-    ):
-        text = f"AccountName=shop;AccountKey={KEY};QueueEndpoint={storage.origin()}/shop"
-        driver = opened(
-            function_url=app.origin(),
-            function_key="canary-key",
-            storage_connection_string=text,
-            eventgrid_topic_url=grid.origin() + "/{topic}/api/events",
-            eventgrid_key="canary-topic",
-        )
-        assert driver.perform(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
-        assert driver.perform(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
-        event = Event("order.created", {"id": 1}, "1", "tests", _time())
-        assert driver.perform(Publish("orders", (event,)), 10.0).outcome is Outcome.OK
-        driver.close()
-    assert app.requests[0].startswith(b"POST /api/send HTTP/1.1\r\n")
-    assert b"x-functions-key: canary-key\r\n" in app.requests[0]
-    assert storage.requests[0].startswith(b"POST /shop/send/messages HTTP/1.1\r\n")
-    assert grid.requests[0].startswith(b"POST /orders/api/events?api-version=2018-01-01 HTTP")
-    assert b"aeg-sas-key: canary-topic\r\n" in grid.requests[0]
-    everything = b"".join(app.requests + storage.requests + grid.requests)
-    assert everything.count(b"canary-key") == everything.count(b"canary-topic") == 1
-
-
 def _time() -> Any:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(NOW, UTC)
-
-
-def test_native_goes_through_the_driver() -> None:
-    """The vendor's client is made with the target's settings."""
-    driver = opened(**STORAGE)
-    client: Any = driver.native("queue")
-    with client:
-        assert client.url == "https://shop.queue.core.windows.net/"
-    with pytest.raises(ConfigError, match="knows no service"):
-        driver.native("blob")
-    driver.close()
-
-
-def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
-    """Only a queued call is smaller on Azure than on every other cloud."""
-    smaller = {
-        name
-        for name in Limits._fields
-        if getattr(LIMITS, name) < getattr(Limits(), name) and name != "queued_bytes"
-    }
-    assert smaller == set()
 
 
 SCRIPT = """

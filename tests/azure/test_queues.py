@@ -12,7 +12,7 @@ from azure.storage.queue._shared.models import StorageErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._http.messages import Failure, Phase, Response
+from leeward._http.messages import Failure, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.calls import Enqueue, Look, LookResult, Result
@@ -173,13 +173,6 @@ def test_a_name_that_is_no_queues(name: str) -> None:
 # What comes back.
 
 
-def test_a_message_that_was_stored() -> None:
-    """201 is what Queue storage says then; another success is nobody's word."""
-    assert enqueue(STORED).result == Result.ok(None, request_id="request-1")
-    result = enqueue(answer(b"", 200)).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
-
-
 ROWS: dict[str, tuple[int, Outcome, str | None]] = {
     "AccountBeingCreated": (409, Outcome.REJECTED, None),
     "ServerBusy": (503, Outcome.REJECTED, None),
@@ -278,28 +271,6 @@ def test_an_error_that_is_not_the_services(status: int) -> None:
     assert judge_queue(Response(status)).meaning.outcome is Outcome.AMBIGUOUS
 
 
-def test_a_result_carries_what_the_service_said() -> None:
-    """Code, id and wait are passed on."""
-    result = result_of("ServerBusy", 503, retry_after="3")
-    assert (result.outcome, result.code, result.request_id, result.retry_after) == (
-        Outcome.REJECTED,
-        "ServerBusy",
-        "request-1",
-        3.0,
-    )
-
-
-def test_a_wrong_clock_is_corrected_once() -> None:
-    """A signature that is refused while the clock is an hour off is made again by theirs."""
-    refused = answer(b"", 403, x_ms_error_code="AuthenticationFailed")
-    refused = refused._replace(headers={**refused.headers, "date": LATER})
-    played = enqueue(refused, STORED)
-    assert (played.result.outcome, played.learnt) == (Outcome.OK, {CLOCK_SKEW: 3600.0})
-    assert headers_of(played.sent[1])["x-ms-date"] == LATER
-    twice = enqueue(refused, refused)
-    assert (twice.result.outcome, len(twice.sent)) == (Outcome.AUTH, 2)
-
-
 def test_dates_are_those_of_the_moment() -> None:
     """A request is dated when its key is there; the clocks are compared when the answer comes."""
     refused = answer(b"", 403, x_ms_error_code="AuthenticationFailed", date=LATER)
@@ -309,19 +280,6 @@ def test_dates_are_those_of_the_moment() -> None:
     assert headers_of(played.sent[0])["x-ms-date"] == "Thu, 01 Jan 2026 00:01:40 GMT"
     assert headers_of(played.sent[1])["x-ms-date"] == LATER
     assert played.learnt == {CLOCK_SKEW: 3300.0}
-
-
-def test_a_refused_token_is_replaced_once() -> None:
-    """After a refusal, the message is sent once more with a fresh token."""
-    refused = answer(b"", 401, x_ms_error_code="InvalidAuthenticationInfo")
-    played = enqueue(refused, STORED, credential=Bearer("canary-old"))
-    assert (played.result.outcome, len(played.sent)) == (Outcome.OK, 2)
-
-
-def test_no_answer() -> None:
-    """A request that left and has no answer may have been stored."""
-    result = enqueue(Failure(Phase.RECEIVE, True, "deadline")).result
-    assert result.outcome is Outcome.AMBIGUOUS
 
 
 def test_the_largest_payload_fits_a_message() -> None:

@@ -16,33 +16,6 @@ def told(token: str, owner: str | None = ONE) -> Response:
     return Response(200, {"x-ms-session-token": token, **path})
 
 
-def test_a_session_begins_with_the_first_answer() -> None:
-    """And goes out as it came."""
-    assert EMPTY.join() == ""
-    session = EMPTY.after(told("0:-1#12#3=5"))
-    assert session == Session(ONE, {"0": "-1#12#3=5"})
-    assert session.join() == "0:-1#12#3=5"
-
-
-def test_ranges_are_kept_beside_each_other() -> None:
-    """All of them go out, joined; the latest is the last."""
-    session = EMPTY.after(told("0:1#5")).after(told("1:1#7,2:1#8")).after(told("0:1#6"))
-    assert session.join() == "1:1#7,2:1#8,0:1#6"
-
-
-def test_a_session_never_goes_back() -> None:
-    """A late answer changes nothing, and gives the very same session."""
-    session = EMPTY.after(told("0:1#100#1=50"))
-    assert session.after(told("0:1#99#1=49")) is session
-    assert session.after(told("", None)) is session
-
-
-def test_a_container_made_anew_begins_anew() -> None:
-    """What was seen of the old one is dropped, with all its ranges."""
-    session = EMPTY.after(told("0:1#100,1:1#100")).after(told("0:1#3", OTHER))
-    assert session == (OTHER, {"0": "1#3"})
-
-
 def test_an_answer_that_does_not_name_the_container_is_of_the_same() -> None:
     """Nor does the id of a database or a document name another."""
     session = EMPTY.after(told("0:1#1"))
@@ -94,14 +67,6 @@ def test_plain_numbers_are_tokens_too() -> None:
     """As old accounts write them."""
     assert EMPTY.after(told("0:12")).after(told("0:9")).tokens == {"0": "12"}
     assert EMPTY.after(told("0:12")).after(told("0:1#9")).tokens == {"0": "1#9"}
-
-
-@given(st.text(max_size=30), st.text(max_size=30))
-def test_no_header_breaks_a_session(token: str, path: str) -> None:
-    """What cannot be read is left out, and what goes out is a header."""
-    joined = EMPTY.after(told("0:1#5")).after(told(token, path)).join()
-    assert joined.isascii()
-    assert joined.isprintable()
 
 
 def test_a_long_session_is_cut_at_a_token() -> None:

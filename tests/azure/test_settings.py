@@ -5,15 +5,12 @@ from typing import Any
 import pytest
 from azure.cosmos import CosmosClient
 from azure.storage.queue import QueueServiceClient
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward_azure.settings import connections
-from leeward_azure.settings.options import OPTIONS
-from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
+from leeward_azure.settings.services import Events, Functions, Lookup, Queues
 from leeward_contract_tests.rows import each_row
-from tests.azure.sources import COSMOS, KEY, settings, target
+from tests.azure.sources import COSMOS, KEY, settings
 
 STORAGE = (
     f"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={KEY};"
@@ -37,22 +34,6 @@ def test_nothing_configured_names_what_can_be_set() -> None:
     for option in ("function_app", "storage_queue_url", "eventgrid_topic_url", "cosmos_endpoint"):
         assert option in told
     assert "'azure:west'" in refusal(qualifier="west")
-
-
-def test_an_unknown_option_and_a_wrong_type() -> None:
-    """Both are refused by name."""
-    assert "'functionapp'" in refusal(functionapp="shop")
-    assert "must be a dict" in refusal(**APP, routes="x")
-
-
-def test_each_service_stands_for_itself() -> None:
-    """What is not configured is not there."""
-    found = settings(**APP)
-    assert found.functions == Functions("https://shop.azurewebsites.net")
-    assert (found.queues, found.events, found.tables) == (None, None, None)
-    found = settings(**COSMOS, cosmos_key=KEY)
-    assert found.tables == Tables("https://shop.documents.azure.com", "shop", KEY)
-    assert (found.functions, found.queues, found.events) == (None, None, None)
 
 
 # Functions.
@@ -172,25 +153,6 @@ def test_a_connection_string_with_a_signature() -> None:
     found = settings(storage_connection_string=text).queues
     assert found == Queues("https://shop.queue.core.windows.net", sas="sv=1&sig=ca%3D")
     assert "sig" not in repr(found)
-
-
-def test_where_a_connection_string_comes_from() -> None:
-    """The option, AzureWebJobsStorage, AZURE_STORAGE_CONNECTION_STRING, and an identity's URL."""
-    env = {
-        "AzureWebJobsStorage": STORAGE.replace("shop", "second"),
-        "AZURE_STORAGE_CONNECTION_STRING": STORAGE.replace("shop", "third"),
-        "AzureWebJobsStorage__queueServiceUri": "https://fourth.queue.core.windows.net",
-    }
-    order = []
-    for options, gone in ({"storage_connection_string": STORAGE}, None), *(({}, n) for n in env):
-        found = settings(env, **options).queues
-        assert found is not None
-        order.append(found.origin.partition("//")[2].partition(".")[0])
-        env.pop(gone or "", None)
-    assert order == ["shop", "second", "third", "fourth"]
-    env = {"AzureWebJobsStorage": STORAGE}
-    found = settings(env, storage_queue_url="https://own.queue.core.windows.net/").queues
-    assert found == Queues("https://own.queue.core.windows.net")
 
 
 @each_row(
@@ -316,16 +278,6 @@ def test_topics_of_their_own() -> None:
     assert found == Events(namespace=namespace, keys={"news": "k"})
 
 
-def test_the_key_of_topics_may_be_a_variable() -> None:
-    """An option goes before it, and a namespace's key is another."""
-    env = {"EVENTGRID_TOPIC_KEY": "from-env"}
-    assert settings(env, eventgrid_topic_url=TOPICS).events == Events(TOPICS, key="from-env")
-    found = settings(env, eventgrid_topic_url=TOPICS, eventgrid_sas="s").events
-    assert found == Events(TOPICS, sas="s")
-    namespace = "https://shop.westeurope-1.eventgrid.azure.net"
-    assert settings(env, eventgrid_namespace_url=namespace).events == Events(namespace=namespace)
-
-
 @each_row(
     "options, told",
     [
@@ -370,21 +322,6 @@ def test_a_wrong_setting_of_events(options: dict[str, Any], told: str) -> None:
 # Tables.
 
 
-def test_where_an_account_comes_from() -> None:
-    """Options go before variables; variables count only beside the database."""
-    text = f"AccountEndpoint=https://env.documents.azure.com:443/;AccountKey={KEY};"
-    env = {"COSMOS_CONNECTION_STRING": text, "COSMOS_ENDPOINT": "https://a.documents.azure.com"}
-    own = Tables("https://shop.documents.azure.com", "shop")
-    assert settings(env, **COSMOS).tables == own
-    found = settings(env, cosmos_database="shop").tables
-    assert found == Tables("https://env.documents.azure.com", "shop", KEY)
-    env = {"COSMOS_ENDPOINT": "https://a.documents.azure.com", "COSMOS_KEY": KEY}
-    found = settings(env, cosmos_database="shop").tables
-    assert found == Tables("https://a.documents.azure.com", "shop", KEY)
-    assert settings(env, **APP).tables is None
-    assert KEY not in repr(found)
-
-
 @each_row(
     "options, told",
     [
@@ -421,16 +358,6 @@ def test_the_cosmos_string_is_read_as_the_vendor_reads_it() -> None:
 
 
 # Identity, clouds and the hardened mode.
-
-
-def test_identity_and_certificates() -> None:
-    """An option goes before the variable."""
-    env = {"AZURE_CLIENT_ID": "env", "REQUESTS_CA_BUNDLE": "/env.pem"}
-    found = settings(env, **APP, identity="managed")
-    assert (found.identity, found.client_id, found.http.ca_bundle) == ("managed", "env", "/env.pem")
-    found = settings(env, **APP, client_id="own", ca_bundle="/own.pem")
-    assert (found.identity, found.client_id, found.http.ca_bundle) == (None, "own", "/own.pem")
-    assert "'default' or 'managed'" in refusal(**APP, identity="cli")
 
 
 @pytest.mark.parametrize(
@@ -558,26 +485,3 @@ def test_a_topic_in_a_hosts_name_is_checked_like_a_host() -> None:
     assert "eventgrid_topic_urls" in refusal(**HARD, eventgrid_topic_urls=evil, eventgrid_key="k")
     bad = "https://evil.example/{topic}.eventgrid.azure.net"
     assert "eventgrid_topic_url" in refusal(**HARD, eventgrid_topic_url=bad, eventgrid_key="k")
-
-
-@given(
-    st.sampled_from(sorted(each.name for each in OPTIONS if each.type is str and each.key)),
-    st.text(),
-)
-def test_whatever_text_an_option_has(option: str, text: str) -> None:
-    """It gives settings or a ConfigError that does not repeat it."""
-    base: dict[str, Any] = {"function_app": "shop", "subscription_id": "0"}
-    if option == "function_url":
-        del base["function_app"]
-    told = ""
-    try:
-        target(**base | {option: text})
-    except ConfigError as error:
-        told = str(error)
-    assert len(text) < 8 or text not in told
-
-
-def test_empty_variables_count_as_absent() -> None:
-    """An empty text in the environment configures nothing."""
-    names = "AzureWebJobsStorage", "COSMOS_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_ID"
-    assert settings(dict.fromkeys(names, ""), **APP) == settings(**APP)

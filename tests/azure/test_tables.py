@@ -8,28 +8,23 @@ from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._items.encoding import digest
-from leeward.adapter.items import encode
-from leeward.adapter.plans import CLOCK_SKEW, SKEWED, Learn, View
+from leeward.adapter.plans import CLOCK_SKEW, Learn, View
 from leeward.calls import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
-from leeward_azure.errors import COSMOS, judge_cosmos
-from leeward_azure.identity.credentials import Bearer
+from leeward_azure.errors import COSMOS
 from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import Session
-from leeward_azure.tables.documents import COSMOS as PROFILE
 from leeward_azure.tables.documents import document_of
 from leeward_azure.tables.plans import tables
 from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import (
-    FRESH,
     KEY,
     LATER,
     MIDNIGHT,
     NOW,
     Played,
     answer,
-    document,
     headers_of,
     play,
 )
@@ -126,18 +121,6 @@ def test_requests_are_those_of_azure_cosmos(database: str, table: str, value: st
     )
 
 
-def test_a_composite_key_is_partition_and_id() -> None:
-    """The partition key's value is the first field as it is, in ASCII."""
-    key = Key(("customer", "order"), ("Ünal", "a/b"))
-    item = {"customer": "Ünal", "order": "a/b"}
-    (request,) = run(Store("orders", key, item, "write-1", NOW), WRITTEN).sent
-    assert headers_of(request)["x-ms-documentdb-partitionkey"] == '["\\u00dcnal"]'
-    told = document(request)
-    assert (told["id"], told["customer"], told["order"]) == ("a~2fb", "Ünal", "a/b")
-    (request,) = run(Load("orders", key), ABSENT).sent
-    assert request.target == "/dbs/shop/colls/orders/docs/a~2fb"
-
-
 def test_a_write_asks_for_no_document_back() -> None:
     """It would only be thrown away."""
     for call, back in ((STORE, WRITTEN), (CREATE, WRITTEN), (REPLACE, WRITTEN)):
@@ -167,36 +150,10 @@ LOOKED_INTO = {(401, 0), (404, 0), (404, 1002), (409, 0), (412, 0)}
 ROWS = [*(COSMOS.keys() - LOOKED_INTO), (408, 0), (413, 0), (429, 3200), (500, 0), (503, 0)]
 
 
-@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, DELETE_THIS, SCAN])
-def test_an_error_means_what_the_table_says(call: Any) -> None:
-    """With code and request id, without the service's words, after one request."""
-    told = {row: refused(*row, x_ms_retry_after_ms="1500") for row in ROWS}
-    played = {row: run(call, response) for row, response in told.items()}
-    results = {row: each.result for row, each in played.items()}
-    assert {row: ended(each) for row, each in results.items()} == {
-        row: judge_cosmos(response).meaning for row, response in told.items()
-    }
-    assert {(status, sub): each.code for (status, sub), each in results.items()} == {
-        (status, sub): f"{status}/{sub}" if sub else "Word" for status, sub in ROWS
-    }
-    assert {
-        (each.request_id, each.message, each.value, each.retry_after) for each in results.values()
-    } == {("request-1", None, None, 1.5)}
-    assert {len(each.sent) for each in played.values()} == {1}
-
-
 @pytest.mark.parametrize("call", [STORE, CREATE, SCAN], ids=range(3))
 def test_a_plain_404_to_what_is_not_about_an_item_is_a_missing_table(call: Any) -> None:
     """There is no item that could be absent."""
     assert ended(run(call, ABSENT).result) == (Outcome.NOT_FOUND, None)
-
-
-@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
-@pytest.mark.parametrize("failure", [GONE, UNREACHED], ids=["gone", "unreached"])
-def test_a_lost_answer_is_what_the_failure_proves(call: Any, failure: Failure) -> None:
-    """AMBIGUOUS, or NOT_SENT; never an absent item."""
-    expected = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
-    assert run(call, failure).result.outcome is expected
 
 
 @each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
@@ -219,15 +176,6 @@ def test_a_create_replaces_nothing() -> None:
         for call in (STORE, CREATE, REPLACE)
     ]
     assert upserts == ["true", None, None]
-
-
-@pytest.mark.parametrize("status", [200, 201])
-@each_row("call", [STORE, CREATE, REPLACE])
-def test_a_write_gives_the_revision(call: Store, status: int) -> None:
-    """From the header, or from a document that came back all the same."""
-    for back in (answer(b"", status, etag=ETAG), answer({"_etag": ETAG}, status)):
-        result = run(call, back).result
-        assert (result.outcome, result.value, result.request_id) == (Outcome.OK, ETAG, "request-1")
 
 
 def test_the_revision_of_an_item_that_expires_tells_it() -> None:
@@ -291,18 +239,6 @@ def test_an_unreadable_item_is_in_the_way() -> None:
     assert run(CREATE, EXISTS, broken).result.outcome is Outcome.CONFLICT
 
 
-def test_an_expired_item_is_absent() -> None:
-    """Met for the first time, it costs an attempt; then plans look first, and replace it."""
-    learnt: dict[str, Any] = {}
-    over = found(expires_at=NOW)
-    first = run(CREATE, EXISTS, over, learnt=learnt)
-    assert ended(first.result) == (Outcome.REJECTED, "expired_in_the_way")
-    assert (first.result.retry_after, learnt) == (0.0, {"expired:orders": True})
-    second = run(CREATE, over, WRITTEN, learnt=learnt)
-    assert (second.result.outcome, methods(second)) == (Outcome.OK, ["GET", "PUT"])
-    assert headers_of(second.sent[1])["if-match"] == ETAG
-
-
 def test_where_nothing_has_expired_plans_stop_looking() -> None:
     """The next one creates at once."""
     learnt: dict[str, Any] = {"expired:orders": True}
@@ -338,12 +274,6 @@ def test_a_create_that_looks_first(
     assert ended(run(CREATE, *answers, learnt=dict(LOOKING)).result) == (outcome, reason)
 
 
-def test_a_replace_of_what_is_gone_is_a_conflict() -> None:
-    """Nothing is created in its place, and nothing is looked into."""
-    played = run(REPLACE, ABSENT)
-    assert (played.result.outcome, methods(played)) == (Outcome.CONFLICT, ["PUT"])
-
-
 REVISIONS_OF_NOTHING = ["", "*", "é", '"a", "b"', f"{NOW}@{ETAG}", f"{NOW - 9}@{ETAG}", "x\r\ny"]
 
 
@@ -365,19 +295,6 @@ def test_a_revision_that_has_not_expired_goes_out_as_the_etag(call: Any, back: R
 
 
 # Load and delete.
-
-
-def test_a_load_gives_what_was_stored() -> None:
-    """Expired or not; the client decides."""
-    stored = run(LOAD, found(expires_at=NOW - 1)).result.value
-    assert (stored.item, stored.write_id, stored.foreign) == (ITEM, "write-0", False)
-    assert (stored.expires_at, stored.revision) == (NOW - 1, f"{NOW - 1}@{ETAG}")
-
-
-def test_an_absent_item_is_none() -> None:
-    """And no error."""
-    result = run(LOAD, ABSENT).result
-    assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
 
 
 @each_row(
@@ -407,22 +324,6 @@ def _forged() -> dict[str, Any]:
     return {"w": "write-0", "t": "{", "d": digest("m0;", "{")}
 
 
-def test_integers_beyond_2_53_survive() -> None:
-    """Cosmos DB would round them."""
-    item = {"id": "42", "n": 2**53 + 1, "all": [2**63, -(10**60)]}
-    native = encode(item, PROFILE, write_id="w", expires_at=None) | {"id": "42", "_etag": ETAG}
-    assert run(LOAD, answer(native)).result.value.item == item
-
-
-def test_a_delete_is_done_when_the_item_is_gone() -> None:
-    """There or not; with a revision, only the one that is there."""
-    assert run(DELETE, DELETED).result.outcome is Outcome.OK
-    assert run(DELETE, ABSENT).result.outcome is Outcome.OK
-    assert run(DELETE_THIS, DELETED).result.outcome is Outcome.OK
-    assert run(DELETE_THIS, ABSENT).result.outcome is Outcome.CONFLICT
-    assert run(DELETE_THIS, CHANGED).result.outcome is Outcome.CONFLICT
-
-
 @pytest.mark.parametrize("status", [200, 202])
 def test_another_success_of_a_delete_is_ambiguous(status: int) -> None:
     """Cosmos DB ends one with 204."""
@@ -433,45 +334,7 @@ def test_another_success_of_a_delete_is_ambiguous(status: int) -> None:
 # Scan.
 
 
-def test_a_page_leads_to_the_next() -> None:
-    """By the continuation, which goes out as it came."""
-    native = document_of(STORE) | {"_etag": ETAG}
-    token = '{"token":"+RID:~x","range":{"min":"","max":"FF"}}'
-    page = run(SCAN, answer({"Documents": [native, native]}, x_ms_continuation=token)).result.value
-    assert [each.item for each in page.items] == [ITEM, ITEM]
-    played = run(Scan("orders", page.cursor), answer({"Documents": []}))
-    assert headers_of(played.sent[0])["x-ms-continuation"] == token
-    assert (played.result.value.items, played.result.value.cursor) == ((), None)
-
-
-@pytest.mark.parametrize("cursor", ["", "é", "a\r\nb", "\x00"])
-def test_a_cursor_that_no_page_has_given_is_not_sent(cursor: str) -> None:
-    """The field is named."""
-    with pytest.raises(InvalidRequest) as raised:
-        run(Scan("orders", cursor))
-    assert raised.value.field == "cursor"
-
-
-@each_row(
-    "body",
-    [b"", b"<html>", [], {}, {"Documents": {}}, {"Documents": [5]}, {"Documents": [{}]}],
-)
-def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
-    """Nothing was read."""
-    assert run(SCAN, answer(body)).result.outcome is Outcome.AMBIGUOUS
-
-
 # Credentials and clocks.
-
-
-@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
-def test_a_refused_token_is_renewed_once(call: Any) -> None:
-    """The whole plan is run again with a fresh one."""
-    told = refused(401)
-    played = run(call, told, told, credential=Bearer("stale"))
-    assert ended(played.result) == (Outcome.AUTH, None)
-    proofs = [headers_of(request)["authorization"].rpartition("=")[2] for request in played.sent]
-    assert proofs == ["stale", FRESH.token]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -484,14 +347,6 @@ def test_a_wrong_clock_is_set_by_the_answer(status: int) -> None:
     assert dates == [MIDNIGHT, LATER]
 
 
-def test_a_clock_that_is_right_is_not_to_blame() -> None:
-    """Nor one that is off by less than is taken, nor the clock behind a token."""
-    almost = "Thu, 01 Jan 2026 00:11:59 GMT"
-    assert run(STORE, refused(403, date=almost)).result.reason != SKEWED
-    late = refused(403, date=LATER)
-    assert run(STORE, late, credential=Bearer("t")).learnt == {}
-
-
 # Sessions.
 
 
@@ -501,18 +356,6 @@ def seen(token: str, owner: str = OWNER) -> dict[str, Any]:
 
 def shown(request: Request) -> str | None:
     return headers_of(request).get("x-ms-session-token")
-
-
-def test_a_client_reads_what_it_has_written() -> None:
-    """What each answer tells goes out with the next read, joined, and with no write."""
-    learnt: dict[str, Any] = {}
-    run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#5")), learnt=learnt)
-    run(DELETE, answer(b"", 204, **seen("1:1#7")), learnt=learnt)
-    (request,) = run(LOAD, found(**seen("0:1#6")), learnt=learnt).sent
-    assert shown(request) == "0:1#5,1:1#7"
-    (request,) = run(SCAN, answer({"Documents": []}), learnt=learnt).sent
-    assert shown(request) == "1:1#7,0:1#6"
-    assert shown(run(STORE, WRITTEN, learnt=learnt).sent[0]) is None
 
 
 def test_each_table_has_its_session() -> None:

@@ -1,4 +1,4 @@
-"""What has to come back alike from every cloud: 200 made cases and the nasty ones.
+"""What has to come back alike from every cloud: 60 made cases and the nasty ones.
 
 Items have every type that leeward keeps. Payloads and events are JSON, so there the other types
 stand as text; the structure, the names and the numbers are the same.
@@ -19,7 +19,7 @@ from leeward.json_text import encode
 from tests.items.corpus import BLOBS, MOMENTS, NASTY_ITEMS, ODD_NAMES, STRINGS
 from tests.items.strategies import ITEMS
 
-MADE: Final = 200
+MADE: Final = 60
 
 EVENT_BYTES: Final = 200_000
 """Of an event's data: EventBridge takes 256 KiB with everything around it."""

@@ -51,7 +51,11 @@ class Case(NamedTuple):
         return self.way in ("done", "half then late")
 
 
-CASES: Final = [Case(*each) for each in product(KINDS, WAYS, RIVALS, (1, 2))]
+CASES: Final = [
+    Case(kind, way, rival, turn)
+    for kind, way, rival in product(KINDS, WAYS, RIVALS)
+    for turn in ((1, 2) if way == "racing" else (1,))
+]
 
 
 class Post(WrappingDriver):

@@ -36,7 +36,7 @@ def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[
 
 
 def test_the_corpus_is_what_it_should_be() -> None:
-    """It has the nasty cases and 200 made ones, few of which are too large for an event."""
+    """It has the nasty cases and 60 made ones, few of which are too large for an event."""
     assert len(cases()) > MADE
     assert len({repr(case.item) for case in cases()}) > MADE
     assert len(payloads()) - sum(name.startswith("data: ") for name in events()) < 5

@@ -27,21 +27,11 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def regions(memory: Path) -> Iterator[list[Standing]]:
+def aws(memory: Path) -> Iterator[Standing]:
     from tests.servers.aws.cloud import REGIONS, open_clouds
 
-    with open_clouds(*REGIONS[:2], memory=memory) as clouds:
-        yield [_standing(cloud, "aws", cloud.region, {}, cloud.env) for cloud in clouds]
-
-
-@pytest.fixture(scope="session")
-def aws(regions: list[Standing]) -> Standing:
-    return regions[0]
-
-
-@pytest.fixture(scope="session")
-def aws_elsewhere(regions: list[Standing]) -> Standing:
-    return regions[1]
+    with open_clouds(REGIONS[0], memory=memory) as (cloud,):
+        yield _standing(cloud, "aws", cloud.region, {}, cloud.env)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from leeward.local import Local
 from tests.clouds.lists import Proof
 
-PAGES = 30
+PAGES = 15
 
 
 @pytest.mark.parametrize("store", ["aws", "azure", "google"])

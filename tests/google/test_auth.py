@@ -15,8 +15,6 @@ import requests
 import responses
 
 from leeward._http.messages import Failure, Phase, Response
-from leeward._http.options import TransportOptions
-from leeward._http.threads import CurlTransport
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
@@ -88,20 +86,6 @@ def on_run(*answers: Response | Failure, **options: Any) -> tuple[Source, Canned
 # What is configured.
 
 
-def test_given_tokens_go_first() -> None:
-    """They are given at once, without an end, and nothing is sent."""
-    fetch, canned = on_run(access_token="canary-access", id_token="canary-id", quota_project="pays")
-    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-access", "pays"), NOW, None)
-    assert fetch(FunctionAddress("send"), 5.0).value == Address(RUN, "/", "canary-id")
-    assert refused(fetch, Project()).code == "no_project"
-    fetch, canned = on_run(access_token="canary-access")
-    found = refused(fetch, FunctionAddress("send"))
-    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
-    assert 'set it in [targets."google' in str(found), "where, too"
-    assert "id_token" in str(found)
-    assert canned.sent == []
-
-
 def test_a_public_function_needs_no_credential() -> None:
     """Nothing is asked, wherever credentials would come from."""
     fetch, canned = on_run(authenticate=False)
@@ -135,13 +119,6 @@ def test_an_id_token(function: str, audience: str) -> None:
     asked = urlsplit(canned.sent[0].target)
     assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/identity"
     assert parse_qs(asked.query) == {"audience": [audience], "format": ["full"]}
-
-
-def test_the_projects_id() -> None:
-    """It is a text without an end."""
-    fetch, canned = on_run(metadata("shop-1"))
-    assert fetch(Project(), 5.0) == ("shop-1", NOW, None)
-    assert canned.sent[0].target == "/computeMetadata/v1/project/project-id"
 
 
 def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
@@ -193,14 +170,6 @@ def test_a_status_other_than_200(what: Any, status: int, outcome: Outcome) -> No
     assert ("set credentials_file" in str(found)) is (outcome is Outcome.AUTH)
 
 
-@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.RECEIVE, Phase.BODY])
-def test_a_server_out_of_reach(phase: Phase) -> None:
-    """However far the request came, nobody has answered, and the call was not sent."""
-    fetch, _ = on_run(Failure(phase, True, "curl.28"))
-    found = refused(fetch, FunctionAddress("send"))
-    assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.28")
-
-
 @each_row(
     "what, answered, code",
     [
@@ -238,18 +207,6 @@ def test_another_place() -> None:
         with pytest.raises(ConfigError, match="^GCE_METADATA_HOST must be a host") as caught:
             source(env={"GCE_METADATA_HOST": bad})
         assert "canary" not in str(caught.value)
-
-
-def test_over_a_real_wire() -> None:
-    """The answer comes through leeward's own transport."""
-    transport = CurlTransport(TransportOptions())
-    with Wire(answer(http(200, TOKEN, "Metadata-Flavor: Google"))) as wire:
-        env = {"GCE_METADATA_HOST": wire.origin().partition("://")[2]}
-        found, config = target(env)
-        fetch = source_of(found, config, transport, now=lambda: NOW)
-        assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
-        assert b"Metadata-Flavor: Google\r\n" in wire.requests[0]
-    transport.close()
 
 
 def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
@@ -293,13 +250,6 @@ def test_a_virtual_machine() -> None:
     assert probe[:3] == ("GET", "http://169.254.169.254", "/")
     assert probe.headers == (("Metadata-Flavor", "Google"),)
     assert len(others) == 2, "it is asked whether it is there once"
-
-
-def test_the_metadata_server_of_another_cloud() -> None:
-    """Amazon's and Microsoft's have the same address; theirs is no credential of Google's."""
-    fetch, _ = source(metadata("", 404, flavor=None))
-    found = refused(fetch, ACCESS_TOKEN)
-    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
 
 
 def test_a_machine_where_the_address_hangs() -> None:
@@ -562,26 +512,6 @@ def test_a_refusal_of_the_token_endpoint(
     found = refused(fetch, what)
     assert found.outcome is outcome
     assert found.__cause__ is not None or found.code == "undecodable"
-
-
-@pytest.mark.parametrize("error", [requests.ConnectionError("canary"), requests.Timeout("canary")])
-def test_a_token_endpoint_out_of_reach(
-    error: Exception, tmp_path: Path, mocked: responses.RequestsMock
-) -> None:
-    """Nobody could be asked, so the call was not sent."""
-    mocked.post(TOKEN_URL, body=error)
-    fetch, _ = source(credentials_file=written(tmp_path, USER))
-    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
-
-
-def test_a_token_endpoint_that_is_too_busy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocked: responses.RequestsMock
-) -> None:
-    """It is as good as out of reach, once google-auth has tried again."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    mocked.post(TOKEN_URL, status=503, json={"error": "canary"})
-    fetch, _ = source(credentials_file=written(tmp_path, USER))
-    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize(

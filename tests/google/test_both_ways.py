@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from leeward import AuthError, Client, Conflict, Event, FunctionError, NotFound
+from leeward import AuthError, Client, Conflict, Event, NotFound
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, FAIL, ITEMS, PAIRS, SEEN
+from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, ITEMS, PAIRS, SEEN
 from tests.google.doors import client_of, new_key
 from tests.servers.google.clients import ONCE, firestore_client, publisher, static, subscriber
 from tests.servers.google.cloud import DATABASE, GoogleCloud
@@ -226,31 +226,6 @@ def test_a_queued_call_runs_whoever_has_queued_it(client: Client, cloud: GoogleC
         return int(client.invoke(COUNT, payload).value) - looks
 
     assert eventually(runs, lambda count: count == 2) == 2
-
-
-def test_a_hundred_events_go_in_one_request(client: Client, cloud: GoogleCloud) -> None:
-    """One holds a thousand, and every event arrives."""
-    before = len(cloud.proxies["pubsub"].requests)
-    key = new_key()
-    report = client.publish_events(EVENTS, [Event("n", n, id=key) for n in range(100)])
-    report.raise_if_failed()
-    assert len(cloud.proxies["pubsub"].requests) - before == 1
-    events = seen(client, key, least=100)
-    assert sorted(event["data"] for event in events) == list(range(100))
-
-
-def test_events_of_one_ordering_key_arrive_in_order(client: Client) -> None:
-    """Whatever else is on its way."""
-    key, ordering = new_key(), new_key()
-    events = [Event("n", n, id=key, ordering_key=ordering) for n in range(20)]
-    client.publish_events(EVENTS, events).raise_if_failed()
-    assert [event["data"] for event in seen(client, key, least=20)] == list(range(20))
-
-
-def test_a_function_that_raises_is_a_function_error(client: Client) -> None:
-    """Google says no more than that."""
-    with pytest.raises(FunctionError):
-        client.invoke(FAIL)
 
 
 def test_an_absent_function_or_topic_is_not_found(client: Client) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import responses
 
 from leeward._http.messages import Failure, Request, Response
@@ -14,7 +13,7 @@ from leeward._http.wire import Wire
 from leeward.adapter import Capability
 from leeward.adapter.http_functions import Address
 from leeward.adapter.opening import LazyPlans, PlanDriver, TargetInfo
-from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
+from leeward.adapter.resolver import FunctionAddress, Resolved, Source
 from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward_google.driver import LIMITS, PLANS
@@ -23,8 +22,6 @@ from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.identity.sources import source_of
 from leeward_google.settings.services import KEPT, FunctionUrl
 from tests.google.sources import NOW, Canned, no_google, refused, target
-from tests.http.wire import Wire as Loopback
-from tests.http.wire import answer
 
 HOST = "https://cloudfunctions.googleapis.com:443"
 PATH = "/v2/projects/shop-1/locations/us-central1/functions/send"
@@ -90,14 +87,6 @@ def test_a_function_of_the_first_generation(api: responses.RequestsMock) -> None
     assert found == Address(url[:-5], "/send", None, True)
 
 
-@pytest.mark.parametrize("uri", ["", "canary", "https://canary@x.run.app", "https://x.run.app/?a"])
-def test_a_function_that_has_no_url(api: responses.RequestsMock, uri: str) -> None:
-    """It is NOT_FOUND: it may still be deployed, or be triggered by events alone."""
-    api.get(HOST + PATH, json=function(uri))
-    found = refused(source(), SEND)
-    assert (found.outcome, found.code) == (Outcome.NOT_FOUND, "url_missing")
-
-
 ROWS: dict[int, tuple[Outcome, str]] = {
     400: (Outcome.AUTH, "BadRequest"),
     401: (Outcome.AUTH, "Unauthorized"),
@@ -118,40 +107,6 @@ def test_what_a_status_means(api: responses.RequestsMock, status: int) -> None:
     found = refused(source(), SEND)
     assert (found.outcome, found.code) == ROWS[status]
     assert len(api.calls) == 1 or status == 401
-
-
-@pytest.mark.parametrize(
-    "error",
-    [requests.ConnectionError("canary"), requests.Timeout("canary"), requests.ReadTimeout()],
-)
-def test_an_api_out_of_reach(api: responses.RequestsMock, error: Exception) -> None:
-    """Nobody could be asked, so the call was not sent; once, without a retry."""
-    api.get(HOST + PATH, body=error)
-    assert refused(source(), SEND).outcome is Outcome.NOT_SENT
-    assert len(api.calls) == 1
-
-
-@pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.NOT_SENT])
-def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
-    """What stands in its way is passed on as it is."""
-
-    def none(what: Any, timeout: float) -> Resolved:
-        raise Unresolved(outcome, "why", "because")
-
-    found = refused(source(none), SEND)
-    assert (found.outcome, found.code) == (outcome, "why")
-
-
-def test_another_endpoint() -> None:
-    """The API may be on a server of the operator's own, even without TLS on this machine."""
-    import json
-
-    body = json.dumps(function()).encode()
-    told = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-    with Loopback(answer(told % (len(body), body))) as wire:
-        found = source(functions_endpoint=wire.origin())(SEND, 5.0)
-        assert found.value.origin == URL
-        assert wire.requests[0].startswith(f"GET {PATH}".encode())
 
 
 def test_what_is_found_is_checked_like_what_is_configured(api: responses.RequestsMock) -> None:

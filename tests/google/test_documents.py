@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter.tables import Revision, mark_in, revision_after
 from leeward.calls import Key, Store
 from leeward.errors import InvalidRequest
-from leeward.json_text import Undecodable
 from leeward_contract_tests.rows import each_row
 from leeward_google.tables.documents import (
     check_collection,
@@ -22,7 +20,6 @@ from leeward_google.tables.documents import (
 from tests.google import oracle
 from tests.google.answers import UPDATED
 from tests.google.playing import NOW
-from tests.items.exactness import assert_exact
 from tests.items.strategies import ITEMS
 
 CALL = Store("orders", Key(("id",), ("42",)), {"id": "42", "n": 1}, "write-1", NOW)
@@ -39,14 +36,6 @@ def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
 
 
 @each_row(
-    "table", ["orders", "...", "__x", "x__", "__", "___", "a b", "\u00fc", "x" * 1500, "a.b"],
-)  # fmt: skip
-def test_any_other_name_is_taken(table: str) -> None:
-    """Names travel in JSON, so that no character of theirs can lead elsewhere."""
-    check_collection(table)
-
-
-@each_row(
     "values, name",
     [(("42",), "42"), (("a/b",), "a~2fb"), (("..",), "~2e."), (("__x__",), "~5f_x__"),
      (("a", "b"), "a:b"), (("a:b",), "a~3ab")],
@@ -57,18 +46,6 @@ def test_an_id_is_made_of_the_key(values: tuple[str, ...], name: str) -> None:
 
 
 TIMES = st.floats(1.0, 4e9)
-
-
-@given(ITEMS, st.none() | TIMES)
-def test_a_document_is_read_as_it_was_written(item: Any, expires_at: float | None) -> None:
-    """Exactly, after Google's own class has had it in its hands, and known for leeward's own."""
-    call = CALL._replace(item=item, expires_at=expires_at)
-    kind = oracle.message_class("google.cloud.firestore_v1.types", "Document")
-    native = {"name": "x", "fields": fields_of(call), "updateTime": UPDATED}
-    found = stored_of(oracle.spelled(oracle.message(kind, native)))
-    assert_exact(found.item, item)
-    assert (found.write_id, found.foreign, found.expires_at) == ("write-1", False, expires_at)
-    assert found.revision == revision_after(call, UPDATED)
 
 
 @given(ITEMS)
@@ -120,17 +97,6 @@ def test_firestore_is_told_an_expiry_as_a_timestamp() -> None:
     assert "_leeward_expires" not in fields_of(CALL)
 
 
-@given(st.none() | TIMES)
-def test_a_revision_is_parted_again(expires_at: float | None) -> None:
-    """Into the update time and the expiry; the latter says whether it still holds."""
-    revision = Revision(UPDATED, expires_at)
-    assert revision_of(revision.text()) == revision
-    assert mark_in(revision.text()) == UPDATED
-    if expires_at is not None:
-        assert not revision.holds_at(expires_at)
-        assert revision.holds_at(expires_at - 1)
-
-
 @each_row(
     "text", ["", "x", "@", "1@", f"x@{UPDATED}", f"@{UPDATED}", f"{UPDATED}@", UPDATED + "\n",
              "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.1234567890Z", "write-1"],
@@ -138,10 +104,3 @@ def test_a_revision_is_parted_again(expires_at: float | None) -> None:
 def test_a_strange_revision_is_that_of_no_document(text: str) -> None:
     """Nothing is to be asked for it."""
     assert revision_of(text) is None
-
-
-@each_row("time", [None, "", 5, "yesterday", "2026-01-01"])
-def test_a_document_without_an_update_time_is_none(time: object) -> None:
-    """It could not be told from another state of the same document."""
-    with pytest.raises(Undecodable):
-        stored_of({"fields": {}, "updateTime": time})

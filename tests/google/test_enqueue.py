@@ -70,28 +70,11 @@ def test_a_functions_own_topic() -> None:
     )
 
 
-def test_an_emulator_gets_no_token_of_ours() -> None:
-    """No credential is asked for."""
-    plan = topics(Topics("http://127.0.0.1:8085", emulator=True), "shop-1")["enqueue"]
-    played = play(plan, CALL, TAKEN)
-    assert (played.result.outcome, played.needed) == (Outcome.OK, [])
-    assert played.sent[0].origin == "http://127.0.0.1:8085"
-
-
 @each_row("name", ["", "a/b", "f", "goog-x", "a b", "\u00e4bc", "x" * 256])
 def test_a_name_that_is_no_topics(name: str) -> None:
     """It is refused before anything is sent, and the message says what to do."""
     with pytest.raises(InvalidRequest, match="enqueue_topics"):
         play(PLAN, CALL._replace(function=name))
-
-
-@pytest.mark.parametrize(
-    "response", [answer({}), answer({"messageIds": []}), answer([]), answer(b"<html>")]
-)
-def test_a_success_without_an_id(response: Response) -> None:
-    """It may have been taken, and a 2xx was seen."""
-    result = play(PLAN, CALL, response).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
 
 
 ROWS: dict[str, tuple[Response | Failure, Outcome]] = {
@@ -110,23 +93,6 @@ ROWS: dict[str, tuple[Response | Failure, Outcome]] = {
     "lost": (Failure(Phase.RECEIVE, True, "deadline"), Outcome.AMBIGUOUS),
     "not sent": (Failure(Phase.CONNECT, False, "curl.7"), Outcome.NOT_SENT),
 }
-
-
-@each_row("row", list(ROWS))
-@pytest.mark.parametrize("plan", [PLAN, TASKS])
-def test_a_refusal(plan: Any, row: str) -> None:
-    """It means the same of Pub/Sub and of Cloud Tasks."""
-    answered, outcome = ROWS[row]
-    assert play(plan, CALL, answered).result.outcome is outcome
-
-
-@pytest.mark.parametrize(("plan", "taken"), [(PLAN, TAKEN), (TASKS, CREATED)])
-def test_a_token_that_was_refused(plan: Any, taken: Response) -> None:
-    """Another one is fetched, and the call is sent once more."""
-    played = play(plan, CALL, refusal("UNAUTHENTICATED", 401), taken)
-    assert played.result.outcome is Outcome.OK
-    shown = [headers_of(each)["authorization"] for each in played.sent]
-    assert shown == [f"Bearer {TOKEN.token}", f"Bearer {FRESH.token}"]
 
 
 # Cloud Tasks.
@@ -211,9 +177,3 @@ def test_an_address_that_was_looked_up_is_kept() -> None:
     assert looked_up(CREATED, learnt=first.learnt).needed == [ACCESS_TOKEN]
     later = looked_up(CREATED, learnt=first.learnt, now=NOW + 3601)
     assert later.needed == [FunctionUrl("pay"), ACCESS_TOKEN]
-
-
-def test_a_refused_token_is_replaced_where_the_address_was_looked_up() -> None:
-    """That the address stays the same does not stand in the way."""
-    played = looked_up(refusal("UNAUTHENTICATED", 401), CREATED)
-    assert (played.result.outcome, len(played.sent)) == (Outcome.OK, 2)

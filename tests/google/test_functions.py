@@ -3,15 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from leeward._http.messages import Failure, Phase, Request, Response
+from leeward._http.messages import Failure, Request, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
-from leeward.calls import FunctionFault, Invoke, Result
+from leeward.calls import Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
@@ -75,49 +73,11 @@ def test_the_deadline_and_a_wait_are_told_by_the_time_as_it_is() -> None:
     assert played.result.retry_after == 3594.0
 
 
-def test_a_public_function_gets_no_token() -> None:
-    """Nothing says who calls."""
-    _, (request,) = invoke(answer(1), addresses=(PUBLIC,))
-    assert "authorization" not in headers_of(request)
-
-
-def test_an_address_shows_no_secret() -> None:
-    """The token is not in its repr."""
-    assert "canary" not in repr(ADDRESS)
-
-
 @each_row("name", ["", "a/b", "..", "1a", "a b", "a.evil", "\u00e4", "a" * 64, "a-"])
 def test_a_name_that_is_no_functions(name: str) -> None:
     """It is refused before anything is asked for, and the message says what to do."""
     with pytest.raises(InvalidRequest, match="in functions"):
         invoke(call=CALL._replace(function=name))
-
-
-def test_a_name_with_a_url_of_its_own() -> None:
-    """It may be any name."""
-    assert result_of(answer(1), call=CALL._replace(function="pay 1")).value == 1
-
-
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_a_success_is_its_json(value: Any) -> None:
-    """Whatever JSON comes with a 2xx is the value, marked or not."""
-    assert result_of(answer(value)) == Result.ok(value)
-    assert result_of(answer(value, 202, **MARKED)).value == value
-
-
-@pytest.mark.parametrize("response", [answer(b"", 204), answer(b""), answer(b"", 202)])
-def test_a_function_that_returns_nothing(response: Response) -> None:
-    """No content is None."""
-    assert result_of(response) == Result.ok(None)
-
-
-@each_row("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
-def test_a_success_that_cannot_be_read(body: bytes) -> None:
-    """It ran if it has the mark, and what it said is lost; else a gateway may have given it."""
-    result = result_of(answer(body, **MARKED))
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
-    assert result_of(answer(body)).executed is None
-    assert (result.reason, result.code) == ("undecodable", "http.200")
 
 
 # One row, one test: 5.2 of the reference, answers without the mark of a function that has one.
@@ -186,23 +146,6 @@ def test_an_unmarked_answer(row: str) -> None:
     assert (result.executed, result.fault) == (None, maybe)
 
 
-@given(st.integers(300, 599), st.sampled_from([b"", PAGE, RATE, NONE, b"{}", b"[]"]))
-def test_a_marked_answer_is_the_functions_own(status: int, body: bytes) -> None:
-    """Whatever its status and body, it proves that the function ran."""
-    result = result_of(answer(body, status, **MARKED, **ASKED))
-    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, None)
-    assert (result.code, result.fault) == (f"http.{status}", FunctionFault())
-
-
-def test_what_the_function_raised() -> None:
-    """leeward's handler passes type, message and trace on; of odd parts, only what is text."""
-    told = {"errorType": "KeyError", "errorMessage": "'id'", "stackTrace": ["a", 1, "b"]}
-    result = result_of(answer(told, 500, **MARKED))
-    assert result.fault == FunctionFault("KeyError", "'id'", ("a", "b"))
-    odd = {"errorType": 1, "errorMessage": None, "stackTrace": "x"}
-    assert result_of(answer(odd, 500, **MARKED)).fault == FunctionFault()
-
-
 REFUSED = {"errorType": "RepeatRefused", "reason": "running", "errorMessage": "an earlier call"}
 
 
@@ -231,12 +174,6 @@ def test_what_a_function_says_of_a_key_is_read() -> None:
     assert [result_of(each).dedup for each in silent] == ["group", None]
 
 
-def test_an_unmarked_body_is_not_read_for_a_fault() -> None:
-    """Without the mark it may be anybody's, so nothing of it is repeated."""
-    result = result_of(answer({"errorType": "Canary"}, 500, **CRASHED))
-    assert (result.fault, "Canary" in repr(result)) == (None, False)
-
-
 @pytest.mark.parametrize(
     ("headers", "request_id"),
     [
@@ -249,20 +186,6 @@ def test_the_request_id(headers: dict[str, Any], request_id: str | None) -> None
     """It is what Cloud Logging has the request under, of a success as of a refusal."""
     assert result_of(answer(1, **headers)).request_id == request_id
     assert result_of(answer(b"", 503, **headers)).request_id == request_id
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), (LATER, 3600.0), ("-1", None)])
-def test_retry_after(text: str, seconds: float | None) -> None:
-    """Seconds and dates count, marked or not; nonsense does not."""
-    assert result_of(answer(RATE, 429, retry_after=text)).retry_after == seconds
-    assert result_of(answer(b"", 503, retry_after=text, **MARKED)).retry_after == seconds
-
-
-def test_no_answer() -> None:
-    """A request that left and has no answer may have run; one that did not leave has not."""
-    lost = Failure(Phase.RECEIVE, True, "deadline")
-    assert result_of(lost).outcome is Outcome.AMBIGUOUS
-    assert result_of(Failure(Phase.CONNECT, False, "curl.7")).outcome is Outcome.NOT_SENT
 
 
 # Addresses that have gone stale.

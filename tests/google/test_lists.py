@@ -121,19 +121,6 @@ def test_google_cloud_firestore_knows_every_member() -> None:
         assert oracle.by_leeward(request) == oracle.by_firestore(method, message)
 
 
-@pytest.mark.parametrize("descending", [False, True])
-def test_a_full_page_leads_to_the_next(descending: bool) -> None:
-    """Behind the last sort value, without counting again."""
-    call = LIST._replace(limit=2, descending=descending)
-    page = run(call, *COUNTED, given(native("a"), native("m~/"))).result.value
-    assert page.cursor == "=m~/"
-    played = run(call._replace(cursor=page.cursor), given())
-    (query,) = (document(request)["structuredQuery"] for request in played.sent)
-    assert b64decode(query["startAt"]["values"][0]["bytesValue"])[16:] == b"m~/"
-    assert query["startAt"]["before"] is False
-    assert (played.result.value.items, played.result.value.cursor) == ((), None)
-
-
 def test_documents_without_the_field_are_found_by_their_names() -> None:
     """In order, between the bounds, and those of other partitions are none of them."""
     old, foreign = native("a b", old=True), native("a-b", old=True)
@@ -173,12 +160,6 @@ def test_what_vanishes_between_is_left_out() -> None:
     old = native("a", old=True)
     played = run(LIST, count(2), count(1), given(old), got(missing=(old["name"],)))
     assert (played.result.value.items, played.result.value.cursor) == ((), None)
-
-
-def test_nothing_is_read_where_nothing_is() -> None:
-    """A list whose bounds have no document ends with the look."""
-    played = run(LIST._replace(low="b"), count(1), count(0), given(native("a", old=True)))
-    assert (methods(played)[-1], played.result.value.items) == ("runQuery", ())
 
 
 def test_too_many_to_be_put_in_order_are_refused() -> None:
@@ -232,12 +213,3 @@ def test_an_answer_about_something_else_is_ambiguous(body: Any) -> None:
     old = native("a", old=True)
     result = run(LIST, count(1), count(0), given(old), answer(body)).result
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "undecodable")
-
-
-def test_an_expired_item_is_in_the_page() -> None:
-    """Whether it counts is not the driver's business."""
-    key = Key(FIELDS, ("c1", "1"))
-    call = Store("orders", key, {"customer": "c1", "order": "1"}, "w", NOW, NOW - 1)
-    expired = {"name": NAMES + id_of(key), "fields": fields_of(call), "updateTime": UPDATED}
-    (found,) = run(LIST, *COUNTED, given(expired)).result.value.items
-    assert found.expires_at == NOW - 1

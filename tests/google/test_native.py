@@ -50,15 +50,6 @@ def test_a_client_of_firestore() -> None:
     client.close()
 
 
-def test_a_client_of_pub_sub() -> None:
-    """It publishes at the target's endpoint, with its tokens."""
-    client = make("pubsub", pubsub_endpoint="https://127.0.0.1:1")
-    assert client.target == "127.0.0.1:1"
-    assert lent_by(client.transport._credentials) == f"canary-{SCOPE}"
-    client.stop()
-    client.transport.close()
-
-
 def test_clients_of_emulators(monkeypatch: pytest.MonkeyPatch) -> None:
     """The vendor's clients find them by the same variables, and take no credential along."""
     env = {"PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "FIRESTORE_EMULATOR_HOST": "127.0.0.1:2"}
@@ -100,13 +91,6 @@ def test_a_lent_token_is_asked_for_anew() -> None:
 
     with pytest.raises(Unresolved, match="because"):
         SharedTokenCredentials(refuse).refresh(None)
-
-
-@pytest.mark.parametrize("service", ["", "storage", "Firestore", "pubsub:orders"])
-def test_an_unknown_service(service: str) -> None:
-    """The message says which there are."""
-    with pytest.raises(ConfigError, match="firestore, functions and pubsub"):
-        make(service)
 
 
 @pytest.mark.parametrize(

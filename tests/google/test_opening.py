@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
-from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.opening import LazyPlans
-from leeward.calls import Enqueue, Invoke, Key, Load, Publish
+from leeward.adapter import Capability, Driver, TargetConfig
+from leeward.calls import Invoke, Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
-from leeward.registry import open_target
 from leeward.values import Event
-from leeward_google.driver import DATA, LIMITS, PLANS, TASK_BYTES, open_driver
-from leeward_google.events import plans as events
-from leeward_google.identity.credentials import ACCESS_TOKEN, Project
-from tests.google.playing import answer, play, refusal
-from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
+from leeward_google.driver import DATA, open_driver
+from tests.google.sources import ACCOUNT, NOW, http, no_google
 from tests.house.workspace import ROOT
 from tests.http.wire import Peer, Wire
 from tests.http.wire import answer as answering
@@ -81,40 +76,6 @@ def test_what_is_not_configured_is_not_called_impossible() -> None:
     assert told in str(caught.value)
 
 
-def test_the_entry_point() -> None:
-    """The adapter is found by its name."""
-    driver = open_target(TargetConfig("google", "google", None, ALL, {}))
-    assert driver.target == "google"
-    driver.close()
-
-
-def test_every_verb_of_a_service_has_a_plan() -> None:
-    """The plans are those of the configured services, each loaded when it is asked for."""
-    made = LazyPlans(PLANS, settings(**ALL))
-    objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
-    verbs = [
-        "invoke",
-        "settle",
-        "enqueue",
-        "publish",
-        "store",
-        "load",
-        "delete",
-        "scan",
-        "list_items",
-    ]
-    verbs += objects
-    looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    looks += ["look_resource", "look_backlog"]
-    messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    more = ["store_many", "read_logs"]
-    assert sorted(made) == sorted([*verbs, *looks, *messages, *more])
-    made = LazyPlans(PLANS, settings(**ALL, region="europe-west1"))
-    assert {"start_run", "get_run", "abort_run"} < set(made)
-    assert all(callable(made[verb]) for verb in made)
-    assert LazyPlans(PLANS, settings()).get("invoke") is None
-
-
 TASKS: dict[str, Any] = {"tasks_queue": QUEUE, "tasks_service_account": ACCOUNT}
 
 
@@ -162,38 +123,6 @@ def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.Monke
     Client("google:us-central1,google:us-east1", config=Config()).close()
 
 
-def test_a_driver_calls_queues_publishes_and_loads() -> None:
-    """From the entry point to the wire: each verb goes to its endpoint with its token."""
-    loaded = [{"missing": "x", "readTime": "2027-01-15T08:00:00Z"}]
-    with (
-        Wire(answering(http(200, {"sent": True}))) as run,
-        Wire(answering(http(200, TAKEN))) as pubsub,
-        Wire(answering(http(200, loaded))) as firestore,
-    ):
-        driver = opened(
-            project="shop-1",
-            function_url=run.origin() + "/{name}",
-            pubsub_endpoint=pubsub.origin(),
-            firestore_endpoint=firestore.origin(),
-            access_token="canary-access",
-            id_token="canary-id",
-        )
-        assert driver.perform(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
-        assert driver.perform(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
-        assert driver.perform(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
-        driver.perform(Load("orders", Key(("id",), ("1",))), 10.0)
-        driver.close()
-    assert run.requests[0].startswith(b"POST /send HTTP/1.1\r\n")
-    assert b"Authorization: Bearer canary-id\r\n" in run.requests[0]
-    first, second = pubsub.requests
-    assert first.startswith(b"POST /v1/projects/shop-1/topics/send:publish ")
-    assert second.startswith(b"POST /v1/projects/shop-1/topics/orders:publish ")
-    database = b"/v1/projects/shop-1/databases/(default)/documents"
-    assert firestore.requests[0].startswith(b"POST %b:batchGet " % database)
-    for each in (first, second, firestore.requests[0]):
-        assert b"Authorization: Bearer canary-access\r\n" in each
-
-
 # The project of the credentials.
 
 
@@ -219,56 +148,6 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
         assert len(server.requests) == 2
         assert b"/v1/projects/shop-1/topics/orders:publish " in pubsub.requests[1]
         driver.close()
-
-
-def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
-    """That the project stays the same does not stand in the way."""
-    plan = LazyPlans(PLANS, settings())["publish"]
-    refused = refusal("UNAUTHENTICATED", 401)
-    played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN))
-    assert played.result.outcome is Outcome.OK
-    assert played.needed == [Project(), ACCESS_TOKEN, ACCESS_TOKEN]
-
-
-def test_a_project_that_cannot_be_found() -> None:
-    """The result says what to set, and nothing was sent."""
-    driver = opened(access_token="canary")
-    result = driver.perform(Publish("orders", (EVENT,)), 10.0)
-    assert (result.outcome, result.code) == (Outcome.AUTH, "no_project")
-    assert "set project" in str(result.message)
-    driver.close()
-
-
-def test_the_hardened_mode_writes_no_keys_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process whose environment asks libcurl to is refused, and any other is not."""
-    options = ALL | {"identity": "metadata"}
-    config = TargetConfig("google", "google", None, options, {}, trust_env=False)
-    monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
-    open_driver(config).close()
-    monkeypatch.setenv("SSLKEYLOGFILE", "keys")
-    with pytest.raises(ConfigError, match="SSLKEYLOGFILE"):
-        open_driver(config)
-
-
-def test_native_goes_through_the_driver() -> None:
-    """The vendor's client is made with the target's settings."""
-    driver = opened(project="shop-1", access_token="canary")
-    client: Any = driver.native("firestore")
-    assert client.project == "shop-1"
-    client.close()
-    with pytest.raises(ConfigError, match="knows no service"):
-        driver.native("storage")
-    driver.close()
-
-
-def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
-    """A queue of Cloud Tasks takes less than Pub/Sub, and more than what is safe."""
-    limits = opened(**ALL, **TASKS).limits
-    assert limits == LIMITS._replace(queued_bytes=TASK_BYTES)
-    for each in (LIMITS, limits):
-        smaller = {name for name in Limits._fields if getattr(each, name) < getattr(Limits(), name)}
-        assert smaller == set()
-    assert LIMITS.attribute_bytes == events.LONGEST_ATTRIBUTE
 
 
 SCRIPT = """

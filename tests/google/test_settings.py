@@ -3,13 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 from leeward_google.settings.endpoints import is_own_host
-from leeward_google.settings.options import OPTIONS
 from leeward_google.settings.services import (
     Events,
     Functions,
@@ -19,7 +16,7 @@ from leeward_google.settings.services import (
     audience_of,
     find_address,
 )
-from tests.google.sources import ACCOUNT, settings, target
+from tests.google.sources import ACCOUNT, settings
 
 RUN = "https://send-a1b2c3-uc.a.run.app"
 NET = "https://{region}-{project}.cloudfunctions.net/{name}"
@@ -41,37 +38,6 @@ def test_nothing_but_a_project_is_needed() -> None:
     assert found.tables == Tables("https://firestore.googleapis.com", "(default)")
     assert (found.functions, found.region, found.http.public_only) == (None, None, False)
     assert settings().project is None
-
-
-def test_an_unknown_option_and_a_wrong_type() -> None:
-    """Both are refused by name."""
-    assert "'functionurl'" in refusal(functionurl=RUN)
-    assert "must be a dict" in refusal(functions="x")
-    assert "must be a bool" in refusal(authenticate="no")
-
-
-@pytest.mark.parametrize("name", ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"])
-def test_where_the_project_comes_from(name: str) -> None:
-    """The option goes before the variables, and the newer of these first."""
-    assert settings({name: "from-env"}).project == "from-env"
-    assert settings({name: "from-env"}, project="own").project == "own"
-    both = {"GCLOUD_PROJECT": "old", "GOOGLE_CLOUD_PROJECT": "new"}
-    assert settings(both).project == "new"
-    assert settings({name: ""}).project is None
-
-
-def test_where_the_region_comes_from() -> None:
-    """The qualifier goes before the option, and that before the variables."""
-    env = {"FUNCTION_REGION": "us-east1"}
-    assert settings(env).region == "us-east1"
-    assert settings(env, region="us-west1").region == "us-west1"
-    assert settings(env, region="us-west1", qualifier="us-central1").region == "us-central1"
-    assert "the second part of 'google:Paris'" in refusal(qualifier="Paris")
-
-
-def test_a_region_is_enough_for_functions() -> None:
-    """They are looked up there."""
-    assert settings(qualifier="us-central1").functions == Functions(region="us-central1")
 
 
 def test_functions_in_full() -> None:
@@ -325,18 +291,3 @@ def test_the_hardened_mode_wants_a_word_on_identity() -> None:
 def test_whose_a_host_is(host: str, service: Any, own: bool) -> None:
     """An API has its own name alone, perhaps with a region's."""
     assert is_own_host(host, service) == own
-
-
-@given(
-    st.sampled_from(sorted(each.name for each in OPTIONS if each.type is str and each.key)),
-    st.text(),
-)
-def test_whatever_text_an_option_has(option: str, text: str) -> None:
-    """It gives settings or a ConfigError that does not repeat it."""
-    told, base = "", {"project": "shop-1", "region": "us-central1"}
-    options: dict[str, Any] = base | {option: text}
-    try:
-        target(**options)
-    except ConfigError as error:
-        told = str(error)
-    assert len(text) < 8 or text not in told

@@ -5,15 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Response
-from leeward.adapter.classification import STALE
-from leeward.calls import Delete, Key, Load, Scan, Store, Stored
+from leeward.calls import Delete, Key, Load, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
-from leeward_google.errors import STATUSES
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 from leeward_google.settings.services import Tables
 from leeward_google.tables.plans import tables
@@ -38,8 +35,6 @@ from tests.google.playing import (
     play,
     refusal,
 )
-from tests.items.exactness import assert_exact
-from tests.items.strategies import ITEMS
 
 DOOR = Tables("https://firestore.googleapis.com"), "shop"
 KEY = Key(("id",), ("42",))
@@ -176,31 +171,6 @@ KEYS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=2, unique_by=lambda 
 )
 
 
-@given(ITEMS, KEYS, st.none() | st.floats(NOW + 1, 4e9))
-def test_what_is_stored_is_loaded(item: Any, key: Key, expires_at: float | None) -> None:
-    """Exactly, with the revision that the write gave, after Firestore's own class has read it."""
-    item = {**item, **dict(zip(key.fields, key.values, strict=True))}
-    call = Store("orders", key, item, "write-1", NOW, expires_at)
-    written = run(call, committed())
-    native = stored(written.sent[0])
-    name = native["name"].removeprefix(f"{DOCUMENTS}/")
-    loaded = run(Load("orders", key), there(native["fields"], name=name))
-    assert document(loaded.sent[0]) == {"documents": [native["name"]]}
-    found = loaded.result.value
-    assert_exact(found.item, item)
-    assert (found.write_id, found.foreign) == ("write-1", False)
-    assert (found.expires_at, found.revision) == (expires_at, written.result.value)
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
-    """Nothing leads to the default one."""
-    door = Tables("https://firestore.googleapis.com", "second"), "shop"
-    request = run(call, LOST, door=door).sent[0]
-    assert request.target.startswith("/v1/projects/shop/databases/second/documents:")
-    assert b"(default)" not in request.body
-
-
 @pytest.mark.parametrize("call", ALL)
 def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
     """Nobody could give one; the emulator lets its owner do everything."""
@@ -229,19 +199,6 @@ def test_a_table_that_is_no_collection_is_refused_before_anything_is_sent(call: 
 
 
 # What comes back.
-
-
-@pytest.mark.parametrize("call", [STORE, DELETE])
-def test_a_write_is_done(call: Any) -> None:
-    """A store gives its update time for a revision, a delete nothing."""
-    result = run(call, DONE[call.verb]).result
-    assert (result.outcome, result.value) == (Outcome.OK, UPDATED if call is STORE else None)
-
-
-def test_a_revision_knows_its_expiry() -> None:
-    """So that a condition on it is known not to hold once it is over."""
-    result = run(STORE._replace(expires_at=NOW + 60), committed()).result
-    assert result.value == f"{NOW + 60!r}@{UPDATED}"
 
 
 BAD = [b"", b"<html>", b"null", b"{", b"NaN", b'{"a":1,"a":2}', b"[]", b"[1]", b"{}", b"[{}]"]
@@ -291,36 +248,6 @@ def test_a_success_that_says_something_else_is_ambiguous(call: Any, body: Any) -
     assert (result.reason, result.value) == ("undecodable", None)
 
 
-def test_an_absent_item_is_no_error() -> None:
-    """Load gives None."""
-    result = run(LOAD, absent()).result
-    assert (result.outcome, result.value) == (Outcome.OK, None)
-
-
-def test_an_expired_item_is_found() -> None:
-    """With its expiry: whether it counts is not the driver's business."""
-    found = run(LOAD, there(fields("write-1", NOW - 1))).result.value
-    assert found == Stored(ITEM, f"{NOW - 1!r}@{UPDATED}", "write-1", NOW - 1)
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_a_status_word_means_what_the_table_says(call: Any) -> None:
-    """No plan has a meaning of its own for a word, and nothing of its message comes out."""
-    told = {word: meaning for word, meaning in STATUSES.items() if meaning != STALE}
-    results = {word: run(call, refusal(word, 400, "secret")).result for word in told}
-    assert {word: (each.outcome, each.reason) for word, each in results.items()} == told
-    assert [each.code for each in results.values()] == list(told)
-    assert {(each.value, each.message) for each in results.values()} == {(None, None)}
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_an_absent_database_is_not_found(call: Any) -> None:
-    """And is no absent item."""
-    text = "The database (default) does not exist for project shop"
-    body = [error("NOT_FOUND", 404, text)] if call in (LOAD, SCAN) else error("NOT_FOUND", 404)
-    assert run(call, answer(body, 404)).result.outcome is Outcome.NOT_FOUND
-
-
 @pytest.mark.parametrize("call", [LOAD, SCAN])
 def test_a_stream_may_end_in_an_error(call: Any) -> None:
     """Although it began with a success."""
@@ -345,24 +272,6 @@ def test_a_wait_that_is_asked_for_is_told(call: Any) -> None:
         (refusal("UNAVAILABLE", 503), None),
     ]:
         assert run(call, response).result.retry_after == seconds
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_a_lost_answer_is_ambiguous(call: Any) -> None:
-    """The plan ends with what the failure proves."""
-    assert run(call, LOST).result.outcome is Outcome.AMBIGUOUS
-    assert run(call, UNSENT).result.outcome is Outcome.NOT_SENT
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_a_fresh_token_is_tried_once(call: Any) -> None:
-    """The one that was refused may have been over."""
-    stale = refusal("UNAUTHENTICATED", 401)
-    played = run(call, stale, DONE[call.verb])
-    assert played.result.outcome is Outcome.OK
-    assert headers_of(played.sent[1])["authorization"] == "Bearer fresh-token-of-the-tests"
-    result = run(call, stale, stale).result
-    assert (result.outcome, result.reason) == (Outcome.AUTH, None)
 
 
 UNREADABLE = [
@@ -395,27 +304,6 @@ ANOTHER = refusal("FAILED_PRECONDITION", 400, "the stored version does not match
 def in_the_way(call: Any) -> Response:
     """Refuse a write whose condition does not hold."""
     return TAKEN if isinstance(call, Store) and call.if_absent else ANOTHER
-
-
-@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-def test_a_condition_that_does_not_hold_is_a_conflict(call: Any) -> None:
-    """After a look at what is there, which is no second effect."""
-    played = run(call, in_the_way(call), there(fields()))
-    assert (played.result.outcome, played.result.value) == (Outcome.CONFLICT, None)
-    assert played.result.code == document_code(in_the_way(call))
-    assert methods(played) == ["commit", "batchGet"]
-
-
-def document_code(response: Response) -> str:
-    return str(json.loads(response.body)["error"]["status"])
-
-
-@pytest.mark.parametrize("call", [REPLACE, REMOVE])
-@pytest.mark.parametrize("word", ["FAILED_PRECONDITION", "NOT_FOUND"])
-def test_a_revision_of_what_is_gone_is_a_conflict(call: Any, word: str) -> None:
-    """Whatever word Firestore has for it: the look tells that the database is there."""
-    result = run(call, refusal(word, 400), absent()).result
-    assert result.outcome is Outcome.CONFLICT
 
 
 @each_row("call", CONDITIONAL)
@@ -478,14 +366,6 @@ def test_a_token_that_is_refused_in_between_is_renewed() -> None:
     assert methods(played) == ["commit", "batchGet"] * 2
 
 
-@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-@each_row("word", ["ABORTED", "UNAVAILABLE", "PERMISSION_DENIED", "INTERNAL"])
-def test_any_other_refusal_is_not_looked_after(call: Any, word: str) -> None:
-    """It is not the condition that did not hold."""
-    result = run(call, refusal(word, 400)).result
-    assert (result.outcome, result.reason) == STATUSES[word]
-
-
 # Expired items, which Firestore leaves in the way.
 
 FLAG = {f"expired:{DOCUMENTS}/orders": True}
@@ -504,14 +384,6 @@ def test_an_expired_item_is_replaced_by_its_update_time() -> None:
     played = run(LEASE, there(fields(expires_at=NOW), time=EARLIER), committed())
     assert played.result.value == f"{NOW + 60!r}@{UPDATED}"
     assert precondition(played.sent[1]) == {"updateTime": EARLIER}
-
-
-@pytest.mark.parametrize("call", [CREATE, LEASE])
-@pytest.mark.parametrize("expires_at", [None, NOW + 1])
-def test_an_item_that_counts_is_not_replaced(call: Store, expires_at: float | None) -> None:
-    """One request tells it; nothing is written."""
-    played = run(call, there(fields(expires_at=expires_at)), learnt=dict(FLAG))
-    assert (played.result.outcome, methods(played)) == (Outcome.CONFLICT, ["batchGet"])
 
 
 def test_an_expired_item_that_is_met_is_looked_for_by_the_next_attempt() -> None:
@@ -539,51 +411,4 @@ def test_a_race_for_an_expired_item_has_a_loser() -> None:
     assert methods(played) == ["batchGet", "commit", "batchGet"]
 
 
-@each_row(
-    "look, outcome",
-    [(LOST, Outcome.NOT_SENT), (UNSENT, Outcome.NOT_SENT), (answer(b"<html>"), Outcome.NOT_SENT),
-     (refusal("INTERNAL", 500), Outcome.NOT_SENT), (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND),
-     (refusal("PERMISSION_DENIED", 403), Outcome.AUTH), (in_the_raw("x"), Outcome.CONFLICT)],
-)  # fmt: skip
-def test_a_look_that_fails_ends_the_attempt(look: Any, outcome: Outcome) -> None:
-    """Nothing was written, which is a proof."""
-    played = run(LEASE, look)
-    assert (played.result.outcome, played.result.executed) == (outcome, None)
-
-
 # Pages.
-
-
-def test_a_page_is_read_in_the_order_of_ids() -> None:
-    """Exactly, with revision and write id; a page that is not full is the last one."""
-    result = run(SCAN, page(("orders/42", fields("write-1")), ("orders/43", {}))).result
-    first, second = result.value.items
-    assert first == Stored(ITEM, UPDATED, "write-1")
-    assert (second.item, second.foreign, result.value.cursor) == ({}, True, None)
-
-
-def test_the_last_page_may_be_empty() -> None:
-    """It says when it was read, and holds nothing else."""
-    result = run(SCAN, page()).result
-    assert (result.outcome, result.value.items, result.value.cursor) == (Outcome.OK, (), None)
-
-
-def test_a_full_page_has_a_cursor() -> None:
-    """It is the id of the last document, from which the next page goes on."""
-    names = [f"orders/a~2f{n}" for n in range(10)]
-    first = run(SCAN, page(*((name, {}) for name in names)))
-    cursor = first.result.value.cursor
-    assert cursor == "a~2f9"
-    query = document(run(SCAN._replace(cursor=cursor), page()).sent[0])["structuredQuery"]
-    assert query["startAt"] == {
-        "values": [{"referenceValue": f"{DOCUMENTS}/orders/a~2f9"}],
-        "before": False,
-    }
-    assert "startAt" not in document(first.sent[0])["structuredQuery"]
-
-
-@pytest.mark.parametrize("cursor", ["", "a/b", "/"])
-def test_a_strange_cursor_is_refused_before_anything_is_sent(cursor: str) -> None:
-    """The message says how to begin."""
-    with pytest.raises(InvalidRequest, match="begin with None"):
-        run(SCAN._replace(cursor=cursor))

@@ -8,25 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from leeward import AuthError, CallError, Client, NotFound, TargetUnavailable
+from leeward import AuthError, Client, TargetUnavailable
 from leeward.adapter import TargetConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS
 from leeward_google.driver import open_driver
-from tests.google.doors import client_of, new_key
+from tests.google.doors import client_of
 from tests.servers.certificates import Authority
-from tests.servers.faultproxy import FaultProxy, toxics
-from tests.servers.faultproxy.proxy import Toxic
+from tests.servers.faultproxy import toxics
 from tests.servers.google.cloud import GoogleCloud
-from tests.servers.google.functions_admin import Deployed
 from tests.servers.loopback import PATIENCE
-
-NOT_THERE = (
-    b"<html><head><title>404 Page not found</title></head><body><h1>Error: Page not found</h1>"
-    b"<h2>The requested URL was not found on this server.</h2></body></html>"
-)
-"""What Cloud Run says under a host that no service has any more."""
 
 DOORS: dict[str, Callable[[Client], object]] = {
     "invoke": lambda client: client.invoke(ECHO, 1),
@@ -145,61 +137,4 @@ def test_a_ca_file_that_is_configured_goes_before_the_environment(
     other = tmp_path / "other.pem"
     other.write_bytes(Authority().pem)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
-    assert looking.invoke(ECHO, 1).value == 1
-
-
-def test_a_look_up_is_kept(looking: Client, cloud: GoogleCloud) -> None:
-    """Each function is looked up once."""
-    before = looked_up(cloud)
-    assert [looking.invoke(ECHO, n).value for n in range(3)] == [0, 1, 2]
-    looking.invoke(COUNT, {"name": new_key()})
-    assert looked_up(cloud) - before == 2
-
-
-def test_a_function_that_has_moved_is_found_again(
-    looking: Client, cloud: GoogleCloud, authority: Authority
-) -> None:
-    """Where it was, it is no more: the call goes to where it is, and runs once."""
-    name = new_key()
-    assert looking.invoke(COUNT, {"name": name}).value == 1
-    cloud.proxies["cloud_run"].inject(toxics.status(404, (), NOT_THERE))
-    with FaultProxy(cloud.cloud_run.address, authority) as new:
-        cloud.cloud_run.bases.add(new.url)
-        cloud.admin.functions[COUNT] = Deployed(lambda: f"{new.url}/{COUNT}")
-        result = looking.invoke(COUNT, {"name": name})
-        assert (result.value, len(result.attempts)) == (2, 1)
-        assert len(new.requests) == 1
-
-
-def test_what_cannot_be_looked_up_is_not_found(looking: Client, cloud: GoogleCloud) -> None:
-    """A function that nobody knows, and one without a URL."""
-    with pytest.raises(NotFound):
-        looking.invoke("absent")
-    cloud.admin.functions["events-only"] = Deployed(lambda: "")
-    with pytest.raises(NotFound) as raised:
-        looking.invoke("events-only")
-    assert raised.value.code == "url_missing"
-
-
-@pytest.mark.parametrize(
-    ("toxic", "expected"),
-    [
-        (toxics.refuse(), TargetUnavailable),
-        (toxics.answer_lost(), TargetUnavailable),
-        (toxics.tls_wrong_host(), TargetUnavailable),
-        (toxics.status(503), TargetUnavailable),
-        (toxics.status(403), AuthError),
-    ],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_an_api_of_functions_that_fails_has_run_nothing(
-    looking: Client, cloud: GoogleCloud, toxic: Toxic, expected: type[CallError]
-) -> None:
-    """Out of reach is NOT_SENT, a refusal is AUTH; the function has not been asked."""
-    cloud.control["admin"].inject(toxic)
-    before = asked(cloud)
-    with pytest.raises(expected):
-        looking.invoke(ECHO)
-    assert asked(cloud) == before
-    cloud.control["admin"].heal()
     assert looking.invoke(ECHO, 1).value == 1

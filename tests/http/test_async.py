@@ -14,17 +14,14 @@ from typing import Any
 
 import pycurl  # type: ignore[import-untyped]
 import pytest
-import trustme
 
 from leeward._http.aio import AsyncCurlTransport, LoopConnection
 from leeward._http.connection import Connection
 from leeward._http.connector import Connector, End
-from leeward._http.exchange import Exchange
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._http.options import TransportOptions
 from leeward.errors import ConfigError, InvalidRequest
 from tests.http.bridge import check_idle, check_unregistered
-from tests.http.certificates import tls_context
 from tests.http.test_pool import CLOSED, Gate
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once
 
@@ -217,21 +214,6 @@ def test_cancelling_ends_the_request(
         assert (len(wire.requests), wire.connections) == (requests, 1)
 
 
-def test_a_timeout_around_a_request_cancels_it() -> None:
-    """asyncio.timeout ends it like any cancellation, and the transport works on."""
-    with Wire(hang) as wire, Wire(answer(OK)) as other:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            for _ in range(3):
-                with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(0.05):
-                        await transport.send(_post(wire), LIMIT)
-                assert isinstance(await transport.send(_post(other), LIMIT), Response)
-
-        _with_transport(scenario, max_in_flight=1)
-        assert other.connections == 1
-
-
 def _between_the_tries(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Call `act` when a kept connection has turned out dead, and before another is opened."""
     real = Connector.connect
@@ -278,23 +260,6 @@ def test_between_two_tries_anything_may_happen(monkeypatch: pytest.MonkeyPatch, 
 
         _with_transport(scenario)
         assert len(wire.requests) == (2 if what == "drop" else 1)
-
-
-def test_closing_reaches_connections_that_were_dropped_in_use() -> None:
-    """What was under way at the drop ends with the transport."""
-    with Wire(hang) as wire:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
-            await _until(lambda: len(wire.requests) == 1)
-            transport.drop(wire.origin())
-            transport.close()
-            check_unregistered(transport)
-            assert await task == Failure(Phase.RECEIVE, sent=True, code="closed")
-            transport.drop(wire.origin())
-            assert transport.is_closed
-
-        _with_transport(scenario)
 
 
 def test_an_answer_that_comes_with_the_cancellation_is_dropped() -> None:
@@ -397,27 +362,6 @@ def test_closing_ends_what_is_under_way(
         _with_transport(scenario, ca_file=ca_file, connect_timeout=LIMIT)
 
 
-def test_closing_as_a_request_goes_out_leaves_nothing_to_do(
-    ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Over TLS a look at the connection is due at once, when it is closed already."""
-    real = LoopConnection._resume
-
-    with Wire(hang, tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            def resume(connection: LoopConnection, exchange: Exchange, events: int) -> None:
-                real(connection, exchange, events)
-                transport.close()
-
-            monkeypatch.setattr(LoopConnection, "_resume", resume)
-            failure = await transport.send(_post(wire, "https"), LIMIT)
-            assert failure == Failure(Phase.RECEIVE, sent=True, code="closed")
-            await asyncio.sleep(0)
-
-        _with_transport(scenario, ca_file=ca_file)
-
-
 def test_closing_before_the_first_byte_proves_that_nothing_left() -> None:
     """In the same step as the sending, before the loop has turned once."""
     with Wire(hang) as wire:
@@ -466,28 +410,6 @@ def test_closing_does_not_wait_for_a_look_up(monkeypatch: pytest.MonkeyPatch) ->
 
         _with_transport(scenario)
     closers[0].join(LIMIT)
-
-
-def test_idle_connections_are_bounded() -> None:
-    """A burst leaves as many as may be in flight, whatever their servers."""
-    wires = [Wire(answer(OK)) for _ in range(5)]
-    for wire in wires:
-        wire.__enter__()
-
-    async def scenario(transport: AsyncCurlTransport) -> None:
-        for wire in wires:
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-        for wire in wires[-2:]:
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-        for wire in wires[:2]:
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-
-    try:
-        _with_transport(scenario, max_in_flight=2)
-    finally:
-        for wire in wires:
-            wire.__exit__(None, None, None)
-    assert [wire.connections for wire in wires] == [2, 2, 1, 1, 1]
 
 
 def _fails_once(transport: AsyncCurlTransport, error: BaseException) -> None:
@@ -604,12 +526,6 @@ def test_a_transport_stays_on_its_loop() -> None:
         assert wire.connections == 0
 
 
-def test_without_a_loop_there_is_no_transport() -> None:
-    """It says where to make one."""
-    with pytest.raises(ConfigError, match="running event loop"):
-        AsyncCurlTransport(TransportOptions())
-
-
 def test_a_loop_that_cannot_watch_sockets_is_refused() -> None:
     """Such as the proactor of Windows; the remedy is another kind of loop."""
 
@@ -644,119 +560,3 @@ def test_a_wire_loads_nothing_heavy_until_it_is_used() -> None:
         "assert 'pycurl._pycurl' in sys.modules\n"
         "assert {'asyncio', 'ssl', 'socket', 'leeward._http.aio'}.isdisjoint(sys.modules)\n"
     )
-
-
-FORGOTTEN = """
-import asyncio, gc, sys
-from leeward._http.aio import AsyncCurlTransport, LoopConnection
-from leeward._http.messages import Request, Response
-from leeward._http.options import TransportOptions
-
-good, silent = (Request("POST", origin, "/", (), b"x") for origin in sys.argv[1:])
-kept = []
-
-async def main():
-    transport = AsyncCurlTransport(TransportOptions())
-    kept.append(transport)
-    assert isinstance(await transport.send(good, 20), Response)
-    kept.append(asyncio.ensure_future(transport.send(silent, 20)))
-    await asyncio.sleep(0.05)
-
-loop = asyncio.SelectorEventLoop()
-loop.run_until_complete(main())
-task = kept.pop()
-task._log_destroy_pending = False  # asyncio's own complaint, and right
-loop.close()
-HOW
-"""
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        "kept.clear(); del task; gc.collect()",
-        "kept[0].close(); kept[0].close(); kept.clear(); del task; gc.collect()",
-        "",
-    ],
-    ids=["forgotten", "closed late", "at exit"],
-)
-def test_what_is_left_of_a_closed_loop_ends_quietly(end: str) -> None:
-    """Without a crash or a word, with a connection kept and a request under way."""
-    with Wire(answer(OK)) as wire, Wire(hang) as silent:
-        _program(FORGOTTEN.replace("HOW", end), wire.origin(), silent.origin())
-
-
-FORKED = """
-import asyncio, os, sys, warnings
-from leeward.errors import ConfigError
-from leeward._http.aio import AsyncCurlTransport, LoopConnection
-from leeward._http.messages import Request, Response
-from leeward._http.options import TransportOptions
-
-warnings.simplefilter("ignore", DeprecationWarning)  # forking a loop is the point here
-origin, ca_file = sys.argv[1:]
-options = TransportOptions(ca_file=ca_file)
-request = Request("POST", origin, "/", (), b"x")
-
-async def send(transport):
-    response = await transport.send(request, 20)
-    assert isinstance(response, Response), response
-
-async def child(inherited):
-    try:
-        await inherited.send(request, 20)
-    except ConfigError:
-        pass
-    else:
-        raise AssertionError
-    inherited.close()
-    transport = AsyncCurlTransport(options)
-    await send(transport)
-    await send(transport)
-    transport.close()
-
-def fork():
-    pid = os.fork()
-    if pid == 0:
-        asyncio.run(child(transport))
-        for task in under_way:
-            task._log_destroy_pending = False  # it is the parent's, and so is the loop
-        warnings.simplefilter("ignore", ResourceWarning)
-        sys.exit(0)  # with all the freeing that comes at the end of an interpreter
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-async def begin():
-    transport = AsyncCurlTransport(options)
-    await send(transport)
-    return transport
-
-async def proceed():
-    await send(transport)
-    under_way.append(asyncio.ensure_future(send(transport)))
-    await asyncio.sleep(0)
-
-async def finish():
-    await under_way[0]
-    await send(transport)
-    transport.close()
-
-loop = asyncio.SelectorEventLoop()
-under_way = []
-transport = loop.run_until_complete(begin())
-fork()
-loop.run_until_complete(proceed())
-fork()
-loop.run_until_complete(finish())
-loop.close()
-"""
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_child_leaves_the_transport_of_its_parent_alone(
-    ca: trustme.CA, ca_file: str, scheme: str
-) -> None:
-    """It makes its own; the parent's works on, with a connection that is idle or is in use."""
-    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
-    with Wire(answer(OK), tls=context) as wire:
-        _program(FORKED, wire.origin(scheme), ca_file)
-        assert (len(wire.requests), wire.connections) == (8, 3)

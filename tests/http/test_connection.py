@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import select
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable
-from math import inf, nan
-from types import SimpleNamespace, TracebackType
-from typing import ClassVar, TypeVar
+from types import TracebackType
+from typing import TypeVar
 
 import pytest
 import trustme
 
-from leeward._http import connection
 from leeward._http.connection import Connection
 from leeward._http.exchange import Exchange
 from leeward._http.libcurl import CurlError
@@ -32,30 +29,6 @@ def scheme(request: pytest.FixtureRequest) -> str:
     """Give each of both schemes."""
     found: str = request.param
     return found
-
-
-@pytest.fixture
-def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take `select.poll` away, as on Windows."""
-    monkeypatch.setattr(connection, "select", SimpleNamespace(select=select.select))
-
-
-@pytest.mark.usefixtures("no_poll")
-def test_a_system_without_poll(
-    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, scheme: str
-) -> None:
-    """Small and large requests, kept connections and deadlines are as elsewhere."""
-    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
-    transport = make(ca_file=ca_file)
-    with Wire(answer(OK), tls=context) as wire:
-        for size in (1, 5_000_000, 1):
-            request = Request("POST", wire.origin(scheme), "/", (), bytes(size))
-            assert isinstance(transport.send(request, LIMIT), Response)
-        assert (len(wire.requests), wire.connections) == (3, 1)
-    with Wire(hang, tls=context) as wire:
-        failure = transport.send(Request("POST", wire.origin(scheme), "/", (), b"x"), 0.3)
-    assert isinstance(failure, Failure)
-    assert failure[:3] == (Phase.RECEIVE, True, "deadline")
 
 
 def _dies(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,24 +126,6 @@ def test_what_a_server_said_before_it_hung_up_counts(said: bytes, code: str | No
     else:
         assert isinstance(exchange.result, Failure)
         assert (exchange.result.sent, exchange.result.code) == (True, code)
-    assert not line.is_reusable
-
-
-def test_a_byte_that_was_found_is_remembered() -> None:
-    """To look at it takes it out of the connection, which looks clean then, and is not."""
-
-    class Handle:
-        behind: ClassVar[list[bytes]] = [b"\n"]
-
-        def recv(self, _: int) -> bytes:
-            if not self.behind:
-                raise BlockingIOError
-            return self.behind.pop()
-
-    line = Connection("http://h", TransportOptions())
-    line.handle, line.holds, line.is_reusable = Handle(), True, True
-    assert not line.is_quiet()
-    assert line.is_quiet()
     assert not line.is_reusable
 
 
@@ -300,27 +255,6 @@ def test_a_cause_keeps_no_request_alive(
     for failure in (stuck, gone):
         assert isinstance(failure, Failure)
         assert _frames_behind(failure.cause) == []
-
-
-@pytest.mark.parametrize("timeout", [1e-9, nan])
-def test_no_time_is_no_request(make: Callable[..., AnyTransport], timeout: float) -> None:
-    """What cannot end in time is not sent, on a connection that is there either."""
-    transport = make()
-    with Wire(answer(OK)) as wire:
-        request = Request("POST", wire.origin(), "/", (), b"x")
-        transport.send(request, LIMIT)
-        failure = transport.send(request, timeout)
-        assert isinstance(failure, Failure)
-        assert not failure.sent
-        assert len(wire.requests) == 1
-
-
-def test_all_the_time_in_the_world(make: Callable[..., AnyTransport]) -> None:
-    """It is no number of milliseconds, and does no harm."""
-    with Wire(answer(OK)) as wire:
-        request = Request("POST", wire.origin(), "/", (), b"x")
-        for timeout in (3e6, inf):
-            assert isinstance(make().send(request, timeout), Response)
 
 
 @pytest.mark.parametrize("option", ["max_idle", "max_age"])

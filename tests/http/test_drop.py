@@ -9,7 +9,7 @@ import pytest
 
 from leeward._http.messages import Request, Response
 from tests.http.bridge import AnyTransport
-from tests.http.test_pool import CLOSED, Gate
+from tests.http.test_pool import Gate
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer
 
 with_or_without_a_body = pytest.mark.parametrize("body", [b"x", b""])
@@ -63,25 +63,3 @@ def test_a_connection_in_use_is_closed_after_its_answer(
             assert script.closed.acquire(timeout=LIMIT)
         assert isinstance(transport.send(request, LIMIT), Response)
         assert (len(wire.requests), wire.connections) == (3, 3)
-
-
-def test_other_origins_go_on(transport: AnyTransport) -> None:
-    """They are answered as before, on whatever connection."""
-    with Wire(answer(OK)) as one, Wire(answer(OK)) as two:
-        for wire in (one, two):
-            assert isinstance(transport.send(Request("GET", wire.origin(), "/"), LIMIT), Response)
-        transport.drop(one.origin())
-        transport.drop("https://nobody.test")
-        for wire in (one, two):
-            assert isinstance(transport.send(Request("GET", wire.origin(), "/"), LIMIT), Response)
-        assert one.connections == 2
-
-
-def test_after_closing_there_is_nothing_to_drop(transport: AnyTransport) -> None:
-    """It is harmless, and opens nothing."""
-    with Wire(answer(OK)) as wire:
-        request = Request("GET", wire.origin(), "/")
-        assert isinstance(transport.send(request, LIMIT), Response)
-        transport.close()
-        transport.drop(wire.origin())
-        assert transport.send(request, LIMIT) == CLOSED

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leeward._http.exchange import Exchange
-from leeward._http.messages import Failure, Phase, Progress, Request, Response
+from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._http.options import TransportOptions
-from leeward.errors import ConfigError, InvalidRequest
+from leeward.errors import InvalidRequest
 from leeward_contract_tests.rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -26,21 +24,6 @@ def _fail(exchange: Exchange) -> Failure:
     return exchange.result
 
 
-@given(st.integers(0, 100_000), st.lists(st.integers(1, 50_000)), st.booleans())
-def test_everything_is_sent_once_and_in_order(size: int, takes: list[int], tls: bool) -> None:
-    """However much of it the connection takes at a time."""
-    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    exchange = _exchange(body, "https" if tls else "http")
-    sent = b""
-    while exchange.unsent:
-        piece = exchange.to_send()
-        assert 0 < len(piece) <= (RECORD if tls else 1024 * 1024)
-        count = min(takes.pop() if takes else len(piece), len(piece))
-        sent += piece[:count]
-        exchange.note_sent(count)
-    assert sent.partition(b"\r\n\r\n")[2] == body
-
-
 def test_nothing_taken_is_proved_and_a_byte_is_not() -> None:
     """The count is ours, so it is a fact."""
     assert not _fail(_exchange()).sent
@@ -55,17 +38,6 @@ def test_part_of_a_record_may_have_left(scheme: str) -> None:
     exchange = _exchange(scheme=scheme)
     exchange.note_blocked()
     assert _fail(exchange).sent is (scheme == "https")
-
-
-def test_an_answer() -> None:
-    """It is the result when it is whole, and leaves the connection clean."""
-    exchange = _exchange()
-    exchange.note_sent(len(exchange.to_send()))
-    exchange.receive(OK[:-1])
-    assert (exchange.result, exchange.leaves_clean) == (None, False)
-    exchange.receive(OK[-1:])
-    assert exchange.result == Response(200, {"content-length": "2"}, b"hi")
-    assert exchange.leaves_clean
 
 
 @each_row(
@@ -99,26 +71,6 @@ def test_a_request_that_was_not_wholly_sent_leaves_the_connection_in_doubt() -> 
     assert not exchange.leaves_clean
 
 
-@pytest.mark.parametrize("raw", [b"\r\n" + OK, b"HTTP/1.1 200:OK\r\n\r\n", b"\0", b"HTTP/1.1 \xff"])
-def test_nothing_that_a_server_says_raises(raw: bytes) -> None:
-    """It is a failure, with libcurl's code, and no byte of it in the message."""
-    exchange = _exchange()
-    exchange.note_sent(len(exchange.to_send()))
-    exchange.receive(raw)
-    if exchange.result is None:
-        exchange.receive(b"")
-    assert isinstance(exchange.result, Failure)
-    assert exchange.result.sent
-    assert exchange.result.code in {"curl.1", "curl.8", "headers_cut"}
-
-
-def test_closing_says_how_far_it_came() -> None:
-    """Before a byte has left, that is proved."""
-    exchange = _exchange()
-    exchange.close(Progress(name_found=True))
-    assert exchange.result == Failure(Phase.CONNECT, sent=False, code="closed")
-
-
 def test_no_control_character_is_sent() -> None:
     """In no part of a request, and neither in a name nor in a value of its headers."""
     sound = Request("GET", "http://h", "/a", (("X-A", "1"),))
@@ -135,11 +87,3 @@ def test_no_control_character_is_sent() -> None:
         ):
             with pytest.raises(InvalidRequest):
                 Exchange(request, 9.0, TransportOptions())
-
-
-def test_a_request_that_cannot_be_sent_makes_no_exchange() -> None:
-    """It is refused before anything is taken for it."""
-    with pytest.raises(InvalidRequest):
-        Exchange(Request("get", "http://h", "/"), 9.0, TransportOptions())
-    with pytest.raises(ConfigError):
-        Exchange(Request("GET", "ftp://h", "/"), 9.0, TransportOptions())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._http.libcurl import pycurl
-from leeward._http.messages import PHASES, Phase, Progress, explain, explain_close
+from leeward._http.messages import PHASES, Phase, Progress, explain
 from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
@@ -36,12 +35,6 @@ PROGRESS = st.builds(
 )
 
 
-@each_row("name", list(NAMED))
-def test_codes_are_libcurls(name: str) -> None:
-    """The numbers are those that pycurl has for the names."""
-    assert PHASES[getattr(pycurl, f"E_{name}")] is NAMED[name]
-
-
 def test_a_code_names_a_phase_before_the_request() -> None:
     """For it is about the connection, which knows no request."""
     assert set(PHASES.values()) <= BEFORE
@@ -56,13 +49,6 @@ def test_a_byte_that_may_have_left_decides(code: int, progress: Progress) -> Non
     assert (failure.phase in BEFORE) is (not failure.sent)
     assert failure.code.isprintable()
     assert len(failure.code) < 40
-
-
-@given(CODES, PROGRESS)
-def test_a_status_is_only_told_with_a_sent_request(code: int, progress: Progress) -> None:
-    """What was never asked has not been answered."""
-    failure = explain(code, progress)
-    assert failure.status is None or failure.sent
 
 
 @each_row(
@@ -94,9 +80,3 @@ def test_the_phase_follows_from_the_progress(
     """The same code means another phase at another point of a request."""
     failure = explain(code, progress)
     assert (failure.phase, failure.code) == (phase, name)
-
-
-@given(PROGRESS)
-def test_closing_proves_no_more_than_a_deadline(progress: Progress) -> None:
-    """A request given up here came as far as one whose time was up at the same moment."""
-    assert explain_close(progress) == explain(28, progress)._replace(code="closed")

@@ -74,24 +74,24 @@ def test_the_table_is_large() -> None:
 def test_a_gateway_proves_nothing(gateway: Gateway, second: Foreign, refusal: Refusal) -> None:
     """The function has run, and nobody is told that it did not, nor that it raised."""
     gateway.refusal = refusal._replace(headers={**refusal.headers, "retry-after": "0"})
-    for effect in (Effect.UNSAFE, Effect.IDEMPOTENT):
-        gateway.done.clear()
-        second.done.clear()
-        with client_of(gateway.url, second.url) as client:
+    with client_of(gateway.url, second.url) as client:
+        for effect in (Effect.UNSAFE, Effect.IDEMPOTENT):
+            gateway.done.clear()
+            second.done.clear()
             end = told(client, effect)
-        if refusal.kind == STAYS:
-            assert isinstance(end, FunctionError)
-            assert (end.ran, end.reason) == ("maybe", "unmarked_refusal")
-            assert "by the function, or by a gateway in front of it" in str(end)
-            assert (len(gateway.done), second.done) == (1, [])
-        elif effect is Effect.UNSAFE:
-            assert isinstance(end, OutcomeUnknown)
-            assert (end.executed, end.reason) == (None, "unmarked")
-            assert "or a gateway in front of it" in str(end)
-            assert (len(gateway.done), second.done) == (1, [])
-        else:
-            assert (end, len(second.done)) == ("http:b", 1)
-        assert "did not run" not in str(end)
+            if refusal.kind == STAYS:
+                assert isinstance(end, FunctionError)
+                assert (end.ran, end.reason) == ("maybe", "unmarked_refusal")
+                assert "by the function, or by a gateway in front of it" in str(end)
+                assert (len(gateway.done), second.done) == (1, [])
+            elif effect is Effect.UNSAFE:
+                assert isinstance(end, OutcomeUnknown)
+                assert (end.executed, end.reason) == (None, "unmarked")
+                assert "or a gateway in front of it" in str(end)
+                assert (len(gateway.done), second.done) == (1, [])
+            else:
+                assert (end, len(second.done)) == ("http:b", 1)
+            assert "did not run" not in str(end)
 
 
 @each_row("platform", [*PLATFORMS, "http"])

@@ -77,13 +77,6 @@ def test_it_unfolds_a_header_only_where_it_lets_zero_bytes_through() -> None:
     assert by_leeward("GET", (zero,)).code == 8
 
 
-@pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/2.0", b"RTSP/1.0", b"ICE/1.0"])
-def test_it_takes_other_protocols(version: bytes) -> None:
-    """Nobody here has asked for them."""
-    assert _told(OK.replace(b"HTTP/1.1", version)).events == ["head", "body 2", "end"]
-    assert by_leeward("GET", (OK.replace(b"HTTP/1.1", version),)).code == 1
-
-
 def test_an_interrupt_in_its_callbacks_becomes_another_error() -> None:
     """Ctrl-C would come out as an error of the parser."""
 

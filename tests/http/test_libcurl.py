@@ -75,25 +75,6 @@ def test_without_pycurl_the_message_says_what_to_install() -> None:
     assert "runtimes with an older glibc" in done.stdout
 
 
-def test_a_pycurl_that_cannot_be_loaded_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library that it needs is missing, say: the reason is in the message."""
-
-    def load() -> None:
-        raise ImportError("libssl.so.1.1: cannot open shared object file", name="pycurl._pycurl")
-
-    monkeypatch.setattr(libcurl, "load", load)
-    with pytest.raises(ConfigError, match=r"cannot be loaded \(libssl.so.1.1") as caught:
-        libcurl.require()
-    assert isinstance(caught.value.__cause__, ImportError)
-
-
-def test_an_old_pycurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot send over a connection that it has made."""
-    told = _told(monkeypatch, Curl=object)
-    assert "needs pycurl 7.49 or later, and PycURL/7.45.7 is installed" in told
-    assert 'pip install --upgrade "leeward[wire]"' in told
-
-
 def test_an_old_libcurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a pycurl may use that was built on the machine itself."""
     curl = SimpleNamespace(recv=None)

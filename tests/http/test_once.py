@@ -15,7 +15,7 @@ from leeward._http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
 from tests.http.bridge import AnyTransport, wait_for_more
 from tests.http.certificates import tls_context
-from tests.http.wire import LIMIT, Peer, Wire, answer, once
+from tests.http.wire import LIMIT, Peer, Wire, once
 
 METHODS = ["GET", "HEAD", "DELETE", "POST", "PUT"]
 without_a_body = each_row("method", METHODS)
@@ -47,19 +47,6 @@ def test_a_request_is_not_sent_again_on_a_dead_connection(
         assert isinstance(transport.send(request, LIMIT), Response)
         _check_lost(transport.send(request, LIMIT))
         assert (len(wire.requests), wire.connections) == (2, 1)
-
-
-@without_a_body
-@pytest.mark.parametrize("before", ["GET", "POST"])
-def test_a_request_without_a_body_is_not_sent_again_either(
-    transport: AnyTransport, before: str, method: str
-) -> None:
-    """libcurl is stopped as it is about to."""
-    with Wire(_dies_on_the_second) as wire:
-        first = Request(before, wire.origin(), "/", (), b"x" if before == "POST" else b"")
-        assert isinstance(transport.send(first, LIMIT), Response)
-        _check_lost(transport.send(Request(method, wire.origin(), "/"), LIMIT))
-    assert len(wire.requests) == 2
 
 
 @without_a_body
@@ -156,18 +143,6 @@ def test_the_second_try_gets_the_time_that_is_left(transport: AnyTransport) -> N
         assert len(wire.requests) == 2
 
 
-def test_a_server_that_is_gone_is_told_from_a_lost_answer(transport: AnyTransport) -> None:
-    """The kept connection was closed, and nobody listens any more: nothing has left."""
-    with Wire(_answers_once) as wire:
-        request = Request("GET", wire.origin(), "/")
-        assert isinstance(transport.send(request, LIMIT), Response)
-        wire.on_each(Peer.reset)
-        wait_for_more(transport)
-    failure = transport.send(request, LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:3] == (Phase.CONNECT, False, "curl.7")
-
-
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_connections_that_die_under_a_crowd_repeat_nothing(
     make: Callable[..., AnyTransport], method: str
@@ -193,31 +168,3 @@ def test_connections_that_die_under_a_crowd_repeat_nothing(
     assert answered <= set(targets) <= answered | unknown
     assert len(answered) + len(unknown) == 240
     assert min(len(answered), len(unknown)) > 20
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_connection_is_kept_for_the_next_request(
-    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, scheme: str
-) -> None:
-    """Requests with a body and without one share one connection, and one handshake."""
-    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
-    transport = make(ca_file=ca_file)
-    with Wire(answer(HEAD_OK), tls=context) as wire:
-        for method, body in [("POST", b"x"), ("GET", b""), ("DELETE", b""), ("HEAD", b"")] * 3:
-            response = transport.send(Request(method, wire.origin(scheme), "/", (), body), LIMIT)
-            assert isinstance(response, Response)
-        assert (len(wire.requests), wire.connections) == (12, 1)
-
-
-def test_an_idle_connection_that_was_closed_is_replaced(transport: AnyTransport) -> None:
-    """A server that hangs up between two requests costs a new connection and no failure."""
-
-    def script(peer: Peer) -> None:
-        peer.read()
-        peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-
-    with Wire(script) as wire:
-        for _ in range(3):
-            response = transport.send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
-            assert isinstance(response, Response)
-        assert (len(wire.requests), wire.connections) == (3, 3)

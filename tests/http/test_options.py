@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from leeward._http import options
-from leeward._http.options import TransportOptions, options_from_env
+from leeward._http.options import options_from_env
 from leeward_contract_tests.rows import each_row
 
 
@@ -40,12 +40,6 @@ def test_the_proxy_is_that_for_https(env: dict[str, str], proxy: str | None) -> 
     assert options_from_env(env).proxy == proxy
 
 
-def test_no_proxy_is_taken_over() -> None:
-    """In capitals first."""
-    assert options_from_env({"NO_PROXY": "a", "no_proxy": "b"}).no_proxy == "a"
-    assert options_from_env({"no_proxy": "b"}).no_proxy == "b"
-
-
 def test_certificates_are_looked_for_in_order(
     bare_system: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -61,8 +55,3 @@ def test_certificates_are_looked_for_in_order(
     assert options_from_env({}).ca_file == str(system)
     assert options_from_env({"SSL_CERT_FILE": "/env.pem"}).ca_file == "/env.pem"
     assert options_from_env({"SSL_CERT_FILE": "/env.pem"}, "/conf.pem").ca_file == "/conf.pem"
-
-
-def test_the_environment_sets_nothing_else() -> None:
-    """Limits and times are the defaults."""
-    assert options_from_env({"SSL_CERT_FILE": "/a"}) == TransportOptions(ca_file="/a")

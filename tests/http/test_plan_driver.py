@@ -138,47 +138,6 @@ both_ways = pytest.mark.parametrize("way", [PlanDriver.perform, on_a_loop])
 
 
 @both_ways
-def test_a_plan_gets_its_credential_and_its_answer(
-    driver: PlanDriver, cloud: Cloud, way: Way
-) -> None:
-    """One request goes out, with the credential."""
-    assert way(driver, CALL, 10.0) == Result.ok(200)
-    assert [request.headers for request in cloud.requests] == [(("Token", "scope-1"),)]
-
-
-@both_ways
-def test_a_refused_credential_is_renewed(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
-    """After a 401 the plan goes once more, with another credential; later calls use that one."""
-    cloud.answers = [Response(401)]
-    assert way(driver, CALL, 10.0) == Result.ok(200)
-    assert way(driver, CALL, 10.0) == Result.ok(200)
-    sent = [request.headers[0][1] for request in cloud.requests]
-    assert sent == ["scope-1", "scope-2", "scope-2"]
-
-
-@both_ways
-def test_without_a_credential_nothing_is_sent(
-    driver: PlanDriver, cloud: Cloud, tokens: Tokens, way: Way
-) -> None:
-    """The result tells what the source said, with its error as the cause."""
-    tokens.error = Unresolved(Outcome.NOT_SENT, "endpoint_down", "nobody there")
-    result = way(driver, CALL, 10.0)
-    assert (result.outcome, result.code, result.cause) == (
-        Outcome.NOT_SENT,
-        "endpoint_down",
-        tokens.error,
-    )
-    assert cloud.requests == []
-
-
-@both_ways
-def test_a_failure_on_the_wire_is_the_result(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
-    """What left without an answer is unknown."""
-    cloud.answers = [Failure(Phase.RECEIVE, sent=True, code="curl.56")]
-    assert way(driver, CALL, 10.0).outcome is Outcome.AMBIGUOUS
-
-
-@both_ways
 def test_a_verb_without_a_plan_is_unsupported(driver: PlanDriver, way: Way) -> None:
     """It is refused before anything is sent."""
     with pytest.raises(Unsupported, match="nimbus:one has no enqueue"):
@@ -200,14 +159,6 @@ def test_a_transport_is_made_when_it_is_needed(driver: PlanDriver, cloud: Cloud)
     asyncio.run(twice())
     assert cloud.opened == ["threads", "loop"]
     assert sorted(cloud.closed) == ["loop", "threads"]
-
-
-@both_ways
-def test_after_closing_nothing_is_sent(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
-    """A closed driver refuses, also where it had not been used before."""
-    driver.close()
-    assert way(driver, CALL, 10.0).outcome is Outcome.LOCAL
-    assert cloud.requests == []
 
 
 def test_closing_reaches_a_loop_of_another_thread(driver: PlanDriver, cloud: Cloud) -> None:
@@ -314,18 +265,6 @@ def test_threads_that_begin_together_share_one_transport(cloud: Cloud) -> None:
     assert len(cloud.closed) == 3
 
 
-def test_what_a_target_says_of_itself(driver: PlanDriver) -> None:
-    """Name, capabilities, limits and settings are those given."""
-    assert TargetInfo(driver.target, driver.capabilities, driver.limits, driver.describe()) == FACTS
-
-
-def test_the_native_client_shares_the_credentials(driver: PlanDriver, tokens: Tokens) -> None:
-    """It is handed what gives the secret, or raises why there is none."""
-    assert driver.native("store") == "scope-1"
-    with pytest.raises(ConfigError):
-        driver.native("queue")
-
-
 def test_a_native_client_hears_that_there_is_no_credential(
     driver: PlanDriver, tokens: Tokens
 ) -> None:
@@ -363,9 +302,3 @@ def test_a_probe_asks_whether_the_target_answers(
     assert driver.probe_fidelity == "data_plane"
     assert driver.probe(1.0).outcome is says
     assert driver.places() == (0, 0)
-
-
-def test_a_target_without_tables_has_no_probe(driver: PlanDriver) -> None:
-    """It says so."""
-    assert driver.probe_fidelity is None
-    assert driver.probe(1.0).code == "no_probe"

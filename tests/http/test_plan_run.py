@@ -23,9 +23,7 @@ from leeward.adapter.plans import (
     Send,
     TheirTime,
     View,
-    single,
 )
-from leeward.adapter.resolver import Unresolved
 from leeward.calls import SHORTEST_WAIT, AttemptTime, Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.values import Effect
@@ -87,12 +85,6 @@ def with_token(call: Any, view: View) -> Plan:
 def looked_up(call: Any, view: View) -> Plan:
     yield Send(REQUEST, effect=False)
     return decoded((yield Send(REQUEST)))
-
-
-def test_the_simple_case_is_one_request() -> None:
-    """A pair of functions makes a plan."""
-    plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
-    assert run(plan, Response(200)) == (Result.ok(200), [Asked(Send(REQUEST), REQUEST, 10.0)])
 
 
 def test_time_that_a_credential_took_is_gone() -> None:
@@ -290,28 +282,6 @@ def test_what_is_learnt_is_bounded() -> None:
     assert "bus:0" not in learnt
 
 
-def test_without_a_credential_a_401_is_final() -> None:
-    """There is nothing that could be fresher."""
-    plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
-    result, asked = run(plan, Response(401))
-    assert (result, len(asked)) == (REFUSED, 1)
-
-
-def test_no_replay_starts_without_time() -> None:
-    """A replay needs time that is left."""
-    result, asked = run(with_token, "t-1", Response(401), timeout=2.0)
-    assert (result, len(asked)) == (REFUSED, 2)
-
-
-def test_a_credential_that_cannot_be_had_ends_the_attempt() -> None:
-    """Nothing is sent, and the reason is kept."""
-    down = Unresolved(Outcome.NOT_SENT, "token_endpoint", "nobody there")
-    result, asked = run(with_token, down)
-    assert (result.outcome, result.code, result.message) == (down.outcome, down.code, down.message)
-    assert result.cause is down
-    assert asked == [(Need("scope"), None, 10.0)]
-
-
 def test_a_second_effect_is_refused_before_it_is_sent() -> None:
     """One attempt is one effectful request, whatever a plan says."""
 
@@ -395,22 +365,6 @@ def test_a_look_up_that_took_all_the_time_tells_how_it_ended(sent: bool, counts:
     assert (result.outcome, result.code, len(asked)) == (Outcome.NOT_SENT, "curl.28", 1)
 
 
-def test_a_look_up_after_the_effect_ends_nothing() -> None:
-    """When time has run out there, the plan still says what became of the effect."""
-
-    def conflicts(call: Any, view: View) -> Plan:
-        yield Send(REQUEST, effect=False)
-        yield Send(REQUEST)
-        found = yield Send(REQUEST, effect=False)
-        assert isinstance(found, Failure)
-        return Result(Outcome.CONFLICT)
-
-    silent = Failure(Phase.RECEIVE, sent=True, code="curl.28")
-    late = Failure(Phase.REFUSED_HERE, sent=False, code="deadline")
-    result, _ = run(conflicts, silent, Response(412), late, timeout=2.0)
-    assert result.outcome is Outcome.CONFLICT
-
-
 def test_a_look_up_may_fail_without_ending_the_plan() -> None:
     """It has no effect, so the plan decides; what it learns is there the next time."""
 
@@ -427,18 +381,6 @@ def test_a_look_up_may_fail_without_ending_the_plan() -> None:
     assert (result, len(asked), learnt) == (Result.ok(200), 2, {"bus": "unknown"})
     _, asked = run(careful, Response(200), learnt=learnt)
     assert len(asked) == 1
-
-
-def test_what_was_learnt_can_be_forgotten() -> None:
-    """None takes a name back."""
-
-    def forgets(call: Any, view: View) -> Plan:
-        yield Learn("host", None)
-        return Result.ok(None)
-
-    learnt = {"host": "old"}
-    run(forgets, learnt=learnt)
-    assert learnt == {}
 
 
 def union(old: frozenset[int] | None, new: frozenset[int]) -> frozenset[int] | None:
@@ -486,21 +428,6 @@ def test_threads_that_learn_at_the_same_time_lose_nothing() -> None:
     for thread in threads:
         thread.join(60)
     assert learnt == {"seen": set(range(1, 2001))}
-
-
-def test_a_merge_that_fails_changes_nothing() -> None:
-    """Its error is passed on, and others can still learn."""
-
-    def fails(old: Any, new: Any) -> Any:
-        raise ValueError
-
-    learnt = Learnt()
-    learnt.learn(Learn("seen", 1))
-    with pytest.raises(ValueError, match="^$"):
-        learnt.learn(Learn("seen", 2, fails))
-    assert learnt == {"seen": 1}
-    learnt.learn(Learn("seen", 2))
-    assert learnt == {"seen": 2}
 
 
 def test_connections_to_the_wrong_place_are_dropped() -> None:
@@ -563,9 +490,3 @@ def test_a_failure_is_told_in_words(phase: Phase, code: str, told: str) -> None:
     result, _ = run(with_token, "t-1", failure)
     host = REQUEST.origin.partition("://")[2]
     assert (result.code, result.message) == (code, told.format(host))
-
-
-def test_what_a_transport_says_itself_is_kept() -> None:
-    """It knows how many requests are under way."""
-    failure = Failure(Phase.REFUSED_HERE, False, "bulkhead", message="64 requests")
-    assert run(with_token, "t-1", failure)[0].message == "64 requests"

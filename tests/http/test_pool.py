@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,6 @@ from leeward._http.options import TransportOptions
 from leeward._http.pool import Pool
 from leeward._http.threads import BlockingConnection, CurlTransport
 from leeward.calls import AttemptTime
-from leeward.errors import InvalidRequest
 from tests.http.bridge import AnyTransport, Bridge, wait_for_more, wait_until
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
@@ -78,20 +76,6 @@ def test_a_request_waits_for_a_place(make: Callable[..., AnyTransport]) -> None:
         assert sum(each.waited > 0 for each in answers) == 3
         assert (len(wire.requests), wire.connections) == (5, 2)
         wait_until(lambda: (transport.in_flight, transport.waiting, transport.kept) == (0, 0, 2))
-
-
-def test_who_came_first_goes_first(make: Callable[..., AnyTransport]) -> None:
-    """Places are handed on in the order of the coming, past nobody."""
-    transport, gate = make(max_in_flight=1), Gate()
-    with Wire(gate) as wire, ThreadPoolExecutor(9) as threads:
-        sent = []
-        for number in range(9):
-            request = _post(wire)._replace(target=f"/{number}")
-            sent.append(threads.submit(transport.send, request, LIMIT))
-            wait_until(lambda: transport.in_flight == 1 and transport.waiting == len(sent) - 1)
-        gate.opened.set()
-        assert all(isinstance(each.result(LIMIT), Response) for each in sent)
-    assert [int(raw.split(b" ")[1][1:]) for raw in wire.requests] == list(range(9))
 
 
 def test_who_waits_until_the_deadline_is_refused(make: Callable[..., AnyTransport]) -> None:
@@ -291,19 +275,6 @@ def test_a_place_that_an_interrupt_has_kept_back_is_handed_on_by_the_next(comes:
         assert third.woken == 1
 
 
-def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) -> None:
-    """An answer, a failure and a refusal give back what they took."""
-    transport = make(max_in_flight=1)
-    with Wire(answer(OK)) as good, Wire(once(b"")) as bad:
-        for _ in range(3):
-            assert isinstance(transport.send(_post(good), LIMIT), Response)
-            failure = transport.send(_post(bad), LIMIT)
-            assert isinstance(failure, Failure)
-            assert failure.code == "curl.52"
-            with pytest.raises(InvalidRequest):
-                transport.send(_post(good)._replace(target=""), LIMIT)
-
-
 STEPS = [
     (exchange_module.Exchange, "__init__"),
     (pool_module.Pool, "acquire"),
@@ -392,16 +363,6 @@ def test_an_interrupt_gives_the_connection_up(
         assert posts == posts[:1] * 2
 
 
-def test_connections_wander_from_thread_to_thread(transport: AnyTransport) -> None:
-    """A connection that one thread has opened serves the next thread."""
-    with Wire(answer(OK)) as wire:
-        for _ in range(5):
-            thread = threading.Thread(target=transport.send, args=(_post(wire), LIMIT))
-            thread.start()
-            thread.join(LIMIT)
-        assert (len(wire.requests), wire.connections) == (5, 1)
-
-
 def test_requests_under_way_have_a_connection_each(transport: AnyTransport) -> None:
     """Eight threads at once get eight answers of their own, many times over."""
 
@@ -418,24 +379,6 @@ def test_requests_under_way_have_a_connection_each(transport: AnyTransport) -> N
     with Wire(echo) as wire, ThreadPoolExecutor(8) as threads:
         assert all(threads.map(ask, range(400)))
         assert wire.connections <= 8
-
-
-def test_each_origin_has_connections_of_its_own(transport: AnyTransport) -> None:
-    """Going back and forth between two servers costs each one connection."""
-    with Wire(answer(OK)) as one, Wire(answer(OK)) as two:
-        for _ in range(3):
-            transport.send(_post(one), LIMIT)
-            transport.send(_post(two), LIMIT)
-        assert (one.connections, two.connections) == (1, 1)
-
-
-def test_idle_connections_are_not_hoarded(make: Callable[..., AnyTransport]) -> None:
-    """There are never more of them than may be in use, and the oldest goes first."""
-    transport = make(max_in_flight=1)
-    with Wire(answer(OK)) as one, Wire(answer(OK)) as two:
-        for wire in (one, two, one):
-            transport.send(_post(wire), LIMIT)
-        assert (one.connections, two.connections, transport.kept) == (2, 1, 1)
 
 
 def test_a_connection_that_lay_idle_for_long_is_closed() -> None:
@@ -472,16 +415,6 @@ def test_a_connection_that_was_dropped_as_it_came_back_is_not_kept() -> None:
     assert pool.idle == []
 
 
-def test_an_idle_connection_keeps_no_body(transport: AnyTransport) -> None:
-    """Neither what was sent nor what came back stays in memory."""
-    body = bytes(3_000_000)
-    before = sys.getrefcount(body)
-    with Wire(answer(OK)) as wire:
-        assert isinstance(transport.send(_post(wire)._replace(body=body), LIMIT), Response)
-        wait_until(lambda: sys.getrefcount(body) == before)
-        assert transport.kept == 1
-
-
 def test_a_closed_transport_refuses(transport: AnyTransport) -> None:
     """Closing twice is harmless, and the connections are gone."""
     gone = threading.Event()
@@ -497,15 +430,6 @@ def test_a_closed_transport_refuses(transport: AnyTransport) -> None:
         assert gone.wait(LIMIT)
         assert transport.send(_post(wire), LIMIT) == CLOSED
         assert len(wire.requests) == 1
-
-
-def test_closing_lets_a_request_under_way_end(threaded: Callable[..., CurlTransport]) -> None:
-    """Its answer arrives, and then its connection is closed as well."""
-    transport, gate = threaded(), Gate()
-    with Wire(gate) as wire:
-        with _under_way(transport, wire, gate, 2):
-            transport.close()
-        assert (transport.kept, transport.in_flight) == (0, 0)
 
 
 def test_a_kept_connection_that_its_server_closes_goes_at_once(

@@ -40,31 +40,11 @@ def _reset_after(peer: Peer) -> None:
     peer.reset()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_refused_connection_sends_nothing(transport: AnyTransport, host: str) -> None:
-    """Code 7: the proof that nothing left."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as held:
-        held.bind((host, 0))  # bound and not listening: nobody else can take the port meanwhile
-        url_host = f"[{host}]" if ":" in host else host
-        failure = transport.send(_post(f"http://{url_host}:{held.getsockname()[1]}"), LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:4] == (Phase.CONNECT, False, "curl.7", None)
-    assert failure.cause is not None
-    assert failure.cause.__traceback__ is None
-
-
 def test_an_unknown_name_sends_nothing(transport: AnyTransport) -> None:
     """Code 6. libcurl refuses ``.onion`` by itself, so no name server is asked here."""
     failure = transport.send(_post("http://nobody.onion"), LIMIT)
     assert isinstance(failure, Failure)
     assert failure[:4] == (Phase.NAME, False, "curl.6", None)
-
-
-def test_an_impossible_port_is_not_begun(transport: AnyTransport) -> None:
-    """Code 3: libcurl does not take the URL."""
-    failure = transport.send(_post("http://127.0.0.1:99999"), LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:3] == (Phase.REFUSED_HERE, False, "curl.3")
 
 
 @pytest.mark.parametrize(
@@ -156,12 +136,6 @@ def test_the_deadline_holds_against_a_torrent(make: Callable[..., AnyTransport])
     assert failure[:4] == (Phase.BODY, True, "deadline", 200)
 
 
-def test_the_deadline_holds_against_a_reader_that_stalls(transport: AnyTransport) -> None:
-    """A body that does not fit into the buffers between is stuck: part of it has left."""
-    failure = _failure(transport, Peer.hold, BRIEFLY, bytes(20_000_000))
-    assert failure[:4] == (Phase.SEND, True, "deadline", None)
-
-
 @pytest.fixture
 def black_hole() -> Iterator[int]:
     """Give the port of a listener whose queue is full, so that its system drops every SYN."""
@@ -191,21 +165,6 @@ def test_a_black_hole_is_given_up(
     assert isinstance(failure, Failure)
     assert failure[:3] == (Phase.CONNECT, False, "connect_timeout")
     assert monotonic() - started < LIMIT / 2
-
-
-@pytest.mark.parametrize("timeout", [0.0, -1.0])
-def test_a_deadline_that_has_passed_sends_nothing(transport: AnyTransport, timeout: float) -> None:
-    """No time is not taken for no limit."""
-    with Wire(hang) as wire:
-        failure = transport.send(_post(wire.origin()), timeout)
-    assert failure == Failure(Phase.REFUSED_HERE, False, "deadline")
-    assert wire.connections == 0
-
-
-def test_less_than_a_millisecond_is_a_deadline(transport: AnyTransport) -> None:
-    """It is not rounded to 0, by which libcurl means no limit."""
-    failure = _failure(transport, hang, 0.0001)
-    assert failure.code in {"connect_timeout", "deadline"}
 
 
 def test_no_failure_tells_a_secret(transport: AnyTransport) -> None:

@@ -9,7 +9,6 @@ import pytest
 import trustme
 
 from leeward._http.messages import Failure, Phase, Request, Response, describe_failure
-from leeward.errors import ConfigError
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once
@@ -84,13 +83,6 @@ def test_a_server_behind_a_tunnel_is_verified(
     assert isinstance(failure, Failure)
     assert failure[:3] == (Phase.TLS, False, "curl.60")
     assert len(proxy.requests) == 1
-
-
-def test_a_proxy_is_written_in_ascii(make: Callable[..., AnyTransport], ca_file: str) -> None:
-    """Anything else is a wrong configuration."""
-    transport = make(proxy="http://prôxy.onion", ca_file=ca_file)
-    with pytest.raises(ConfigError, match="percent-encode"):
-        transport.send(_post("https://shop.example"), LIMIT)
 
 
 def test_a_proxy_that_does_not_listen_sends_nothing(

@@ -12,16 +12,13 @@ from typing import Any
 import pytest
 
 from leeward.adapter.resolver import (
-    EARLY,
     MOST_KEPT,
     RENEWAL_PAUSE,
     ConfiguredFirst,
-    FunctionAddress,
     Resolved,
     Resolver,
     Token,
     Unresolved,
-    due_at,
 )
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
@@ -79,24 +76,6 @@ def eventually(resolver: Resolver, secret: str) -> bool:
     """Ask until the resolver gives `secret`."""
     waiting = threading.Event()
     return any(get(resolver) == secret or waiting.wait(0.01) for _ in range(1000))
-
-
-@pytest.mark.parametrize(("chance", "due"), [(0.0, 3300.0), (0.5, 3330.0), (1.0, 3360.0)])
-def test_when_an_answer_is_due(chance: float, due: float) -> None:
-    """Five minutes before its end, less up to a fifth of that by chance."""
-    assert due_at(Resolved("s", 0.0, 3600.0), chance) == due
-
-
-def test_a_short_answer_is_not_due_at_once() -> None:
-    """The early time is a share of a short life; what never ends is never due."""
-    assert due_at(Resolved("s", 0.0, EARLY), 0.0) == 0.8 * EARLY
-    assert due_at(Resolved("s", 0.0, None), 0.0) == float("inf")
-
-
-def test_it_is_fetched_once_for_each_need(resolver: Resolver) -> None:
-    """Later calls take it from memory."""
-    assert [get(resolver) for _ in range(3)] == ["secret-1"] * 3
-    assert get(resolver, "b") == "secret-2"
 
 
 @pytest.mark.threat("S7")
@@ -319,13 +298,6 @@ def test_an_error_keeps_no_frames(resolver: Resolver, issuer: Issuer) -> None:
     assert (cause.__traceback__, cause.__cause__.__traceback__) == (None, None)
 
 
-def test_a_value_is_in_no_repr(resolver: Resolver) -> None:
-    """Whatever prints an answer does not print its value."""
-    assert get(resolver) == "secret-1"
-    (slot,) = resolver._slots.values()
-    assert "secret" not in f"{Resolved('secret', 0.0)} {slot.held}"
-
-
 def test_an_answer_that_is_over_is_fetched_anew(
     resolver: Resolver, issuer: Issuer, clock: FakeClock
 ) -> None:
@@ -333,13 +305,6 @@ def test_an_answer_that_is_over_is_fetched_anew(
     get(resolver)
     clock.advance(3600.0)
     assert get(resolver) == "secret-2"
-
-
-def test_needs_of_different_kinds_do_not_meet(resolver: Resolver) -> None:
-    """A function's name may be that of a scope."""
-    assert get(resolver, Token("a")) == "secret-1"
-    assert get(resolver, FunctionAddress("a")) == "secret-2"
-    assert get(resolver, Token("a")) == "secret-1"
 
 
 # What is kept has a bound.
@@ -381,25 +346,6 @@ def test_what_is_under_way_is_not_let_go_of(resolver: Resolver, issuer: Issuer) 
     threading.Timer(0.05, go.set).start()
     assert get(resolver, "slow") == f"secret-{MOST_KEPT + 11}"
     assert issuer.issued == MOST_KEPT + 11
-
-
-def test_threads_that_push_each_other_out(resolver: Resolver, issuer: Issuer) -> None:
-    """Many names on many threads at once: each gets an answer, and the bound holds."""
-    got: list[Any] = []
-
-    def ask(first: int) -> None:
-        got.extend(
-            get(resolver, f"f{(first + number * 7) % (MOST_KEPT + 50)}") for number in range(300)
-        )
-
-    threads = [threading.Thread(target=ask, args=(number * 131,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert len(got) == 8 * 300
-    assert all(isinstance(each, str) for each in got)
-    assert len(resolver._slots) <= MOST_KEPT
 
 
 # What is configured.
@@ -455,14 +401,6 @@ def test_what_is_configured_is_read_again(clock: FakeClock, issuer: Issuer) -> N
     settings.wrong = Unresolved(Outcome.AUTH, "half", "half a key")
     assert get(resolver, refused="three") is settings.wrong
     assert get(resolver) == "three"
-
-
-def test_such_a_source_can_be_asked_itself(clock: FakeClock, issuer: Issuer) -> None:
-    """As any other: what is configured goes first."""
-    settings = Settings(clock)
-    settings.values["a"] = "configured"
-    source = ConfiguredFirst(settings, issuer)
-    assert [source(what, 1.0).value for what in ("a", "b")] == ["configured", "secret-1"]
 
 
 # What it costs.

@@ -113,24 +113,6 @@ def _check(whole: Whole, pieces: list[bytes]) -> None:
     assert (found.status, found.body, found.keeps) == (whole.status, whole.body, whole.keeps)
 
 
-@each_row("name", list(WHOLE))
-def test_an_answer_at_once(name: str) -> None:
-    """Status, body, and whether the connection is good for another."""
-    _check(WHOLE[name], [WHOLE[name].raw])
-
-
-@each_row("name", list(WHOLE))
-def test_an_answer_byte_by_byte(name: str) -> None:
-    """It is whole with its last byte, and not before."""
-    whole = WHOLE[name]
-    parser = ResponseParser(has_body=whole.has_body, max_body=MOST)
-    for index in range(len(whole.raw)):
-        assert not parser.whole
-        parser.feed(whole.raw[index : index + 1])
-    assert parser.whole is not whole.ended
-    _check(whole, [whole.raw[index : index + 1] for index in range(len(whole.raw))])
-
-
 @given(st.sampled_from(sorted(WHOLE)), st.lists(st.integers(0, 100), max_size=6))
 def test_an_answer_in_any_pieces(name: str, cuts: list[int]) -> None:
     """Where it is cut makes no difference."""
@@ -138,12 +120,6 @@ def test_an_answer_in_any_pieces(name: str, cuts: list[int]) -> None:
     places = [0, *sorted(cut * len(raw) // 100 for cut in cuts), len(raw)]
     pieces = [raw[start:end] for start, end in pairwise(places)]
     _check(WHOLE[name], [piece for piece in pieces if piece])
-
-
-@each_row("name", [name for name, each in WHOLE.items() if not each.ended])
-def test_what_comes_behind_an_answer_is_nobodys(name: str) -> None:
-    """The body is as it was told, and the connection is not used again."""
-    _check(WHOLE[name]._replace(keeps=False), [WHOLE[name].raw + b"HTTP/1.1 200 OK\r\n\r\n"])
 
 
 def test_headers() -> None:

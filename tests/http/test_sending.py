@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import trustme
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from leeward._http.messages import Request, Response
 from leeward.errors import ConfigError, InvalidRequest
@@ -87,14 +85,6 @@ def test_a_handle_changes_its_shape_with_every_request(transport: AnyTransport) 
     assert response == Response(200, {"content-length": "9"})
 
 
-def test_a_large_body_arrives_whole(transport: AnyTransport) -> None:
-    """A body of many buffers is sent once, in order, and without `Expect`."""
-    body = bytes(range(256)) * 20_000
-    raw = _sent(transport, Request("POST", "", "/", (), body))
-    assert raw.endswith(b"\r\n\r\n" + body)
-    assert b"expect" not in raw[:200].lower()
-
-
 BUSY = b"HTTP/1.1 413 Too large\r\nContent-Length: 2\r\n\r\nno"
 
 
@@ -145,19 +135,6 @@ def test_a_target_goes_out_byte_for_byte(transport: AnyTransport, target: str) -
     assert raw.split(b" ")[1] == target.encode()
 
 
-def test_any_printable_target_goes_out_byte_for_byte(transport: AnyTransport) -> None:
-    """The same, for targets that nobody thought of."""
-    with Wire(answer(OK)) as wire:
-
-        @settings(max_examples=200)
-        @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
-        def check(rest: str) -> None:
-            transport.send(Request("GET", wire.origin(), f"/{rest}"), LIMIT)
-            assert wire.requests.pop().split(b" ")[1] == f"/{rest}".encode()
-
-        check()
-
-
 @each_row(
     "request_, field",
     [
@@ -191,18 +168,6 @@ def test_what_cannot_be_sent_is_refused(
     assert "secret" not in str(caught.value)
 
 
-def test_a_refused_request_leaves_nothing_behind(transport: AnyTransport) -> None:
-    """The next request on the handle is sent as it is."""
-    with Wire(answer(OK)) as wire:
-        post = Request("POST", wire.origin(), "/", (), b"body")
-        transport.send(post, LIMIT)
-        with pytest.raises(InvalidRequest):
-            transport.send(post._replace(method="no method"), LIMIT)
-        transport.send(post, LIMIT)
-    first, second = wire.requests
-    assert first == second
-
-
 @each_row(
     "origin",
     [
@@ -221,14 +186,6 @@ def test_an_origin_is_a_scheme_a_host_and_a_port(transport: AnyTransport, origin
     with pytest.raises(ConfigError) as caught:
         transport.send(Request("GET", origin, "/"), LIMIT)
     assert "secret" not in str(caught.value)
-
-
-def test_ipv6_works(transport: AnyTransport) -> None:
-    """An address in brackets is reached, and named in Host."""
-    with Wire(answer(OK), host="::1") as wire:
-        response = transport.send(Request("GET", wire.origin(host="[::1]"), "/"), LIMIT)
-    assert isinstance(response, Response)
-    assert b"Host: [::1]:" in wire.requests[0]
 
 
 def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(

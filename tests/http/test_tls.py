@@ -26,19 +26,6 @@ def _post(origin: str) -> Request:
     return Request("POST", origin, "/", (), b"x")
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_a_server_with_a_good_certificate_is_trusted(
-    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, name: str
-) -> None:
-    """By name and by address; the connection is kept."""
-    with Wire(answer(OK), tls=tls_context(ca.issue_cert(name))) as wire:
-        transport = make(ca_file=ca_file)
-        for _ in range(2):
-            response = transport.send(_post(wire.origin("https", name)), LIMIT)
-            assert isinstance(response, Response), response
-    assert (len(wire.requests), wire.connections) == (2, 1)
-
-
 def _wrong(kind: str, ca: trustme.CA) -> trustme.LeafCert:
     match kind:
         case "expired":
@@ -103,28 +90,6 @@ def test_a_server_that_refuses_the_handshake_has_not_read_the_request(
         failures = [transport.send(_post(wire.origin("https")), LIMIT) for _ in range(10)]
     assert [isinstance(each, Failure) and each.sent for each in failures] == [False] * 10
     assert wire.requests == []
-
-
-def _reset(peer: Peer) -> None:
-    peer.peek()
-    peer.reset()
-
-
-def _garbage(peer: Peer) -> None:
-    peer.receive(1)
-    peer.send(b"no TLS at all\r\n" * 9)
-    peer.hold()
-
-
-@pytest.mark.parametrize("script", [Peer.close, _reset, _garbage])
-def test_a_failed_handshake_sends_nothing(
-    make: Callable[..., AnyTransport], ca_file: str, script: Callable[[Peer], None]
-) -> None:
-    """A server that hangs up, resets or talks garbage instead: code 35."""
-    with Wire(script) as wire:
-        failure = make(ca_file=ca_file).send(_post(wire.origin("https")), LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:4] == (Phase.TLS, False, "curl.35", None)
 
 
 def test_a_handshake_without_end_is_given_up(
@@ -194,17 +159,6 @@ def test_without_certificates_https_is_refused(
     with Wire(answer(OK)) as wire, pytest.raises(ConfigError, match="SSL_CERT_FILE"):
         make(ca_file=ca_file).send(_post(wire.origin("https")), LIMIT)
     assert wire.connections == 0
-
-
-def test_a_file_without_certificates_trusts_nobody(
-    make: Callable[..., AnyTransport], tmp_path: Path
-) -> None:
-    """Code 77: nothing is sent."""
-    (tmp_path / "ca.pem").write_text("nothing here")
-    with Wire(Peer.hold) as wire:
-        failure = make(ca_file=str(tmp_path / "ca.pem")).send(_post(wire.origin("https")), LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:3] == (Phase.TLS, False, "curl.77")
 
 
 def test_http_2_is_not_taken_up(

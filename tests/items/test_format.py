@@ -5,7 +5,6 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -42,13 +41,6 @@ def _document(item: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], d
     """Give the native attributes, and the plain content of the reserved one."""
     native = encode(item, profile, write_id="w-1", expires_at=10.5)
     return native, plain_of(native.pop("_leeward"), profile)
-
-
-def _types(item: dict[str, Any], profile: Profile) -> str | None:
-    _, ours = _document(item, profile)
-    types = ours.get("t")
-    assert types is None or isinstance(types, str)
-    return types
 
 
 def test_dynamodb_document() -> None:
@@ -158,54 +150,6 @@ def test_reserved_attribute(profile: Profile) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", ours["d"])
     bare = encode({"a": 1}, profile, write_id="w-1", expires_at=None)
     assert list(plain_of(bare["_leeward"], profile)) == ["w", "d"]
-
-
-@by_profile
-def test_digest_is_spelled_as_documented(profile: Profile) -> None:
-    """The digest can be computed by anyone who reads how it is spelled."""
-    _, ours = _document({"b": "é", "a": [1, 2.0, 0.5, None, True, False, {}]}, profile)
-    types = ours["t"]
-    spelled = "l2;m2;1:al7;n1;n2;n0.5;z;y;x;m0;1:bs1:é" + f"s{len(types)}:{types}"
-    assert ours["d"] == sha256(spelled.encode()).hexdigest()[:32]
-
-
-@by_profile
-def test_vector_costs_a_few_bytes(profile: Profile) -> None:
-    """A vector of a thousand floats has a type tree of five characters."""
-    assert _types({"v": [n / 3 for n in range(1000)]}, profile) == '{"v":["f"]}'
-
-
-@by_profile
-def test_exceptions_in_a_vector_are_listed_alone(profile: Profile) -> None:
-    """A negative zero in a vector of floats is one exception, not a thousand marks."""
-    vector = [n / 8 for n in range(1000)]
-    vector[3] = -0.0
-    assert _types({"v": vector}, profile) == '{"v":["f",{"3":"F"}]}'
-
-
-@by_profile
-def test_few_marks_in_a_list_are_listed(profile: Profile) -> None:
-    """Where most elements need no mark, only those that do are listed."""
-    assert _types({"v": [1, 2, 3, 0.5]}, profile) == '{"v":{"3":"f"}}'
-
-
-@by_profile
-def test_uniform_records_share_a_node(profile: Profile) -> None:
-    """A list of records of one shape has the node of one record."""
-    records = [{"x": n / 3, "n": n} for n in range(100)]
-    assert _types({"r": records}, profile) == '{"r":[{"x":"f"}]}'
-
-
-@by_profile
-def test_self_describing_item_needs_no_tree(profile: Profile) -> None:
-    """Text, integers, truth values, None, lists and dicts of them need no mark."""
-    assert _types({"a": ["x", 1, None, True, {"b": []}]}, profile) is None
-
-
-@pytest.mark.parametrize("profile", [DYNAMODB, COSMOS, FIRESTORE], ids=lambda p: p.name)
-def test_decimal_that_reads_alike_needs_no_mark(profile: Profile) -> None:
-    """A Decimal without zeros at its end is what a native number reads as."""
-    assert _types({"a": Decimal("9.95"), "b": Decimal("-0.001")}, profile) is None
 
 
 @each_row(

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 
-from leeward.adapter import Limits
 from leeward.adapter.items import Profile, checked_size, decode, encode
-from leeward.json_text import DEEPEST
 from leeward_contract_tests.rows import each_row
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
@@ -21,14 +19,6 @@ by_item = each_row("item", dict(NASTY_ITEMS))
 
 def _document(item: dict[str, Any], profile: Profile) -> Any:
     return through_json(encode(item, profile, write_id="w-1", expires_at=None))
-
-
-@by_item
-def test_nasty_items_are_legal(item: dict[str, Any]) -> None:
-    """Every item of the corpus passes the check and the portable limits, so any store takes it."""
-    size = checked_size(item)
-    assert size.bytes <= Limits().item_bytes
-    assert size.depth <= Limits().nesting
 
 
 @by_profile
@@ -61,28 +51,6 @@ def test_any_item_comes_back(item: dict[str, Any]) -> None:
             decoded = decode(native, profile)
             assert_exact(decoded.item, item)
             assert not decoded.foreign
-
-
-@by_profile
-@each_row("kind", ["list", "dict"])
-def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
-    """An item as deep as the check allows takes no profile to Python's recursion limit."""
-    item: Any = 0.5
-    for _ in range(DEEPEST - 1):
-        item = [item] if kind == "list" else {"n": item}
-    item = {"x": item}
-    checked_size(item)
-    assert_exact(decode(_document(item, profile), profile).item, item)
-
-
-@by_profile
-@each_row("expires_at", [None, 0.0, 1.0, 1_700_000_000.123456, 253402300799.5])
-def test_write_id_and_expiry_come_back(profile: Profile, expires_at: float | None) -> None:
-    """The write id and the expiry are kept beside the item, to the last bit."""
-    native = encode({"a": 1.5}, profile, write_id="ü/1", expires_at=expires_at)
-    decoded = decode(respell(through_json(native), profile), profile)
-    assert decoded.write_id == "ü/1"
-    assert repr(decoded.expires_at) == repr(expires_at)
 
 
 @by_profile

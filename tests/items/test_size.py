@@ -64,24 +64,11 @@ def _check_enough(item: dict[str, Any]) -> None:
     assert _firestore_fields_bytes(fields) <= 2.6 * size
 
 
-@by_item
-def test_nasty_items_measure_enough(item: dict[str, Any]) -> None:
-    """No nasty item is larger on DynamoDB or Firestore than its measure says."""
-    _check_enough(item)
-
-
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(item=ITEMS)
 def test_any_item_measures_enough(item: dict[str, Any]) -> None:
     """Nor is any other."""
     _check_enough(item)
-
-
-def test_marks_in_a_mixed_list_are_counted() -> None:
-    """A list whose every other float needs another mark is the worst for the type tree."""
-    _check_enough({"v": [1.0, -0.0] * 3000})
-    _check_enough({"v": [Decimal("1.0"), Decimal("2.00"), b"", 3] * 2000})
-    _check_enough({"m": {"\x00" * 50: {"\x01" * 50: 0.5}}})
 
 
 @each_row(
@@ -100,14 +87,6 @@ def test_marks_in_a_mixed_list_are_counted() -> None:
 def test_depth(item: dict[str, Any], depth: int) -> None:
     """A flat item has depth 1; a list directly in a list counts twice, as Firestore needs it."""
     assert checked_size(item).depth == depth
-
-
-def test_size_follows_the_content() -> None:
-    """The measure is near what is stored, so that little room is wasted."""
-    assert 100_000 < checked_size({"text": "x" * 100_000}).bytes < 101_000
-    assert 200_000 < checked_size({"text": "é" * 100_000}).bytes < 201_000
-    assert 133_000 < checked_size({"blob": b"x" * 100_000}).bytes < 134_000
-    assert checked_size({}).bytes < 300
 
 
 @each_row(

@@ -39,7 +39,7 @@ TESTS: Final = (
     *("test_results.py", "test_failover.py", "test_policy.py", "test_beside.py"),
     *("test_runners.py", "test_heartbeat.py", "test_silence.py"),
     *("test_runs.py", "test_corners.py", "test_circuits.py", "test_cost.py"),
-    *("test_probers.py", "test_snapshots.py", "test_hedges.py", "test_memory.py"),
+    *("test_probers.py", "test_snapshots.py", "test_hedges.py"),
 )
 
 IMPORTED: Final = "ignore::pytest.PytestAssertRewriteWarning"

@@ -6,14 +6,11 @@ import pytest
 
 from leeward._routing.choice import SPREAD
 from leeward._routing.circuit import CircuitState
-from leeward._routing.commands import ENDINGS, REASONS, explain
+from leeward._routing.commands import explain
 from leeward._routing.execution import execute
-from leeward._routing.outcomes import KNOWN_KEY
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import TargetGroup
-from leeward.adapter import NO_PLACE
 from leeward.calls import Key, Load
-from leeward.envelope import VOIDED
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,
@@ -40,25 +37,6 @@ def test_an_isolated_target_gets_nothing() -> None:
     assert answered.count("a") in (4, 5, 6)
     assert world.health.evidence("a", world.now).state == "ramp"
     assert world.told()[0] == "isolated"
-
-
-def test_isolating_all_is_told() -> None:
-    """Calls fail with that reason, and nothing is sent."""
-    world = World()
-    for target in "ab":
-        world.health.circuits.isolate(target)
-    result = world.call()
-    assert (result.reason, result.attempts) == ("isolated", ())
-
-
-def test_restoring_ends_a_rest() -> None:
-    """Whatever time was left."""
-    world = opened(World())
-    world.answers.clear()
-    world.health.circuits.restore("a", world.now)
-    assert world.state("a") is CircuitState.RAMP
-    assert world.circuit("a").trips == 0
-    assert world.calls(100, every=0.001).count("a") in (4, 5, 6)
 
 
 @pytest.mark.parametrize("fail_back", ["sticky", "manual"])
@@ -179,17 +157,3 @@ def test_decisions_are_explained() -> None:
     assert "at b, because the call was free to go to the next target" in text
     assert "It ended there: auth is a final answer." in text
     assert text.endswith("\n")
-
-
-def test_every_code_has_words() -> None:
-    """Those that the modules use, and no more."""
-    import re
-    from pathlib import Path
-
-    import leeward._routing
-
-    folder = Path(next(iter(leeward._routing.__path__)))
-    source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
-    used = set(re.findall(r'"([a-z_]+)"', source)) | KNOWN_KEY | {NO_PLACE, VOIDED}
-    assert set(REASONS) <= used
-    assert {each for each in ENDINGS if each} <= used

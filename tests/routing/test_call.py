@@ -91,11 +91,6 @@ def test_where_a_call_goes(outcome: Outcome, call: Call, expected: str) -> None:
     assert feed(start(call), *[outcome] * ENDLESS)[0] == expected
 
 
-def test_the_table_has_a_row_for_every_outcome() -> None:
-    """No outcome is left to chance."""
-    assert set(TABLE) == set(Outcome)
-
-
 @pytest.mark.parametrize(
     ("order", "outcomes", "expected"),
     [
@@ -117,17 +112,6 @@ def test_ambiguity_sticks(later: Outcome) -> None:
     """After an unresolved unknown attempt, no later failure makes the call a plain failure."""
     ended = feed(start(IDEMPOTENT), Outcome.AMBIGUOUS, *[later] * ENDLESS)
     assert ended[1] is Ending.UNKNOWN
-
-
-def test_a_success_after_an_unknown_attempt_is_a_success() -> None:
-    """OK ends the call well, whatever came before."""
-    assert feed(start(IDEMPOTENT), Outcome.AMBIGUOUS, Outcome.OK) == ("aa", Ending.LAST)
-
-
-def test_a_proved_failure_after_an_unknown_attempt_frees_nothing() -> None:
-    """What may have run on the first target may not move, however the second attempt ended."""
-    outcomes = [Outcome.AMBIGUOUS, Outcome.NOT_SENT, Outcome.NOT_SENT]
-    assert feed(start(KEYED), *outcomes)[0] == "aa"
 
 
 # A lost write is read back.
@@ -158,11 +142,6 @@ def test_a_conflict_after_an_unknown_write_is_read_back_too() -> None:
     assert isinstance(command, ReadBack)
     state, _ = step(state, ReadBackDone(2, Outcome.CONFLICT, ReadBackVerdict.LOST), 0.0, half)
     assert state.ending is Ending.UNKNOWN
-
-
-def test_a_first_conflict_is_believed() -> None:
-    """With no unknown attempt before it, a conflict is simply a conflict."""
-    assert feed(start(STORE), Outcome.CONFLICT) == ("a", Ending.LAST)
 
 
 def test_a_read_back_needs_time() -> None:
@@ -196,14 +175,6 @@ def test_the_last_attempt_has_all_the_time_there_is() -> None:
     """Nothing is held back for what cannot follow."""
     once = DEFAULT._replace(max_attempts=1)
     assert timeout_of(start(IDEMPOTENT, "a", 10.0, once)[1]) == 10.0
-
-
-def test_nothing_starts_after_the_deadline() -> None:
-    """With less than the least attempt's time left, the call ends."""
-    state, _ = start(IDEMPOTENT, timeout=10.0)
-    late = 10.0 - DEFAULT.least_attempt / 2
-    state, commands = step(state, AttemptEnded(1, Outcome.NOT_SENT), late, half)
-    assert (state.ending, commands) == (Ending.LAST, ())
 
 
 @pytest.mark.parametrize(
@@ -284,13 +255,6 @@ def test_when_all_in_flight_have_failed_the_call_goes_on() -> None:
     state, (command,) = step(state, AttemptEnded(2, Outcome.NOT_SENT), 2.0, half)
     assert isinstance(command, Dispatch)
     assert (command.attempt, command.target, state.in_flight) == (3, "c", (3,))
-
-
-def test_one_that_may_have_run_binds_the_others() -> None:
-    """After an unknown answer of the first, no third target is asked because of the second."""
-    state, _ = step(two_in_flight("abc"), AttemptEnded(1, Outcome.AMBIGUOUS), 2.0, half)
-    state, (command,) = step(state, AttemptEnded(2, Outcome.NOT_SENT), 2.0, half)
-    assert command == Pause(0.1, "b")
 
 
 def test_a_late_pause_ends_no_call_that_is_still_answered() -> None:

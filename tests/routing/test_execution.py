@@ -12,10 +12,10 @@ from leeward._routing.execution import Execution, execute
 from leeward._routing.health import Health, TargetEvidence
 from leeward._routing.targets import Targets
 from leeward.calls import Call, Invoke, Key, Load, Result, Store, Stored
-from leeward.errors import Attempt, Outcome
+from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.routing.two_in_flight import two_at_once
-from tests.scripted import AMBIGUOUS, NOT_SENT, OK, REJECTED
+from tests.scripted import AMBIGUOUS, OK, REJECTED
 
 CALL = Invoke("f", b"{}", "key-1", Effect.IDEMPOTENT)
 STORE = Store("t", Key(("id",), ("1",)), {}, "w-1", now=0.0)
@@ -32,23 +32,6 @@ def send(execution: Execution, *reply: Any) -> Any:
         return execution.send(reply)
     except StopIteration as end:
         return end.value
-
-
-def test_a_call_that_ends_well_at_once() -> None:
-    """One command, and the result has its target, its one attempt, and what the driver gave."""
-    core = core_of()
-    execution = execute(core, CALL, 100.0, 10.0)
-    (command,) = next(execution)
-    assert command == Dispatch(1, "a", CALL, 6.0)
-    result = send(execution, command, 100.25, 100.75, Result.ok({"x": 1}, request_id="r-1"))
-    assert result == Result(
-        Outcome.OK,
-        {"x": 1},
-        request_id="r-1",
-        target="a",
-        attempts=(Attempt("a", 0.25, 0.5, Outcome.OK, None, "r-1", call_id=1),),
-    )
-    assert core.health.evidence("a", 0.0) == TargetEvidence(1, 0, Outcome.OK)
 
 
 def test_the_attempts_of_a_call_are_told_in_order() -> None:
@@ -89,19 +72,6 @@ def two(monkeypatch: pytest.MonkeyPatch) -> tuple[Core, Execution, Dispatch, Dis
     return core, execution, first, second
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_the_first_good_answer_wins(
-    two: tuple[Core, Execution, Dispatch, Dispatch], place: int
-) -> None:
-    """The other attempt is heard of no more: neither result nor evidence has it."""
-    core, execution, *commands = two
-    winner = commands[place]
-    result = send(execution, winner, 0.0, 1.0, OK)
-    assert (result.outcome, result.target) == (Outcome.OK, winner.target)
-    assert [attempt.target for attempt in result.attempts] == [winner.target]
-    assert core.health.evidence("ba"[place], 0.0) == TargetEvidence()
-
-
 def test_a_bad_answer_waits_for_the_other_one(
     two: tuple[Core, Execution, Dispatch, Dispatch],
 ) -> None:
@@ -111,17 +81,6 @@ def test_a_bad_answer_waits_for_the_other_one(
     result = send(execution, first, 0.0, 2.0, OK)
     assert (result.outcome, result.target) == (Outcome.OK, "a")
     assert [attempt.target for attempt in result.attempts] == ["b", "a"]
-
-
-def test_two_bad_answers_lead_on(two: tuple[Core, Execution, Dispatch, Dispatch]) -> None:
-    """The third attempt has a number of its own, and the answers keep their targets."""
-    _, execution, first, second = two
-    assert send(execution, first, 0.0, 1.0, NOT_SENT) == ()
-    (third,) = send(execution, second, 0.0, 2.0, NOT_SENT)
-    assert (third.attempt, third.target) == (3, "c")
-    result = send(execution, third, 2.0, 3.0, NOT_SENT)
-    assert (result.outcome, result.target) == (Outcome.NOT_SENT, "c")
-    assert [attempt.target for attempt in result.attempts] == ["a", "b", "c"]
 
 
 def test_a_call_that_no_one_may_serve_is_refused_before_anything_is_sent() -> None:

@@ -16,7 +16,6 @@ from leeward.testing import FakeClock
 from leeward.values import Effect, Event
 from tests.scripted import (
     AMBIGUOUS,
-    AUTH,
     NOT_SENT,
     REJECTED,
     Scripted,
@@ -31,28 +30,12 @@ def router(*drivers: Scripted, home: str | None = None) -> FailoverDriver:
     return FailoverDriver(drivers, home=home, clock=FakeClock())
 
 
-def test_the_first_target_serves() -> None:
-    """With everything well, the second target is never asked."""
-    a, b = Scripted("a"), Scripted("b")
-    result = router(a, b).perform(INVOKE, 60.0)
-    assert (result.outcome, result.target, len(b.calls)) == (Outcome.OK, "a", 0)
-    assert [attempt.outcome for attempt in result.attempts] == [Outcome.OK]
-
-
 def test_the_next_target_serves_what_did_not_run() -> None:
     """A target that cannot be reached is tried once more, then the next one serves."""
     a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
     result = router(a, b).perform(INVOKE, 60.0)
     assert result.target == "b"
     assert [attempt.target for attempt in result.attempts] == ["a", "a", "b"]
-
-
-def test_an_unsafe_call_with_a_lost_answer_stays_unknown() -> None:
-    """The effect decides: nothing is sent again."""
-    a, b = Scripted("a", AMBIGUOUS), Scripted("b")
-    result = router(a, b).perform(INVOKE, 60.0)
-    assert (result.outcome, result.target) == (Outcome.AMBIGUOUS, "a")
-    assert (len(a.calls), len(b.calls)) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +63,6 @@ def test_the_effect_decides_after_a_lost_answer(
     assert "".join(attempt.target for attempt in result_of_queueing.attempts) == asked
 
 
-def test_a_refusal_that_concerns_the_caller_does_not_move() -> None:
-    """Failover would only hide wrong credentials."""
-    a, b = Scripted("a", AUTH), Scripted("b")
-    assert router(a, b).perform(INVOKE, 60.0).outcome is Outcome.AUTH
-    assert not b.calls
-
-
 def test_what_a_driver_lets_escape_is_unknown() -> None:
     """An exception proves nothing about whether the call ran."""
     boom = RuntimeError("boom")
@@ -105,22 +81,6 @@ def test_what_leeward_raises_before_sending_keeps_its_meaning() -> None:
     assert (result.outcome, result.cause) == (Outcome.CALLER, refusal)
 
 
-def test_an_unsafe_attempt_gets_the_functions_own_limit() -> None:
-    """A deadline shorter than that would leave the outcome unknown for no reason."""
-    a = Scripted("a")
-    router(a).perform(INVOKE._replace(time_limit=30.0), 30.0)
-    router(a).perform(INVOKE._replace(time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
-    assert a.timeouts == [pytest.approx(31.0), pytest.approx(29.5)]
-
-
-def test_a_pause_spends_the_deadline() -> None:
-    """Waiting as long as the target asks is part of the call's one deadline."""
-    a = Scripted("a", Result(Outcome.REJECTED, retry_after=5.0))
-    result = router(a).perform(INVOKE, 60.0)
-    assert 5.0 <= result.attempts[1].started <= 6.25
-    assert a.timeouts[1] <= 55.0
-
-
 class Frozen(FakeClock):
     """A clock of a process that is frozen while it sleeps, as an idle function instance is."""
 
@@ -135,13 +95,6 @@ def test_nothing_starts_after_a_pause_that_outlasted_the_deadline() -> None:
     result = router.perform(Invoke("f", b"{}", "key-1"), 10.0)
     assert [len(a.calls), len(b.calls)] == [1, 0]
     assert result.outcome is Outcome.REJECTED
-
-
-def test_no_attempt_has_a_negative_time_out() -> None:
-    """Whatever a pause has cost, a driver is never given less than no time."""
-    a = Scripted("a", NOT_SENT)
-    FailoverDriver([a], clock=Frozen()).perform(Invoke("f", b"{}", "key-1"), 10.0)
-    assert min(a.timeouts) > 0
 
 
 def test_the_proof_that_it_ran_outlives_a_later_attempt() -> None:
@@ -242,14 +195,6 @@ def test_closing_closes_every_driver() -> None:
     with pytest.raises(OSError, match="stuck"):
         asyncio.run(router(Stuck("a"), b).close_async())
     assert b.closed == 2
-
-
-def test_closing_is_quiet_when_all_close() -> None:
-    """Both ways close each driver once."""
-    a, b = Scripted("a"), Scripted("b")
-    router(a, b).close()
-    asyncio.run(router(a, b).close_async())
-    assert (a.closed, b.closed) == (2, 2)
 
 
 def test_names_must_differ_and_exist() -> None:

@@ -44,26 +44,11 @@ def test_data_without_a_home_is_refused() -> None:
     assert not a.calls + b.calls
 
 
-def test_each_table_has_its_home() -> None:
-    """Homes can differ by table."""
-    a, b = Scripted("a"), Scripted("b")
-    failover = FailoverDriver([a, b], homes={"t": "b"}, clock=FakeClock())
-    assert failover.perform(STORE, 15.0).target == "b"
-    assert failover.candidates(STORE) == ("b",)
-    with pytest.raises(ConfigError, match="'other' has no home"):
-        failover.perform(Load("other", KEY), 15.0)
-
-
 def test_a_table_s_own_home_goes_before_that_of_all() -> None:
     """The home of all tables is for those that have none of their own."""
     a, b = Scripted("a"), Scripted("b")
     failover = FailoverDriver([a, b], home="a", homes={"t": "b"}, clock=FakeClock())
     assert (failover.home_of("t"), failover.home_of("other")) == ("b", "a")
-
-
-def test_the_only_target_is_the_home() -> None:
-    """With one target there is nothing to choose."""
-    assert FailoverDriver([Scripted("a")], homes={"other": "a"}).perform(STORE, 15.0).target == "a"
 
 
 @pytest.mark.parametrize(
@@ -123,12 +108,6 @@ def test_a_lost_write_is_read_back(
     assert result.outcome is outcome
     assert verbs(a) == asked
     assert [attempt.read_back for attempt in result.attempts] == [verb == "load" for verb in asked]
-
-
-def test_a_resolved_write_carries_the_revision_that_was_found() -> None:
-    """The receipt of a resolved write is as good as any other."""
-    result = router(Scripted("a", AMBIGUOUS, OURS)).perform(STORE, 15.0)
-    assert (result.value, result.resolved, result.target) == ("r-1", True, "a")
 
 
 def test_a_router_in_a_router_passes_on_that_a_write_was_resolved() -> None:

@@ -74,11 +74,6 @@ def test_anything_else_proves_nothing(call: Call, answer: object) -> None:
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "bad_result")
 
 
-def test_a_failure_needs_no_value() -> None:
-    """What is not OK is believed as it is."""
-    assert result_of(STORE, CALLER) is CALLER
-
-
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [

@@ -18,7 +18,7 @@ from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.routing.two_in_flight import second_after_a_pause, two_at_once
-from tests.scripted import NOT_SENT, REJECTED, Scripted
+from tests.scripted import NOT_SENT, Scripted
 
 CALL = Invoke("f", b"{}", "key-1", Effect.IDEMPOTENT)
 PATIENCE = 30.0
@@ -90,39 +90,6 @@ both = pytest.mark.parametrize("run", [on_threads, on_a_loop])
 
 
 @both
-def test_one_command_after_the_other(run: Runner) -> None:
-    """Attempts, pauses and the move to the next target; the clock tells the times."""
-    a, b = Awaited("a", REJECTED, NOT_SENT), Awaited("b")
-    result = run(FailoverDriver([a, b], clock=FakeClock()))
-    assert (result.outcome, result.target) == (Outcome.OK, "b")
-    assert [attempt.target for attempt in result.attempts] == ["a", "a", "b"]
-    assert result.attempts[1].started > 0
-
-
-@both
-def test_what_a_driver_raises_is_its_answer(run: Runner) -> None:
-    """It proves nothing, and its cause is kept."""
-    lost = OSError("lost")
-    result = run(FailoverDriver([Awaited("a", lost, lost)], clock=FakeClock()))
-    assert (result.outcome, result.cause) == (Outcome.AMBIGUOUS, lost)
-
-
-@both
-@pytest.mark.parametrize("begin", [two_at_once, second_after_a_pause])
-def test_the_first_good_answer_ends_the_call(
-    run: Runner, begin: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With one target silent, the other one's answer is the call's; nobody waits for the first."""
-    begin(monkeypatch)
-    a, b = Silent("a"), Awaited("b")
-    result = run(FailoverDriver([a, b], clock=FakeClock()))
-    a.over.set()
-    assert (result.outcome, result.target) == (Outcome.OK, "b")
-    assert [attempt.target for attempt in result.attempts] == ["b"]
-    assert a.cancelled is (run is on_a_loop)
-
-
-@both
 def test_the_first_target_may_answer_after_the_second_was_asked(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,16 +120,6 @@ def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:
     lost = OSError("lost")
     raising = FailoverDriver([Awaited("a", lost)], clock=clock)._shared
     assert _in_time(raising, command, clock.monotonic())[3] is lost
-
-
-@both
-def test_two_failures_in_flight_lead_on(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call goes on when both have answered, to the third target."""
-    two_at_once(monkeypatch)
-    drivers = Awaited("a", NOT_SENT), Awaited("b", NOT_SENT), Awaited("c")
-    result = run(FailoverDriver(drivers, clock=FakeClock()))
-    assert (result.outcome, result.target) == (Outcome.OK, "c")
-    assert {attempt.target for attempt in result.attempts[:2]} == {"a", "b"}
 
 
 def test_one_command_runs_on_the_callers_own_thread() -> None:

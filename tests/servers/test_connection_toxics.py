@@ -5,10 +5,9 @@ import ssl
 
 import pytest
 
-from tests.servers.certificates import Authority
 from tests.servers.client import REQUEST, RawClient
 from tests.servers.conftest import Scene
-from tests.servers.faultproxy import ConnectionSeen, Ending, FaultProxy, toxics
+from tests.servers.faultproxy import ConnectionSeen, Ending, toxics
 from tests.servers.faultproxy.arrival import ConnectionToxic
 
 
@@ -37,21 +36,6 @@ def test_refusing_resets_what_is_open(scene: Scene) -> None:
         assert client.read_to_the_end().ended is Ending.RESET
     assert scene.proxy.open_connections == 0
     assert [each.ended for each in scene.proxy.log] == [Ending.CUT]
-
-
-def test_refusing_twice_and_healing_twice_is_harmless(plain: Scene) -> None:
-    """Refusing and healing are states, not steps."""
-    plain.proxy.inject(toxics.refuse())
-    plain.proxy.inject(toxics.refuse())
-    plain.proxy.heal()
-    plain.proxy.heal()
-    assert _is_served(plain)
-
-
-def test_refusals_cannot_be_counted(plain: Scene) -> None:
-    """Nobody sees who was refused, so a number of them is refused itself."""
-    with pytest.raises(ValueError, match="cannot be counted"):
-        plain.proxy.inject(toxics.refuse(), times=1)
 
 
 def test_reset_on_connect(scene: Scene) -> None:
@@ -112,49 +96,3 @@ def test_a_bad_certificate(secure: Scene, toxic: ConnectionToxic, code: int) -> 
     secure.proxy.wait_idle()
     assert secure.proxy.log == (ConnectionSeen(toxic.name, ended=Ending.HANDSHAKE_FAILED),)
     assert _is_served(secure)
-
-
-@pytest.mark.parametrize(("toxic", "code"), BAD_CERTIFICATES)
-def test_a_careless_client_gives_itself_away(
-    secure: Scene, toxic: ConnectionToxic, code: int
-) -> None:
-    """A client that does not look is served, so that its request stands in the log."""
-    secure.proxy.inject(toxic, times=1)
-    careless = ssl.create_default_context()
-    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
-    with RawClient(secure.proxy.address, careless) as client:
-        client.send(REQUEST)
-        assert client.read(12) == b"HTTP/1.1 200"
-    assert [(each.toxic, len(each.requests)) for each in secure.proxy.log] == [(toxic.name, 1)]
-    assert code > 0
-
-
-def test_a_client_that_trusts_another_authority_fails(secure: Scene) -> None:
-    """The good certificate is good only for those who trust its authority."""
-    with pytest.raises(ssl.SSLCertVerificationError):
-        RawClient(secure.proxy.address, Authority().client_context())
-    secure.proxy.wait_idle()
-    assert [each.ended for each in secure.proxy.log] == [Ending.HANDSHAKE_FAILED]
-
-
-@pytest.mark.parametrize(
-    "toxic",
-    [toxics.tls_garbage(), toxics.tls_bad_cert(), toxics.tls_expired(), toxics.tls_wrong_host()],
-    ids=lambda toxic: toxic.name,
-)
-def test_a_proxy_without_tls_refuses_toxics_of_tls(plain: Scene, toxic: ConnectionToxic) -> None:
-    """A toxic that could not take effect is an error of the test."""
-    with pytest.raises(ValueError, match="needs a proxy with tls"):
-        plain.proxy.inject(toxic)
-
-
-def test_a_handshake_that_never_ends_does_not_hold_up_the_proxy(
-    secure: Scene, authority: Authority
-) -> None:
-    """Stopping the proxy resets even a client that has not said a word."""
-    with FaultProxy(secure.upstream.address, authority) as proxy:
-        client = RawClient(proxy.address)
-        proxy.wait_until(lambda: proxy.open_connections == 1)
-    with client:
-        assert client.read_to_the_end() == (b"", Ending.RESET)
-    assert proxy.log == (ConnectionSeen(ended=Ending.CUT),)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import installed
-from tests.servers.installed import NotInstalled, executable
 from tests.servers.loopback import PATIENCE
 from tests.servers.process import ServerDied, ServerProcess
 
@@ -74,13 +72,6 @@ def test_no_server_outlives_the_tests(number: signal.Signals) -> None:
         time.sleep(0.01)
     assert not _lives(int(guard))
     assert not Path(folder).exists()
-
-
-def test_a_server_that_is_not_installed_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test fails, and says what to run."""
-    monkeypatch.setattr(installed, "_SERVERS", installed._SERVERS / "nowhere")
-    with pytest.raises(NotInstalled, match="make setup"):
-        executable("ministack", "ministack")
 
 
 def _lives(process: int) -> bool:

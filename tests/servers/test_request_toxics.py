@@ -122,20 +122,3 @@ def test_a_toxic_that_keeps_the_client_waiting(
         ConnectionSeen(None, expected, len(REQUEST), len(start), Ending.CLIENT_CLOSED),
     )
     assert scene.upstream.count == forwarded
-
-
-def test_an_answer_without_a_body_is_truncated_all_the_same(plain: Scene) -> None:
-    """Where there is no body to cut, the empty line after the head is missing."""
-    plain.proxy.inject(toxics.truncate_body(), times=1)
-    with plain.client() as client:
-        client.send(b"HEAD / HTTP/1.1\r\n\r\n")
-        assert client.read_to_the_end() == (HEAD[:-2], Ending.CLOSED)
-
-
-def test_an_injected_answer_to_head_has_no_body(plain: Scene) -> None:
-    """An injected answer fits its request, so a kept connection stays in step."""
-    plain.proxy.inject(toxics.status(500, (), b"oh"), times=1)
-    expected = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n" + ANSWER
-    with plain.client() as client:
-        client.send(b"HEAD / HTTP/1.1\r\n\r\n" + REQUEST)
-        assert client.read(len(expected)) == expected

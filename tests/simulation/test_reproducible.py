@@ -19,7 +19,7 @@ STORM = SCENARIOS[-1]
 
 def _run(workers: int, hash_seed: str) -> dict[str, Any]:
     """Run in a process of its own."""
-    options = ["--calls", "2500", "--seed", "5", "--json", "--workers", str(workers)]
+    options = ["--calls", "1000", "--seed", "5", "--json", "--workers", str(workers)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation", *options],
         cwd=ROOT,

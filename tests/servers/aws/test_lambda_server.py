@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -33,12 +32,6 @@ def test_a_function_gets_what_comes_with_a_call(caller: Any) -> None:
     assert (told["arn"], told["custom"], told["event"]) == (ARN, {"k": "caf\u00e9"}, [1])
     assert 0 < told["remaining_ms"] <= PATIENCE * 1000
     assert answer["ExecutedVersion"] == "$LATEST"
-
-
-def test_a_call_without_a_payload_has_an_empty_object(caller: Any) -> None:
-    """Lambda gives the function an object where the caller gave nothing."""
-    answer = caller.invoke(FunctionName="context")
-    assert json.loads(answer["Payload"].read())["event"] == {}
 
 
 @pytest.mark.parametrize(
@@ -86,18 +79,6 @@ def test_code_that_does_not_load_never_begins(
     assert functions.begun == begun
 
 
-def test_a_function_that_takes_too_long_is_killed(functions: LambdaServer, caller: Any) -> None:
-    """It has begun, and its answer never comes."""
-    functions.deploy(Function("hasty", "odd.sleep", timeout=0.2))
-    assert invoke(caller, "hasty", {"seconds": PATIENCE}).error == "Sandbox.Timedout"
-    assert functions.begun[-1].function.name == "hasty"
-
-
-def test_an_answer_may_be_as_large_as_the_limit(caller: Any) -> None:
-    """Six megabytes come back whole."""
-    assert len(invoke(caller, "large", {"bytes": SYNC_BYTES}).value) == SYNC_BYTES - 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "refused"),
     [
@@ -128,15 +109,6 @@ def test_a_call_that_is_not_in_order_is_refused(
     assert functions.begun == begun
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["context", "context:$LATEST", ARN, f"{ARN}:$LATEST", f"{ACCOUNT}:function:context"],
-)
-def test_a_function_has_several_names(caller: Any, name: str) -> None:
-    """A name, a partial ARN and a whole one lead to it, with or without a version."""
-    assert not invoke(caller, name).failed
-
-
 def test_a_limit_of_concurrency_is_kept(
     functions: LambdaServer, caller: Any, tmp_path: Path
 ) -> None:
@@ -152,35 +124,6 @@ def test_a_limit_of_concurrency_is_kept(
         gate.touch()
         assert not first.result().failed
     functions.wait_until(lambda: [e.kind for e in _begun(functions, "one")] == [*Kind][:2])
-
-
-def test_an_asynchronous_call_runs_later(functions: LambdaServer, caller: Any) -> None:
-    """It is accepted at once, and begins with the payload that was given."""
-    mark = uuid4().hex
-    assert _accepted(caller, "context", Kind.ASYNC, mark) == 202
-    functions.wait_until(lambda: any(mark in str(each.payload) for each in functions.begun))
-
-
-def test_a_dry_run_runs_nothing(functions: LambdaServer, caller: Any) -> None:
-    """It is answered 204."""
-    begun = functions.begun
-    assert _accepted(caller, "context", Kind.DRY_RUN) == 204
-    assert functions.begun == begun
-
-
-def test_calls_at_the_same_time_have_environments_of_their_own(
-    functions: LambdaServer, caller: Any, tmp_path: Path
-) -> None:
-    """Each call in flight has a process; one that is free again is used again."""
-    gate = tmp_path / "gate"
-    functions.deploy(Function("many", "odd.wait", PATIENCE, environment={"GATE": str(gate)}))
-    with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(invoke, caller, "many") for _ in range(3)]
-        functions.wait_until(lambda: len(_begun(functions, "many")) == 3)
-        gate.touch()
-        processes = {call.result().value for call in calls}
-    assert len(processes) == 3
-    assert invoke(caller, "many").value in processes
 
 
 def test_a_stopped_server_leaves_no_process() -> None:

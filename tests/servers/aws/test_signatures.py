@@ -88,13 +88,6 @@ def test_a_wrong_clock_is_refused(functions: LambdaServer, skew: float) -> None:
     assert abs(parsedate_to_datetime(date).timestamp() - time.time() - skew) < 60
 
 
-def test_a_small_difference_of_clocks_is_allowed(functions: LambdaServer) -> None:
-    """Four minutes are no reason to refuse."""
-    functions.clock = lambda: time.time() + 240
-    with closing(client("lambda", functions.url, REGION)) as caller:
-        assert caller.invoke(**DRY)["StatusCode"] == 204
-
-
 @pytest.mark.parametrize(
     ("headers", "code"),
     [

@@ -31,7 +31,7 @@ from tests.servers.azure.functions_host import (
     HOST_KEY,
     FunctionsHost,
 )
-from tests.servers.azure.identity import HEADER, TENANT, Identity
+from tests.servers.azure.identity import HEADER, Identity
 from tests.servers.azure.queues import QueueListener
 from tests.servers.azure.worker_process import DEPLOYED
 from tests.servers.certificates import Authority
@@ -64,7 +64,7 @@ class AzureCloud:
         identity: Entra ID and the managed identity; shared too.
         proxies: what stands before ``functions``, ``event_grid``, ``cosmos``, ``queues`` and
             ``blobs``.
-        control: what stands before ``arm`` and ``entra``; always with TLS.
+        control: what stands before ``arm`` and the managed identity; always with TLS.
         ca_bundle: the file of the authority that vouches for everything with TLS here.
         secure: whether `proxies` speak TLS as well.
     """
@@ -176,11 +176,6 @@ class AzureCloud:
     def identity_env(self) -> dict[str, str]:
         """Give the variables of the app's managed identity, as App Service sets them."""
         return {"IDENTITY_ENDPOINT": self.identity.endpoint, "IDENTITY_HEADER": HEADER}
-
-    @property
-    def authority_url(self) -> str:
-        """Give the URL of the tenant at Entra ID."""
-        return f"{self.control['entra'].url}/{TENANT}"
 
     def faults(self) -> Faults:
         """Give the contract's faults, for everything but `control`."""

@@ -1,4 +1,4 @@
-"""Entra ID, and the managed identity of an app: who gives out tokens."""
+"""The managed identity of an app: who gives out tokens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from tests.servers.azure import tokens
 HEADER: Final = "secret-of-the-identity-endpoint"
 """What ``IDENTITY_HEADER`` holds."""
 
-TENANT: Final = "00000000-0000-0000-0000-00000000bbbb"
 CLIENT: Final = "00000000-0000-0000-0000-00000000cccc"
-CLIENT_SECRET: Final = "secret-of-the-application"
 
 IDENTITY_PATH: Final = "/msi/token"
 
@@ -28,9 +26,7 @@ _JSON: Final = (("Content-Type", "application/json"),)
 class Identity(AnsweringServer):
     """Gives out tokens that the other servers of these tests believe.
 
-    The managed identity is at ``{url}/msi/token``, which is what ``IDENTITY_ENDPOINT`` holds. The
-    token endpoint of Entra ID is at ``{url}/{TENANT}/oauth2/v2.0/token``; clients want TLS there,
-    which a proxy can give.
+    The managed identity is at ``{url}/msi/token``, which is what ``IDENTITY_ENDPOINT`` holds.
 
     Attributes:
         seconds: how long tokens are good; may change at any time, as may the others.
@@ -63,11 +59,6 @@ class Identity(AnsweringServer):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path == IDENTITY_PATH:
             return self._managed(request, query)
-        if parts.path.endswith("/.well-known/openid-configuration"):
-            return _configuration(_header(request, "host"))
-        if parts.path == f"/{TENANT}/oauth2/v2.0/token" and request.method == "POST":
-            form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
-            return self._entra(form)
         return Answer(404)
 
     def _managed(self, request: Executed, query: Mapping[str, str]) -> Answer:
@@ -87,34 +78,6 @@ class Identity(AnsweringServer):
             token_type="Bearer",
             client_id=CLIENT,
         )
-
-    def _entra(self, form: Mapping[str, str]) -> Answer:
-        """Answer a client that has a secret (OAuth 2.0, client credentials)."""
-        scope, is_default, _ = form.get("scope", "").partition("/.default")
-        if form.get("grant_type") != "client_credentials" or not is_default:
-            return _said(400, error="invalid_request", error_description="AADSTS900144")
-        if form.get("client_id") != CLIENT or self.refuses:
-            return _said(400, error="unauthorized_client", error_description="AADSTS700016")
-        if form.get("client_secret") != CLIENT_SECRET:
-            return _said(401, error="invalid_client", error_description="AADSTS7000215")
-        return _said(
-            200,
-            token_type="Bearer",
-            expires_in=int(self.seconds),
-            ext_expires_in=int(self.seconds),
-            access_token=self.token(self.audience or scope),
-        )
-
-
-def _configuration(host: str) -> Answer:
-    """Give what msal reads of a tenant first."""
-    base = f"https://{host}/{TENANT}"
-    return _said(
-        200,
-        issuer=f"{base}/v2.0",
-        authorization_endpoint=f"{base}/oauth2/v2.0/authorize",
-        token_endpoint=f"{base}/oauth2/v2.0/token",
-    )
 
 
 def _said(status: int, **document: object) -> Answer:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,8 +7,6 @@ import pytest
 import requests
 
 from tests.servers.azure.functions_host import (
-    EVENT_GRID_KEY,
-    EVENTS_PATH,
     HOST_KEY,
     MASTER_KEY,
     FunctionsHost,
@@ -38,32 +35,6 @@ def _post(
 
 def _is_bare(answer: requests.Response, status: int) -> bool:
     return (answer.status_code, answer.content) == (status, b"")
-
-
-def test_a_function_gets_the_whole_request(odd: FunctionsHost) -> None:
-    """Method, route, query, headers and body arrive, through the converters of the package."""
-    told = _post(odd, "told/a%20b/7?x=1&y=", {"n": 1}, **KEY, other="yes").json()
-    assert told["method"] == "POST"
-    assert told["url"] == f"{odd.url}/api/told/a%20b/7?x=1&y="
-    assert told["route"] == {"kind": "a b", "number": "7"}
-    assert told["params"] == {"x": "1", "y": ""}
-    assert told["headers"]["other"] == "yes"
-    assert told["body"] == '{"n": 1}'
-    assert told["function"] == "told"
-
-
-def test_a_function_may_answer_with_text_or_nothing(odd: FunctionsHost) -> None:
-    """Text is 200, and nothing is 204."""
-    answer = _post(odd, "text")
-    assert (answer.status_code, answer.text) == (200, "caf\u00e9")
-    assert _is_bare(_post(odd, "nothing"), 204)
-
-
-@pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
-def test_a_function_s_own_status_is_passed_on(odd: FunctionsHost, status: int) -> None:
-    """With its headers and its body."""
-    answer = _post(odd, "status", {"status": status, "text": "mine", "marked": True})
-    assert (answer.status_code, answer.text, answer.headers["x-leeward"]) == (status, "mine", "1")
 
 
 def test_a_failure_is_a_bare_500(odd: FunctionsHost) -> None:
@@ -123,16 +94,6 @@ def test_too_many_requests_are_a_bare_429(odd: FunctionsHost) -> None:
     assert _post(odd, "text").status_code == 200
 
 
-def test_functions_run_side_by_side(odd: FunctionsHost) -> None:
-    """Several calls are in their functions at a time."""
-    before = len(odd.begun)
-    with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(_post, odd, "sleep", {"seconds": 0.5}) for _ in range(4)]
-        odd.wait_until(lambda: len(odd.begun) == before + 4)
-        assert not any(each.done() for each in calls)
-        assert {each.result().text for each in calls} == {"woke"}
-
-
 @pytest.mark.parametrize(
     ("state", "status", "says"),
     [
@@ -170,28 +131,3 @@ def test_app_service_authentication_wants_a_token(identity: Identity) -> None:
         refused = _post(host, "text", Authorization=bearer)
         assert _is_bare(refused, 401)
         assert "www-authenticate" not in refused.headers
-
-
-def test_events_are_pushed_with_a_key(odd: FunctionsHost) -> None:
-    """Event Grid's own key opens its path, which answers the handshake; others do not."""
-    url = f"{odd.url}{EVENTS_PATH}?functionName=absent&code="
-    origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
-    shaken = requests.options(url + EVENT_GRID_KEY, headers=origin, timeout=60)
-    assert shaken.headers["WebHook-Allowed-Origin"] == "eventgrid.azure.net"
-    assert _is_bare(requests.post(url + EVENT_GRID_KEY, json=[], timeout=60), 404)
-    assert _is_bare(requests.post(url + HOST_KEY, json=[], timeout=60), 401)
-
-
-def test_nothing_is_left_of_a_host() -> None:
-    """Its threads end with it, and its worker."""
-    before = _threads()
-    with FunctionsHost(DEPLOYED / "odd") as host:
-        worker = host._worker._process
-        assert _post(host, "text").status_code == 200
-    assert worker.poll() is not None
-    assert _threads() == before
-
-
-def _threads() -> int:
-    """Count the threads of hosts: other tests may have threads of their own."""
-    return sum(each.name == FunctionsHost.__name__ for each in threading.enumerate())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from unittest import mock
 
 T = TypeVar("T")
 
@@ -70,18 +68,6 @@ def firestore_client(
         client = kind(project=project, credentials=credentials, database=database)
         client._firestore_api_internal = api
         yield client
-
-
-@contextmanager
-def on_google_cloud(env: Mapping[str, str]) -> Iterator[None]:
-    """Let google-auth find the metadata server of `env`, and nothing else of this machine.
-
-    It has read one of the variables already, if it has been imported.
-    """
-    with mock.patch.dict(os.environ, env, clear=True):
-        metadata: Any = import_module("google.auth.compute_engine._metadata")
-        with mock.patch.object(metadata, "_GCE_METADATA_HOST", env["GCE_METADATA_HOST"]):
-            yield
 
 
 def refusal(call: Callable[[], object]) -> tuple[int, str]:

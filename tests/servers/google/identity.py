@@ -1,46 +1,35 @@
-"""Who gives out tokens: the metadata server, the token endpoint, and IAM for impersonation.
+"""Who gives out tokens: the metadata server and the token endpoint.
 
 Sources: Google's "VM metadata" and "Verify VM identity"; "Using OAuth 2.0 for Server to Server
-Applications"; the REST references of IAM Service Account Credentials and of the Security Token
-Service.
+Applications".
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.google import tokens
 from tests.servers.google.api import NO_SUCH_PAGE, header
-from tests.servers.google.refused import JSON, Refused
+from tests.servers.google.refused import JSON
 from tests.servers.google.tokens import ACCOUNT, CLOUD_PLATFORM
-
-SUBJECT_TOKEN: Final = "token-of-another-cloud"
-"""What the Security Token Service takes for a proof of who one is."""
 
 _ACCOUNT_PATH: Final = "/computeMetadata/v1/instance/service-accounts/default/"
 _FLAVOR: Final = ("Metadata-Flavor", "Google")
 _TEXT: Final = ("Content-Type", "application/text")
 _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-_IAM: Final = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):(\w+)")
-_IAM_SERVICE: Final = "iamcredentials.googleapis.com"
-_IAM_SCOPES: Final = frozenset({CLOUD_PLATFORM, "https://www.googleapis.com/auth/iam"})
 
 
 class Identity(AnsweringServer):
     """Gives out tokens that the other servers of these tests believe.
 
-    All in one: the metadata server, whose host is that of `url`; the token endpoint, at
-    `token_url`; the Security Token Service at ``{url}/v1/token``; and IAM's Service Account
-    Credentials, at ``{url}/v1/projects/-/serviceAccounts/{email}:generateAccessToken`` and
-    ``:generateIdToken``.
+    Both in one: the metadata server, whose host is that of `url`; the token endpoint, at
+    `token_url`.
 
     Args:
         project: that the metadata server names.
@@ -48,7 +37,6 @@ class Identity(AnsweringServer):
     Attributes:
         seconds: how long tokens are good; may change at any time, as may the others.
         audience: of all ID tokens, whatever was asked for; None for what was asked for.
-        scopes: of the access tokens of the metadata server.
         refuses: whether no one gets a token: the account is not there, or not allowed to.
         down: whether every request is answered with 503.
     """
@@ -58,7 +46,6 @@ class Identity(AnsweringServer):
         self.project = project
         self.seconds = 3600.0
         self.audience: str | None = None
-        self.scopes: tuple[str, ...] = (CLOUD_PLATFORM,)
         self.refuses = False
         self.down = False
         self._answer = self._answered
@@ -114,15 +101,8 @@ class Identity(AnsweringServer):
         parts = urlsplit(request.target)
         if request.method == "GET":
             return self._metadata(request, parts.path, _first(parts.query))
-        if request.method == "POST" and parts.path in {"/token", "/v1/token"}:
-            form = _first(request.body.decode())
-            return self._signed_in(form) if parts.path == "/token" else self._exchanged(form)
-        match = _IAM.fullmatch(unquote(parts.path))
-        if match and request.method == "POST":
-            try:
-                return self._impersonated(request, match[1], match[2])
-            except Refused as refused:
-                return refused.answer()
+        if request.method == "POST" and parts.path == "/token":
+            return self._signed_in(_first(request.body.decode()))
         return NO_SUCH_PAGE
 
     def _metadata(self, request: Executed, path: str, query: Mapping[str, str]) -> Answer:
@@ -146,10 +126,10 @@ class Identity(AnsweringServer):
 
     def _of_the_account(self, what: str, query: Mapping[str, str]) -> Answer:
         if what == "":
-            return _said(200, _FLAVOR, aliases=["default"], email=ACCOUNT, scopes=list(self.scopes))
+            return _said(200, _FLAVOR, aliases=["default"], email=ACCOUNT, scopes=[CLOUD_PLATFORM])
         if what == "token":
             asked = query.get("scopes")
-            scopes = tuple(asked.split(",")) if asked else self.scopes
+            scopes = tuple(asked.split(",")) if asked else (CLOUD_PLATFORM,)
             return self._token_answer(scopes, _FLAVOR)
         if what == "identity":
             if "audience" not in query:
@@ -172,37 +152,6 @@ class Identity(AnsweringServer):
         if not claims.get("scope"):
             return _said(400, error="invalid_scope", error_description="Empty scope.")
         return self._token_answer(tuple(claims["scope"].split()))
-
-    def _exchanged(self, form: Mapping[str, str]) -> Answer:
-        """Answer who has signed in elsewhere (RFC 8693)."""
-        is_good = form.get("grant_type") == _EXCHANGE and not self.refuses
-        if not is_good or form.get("subject_token") != SUBJECT_TOKEN:
-            return _said(400, error="invalid_grant", error_description="The token is not good.")
-        scopes = tuple(form.get("scope", CLOUD_PLATFORM).split())
-        document = json.loads(self._token_answer(scopes).body)
-        kind = "urn:ietf:params:oauth:token-type:access_token"
-        return _said(200, **document, issued_token_type=kind)
-
-    def _impersonated(self, request: Executed, email: str, method: str) -> Answer:
-        """Answer who may act as a service account."""
-        token = header(request, "authorization").removeprefix("Bearer ")
-        try:
-            tokens.read_access_token(token, _IAM_SERVICE, _IAM_SCOPES, time.time())
-        except tokens.Untrusted:
-            raise Refused("UNAUTHENTICATED", "Invalid authentication credentials.") from None
-        except tokens.Unscoped:
-            raise Refused("PERMISSION_DENIED", "Insufficient authentication scopes.") from None
-        if self.refuses or email != ACCOUNT:
-            raise Refused("PERMISSION_DENIED", "Permission 'getAccessToken' denied on resource.")
-        asked = json.loads(request.body)
-        if method == "generateIdToken":
-            return _said(200, token=self._minted(asked["audience"]))
-        if method != "generateAccessToken":
-            return NO_SUCH_PAGE
-        until = self._until()
-        token = tokens.mint_access_token(until, asked["scope"])
-        expire = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
-        return _said(200, accessToken=token, expireTime=expire)
 
     def _minted(self, audience: str) -> str:
         return tokens.mint_id_token(self.audience or audience, self._until())

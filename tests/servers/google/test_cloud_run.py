@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
@@ -10,11 +9,8 @@ import pytest
 
 from tests.servers.google import tokens
 from tests.servers.google.asking import Said, ask
-from tests.servers.google.cloud import trigger
 from tests.servers.google.cloud_run import BODY_BYTES, CloudRun, State
-from tests.servers.google.conftest import PROJECT, Odd
-from tests.servers.google.pubsub import PubSub
-from tests.servers.google.tokens import ACCOUNT, PUSHER
+from tests.servers.google.conftest import Odd
 
 
 def _call(
@@ -49,31 +45,6 @@ def test_a_function_gets_the_request_without_its_credential(odd: Odd) -> None:
     assert said["headers"]["x-a"] == "b"
     assert said["headers"]["authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
     assert odd.cloud_run.begun[-1] == ("odd", b"\x00\xff")
-
-
-def test_a_function_may_have_a_credential_of_its_own(odd: Odd) -> None:
-    """Where the token is in the other header, `Authorization` is the function's."""
-    both = {
-        "Authorization": "mine",
-        "X-Serverless-Authorization": f"Bearer {_token(odd.cloud_run.url)}",
-    }
-    said = ask(odd.cloud_run.address, "POST", "/odd/context", b"", both).json
-    assert said["headers"]["authorization"] == "mine"
-    assert "x-serverless-authorization" not in said["headers"]
-
-
-def test_a_function_answers_for_itself(odd: Odd) -> None:
-    """Status, headers and body are its own."""
-    said = _call(odd, "teapot")
-    assert (said.status, said.headers["x-leeward"]) == (418, "1")
-    assert said.body == b"short and stout"
-
-
-@pytest.mark.parametrize("rest", ["nothing", "absent"])
-def test_a_crash_is_marked(odd: Odd, rest: str) -> None:
-    """What the framework catches is a 500 that says so in a header."""
-    said = _call(odd, rest)
-    assert (said.status, said.headers["x-google-status"]) == (500, "crash")
 
 
 def test_an_instance_that_dies_leaves_503(odd: Odd) -> None:
@@ -130,21 +101,6 @@ def test_an_audience_is_the_service_or_its_function(odd: Odd) -> None:
         assert said.status == status
 
 
-def test_who_is_no_invoker_is_forbidden(odd: Odd, usual: CloudRun) -> None:
-    """A good token is not enough."""
-    usual.invokers = {PUSHER}
-    assert _call(odd, "teapot").status == 403
-    usual.invokers = {ACCOUNT}
-    assert _call(odd, "teapot").status == 418
-
-
-def test_an_absent_function_is_a_page(odd: Odd) -> None:
-    """Whoever asks, it is 404."""
-    for target in ("/absent", "/", "//"):
-        said = ask(odd.cloud_run.address, "POST", target)
-        assert (said.status, said.headers["content-type"][:9]) == (404, "text/html")
-
-
 @pytest.mark.parametrize(
     ("state", "status", "text"),
     [
@@ -182,31 +138,3 @@ def test_bodies_have_a_limit(odd: Odd) -> None:
     assert _call(odd, "teapot", bytes(BODY_BYTES + 1)).status == 413
     assert _call(odd, f"large?bytes={BODY_BYTES + 1}").status == 500
     assert len(_call(odd, f"large?bytes={BODY_BYTES}").body) == BODY_BYTES
-
-
-def test_a_trigger_reaches_the_function(odd: Odd, pubsub: PubSub) -> None:
-    """A message without data too arrives as a CloudEvent; one that fails comes again."""
-    topic = pubsub.add_topic("told")
-    pubsub.subscribe("told", "told", push_config=trigger(odd.cloud_run.url_of("told"), topic))
-    before = len(odd.cloud_run.begun)
-    target, token = f"/v1/{topic}:publish", tokens.mint_access_token(2e9)
-    for attributes in ({"a": "b"}, {"fail": "yes"}):
-        body = {"messages": [{"attributes": attributes}]}
-        assert ask(pubsub.address, "POST", target, body, token=token).status == 200
-    odd.cloud_run.wait_until(lambda: len(odd.cloud_run.begun) == before + 5)
-    odd.cloud_run.wait_until(lambda: odd.cloud_run.running == 0)
-    told = [json.loads(line) for line in odd.events.read_text().splitlines()]
-    events = [each for each in told if "a" in each["data"]["message"]["attributes"]]
-    assert [each["attributes"]["source"] for each in events] == [f"//pubsub.googleapis.com/{topic}"]
-    assert events[0]["attributes"]["id"] == events[0]["data"]["message"]["messageId"]
-    assert len(told) - len(events) == 4
-    assert events[0]["data"]["subscription"] == f"projects/{PROJECT}/subscriptions/told"
-
-
-def test_what_is_no_event_never_reaches_the_function(odd: Odd) -> None:
-    """The framework refuses it with 400, and 405 for another method."""
-    assert (
-        _call(odd, "", {"no": "event"}, {"Content-Type": "application/json"}, "told").status == 400
-    )
-    said = ask(odd.cloud_run.address, "GET", "/told", token=_token(odd.cloud_run.url))
-    assert said.status == 405

@@ -11,9 +11,8 @@ import pytest
 from tests.servers.google import clients, tokens
 from tests.servers.google.asking import Said, ask
 from tests.servers.google.clients import ONCE, refusal
-from tests.servers.google.conftest import NAMED, PROJECT
+from tests.servers.google.conftest import PROJECT
 from tests.servers.google.firestore import Firestore
-from tests.servers.google.refused import Refused
 
 ROOT = f"projects/{PROJECT}/databases/(default)/documents"
 
@@ -64,11 +63,6 @@ def test_a_document_comes_back_as_it_was_stored(collection: Any) -> None:
     assert found.create_time == found.update_time
 
 
-def test_an_absent_document_is_no_error_of_a_batch(collection: Any) -> None:
-    """The client is told that it is missing."""
-    assert not collection.document("absent").get(**ONCE).exists
-
-
 def test_an_absent_database_is_not_found(firestore: Firestore, credentials: Any) -> None:
     """By every method, streaming or not, it is an error."""
     with clients.firestore_client(firestore.url, credentials, PROJECT, "absent") as client:
@@ -80,22 +74,6 @@ def test_an_absent_database_is_not_found(firestore: Firestore, credentials: Any)
             lambda: list(client.collection("c").stream(**ONCE)),
         ):
             assert refusal(call) == (404, "NOT_FOUND")
-
-
-def test_databases_are_apart(firestore: Firestore, credentials: Any, collection: Any) -> None:
-    """What is in one is not in the other."""
-    collection.document("d").set({"here": 1}, **ONCE)
-    with clients.firestore_client(firestore.url, credentials, PROJECT, NAMED) as client:
-        assert not client.collection(collection.id).document("d").get(**ONCE).exists
-
-
-def test_a_refusal_of_a_stream_is_a_list(firestore: Firestore) -> None:
-    """Methods that stream their answers put an error into a list; the others do not."""
-    absent = ROOT.replace("(default)", "absent")
-    for method, streams in (("batchGet", True), ("runQuery", True), ("commit", False)):
-        said = _ask(firestore, "POST", f"{absent}:{method}", {})
-        document = said.json[0] if streams else said.json
-        assert (said.status, document["error"]["status"]) == (404, "NOT_FOUND")
 
 
 def test_what_is_to_be_new_may_not_be_there(collection: Any) -> None:
@@ -132,24 +110,6 @@ def test_an_update_time_lets_one_of_two_through(documents: Any, collection: Any)
     assert not reference.get(**ONCE).exists
 
 
-@pytest.mark.parametrize(("status", "code"), [("FAILED_PRECONDITION", 400), ("NOT_FOUND", 404)])
-def test_an_update_time_of_nothing_never_holds(
-    firestore: Firestore,
-    collection: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    status: str,
-    code: int,
-) -> None:
-    """Which word it is refused with, Google does not say: a test may choose."""
-    monkeypatch.setattr(firestore.stores["(default)"], "absent_time", status)
-    write = {
-        "update": {"name": _name(collection.document("d"))},
-        "currentDocument": {"updateTime": "2024-01-01T00:00:00Z"},
-    }
-    said = _commit(firestore, write)
-    assert (said.status, said.json["error"]["status"]) == (code, status)
-
-
 def test_update_times_differ_unless_nothing_does(collection: Any) -> None:
     """Each change has a later time, in microseconds; a write of the same has that of before."""
     reference = collection.document("d")
@@ -157,17 +117,6 @@ def test_update_times_differ_unless_nothing_does(collection: Any) -> None:
     assert written == sorted(set(written))
     assert {each.nanosecond % 1000 for each in written} == {0}
     assert reference.set({"n": 49}, **ONCE).update_time == written[-1]
-
-
-def test_update_times_differ_though_the_clock_stands_still(
-    firestore: Firestore, collection: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two changes within a microsecond have two times, or a stale condition would hold."""
-    now = firestore.clock()
-    monkeypatch.setattr(firestore, "clock", lambda: now)
-    reference = collection.document("d")
-    written = [reference.set({"n": n}, **ONCE).update_time for n in range(3)]
-    assert written == sorted(set(written))
 
 
 def test_of_many_creations_one_succeeds(collection: Any) -> None:
@@ -228,13 +177,6 @@ def test_a_collection_is_read_in_the_order_of_names(documents: Any, collection: 
     assert [each.id for each in collection.stream(**ONCE)] == again
 
 
-def test_an_empty_query_has_one_answer(firestore: Firestore, collection: Any) -> None:
-    """It holds the time of reading, and no document."""
-    query = {"structuredQuery": {"from": [{"collectionId": collection.id}]}}
-    (element,) = _ask(firestore, "POST", f"{ROOT}:runQuery", query).json
-    assert list(element) == ["readTime"]
-
-
 def test_a_field_of_bytes_keeps_an_order(firestore: Firestore) -> None:
     """Its index has the documents with the field alone; both ends of a part are cursors."""
     for name, value in {"x": "Yg==", "y": "YQ==", "z": "Yw=="}.items():
@@ -265,51 +207,6 @@ def test_a_field_of_bytes_keeps_an_order(firestore: Firestore) -> None:
         said = _ask(firestore, "POST", f"{ROOT}:runAggregationQuery", body)
         (answer,) = said.json
         assert answer["result"]["aggregateFields"]["n"]["integerValue"] == number
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"where": {"unaryFilter": {"op": "IS_NULL", "field": {"fieldPath": "a"}}}},
-        {"orderBy": [{"field": {"fieldPath": "a"}}, {"field": {"fieldPath": "b"}}]},
-        {"from": [{"collectionId": "c", "allDescendants": True}]},
-        {"offset": 1},
-    ],
-    ids=str,
-)
-def test_a_query_that_is_not_known_is_refused(firestore: Firestore, more: dict[str, Any]) -> None:
-    """It is not answered as if it were another."""
-    query = {"structuredQuery": {"from": [{"collectionId": "c"}]} | more}
-    assert _ask(firestore, "POST", f"{ROOT}:runQuery", query).status == 501
-
-
-@pytest.mark.parametrize(
-    ("method", "body"),
-    [
-        ("commit", {"transaction": "eA=="}),
-        ("batchGet", {"transaction": "eA=="}),
-        ("batchGet", {"newTransaction": {"readWrite": {}}}),
-        ("batchGet", {"mask": {"fieldPaths": ["a"]}}),
-        ("runQuery", {"transaction": "eA=="}),
-        ("commit", {"writes": [{"update": {"name": f"{ROOT}/c/d"},
-                                "updateMask": {"fieldPaths": ["a.b"]}}]}),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_what_is_not_known_is_refused(
-    firestore: Firestore, method: str, body: dict[str, Any]
-) -> None:
-    """It is not done as if it had not been asked for."""
-    said = _ask(firestore, "POST", f"{ROOT}:{method}", body)
-    assert said.status == 501
-
-
-def test_a_refusal_on_demand_does_nothing(firestore: Firestore, collection: Any) -> None:
-    """ABORTED is what contention is called."""
-    reference = collection.document("d")
-    firestore.fail(Refused("ABORTED", "Too much contention on these documents."))
-    assert refusal(lambda: reference.set({"n": 1}, **ONCE)) == (409, "ABORTED")
-    assert not reference.get(**ONCE).exists
 
 
 def _nested(depth: int) -> dict[str, Any]:
@@ -353,47 +250,6 @@ def test_what_no_document_holds_is_refused(
     assert not collection.document("d").get(**ONCE).exists
 
 
-def test_what_is_at_a_limit_is_stored(firestore: Firestore, collection: Any) -> None:
-    """A list in a map in a list, twenty levels, and a document of one MiB."""
-    nested = {"arrayValue": {"values": [{"mapValue": {"fields": _fields({"arrayValue": {}})}}]}}
-    reference = collection.document("d")
-    # 16 and 32 bytes for the document, names and texts with 1 byte more than they are long.
-    room = 1_048_576 - 48 - len(collection.id) - 1 - 2 - 2 - 1 - 2 - 1_000_001
-    for fields, good in (
-        (_fields(nested), True),
-        (_fields(_nested(20)), True),
-        (_fields({"stringValue": "x" * 1_000_000}) | {"g": {"stringValue": "x" * room}}, True),
-        (
-            _fields({"stringValue": "x" * 1_000_000}) | {"g": {"stringValue": "x" * (room + 1)}},
-            False,
-        ),
-    ):
-        said = _commit(firestore, {"update": {"name": _name(reference), "fields": fields}})
-        assert (said.status == 200) is good
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "c", "c/.", "c/..", "c/__d__", "__c__/d", "c//d", "c/d/e", "c/" + "d" * 1501],
-)
-def test_what_is_no_name_is_refused(firestore: Firestore, name: str) -> None:
-    """In writes and in reads."""
-    full = f"{ROOT}/{name}"
-    assert _commit(firestore, {"update": {"name": full}}).status == 400
-    body = {"documents": [full]}
-    assert _ask(firestore, "POST", f"{ROOT}:batchGet", body).status == 400
-
-
-def test_timestamps_are_kept_to_the_microsecond(firestore: Firestore, collection: Any) -> None:
-    """What is below is cut off."""
-    reference = collection.document("d")
-    value = {"timestampValue": "2024-01-01T00:00:00.123456789Z"}
-    _commit(firestore, {"update": {"name": _name(reference), "fields": _fields(value)}})
-    (element,) = _ask(firestore, "POST", f"{ROOT}:batchGet", {"documents": [_name(reference)]}).json
-    found = element["found"]["fields"]["f"]
-    assert found == {"timestampValue": "2024-01-01T00:00:00.123456Z"}
-
-
 @pytest.mark.parametrize(
     ("method", "target", "body"),
     [
@@ -410,28 +266,6 @@ def test_a_field_that_is_not_there_is_refused(
 ) -> None:
     """Bodies and parameters are read by Google's own classes, and anything else fails."""
     assert _ask(firestore, method, target, body).status == 400
-
-
-@pytest.mark.parametrize(
-    ("token", "code"),
-    [
-        ("noise", 401),
-        (tokens.mint_access_token(1.0), 401),
-        (tokens.mint_access_token(2e9, ("https://www.googleapis.com/auth/pubsub",)), 403),
-    ],
-    ids=["noise", "expired", "another scope"],
-)
-def test_a_wrong_token_is_refused(firestore: Firestore, token: str, code: int) -> None:
-    """By every method, before it looks at anything."""
-    for method in ("commit", "batchGet", "runQuery"):
-        said = ask(firestore.address, "POST", f"/v1/{ROOT}:{method}", b"{", token=token)
-        assert said.status == code
-
-
-def test_what_no_service_has_is_a_page(firestore: Firestore) -> None:
-    """An unknown method has no JSON to its 404."""
-    said = _ask(firestore, "POST", f"{ROOT}:compact", {})
-    assert (said.status, said.headers["content-type"][:9]) == (404, "text/html")
 
 
 def _of(collection: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -9,14 +8,12 @@ from uuid import uuid4
 import pytest
 
 from tests.servers.answering import Answer, AnsweringServer, Executed
-from tests.servers.google import clients, tokens
+from tests.servers.google import tokens
 from tests.servers.google.asking import Said, ask
 from tests.servers.google.clients import ONCE, refusal
 from tests.servers.google.cloud import trigger
-from tests.servers.google.conftest import PROJECT
 from tests.servers.google.pubsub import PubSub
 from tests.servers.google.push import ATTEMPTS
-from tests.servers.google.refused import Refused
 from tests.servers.google.tokens import PUSHER
 
 
@@ -106,23 +103,6 @@ def test_what_is_beyond_a_limit_is_refused_whole(
 
 
 @pytest.mark.parametrize(
-    "messages",
-    [
-        [{"attributes": {"k" * 256: "v" * 1024}}],
-        [{"data": b"x", "attributes": {str(n): "v" for n in range(100)}}],
-        [{"data": b"x", "ordering_key": "k" * 1024}] * 1000,
-        [{"data": bytes(9_999_000)}],
-    ],
-    ids=lambda messages: None,
-)
-def test_what_is_at_a_limit_is_accepted(
-    publisher: Any, topic: str, messages: list[dict[str, Any]]
-) -> None:
-    """Each message gets an id of its own."""
-    assert len(set(_publish(publisher, topic, *messages))) == len(messages)
-
-
-@pytest.mark.parametrize(
     "body",
     [
         {"messages": [{"data": "eA==", "orderingkey": "k"}]},
@@ -142,79 +122,6 @@ def test_a_field_that_is_not_there_is_refused(pubsub: PubSub, topic: str, body: 
     """The body is read by Google's own class, and anything else in it fails."""
     said = _said(pubsub, topic, body)
     assert (said.status, said.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
-
-
-def test_an_answer_is_that_of_rest(pubsub: PubSub, topic: str) -> None:
-    """A success has the ids as texts, an error its code and its status word."""
-    good = _said(pubsub, topic, {"messages": [{"data": b64encode(b"x").decode()}]})
-    assert good.status == 200
-    assert list(good.json) == ["messageIds"]
-    assert good.json["messageIds"][0].isdigit()
-    bad = _said(pubsub, f"projects/{PROJECT}/topics/absent", {"messages": [{"data": "eA=="}]})
-    assert bad.json["error"]["code"] == 404
-
-
-def test_what_is_absent_is_not_found(publisher: Any, subscriber: Any) -> None:
-    """Topics and subscriptions are told apart from other errors."""
-    topic, subscription = (
-        f"projects/{PROJECT}/topics/absent",
-        f"projects/{PROJECT}/subscriptions/absent",
-    )
-    for call in (
-        lambda: _publish(publisher, topic, {"data": b"x"}),
-        lambda: _pull(subscriber, subscription),
-    ):
-        assert refusal(call) == (404, "NOT_FOUND")
-
-
-@pytest.mark.parametrize(
-    ("token", "found"),
-    [
-        ("noise", (401, "UNAUTHENTICATED")),
-        (tokens.mint_access_token(1.0), (401, "UNAUTHENTICATED")),
-        (tokens.mint_id_token("https://pubsub.googleapis.com/", 2e9), (401, "UNAUTHENTICATED")),
-        (tokens.mint_access_token(2e9, ("email",)), (403, "PERMISSION_DENIED")),
-        (
-            tokens.mint_access_token(2e9, ("https://www.googleapis.com/auth/datastore",)),
-            (403, "PERMISSION_DENIED"),
-        ),
-    ],
-    ids=["noise", "expired", "an ID token", "no scope", "another scope"],
-)
-def test_a_wrong_token_is_refused(
-    pubsub: PubSub, topic: str, token: str, found: tuple[int, str]
-) -> None:
-    """Nothing is published with a token that is bad, expired, or for something else."""
-    before = len(pubsub.published)
-    with clients.publisher(pubsub.url, clients.static(token)) as client:
-        client.transport._session._max_refresh_attempts = 0
-        assert refusal(lambda: _publish(client, topic, {"data": b"x"})) == found
-    assert len(pubsub.published) == before
-
-
-def test_without_a_token_nobody_is_let_in(pubsub: PubSub, topic: str) -> None:
-    """The answer says which credentials are wanted."""
-    said = ask(pubsub.address, "POST", f"/v1/{topic}:publish", {"messages": []})
-    assert said.status == 401
-    assert said.headers["www-authenticate"].startswith("Bearer")
-    assert said.json["error"]["details"][0]["reason"] == "CREDENTIALS_MISSING"
-
-
-def test_another_project_is_forbidden(publisher: Any) -> None:
-    """It may be there or not: nobody is told."""
-    found = refusal(lambda: _publish(publisher, "projects/other/topics/t", {"data": b"x"}))
-    assert found == (403, "PERMISSION_DENIED")
-
-
-def test_a_refusal_on_demand_does_nothing(pubsub: PubSub, publisher: Any, topic: str) -> None:
-    """It is given as often as was asked for, and then all is well."""
-    before = len(pubsub.published)
-    pubsub.fail(Refused("UNAVAILABLE", "Try later."), times=2)
-    for _ in range(2):
-        found = refusal(lambda: _publish(publisher, topic, {"data": b"x"}))
-        assert found == (503, "UNAVAILABLE")
-    assert len(pubsub.published) == before
-    assert _publish(publisher, topic, {"data": b"x"})
 
 
 class Pushed:
@@ -239,24 +146,6 @@ def pushed(request: pytest.FixtureRequest) -> Iterator[Pushed]:
 def _pushing(pubsub: PubSub, topic: str, config: dict[str, Any]) -> str:
     short = topic.rpartition("/")[2]
     return pubsub.subscribe(short, short, push_config=config, enable_message_ordering=True)
-
-
-def test_a_push_is_what_pub_sub_sends(
-    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
-) -> None:
-    """The envelope holds the message and the subscription; without an account, no token."""
-    name = _pushing(pubsub, topic, {"push_endpoint": f"{pushed.server.url}/there?a=b"})
-    (given,) = _publish(publisher, topic, {"data": b"x", "attributes": {"a": "b"}})
-    pushed.server.wait_until(lambda: pushed.server.count == 1)
-    (request,) = pushed.server.executed
-    document = json.loads(request.body)
-    assert (request.method, request.target) == ("POST", "/there?a=b")
-    assert document["subscription"] == name
-    message = document["message"]
-    assert (message["data"], message["attributes"]) == ("eA==", {"a": "b"})
-    assert message["messageId"] == message["message_id"] == given
-    assert message["publishTime"] == message["publish_time"]
-    assert not {"authorization", "ce-id"} & {name.lower() for name, _ in request.headers}
 
 
 def test_a_trigger_is_a_cloudevent_with_a_token(
