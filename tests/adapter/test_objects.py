@@ -202,13 +202,6 @@ def test_the_page_of_a_proxy_is_not_believed(cloud: Cloud) -> None:
 
 
 @each_cloud
-def test_a_success_that_tells_no_revision_is_ambiguous(cloud: Cloud) -> None:
-    """It ran; its revision cannot be given."""
-    result = run(cloud, PUT, cloud.untold).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
-
-
-@each_cloud
 def test_an_absent_object_is_not_an_absent_bucket(cloud: Cloud) -> None:
     """One is None, or deleted already; the other is NOT_FOUND, for whatever is asked."""
     _, gone, no_bucket = cloud.words

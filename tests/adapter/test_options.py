@@ -71,20 +71,6 @@ def test_an_option_goes_before_its_variables() -> None:
     assert read().setting("word") is None
 
 
-def test_what_is_not_set_has_its_default() -> None:
-    """An option that maps names to texts has an empty one."""
-    values = read()
-    assert (values["suffix"], values["on"], values["count"]) == ("!", False, 3)
-    assert values["names"] == {}
-
-
-def test_the_qualifier_says_it_first() -> None:
-    """It is named by its place in the target's name."""
-    found = read({"ZONE": "env"}, "north", zone="own").setting("zone")
-    assert found == Setting("north", "the second part of 'nimbus:north'")
-    assert read({"ZONE": "env"}, zone="own")["zone"] == "own"
-
-
 @pytest.mark.row(14)
 @pytest.mark.threat("S4")
 def test_in_the_hardened_mode_no_variable_counts() -> None:
@@ -114,14 +100,6 @@ def test_an_empty_text_is_refused() -> None:
     """Unless it means something; an empty variable is none."""
     assert "'word' in [targets.\"nimbus\"] is empty" in refusal(word="")
     assert read(empty="")["empty"] == ""
-
-
-def test_a_switch_by_a_variable_is_true_or_false() -> None:
-    """In any case of letters."""
-    assert read({"ON": "TRUE"})["on"] is True
-    assert read({"ON": "false"})["on"] is False
-    assert refusal({"ON": "yes"}) == "ON must be true or false"
-    assert read({"ON": "true"}, on=False)["on"] is False
 
 
 def test_each_entry_of_a_table_is_checked() -> None:
@@ -206,11 +184,6 @@ def test_the_order_of_the_rows_decides_nothing_else() -> None:
     for order in permutations(rows):
         values = read_options(config, order)
         assert [values[row.name] for row in rows] == ["w?", "?", "u", "b"]
-
-
-def test_a_setting_shows_no_value() -> None:
-    """It is in the locals of what refuses it."""
-    assert repr(Setting("canary", "KEY")) == "Setting(KEY)"
 
 
 def test_the_rows_as_a_table() -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +24,6 @@ from tests.aws.sources import (
     target,
     write_profiles,
 )
-from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
 FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -173,44 +170,3 @@ def test_the_hardened_mode_wants_a_profile(transport: CurlTransport) -> None:
     with pytest.raises(ConfigError, match=r'set profile in \[targets\."aws:us-east-1"\]$'):
         source_of(settings, config, transport)
     assert describe_source(*target(KEYS, trust_env=False, profile="dev")) == "profile dev"
-
-
-SCRIPT = """
-import sys
-from leeward.adapter import TargetConfig
-from leeward._http.threads import CurlTransport
-from leeward._http.options import TransportOptions
-from leeward_aws.identity.sources import describe_source, source_of
-from leeward_aws.settings.options import settings_from
-import os
-config = TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, os.environ)
-settings = settings_from(config)
-transport = CurlTransport(TransportOptions())
-print(source_of(settings, config, transport)("", 10.0).value.access_key)
-print(describe_source(settings, config))
-transport.close()
-tops = {name.partition(".")[0] for name in sys.modules}
-print(sorted(tops & {"boto3", "botocore", "urllib3", "requests", "s3transfer", "dateutil"}))
-"""
-
-
-def _run(env: dict[str, str], home: Path) -> list[str]:
-    paths = f"{ROOT / 'src'}:{ROOT / 'adapters/aws/src'}"
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"HOME": str(home), "PYTHONPATH": paths, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    return child.stdout.splitlines()
-
-
-def test_no_vendor_package_is_loaded_on_leewards_own_roads(home: Path) -> None:
-    """With keys in the environment and at a container endpoint, nothing of boto3 is imported."""
-    assert _run(KEYS, home) == ["AKENV", "environment", "[]"]
-    with Wire(answer(http(200, GIVEN | {"Expiration": "2100-01-01T00:00:00Z"}))) as wire:
-        env = {FULL: f"{wire.origin()}/x"}
-        assert _run(env, home) == ["AKCONTAINER", "container", "[]"]
-        assert len(wire.requests) == 1

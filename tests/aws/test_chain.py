@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import stat
 import sys
-import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tests.aws.sources import (
     target,
     write_profiles,
 )
-from tests.http.wire import Wire, answer, once
+from tests.http.wire import Wire, answer
 
 DEV = "[dev]\naws_access_key_id = AKDEV\naws_secret_access_key = canary-dev\n"
 
@@ -62,15 +61,6 @@ def program(home: Path, prints: str, status: int = 0) -> str:
     return str(path)
 
 
-def test_a_static_profile_is_read_at_each_fetch(home: Path) -> None:
-    """The option names a profile, before keys in the environment; changed keys are noticed."""
-    write_profiles(home, DEV)
-    source = chain(KEYS, profile="dev")
-    assert fetched(source) == ("AKDEV", "canary-dev", None, None)
-    write_profiles(home, DEV.replace("canary-dev", "canary-new"))
-    assert fetched(source)[1] == "canary-new"
-
-
 @pytest.mark.parametrize(
     ("status", "code", "outcome"),
     [
@@ -92,20 +82,6 @@ def test_a_refusal_of_sts(home: Path, status: int, code: str, outcome: Outcome) 
         assert (found.outcome, found.code) == (outcome, code)
         assert code in str(found.__cause__)
         assert len(wire.requests) == 1
-
-
-def test_a_container_through_the_chain(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a file made the chain decide, its own errors still tell out of reach from refused."""
-    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
-    with Wire(once(b"")) as wire:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{wire.origin()}/x")
-        assert refused(chain()).outcome is Outcome.NOT_SENT
-    with Wire(answer(http(403, {}))) as wire:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{wire.origin()}/x")
-        assert refused(chain()).outcome is Outcome.AUTH
-    with Wire(answer(http(200, GIVEN | {"Expiration": "2100-01-01T00:00:00Z"}))) as wire:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{wire.origin()}/x")
-        assert fetched(chain()) == ("AKCONTAINER", "canary-secret", "canary-token", END)
 
 
 def test_a_process_of_a_trusted_profile(home: Path) -> None:
@@ -139,25 +115,6 @@ def test_a_process_that_gives_garbage(home: Path, prints: str, status: int) -> N
     assert refused(chain(profile="p")).outcome is Outcome.AUTH
 
 
-@pytest.mark.parametrize(
-    ("config", "code"),
-    [
-        ("[profile x]\nregion = eu-west-1\n", "no_credentials"),
-        ("[profile other]\n", "ProfileNotFound"),
-        ("[profile x]\naws_access_key_id = AK\n", "PartialCredentialsError"),
-        ("[profile x]\nrole_arn = a\nsource_profile = gone\n", "InvalidConfigError"),
-        ("[profile x]\nsso_account_id = 1\n", "InvalidConfigError"),
-        ("[profile x]\ncredential_process = /nowhere/at/all\n", "FileNotFoundError"),
-        ("canary = 1\n", "ConfigParseError"),
-    ],
-)
-def test_what_is_wrong_with_a_profile(home: Path, config: str, code: str) -> None:
-    """It is AUTH, with the vendor's name for it."""
-    write_profiles(home, config=config)
-    found = refused(chain(profile="x"))
-    assert (found.outcome, found.code) == (Outcome.AUTH, code)
-
-
 def test_nothing_anywhere_names_the_remedy() -> None:
     """Without any source, the message says which variables or which option to set."""
     found = refused(chain())
@@ -182,25 +139,6 @@ def test_boto3_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.outcome, found.code) == (Outcome.AUTH, "boto3_missing")
     assert 'pip install "leeward-aws[boto3]"' in str(found)
     assert isinstance(found.__cause__, ImportError)
-
-
-def test_the_session_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many threads fetch, one session serves them."""
-    write_profiles(home, DEV)
-    made = []
-
-    def counted(*given: Any) -> Any:
-        made.append(given)
-        return vendor.session_of(*given)
-
-    monkeypatch.setattr("leeward_aws.identity.vendor.session_of", counted)
-    source = chain(profile="dev")
-    threads = [threading.Thread(target=source, args=("", 5.0)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
 
 
 def test_the_hardened_mode_reads_one_profile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

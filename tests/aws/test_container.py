@@ -18,7 +18,6 @@ from tests.aws.sources import GIVEN, NOW, fetched, http, refused
 from tests.http.wire import Wire, answer, hang, once
 
 FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-RELATIVE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 
 

@@ -19,7 +19,6 @@ from leeward_aws.looks import looks
 from leeward_contract_tests.rows import each_row
 from tests.aws.playing import (
     LATER,
-    NOW,
     SETTINGS,
     answer,
     header,
@@ -27,7 +26,6 @@ from tests.aws.playing import (
     refusal,
 )
 from tests.aws.serialized import by_botocore, by_leeward
-from tests.http.slowly import play_slowly
 
 PLANS = functions(SETTINGS)
 CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
@@ -285,28 +283,12 @@ def test_code_that_never_loaded(kind: str) -> None:
         assert found == (Outcome.APP_ERROR, "misconfigured", kind)
 
 
-@each_row(
-    "body",
-    [b"", b"{", b"null", b"[]", b'"x"', b'{"errorType":1,"errorMessage":[],"stackTrace":{}}'],
-)
-def test_an_error_without_details_is_an_error(body: bytes) -> None:
-    """The header alone proves that the function failed."""
-    result = fault(body)
-    assert (result.outcome, result.fault) == (Outcome.APP_ERROR, FunctionFault())
-
-
 def test_a_trace_may_have_another_name() -> None:
     """The runtime of Node calls it `trace`; what is no text in it is left out."""
     assert fault({"errorType": "E", "trace": ["a", 1, ["b"]]}).fault.trace == ("a",)
 
 
 # Errors of the platform.
-
-
-def test_a_redirect_is_not_followed() -> None:
-    """A proxy may give it in the place of an answer; nothing is sent to where it points."""
-    played = invoke(answer(b"", 307, location="https://elsewhere.test/"))
-    assert (played.result.outcome, len(played.sent)) == (Outcome.AMBIGUOUS, 1)
 
 
 @each_row(
@@ -360,29 +342,3 @@ def test_a_wrong_clock_is_set_right(code: str) -> None:
         "20260101T010000Z",
     ]
     assert played.learnt == {CLOCK_SKEW: 3600.0}
-
-
-def late(*answers: tuple[float, Any], **options: Any) -> Any:
-    return play_slowly(PLANS["invoke"], CALL, *answers, now=NOW, timeout=1000.0, **options)
-
-
-@each_row(
-    "code, date",
-    [
-        ("InvalidSignatureException", "Thu, 01 Jan 2026 00:04:00 GMT"),
-        ("InvalidSignatureException", "Wed, 31 Dec 2025 23:56:00 GMT"),
-        ("InvalidSignatureException", "nonsense"),
-        ("UnrecognizedClientException", LATER),
-        ("ExpiredTokenException", LATER),
-    ],
-)
-def test_a_clock_is_not_blamed_without_need(code: str, date: str) -> None:
-    """A few minutes are within what services take, and other codes have other causes."""
-    played = invoke(skewed(code, date), skewed(code, date))
-    assert (played.result.reason, played.learnt) == (None, {})
-
-
-def test_an_error_other_than_of_the_signature_teaches_no_time() -> None:
-    """Whatever `Date` says, a refusal for another reason leaves the clock alone."""
-    played = invoke(refusal("AccessDeniedException", 403, date=LATER))
-    assert (played.result.outcome, played.learnt) == (Outcome.AUTH, {})

@@ -89,50 +89,6 @@ def test_a_start_ends_as_is_proved(
     assert (result.outcome, result.reason) == (outcome, reason)
 
 
-def test_looking_for_the_machine_starts_nothing() -> None:
-    """So its failure is no doubt about the start."""
-    looked: dict[str, tuple[Response | Failure, Outcome]] = {
-        "lost": (LOST, Outcome.NOT_SENT),
-        "unreadable": (answer([]), Outcome.NOT_SENT),
-        "none": (machines("other"), Outcome.NOT_FOUND),
-    }
-    for given, outcome in looked.values():
-        assert play(PLANS["start_run"], START, given).result.outcome is outcome
-
-
-STATES: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
-    "running": ({}, ("running", None, None, ())),
-    "waiting": ({"status": "PENDING_REDRIVE"}, ("running", None, None, ())),
-    "well": (
-        {"status": "SUCCEEDED", "output": '{"n": 1}', "stopDate": 1_767_225_601.0},
-        ("succeeded", {"n": 1}, None, ()),
-    ),
-    "failed": (
-        {
-            "status": "FAILED",
-            "error": "Flow.CompensationFailed",
-            "cause": '{"steps":["take-payment"]}',
-        },
-        ("failed", None, "Flow.CompensationFailed", ("take-payment",)),
-    ),
-    "failed by itself": (
-        {"status": "FAILED", "error": "States.Runtime", "cause": "An error occurred"},
-        ("failed", None, "States.Runtime", ()),
-    ),
-    "late": ({"status": "TIMED_OUT"}, ("failed", None, "Flow.Deadline", ())),
-    "aborted": ({"status": "ABORTED", "error": "Aborted"}, ("aborted", None, None, ())),
-}
-
-
-@each_row("row", STATES)
-def test_how_an_execution_stands(row: tuple[dict[str, Any], tuple[Any, ...]]) -> None:
-    """As a flow calls it."""
-    fields, expected = row
-    found: Any = play(PLANS["get_run"], GET, described(**fields), learnt=dict(KNOWN)).result.value
-    assert (found.state, found.result, found.error, found.unreversed) == expected
-    assert found.input == b'{"id": "42"}'
-
-
 def test_an_execution_that_is_not_there_is_none_and_a_lost_look_is_not() -> None:
     """Nor is an answer that cannot be read."""
     absent = refusal("ExecutionDoesNotExist")

@@ -267,19 +267,6 @@ def test_an_item_that_is_too_large_is_called_so() -> None:
     assert (result.outcome, result.reason) == (Outcome.CALLER, "payload_too_large")
 
 
-@each_row(
-    "value",
-    [{"X": "1"}, {}, {"S": "a", "N": "1"}, {"N": "abc"}, {"N": None}, {"L": 5}, {"M": []}, "x"],
-)  # fmt: skip
-def test_an_item_that_leeward_cannot_read_is_unusable(value: Any) -> None:
-    """Another program, or a later DynamoDB, has written it; there is nothing to try again."""
-    strange = {"id": {"S": "42"}, "x": value}
-    for call, body in [(LOAD, {"Item": strange}), (SCAN, {"Items": [strange]})]:
-        result = run(call, answer(body)).result
-        assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "undecodable")
-        assert result.cause is not None
-
-
 # The echo of an earlier attempt.
 
 
@@ -299,12 +286,6 @@ def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
     assert (result.outcome, result.value) == (Outcome.OK, "write-1")
     result = run(call, in_the_way(changed("write-1"))).result
     assert (result.outcome, result.value) == (Outcome.OK, "write-1")
-
-
-def test_a_conflict_may_come_without_the_item() -> None:
-    """Not every service that speaks this protocol sends it."""
-    assert run(CONDITIONAL[0], CONFLICT).result.outcome is Outcome.CONFLICT
-    assert run(DELETE._replace(if_revision="w"), CONFLICT).result.outcome is Outcome.CONFLICT
 
 
 # Items of other programs.
@@ -374,16 +355,6 @@ def test_a_foreign_item_that_has_expired_is_a_conflict(call: Any) -> None:
     assert run(earlier, answer({"Item": item}), DONE).result.outcome is Outcome.OK
 
 
-def test_the_echo_of_our_own_write_is_seen_over_a_foreign_item_too() -> None:
-    """The item that is read bears the write id of this very call."""
-    call = STORE._replace(if_revision=revision_of(FOREIGN))
-    played = run(call, answer({"Item": native()}))
-    assert (played.result.outcome, played.result.value) == (Outcome.OK, "write-1")
-    assert len(played.sent) == 1
-    late = run(call, answer({"Item": FOREIGN}), in_the_way(native()))
-    assert (late.result.outcome, late.result.value) == (Outcome.OK, "write-1")
-
-
 @each_row(
     "trouble, outcome",
     [
@@ -405,15 +376,6 @@ def test_a_look_up_that_fails_has_written_nothing(trouble: Any, outcome: Outcome
     for call in (STORE._replace(if_revision=revision), DELETE._replace(if_revision=revision)):
         result = run(call, trouble).result
         assert (result.outcome, result.executed) == (outcome, None)
-
-
-def test_a_condition_on_a_wide_item_stays_within_its_limits() -> None:
-    """4 KB and 300 operators are what DynamoDB takes."""
-    wide = FOREIGN | {f"attribute-{n}": {"N": str(n)} for n in range(1000)}
-    call = STORE._replace(if_revision=revision_of(wide))
-    body = document(run(call, answer({"Item": wide}), DONE).sent[1])
-    assert len(body["ConditionExpression"]) <= 4096
-    assert len(body["ExpressionAttributeNames"]) == 100
 
 
 # Pages.

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Hashable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,14 +27,12 @@ from leeward_azure.identity.credentials import (
     Bearer,
     SasToken,
     ServiceCredential,
-    TopicKey,
 )
 from leeward_azure.identity.sources import describe_source, endpoint_of, source_of
 from leeward_azure.identity.vendor import VendorChain
 from leeward_azure.settings.options import Settings
 from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
-from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
@@ -139,19 +134,6 @@ def test_keys_go_before_entra() -> None:
     assert canned.sent == []
 
 
-def test_a_topic_with_a_key_of_its_own() -> None:
-    """It is asked for by itself; the other topics share a key, or a token."""
-    for other, secret in (
-        ({"eventgrid_key": "canary-all"}, AccountKey("canary-all")),
-        ({}, Bearer("canary-token")),
-    ):
-        source, canned = managed(document(), eventgrid_keys={"orders": "canary-own"}, **other)
-        found = source(TopicKey("orders"), 5.0)
-        assert found == (AccountKey("canary-own"), NOW, None)
-        assert canned.sent == []
-        assert source(ServiceCredential("eventgrid"), 5.0).value == secret
-
-
 # The managed identity.
 
 
@@ -170,29 +152,6 @@ def test_a_token_for_each_service(what: Hashable) -> None:
     asked = urlsplit(request.target)
     assert asked.path == "/msi/token"
     assert parse_qs(asked.query) == {"api-version": ["2019-08-01"], "resource": [SCOPES[what]]}
-
-
-def test_a_private_account_is_asked_for_by_the_common_audience() -> None:
-    """A Cosmos account under a host that is not Azure's own has no audience of its own."""
-    source, canned = managed(document(), cosmos_endpoint="https://cosmos.example")
-    source(ServiceCredential("cosmos"), 5.0)
-    assert parse_qs(urlsplit(canned.sent[0].target).query)["resource"] == [
-        "https://cosmos.azure.com"
-    ]
-
-
-@pytest.mark.parametrize(("lasting", "kept"), [(86_400, 3600), (600, 600)])
-def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) -> None:
-    """They end together, with the one that ends first."""
-    options: dict[str, Any] = {"resource_group": "g", "subscription_id": "0", "routes": {"f": "f"}}
-    source, _ = managed(document(expires_on=int(NOW) + lasting), **options)
-    base = "https://management.azure.com/subscriptions/0/resourceGroups/g/providers"
-    with responses.RequestsMock() as arm:
-        site = {"properties": {"defaultHostName": "shop.example"}}
-        arm.get(f"{base}/Microsoft.Web/sites/shop", json=site)
-        found = source(FunctionAddress("f"), 5.0)
-    assert found.value == Address("https://shop.example", "/api/f", "canary-token", True)
-    assert (found.fetched_at, found.expires_at) == (NOW, NOW + kept)
 
 
 def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,18 +264,6 @@ def test_an_endpoint_that_may_be_asked(origin: str) -> None:
     assert found is not None
     assert found.address.origin == origin
     assert "canary" not in repr(found)
-
-
-def test_the_word_is_read_at_each_fetch() -> None:
-    """Platforms change it; one that is gone is told as such."""
-    canned, env = Canned(document()), endpoint_env()
-    settings, config = target(**ENTRA)
-    source = source_of(settings, config._replace(env=env), canned, now=lambda: NOW)
-    source(ServiceCredential("queue"), 5.0)
-    env["IDENTITY_HEADER"] = "canary-new"
-    source(ServiceCredential("queue"), 5.0)
-    words = [dict(each.headers)["X-IDENTITY-HEADER"] for each in canned.sent]
-    assert words == ["canary-word", "canary-new"]
 
 
 def test_on_a_virtual_machine() -> None:
@@ -550,14 +497,6 @@ def test_no_member_has_anything(chain: Callable[..., VendorChain]) -> None:
     assert refused(source, Token("s/.default")).outcome is Outcome.NOT_SENT
 
 
-def test_without_azure_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what to install."""
-    monkeypatch.setitem(sys.modules, "azure.identity", None)
-    found = refused(VendorChain(Settings(), lambda: NOW), Token("s/.default"))
-    assert (found.outcome, found.code) == (Outcome.AUTH, "azure_identity_missing")
-    assert "leeward-azure[identity]" in str(found)
-
-
 def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real chain signs in at the authority that is set, and a refusal has its code."""
     tenant = "72f988bf-0000-0000-0000-2d7cd011db47"
@@ -588,47 +527,3 @@ def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 
 # What is imported.
-
-SCRIPT = """
-import os, sys
-from leeward.adapter import TargetConfig
-from leeward.calls import Invoke
-from leeward_azure.driver import open_driver
-from leeward_azure.driver import open_driver as _
-options = dict(pair.split("=", 1) for pair in os.environ["OPTIONS"].split("|"))
-driver = open_driver(TargetConfig("azure", "azure", None, options, os.environ))
-print(driver.perform(Invoke("send", b"1", "key"), 10.0).value)
-driver.close()
-tops = {name.partition(".")[0] for name in sys.modules}
-print(sorted(tops & {"azure", "msal", "requests", "urllib3", "cryptography", "responses"}))
-"""
-
-
-def _run(env: dict[str, str], **options: str) -> list[str]:
-    paths = f"{ROOT / 'src'}:{ROOT / 'adapters/azure/src'}"
-    pairs = "|".join(f"{name}={value}" for name, value in options.items())
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"HOME": str(Path.home()), "PYTHONPATH": paths, "OPTIONS": pairs, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    return child.stdout.splitlines()
-
-
-def test_no_vendor_package_is_loaded_on_leewards_own_roads() -> None:
-    """With a key, and at the managed identity's endpoint, nothing of Azure's is imported."""
-    with Wire(answer(http(200, [1]))) as wire:
-        assert _run({}, function_url=wire.origin(), function_key="k") == ["[1]", "[]"]
-        assert b"x-functions-key: k\r\n" in wire.requests[0]
-    token = TOKEN | {"expires_on": "4102444800"}
-    with Wire(answer(http(200, [1]))) as app, Wire(answer(http(200, token))) as identity:
-        env = endpoint_env(identity.origin())
-        assert _run(env, function_url=app.origin(), function_scope="api://x/.default") == [
-            "[1]",
-            "[]",
-        ]
-        assert b"Authorization: Bearer canary-token\r\n" in app.requests[0]
-        assert len(identity.requests) == 1

@@ -99,29 +99,6 @@ def test_host_route_and_key(arm: responses.RequestsMock) -> None:
     assert shown == {"Bearer canary-token"}
 
 
-def test_a_function_that_takes_no_key(arm: responses.RequestsMock) -> None:
-    """Neither an anonymous one, nor one behind a token, has its key looked up."""
-    arm.get(BASE, json=SITE)
-    arm.get(f"{BASE}/functions/send", json=function(level="ANONYMOUS"))
-    assert look_up().key is None
-    arm.get(f"{BASE}/functions/send", json=function())
-    assert look_up(function_scope="api://shop/.default").key is None
-
-
-def test_a_route_without_a_template(arm: responses.RequestsMock) -> None:
-    """The trigger's route goes behind the prefix, else the function's name."""
-    arm.get(BASE, json=SITE)
-    for trigger, path in (
-        (function(None, route="orders/send"), "/api/orders/send"),
-        (function(None), "/api/send"),
-        (function(""), "/api/send"),
-        (function(TEMPLATE + "?code="), "/v1/orders/send"),
-    ):
-        arm.get(f"{BASE}/functions/send", json=trigger)
-        arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
-        assert look_up().target == path
-
-
 def test_which_key(arm: responses.RequestsMock) -> None:
     """The default one, else the first by name; without one, the app's."""
     arm.get(BASE, json=SITE)
@@ -213,19 +190,6 @@ OWN: dict[str, Any] = {"routes": {"send": "send", "pay": "pay"}, "function_key":
 
 def shown(arm: responses.RequestsMock) -> list[str]:
     return [str(call.request.headers["Authorization"]) for call in arm.calls]
-
-
-def test_many_look_ups_take_one_token(arm: responses.RequestsMock) -> None:
-    """It serves every function as long as it holds, and then another one does."""
-    arm.get(BASE, json=SITE)
-    tokens = Tokens()
-    fetch = tokens.source(**OWN)
-    fetch(FunctionAddress("send"), 5.0)
-    fetch(FunctionAddress("pay"), 5.0)
-    assert tokens.given == 1
-    tokens.now += 600
-    fetch(FunctionAddress("send"), 5.0)
-    assert shown(arm) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
 def test_a_refused_token_is_replaced_once(arm: responses.RequestsMock) -> None:

@@ -40,11 +40,6 @@ def asked(cloud: AzureCloud) -> int:
     return sum(len(proxy.requests) for proxy in cloud.proxies.values())
 
 
-def looked_up(cloud: AzureCloud) -> int:
-    """Count what the Resource Manager has been asked."""
-    return len(cloud.control["arm"].requests)
-
-
 def test_every_verb_works_without_a_key(keyless: Client, cloud: AzureCloud) -> None:
     """One token for each audience, and each is asked for once."""
     before = cloud.identity.count

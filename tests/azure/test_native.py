@@ -44,18 +44,6 @@ def test_a_queue_client_with_the_accounts_key() -> None:
         assert b"Authorization: SharedKey shop:" in wire.requests[0]
 
 
-def test_a_queue_client_with_a_signature() -> None:
-    """The signature is in its URL."""
-    text = "QueueEndpoint=https://shop.queue.core.windows.net;SharedAccessSignature=sv=1&sig=2"
-    with (
-        make("queue", storage_connection_string=text) as client,
-        responses.RequestsMock() as mocked,
-    ):
-        mocked.put("https://shop.queue.core.windows.net/orders", status=201)
-        client.create_queue("orders")
-        assert "sig=2" in str(mocked.calls[0].request.url)
-
-
 def test_clients_with_tokens() -> None:
     """Each service is asked with the token that leeward has for it."""
     url = "https://shop.queue.core.windows.net"
@@ -99,25 +87,6 @@ def test_clients_of_event_grid_with_keys() -> None:
         client.send(EVENT)
         shown = mocked.calls[0].request.headers["Authorization"]
         assert shown == "SharedAccessKey canary"
-
-
-def test_a_client_of_a_topic_with_a_key_and_a_url_of_its_own() -> None:
-    """It goes where leeward goes, with what leeward shows."""
-    options: dict[str, Any] = {
-        "eventgrid_topic_urls": {"orders": "https://orders.example/own"},
-        "eventgrid_keys": {"orders": "canary-own"},
-        "eventgrid_key": "canary-all",
-    }
-    client = make("eventgrid:orders", **options)
-    with client, responses.RequestsMock() as mocked:
-        mocked.post("https://orders.example/own", status=200)
-        client.send(EVENT)
-        assert mocked.calls[0].request.headers["aeg-sas-key"] == "canary-own"
-    client = make("eventgrid:bills", **options, eventgrid_topic_url=TOPICS)
-    with client, responses.RequestsMock() as mocked:
-        mocked.post(TOPICS.replace("{topic}", "bills") + "/api/events", status=200)
-        client.send(EVENT)
-        assert mocked.calls[0].request.headers["aeg-sas-key"] == "canary-all"
 
 
 def test_a_cosmos_client(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,12 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, TargetConfig
-from leeward.calls import Invoke, Publish
-from leeward.errors import Outcome, Unsupported
-from leeward.values import Event
+from leeward.calls import Invoke
+from leeward.errors import Unsupported
 from leeward_azure.driver import TABLES, open_driver
 from leeward_contract_tests.rows import each_row
-from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure
+from tests.azure.sources import COSMOS, KEY, no_azure
 from tests.house.workspace import ROOT
-from tests.http.wire import Wire, answer
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.SETTLING}
@@ -103,44 +101,6 @@ def test_what_is_shown() -> None:
     assert missing == {f"endpoint.{each}" for each in others}
     assert shown["credentials.functions"] == "looked up by vendor chain"
     driver.close()
-
-
-def test_topics_with_urls_of_their_own_are_shown() -> None:
-    """By their number, behind the template if there is one."""
-    own: dict[str, Any] = {"eventgrid_topic_urls": {"a": "https://a.example", "b": "https://b"}}
-    both = own | {"eventgrid_topic_url": TOPICS}
-    for options, said in (own, "2 by name"), (both, f"{TOPICS}/api/events, 2 by name"):
-        driver = opened(**options)
-        assert driver.describe()["endpoint.events"] == said
-        driver.close()
-
-
-def test_each_topic_gets_its_own_key() -> None:
-    """By its URL or by the template; no topic sees the key of another."""
-    with Wire(answer(http(200, b""))) as one, Wire(answer(http(200, b""))) as rest:
-        driver = opened(
-            eventgrid_topic_url=rest.origin() + "/{topic}/api/events",
-            eventgrid_topic_urls={"orders": f"{one.origin()}/own"},
-            eventgrid_key="canary-rest",
-            eventgrid_keys={"orders": "canary-one", "bills": "canary-two"},
-        )
-        event = Event("order.created", {"id": 1}, "1", "tests", _time())
-        for bus in ("orders", "bills", "news"):
-            assert driver.perform(Publish(bus, (event,)), 10.0).outcome is Outcome.OK
-        driver.close()
-    assert [each.partition(b"?")[0] for each in one.requests] == [b"POST /own"]
-    assert b"aeg-sas-key: canary-one\r\n" in one.requests[0]
-    bills, news = rest.requests
-    assert bills.startswith(b"POST /bills/api/events?")
-    assert b"aeg-sas-key: canary-two\r\n" in bills
-    assert news.startswith(b"POST /news/api/events?")
-    assert b"aeg-sas-key: canary-rest\r\n" in news
-
-
-def _time() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(NOW, UTC)
 
 
 SCRIPT = """

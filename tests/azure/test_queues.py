@@ -8,16 +8,15 @@ import pytest
 from azure.core.credentials import AzureSasCredential
 from azure.core.pipeline.transport import HttpTransport
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
-from azure.storage.queue._shared.models import StorageErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Response
 from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
-from leeward.calls import Enqueue, Look, LookResult, Result
+from leeward.calls import Enqueue, Look, LookResult
 from leeward.calls.looks import BACKLOG
-from leeward.errors import InvalidRequest, Outcome
+from leeward.errors import Outcome
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.functions.messages import queues
 from leeward_azure.identity.credentials import Bearer, SasToken
@@ -25,8 +24,7 @@ from leeward_azure.identity.signing import VERSION
 from leeward_azure.looks import queues as looks
 from leeward_azure.settings.services import Queues
 from leeward_contract_tests.rows import each_row
-from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play
-from tests.http.slowly import play_slowly
+from tests.azure.playing import KEY, LATER, answer, headers_of, play
 
 SHOP = Queues("https://shop.queue.core.windows.net", "", "shop", {"SendReceipt": "receipts"}, "k")
 EMULATOR = Queues("http://127.0.0.1:10001", "/devstoreaccount1", "devstoreaccount1", {}, "k")
@@ -36,12 +34,6 @@ STORED = answer(b"<QueueMessagesList/>", 201)
 
 def enqueue(*answers: Response | Failure, configured: Queues = SHOP, **options: Any) -> Any:
     return play(queues(configured)["enqueue"], CALL, *answers, **options)
-
-
-def result_of(code: str | None, status: int, **headers: str) -> Result[Any]:
-    named = {"x_ms_error_code": code} if code else {}
-    result: Result[Any] = enqueue(answer(b"", status, **named, **headers)).result
-    return result
 
 
 def test_what_waits_is_in_the_metadata_of_the_queue() -> None:
@@ -155,21 +147,6 @@ def test_a_token_and_a_signature() -> None:
     assert "canary" not in repr(signed)
 
 
-def test_which_queue() -> None:
-    """The configured one, else the function's own name."""
-    plan = queues(SHOP)["enqueue"]
-    (request,) = play(plan, CALL._replace(function="SendReceipt"), STORED).sent
-    assert request.target == "/receipts/messages"
-
-
-@each_row("name", ["SendReceipt", "ab", "a--b", "-ab", "a/b", "a" * 64, "abc\n", ""])
-def test_a_name_that_is_no_queues(name: str) -> None:
-    """It is refused before anything is sent, and the message says what to do."""
-    plan = queues(EMULATOR)["enqueue"]
-    with pytest.raises(InvalidRequest, match="queues"):
-        play(plan, CALL._replace(function=name))
-
-
 # What comes back.
 
 
@@ -225,23 +202,6 @@ def test_an_error_with_a_code() -> None:
     assert set(ROWS) == set(QUEUE)
 
 
-ELSEWHERE = {
-    # of other operations on queues
-    "ConditionNotMet", "EmptyMetadataKey", "InvalidMetadata", "MetadataTooLarge", "InvalidRange",
-    "ResourceAlreadyExists", "AccountAlreadyExists", "MessageNotFound", "PopReceiptMismatch",
-    "QueueAlreadyExists", "QueueNotEmpty",
-}  # fmt: skip
-
-
-def test_every_code_of_the_vendor_is_known() -> None:
-    """A code that azure-storage-queue learns has to be given its meaning here."""
-    names = list(StorageErrorCode.__members__)
-    common = names[: names.index("APPEND_POSITION_CONDITION_NOT_MET")]
-    first, last = names.index("INVALID_MARKER"), names.index("QUEUE_NOT_FOUND")
-    codes = {StorageErrorCode[name].value for name in [*common, *names[first : last + 1]]}
-    assert codes - ELSEWHERE <= set(QUEUE)
-
-
 @each_row(
     "status, outcome, reason",
     [
@@ -269,17 +229,6 @@ def test_an_error_without_a_code(status: int, outcome: Outcome, reason: str | No
 def test_an_error_that_is_not_the_services(status: int) -> None:
     """Without the service's id of the request, a refusal may be any proxy's."""
     assert judge_queue(Response(status)).meaning.outcome is Outcome.AMBIGUOUS
-
-
-def test_dates_are_those_of_the_moment() -> None:
-    """A request is dated when its key is there; the clocks are compared when the answer comes."""
-    refused = answer(b"", 403, x_ms_error_code="AuthenticationFailed", date=LATER)
-    planner = queues(SHOP)["enqueue"]
-    slow = ((100.0, KEY), (200.0, refused), (0.0, KEY), (0.0, STORED))
-    played = play_slowly(planner, CALL, *slow, now=NOW, timeout=1000.0)
-    assert headers_of(played.sent[0])["x-ms-date"] == "Thu, 01 Jan 2026 00:01:40 GMT"
-    assert headers_of(played.sent[1])["x-ms-date"] == LATER
-    assert played.learnt == {CLOCK_SKEW: 3300.0}
 
 
 def test_the_largest_payload_fits_a_message() -> None:

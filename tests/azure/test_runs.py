@@ -84,31 +84,6 @@ def test_a_start_ends_as_is_proved(
     assert (result.outcome, result.reason) == (outcome, reason)
 
 
-FAILED = "Orchestrator function 'leeward_workflow' failed: OrderFailed \n at somewhere"
-STATES: dict[str, tuple[Response, tuple[Any, ...]]] = {
-    "pending": (told("Pending"), ("running", None, None)),
-    "suspended": (told("Suspended"), ("running", None, None)),
-    "well": (told("Completed", 200, output={"n": 1}), ("succeeded", {"n": 1}, None)),
-    "failed": (told("Failed", 200, output=FAILED), ("failed", None, "OrderFailed")),
-    "failed oddly": (told("Failed", 200, output=None), ("failed", None, "Call.Unknown")),
-    "terminated": (told("Terminated", 200, output="aborted"), ("aborted", None, None)),
-    "a text": (
-        told(input='{"digest": "d1", "input": {"id": "42"}}'),
-        ("running", None, None),
-    ),
-}
-
-
-@each_row("row", STATES)
-def test_how_an_instance_stands(row: tuple[Response, tuple[Any, ...]]) -> None:
-    """As a flow calls it; the input is told as JSON, or as a text of it."""
-    given, expected = row
-    found: Any = play(PLANS["get_run"], GET, given).result.value
-    assert (found.state, found.result, found.error) == expected
-    assert (found.input, found.digest) == (b'{"id":"42"}', "d1")
-    assert (found.ended is None) == (found.state == "running")
-
-
 def test_what_is_not_seen_is_not_absent() -> None:
     """A lost look, somebody else's page, and what another program has started."""
     stranger = told(input="anything")

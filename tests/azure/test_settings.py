@@ -8,7 +8,7 @@ from azure.storage.queue import QueueServiceClient
 
 from leeward.errors import ConfigError
 from leeward_azure.settings import connections
-from leeward_azure.settings.services import Events, Functions, Lookup, Queues
+from leeward_azure.settings.services import Events, Functions, Queues
 from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, settings
 
@@ -106,18 +106,6 @@ def test_a_wrong_setting_of_functions(options: dict[str, Any], told: str) -> Non
     assert "canar" not in message
 
 
-def test_a_resource_group_asks_for_a_look_up() -> None:
-    """The subscription comes from the option or the variable; alone it asks for nothing."""
-    lookup = Lookup(PUBLIC, f"{PUBLIC}/.default", "0000-1111", "shop-rg", "shop")
-    assert settings(**GROUP).functions == Functions(None, lookup=lookup)
-    env = {"AZURE_SUBSCRIPTION_ID": "0000-1111"}
-    found = settings(env, **APP, resource_group="shop-rg")
-    assert found.functions == Functions(None, lookup=lookup)
-    found = settings(env, **APP)
-    assert found.functions == Functions("https://shop.azurewebsites.net")
-    assert found.management == lookup._replace(group="", app="")
-
-
 # Queues.
 
 
@@ -136,23 +124,6 @@ def test_a_connection_string_is_read_as_the_vendor_reads_it() -> None:
             assert theirs.url.rstrip("/") == ours.origin + ours.path
             assert theirs.credential.account_name == ours.account
             assert theirs.credential.account_key == ours.key
-
-
-def test_an_account_names_no_host() -> None:
-    """Nothing in it may end the name of the host that leeward builds from it."""
-    for name in ("evil.example/x", "evil.example#", "shop@evil", "evil:443", "Shop"):
-        with pytest.raises(ConfigError, match="an AccountName that no storage account can have"):
-            settings(storage_connection_string=f"AccountName={name};AccountKey={KEY}")
-
-
-def test_a_connection_string_with_a_signature() -> None:
-    """A shared access signature goes without its question mark, and is not shown."""
-    text = (
-        "QueueEndpoint=https://shop.queue.core.windows.net/;SharedAccessSignature=?sv=1&sig=ca%3D"
-    )
-    found = settings(storage_connection_string=text).queues
-    assert found == Queues("https://shop.queue.core.windows.net", sas="sv=1&sig=ca%3D")
-    assert "sig" not in repr(found)
 
 
 @each_row(
@@ -239,20 +210,6 @@ def test_the_emulators_public_key_goes_anywhere() -> None:
 
 
 # Events.
-
-
-def test_topics_and_namespaces() -> None:
-    """A template for custom topics, or the origin of a namespace; a key, a signature, or Entra."""
-    found = settings(eventgrid_topic_url=TOPICS, eventgrid_key="canary").events
-    assert found == Events(TOPICS, key="canary")
-    assert "canary" not in repr(found)
-    bare = TOPICS.removesuffix("/api/events")
-    assert settings(eventgrid_topic_url=bare).events == Events(TOPICS)
-    namespace = "https://shop.westeurope-1.eventgrid.azure.net"
-    found = settings(eventgrid_namespace_url=namespace, eventgrid_sas="r=1&s=2").events
-    assert found == Events(namespace=namespace, sas="r=1&s=2")
-    local = "http://127.0.0.1:8080/{topic}/api/events"
-    assert settings(eventgrid_topic_url=local).events == Events(local)
 
 
 def test_topics_of_their_own() -> None:

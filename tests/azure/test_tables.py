@@ -10,8 +10,7 @@ from leeward._http.messages import Failure, Phase, Request, Response
 from leeward._items.encoding import digest
 from leeward.adapter.plans import CLOCK_SKEW, Learn, View
 from leeward.calls import Delete, Key, Load, Result, Scan, Store
-from leeward.errors import InvalidRequest, Outcome
-from leeward_azure.errors import COSMOS
+from leeward.errors import Outcome
 from leeward_azure.settings.services import Tables
 from leeward_azure.tables.containers import Session
 from leeward_azure.tables.documents import document_of
@@ -133,21 +132,7 @@ def test_reads_take_nothing_from_a_cache() -> None:
         assert headers_of(run(call, back).sent[0])["cache-control"] == "no-cache"
 
 
-@each_row("table", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "..", ".", "a\n"])
-@pytest.mark.parametrize("call", [STORE, LOAD, DELETE, SCAN], ids=lambda call: call.verb)
-def test_a_name_that_no_container_has_is_not_sent(call: Any, table: str) -> None:
-    """The field is named, before anything is sent."""
-    with pytest.raises(InvalidRequest, match="container") as raised:
-        run(call._replace(table=table))
-    assert raised.value.field == "table"
-
-
 # Every row of the table, for every verb.
-
-LOOKED_INTO = {(401, 0), (404, 0), (404, 1002), (409, 0), (412, 0)}
-"""Rows after which some verb does more than to report them."""
-
-ROWS = [*(COSMOS.keys() - LOOKED_INTO), (408, 0), (413, 0), (429, 3200), (500, 0), (503, 0)]
 
 
 @pytest.mark.parametrize("call", [STORE, CREATE, SCAN], ids=range(3))
@@ -309,16 +294,6 @@ def test_a_document_that_was_not_asked_for_is_ambiguous(back: Response) -> None:
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "undecodable")
 
 
-def test_a_document_that_cannot_be_read_is_unusable() -> None:
-    """The message says who has written it, and nothing of the document."""
-    broken = answer({"id": "42", "_etag": ETAG, "_leeward": _forged()})
-    result = run(LOAD, broken).result
-    assert (result.outcome, result.value) == (Outcome.UNUSABLE, None)
-    assert "another program" in result.message
-    assert run(SCAN, answer({"Documents": [{"id": "4", "_etag": ETAG, "_leeward": _forged()}]})
-               ).result.outcome is Outcome.UNUSABLE  # fmt: skip
-
-
 def _forged() -> dict[str, Any]:
     """Give leeward's own attribute with a tree that is none, and a digest that fits it."""
     return {"w": "write-0", "t": "{", "d": digest("m0;", "{")}
@@ -356,13 +331,6 @@ def seen(token: str, owner: str = OWNER) -> dict[str, Any]:
 
 def shown(request: Request) -> str | None:
     return headers_of(request).get("x-ms-session-token")
-
-
-def test_each_table_has_its_session() -> None:
-    """Ranges of one container mean nothing in another."""
-    learnt: dict[str, Any] = {}
-    run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#5")), learnt=learnt)
-    assert shown(run(Load("invoices", AT), ABSENT, learnt=learnt).sent[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -403,21 +371,6 @@ def test_a_container_made_anew_is_not_waited_for(call: Any) -> None:
     assert (played.result.outcome, learnt) == (Outcome.REJECTED, {})
 
 
-@pytest.mark.parametrize(
-    "trouble", [GONE, refused(403), answer(b"<html>"), answer({})], ids=range(4)
-)
-def test_a_container_that_cannot_be_looked_at_is_the_same(trouble: Response | Failure) -> None:
-    """The session stands until something else is known."""
-    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
-    run(LOAD, LAGGING, trouble, learnt=learnt)
-    assert learnt == {"session:orders": Session(OWNER, {"0": "1#5"})}
-
-
-def test_without_a_session_nothing_is_looked_at() -> None:
-    """There is nothing to be behind."""
-    assert run(LOAD, LAGGING).result.outcome is Outcome.REJECTED
-
-
 def test_a_look_at_the_container_is_signed_as_azure_cosmos_signs_it() -> None:
     """For the container, not for its documents."""
     learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
@@ -427,25 +380,11 @@ def test_a_look_at_the_container_is_signed_as_azure_cosmos_signs_it() -> None:
     )
 
 
-@pytest.mark.parametrize(("status", "sub"), [(404, 1003), (410, 1000)])
-def test_what_was_seen_of_a_container_goes_with_it(status: int, sub: int) -> None:
-    """The next one of that name begins anew."""
-    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
-    run(STORE, refused(status, sub), learnt=learnt)
-    assert learnt == {}
-
-
 def test_an_answer_of_another_container_begins_a_session_anew() -> None:
     """It has the old one's name."""
     learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5", "1": "1#5"})}
     run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#1", ANEW)), learnt=learnt)
     assert learnt == {"session:orders": Session(ANEW, {"0": "1#1"})}
-
-
-@pytest.mark.parametrize(("status", "sub"), [(429, 3200), (503, 0), (449, 0), (404, 1002)])
-def test_a_refusal_tells_nothing_of_a_session(status: int, sub: int) -> None:
-    """It comes from no replica that did anything."""
-    assert run(STORE, refused(status, sub, **seen("0:1#5"))).learnt == {}
 
 
 @each_row("call", [STORE, CREATE, REPLACE, DELETE, DELETE_THIS])

@@ -18,7 +18,7 @@ from leeward._http.messages import Failure, Phase, Response
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.sources import PROBE_SECONDS, describe_source, source_of
@@ -28,7 +28,6 @@ from tests.google.sources import (
     NOW,
     USER,
     Canned,
-    http,
     jwt,
     metadata,
     no_google,
@@ -38,7 +37,6 @@ from tests.google.sources import (
     written,
 )
 from tests.house.workspace import ROOT
-from tests.http.wire import Wire, answer
 
 RUN = "https://send-a1b2c3-uc.a.run.app"
 PAY = "https://us-central1-shop-1.cloudfunctions.net/pay"
@@ -94,31 +92,6 @@ def test_a_public_function_needs_no_credential() -> None:
 
 
 # The metadata server.
-
-
-def test_an_access_token() -> None:
-    """One request with the header that no browser sends; the answer tells the end."""
-    fetch, canned = on_run(metadata(TOKEN), quota_project="pays")
-    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-token", "pays"), NOW, NOW + 3599)
-    (request,) = canned.sent
-    assert request[:2] == ("GET", "http://169.254.169.254")
-    assert request.headers == (("Metadata-Flavor", "Google"),)
-    asked = urlsplit(request.target)
-    assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/token"
-    assert parse_qs(asked.query) == {"scopes": [SCOPE]}
-
-
-@pytest.mark.parametrize(("function", "audience"), [("send", RUN), ("pay", PAY)])
-def test_an_id_token(function: str, audience: str) -> None:
-    """It is for the function's URL, and its end stands in it."""
-    text = jwt(exp=int(NOW) + 60)
-    fetch, canned = on_run(metadata(text + "\n"))
-    found = fetch(FunctionAddress(function), 5.0)
-    assert (found.value.token, found.expires_at) == (text, NOW + 60)
-    assert "canary" not in repr(found) + repr(found.value)
-    asked = urlsplit(canned.sent[0].target)
-    assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/identity"
-    assert parse_qs(asked.query) == {"audience": [audience], "format": ["full"]}
 
 
 def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
@@ -197,18 +170,6 @@ def test_an_answer_that_is_not_what_was_asked_for(what: Any, answered: Response,
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
 
 
-def test_another_place() -> None:
-    """Variables name it as a host, perhaps with a port; the first of them counts."""
-    env = {"GCE_METADATA_HOST": "127.0.0.1:41", "GCE_METADATA_IP": "10.0.0.1"}
-    fetch, canned = source(metadata("shop-1"), env=env)
-    fetch(Project(), 5.0)
-    assert canned.sent[0].origin == "http://127.0.0.1:41"
-    for bad in ("http://a", "a/b", "a:99999", "canary@a", "a b"):
-        with pytest.raises(ConfigError, match="^GCE_METADATA_HOST must be a host") as caught:
-            source(env={"GCE_METADATA_HOST": bad})
-        assert "canary" not in str(caught.value)
-
-
 def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     """The target keeps to the public internet, and no variable leads anywhere."""
     sent: list[str] = []
@@ -241,17 +202,6 @@ def test_no_credentials_at_all() -> None:
     assert canned.sent == []
 
 
-def test_a_virtual_machine() -> None:
-    """A server that has answered once is out of reach later."""
-    fetch, canned = source(metadata(""), metadata(TOKEN), CLOSED)
-    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
-    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
-    probe, *others = canned.sent
-    assert probe[:3] == ("GET", "http://169.254.169.254", "/")
-    assert probe.headers == (("Metadata-Flavor", "Google"),)
-    assert len(others) == 2, "it is asked whether it is there once"
-
-
 def test_a_machine_where_the_address_hangs() -> None:
     """A server that may not be there is waited for only briefly, like google-auth does."""
     from google.auth.compute_engine import _metadata
@@ -269,17 +219,6 @@ def test_a_machine_where_the_address_hangs() -> None:
 # Acting as a service account.
 
 LENT = Response(200, body=json.dumps({"accessToken": "canary-as", "expireTime": AT_END}).encode())
-
-
-def test_an_access_token_of_another() -> None:
-    """The own token asks IAM credentials for it; it is the account's, and charged as before."""
-    fetch, canned = on_run(metadata(TOKEN), LENT, impersonate=ACCOUNT, quota_project="pays")
-    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-as", "pays"), NOW, NOW + 600)
-    request = canned.sent[1]
-    assert request.origin + request.target == IMPERSONATION
-    assert dict(request.headers)["Authorization"] == "Bearer canary-token"
-    assert dict(request.headers)["X-Goog-User-Project"] == "pays"
-    assert json.loads(request.body) == {"delegates": [], "scope": [SCOPE], "lifetime": "3600s"}
 
 
 def test_an_id_token_of_another() -> None:
@@ -351,21 +290,6 @@ def test_a_refusal_of_iam_credentials(
 
 
 # Credentials files.
-
-
-def test_a_service_account_signs_its_own_access_tokens(tmp_path: Path) -> None:
-    """No token endpoint is asked: Google's APIs take what the key has signed."""
-    from google.auth import jwt as vendor
-
-    fetch, canned = source(credentials_file=written(tmp_path, service_account()))
-    found = fetch(ACCESS_TOKEN, 5.0)
-    decode: Any = vendor.decode
-    claims = decode(found.value.token, verify=False)
-    assert claims["scope"] == SCOPE
-    assert claims["iss"] == claims["sub"] == service_account()["client_email"]
-    assert int(found.expires_at or 0) == claims["exp"]
-    assert fetch(Project(), 5.0).value == "shop-1"
-    assert canned.sent == []
 
 
 def test_an_id_token_of_a_service_account(tmp_path: Path, mocked: responses.RequestsMock) -> None:
@@ -678,15 +602,6 @@ def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
     assert fetch(ACCESS_TOKEN, 5.0).value.token
 
 
-def test_without_google_auth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The message says what to install."""
-    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
-    fetch, _ = source(credentials_file=written(tmp_path, USER))
-    found = refused(fetch, ACCESS_TOKEN)
-    assert (found.outcome, found.code) == (Outcome.AUTH, "google_auth_missing")
-    assert "leeward-google[auth]" in str(found)
-
-
 @each_row(
     "env, options, said",
     [
@@ -740,29 +655,3 @@ def run(env: dict[str, str], home: Path, **options: str) -> list[str]:
     )
     assert child.returncode == 0, child.stderr
     return child.stdout.splitlines()
-
-
-def test_no_vendor_package_is_loaded_on_leewards_own_roads(tmp_path: Path) -> None:
-    """With tokens given, at the metadata server and at an emulator, nothing of it is imported."""
-    with Wire(answer(http(200, [1]))) as wire:
-        url = wire.origin() + "/{name}"
-        found = run({}, tmp_path, function_url=url, id_token="canary")
-        assert found == ["[1]", "[]"]
-        assert b"Authorization: Bearer canary\r\n" in wire.requests[0]
-    text = jwt(exp=4102444800)
-    with (
-        Wire(answer(http(200, [1]))) as wire,
-        Wire(answer(http(200, text.encode(), "Metadata-Flavor: Google"))) as server,
-    ):
-        env = {"GCE_METADATA_HOST": server.origin().partition("://")[2]}
-        found = run(env, tmp_path, function_url=wire.origin() + "/{name}")
-        assert found == ["[1]", "[]"]
-        assert b"Authorization: Bearer %b\r\n" % text.encode() in wire.requests[0]
-        assert len(server.requests) == 1
-    with Wire(answer(http(200, {"messageIds": ["1"]}))) as wire:
-        env = {
-            "PUBSUB_EMULATOR_HOST": wire.origin().partition("://")[2],
-            "GOOGLE_CLOUD_PROJECT": "shop-1",
-        }
-        assert run(env, tmp_path) == ["ok", "[]"]
-        assert wire.requests[0].startswith(b"POST /v1/projects/shop-1/topics/send:publish ")

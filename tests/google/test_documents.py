@@ -3,15 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from leeward.calls import Key, Store
-from leeward.errors import InvalidRequest
 from leeward_contract_tests.rows import each_row
 from leeward_google.tables.documents import (
-    check_collection,
     fields_of,
     id_of,
     revision_of,
@@ -26,16 +22,6 @@ CALL = Store("orders", Key(("id",), ("42",)), {"id": "42", "n": 1}, "write-1", N
 
 
 @each_row(
-    "table", [".", "..", "__x__", "____", "a/b", "/", "__a\nb__", "x" * 1501, "\u00e9" * 751],
-)  # fmt: skip
-def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
-    """The message names the field and the remedy."""
-    with pytest.raises(InvalidRequest, match="choose another|shorten it") as raised:
-        check_collection(table)
-    assert raised.value.field == "table"
-
-
-@each_row(
     "values, name",
     [(("42",), "42"), (("a/b",), "a~2fb"), (("..",), "~2e."), (("__x__",), "~5f_x__"),
      (("a", "b"), "a:b"), (("a:b",), "a~3ab")],
@@ -43,9 +29,6 @@ def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
 def test_an_id_is_made_of_the_key(values: tuple[str, ...], name: str) -> None:
     """Escaped, so that Firestore takes it and two keys never have the same."""
     assert id_of(Key(("a", "b")[: len(values)], values)) == name
-
-
-TIMES = st.floats(1.0, 4e9)
 
 
 @given(ITEMS)
@@ -87,14 +70,6 @@ def test_a_stranger_who_changes_a_field_is_noticed() -> None:
     found = stored_of({"fields": fields, "updateTime": UPDATED})
     assert (found.item["n"], found.foreign) == (2, True)
     assert (found.write_id, found.expires_at) == ("write-1", NOW)
-
-
-def test_firestore_is_told_an_expiry_as_a_timestamp() -> None:
-    """An hour late, in whole seconds, in the field of a policy for a time to live."""
-    fields = fields_of(CALL._replace(expires_at=NOW + 0.5))
-    assert fields["_leeward_expires"] == {"timestampValue": "2026-01-01T01:00:01Z"}
-    assert fields["_leeward"]["mapValue"]["fields"]["e"] == {"doubleValue": NOW + 0.5}
-    assert "_leeward_expires" not in fields_of(CALL)
 
 
 @each_row(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leeward._http.messages import Failure, Phase, Response
+from leeward._http.messages import Response
 from leeward.adapter.http_functions import Address
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
@@ -22,7 +22,6 @@ from tests.google.playing import (
     answer,
     document,
     headers_of,
-    info,
     play,
     refusal,
 )
@@ -77,24 +76,6 @@ def test_a_name_that_is_no_topics(name: str) -> None:
         play(PLAN, CALL._replace(function=name))
 
 
-ROWS: dict[str, tuple[Response | Failure, Outcome]] = {
-    "no topic": (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND),
-    "no permission": (refusal("PERMISSION_DENIED", 403), Outcome.AUTH),
-    "no api": (
-        refusal("PERMISSION_DENIED", 403, "", info("SERVICE_DISABLED")),
-        Outcome.UNUSABLE,
-    ),
-    "throttled": (refusal("RESOURCE_EXHAUSTED", 429), Outcome.REJECTED),
-    "too large": (refusal("INVALID_ARGUMENT", 400), Outcome.CALLER),
-    "unavailable": (refusal("UNAVAILABLE", 503), Outcome.AMBIGUOUS),
-    "internal": (refusal("INTERNAL", 500), Outcome.AMBIGUOUS),
-    "deadline": (refusal("DEADLINE_EXCEEDED", 504), Outcome.AMBIGUOUS),
-    "gateway": (answer(b"<html>", 502), Outcome.AMBIGUOUS),
-    "lost": (Failure(Phase.RECEIVE, True, "deadline"), Outcome.AMBIGUOUS),
-    "not sent": (Failure(Phase.CONNECT, False, "curl.7"), Outcome.NOT_SENT),
-}
-
-
 # Cloud Tasks.
 
 
@@ -112,13 +93,6 @@ def test_a_task() -> None:
         "headers": {"Content-Type": "application/json", "Idempotency-Key": "key-1"},
         "oidcToken": {"serviceAccountEmail": ACCOUNT, "audience": RUN},
     }
-
-
-def test_a_task_that_calls_as_nobody() -> None:
-    """A public function is called without a token."""
-    plan = tasks(CLOUD_TASKS._replace(account=None), CALLED)["enqueue"]
-    (request,) = play(plan, CALL, CREATED).sent
-    assert "oidcToken" not in document(request)["task"]["httpRequest"]
 
 
 def test_a_task_is_named_after_function_and_key() -> None:
@@ -141,19 +115,6 @@ def test_a_task_that_is_there_already_was_accepted() -> None:
     result = play(TASKS, CALL, refusal("ALREADY_EXISTS", 409)).result
     assert (result.outcome, result.value) == (Outcome.OK, None)
     assert play(TASKS, CALL, refusal("ABORTED", 409)).result.outcome is Outcome.REJECTED
-
-
-@pytest.mark.parametrize("response", [answer({}), answer(b"")])
-def test_a_success_without_a_name(response: Response) -> None:
-    """It may have been taken, and a 2xx was seen."""
-    result = play(TASKS, CALL, response).result
-    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
-
-
-def test_a_name_that_is_no_functions() -> None:
-    """It is refused before anything is sent."""
-    with pytest.raises(InvalidRequest, match="in functions"):
-        play(TASKS, CALL._replace(function="a/b"))
 
 
 def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: float = NOW) -> Played:

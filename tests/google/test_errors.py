@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import strategies as st
 
 from leeward._http.messages import Response
 from leeward.adapter import TOO_LARGE
@@ -143,17 +142,3 @@ def test_details_are_read_as_google_writes_them() -> None:
     told = read_error(answer(body, 429))
     assert (told.status, told.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
     assert (told.retry_delay, told.request_id) == (31.5, "request-1")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from("error status message details code @type reason domain".split()),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=20,
-)

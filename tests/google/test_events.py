@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import base64
-import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
 
 from leeward import cloudevents, json_text
 from leeward._http.messages import Failure, Response
@@ -37,55 +34,7 @@ def ids(count: int) -> Response:
     return answer(oracle.spelled(RESPONSE(message_ids=[str(n + 1) for n in range(count)])))
 
 
-def received(message: Any) -> Event:
-    """Read a message of Pub/Sub's as the protocol binding says."""
-    attributes, data = dict(message.attributes), bytes(message.data)
-    content_type = attributes.pop("content-type", None)
-    if content_type == "application/cloudevents+json":
-        assert attributes == {}
-        return cloudevents.from_json(json.loads(data))
-    read = {name.removeprefix("ce-"): value for name, value in attributes.items()}
-    assert all(name.startswith("ce-") for name in attributes)
-    if content_type == "application/json":
-        read["data"] = json.loads(data)
-    elif content_type is not None:
-        assert content_type == "application/octet-stream"
-        read["data_base64"] = base64.b64encode(data).decode()
-    else:
-        assert data == b""
-    return cloudevents.from_json(read)
-
-
 # What goes out.
-
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
-    lambda text: "\u2028" not in text and "\u2029" not in text
-)
-LONG = TEXT | st.integers(1000, 1100).map("x".__mul__) | st.just("\u00e9" * 513)
-DATA = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
-TIMES = st.datetimes(timezones=st.just(UTC)) | st.just(MOMENT)
-EVENTS = st.builds(
-    Event,
-    TEXT,
-    DATA | st.binary(max_size=20),
-    LONG,
-    LONG,
-    TIMES,
-    st.none() | TEXT,
-    st.just("key"),
-    st.dictionaries(
-        st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(
-            lambda name: name not in cloudevents.RESERVED
-        ),
-        LONG | st.booleans() | st.integers(-(2**31), 2**31 - 1),
-        max_size=3,
-    ),
-)
 
 
 def test_google_cloud_pubsub_would_send_the_same() -> None:

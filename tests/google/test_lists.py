@@ -155,25 +155,12 @@ def test_a_long_key_is_found_by_its_fields() -> None:
     assert orders(played.result.value) == ["x" * 1485 + "/"]
 
 
-def test_what_vanishes_between_is_left_out() -> None:
-    """Between the look at the names and the read."""
-    old = native("a", old=True)
-    played = run(LIST, count(2), count(1), given(old), got(missing=(old["name"],)))
-    assert (played.result.value.items, played.result.value.cursor) == ((), None)
-
-
 def test_too_many_to_be_put_in_order_are_refused() -> None:
     """By name, with the remedy."""
     many = [{"name": f"{NAMES}c1:{n}", "updateTime": UPDATED} for n in range(MOST_UNORDERED + 1)]
     result = run(LIST, count(9999), count(5), given(*many)).result
     assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "unordered")
     assert "store those items again" in str(result.message)
-
-
-def test_a_copy_under_another_key_is_left_out() -> None:
-    """A program has copied a document with all its fields."""
-    copy = native("a") | {"name": f"{NAMES}c1:b"}
-    assert orders(run(LIST, *COUNTED, given(copy, native("c"))).result.value) == ["c"]
 
 
 @pytest.mark.parametrize("cursor", ["", "=", "a", "5"])

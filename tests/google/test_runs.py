@@ -84,31 +84,6 @@ def error(payload: Any) -> dict[str, Any]:
     return {"error": {"payload": payload if isinstance(payload, str) else json.dumps(payload)}}
 
 
-STATES: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
-    "queued": (execution("QUEUED"), ("running", None, None, ())),
-    "well": (execution("SUCCEEDED", result='{"n":1}'), ("succeeded", {"n": 1}, None, ())),
-    "failed": (
-        execution("FAILED", **error({"name": "OrderFailed", "steps": ["ship"]})),
-        ("failed", None, "OrderFailed", ("ship",)),
-    ),
-    "by the engine": (
-        execution("FAILED", **error({"message": "m", "tags": ["ResourceLimitError"]})),
-        ("failed", None, "ResourceLimitError", ()),
-    ),
-    "by a text": (execution("FAILED", **error('"odd"')), ("failed", None, "Call.Unknown", ())),
-    "cancelled": (execution("CANCELLED"), ("aborted", None, None, ())),
-}
-
-
-@each_row("row", STATES)
-def test_how_an_execution_stands(row: tuple[dict[str, Any], tuple[Any, ...]]) -> None:
-    """As a flow calls it."""
-    told, expected = row
-    found: Any = play(PLANS["get_run"], GET, page(told)).result.value
-    assert (found.state, found.result, found.error, found.unreversed) == expected
-    assert (found.input, found.started) == (b'{"id":"42"}', pytest.approx(1767225600.123456))
-
-
 def test_the_first_of_two_executions_is_the_run() -> None:
     """Two may be there that somebody has started without leeward; another's label is another's."""
     later = execution("FAILED", "two", startTime="2026-01-01T00:00:01Z", **error({"name": "E"}))

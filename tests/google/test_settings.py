@@ -11,7 +11,6 @@ from leeward_google.settings.services import (
     Events,
     Functions,
     Tables,
-    Tasks,
     Topics,
     audience_of,
     find_address,
@@ -152,29 +151,6 @@ def test_a_mistyped_url_is_refused_at_once(end: str) -> None:
     """Whatever its length; its pattern once took twice as long for each letter more."""
     assert "must be a URL" in refusal(functions={"f": f"{RUN}/{'a' * 10_000}{end}"})
     assert settings(functions={"f": f"{RUN}/{'a' * 10_000}"}).functions is not None
-
-
-def test_calls_are_queued_in_cloud_tasks_where_a_queue_is_named() -> None:
-    """The queue calls as a service account, or as nobody where everybody may call."""
-    base: dict[str, Any] = {"tasks_queue": QUEUE, "functions": {"f": RUN}}
-    origin = "https://cloudtasks.googleapis.com"
-    found = settings(**base, tasks_service_account=ACCOUNT).queued
-    assert found == Tasks(origin, QUEUE, ACCOUNT)
-    assert settings(**base, authenticate=False).queued == Tasks(origin, QUEUE)
-
-
-def test_emulators() -> None:
-    """Their variables are honoured; an option goes before them, and is no emulator."""
-    env = {"PUBSUB_EMULATOR_HOST": "localhost:8085", "FIRESTORE_EMULATOR_HOST": "fire:8080"}
-    found = settings(env)
-    assert found.events == Events("http://localhost:8085", emulator=True)
-    assert found.queued == Topics("http://localhost:8085", emulator=True)
-    assert found.tables == Tables("http://fire:8080", emulator=True)
-    own = settings(env, pubsub_endpoint="https://us-east1-pubsub.googleapis.com")
-    assert own.events == Events("https://us-east1-pubsub.googleapis.com")
-    own = settings(env, pubsub_endpoint="https://pubsub.googleapis.com")
-    assert own.events == Events("https://pubsub.googleapis.com")
-    assert "PUBSUB_EMULATOR_HOST" in refusal({"PUBSUB_EMULATOR_HOST": "http://a/b"})
 
 
 def test_who_asks() -> None:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Response
 from leeward.calls import Delete, Key, Load, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
-from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
+from leeward_google.identity.credentials import Bearer
 from leeward_google.settings.services import Tables
 from leeward_google.tables.plans import tables
 from tests.google import oracle
@@ -30,7 +28,6 @@ from tests.google.playing import (
     NOW,
     answer,
     document,
-    error,
     headers_of,
     play,
     refusal,
@@ -128,27 +125,6 @@ def test_google_cloud_firestore_would_send_the_same() -> None:
         }
 
 
-@each_row(
-    "call, condition",
-    [
-        (STORE, None),
-        (CREATE, {"exists": False}),
-        (REPLACE, {"updateTime": EARLIER}),
-        (STORE._replace(if_revision=f"{NOW + 1!r}@{EARLIER}"), {"updateTime": EARLIER}),
-        (DELETE, None),
-        (REMOVE, {"updateTime": EARLIER}),
-    ],
-)
-def test_a_condition_is_a_precondition(call: Any, condition: Any) -> None:
-    """One write, in one request, and Firestore's own class reads it."""
-    played = run(call, DONE[call.verb])
-    assert played.result.outcome is Outcome.OK
-    (request,) = played.sent
-    assert precondition(request) == condition
-    (write,) = oracle.read(request).writes
-    assert oracle.spelled(write).get("currentDocument") == condition
-
-
 @pytest.mark.parametrize("call", [REPLACE, REMOVE])
 @each_row(
     "revision",
@@ -163,23 +139,6 @@ def test_a_revision_that_cannot_be_there_is_a_conflict(call: Any, revision: str)
     """Nothing is sent: no document has it, or the item that has it counts as absent."""
     played = run(call._replace(if_revision=revision))
     assert (played.result.outcome, played.sent) == (Outcome.CONFLICT, [])
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-KEYS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=2, unique_by=lambda pair: pair[0]).map(
-    lambda pairs: Key(*map(tuple, zip(*pairs, strict=True)))
-)
-
-
-@pytest.mark.parametrize("call", ALL)
-def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
-    """Nobody could give one; the emulator lets its owner do everything."""
-    door = Tables("http://127.0.0.1:8080", emulator=True), "shop"
-    played = run(call, DONE[call.verb], door=door)
-    assert (played.needed, played.result.outcome) == ([], Outcome.OK)
-    assert played.sent[0].origin == "http://127.0.0.1:8080"
-    assert headers_of(played.sent[0])["authorization"] == "Bearer owner"
-    assert run(call, DONE[call.verb]).needed == [ACCESS_TOKEN]
 
 
 def test_a_request_says_who_is_charged() -> None:
@@ -246,16 +205,6 @@ def test_a_success_that_says_something_else_is_ambiguous(call: Any, body: Any) -
     result = run(call, answer(body)).result
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
     assert (result.reason, result.value) == ("undecodable", None)
-
-
-@pytest.mark.parametrize("call", [LOAD, SCAN])
-def test_a_stream_may_end_in_an_error(call: Any) -> None:
-    """Although it began with a success."""
-    begun = json.loads(DONE[call.verb].body)
-    result = run(call, answer([*begun, error("RESOURCE_EXHAUSTED", 429)])).result
-    assert (result.outcome, result.code) == (Outcome.REJECTED, "RESOURCE_EXHAUSTED")
-    result = run(call, answer([*begun, {"error": {"status": "UNAVAILABLE"}}])).result
-    assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
 
 
 @pytest.mark.parametrize("call", ALL)
@@ -330,14 +279,6 @@ def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
 
 
 @pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-@each_row("native", UNREADABLE)
-def test_an_item_that_cannot_be_read_is_in_the_way(call: Any, native: Any) -> None:
-    """It is somebody's, and not ours."""
-    result = run(call, in_the_way(call), in_the_raw(native)).result
-    assert result.outcome is Outcome.CONFLICT
-
-
-@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
 @each_row(
     "look, outcome",
     [
@@ -377,13 +318,6 @@ def test_an_item_that_is_to_expire_is_looked_for_first() -> None:
     assert played.result.outcome is Outcome.OK
     assert methods(played) == ["batchGet", "commit"]
     assert precondition(played.sent[1]) == {"exists": False}
-
-
-def test_an_expired_item_is_replaced_by_its_update_time() -> None:
-    """So that of those who find it, one wins."""
-    played = run(LEASE, there(fields(expires_at=NOW), time=EARLIER), committed())
-    assert played.result.value == f"{NOW + 60!r}@{UPDATED}"
-    assert precondition(played.sent[1]) == {"updateTime": EARLIER}
 
 
 def test_an_expired_item_that_is_met_is_looked_for_by_the_next_attempt() -> None:

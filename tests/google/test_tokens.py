@@ -53,11 +53,6 @@ def asked(cloud: GoogleCloud) -> int:
     return sum(len(proxy.requests) for proxy in cloud.proxies.values())
 
 
-def looked_up(cloud: GoogleCloud) -> int:
-    """Count what the Cloud Functions API has been asked."""
-    return len(cloud.control["admin"].requests)
-
-
 def test_each_token_is_asked_for_once(client: Client, cloud: GoogleCloud) -> None:
     """One for the services, and one for each audience: a function has its own."""
     before = cloud.identity.count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 import pycurl  # type: ignore[import-untyped]
 import pytest
 
-from leeward._http.aio import AsyncCurlTransport, LoopConnection
+from leeward._http.aio import AsyncCurlTransport
 from leeward._http.connection import Connection
 from leeward._http.connector import Connector, End
 from leeward._http.messages import Failure, Phase, Request, Response
@@ -118,27 +117,6 @@ def test_nothing_is_done_while_nothing_happens() -> None:
             assert isinstance(await task, Response)
 
         _with_transport(scenario)
-
-
-def test_a_socket_that_takes_over_a_number_is_watched() -> None:
-    """libcurl closes a socket and opens one in the same step, which is given the same number."""
-
-    async def scenario(transport: AsyncCurlTransport) -> None:
-        seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-        connector = transport._connector
-        connector._act = lambda *event: seen.put_nowait(event)  # type: ignore[method-assign]
-        first, second = socket.socketpair(), socket.socketpair()
-        number = first[0].fileno()
-        connector._watch_all([(pycurl.POLL_IN, number)])
-        os.dup2(second[0].fileno(), number)  # which closes the first
-        connector._watch_all([(pycurl.POLL_REMOVE, number), (pycurl.POLL_IN, number)])
-        second[1].send(b"x")
-        assert await asyncio.wait_for(seen.get(), LIMIT) == (number, pycurl.CSELECT_IN)
-        connector._watch_all([(pycurl.POLL_REMOVE, number)])
-        for each in (*first, *second):
-            each.close()
-
-    _with_transport(scenario)
 
 
 @pytest.mark.parametrize("woken", [False, True])
@@ -260,28 +238,6 @@ def test_between_two_tries_anything_may_happen(monkeypatch: pytest.MonkeyPatch, 
 
         _with_transport(scenario)
         assert len(wire.requests) == (2 if what == "drop" else 1)
-
-
-def test_an_answer_that_comes_with_the_cancellation_is_dropped() -> None:
-    """The task is cancelled between the end of its exchange and its waking."""
-    with Wire(answer(OK)) as wire:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
-            with pytest.MonkeyPatch.context() as patch:
-                real = LoopConnection._finish
-
-                def finish(connection: LoopConnection) -> None:
-                    real(connection)
-                    task.cancel()
-
-                patch.setattr(LoopConnection, "_finish", finish)
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-            assert wire.connections == 1
-
-        _with_transport(scenario, max_in_flight=1)
 
 
 def test_cancellations_at_any_moment_leak_nothing() -> None:
@@ -423,28 +379,6 @@ def _fails_once(transport: AsyncCurlTransport, error: BaseException) -> None:
     transport._connector._multi.setopt(pycurl.M_SOCKETFUNCTION, note)
 
 
-def test_a_multi_handle_that_fails_is_replaced(capfd: pytest.CaptureFixture[str]) -> None:
-    """What was being connected has sent nothing; what is connected goes on; so does the rest."""
-    gate = Gate()
-    with Wire(gate) as wire, Wire(answer(OK)) as other:
-
-        async def scenario(transport: AsyncCurlTransport) -> None:
-            waiting = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
-            await _until(lambda: len(wire.requests) == 1)
-            _fails_once(transport, ValueError("made up"))
-            failure = await transport.send(_post(other), LIMIT)
-            assert isinstance(failure, Failure)
-            assert (failure.sent, failure.code) == (False, "curl.42")
-            gate.opened.set()
-            assert isinstance(await waiting, Response)
-            for server in (other, wire):
-                assert isinstance(await transport.send(_post(server), LIMIT), Response)
-            assert (wire.connections, len(other.requests)) == (1, 1)
-
-        _with_transport(scenario)
-    assert "made up" in capfd.readouterr().err
-
-
 def test_an_interrupt_while_connecting_is_passed_on() -> None:
     """Ctrl-C is not lost, and what it has broken is mended."""
     gate = Gate()
@@ -505,25 +439,6 @@ def test_an_interrupt_in_an_exchange_is_passed_on(monkeypatch: pytest.MonkeyPatc
                 with pytest.raises(KeyboardInterrupt):
                     runner.run(main())
             runner.run(afterwards())
-
-
-def test_a_transport_stays_on_its_loop() -> None:
-    """On another loop it refuses before anything is sent, and says what to do."""
-    transports = []
-
-    async def make() -> None:
-        transports.append(AsyncCurlTransport(TransportOptions()))
-
-    with Wire(answer(OK)) as wire:
-
-        async def elsewhere() -> None:
-            with pytest.raises(ConfigError, match="one for each loop"):
-                await transports[0].send(_post(wire), LIMIT)
-            transports[0].close()
-
-        _run(make())
-        _run(elsewhere())
-        assert wire.connections == 0
 
 
 def test_a_loop_that_cannot_watch_sockets_is_refused() -> None:

@@ -11,7 +11,6 @@ from leeward.errors import InvalidRequest
 from leeward_contract_tests.rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-RECORD = 16 * 1024
 
 
 def _exchange(body: bytes = b"x", scheme: str = "http", method: str = "POST") -> Exchange:

@@ -10,17 +10,6 @@ from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
 
-NAMED = {
-    "COULDNT_RESOLVE_PROXY": Phase.NAME,
-    "COULDNT_RESOLVE_HOST": Phase.NAME,
-    "COULDNT_CONNECT": Phase.CONNECT,
-    "SSL_CONNECT_ERROR": Phase.TLS,
-    "PEER_FAILED_VERIFICATION": Phase.TLS,
-    "SSL_CACERT_BADFILE": Phase.TLS,
-    "URL_MALFORMAT": Phase.REFUSED_HERE,
-}
-"""By libcurl's names, as pycurl has them."""
-
 CODES = st.one_of(st.sampled_from(sorted(PHASES)), st.integers(1, 101), st.integers())
 
 PROGRESS = st.builds(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from time import monotonic
 
@@ -141,30 +140,3 @@ def test_the_second_try_gets_the_time_that_is_left(transport: AnyTransport) -> N
         assert failure[:3] == (Phase.RECEIVE, True, "deadline")
         assert monotonic() - started < LIMIT
         assert len(wire.requests) == 2
-
-
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_connections_that_die_under_a_crowd_repeat_nothing(
-    make: Callable[..., AnyTransport], method: str
-) -> None:
-    """Eight at a time share connections that die with every third request: each is seen once."""
-    transport = make(max_in_flight=8)
-
-    def script(peer: Peer) -> None:
-        for _ in range(2):
-            if peer.read() is not None:
-                peer.send(HEAD_OK)
-        peer.read()
-
-    def ask(number: int) -> Response | Failure:
-        return transport.send(Request(method, wire.origin(), f"/{number}"), LIMIT)
-
-    with Wire(script) as wire, ThreadPoolExecutor(8) as threads:
-        ended = list(threads.map(ask, range(240)))
-        targets = [int(request.split(b" ")[1][1:]) for request in wire.requests]
-    assert len(set(targets)) == len(targets)
-    answered = {number for number, end in enumerate(ended) if isinstance(end, Response)}
-    unknown = {number for number, end in enumerate(ended) if isinstance(end, Failure) and end.sent}
-    assert answered <= set(targets) <= answered | unknown
-    assert len(answered) + len(unknown) == 240
-    assert min(len(answered), len(unknown)) > 20

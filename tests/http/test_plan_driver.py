@@ -144,23 +144,6 @@ def test_a_verb_without_a_plan_is_unsupported(driver: PlanDriver, way: Way) -> N
         way(driver, Enqueue("f", b"{}", "k"), 10.0)
 
 
-def test_a_transport_is_made_when_it_is_needed(driver: PlanDriver, cloud: Cloud) -> None:
-    """One for all threads, one for each event loop, none before."""
-    assert cloud.opened == []
-    driver.perform(CALL, 10.0)
-    driver.perform(CALL, 10.0)
-    assert cloud.opened == ["threads"]
-
-    async def twice() -> None:
-        await driver.perform_async(CALL, 10.0)
-        await driver.perform_async(CALL, 10.0)
-        await driver.close_async()
-
-    asyncio.run(twice())
-    assert cloud.opened == ["threads", "loop"]
-    assert sorted(cloud.closed) == ["loop", "threads"]
-
-
 def test_closing_reaches_a_loop_of_another_thread(driver: PlanDriver, cloud: Cloud) -> None:
     """The loop closes its own transport, on its own thread."""
     used, end = threading.Event(), threading.Event()
@@ -201,13 +184,6 @@ def test_every_transport_drops_the_connections_of_an_origin(
     assert driver.perform(gone, 10.0).outcome is Outcome.REJECTED
 
 
-def test_closing_after_a_loop_has_ended_is_harmless(driver: PlanDriver) -> None:
-    """Its sockets went with it."""
-    asyncio.run(driver.perform_async(CALL, 10.0))
-    driver.close()
-    driver.close()
-
-
 @pytest.mark.parametrize("notice", ["drop", "close", "another loop"])
 def test_the_transport_of_a_loop_that_has_ended_is_closed_when_that_is_noticed(
     driver: PlanDriver, cloud: Cloud, notice: str
@@ -242,27 +218,6 @@ def test_a_wire_that_is_closed_meanwhile_gives_transports_that_refuse(cloud: Clo
 
     asyncio.run(use())
     assert wire.transport() is wire.transport()
-
-
-def test_threads_that_begin_together_share_one_transport(cloud: Cloud) -> None:
-    """Each may make one; only one is kept, and the others are closed."""
-    together = threading.Barrier(4)
-
-    def made() -> Threads:
-        together.wait(30)
-        return Threads(cloud)
-
-    wire = Wire(made, lambda: Loop(cloud))
-    given: list[Any] = []
-    threads = [threading.Thread(target=lambda: given.append(wire.transport())) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert len(given) == 4
-    assert len(set(given)) == 1
-    assert given[0].send(Request("POST", ORIGIN, "/"), 1.0) == Response(200)
-    assert len(cloud.closed) == 3
 
 
 def test_a_native_client_hears_that_there_is_no_credential(

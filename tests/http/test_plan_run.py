@@ -87,15 +87,6 @@ def looked_up(call: Any, view: View) -> Plan:
     return decoded((yield Send(REQUEST)))
 
 
-def test_time_that_a_credential_took_is_gone() -> None:
-    """The request gets what is left of the attempt's time."""
-    result, asked = run(with_token, "t-1", Response(200))
-    assert result == Result.ok(200)
-    assert asked[0] == (Need("scope"), None, 10.0)
-    assert isinstance(asked[1].step, Send)
-    assert asked[1].timeout == 9.0
-
-
 def test_what_its_requests_have_waited_for_a_place_is_told() -> None:
     """All of them together, whatever came of the last one."""
     refused, answered = Response(401, waited=1.5), Response(200, waited=0.25)
@@ -236,22 +227,6 @@ def test_the_targets_time_is_compared_with_the_time_of_its_answer() -> None:
     assert learnt == {CLOCK_SKEW: 500.0}
 
 
-def test_the_view_moves_on_with_the_plan() -> None:
-    """By the target's clock as far as that is known by now, and what is left of the attempt's."""
-    seen: list[tuple[float, float]] = []
-
-    def patient(call: Any, view: View) -> Plan:
-        for _ in range(2):
-            seen.append((view.now, view.timeout))
-            yield Need("scope")
-        yield TheirTime(1062.0)
-        seen.append((view.now, view.timeout))
-        return Result.ok(None)
-
-    run(patient, "t-1", "t-2")
-    assert seen == [(1000.0, 10.0), (1001.0, 9.0), (1062.0, 8.0)]
-
-
 @pytest.mark.parametrize("years", [-1, 1])
 @pytest.mark.row(13)
 @pytest.mark.threat("S18")
@@ -321,33 +296,6 @@ def test_what_a_plan_raises_before_its_effect_is_passed_on() -> None:
 
     with pytest.raises(InvalidRequest):
         run(refuses, Response(200))
-
-
-def test_a_plan_that_breaks_before_its_effect_has_sent_nothing() -> None:
-    """A mistake in an adapter is no reason to find out whether a call has run."""
-    broken = KeyError("token")
-
-    def breaks(call: Any, view: View) -> Plan:
-        yield Send(REQUEST, effect=False)
-        raise broken
-
-    result, _ = run(breaks, Response(200))
-    assert result == Result(Outcome.NOT_SENT, code="KeyError", cause=broken)
-
-
-def test_a_look_up_leaves_time_for_what_counts() -> None:
-    """It gets half of what is left; the request with the effect gets all that is left then."""
-
-    def looks(call: Any, view: View) -> Plan:
-        yield Send(REQUEST, effect=False)
-        yield Send(REQUEST, effect=False)
-        response = yield Send(REQUEST)
-        return decoded(response)
-
-    silent = Failure(Phase.RECEIVE, sent=True, code="curl.28")
-    result, asked = run(looks, silent, silent, Response(200))
-    assert result == Result.ok(200)
-    assert [each.timeout for each in asked] == [5.0, 4.5, 8.0]
 
 
 @pytest.mark.parametrize("counts", [True, False])

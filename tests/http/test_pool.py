@@ -245,18 +245,6 @@ def test_a_place_is_handed_past_who_has_gone() -> None:
     assert (pool.in_flight, pool.waiting) == (0, 0)
 
 
-def test_a_place_that_came_free_before_the_wait_is_taken() -> None:
-    """Between the look at the places and the wait, another thread may have given one back."""
-    pool = Pool(TransportOptions(max_in_flight=1), Connection, lambda: 0.0)
-    first, second = _Lease(), _Lease()
-    pool.acquire(first)
-    assert pool.acquire(second) is None
-    pool.release(first)
-    assert pool.wait(second, second.wake) is None
-    assert second.woken == 1
-    assert isinstance(pool.collect(second), Connection)
-
-
 @pytest.mark.parametrize("comes", [False, True])
 def test_a_place_that_an_interrupt_has_kept_back_is_handed_on_by_the_next(comes: bool) -> None:
     """Ctrl-C may strike between giving a place back and handing it on; nobody waits for ever."""
@@ -309,24 +297,6 @@ def test_an_interrupt_makes_room(
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
 
 
-def test_an_interrupt_while_waiting_for_a_place_leaves_the_line(
-    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether or not its turn has come already."""
-    transport, gate = threaded(max_in_flight=1), Gate()
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with Wire(gate) as wire:
-        with _under_way(transport, wire, gate, 1), monkeypatch.context() as patch:
-            patch.setattr(pool_module.Pool, "collect", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                transport.send(_post(wire), 0.05)
-            assert (transport.in_flight, transport.waiting) == (1, 0)
-        assert isinstance(transport.send(_post(wire), LIMIT), Response)
-
-
 class _Interrupted:
     """A handle on which Ctrl-C strikes as soon as `method` is done."""
 
@@ -363,24 +333,6 @@ def test_an_interrupt_gives_the_connection_up(
         assert posts == posts[:1] * 2
 
 
-def test_requests_under_way_have_a_connection_each(transport: AnyTransport) -> None:
-    """Eight threads at once get eight answers of their own, many times over."""
-
-    def echo(peer: Peer) -> None:
-        while (raw := peer.read()) is not None:
-            body = raw.partition(b"\r\n\r\n")[2]
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-
-    def ask(number: int) -> bool:
-        body = str(number).encode()
-        response = transport.send(_post(wire)._replace(body=body), LIMIT)
-        return isinstance(response, Response) and response.body == body
-
-    with Wire(echo) as wire, ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(ask, range(400)))
-        assert wire.connections <= 8
-
-
 def test_a_connection_that_lay_idle_for_long_is_closed() -> None:
     """After a burst the connections at the bottom of the pile are given up, one by one."""
     now = 1000.0
@@ -401,18 +353,6 @@ def test_a_connection_that_lay_idle_for_long_is_closed() -> None:
     for left in (2, 1, 1):
         use(1)
         assert len(pool.idle) == left
-
-
-def test_a_connection_that_was_dropped_as_it_came_back_is_not_kept() -> None:
-    """Between the end of its exchange and its release: it leads to the wrong place all the same."""
-    pool = Pool(TransportOptions(), Connection, lambda: 0.0)
-    lease = _Lease()
-    lent = pool.acquire(lease)
-    assert isinstance(lent, Connection)
-    lent.is_reusable = True
-    pool.drop(lease.origin)
-    pool.release(lease)
-    assert pool.idle == []
 
 
 def test_a_closed_transport_refuses(transport: AnyTransport) -> None:

@@ -114,14 +114,6 @@ def test_no_proxy_names_what_is_reached_directly(
     assert (proxy.requests, proxy.connections) == ([], 0)
 
 
-def test_http_is_reached_directly(make: Callable[..., AnyTransport]) -> None:
-    """A metadata server or an emulator is on this machine; its secrets go to no proxy."""
-    with Wire(hang) as proxy, Wire(answer(OK)) as wire:
-        response = make(proxy=proxy.origin()).send(_post(wire.origin()), LIMIT)
-    assert isinstance(response, Response)
-    assert (proxy.requests, proxy.connections) == ([], 0)
-
-
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_environment_names_no_proxy(
     make: Callable[..., AnyTransport],
@@ -138,34 +130,6 @@ def test_the_environment_names_no_proxy(
         response = make(ca_file=ca_file).send(_post(wire.origin(scheme)), LIMIT)
     assert isinstance(response, Response)
     assert (proxy.requests, proxy.connections) == ([], 0)
-
-
-def test_the_environment_excepts_nothing_from_the_proxy(
-    make: Callable[..., AnyTransport],
-    ca: trustme.CA,
-    ca_file: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """NO_PROXY counts only as an option."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setenv("no_proxy", "*")
-    context = tls_context(ca.issue_cert("127.0.0.1"))
-    with Wire(_tunnel(context, OK)) as proxy:
-        transport = make(proxy=proxy.origin(), ca_file=ca_file)
-        response = transport.send(_post("https://127.0.0.1:1"), LIMIT)
-    assert isinstance(response, Response)
-
-
-def test_a_proxy_that_is_away_is_named(make: Callable[..., AnyTransport], ca_file: str) -> None:
-    """Else somebody would look for what is wrong with the target."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        proxy = f"http://127.0.0.1:{free.getsockname()[1]}"
-        transport = make(proxy=proxy, ca_file=ca_file)
-        failure = transport.send(_post("https://shop.example"), LIMIT)
-    assert isinstance(failure, Failure)
-    words = describe_failure(failure, "https://shop.example").message
-    assert words == "no connection to shop.example by way of the proxy"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Hashable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,12 +16,10 @@ from leeward.adapter.resolver import (
     ConfiguredFirst,
     Resolved,
     Resolver,
-    Token,
     Unresolved,
 )
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from tests.profiling import functions_entered
 
 PATIENCE = 30.0
 DOWN = Unresolved(Outcome.NOT_SENT, "endpoint_down", "the token endpoint is down")
@@ -139,16 +136,6 @@ def test_without_a_secret_the_failure_is_the_callers(resolver: Resolver, issuer:
     assert get(resolver) is DOWN
     issuer.down = None
     assert get(resolver) == "secret-1"
-
-
-def test_an_error_in_a_source_is_no_outage(resolver: Resolver, issuer: Issuer) -> None:
-    """What a source did not mean to raise counts as AUTH, with the error as its cause."""
-    issuer.down = ValueError("a secret stands here")
-    found = get(resolver)
-    assert isinstance(found, Unresolved)
-    assert (found.outcome, found.code) == (Outcome.AUTH, "ValueError")
-    assert found.__cause__ is issuer.down
-    assert "secret" not in str(found)
 
 
 @pytest.mark.threat("S7")
@@ -287,17 +274,6 @@ def test_a_flight_that_takes_too_long_is_given_up(
     go.set()
 
 
-def test_an_error_keeps_no_frames(resolver: Resolver, issuer: Issuer) -> None:
-    """Among their variables are secrets."""
-    try:
-        raise OSError("below")
-    except OSError as below:
-        issuer.down = ValueError("above")
-        issuer.down.__cause__ = below
-    cause = get(resolver).__cause__
-    assert (cause.__traceback__, cause.__cause__.__traceback__) == (None, None)
-
-
 def test_an_answer_that_is_over_is_fetched_anew(
     resolver: Resolver, issuer: Issuer, clock: FakeClock
 ) -> None:
@@ -333,19 +309,6 @@ def test_names_without_an_answer_have_a_bound_too(resolver: Resolver, issuer: Is
     for number in range(MOST_KEPT + 10):
         assert get(resolver, f"f{number}") is DOWN
     assert len(resolver._slots) == MOST_KEPT
-
-
-def test_what_is_under_way_is_not_let_go_of(resolver: Resolver, issuer: Issuer) -> None:
-    """However many others come meanwhile, one fetch serves all who ask for it."""
-    go = threading.Event()
-    issuer.before = lambda: go.wait(PATIENCE)
-    resolver.get("slow", 0.01)
-    issuer.before = lambda: None
-    for number in range(MOST_KEPT + 10):
-        get(resolver, f"f{number}")
-    threading.Timer(0.05, go.set).start()
-    assert get(resolver, "slow") == f"secret-{MOST_KEPT + 11}"
-    assert issuer.issued == MOST_KEPT + 11
 
 
 # What is configured.
@@ -404,17 +367,6 @@ def test_what_is_configured_is_read_again(clock: FakeClock, issuer: Issuer) -> N
 
 
 # What it costs.
-
-
-def test_an_answer_that_is_kept_costs_two_calls(issuer: Issuer) -> None:
-    """Each call of a client passes here."""
-    from leeward.clock import SystemClock
-
-    issuer.clock = SystemClock()  # type: ignore[assignment]
-    resolver = Resolver(issuer, SystemClock.now, lambda: 0.0)
-    get(resolver, Token("a"))
-    entered = functions_entered(partial(resolver.get, Token("a"), 1.0))
-    assert [code.co_name for code in entered] == ["get", "_answer_or_flight"]
 
 
 def test_an_answer_can_be_required(resolver: Resolver, issuer: Issuer) -> None:

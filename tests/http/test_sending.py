@@ -33,14 +33,6 @@ def test_a_request_holds_what_was_asked_for_and_nothing_else(transport: AnyTrans
     )
 
 
-def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: AnyTransport) -> None:
-    """Accept, User-Agent and Content-Type go out once, as given."""
-    headers = (("Accept", "a/b"), ("user-agent", "leeward"), ("Content-Type", "c/d"))
-    raw = _sent(transport, Request("POST", "", "/", headers, b"x")).lower()
-    assert [raw.count(name) for name in (b"accept:", b"user-agent:", b"content-type:")] == [1, 1, 1]
-    assert b"accept: a/b" in raw
-
-
 @each_row(
     "method, body, length",
     [
@@ -186,15 +178,6 @@ def test_an_origin_is_a_scheme_a_host_and_a_port(transport: AnyTransport, origin
     with pytest.raises(ConfigError) as caught:
         transport.send(Request("GET", origin, "/"), LIMIT)
     assert "secret" not in str(caught.value)
-
-
-def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(
-    transport: AnyTransport,
-) -> None:
-    """`localhost` is tried on every address that it has."""
-    with Wire(answer(OK)) as wire:
-        response = transport.send(Request("GET", wire.origin(host="localhost"), "/"), LIMIT)
-    assert isinstance(response, Response)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -10,10 +10,8 @@ from leeward.adapter.items import checked_size, encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_contract_tests.rows import each_row
 from leeward_google.tables.documents import FIRESTORE
-from tests.items.corpus import NASTY_ITEMS
 from tests.items.strategies import ITEMS
 
-by_item = each_row("item", dict(NASTY_ITEMS))
 WRITE_ID = "w" * 36
 
 

@@ -9,15 +9,12 @@ from typing import Any, Final
 import pytest
 
 from tests.servers.aws.clients import client
-from tests.servers.aws.fixtures import aws_cloud, aws_clouds
 from tests.servers.aws.function import Function
 from tests.servers.aws.invoke_api import Place
 from tests.servers.aws.lambda_server import LambdaServer
 from tests.servers.aws.ministack import ACCOUNT
 from tests.servers.aws.moto import Moto
 from tests.servers.loopback import PATIENCE
-
-__all__ = ["aws_cloud", "aws_clouds"]
 
 REGION: Final = "eu-west-1"
 

@@ -110,13 +110,6 @@ def publisher(url: str, credential: Any, **options: Any) -> Any:
     return import_module("azure.eventgrid").EventGridPublisherClient(url, credential, **options)
 
 
-def web_client(url: str, credential: Any, subscription: str, ca_bundle: str) -> Any:
-    """Give a client of Azure Resource Manager at `url`, for sites."""
-    return import_module("azure.mgmt.web").WebSiteManagementClient(
-        credential, subscription, base_url=url, connection_verify=ca_bundle, **ONCE
-    )
-
-
 def eventually(look: Callable[[], T | None]) -> T:
     """Give what `look` finds, as soon as it finds something.
 

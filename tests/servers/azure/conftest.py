@@ -11,13 +11,10 @@ import pytest
 from tests.servers.azure.azurite import Azurite, connection_string
 from tests.servers.azure.clients import cosmos_client
 from tests.servers.azure.cosmos_server import CosmosServer
-from tests.servers.azure.fixtures import azure_cloud, azure_clouds
 from tests.servers.azure.functions_host import FunctionsHost
 from tests.servers.azure.identity import Identity
 from tests.servers.azure.queues import QueueListener
 from tests.servers.azure.worker_process import DEPLOYED
-
-__all__ = ["azure_cloud", "azure_clouds"]
 
 
 @pytest.fixture(scope="session")

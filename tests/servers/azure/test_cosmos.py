@@ -117,14 +117,6 @@ def test_an_expired_item_is_gone(cosmos: CosmosServer, items: Any) -> None:
     assert items.read_item("a", "a")
 
 
-def test_a_ttl_needs_the_container_to_have_one(cosmos: CosmosServer, database: Any) -> None:
-    """Without a default of the container, items live for ever."""
-    plain = database.create_container("plain", PartitionKey("/id"))
-    plain.create_item({"id": "a", "ttl": 10})
-    cosmos.set_ahead(1000)
-    assert plain.read_item("a", "a")
-
-
 def test_large_integers_lose_digits(items: Any) -> None:
     """As on the service, numbers are doubles."""
     items.create_item({"id": "a", "n": 2**53 + 1})
@@ -146,27 +138,3 @@ def test_a_session_sees_its_own_writes(cosmos: CosmosServer, items: Any) -> None
     assert _sub_status(lambda: items.read_item("a", "a", session_token=known)) == 1002
     assert items.read_item("a", "a", session_token="0:-1#0")["n"] == 1
     assert items.read_item("a", "a", session_token=known)["n"] == 2
-
-
-def test_a_container_made_anew_is_another(database: Any, items: Any) -> None:
-    """Its rid differs, and it is empty."""
-    before = items.read()["_rid"]
-    items.create_item({"id": "a"})
-    database.delete_container("items")
-    again = database.create_container("items", PartitionKey("/id"))
-    assert again.read()["_rid"] != before
-    assert refusal(lambda: again.read_item("a", "a")) == 404
-
-
-def test_all_items_come_in_pages(items: Any) -> None:
-    """In the order of their creation, so many at most, 4 MB at most, without those deleted."""
-    for name in ("a", "b", "c", "d", "e"):
-        items.create_item({"id": name, "text": "x" * 1_500_000 if name in "bd" else ""})
-    items.replace_item("a", {"id": "a", "text": "x" * 1_500_000})
-    pages = items.read_all_items(max_item_count=4).by_page()
-    assert [[each["id"] for each in page] for page in pages] == [["a", "b", "c"], ["d", "e"]]
-    pages = items.read_all_items(max_item_count=2).by_page()
-    assert [each["id"] for each in next(pages)] == ["a", "b"]
-    items.delete_item("c", "c")
-    items.delete_item("a", "a")
-    assert [each["id"] for each in next(pages)] == ["d", "e"]

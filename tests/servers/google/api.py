@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -84,17 +83,11 @@ class GoogleApi(AnsweringServer):
         self.project = project
         self.clock = clock
         self._answer = self._answered
-        self._refusals: deque[Refused] = deque()
         self._methods = [(each, re.compile(each.pattern)) for each in self._routes()]
 
     @abstractmethod
     def _routes(self) -> Sequence[Route]:
         """Give the methods; the first that fits answers."""
-
-    def fail(self, refused: Refused, times: int = 1) -> None:
-        """Refuse the next requests that have a good token, with nothing done."""
-        with self._changed:
-            self._refusals.extend([refused] * times)
 
     def _answered(self, request: Executed) -> Answer:
         parts = urlsplit(request.target)
@@ -105,7 +98,6 @@ class GoogleApi(AnsweringServer):
         headers = {name.lower(): value for name, value in request.headers}
         try:
             self._authorize(request, names.get("project", self.project))
-            self._fail_if_told()
             return route.method(Asked(names, parse_qsl(parts.query), request.body, headers))
         except Refused as refused:
             return refused.answer(streams=route.streams)
@@ -143,11 +135,6 @@ class GoogleApi(AnsweringServer):
             ) from None
         if project != self.project:
             raise Refused("PERMISSION_DENIED", f"Permission denied on resource project {project}.")
-
-    def _fail_if_told(self) -> None:
-        with self._changed:
-            if self._refusals:
-                raise self._refusals.popleft()
 
 
 def header(request: Executed, name: str) -> str:

@@ -32,14 +32,6 @@ def subscriber(url: str, credentials: Any, ca_bundle: Path | None = None) -> Ite
 
 
 @contextmanager
-def functions_client(url: str, credentials: Any, ca_bundle: Path | None = None) -> Iterator[Any]:
-    """Give google-cloud-functions's client."""
-    yield from _open(
-        "google.cloud.functions_v2", "FunctionServiceClient", url, credentials, ca_bundle
-    )
-
-
-@contextmanager
 def firestore_api(url: str, credentials: Any, ca_bundle: Path | None = None) -> Iterator[Any]:
     """Give google-cloud-firestore's client of the API, with one method for each of its own."""
     yield from _open(

@@ -12,12 +12,8 @@ import pytest
 from tests.servers.google import clients, tokens
 from tests.servers.google.cloud_run import CloudRun, Service
 from tests.servers.google.firestore import Firestore
-from tests.servers.google.fixtures import google_cloud, google_clouds
 from tests.servers.google.framework import DEPLOYED, FunctionsFramework
-from tests.servers.google.identity import Identity
 from tests.servers.google.pubsub import PubSub
-
-__all__ = ["google_cloud", "google_clouds"]
 
 PROJECT = "leeward-tests"
 NAMED = "another"
@@ -28,13 +24,6 @@ class Odd(NamedTuple):
 
     cloud_run: CloudRun
     events: Path
-
-
-@pytest.fixture
-def identity() -> Iterator[Identity]:
-    """Give who gives out tokens."""
-    with Identity(PROJECT) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
@@ -75,13 +64,6 @@ def firestore() -> Iterator[Firestore]:
 def documents(firestore: Firestore, credentials: Any) -> Iterator[Any]:
     """Give google-cloud-firestore's client of the default database."""
     with clients.firestore_client(firestore.url, credentials, PROJECT) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def api(firestore: Firestore, credentials: Any) -> Iterator[Any]:
-    """Give google-cloud-firestore's client of the API."""
-    with clients.firestore_api(firestore.url, credentials) as client:
         yield client
 
 

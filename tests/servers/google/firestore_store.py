@@ -12,9 +12,6 @@ from typing import Any, Final
 from tests.servers.google.firestore_values import check_document, check_name
 from tests.servers.google.refused import Refused
 
-_MICROSECOND: Final = 1000
-"""In nanoseconds."""
-
 _CHANGES: Final = 1000
 """Changes of documents that are remembered, for who asks about a moment before."""
 
@@ -25,14 +22,9 @@ class Store:
     Args:
         database: the name of the database in full.
         clock: Unix seconds.
-
-    Attributes:
-        absent_time: the status with which a write is refused that names an update time, where no
-            document is. Google documents none; may change at any time.
     """
 
     def __init__(self, database: str, clock: Callable[[], float]) -> None:
-        self.absent_time = "FAILED_PRECONDITION"
         self.prefix = f"{database}/documents/"
         self._clock = clock
         self._types = import_module("google.cloud.firestore_v1.types")
@@ -141,7 +133,7 @@ class Store:
         stored = before.update_time.ToMicroseconds() if before else 0
         if before is None or before.update_time != condition.update_time:
             raise Refused(
-                "FAILED_PRECONDITION" if before else self.absent_time,
+                "FAILED_PRECONDITION",
                 f"the stored version ({stored}) does not match the required base version "
                 f"({condition.update_time.ToMicroseconds()})",
             )

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.servers.google import clients, tokens
+from tests.servers.google import tokens
 from tests.servers.google.asking import Said, ask
 from tests.servers.google.clients import ONCE, refusal
 from tests.servers.google.conftest import PROJECT
@@ -63,19 +63,6 @@ def test_a_document_comes_back_as_it_was_stored(collection: Any) -> None:
     assert found.create_time == found.update_time
 
 
-def test_an_absent_database_is_not_found(firestore: Firestore, credentials: Any) -> None:
-    """By every method, streaming or not, it is an error."""
-    with clients.firestore_client(firestore.url, credentials, PROJECT, "absent") as client:
-        reference = client.collection("c").document("d")
-        for call in (
-            lambda: reference.get(**ONCE),
-            lambda: reference.set({}, **ONCE),
-            lambda: reference.delete(**ONCE),
-            lambda: list(client.collection("c").stream(**ONCE)),
-        ):
-            assert refusal(call) == (404, "NOT_FOUND")
-
-
 def test_what_is_to_be_new_may_not_be_there(collection: Any) -> None:
     """The second creation is refused, and changes nothing."""
     reference = collection.document("d")
@@ -110,15 +97,6 @@ def test_an_update_time_lets_one_of_two_through(documents: Any, collection: Any)
     assert not reference.get(**ONCE).exists
 
 
-def test_update_times_differ_unless_nothing_does(collection: Any) -> None:
-    """Each change has a later time, in microseconds; a write of the same has that of before."""
-    reference = collection.document("d")
-    written = [reference.set({"n": n}, **ONCE).update_time for n in range(50)]
-    assert written == sorted(set(written))
-    assert {each.nanosecond % 1000 for each in written} == {0}
-    assert reference.set({"n": 49}, **ONCE).update_time == written[-1]
-
-
 def test_of_many_creations_one_succeeds(collection: Any) -> None:
     """Whoever comes later is told so."""
 
@@ -144,17 +122,6 @@ def test_a_commit_is_done_whole_or_not_at_all(documents: Any, collection: Any) -
     assert refusal(lambda: batch.commit(**ONCE)) == (409, "ALREADY_EXISTS")
     assert there.get(**ONCE).exists
     assert not new.get(**ONCE).exists
-
-
-def test_an_update_keeps_what_it_does_not_name(collection: Any) -> None:
-    """A mask replaces single fields, and removes those without a value."""
-    reference = collection.document("d")
-    reference.set({"keep": 1, "drop": 2, "a b": 3}, **ONCE)
-    gone = import_module("google.cloud.firestore_v1").DELETE_FIELD
-    reference.update({"drop": gone, "`a b`": 4, "new": 5}, **ONCE)
-    assert reference.get(**ONCE).to_dict() == {"keep": 1, "a b": 4, "new": 5}
-    reference.set({"all": 1}, **ONCE)
-    assert reference.get(**ONCE).to_dict() == {"all": 1}
 
 
 def test_a_collection_is_read_in_the_order_of_names(documents: Any, collection: Any) -> None:

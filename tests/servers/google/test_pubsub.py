@@ -11,10 +11,7 @@ from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.google import tokens
 from tests.servers.google.asking import Said, ask
 from tests.servers.google.clients import ONCE, refusal
-from tests.servers.google.cloud import trigger
 from tests.servers.google.pubsub import PubSub
-from tests.servers.google.push import ATTEMPTS
-from tests.servers.google.tokens import PUSHER
 
 
 @pytest.fixture
@@ -43,22 +40,6 @@ def _pull(subscriber: Any, subscription: str, most: int = 10) -> list[Any]:
 def _said(pubsub: PubSub, topic: str, body: object) -> Said:
     token = tokens.mint_access_token(pubsub.clock() + 60)
     return ask(pubsub.address, "POST", f"/v1/{topic}:publish", body, token=token)
-
-
-def test_a_message_is_pulled_as_it_was_published(
-    publisher: Any, subscriber: Any, topic: str, subscription: str
-) -> None:
-    """Data, attributes and ordering key come back, under the id that the publisher was told."""
-    (given,) = _publish(
-        publisher,
-        topic,
-        {"data": b"\x00\xff", "attributes": {"ce-id": "\u00fc"}, "ordering_key": "k"},
-    )
-    (pulled,) = _pull(subscriber, subscription)
-    message = pulled.message
-    assert (message.message_id, message.data, message.ordering_key) == (given, b"\x00\xff", "k")
-    assert dict(message.attributes) == {"ce-id": "\u00fc"}
-    assert message.publish_time.timestamp() > 0
 
 
 def test_a_key_keeps_its_order(
@@ -148,22 +129,6 @@ def _pushing(pubsub: PubSub, topic: str, config: dict[str, Any]) -> str:
     return pubsub.subscribe(short, short, push_config=config, enable_message_ordering=True)
 
 
-def test_a_trigger_is_a_cloudevent_with_a_token(
-    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
-) -> None:
-    """Eventarc's triggers say in headers what it is, and show who pushes."""
-    url = f"{pushed.server.url}/f"
-    _pushing(pubsub, topic, trigger(url, topic))
-    (given,) = _publish(publisher, topic, {"attributes": {"a": "b"}})
-    pushed.server.wait_until(lambda: pushed.server.count == 1)
-    headers = dict(pushed.server.executed[0].headers)
-    assert headers["ce-id"] == given
-    assert headers["ce-source"] == f"//pubsub.googleapis.com/{topic}"
-    assert headers["ce-type"] == "google.cloud.pubsub.topic.v1.messagePublished"
-    token = headers["Authorization"].removeprefix("Bearer ")
-    assert tokens.read_id_token(token, {url}) == PUSHER
-
-
 @pytest.mark.parametrize("pushed", [(500, 429)], indirect=True)
 def test_what_is_not_taken_is_pushed_again(
     pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
@@ -179,17 +144,6 @@ def test_what_is_not_taken_is_pushed_again(
         "MQ==",
         "Mg==",
     ]
-
-
-@pytest.mark.parametrize("pushed", [(500,) * ATTEMPTS], indirect=True)
-def test_what_is_never_taken_is_given_up(
-    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
-) -> None:
-    """After some attempts what comes behind it gets its turn."""
-    _pushing(pubsub, topic, {"push_endpoint": pushed.server.url})
-    _publish(publisher, topic, *({"data": b"%d" % n, "ordering_key": "k"} for n in range(2)))
-    pushed.server.wait_until(lambda: pushed.server.count == ATTEMPTS + 1)
-    assert [_data(each) for each in pushed.server.executed] == ["MA=="] * ATTEMPTS + ["MQ=="]
 
 
 def _data(request: Executed) -> str:
