@@ -96,16 +96,11 @@ def judge(target: str, answers: Sequence[LookReport]) -> list[Finding]:
 def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
     refused = [answer for answer in answers if answer.result.outcome is Outcome.AUTH]
     if refused:
-        return Finding(
-            target,
-            "credentials",
-            CheckState.FAULT,
-            f"refused, or not there, for {_join_names(refused)}: "
-            f"{describe_result(refused[0].result)}",
-            "give this target credentials that may call it; `leeward targets` shows where they "
-            "come from",
-            _names(refused),
-        )
+        why = describe_result(refused[0].result)
+        told = f"refused, or not there, for {_join_names(refused)}: {why}"
+        remedy = "give this target credentials that may call it; `leeward targets` shows where they"
+        remedy += " come from"
+        return Finding(target, "credentials", CheckState.FAULT, told, remedy, _names(refused))
     taken = [answer for answer in answers if answer.result.outcome in _PASSED_ON]
     if taken:
         return Finding(target, "credentials", CheckState.OK, f"found, for {_join_names(taken)}")
@@ -115,21 +110,13 @@ def _credentials(target: str, answers: Sequence[LookReport]) -> Finding:
 def _endpoint(target: str, answers: Sequence[LookReport]) -> Finding:
     silent = [answer for answer in answers if _is_silent(answer.result)]
     if silent:
-        remedy = (
-            "do what the message says"
-            if silent[0].result.outcome in (Outcome.UNUSABLE, Outcome.LOCAL)
-            and silent[0].result.message
-            else "look at the endpoints in `leeward targets`, the network and a proxy, and at "
-            "whether the service is up"
-        )
-        return Finding(
-            target,
-            "endpoint",
-            CheckState.FAULT,
-            f"no good answer to {_join_names(silent)}: {describe_result(silent[0].result)}",
-            remedy,
-            _names(silent),
-        )
+        first = silent[0].result
+        remedy = "look at the endpoints in `leeward targets`, the network and a proxy, and at "
+        remedy += "whether the service is up"
+        if first.outcome in (Outcome.UNUSABLE, Outcome.LOCAL) and first.message:
+            remedy = "do what the message says"
+        told = f"no good answer to {_join_names(silent)}: {describe_result(first)}"
+        return Finding(target, "endpoint", CheckState.FAULT, told, remedy, _names(silent))
     reached = [answer for answer in answers if _is_reachable(answer.result)]
     if reached:
         return Finding(target, "endpoint", CheckState.OK, f"reached, for {_join_names(reached)}")
@@ -146,13 +133,9 @@ def _clock(target: str, answers: Sequence[LookReport]) -> Iterable[Finding]:
         yield Finding(target, "clock", CheckState.OK, f"within {FURTHEST:g} s of this machine's")
         return
     way = "behind" if furthest > 0 else "ahead of"
-    yield Finding(
-        target,
-        "clock",
-        CheckState.FAULT,
-        f"this machine's clock is {abs(furthest):.0f} s {way} the target's",
-        "set this machine's clock, by NTP: signatures are refused when it is off by minutes",
-    )
+    told = f"this machine's clock is {abs(furthest):.0f} s {way} the target's"
+    remedy = "set this machine's clock, by NTP: signatures are refused when it is off by minutes"
+    yield Finding(target, "clock", CheckState.FAULT, told, remedy)
 
 
 def _thing(target: str, answered: LookReport) -> Finding:
@@ -169,11 +152,7 @@ def _thing(target: str, answered: LookReport) -> Finding:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
         told = f"refused as it is configured: {told}"
         return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
-    seen = (
-        result.value
-        if isinstance(result.value, LookResult)
-        else LookResult(None, "it was not told")
-    )
+    seen = seen_by(result)
     if seen.there is None:
         return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
     if seen.why:
@@ -188,14 +167,15 @@ def _absent(target: str, look: Look, result: Result[Any]) -> Finding:
         return Finding(target, check, CheckState.NOTE, told, "make one, if you use enqueue")
     plurals = {BUS: "buses", QUEUE: "functions"}
     section = f"[{plurals.get(look.verb, f'{kind}s')}.{look.name}]"
-    return Finding(
-        target,
-        check,
-        CheckState.FAULT,
-        f"is not there: {describe_result(result)}",
-        f"deploy it there, or name the target's own in names of {section}",
-        (check,),
-    )
+    told = f"is not there: {describe_result(result)}"
+    remedy = f"deploy it there, or name the target's own in names of {section}"
+    return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
+
+
+def seen_by(result: Result[Any]) -> LookResult:
+    """Return what a look has seen."""
+    value = result.value
+    return value if isinstance(value, LookResult) else LookResult(None, "it was not told")
 
 
 def _is_silent(result: Result[Any]) -> bool:
@@ -268,14 +248,9 @@ def capabilities_of(
         yield Finding(driver.target, "capabilities", CheckState.OK, "all that is configured for it")
     for what, capability in lacking:
         remedy = driver.missing.get(capability, "")
-        yield Finding(
-            driver.target,
-            "capabilities",
-            CheckState.FAULT,
-            f"has no {capability.value}, which {what} needs",
-            remedy or f"take the target out of the order of {what}, by a group or a home",
-            (what,),
-        )
+        remedy = remedy or f"take the target out of the order of {what}, by a group or a home"
+        told = f"has no {capability.value}, which {what} needs"
+        yield Finding(driver.target, "capabilities", CheckState.FAULT, told, remedy, (what,))
 
 
 def _list_needs(

@@ -37,6 +37,7 @@ from leeward.cli.findings import (
     describe_result,
     home_of,
     judge,
+    seen_by,
     serving,
 )
 from leeward.cli.global_options import CORRECT_IT, modules_beside, open_each, options_of
@@ -174,11 +175,7 @@ def compare(target: str, answered: LookReport) -> Finding:
     """Return what an answer says of something that a file has."""
     check, result = f"exported {describe_look(answered.look)}", answered.result
     if result.outcome is Outcome.OK:
-        seen = (
-            result.value
-            if isinstance(result.value, LookResult)
-            else LookResult(None, "it was not told")
-        )
+        seen = seen_by(result)
         if seen.there is None:
             return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
         if answered.look.verb != RESOURCE:
