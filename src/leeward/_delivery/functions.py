@@ -24,14 +24,7 @@ from leeward.envelope import WAITING, fault_of
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import start_thread
 from leeward.json_text import Undecodable, decode
-from leeward.stores import (
-    APPROVAL,
-    QUEUED_CALL,
-    AttemptFailure,
-    LeasedRow,
-    NewRow,
-    Recipient,
-)
+from leeward.stores import APPROVAL, QUEUED_CALL, AttemptFailure, LeasedRow, NewRow, Recipient
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
 

@@ -48,11 +48,7 @@ class Schedules(Forkable):
     """The schedules of one target. Its thread starts with the first one."""
 
     def __init__(
-        self,
-        clock: Clock,
-        series: ScheduleStore,
-        wake: Callable[[], None],
-        name_of: NameOf,
+        self, clock: Clock, series: ScheduleStore, wake: Callable[[], None], name_of: NameOf
     ) -> None:
         """Begin without schedules; `wake` has the rows delivered that are due."""
         self._clock = clock

@@ -8,13 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._operations import arguments
-from leeward._operations.results import (
-    Operation,
-    another_item,
-    record_from,
-    target_of,
-    with_hint,
-)
+from leeward._operations.results import Operation, another_item, record_from, target_of, with_hint
 from leeward.calls import ListItems, Result
 from leeward.errors import InvalidRequest
 from leeward.records import NamedTuple

@@ -32,29 +32,14 @@ from leeward.adapter import Capability, Driver
 from leeward.calls import Call, Delete, Key, ListItems, Load, Result, Store
 from leeward.clock import Clock, running_loop
 from leeward.config import Config, TableConfig
-from leeward.config.model import (
-    Keeper,
-    check_homes,
-    check_kept,
-    groups_of,
-    residency_of,
-    shares_of,
-)
+from leeward.config.model import Keeper, check_homes, check_kept, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
 from leeward.errors import CallError, ConfigError, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
 from leeward.registry import ITEM_READER, RUNS, SPOOL, import_room
-from leeward.values import (
-    NOTHING,
-    Item,
-    ItemPage,
-    ProbeReport,
-    Record,
-    StoreReceipt,
-    TargetStatus,
-)
+from leeward.values import NOTHING, Item, ItemPage, ProbeReport, Record, StoreReceipt, TargetStatus
 from leeward.watching import (
     RUNNING,
     UNDER_WAY,

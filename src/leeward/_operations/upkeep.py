@@ -8,13 +8,7 @@ from typing import Any
 from leeward._operations.operations import Operations
 from leeward._operations.results import target_of
 from leeward.adapter import Capability, Limits
-from leeward.calls import (
-    Call,
-    ListObjects,
-    Result,
-    Scan,
-    Store,
-)
+from leeward.calls import Call, ListObjects, Result, Scan, Store
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 

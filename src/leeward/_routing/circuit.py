@@ -265,12 +265,7 @@ class Circuit:
     # The scores.
 
     def weigh(
-        self,
-        policy: RoutingPolicy,
-        ratios: LikelihoodRatios,
-        now: float,
-        *,
-        failed: bool,
+        self, policy: RoutingPolicy, ratios: LikelihoodRatios, now: float, *, failed: bool
     ) -> None:
         """Add one answer to the scores, after their decay."""
         fade = 0.5 ** (max(0.0, now - self.weighed_at) / policy.evidence_half_life)

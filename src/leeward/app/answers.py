@@ -241,11 +241,7 @@ may do the same thing twice."""
 
 
 def failure_of(
-    error: BaseException,
-    final: tuple[type[BaseException], ...],
-    ran: Ran,
-    *,
-    is_own: bool = False,
+    error: BaseException, final: tuple[type[BaseException], ...], ran: Ran, *, is_own: bool = False
 ) -> Failure:
     """Return the failure for the exception of a handler.
 

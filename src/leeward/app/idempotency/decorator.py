@@ -47,11 +47,7 @@ from leeward.app.idempotency.settings import (
     Probe,
     check_options,
 )
-from leeward.app.idempotency.settlement import (
-    ask_probe,
-    ask_probe_async,
-    settle_by_record,
-)
+from leeward.app.idempotency.settlement import ask_probe, ask_probe_async, settle_by_record
 from leeward.app.idempotency.settling import (
     OpenCase,
     ProbeAnswer,

@@ -15,12 +15,7 @@ from weakref import WeakValueDictionary, ref
 
 from leeward.app.clients import async_client_class, client_class
 from leeward.app.context import Context, current
-from leeward.app.idempotency.digests import (
-    WIRE,
-    keyed_digest,
-    own_secret,
-    record_id,
-)
+from leeward.app.idempotency.digests import WIRE, keyed_digest, own_secret, record_id
 from leeward.app.idempotency.errors import (
     Failures,
     KeyMissing,

@@ -190,11 +190,7 @@ def settle_by_record(settings: IdempotencySettings) -> Callable[..., Any]:
         return await of if is_awaited else of
 
     async def settle(
-        age: float | None,
-        given: tuple[Any, ...] | None,
-        context: Context,
-        *,
-        is_here: bool = False,
+        age: float | None, given: tuple[Any, ...] | None, context: Context, *, is_here: bool = False
     ) -> dict[str, Json]:
         this = KeySettlement(settings, age, given, context, is_here=is_here)
         client = settings.client(context)
