@@ -146,7 +146,14 @@ def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
     """Return the letters of the targets, and below them a line for each row."""
     letters = dict(zip(targets, ascii_uppercase, strict=False))
     known = "\n".join(f"{letter}  {target}" for target, letter in letters.items())
-    lines = [row._asdict() | {"tried": _describe_tries(row.tries, letters)} for row in rows]
+    lines = [  # a blank is nothing to say; without one there would be a hyphen
+        {
+            "what": row.what,
+            "tried": _describe_tries(row.tries, letters) or " ",
+            "told": row.told or " ",
+        }
+        for row in rows
+    ]
     return [Block("Targets", known), Table(_COLUMNS, lines)]
 
 
