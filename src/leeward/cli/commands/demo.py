@@ -19,7 +19,11 @@ from leeward.values import Event, InvokeResult, Json
 from leeward.views import Block, Column, Part, Report, Table
 
 
-def naive_invoke(clouds: Iterable[Client], function: str, payload: Json) -> InvokeResult:
+def naive_invoke(
+    clouds: Iterable[Client],
+    function: str,
+    payload: Json,
+) -> InvokeResult:
     """Try the next cloud on any exception."""
     for cloud in clouds:
         try:
@@ -146,13 +150,13 @@ def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
     """Return the letters of the targets, and below them a line for each row."""
     letters = dict(zip(targets, ascii_uppercase, strict=False))
     known = "\n".join(f"{letter}  {target}" for target, letter in letters.items())
-    lines = [  # a blank is nothing to say; without one there would be a hyphen
+    lines = [
         {
-            "what": row.what,
-            "tried": _describe_tries(row.tries, letters) or " ",
-            "told": row.told or " ",
+            "what": it.what,
+            "tried": _describe_tries(it.tries, letters) or " ",
+            "told": it.told or " ",
         }
-        for row in rows
+        for it in rows
     ]
     return [Block("Targets", known), Table(_COLUMNS, lines)]
 
@@ -160,13 +164,10 @@ def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
 def _describe_tries(tries: Sequence[tuple[str, str]], letters: dict[str, str]) -> str:
     """Return attempts like ``A not sent x2, B ok``."""
     return ", ".join(
-        _times(f"{letters[target]} {outcome.replace('_', ' ')}", len(list(same)))
+        f"{letters[target]} {outcome.replace('_', ' ')}" + f" x{count}" * (count > 1)
         for (target, outcome), same in groupby(tries)
+        for count in [len(list(same))]
     )
-
-
-def _times(text: str, count: int) -> str:
-    return text if count == 1 else f"{text} x{count}"
 
 
 def demo() -> Report:
