@@ -143,7 +143,7 @@ def _step(what: str, served_by: str | None, attempts: Iterable[Attempt], outcome
     return DemoRow(what, tries, outcome, served_by)
 
 
-_COLUMNS = (Column("What", "what"), Column("Tried", "tried", is_name=True), Column("Told", "told"))
+_COLUMNS = [Column("What", "0"), Column("Tried", "1", is_name=True), Column("Told", "2")]
 
 
 def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
@@ -151,12 +151,8 @@ def show_rows(targets: Sequence[str], rows: Iterable[DemoRow]) -> list[Part]:
     letters = dict(zip(targets, ascii_uppercase, strict=False))
     known = "\n".join(f"{letter}  {target}" for target, letter in letters.items())
     lines = [
-        {
-            "what": it.what,
-            "tried": _describe_tries(it.tries, letters) or " ",
-            "told": it.told or " ",
-        }
-        for it in rows
+        {"0": each.what, "1": _describe_tries(each.tries, letters) or " ", "2": each.told or " "}
+        for each in rows
     ]
     return [Block("Targets", known), Table(_COLUMNS, lines)]
 
