@@ -93,7 +93,7 @@ records of keys | deploys | app/idempotent/test_versions.py::test_a_payload_is_t
 records of keys | kills | app/idempotent/test_overtaken.py::test_a_program_that_ends_within_a_handler_leaves_the_lease
 records of keys | clocks | app/idempotent/test_overtaken.py::test_no_clock_of_another_machine_ends_a_lease
 records of keys | layouts of stores | app/idempotent/test_approvals.py::test_an_older_leeward_refuses_what_it_cannot_read
-records of keys | backups | backup/test_keys.py::test_a_call_since_the_time_of_a_backup_of_its_key_is_not_denied
+records of keys | backups | pairs/test_time.py::test_after_a_roll_back_nothing_is_denied_once_the_register_begins_anew
 records of keys | gateways and relays | app/idempotent/test_settled.py::test_no_number_of_voids_burns_a_key
 records of keys | Idempotency-Key | integrations/test_idempotency_key.py::test_a_repeat_gets_the_first_answer
 records of keys | console and dev | console/test_actions.py::test_a_key_is_settled_by_a_click_and_an_answer

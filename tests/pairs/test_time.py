@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Client
-from leeward.app import Problem
+from leeward import App, Client, OutcomeUnknown, Verdict
+from leeward.app import Problem, idempotent
 from leeward.clock import SystemClock
+from leeward.errors import Outcome
 from leeward.local import Local
+from leeward.testing import FakeClock, Fault, FaultyDriver
+from tests.registers import LONG
 
 PATIENT = 20.0
 HOUR = 3600.0
@@ -90,3 +94,93 @@ def test_a_clock_that_is_set_delays_no_retry(tmp_path: Path) -> None:
         time.sleep(0.2)
         clock.ahead = 0.0
         _wait(lambda: len(seen) == 2)
+
+
+DAY = 86_400.0
+
+
+def _open_shop(
+    stack: ExitStack, path: Path, charged: list[str], clock: FakeClock, keep: float
+) -> tuple[Client, FaultyDriver]:
+    """Return a client of an app with an idempotent function, as a new process has it."""
+    app = App("shop")
+
+    @app.function(effect="keyed")
+    @idempotent(table="keys", principal=None, keep=keep, clock=clock)
+    def pay(id: str) -> None:
+        charged.append(id)
+
+    cloud = FaultyDriver(Local(path=path, clock=clock))
+    return stack.enter_context(Client(cloud, app=app, clock=clock)), cloud
+
+
+def _pay(client: Client, id: str) -> None:
+    client.invoke("pay", id, idempotency_key=id, on_unknown="raise", timeout=1)
+
+
+def _void(client: Client, cloud: FaultyDriver, id: str) -> Any:
+    """Lose a call, and settle it; return the call, which may arrive late."""
+    cloud.fail(Fault.LOSE_REQUEST, verb="invoke")
+    with pytest.raises(OutcomeUnknown) as lost:
+        _pay(client, id)
+    cloud.heal()
+    assert client.settle(lost.value).verdict is Verdict.NOT_RUN
+    return next(each for each in cloud.calls if getattr(each, "idempotency_key", 0) == id)
+
+
+def test_after_a_roll_back_nothing_is_denied_once_the_register_begins_anew(
+    tmp_path: Path,
+) -> None:
+    """What the copy has is known. Calls since then are unknown, and their voids are lost."""
+    tmp_path.chmod(0o700)
+    path, copy = tmp_path / "a.sqlite3", tmp_path / "copy"
+    charged, clock = list[str](), FakeClock()
+
+    with ExitStack() as stack:
+        client, cloud = _open_shop(stack, path, charged, clock, 30 * DAY)
+        _pay(client, "before")
+        clock.advance(LONG)
+        early = _void(client, cloud, "void before")
+    shutil.copy(path, copy)
+    with ExitStack() as stack:
+        client, cloud = _open_shop(stack, path, charged, clock, 30 * DAY)
+        _pay(client, "since")
+        late = _void(client, cloud, "void since")
+    shutil.copy(copy, path)
+    clock.advance(60.0)
+    with ExitStack() as stack:
+        client, cloud = _open_shop(stack, path, charged, clock, 30 * DAY)
+        client.delete_data("keys", ":register:shop/pay")
+
+        def settle(id: str, age: float) -> tuple[Verdict, str | None]:
+            sent = clock.now() - age
+            told = client.settle(id, function="pay", payload=id, sent=sent, targets="local")
+            return told.verdict, told.reason
+
+        assert settle("before", LONG + 60)[0] is Verdict.RAN
+        assert settle("since", 60) == settle("void since", 60) == (Verdict.UNKNOWN, "too_new")
+        answer = cloud.perform(early, PATIENT)
+        assert (answer.outcome, answer.reason) == (Outcome.REJECTED, "voided")
+        assert cloud.perform(late, PATIENT).outcome is Outcome.OK  # as the page says
+    assert charged == ["before", "since", "void since"]
+
+
+@pytest.mark.parametrize("ahead", [0.0, HOUR - 60])
+def test_a_void_outlives_the_keys_own_time_and_a_clock_that_is_ahead(
+    tmp_path: Path, ahead: float
+) -> None:
+    """A late packet of 31 days is refused, though keys are kept for a minute; older is unknown."""
+    tmp_path.chmod(0o700)
+    charged, clock = list[str](), FakeClock()
+    with ExitStack() as stack:
+        client, cloud = _open_shop(stack, tmp_path / "a.sqlite3", charged, clock, 60.0)
+        _pay(client, "ran")
+        clock.advance(LONG)
+        sent = clock.now()
+        late = _void(client, cloud, "void")
+        clock.advance(31 * DAY + ahead)
+        answer = cloud.perform(late, PATIENT)
+        assert (answer.outcome, answer.reason) == (Outcome.REJECTED, "voided")
+        told = client.settle("ran", function="pay", payload="ran", sent=sent - LONG)
+        assert (told.verdict, told.reason) == (Verdict.UNKNOWN, "expired")
+    assert charged == ["ran"]
