@@ -262,16 +262,16 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
 def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     prefix = config.prefix if driver.has_stages else ""
 
-    def own(section: Mapping[str, Any], prefix: str = prefix) -> Mapping[str, str]:
+    def native_names(section: Mapping[str, Any], prefix: str = prefix) -> Mapping[str, str]:
         names = _own_names(target, section)
         return StagedNames(names, prefix) if prefix else names
 
     names = {
-        "function": own(config.functions, "" if driver.functions_in_app else prefix),
-        "bus": own(config.buses),
-        "table": own(config.tables),
-        "bucket": own(config.buckets),
-        "workflow": own(config.workflows),
+        "function": native_names(config.functions, "" if driver.functions_in_app else prefix),
+        "bus": native_names(config.buses),
+        "table": native_names(config.tables),
+        "bucket": native_names(config.buckets),
+        "workflow": native_names(config.workflows),
     }
     unmarked = frozenset(
         name for name, call in config.functions.items() if call.marks and not call.marks_at(target)

@@ -217,8 +217,8 @@ def _answer_question(
     age: float | None, given: tuple[Any, ...] | None, context: Context, *, is_here: bool
 ) -> dict[str, Json]:
     del is_here
-    told = None if age is None else age - envelope.CLOCKS  # the handler allows for other clocks
-    question = {"age": told, "payload": given[0] if given else None}
+    age_ = None if age is None else age - envelope.CLOCKS  # the handler allows for other clocks
+    question = {"age": age_, "payload": given[0] if given else None}
     return ran_answer(context.idempotency_key, context.voids, question)
 
 

@@ -41,7 +41,7 @@ def each_row(names: str, rows: Iterable[Any] | Mapping[str, Any]) -> Callable[[T
                 with subtests.test(key if isinstance(key, str) else _name(key, row)):
                     test(*args, **fixtures, **dict(zip(filled, values, strict=True)))
 
-        left = [each for each in taken.values() if each.name not in {*filled, "subtests"}]
+        left = [rest for rest in taken.values() if rest.name not in {*filled, "subtests"}]
         also = Parameter("subtests", Parameter.KEYWORD_ONLY)
         vars(run)["__signature__"] = signature(test).replace(parameters=[*left, also])
         return run

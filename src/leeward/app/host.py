@@ -53,7 +53,7 @@ class Host:
         if app.json_logs:
             app.write_json_logs(platform.logs)
 
-    def own(self, platform_name: str | None) -> Handler | None:
+    def dedicated_handler(self, platform_name: str | None) -> Handler | None:
         """Return the one handler that this deployment is for; None if it is for all.
 
         Args:

@@ -131,7 +131,7 @@ class FunctionServer(HttpServer):
         if not self._places.acquire(timeout=PLACE_SECONDS):
             return busy_answer("every place is taken", mark)
         try:
-            handler = self._host.own(None) or self._host.function_at(request.path)
+            handler = self._host.dedicated_handler(None) or self._host.function_at(request.path)
             call_id, waited = new_id(SystemClock.now()), monotonic() - began
             return serve(self._host, handler, request, call_id, self._seconds, waited=waited)
         finally:

@@ -93,14 +93,14 @@ def _source(settings: Settings, config: TargetConfig, transport: Transport) -> S
         return source
 
     def fetch(what: Any, timeout: float = 0.0) -> Resolved:  # a partial would show its source
-        found = source(what, timeout)
-        if found.value.token is not None:
+        credential = source(what, timeout)
+        if credential.value.token is not None:
             raise Unresolved(
                 Outcome.AUTH,
                 "token_in_clear_text",
                 f"over http a session token would go to {plain[0]} in clear text: give an https "
                 "endpoint, or keys without a session token",
             )
-        return found
+        return credential
 
     return ConfiguredFirst(fetch, fetch) if isinstance(source, ConfiguredFirst) else fetch

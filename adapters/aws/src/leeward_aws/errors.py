@@ -267,16 +267,16 @@ def error_code(response: Response) -> str | None:
     It stands in the header ``x-amzn-errortype``, or in the body as ``code`` or ``__type``; of
     S3, in the element ``Code``. None if it stands nowhere, or what stands there is no name.
     """
-    found: object = response.headers.get("x-amzn-errortype")
-    if not found and response.body[:1] == b"<":
+    code: object = response.headers.get("x-amzn-errortype")
+    if not code and response.body[:1] == b"<":
         inside = re.search(rb"<Code>([A-Za-z0-9._-]{1,100})</Code>", response.body)
-        found = inside[1].decode() if inside else None
-    elif not found:
+        code = inside[1].decode() if inside else None
+    elif not code:
         body = error_in(response)
-        found = body.get("code") or body.get("Code") or body.get("__type")
-    if not isinstance(found, str):
+        code = body.get("code") or body.get("Code") or body.get("__type")
+    if not isinstance(code, str):
         return None
-    return code_in(found.partition(":")[0].rpartition("#")[2].strip())
+    return code_in(code.partition(":")[0].rpartition("#")[2].strip())
 
 
 def error_message(response: Response) -> str:
@@ -285,5 +285,5 @@ def error_message(response: Response) -> str:
     It may repeat values of the request, so it is for `outcome_of`, not for people.
     """
     body = error_in(response)
-    found = body.get("message") or body.get("Message")
-    return found if isinstance(found, str) else ""
+    message = body.get("message") or body.get("Message")
+    return message if isinstance(message, str) else ""

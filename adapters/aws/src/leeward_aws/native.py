@@ -60,7 +60,7 @@ def native(
         options["ignore_configured_endpoint_urls"] = True
     try:
         from boto3 import Session  # type: ignore[import-untyped]
-        from botocore import exceptions as known  # type: ignore[import-untyped]
+        from botocore import exceptions  # type: ignore[import-untyped]
         from botocore.config import Config  # type: ignore[import-untyped]
 
         from leeward_aws.identity.vendor_token import SharedCredentials
@@ -78,10 +78,10 @@ def native(
             return Session(botocore_session=session).client(
                 ours or service, endpoint_url=place, config=Config(**options)
             )
-    except known.UnknownServiceError as error:
+    except exceptions.UnknownServiceError as error:
         raise ConfigError(
             f"boto3 knows no service {service!r}: use lambda, events, dynamodb, s3, or any other "
             f"name that boto3.client takes"
         ) from error
-    except known.BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         raise ConfigError(f"boto3 makes no client of {service!r}: {error}") from error

@@ -59,17 +59,17 @@ class Account(NamedTuple):
 
 def resources(settings: Settings) -> dict[str, Planner]:
     """Return the planner that compares resources."""
-    endpoints: dict[str, Endpoint] = {each: endpoint_of(each, settings) for each in SERVICES}
+    endpoints: dict[str, Endpoint] = {name: endpoint_of(name, settings) for name in SERVICES}
 
     def look_for(look: Look, view: View) -> Plan:
         kind = KINDS.get(look.type)
         if kind is None:
             return Result.ok(LookResult(None, f"a {look.type} is not compared", reached=False))
         try:
-            found = yield from kind.read(look, Account(endpoints, view))
+            properties = yield from kind.read(look, Account(endpoints, view))
         except Unread as ended:
             return ended.result
-        return Result.ok(compare(look.has, found, unseen=kind.unseen))
+        return Result.ok(compare(look.has, properties, unseen=kind.unseen))
 
     return {"look_resource": look_for}
 
@@ -118,7 +118,7 @@ def _unwrap(answer: Any) -> Any:
 def _function(look: Look, account: Account) -> Reading:
     name = percent_encode(look.name)
     path = f"/2015-03-31/functions/{name}/configuration"
-    found = yield from _get(account, "lambda", path, "GetFunctionConfiguration")
+    function = yield from _get(account, "lambda", path, "GetFunctionConfiguration")
     path = f"/2019-09-30/functions/{name}/concurrency"
     limit = yield from _get(account, "lambda", path, "GetFunctionConcurrency")
     try:
@@ -130,29 +130,29 @@ def _function(look: Look, account: Account) -> Reading:
         allowed = {}
     statements = json.loads(allowed.get("Policy") or "{}").get("Statement", ())
     return {
-        "handler": found.get("Handler"),
-        "runtime": found.get("Runtime"),
-        "architecture": (found.get("Architectures") or ["x86_64"])[0],
-        "memory": found.get("MemorySize"),
-        "timeout": found.get("Timeout"),
+        "handler": function.get("Handler"),
+        "runtime": function.get("Runtime"),
+        "architecture": (function.get("Architectures") or ["x86_64"])[0],
+        "memory": function.get("MemorySize"),
+        "timeout": function.get("Timeout"),
         "reserved concurrency": limit.get("ReservedConcurrentExecutions"),
-        "role": _end(found.get("Role")),
-        "callers": sorted({str(each["Principal"].get("Service")) for each in statements}),
-        "variable": (found.get("Environment") or {}).get("Variables", {}),
+        "role": _end(function.get("Role")),
+        "callers": sorted({str(statement["Principal"].get("Service")) for statement in statements}),
+        "variable": (function.get("Environment") or {}).get("Variables", {}),
     }
 
 
 def _retries(look: Look, account: Account) -> Reading:
     path = f"/2019-09-25/functions/{percent_encode(look.name)}/event-invoke-config"
-    found = yield from _get(account, "lambda", path, "GetFunctionEventInvokeConfig")
-    failed = (found.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
-    return {"retries": found.get("MaximumRetryAttempts"), "dead letters": _end(failed)}
+    document = yield from _get(account, "lambda", path, "GetFunctionEventInvokeConfig")
+    failed = (document.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
+    return {"retries": document.get("MaximumRetryAttempts"), "dead letters": _end(failed)}
 
 
 def _mapping(look: Look, account: Account) -> Reading:
     path = f"/2015-03-31/event-source-mappings/?FunctionName={percent_encode(look.name)}"
-    found = yield from _get(account, "lambda", path, "ListEventSourceMappings")
-    for mapping in found.get("EventSourceMappings", ()):
+    document = yield from _get(account, "lambda", path, "ListEventSourceMappings")
+    for mapping in document.get("EventSourceMappings", ()):
         if _end(mapping.get("EventSourceArn")) == look.has["queue"]:
             types = mapping.get("FunctionResponseTypes") or ()
             return {
@@ -162,19 +162,19 @@ def _mapping(look: Look, account: Account) -> Reading:
                 "concurrency": (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency"),
                 "partial failures": "ReportBatchItemFailures" in types,
             }
-    told = f"no mapping leads from the queue {look.has['queue']} to it"
-    raise Unread(Result(Outcome.NOT_FOUND, message=told))
+    problem = f"no mapping leads from the queue {look.has['queue']} to it"
+    raise Unread(Result(Outcome.NOT_FOUND, message=problem))
 
 
 def _queue(look: Look, account: Account) -> Reading:
     url = _unwrap((yield from url_of(account.endpoints["sqs"], look.name, account.view)))
     named = {"QueueUrl": url, "AttributeNames": ["All"]}
-    found = yield from _post(account, "sqs", "GetQueueAttributes", **named)
-    has = found.get("Attributes", {})
+    document = yield from _post(account, "sqs", "GetQueueAttributes", **named)
+    has = document.get("Attributes", {})
     redrive = json.loads(has.get("RedrivePolicy") or "{}")
     receives = redrive.get("maxReceiveCount")
     policy = json.loads(has.get("Policy") or "{}").get("Statement", ())
-    denied = [each.get("Action") for each in policy if each.get("Effect") == "Deny"]
+    denied = [statement.get("Action") for statement in policy if statement.get("Effect") == "Deny"]
     return {
         "visibility timeout": int(has.get("VisibilityTimeout", 30)),
         "retention": int(has.get("MessageRetentionPeriod", 345_600)),
@@ -186,13 +186,13 @@ def _queue(look: Look, account: Account) -> Reading:
 
 def _rule(look: Look, account: Account) -> Reading:
     bus = look.has["bus"]
-    found = yield from _post(account, "events", "DescribeRule", Name=look.name, EventBusName=bus)
+    rule = yield from _post(account, "events", "DescribeRule", Name=look.name, EventBusName=bus)
     named = {"Rule": look.name, "EventBusName": bus}
     targets = yield from _post(account, "events", "ListTargetsByRule", **named)
-    pattern = found.get("EventPattern")
+    pattern = rule.get("EventPattern")
     return {
         "bus": bus,
-        "state": found.get("State"),
+        "state": rule.get("State"),
         "pattern": digest_of(None if pattern is None else json.loads(pattern)),
         "targets": sorted(str(_end(entry["Arn"])) for entry in targets.get("Targets", ())),
     }
@@ -200,19 +200,19 @@ def _rule(look: Look, account: Account) -> Reading:
 
 def _schedule(look: Look, account: Account) -> Reading:
     path = f"/schedules/{percent_encode(look.name)}"
-    found = yield from _get(account, "scheduler", path, "GetSchedule")
+    schedule = yield from _get(account, "scheduler", path, "GetSchedule")
     return {
-        "state": found.get("State"),
-        "expression": found.get("ScheduleExpression"),
-        "time zone": found.get("ScheduleExpressionTimezone") or "UTC",
-        "target": _end((found.get("Target") or {}).get("Arn")),
+        "state": schedule.get("State"),
+        "expression": schedule.get("ScheduleExpression"),
+        "time zone": schedule.get("ScheduleExpressionTimezone") or "UTC",
+        "target": _end((schedule.get("Target") or {}).get("Arn")),
     }
 
 
 def _machine(look: Look, account: Account) -> Reading:
     arn = _unwrap((yield from machine_arn(account.endpoints["states"], look.name, account.view)))
-    found = yield from _post(account, "states", "DescribeStateMachine", stateMachineArn=arn)
-    return {"type": found.get("type"), "definition": digest_of(json.loads(found["definition"]))}
+    machine = yield from _post(account, "states", "DescribeStateMachine", stateMachineArn=arn)
+    return {"type": machine.get("type"), "definition": digest_of(json.loads(machine["definition"]))}
 
 
 def _table(look: Look, account: Account) -> Reading:
@@ -224,7 +224,7 @@ def _table(look: Look, account: Account) -> Reading:
     is_on = described.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
     recovery = backups["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     return {
-        "key": [each["AttributeName"] for each in table["KeySchema"]],
+        "key": [field["AttributeName"] for field in table["KeySchema"]],
         "expiry": described.get("AttributeName") if is_on else None,
         "deletion protection": bool(table.get("DeletionProtectionEnabled")),
         "point-in-time recovery": recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
@@ -239,10 +239,10 @@ def _bucket(look: Look, account: Account) -> Reading:
         return read
 
     versioning = yield from ask("versioning", "s3:GetBucketVersioning")
-    told = yield from ask("notification", "s3:GetBucketNotification")
+    nodes = yield from ask("notification", "s3:GetBucketNotification")
     try:
         public = yield from ask("publicAccessBlock", "s3:GetBucketPublicAccessBlock")
-        blocks = [each.text for each in public]
+        blocks = [node.text for node in public]
     except Unread as ended:
         if ended.result.code != "NoSuchPublicAccessBlockConfiguration":
             raise
@@ -251,9 +251,9 @@ def _bucket(look: Look, account: Account) -> Reading:
         "versioning": versioning.findtext("Status"),
         "public access": "blocked" if blocks == ["true"] * 4 else "open",
         "notifications": sorted(
-            f"{each.findtext('Filter/S3Key/FilterRule/Value') or ''}* to "
-            f"{_end(each.findtext('Queue') or each.findtext('CloudFunction'))}"
-            for each in told
+            f"{node.findtext('Filter/S3Key/FilterRule/Value') or ''}* to "
+            f"{_end(node.findtext('Queue') or node.findtext('CloudFunction'))}"
+            for node in nodes
         ),
     }
 

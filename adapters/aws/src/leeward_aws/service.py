@@ -99,10 +99,10 @@ def _refusal(service: ServiceName, response: Response, now: float) -> Result[Any
 
 def _has_wrong_checksum(response: Response) -> bool:
     """Compare the checksum that DynamoDB sends, of the body as it was on the wire."""
-    told = response.headers.get("x-amz-crc32")
-    if told is None or "content-encoding" in response.headers:
+    checksum = response.headers.get("x-amz-crc32")
+    if checksum is None or "content-encoding" in response.headers:
         return False
-    return told.strip() != str(crc32(response.body))
+    return checksum.strip() != str(crc32(response.body))
 
 
 def _retry_after(response: Response, now: float) -> float | None:

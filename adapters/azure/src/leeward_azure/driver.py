@@ -104,19 +104,19 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     """Return the endpoint of each service; of one that is missing and has verbs, that it is."""
     functions, events = settings.functions, settings.events
     verbs = [name for name, (capabilities, _) in _SERVICES.items() if capabilities]
-    found = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
+    places_of = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
     if functions:
         app = functions.lookup.app if functions.lookup else ""
-        found["endpoint.functions"] = functions.origin or f"looked up for {app}"
+        places_of["endpoint.functions"] = functions.origin or f"looked up for {app}"
     if events:
-        own = f"{len(events.urls)} by name" if events.urls else None
-        places = (events.topic_url or events.namespace, own)
-        found["endpoint.events"] = ", ".join(filter(None, places))
+        by_name = f"{len(events.urls)} by name" if events.urls else None
+        places = (events.topic_url or events.namespace, by_name)
+        places_of["endpoint.events"] = ", ".join(filter(None, places))
     for name in ("queues", "tables", "service_bus", "workflows", "logs", "blobs"):
         service = getattr(settings, name)
         if service:
-            found[f"endpoint.{name}"] = service.origin + getattr(service, "path", "")
-    return found
+            places_of[f"endpoint.{name}"] = service.origin + getattr(service, "path", "")
+    return places_of
 
 
 PLANS: Final = (

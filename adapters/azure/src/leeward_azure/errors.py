@@ -191,9 +191,9 @@ def judge_cosmos(response: Response) -> Judged:
     text = response.headers.get("x-ms-substatus", "")
     status, sub = response.status, (int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0)
     word = error_code(response)
-    known = "x-ms-activity-id" in response.headers or text != ""
-    meaning = by_status(status, marked=known)
-    if meaning is AMBIGUOUS and known:
+    is_marked = "x-ms-activity-id" in response.headers or text != ""
+    meaning = by_status(status, marked=is_marked)
+    if meaning is AMBIGUOUS and is_marked:
         default = COSMOS[status, 0] if status in _WHATEVER_SUB_STATUS else AMBIGUOUS
         meaning = COSMOS.get((status, sub), default)
     if meaning is AUTH and sub == 0 and _WRONG_TIME in error_message(response):
@@ -238,10 +238,10 @@ def error_code(response: Response) -> str | None:
 
     It stands there as ``code``, or in an object ``error``.
     """
-    found = _read_error(response).get("code")
-    if not isinstance(found, str):
+    code = _read_error(response).get("code")
+    if not isinstance(code, str):
         return None
-    return found if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", found) else None
+    return code if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", code) else None
 
 
 def error_message(response: Response) -> str:
@@ -249,8 +249,8 @@ def error_message(response: Response) -> str:
 
     It may repeat values of the request, so it is for judging, not for people.
     """
-    found = _read_error(response).get("message")
-    return found if isinstance(found, str) else ""
+    message = _read_error(response).get("message")
+    return message if isinstance(message, str) else ""
 
 
 def _read_error(response: Response) -> dict[str, Any]:

@@ -102,9 +102,9 @@ def _eventgrid(settings: Settings, config: TargetConfig, answer: Answers, topic:
 
 
 def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
-    own = events.urls.get(topic)
-    if own is not None:
-        return own
+    url = events.urls.get(topic)
+    if url is not None:
+        return url
     if events.topic_url is None or not is_topic_name(topic):
         raise ConfigError(
             f"topic {topic!r} has no URL: give it one in eventgrid_topic_urls of {config.section}"
@@ -120,10 +120,10 @@ def _web(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> A
 _MAKERS: Final = {"cosmos": _cosmos, "eventgrid": _eventgrid, "queue": _queue, "web": _web}
 
 
-def _require(found: Any, config: TargetConfig, option: str) -> Any:
-    if found is None:
+def _require(value: Any, config: TargetConfig, option: str) -> Any:
+    if value is None:
         raise ConfigError(f"this service is not configured: set {option} in {config.section}")
-    return found
+    return value
 
 
 def _make_credential(what: Hashable, answer: Answers) -> Any:

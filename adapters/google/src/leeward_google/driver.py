@@ -98,8 +98,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     place = "not configured"
     if functions is not None:
         looked_up = f"looked up in {functions.region}" if functions.region else ""
-        own = f"{len(functions.urls)} by name" if functions.urls else ""
-        place = functions.url or ", ".join(filter(None, (own, looked_up)))
+        by_name = f"{len(functions.urls)} by name" if functions.urls else ""
+        place = functions.url or ", ".join(filter(None, (by_name, looked_up)))
     return {
         "endpoint.functions": place,
         "endpoint.queues": queued.origin
@@ -133,10 +133,10 @@ def _queues(settings: Settings) -> _ByVerb:
 
 
 def _looks(settings: Settings) -> _ByVerb:
-    made = _of_project(settings.project, _LOOKS, "leeward_google.looks:of_project", settings)
+    planners = _of_project(settings.project, _LOOKS, "leeward_google.looks:of_project", settings)
     if isinstance(settings.queued, Tasks):
-        return {**made, **import_spec("leeward_google.looks:tasks")(settings.queued)}
-    return made
+        return {**planners, **import_spec("leeward_google.looks:tasks")(settings.queued)}
+    return planners
 
 
 def _runs(configured: Workflows) -> _ByVerb:
@@ -169,18 +169,18 @@ def _of_project(project: str | None, verbs: str, maker: str, setting: Any) -> _B
     make: Callable[[str], _ByVerb] = partial(import_spec(maker), setting)
     if project is not None:
         return make(project)
-    made = lru_cache(maxsize=2)(make)
+    planners = lru_cache(maxsize=2)(make)
 
     def in_project(verb: str, call: Any, view: View) -> Plan:
         # Learnt, because a second run of the plan ends at what it is given for the second time.
-        found: str | None = view.learnt.get(_PROJECT)
-        if found is None:
-            checking = made("unknown")[verb](call, view)
+        project: str | None = view.learnt.get(_PROJECT)
+        if project is None:
+            checking = planners("unknown")[verb](call, view)
             next(checking)  # a plan looks at its input before its first step
             checking.close()
-            found = yield Need(Project())
-            yield Learn(_PROJECT, found)
-        return (yield from made(found)[verb](call, view))
+            project = yield Need(Project())
+            yield Learn(_PROJECT, project)
+        return (yield from planners(project)[verb](call, view))
 
     return {verb: partial(in_project, verb) for verb in verbs.split()}
 

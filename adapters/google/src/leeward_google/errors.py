@@ -113,7 +113,7 @@ class ErrorDetails(NamedTuple):
     def detail(self, kind: str) -> Mapping[str, Any]:
         """Return the first detail of `kind`, such as ``RetryInfo``; empty if there is none."""
         ends = f"/google.rpc.{kind}"
-        return next((each for each in self.details if str(each.get("@type")).endswith(ends)), {})
+        return next((part for part in self.details if str(part.get("@type")).endswith(ends)), {})
 
     @property
     def reason(self) -> str | None:
@@ -130,8 +130,8 @@ class ErrorDetails(NamedTuple):
     def retry_delay(self) -> float | None:
         """Return the seconds that the service asks to wait."""
         text = _text(self.detail("RetryInfo").get("retryDelay"))
-        found = re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,9})?)s", text)
-        return None if found is None else float(found[1])
+        match = re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,9})?)s", text)
+        return None if match is None else float(match[1])
 
 
 def read_error(response: Response) -> ErrorDetails:
@@ -159,20 +159,20 @@ def find_error(elements: Iterable[Any]) -> ErrorDetails | None:
     return None
 
 
-def outcome_of(status: int, told: ErrorDetails) -> Classification:
+def outcome_of(status: int, details: ErrorDetails) -> Classification:
     """Return what an error answer means.
 
     Args:
         status: of HTTP, other than 2xx; of an error inside a streamed answer, 200.
-        told: what its body says.
+        details: what its body says.
     """
-    word = told.status
+    word = details.status
     meaning = STATUSES.get(word or "")
     if word in _WORDS_OF_REFUSAL:
-        meaning = REASONS.get(told.reason or "", meaning)
+        meaning = REASONS.get(details.reason or "", meaning)
     if meaning is None:
         return AMBIGUOUS
-    if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
+    if word in _WORDS_OF_REFUSAL and any(text in details.message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning
 

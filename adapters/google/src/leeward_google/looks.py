@@ -54,15 +54,15 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     """Return the planners that look for what a project has."""
     queued = settings.queued
     buses = PubSubEndpoint(settings.events.origin, project, settings.events.emulator)
-    found: dict[str, Planner] = {
+    planners: dict[str, Planner] = {
         BUS: partial(_bus, buses),
         TABLE: table_look(partial(load, endpoint_of(settings.tables, project))),
         BACKLOG: _backlog,
         RESOURCE: partial(looks_at_resource, buses),
     }
     if isinstance(queued, Topics):
-        found[QUEUE] = partial(_topic_of_function, queued, project)
-    return found
+        planners[QUEUE] = partial(_topic_of_function, queued, project)
+    return planners
 
 
 def _skip(_: Address) -> Plan:
@@ -108,18 +108,18 @@ def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
     if refusal is not None:
         return unless_forbidden(refusal, response, "pubsub.subscriptions.get")
     try:
-        found = object_of(response)
+        document = object_of(response)
     except (ValueError, TypeError) as error:
         return misread(response, error, request_id="")
-    policy = found.get("deadLetterPolicy") or {}
+    policy = document.get("deadLetterPolicy") or {}
     return Result.ok(
         compare(
             look.has,
             {
-                "topic": _end(found.get("topic")),
-                "seconds": found.get("ackDeadlineSeconds", 10),
-                "filter": found.get("filter") or None,
-                "pushes": bool((found.get("pushConfig") or {}).get("pushEndpoint")),
+                "topic": _end(document.get("topic")),
+                "seconds": document.get("ackDeadlineSeconds", 10),
+                "filter": document.get("filter") or None,
+                "pushes": bool((document.get("pushConfig") or {}).get("pushEndpoint")),
                 "dead letters": _end(policy.get("deadLetterTopic")),
                 "deliveries": policy.get("maxDeliveryAttempts"),
             },

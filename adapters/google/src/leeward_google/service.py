@@ -24,21 +24,21 @@ def authorise(request: Request, bearer: Bearer) -> Request:
     return request._replace(headers=headers)
 
 
-def read_refusal(response: Response, told: ErrorDetails, now: float) -> Result[Any]:
+def read_refusal(response: Response, details: ErrorDetails, now: float) -> Result[Any]:
     """Return the result of an error that a service has told.
 
     Args:
         response: where it stood.
-        told: what it says.
+        details: what it says.
         now: Unix seconds.
     """
-    meaning = outcome_of(response.status, told)
+    meaning = outcome_of(response.status, details)
     return Result(
         meaning.outcome,
-        code=told.status or f"http.{response.status}",
+        code=details.status or f"http.{response.status}",
         reason=meaning.reason,
-        request_id=told.request_id,
-        retry_after=retry_after(response, told, now),
+        request_id=details.request_id,
+        retry_after=retry_after(response, details, now),
     )
 
 
@@ -56,10 +56,10 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
     return elements
 
 
-def retry_after(response: Response, told: ErrorDetails, now: float) -> float | None:
+def retry_after(response: Response, details: ErrorDetails, now: float) -> float | None:
     """Return the seconds that the service asks to wait; None for none, or for nonsense."""
     text = response.headers.get("retry-after", "").strip()
-    return wait_in(text, now) if text else plausible_wait(told.retry_delay)
+    return wait_in(text, now) if text else plausible_wait(details.retry_delay)
 
 
 GOOGLE: Final = Service(

@@ -46,8 +46,8 @@ _NAME: Final = r"(?!\.{1,2}$)[A-Za-z0-9._~-]+"
 
 def functions(settings: Settings) -> dict[str, Planner]:
     """Return the planners of calls, and of looks: one for a function, or at the target's health."""
-    own = {name: _platform(settings, name) for name in settings.refusals}
-    call = partial(invoke, settings, own, _platform(settings, ""))
+    platforms = {name: _platform(settings, name) for name in settings.refusals}
+    call = partial(invoke, settings, platforms, _platform(settings, ""))
     return {"invoke": call, "settle": call, FUNCTION: partial(look_for, settings)}
 
 
@@ -72,7 +72,7 @@ def find_location(settings: Settings, function: str) -> Location | None:
 
 def invoke(
     settings: Settings,
-    own: dict[str, FunctionPlatform],
+    platforms: dict[str, FunctionPlatform],
     platform: FunctionPlatform,
     call: Invoke | Settle,
     view: View,
@@ -81,7 +81,7 @@ def invoke(
 
     Args:
         settings: of the target.
-        own: function to what is particular about it, where anything is.
+        platforms: function to what is particular about it, where anything is.
         platform: that of all others.
         call: of the function.
         view: of the plan.
@@ -94,7 +94,7 @@ def invoke(
         return Result(Outcome.APP_ERROR, code=NO_QUESTIONS)
     if settings.identity.file is not None:
         address = address._replace(token=(yield Need(TOKEN)))
-    platform = own.get(call.function, platform)
+    platform = platforms.get(call.function, platform)
     if place.tool and isinstance(call, Invoke):
         return (yield from call_tool(platform, call, view, address, place.tool))
     return (yield from invoke_over_http(platform, call, view, address))
@@ -142,10 +142,10 @@ def _credentials(identity: Identity, address: Address) -> tuple[tuple[str, str],
 
 
 def _no_url(settings: Settings) -> Result[Any]:
-    told = "no URL is configured for this function"
+    problem = "no URL is configured for this function"
     if settings.url:
-        told = "this name cannot stand in a URL, and the function has no URL of its own"
-    return Result(Outcome.NOT_FOUND, code=NO_URL, message=f"{told}; give it one in functions")
+        problem = "this name cannot stand in a URL, and the function has no URL of its own"
+    return Result(Outcome.NOT_FOUND, code=NO_URL, message=f"{problem}; give it one in functions")
 
 
 def _read_token(path: str) -> Resolved:
@@ -158,8 +158,8 @@ def _read_token(path: str) -> Resolved:
         with Path(path).open("rb") as file:
             token = file.read(LARGEST + 1).strip().decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        told = f"token_file cannot be read ({type(error).__name__}): {path}"
-        raise Unresolved(Outcome.AUTH, "token_file", told) from error
+        problem = f"token_file cannot be read ({type(error).__name__}): {path}"
+        raise Unresolved(Outcome.AUTH, "token_file", problem) from error
     if not is_token(token) or len(token) > LARGEST:
         raise Unresolved(Outcome.AUTH, "token_file", f"token_file holds no token: {path}")
     now = time()

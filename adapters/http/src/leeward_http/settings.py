@@ -162,15 +162,15 @@ def _template(setting: Setting, values: Values) -> str:
 
 def _statuses(setting: Setting, _: Values) -> tuple[Proof, ...]:
     words = setting.value.split()
-    known = {str(status): status for status in REFUSALS}
-    wrong = [word for word in words if word not in known]
+    by_text = {str(status): status for status in REFUSALS}
+    wrong = [word for word in words if word not in by_text]
     if wrong or not words:
         raise ConfigError(
             f"{setting.where} must be statuses with blanks between, such as '429 503', of "
-            f"{', '.join(sorted(known))}; no other proves that nothing ran"
+            f"{', '.join(sorted(by_text))}; no other proves that nothing ran"
         )
     return tuple(
-        Proof(frozenset({known[word]}), BY_PLATFORM.get(known[word], REJECTED), by_anyone=True)
+        Proof(frozenset({by_text[word]}), BY_PLATFORM.get(by_text[word], REJECTED), by_anyone=True)
         for word in words
     )
 

@@ -126,8 +126,8 @@ def call_tool(
     """
     arguments = decode(call.payload) if call.payload else None
     if not isinstance(arguments, dict | None):
-        told = "the payload of a tool must be an object: its arguments by name"
-        return Result(Outcome.CALLER, code="arguments", message=told)
+        problem = "the payload of a tool must be an object: its arguments by name"
+        return Result(Outcome.CALLER, code="arguments", message=problem)
     name = f"mcp {call.function}"
     session: Session | None = view.learnt.get(name)
     if session is not None and session.id and call.effect is Effect.UNSAFE:
@@ -165,8 +165,8 @@ def _open(server: Server, view: View) -> Generator[Step, Answer, Session | Resul
     response: Response | Failure = yield Send(look_up, effect=False)
     if isinstance(response, Failure) or response.status in _NOT_OF_MCP:
         return _read_refusal(server.platform, response, view)
-    told = _answer_in(response, 0).get("result")
-    versions = told.get("supportedVersions") if isinstance(told, dict) else None
+    answer_fields = _answer_in(response, 0).get("result")
+    versions = answer_fields.get("supportedVersions") if isinstance(answer_fields, dict) else None
     if isinstance(versions, list) and VERSION in versions:
         return SESSIONLESS
     params = {
@@ -205,8 +205,8 @@ def _read_refusal(
         return Result(Outcome.REJECTED, code=code, retry_after=wait)
     if status == 404:
         return Result(Outcome.NOT_FOUND, code=code, message="there is no MCP server at its URL")
-    told = f"its server speaks neither MCP {VERSION} nor a version with sessions (`initialize`)"
-    return Result(Outcome.UNUSABLE, code=code, message=told)
+    problem = f"its server speaks neither MCP {VERSION} nor a version with sessions (`initialize`)"
+    return Result(Outcome.UNUSABLE, code=code, message=problem)
 
 
 def _result_of(

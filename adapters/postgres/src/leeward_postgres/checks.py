@@ -81,38 +81,38 @@ def check_server(schema: str, stage: str | None, process: int) -> Plan:
         return _unusable(WRONG_VERSION, "the schema has no version; apply it", SCHEMA)
     version, oldest, own_stage, *durable, _ = rows[0]
     if version < VERSION:
-        told = (
+        problem = (
             f"the schema {schema} has version {version}, and this client needs {VERSION}: "
             "run `leeward postgres schema --apply`"
         )
-        return _unusable(WRONG_VERSION, told, SCHEMA)
+        return _unusable(WRONG_VERSION, problem, SCHEMA)
     if oldest > VERSION:
-        told = (
+        problem = (
             f"the schema {schema} serves clients of version {oldest} and later, and this one has "
             f"{VERSION}: upgrade leeward-postgres"
         )
-        return _unusable(WRONG_VERSION, told, SCHEMA)
+        return _unusable(WRONG_VERSION, problem, SCHEMA)
     if None not in (stage, own_stage) and stage != own_stage:
         return _unusable(WRONG_STAGE, stage_flaw(schema, own_stage, stage), SCHEMA)
     lossy = [name for name, value in zip(_DURABLE, durable, strict=True) if value == "off"]
     if lossy:
-        told = (
+        problem = (
             f"the server has {' and '.join(f'{name} = off' for name in lossy)}, so it may lose "
             "what it has committed: switch on, for this database or its role"
         )
-        return _unusable(NOT_DURABLE, told, "not_durable")
+        return _unusable(NOT_DURABLE, problem, "not_durable")
     return Result.ok(None)
 
 
-def stage_flaw(schema: str, known: str, stage: str | None) -> str:
+def stage_flaw(schema: str, owner: str, stage: str | None) -> str:
     """Return that a schema belongs to another stage, and the remedy."""
-    own = f"{stage!r}" if stage else "none"
+    here = f"{stage!r}" if stage else "none"
     return (
-        f"the schema {schema} belongs to the stage {known!r}, and the stage here is {own}: set "
+        f"the schema {schema} belongs to the stage {owner!r}, and the stage here is {here}: set "
         "`schema` of the target to one of its own, or choose the other stage (LEEWARD_STAGE, or "
         "stage in [deploy])"
     )
 
 
-def _unusable(code: str, told: str, reason: str) -> Result[Any]:
-    return Result(Outcome.UNUSABLE, code=code, message=told, reason=reason)
+def _unusable(code: str, problem: str, reason: str) -> Result[Any]:
+    return Result(Outcome.UNUSABLE, code=code, message=problem, reason=reason)

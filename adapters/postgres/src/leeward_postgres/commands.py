@@ -58,7 +58,7 @@ def schema(
 
 
 def _first_target(options: GlobalOptions) -> str:
-    order = [str(each) for each in options.resolve().order if each.provider == PROVIDER]
+    order = [str(target) for target in options.resolve().order if target.provider == PROVIDER]
     if not order:
         raise ConfigError("no target of PostgreSQL is in the order; name one with --target")
     return order[0]
@@ -87,8 +87,8 @@ def _flaw(error: Any) -> str:
             "when that has ended"
         )
     remedy = result_of_error(error.sqlstate, Stage.OPEN).message
-    told = f"the schema was not applied: {error.diag.message_primary}"
-    return f"{told} ({remedy})" if remedy else told
+    problem = f"the schema was not applied: {error.diag.message_primary}"
+    return f"{problem} ({remedy})" if remedy else problem
 
 
 POSTGRES = command_group("Leeward's schema in a database of PostgreSQL.")

@@ -134,8 +134,8 @@ class Exchanges(Forkable):
 
     def close(self) -> None:
         """Close every connection, without waiting; those in use when their exchange is over."""
-        for each in self.pool.close():
-            each.close()
+        for connection in self.pool.close():
+            connection.close()
 
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
@@ -170,8 +170,8 @@ class Exchanges(Forkable):
                 if is_barred(timeout):
                     return Result(Outcome.LOCAL, code=ISOLATED, reason=ISOLATED, waited=waited)
                 if not exchange.is_held:
-                    told = f"none of {pool.size} connections became free in time"
-                    late = Result[Any](Outcome.LOCAL, code=NO_PLACE, message=told, reason=NO_PLACE)
+                    why = f"none of {pool.size} connections became free in time"
+                    late = Result[Any](Outcome.LOCAL, code=NO_PLACE, message=why, reason=NO_PLACE)
                     return late._replace(waited=waited)
             result = await self._run_plan(exchange, make, time_after(waited, timeout))
         finally:

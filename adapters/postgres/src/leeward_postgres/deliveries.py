@@ -122,10 +122,10 @@ class StoreBase:
         result = self.run(plan, timeout)
         if result.outcome is not Outcome.OK:
             reason = result.reason or result.code or result.outcome.value
-            told = result.message or "the database has not answered"
+            problem = result.message or "the database has not answered"
             if result.code == WRONG_STAGE:
-                raise ConfigError(told)
-            raise DatabaseFault(result.outcome, reason, told) from result.cause
+                raise ConfigError(problem)
+            raise DatabaseFault(result.outcome, reason, problem) from result.cause
         return result.value or []
 
     def insist(self, sql: str, values: Sequence[Any]) -> Rows:
@@ -174,16 +174,16 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         self, app: str, wanted: Mapping[Recipient, str | None]
     ) -> Mapping[Recipient, Recipient]:
         """Return the recipients of an app by its handlers' own names; they are live from now on."""
-        owns = {tuple(map(text_of, each)): each for each in wanted}
+        owns = {tuple(map(text_of, recipient)): recipient for recipient in wanted}
         names = [list(column) for column in zip(*owns, strict=True)] or [[], []]
-        own = self._stage, app, self._process, version_of(wanted)
-        rows = self.insist(_CLAIM, (*own, *names, [*map(text_of, wanted.values())]))
-        for flaw, _, queue, known in rows:
+        facts = self._stage, app, self._process, version_of(wanted)
+        rows = self.insist(_CLAIM, (*facts, *names, [*map(text_of, wanted.values())]))
+        for flaw, _, queue, app_ in rows:
             if flaw == "stage":
-                raise ConfigError(stage_flaw(self._schema, known, self._stage))
+                raise ConfigError(stage_flaw(self._schema, app_, self._stage))
             if flaw is not None:
                 raise ConfigError(
-                    f"a worker of the app {known!r} serves {original_of(queue)!r}, which the app "
+                    f"a worker of the app {app_!r} serves {original_of(queue)!r}, which the app "
                     f"{app!r} serves, too: rename one of them, end that worker, or set `schema` of "
                     "the target to one of this app's own"
                 )
@@ -220,23 +220,23 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
         def hear(names: set[str]) -> None:
             self._is_stale = True
-            known = self._known.copy()
-            if not names or any(text_of(each.bus or each.subscriber) in names for each in known):
+            takers = self._known.copy()
+            if not names or any(text_of(to.bus or to.subscriber) in names for to in takers):
                 wake()
             if not names or RUNS.bus in names:
                 wake_runs()
 
         self._hints().listen(hear)
 
-    def quiet(self, known: Iterable[Recipient]) -> float:
+    def quiet(self, recipients: Iterable[Recipient]) -> float:
         """Return for how many seconds nothing is due, by one look a second for all who ask."""
-        known = set(known)
+        recipients = set(recipients)
         with self._looking:
             since = monotonic()
-            if self._is_stale or since - self._looked > 0.9 or known - self._known - {RUNS}:
-                self._look(known - {RUNS}, since)
+            if self._is_stale or since - self._looked > 0.9 or recipients - self._known - {RUNS}:
+                self._look(recipients - {RUNS}, since)
             again = self._looked + 1.0  # second: `LOOK_AGAIN` of `leeward.leases.threads`
-        first = min((self._due.get(each, again) for each in known), default=again)
+        first = min((self._due.get(recipient, again) for recipient in recipients), default=again)
         return max(0.0, again - since) if first >= again else 0.0
 
     def now(self) -> float:
@@ -246,8 +246,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                 self._look(set(), monotonic())
             return monotonic() + self._ahead
 
-    def _look(self, known: set[Recipient], since: float) -> None:
-        self._known |= known
+    def _look(self, recipients: set[Recipient], since: float) -> None:
+        self._known |= recipients
         self._is_stale = False
         sql = "SELECT * FROM @.look_at_rows(%s::text[], %s::text[], %s, %s)"
         ends = self.policy.farthest, self.policy.longest_retry
@@ -260,22 +260,22 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
 
     def take(
         self,
-        known: Iterable[Recipient],
+        recipients: Iterable[Recipient],
         clock: Callable[[], float],
         room: Room,
-        most: Mapping[Recipient, int] | None = None,
+        limits: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
         """Lease rows that are due now; of each lane only the head."""
-        known, policy, wanted = list(known), self.policy, most or {}
-        self._tend(known)
-        attempts = [max(policy.max_attempts, wanted.get(each, 0)) for each in known]
+        recipients, policy, wanted = list(recipients), self.policy, limits or {}
+        self._tend(recipients)
+        attempts = [max(policy.max_attempts, wanted.get(recipient, 0)) for recipient in recipients]
         lease, since = os.urandom(16).hex(), clock()
         places = room.limit if room.places is None else room.places
         rows = self.ask(
             "SELECT * FROM @.take_rows(%s::text[], %s::text[], %s::integer[], %s, %s, %s, %s, "
             "%s, %s, %s, %s) ORDER BY r_rank, r_id",
             (
-                *(*_names(known), attempts, lease),
+                *(*_names(recipients), attempts, lease),
                 *(policy.lease, policy.farthest, policy.longest_retry),
                 *(max(room.limit, 0), max(room.tried, 0), max(room.unheard, 0), max(places, 0)),
             ),
@@ -287,8 +287,8 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
                 failure = AttemptFailure(error)
                 taken.dead.append(DeadRow(id, recipient, document, attempt, failure, since))
                 continue
-            own = original_of(key), document, attempt, lease, rank == 0, is_counted
-            taken.rows.append(LeasedRow(id, recipient, *own))
+            fields = original_of(key), document, attempt, lease, rank == 0, is_counted
+            taken.rows.append(LeasedRow(id, recipient, *fields))
         return taken
 
     def finish(
@@ -302,27 +302,27 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         others = [_describe_end(row, "begun", row.attempt, pause=pause) for row in begun]
         others += [_describe_end(end.row, "late", end.row.attempt) for end in done if end.is_late]
         others += [self._next_of(end, now) for end in failed]
-        told = json.dumps(others) if others else None
-        values = [end.row.id for end in done], [end.row.lease for end in done], told
+        text = json.dumps(others) if others else None
+        values = [end.row.id for end in done], [end.row.lease for end in done], text
         sql = "SELECT * FROM @.finish_rows(%s::bigint[], %s::text[], %s::jsonb)"
         given_up = {id for (id,) in self.insist(sql, values)}
         self._is_stale = True
         return [end for end in failed if end.row.id in given_up]
 
-    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
-        """Return the earliest time after `now` at which a row for `known` is due."""
+    def next_due(self, recipients: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `recipients` is due."""
         sql = (
             "SELECT min(r_next) FROM @.look_at_rows(%s::text[], %s::text[], %s, %s) "
             "WHERE r_bus <> '(runs)'"
         )
         policy = self.policy
-        ((due,),) = self.ask(sql, (*_names(known), policy.farthest, policy.longest_retry))
+        ((due,),) = self.ask(sql, (*_names(recipients), policy.farthest, policy.longest_retry))
         return None if due is None else now + float(due)
 
-    def count_waiting(self, known: Iterable[Recipient]) -> int:
-        """Count the rows for `known` that are neither done nor dead."""
+    def count_waiting(self, recipients: Iterable[Recipient]) -> int:
+        """Count the rows for `recipients` that are neither done nor dead."""
         sql = f"SELECT count(*) FROM @.deliveries {_KNOWN}"  # noqa: S608 - a constant
-        return int(self.ask(sql, _names(known))[0][0])
+        return int(self.ask(sql, _names(recipients))[0][0])
 
     def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
         """Return a page of the rows that are given up, without their documents."""
@@ -354,14 +354,14 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
     def has_waiting(self, recipient: Recipient, lane: str, timeout: float) -> bool:
         """Return whether a lane has rows that are neither done nor dead."""
         sql = "SELECT 1 FROM @.deliveries WHERE bus = %s AND subscriber = %s AND lane = %s LIMIT 1"
-        return bool(self.ask(sql, [text_of(each) for each in (*recipient, lane)], timeout))
+        return bool(self.ask(sql, [text_of(part) for part in (*recipient, lane)], timeout))
 
-    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
+    def depths(self, recipients: Iterable[Recipient], limit: int) -> list[Depth]:
         """Count rows without their documents, in a few seconds, or fail; nobody waits for it."""
-        names = _names(known)
-        rows = self.ask(_DEPTHS, (most, *[most] * len(_PARTS), *names), DEPTH_SECONDS)
+        names = _names(recipients)
+        rows = self.ask(_DEPTHS, (limit, *[limit] * len(_PARTS), *names), DEPTH_SECONDS)
         return [
-            Depth(_recipient(bus, name), min(int(waiting), most), int(dead), original_of(key))
+            Depth(_recipient(bus, name), min(int(waiting), limit), int(dead), original_of(key))
             for bus, name, waiting, dead, key in rows
         ]
 
@@ -385,10 +385,10 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         rows = self.ask(sql, [APPROVAL, text_of(bus)], timeout)
         return [
             Backlog(
-                *(_recipient(own, name), int(waiting), int(dead), None if bus is None else size),
+                *(_recipient(place, name), int(waiting), int(dead), None if bus is None else size),
                 *(oldest, original_of(key), int(approvals)),
             )
-            for own, name, waiting, dead, size, oldest, key, approvals in rows
+            for place, name, waiting, dead, size, oldest, key, approvals in rows
         ]
 
     def _next_of(self, end: LeaseEnd, now: float) -> dict[str, Any]:
@@ -408,10 +408,10 @@ class PostgresDeliveries(StoreBase, SpoolRows, RecipientStore):
         reason = _text(failure.reason)
         return _describe_end(row, "dead", attempts, error=error, reason=reason, ran=failure.ran)
 
-    def _tend(self, known: list[Recipient]) -> None:
-        if self._known.issuperset(known) and monotonic() - self._tended < TEND_SECONDS:
+    def _tend(self, recipients: list[Recipient]) -> None:
+        if self._known.issuperset(recipients) and monotonic() - self._tended < TEND_SECONDS:
             return
-        self._known.update(known)
+        self._known.update(recipients)
         self._tended = monotonic()
         with suppress(DatabaseFault):  # the next time
             self.ask("SELECT @.tend_rows(%s::text[], %s::text[])", _names(self._known.copy()))
@@ -455,8 +455,8 @@ class PostgresSchedules(StoreBase, ScheduleStore):
 
 
 def _names(recipients: Iterable[Recipient]) -> tuple[list[str], list[str]]:
-    known = list(recipients)
-    return [text_of(each.bus) for each in known], [text_of(each.subscriber) for each in known]
+    named = list(recipients)
+    return [text_of(to.bus) for to in named], [text_of(to.subscriber) for to in named]
 
 
 def columns_of(row: NewRow) -> tuple[str | None, ...]:

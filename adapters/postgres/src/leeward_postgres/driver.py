@@ -150,17 +150,17 @@ class PostgresDriver(Driver):
         """Return where the database is, as far as it is said here; never a password."""
         parameters = parameters_of(self._settings)
         shown = ("host", "port", "dbname", "user", "sslmode", "service")
-        told = {name: str(parameters[name]) for name in shown if parameters.get(name)}
+        shown_values = {name: str(parameters[name]) for name in shown if parameters.get(name)}
         sizes = {"schema": self._settings.schema, "pool_size": str(self._settings.pool_size)}
-        rest = {"parameters": "libpq's variables"} if "host" not in told else {}
-        return told | sizes | rest
+        rest = {"parameters": "libpq's variables"} if "host" not in shown_values else {}
+        return shown_values | sizes | rest
 
     def places(self) -> tuple[int, int]:
         """Return how many exchanges are under way, and how many calls wait for a place."""
         with self._lock:
             used = [self._threads] if self._threads is not None else []
-            counts = [each.pool.counts for each in (*used, *self._loops.values())]
-        return sum(each for each, _ in counts), sum(each for _, each in counts)
+            counts = [loop.pool.counts for loop in (*used, *self._loops.values())]
+        return sum(count for count, _ in counts), sum(count for _, count in counts)
 
     def native(self, service: str) -> object:
         """Return a new `psycopg.Connection`, as ``connection``; the caller closes it.
@@ -183,8 +183,8 @@ class PostgresDriver(Driver):
         with self._lock:
             self._is_closed = True
             threads, loops = self._threads, list(self._loops.values())
-        for each in (*loops, *([threads] if threads is not None else [])):
-            each.close()
+        for connections in (*loops, *([threads] if threads is not None else [])):
+            connections.close()
 
     async def close_async(self) -> None:
         """Do the same; nothing of it waits."""
@@ -200,9 +200,9 @@ class PostgresDriver(Driver):
     def _open_rows(self) -> deliveries.PostgresDeliveries:
         """Return the rows, whose look is one for all who use them."""
         if self._rows is None:
-            own = self._settings
+            settings = self._settings
             self._rows = deliveries.PostgresDeliveries(
-                self._run, own.schema, own.stage, self._open_hints
+                self._run, settings.schema, settings.stage, self._open_hints
             )
         return self._rows
 

@@ -59,8 +59,8 @@ class Hints(Forkable):
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        for each in self._threads.values():
-            each.join(1.0)
+        for thread in self._threads.values():
+            thread.join(1.0)
 
     def end(self) -> None:
         """End the threads: a subinterpreter ends."""

@@ -160,7 +160,7 @@ class PostgresJournal(StoreBase, Journal):
         )
         if begun:
             key = RunKey(definition.name, id)
-            steps = _columns((1, *_step_of_start(key, each, now)) for each in begun)
+            steps = _columns((1, *_step_of_start(key, command, now)) for command in begun)
             is_new, app, *run, _ = self.ask(_ADD_BEGUN, (*steps, *self._writes.rest, *values))[0]
         else:
             is_new, app, *run = self.ask(_ADD, values)[0]
@@ -173,7 +173,7 @@ class PostgresJournal(StoreBase, Journal):
 
     def take(
         self,
-        known: Iterable[str],
+        flows: Iterable[str],
         now: float,
         lease: float,
         limit: int,
@@ -185,9 +185,9 @@ class PostgresJournal(StoreBase, Journal):
     ) -> list[RunRow]:
         """Lease runs that are due, for `lease` seconds from `now`."""
         over = list(over)
-        leases = [each.workflow for each in over], [each.id for each in over]
-        about = self.owner.app, [*known], READER, now, lease, limit, grace, str(holder)
-        rows = self.ask(_TAKE, (*about, *leases, [each.fence for each in over], [*left]))
+        leases = [run.workflow for run in over], [run.id for run in over]
+        about = self.owner.app, [*flows], READER, now, lease, limit, grace, str(holder)
+        rows = self.ask(_TAKE, (*about, *leases, [run.fence for run in over], [*left]))
         return list(map(read_run, rows))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
@@ -205,7 +205,7 @@ class PostgresJournal(StoreBase, Journal):
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Any
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
-        steps = [(*row_of_end(key, each, now)[2:], False) for each in finished]
+        steps = [(*row_of_end(key, step, now)[2:], False) for step in finished]
         end = state_of(answer).value, write_answer(answer)
         return bool(self._writes.make(_RunWrite(key, fence, now, steps, *end)) != "lost")
 
@@ -219,10 +219,10 @@ class PostgresJournal(StoreBase, Journal):
     ) -> StepFailure | bool:
         """Note what has ended, and what is about to begin."""
         begun = list(begun)
-        steps = [(*row_of_end(key, each, now)[2:], False) for each in finished]
-        steps += [_step_of_start(key, each, now) for each in begun]
+        steps = [(*row_of_end(key, step, now)[2:], False) for step in finished]
+        steps += [_step_of_start(key, command, now) for command in begun]
         word = self._writes.make(_RunWrite(key, fence, now, steps))
-        if word in REFUSALS and any(each.guarded for each in begun):
+        if word in REFUSALS and any(command.guarded for command in begun):
             return REFUSALS[word]
         return bool(word != "lost")
 
@@ -230,19 +230,19 @@ class PostgresJournal(StoreBase, Journal):
         """Return for how many seconds there is no run that has not ended."""
         return 0.0 if self._rows is None else self._rows.quiet([RUNS])
 
-    def next_due(self, known: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
+    def next_due(self, flows: Iterable[str], now: float, left: Iterable[str] = ()) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
         since = self.clock.monotonic()
-        ((due, time),) = self.insist(_NEXT, ([*known], [*left], now, READER, self.owner.app))
+        ((due, time),) = self.insist(_NEXT, ([*flows], [*left], now, READER, self.owner.app))
         if isinstance(self.clock, ServerClock):
             self.clock.learn(time, since)
         return None if due is None else float(due)
 
     def holders(
-        self, known: Iterable[str], until: float, left: Iterable[str] = ()
+        self, flows: Iterable[str], until: float, left: Iterable[str] = ()
     ) -> list[RunHolder]:
         """Return who has the leases of known workflows that end up to a time."""
-        rows = self.insist(_LEASES, ([*known], [*left], READER, self.owner.app, until))
+        rows = self.insist(_LEASES, ([*flows], [*left], READER, self.owner.app, until))
         return [RunHolder(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
@@ -338,8 +338,8 @@ class _Writes(Batches[_RunWrite]):
     def __init__(self, ask: Callable[[str, Sequence[Any]], Rows]) -> None:
         super().__init__()
         self._ask = ask
-        told = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
-        self.rest = (told["cancelled"], told["late"], milliseconds(PATIENCE))
+        answers = {word: write_answer(refusal) for word, refusal in REFUSALS.items()}
+        self.rest = (answers["cancelled"], answers["late"], milliseconds(PATIENCE))
 
     def write(self, changes: list[Change[_RunWrite]]) -> None:
         """Write about all runs by one statement; one by one, if the server refuses that."""
@@ -348,11 +348,11 @@ class _Writes(Batches[_RunWrite]):
         except DatabaseFault as fault:
             if len(changes) == 1 or fault.outcome not in (Outcome.CALLER, Outcome.REJECTED):
                 raise
-            for each in changes:
+            for change in changes:
                 try:
-                    self._write([each])
-                except DatabaseFault as own:
-                    each.error = own
+                    self._write([change])
+                except DatabaseFault as refusal:
+                    change.error = refusal
 
     def _write(self, changes: list[Change[_RunWrite]]) -> None:
         changes = sorted(changes, key=lambda change: change.what.key)  # who locks, in one order

@@ -156,29 +156,29 @@ def _text_for(cursor: Any, sql: str, schema: str) -> str | bytes:
 def _ask_sqlalchemy(
     connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
 ) -> str:
-    own = connection.connection() if hasattr(connection, "flush") else connection
-    if own.dialect.name != "postgresql":
-        told = f"connection is to {own.dialect.name}, not postgresql"
-        raise InvalidRequest(told, field="connection")
-    if own.connection.dbapi_connection.autocommit:
+    session = connection.connection() if hasattr(connection, "flush") else connection
+    if session.dialect.name != "postgresql":
+        problem = f"connection is to {session.dialect.name}, not postgresql"
+        raise InvalidRequest(problem, field="connection")
+    if session.connection.dbapi_connection.autocommit:
         raise InvalidRequest(
             "connection has the isolation level AUTOCOMMIT, so the call would be made whatever "
             "becomes of your rows; use another level",
             field="connection",
         )
-    is_numbered = own.dialect.driver == "asyncpg"
+    is_numbered = session.dialect.driver == "asyncpg"
     text = number_parameters(sql, schema).decode() if is_numbered else name_schema(sql, schema)
     with _explain_errors():
-        rows = own.exec_driver_sql(text, tuple(values)).fetchall()
+        rows = session.exec_driver_sql(text, tuple(values)).fetchall()
     return conclude(rows)
 
 
 async def _await_sqlalchemy(
     connection: Any, schema: str, sql: str, values: Sequence[Any], conclude: Conclude
 ) -> str:
-    own = await connection.connection() if hasattr(connection, "flush") else connection
-    told: str = await own.run_sync(_ask_sqlalchemy, schema, sql, values, conclude)
-    return told
+    link = await connection.connection() if hasattr(connection, "flush") else connection
+    text: str = await link.run_sync(_ask_sqlalchemy, schema, sql, values, conclude)
+    return text
 
 
 @contextmanager
@@ -187,8 +187,8 @@ def _explain_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = CLASSIFICATIONS.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
-        if known is not None and known.reason == SCHEMA:
+        match = CLASSIFICATIONS.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+        if match is not None and match.reason == SCHEMA:
             raise ConfigError(
                 "the schema of leeward is not in this database, or is older; apply it: "
                 "leeward postgres schema --apply"

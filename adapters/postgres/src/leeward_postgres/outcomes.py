@@ -157,12 +157,12 @@ def result_of_error(code: str | None, stage: Stage, *, is_fatal: bool = False) -
         stage: how far the exchange came.
         is_fatal: the server ended the session with it.
     """
-    known = CLASSIFICATIONS.get(code or "")
+    meaning = CLASSIFICATIONS.get(code or "")
     is_proof = not is_fatal or stage is not Stage.COMMITTING
-    if known is not None and is_proof:
-        return Result(known.outcome, code=code, message=known.message, reason=known.reason)
+    if meaning is not None and is_proof:
+        return Result(meaning.outcome, code=code, message=meaning.message, reason=meaning.reason)
     code = code or "connection_lost"
     if stage is Stage.COMMITTING:
         return Result(Outcome.AMBIGUOUS, code=code)
-    told = _UNREACHED if stage is Stage.UNSENT else _LOST
-    return Result(Outcome.NOT_SENT, code=code, message=told)
+    message = _UNREACHED if stage is Stage.UNSENT else _LOST
+    return Result(Outcome.NOT_SENT, code=code, message=message)

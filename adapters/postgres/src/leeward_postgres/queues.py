@@ -44,8 +44,8 @@ def enqueue(call: Enqueue, timeout: float) -> Plan:
     values = name, id, key, document, milliseconds(timeout)
     ((is_kept,),) = yield Statement(_ENQUEUE, values)
     if not is_kept:
-        told = f"no worker has looked for messages of {call.function!r} yet; start one first"
-        return Result(Outcome.NOT_FOUND, message=told)
+        problem = f"no worker has looked for messages of {call.function!r} yet; start one first"
+        return Result(Outcome.NOT_FOUND, message=problem)
     return Result.ok(None)
 
 
@@ -57,8 +57,8 @@ def publish(call: Publish, timeout: float) -> Plan:
         try:
             document = document_of(event).decode()
         except (TypeError, ValueError, RecursionError) as error:
-            told = f"events[{index}].data is neither JSON nor bytes"
-            results.append(Result(Outcome.CALLER, message=told, cause=error))
+            problem = f"events[{index}].data is neither JSON nor bytes"
+            results.append(Result(Outcome.CALLER, message=problem, cause=error))
             continue
         results.append(Result.ok(None))
         id = event.id or ""

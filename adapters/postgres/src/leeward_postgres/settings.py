@@ -168,20 +168,20 @@ def parameters_of(settings: Settings) -> dict[str, Any]:
         # Reads are strong: a standby may be behind.
         "target_session_attrs": "read-write",
     }
-    found = _find(ours, trust_env=settings.trust_env)
+    defaults = _find(ours, trust_env=settings.trust_env)
     if not settings.trust_env:
         ours |= {"passfile": _NO_FILE, "sslmode": VERIFIED, "sslrootcert": "system"}
         if "sslcertmode" in ours:  # of libpq 16 and later; without it one in ~/.postgresql is shown
             ours["sslcertmode"] = "allow" if said.get("sslcert") else "disable"
-    elif not _is_here(said if "service" in said else found | said):  # it goes before variables
-        ours["sslmode"] = found.get("sslmode", VERIFIED)
-        is_named = found.get("sslrootcert") or "service" in said or _ROOT.exists()
+    elif not _is_here(said if "service" in said else defaults | said):  # it goes before variables
+        ours["sslmode"] = defaults.get("sslmode", VERIFIED)
+        is_named = defaults.get("sslrootcert") or "service" in said or _ROOT.exists()
         if said.get("sslmode", ours["sslmode"]) == VERIFIED and not is_named:
             ours["sslrootcert"] = "system"
-    told = {**ours, **said}
+    merged = {**ours, **said}
     if "sslmode" in ours:
-        _check_mode(told["sslmode"], settings)
-    return told
+        _check_mode(merged["sslmode"], settings)
+    return merged
 
 
 def _find(ours: dict[str, Any], *, trust_env: bool) -> dict[str, str]:
@@ -191,7 +191,7 @@ def _find(ours: dict[str, Any], *, trust_env: bool) -> dict[str, str]:
     """
     from psycopg.pq import Conninfo
 
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for option in Conninfo.get_defaults():
         name, default = option.keyword.decode(), (option.compiled or b"").decode()
         if option.envvar is None or name == "service":
@@ -204,8 +204,8 @@ def _find(ours: dict[str, Any], *, trust_env: bool) -> dict[str, str]:
         if is_set:
             ours.pop(name, None)
         if is_set or value != default:
-            found[name] = value
-    return found
+            parameters[name] = value
+    return parameters
 
 
 def _check_mode(mode: str, settings: Settings) -> None:
@@ -221,10 +221,10 @@ def _check_mode(mode: str, settings: Settings) -> None:
     )
 
 
-def _is_here(told: Mapping[str, str]) -> bool:
+def _is_here(parameters: Mapping[str, str]) -> bool:
     """Return whether every host is this machine: by a Unix socket, or loopback."""
-    hosts, addresses = (told.get(name, "").split(",") for name in ("host", "hostaddr"))
-    if "service" in told and hosts == addresses == [""]:
+    hosts, addresses = (parameters.get(name, "").split(",") for name in ("host", "hostaddr"))
+    if "service" in parameters and hosts == addresses == [""]:
         return False  # the file of services may name any
     return all(
         place[:1] in ("", "/", "@") or place == "localhost" or _is_loopback(place)

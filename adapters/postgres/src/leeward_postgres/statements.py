@@ -93,7 +93,7 @@ def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] 
             texts.append(None)
             continue
         elif type(value) is bytes:
-            formats = [int(type(each) is bytes) for each in values]
+            formats = [int(type(value) is bytes) for value in values]
             texts.append(value)
             continue
         elif isinstance(value, str):

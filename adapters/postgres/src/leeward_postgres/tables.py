@@ -50,11 +50,11 @@ def store_items(calls: Sequence[Store], timeout: float) -> Plan:
     columns = zip(
         *(
             (
-                *(each.write_id, text_of(each.table)),
-                *(json_text.encode(key_values(each.key)).decode(), *row_of(each)),
-                *(each.expires_at, each.now, each.if_absent, each.if_revision),
+                *(call.write_id, text_of(call.table)),
+                *(json_text.encode(key_values(call.key)).decode(), *row_of(call)),
+                *(call.expires_at, call.now, call.if_absent, call.if_revision),
             )
-            for each in calls
+            for call in calls
         ),
         strict=True,
     )
@@ -62,7 +62,7 @@ def store_items(calls: Sequence[Store], timeout: float) -> Plan:
     if rows[0][0] in ("repeated", "settled") and len(rows) < len(calls):
         return Result.ok(None)
     return Result.ok(
-        [result_of_write(row[0], each.write_id) for row, each in zip(rows, calls, strict=True)]
+        [result_of_write(row[0], call.write_id) for row, call in zip(rows, calls, strict=True)]
     )
 
 
@@ -89,11 +89,11 @@ def delete_item(call: Delete, timeout: float) -> Plan:
 def scan_items(call: Scan, timeout: float) -> Plan:
     """Read the next items in the order of their keys; the cursor is the last one's key."""
     del timeout
-    most = call.most or PAGE_ITEMS
+    limit = call.most or PAGE_ITEMS
     after = json_text.decode(call.cursor) if call.cursor else []
-    rows = yield Statement(_SCAN, (text_of(call.table), after, most + 1))
-    cursor = json_text.encode(rows[most - 1][4]).decode() if len(rows) > most else None
-    return _page_of(call.table, rows[:most], cursor, exact=call.exact)
+    rows = yield Statement(_SCAN, (text_of(call.table), after, limit + 1))
+    cursor = json_text.encode(rows[limit - 1][4]).decode() if len(rows) > limit else None
+    return _page_of(call.table, rows[:limit], cursor, exact=call.exact)
 
 
 def list_items(call: ListItems, timeout: float) -> Plan:
@@ -104,15 +104,15 @@ def list_items(call: ListItems, timeout: float) -> Plan:
     """
     del timeout
     rest = call if call.cursor is None else call.following(call.cursor)
-    partition, most = text_of(call.partition), call.limit
+    partition, limit = text_of(call.partition), call.limit
     high = [f"{partition}\x01"] if rest.high is None else [partition, text_of(rest.high)]
     rows = yield Statement(
         f"{_LIST}{'>' if rest.above else '>='}) %s::text[] AND key {_OP}<) %s::text[] "
         f"ORDER BY key {'DESC' if rest.descending else 'ASC'} LIMIT %s",
-        (text_of(call.table), [partition, text_of(rest.low)], high, most + 1),
+        (text_of(call.table), [partition, text_of(rest.low)], high, limit + 1),
     )
-    cursor = original_of(rows[most - 1][4][1]) if len(rows) > most else None
-    return _page_of(call.table, rows[:most], cursor)
+    cursor = original_of(rows[limit - 1][4][1]) if len(rows) > limit else None
+    return _page_of(call.table, rows[:limit], cursor)
 
 
 def _page_of(

@@ -36,8 +36,8 @@ class CompositeKeysContract(Contract):
         mark = fresh("pair")
         for pair in ODD_PAIRS:
             client.store_data(PAIRS, {**_pair(*pair), "mark": mark, "copy": [*pair]})
-        found = [client.load_data(PAIRS, _pair(*pair)) for pair in ODD_PAIRS]
-        assert [each and each.item for each in found] == [
+        records = [client.load_data(PAIRS, _pair(*pair)) for pair in ODD_PAIRS]
+        assert [record and record.item for record in records] == [
             {**_pair(*pair), "mark": mark, "copy": [*pair]} for pair in ODD_PAIRS
         ]
 
@@ -49,8 +49,8 @@ class CompositeKeysContract(Contract):
         for pair in pairs:
             client.store_data(PAIRS, _pair(*pair))
         client.delete_data(PAIRS, _pair(first, "1"))
-        found = [client.load_data(PAIRS, _pair(*pair)) is not None for pair in pairs]
-        assert found == [False, True, True]
+        presences = [client.load_data(PAIRS, _pair(*pair)) is not None for pair in pairs]
+        assert presences == [False, True, True]
 
     @needs(TABLES, COMPOSITE_KEYS, Capability.CONDITIONS)
     def test_a_condition_looks_at_both_fields(self, client: Client) -> None:

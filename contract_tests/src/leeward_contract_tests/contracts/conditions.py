@@ -158,13 +158,13 @@ def _check_many(driver: Driver, calls: list[Store], expected: list[Outcome]) -> 
     many = getattr(driver, "store_many", None)  # a plain class need not have it
     results = many(calls, SECONDS) if many else None
     if results is not None:
-        assert [each.outcome for each in results] == expected
+        assert [result.outcome for result in results] == expected
     for call, result in zip(calls, results or [None] * len(calls), strict=True):
-        found = driver.perform(load(call.item["id"]), SECONDS).value
+        stored = driver.perform(load(call.item["id"]), SECONDS).value
         written = result is not None and result.outcome is Outcome.OK
-        assert (found is not None and found.write_id == call.write_id) is written
-        if found is not None and written:
-            assert (found.item, found.revision) == (call.item, result.value)
+        assert (stored is not None and stored.write_id == call.write_id) is written
+        if stored is not None and written:
+            assert (stored.item, stored.revision) == (call.item, result.value)
         if results is None:
             assert driver.perform(call, SECONDS).outcome in (Outcome.OK, Outcome.CONFLICT)
 

@@ -91,9 +91,9 @@ class LostAnswersContract(Contract):
         with faults.lose_answers(ALL):
             result = driver.perform(call, SECONDS)
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
-        found = driver.perform(load(call.item["id"]), SECONDS).value
-        assert found is not None
-        assert (found.item, found.write_id) == (call.item, call.write_id)
+        stored = driver.perform(load(call.item["id"]), SECONDS).value
+        assert stored is not None
+        assert (stored.item, stored.write_id) == (call.item, call.write_id)
 
     @needs(TABLES)
     def test_a_lost_answer_to_a_delete_is_ambiguous(self, driver: Driver, faults: Faults) -> None:
@@ -175,10 +175,10 @@ class LostAnswersContract(Contract):
             created = client.put_object(BUCKET, name, b"first", if_absent=True)
         with faults.lose_answers(1):
             replaced = client.put_object(BUCKET, name, b"second", if_revision=created.revision)
-        found = client.get_object(BUCKET, name)
+        reader = client.get_object(BUCKET, name)
         assert (created.resolved, replaced.resolved) == (True, True)
-        assert found is not None
-        assert (found.read(), found.info.revision) == (b"second", replaced.revision)
+        assert reader is not None
+        assert (reader.read(), reader.info.revision) == (b"second", replaced.revision)
 
     @needs(OBJECTS)
     def test_a_repeated_put_of_an_object_is_no_conflict(self, driver: Driver) -> None:

@@ -137,8 +137,8 @@ class GatewayContract(Contract):
                         result = driver.perform(call, SECONDS)
                     if isinstance(call, StartRun) and result.outcome is Outcome.NOT_SENT:
                         # The answer to a look before the start was changed: nothing was started.
-                        found = driver.perform(GetRun(call.workflow, call.run), SECONDS)
-                        assert found.value is None
+                        look = driver.perform(GetRun(call.workflow, call.run), SECONDS)
+                        assert look.value is None
                         continue
                     assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
 

@@ -69,14 +69,14 @@ class LifecycleContract(Contract):
         """Declare a frozen set of capabilities that does not change."""
         declared = driver.capabilities
         assert isinstance(declared, frozenset)
-        assert {type(each) for each in declared} <= {Capability}
+        assert {type(capability) for capability in declared} <= {Capability}
         assert [driver.capabilities for _ in range(3)] == [declared] * 3
 
     def test_capabilities_build_on_each_other(self, driver: Driver) -> None:
         """Declare what a capability builds on as well: no conditions without tables."""
         declared = driver.capabilities
         assert [
-            each for each, base in BUILDS_ON.items() if each in declared and base not in declared
+            one for one, base in BUILDS_ON.items() if one in declared and base not in declared
         ] == []
 
     def test_verbs_that_are_not_declared_are_declined(self, driver: Driver) -> None:
@@ -101,7 +101,7 @@ class LifecycleContract(Contract):
         """Describe at least where the target is, as texts; the client shows them."""
         settings: Mapping[Any, Any] = driver.describe()
         assert settings, "describe() is empty: `leeward targets` could not tell where calls go"
-        assert {type(each) for pair in settings.items() for each in pair} <= {str}
+        assert {type(text) for pair in settings.items() for text in pair} <= {str}
         (status,) = client.targets()
         assert status.name == driver.target
         assert status.settings.keys() == settings.keys()

@@ -56,13 +56,13 @@ class ListsContract(Contract):
             client.store_data(PAIRS, _item(partition, sort))
         for descending in (False, True):
             try:
-                found = _sorts(client, partition, limit=1, descending=descending)
+                sorts_ = _sorts(client, partition, limit=1, descending=descending)
             except TargetUnusable as error:
-                told = str(error)
+                problem = str(error)
             else:
-                told = ""
-                assert found == sorted(sorts, reverse=descending)
-            assert not told or "order" in told
+                problem = ""
+                assert sorts_ == sorted(sorts, reverse=descending)
+            assert not problem or "order" in problem
 
     @needs(RANGES)
     def test_list_keeps_to_its_bounds(self, client: Client) -> None:
@@ -97,10 +97,10 @@ class ListsContract(Contract):
         key = {PAIR[0]: fresh("exact"), PAIR[1]: "42"}
         client.store_data(PAIRS, {**NASTY_ITEMS["decimals"], **key})
         record = client.load_data(PAIRS, key)
-        (found,) = client.list_data(PAIRS, key[PAIR[0]]).items
+        (listed,) = client.list_data(PAIRS, key[PAIR[0]]).items
         assert record is not None
-        assert exact(found.item) == exact(record.item)
-        assert (found.revision, found.target, found.foreign) == (
+        assert exact(listed.item) == exact(record.item)
+        assert (listed.revision, listed.target, listed.foreign) == (
             record.revision,
             record.target,
             False,
@@ -111,11 +111,11 @@ class ListsContract(Contract):
         """Return nothing of partitions whose names look alike, and an empty page of none."""
         partition = fresh("alone")
         others = [f"{partition}:", f"{partition}:1", f"{partition} ", f"{partition}\x01", "1"]
-        for each in (partition, *others):
-            client.store_data(PAIRS, _item(each, "1"))
-        for each in (partition, *others[:-1]):
-            page = client.list_data(PAIRS, each)
-            assert [record.item for record in page.items] == [_item(each, "1")]
+        for value in (partition, *others):
+            client.store_data(PAIRS, _item(value, "1"))
+        for value in (partition, *others[:-1]):
+            page = client.list_data(PAIRS, value)
+            assert [record.item for record in page.items] == [_item(value, "1")]
             assert page.cursor is None
         page = client.list_data(PAIRS, fresh("nobody"))
         assert (page.items, page.cursor) == ((), None)
@@ -165,13 +165,13 @@ class ListsContract(Contract):
         for bounded in bounds:
             for descending in (False, True):
                 order: dict[str, Any] = {"limit": 1, "descending": descending}
-                own = client.list_data(PAIRS, partition, **bounded, **order).cursor
+                cursor_ = client.list_data(PAIRS, partition, **bounded, **order).cursor
                 inside = _sorts(client, partition, **bounded, **order)
                 foreign = client.list_data(PAIRS, partition, **order).cursor
                 while foreign is not None:
-                    mixed = _with_position_of(own, foreign)
-                    found = _sorts_or_refusal(client, partition, mixed, **bounded, **order)
-                    assert set(found) <= set(inside), (bounded, descending)
+                    mixed = _with_position_of(cursor_, foreign)
+                    sorts = _sorts_or_refusal(client, partition, mixed, **bounded, **order)
+                    assert set(sorts) <= set(inside), (bounded, descending)
                     page = client.list_data(PAIRS, partition, **order, cursor=foreign)
                     foreign = page.cursor
 
@@ -193,12 +193,12 @@ def _sorts_of(page: ItemPage) -> list[str]:
     return [record.item[PAIR[1]] for record in page.items]
 
 
-def _with_position_of(own: str | None, foreign: str) -> str:
+def _with_position_of(cursor: str | None, foreign: str) -> str:
     """Return the cursor of one list, changed to stand where that of another does."""
-    assert own is not None
-    body, other = (urlsafe_b64decode(each[3:] + "==") for each in (own, foreign))
+    assert cursor is not None
+    body, other = (urlsafe_b64decode(text_[3:] + "==") for text_ in (cursor, foreign))
     text = json.dumps([*json.loads(body)[:-1], json.loads(other)[-1]])
-    return own[:3] + urlsafe_b64encode(text.encode()).decode()
+    return cursor[:3] + urlsafe_b64encode(text.encode()).decode()
 
 
 def _sorts_or_refusal(client: Client, partition: str, cursor: str, **arguments: Any) -> list[str]:
@@ -211,12 +211,12 @@ def _sorts_or_refusal(client: Client, partition: str, cursor: str, **arguments: 
 
 def _sorts(client: Client, partition: str, **arguments: Any) -> list[str]:
     """Return the sort values of all pages of a list."""
-    found: list[str] = []
+    sorts: list[str] = []
     cursor = arguments.pop("cursor", None)
     while True:
         page = client.list_data(PAIRS, partition, cursor=cursor, **arguments)
         assert len(page.items) <= arguments["limit"]
-        found += _sorts_of(page)
+        sorts += _sorts_of(page)
         cursor = page.cursor
         if cursor is None:
-            return found
+            return sorts

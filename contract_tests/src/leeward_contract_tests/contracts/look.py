@@ -82,8 +82,8 @@ class LookContract(Contract):
             if result.outcome is Outcome.NOT_FOUND:
                 continue
             if _check_seen(result, absent).there:
-                made = recorder.perform(CALLS[kind.verb](absent.name), SECONDS)
-                assert made.outcome is Outcome.OK, f"{absent} is not there: {made.outcome}"
+                recorded = recorder.perform(CALLS[kind.verb](absent.name), SECONDS)
+                assert recorded.outcome is Outcome.OK, f"{absent} is not there: {recorded.outcome}"
 
     def test_the_probe_answers(self, driver: Driver) -> None:
         """Answer OK, where a fidelity is declared, however often; nothing to see where none is."""

@@ -39,13 +39,13 @@ class ObjectsContract(Contract):
             receipt = client.put_object(BUCKET, name, body)
             assert (receipt.promise, receipt.target) == (Promise.COMMITTED, driver.target)
             assert [attempt.outcome for attempt in receipt.attempts] == [Outcome.OK]
-            found, info = client.get_object(BUCKET, name), client.head_object(BUCKET, name)
-            assert found is not None
+            reader, info = client.get_object(BUCKET, name), client.head_object(BUCKET, name)
+            assert reader is not None
             assert info is not None
-            assert found.read() == body
+            assert reader.read() == body
             assert (info.name, info.size, info.revision) == (name, len(body), receipt.revision)
             assert info.checksum == f"sha256:{sha256(body).hexdigest()}"
-            assert (found.info.size, found.info.revision) == (len(body), receipt.revision)
+            assert (reader.info.size, reader.info.revision) == (len(body), receipt.revision)
 
     @needs(OBJECTS)
     def test_an_object_of_the_declared_size_is_streamed(
@@ -55,9 +55,9 @@ class ObjectsContract(Contract):
         size = driver.limits.object_bytes
         body, name = bytes(range(256)) * (size // 256) + b"x" * (size % 256), fresh("large")
         client.put_object(BUCKET, name, body)
-        found = client.get_object(BUCKET, name)
-        assert found is not None
-        pieces = list(found)
+        reader = client.get_object(BUCKET, name)
+        assert reader is not None
+        pieces = list(reader)
         assert sha256(b"".join(pieces)).digest() == sha256(body).digest()
         assert max(map(len, pieces)) <= PIECE_BYTES
         before = len(recorder.calls)
@@ -71,8 +71,8 @@ class ObjectsContract(Contract):
         name = fresh("object")
         client.put_object(BUCKET, name, b"0123456789")
         ranges = [(0, 1), (3, 4), (9, 1), (8, 100), (0, None), (10, None), (10, 5)]
-        found = [client.get_object(BUCKET, name, start=at, length=n) for at, n in ranges]
-        read = [each and each.read() for each in found]
+        readers = [client.get_object(BUCKET, name, start=at, length=n) for at, n in ranges]
+        read = [reader and reader.read() for reader in readers]
         assert read == [b"0", b"3456", b"9", b"89", b"0123456789", b"", b""]
         client.put_object(BUCKET, name, b"")
         for length in (None, 1, 5):
@@ -112,18 +112,18 @@ class ObjectsContract(Contract):
         """Keep the write id with the object, for the read-back after a lost answer."""
         call = put(fresh("object"), b"mine")
         revision = driver.perform(call, SECONDS).value
-        found = driver.perform(head(call.name), SECONDS).value
-        assert found is not None
-        assert (found.write_id, found.revision) == (call.write_id, revision)
+        info = driver.perform(head(call.name), SECONDS).value
+        assert info is not None
+        assert (info.write_id, info.revision) == (call.write_id, revision)
 
     @needs(OBJECTS)
     def test_metadata_is_kept(self, client: Client) -> None:
         """Keep short texts beside the bytes, and forget them with the object that had them."""
-        name, told = fresh("object"), {"source_version": '"5d/41"', "n": "a b=c; d,%20~"}
-        client.put_object(BUCKET, name, b"", metadata=told)
-        found = client.head_object(BUCKET, name)
-        assert found is not None
-        assert found.metadata == told
+        name, metadata = fresh("object"), {"source_version": '"5d/41"', "n": "a b=c; d,%20~"}
+        client.put_object(BUCKET, name, b"", metadata=metadata)
+        info = client.head_object(BUCKET, name)
+        assert info is not None
+        assert info.metadata == metadata
         assert client.list_objects(BUCKET, name).objects[0].metadata == {}
         client.put_object(BUCKET, name, b"")
         replaced = client.head_object(BUCKET, name)
@@ -138,9 +138,9 @@ class ObjectsContract(Contract):
         for name in names:
             client.put_object(BUCKET, name, name.encode())
         for name in names:
-            found = client.get_object(BUCKET, name)
-            assert found is not None, name
-            assert found.read() == name.encode()
+            reader = client.get_object(BUCKET, name)
+            assert reader is not None, name
+            assert reader.read() == name.encode()
         assert sorted(_list_names(client, f"{mark}/")) == sorted(names)
         for name in names[::2]:
             client.delete_object(BUCKET, name)
@@ -162,8 +162,8 @@ class ObjectsContract(Contract):
             for at, name in enumerate([f"{mark}/a", f"{mark}/ab", f"{mark}/b/c"])
         }
         page = client.list_objects(BUCKET, f"{mark}/")
-        assert {each.name: each.revision for each in page.objects} == put_there
-        assert [each.size for each in page.objects] == [0, 1, 2]
+        assert {object_.name: object_.revision for object_ in page.objects} == put_there
+        assert [object_.size for object_ in page.objects] == [0, 1, 2]
         assert _list_names(client, f"{mark}/a") == [f"{mark}/a", f"{mark}/ab"]
         assert _list_names(client, f"{mark}/c") == []
 
@@ -210,18 +210,18 @@ class ObjectsContract(Contract):
             return True
 
         won = in_parallel(wins)
-        found = client.get_object(BUCKET, name)
+        reader = client.get_object(BUCKET, name)
         assert sorted(won) == [False] * (THREADS - 1) + [True]
-        assert found is not None
-        assert found.read() == b"%d" % won.index(True)
+        assert reader is not None
+        assert reader.read() == b"%d" % won.index(True)
 
 
 def _list_names(client: Client, prefix: str) -> list[str]:
     """Return the names of all objects with a prefix."""
     names: list[str] = []
     page = client.list_objects(BUCKET, prefix)
-    names += [each.name for each in page.objects]
+    names += [object_.name for object_ in page.objects]
     while page.cursor is not None:
         page = client.list_objects(BUCKET, prefix, cursor=page.cursor)
-        names += [each.name for each in page.objects]
+        names += [object_.name for object_ in page.objects]
     return names

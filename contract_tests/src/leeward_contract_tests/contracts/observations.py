@@ -30,15 +30,15 @@ def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: flo
 
     So a slow machine does not count as a lost delivery as long as deliveries come.
     """
-    found = look()
+    value = look()
     deadline, pause = time.monotonic() + patience, PAUSE
-    while not enough(found) and time.monotonic() < deadline:
+    while not enough(value) and time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(pause * 1.25, LONGEST_PAUSE)
-        before, found = found, look()
-        if found != before:
+        before, value = value, look()
+        if value != before:
             deadline = time.monotonic() + patience
-    return found
+    return value
 
 
 class Runs:

@@ -44,7 +44,7 @@ class PublishContract(Contract):
             with subtests.test(kind):
                 receipt = client.publish_event(EVENTS, TYPE, data)
                 delivered = deliveries.eventually(receipt.id)
-                assert [(each.type, each.data) for each in delivered[:1]] == [(TYPE, data)]
+                assert [(event.type, event.data) for event in delivered[:1]] == [(TYPE, data)]
 
     @needs(Capability.PUBLISH)
     def test_publish_keeps_the_id_that_was_given(
@@ -54,7 +54,7 @@ class PublishContract(Contract):
         given = fresh("given")
         receipt = client.publish_event(EVENTS, TYPE, id=given)
         assert receipt.id == given
-        assert {each.id for each in deliveries.eventually(given)} == {given}
+        assert {event.id for event in deliveries.eventually(given)} == {given}
 
     @needs(Capability.PUBLISH)
     def test_publish_keeps_the_id_that_was_minted(
@@ -63,7 +63,7 @@ class PublishContract(Contract):
         """Deliver an event under the id that the client minted and the receipt names."""
         receipt = client.publish_event(EVENTS, TYPE)
         assert [event.id for event in events_of(recorder)] == [receipt.id]
-        assert {each.id for each in deliveries.eventually(receipt.id)} == {receipt.id}
+        assert {event.id for event in deliveries.eventually(receipt.id)} == {receipt.id}
 
     @needs(Capability.PUBLISH)
     def test_publish_keeps_source_subject_and_time(
@@ -75,7 +75,7 @@ class PublishContract(Contract):
         )
         client.publish_events(EVENTS, [event]).raise_if_failed()
         delivered = deliveries.eventually(str(event.id))
-        assert [(each.source, each.subject, each.time) for each in delivered[:1]] == [
+        assert [(event.source, event.subject, event.time) for event in delivered[:1]] == [
             ("urn:contract:\u00fc", "orders/42", MOMENT)
         ]
 
@@ -91,7 +91,7 @@ class PublishContract(Contract):
         event = Event(TYPE, id=fresh("event"), extensions=extensions)
         client.publish_events(EVENTS, [event]).raise_if_failed()
         delivered = deliveries.eventually(str(event.id))
-        assert [dict(each.extensions) for each in delivered[:1]] == [extensions]
+        assert [dict(event.extensions) for event in delivered[:1]] == [extensions]
 
     @needs(Capability.PUBLISH)
     def test_publish_tells_how_it_went(self, client: Client, driver: Driver) -> None:
@@ -106,7 +106,7 @@ class PublishContract(Contract):
         """Return one result for each event of a request, in order."""
         result = driver.perform(publish(*(Event(TYPE, n) for n in range(3))), SECONDS)
         assert result.outcome is Outcome.OK
-        assert [each.outcome for each in result.value or ()] == [Outcome.OK] * 3
+        assert [result_.outcome for result_ in result.value or ()] == [Outcome.OK] * 3
 
     @needs(Capability.PUBLISH)
     def test_publish_delivers_every_event_that_it_reports(
@@ -130,13 +130,13 @@ class PublishContract(Contract):
         self, client: Client, driver: Driver, recorder: FaultyDriver, deliveries: Deliveries
     ) -> None:
         """Accept a batch of more events than one request holds, in order, in several requests."""
-        most = driver.limits.batch_events
-        events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
+        limit = driver.limits.batch_events
+        events = [Event(TYPE, n, id=fresh("event")) for n in range(limit + 1)]
         client.publish_events(EVENTS, events, timeout=BATCH_SECONDS).raise_if_failed()
         requests = [events_of(recorder, call) for call in recorder.calls]
-        assert [each.id for request in requests for each in request] == [e.id for e in events]
-        assert [len(request) for request in requests if len(request) > most] == []
-        assert _data(deliveries.eventually(str(events[-1].id))) == {most}
+        assert [event.id for request in requests for event in request] == [e.id for e in events]
+        assert [len(request) for request in requests if len(request) > limit] == []
+        assert _data(deliveries.eventually(str(events[-1].id))) == {limit}
 
     @needs(Capability.PUBLISH)
     def test_publish_takes_events_of_the_declared_size(
@@ -148,7 +148,7 @@ class PublishContract(Contract):
         client.publish_events(EVENTS, large, timeout=BATCH_SECONDS).raise_if_failed()
         together = driver.limits.batch_bytes >= 2 * (room + 1000)
         assert len(recorder.calls) == (1 if together else 2)
-        assert [len(deliveries.eventually(str(each.id))[0].data) for each in large] == [room] * 2
+        assert [len(deliveries.eventually(str(event.id))[0].data) for event in large] == [room] * 2
 
     @needs(Capability.PUBLISH, Capability.ORDERING)
     def test_publish_keeps_the_order_of_a_key(
@@ -164,7 +164,7 @@ class PublishContract(Contract):
         for event in events[-2:]:
             client.publish_events(EVENTS, [event]).raise_if_failed()
         delivered = deliveries.eventually(shared, count)
-        assert list(dict.fromkeys(each.data for each in delivered)) == list(range(count))
+        assert list(dict.fromkeys(event.data for event in delivered)) == list(range(count))
 
 
 def events_of(recorder: FaultyDriver, *calls: Any) -> list[Event]:
@@ -178,4 +178,4 @@ def events_of(recorder: FaultyDriver, *calls: Any) -> list[Event]:
 
 
 def _data(delivered: Iterable[Event]) -> set[Any]:
-    return {each.data for each in delivered}
+    return {event.data for event in delivered}

@@ -148,9 +148,9 @@ class RefusedContract(Contract):
         assert driver.perform(store({"id": key, "n": 1}), SECONDS).outcome is Outcome.OK
         with refusal.begin(faults):
             refusal.check(driver.perform(store({"id": key, "n": 2}), SECONDS))
-        found = driver.perform(load(key), SECONDS).value
-        assert found is not None
-        assert found.item["n"] == 1
+        stored = driver.perform(load(key), SECONDS).value
+        assert stored is not None
+        assert stored.item["n"] == 1
 
     @each_refusal
     @needs(TABLES)

@@ -34,17 +34,17 @@ class ScanContract(Contract):
         mark = fresh("scanned")
         for n in range(MANY):
             _perform(driver, store({"id": f"{mark}-{n}", "mark": mark, "n": n}))
-        found = [each.item["n"] for each in _scan_all(driver) if each.item.get("mark") == mark]
-        assert sorted(found) == list(range(MANY))
+        numbers = [row.item["n"] for row in _scan_all(driver) if row.item.get("mark") == mark]
+        assert sorted(numbers) == list(range(MANY))
 
     @needs(TABLES, SCAN)
     def test_scan_gives_what_load_gives(self, driver: Driver) -> None:
         """Return items exactly, with their revision and write id."""
         call = store({**NASTY_ITEMS["decimals"], "id": fresh("item")})
         revision = driver.perform(call, SECONDS).value
-        (found,) = [each for each in _scan_all(driver) if each.item["id"] == call.item["id"]]
-        assert exact(found.item) == exact(call.item)
-        assert (found.revision, found.write_id) == (revision, call.write_id)
+        (row,) = [row for row in _scan_all(driver) if row.item["id"] == call.item["id"]]
+        assert exact(row.item) == exact(call.item)
+        assert (row.revision, row.write_id) == (revision, call.write_id)
 
     @needs(TABLES, SCAN)
     def test_scan_keeps_to_the_size_of_a_page(self, driver: Driver) -> None:
@@ -52,10 +52,10 @@ class ScanContract(Contract):
         mark = fresh("paged")
         for n in range(FEW):
             _perform(driver, store({"id": f"{mark}-{n}", "mark": mark, "n": n}))
-        pages = _pages(driver, most=FEW - 1)
+        pages = _pages(driver, size=FEW - 1)
         assert max(map(len, pages)) < FEW
-        found = [each.item["n"] for page in pages for each in page if each.item.get("mark") == mark]
-        assert sorted(found) == list(range(FEW))
+        marks = [row.item["n"] for page in pages for row in page if row.item.get("mark") == mark]
+        assert sorted(marks) == list(range(FEW))
 
     @needs(TABLES, SCAN)
     def test_scan_passes_over_what_was_deleted(self, driver: Driver) -> None:
@@ -63,7 +63,7 @@ class ScanContract(Contract):
         key = fresh("item")
         _perform(driver, store({"id": key}))
         _perform(driver, delete(key))
-        assert key not in [each.item["id"] for each in _scan_all(driver)]
+        assert key not in [stored.item["id"] for stored in _scan_all(driver)]
 
     @needs(TABLES, SCAN)
     def test_scan_stays_in_its_table(self, driver: Driver) -> None:
@@ -80,12 +80,12 @@ class ScanContract(Contract):
         pair: Item = dict.fromkeys(PAIR, key)
         _perform(driver, store({"id": key}))
         _perform(driver, Store(PAIRS, Key(PAIR, (key, key)), pair, fresh("write"), time.time()))
-        assert [each.item for each in _scan_all(driver) if key in each.item.values()] == [
+        assert [stored.item for stored in _scan_all(driver) if key in stored.item.values()] == [
             {"id": key}
         ]
-        assert [each.item for each in _scan_all(driver, PAIRS) if key in each.item.values()] == [
-            pair
-        ]
+        assert [
+            stored.item for stored in _scan_all(driver, PAIRS) if key in stored.item.values()
+        ] == [pair]
 
 
 def _perform(driver: Driver, call: Store | Delete) -> None:
@@ -95,19 +95,19 @@ def _perform(driver: Driver, call: Store | Delete) -> None:
 
 def _scan_all(driver: Driver, table: str = ITEMS) -> list[Stored]:
     """Return everything in a table."""
-    return [each for page in _pages(driver, table) for each in page]
+    return [stored for page in _pages(driver, table) for stored in page]
 
 
-def _pages(driver: Driver, table: str = ITEMS, most: int | None = None) -> list[tuple[Stored, ...]]:
+def _pages(driver: Driver, table: str = ITEMS, size: int | None = None) -> list[tuple[Stored, ...]]:
     """Return all pages of a table."""
-    found: list[tuple[Stored, ...]] = []
+    pages: list[tuple[Stored, ...]] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        result = driver.perform(Scan(table, cursor, most), SECONDS)
+        result = driver.perform(Scan(table, cursor, size), SECONDS)
         assert result.outcome is Outcome.OK
         assert result.value is not None
-        found.append(result.value.items)
+        pages.append(result.value.items)
         cursor = result.value.cursor
         if cursor is None:
-            return found
+            return pages
     raise AssertionError(f"the scan had not ended after {MOST_PAGES} pages")

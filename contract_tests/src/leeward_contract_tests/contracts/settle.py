@@ -214,19 +214,19 @@ class SettleContract(Contract):
         for answer, settled in done:
             keys = KeyedFunction(client, clock, probe=lambda *_, answer=answer: answer)
             key = fresh("key")
-            found: list[tuple[str, Any, int]] = []
+            answers: list[tuple[str, Any, int]] = []
 
             def after_effect(
-                key: str = key, keys: KeyedFunction = keys, found: list[Any] = found
+                key: str = key, keys: KeyedFunction = keys, answers: list[Any] = answers
             ) -> None:
                 assert keys.settle(key)[0] == "running", "its lease is counted from here"
                 clock.advance(LEASE + 1)
-                found.append(keys.settle(key))
+                answers.append(keys.settle(key))
 
             keys.after_effect = after_effect
             with pytest.raises(LeaseLost):
                 keys.call(key)
-            assert found == [settled]
+            assert answers == [settled]
             assert keys.effects[key] == 1, "the second effect did not begin"
             assert keys.settle(key)[:2] == settled[:2]
 

@@ -68,9 +68,9 @@ class TablesContract(Contract):
         """Keep the write id with the item, for the read-back after a lost answer."""
         call = store({"id": fresh("item")})
         assert driver.perform(call, SECONDS).outcome is Outcome.OK
-        found = driver.perform(load(call.item["id"]), SECONDS).value
-        assert found is not None
-        assert found.write_id == call.write_id
+        stored = driver.perform(load(call.item["id"]), SECONDS).value
+        assert stored is not None
+        assert stored.write_id == call.write_id
 
     @needs(Capability.TABLES)
     def test_store_shares_nothing_with_the_caller(self, client: Client) -> None:
@@ -90,8 +90,8 @@ class TablesContract(Contract):
         mark = fresh("odd")
         for key in ODD_KEYS:
             client.store_data(ITEMS, {"id": key, "mark": mark, "copy": [key]})
-        found = [client.load_data(ITEMS, key) for key in ODD_KEYS]
-        assert [each and each.item for each in found] == [
+        records = [client.load_data(ITEMS, key) for key in ODD_KEYS]
+        assert [record and record.item for record in records] == [
             {"id": key, "mark": mark, "copy": [key]} for key in ODD_KEYS
         ]
 

@@ -79,9 +79,9 @@ class WorkflowsContract(Contract):
         with pytest.raises(Conflict) as raised:
             client.start_workflow(WORKFLOW, {**DO_WAIT, "n": 1}, id=run)
         assert raised.value.target == driver.target
-        found = client.get_run(WORKFLOW, run)
-        assert found is not None
-        assert found.state is RunState.RUNNING
+        record = client.get_run(WORKFLOW, run)
+        assert record is not None
+        assert record.state is RunState.RUNNING
         client.abort_run(WORKFLOW, run)
 
     @needs(WORKFLOWS)
@@ -92,9 +92,9 @@ class WorkflowsContract(Contract):
         assert [result.outcome for result in results] == [Outcome.OK, Outcome.OK]
         other = driver.perform(call._replace(input=b'{"do":"wait","n":1}'), SECONDS)
         assert (other.outcome, other.value) == (Outcome.CONFLICT, None)
-        found = driver.perform(GetRun(WORKFLOW, call.run), SECONDS).value
-        assert isinstance(found, FoundRun)
-        assert found.state == "running"
+        run_ = driver.perform(GetRun(WORKFLOW, call.run), SECONDS).value
+        assert isinstance(run_, FoundRun)
+        assert run_.state == "running"
         assert driver.perform(AbortRun(WORKFLOW, call.run), SECONDS).value is True
 
     @needs(WORKFLOWS)
@@ -137,7 +137,7 @@ class WorkflowsContract(Contract):
         client = Client(driver, config=contract_config(), workflows=[contract_workflow()])
         runs = in_parallel(lambda _: client.start_workflow(WORKFLOW, INPUT, id=run))
         ended = _wait_for_end(client, run, patience)
-        assert [each.started for each in runs] == pytest.approx(
+        assert [run_.started for run_ in runs] == pytest.approx(
             [ended.started] * len(runs), rel=0, abs=COARSE
         )
         assert ended.state is RunState.SUCCEEDED
@@ -161,7 +161,7 @@ class WorkflowsContract(Contract):
         assert lost.outcome in (Outcome.AMBIGUOUS, Outcome.NOT_SENT)
         assert lost.value is None
         again = [driver.perform(call, SECONDS) for _ in range(2)]
-        assert [each.outcome for each in again] == [Outcome.OK, Outcome.OK]
+        assert [result.outcome for result in again] == [Outcome.OK, Outcome.OK]
         driver.perform(AbortRun(WORKFLOW, call.run), SECONDS)
 
     @needs(WORKFLOWS)
@@ -190,8 +190,8 @@ def _wait_for_end(client: Client, run: str, patience: float) -> Any:
     """Return a run as soon as it has ended, or as it is in the end."""
 
     def look() -> Any:
-        found = client.get_run(WORKFLOW, run)
-        assert found is not None
-        return found
+        run_ = client.get_run(WORKFLOW, run)
+        assert run_ is not None
+        return run_
 
-    return eventually(look, lambda found: found.state is not RunState.RUNNING, patience)
+    return eventually(look, lambda run: run.state is not RunState.RUNNING, patience)

@@ -108,7 +108,7 @@ def difference_of(case: Case, run: RunEnd) -> str | None:
         names = sorted(by_name.keys() | expected.keys())
         wrong = [name for name in names if by_name[name] != expected[name]]
         if wrong:
-            counts = ", ".join(f"{each} {by_name[each]}, not {expected[each]}" for each in wrong)
+            counts = ", ".join(f"{name} {by_name[name]}, not {expected[name]}" for name in wrong)
             return f"it {verb} {counts}"
     return None
 
@@ -148,10 +148,10 @@ def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
         f"{definition.name}: {row['case']}",
         definition,
         row.get("input"),
-        {name: [_answer(it) for it in each] for name, each in row.get("answers", {}).items()},
+        {name: [_answer(it) for it in values] for name, values in row.get("answers", {}).items()},
         row.get("takes", {}),
         row.get("happens", {}),
-        {name: [_verdict(it) for it in each] for name, each in row.get("verdicts", {}).items()},
+        {name: [_verdict(it) for it in values] for name, values in row.get("verdicts", {}).items()},
         _answer(row["end"]),
         Counter(row["calls"]),
         Counter(row.get("questions", {})),

@@ -174,16 +174,16 @@ def _document_of(answer: Answer) -> dict[str, Json]:
 
 
 def _document_of_verdict(verdict: StepVerdict) -> dict[str, Json]:
-    told = {
+    document = {
         "verdict": verdict.verdict.value,
         "voids": verdict.voids,
         "retry_after": verdict.retry_after,
     }
     answer = verdict.answer
     if answer is None:
-        return told
+        return document
     is_lost = isinstance(answer, StepFailure) and answer.ambiguous
-    return {**told, **_document_of(answer), "ambiguous": is_lost}
+    return {**document, **_document_of(answer), "ambiguous": is_lost}
 
 
 def _end_of(done: Any) -> Answer:

@@ -81,14 +81,14 @@ def _check_bus(
     endpoint: Endpoint, bus: str, view: View
 ) -> Generator[Step, Any, Result[Any] | None]:
     """Look whether `bus` is there, unless that is known; give a result if it is not."""
-    known = f"bus:{bus}"
-    if bus == DEFAULT_BUS or known in view.learnt:
+    bus_key = f"bus:{bus}"
+    if bus == DEFAULT_BUS or bus_key in view.learnt:
         return None
     request = endpoint.request("DescribeEventBus", {"Name": bus})
     steps = exchange(endpoint.service, request, view, effect=False)
     refusal = as_look_up((yield from steps)).refusal
     if refusal is None:
-        yield Learn(known, True)
+        yield Learn(bus_key, True)
     elif refusal.outcome is Outcome.NOT_FOUND:
         return refusal._replace(
             message="there is no such event bus; EventBridge would have answered 200 and dropped "
@@ -97,7 +97,7 @@ def _check_bus(
     elif refusal.outcome is Outcome.AUTH:
         if refusal.reason in _REPLAYED:
             return refusal  # the publication, signed alike, would be refused alike
-        yield Learn(known, False)  # it may not be asked; no need to ask each time
+        yield Learn(bus_key, False)  # it may not be asked; no need to ask each time
     return None
 
 
@@ -134,9 +134,9 @@ def _results_in(count: int, response: Response) -> tuple[Result[None], ...]:
 
 def _result_of(entry: Any, taken: Result[None]) -> Result[None]:
     """Return `taken` for an event that was, else the same request's result of one that was not."""
-    told = entry if isinstance(entry, dict) else {}
-    code = told.get("ErrorCode")
-    if code is None and isinstance(told.get("EventId"), str):
+    fields = entry if isinstance(entry, dict) else {}
+    code = fields.get("ErrorCode")
+    if code is None and isinstance(fields.get("EventId"), str):
         return taken
     if isinstance(code, str) and code:
         outcome, reason = entry_outcome(code)

@@ -58,7 +58,7 @@ def group_of(function: str) -> str:
 
 def _page_in(document: dict[str, Any]) -> LogPage:
     lines = tuple(
-        LogLine(each["eventId"], each["timestamp"] / 1000, each["message"].rstrip("\n"))
-        for each in document.get("events") or ()
+        LogLine(event["eventId"], event["timestamp"] / 1000, event["message"].rstrip("\n"))
+        for event in document.get("events") or ()
     )
     return LogPage(lines, document.get("nextToken"))

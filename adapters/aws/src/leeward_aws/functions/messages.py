@@ -57,20 +57,20 @@ def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:
         InvalidRequest: SQS cannot hold it as it is; before anything is sent.
     """
     if len(call.attributes) > MOST_ATTRIBUTES:
-        told = f"a message of SQS has at most {MOST_ATTRIBUTES} attributes"
-        raise InvalidRequest(told, field="attributes")
+        problem = f"a message of SQS has at most {MOST_ATTRIBUTES} attributes"
+        raise InvalidRequest(problem, field="attributes")
     text = _text_of(call.body)
 
     def document(url: str) -> dict[str, Any]:
-        found: dict[str, Any] = {"QueueUrl": url, "MessageBody": text}
+        document: dict[str, Any] = {"QueueUrl": url, "MessageBody": text}
         if call.attributes:
-            found["MessageAttributes"] = {
+            document["MessageAttributes"] = {
                 attribute.name: _write_attribute(attribute) for attribute in call.attributes
             }
         if url.endswith(_FIFO):
-            found["MessageGroupId"] = call.group or call.id or "leeward"
-            found["MessageDeduplicationId"] = call.id
-        return found
+            document["MessageGroupId"] = call.group or call.id or "leeward"
+            document["MessageDeduplicationId"] = call.id
+        return document
 
     return (yield from _ask(endpoint, call.queue, "SendMessage", document, view, read=_id_in))
 
@@ -166,9 +166,9 @@ def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, s
     """Return the URL of a queue, or how looking for it has ended."""
     if "://" in queue:
         return queue
-    known: str | None = view.learnt.get(f"queue:{queue}")
-    if known is not None:
-        return known
+    known_url: str | None = view.learnt.get(f"queue:{queue}")
+    if known_url is not None:
+        return known_url
     request = endpoint.request("GetQueueUrl", {"QueueName": queue})
     look_up = exchange(endpoint.service, request, view, effect=False)
     response, refusal = as_look_up((yield from look_up))
@@ -188,8 +188,8 @@ def _text_of(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        told = "a message of SQS is text in UTF-8"
-    raise InvalidRequest(told, field="body")
+        problem = "a message of SQS is text in UTF-8"
+    raise InvalidRequest(problem, field="body")
 
 
 def _write_attribute(attribute: Attribute) -> dict[str, str]:
@@ -201,10 +201,10 @@ def _write_attribute(attribute: Attribute) -> dict[str, str]:
 
 
 def _id_in(document: dict[str, Any]) -> str:
-    found = document["MessageId"]
-    if not isinstance(found, str):
+    message_id = document["MessageId"]
+    if not isinstance(message_id, str):
         raise TypeError("the id of a message is not text")
-    return found
+    return message_id
 
 
 def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
@@ -217,14 +217,14 @@ def _read_message(message: dict[str, Any]) -> QueueMessage:
     return QueueMessage(
         message["MessageId"],
         message["Body"].encode(),
-        tuple(_read(name, each) for name, each in (message.get("MessageAttributes") or {}).items()),
+        tuple(_read(name, one) for name, one in (message.get("MessageAttributes") or {}).items()),
         message["ReceiptHandle"],
         None if sent is None else int(sent) / 1000,
         about.get("MessageGroupId"),
     )
 
 
-def _read(name: str, told: dict[str, Any]) -> Attribute:
-    if told.get("BinaryValue") is not None:
-        return Attribute(name, a2b_base64(told["BinaryValue"]), told["DataType"])
-    return Attribute(name, told["StringValue"], told["DataType"])
+def _read(name: str, document: dict[str, Any]) -> Attribute:
+    if document.get("BinaryValue") is not None:
+        return Attribute(name, a2b_base64(document["BinaryValue"]), document["DataType"])
+    return Attribute(name, document["StringValue"], document["DataType"])

@@ -108,17 +108,17 @@ def invoke(endpoint: Endpoint, call: Invoke | Settle, view: View) -> Plan:
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     request_id = response.headers.get(REQUEST_ID)
-    found = open_envelope(value, mark)
-    if found is None and call.marks and open_envelope(value, UNBOUND) is not None:
+    envelope = open_envelope(value, mark)
+    if envelope is None and call.marks and open_envelope(value, UNBOUND) is not None:
         return ambiguous(response, UNMARKED, request_id=REQUEST_ID)
-    if found is None or found.failure is not None:
+    if envelope is None or envelope.failure is not None:
         return Result.ok(value, request_id=request_id)
-    if found.refusal is not None:
-        refused = refused_repeat(found.refusal, found.dedup, found.retry_after)
+    if envelope.refusal is not None:
+        refused = refused_repeat(envelope.refusal, envelope.dedup, envelope.retry_after)
         if refused is None:  # of a kind that is not known here
             return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
         return refused._replace(request_id=request_id)
-    return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
+    return Result.ok(envelope.value, request_id=request_id, dedup=worth_of(envelope.dedup))
 
 
 def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> Plan:
@@ -176,11 +176,11 @@ def _fault(response: Response, mark: str) -> Result[Any]:
     """
     fault = read_fault(response.body)
     kind, request_id = fault.type, response.headers.get(REQUEST_ID)
-    found = _open_text(fault.message, mark)
-    if found is not None and found.failure is not None:
-        result = read_failure(found.failure, found.dedup, found.retry_after)
-        told = (result.fault or fault)._replace(trace=fault.trace)
-        return result._replace(fault=told, request_id=request_id)
+    envelope = _open_text(fault.message, mark)
+    if envelope is not None and envelope.failure is not None:
+        result = read_failure(envelope.failure, envelope.dedup, envelope.retry_after)
+        text = (result.fault or fault)._replace(trace=fault.trace)
+        return result._replace(fault=text, request_id=request_id)
     return Result(
         Outcome.APP_ERROR,
         code=kind if kind in _REASONS or kind in _NEVER_LOADED else None,

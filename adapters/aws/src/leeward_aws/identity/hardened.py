@@ -48,8 +48,8 @@ def profile_resolver(session: Any, settings: Settings, home: str) -> Any:
         credential_sourcer=CanonicalNameCredentialSourcer([]),
         profile_provider_builder=profiles,
     )
-    own = profiles.providers(settings.profile or "default")
-    return CredentialResolver([role, *own])
+    profile_providers = profiles.providers(settings.profile or "default")
+    return CredentialResolver([role, *profile_providers])
 
 
 class _Profiles(ProfileProviderBuilder):  # type: ignore[misc]
@@ -63,9 +63,9 @@ class _Profiles(ProfileProviderBuilder):  # type: ignore[misc]
         given = super().providers(profile_name, disable_env_vars=True)
         return [
             ProcessProvider(profile_name, lambda: self._session.full_config, _refuse_process)
-            if each.METHOD == ProcessProvider.METHOD
-            else each
-            for each in given
+            if provider.METHOD == ProcessProvider.METHOD
+            else provider
+            for provider in given
         ]
 
 

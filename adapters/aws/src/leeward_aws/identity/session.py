@@ -48,10 +48,10 @@ def session_of(settings: Settings, env: Mapping[str, str], home: str | None) -> 
         session.set_config_variable("credentials_file", f"{home}/.aws/credentials")
         session.set_config_variable("ca_bundle", settings.http.ca_bundle or True)
         # The usual loader also takes service models, with their endpoints, from below HOME.
-        own = Loader(
+        loader = Loader(
             extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
         )
-        session.register_component("data_loader", own)
+        session.register_component("data_loader", loader)
     return session
 
 

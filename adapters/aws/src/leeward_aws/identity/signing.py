@@ -65,9 +65,9 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     names = ";".join(in_order)
     lines = "\n".join([f"{name}:{values[name]}" for name in in_order])
     path, _, query = request.target.partition("?")
-    own = scope.service != "s3"
-    hashed = _sha256(request.body) if own else values["x-amz-content-sha256"]
-    path = _canonical_path(path) if own else path
+    is_hashed = scope.service != "s3"
+    hashed = _sha256(request.body) if is_hashed else values["x-amz-content-sha256"]
+    path = _canonical_path(path) if is_hashed else path
     canonical = (
         f"{request.method}\n{path}\n{query and _canonical_query(query)}\n"
         f"{lines}\n\n{names}\n{hashed}"

@@ -78,10 +78,10 @@ def container_source(
     endpoint = TokenEndpoint(_WHERE, transport)
 
     def fetch(what: Any, timeout: float) -> Resolved:
-        found = endpoint.document(lambda: _request(env), timeout)
+        found_ = endpoint.document(lambda: _request(env), timeout)
         # All four members must be there, as for botocore.
-        keys = found.get("AccessKeyId"), found.get("SecretAccessKey"), found.get("Token") or ""
-        return make_credentials(keys, time_in(found, "Expiration", _WHERE), now(), _WHERE)
+        keys = found_.get("AccessKeyId"), found_.get("SecretAccessKey"), found_.get("Token") or ""
+        return make_credentials(keys, time_in(found_, "Expiration", _WHERE), now(), _WHERE)
 
     return fetch
 
@@ -176,17 +176,17 @@ def source_of(
             del timeout
             # The keys of the environment, as they are by now.
             try:
-                found = from_environment(env)
+                credentials = from_environment(env)
             except ConfigError as error:
                 raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
-            if found is None:
+            if credentials is None:
                 raise Unresolved(
                     Outcome.AUTH,
                     "no_credentials",
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
                 )
             where = "the environment (AWS_ACCESS_KEY_ID, AWS_CREDENTIAL_EXPIRATION)"
-            return good_until(found.expires_at, found, now(), where)
+            return good_until(credentials.expires_at, credentials, now(), where)
 
         return ConfiguredFirst(source, source)
     if origin == _CONTAINER:

@@ -85,12 +85,12 @@ class VendorChain:
         ):
             if self._session is None:
                 self._session = self._make_session()
-            found = self._make_resolver().load_credentials()
-            if found is None:
+            credentials = self._make_resolver().load_credentials()
+            if credentials is None:
                 raise self._none()
-            frozen = found.get_frozen_credentials()
+            frozen = credentials.get_frozen_credentials()
             # botocore has no public way to ask for the moment.
-            end = getattr(found, "_expiry_time", None)
+            end = getattr(credentials, "_expiry_time", None)
             self._gave = True
             keys = frozen.access_key, frozen.secret_key, frozen.token
             return make_credentials(keys, end and end.timestamp(), self._now(), _WHERE)
@@ -150,18 +150,18 @@ def _refuse_private(request: Any, **_: Any) -> None:
 
 def _refusal(error: Exception) -> Unresolved:
     """Return what an exception of the chain means, without its own text where that is unsafe."""
-    from botocore import exceptions as known  # type: ignore[import-untyped]
+    from botocore import exceptions  # type: ignore[import-untyped]
 
     for cause in with_causes(error):
-        if isinstance(cause, known.HTTPClientError | known.ConnectionError):
+        if isinstance(cause, exceptions.HTTPClientError | exceptions.ConnectionError):
             return out_of_reach(_WHERE, type(cause).__name__)
-        if isinstance(cause, known.ClientError) and _is_busy(cause.response):
+        if isinstance(cause, exceptions.ClientError) and _is_busy(cause.response):
             return out_of_reach(_WHERE, _code(cause.response))
-    if isinstance(error, known.ClientError):
+    if isinstance(error, exceptions.ClientError):
         return refusal(_WHERE, _code(error.response))
     name = type(error).__name__
-    told = f": {error}" if isinstance(error, _report()) else ""
-    return Unresolved(Outcome.AUTH, name, f"{_WHERE} failed with {name}{told}")
+    detail = f": {error}" if isinstance(error, _report()) else ""
+    return Unresolved(Outcome.AUTH, name, f"{_WHERE} failed with {name}{detail}")
 
 
 def _is_busy(response: dict[str, Any]) -> bool:
@@ -176,16 +176,16 @@ def _code(response: dict[str, Any]) -> str:
 
 def _report() -> tuple[type[Exception], ...]:
     """Return the exceptions whose text is made of names and advice, and never of what was read."""
-    from botocore import exceptions as known
+    from botocore import exceptions
 
     return (
-        known.InvalidConfigError,
-        known.LoginError,
-        known.MissingDependencyException,
-        known.PartialCredentialsError,
-        known.ProfileNotFound,
-        known.RefreshWithMFAUnsupportedError,
-        known.SSOError,
-        known.TokenRetrievalError,
-        known.UnknownCredentialError,
+        exceptions.InvalidConfigError,
+        exceptions.LoginError,
+        exceptions.MissingDependencyException,
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.RefreshWithMFAUnsupportedError,
+        exceptions.SSOError,
+        exceptions.TokenRetrievalError,
+        exceptions.UnknownCredentialError,
     )

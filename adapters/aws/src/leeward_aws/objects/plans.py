@@ -178,7 +178,7 @@ def head(store: Store, call: HeadObject, view: View, *, effect: bool = True) -> 
         if answer.refusal is not None and answer.response.status == 404:
             return Result.ok(None)  # deleted in between
     return read_look(
-        store.objects, answer, lambda found: _read_object(call.name, found, whole_size(found))
+        store.objects, answer, lambda head: _read_object(call.name, head, whole_size(head))
     )
 
 
@@ -200,16 +200,16 @@ def _listing(response: Response) -> Listing:
     if root.tag != "ListBucketResult":
         raise Undecodable("the answer is not a list of objects")
     encoded = root.findtext("EncodingType") == "url"
-    found = []
-    for each in root.iterfind("Contents"):
-        name, etag = each.findtext("Key") or "", each.findtext("ETag") or ""
-        size = int(each.findtext("Size") or "")
-        found.append(FoundObject(unquote_plus(name) if encoded else name, size, etag))
+    objects = []
+    for node in root.iterfind("Contents"):
+        name, etag = node.findtext("Key") or "", node.findtext("ETag") or ""
+        size = int(node.findtext("Size") or "")
+        objects.append(FoundObject(unquote_plus(name) if encoded else name, size, etag))
     more = root.findtext("IsTruncated") == "true"
     cursor = root.findtext("NextContinuationToken") if more else None
     if more and not cursor:
         raise Undecodable("the list goes on, and does not say where")
-    return Listing(tuple(found), cursor)
+    return Listing(tuple(objects), cursor)
 
 
 def _path(bucket: str, name: str) -> str:

@@ -36,13 +36,13 @@ class Run(NamedTuple):
     @property
     def id(self) -> str:
         """Return Lambda's id of it."""
-        found: str = self.context.aws_request_id
-        return found
+        request_id: str = self.context.aws_request_id
+        return request_id
 
     def seconds(self) -> float:
         """Return the seconds until Lambda stops it."""
-        found: int = self.context.get_remaining_time_in_millis()
-        return found / 1000
+        milliseconds: int = self.context.get_remaining_time_in_millis()
+        return milliseconds / 1000
 
     def headers(self) -> Mapping[str, str]:
         """Return what was sent beside the payload."""
@@ -72,7 +72,7 @@ def custom_of(context: Any) -> dict[str, str]:
     return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
-def make_exception(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
+def make_exception(answer: Answer, sent: Sent | None = None, *, reveals: bool) -> Exception | None:
     """Return what to raise for a failure; None for a success.
 
     The runtime sends and logs the class and the text of an exception, with lines of the code that
@@ -82,7 +82,7 @@ def make_exception(answer: Answer, sent: Sent | None = None, *, told: bool) -> E
         answer: of the handler.
         sent: what a client has sent. One that opens envelopes gets one in the text; another one
             is a workflow, which goes by the name.
-        told: whether somebody reads the text: it is one that was written for the caller.
+        reveals: whether somebody reads the text: it is one that was written for the caller.
     """
     failure = answer.failure
     if failure is None:
@@ -91,8 +91,8 @@ def make_exception(answer: Answer, sent: Sent | None = None, *, told: bool) -> E
     name = failure.type if opens or sent is None else name_of_error(failure.type, failure.reason)
     name = name if name.isidentifier() else FunctionFailed.__name__
     kind = type(name, (FunctionFailed,), {"__module__": __name__})
-    text = failure.message if told else None
-    if told and sent is not None and opens:
+    text = failure.message if reveals else None
+    if reveals and sent is not None and opens:
         text = encode(answer.envelope(sent.mark)).decode()
     error: Exception = kind(text or "")
     return error

@@ -62,7 +62,7 @@ class MeasuredHost(Host):
         self, handler: Handler, delivery: Delivery, answer: Answer, seconds: float, *, is_cold: bool
     ) -> dict[str, Any]:
         failure = answer.failure
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "_aws": {
                 "Timestamp": int(self.platform.clock.now() * 1000),
                 "CloudWatchMetrics": [
@@ -82,6 +82,6 @@ class MeasuredHost(Host):
             otel.FAAS_ID: delivery.call_id,
         }
         if failure is not None:
-            found[otel.ERROR] = failure.type
+            fields[otel.ERROR] = failure.type
         ids = trace_ids(delivery.trace)
-        return found if ids is None else {**found, "trace_id": ids.trace}
+        return fields if ids is None else {**fields, "trace_id": ids.trace}

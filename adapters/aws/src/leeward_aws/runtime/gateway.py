@@ -24,11 +24,11 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         if isinstance(http, dict)
         else (event["httpMethod"], event.get("path"))
     )
-    told = (event["multiValueHeaders"] if tells_all(event) else event.get("headers")) or {}
+    all_headers = (event["multiValueHeaders"] if tells_all(event) else event.get("headers")) or {}
     headers = headers_of(
-        (name, each)
-        for name, value in told.items()
-        for each in (value if isinstance(value, list) else [value])
+        (name, item)
+        for name, value in all_headers.items()
+        for item in (value if isinstance(value, list) else [value])
     )
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
@@ -53,19 +53,19 @@ def principal_of(context: Mapping[str, Any]) -> str | None:
     API Gateway and of Function URLs on the input of a proxy integration.
     """
     authorizer = context.get("authorizer")
-    known = authorizer if isinstance(authorizer, dict) else {}
-    jwt, iam = known.get("jwt"), known.get("iam")
-    claims = jwt.get("claims") if isinstance(jwt, dict) else known.get("claims")
+    fields = authorizer if isinstance(authorizer, dict) else {}
+    jwt, iam = fields.get("jwt"), fields.get("iam")
+    claims = jwt.get("claims") if isinstance(jwt, dict) else fields.get("claims")
     if isinstance(claims, dict) and isinstance(claims.get("sub"), str) and claims["sub"]:
         return join_key(str(claims.get("iss") or ""), claims["sub"])
     caller = iam if isinstance(iam, dict) else context.get("identity")
     caller = caller if isinstance(caller, dict) else {}
     pool = caller.get("cognitoIdentity")  # whose members share one role, and so one ARN
     member = pool.get("identityId") if isinstance(pool, dict) else caller.get("cognitoIdentityId")
-    for found in (member, caller.get("userArn")):
-        if isinstance(found, str) and found:
-            return found
-    name = known.get("principalId")  # of an authorizer's own making: it may look like the others
+    for principal in (member, caller.get("userArn")):
+        if isinstance(principal, str) and principal:
+            return principal
+    name = fields.get("principalId")  # of an authorizer's own making: it may look like the others
     return join_key("authorizer", name) if isinstance(name, str) and name else None
 
 
@@ -81,12 +81,12 @@ def answer_of(answer: HttpAnswer, *, tells_all: bool) -> dict[str, Any]:
         answer: to be sent.
         tells_all: whoever has told all values of headers looks for all values of the answer's.
     """
-    found = {
+    response = {
         "statusCode": answer.status,
         "headers": dict(answer.headers),
         "body": answer.body.decode(),
         "isBase64Encoded": False,
     }
     if tells_all:
-        found["multiValueHeaders"] = {name: [value] for name, value in answer.headers}
-    return found
+        response["multiValueHeaders"] = {name: [value] for name, value in answer.headers}
+    return response

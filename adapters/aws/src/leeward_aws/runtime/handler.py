@@ -79,8 +79,8 @@ def too_large(answer: Any) -> Any:
         reason=RESPONSE_TOO_LARGE,
         retryable=False,
     )
-    found: Answer = failure_answer(failure_of(problem, (), "yes"))
-    return http_answer(found) if isinstance(answer, HttpAnswer) else found
+    failure: Answer = failure_answer(failure_of(problem, (), "yes"))
+    return http_answer(failure) if isinstance(answer, HttpAnswer) else failure
 
 
 _SNAPSHOT: Final = "snap-start"
@@ -149,7 +149,7 @@ def handler(
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
             flaw = failure_answer(failure_of(error, (), "maybe"))
-            failure, answer = make_exception(flaw, told=False), None
+            failure, answer = make_exception(flaw, reveals=False), None
         if failure is not None:
             raise failure from None
         return answer
@@ -163,47 +163,47 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     It is raised by the caller, outside of any handler of exceptions: the runtime logs a text that
     goes along with an exception.
     """
-    own, shape = run.host.own(run.context.function_name), call.shape_of(event)
+    dedicated, shape = run.host.dedicated_handler(run.context.function_name), call.shape_of(event)
     if run.sent is not None:
-        is_call = own is None or own.kind is not Kind.EVENT
+        is_call = dedicated is None or dedicated.kind is not Kind.EVENT
     elif event in WARMERS:
         run.host.warm_up_early()
         return None, None
-    elif (own is None or own.is_call) and shape is Shape.REQUEST:
-        return None, _answer_http(run, own, event)
-    elif own is None:
+    elif (dedicated is None or dedicated.is_call) and shape is Shape.REQUEST:
+        return None, _answer_http(run, dedicated, event)
+    elif dedicated is None:
         is_call = shape in (Shape.REQUEST, Shape.OTHER)
     else:
-        is_call = own.is_call and not (own.queued and shape is Shape.BATCH)
-    return _call(run, own, event) if is_call else _deliver(run, own, event, shape)
+        is_call = dedicated.is_call and not (dedicated.queued and shape is Shape.BATCH)
+    return _call(run, dedicated, event) if is_call else _deliver(run, dedicated, event, shape)
 
 
 def _deliver(
-    run: Run, own: Handler | None, event: Any, shape: Shape
+    run: Run, dedicated: Handler | None, event: Any, shape: Shape
 ) -> tuple[Exception | None, Any]:
     """Run the handlers of what nobody waits for; return as `_answer` does."""
     from leeward_aws.runtime import notifications, objects, queues, schedules
 
-    kind = None if own is None else own.kind
+    kind = None if dedicated is None else dedicated.kind
     if run.sent is None:
         if shape is Shape.BATCH:
-            return None, queues.handle(run, own, event["Records"])
+            return None, queues.handle(run, dedicated, event["Records"])
         has_events = shape is Shape.EVENTS or call.is_bus_event(event)
-        if kind is Kind.SCHEDULE or (own is None and shape is Shape.TICK):
-            return schedules.handle(run, own, event), None
+        if kind is Kind.SCHEDULE or (dedicated is None and shape is Shape.TICK):
+            return schedules.handle(run, dedicated, event), None
         is_of_objects = (
-            own is None and has_events and run.host.read_objects(objects.created_in, event)
+            dedicated is None and has_events and run.host.read_objects(objects.created_in, event)
         )
         if kind is Kind.OBJECT or is_of_objects:
-            return objects.handle(run, own, event), None
+            return objects.handle(run, dedicated, event), None
         if has_events:
-            return notifications.handle(run, own, event), None
-    if own is not None and kind is Kind.EVENT:
-        return notifications.handle_plain(run, own, event), None
-    return _call(run, own, event)
+            return notifications.handle(run, dedicated, event), None
+    if dedicated is not None and kind is Kind.EVENT:
+        return notifications.handle_plain(run, dedicated, event), None
+    return _call(run, dedicated, event)
 
 
-def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
+def _answer_http(run: Run, dedicated: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
     answered = partial(gateway.answer_of, tells_all=gateway.tells_all(event))
     try:
         request = gateway.request_of(event)
@@ -212,18 +212,18 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
     kept = answer_upkeep(run.host, request)
     if kept is not None:
         return answered(kept)
-    function = own or run.host.function_at(request.path)
+    function = dedicated or run.host.function_at(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
-    found = answered(answer)
-    return found if fits(answer.body, found) else answered(too_large(answer))
+    http = answered(answer)
+    return http if fits(answer.body, http) else answered(too_large(answer))
 
 
-def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
+def _call(run: Run, mine: Handler | None, event: Any) -> tuple[Exception | None, Any]:
     """Answer a direct call, or whatever else nothing is known of."""
-    if own is None:
-        return make_exception(run.host.no_function(), run.sent, told=True), None
+    if mine is None:
+        return make_exception(run.host.no_function(), run.sent, reveals=True), None
     body = payload_of(event)
-    given = Message(own.queue or own.name, run.id, body) if own.kind is Kind.MESSAGE else body
+    given = Message(mine.queue or mine.name, run.id, body) if mine.kind is Kind.MESSAGE else body
     sent = run.sent
     seconds = run.seconds()
     if sent is not None and sent.seconds is not None:
@@ -232,12 +232,12 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     delivery = Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
     if sent is not None:
         delivery = delivery._replace(voids=sent.voids, settles=sent.settles)
-    refused = own.refuse(sent.demand) if sent is not None and sent.demand else None
-    answer = refused or run.host.run(own, delivery)
+    refused = mine.refuse(sent.demand) if sent is not None and sent.demand else None
+    answer = refused or run.host.run(mine, delivery)
     opens = sent is not None and sent.envelope
     if answer.failure is not None and not (opens and answer.is_repeat):
-        return make_exception(answer, sent, told=own.is_call), None
+        return make_exception(answer, sent, reveals=mine.is_call), None
     value = answer.envelope(sent.mark) if sent is not None and opens else decode(answer.body)
     if not fits(answer.body, value):
-        return make_exception(too_large(answer), sent, told=True), None
+        return make_exception(too_large(answer), sent, reveals=True), None
     return None, value

@@ -30,28 +30,28 @@ from leeward.values import Event
 from leeward_aws.runtime.call import S3, Run, is_bus_event, make_exception, payload_of, source_of
 
 
-def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+def handle(run: Run, dedicated: Handler | None, event: Any) -> Exception | None:
     """Run the handlers of every event; return what to raise."""
-    found: list[Answer] = []
+    answers: list[Answer] = []
     for record in event["Records"] if not is_bus_event(event) else [event]:
         try:
-            answer = _handle_one(run, own, record)
+            answer = _handle_one(run, dedicated, record)
         except InvalidInput as error:
             answer = refusal_answer(error)
         if answer is not None:
-            found.append(answer)
-    return make_exception(found[0], told=False) if found else None
+            answers.append(answer)
+    return make_exception(answers[0], reveals=False) if answers else None
 
 
-def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
+def handle_plain(run: Run, dedicated: Handler, event: Any) -> Exception | None:
     """Run the one handler of what a rule has made of an event."""
     try:
         document = decode(payload_of(event))
-        plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
-        answer = publish(run, own, event_in(document) or plain, None)
+        plain = Event(dedicated.type or "aws.plain", document, id=run.id, source="aws")
+        answer = publish(run, dedicated, event_in(document) or plain, None)
     except (InvalidInput, Undecodable):
         answer = refusal_answer(InvalidInput("$", "an event"))
-    return None if answer is None else make_exception(answer, told=False)
+    return None if answer is None else make_exception(answer, reveals=False)
 
 
 def event_in(document: Any) -> Event | None:
@@ -77,7 +77,7 @@ def event_in(document: Any) -> Event | None:
 
 
 def publish(
-    run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
+    run: Run, mine: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
     """Run the handlers of an event; return the first failure."""
     trace = event.extensions.get("traceparent")
@@ -86,8 +86,8 @@ def publish(
     # The bucket of an event of S3, whichever way it came; None for any other event.
     about = event.data.get("bucket") if isinstance(event.data, dict) else None
     is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
-    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
-    return run.host.publish(own, event, delivery, bus, found if isinstance(found, str) else None)
+    place = about.get("name") if is_of_s3 and isinstance(about, dict) else None
+    return run.host.publish(mine, event, delivery, bus, place if isinstance(place, str) else None)
 
 
 def unwrap(notification: Any) -> Message | None:
@@ -97,11 +97,11 @@ def unwrap(notification: Any) -> Message | None:
     topic, id = notification.get("TopicArn"), notification.get("MessageId")
     if not isinstance(topic, str) or not isinstance(id, str):
         return None
-    told = notification.get("MessageAttributes")
+    given = notification.get("MessageAttributes")
     attributes = {
-        name.lower(): each["Value"]
-        for name, each in (told.items() if isinstance(told, dict) else ())
-        if isinstance(each, dict) and isinstance(each.get("Value"), str)
+        name.lower(): attribute["Value"]
+        for name, attribute in (given.items() if isinstance(given, dict) else ())
+        if isinstance(attribute, dict) and isinstance(attribute.get("Value"), str)
     }
     name = topic.rpartition(":")[2].removesuffix(".fifo")
     body = notification["Message"].encode(errors="surrogatepass")
@@ -139,23 +139,23 @@ def is_test_of_s3(body: bytes) -> bool:
         return False
 
 
-def _handle_one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
+def _handle_one(run: Run, dedicated: Handler | None, record: dict[str, Any]) -> Answer | None:
     if is_bus_event(record):
         event = event_in(record)
         assert event is not None
-        return publish(run, own, event, None)
+        return publish(run, dedicated, event, None)
     if record.get("eventSource") == S3:
-        return publish(run, own, _object_event(record), _bucket(record))
-    found = unwrap(record.get("Sns"))
-    if found is None:
+        return publish(run, dedicated, _object_event(record), _bucket(record))
+    message = unwrap(record.get("Sns"))
+    if message is None:
         raise InvalidInput("$.Records[0].Sns", "a notification")
-    return _deliver(run, own, found)
+    return _deliver(run, dedicated, message)
 
 
-def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
+def _deliver(run: Run, dedicated: Handler | None, message: Message) -> Answer | None:
     """Run the subscribers of the event in a notification, or the handler of its topic."""
     topic, id, body, attributes = message
-    handler = own or run.host.queue_handler(topic)
+    handler = dedicated or run.host.queue_handler(topic)
     is_bus = run.host.has_bus(topic)
     is_message = handler is not None and handler.kind is Kind.MESSAGE
     events = [] if is_message and not is_bus else events_in(attributes, body, escaped=False)
@@ -165,12 +165,12 @@ def _deliver(run: Run, own: Handler | None, message: Message) -> Answer | None:
         answer = run.host.run(handler, message_delivery(run, message, None, message, run.trace()))
         return answer if answer.failure is not None else None
     if not events and is_test_of_s3(body):
-        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
+        run.host.hand_over(dedicated, [], Delivery(b"", run.id, "", run.seconds()))
         return None
-    kind = (own.type if own else None) or "aws.sns"
+    kind = (dedicated.type if dedicated else None) or "aws.sns"
     plain = Event(kind, body.decode(errors="replace"), id=id, source=topic)
     for event in events or [plain]:
-        bad = publish(run, own, event, topic)
+        bad = publish(run, dedicated, event, topic)
         if bad is not None:
             return bad
     return None
@@ -228,9 +228,9 @@ def _id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
 
     It is short, because with the bucket it makes an idempotency key.
     """
-    told = record.get("responseElements")
-    request = told.get("x-amz-request-id") if isinstance(told, dict) else None
-    about = [item.get(each) for each in ("key", "versionId", "sequencer")]
+    elements = record.get("responseElements")
+    request = elements.get("x-amz-request-id") if isinstance(elements, dict) else None
+    about = [item.get(name) for name in ("key", "versionId", "sequencer")]
     if about[1:] == [None, None]:
         about += [record.get("eventTime"), item.get("eTag")]
     return ".".join(filter(None, [_text(request), _mark([record.get("eventName"), *about])]))
@@ -254,7 +254,7 @@ def _object_fields(record: dict[str, Any]) -> dict[str, Any]:
         InvalidInput: it tells nothing that S3 writes.
     """
     about: Any = record.get("s3")
-    parts = [about.get(each) or {} for each in ("bucket", "object")] if type(about) is dict else []
+    parts = [about.get(name) or {} for name in ("bucket", "object")] if type(about) is dict else []
     if not parts or not all(type(part) is dict for part in parts):
         raise InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
     return dict(about)

@@ -54,9 +54,9 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
         if document["detail-type"] != _CREATED_ON_BUS:
             return []
         try:
-            bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
-            told = found | {"version": found.get("version-id")}
-            return [_object(bucket, found["key"], told, document.get("time"))]
+            bucket, facts = document["detail"]["bucket"]["name"], document["detail"]["object"]
+            told = facts | {"version": facts.get("version-id")}
+            return [_object(bucket, facts["key"], told, document.get("time"))]
         except (KeyError, TypeError, AttributeError):
             flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
         raise flaw
@@ -83,7 +83,7 @@ def created_by(body: bytes) -> list[ObjectEvent] | None:
 
 def hand_over(
     run: Run,
-    own: Handler | None,
+    dedicated: Handler | None,
     events: list[ObjectEvent] | None,
     attempt: int | None,
     trace: str | None,
@@ -92,33 +92,33 @@ def hand_over(
 
     Args:
         run: that brings them.
-        own: the one handler that they are for, or None.
+        dedicated: the one handler that they are for, or None.
         events: the objects; None, for such a handler, is something that S3 has not sent.
         attempt: as of `Delivery`.
         trace: of the message, or of the run.
     """
     if events is None:
-        assert own is not None
-        return own, refusal_answer(InvalidInput("$", "a notification of S3"))
+        assert dedicated is not None
+        return dedicated, refusal_answer(InvalidInput("$", "a notification of S3"))
     delivery = Delivery(b"", run.id, "", run.seconds(), attempt, trace)
-    return run.host.hand_over(own, events, delivery)
+    return run.host.hand_over(dedicated, events, delivery)
 
 
-def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+def handle(run: Run, dedicated: Handler | None, event: Any) -> Exception | None:
     """Run the handlers of what Lambda was called with; return what to raise."""
     try:
-        bad = hand_over(run, own, created_in(event), None, run.trace())
+        bad = hand_over(run, dedicated, created_in(event), None, run.trace())
     except InvalidInput as error:
-        return make_exception(refusal_answer(error), told=False)
-    return None if bad is None else make_exception(bad[1], told=False)
+        return make_exception(refusal_answer(error), reveals=False)
+    return None if bad is None else make_exception(bad[1], reveals=False)
 
 
 def handle_message(
-    run: Run, own: Handler, body: bytes, attempt: int | None, trace: str | None
+    run: Run, dedicated: Handler, body: bytes, attempt: int | None, trace: str | None
 ) -> Answer:
     """Run the handlers of the objects in a message."""
     try:
-        bad = hand_over(run, own, created_by(body), attempt, trace)
+        bad = hand_over(run, dedicated, created_by(body), attempt, trace)
     except InvalidInput as error:
         return refusal_answer(error)
     return Answer(b"null") if bad is None else bad[1]
@@ -126,17 +126,17 @@ def handle_message(
 
 def _of_record(record: Mapping[str, Any]) -> ObjectEvent:
     try:
-        bucket, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
-        told = found | {"version": found.get("versionId"), "etag": found.get("eTag")}
-        return _object(bucket, unquote_plus(found["key"]), told, record.get("eventTime"))
+        bucket, facts_ = record["s3"]["bucket"]["name"], record["s3"]["object"]
+        facts = facts_ | {"version": facts_.get("versionId"), "etag": facts_.get("eTag")}
+        return _object(bucket, unquote_plus(facts_["key"]), facts, record.get("eventTime"))
     except (KeyError, TypeError, AttributeError):
         flaw = InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
     raise flaw
 
 
-def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> ObjectEvent:
-    etag, version = told.get("etag"), told["version"]
-    sequencer, size = told.get("sequencer"), told.get("size")
+def _object(bucket: Any, key: Any, facts: Mapping[str, Any], time: Any) -> ObjectEvent:
+    etag, version = facts.get("etag"), facts["version"]
+    sequencer, size = facts.get("sequencer"), facts.get("size")
     tag = etag.strip('"') if isinstance(etag, str) and etag else None
     if version in _UNVERSIONED:
         version = f"{tag or ''}.{sequencer or ''}"

@@ -74,7 +74,7 @@ class Source(NamedTuple):
     handler: Handler | None
 
 
-def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, Any]:
+def handle(run: Run, dedicated: Handler | None, records: list[Record]) -> dict[str, Any]:
     """Run the handler of each message; return those that must be delivered again.
 
     Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
@@ -84,18 +84,18 @@ def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, An
     arn = str(records[0].get("eventSourceARN"))
     queue = arn.rpartition(":")[2]
     name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
+    handler = dedicated or run.host.queue_handler(queue) or run.host.queue_handler(name)
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
     is_named_so = handler is not None and handler.queue == queue
     source = Source(queue if is_named_so else name, name != queue, handler)
     handled = _handle_groups if source.is_ordered else _handle_each
-    again = handled(run, own, source, records)
-    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
+    again = handled(run, dedicated, source, records)
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
 
 
 def _handle_each(
-    run: Run, own: Handler | None, source: Source, records: list[Record]
+    run: Run, dedicated: Handler | None, source: Source, records: list[Record]
 ) -> list[Record]:
     """Handle messages by themselves; return those that are to be delivered again.
 
@@ -103,17 +103,17 @@ def _handle_each(
     """
     trace, fits = run.trace(), _watch_time(run)
     left = MessageResult(NOT_BEGUN, source.handler, has_run=False)
-    had = [_handle_one(run, own, source, each, trace) if fits() else left for each in records]
-    together = fails_as_one([each.failure for each in had if each.has_run])
+    had = [_handle_one(run, dedicated, source, one, trace) if fits() else left for one in records]
+    together = fails_as_one([result.failure for result in had if result.has_run])
     return [
         record
-        for record, each in zip(records, had, strict=True)
-        if not _is_done(run, source, record, each, together=together and each.has_run)
+        for record, result in zip(records, had, strict=True)
+        if not _is_done(run, source, record, result, together=together and result.has_run)
     ]
 
 
 def _handle_groups(
-    run: Run, own: Handler | None, source: Source, records: list[Record]
+    run: Run, dedicated: Handler | None, source: Source, records: list[Record]
 ) -> list[Record]:
     """Handle the messages of each group one after the other; return as `_handle_each` does.
 
@@ -128,7 +128,7 @@ def _handle_groups(
     for record in records:
         group = (record.get("attributes") or NOTHING).get("MessageGroupId")
         if group not in held:
-            had = _handle_one(run, own, source, record, trace) if fits() else left
+            had = _handle_one(run, dedicated, source, record, trace) if fits() else left
             if _is_done(run, source, record, had, together=False):
                 continue
             held.add(group)
@@ -164,16 +164,16 @@ def _is_done(
 
 
 def _handle_one(
-    run: Run, own: Handler | None, source: Source, record: Record, trace: str | None
+    run: Run, dedicated: Handler | None, source: Source, record: Record, trace: str | None
 ) -> MessageResult:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
-    if own is None and run.host.has_bus(source.name) and _is_taken(run, message):
+    if dedicated is None and run.host.has_bus(source.name) and _is_taken(run, message):
         handler = None  # the bus leads into the queue of this name
     if handler is None:
-        return _handle_content(run, own, record, message, trace)
-    if (known := _recall(run, [handler], message, attempt)) is not None:
-        return known
+        return _handle_content(run, dedicated, record, message, trace)
+    if (unsent := _recall(run, [handler], message, attempt)) is not None:
+        return unsent
     if handler.bucket is not None:
         answer = objects.handle_message(run, handler, message.body, attempt, trace)
     else:
@@ -188,38 +188,38 @@ def _recall(
 ) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
     letters = run.dead_letters
-    known = letters and letters.find_unsent(handlers, message.id, message.body, attempt)
-    return MessageResult(known[1], known[0], has_run=False) if known else None
+    unsent = letters and letters.find_unsent(handlers, message.id, message.body, attempt)
+    return MessageResult(unsent[1], unsent[0], has_run=False) if unsent else None
 
 
 def _handle_content(
-    run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
+    run: Run, dedicated: Handler | None, record: Record, message: Message, trace: str | None
 ) -> MessageResult:
     """Run the handlers of the objects or the events in a message."""
     attempt = _attempt(record)
-    if own is None and (created := run.host.read_objects(objects.created_by, message.body)):
+    if dedicated is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
-        if (known := _recall(run, handlers, message, attempt)) is not None:
-            return known
+        if (unsent := _recall(run, handlers, message, attempt)) is not None:
+            return unsent
         bad = objects.hand_over(run, None, created, attempt, trace)
         return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
-    return MessageResult(_handle_events(run, own, record, message).failure, None)
+    return MessageResult(_handle_events(run, dedicated, record, message).failure, None)
 
 
-def _handle_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
+def _handle_events(run: Run, dedicated: Handler | None, record: Record, message: Message) -> Answer:
     """Run the subscribers of the events in a message: a bus may send into a queue."""
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return refusal_answer(error)
     if not events and notifications.is_test_of_s3(message.body):
-        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
+        run.host.hand_over(dedicated, [], Delivery(b"", run.id, "", run.seconds()))
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)
     bus = message.queue if run.host.has_bus(message.queue) else None
     for event in events:
-        answer = notifications.publish(run, own, event, bus, _attempt(record))
+        answer = notifications.publish(run, dedicated, event, bus, _attempt(record))
         if answer is not None:
             return answer
     return Answer(b"null")
@@ -238,8 +238,8 @@ def message_of(record: Record, queue: str) -> Message:
     """Return a record as a message; attributes that are bytes are left out."""
     attributes = {
         name.lower(): text
-        for name, each in (record.get("messageAttributes") or NOTHING).items()
-        if isinstance(text := each.get("stringValue"), str)
+        for name, attribute in (record.get("messageAttributes") or NOTHING).items()
+        if isinstance(text := attribute.get("stringValue"), str)
     }
     body = record.get("body") or ""
     return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
@@ -253,17 +253,17 @@ def _attempt(record: Record) -> int | None:
 def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:
     """Return a record as a letter: the body as it came, with all of its attributes."""
     body = record.get("body") or ""
-    own = tuple(starmap(_attribute, (record.get("messageAttributes") or {}).items()))
+    attributes = tuple(starmap(_attribute, (record.get("messageAttributes") or {}).items()))
     group = (record.get("attributes") or NOTHING).get("MessageGroupId")
     arn, receipt = str(record.get("eventSourceARN")), record.get("receiptHandle") or ""
-    named = queue, body.encode(errors="surrogatepass"), own, record["messageId"], attempt
+    named = queue, body.encode(errors="surrogatepass"), attributes, record["messageId"], attempt
     return Letter(*named, group, arn.rpartition(":")[2], receipt)
 
 
-def _attribute(name: str, told: dict[str, Any]) -> Attribute:
-    binary = told.get("binaryValue")
-    value = a2b_base64(binary) if isinstance(binary, str) else told.get("stringValue") or ""
-    return Attribute(name, value, told.get("dataType") or "")
+def _attribute(name: str, document: dict[str, Any]) -> Attribute:
+    binary = document.get("binaryValue")
+    value = a2b_base64(binary) if isinstance(binary, str) else document.get("stringValue") or ""
+    return Attribute(name, value, document.get("dataType") or "")
 
 
 def open_dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:

@@ -8,16 +8,16 @@ from leeward.app.kit import Delivery, Handler, tick_time
 from leeward_aws.runtime.call import OWN_SCHEDULE, Run, make_exception
 
 
-def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+def handle(run: Run, dedicated: Handler | None, event: Any) -> Exception | None:
     """Run the handler of a schedule; return what to raise."""
-    known = event if isinstance(event, dict) else {}
-    handler = own or run.host.schedule_handler(_name(known))
+    document = event if isinstance(event, dict) else {}
+    handler = dedicated or run.host.schedule_handler(_name(document))
     if handler is None:
-        return make_exception(run.host.no_function(), told=False)
-    moment = tick_time(handler, known.get("time"), run.host.platform.clock.now())
+        return make_exception(run.host.no_function(), reveals=False)
+    moment = tick_time(handler, document.get("time"), run.host.platform.clock.now())
     key = f"{handler.name}#{moment.isoformat()}"
-    delivery = Delivery(moment, run.id, key, run.seconds(), _attempt(known), run.trace())
-    return make_exception(run.host.run(handler, delivery), told=False)
+    delivery = Delivery(moment, run.id, key, run.seconds(), _attempt(document), run.trace())
+    return make_exception(run.host.run(handler, delivery), reveals=False)
 
 
 def _name(event: dict[str, Any]) -> str:

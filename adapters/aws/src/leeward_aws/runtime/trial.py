@@ -45,13 +45,13 @@ class Trial:
 
 
 def _read_answer(answer: Any) -> Ran:
-    found = open_envelope(answer)
-    if found is None:
+    envelope = open_envelope(answer)
+    if envelope is None:
         return Ran(answer)
-    told = found.refusal or found.failure
-    if told is None:
-        return Ran(found.value)
-    fault = fault_in(told)
+    failure = envelope.refusal or envelope.failure
+    if failure is None:
+        return Ran(envelope.value)
+    fault = fault_in(failure)
     return Ran(None, fault.type, fault.message)
 
 
@@ -62,12 +62,12 @@ def _event(handler: Handler, delivery: Delivery) -> Any:
 
         item = {"key": quote_plus(given.key), "size": given.size, "versionId": given.version}
         about = {"bucket": {"name": given.bucket}, "object": {**item, "eTag": given.etag}}
-        told = {
+        event = {
             "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]
         }
         if not handler.queued:
-            return told
-        given = Message(handler.name, delivery.call_id, encode(told))
+            return event
+        given = Message(handler.name, delivery.call_id, encode(event))
     if isinstance(given, bytes):
         return decode(given)
     if isinstance(given, Event):

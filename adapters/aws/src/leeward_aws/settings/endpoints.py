@@ -103,8 +103,8 @@ def check_endpoint(
     config: TargetConfig, service: ServiceName, region: str, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
-    check_host(origin, where, config, is_own=own, whose=f"AWS's own for {service} in {region}")
+    is_own = not config.trust_env and is_own_host(origin.partition("://")[2], service, region)
+    check_host(origin, where, config, is_own=is_own, whose=f"AWS's own for {service} in {region}")
 
 
 def check_region(region: str, where: str = "the region") -> None:
@@ -125,7 +125,7 @@ def check_region(region: str, where: str = "the region") -> None:
 
         # What is nearly a place that regions have is a slip. Another word may be new, and passes.
         place = parts["place"]
-        swapped = [each for each in _PLACES if sorted(each) == sorted(place)]
+        swapped = [name for name in _PLACES if sorted(name) == sorted(place)]
         near = swapped or get_close_matches(place, _PLACES, n=1, cutoff=0.75)
         if near:
             meant = region.replace(place, near[0])
@@ -133,7 +133,7 @@ def check_region(region: str, where: str = "the region") -> None:
 
 
 def _partition_of(region: str) -> _Partition:
-    return next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
+    return next((part for part in _PARTITIONS if region.startswith(part.prefix)), _COMMERCIAL)
 
 
 def _always_fips(service: ServiceName, region: str, dualstack: bool) -> bool:

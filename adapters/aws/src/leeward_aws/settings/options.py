@@ -102,16 +102,16 @@ def settings_from(config: TargetConfig) -> Settings:
 def _endpoint(service: ServiceName, values: Values) -> str:
     """Return where a service is asked: at an endpoint that is configured, else at AWS's own."""
     region, fips, dualstack = "region", "use_fips_endpoint", "use_dualstack_endpoint"
-    own = values.setting(f"endpoint_url_{_SERVICES[service]}")
-    found = [each for each in (own, values.setting("endpoint_url")) if each is not None]
-    found.sort(key=lambda each: each.variable)  # both options go before both variables
+    for_service = values.setting(f"endpoint_url_{_SERVICES[service]}")
+    urls = [url for url in (for_service, values.setting("endpoint_url")) if url is not None]
+    urls.sort(key=lambda url: url.variable)  # both options go before both variables
     if values["ignore_configured_endpoint_urls"]:
-        found = [each for each in found if not each.variable]
-    if not found:
+        urls = [url for url in urls if not url.variable]
+    if not urls:
         return endpoint(service, values[region], fips=values[fips], dualstack=values[dualstack])
     for switch in map(values.setting, (fips, dualstack)):
         if switch is not None and switch.value:
-            refuse_both(found[0], switch)
-    origin = origin_of(found[0], "http://localhost:4566")
-    check_endpoint(values.config, service, values[region], origin, found[0].where)
+            refuse_both(urls[0], switch)
+    origin = origin_of(urls[0], "http://localhost:4566")
+    check_endpoint(values.config, service, values[region], origin, urls[0].where)
     return origin

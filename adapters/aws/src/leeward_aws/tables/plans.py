@@ -99,10 +99,10 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
         key = escape_name(call.key.fields[0], DYNAMODB, top=True)
         body |= is_absent(key, call.now) | _ALL_OLD
     elif call.if_revision is not None:
-        found = yield from _condition(endpoint, call, view)
-        if isinstance(found, Result):
-            return found
-        body |= found | _ALL_OLD
+        condition = yield from _condition(endpoint, call, view)
+        if isinstance(condition, Result):
+            return condition
+        body |= condition | _ALL_OLD
     request = endpoint.request("PutItem", body)
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
@@ -115,20 +115,20 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
     request = _get(endpoint, call.table, call.key)
     response, refusal = yield from exchange(endpoint.service, request, view)
-    found = refusal or _read_item(response, exact=call.exact)
-    if isinstance(found, Result):
-        return found
-    return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
+    row = refusal or _read_item(response, exact=call.exact)
+    if isinstance(row, Result):
+        return row
+    return Result.ok(row and row.stored, request_id=response.headers.get(REQUEST_ID))
 
 
 def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
     body: dict[str, Any] = {"TableName": call.table, "Key": key_of(call.key)}
     if call.if_revision is not None:
-        found = yield from _condition(endpoint, call, view)
-        if isinstance(found, Result):
-            return found
-        body |= found
+        condition = yield from _condition(endpoint, call, view)
+        if isinstance(condition, Result):
+            return condition
+        body |= condition
     request = endpoint.request("DeleteItem", body)
     response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or _conclude_write(response, None)
@@ -191,7 +191,7 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
     def read(response: Response) -> Page:
         items, last = _read_page(response)
         at = None if last is None else _text_of(last, sort)
-        held = tuple(each for each in items if rest.holds(str(each.item.get(call.fields[1]))))
+        held = tuple(item for item in items if rest.holds(str(item.item.get(call.fields[1]))))
         # A page may end with the last item that the bounds leave, and no start key lies behind it.
         left = rest if at is None else rest.following(at)
         is_over = at is None or (left.high is not None and left.high <= left.low)
@@ -277,11 +277,11 @@ def _condition(
 
 def _compare(call: Store | Delete, response: Response) -> Condition | Result[Any]:
     """Compare the item that was read with the one that is asked for."""
-    found = _read_item(response)
-    if isinstance(found, Result):
-        return found._replace(outcome=Outcome.NOT_SENT, executed=None) if found.executed else found
-    if found is not None:
-        native, stored = found
+    row = _read_item(response)
+    if isinstance(row, Result):
+        return row._replace(outcome=Outcome.NOT_SENT, executed=None) if row.executed else row
+    if row is not None:
+        native, stored = row
         if isinstance(call, Store) and stored.write_id == call.write_id:
             return Result.ok(call.write_id, request_id=response.headers.get(REQUEST_ID))
         expired = stored.expires_at is not None and stored.expires_at <= call.now
@@ -313,10 +313,10 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
     Raises:
         UnreadableItem: leeward cannot read it.
     """
-    found = decode_item(native, DYNAMODB, exact=exact)
-    revision = revision_of(native, found)
-    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
-    return told._replace(lost=found.lost) if exact else told
+    decoded = decode_item(native, DYNAMODB, exact=exact)
+    revision = revision_of(native, decoded)
+    stored = Stored(decoded.item, revision, decoded.write_id, decoded.expires_at, decoded.foreign)
+    return stored._replace(lost=decoded.lost) if exact else stored
 
 
 def _conclude_write(response: Response, revision: str | None) -> Result[Any]:
@@ -355,16 +355,16 @@ def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
     Raises:
         Unsupported: one of them has a condition; before anything is sent.
     """
-    if any(each.if_absent or each.if_revision is not None for each in call.calls):
+    if any(call.if_absent or call.if_revision is not None for call in call.calls):
         raise Unsupported("BatchWriteItem of DynamoDB has no conditions")
     table = call.calls[0].table
-    puts = [{"PutRequest": {"Item": native_of(each)}} for each in call.calls]
+    puts = [{"PutRequest": {"Item": native_of(call)}} for call in call.calls]
     request = endpoint.request("BatchWriteItem", {"RequestItems": {table: puts}})
     answer = yield from exchange(endpoint.service, request, view)
 
     def read(response: Response) -> list[Result[Any]]:
         left = _read_unprocessed(object_of(response, DEEPEST), table)
-        return [_BACK if _is_in(left, each) else Result.ok(each.write_id) for each in call.calls]
+        return [_BACK if _is_in(left, call) else Result.ok(call.write_id) for call in call.calls]
 
     return read_answer(endpoint.service, answer, read)
 

@@ -66,7 +66,7 @@ def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
         endpoint.service,
         request,
         view,
-        lambda found: FoundRun("running", None, float(found["startDate"])),
+        lambda response: FoundRun("running", None, float(response["startDate"])),
     )
     if started.code != TAKEN:
         return started
@@ -111,9 +111,9 @@ def machine_arn(
     """Return the ARN of a state machine, or how looking for it has ended."""
     if name.startswith("arn:"):
         return name
-    known: str | None = view.learnt.get(f"machine:{name}")
+    arn: str | None = view.learnt.get(f"machine:{name}")
     token: str | None = None
-    while known is None:
+    while arn is None:
         document: dict[str, Any] = {"maxResults": 1000}
         if token is not None:
             document["nextToken"] = token
@@ -129,13 +129,13 @@ def machine_arn(
                 for machine in page["stateMachines"]
             }
         except (ValueError, TypeError, KeyError) as error:
-            told = "Step Functions did not tell its state machines"
-            return Result(Outcome.NOT_SENT, message=told, cause=error)
-        known, token = arns.get(name), page.get("nextToken")
-        if known is None and not isinstance(token, str):
+            problem = "Step Functions did not tell its state machines"
+            return Result(Outcome.NOT_SENT, message=problem, cause=error)
+        arn, token = arns.get(name), page.get("nextToken")
+        if arn is None and not isinstance(token, str):
             return Result(Outcome.NOT_FOUND, message=f"no state machine is named {name!r}")
-    yield Learn(f"machine:{name}", known)
-    return known
+    yield Learn(f"machine:{name}", arn)
+    return arn
 
 
 def _execution(machine: str, run: str) -> str:
@@ -163,7 +163,7 @@ def _read_run(response: Response) -> FoundRun:
 def _read_unreversed(cause: Any) -> tuple[str, ...]:
     """Return the steps that the exported machine tells in its cause; none of another cause."""
     try:
-        told = json.loads(cause)["steps"]
+        steps = json.loads(cause)["steps"]
     except (TypeError, ValueError, KeyError):
         return ()
-    return tuple(map(str, told)) if isinstance(told, list) else ()
+    return tuple(map(str, steps)) if isinstance(steps, list) else ()

@@ -104,9 +104,9 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 
 def topic_of(bus: str, configured: Events) -> _Topic:
     """Return where a bus is; raise `InvalidRequest` if it has no URL and no topic's name."""
-    own = configured.urls.get(bus)
-    if own is not None:
-        return _custom(own)
+    url = configured.urls.get(bus)
+    if url is not None:
+        return _custom(url)
     if configured.url is None:
         raise InvalidRequest(
             f"bus {bus!r} has no URL: give it one in eventgrid_topic_urls, or set "
@@ -127,21 +127,21 @@ def _topic(url: str, topic: str) -> _Topic:
     """Return the place of `topic` by the URL for all."""
     if TOPIC in url:
         return _custom(url.replace(TOPIC, topic))
-    found = re.fullmatch(_URL, url)
-    if found is None or found[2] not in (None, "/"):
+    match = re.fullmatch(_URL, url)
+    if match is None or match[2] not in (None, "/"):
         raise _wrong_url()
     target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
-    return _Topic(found[1], target, by_headers(namespace_headers))
+    return _Topic(match[1], target, by_headers(namespace_headers))
 
 
 @lru_cache(maxsize=256)
 def _custom(url: str) -> _Topic:
     """Return the place of the custom topic with this URL."""
-    found = re.fullmatch(_URL, url)
-    if found is None:
+    match = re.fullmatch(_URL, url)
+    if match is None:
         raise _wrong_url()
     return _Topic(
-        found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", by_headers(custom_headers)
+        match[1], f"{match[2] or '/'}?api-version={CUSTOM_VERSION}", by_headers(custom_headers)
     )
 
 

@@ -140,18 +140,18 @@ class _Finder:
         """Return the path, and whether the function takes calls without a key."""
         if function in self._configured.routes:
             return path_to(function, self._configured), False
-        found = self._apps.get_function(*self._of, function)
-        if found.is_disabled:
+        details = self._apps.get_function(*self._of, function)
+        if details.is_disabled:
             raise _unusable("disabled", f"says that the function {function!r} is disabled")
-        trigger = _http_trigger(found.config)
+        trigger = _http_trigger(details.config)
         if trigger is None:
             raise _unusable("no_http_trigger", f"knows no HTTP trigger of {function!r}")
-        path = re.sub(r"^https?://[^/]*", "", found.invoke_url_template or "").partition("?")[0]
+        path = re.sub(r"^https?://[^/]*", "", details.invoke_url_template or "").partition("?")[0]
         if not path:
             path = path_to(trigger.get("route") or function, self._configured)
         if re.fullmatch(PATH, path.strip("/")) is None:
-            told = f"gave a route of {function!r} with parameters in it: give it one in routes"
-            raise _unusable("route_has_parameters", told)
+            problem = f"gave a route of {function!r} with parameters in it: give it one in routes"
+            raise _unusable("route_has_parameters", problem)
         return f"/{path.strip('/')}", str(trigger.get("authLevel")).lower() == "anonymous"
 
     def _key(self, function: str) -> str:
@@ -164,27 +164,27 @@ class _Finder:
         return str(key)
 
 
-def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def _keys_in(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return keys by name. They stand at the top; the reference has them in ``properties``."""
-    inner = found.get("properties")
+    inner = document.get("properties")
     if isinstance(inner, Mapping):
         return inner
     return {
-        name: each for name, each in found.items() if name not in ("id", "kind", "name", "type")
+        name: key for name, key in document.items() if name not in ("id", "kind", "name", "type")
     }
 
 
 def _http_trigger(config: Any) -> dict[str, Any] | None:
     """Return the binding of ``function.json`` that an HTTP call triggers; None for none."""
     bindings = config.get("bindings") if isinstance(config, dict) else None
-    for each in bindings if isinstance(bindings, list) else ():
-        if isinstance(each, dict) and str(each.get("type")).lower() == "httptrigger":
-            return each
+    for binding in bindings if isinstance(bindings, list) else ():
+        if isinstance(binding, dict) and str(binding.get("type")).lower() == "httptrigger":
+            return binding
     return None
 
 
-def _unusable(code: str, told: str) -> Unresolved:
-    return Unresolved(Outcome.NOT_FOUND, code, f"{_WHERE} {told}")
+def _unusable(code: str, problem: str) -> Unresolved:
+    return Unresolved(Outcome.NOT_FOUND, code, f"{_WHERE} {problem}")
 
 
 def _refusal(error: Exception) -> Unresolved:
@@ -195,8 +195,8 @@ def _refusal(error: Exception) -> Unresolved:
     if reached_nobody(error):
         return Unresolved(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
     if isinstance(error, HttpResponseError) and error.status_code == 404:
-        told = "knows no such function, app, resource group or subscription"
-        return Unresolved(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {told}")
+        problem = "knows no such function, app, resource group or subscription"
+        return Unresolved(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {problem}")
     status = error.status_code if isinstance(error, HttpResponseError) else None
     code = f"http.{status}" if status else name
     return Unresolved(Outcome.AUTH, code, f"{_WHERE} refused the look-up ({code})")

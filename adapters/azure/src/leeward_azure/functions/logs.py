@@ -52,16 +52,16 @@ def logs(configured: Logs) -> dict[str, Planner]:
 
 def read(configured: Logs, call: ReadLogs, view: View) -> Plan:
     """Query a page of a function's traces; takes the role ``Log Analytics Reader``."""
-    most = min(call.most, MOST)
+    limit = min(call.most, MOST)
     since = call.since if call.cursor is None else float(call.cursor)
     # A Kusto string takes what JSON's takes.
     name, errors = json.dumps(call.function), " and SeverityLevel >= 3" if call.errors else ""
-    query = _QUERY % (_time(since), _time(call.until), name, errors, most)
+    query = _QUERY % (_time(since), _time(call.until), name, errors, limit)
     target = f"/v1/workspaces/{configured.workspace}/query"
     body = json_text.encode({"query": query})
     request = Request("POST", configured.origin, target, JSON, body)
     answer = yield from exchange(LOGS, request, view, authorize=_with_token)
-    return read_answer(LOGS, answer, partial(_page_in, most), status=200)
+    return read_answer(LOGS, answer, partial(_page_in, limit), status=200)
 
 
 def _with_token(request: Request, bearer: Any, _now: float) -> Request:
@@ -73,11 +73,11 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
-def _page_in(most: int, response: Response) -> LogPage:
+def _page_in(limit: int, response: Response) -> LogPage:
     (table, *_) = object_of(response)["tables"]
     lines = tuple(
         LogLine(id, datetime.fromisoformat(time).timestamp(), text, LEVELS[level or 0])
         for time, id, level, text in table["rows"]
     )
-    is_full = len(lines) == most and lines[0].time < lines[-1].time
+    is_full = len(lines) == limit and lines[0].time < lines[-1].time
     return LogPage(lines, repr(lines[-1].time) if is_full else None)

@@ -120,10 +120,10 @@ def put(configured: Queues, call: PutMessage, view: View) -> Plan:
     path = f"{_path(configured, call.queue)}/messages"
     text = _encode_message(call)
     if len(text) > LONGEST_TEXT:
-        told = (
+        problem = (
             f"a message of a Storage queue has at most {LONGEST_TEXT} bytes, this one {len(text)}"
         )
-        raise InvalidRequest(told, field="body")
+        raise InvalidRequest(problem, field="body")
     escaped = text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
     query = {"messagettl": "-1"}
     return (yield from _ask(configured, "POST", path, query, view, status=201, text=escaped))
@@ -195,7 +195,7 @@ def _encode_message(call: PutMessage) -> bytes:
 
 
 def _read_messages(response: Response) -> tuple[QueueMessage, ...]:
-    return tuple(_read_message(each) for each in _MESSAGE.findall(response.body.decode()))
+    return tuple(_read_message(node) for node in _MESSAGE.findall(response.body.decode()))
 
 
 def _read_message(message: str) -> QueueMessage:
@@ -211,11 +211,11 @@ def _read(text: str) -> tuple[bytes, tuple[Attribute, ...]]:
     """Read the text of a message: one with attributes, one in base64, or whatever it is."""
     try:
         if text.startswith("{"):
-            told = json_text.decode(text.encode())
-            attributes = [Attribute(name, value) for name, value in told["attributes"].items()]
+            document = json_text.decode(text.encode())
+            attributes = [Attribute(name, value) for name, value in document["attributes"].items()]
             if not all(isinstance(attribute.value, str) for attribute in attributes):
                 raise TypeError  # leeward writes texts alone
-            return a2b_base64(told["body"]), tuple(attributes)
+            return a2b_base64(document["body"]), tuple(attributes)
         return a2b_base64(text.encode(), strict_mode=True), ()
     except (Undecodable, Error, ValueError, KeyError, TypeError, AttributeError):
         return text.encode(), ()

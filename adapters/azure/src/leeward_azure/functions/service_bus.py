@@ -144,10 +144,10 @@ def _write_headers(attributes: tuple[Attribute, ...]) -> Headers:
     others = [attribute for attribute in attributes if attribute.name != _FACTS]
     if not facts:
         return tuple((other.name, _value(other)) for other in others)
-    told = [[other.name, _text(other), other.type] for other in others]
+    pairs = [[other.name, _text(other), other.type] for other in others]
     return (
         (_FACTS, _quote(_text(facts[0]))),
-        (_PROPERTIES, _quote(json_text.encode(told).decode())),
+        (_PROPERTIES, _quote(json_text.encode(pairs).decode())),
     )
 
 
@@ -176,14 +176,14 @@ def _quote(text: str) -> str:
 def _read_message(response: Response) -> tuple[QueueMessage, ...]:
     from email.utils import parsedate_to_datetime
 
-    told = json_text.decode(response.headers.get("brokerproperties", "").encode())
-    if not isinstance(told, dict):
+    properties = json_text.decode(response.headers.get("brokerproperties", "").encode())
+    if not isinstance(properties, dict):
         raise TypeError
-    number, lock = int(told["SequenceNumber"]), str(told["LockToken"])
+    number, lock = int(properties["SequenceNumber"]), str(properties["LockToken"])
     if not re.fullmatch(r"[0-9A-Fa-f-]{1,64}", lock):
         raise ValueError
-    sent = parsedate_to_datetime(str(told["EnqueuedTimeUtc"])).timestamp()
-    session = told.get("SessionId")
+    sent = parsedate_to_datetime(str(properties["EnqueuedTimeUtc"])).timestamp()
+    session = properties.get("SessionId")
     group = session if isinstance(session, str) else None
     receipt = f"{number}/{lock}"
     return (QueueMessage(str(number), response.body, _read(response), receipt, sent, group),)
@@ -191,17 +191,17 @@ def _read_message(response: Response) -> tuple[QueueMessage, ...]:
 
 def _read(response: Response) -> tuple[Attribute, ...]:
     """Read the properties of a message: of a letter of leeward's as they were, else the texts."""
-    found = {
+    headers = {
         name: value[1:-1]
         for name, value in response.headers.items()
         if len(value) > 1 and value[0] == value[-1] == '"'
     }
-    facts, packed = found.pop(_FACTS, None), found.pop(_PROPERTIES, None)
-    attributes = [Attribute(name, value) for name, value in found.items()]
+    facts, packed = headers.pop(_FACTS, None), headers.pop(_PROPERTIES, None)
+    attributes = [Attribute(name, value) for name, value in headers.items()]
     if packed is not None:
         try:
-            told: Any = json_text.decode(unquote(packed))
-            attributes = [Attribute(name, value, kind) for name, value, kind in told]
+            rows: Any = json_text.decode(unquote(packed))
+            attributes = [Attribute(name, value, kind) for name, value, kind in rows]
             if not all(isinstance(part, str) for attribute in attributes for part in attribute):
                 raise TypeError
         except (Undecodable, TypeError, ValueError):

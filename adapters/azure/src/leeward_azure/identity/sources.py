@@ -165,8 +165,8 @@ def _is_near(host: str) -> bool:
 
 def _request(endpoint: Endpoint | None, scope: str, client_id: str | None) -> Request:
     if endpoint is None:
-        told = f"{ENDPOINT} and {HEADER} are no longer set"
-        raise Unresolved(Outcome.AUTH, "no_credentials", told)
+        problem = f"{ENDPOINT} and {HEADER} are no longer set"
+        raise Unresolved(Outcome.AUTH, "no_credentials", problem)
     origin, target = endpoint.address
     target += f"&resource={percent_encode(scope.removesuffix('/.default'))}"
     if client_id is not None:
@@ -231,11 +231,11 @@ def source_of(
         "servicebus": SERVICE_BUS_SCOPE,
         "logs": f"{cloud_of(settings.authority).logs}/.default",
     }
-    found = None
+    source = None
     if functions.lookup:
         from leeward_azure.functions.discovery import lookup_source
 
-        found = lookup_source(settings, config, tokens, now)
+        source = lookup_source(settings, config, tokens, now)
 
     def read_settings(what: Any) -> Resolved | None:
         if not isinstance(what, FunctionAddress):
@@ -251,8 +251,8 @@ def source_of(
             return tokens(Token(scopes[what.service]), timeout)
         token = tokens(Token(functions.scope), timeout) if functions.scope else None
         endpoint = (
-            found(what, timeout)
-            if found
+            source(what, timeout)
+            if source
             else Resolved(find_address(what.function, functions), now())
         )
         return endpoint if token is None else _with_token(endpoint, token)
@@ -269,28 +269,28 @@ def describe_source(
         ConfigError: as `source_of`.
     """
     entra = _origin(settings, config, _env(config, platform)).value
-    found = {}
+    sources = {}
     if settings.functions:
         parts = [
             "key" if settings.functions.key or settings.functions.keys else "",
             entra if settings.functions.scope else "",
             f"looked up by {entra}" if settings.functions.lookup else "",
         ]
-        found["functions"] = ", ".join(filter(None, parts)) or "none"
+        sources["functions"] = ", ".join(filter(None, parts)) or "none"
     if settings.queues:
-        found["queues"] = _describe(settings.queues, entra)
+        sources["queues"] = _describe(settings.queues, entra)
     if settings.events:
         by_topic = "key by topic, else " if settings.events.keys else ""
-        found["events"] = by_topic + _describe(settings.events, entra)
+        sources["events"] = by_topic + _describe(settings.events, entra)
     if settings.workflows:
-        found["workflows"] = "key"
+        sources["workflows"] = "key"
     if settings.blobs:
-        found["blobs"] = _describe(settings.blobs, entra)
+        sources["blobs"] = _describe(settings.blobs, entra)
     if settings.service_bus:
-        found["service_bus"] = "key" if settings.service_bus.key else entra
+        sources["service_bus"] = "key" if settings.service_bus.key else entra
     if settings.tables:
-        found["tables"] = "key" if settings.tables.key else entra
-    return found
+        sources["tables"] = "key" if settings.tables.key else entra
+    return sources
 
 
 def _describe(service: Queues | Blobs | Events, entra: str) -> str:
@@ -377,8 +377,8 @@ def _tables_scope(settings: Settings) -> str:
     return f"https://{host}/.default" if owned else ANY_ACCOUNT
 
 
-def _with_token(found: Resolved, token: Resolved) -> Resolved:
+def _with_token(resolved: Resolved, token: Resolved) -> Resolved:
     """Return an address with the token that a call shows; they end with the one that ends first."""
-    ends = [each.expires_at for each in (found, token) if each.expires_at is not None]
-    value = found.value._replace(token=token.value.token)
+    ends = [part.expires_at for part in (resolved, token) if part.expires_at is not None]
+    value = resolved.value._replace(token=token.value.token)
     return Resolved(value, token.fetched_at, min(ends, default=None))

@@ -65,9 +65,9 @@ class VendorChain:
             if self._credential is None:
                 self._credential = self._make()
             self._told.clear()
-            found = self._credential.get_token(what.scope)
+            token = self._credential.get_token(what.scope)
             self._gave = True
-            return Resolved(Bearer(found.token), self._now(), float(found.expires_on))
+            return Resolved(Bearer(token.token), self._now(), float(token.expires_on))
 
     def _make(self) -> Any:
         from azure.identity import DefaultAzureCredential
@@ -93,22 +93,22 @@ class VendorChain:
     def _refusal(self, error: Exception) -> Unresolved:
         from azure.identity import CredentialUnavailableError
 
-        spoke = [each for each in self._told if not isinstance(each, CredentialUnavailableError)]
+        spoke = [error for error in self._told if not isinstance(error, CredentialUnavailableError)]
         if spoke or not self._told:
             return _refusal_of(spoke[-1] if spoke else error)
         if self._gave:
             # A metadata service that is out of reach looks like one that is not there.
-            told = f"{_WHERE} no longer gives any token"
-            return Unresolved(Outcome.NOT_SENT, "no_credentials", told)
+            problem = f"{_WHERE} no longer gives any token"
+            return Unresolved(Outcome.NOT_SENT, "no_credentials", problem)
         return Unresolved(Outcome.AUTH, "no_credentials", f"no Azure credentials: {_REMEDY}")
 
 
 class _Overheard:
     """A member of the chain whose errors are kept."""
 
-    def __init__(self, credential: Any, told: list[Exception]) -> None:
+    def __init__(self, credential: Any, errors: list[Exception]) -> None:
         self._credential = credential
-        self._told = told
+        self._told = errors
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
         """Return the token of the wrapped credential; keep what it raises."""
@@ -123,9 +123,9 @@ class _Overheard:
         self._credential.close()
 
 
-def _keep_errors_of(credential: object, told: list[Exception]) -> Any:
+def _keep_errors_of(credential: object, errors: list[Exception]) -> Any:
     """Wrap a member, under its own name: the chain's log tells what it tried."""
-    return type(type(credential).__name__, (_Overheard,), {})(credential, told)
+    return type(type(credential).__name__, (_Overheard,), {})(credential, errors)
 
 
 def _refusal_of(error: Exception) -> Unresolved:
@@ -133,8 +133,8 @@ def _refusal_of(error: Exception) -> Unresolved:
     name = type(error).__name__
     if reached_nobody(error):
         return out_of_reach(_WHERE, name)
-    found = re.search(r"AADSTS[0-9]{1,9}", str(error))
-    return refusal(_WHERE, found[0] if found else name)
+    match = re.search(r"AADSTS[0-9]{1,9}", str(error))
+    return refusal(_WHERE, match[0] if match else name)
 
 
 def reached_nobody(error: BaseException) -> bool:

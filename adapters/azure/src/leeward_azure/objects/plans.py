@@ -142,7 +142,7 @@ def head(configured: Blobs, call: HeadObject, view: View, *, effect: bool = True
     request = Request("HEAD", configured.origin, _path(configured, call))
     answer = yield from _exchange(configured, request, view, effect=effect)
     return read_look(
-        _ANSWERS, answer, lambda found: _read_object(call.name, found, whole_size(found))
+        _ANSWERS, answer, lambda response: _read_object(call.name, response, whole_size(response))
     )
 
 
@@ -174,16 +174,16 @@ def _listing(response: Response) -> Listing:
     blobs = root.find("Blobs")
     if root.tag != "EnumerationResults" or blobs is None:
         raise Undecodable("the answer is not a list of blobs")
-    found = []
-    for each in blobs.iterfind("Blob"):
-        name = each.find("Name")
+    objects = []
+    for node in blobs.iterfind("Blob"):
+        name = node.find("Name")
         text = "" if name is None else name.text or ""
         if name is not None and name.get("Encoded") == "true":
             text = unquote(text)
-        size = int(each.findtext("Properties/Content-Length") or "")
-        etag = (each.findtext("Properties/Etag") or "").strip('"')
-        found.append(FoundObject(text, size, etag))
-    return Listing(tuple(found), root.findtext("NextMarker") or None)
+        size = int(node.findtext("Properties/Content-Length") or "")
+        etag = (node.findtext("Properties/Etag") or "").strip('"')
+        objects.append(FoundObject(text, size, etag))
+    return Listing(tuple(objects), root.findtext("NextMarker") or None)
 
 
 def _path(configured: Blobs, call: PutObject | GetObject | HeadObject | DeleteObject) -> str:

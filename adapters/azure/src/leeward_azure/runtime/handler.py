@@ -153,7 +153,7 @@ def handler(
         raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
     check_queues(app.handlers, dead_letters, "dead_letters")
     check_queues(app.handlers, service_bus, "service_bus")
-    made = _library().FunctionApp(http_auth_level=auth_level.upper())
+    functions = _library().FunctionApp(http_auth_level=auth_level.upper())
     region = os.environ.get("REGION_NAME")
     host = Host(
         app,
@@ -170,24 +170,24 @@ def handler(
     buses = service_bus or {}
     letters = open_dead_letters(app, dead_letters, storage, buses)
     connections = Connections(storage, buses, letters)
-    for each in app.handlers.values():
-        _add(made, host, each, connections)
-    route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
-    _put(made, HEALTH, route, health(host))
+    for handler in app.handlers.values():
+        _add(functions, host, handler, connections)
+    route = functions.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
+    _put(functions, HEALTH, route, health(host))
     if app.has_warm:
 
         def warmup(warm: Any) -> None:  # what the host calls on a new instance before any call
             host.warm_up_early()
 
-        _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
-    return made
+        _put(functions, WARM_UP, functions.warm_up_trigger("warm"), warmup)
+    return functions
 
 
 def _make_log_fields(call: Context) -> Mapping[str, Any]:
     """Return what Application Insights calls the ids of a call, for queries over its lines."""
     ids = trace_ids(call.trace)
-    found = {"InvocationId": call.call_id}
-    return found if ids is None else {**found, "operation_Id": ids.trace}
+    fields = {"InvocationId": call.call_id}
+    return fields if ids is None else {**fields, "operation_Id": ids.trace}
 
 
 def _library() -> Any:
@@ -202,15 +202,15 @@ def _library() -> Any:
 
 def _check_names(app: App) -> None:
     """Check that no two functions would have one name: the whole app would not be found."""
-    known = set(app.handlers)
+    names = set(app.handlers)
     taken = {
-        f"{each.name}{QUEUED}"
-        for each in app.handlers.values()
-        if each.queued and each.kind is Kind.CALL
-    } & known
-    taken |= {HEALTH} & known
+        f"{handler.name}{QUEUED}"
+        for handler in app.handlers.values()
+        if handler.queued and handler.kind is Kind.CALL
+    } & names
+    taken |= {HEALTH} & names
     if app.has_warm:
-        taken |= {WARM_UP} & known
+        taken |= {WARM_UP} & names
     if taken:
         raise ConfigError(
             f"the app {app.name!r} has a handler {min(taken)!r}, and the runtime of Azure makes a "
@@ -226,40 +226,40 @@ class Connections(NamedTuple):
     dead_letters: DeadLetters
 
 
-def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
+def _add(app_: Any, host: Host, handler: Handler, connections: Connections) -> None:
     """Add the function, or the functions, of one handler."""
     name = handler.name
     if handler.is_call:
-        _put(made, name, made.route(name, methods=["POST"]), http(host, handler))
+        _put(app_, name, app_.route(name, methods=["POST"]), http(host, handler))
         if handler.queued:
-            _add_queue(made, f"{name}{QUEUED}", connections, host, handler)
+            _add_queue(app_, f"{name}{QUEUED}", connections, host, handler)
     elif handler.kind is Kind.EVENT:
-        _put(made, name, made.event_grid_trigger("event"), event_grid(host, handler))
+        _put(app_, name, app_.event_grid_trigger("event"), event_grid(host, handler))
     elif handler.kind is Kind.SCHEDULE:
-        trigger = made.timer_trigger("timer", schedule=f"0 {handler.schedule}")
-        _put(made, name, trigger, timer(host, handler))
+        trigger = app_.timer_trigger("timer", schedule=f"0 {handler.schedule}")
+        _put(app_, name, trigger, timer(host, handler))
     elif handler.kind is Kind.OBJECT and not handler.queued:
-        _put(made, name, made.event_grid_trigger("event"), event_grid(host, handler))
+        _put(app_, name, app_.event_grid_trigger("event"), event_grid(host, handler))
     else:
-        _add_queue(made, name, connections, host, handler)
+        _add_queue(app_, name, connections, host, handler)
 
 
 def _add_queue(
-    made: Any, name: str, connections: Connections, host: Host, handler: Handler
+    app_: Any, name: str, connections: Connections, host: Host, handler: Handler
 ) -> None:
     """Add the function of a queue, of the service that the app's options name."""
     queue = handler.queue or handler.name
     setting = connections.service_bus.get(queue)
     if setting is None:
-        trigger = made.queue_trigger("message", queue_name=queue, connection=connections.storage)
-        _put(made, name, trigger, storage_queue(host, handler, queue, connections.dead_letters))
+        trigger = app_.queue_trigger("message", queue_name=queue, connection=connections.storage)
+        _put(app_, name, trigger, storage_queue(host, handler, queue, connections.dead_letters))
     else:
-        trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
-        _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
+        trigger = app_.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
+        _put(app_, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
 
 
-def _put(made: Any, name: str, trigger: Callable[..., Any], function: Made) -> None:
+def _put(function_app: Any, name: str, trigger: Callable[..., Any], function: Made) -> None:
     """Add one function; its annotations would be resolved by the worker, in another module."""
     function.__annotations__ = {}
     function.__name__ = name.replace("-", "_")
-    made.function_name(name)(trigger(function))
+    function_app.function_name(name)(trigger(function))

@@ -159,8 +159,8 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        known = dead.find_unsent([handler], message.id or "", body, count)
-        answer = failure_answer(known[1]) if known else _answer(host, handler, delivery, body)
+        unsent = dead.find_unsent([handler], message.id or "", body, count)
+        answer = failure_answer(unsent[1]) if unsent else _answer(host, handler, delivery, body)
         letter = Letter(queue, body, (), message.id or "", count)
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
@@ -186,8 +186,8 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        known = dead.find_unsent([handler], id, body, message.delivery_count or None)
-        answer = failure_answer(known[1]) if known else _answer(host, handler, delivery, body)
+        unsent = dead.find_unsent([handler], id, body, message.delivery_count or None)
+        answer = failure_answer(unsent[1]) if unsent else _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -232,23 +232,23 @@ def event_grid(host: Host, handler: Handler) -> Made:
 
     def handle(event: Any, context: Any) -> None:
         try:
-            found = _event(event)
+            cloud_event = _event(event)
         except InvalidInput as error:
             answer: Answer | None = refusal_answer(error)
         else:
-            trace = found.extensions.get("traceparent")
+            trace = cloud_event.extensions.get("traceparent")
             delivery = Delivery(
-                found,
+                cloud_event,
                 context.invocation_id,
-                event_key(found),
+                event_key(cloud_event),
                 limit(),
                 None,
                 trace if isinstance(trace, str) else _trace(context),
             )
             if handler.kind is Kind.OBJECT:
-                _finish(objects.hand_over(host, handler, found, delivery))
+                _finish(objects.hand_over(host, handler, cloud_event, delivery))
                 return
-            answer = host.publish(handler, found, delivery)
+            answer = host.publish(handler, cloud_event, delivery)
         if answer is not None:
             _finish(answer)
 

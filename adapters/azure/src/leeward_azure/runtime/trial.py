@@ -18,10 +18,10 @@ class Trial:
     """The entry point ``azure`` of ``leeward.trials``."""
 
     def __init__(self, app: App, **options: Any) -> None:
-        made = function_app.handler(app, **options)
+        function_app_ = function_app.handler(app, **options)
         self._functions = {
             function.get_function_name(): function.get_user_function()
-            for function in made.get_functions()
+            for function in function_app_.get_functions()
         }
 
     def run(self, handler: Handler, delivery: Delivery) -> Ran:
@@ -51,10 +51,10 @@ def _input(handler: Handler, delivery: Delivery) -> Any:
     if isinstance(given, Event):
         return _cloud_event(given)
     if isinstance(given, ObjectEvent):
-        told = _make_event(given)
+        event = _make_event(given)
         if not handler.queued:
-            return _cloud_event(told)
-        body = encode(to_json(told._replace(time=None)))
+            return _cloud_event(event)
+        body = encode(to_json(event._replace(time=None)))
         given = Message(handler.name, delivery.call_id, body)
     if isinstance(given, datetime):
         return SimpleNamespace(past_due=False, schedule_status={}, schedule={})

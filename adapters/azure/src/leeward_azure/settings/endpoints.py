@@ -119,8 +119,8 @@ def check_endpoint(
     config: TargetConfig, cloud: Cloud, service: Service, origin: str, where: str
 ) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = cloud.owns(origin.partition("://")[2], service)
-    check_host(origin, where, config, is_own=own, whose=f"Azure's own for {_NAMES[service]}")
+    is_own = cloud.owns(origin.partition("://")[2], service)
+    check_host(origin, where, config, is_own=is_own, whose=f"Azure's own for {_NAMES[service]}")
 
 
 def check_configured(

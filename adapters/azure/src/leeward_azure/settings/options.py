@@ -90,8 +90,8 @@ _ACCOUNT: Final = endpoint("tables", "https://account.documents.azure.com:443/")
 
 
 def _cosmos(setting: Setting, values: Values) -> Cosmos:
-    found = parse_cosmos(setting)
-    return Cosmos(_ACCOUNT(setting._replace(value=found.url), values), found.key)
+    account = parse_cosmos(setting)
+    return Cosmos(_ACCOUNT(setting._replace(value=account.url), values), account.key)
 
 
 _FUNCTIONS: Final = ("function_app or function_url",)

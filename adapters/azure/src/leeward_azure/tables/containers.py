@@ -69,9 +69,9 @@ class Session(NamedTuple):
         headers = response.headers
         path = headers.get("x-ms-content-path", "")
         owner = path if _OWNER.fullmatch(path) else self.owner
-        told = _PAIR.findall(headers.get("x-ms-session-token", ""))
+        pairs = _PAIR.findall(headers.get("x-ms-session-token", ""))
         before = self.tokens if self.owner in (None, owner) else NOTHING
-        latest = {part: _later_token(before.get(part), token) for part, token in told}
+        latest = {part: _later_token(before.get(part), token) for part, token in pairs}
         if owner == self.owner and all(before.get(part) == latest[part] for part in latest):
             return self
         kept = {part: token for part, token in before.items() if part not in latest}
@@ -90,7 +90,7 @@ def _later_token(one: str | None, other: str) -> str:
     first, second = _parse(one), _parse(other)
     if first is None or second is None:
         return other if second or not first else one
-    low, high = sorted((first, second), key=lambda each: (each.version, each.number))
+    low, high = sorted((first, second), key=lambda token: (token.version, token.number))
     regions = {region: max(n, low.regions.get(region, n)) for region, n in high.regions.items()}
     if low.version == high.version:
         regions = {**low.regions, **regions}
@@ -110,11 +110,11 @@ class _Token(NamedTuple):
 
 
 def _parse(text: str) -> _Token | None:
-    found = _TOKEN.fullmatch(text)
-    if found is None:
+    match = _TOKEN.fullmatch(text)
+    if match is None:
         return None
-    pairs = (each.split("=") for each in found[3].split("#")[1:])
-    return _Token(int(found[1]), int(found[2]), {name: int(number) for name, number in pairs})
+    pairs = (part.split("=") for part in match[3].split("#")[1:])
+    return _Token(int(match[1]), int(match[2]), {name: int(number) for name, number in pairs})
 
 
 COSMOS: Final = service_of(
@@ -224,10 +224,10 @@ def to_create(container: Container, call: Store, *, upsert: bool) -> DocumentReq
 
 
 def to_page(
-    container: Container, continuation: str | None, most: int | None, view: View
+    container: Container, continuation: str | None, limit: int | None, view: View
 ) -> DocumentRequest:
     """Ask for some of the documents, at most so many."""
-    count = ("x-ms-max-item-count", str(most or PAGE_ITEMS))
+    count = ("x-ms-max-item-count", str(limit or PAGE_ITEMS))
     headers: Headers = (*_READ, count, *_session_header(container, view))
     if continuation is not None:
         headers = (*headers, ("x-ms-continuation", continuation))

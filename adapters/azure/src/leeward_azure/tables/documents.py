@@ -110,16 +110,16 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
     name, etag = native.get("id"), etag_of(native)
     if not isinstance(name, str):
         raise Undecodable("a document has no id")
-    found = decode(native, COSMOS, exact=exact)
-    if found.write_id is None and escape_name("id", COSMOS, top=True) not in native:
+    decoded = decode(native, COSMOS, exact=exact)
+    if decoded.write_id is None and escape_name("id", COSMOS, top=True) not in native:
         parts = unescape_key(name)
-        found.item["id"] = parts[0] if parts is not None and len(parts) == 1 else name
-    revision = Revision(etag, found.expires_at).text()
-    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
-    if not (exact and found.foreign):
-        return told
-    lost = ("its ttl",) if found.expires_at is None and native.get("ttl") is not None else ()
-    return told._replace(name=name, lost=(*found.lost, *lost))
+        decoded.item["id"] = parts[0] if parts is not None and len(parts) == 1 else name
+    revision = Revision(etag, decoded.expires_at).text()
+    stored = Stored(decoded.item, revision, decoded.write_id, decoded.expires_at, decoded.foreign)
+    if not (exact and decoded.foreign):
+        return stored
+    lost = ("its ttl",) if decoded.expires_at is None and native.get("ttl") is not None else ()
+    return stored._replace(name=name, lost=(*decoded.lost, *lost))
 
 
 def revision_of(text: str) -> Revision | None:

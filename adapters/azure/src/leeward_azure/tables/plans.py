@@ -86,8 +86,8 @@ def load(configured: Tables, call: Load, view: View) -> Plan:
         return _ok(None, answer.response)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _read_document(answer.response, location, exact=call.exact)
-    return found if isinstance(found, Result) else _ok(found, answer.response)
+    row = _read_document(answer.response, location, exact=call.exact)
+    return row if isinstance(row, Result) else _ok(row, answer.response)
 
 
 def delete(configured: Tables, call: Delete, view: View) -> Plan:
@@ -147,10 +147,10 @@ def list_items(configured: Tables, call: ListItems, view: View) -> Plan:
         items = _read_page(answer.response)
     except (Undecodable, UnreadableItem) as error:
         return misread(answer.response, error, request_id=COSMOS.request_id)
-    values = [str(each.item.get(call.fields[1])) for each in items]
+    values = [str(item.item.get(call.fields[1])) for item in items]
     if not is_in_order(values, position.last, descending=call.descending):
         return DISORDER
-    held = tuple(each for each, value in zip(items, values, strict=True) if call.holds(value))
+    held = tuple(item for item, value in zip(items, values, strict=True) if call.holds(value))
     rest = _continuation(answer.response)
     after = Position(values[-1]) if values else position._replace(continuation=rest)
     return _ok(Page(held, after.text() if rest else None), answer.response)
@@ -160,10 +160,10 @@ def _read_page(response: Response, *, exact: bool = False) -> list[Stored]:
     """Read an answer with a list of documents; raise what those raise that read one."""
     read = partial(_stored_in, exact=exact)
     document = decode_apart(response.body, "Documents", read, deepest=DEEPEST)
-    found = document.get("Documents") if isinstance(document, dict) else None
-    if response.status != 200 or not isinstance(found, list):
+    documents = document.get("Documents") if isinstance(document, dict) else None
+    if response.status != 200 or not isinstance(documents, list):
         raise Undecodable("the answer has no list of documents")
-    return found
+    return documents
 
 
 def _continuation(response: Response) -> str:
@@ -185,19 +185,19 @@ def _create(container: Container, call: Store, view: View) -> Plan:
     or the clocks differ. So a plan looks for one only where one was met before.
     """
     if container.expired in view.learnt:
-        found = yield from _look(container, call, view)
-        if isinstance(found, Stored):
-            # Store an item where `found` is, if that has expired.
-            if found.write_id == call.write_id:
-                return Result.ok(found.revision)
-            revision = revision_of(found.revision)
+        stored = yield from _look(container, call, view)
+        if isinstance(stored, Stored):
+            # Store an item where `stored` is, if that has expired.
+            if stored.write_id == call.write_id:
+                return Result.ok(stored.revision)
+            revision = revision_of(stored.revision)
             if revision is None or revision.holds_at(call.now):
                 return Result(Outcome.CONFLICT, message="an item is there")
             return (yield from _replace_this(container, call, revision, view))
-        if found is None:
+        if stored is None:
             yield Learn(container.expired, None)
-        elif found.outcome is not Outcome.UNUSABLE:  # else something is there, and in the way
-            return found
+        elif stored.outcome is not Outcome.UNUSABLE:  # else something is there, and in the way
+            return stored
     answer = yield from ask_container(container, to_create(container, call, upsert=False), view)
     refusal = answer.refusal
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
@@ -223,17 +223,17 @@ def _judge_conflict(container: Container, call: Store, refusal: Result[Any], vie
 
     Nothing was written by this attempt, whatever the look gives; without one, it is worth another.
     """
-    found = yield from _look(container, call, view)
-    if isinstance(found, Result):
-        again = found.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED)
-        return found._replace(outcome=Outcome.REJECTED) if again else refusal
-    if found is not None and found.write_id == call.write_id:
-        return Result.ok(found.revision, request_id=refusal.request_id)
+    stored = yield from _look(container, call, view)
+    if isinstance(stored, Result):
+        again = stored.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED)
+        return stored._replace(outcome=Outcome.REJECTED) if again else refusal
+    if stored is not None and stored.write_id == call.write_id:
+        return Result.ok(stored.revision, request_id=refusal.request_id)
     if not call.if_absent:
         return refusal
-    if found is None:
+    if stored is None:
         return _reject(refusal)  # a read that does not see it is not believed
-    if found.expires_at is not None and found.expires_at <= call.now:
+    if stored.expires_at is not None and stored.expires_at <= call.now:
         yield Learn(container.expired, True)
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return refusal
@@ -250,10 +250,10 @@ def _look(
         return None
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _read_document(answer.response, location)
-    if isinstance(found, Result) and found.outcome is Outcome.AMBIGUOUS:
-        return found._replace(outcome=Outcome.NOT_SENT, executed=None)
-    return found
+    stored = _read_document(answer.response, location)
+    if isinstance(stored, Result) and stored.outcome is Outcome.AMBIGUOUS:
+        return stored._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return stored
 
 
 def _read_document(

@@ -54,8 +54,8 @@ class DurableHost:
 
     def now(self) -> float:
         """Return the time of the event that is replayed, in Unix seconds."""
-        found: datetime = self._context.current_utc_datetime
-        return found.replace(tzinfo=UTC).timestamp()
+        time: datetime = self._context.current_utc_datetime
+        return time.replace(tzinfo=UTC).timestamp()
 
     def call(self, request: Json) -> Any:
         """Return a task that calls the activity."""
@@ -114,13 +114,13 @@ def definitions_in(folder: Path) -> dict[str, Definition]:
     Raises:
         ConfigError: there is none, or one cannot be read.
     """
-    found = {}
+    definitions = {}
     for path in sorted(folder.glob("*.json")):
         definition = read_stored(json.loads(path.read_text(encoding="utf-8")), str(path))
-        found[definition.digest] = definition
-    if not found:
+        definitions[definition.digest] = definition
+    if not definitions:
         raise ConfigError(f"{folder} has no workflow; export one: leeward workflow export NAME")
-    return found
+    return definitions
 
 
 def register(app: Any, folder: Path, client: StepClient) -> None:

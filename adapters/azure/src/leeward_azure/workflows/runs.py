@@ -163,8 +163,8 @@ def _absent(refusal: Result[Any]) -> Result[Any]:
 
 def _error(output: Any) -> str:
     """Return the name of the error: of what an orchestrator raises, the text alone is told."""
-    found = re.search(r"failed: ([A-Za-z_][\w.-]{0,79})", str(output))
-    return found[1] if found else UNKNOWN
+    match = re.search(r"failed: ([A-Za-z_][\w.-]{0,79})", str(output))
+    return match[1] if match else UNKNOWN
 
 
 def _seconds(text: Any) -> float:

@@ -144,6 +144,6 @@ def _results_in(count: int, document: dict[str, Any]) -> tuple[Result[None], ...
     ids = document.get("messageIds")
     if not isinstance(ids, list) or len(ids) != count:
         raise Undecodable("the answer does not have one message id for each event")
-    if not all(isinstance(each, str) and each for each in ids):
+    if not all(isinstance(item, str) and item for item in ids):
         raise Undecodable("a message id of the answer is not a text")
     return (Result.ok(None),) * count

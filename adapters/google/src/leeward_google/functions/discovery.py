@@ -49,9 +49,9 @@ def lookup_source(
             name = f"projects/{project}/locations/{settings.region}/functions/{what.function}"
             token = lambda: tokens(ACCESS_TOKEN, timeout).value  # noqa: E731
             with functions_client(settings, config, token) as client:
-                found = client.get_function(name=name, retry=None, timeout=min(timeout, SECONDS))
+                details = client.get_function(name=name, retry=None, timeout=min(timeout, SECONDS))
             # The URL of a function: that of its service, or of the first generation its own.
-            url = found.service_config.uri or found.url
+            url = details.service_config.uri or details.url
             if re.fullmatch(r"https?://[^/?#@\s]+(?:/[A-Za-z0-9._~/-]*)?", url) is None:
                 raise Unresolved(
                     Outcome.NOT_FOUND,
@@ -114,8 +114,8 @@ def _refusal(error: Exception) -> Unresolved:
     name = type(error).__name__
     status = int(error.code or 0) if isinstance(error, GoogleAPICallError) else None
     if status == 404:
-        told = "knows no such function, project or region"
-        return Unresolved(Outcome.NOT_FOUND, name, f"{_WHERE} {told}")
+        problem = "knows no such function, project or region"
+        return Unresolved(Outcome.NOT_FOUND, name, f"{_WHERE} {problem}")
     from google.auth.exceptions import TransportError
     from requests import ConnectionError as NoConnection
     from requests import Timeout

@@ -90,10 +90,10 @@ def put(configured: Events, project: str, call: PutMessage, view: View) -> Plan:
         if not isinstance(value, str) or len(value.encode()) > LONGEST_VALUE
     ]
     if long or len(attributes) > MOST_ATTRIBUTES:
-        told = (
+        problem = (
             f"a message of Pub/Sub has at most {MOST_ATTRIBUTES} attributes, texts of up to 1 KiB"
         )
-        raise InvalidRequest(told, field="attributes")
+        raise InvalidRequest(problem, field="attributes")
     data = b2a_base64(call.body, newline=False).decode("ascii")
     message: dict[str, Any] = {"data": data, "attributes": attributes}
     if call.group:
@@ -145,10 +145,10 @@ def _path(project: str, kind: str, name: str) -> str:
 
 
 def _id_in(document: dict[str, Any]) -> str:
-    (found,) = document["messageIds"]
-    if not isinstance(found, str):
+    (message_id,) = document["messageIds"]
+    if not isinstance(message_id, str):
         raise TypeError("the id of a message is not text")
-    return found
+    return message_id
 
 
 def _read_messages(document: dict[str, Any]) -> tuple[QueueMessage, ...]:
@@ -238,12 +238,12 @@ def _address(function: str, functions: Functions, view: View) -> Generator[Step,
     address = find_address(function, functions)
     if address is not None:
         return address
-    known: tuple[Address, float] | None = view.learnt.get(_URL_OF + function)
-    if known is not None and view.now < known[1]:
-        return known[0]
-    found: Address = yield Need(FunctionUrl(function))
-    yield Learn(_URL_OF + function, (found, view.now + KEPT))
-    return found
+    cached: tuple[Address, float] | None = view.learnt.get(_URL_OF + function)
+    if cached is not None and view.now < cached[1]:
+        return cached[0]
+    url: Address = yield Need(FunctionUrl(function))
+    yield Learn(_URL_OF + function, (url, view.now + KEPT))
+    return url
 
 
 def _task(

@@ -65,11 +65,11 @@ def read(path: str) -> dict[str, Any]:
         with Path(path).open("rb") as file:
             document = decode(file.read(LARGEST))
     except OSError as error:
-        told = (
+        problem = (
             f"{_WHERE} {path!r} cannot be read ({type(error).__name__}): correct credentials_file, "
             "or GOOGLE_APPLICATION_CREDENTIALS"
         )
-        raise Unresolved(Outcome.AUTH, "credentials_file_unreadable", told) from error
+        raise Unresolved(Outcome.AUTH, "credentials_file_unreadable", problem) from error
     except Undecodable:
         document = None
     if not isinstance(document, dict):
@@ -115,11 +115,11 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
     url = info.get("service_account_impersonation_url")
     if url is None:
         return None
-    found = re.search(r"/serviceAccounts/([A-Za-z0-9._@-]+):generateAccessToken$", str(url))
+    match = re.search(r"/serviceAccounts/([A-Za-z0-9._@-]+):generateAccessToken$", str(url))
     delegates = info.get("delegates") or []
-    if found is None or not isinstance(delegates, list):
+    if match is None or not isinstance(delegates, list):
         raise unusable("does not say in the documented way which service account to act as")
-    return Principal(found[1], tuple(str(delegate) for delegate in delegates))
+    return Principal(match[1], tuple(str(delegate) for delegate in delegates))
 
 
 def unusable(what: str) -> Unresolved:
@@ -157,20 +157,20 @@ def _check_source(source: Any) -> None:
     """Look at where an external account finds what it shows to Google."""
     if source is None:
         return
-    found = _object(source)
-    if "executable" in found:
+    source_fields = _object(source)
+    if "executable" in source_fields:
         raise _make_refusal(f"has an executable, a program to start; {_REMEDY}")
     for name in ("url", "region_url", "imdsv2_session_token_url"):
-        url = found.get(name)
+        url = source_fields.get(name)
         parts = re.fullmatch(_URL, url) if isinstance(url, str) else None
         if url is not None and (parts is None or parts[2] not in _LINK_LOCAL):
             raise _make_refusal(
                 f"has a credential_source.{name} that is not a known one; {_REMEDY}"
             )
-    verify = found.get("regional_cred_verification_url")
+    verify = source_fields.get("regional_cred_verification_url")
     if verify is not None and not _is_amazons(verify):
-        told = "has a credential_source.regional_cred_verification_url that is not Amazon's"
-        raise _make_refusal(f"{told}; {_REMEDY}")
+        problem = "has a credential_source.regional_cred_verification_url that is not Amazon's"
+        raise _make_refusal(f"{problem}; {_REMEDY}")
 
 
 def _is_amazons(url: Any) -> bool:

@@ -84,9 +84,9 @@ def with_project(source: Source, project: str | None) -> Source:
         return source
 
     def fetch(what: Any, timeout: float) -> Resolved:
-        found = source(what, timeout)
+        credential = source(what, timeout)
         if what != ACCESS_TOKEN:
-            return found
-        return found._replace(value=found.value._replace(quota_project=project))
+            return credential
+        return credential._replace(value=credential.value._replace(quota_project=project))
 
     return fetch

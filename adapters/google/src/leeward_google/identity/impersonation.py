@@ -69,7 +69,7 @@ def acting_as(
     def fetch(what: Any, timeout: float) -> Resolved:
         if isinstance(what, Project):
             return source(what, timeout)
-        own: Bearer = source(ACCESS_TOKEN, timeout).value
+        token: Bearer = source(ACCESS_TOKEN, timeout).value
         body: dict[str, Any] = {"delegates": [_name(delegate) for delegate in principal.delegates]}
         if isinstance(what, IdToken):
             method = "generateIdToken"
@@ -78,12 +78,12 @@ def acting_as(
             method = "generateAccessToken"
             body |= {"scope": [SCOPE], "lifetime": f"{LIFETIME}s"}
         target = f"/v1/{_name(principal.email)}:{method}"
-        request = authorise(Request("POST", origin, target, JSON, json_text.encode(body)), own)
-        found = endpoint.document(lambda: request, timeout)
+        request = authorise(Request("POST", origin, target, JSON, json_text.encode(body)), token)
+        document = endpoint.document(lambda: request, timeout)
         if isinstance(what, IdToken):
-            return id_token(found.get("token"), now(), _WHERE)
-        end = time_in(found, "expireTime", _WHERE)
-        return access_token(found.get("accessToken"), now(), end, _WHERE)
+            return id_token(document.get("token"), now(), _WHERE)
+        end = time_in(document, "expireTime", _WHERE)
+        return access_token(document.get("accessToken"), now(), end, _WHERE)
 
     return fetch
 

@@ -141,8 +141,8 @@ def metadata_source(origin: str, transport: Transport, now: Callable[[], float])
     def fetch(what: Any, timeout: float) -> Resolved:
         answer = endpoint.ask(lambda: Request("GET", origin, _target(what), (FLAVOR,)), timeout)
         if not _is_googles(answer):
-            told = f"somebody who is not Google answers in place of {_WHERE}"
-            raise Unresolved(Outcome.AUTH, "not_google", told)
+            problem = f"somebody who is not Google answers in place of {_WHERE}"
+            raise Unresolved(Outcome.AUTH, "not_google", problem)
         moment = now()
         if isinstance(what, Token):
             document = json_object(answer.body, _WHERE)
@@ -280,23 +280,23 @@ def _tokens(
         return acting_as(principal, source, identity.iam, transport, now)
 
     if origin is _Origin.GIVEN:
-        own = _make_source(identity, now, config.section)
+        source = _make_source(identity, now, config.section)
     elif origin is _Origin.FILE:
         from leeward_google.identity.vendor import VendorFile
 
-        own = VendorFile(path, settings, config, wrap, now)
+        source = VendorFile(path, settings, config, wrap, now)
     elif origin is _Origin.NOWHERE:
-        own = _none
+        source = _none
     else:
         place = metadata_address(config.env) if config.trust_env else ADDRESS
         carrier = OneShotTransport() if settings.http.public_only else transport
-        own = metadata_source(place, carrier, now)
+        source = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
-            own = _Perhaps(own, partial(is_there, place, carrier), now)
-    own = with_project(own, identity.quota_project)
+            source = _Perhaps(source, partial(is_there, place, carrier), now)
+    source = with_project(source, identity.quota_project)
     if identity.impersonate is None:
-        return own
-    return with_project(wrap(Principal(identity.impersonate), own), identity.quota_project)
+        return source
+    return with_project(wrap(Principal(identity.impersonate), source), identity.quota_project)
 
 
 def _make_source(identity: Identity, now: Callable[[], float], section: str) -> Source:
@@ -307,8 +307,8 @@ def _make_source(identity: Identity, now: Callable[[], float], section: str) -> 
         token = identity.access_token if access else identity.id_token
         if token is None:
             name = "access_token" if access else "id_token"
-            told = f"this needs {name} as well: set it in {section}"
-            raise Unresolved(Outcome.AUTH, "no_credentials", told)
+            problem = f"this needs {name} as well: set it in {section}"
+            raise Unresolved(Outcome.AUTH, "no_credentials", problem)
         return Resolved(Bearer(token), now())
 
     return fetch
@@ -348,6 +348,6 @@ class _Perhaps:
             if timeout >= _LONG_ENOUGH:
                 self._missing_since = self._now()
         if not self._seen:
-            told = f"no Google credentials, and no metadata server: {_CREDENTIALS_REMEDY}"
-            raise Unresolved(Outcome.AUTH, "no_credentials", told)
+            problem = f"no Google credentials, and no metadata server: {_CREDENTIALS_REMEDY}"
+            raise Unresolved(Outcome.AUTH, "no_credentials", problem)
         return self._source(what, timeout)

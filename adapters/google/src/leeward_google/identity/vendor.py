@@ -101,12 +101,12 @@ class VendorFile:
             return with_project(self._identity(info), quota)
         inner = info.get("source_credentials") if info.get("type") == files.IMPERSONATED else info
         inner = {
-            name: each
-            for name, each in (inner or {}).items()
+            name: value
+            for name, value in (inner or {}).items()
             if not name.startswith("service_account_impersonation")
         }
-        own = with_project(self._identity(inner), inner.get("quota_project_id"))
-        return with_project(self._wrap(principal, own), quota)
+        source = with_project(self._identity(inner), inner.get("quota_project_id"))
+        return with_project(self._wrap(principal, source), quota)
 
     def _identity(self, info: Mapping[str, Any]) -> Source:
         """Return the source of the tokens of one identity."""
@@ -121,20 +121,20 @@ class VendorFile:
                 now = self._now()
                 project = info.get("project_id")
                 if not isinstance(project, str) or not project:
-                    told = "these credentials have no project: set project, or GOOGLE_CLOUD_PROJECT"
-                    raise Unresolved(Outcome.AUTH, "no_project", told)
+                    why = "these credentials have no project: set project, or GOOGLE_CLOUD_PROJECT"
+                    raise Unresolved(Outcome.AUTH, "no_project", why)
                 return Resolved(project, now)
             if isinstance(what, Token):
-                found = credentials
+                credentials_ = credentials
             elif info.get("type") == files.SERVICE_ACCOUNT:
                 kind = import_module("google.oauth2.service_account").IDTokenCredentials
-                found = kind.from_service_account_info(info, target_audience=what.audience)
+                credentials_ = kind.from_service_account_info(info, target_audience=what.audience)
             else:
                 raise Unresolved(Outcome.AUTH, "no_id_token", _NO_IDENTITY)
-            alone = lock if found is credentials else nullcontext()
+            alone = lock if credentials_ is credentials else nullcontext()
             with alone, _Asker(self._settings, self._config) as asker:
-                found.refresh(asker)
-                token, expiry = found.token, found.expiry
+                credentials_.refresh(asker)
+                token, expiry = credentials_.token, credentials_.expiry
             if isinstance(what, IdToken):
                 return id_token(token, self._now(), _WHERE)
             # google-auth keeps the time in UTC without a zone.
@@ -148,8 +148,8 @@ def _refusal(error: Exception) -> Unresolved:
     """Return what an exception means, by class alone: its text may repeat anything."""
     from google.auth.exceptions import TransportError
 
-    told = out_of_reach if isinstance(error, TransportError) else refusal
-    return told(_WHERE, type(error).__name__)
+    make_refusal = out_of_reach if isinstance(error, TransportError) else refusal
+    return make_refusal(_WHERE, type(error).__name__)
 
 
 class _Asker:
@@ -193,9 +193,9 @@ class _Asker:
         if self._public_only:
             refuse_private(urlsplit(url).hostname or "", _WHERE)
         times = (CONNECT_TIMEOUT, READ_TIMEOUT)
-        found = self._request(url, method, body, headers, times, **options | self._options)
-        self._status = found.status
-        return found
+        response = self._request(url, method, body, headers, times, **options | self._options)
+        self._status = response.status
+        return response
 
 
 def _credentials(info: Mapping[str, Any]) -> Any:

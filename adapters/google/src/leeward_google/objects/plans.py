@@ -217,7 +217,7 @@ def head(configured: Objects, call: HeadObject, view: View, *, effect: bool = Tr
     request = Request("GET", configured.origin, f"{_path(call)}?fields={_FIELDS}")
     store = _store(configured)
     answer = yield from exchange(store.service, request, view, effect=effect)
-    return read_look(store, answer, lambda found: _by_document(object_of(found)))
+    return read_look(store, answer, lambda document: _by_document(object_of(document)))
 
 
 def _store(configured: Objects) -> ObjectService:
@@ -248,18 +248,18 @@ def _read_revision(response: Response) -> str:
 
 
 def _by_document(document: dict[str, Any]) -> FoundObject:
-    known = document.get("metadata") or {}
-    checksum = checksum_in(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
+    metadata_fields = document.get("metadata") or {}
+    checksum = checksum_in(metadata_fields.get(CHECKSUM)) or _md5(document.get("md5Hash"))
     size, generation = int(document["size"]), revision_in(_GENERATION, document["generation"])
-    name, write_id = str(document["name"]), known.get(WRITE_ID)
-    metadata = metadata_in(known.items(), names=(WRITE_ID, CHECKSUM))
+    name, write_id = str(document["name"]), metadata_fields.get(WRITE_ID)
+    metadata = metadata_in(metadata_fields.items(), names=(WRITE_ID, CHECKSUM))
     return FoundObject(name, size, generation, write_id, checksum, metadata)
 
 
 def _by_headers(name: str, response: Response, size: int) -> FoundObject:
     generation = revision_in(_GENERATION, response.headers.get("x-goog-generation"))
-    told = re.search("md5=([A-Za-z0-9+/=]+)", response.headers.get("x-goog-hash", ""))
-    return FoundObject(name, size, generation, None, _md5(told and told[1]))
+    match = re.search("md5=([A-Za-z0-9+/=]+)", response.headers.get("x-goog-hash", ""))
+    return FoundObject(name, size, generation, None, _md5(match and match[1]))
 
 
 def _md5(text: str | None) -> str | None:
@@ -272,13 +272,13 @@ def _md5(text: str | None) -> str | None:
 
 def _listing(document: dict[str, Any]) -> Listing:
     items = document.get("items", [])
-    found = tuple(
+    objects = tuple(
         FoundObject(
             str(item["name"]), int(item["size"]), revision_in(_GENERATION, item["generation"])
         )
         for item in items
     )
-    return Listing(found, document.get("nextPageToken"))
+    return Listing(objects, document.get("nextPageToken"))
 
 
 def _path(call: GetObject | HeadObject | DeleteObject) -> str:

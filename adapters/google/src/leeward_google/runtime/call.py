@@ -31,8 +31,8 @@ def answer_sender(answer: Answer) -> HttpAnswer:
     it will not help; what the subscription's own dead-letter policy sees is the same.
     """
     failure = answer.failure
-    found = http_answer(answer)
+    answer_ = http_answer(answer)
     if failure is None:
-        headers = tuple(header for header in found.headers if header[0] != "content-type")
+        headers = tuple(header for header in answer_.headers if header[0] != "content-type")
         return HttpAnswer(204, headers)
-    return found._replace(status=503) if failure.retryable else found
+    return answer_._replace(status=503) if failure.retryable else answer_

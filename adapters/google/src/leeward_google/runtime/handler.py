@@ -67,15 +67,15 @@ def make_fields(call: Context) -> Mapping[str, Any]:
 
     A trace has the project in its name, which the environment tells only where somebody has set it.
     """
-    found: dict[str, Any] = {f"{_NAMES}labels": {"execution_id": call.call_id}}
+    fields: dict[str, Any] = {f"{_NAMES}labels": {"execution_id": call.call_id}}
     ids = trace_ids(call.trace)
     if ids is not None:
         project = os.environ.get("GOOGLE_CLOUD_PROJECT")
-        found[f"{_NAMES}spanId"] = ids.span
-        found[f"{_NAMES}trace_sampled"] = ids.sampled
+        fields[f"{_NAMES}spanId"] = ids.span
+        fields[f"{_NAMES}trace_sampled"] = ids.sampled
         if project:
-            found[f"{_NAMES}trace"] = f"projects/{project}/traces/{ids.trace}"
-    return found
+            fields[f"{_NAMES}trace"] = f"projects/{project}/traces/{ids.trace}"
+    return fields
 
 
 ANSWER_BYTES: Final = 32 * 1024 * 1024
@@ -122,8 +122,8 @@ def handler(
 
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())
-        found = HttpRequest(request.method, request.path, headers, request.get_data())
-        answer = _answer(host, found, kept)
+        request_ = HttpRequest(request.method, request.path, headers, request.get_data())
+        answer = _answer(host, request_, kept)
         return answer.body, answer.status, list(answer.headers)
 
     # The framework looks for the way to serve a function under its name.
@@ -146,14 +146,14 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
         _seconds(),
         kept,
     )
-    named = host.own(os.environ.get("K_SERVICE")) or host.app.handlers.get(
+    named = host.dedicated_handler(os.environ.get("K_SERVICE")) or host.app.handlers.get(
         request.path.rstrip("/").rpartition("/")[2]
     )
     try:
         if named is None or not named.is_call or named.queued:
-            found = _deliver(run, named)
-            if found is not None:
-                return answer_sender(found)
+            response = _deliver(run, named)
+            if response is not None:
+                return answer_sender(response)
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
         return http_answer(refusal_answer(error))

@@ -42,25 +42,25 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
     Raises:
         InvalidInput: it is one, and what it says makes no sense.
     """
-    told = message.attributes
+    attributes = message.attributes
     if bucket_in(message) is None:
         return None
-    if told["eventtype"] != _FINALIZED:
+    if attributes["eventtype"] != _FINALIZED:
         return []
-    known = {
-        "bucket": told["bucketid"],
-        "name": told.get("objectid"),
-        "generation": told.get("objectgeneration"),
-        "timeCreated": told.get("eventtime"),
+    fields = {
+        "bucket": attributes["bucketid"],
+        "name": attributes.get("objectid"),
+        "generation": attributes.get("objectgeneration"),
+        "timeCreated": attributes.get("eventtime"),
     }
     # Attributes of a message that was pushed unwrapped have been headers, which hold ASCII only.
-    return [_object({**known, **_resource(message.body)})]
+    return [_object({**fields, **_resource(message.body)})]
 
 
 def bucket_in(message: Message) -> str | None:
     """Return the bucket of a notification; None if a message is not one."""
-    told = message.attributes
-    return told.get("bucketid") if told.get("eventtype", "").startswith(_NOTIFIED) else None
+    facts = message.attributes
+    return facts.get("bucketid") if facts.get("eventtype", "").startswith(_NOTIFIED) else None
 
 
 def created_in(event: Event) -> list[ObjectEvent] | None:
@@ -78,13 +78,13 @@ def created_in(event: Event) -> list[ObjectEvent] | None:
 
 def bucket_of(event: Event) -> str | None:
     """Return the bucket of an event of Cloud Storage; None for any other event."""
-    found = event.data.get("bucket") if isinstance(event.data, dict) else None
-    return found if event.type.startswith(_EVENTS) and isinstance(found, str) else None
+    bucket = event.data.get("bucket") if isinstance(event.data, dict) else None
+    return bucket if event.type.startswith(_EVENTS) and isinstance(bucket, str) else None
 
 
 def hand_over(
     run: Run,
-    own: Handler | None,
+    dedicated: Handler | None,
     events: list[ObjectEvent] | None,
     attempt: int | None,
     trace: str | None,
@@ -93,32 +93,32 @@ def hand_over(
 
     Args:
         run: of the deployment, with the objects.
-        own: the deployment's only handler, or None.
+        dedicated: the deployment's only handler, or None.
         events: the objects; None if Cloud Storage did not send the request to this handler.
         attempt: as in `Delivery`.
         trace: as in `Delivery`.
     """
     if events is None:
-        assert own is not None
-        return own, refusal_answer(InvalidInput("$", "a notification of Cloud Storage"))
+        assert dedicated is not None
+        return dedicated, refusal_answer(InvalidInput("$", "a notification of Cloud Storage"))
     delivery = Delivery(b"", run.id, "", run.seconds, attempt, trace)
-    return run.host.hand_over(own, events, delivery)
+    return run.host.hand_over(dedicated, events, delivery)
 
 
 def _resource(body: bytes) -> Mapping[str, Any]:
     """Return the object's own description, where the notification has it."""
     try:
-        found = decode(body) if body else {}
+        document = decode(body) if body else {}
     except Undecodable:
         return {}
-    return found if isinstance(found, dict) and "name" in found else {}
+    return document if isinstance(document, dict) and "name" in document else {}
 
 
-def _object(found: Mapping[str, Any]) -> ObjectEvent:
-    bucket, key, generation = found.get("bucket"), found.get("name"), str(found.get("generation"))
+def _object(facts: Mapping[str, Any]) -> ObjectEvent:
+    bucket, key, generation = facts.get("bucket"), facts.get("name"), str(facts.get("generation"))
     if not isinstance(bucket, str) or not isinstance(key, str) or not generation.isdecimal():
         raise InvalidInput("$", "bucket, name and generation of an object")
-    size, etag = str(found.get("size")), found.get("etag")
+    size, etag = str(facts.get("size")), facts.get("etag")
     return ObjectEvent(
         bucket,
         key,
@@ -126,6 +126,6 @@ def _object(found: Mapping[str, Any]) -> ObjectEvent:
         int(size) if size.isdecimal() and len(size) < 20 else None,
         etag if isinstance(etag, str) else None,
         generation.zfill(_DIGITS),
-        parse_time(found.get("timeCreated")),
+        parse_time(facts.get("timeCreated")),
         generation,
     )

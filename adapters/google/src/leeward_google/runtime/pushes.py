@@ -131,8 +131,8 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
-    if (known := _recall(run, [handler], pushed)) is not None:
-        return known
+    if (unsent := _recall(run, [handler], pushed)) is not None:
+        return unsent
     attributes = message.attributes
     delivery = Delivery(
         message.body if handler.is_call else message,
@@ -158,8 +158,8 @@ def handle_events(
     One that wraps a message is taken for that message.
     """
     answers = (_handle_event(run, named, event, bus, attempt) for event in events)
-    found = [answer for answer in answers if answer is not None]
-    return found[0] if found else Answer(b"null")
+    answers_ = [answer for answer in answers if answer is not None]
+    return answers_[0] if answers_ else Answer(b"null")
 
 
 def _handle_event(
@@ -169,12 +169,12 @@ def _handle_event(
     if event.type == PUBLISHED:
         answer = handle(run, named, _read_envelope(event.data, _bus(event.source)))
         return answer if answer.failure is not None else None
-    own = event.extensions.get("traceparent")
-    trace = own if isinstance(own, str) else run.request.headers.get("traceparent")
+    parent = event.extensions.get("traceparent")
+    trace = parent if isinstance(parent, str) else run.request.headers.get("traceparent")
     is_for_objects = named is not None and named.kind is Kind.OBJECT
     created = objects.created_in(event) if is_for_objects else None
-    if named is None and (found := run.host.read_objects(objects.created_in, event)):
-        is_for_objects, created = True, found
+    if named is None and (objects_ := run.host.read_objects(objects.created_in, event)):
+        is_for_objects, created = True, objects_
     if is_for_objects:
         bad = objects.hand_over(run, named, created, attempt, trace)
         return None if bad is None else bad[1]
@@ -196,8 +196,8 @@ def _objects_of(
 ) -> Answer:
     """Run the handlers of the objects in a message."""
     takers = run.host.object_handlers(created[0].bucket) if created else []
-    if (known := _recall(run, [handler] if handler else takers, pushed)) is not None:
-        return known
+    if (unsent := _recall(run, [handler] if handler else takers, pushed)) is not None:
+        return unsent
     trace = pushed.message.attributes.get("traceparent")
     bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
     return Answer(b"null") if bad is None else _finish(run, bad[0], pushed, bad[1])
@@ -206,8 +206,8 @@ def _objects_of(
 def _recall(run: Run, handlers: Sequence[Handler], pushed: Pushed) -> Answer | None:
     """Finish with a message that was given up, and whose letter could not be sent."""
     id, body = pushed.message.id, pushed.message.body
-    known = run.dead_letters.find_unsent(handlers, id, body, pushed.attempt)
-    return _finish(run, known[0], pushed, failure_answer(known[1])) if known else None
+    unsent = run.dead_letters.find_unsent(handlers, id, body, pushed.attempt)
+    return _finish(run, unsent[0], pushed, failure_answer(unsent[1])) if unsent else None
 
 
 def _finish(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:

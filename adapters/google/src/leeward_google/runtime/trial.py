@@ -32,9 +32,9 @@ class Trial:
         document = decode(answer) if answer else None
         if status < 300:
             return Ran(document)
-        told = document if isinstance(document, dict) else {}
+        fields = document if isinstance(document, dict) else {}
         again = not handler.is_call
-        return Ran(None, told.get("errorType"), told.get("errorMessage"), again)
+        return Ran(None, fields.get("errorType"), fields.get("errorMessage"), again)
 
 
 def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
@@ -52,13 +52,13 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
             "size": str(given.size),
             "etag": given.etag,
         }
-        told = {
+        attributes = {
             "eventType": "OBJECT_FINALIZE",
             "bucketId": given.bucket,
             "objectId": given.key,
             "objectGeneration": given.version,
         }
-        given = Message("trial", delivery.call_id, encode(resource), told)
+        given = Message("trial", delivery.call_id, encode(resource), attributes)
     if isinstance(given, datetime):
         return {"X-CloudScheduler": "true", "X-CloudScheduler-ScheduleTime": given.isoformat()}, b""
     document = {

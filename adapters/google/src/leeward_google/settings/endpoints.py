@@ -71,8 +71,8 @@ def check_emulator(setting: Setting, _: Values) -> str:
 
 def check_endpoint(config: TargetConfig, service: Service, origin: str, where: str) -> None:
     """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
-    own = is_own_host(origin.partition("://")[2], service)
-    check_host(origin, where, config, is_own=own, whose=f"Google's own for {_NAMES[service]}")
+    is_own = is_own_host(origin.partition("://")[2], service)
+    check_host(origin, where, config, is_own=is_own, whose=f"Google's own for {_NAMES[service]}")
 
 
 def is_own_host(host: str, service: Service) -> bool:
@@ -84,5 +84,5 @@ def is_own_host(host: str, service: Service) -> bool:
     """
     if service == "functions":
         return re.fullmatch(_FUNCTION_HOST, host) is not None
-    own = rf"(?:{_LABEL}-)?{service}(?:\.mtls|\.{_LABEL}\.rep)?\.googleapis\.com"
-    return re.fullmatch(own, host) is not None
+    pattern = rf"(?:{_LABEL}-)?{service}(?:\.mtls|\.{_LABEL}\.rep)?\.googleapis\.com"
+    return re.fullmatch(pattern, host) is not None

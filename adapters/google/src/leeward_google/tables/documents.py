@@ -66,10 +66,10 @@ def _keep_time(raw: Any, _: Any) -> Any:
 
 
 def _member(value: Any, name: str, kind: type) -> Any:
-    found = value.get(name, kind()) if type(value) is dict else None
-    if type(found) is not kind:
+    member = value.get(name, kind()) if type(value) is dict else None
+    if type(member) is not kind:
         raise UnreadableItem(f"the {name} of an array or map of the document are something else")
-    return found
+    return member
 
 
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
@@ -185,12 +185,12 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
         UnreadableItem: its fields cannot be read by leeward.
     """
     update_time = update_time_of(native)
-    found = decode(native.get("fields", {}), FIRESTORE, exact=exact)
-    revision = Revision(update_time, found.expires_at).text()
-    told = Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
-    if not (exact and found.foreign):
-        return told
-    return told._replace(name=str(native.get("name")).rpartition("/")[2], lost=found.lost)
+    decoded = decode(native.get("fields", {}), FIRESTORE, exact=exact)
+    revision = Revision(update_time, decoded.expires_at).text()
+    stored = Stored(decoded.item, revision, decoded.write_id, decoded.expires_at, decoded.foreign)
+    if not (exact and decoded.foreign):
+        return stored
+    return stored._replace(name=str(native.get("name")).rpartition("/")[2], lost=decoded.lost)
 
 
 def revision_of(text: str) -> Revision | None:
@@ -204,7 +204,7 @@ def update_time_of(native: Mapping[str, Any]) -> str:
     Raises:
         Undecodable: it is not there, or is something else.
     """
-    found = native.get("updateTime")
-    if not isinstance(found, str) or not _MOMENT.fullmatch(found):
+    time = native.get("updateTime")
+    if not isinstance(time, str) or not _MOMENT.fullmatch(time):
         raise Undecodable("a document has no update time")
-    return found
+    return time

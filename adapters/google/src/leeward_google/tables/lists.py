@@ -103,7 +103,7 @@ def sort_value_of(native: Native) -> str | None:
         return None
 
 
-def by_field(call: ListItems, most: int | None = None) -> Native:
+def by_field(call: ListItems, size: int | None = None) -> Native:
     """Return the query of a part of a partition, in order, by `ORDER`."""
     low = _order(call.partition, call.low)
     mark = _order(call.partition, "")
@@ -112,10 +112,10 @@ def by_field(call: ListItems, most: int | None = None) -> Native:
         start, end = _cursor(_bytes(high), before=False), _cursor(_bytes(low), before=call.above)
     else:
         start, end = _cursor(_bytes(low), before=not call.above), _cursor(_bytes(high), before=True)
-    return _query(call.table, ORDER, start, end, most, descending=call.descending)
+    return _query(call.table, ORDER, start, end, size, descending=call.descending)
 
 
-def by_names(call: ListItems, collection: str, most: int | None = None) -> Native:
+def by_names(call: ListItems, collection: str, size: int | None = None) -> Native:
     """Return the query of a whole partition, by the names of its documents.
 
     Where it is a long one, others may be among them.
@@ -123,13 +123,13 @@ def by_names(call: ListItems, collection: str, most: int | None = None) -> Nativ
     Args:
         call: the list.
         collection: the name of the table's collection in full.
-        most: documents, at most; None for all.
+        size: documents, at most; None for all.
     """
     first = f"{escape_key(call.partition)}:"[:_KEPT]
     names = (f"{collection}/{first}", f"{collection}/{first}{_AFTER_NAMES}")
     start, end = (_cursor({"referenceValue": name}, before=True) for name in names)
-    query = _query(call.table, "__name__", start, end, most)
-    if most is None:
+    query = _query(call.table, "__name__", start, end, size)
+    if size is None:
         return query
     paths = [{"fieldPath": _path(field)} for field in call.fields]
     return query | {"select": {"fields": paths}}
@@ -154,9 +154,9 @@ def key_of(native: Native, fields: tuple[str, str]) -> tuple[str, str] | None:
     name = str(native.get("name")).rpartition("/")[2]
     parts = unescape_key(name)
     if parts is None:
-        found = native.get("fields") or {}
-        values = [(found.get(field) or {}).get("stringValue") for field in fields]
-        parts = tuple(str(each) for each in values)
+        fields_ = native.get("fields") or {}
+        values = [(fields_.get(field) or {}).get("stringValue") for field in fields]
+        parts = tuple(str(value) for value in values)
         if None in values or escape_key(*parts) != name:
             return None
     return (parts[0], parts[1]) if len(parts) == 2 else None
@@ -184,7 +184,7 @@ def _cursor(value: Native, *, before: bool) -> Native:
 
 
 def _query(
-    table: str, path: str, start: Native, end: Native, most: int | None, *, descending: bool = False
+    table: str, path: str, start: Native, end: Native, size: int | None, *, descending: bool = False
 ) -> Native:
     direction = "DESCENDING" if descending else "ASCENDING"
     query = {
@@ -193,7 +193,7 @@ def _query(
         "startAt": start,
         "endAt": end,
     }
-    return query if most is None else query | {"limit": most}
+    return query if size is None else query | {"limit": size}
 
 
 def _path(field: str) -> str:

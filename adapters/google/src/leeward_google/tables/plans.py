@@ -264,15 +264,15 @@ def _store_if_absent(
     """Store an item where none is, or an expired one."""
     condition: dict[str, Any] = {"exists": False}
     if call.expires_at is not None or _expired_in(endpoint, call.table) in view.learnt:
-        found = yield from _look(endpoint, call, view)
-        if isinstance(found, Result):
-            return _conflict(_THERE) if is_unreadable(found) else found
-        if found is not None and found.write_id == call.write_id:
-            return Result.ok(found.revision)
-        if found is not None and not _is_over(found, call.now):
+        stored = yield from _look(endpoint, call, view)
+        if isinstance(stored, Result):
+            return _conflict(_THERE) if is_unreadable(stored) else stored
+        if stored is not None and stored.write_id == call.write_id:
+            return Result.ok(stored.revision)
+        if stored is not None and not _is_over(stored, call.now):
             return _conflict(_THERE)
-        if found is not None:
-            condition = {"updateTime": mark_in(found.revision)}
+        if stored is not None:
+            condition = {"updateTime": mark_in(stored.revision)}
     return (yield from _write_if(endpoint, call, write, condition, view))
 
 
@@ -302,8 +302,8 @@ def _write_if(
         or refusal.reason == FAILED_PRECONDITION
     ):
         return refusal
-    found = yield from _look(endpoint, call, view)
-    if isinstance(found, Stored) and _is_over(found, call.now):
+    stored = yield from _look(endpoint, call, view)
+    if isinstance(stored, Stored) and _is_over(stored, call.now):
         yield Learn(_expired_in(endpoint, call.table), True)
     # How a write ends whose condition did not hold, by what is there now.
     # Nothing was written by this attempt, whatever is there.
@@ -311,19 +311,19 @@ def _write_if(
     conflict = (_conflict(_THERE) if creates else another_revision())._replace(
         code=refusal.code, request_id=refusal.request_id
     )
-    if isinstance(found, Result):
+    if isinstance(stored, Result):
         # `conflict`, unless the look after it has failed in a way that says more.
-        if found.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
-            return found._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
-        explains = found.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(
-            found
+        if stored.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
+            return stored._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
+        explains = stored.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(
+            stored
         )
-        return found if explains or found.reason == STALE_CREDENTIALS else conflict
-    if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
-        return Result.ok(found.revision)
-    if creates and found is None:
+        return stored if explains or stored.reason == STALE_CREDENTIALS else conflict
+    if isinstance(call, Store) and stored is not None and stored.write_id == call.write_id:
+        return Result.ok(stored.revision)
+    if creates and stored is None:
         return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
-    if creates and found is not None and _is_over(found, call.now):
+    if creates and stored is not None and _is_over(stored, call.now):
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return conflict
 
@@ -364,8 +364,8 @@ def _expired_in(endpoint: FirestoreEndpoint, table: str) -> str:
     return f"expired:{endpoint.documents}/{table}"
 
 
-def _is_over(found: Stored, now: float) -> bool:
-    return found.expires_at is not None and found.expires_at <= now
+def _is_over(stored: Stored, now: float) -> bool:
+    return stored.expires_at is not None and stored.expires_at <= now
 
 
 _THERE: Final = "an item is there"
@@ -398,17 +398,17 @@ def store_many(endpoint: FirestoreEndpoint, call: StoreMany, view: View) -> Plan
     Raises:
         Unsupported: one of them is to replace a revision; before anything is sent.
     """
-    if any(each.if_revision is not None for each in call.calls):
+    if any(call.if_revision is not None for call in call.calls):
         raise Unsupported("a batch of Firestore's looks at no revision")
-    writes = [_write(endpoint, each) for each in call.calls]
+    writes = [_write(endpoint, call) for call in call.calls]
     request = endpoint.request("batchWrite", {"writes": writes})
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     try:
         document = object_of(response)
-        told = zip(call.calls, document["writeResults"], document["status"], strict=True)
-        return Result.ok([_result(*each) for each in told])
+        results = zip(call.calls, document["writeResults"], document["status"], strict=True)
+        return Result.ok([_result(*triple) for triple in results])
     except (Undecodable, KeyError, TypeError, ValueError, AttributeError) as error:
         return ambiguous(response, UNDECODABLE, error)
 

@@ -46,12 +46,12 @@ def read_seen(response: Response, name: str, now: float, *, exact: bool = False)
         return misread(response, error)
 
 
-def page_in(response: Response, most: int, now: float, *, exact: bool = False) -> Result[Page]:
+def page_in(response: Response, size: int, now: float, *, exact: bool = False) -> Result[Page]:
     """Read the answer to `runQuery`; the cursor is the id of the last document of a full page.
 
     Args:
         response: a success.
-        most: the documents that were asked for.
+        size: the documents that were asked for.
         now: Unix seconds.
         exact: as for `leeward.adapter.items.decode`.
     """
@@ -60,7 +60,7 @@ def page_in(response: Response, most: int, now: float, *, exact: bool = False) -
         return natives
     try:
         items = tuple(stored_of(native, exact=exact) for native in natives)
-        last = _last(natives[-1].get("name")) if len(natives) >= most else None
+        last = _last(natives[-1].get("name")) if len(natives) >= size else None
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
     return Result.ok(Page(items, last))
@@ -107,10 +107,10 @@ def read_count(response: Response, now: float) -> Count | Result[Any]:
     """Read the answer to `runAggregationQuery`."""
     try:
         elements = elements_of(response)
-        told = find_error(elements)
-        if told is not None:
-            return read_refusal(response, told, now)
-        (element,) = (each for each in elements if "result" in each)
+        details = find_error(elements)
+        if details is not None:
+            return read_refusal(response, details, now)
+        (element,) = (element for element in elements if "result" in element)
         number = element["result"]["aggregateFields"]["count"]["integerValue"]
         return Count(int(number), str(element["readTime"]))
     except (Undecodable, KeyError, TypeError, ValueError) as error:
@@ -129,18 +129,18 @@ def read_found(
     """
     try:
         elements = elements_of(response, DEEPEST)
-        told = find_error(elements)
-        if told is not None:
-            return read_refusal(response, told, now)
+        details = find_error(elements)
+        if details is not None:
+            return read_refusal(response, details, now)
         natives = _objects(element["found"] for element in elements if "found" in element)
-        found = {str(native.get("name")): native for native in natives}
+        by_name = {str(native.get("name")): native for native in natives}
         missing = {element["missing"] for element in elements if "missing" in element}
-        if found.keys() | missing != set(names):
+        if by_name.keys() | missing != set(names):
             raise Undecodable("the answer is not about the documents that were asked for")
     except (Undecodable, TypeError) as error:
         return ambiguous(response, UNDECODABLE, error)
     try:
-        return tuple(stored_of(found[name]) for name in names if name in found)
+        return tuple(stored_of(by_name[name]) for name in names if name in by_name)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
 
@@ -180,9 +180,9 @@ def documents_in(
     """
     try:
         elements = elements_of(response, DEEPEST)
-        told = find_error(elements)
-        if told is not None:
-            return read_refusal(response, told, now)
+        details = find_error(elements)
+        if details is not None:
+            return read_refusal(response, details, now)
         if wanted is None:
             return _objects(element["document"] for element in elements if "document" in element)
         natives = _objects(element["found"] for element in elements if "found" in element)

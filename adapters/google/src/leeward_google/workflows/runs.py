@@ -61,36 +61,36 @@ def start(configured: Workflows, project: str, call: StartRun, view: View) -> Pl
         InvalidRequest: the name cannot be a workflow's; before anything is sent.
     """
     parent = _parent(configured, project, call.workflow)
-    found = yield from _look(configured, parent, call.run, view, first=True)
-    if isinstance(found, Result):
-        return found
-    if found is not None:
-        return already_there(call, Result.ok(found.run))
+    execution = yield from _look(configured, parent, call.run, view, first=True)
+    if isinstance(execution, Result):
+        return execution
+    if execution is not None:
+        return already_there(call, Result.ok(execution.run))
     argument = f'{{"run":"{call.run}","input":{call.input.decode()}}}'
     document = {"argument": argument, "labels": {LABEL: label_of(call.run)}}
     target, body = f"/v1/{parent}/executions", json_text.encode(document)
     request = Request("POST", configured.origin, target, JSON, body)
-    return (yield from exchange_json(GOOGLE, request, view, lambda found: _execution(found).run))
+    return (yield from exchange_json(GOOGLE, request, view, lambda raw: _execution(raw).run))
 
 
 def get(configured: Workflows, project: str, call: GetRun, view: View) -> Plan:
     """Look at the execution of a run."""
     parent = _parent(configured, project, call.workflow)
-    found = yield from _look(configured, parent, call.run, view)
-    if isinstance(found, Result):
-        return found
-    return Result.ok(None if found is None else found.run)
+    execution = yield from _look(configured, parent, call.run, view)
+    if isinstance(execution, Result):
+        return execution
+    return Result.ok(None if execution is None else execution.run)
 
 
 def abort(configured: Workflows, project: str, call: AbortRun, view: View) -> Plan:
     """Cancel the execution of a run; one that has ended stays as it is."""
     parent = _parent(configured, project, call.workflow)
-    found = yield from _look(configured, parent, call.run, view, first=True)
-    if isinstance(found, Result):
-        return found
-    if found is None or found.run.state != "running":
-        return Result.ok(None if found is None else True)
-    request = Request("POST", configured.origin, f"/v1/{found.name}:cancel", JSON, b"{}")
+    execution = yield from _look(configured, parent, call.run, view, first=True)
+    if isinstance(execution, Result):
+        return execution
+    if execution is None or execution.run.state != "running":
+        return Result.ok(None if execution is None else True)
+    request = Request("POST", configured.origin, f"/v1/{execution.name}:cancel", JSON, b"{}")
     _, refusal = yield from exchange(GOOGLE, request, view)
     if refusal is not None and refusal.reason != FAILED_PRECONDITION:  # it has ended meanwhile
         return refusal
@@ -112,7 +112,7 @@ def _look(
     """
     wanted = percent_encode(f'labels.{LABEL}="{label_of(run)}"')
     query = f"view=FULL&filter={wanted}"
-    found: list[_Execution] = []
+    executions: list[_Execution] = []
     token = ""
     while True:
         target = f"/v1/{parent}/executions?{query}{token}"
@@ -126,12 +126,12 @@ def _look(
             execution: Mapping[str, Any]
             for execution in page.get("executions", []):
                 if execution.get("labels", {}).get(LABEL) == label_of(run):
-                    found.append(_execution(execution))
+                    executions.append(_execution(execution))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return misread(response, error)
         following = page.get("nextPageToken")
         if not isinstance(following, str) or not following:
-            return min(found, key=lambda one: one.run.started, default=None)
+            return min(executions, key=lambda one: one.run.started, default=None)
         token = f"&pageToken={percent_encode(following)}"
 
 
@@ -139,15 +139,15 @@ def _execution(document: Mapping[str, Any]) -> _Execution:
     name, state = document["name"], document["state"]
     if not isinstance(name, str) or not re.fullmatch(rf"{_WORKFLOW}/executions/[\w-]+", name):
         raise ValueError("the name of an execution is another one's")
-    told: Any = _STATES[state]
+    run_state: Any = _STATES[state]
     began, ended = document.get("startTime") or document["createTime"], document.get("endTime")
     argument, result = document.get("argument"), document.get("result")
-    error, steps = _error(document) if told == "failed" else (None, ())
+    error, steps = _error(document) if run_state == "failed" else (None, ())
     given = None if argument is None else json_text.decode(str(argument).encode())
     return _Execution(
         name,
         FoundRun(
-            told,
+            run_state,
             None if given is None else json_text.encode(given.get("input")),
             _seconds(began),
             None if ended is None else _seconds(ended),

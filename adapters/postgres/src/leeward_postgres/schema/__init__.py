@@ -89,7 +89,7 @@ def schema_sql(schema: str) -> str:
         schema: its name, a plain identifier.
     """
     names = {**globals(), **vars(data), **vars(queues), **vars(stores), "schema": quote(schema)}
-    texts = [each.format(**names) for each in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
+    texts = [text.format(**names) for text in (_HEAD, *(part.SQL for part in _PARTS), _VERSION)]
     parts = "\n".join(text.strip("\n") + "\n" for text in texts).strip()
     return f"BEGIN;\n{_SETTINGS}\n{_LOCK}\n\n{parts}\n\nCOMMIT;\n"
 
