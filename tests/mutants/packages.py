@@ -16,7 +16,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a denial is exported whose expression Cloud Armor does not take",
-        "extras/deploy/src/leeward_deploy/google/edge.py _rule",
+        "extras/deploy/src/leeward_deploy/google/edge.py _check",
         "AROUND + len(rule.path)",
         "len(rule.path)",
         "tests/edge/test_exports.py"

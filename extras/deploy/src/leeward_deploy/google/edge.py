@@ -10,18 +10,12 @@ Balancers", "Custom headers in URL maps", and the rules language of Cloud Armor;
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
-from leeward_deploy.edge.rules import EdgeRule, changes_of, data_of, is_prefix
-from leeward_deploy.recipe import Command
-
-FILE: Final = "edge.google.json"
-
-MODULE: Final = "google-edge"
+from leeward_deploy.edge.exports import Edge, EdgeExport, export_data, rule_error
+from leeward_deploy.edge.rules import EdgeRule, is_prefix
 
 MOST_RULES: Final = 200
 """Of a path matcher, and of a policy."""
@@ -41,14 +35,6 @@ NOTES: Final = (
     "give url_map of the module to your target proxy, and its policy to the backend service",
 )
 
-COMMANDS: Final = (
-    Command(
-        "Terraform",
-        f'module "edge" {{ source = "./modules/{MODULE}", rules = "{FILE}", service = SERVICE }}',
-        "in a file of your project, a line for each argument; then terraform plan and apply",
-    ),
-)
-
 
 def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the data of the module.
@@ -56,18 +42,14 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     Raises:
         ConfigError: a rule is not one that a URL map or Cloud Armor runs.
     """
-    if len(rules) > MOST_RULES:
-        raise rule_error(
-            rules[MOST_RULES],
-            f"it is one of {len(rules)}, and a URL map takes {MOST_RULES}",
-            "put the rest into a file of its own",
-        )
-    document = {"format": 1, "rules": [_rule(rule) for rule in rules]}
-    return EdgeExport({FILE: json.dumps(document, indent=2) + "\n"}, NOTES, COMMANDS, MODULE)
+    for rule in rules:
+        _check(rule)
+    found = export_data("google", "Google", rules, MOST_RULES, _OWN, "service = SERVICE")
+    return found._replace(notes=NOTES)
 
 
-def _rule(rule: EdgeRule) -> dict[str, Any]:
-    """Return a rule as data; raise for what neither the URL map nor Cloud Armor can do."""
+def _check(rule: EdgeRule) -> None:
+    """Check that the URL map or Cloud Armor can do what a rule says."""
     countries = rule.countries or rule.except_countries
     if countries and not rule.deny:
         raise rule_error(
@@ -88,13 +70,6 @@ def _rule(rule: EdgeRule) -> dict[str, Any]:
             "a URL map replaces what a path begins with, and keeps the rest of it",
             "end rewrite with /*, or write a rule for each path",
         )
-    for name in (*rule.request.names, *rule.response.names):
-        if _OWN.fullmatch(name):
-            raise rule_error(
-                rule, f"Google does not let {name} be changed", "choose another header"
-            )
-    headers = {"request": changes_of(rule.request), "response": changes_of(rule.response)}
-    return {"name": rule.name, **data_of(rule), **headers}
 
 
 EDGE: Final = Edge(export)
