@@ -258,11 +258,11 @@ def test_a_move_is_from_what_goes_to_what_comes_under_the_same_name() -> None:
         *(change("x", "delete", "b"), change("y", "delete", "b"), change("z", "create", "b")),
         change("gone", "delete", "c"),
     ]
-    found = moves_in({"resource_changes": rows}, CLOUD.identity)
+    found = moves_in({"resource_changes": rows})
     assert found.text == "moved {\n  from = aws_sqs_queue.old\n  to   = m.aws_sqs_queue.new\n}\n"
     assert (found.moved, found.left) == (1, ("gone", "x", "y"))
     with pytest.raises(ConfigError, match="this is not a plan"):
-        moves_in({}, CLOUD.identity)
+        moves_in({})
 
 
 def test_an_event_of_a_bus_that_nothing_names_exists_already(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from leeward_deploy.aws.facts import CLOUD
-from leeward_deploy.moves import moves_in
+from leeward_deploy.moves import IDENTITY, moves_in
 from tests.packages.exported import EVERYTHING, config_of, everything, settings
 from tests.packages.ordinary import spec_for, usual
 from tests.packages.roots import NEEDS_CORE, Plan, Root, inside
@@ -39,7 +38,7 @@ def type_of(address: str) -> str:
 
 def identity_of(type: str, has: dict[str, Any]) -> str:
     """Give what says which resource of a type it is."""
-    names = ("region", *CLOUD.identity.get(type, ()))
+    names = ("region", *IDENTITY.get(type, ("name",)))
     return json.dumps({name: has[name] for name in names if has.get(name) is not None})
 
 
@@ -110,7 +109,7 @@ def test_whoever_exported_before_moves_without_a_loss(planned: Plan) -> None:
         }
         for address in planned.actions
     ]
-    moves = moves_in({"resource_changes": [*gone, *come]}, CLOUD.identity)
+    moves = moves_in({"resource_changes": [*gone, *come]})
     assert {type_of(each) for each in moves.left} <= LEFT
     assert moves.moved == len(RECORDED) - len(moves.left)
 

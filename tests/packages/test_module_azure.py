@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from leeward_deploy.azure.facts import CLOUD
 from leeward_deploy.moves import moves_in
 from leeward_deploy.recipe import Rights
 from leeward_deploy.settings import DeploySettings, HandlerSettings
@@ -107,13 +106,13 @@ def test_whoever_exported_before_moves_without_a_loss(
     (root.place / "terraform.tfstate").write_text(json.dumps(state), "utf-8")
     gone = [_change(address, "delete", value) for address, value in BEFORE.items()]
     come = [_change(address, "create", plan.values[address]) for address in plan.actions]
-    found = moves_in({"resource_changes": [*gone, *come]}, CLOUD.identity)
+    found = moves_in({"resource_changes": [*gone, *come]})
     text, moved = found.text, found.moved
     for losses in (14, 0):  # what is in an account is known once the account has moved
         (root.place / "moved.tf").write_text(text, "utf-8")
         plan = root.plan(refresh=False)
         assert (plan.refusal, len(plan.losses)) == ("", losses)
-        found = moves_in(root.shown, CLOUD.identity)
+        found = moves_in(root.shown)
         text, moved = f"{text}\n{found.text}", moved + found.moved
     assert moved == len(BEFORE) - 2
     assert [*map(type_of, found.left)] == ["azurerm_monitor_metric_alert"] * 2

@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from leeward import App, ConfigError
-from leeward_deploy.google.facts import CLOUD, notes
-from leeward_deploy.moves import moves_in
+from leeward_deploy.google.facts import notes
+from leeward_deploy.moves import IDENTITY, moves_in
 from leeward_deploy.recipe import Declared, Deployment, Entry, PackageSpec, Rights, Site
 from leeward_deploy.settings import DeploySettings, HandlerSettings
 from tests.packages.exported import (
@@ -75,7 +75,7 @@ def rows(plan: Plan, type: str, name: str = r"\w+", region: str = "") -> dict[st
 def identity_of(address: str, has: Any) -> tuple[str, str]:
     """Give the type of a resource, and what says which one it is."""
     type = type_of(address)
-    names = CLOUD.identity.get(type, ())
+    names = IDENTITY.get(type, ("name",))
     return type, json.dumps({name: has[name] for name in names if has.get(name) is not None})
 
 
@@ -85,7 +85,8 @@ def test_the_module_makes_what_was_exported_before(planned: Plan) -> None:
     now = Counter(identity_of(a, planned.values[a]) for a in planned.actions)
     gone = {type for type, _ in before - now}
     # The package has a bucket in each region; names of alerts say the region.
-    assert gone == {"google_storage_bucket", "google_monitoring_alert_policy"}
+    package = {"google_storage_bucket", "google_storage_bucket_object"}
+    assert gone == {*package, "google_monitoring_alert_policy"}
     assert [key for key in before - now if key[0] == "google_storage_bucket"] == [
         ("google_storage_bucket", '{"name": "ours-shop-code"}')
     ]
@@ -109,7 +110,7 @@ def test_whoever_exported_before_moves_without_a_loss(planned: Plan) -> None:
 
     changes = [change(address, "delete", has) for address, has in RECORDED.items()]
     changes += [change(address, "create", planned.values[address]) for address in planned.actions]
-    moves = moves_in({"resource_changes": changes}, CLOUD.identity)
+    moves = moves_in({"resource_changes": changes})
     left = Counter(map(type_of, moves.left))
     assert {each for each in left if not each.endswith("_iam_member")} == {
         *("google_monitoring_alert_policy", "google_storage_notification"),

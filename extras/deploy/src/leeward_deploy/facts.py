@@ -56,7 +56,6 @@ class Cloud(NamedTuple):
         name: of the provider, which is that of its module.
         keeps: sections whose resources hold state there, so that none of them ever drops out.
         addresses: the resources of a module that belong to one fact of such a section.
-        identity: by type of resource, the arguments that say which one it is, for `moves_in`.
         longest: seconds that a handler may run.
         most_retries: of a call that the platform repeats by itself.
         schedule: returns a crontab's line as the cloud writes it.
@@ -75,7 +74,6 @@ class Cloud(NamedTuple):
     name: str
     keeps: tuple[str, ...]
     addresses: Mapping[str, tuple[str, ...]]
-    identity: Mapping[str, tuple[str, ...]]
     longest: int
     most_retries: int
     schedule: Callable[[str], str]

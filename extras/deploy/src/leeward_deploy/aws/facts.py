@@ -38,38 +38,6 @@ ADDRESSES: Final = {
     "buses": ("aws_cloudwatch_event_bus.bus",),
 }
 
-IDENTITY: Final = {
-    "aws_apigatewayv2_api": ("name",),
-    "aws_apigatewayv2_api_mapping": ("domain_name",),
-    "aws_apigatewayv2_authorizer": ("name",),
-    "aws_apigatewayv2_domain_name": ("domain_name",),
-    "aws_apigatewayv2_route": ("route_key",),
-    "aws_apigatewayv2_stage": ("name",),
-    "aws_cloudwatch_dashboard": ("dashboard_name",),
-    "aws_cloudwatch_event_bus": ("name",),
-    "aws_cloudwatch_event_rule": ("name", "event_bus_name"),
-    "aws_cloudwatch_event_target": ("rule", "event_bus_name"),
-    "aws_cloudwatch_log_group": ("name",),
-    "aws_cloudwatch_metric_alarm": ("alarm_name",),
-    "aws_dynamodb_table": ("name",),
-    "aws_iam_role": ("name",),
-    "aws_iam_role_policy": ("role",),
-    "aws_lambda_event_source_mapping": ("function_name",),
-    "aws_lambda_function": ("function_name",),
-    "aws_lambda_function_event_invoke_config": ("function_name",),
-    "aws_lambda_permission": ("function_name", "principal"),
-    "aws_route53_record": ("name", "set_identifier"),
-    "aws_s3_bucket": ("bucket",),
-    "aws_s3_bucket_lifecycle_configuration": ("bucket",),
-    "aws_s3_bucket_notification": ("bucket",),
-    "aws_s3_bucket_public_access_block": ("bucket",),
-    "aws_s3_bucket_versioning": ("bucket",),
-    "aws_scheduler_schedule": ("name",),
-    "aws_sfn_state_machine": ("name",),
-    "aws_sqs_queue": ("name",),
-}
-
-
 RETENTIONS: Final = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922),
     *(3288, 3653),
@@ -252,7 +220,6 @@ CLOUD: Final = Cloud(
     name="aws",
     keeps=tuple(ADDRESSES),
     addresses=ADDRESSES,
-    identity=IDENTITY,
     longest=LONGEST,
     most_retries=MOST_RETRIES,
     schedule=scheduler_expression,

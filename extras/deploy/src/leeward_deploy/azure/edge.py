@@ -47,7 +47,8 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
                 "change fewer headers here, and the others at the origin",
             )
     given = "profile_id = PROFILE_ID, resource_group = GROUP"
-    return export_data("azure", "Front Door", rules, MOST_RULES, _OWN, given)._replace(notes=NOTES)
+    found = export_data("azure", "Front Door", rules, most=MOST_RULES, own=_OWN, given=given)
+    return found._replace(notes=NOTES)
 
 
 EDGE: Final = Edge(export)

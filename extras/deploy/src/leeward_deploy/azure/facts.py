@@ -28,34 +28,6 @@ ADDRESSES: Final = {
     "buses": ("azurerm_eventgrid_topic.bus",),
 }
 
-IDENTITY: Final = {
-    "azurerm_app_service_certificate": ("name",),
-    "azurerm_app_service_custom_hostname_binding": ("hostname", "app_service_name"),
-    "azurerm_application_insights": ("name",),
-    "azurerm_cosmosdb_account": ("name",),
-    "azurerm_cosmosdb_sql_container": ("name", "account_name", "database_name"),
-    "azurerm_cosmosdb_sql_database": ("name", "account_name"),
-    "azurerm_cosmosdb_sql_role_assignment": ("scope", "principal_id"),
-    "azurerm_dns_cname_record": ("name", "zone_name"),
-    "azurerm_dns_txt_record": ("name", "zone_name"),
-    "azurerm_eventgrid_event_subscription": ("name", "scope"),
-    "azurerm_eventgrid_topic": ("name",),
-    "azurerm_function_app_flex_consumption": ("name",),
-    "azurerm_log_analytics_workspace": ("name",),
-    "azurerm_monitor_diagnostic_setting": ("name", "target_resource_id"),
-    "azurerm_monitor_metric_alert": ("name",),
-    "azurerm_monitor_scheduled_query_rules_alert_v2": ("name",),
-    "azurerm_role_assignment": ("scope", "role_definition_name", "principal_id"),
-    "azurerm_service_plan": ("name",),
-    "azurerm_servicebus_queue": ("name", "namespace_id"),
-    "azurerm_storage_account": ("name",),
-    "azurerm_storage_container": ("name", "storage_account_id"),
-    "azurerm_storage_queue": ("name", "storage_account_id"),
-    "azurerm_traffic_manager_external_endpoint": ("target",),
-    "azurerm_traffic_manager_profile": ("name",),
-    "azurerm_user_assigned_identity": ("name",),
-}
-
 REST: Final = "the app, its queues, schedules and roles"
 
 LONGEST: Final = 24 * 3600 - 1
@@ -393,7 +365,6 @@ CLOUD: Final = Cloud(
     name="azure",
     keeps=tuple(ADDRESSES),
     addresses=ADDRESSES,
-    identity=IDENTITY,
     longest=LONGEST,
     most_retries=DELIVERIES - 1,
     schedule=str,

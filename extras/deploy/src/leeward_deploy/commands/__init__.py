@@ -52,6 +52,4 @@ add_command(
     "leeward export terraform shop:app --out infrastructure",
     "leeward export terraform --targets $CLOUD_PROVIDER --source shop",
 )
-add_command(
-    EXPORT, "moved", export.write_moves, "leeward export moved plan.json --cloud $CLOUD_PROVIDER"
-)
+add_command(EXPORT, "moved", export.write_moves, "leeward export moved plan.json")

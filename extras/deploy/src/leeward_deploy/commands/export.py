@@ -49,8 +49,6 @@ from leeward_deploy.recipe import (
     Bucket,
     Declared,
     Deployment,
-    Entry,
-    PackageSpec,
     Recipe,
     Site,
     Table,
@@ -313,7 +311,6 @@ def terraform(
 def write_moves(
     plan: Annotated[Path, argument("Of terraform show -json.", "PLAN")],
     *,
-    cloud: Annotated[str, option("Of the plan.", "PROVIDER")],
     out: Annotated[Path, option("Of the root.", "FOLDER")] = Path(),
 ) -> Report:
     """Write moved blocks, by which resources of an earlier export keep what they hold.
@@ -328,11 +325,7 @@ def write_moves(
         raise ConfigError(f"{plan} is not a plan in JSON; make it with terraform show -json") from (
             error
         )
-    spec = PackageSpec(LoadedApp("none"), Entry("", ""), "3.13", "x86_64")
-    known: Recipe = offer_of(PACKAGERS, cloud)(spec)
-    if known.cloud is None:
-        raise ConfigError(f"the files for {cloud} have not changed, so nothing has to move")
-    found = moves_in(document, known.cloud.identity)
+    found = moves_in(document)
     before = (out / MOVED).read_text("utf-8") if (out / MOVED).exists() else ""
     store(out, {MOVED: "\n".join(filter(None, (before, found.text)))})
     notes = [f"{found.moved} resources move"]

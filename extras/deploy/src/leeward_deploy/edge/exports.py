@@ -79,7 +79,13 @@ def rule_error(rule: EdgeRule, why: str, remedy: str) -> ConfigError:
 
 
 def export_data(
-    provider: str, edge: str, rules: Sequence[EdgeRule], most: int, own: re.Pattern[str], given: str
+    provider: str,
+    edge: str,
+    rules: Sequence[EdgeRule],
+    *,
+    most: int,
+    own: re.Pattern[str],
+    given: str,
 ) -> EdgeExport:
     """Return rules as data for the module of an edge, in one form for each.
 

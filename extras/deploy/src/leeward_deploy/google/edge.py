@@ -44,7 +44,8 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
     """
     for rule in rules:
         _check(rule)
-    found = export_data("google", "Google", rules, MOST_RULES, _OWN, "service = SERVICE")
+    given = "service = SERVICE"
+    found = export_data("google", "Google", rules, most=MOST_RULES, own=_OWN, given=given)
     return found._replace(notes=NOTES)
 
 

@@ -35,37 +35,6 @@ ADDRESSES: Final = {
     "buses": ("google_pubsub_topic.bus",),
 }
 
-_CALLS: Final = ("location", "service", "member")
-IDENTITY: Final = {
-    "google_cloud_run_service_iam_member": _CALLS,
-    "google_cloud_scheduler_job": ("name", "region"),
-    "google_cloudfunctions2_function": ("name", "location"),
-    "google_cloudfunctions2_function_iam_member": ("location", "cloud_function", "member"),
-    "google_compute_backend_service": ("name",),
-    "google_compute_global_address": ("name",),
-    "google_compute_global_forwarding_rule": ("name",),
-    "google_compute_health_check": ("name",),
-    "google_compute_region_network_endpoint_group": ("name", "region"),
-    "google_compute_security_policy": ("name",),
-    "google_compute_target_https_proxy": ("name",),
-    "google_compute_url_map": ("name",),
-    "google_dns_record_set": ("name", "managed_zone"),
-    "google_firestore_database": ("name",),
-    "google_logging_project_bucket_config": ("bucket_id",),
-    "google_logging_project_sink": ("name",),
-    "google_monitoring_alert_policy": ("display_name",),
-    "google_monitoring_uptime_check_config": ("display_name",),
-    "google_project_iam_member": ("role", "member"),
-    "google_pubsub_subscription": ("name",),
-    "google_pubsub_subscription_iam_member": ("subscription", "member"),
-    "google_pubsub_topic": ("name",),
-    "google_pubsub_topic_iam_member": ("topic", "member"),
-    "google_service_account": ("account_id",),
-    "google_storage_bucket": ("name",),
-    "google_storage_bucket_iam_member": ("bucket", "role", "member"),
-    "google_storage_notification": ("bucket", "topic"),
-    "google_workflows_workflow": ("name", "region"),
-}
 
 LONGEST: Final = 3600
 """Seconds of a function that is called by HTTP."""
@@ -428,7 +397,6 @@ CLOUD: Final = Cloud(
     name="google",
     keeps=tuple(ADDRESSES),
     addresses=ADDRESSES,
-    identity=IDENTITY,
     longest=LONGEST,
     most_retries=SCHEDULER_RETRIES,
     schedule=str,
