@@ -159,15 +159,15 @@ def _app(*names: str, queue: str = "", bus: str = "") -> PackageSpec:
 ORDER = f'cloud_provider = "{ORDERS["azure"]}"\ndata_target = "azure:westeurope"\n'
 
 REFUSED: dict[str, tuple[PackageSpec, str, str]] = {
-    "a queue with capitals": (_app(queue="Bills"), "", "queues.Bills is 'Bills'.* rename the que"),
+    "a queue with capitals": (_app(queue="Bills"), "", "'Bills' of queues would be .* rename the que"),
     "a queue with an order": (_app(queue="bills.fifo"), "", "single hyphens; rename the queue"),
-    "a bucket of two letters": (_app("a"), "[buckets.ab]\n", "buckets.ab is 'ab' on Azure"),
+    "a bucket of two letters": (_app("a"), "[buckets.ab]\n", "'ab' of buckets would be called 'ab', and Azure"),
     "a bus with dots": (_app("a"), '[buses.b]\nnames = { azure = "a.b" }\n', "name it so in leew"),
     "a table with a slash": (_app("a"), '[tables.t]\nnames = { azure = "a/b" }\n', "without slash"),
     "a limit of nobody": (
         _app("a")._replace(settings=DeploySettings(limit=2000)),
         "",
-        "limit is 2000 for Azure, and it must be 1 to 1000; set limit in",
+        r"limit in \[deploy\] must be 1 to 1000",
     ),
     "objects by Service Bus": (
         spec({"service_bus": {"clean": "BUS"}}),

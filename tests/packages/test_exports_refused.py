@@ -23,7 +23,7 @@ from tests.packages.exported import (
 )
 
 WRONG: dict[str, tuple[str, str, str]] = {
-    "Azure checks every 20 s": ("azure", "interval = 20", "must be 10 or 30 seconds; set interval"),
+    "Azure checks every 20 s": ("azure", "interval = 20", "must be 10 or 30 seconds"),
     "Google checks every 10 s": ("google", "interval = 10", "must be 30 to 300 seconds"),
     "a Google standby that cannot": (
         "google",

@@ -16,6 +16,7 @@ from leeward_deploy.aws.expectations import expectations
 from leeward_deploy.aws.flows.export import export
 from leeward_deploy.aws.notes import MOST_RETRIES, key_filter, notes
 from leeward_deploy.aws.schedules import scheduler_expression
+from leeward_deploy.checks import NameRule, ValueRule, check_differ, check_names, check_values
 from leeward_deploy.facts import Cloud, Facts
 from leeward_deploy.needs import ORDERED, of_kind
 from leeward_deploy.recipe import Deployment, PackageSpec
@@ -45,23 +46,34 @@ RETENTIONS: Final = (
 """Days that CloudWatch keeps a log. Source: `PutRetentionPolicy`."""
 
 NAMES: Final = {
-    "handlers": (r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, hyphens and underscores"),
-    "queues": (
-        r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
-        "1 to 80 letters, digits, hyphens and underscores",
-    ),
-    "tables": (r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, dots, hyphens, underscores"),
-    "buckets": (
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "3 to 63 lower-case letters, digits, dots and hyphens",
-    ),
-    "buses": (
-        r"(?!aws\.)[A-Za-z0-9._/-]{1,256}",
-        "1 to 256 letters, digits, dots, hyphens, underscores and slashes",
-    ),
-    "flows": (r"[A-Za-z0-9_-]{1,80}", "1 to 80 letters, digits, hyphens and underscores"),
+    section: NameRule(rf"{pattern}|.*:.*", words)  # that of another account is an ARN
+    for section, pattern, words in (
+        ("handlers", "[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, hyphens and underscores"),
+        (
+            *("queues", r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"),
+            "1 to 80 letters, digits, hyphens and underscores",
+        ),
+        ("tables", "[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, dots, hyphens, underscores"),
+        (
+            *("buckets", "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
+            "3 to 63 lower-case letters, digits, dots and hyphens",
+        ),
+        (
+            *("buses", r"(?!aws\.)[A-Za-z0-9._/-]{1,256}"),
+            "1 to 256 letters, digits, dots, hyphens, underscores and slashes",
+        ),
+        ("flows", "[A-Za-z0-9_-]{1,80}", "1 to 80 letters, digits, hyphens and underscores"),
+    )
 }
-"""What AWS takes as the own name of what is made, by section: a pattern, and its words."""
+
+VALUES: Final = (
+    ValueRule("log_days", RETENTIONS, f"one of {RETENTIONS}"),
+    ValueRule("retention_days", range(1, 36_501), "1 to 36500 days"),
+    ValueRule("standby_instances", range(1, 1_000_000), "1 or more, to answer a health check"),
+    ValueRule("interval", (10, 30), "10 or 30 seconds"),
+    ValueRule("failures", range(1, 11), "1 to 10"),
+    ValueRule("zone", "Z[A-Z0-9]{1,31}", "the id of a hosted zone, such as Z0123456789ABCDEFGHIJ"),
+)
 
 
 def _flow(definition: Definition, functions: Mapping[str, str], _: PackageSpec) -> str:
@@ -77,25 +89,15 @@ def check(facts: Facts) -> None:
     """
     for region in facts["regions"]:
         check_region(region)
-    for name, queue in facts["queues"].items():
-        if "dead_letters" in queue:
-            _check_order(
-                queue["dead_letters"], ordered=queue.get("ordered", False), told=f"{name!r} keeps"
-            )
-    for name, handler in facts["handlers"].items():
-        if "queue" not in handler:
-            told = f"what Lambda cannot bring to {name!r} keeps"
-            _check_order(handler["dead_letters"], ordered=False, told=told)
-        rights = handler.get("rights", {})
-        for place in (*rights.get("gets", ()), *rights.get("puts", ())):
-            prefix = place.get("prefix", "")
-            if re.search(r"[*?]|[$%]\{", prefix):
-                raise ConfigError(
-                    f"the prefix {prefix!r} of {name!r} is a pattern where a role on AWS names it; "
-                    "choose one without *, ?, ${ and %{"
-                )
-    _check_settings(facts)
-    _check_names(facts)
+    _check_handlers(facts)
+    _check_orders(facts)
+    check_values(facts, VALUES)
+    check_names(facts, "AWS", NAMES)
+    queues = {**facts["queues"], **facts["dead_letters"]}
+    for things in (facts["handlers"], queues):
+        check_differ((each["name"], name) for name, each in things.items())
+    # Letters of two handlers in one queue would be taken for those of one.
+    check_differ((each["dead_letters"], name) for name, each in facts["handlers"].items())
     _check_prefixes(facts)
     if facts.get("entrance") and len(facts["regions"]) > REGIONS:
         raise ConfigError(
@@ -104,85 +106,40 @@ def check(facts: Facts) -> None:
         )
 
 
-def _check_order(dead: str, *, ordered: bool, told: str) -> None:
-    """Check that a queue of dead letters keeps an order as what it is for does: SQS wants it so.
-
-    Raises:
-        ConfigError: one of them keeps an order, and the other does not.
-    """
-    if dead.endswith(ORDERED) != ordered:
-        no, how = ("an", "with") if ordered else ("no", "without")
-        raise ConfigError(
-            f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
-            f"{how} {ORDERED} at its end in dead_letters of the entry file"
-        )
-
-
-def _check_settings(facts: Facts) -> None:
-    """Check the numbers of ``[deploy]`` and ``[export.aws]`` that AWS does not take."""
-    settings, entrance = facts["settings"], facts["entrance"]
-    standby = settings["standby_instances"]
-    consumers = [
-        each.get("concurrency", settings["concurrency"])
-        for each in facts["handlers"].values()
-        if "queue" in each
-    ]
-    for is_right, told in (
-        (settings["log_days"] in RETENTIONS, f"log_days in [deploy] must be one of {RETENTIONS}"),
-        (
-            all(each is None or each >= 2 for each in consumers),
-            "concurrency in [deploy] must be 2 or more for a handler of messages",
-        ),
-        (
-            1 <= settings["retention_days"] <= 36_500,
-            "retention_days in [export.aws] must be 1 to 36500 days",
-        ),
-        (
-            standby is None or standby >= 1,
-            "standby_instances in [export.aws] must be 1 or more, to answer a health check",
-        ),
-        (
-            not entrance or entrance["interval"] in (10, 30),
-            "interval in [export.aws] must be 10 or 30 seconds",
-        ),
-        (
-            not entrance or 1 <= entrance["failures"] <= 10,
-            "failures in [export.aws] must be 1 to 10",
-        ),
-        (
-            not entrance or re.fullmatch(r"Z[A-Z0-9]{1,31}", entrance.get("zone", "")),
-            "zone in [export.aws] must be the id of a hosted zone, such as Z0123456789ABCDEFGHIJ",
-        ),
-    ):
-        if not is_right:
-            raise ConfigError(told)
-
-
-def _check_names(facts: Facts) -> None:
-    """Check that AWS takes each name, and that no two functions or queues would have one."""
-    for section, (pattern, words) in NAMES.items():
-        for name, fact in facts[section].items():
-            for own in (fact["name"], *fact.get("names", {}).values()):
-                if not (fact.get("existing") or ":" in own or re.fullmatch(pattern, own)):
-                    raise ConfigError(
-                        f"{name!r} of {section} would be called {own!r}, and AWS takes {words}; "
-                        "name it so in leeward.toml"
-                    )
-    # Letters of two handlers in one queue would be taken for those of one.
-    letters = [(each["dead_letters"], name) for name, each in facts["handlers"].items()]
-    queues = {**facts["queues"], **facts["dead_letters"]}
-    for named in (
-        [(each["name"], name) for name, each in facts["handlers"].items()],
-        [(each["name"], name) for name, each in queues.items()],
-        letters,
-    ):
-        known: dict[str, str] = {}
-        for own, name in named:
-            if known.setdefault(own, name) != name:
+def _check_handlers(facts: Facts) -> None:
+    """Check that a role can name the prefixes of handlers, and how many may run at one time."""
+    usual = facts["settings"]["concurrency"]
+    for name, handler in facts["handlers"].items():
+        rights = handler.get("rights", {})
+        for place in (*rights.get("gets", ()), *rights.get("puts", ())):
+            prefix = place.get("prefix", "")
+            if re.search(r"[*?]|[$%]\{", prefix):
                 raise ConfigError(
-                    f"{known[own]} and {name} would both be {own!r}; give one of them another "
-                    "name, in the app, in dead_letters of the entry file, or in leeward.toml"
+                    f"the prefix {prefix!r} of {name!r} is a pattern where a role on AWS names it; "
+                    "choose one without *, ?, ${ and %{"
                 )
+        if "queue" in handler and handler.get("concurrency", usual) == 1:
+            raise ConfigError("concurrency in [deploy] must be 2 or more for a handler of messages")
+
+
+def _check_orders(facts: Facts) -> None:
+    """Check that dead letters keep an order where what they are of does: SQS wants it so."""
+    kept = [
+        (queue["dead_letters"], queue.get("ordered", False), f"{name!r} keeps")
+        for name, queue in facts["queues"].items()
+        if "dead_letters" in queue
+    ] + [
+        (handler["dead_letters"], False, f"what Lambda cannot bring to {name!r} keeps")
+        for name, handler in facts["handlers"].items()
+        if "queue" not in handler
+    ]
+    for dead, ordered, told in kept:
+        if dead.endswith(ORDERED) != ordered:
+            no, how = ("an", "with") if ordered else ("no", "without")
+            raise ConfigError(
+                f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
+                f"{how} {ORDERED} at its end in dead_letters of the entry file"
+            )
 
 
 def _check_prefixes(facts: Facts) -> None:

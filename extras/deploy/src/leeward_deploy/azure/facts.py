@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH, Kind
 from leeward.errors import ConfigError
 from leeward_deploy.azure.host import deliveries_of, route_of, runs_of_consumers, storage_queues
+from leeward_deploy.checks import NameRule, ValueRule, check_names, check_regions, check_values
 from leeward_deploy.facts import Cloud, Facts
 from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten
 from leeward_deploy.recipe import Deployment, PackageSpec, changes_of
@@ -52,34 +53,27 @@ _PLACES: Final = (
 )
 """Of which the names of regions are made."""
 
-LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
+LOCATION: Final = rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?"
 
 _STORED: Final = r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]"
-_IS_STORED: Final = "must be 3 to 63 lower-case letters, digits and single hyphens"
+_STORED_WORDS: Final = "3 to 63 lower-case letters, digits and single hyphens"
 
 NAMES: Final = {
-    "queues": (_STORED, f"{_IS_STORED}; rename the queue, or the handler that it is for"),
-    "dead_letters": (_STORED, f"{_IS_STORED}; rename it in dead_letters of the entry file"),
-    "buckets": (_STORED, f"{_IS_STORED}; name it so in leeward.toml"),
-    "tables": (
-        r"[^/\\#?]{1,255}",
-        "must be 1 to 255 characters, without slashes, # and ?; name it so in leeward.toml",
-    ),
-    "buses": (
-        r"[A-Za-z0-9-]{3,50}",
-        "must be 3 to 50 letters, digits and hyphens; name it so in leeward.toml",
-    ),
+    "queues": NameRule(_STORED, _STORED_WORDS, "rename the queue, or the handler that it is for"),
+    "dead_letters": NameRule(_STORED, _STORED_WORDS, "rename it in dead_letters of the entry file"),
+    "buckets": NameRule(_STORED, _STORED_WORDS),
+    "tables": NameRule(r"[^/\\#?]{1,255}", "1 to 255 characters, without slashes, # and ?"),
+    "buses": NameRule("[A-Za-z0-9-]{3,50}", "3 to 50 letters, digits and hyphens"),
 }
 """What names of what the module makes look like, and what to do about another one."""
 
-NUMBERS: Final[tuple[tuple[str, str, Collection[int], str], ...]] = (
-    ("settings", "retention_days", range(1, 366), "1 to 365; set retention_days in [export.azure]"),
-    ("settings", "limit", range(1, 1001), "1 to 1000; set limit in [deploy]"),
-    ("settings", "standby_instances", range(1001), "0 to 1000; set it in [export.azure]"),
-    ("entrance", "interval", (10, 30), "10 or 30 seconds; set interval in [export.azure]"),
-    ("entrance", "failures", range(1, 11), "1 to 10; set failures in [export.azure]"),
+VALUES: Final = (
+    ValueRule("retention_days", range(1, 366), "1 to 365"),
+    ValueRule("limit", range(1, 1001), "1 to 1000"),
+    ValueRule("standby_instances", range(1001), "0 to 1000"),
+    ValueRule("interval", (10, 30), "10 or 30 seconds"),
+    ValueRule("failures", range(1, 11), "1 to 10"),
 )
-"""Of a section, what has to be one of some numbers, and what to do about another one."""
 
 
 def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
@@ -258,35 +252,15 @@ def check(facts: Facts) -> None:
     Raises:
         ConfigError: it does not take something; the message says what, and what helps.
     """
-    for region in facts["regions"]:
-        if not LOCATION.fullmatch(region):
-            raise ConfigError(
-                f"{region!r} is not a region of Azure that is known; write the target as "
-                "azure:westeurope"
-            )
+    check_regions(facts, LOCATION, "Azure", "azure:westeurope")
     for name, handler in facts["handlers"].items():
         if handler["kind"] == "object" and facts["queues"].get(name, {}).get("service_bus"):
             raise ConfigError(
                 f"service_bus names {name!r}, a handler of objects, whose queue the template "
                 "makes in the app's storage account; leave it out of service_bus"
             )
-    for section, name, own in _names_in(facts):
-        pattern, told = NAMES[section]
-        if not re.fullmatch(pattern, own):
-            raise ConfigError(f"{section}.{name} is {own!r} on Azure, which {told}")
-    for section, field, known, told in NUMBERS:
-        number = facts[section].get(field)
-        if number is not None and number not in known:
-            raise ConfigError(f"{field} is {number} for Azure, and it must be {told}")
-
-
-def _names_in(facts: Facts) -> Iterator[tuple[str, str, str]]:
-    """Yield the own names of what the module makes for the app alone, behind section and name."""
-    for section in NAMES:
-        for name, fact in facts[section].items():
-            if not fact.get("existing") and not fact.get("service_bus"):
-                for own in (fact["name"], *fact.get("names", {}).values()):
-                    yield section, name, own
+    check_names(facts, "Azure", NAMES)
+    check_values(facts, VALUES)
 
 
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:

@@ -20,6 +20,15 @@ from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward.workflow.model import Definition
+from leeward_deploy.checks import (
+    NameRule,
+    ValueRule,
+    check_differ,
+    check_names,
+    check_regions,
+    check_values,
+    own_names,
+)
 from leeward_deploy.facts import Cloud, Facts, own_dead_letters
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.needs import dead_queue, seconds_of
@@ -57,34 +66,42 @@ LONGEST_PUSHED: Final = 50
 REST: Final = "the functions, schedules, accounts and workflows"
 """What nobody looks at: their APIs are not among those that a target is configured with."""
 
-REGION: Final = re.compile(
+REGION: Final = (
     "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
     "(?:north|south|east|west|central)+[0-9]+"
 )
 """Source: "Geography and regions" of Google Cloud, November 2026."""
 
-_TOPIC: Final = (
+_TOPIC: Final = NameRule(
     r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}",
     "3 to 255 characters, a letter first, and not begin with goog",
 )
 NAMES: Final = {
-    "handlers": (
-        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+    "handlers": NameRule(
+        "(?i:[a-z]([a-z0-9-]{0,61}[a-z0-9])?)",
         "up to 63 lower-case letters, digits and hyphens, a letter first",
     ),
     "queues": _TOPIC,
     "dead_letters": _TOPIC,
     "buses": _TOPIC,
-    "buckets": (
+    "buckets": NameRule(
         r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]",
         "3 to 63 lower-case letters, digits, dots, hyphens and underscores",
     ),
-    "flows": (
-        r"[a-z]([a-z0-9_-]{0,62}[a-z0-9])?",
+    "flows": NameRule(
+        "(?s:.*/)?(?i:[a-z]([a-z0-9_-]{0,62}[a-z0-9])?)",
         "up to 64 lower-case letters, digits, hyphens and underscores, a letter first",
     ),
 }
-"""What Google takes as the own name of what is made, by section: a pattern, and its words."""
+"""What Google takes as the own name of what is made, by section."""
+
+VALUES: Final = (
+    ValueRule("interval", range(30, 301), "30 to 300 seconds"),
+    ValueRule("failures", range(1, 11), "1 to 10"),
+    ValueRule("zone", "[a-z][a-z0-9-]{0,62}", "the name of a managed zone, such as example-com"),
+    ValueRule("standby_instances", range(1, 1_000_000), "1 or more, to answer a health check"),
+)
+"""Of an app that has a domain."""
 
 
 def is_pushed(handler: Handler) -> bool:
@@ -200,12 +217,7 @@ def check(facts: Facts) -> None:
     Raises:
         ConfigError: they do not take something; the message says what, and what helps.
     """
-    for region in facts["regions"]:
-        if not REGION.fullmatch(region):
-            raise ConfigError(
-                f"{region!r} is not a region of Google Cloud; write the target as "
-                "google:us-central1"
-            )
+    check_regions(facts, REGION, "Google Cloud", "google:us-central1")
     for bus, fact in facts["buses"].items():
         for other in fact.get("names", {}).values():
             raise ConfigError(
@@ -223,28 +235,7 @@ def check(facts: Facts) -> None:
 
 def _check_names(facts: Facts) -> None:
     """Check that Google takes each name, and that no two things of a kind would have one."""
-    for section, (pattern, words) in NAMES.items():
-        for name, fact in facts[section].items():
-            for own in (fact["name"], *fact.get("names", {}).values()):
-                text = own.rpartition("/")[2] if section == "flows" else own
-                text = text.lower() if section in ("handlers", "flows") else text
-                if not (fact.get("existing") or re.fullmatch(pattern, text)):
-                    raise ConfigError(
-                        f"{name!r} of {section} would be called {own!r}, and Google takes {words}; "
-                        "name it so in leeward.toml"
-                    )
-    _check_twice(facts)
-    for name, handler in facts["handlers"].items():
-        own = [handler["name"], *handler.get("names", {}).values()]
-        if handler["kind"] != "call" and max(map(len, own)) > LONGEST_PUSHED:
-            raise ConfigError(
-                f"{name!r} would be called {handler['name']!r}, and the address of a function that "
-                f"is pushed to takes {LONGEST_PUSHED} characters; give it a shorter name"
-            )
-
-
-def _check_twice(facts: Facts) -> None:
-    """Check that no two things would be one: functions, topics, buckets."""
+    check_names(facts, "Google", NAMES)
     topics = {each["name"]: name for name, each in facts["queues"].items() if "handler" in each}
     for bus in facts["buses"].values():
         if bus["name"] in topics:
@@ -254,15 +245,16 @@ def _check_twice(facts: Facts) -> None:
                 f"of them otherwise in leeward.toml, such as [functions.{queue}] names = "
                 '{google = "..."}'
             )
-    for sections in (("handlers",), ("queues", "dead_letters", "buses"), ("buckets",)):
-        known: dict[str, str] = {}
-        for name, fact in ((n, f) for section in sections for n, f in facts[section].items()):
-            own = fact["name"].lower() if sections == ("handlers",) else fact["name"]
-            if not fact.get("existing") and known.setdefault(own, name) != name:
-                raise ConfigError(
-                    f"{known[own]} and {name} would both be {own!r}; give one of them another "
-                    "name, in the app, in dead_letters of the entry file, or in leeward.toml"
-                )
+    check_differ((each["name"].lower(), name) for name, each in facts["handlers"].items())
+    for sections in (("queues", "dead_letters", "buses"), ("buckets",)):
+        things = [each for section in sections for each in facts[section].items()]
+        check_differ((each["name"], name) for name, each in things if not each.get("existing"))
+    for name, handler in facts["handlers"].items():
+        if handler["kind"] != "call" and max(map(len, own_names(handler))) > LONGEST_PUSHED:
+            raise ConfigError(
+                f"{name!r} would be called {handler['name']!r}, and the address of a function that "
+                f"is pushed to takes {LONGEST_PUSHED} characters; give it a shorter name"
+            )
 
 
 def _check_settings(facts: Facts) -> None:
@@ -273,29 +265,7 @@ def _check_settings(facts: Facts) -> None:
             "deploy.tags has two names that are one label on Google, which writes "
             f"{', '.join(sorted(labels))}; rename one of them"
         )
-    entrance, settings = facts["entrance"], facts["settings"]
-    standby = settings["standby_instances"]
-    for is_right, told in (
-        (1 <= settings["log_days"] <= 3650, "log_days in [deploy] must be 1 to 3650 days"),
-        (
-            not entrance or 30 <= entrance["interval"] <= 300,
-            "interval in [export.google] must be 30 to 300 seconds",
-        ),
-        (
-            not entrance or 1 <= entrance["failures"] <= 10,
-            "failures in [export.google] must be 1 to 10",
-        ),
-        (
-            not entrance or re.fullmatch(r"[a-z][a-z0-9-]{0,62}", entrance.get("zone", "")),
-            "zone in [export.google] must be the name of a managed zone, such as example-com",
-        ),
-        (
-            not entrance or standby is None or standby >= 1,
-            "standby_instances in [export.google] must be 1 or more, to answer a health check",
-        ),
-    ):
-        if not is_right:
-            raise ConfigError(told)
+    check_values(facts, VALUES if facts["entrance"] else ())
 
 
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
