@@ -29,14 +29,16 @@ class ValueRule(NamedTuple):
     words: str
 
 
-def check_regions(facts: Mapping[str, Any], pattern: str, of: str, example: str) -> None:
+def check_regions(
+    facts: Mapping[str, Any], pattern: re.Pattern[str], of: str, example: str
+) -> None:
     """Check that regions have the names of regions.
 
     Raises:
         ConfigError: one has not.
     """
     for region in facts["regions"]:
-        if not re.fullmatch(pattern, region):
+        if not pattern.fullmatch(region):
             raise ConfigError(f"{region!r} is not a region of {of}; write the target as {example}")
 
 
@@ -46,14 +48,14 @@ def check_names(facts: Mapping[str, Any], cloud: str, rules: Mapping[str, NameRu
     Raises:
         ConfigError: it does not.
     """
-    for section, rule in rules.items():
+    for section, (pattern, words, remedy) in rules.items():
         for name, fact in facts[section].items():
             is_made = not (fact.get("existing") or fact.get("service_bus"))
             for own in own_names(fact) if is_made else ():
-                if not re.fullmatch(rule.pattern, own):
+                if not re.fullmatch(pattern, own):
                     raise ConfigError(
                         f"{name!r} of {section} would be called {own!r}, and {cloud} takes "
-                        f"{rule.words}; {rule.remedy}"
+                        f"{words}; {remedy}"
                     )
 
 

@@ -53,7 +53,7 @@ _PLACES: Final = (
 )
 """Of which the names of regions are made."""
 
-LOCATION: Final = rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?"
+LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
 
 _STORED: Final = r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]"
 _STORED_WORDS: Final = "3 to 63 lower-case letters, digits and single hyphens"

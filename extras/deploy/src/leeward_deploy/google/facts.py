@@ -66,7 +66,7 @@ LONGEST_PUSHED: Final = 50
 REST: Final = "the functions, schedules, accounts and workflows"
 """What nobody looks at: their APIs are not among those that a target is configured with."""
 
-REGION: Final = (
+REGION: Final = re.compile(
     "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
     "(?:north|south|east|west|central)+[0-9]+"
 )
