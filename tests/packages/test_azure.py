@@ -159,9 +159,9 @@ def _app(*names: str, queue: str = "", bus: str = "") -> PackageSpec:
 ORDER = f'cloud_provider = "{ORDERS["azure"]}"\ndata_target = "azure:westeurope"\n'
 
 REFUSED: dict[str, tuple[PackageSpec, str, str]] = {
-    "a queue with capitals": (_app(queue="Bills"), "", "'Bills' of queues would be .* rename the que"),
+    "a queue with capitals": (_app(queue="Bills"), "", "'Bills' of queues .* rename the que"),
     "a queue with an order": (_app(queue="bills.fifo"), "", "single hyphens; rename the queue"),
-    "a bucket of two letters": (_app("a"), "[buckets.ab]\n", "'ab' of buckets would be called 'ab', and Azure"),
+    "a bucket of two letters": (_app("a"), "[buckets.ab]\n", "called 'ab', and Azure"),
     "a bus with dots": (_app("a"), '[buses.b]\nnames = { azure = "a.b" }\n', "name it so in leew"),
     "a table with a slash": (_app("a"), '[tables.t]\nnames = { azure = "a/b" }\n', "without slash"),
     "a limit of nobody": (
