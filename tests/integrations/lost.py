@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if wrong or over else 0
 
 
-def is_over(name: str, counts: Counter[str]) -> bool:
+def is_over(name: str, counts: Counter[str], ceiling: float = CEILING) -> bool:
     """Print what a client's failures have proved; return whether too many proved too little."""
     vague, proved = counts["maybe, and it did not run"], counts["no, and it did not run"]
     share = vague / max(vague + proved, 1)
@@ -170,7 +170,7 @@ def is_over(name: str, counts: Counter[str]) -> bool:
         f"{name}: {sum(counts.values())} failures, {dict(sorted(counts.items()))}; "
         f"maybe in {share:.0%} of those where nothing ran"
     )
-    return name not in CALL_AGAIN and vague + proved >= 20 and share > CEILING
+    return name not in CALL_AGAIN and vague + proved >= 20 and share > ceiling
 
 
 def url_of(case: Case, tls: str | None) -> str:
