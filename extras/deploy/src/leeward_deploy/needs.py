@@ -11,6 +11,7 @@ from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind, ObjectPrefix
 from leeward.values import Effect
+from leeward.workflow.kernel import LONGER
 from leeward.workflow.model import Definition, functions_of
 from leeward_deploy.recipe import Declared, PackageSpec
 
@@ -88,6 +89,14 @@ def retries_of(handler: Handler, most: int) -> int:
     if handler.retries is not None:
         return min(most, handler.retries)
     return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def most_waits(timeout: int) -> int:
+    """Return how often it is waited for an answer at most, by the seconds that a step may take."""
+    left, pause, waits = timeout, 1, 0
+    while left > 0:
+        left, pause, waits = left - pause, LONGER * pause, waits + 1
+    return waits
 
 
 def stem(spec: PackageSpec) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leeward.workflow.model import (
@@ -20,9 +20,10 @@ from leeward.workflow.model import (
     OneOf,
     Present,
     Reference,
-    Some,
     Template,
+    references,
 )
+from leeward.workflow.model import conditions as conditions_in
 
 _FIELD: Final = (
     "$f := function($o, $k) "
@@ -122,7 +123,7 @@ def unfit(template: Template, names: Names, *, as_payload: bool) -> str | None:
     It is too large, or has a whole number that JSONata has rounded. A whole payload that is a text
     or null is taken for the text of JSON, and for no payload. None if nobody has to look.
     """
-    if not any(_references(template)):
+    if not any(references(template)):
         return None
     wrong = [f"{size_of('$p')} > {LARGEST}", f"$count($filter($p.**, {_BIG})) > 0"]
     if as_payload and isinstance(template, Reference):
@@ -139,7 +140,9 @@ def unsure(conditions: Sequence[Condition], names: Names) -> str | None:
     compared: dict[str, None] = {}
     ordered: dict[str, None] = {}
     for condition in conditions:
-        for one in _comparisons(condition):
+        for one in conditions_in(condition):
+            if isinstance(one, Present):
+                continue
             sides = [one.left] if isinstance(one, OneOf) else [one.left, one.right]
             read_sides = [read(side, names) for side in sides if isinstance(side, Reference)]
             others = [side for side in sides if not isinstance(side, Reference)]
@@ -154,24 +157,6 @@ def unsure(conditions: Sequence[Condition], names: Names) -> str | None:
         for each in ordered
     ]
     return " or ".join(wrong) or None
-
-
-def _references(template: Template) -> Iterator[Reference]:
-    if isinstance(template, Reference):
-        yield template
-    elif isinstance(template, Mapping | tuple):
-        for each in template.values() if isinstance(template, Mapping) else template:
-            yield from _references(each)
-
-
-def _comparisons(condition: Condition) -> Iterator[Compare | OneOf]:
-    if isinstance(condition, Compare | OneOf):
-        yield condition
-    elif isinstance(condition, Not):
-        yield from _comparisons(condition.inner)
-    elif isinstance(condition, All | Some):
-        for each in condition.inner:
-            yield from _comparisons(each)
 
 
 def holds(condition: Condition, names: Names) -> str:

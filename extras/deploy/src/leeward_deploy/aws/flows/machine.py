@@ -57,6 +57,8 @@ from leeward_deploy.aws.flows.states import (
     OuterHandler,
     State,
     StateScope,
+    assignment,
+    choice,
     compensation,
     error_of,
     events_of,
@@ -183,19 +185,12 @@ class Machine:
                 for each in inside:
                     done = f"$append({done}, {each})"
                 following = f"{node.id} leaves {number}"
-                around.states[following] = {
-                    "Type": "Pass",
-                    "Assign": {handler.undo[1:]: whole(done)},
-                    "Next": handler.again,
-                }
-            choices.append({"Condition": whole(f"{handler.error}.final"), "Next": following})
+                left = {handler.undo: whole(done)}
+                around.states[following] = assignment(left, handler.again)
+            choices.append((f"{handler.error}.final", following))
         if not choices:
             return entry
-        around.states[f"{node.id} of which"] = {
-            "Type": "Choice",
-            "Choices": choices,
-            "Default": entry,
-        }
+        around.states[f"{node.id} of which"] = choice(*choices, default=entry)
         return f"{node.id} of which"
 
     def _step(self, step: Step, then: str, around: StateScope) -> str:
@@ -252,13 +247,8 @@ class Machine:
         kept = around.own("n")
         error = error_of(literal(TOO_LARGE))
         self._raise(f"{id} is too large", error, around, {name[1:]: whole("null")})
-        around.states[f"{id} is kept"] = {
-            "Type": "Choice",
-            "Choices": [
-                {"Condition": whole(f"{kept} > {around.most}"), "Next": f"{id} is too large"}
-            ],
-            "Default": then,
-        }
+        too_large = (f"{kept} > {around.most}", f"{id} is too large")
+        around.states[f"{id} is kept"] = choice(too_large, default=then)
         return f"{id} is kept"
 
     def _guard(
@@ -277,36 +267,29 @@ class Machine:
         if in_time and self._definition.timeout is not None:
             late = f"{around.own('g')} and $millis() >= $deadline"
             self._raise(f"{id} is late", error_of(literal(DEADLINE), final=True), around)
-            choices.append({"Condition": whole(late), "Next": f"{id} is late"})
+            choices.append((late, f"{id} is late"))
         if too_large is not None:
             self._raise(f"{id} is refused", error_of(literal(refusal)), around, refused)
-            choices.append({"Condition": whole(too_large), "Next": f"{id} is refused"})
+            choices.append((too_large, f"{id} is refused"))
         if not choices:
             return first
-        around.states[f"{id} in time"] = {"Type": "Choice", "Choices": choices, "Default": first}
+        around.states[f"{id} in time"] = choice(*choices, default=first)
         return f"{id} in time"
 
     def _raise(
         self, state: str, error: str, around: StateScope, more: Mapping[str, str] | None = None
     ) -> None:
-        around.states[state] = {
-            "Type": "Pass",
-            "Assign": {around.own("e")[1:]: whole(error), **(more or {})},
-            "Next": around.raising,
-        }
+        values = {around.own("e"): whole(error), **(more or {})}
+        around.states[state] = assignment(values, around.raising)
 
     def _attempt(self, node: AttemptNode, then: str, around: StateScope) -> str:
         error = around.own("e")
         choices = []
         for number, handler in enumerate(node.handlers):
             state = f"{node.id} on {number}"
-            choices.append({"Condition": whole(is_taken(handler, error)), "Next": state})
+            choices.append((is_taken(handler, error), state))
             self._handler(node, handler, state, then, around)
-        around.states[f"{node.id} failed"] = {
-            "Type": "Choice",
-            "Choices": choices,
-            "Default": around.raising,
-        }
+        around.states[f"{node.id} failed"] = choice(*choices, default=around.raising)
         return self._block(node.body, then, around._replace(raising=f"{node.id} failed"))
 
     def _handler(
@@ -322,11 +305,7 @@ class Machine:
             assigned[kept[1:]] = whole(error)
             assigned[guard[1:]] = whole(f"{error}.final ? false : {guard}")
             self._raise(f"{state} again", kept, around)
-            around.states[behind] = {
-                "Type": "Choice",
-                "Choices": [{"Condition": whole(f"{kept}.final"), "Next": f"{state} again"}],
-                "Default": then,
-            }
+            around.states[behind] = choice((f"{kept}.final", f"{state} again"), default=then)
             then, fell = behind, f"{state} fell"
             told = f'$merge([{error}, {{"final": {kept}.final or {error}.final}}])'
             self._raise(fell, told, around)
@@ -335,25 +314,18 @@ class Machine:
             entry = self._block(handler.body, then, inside)
         else:
             entry = self._block(handler.body, then, around)
-        around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
+        around.states[state] = assignment(assigned, entry)
 
     def _saga(self, node: Saga, then: str, around: StateScope) -> str:
         done = f"$u{around.level}_{variable_of(node.id)}"
         if around.undo is not None:
-            around.states[f"{node.id} done"] = {
-                "Type": "Pass",
-                "Assign": {around.undo[1:]: whole(f"$append({around.undo}, {done})")},
-                "Next": then,
-            }
+            both = {around.undo: whole(f"$append({around.undo}, {done})")}
+            around.states[f"{node.id} done"] = assignment(both, then)
             then = f"{node.id} done"
         around.states[f"{node.id} undo"] = compensation(node, done, around, self._calls)
         inside = around._replace(undo=done, raising=f"{node.id} undo", sagas=(*around.sagas, done))
         entry = self._block(node.body, then, inside)
-        around.states[f"{node.id} begin"] = {
-            "Type": "Pass",
-            "Assign": {done[1:]: whole("[]")},
-            "Next": entry,
-        }
+        around.states[f"{node.id} begin"] = assignment({done: whole("[]")}, entry)
         return f"{node.id} begin"
 
     def _parallel(self, node: Parallel, then: str, around: StateScope) -> str:
@@ -394,11 +366,9 @@ class Machine:
         entry = self._catch_inside(node.id, state, then, around)
         self._raise(f"{node.id} is too long", error_of(literal(TOO_LARGE)), around)
         too_long = f"$count({items}) > $floor({around.share} / {events})"
-        around.states[f"{node.id} fits"] = {
-            "Type": "Choice",
-            "Choices": [{"Condition": whole(too_long), "Next": f"{node.id} is too long"}],
-            "Default": entry,
-        }
+        around.states[f"{node.id} fits"] = choice(
+            (too_long, f"{node.id} is too long"), default=entry
+        )
         return f"{node.id} fits"
 
     def _catch_inside(self, id: str, state: State, then: str, around: StateScope) -> str:
@@ -409,11 +379,8 @@ class Machine:
             f"($c := [{errors}]; $count($c) = 0 ? null : $c[0].error)"
         )
         around.states[id] = {**state, "Next": f"{id} ended"}
-        around.states[f"{id} ended"] = {
-            "Type": "Choice",
-            "Choices": [{"Condition": whole(f"$type({error}) = 'object'"), "Next": around.raising}],
-            "Default": then,
-        }
+        failed = (f"$type({error}) = 'object'", around.raising)
+        around.states[f"{id} ended"] = choice(failed, default=then)
         return id
 
     def _branch(self, name: str, body: Block, outer: StateScope, share: str) -> State:
@@ -474,26 +441,20 @@ class Machine:
         entry = self._block(body, f"{name} ended", around)
         first = f"{name} begin"
         assigned = {**begin, **self._initial(body, around)}
-        around.states[first] = {"Type": "Pass", "Assign": assigned, "Next": entry}
+        around.states[first] = assignment(assigned, entry)
         return {"StartAt": first, "States": reachable(around.states, first)}
 
     def _choose(self, node: Choose, then: str, around: StateScope) -> str:
         choices = [
-            {
-                "Condition": whole(holds(case.when, around.names)),
-                "Next": self._block(case.body, then, around),
-            }
+            (holds(case.when, around.names), self._block(case.body, then, around))
             for case in node.cases
         ]
         in_doubt = unsure([case.when for case in node.cases], around.names)
         if in_doubt is not None:
             self._raise(f"{node.id} is refused", error_of(literal(REFUSED)), around)
-            choices.insert(0, {"Condition": whole(in_doubt), "Next": f"{node.id} is refused"})
-        around.states[node.id] = {
-            "Type": "Choice",
-            "Choices": choices,
-            "Default": self._block(node.otherwise, then, around),
-        }
+            choices.insert(0, (in_doubt, f"{node.id} is refused"))
+        otherwise = self._block(node.otherwise, then, around)
+        around.states[node.id] = choice(*choices, default=otherwise)
         return node.id
 
     def _wait(self, node: Wait, then: str, around: StateScope) -> str:
@@ -503,11 +464,7 @@ class Machine:
             shorter = f"$max([0, $min([{node.seconds}, {left}])])"
             seconds = whole(f"{around.own('g')} ? {shorter} : {node.seconds}")
             late = f"{around.own('g')} and $millis() >= $deadline"
-            around.states[f"{node.id} ended"] = {
-                "Type": "Choice",
-                "Choices": [{"Condition": whole(late), "Next": f"{node.id} is late"}],
-                "Default": then,
-            }
+            around.states[f"{node.id} ended"] = choice((late, f"{node.id} is late"), default=then)
             then = f"{node.id} ended"
         around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
         return self._guard(node.id, around)

@@ -21,12 +21,15 @@ from leeward_deploy.aws.flows.states import (
     LambdaCalls,
     State,
     StateScope,
+    assignment,
+    choice,
     error_of,
     events_in,
     name_of_error,
     returned_by,
     variable_of,
 )
+from leeward_deploy.needs import most_waits
 
 _UNANSWERED: Final = (*AMBIGUOUS, THROTTLED, "DedupUnavailable")
 """What a question ends with that may be answered later."""
@@ -88,22 +91,19 @@ class SettledStep(NamedTuple):
             behind: the state that comes then.
         """
         step, states, now = self.step, self.around.states, round_of(self.step, self.around)
-        states[f"{step.id} begins"] = {
-            "Type": "Pass",
-            "Assign": {
-                now.made[1:]: whole("0"),
-                now.began[1:]: whole("$millis()"),
-                now.voids[1:]: whole("0"),
-                now.left[1:]: whole(str(step.timeout)),
-                now.pause[1:]: whole("1"),
-                now.said[1:]: whole('"unknown"'),
-            },
-            "Next": step.id,
+        begin = {
+            now.made: whole("0"),
+            now.began: whole("$millis()"),
+            now.voids: whole("0"),
+            now.left: whole(str(step.timeout)),
+            now.pause: whole("1"),
+            now.said: whole('"unknown"'),
         }
+        states[f"{step.id} begins"] = assignment(begin, step.id)
         states[step.id] = self._attempt(now, value, behind)
         again = self._again(now)
         asks = "true" if repeats_ambiguous(step.retry) else f"{self._error}.ambiguous"
-        states[f"{step.id} missed"] = self._choice(
+        states[f"{step.id} missed"] = choice(
             *again, (asks, f"{step.id} settle"), default=self.around.raising
         )
         if again:
@@ -111,7 +111,7 @@ class SettledStep(NamedTuple):
             states[f"{step.id} pause"] = {"Type": "Wait", "Seconds": pause, "Next": step.id}
         states[f"{step.id} settle"] = self._question(now, value)
         settled = f'{now.said} in ["not_run", "failed"]'
-        states[f"{step.id} settled"] = self._choice(
+        states[f"{step.id} settled"] = choice(
             (f'{now.said} = "ran"', behind),
             (f'{now.said} = "running" and {now.left} > 0', f"{step.id} waits"),
             *((f"{settled} and {condition}", state) for condition, state in again),
@@ -215,10 +215,6 @@ class SettledStep(NamedTuple):
             ],
         }
 
-    def _choice(self, *choices: tuple[str, str], default: str) -> State:
-        rules = [{"Condition": whole(condition), "Next": state} for condition, state in choices]
-        return {"Type": "Choice", "Choices": rules, "Default": default}
-
     def _events(self) -> int:
         """Return the events of the loop: the states behind the first one, together."""
         step, states = self.step, self.around.states
@@ -235,14 +231,6 @@ class SettledStep(NamedTuple):
             if f"{step.id} {name}" in states:
                 found += count * events_in(states[f"{step.id} {name}"])
         return found
-
-
-def most_waits(timeout: int) -> int:
-    """Return how often it is waited for an answer at most, by the seconds that a step may take."""
-    left, pause, waits = timeout, 1, 0
-    while left > 0:
-        left, pause, waits = left - pause, LONGER * pause, waits + 1
-    return waits
 
 
 def _pause_of(retry: Retry, made: str) -> str:

@@ -126,6 +126,18 @@ class StateScope(NamedTuple):
         return f"${kind}{self.level}"
 
 
+def choice(*choices: tuple[str, str], default: str) -> State:
+    """Return a state that goes on by the first condition that holds, to the state beside it."""
+    rules = [{"Condition": whole(condition), "Next": state} for condition, state in choices]
+    return {"Type": "Choice", "Choices": rules, "Default": default}
+
+
+def assignment(values: Mapping[str, Any], then: str) -> State:
+    """Return a state that assigns to variables, given with or without their sign, and goes on."""
+    named = {name.removeprefix("$"): value for name, value in values.items()}
+    return {"Type": "Pass", "Assign": named, "Next": then}
+
+
 def error_of(name: str, *, ambiguous: bool = False, final: bool = False) -> str:
     """Return an expression for an error of that name, given as an expression."""
     unsure = f"{name} in {literal([*AMBIGUOUS])}" if ambiguous else "false"
@@ -378,10 +390,8 @@ def compensation(node: Saga, done: str, around: StateScope, calls: LambdaCalls) 
     for step in steps:
         state = f"{node.id} undo {step.id}"[:80]
         states[state] = _undo(node, step, around, calls)
-        is_it = whole(f"$states.input = {literal(step.id)}")
-        choices.append({"Condition": is_it, "Next": state})
-    first = choices[0]["Next"]
-    states[f"{node.id} which"] = {"Type": "Choice", "Choices": choices, "Default": first}
+        choices.append((f"$states.input = {literal(step.id)}", state))
+    states[f"{node.id} which"] = choice(*choices, default=choices[0][1])
     states[f"{node.id} not undone"] = {"Type": "Succeed"}
     return {
         "Type": "Map",

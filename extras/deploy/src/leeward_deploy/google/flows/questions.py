@@ -26,6 +26,7 @@ from leeward_deploy.google.flows.library import (
     set_name,
     when,
 )
+from leeward_deploy.needs import most_waits
 
 _UNANSWERED: Final = (*AMBIGUOUS, THROTTLED, NOT_SENT, "DedupUnavailable")
 """What a question ends with that may be answered later."""
@@ -236,7 +237,7 @@ def questions_of(timeout: int) -> dict[str, Any]:
         seconds=0,
         named=None,
     )
-    numbers = list(range(1, _most_questions(timeout) + 1))
+    numbers = list(range(1, most_waits(timeout) + 2))
     given = ["url", "key", "payload", "marks", "began", "voids", "left", "pause", "failure"]
     return {
         "params": given,
@@ -245,10 +246,3 @@ def questions_of(timeout: int) -> dict[str, Any]:
             {"questions": {"for": {"value": "number", "in": numbers, "steps": loop}}},
         ],
     }
-
-
-def _most_questions(timeout: int) -> int:
-    left, pause, count = timeout, 1, 1
-    while left > 0:
-        left, pause, count = left - pause, LONGER * pause, count + 1
-    return count

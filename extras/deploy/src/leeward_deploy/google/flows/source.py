@@ -13,14 +13,14 @@ Source: the quotas of Workflows, "memory limit".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
 from leeward.workflow import model as workflows
 from leeward.workflow.kernel import repeats_ambiguous
 from leeward.workflow.limits import most
-from leeward.workflow.model import INPUT, Definition, Reference, Step, Stop, nodes
+from leeward.workflow.model import INPUT, Definition, Step, Stop, nodes, references
 from leeward_deploy.google.flows.library import LIBRARY, LIST, Steps, assign, when
 from leeward_deploy.google.flows.steps import (
     FunctionCalls,
@@ -85,7 +85,7 @@ def _times(template: Any) -> Counter[str]:
     """Return how often a template has the value of each name; of two fields of one, the larger."""
     whole: Counter[str] = Counter()
     fields: Counter[tuple[str, str]] = Counter()
-    for reference in _references(template):
+    for reference in references(template):
         if reference.path:
             fields[reference.name, reference.path[0]] += 2  # a variable of its own, and the payload
         else:
@@ -94,14 +94,6 @@ def _times(template: Any) -> Counter[str]:
     for (name, _), count in fields.items():
         parts[name] = max(parts[name], count)
     return whole + parts
-
-
-def _references(template: Any) -> Iterator[Reference]:
-    if isinstance(template, Reference):
-        yield template
-    elif isinstance(template, Mapping | tuple):
-        for each in template.values() if isinstance(template, Mapping) else template:
-            yield from _references(each)
 
 
 class WorkflowSource:
