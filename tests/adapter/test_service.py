@@ -16,7 +16,6 @@ from leeward.adapter.service import (
     Service,
     bearer,
     by_headers,
-    exchange_json,
     result_of_refusal,
 )
 from leeward.adapter.wire import Request, Response
@@ -37,7 +36,7 @@ SERVICE = Service(TOKEN, refusal, "id", by_headers(bearer))
 def run(status: int, body: bytes = b"{}", headers: Mapping[str, str] | None = None) -> Result[Any]:
     """Run a plan against one answer; its value is that of ``n``."""
     request = Request("POST", "https://stratus.example", "/", JSON, b"{}")
-    plan = exchange_json(SERVICE, request, View(1000.0, 5.0), lambda said: int(said["n"]))
+    plan = SERVICE.exchange_json(request, View(1000.0, 5.0), lambda said: int(said["n"]))
     assert next(plan) == Need(TOKEN)
     assert plan.send("t") == Send(
         request._replace(headers=(*JSON, ("Authorization", "Bearer t"))), effect=True

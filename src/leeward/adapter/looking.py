@@ -16,7 +16,7 @@ from leeward.adapter._plan_run import before_effect, result_of
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward.adapter.resolver import FunctionAddress
-from leeward.adapter.service import NO_RESPONSE, Service, ahead_of, as_look_up, exchange
+from leeward.adapter.service import NO_RESPONSE, Service, ahead_of
 from leeward.calls import Key, ListObjects, Load, Look, LookResult, Result
 from leeward.calls.looks import NONE
 from leeward.errors import Outcome
@@ -153,8 +153,8 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
             not got it may still be able to call.
         more: as for `exchange`.
     """
-    request_steps = exchange(service, request, view, effect=False, **more)
-    response, refusal = as_look_up((yield from request_steps))
+    request_steps = service.exchange(request, view, effect=False, **more)
+    response, refusal = (yield from request_steps).as_look_up()
     if refusal is None:
         return Result.ok(LookResult(time=_time_of(response)))
     return unless_forbidden(refusal, response, right)

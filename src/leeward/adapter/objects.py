@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from leeward._http.messages import Response
 from leeward.adapter.plans import Plan, Step
-from leeward.adapter.service import Service, ServiceAnswer, read_answer
+from leeward.adapter.service import Service, ServiceAnswer
 from leeward.calls import FoundObject, GetObject, Piece, PutObject, Result
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
@@ -39,6 +39,65 @@ class ObjectService(NamedTuple):
         """Return whether an object can have this revision; None is for any."""
         return revision is None or self.revision.fullmatch(revision) is not None
 
+    def finish_put(
+        self,
+        call: PutObject,
+        answer: ServiceAnswer,
+        read: Callable[[Response], str],
+        look: Plan,
+        *,
+        status: int | None = None,
+    ) -> Plan:
+        """Return the result of a put, from the answer to it and, if need be, a look at the object.
+
+        Args:
+            call: the put.
+            answer: to it.
+            read: takes the revision out of a success.
+            look: the plan of a `HeadObject` of the same object, as a look-up.
+            status: of the one success that a put ends with; None for whichever.
+        """
+        refusal = answer.refusal
+        if refusal is None:
+            return self.service.read_answer(answer, read, status=status)
+        if call.if_revision is not None and self.is_absent(answer.response, refusal):
+            refusal = another_object(refusal.request_id)
+        if refusal.outcome is Outcome.CONFLICT:
+            return (yield from _settle_put(call, refusal, look))
+        return refusal
+
+    def read_piece(
+        self,
+        call: GetObject,
+        answer: ServiceAnswer,
+        info_of: Callable[[int], FoundObject],
+    ) -> Result[Any]:
+        """Return the result of a get; for `info_of` see `_piece_of`."""
+        response, refusal = answer
+        if refusal is not None and self.is_behind(response, refusal):
+            return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
+        if (
+            refusal is not None
+            and self.is_absent(response, refusal)
+            and call.if_revision is not None
+        ):
+            return another_object(refusal.request_id)
+        return self.read_look(answer, lambda success: _piece_of(call, success, info_of))
+
+    def read_look(self, answer: ServiceAnswer, read: Callable[[Response], Any]) -> Result[Any]:
+        """Return the result of a call that reads an object; None is the value of an absent one."""
+        response, refusal = answer
+        if refusal is not None and self.is_absent(response, refusal):
+            return Result.ok(None, request_id=refusal.request_id)
+        return self.service.read_answer(answer, read)
+
+    def read_deletion(self, answer: ServiceAnswer, *, status: int) -> Result[Any]:
+        """Return the result of a delete; an object that was not there is deleted."""
+        response, refusal = answer
+        if refusal is not None and self.is_absent(response, refusal):
+            return Result.ok(None, request_id=refusal.request_id)
+        return self.service.read_answer(answer, status=status)
+
 
 class _Range(NamedTuple):
     """What an answer says of the range that it holds: the first byte, and the whole size."""
@@ -64,7 +123,7 @@ def _range_in(response: Response) -> _Range | None:
     return _Range(first, size)
 
 
-def piece_of(call: GetObject, response: Response, info_of: Callable[[int], FoundObject]) -> Piece:
+def _piece_of(call: GetObject, response: Response, info_of: Callable[[int], FoundObject]) -> Piece:
     """Read the answer to a request for a range.
 
     Args:
@@ -101,72 +160,6 @@ def whole_size(response: Response) -> int:
     if size is None:
         raise ValueError("the answer does not tell the size")
     return size
-
-
-def finish_put(
-    service: ObjectService,
-    call: PutObject,
-    answer: ServiceAnswer,
-    read: Callable[[Response], str],
-    look: Plan,
-    *,
-    status: int | None = None,
-) -> Plan:
-    """Return the result of a put, from the answer to it and, if need be, a look at the object.
-
-    Args:
-        service: that was asked.
-        call: the put.
-        answer: to it.
-        read: takes the revision out of a success.
-        look: the plan of a `HeadObject` of the same object, as a look-up.
-        status: of the one success that a put ends with; None for whichever.
-    """
-    refusal = answer.refusal
-    if refusal is None:
-        return read_answer(service.service, answer, read, status=status)
-    if call.if_revision is not None and service.is_absent(answer.response, refusal):
-        refusal = another_object(refusal.request_id)
-    if refusal.outcome is Outcome.CONFLICT:
-        return (yield from _settle_put(call, refusal, look))
-    return refusal
-
-
-def read_piece(
-    service: ObjectService,
-    call: GetObject,
-    answer: ServiceAnswer,
-    info_of: Callable[[int], FoundObject],
-) -> Result[Any]:
-    """Return the result of a get; for `info_of` see `piece_of`."""
-    response, refusal = answer
-    if refusal is not None and service.is_behind(response, refusal):
-        return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
-    if (
-        refusal is not None
-        and service.is_absent(response, refusal)
-        and call.if_revision is not None
-    ):
-        return another_object(refusal.request_id)
-    return read_look(service, answer, lambda success: piece_of(call, success, info_of))
-
-
-def read_look(
-    service: ObjectService, answer: ServiceAnswer, read: Callable[[Response], Any]
-) -> Result[Any]:
-    """Return the result of a call that reads an object: None is the value of one that is absent."""
-    response, refusal = answer
-    if refusal is not None and service.is_absent(response, refusal):
-        return Result.ok(None, request_id=refusal.request_id)
-    return read_answer(service.service, answer, read)
-
-
-def read_deletion(service: ObjectService, answer: ServiceAnswer, *, status: int) -> Result[Any]:
-    """Return the result of a delete; an object that was not there is deleted."""
-    response, refusal = answer
-    if refusal is not None and service.is_absent(response, refusal):
-        return Result.ok(None, request_id=refusal.request_id)
-    return read_answer(service.service, answer, status=status)
 
 
 def revision_in(form: re.Pattern[str], text: object) -> str:

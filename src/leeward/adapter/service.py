@@ -92,6 +92,15 @@ class ServiceAnswer(NamedTuple):
     response: Response
     refusal: Result[Any] | None
 
+    def as_look_up(self) -> ServiceAnswer:
+        """Return the answer to a look-up that came before the request that counts.
+
+        As long as only this was sent, nothing has been done, whatever became of it: a refusal that
+        would be AMBIGUOUS is NOT_SENT.
+        """
+        refusal = self.refusal
+        return self if refusal is None else ServiceAnswer(self.response, before_effect(refusal))
+
 
 ServiceExchange: TypeAlias = Generator[Step, Any, ServiceAnswer]
 
@@ -129,45 +138,88 @@ class Service(NamedTuple):
     tolerated_skew: float = 0.0
     is_damaged: Callable[[Response], bool] = _never
 
+    def exchange(
+        self,
+        request: Request | Callable[[], Request],
+        view: View,
+        *,
+        authorize: Authorize | None = None,
+        effect: bool = True,
+    ) -> ServiceExchange:
+        """Authorise and send a request, and judge the answer if it is not a success.
 
-def exchange(
-    service: Service,
-    request: Request | Callable[[], Request],
-    view: View,
-    *,
-    authorize: Authorize | None = None,
-    effect: bool = True,
-) -> ServiceExchange:
-    """Authorise and send a request, and judge the answer if it is not a success.
+        A proof that was refused although only the clock is wrong ends as AUTH with the reason
+        `SKEWED`; the plan has then told the service's time, and is run again.
 
-    A proof that was refused although only the clock is wrong ends as AUTH with the reason `SKEWED`;
-    the plan has then told the service's time, and is run again.
+        Args:
+            request: without a word on who sends it; or what makes it at the moment of sending.
+            view: of the plan.
+            authorize: in place of the service's own.
+            effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
+        """
+        credential = None if self.need is None else (yield Need(self.need))
+        signed_at = view.now
+        plain = request() if callable(request) else request
+        signed = (authorize or self.authorize)(plain, credential, signed_at)
+        response: Response | Failure = yield Send(signed, effect)
+        if isinstance(response, Failure):
+            return ServiceAnswer(NO_RESPONSE, result_of(response))
+        if self.is_damaged(response):
+            return ServiceAnswer(response, ambiguous(response, DAMAGED, request_id=self.request_id))
+        if 200 <= response.status < 300:
+            return ServiceAnswer(response, None)
+        refusal = self.refusal(response, view.now)
+        if self.may_be_skew(refusal, credential):
+            theirs = ahead_of(response.headers.get("date", ""), 0.0)
+            if theirs is not None and abs(theirs - signed_at) > self.tolerated_skew:
+                yield TheirTime(theirs)
+                refusal = refusal._replace(outcome=Outcome.AUTH, reason=SKEWED)
+        return ServiceAnswer(response, refusal)
 
-    Args:
-        service: who is asked.
-        request: without a word on who sends it; or what makes it at the moment of sending.
-        view: of the plan.
-        authorize: in place of the service's own.
-        effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
-    """
-    credential = None if service.need is None else (yield Need(service.need))
-    signed_at = view.now
-    plain = request() if callable(request) else request
-    signed = (authorize or service.authorize)(plain, credential, signed_at)
-    response: Response | Failure = yield Send(signed, effect)
-    if isinstance(response, Failure):
-        return ServiceAnswer(NO_RESPONSE, result_of(response))
-    if service.is_damaged(response):
-        return ServiceAnswer(response, ambiguous(response, DAMAGED, request_id=service.request_id))
-    if 200 <= response.status < 300:
-        return ServiceAnswer(response, None)
-    refusal = service.refusal(response, view.now)
-    if service.may_be_skew(refusal, credential):
-        theirs = ahead_of(response.headers.get("date", ""), 0.0)
-        if theirs is not None and abs(theirs - signed_at) > service.tolerated_skew:
-            yield TheirTime(theirs)
-            refusal = refusal._replace(outcome=Outcome.AUTH, reason=SKEWED)
-    return ServiceAnswer(response, refusal)
+    def exchange_json(
+        self,
+        request: Request,
+        view: View,
+        read: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> Plan:
+        """Do a whole plan of one request whose good answer is a JSON object.
+
+        Args:
+            request: without a word on who sends it.
+            view: of the plan.
+            read: takes the value of the call out of the object, as for `read_answer`. None for a
+                call without a value, whose good answer may be anything.
+        """
+        answer = yield from self.exchange(request, view)
+        if read is None:
+            return self.read_answer(answer)
+        return self.read_answer(answer, lambda response: read(object_of(response)))
+
+    def read_answer(
+        self,
+        answer: ServiceAnswer,
+        read: Callable[[Response], Any] | None = None,
+        *,
+        status: int | None = None,
+    ) -> Result[Any]:
+        """Return the result of an answer: its refusal, or what a success says.
+
+        Args:
+            answer: of it.
+            read: takes the value of the call out of a success. Where it raises ValueError,
+                TypeError or KeyError, see `misread`. None for a call without a value.
+            status: of the one success that the call ends with; None for whichever.
+        """
+        response, refusal = answer
+        if refusal is not None:
+            return refusal
+        if status not in (None, response.status):
+            return ambiguous(response, UNEXPECTED, request_id=self.request_id)
+        try:
+            value = None if read is None else read(response)
+        except (ValueError, TypeError, KeyError) as error:
+            return misread(response, error, request_id=self.request_id)
+        return Result.ok(value, request_id=response.headers.get(self.request_id))
 
 
 def by_headers(proof: Callable[[Any, float], tuple[tuple[str, str], ...]]) -> Authorize:
@@ -182,55 +234,6 @@ def by_headers(proof: Callable[[Any, float], tuple[tuple[str, str], ...]]) -> Au
 def bearer(token: str, _now: float = 0.0) -> tuple[tuple[str, str], ...]:
     """Return the header with a token that nothing else has to prove (RFC 6750)."""
     return (("Authorization", f"Bearer {token}"),)
-
-
-def exchange_json(
-    service: Service,
-    request: Request,
-    view: View,
-    read: Callable[[dict[str, Any]], Any] | None = None,
-) -> Plan:
-    """Do a whole plan of one request whose good answer is a JSON object.
-
-    Args:
-        service: who is asked.
-        request: without a word on who sends it.
-        view: of the plan.
-        read: takes the value of the call out of the object, as for `read_answer`. None for a call
-            without a value, whose good answer may be anything.
-    """
-    answer = yield from exchange(service, request, view)
-    if read is None:
-        return read_answer(service, answer)
-    return read_answer(service, answer, lambda response: read(object_of(response)))
-
-
-def read_answer(
-    service: Service,
-    answer: ServiceAnswer,
-    read: Callable[[Response], Any] | None = None,
-    *,
-    status: int | None = None,
-) -> Result[Any]:
-    """Return the result of an answer: its refusal, or what a success says.
-
-    Args:
-        service: that was asked.
-        answer: of it.
-        read: takes the value of the call out of a success. Where it raises ValueError, TypeError or
-            KeyError, see `misread`. None for a call without a value.
-        status: of the one success that the call ends with; None for whichever.
-    """
-    response, refusal = answer
-    if refusal is not None:
-        return refusal
-    if status not in (None, response.status):
-        return ambiguous(response, UNEXPECTED, request_id=service.request_id)
-    try:
-        value = None if read is None else read(response)
-    except (ValueError, TypeError, KeyError) as error:
-        return misread(response, error, request_id=service.request_id)
-    return Result.ok(value, request_id=response.headers.get(service.request_id))
 
 
 def result_of_refusal(
@@ -259,16 +262,6 @@ def result_of_refusal(
         request_id=response.headers.get(request_id),
         retry_after=(wait or retry_after)(response, now),
     )
-
-
-def as_look_up(answer: ServiceAnswer) -> ServiceAnswer:
-    """Return the answer to a look-up that came before the request that counts.
-
-    As long as only this was sent, nothing has been done, whatever became of it: a refusal that
-    would be AMBIGUOUS is NOT_SENT.
-    """
-    refusal = answer.refusal
-    return answer if refusal is None else ServiceAnswer(answer.response, before_effect(refusal))
 
 
 def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
@@ -324,18 +317,13 @@ def misread(response: Response, error: Exception, *, request_id: str = "") -> Re
         request_id: the header with the service's id of the request.
     """
     if isinstance(error, UnreadableItem):
-        return unreadable(error)
+        return Result(
+            Outcome.UNUSABLE,
+            message="an item cannot be read by leeward: another program has written it",
+            reason=UNREADABLE,
+            cause=error,
+        )
     return ambiguous(response, UNDECODABLE, error, request_id=request_id)
-
-
-def unreadable(error: Exception) -> Result[Any]:
-    """Return the result of a read that met something which leeward cannot read."""
-    return Result(
-        Outcome.UNUSABLE,
-        message="an item cannot be read by leeward: another program has written it",
-        reason=UNREADABLE,
-        cause=error,
-    )
 
 
 def retry_after(response: Response, now: float) -> float | None:

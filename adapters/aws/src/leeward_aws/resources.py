@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter.looking import compare, unless_forbidden
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.service import as_look_up, document_in, exchange, misread, object_of
+from leeward.adapter.service import document_in, misread, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Look, LookResult, Result
 from leeward.errors import Outcome
@@ -98,8 +98,8 @@ def _read(
     right: str,
     read: Callable[[Response], Any] = object_of,
 ) -> Reading:
-    steps = exchange(account.endpoints[service].service, request, account.view, effect=False)
-    response, refusal = as_look_up((yield from steps))
+    steps = account.endpoints[service].service.exchange(request, account.view, effect=False)
+    response, refusal = (yield from steps).as_look_up()
     if refusal is not None:
         raise Unread(unless_forbidden(refusal, response, right))
     try:

@@ -16,7 +16,6 @@ from typing import Any
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import ask, bucket_look, function_look, reach, table_look
 from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.service import exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, TABLE, UNANSWERABLE
@@ -85,8 +84,8 @@ def _backlog(configured: Queues, look: Look, view: View) -> Plan:
     if look.name.startswith(SERVICE_BUS):
         return Result.ok(LookResult(None, "Service Bus tells it to Azure Monitor alone"))
     request, proof = _metadata(configured, look), partial(signed_storage, configured.account)
-    answer = yield from exchange(SERVICE, request, view, effect=False, authorize=proof)
-    return read_answer(SERVICE, answer, _waiting, status=200)
+    answer = yield from SERVICE.exchange(request, view, effect=False, authorize=proof)
+    return SERVICE.read_answer(answer, _waiting, status=200)
 
 
 def _waiting(response: Response) -> LookResult:

@@ -22,7 +22,7 @@ from leeward.adapter.looking import (
     unless_forbidden,
 )
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import as_look_up, exchange, misread, object_of
+from leeward.adapter.service import misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import Look, LookResult, Result
 from leeward.calls.looks import BACKLOG, BUCKET, BUS, FUNCTION, QUEUE, RESOURCE, TABLE, UNANSWERABLE
@@ -103,8 +103,8 @@ def looks_at_resource(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
     path = f"/v1/projects/{endpoint.project}/subscriptions/{look.name}"
     request = Request("GET", endpoint.origin, path)
     service = EMULATOR if endpoint.emulator else GOOGLE
-    steps = exchange(service, request, view, effect=False)
-    response, refusal = as_look_up((yield from steps))
+    steps = service.exchange(request, view, effect=False)
+    response, refusal = (yield from steps).as_look_up()
     if refusal is not None:
         return unless_forbidden(refusal, response, "pubsub.subscriptions.get")
     try:

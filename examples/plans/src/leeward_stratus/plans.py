@@ -8,7 +8,7 @@ from leeward.adapter import http_functions
 from leeward.adapter.items import DoubleModel, Profile, decode, encode
 from leeward.adapter.options import Values
 from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.service import JSON, Service, bearer, by_headers, exchange_json
+from leeward.adapter.service import JSON, Service, bearer, by_headers
 from leeward.adapter.wire import Request
 from leeward.calls import Delete, Invoke, Load, Publish, Result, Settle, Store, Stored
 from leeward.cloudevents import document_of
@@ -51,7 +51,7 @@ def publish(origin: str, call: Publish, view: View) -> Plan:
     """Publish events, which are taken or refused together."""
     events = b"[%b]" % b",".join(map(document_of, call.events))
     request = Request("POST", origin, f"/buses/{percent_encode(call.bus)}", JSON, events)
-    return exchange_json(STRATUS, request, view, lambda _: (Result.ok(None),) * len(call.events))
+    return STRATUS.exchange_json(request, view, lambda _: (Result.ok(None),) * len(call.events))
 
 
 def store(origin: str, call: Store, view: View) -> Plan:
@@ -65,18 +65,18 @@ def store(origin: str, call: Store, view: View) -> Plan:
         if_absent=call.if_absent,
         if_revision=call.if_revision,
     )
-    return exchange_json(STRATUS, request, view, lambda said: said["revision"])
+    return STRATUS.exchange_json(request, view, lambda said: said["revision"])
 
 
 def load(origin: str, call: Load, view: View) -> Plan:
     """Read an item; the value is None if there is none."""
-    return exchange_json(STRATUS, _request(origin, call), view, _stored)
+    return STRATUS.exchange_json(_request(origin, call), view, _stored)
 
 
 def delete(origin: str, call: Delete, view: View) -> Plan:
     """Delete an item, if the condition holds."""
     request = _request(origin, call, now=call.now, if_revision=call.if_revision)
-    return exchange_json(STRATUS, request, view, lambda _: None)
+    return STRATUS.exchange_json(request, view, lambda _: None)
 
 
 def _request(origin: str, call: Store | Load | Delete, **document: Any) -> Request:

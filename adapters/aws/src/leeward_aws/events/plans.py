@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward.adapter.service import as_look_up, exchange, object_of, read_answer
+from leeward.adapter.service import object_of
 from leeward.adapter.wire import Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
@@ -73,8 +73,8 @@ def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
     request = endpoint.request("PutEvents", {"Entries": entries})
-    answer = yield from exchange(endpoint.service, request, view)
-    return read_answer(endpoint.service, answer, partial(_results_in, len(entries)))
+    answer = yield from endpoint.service.exchange(request, view)
+    return endpoint.service.read_answer(answer, partial(_results_in, len(entries)))
 
 
 def _check_bus(
@@ -85,8 +85,8 @@ def _check_bus(
     if bus == DEFAULT_BUS or bus_key in view.learnt:
         return None
     request = endpoint.request("DescribeEventBus", {"Name": bus})
-    steps = exchange(endpoint.service, request, view, effect=False)
-    refusal = as_look_up((yield from steps)).refusal
+    steps = endpoint.service.exchange(request, view, effect=False)
+    refusal = (yield from steps).as_look_up().refusal
     if refusal is None:
         yield Learn(bus_key, True)
     elif refusal.outcome is Outcome.NOT_FOUND:

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import exchange_json
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_aws.service import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -46,7 +45,7 @@ def read(endpoint: Endpoint, call: ReadLogs, view: View) -> Plan:
     if call.cursor is not None:
         body["nextToken"] = call.cursor
     request = endpoint.request("FilterLogEvents", body)
-    return (yield from exchange_json(endpoint.service, request, view, _page_in))
+    return (yield from endpoint.service.exchange_json(request, view, _page_in))
 
 
 def group_of(function: str) -> str:

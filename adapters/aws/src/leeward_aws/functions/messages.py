@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View, planners_of
-from leeward.adapter.service import as_look_up, exchange, exchange_json, object_of
+from leeward.adapter.service import object_of
 from leeward.calls import (
     Attribute,
     Enqueue,
@@ -159,7 +159,7 @@ def _ask(
     if isinstance(url, Result):
         return url
     request = endpoint.request(action, document(url))
-    return (yield from exchange_json(endpoint.service, request, view, read))
+    return (yield from endpoint.service.exchange_json(request, view, read))
 
 
 def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
@@ -170,8 +170,8 @@ def url_of(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, s
     if known_url is not None:
         return known_url
     request = endpoint.request("GetQueueUrl", {"QueueName": queue})
-    look_up = exchange(endpoint.service, request, view, effect=False)
-    response, refusal = as_look_up((yield from look_up))
+    look_up = endpoint.service.exchange(request, view, effect=False)
+    response, refusal = (yield from look_up).as_look_up()
     if refusal is not None:
         return refusal
     try:

@@ -23,7 +23,7 @@ from leeward import json_text
 from leeward.adapter import UNMARKED
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import read_failure, refused_repeat, worth_of
-from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
+from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Enqueue, Invoke, Result, Settle
 from leeward.entrypoints import import_spec
@@ -95,7 +95,7 @@ def invoke(endpoint: Endpoint, call: Invoke | Settle, view: View) -> Plan:
         headers = (*_WAIT, ("X-Amz-Client-Context", context))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     if refusal is not None:
         return refusal
     if response.status != 200:
@@ -134,8 +134,8 @@ def enqueue(endpoint: Endpoint, queues: Endpoint, call: Enqueue, view: View) -> 
         result: Result[Any] = yield from put_call(queues, call, view)
         return result
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
-    answer = yield from exchange(endpoint.service, request, view)
-    return read_answer(endpoint.service, answer, status=202)
+    answer = yield from endpoint.service.exchange(request, view)
+    return endpoint.service.read_answer(answer, status=202)
 
 
 @lru_cache(maxsize=256)

@@ -21,17 +21,13 @@ from leeward.adapter.objects import (
     ObjectService,
     another_object,
     checksum_in,
-    finish_put,
     metadata_in,
     range_header,
-    read_deletion,
-    read_look,
-    read_piece,
     revision_in,
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import document_in, exchange, read_answer
+from leeward.adapter.service import document_in
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -124,9 +120,9 @@ def put(store: Store, call: PutObject, view: View) -> Plan:
         headers += (("If-Match", call.if_revision),)
     target = _path(call.bucket, call.name)
     request = Request("PUT", store.origin, target, headers, call.body)
-    answer = yield from exchange(store.objects.service, request, view)
+    answer = yield from store.objects.service.exchange(request, view)
     look = head(store, HeadObject(call.bucket, call.name), view, effect=False)
-    return (yield from finish_put(store.objects, call, answer, _etag_of, look))
+    return (yield from store.objects.finish_put(call, answer, _etag_of, look))
 
 
 def get(store: Store, call: GetObject, view: View) -> Plan:
@@ -137,10 +133,8 @@ def get(store: Store, call: GetObject, view: View) -> Plan:
     if call.if_revision is not None:
         headers += (("If-Match", call.if_revision),)
     request = Request("GET", store.origin, _path(call.bucket, call.name), headers)
-    answer = yield from exchange(store.objects.service, request, view)
-    return read_piece(
-        store.objects, call, answer, partial(_read_object, call.name, answer.response)
-    )
+    answer = yield from store.objects.service.exchange(request, view)
+    return store.objects.read_piece(call, answer, partial(_read_object, call.name, answer.response))
 
 
 def list_page(store: Store, call: ListObjects, view: View) -> Plan:
@@ -153,14 +147,14 @@ def list_page(store: Store, call: ListObjects, view: View) -> Plan:
     target = f"/{_bucket(call.bucket)}?{'&'.join(query)}"
     request = Request("GET", store.origin, target, (NO_BODY,))
     service = store.objects.service
-    return read_answer(service, (yield from exchange(service, request, view)), _listing)
+    return service.read_answer((yield from service.exchange(request, view)), _listing)
 
 
 def delete(store: Store, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
     request = Request("DELETE", store.origin, _path(call.bucket, call.name), (NO_BODY,))
-    answer = yield from exchange(store.objects.service, request, view)
-    return read_deletion(store.objects, answer, status=204)
+    answer = yield from store.objects.service.exchange(request, view)
+    return store.objects.read_deletion(answer, status=204)
 
 
 def head(store: Store, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
@@ -171,14 +165,14 @@ def head(store: Store, call: HeadObject, view: View, *, effect: bool = True) -> 
     """
     service, target = store.objects.service, _path(call.bucket, call.name)
     request = Request("GET", store.origin, target, (NO_BODY, ("Range", "bytes=0-0")))
-    answer = yield from exchange(service, request, view, effect=effect)
+    answer = yield from service.exchange(request, view, effect=effect)
     if answer.refusal is not None and answer.refusal.code in (_BEHIND, _ARCHIVED):
         request = Request("HEAD", store.origin, target, (NO_BODY,))
-        answer = yield from exchange(service, request, view, effect=False)
+        answer = yield from service.exchange(request, view, effect=False)
         if answer.refusal is not None and answer.response.status == 404:
             return Result.ok(None)  # deleted in between
-    return read_look(
-        store.objects, answer, lambda head: _read_object(call.name, head, whole_size(head))
+    return store.objects.read_look(
+        answer, lambda head: _read_object(call.name, head, whole_size(head))
     )
 
 

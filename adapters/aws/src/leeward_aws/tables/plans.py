@@ -25,15 +25,7 @@ from leeward import json_text
 from leeward.adapter.items import decode as decode_item
 from leeward.adapter.items import encode, escape_name, native_expiry
 from leeward.adapter.plans import Plan, Planner, Step, View, planners_of
-from leeward.adapter.service import (
-    UNDECODABLE,
-    ambiguous,
-    as_look_up,
-    exchange,
-    misread,
-    object_of,
-    read_answer,
-)
+from leeward.adapter.service import UNDECODABLE, ambiguous, misread, object_of
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
@@ -104,7 +96,7 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
             return condition
         body |= condition | _ALL_OLD
     request = endpoint.request("PutItem", body)
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
@@ -114,7 +106,7 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
 def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
     request = _get(endpoint, call.table, call.key)
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     row = refusal or _read_item(response, exact=call.exact)
     if isinstance(row, Result):
         return row
@@ -130,7 +122,7 @@ def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
             return condition
         body |= condition
     request = endpoint.request("DeleteItem", body)
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     return refusal or _conclude_write(response, None)
 
 
@@ -156,8 +148,8 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         return Page(tuple(items), json_text.encode(last).decode() if last else None)
 
     request = endpoint.request("Scan", body)
-    answer = yield from exchange(endpoint.service, request, view)
-    return read_answer(endpoint.service, answer, read)
+    answer = yield from endpoint.service.exchange(request, view)
+    return endpoint.service.read_answer(answer, read)
 
 
 def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
@@ -198,8 +190,8 @@ def list_items(endpoint: Endpoint, call: ListItems, view: View) -> Plan:
         return Page(held, None if is_over else at)
 
     request = endpoint.request("Query", body)
-    answer = yield from exchange(endpoint.service, request, view)
-    return read_answer(endpoint.service, answer, read)
+    answer = yield from endpoint.service.exchange(request, view)
+    return endpoint.service.read_answer(answer, read)
 
 
 def _range_of(call: ListItems) -> tuple[str, dict[str, str]]:
@@ -270,8 +262,8 @@ def _condition(
     if not revision.startswith(FOREIGN):
         return has_write_id(revision, call.now)
     request = _get(endpoint, call.table, call.key)
-    steps = exchange(endpoint.service, request, view, effect=False)
-    response, refusal = as_look_up((yield from steps))
+    steps = endpoint.service.exchange(request, view, effect=False)
+    response, refusal = (yield from steps).as_look_up()
     return refusal or _compare(call, response)
 
 
@@ -360,13 +352,13 @@ def store_many(endpoint: Endpoint, call: StoreMany, view: View) -> Plan:
     table = call.calls[0].table
     puts = [{"PutRequest": {"Item": native_of(call)}} for call in call.calls]
     request = endpoint.request("BatchWriteItem", {"RequestItems": {table: puts}})
-    answer = yield from exchange(endpoint.service, request, view)
+    answer = yield from endpoint.service.exchange(request, view)
 
     def read(response: Response) -> list[Result[Any]]:
         left = _read_unprocessed(object_of(response, DEEPEST), table)
         return [_BACK if _is_in(left, call) else Result.ok(call.write_id) for call in call.calls]
 
-    return read_answer(endpoint.service, answer, read)
+    return endpoint.service.read_answer(answer, read)
 
 
 _BACK: Final[Result[Any]] = Result(

@@ -19,14 +19,7 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View, planners_of
 from leeward.adapter.runs import already_there
-from leeward.adapter.service import (
-    ServiceAnswer,
-    as_look_up,
-    exchange,
-    exchange_json,
-    object_of,
-    read_answer,
-)
+from leeward.adapter.service import ServiceAnswer, object_of
 from leeward.adapter.wire import Response
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import Outcome
@@ -62,8 +55,7 @@ def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
         return machine
     document = {"stateMachineArn": machine, "name": call.run, "input": call.input.decode()}
     request = endpoint.request("StartExecution", document)
-    started = yield from exchange_json(
-        endpoint.service,
+    started = yield from endpoint.service.exchange_json(
         request,
         view,
         lambda response: FoundRun("running", None, float(response["startDate"])),
@@ -89,15 +81,15 @@ def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
         return machine
     document = {"executionArn": _execution(machine, call.run), "error": "Aborted"}
     request = endpoint.request("StopExecution", document)
-    answer = yield from exchange(endpoint.service, request, view)
-    return _absent(read_answer(endpoint.service, answer, lambda _: True))
+    answer = yield from endpoint.service.exchange(request, view)
+    return _absent(endpoint.service.read_answer(answer, lambda _: True))
 
 
 def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: bool) -> Plan:
     document = {"executionArn": _execution(machine, run)}
     request = endpoint.request("DescribeExecution", document)
-    answer = yield from exchange(endpoint.service, request, view, effect=effect)
-    return _absent(read_answer(endpoint.service, answer, _read_run))
+    answer = yield from endpoint.service.exchange(request, view, effect=effect)
+    return _absent(endpoint.service.read_answer(answer, _read_run))
 
 
 def _absent(result: Result[Any]) -> Result[Any]:
@@ -118,8 +110,8 @@ def machine_arn(
         if token is not None:
             document["nextToken"] = token
         request = endpoint.request("ListStateMachines", document)
-        looking = exchange(endpoint.service, request, view, effect=False)
-        answer: ServiceAnswer = as_look_up((yield from looking))
+        looking = endpoint.service.exchange(request, view, effect=False)
+        answer: ServiceAnswer = (yield from looking).as_look_up()
         if answer.refusal is not None:
             return answer.refusal
         try:

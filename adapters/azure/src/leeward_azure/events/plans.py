@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import Authorize, by_headers, exchange, object_of, read_answer
+from leeward.adapter.service import Authorize, by_headers, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Publish, Result
 from leeward.cloudevents import document_of
@@ -76,8 +76,8 @@ def publish(configured: Events, call: Publish, view: View) -> Plan:
     service = EVENTS
     if call.bus in configured.keys:
         service = EVENTS._replace(need=TopicKey(call.bus))
-    answer = yield from exchange(service, request, view, authorize=authorize)
-    return read_answer(EVENTS, answer, partial(_results_in, len(call.events)), status=200)
+    answer = yield from service.exchange(request, view, authorize=authorize)
+    return EVENTS.read_answer(answer, partial(_results_in, len(call.events)), status=200)
 
 
 def custom_headers(credential: Credential, now: float) -> Headers:

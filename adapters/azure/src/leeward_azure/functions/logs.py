@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import JSON, exchange, object_of, read_answer
+from leeward.adapter.service import JSON, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_azure.errors import judge_events
@@ -60,8 +60,8 @@ def read(configured: Logs, call: ReadLogs, view: View) -> Plan:
     target = f"/v1/workspaces/{configured.workspace}/query"
     body = json_text.encode({"query": query})
     request = Request("POST", configured.origin, target, JSON, body)
-    answer = yield from exchange(LOGS, request, view, authorize=_with_token)
-    return read_answer(LOGS, answer, partial(_page_in, limit), status=200)
+    answer = yield from LOGS.exchange(request, view, authorize=_with_token)
+    return LOGS.read_answer(answer, partial(_page_in, limit), status=200)
 
 
 def _with_token(request: Request, bearer: Any, _now: float) -> Request:

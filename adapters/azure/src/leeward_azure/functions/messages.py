@@ -26,7 +26,6 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import exchange, read_answer
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -171,9 +170,9 @@ def _ask(
         body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
     request = Request(verb, configured.origin, target, headers, body)
     proof = partial(signed_storage, configured.account)
-    answer = yield from exchange(QUEUE, request, view, authorize=proof)
+    answer = yield from QUEUE.exchange(request, view, authorize=proof)
     read: Any = _read_messages if verb == "GET" else lambda it: it.headers.get("x-ms-popreceipt")
-    return read_answer(QUEUE, answer, read, status=status)
+    return QUEUE.read_answer(answer, read, status=status)
 
 
 def _path(configured: Queues, queue: str) -> str:

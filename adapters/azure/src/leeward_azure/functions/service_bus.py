@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, View
-from leeward.adapter.service import by_headers, exchange, read_answer
+from leeward.adapter.service import by_headers
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     Attribute,
@@ -113,10 +113,10 @@ def _ask(
 ) -> Plan:
     request = request._replace(origin=configured.origin)
     authorize = by_headers(partial(proof, configured))
-    answer = yield from exchange(SERVICE, request, view, authorize=authorize)
+    answer = yield from SERVICE.exchange(request, view, authorize=authorize)
     if answer.response.status == empty:
         return Result.ok(())
-    return read_answer(SERVICE, answer, read, status=status)
+    return SERVICE.read_answer(answer, read, status=status)
 
 
 def proof(configured: ServiceBus, credential: Credential, now: float) -> Headers:

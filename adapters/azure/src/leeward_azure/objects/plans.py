@@ -20,17 +20,13 @@ from leeward.adapter.objects import (
     ObjectService,
     another_object,
     checksum_in,
-    finish_put,
     metadata_in,
     range_header,
-    read_deletion,
-    read_look,
-    read_piece,
     revision_in,
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import ServiceExchange, document_in, exchange, read_answer
+from leeward.adapter.service import ServiceExchange, document_in
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -101,7 +97,7 @@ def put(configured: Blobs, call: PutObject, view: View) -> Plan:
     request = Request("PUT", configured.origin, _path(configured, call), headers, call.body)
     answer = yield from _exchange(configured, request, view)
     look = head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-    return (yield from finish_put(_ANSWERS, call, answer, _etag_of, look, status=201))
+    return (yield from _ANSWERS.finish_put(call, answer, _etag_of, look, status=201))
 
 
 def get(configured: Blobs, call: GetObject, view: View) -> Plan:
@@ -114,7 +110,7 @@ def get(configured: Blobs, call: GetObject, view: View) -> Plan:
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("GET", configured.origin, _path(configured, call), headers)
     answer = yield from _exchange(configured, request, view)
-    return read_piece(_ANSWERS, call, answer, partial(_read_object, call.name, answer.response))
+    return _ANSWERS.read_piece(call, answer, partial(_read_object, call.name, answer.response))
 
 
 def list_page(configured: Blobs, call: ListObjects, view: View) -> Plan:
@@ -126,7 +122,7 @@ def list_page(configured: Blobs, call: ListObjects, view: View) -> Plan:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"{configured.path}/{_container(call.bucket)}?{'&'.join(query)}"
     request = Request("GET", configured.origin, target)
-    return read_answer(BLOB, (yield from _exchange(configured, request, view)), _listing)
+    return BLOB.read_answer((yield from _exchange(configured, request, view)), _listing)
 
 
 def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
@@ -134,15 +130,15 @@ def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
     headers = (("x-ms-delete-snapshots", "include"),)
     request = Request("DELETE", configured.origin, _path(configured, call), headers)
     answer = yield from _exchange(configured, request, view)
-    return read_deletion(_ANSWERS, answer, status=202)
+    return _ANSWERS.read_deletion(answer, status=202)
 
 
 def head(configured: Blobs, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
     """Look at an object."""
     request = Request("HEAD", configured.origin, _path(configured, call))
     answer = yield from _exchange(configured, request, view, effect=effect)
-    return read_look(
-        _ANSWERS, answer, lambda response: _read_object(call.name, response, whole_size(response))
+    return _ANSWERS.read_look(
+        answer, lambda response: _read_object(call.name, response, whole_size(response))
     )
 
 
@@ -153,7 +149,7 @@ def _exchange(
         sign = "&" if "?" in request.target else "?"
         request = request._replace(target=f"{request.target}{sign}{configured.sas}")
     proof = partial(signed_storage, configured.account)
-    return (yield from exchange(BLOB, request, view, authorize=proof, effect=effect))
+    return (yield from BLOB.exchange(request, view, authorize=proof, effect=effect))
 
 
 def _etag_of(response: Response) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 
 from leeward import json_text
 from leeward.adapter.plans import Drop, Learn, Plan, View
-from leeward.adapter.service import ServiceAnswer, ServiceExchange, by_headers, exchange, object_of
+from leeward.adapter.service import ServiceAnswer, ServiceExchange, by_headers, object_of
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result, Store
 from leeward.errors import InvalidRequest, Outcome
@@ -252,7 +252,7 @@ def ask_container(
     request, location = about
     link = container.link if location is None else f"{container.link}/docs/{location.id}"
     proof = by_headers(partial(cosmos_headers, Signed(request.method, "docs", link)))
-    answer = yield from exchange(COSMOS, request, view, authorize=proof, effect=effect)
+    answer = yield from COSMOS.exchange(request, view, authorize=proof, effect=effect)
     seen: Session = view.learnt.get(container.session, EMPTY)
     refusal = answer.refusal
     if refusal is not None and refusal.code in _MADE_ANEW:
@@ -282,7 +282,7 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
         return refusal
     request = Request("GET", container.origin, container.documents.removesuffix("/docs"), _READ)
     proof = by_headers(partial(cosmos_headers, Signed("GET", "colls", container.link)))
-    response, trouble = yield from exchange(COSMOS, request, view, authorize=proof, effect=False)
+    response, trouble = yield from COSMOS.exchange(request, view, authorize=proof, effect=False)
     try:
         owner = None if trouble else object_of(response).get("_rid")
     except Undecodable:

@@ -19,10 +19,8 @@ from leeward.adapter.service import (
     UNEXPECTED,
     ServiceAnswer,
     ambiguous,
-    as_look_up,
     misread,
     object_of,
-    read_answer,
 )
 from leeward.adapter.tables import EXPIRED, Revision, another_revision, revision_after, wrong_cursor
 from leeward.adapter.wire import Response
@@ -103,7 +101,7 @@ def delete(configured: Tables, call: Delete, view: View) -> Plan:
     if _is_absent(answer):
         absent = _ok(None, answer.response)
         return absent if revision is None else another_revision(absent.request_id)
-    return read_answer(COSMOS, answer, status=204)
+    return COSMOS.read_answer(answer, status=204)
 
 
 def scan(configured: Tables, call: Scan, view: View) -> Plan:
@@ -124,7 +122,7 @@ def scan(configured: Tables, call: Scan, view: View) -> Plan:
         items = _read_page(response, exact=call.exact)
         return Page(tuple(items), _continuation(response) or None)
 
-    return read_answer(COSMOS, answer, read)
+    return COSMOS.read_answer(answer, read)
 
 
 def list_items(configured: Tables, call: ListItems, view: View) -> Plan:
@@ -245,7 +243,7 @@ def _look(
     """Read the item that is there; a result, and never AMBIGUOUS, if that cannot be known."""
     location = location_of(call.key)
     request = to_read(container, location, view)
-    answer = as_look_up((yield from ask_container(container, request, view, effect=False)))
+    answer = (yield from ask_container(container, request, view, effect=False)).as_look_up()
     if _is_absent(answer):
         return None
     if answer.refusal is not None:

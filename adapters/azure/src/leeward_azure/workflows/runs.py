@@ -34,9 +34,7 @@ from leeward.adapter.service import (
     UNEXPECTED,
     Service,
     ambiguous,
-    as_look_up,
     error_in,
-    exchange,
     misread,
     object_of,
     result_of_refusal,
@@ -89,7 +87,7 @@ def start(configured: Workflows, call: StartRun, view: View) -> Plan:
     body = f'{{"digest":"{call.digest}","input":{call.input.decode()}}}'.encode()
     target = f"{PATH}/orchestrators/{ORCHESTRATOR}/{_instance(call)}"
     request = Request("POST", configured.origin, target, JSON, body)
-    response, refusal = yield from exchange(_service(configured), request, view)
+    response, refusal = yield from _service(configured).exchange(request, view)
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         looked = yield from _look(configured, call, view, effect=False)
         return already_there(call, looked)
@@ -109,7 +107,7 @@ def abort(configured: Workflows, call: AbortRun, view: View) -> Plan:
     """Terminate an instance; one that has ended stays as it is."""
     target = f"{PATH}/instances/{_instance(call)}/terminate?reason=aborted"
     request = Request("POST", configured.origin, target)
-    response, refusal = yield from exchange(_service(configured), request, view)
+    response, refusal = yield from _service(configured).exchange(request, view)
     if refusal is None or response.status == GONE:
         return Result.ok(True)
     return _absent(refusal)
@@ -130,8 +128,8 @@ def _look(
     """
     target = f"{PATH}/instances/{_instance(call)}?showInput=true"
     request = Request("GET", configured.origin, target)
-    answer = yield from exchange(_service(configured), request, view, effect=effect)
-    response, refusal = as_look_up(answer) if first else answer
+    answer = yield from _service(configured).exchange(request, view, effect=effect)
+    response, refusal = answer.as_look_up() if first else answer
     if refusal is not None:
         return _absent(refusal)
     try:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from leeward import cloudevents, json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import JSON, exchange_json
+from leeward.adapter.service import JSON
 from leeward.adapter.wire import Request
 from leeward.calls import Publish, Result
 from leeward.errors import InvalidRequest
@@ -74,7 +74,7 @@ def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
     request = Request("POST", endpoint.origin, f"{path}:publish", JSON, body)
     service = EMULATOR if endpoint.emulator else GOOGLE
     read = partial(_results_in, len(call.events))
-    return (yield from exchange_json(service, request, view, read))
+    return (yield from service.exchange_json(request, view, read))
 
 
 def message_of(event: Event) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import JSON, exchange_json
+from leeward.adapter.service import JSON
 from leeward.adapter.wire import Request
 from leeward.calls.looks import LogLine, LogPage, ReadLogs
 from leeward_google.service import GOOGLE
@@ -52,7 +52,7 @@ def read(origin: str, project: str, call: ReadLogs, view: View) -> Plan:
     if call.cursor is not None:
         body["pageToken"] = call.cursor
     request = Request("POST", origin, "/v2/entries:list", JSON, json_text.encode(body))
-    return (yield from exchange_json(GOOGLE, request, view, _page_in))
+    return (yield from GOOGLE.exchange_json(request, view, _page_in))
 
 
 def _time(seconds: float) -> str:

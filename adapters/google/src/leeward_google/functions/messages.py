@@ -28,7 +28,7 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
-from leeward.adapter.service import JSON, exchange_json
+from leeward.adapter.service import JSON
 from leeward.adapter.wire import Request
 from leeward.calls import (
     Attribute,
@@ -135,7 +135,7 @@ def _ask(
 ) -> Plan:
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
     service = EMULATOR if configured.emulator else GOOGLE
-    return exchange_json(service, request, view, read)
+    return service.exchange_json(request, view, read)
 
 
 def _path(project: str, kind: str, name: str) -> str:
@@ -213,7 +213,7 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     body = {"task": _task(configured, functions, call, address)}
     target = f"/v2/{configured.queue}/tasks"
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
-    result = yield from exchange_json(GOOGLE, request, view, partial(_check_made, "name"))
+    result = yield from GOOGLE.exchange_json(request, view, partial(_check_made, "name"))
     return Result.ok(None) if result.code == _EXISTS else result
 
 

@@ -42,16 +42,12 @@ from leeward.adapter.objects import (
     ObjectService,
     another_object,
     checksum_in,
-    finish_put,
     metadata_in,
     range_header,
-    read_deletion,
-    read_look,
-    read_piece,
     revision_in,
 )
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.service import error_in, exchange, exchange_json, object_of, result_of_refusal
+from leeward.adapter.service import error_in, object_of, result_of_refusal
 from leeward.adapter.wire import Request, Response
 from leeward.calls import (
     DeleteObject,
@@ -173,9 +169,9 @@ def put(configured: Objects, call: PutObject, view: View) -> Plan:
     headers = (("Content-Type", f"multipart/related; boundary={boundary}"),)
     request = Request("POST", configured.origin, target, headers, body)
     store = _store(configured)
-    answer = yield from exchange(store.service, request, view)
+    answer = yield from store.service.exchange(request, view)
     look = head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-    return (yield from finish_put(store, call, answer, _read_revision, look))
+    return (yield from store.finish_put(call, answer, _read_revision, look))
 
 
 def get(configured: Objects, call: GetObject, view: View) -> Plan:
@@ -188,8 +184,8 @@ def get(configured: Objects, call: GetObject, view: View) -> Plan:
     headers = (range_header(call), ("Accept-Encoding", "gzip"))
     request = Request("GET", configured.origin, f"{_path(call)}?{query}", headers)
     store = _store(configured)
-    answer = yield from exchange(store.service, request, view)
-    return read_piece(store, call, answer, partial(_by_headers, call.name, answer.response))
+    answer = yield from store.service.exchange(request, view)
+    return store.read_piece(call, answer, partial(_by_headers, call.name, answer.response))
 
 
 def list_page(configured: Objects, call: ListObjects, view: View) -> Plan:
@@ -201,23 +197,23 @@ def list_page(configured: Objects, call: ListObjects, view: View) -> Plan:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"/storage/v1/b/{_bucket(call.bucket)}/o?{'&'.join(query)}"
     request = Request("GET", configured.origin, target)
-    return (yield from exchange_json(_store(configured).service, request, view, _listing))
+    return (yield from _store(configured).service.exchange_json(request, view, _listing))
 
 
 def delete(configured: Objects, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
     request = Request("DELETE", configured.origin, _path(call))
     store = _store(configured)
-    answer = yield from exchange(store.service, request, view)
-    return read_deletion(store, answer, status=204)
+    answer = yield from store.service.exchange(request, view)
+    return store.read_deletion(answer, status=204)
 
 
 def head(configured: Objects, call: HeadObject, view: View, *, effect: bool = True) -> Plan:
     """Look at an object."""
     request = Request("GET", configured.origin, f"{_path(call)}?fields={_FIELDS}")
     store = _store(configured)
-    answer = yield from exchange(store.service, request, view, effect=effect)
-    return read_look(store, answer, lambda document: _by_document(object_of(document)))
+    answer = yield from store.service.exchange(request, view, effect=effect)
+    return store.read_look(answer, lambda document: _by_document(object_of(document)))
 
 
 def _store(configured: Objects) -> ObjectService:

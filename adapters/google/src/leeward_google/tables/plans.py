@@ -31,7 +31,6 @@ from leeward.adapter.service import (
     Service,
     ServiceExchange,
     ambiguous,
-    exchange,
     object_of,
 )
 from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
@@ -142,8 +141,8 @@ def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:
 
 def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from exchange(
-        endpoint.service, _get(endpoint, call.table, call.key), view
+    response, refusal = yield from endpoint.service.exchange(
+        _get(endpoint, call.table, call.key), view
     )
     seen = refusal or read_seen(response, id_of(call.key), view.now, exact=call.exact)
     return seen if isinstance(seen, Result) else Result.ok(seen)
@@ -177,7 +176,7 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
         last = f"{endpoint.documents}/{call.table}/{call.cursor}"
         query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
     request = endpoint.request("runQuery", {"structuredQuery": query})
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     return refusal or page_in(response, call.most or PAGE_ITEMS, view.now, exact=call.exact)
 
 
@@ -200,7 +199,7 @@ def list_items(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> Plan
     if not is_complete:
         return (yield from _list_by_names(endpoint, rest, view))
     request = endpoint.request("runQuery", {"structuredQuery": by_field(rest, rest.limit)})
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     return refusal or ordered_page_in(response, rest, view.now)
 
 
@@ -214,7 +213,7 @@ def _has_order(
     read_time = None
     for query in (by_names(whole, collection), by_field(whole)):
         request = endpoint.request("runAggregationQuery", counting(query, read_time))
-        response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
+        response, refusal = yield from endpoint.service.exchange(request, view, effect=False)
         count = refusal or read_count(response, view.now)
         if isinstance(count, Result):
             return _as_look(count)
@@ -227,7 +226,7 @@ def _list_by_names(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> 
     """Read one page of a partition whose keys have to be put in order here."""
     query = by_names(call, f"{endpoint.documents}/{call.table}", MOST_UNORDERED + 1)
     request = endpoint.request("runQuery", {"structuredQuery": query})
-    response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
+    response, refusal = yield from endpoint.service.exchange(request, view, effect=False)
     natives = refusal or documents_in(response, view.now)
     if isinstance(natives, Result):
         return _as_look(natives)
@@ -243,7 +242,7 @@ def _list_by_names(endpoint: FirestoreEndpoint, call: ListItems, view: View) -> 
         return Result.ok(Page(()))
     names = [name_of(endpoint, call.table, Key(call.fields, (call.partition, v))) for v in page]
     request = endpoint.request("batchGet", {"documents": names})
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     items = refusal or read_found(response, names, view.now)
     if isinstance(items, Result):
         return items
@@ -336,13 +335,13 @@ def _look(
     By a look nothing has been done, whatever became of it: what would be AMBIGUOUS is NOT_SENT.
     """
     request = _get(endpoint, call.table, call.key)
-    response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
+    response, refusal = yield from endpoint.service.exchange(request, view, effect=False)
     seen = refusal or read_seen(response, id_of(call.key), view.now)
     return _as_look(seen) if isinstance(seen, Result) else seen
 
 
 def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> ServiceExchange:
-    return exchange(endpoint.service, endpoint.request("commit", {"writes": [write]}), view)
+    return endpoint.service.exchange(endpoint.request("commit", {"writes": [write]}), view)
 
 
 def _get(endpoint: FirestoreEndpoint, table: str, key: Key) -> Request:
@@ -402,7 +401,7 @@ def store_many(endpoint: FirestoreEndpoint, call: StoreMany, view: View) -> Plan
         raise Unsupported("a batch of Firestore's looks at no revision")
     writes = [_write(endpoint, call) for call in call.calls]
     request = endpoint.request("batchWrite", {"writes": writes})
-    response, refusal = yield from exchange(endpoint.service, request, view)
+    response, refusal = yield from endpoint.service.exchange(request, view)
     if refusal is not None:
         return refusal
     try:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from leeward import json_text
 from leeward.adapter.plans import Plan, Planner, Step, View, planners_of
 from leeward.adapter.runs import already_there
-from leeward.adapter.service import JSON, as_look_up, exchange, exchange_json, misread, object_of
+from leeward.adapter.service import JSON, misread, object_of
 from leeward.adapter.wire import Request
 from leeward.calls import AbortRun, FoundRun, GetRun, Result, StartRun
 from leeward.errors import InvalidRequest
@@ -70,7 +70,7 @@ def start(configured: Workflows, project: str, call: StartRun, view: View) -> Pl
     document = {"argument": argument, "labels": {LABEL: label_of(call.run)}}
     target, body = f"/v1/{parent}/executions", json_text.encode(document)
     request = Request("POST", configured.origin, target, JSON, body)
-    return (yield from exchange_json(GOOGLE, request, view, lambda raw: _execution(raw).run))
+    return (yield from GOOGLE.exchange_json(request, view, lambda raw: _execution(raw).run))
 
 
 def get(configured: Workflows, project: str, call: GetRun, view: View) -> Plan:
@@ -91,7 +91,7 @@ def abort(configured: Workflows, project: str, call: AbortRun, view: View) -> Pl
     if execution is None or execution.run.state != "running":
         return Result.ok(None if execution is None else True)
     request = Request("POST", configured.origin, f"/v1/{execution.name}:cancel", JSON, b"{}")
-    _, refusal = yield from exchange(GOOGLE, request, view)
+    _, refusal = yield from GOOGLE.exchange(request, view)
     if refusal is not None and refusal.reason != FAILED_PRECONDITION:  # it has ended meanwhile
         return refusal
     return Result.ok(True)
@@ -117,8 +117,8 @@ def _look(
     while True:
         target = f"/v1/{parent}/executions?{query}{token}"
         request = Request("GET", configured.origin, target)
-        answer = yield from exchange(GOOGLE, request, view, effect=False)
-        response, refusal = as_look_up(answer) if first else answer
+        answer = yield from GOOGLE.exchange(request, view, effect=False)
+        response, refusal = answer.as_look_up() if first else answer
         if refusal is not None:
             return refusal
         try:
