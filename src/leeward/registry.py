@@ -6,10 +6,10 @@ named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from leeward.adapter import Driver, Opener, TargetConfig
+from leeward.adapter import Driver, TargetConfig
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points, import_spec
 from leeward.errors import ConfigError
 
@@ -112,9 +112,9 @@ def import_room(spec: str) -> Any:
         ) from error
 
 
-def _opener(provider: str) -> Opener:
+def _opener(provider: str) -> Callable[[TargetConfig], Driver]:
     if provider in BUILT_IN:
-        opener: Opener = import_room(BUILT_IN[provider])
+        opener: Callable[[TargetConfig], Driver] = import_room(BUILT_IN[provider])
         return opener
     installed = _by_name(entry_points(GROUP))
     if provider not in installed:
@@ -130,7 +130,7 @@ def _opener(provider: str) -> Opener:
     return _load(offers[0], provider)
 
 
-def _load(point: EntryPoint, provider: str) -> Opener:
+def _load(point: EntryPoint, provider: str) -> Callable[[TargetConfig], Driver]:
     try:
         loaded: Any = point.load()
     except Exception as error:  # a package may fail in any way while it is imported
@@ -140,7 +140,7 @@ def _load(point: EntryPoint, provider: str) -> Opener:
         ) from error
     if not callable(loaded):
         raise ConfigError(f"the adapter {provider!r} ({point.value}) is not callable")
-    opener: Opener = loaded
+    opener: Callable[[TargetConfig], Driver] = loaded
     return opener
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from leeward import App
-from leeward.app.answers import Failure, Problem, failure_of
+from leeward.app.answers import HandlerFailure, Problem, failure_of
 from leeward.app.dead_letters import (
     ATTRIBUTE,
     DeadLetters,
@@ -67,7 +67,7 @@ def handler() -> Handler:
 
 
 def finished(
-    failure: Failure | None, result: Result[Any] | Exception = DONE, **more: Any
+    failure: HandlerFailure | None, result: Result[Any] | Exception = DONE, **more: Any
 ) -> tuple[bool, list[QueueCall]]:
     """Finish with a message; return whether it may be acknowledged, and what was done."""
     calls: list[QueueCall] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.app.answers import Failure, InvalidInput, Problem, failure_of, out_of_time
+from leeward.app.answers import HandlerFailure, InvalidInput, Problem, failure_of, out_of_time
 from leeward.app.checks import LONGEST_RETRY
 from leeward.app.dead_letters import (
     MessageStep,
@@ -51,7 +51,7 @@ def test_without_a_dead_letter_queue_nothing_is_given_up() -> None:
 def test_a_batch_that_fails_as_one_is_handed_back() -> None:
     """Nearly whole, and with one error: class and reason."""
     other = failure_of(Problem("no", reason="other"), (), "maybe")
-    table: list[tuple[list[Failure | None], bool]] = [
+    table: list[tuple[list[HandlerFailure | None], bool]] = [
         ([AWAY] * 10, True),
         ([*[AWAY] * 9, None], True),
         ([*[AWAY] * 8, None, None], False),
@@ -87,7 +87,7 @@ def test_waits_are_bounded_and_heed_what_the_failure_asks_for(
 def test_that_nothing_ran_is_said_on_proof_alone() -> None:
     """And then of the first attempt: a later one says nothing of those before it."""
     proved = failure_of(ValueError(), (), "no")
-    table: list[tuple[Failure, int | None, str]] = [
+    table: list[tuple[HandlerFailure, int | None, str]] = [
         (BAD, 1, "no"),
         (LATE, 1, "no"),
         (proved, 1, "no"),

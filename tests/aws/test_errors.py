@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Response
-from leeward.adapter import TOO_LARGE
 from leeward.adapter.classification import AMBIGUOUS, REJECTED, Classification
 from leeward.adapter.classification import TOO_LARGE as LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
+from leeward.calls import TOO_LARGE
 from leeward.errors import Outcome
 from leeward_aws.errors import (
     COMMON,

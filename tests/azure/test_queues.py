@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Response
-from leeward.adapter import TOO_LARGE
+from leeward.calls import TOO_LARGE
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.calls import Enqueue, Look, LookResult
 from leeward.calls.looks import BACKLOG

@@ -14,7 +14,7 @@ import pytest
 
 from leeward import App, Client, ConfigError, Receipt
 from leeward.adapter import WrappingDriver
-from leeward.app.answers import Failure
+from leeward.app.answers import HandlerFailure
 from leeward.app.handlers import answer
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.calls import Call, Result
@@ -71,7 +71,7 @@ class Cloud:
         store = options.pop("store", "backups/shop")
         schedule_backup(self.app, "0 2 * * *", "orders", store, client=self.client, **options)
 
-    def deliver(self, name: str, given: Input) -> Failure | None:
+    def deliver(self, name: str, given: Input) -> HandlerFailure | None:
         """Run a handler once, on a machine of its own."""
         self.runs += 1
         platform = Platform("local", None, self.world.clock)
@@ -79,7 +79,7 @@ class Cloud:
             self.app.handlers[name], Delivery(given, "id", "key", SECONDS), platform
         ).failure
 
-    def tick(self, nominal: datetime = FRIDAY) -> Failure | None:
+    def tick(self, nominal: datetime = FRIDAY) -> HandlerFailure | None:
         """Let the schedule be due, and do all that is queued."""
         failure = self.deliver("back-up-orders", nominal)
         while self.queue:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import leeward.errors
-from leeward.adapter import TOO_LARGE
-from leeward.calls import Call, Result
+from leeward.calls import TOO_LARGE, Call, Result
 from leeward.cli.output.exit_codes import EXIT_CODES, exit_code_of
 from leeward.errors import (
     AllTargetsUnavailable,

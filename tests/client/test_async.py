@@ -16,8 +16,8 @@ import pytest
 
 from leeward import AsyncClient, Client, ConfigError, Conflict, Event, LeewardError, Outcome
 from leeward._routing import FailoverDriver
-from leeward.adapter import NO_PLACE, WrappingDriver
-from leeward.calls import Call, Invoke, Result
+from leeward.adapter import WrappingDriver
+from leeward.calls import NO_PLACE, Call, Invoke, Result
 from leeward.config import Config, parse_order
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from leeward._http.messages import Response
-from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
+from leeward.calls import TOO_LARGE
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.errors import REASONS, STATUSES, outcome_of, read_error

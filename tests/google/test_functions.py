@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from leeward._http.messages import Failure, Request, Response
-from leeward.adapter import TOO_LARGE
+from leeward.calls import TOO_LARGE
 from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress

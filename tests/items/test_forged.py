@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from leeward._items.checks import checked_size
 from leeward.adapter.items import (
     EMBEDDED,
     Decoded,
     Profile,
-    checked_size,
     decode,
     digest_of,
     encode,

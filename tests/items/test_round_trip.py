@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 
-from leeward.adapter.items import Profile, checked_size, decode, encode
+from leeward._items.checks import checked_size
+from leeward.adapter.items import Profile, decode, encode
 from leeward_contract_tests.rows import each_row
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact

@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from leeward.adapter.items import checked_size, encode
+from leeward._items.checks import checked_size
+from leeward.adapter.items import encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_contract_tests.rows import each_row
 from leeward_google.tables.documents import FIRESTORE

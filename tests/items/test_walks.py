@@ -10,7 +10,8 @@ import pytest
 
 import leeward._items
 from leeward._items import check_json
-from leeward.adapter.items import Profile, checked_size, decode, encode
+from leeward._items.checks import checked_size
+from leeward.adapter.items import Profile, decode, encode
 from leeward_contract_tests.rows import each_row
 from tests.items.respelling import PROFILES
 from tests.profiling import functions_entered

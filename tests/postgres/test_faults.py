@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from leeward.adapter import NO_PLACE, Driver
-from leeward.calls import Load, Result, SettleWrite, Store
+from leeward.adapter import Driver
+from leeward.calls import NO_PLACE, Load, Result, SettleWrite, Store
 from leeward.errors import Outcome
 from leeward.values.settled import Verdict
 from leeward_postgres.driver import open_driver

@@ -24,8 +24,7 @@ from leeward._routing.commands import (
 )
 from leeward._routing.policy import DEFAULT
 from leeward._routing.targets import Budgets
-from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Call
+from leeward.calls import NO_PLACE, AttemptTime, Call
 from leeward.errors import Outcome
 from tests.routing.health_kit import (
     HARMLESS,

@@ -13,8 +13,7 @@ from leeward._routing.circuits import ORDER_SHARES
 from leeward._routing.commands import Dispatch
 from leeward._routing.execution import execute
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Publish, Result
+from leeward.calls import NO_PLACE, AttemptTime, Publish, Result
 from leeward.errors import Outcome
 from leeward.values import Event
 from tests.routing.health_kit import LATENCY, World

@@ -16,8 +16,7 @@ from leeward._routing import FailoverDriver
 from leeward._routing.commands import FreePlace, Pause
 from leeward._routing.failover import _next, _wait_for_place_async
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_PLACE
-from leeward.calls import Call, Invoke, Result
+from leeward.calls import NO_PLACE, Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.routing.beside_kit import wait_until

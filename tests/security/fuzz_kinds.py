@@ -17,7 +17,8 @@ import leeward_google.settings.options as google
 from leeward import Client, Config, ConfigError, LeewardError
 from leeward._http.messages import Failure, Phase, Request, Response
 from leeward.adapter import Driver, opening
-from leeward.adapter.items import checked_size, decode, encode
+from leeward._items.checks import checked_size
+from leeward.adapter.items import decode, encode
 from leeward.calls import Page, Result, Stored, UnreadableItem
 from leeward.config import TableConfig
 from leeward.config.load import _parse, load_settings, with_order

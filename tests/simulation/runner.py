@@ -25,8 +25,7 @@ from leeward._routing.commands import (
 )
 from leeward._routing.execution import Execution
 from leeward._routing.policy import DEFAULT
-from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Call, Invoke, Key, Publish, Result, time_after
+from leeward.calls import NO_PLACE, AttemptTime, Call, Invoke, Key, Publish, Result, time_after
 from leeward.calls import Load as LoadItem
 from leeward.errors import Outcome
 from tests.simulation.faults import (

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from leeward.adapter import NO_PLACE
-from leeward.calls import Enqueue, Invoke, Store
+from leeward.calls import NO_PLACE, Enqueue, Invoke, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.scenarios import Setting

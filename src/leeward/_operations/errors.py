@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._routing.outcomes import TABLE
-from leeward.adapter import TOO_LARGE, UNMARKED, UNMARKED_REFUSAL
 from leeward.calls import (
     ISOLATED,
     OBJECT_READS,
     OBJECT_VERBS,
     RUN_VERBS,
+    TOO_LARGE,
+    UNMARKED,
+    UNMARKED_REFUSAL,
     Call,
     Delete,
     Enqueue,

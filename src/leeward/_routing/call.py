@@ -72,8 +72,7 @@ from leeward._routing.health import Health
 from leeward._routing.outcomes import KNOWN_KEY, TABLE, May, Sign, rules_of
 from leeward._routing.readback import ReadBackVerdict, question_of
 from leeward._routing.targets import candidates, narrow, resource_of
-from leeward.adapter import NO_PLACE
-from leeward.calls import AttemptTime, Call, Invoke, ListItems, Load
+from leeward.calls import NO_PLACE, AttemptTime, Call, Invoke, ListItems, Load
 from leeward.envelope import NOT_KEPT, RUNNING, VOIDED
 from leeward.errors import Outcome
 from leeward.values import Effect

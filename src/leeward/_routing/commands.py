@@ -9,8 +9,7 @@ from collections import deque
 from typing import Any, Final, TypeAlias
 
 from leeward._routing.readback import ReadBackVerdict
-from leeward.adapter import NO_PLACE
-from leeward.calls import Call, time_after
+from leeward.calls import NO_PLACE, Call, time_after
 from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN, VOIDED
 from leeward.errors import Attempt, Outcome
 from leeward.records import NamedTuple

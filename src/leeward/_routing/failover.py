@@ -25,8 +25,8 @@ from leeward._routing.execution import Execution, Reply, execute
 from leeward._routing.health import Health, TargetEvidence
 from leeward._routing.outcomes import rules_of
 from leeward._routing.policy import DEFAULT, RoutingPolicy
-from leeward.adapter import NO_PLACE, NO_THREAD, Capability, Driver, Limits
-from leeward.calls import ISOLATED, Call, Result, is_barred, time_after
+from leeward.adapter import Capability, Driver, Limits
+from leeward.calls import ISOLATED, NO_PLACE, NO_THREAD, Call, Result, is_barred, time_after
 from leeward.clock import Clock, SystemClock, running_loop
 from leeward.entropy import random_unit
 from leeward.entrypoints import import_spec

@@ -27,8 +27,7 @@ from leeward._routing.outcomes import TABLE, KeyWorth, Sign
 from leeward._routing.policy import DEFAULT, RoutingPolicy
 from leeward._routing.silence import Heartbeat, Silence
 from leeward._routing.targets import Budgets, Targets, resource_of
-from leeward.adapter import UNMARKED_REFUSAL
-from leeward.calls import Call, time_after
+from leeward.calls import UNMARKED_REFUSAL, Call, time_after
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 from leeward.values import CircuitStatus, Isolation

@@ -15,10 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from leeward import calls
-from leeward.calls import ISOLATED, SHORTEST_WAIT, Call, Result, Store, is_barred, time_after
+from leeward.calls import (
+    ISOLATED,
+    NO_PLACE,
+    NO_THREAD,
+    SHORTEST_WAIT,
+    Call,
+    Result,
+    Store,
+    is_barred,
+    time_after,
+)
 from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 from leeward.masking import show_only
@@ -31,34 +41,12 @@ if TYPE_CHECKING:
     from leeward.stores import Stores
 
 __all__ = [
-    "NONE_MISSING",
-    "NO_PLACE",
-    "NO_THREAD",
-    "TOO_LARGE",
-    "UNMARKED",
-    "UNMARKED_REFUSAL",
     "Capability",
     "Driver",
     "Limits",
-    "Opener",
     "TargetConfig",
     "WrappingDriver",
 ]
-
-UNMARKED = "unmarked"
-"""The `Result.reason` of an AMBIGUOUS result whose answer has no mark of its call: the function may
-have given it, or passed it on, or a gateway in front of it, before or after the function ran."""
-
-UNMARKED_REFUSAL = "unmarked_refusal"
-"""The same of an APP_ERROR result, whose answer refuses this request alone, such as a 403 or a 404:
-the next target would, too. It says nothing of the target's health, whoever gave it."""
-
-TOO_LARGE = "payload_too_large"
-"""The `Result.reason` of a CALLER result by which a target says that a request is too large."""
-
-NO_PLACE = "no_place"
-"""The `reason` of a LOCAL result because nothing on this side was free to make the attempt in time:
-no place, no thread. The router waits elsewhere."""
 
 
 class Capability(Enum):
@@ -95,10 +83,6 @@ class Capability(Enum):
     them apart."""
     SETTLING = "settling"
     """Settle whether a write took place, and refuse it when it comes later."""
-
-
-NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})
-"""What a driver's `missing` is, where it has none."""
 
 
 class Limits(NamedTuple):
@@ -153,10 +137,6 @@ class Limits(NamedTuple):
         return smallest._replace(model="")  # what each keeps is for one target alone
 
 
-NO_THREAD: Final = "no_thread"
-"""The code of an attempt that was not begun, because too many others hold the threads."""
-
-
 class Driver(ABC):
     """One target. Every method may be called from many threads at once.
 
@@ -178,7 +158,7 @@ class Driver(ABC):
     target: str
     capabilities: frozenset[Capability]
     limits: Limits
-    missing: Mapping[Capability, str] = NONE_MISSING
+    missing: Mapping[Capability, str] = MappingProxyType({})
     probe_fidelity: str | None = None
     has_stages: bool = False
     functions_in_app: bool = False
@@ -426,7 +406,3 @@ class TargetConfig(NamedTuple):
                 raise ConfigError(
                     f"{where} must be a {types[option].__name__}, not {type(value).__name__}"
                 )
-
-
-Opener: TypeAlias = Callable[[TargetConfig], Driver]
-"""What an entry point of the group ``leeward.adapters`` names."""

@@ -11,7 +11,6 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from leeward._http.messages import BULKHEAD, Failure, Phase, Request, describe_failure, refuse
-from leeward.adapter import NO_PLACE
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -26,7 +25,16 @@ from leeward.adapter.plans import (
     View,
 )
 from leeward.adapter.resolver import Unresolved
-from leeward.calls import ISOLATED, SHORTEST_WAIT, AttemptTime, Call, Invoke, Result, is_barred
+from leeward.calls import (
+    ISOLATED,
+    NO_PLACE,
+    SHORTEST_WAIT,
+    AttemptTime,
+    Call,
+    Invoke,
+    Result,
+    is_barred,
+)
 from leeward.errors import LeewardError, Outcome, is_from_signal
 from leeward.forking import ForkLock
 from leeward.values import Effect

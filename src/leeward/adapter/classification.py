@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from leeward.adapter import TOO_LARGE as TOO_LARGE_REASON
 from leeward.adapter.plans import STALE_CREDENTIALS
+from leeward.calls import TOO_LARGE as TOO_LARGE_REASON
 from leeward.errors import Outcome
 from leeward.records import NamedTuple
 

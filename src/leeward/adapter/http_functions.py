@@ -24,7 +24,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward._http.messages import Request, Response
-from leeward.adapter import UNMARKED, UNMARKED_REFUSAL
 from leeward.adapter.classification import (
     AMBIGUOUS,
     APP_ERROR,
@@ -39,7 +38,7 @@ from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, Vi
 from leeward.adapter.repeats import read_failure, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.service import UNDECODABLE, bearer, retry_after
-from leeward.calls import Invoke, Result, Settle
+from leeward.calls import UNMARKED, UNMARKED_REFUSAL, Invoke, Result, Settle
 from leeward.envelope import (
     BY_HANDLER,
     DEDUP,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from leeward._items.checks import Size, checked_size
 from leeward._items.decoding import Decoded, decode, digest_of
 from leeward._items.encoding import encode, encode_value, native_expiry
 from leeward._items.names import RESERVED, escape_key, escape_name, unescape_key
@@ -23,10 +22,8 @@ __all__ = [
     "Decoded",
     "DoubleModel",
     "Profile",
-    "Size",
     "TypedJson",
     "by_value",
-    "checked_size",
     "decimal_text",
     "decode",
     "digest_of",

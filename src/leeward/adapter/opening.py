@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from leeward._http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward._http.wire import Transport, Wire, curl_wire
-from leeward.adapter import NONE_MISSING, Capability, Driver, Limits, TargetConfig
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.options import Option, Setting, Values
@@ -70,7 +70,7 @@ class TargetInfo(NamedTuple):
     capabilities: frozenset[Capability]
     limits: Limits
     settings: Mapping[str, str]
-    missing: Mapping[Capability, str] = NONE_MISSING
+    missing: Mapping[Capability, str] = Driver.missing
     probe: Probe | None = None
     has_stages: bool = False
     functions_in_app: bool = False
@@ -355,7 +355,7 @@ def open_plan_driver(
     capabilities: Iterable[Capability],
     limits: Limits,
     describe: Mapping[str, str | None],
-    missing: Mapping[Capability, str] = NONE_MISSING,
+    missing: Mapping[Capability, str] = Driver.missing,
     probe: Probe | None = LOAD_PROBE,
     has_stages: bool = False,
     functions_in_app: bool = False,

@@ -158,7 +158,7 @@ def _find(row: Option, config: TargetConfig) -> Setting | None:
         return Setting(value, where)
     for name in row.variables.split() if config.trust_env else ():
         if text := config.env.get(name):
-            return Setting(parse_switch(text, name) if row.type is bool else text, name, True)
+            return Setting(_parse_switch(text, name) if row.type is bool else text, name, True)
     return None
 
 
@@ -227,7 +227,7 @@ def _check_text(row: Option, setting: Setting, values: Values) -> Any:
     return setting.value if row.check is None else row.check(setting, values)
 
 
-def parse_switch(text: str, where: str) -> bool:
+def _parse_switch(text: str, where: str) -> bool:
     """Return whether a variable says true.
 
     Raises:

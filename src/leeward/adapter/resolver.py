@@ -26,7 +26,7 @@ FLIGHT_SECONDS = 30.0
 """What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""
 
 
-class Flight:
+class _Flight:
     """One fetch under way, for which any number of threads and tasks may wait."""
 
     def __init__(self) -> None:
@@ -214,7 +214,7 @@ class Resolver:
             refused: an answer that the target has refused; another one is wanted.
         """
         answer = self._answer_or_flight(what, refused)
-        if not isinstance(answer, Flight):
+        if not isinstance(answer, _Flight):
             return answer
         try:
             return answer.wait(timeout)
@@ -224,7 +224,7 @@ class Resolver:
     async def get_async(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
         """Do the same without blocking the event loop."""
         answer = self._answer_or_flight(what, refused)
-        if not isinstance(answer, Flight):
+        if not isinstance(answer, _Flight):
             return answer
         try:
             return await answer.wait_async(timeout)
@@ -277,7 +277,7 @@ class Resolver:
                 with self._lock:
                     self._keep(self._slot_of(what), setting)
                 return setting.value
-        flight = Flight()
+        flight = _Flight()
         slot = None
         try:
             with self._lock:
@@ -311,7 +311,7 @@ class Resolver:
                 self._slots[name] = oldest  # calls wait for it, so it is in use
         return slot
 
-    def _fly(self, what: Hashable, slot: _Slot, flight: Flight) -> None:
+    def _fly(self, what: Hashable, slot: _Slot, flight: _Flight) -> None:
         """Fetch, on the flight's own thread. Whatever the source raises, the flight lands."""
         try:
             outcome: Resolved | Unresolved = self._source(what, FLIGHT_SECONDS)
@@ -321,7 +321,7 @@ class Resolver:
             outcome = _flaw_of(_without_frames(error))
         self._land(slot, flight, outcome)
 
-    def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
+    def _land(self, slot: _Slot, flight: _Flight, outcome: Resolved | Unresolved) -> None:
         """Keep the answer of a flight, and wake all who wait for it.
 
         A flight that was given up may land after a later one. What it brings is still kept:
@@ -371,7 +371,7 @@ class _Slot:
     def __init__(self) -> None:
         self.held: _Held | None = None
         self.not_before = 0.0
-        self.flight: Flight | None = None
+        self.flight: _Flight | None = None
 
 
 def _without_frames(error: E) -> E:

@@ -38,31 +38,31 @@ class Revision(NamedTuple):
         """Return whether an item of this revision, if it is there, counts at `now`."""
         return self.expires_at is None or self.expires_at > now
 
+    @staticmethod
+    def parse(text: str, mark: re.Pattern[str]) -> Revision | None:
+        """Read what `Revision.text` returned; None if no item ever has that revision.
 
-def parse_revision(text: str, mark: re.Pattern[str]) -> Revision | None:
-    """Read what `Revision.text` returned; None if no item ever has that revision.
+        Args:
+            text: as a caller gave it.
+            mark: what the service's marks look like.
+        """
+        expiry, at, mark_text = text.rpartition(_EXPIRY)
+        if not mark.fullmatch(mark_text):
+            return None
+        try:
+            return Revision(mark_text, float(expiry) if at else None)
+        except ValueError:
+            return None
 
-    Args:
-        text: as a caller gave it.
-        mark: what the service's marks look like.
-    """
-    expiry, at, mark_text = text.rpartition(_EXPIRY)
-    if not mark.fullmatch(mark_text):
-        return None
-    try:
-        return Revision(mark_text, float(expiry) if at else None)
-    except ValueError:
-        return None
+    @staticmethod
+    def mark_in(revision: str) -> str:
+        """Return the mark in the text of a revision."""
+        return revision.rpartition(_EXPIRY)[2]
 
-
-def mark_in(revision: str) -> str:
-    """Return the mark in the text of a revision."""
-    return revision.rpartition(_EXPIRY)[2]
-
-
-def revision_after(call: Store, mark: str) -> str:
-    """Return the revision of the item that `call` has stored, which the service marks so."""
-    return Revision(mark, None if call.expires_at is None else float(call.expires_at)).text()
+    @staticmethod
+    def after(call: Store, mark: str) -> str:
+        """Return the revision of the item that `call` has stored, which the service marks so."""
+        return Revision(mark, None if call.expires_at is None else float(call.expires_at)).text()
 
 
 def another_revision(request_id: str | None = None) -> Result[Any]:

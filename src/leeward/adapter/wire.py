@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward._http.messages import Failure, Phase, Request, Response
-from leeward._http.wire import AsyncTransport, Transport, Wire
+from leeward._http.messages import Failure, Request, Response
+from leeward._http.wire import Transport, Wire
 
-__all__ = ["AsyncTransport", "Failure", "Phase", "Request", "Response", "Transport", "Wire"]
+__all__ = ["Failure", "Request", "Response", "Transport", "Wire"]

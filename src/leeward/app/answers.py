@@ -153,7 +153,7 @@ class InvalidInput(Problem):
 
 
 @show_only("type status reason retryable retry_after ran is_own")
-class Failure(NamedTuple):
+class HandlerFailure(NamedTuple):
     """How a call has failed.
 
     Attributes:
@@ -205,7 +205,7 @@ class Answer(NamedTuple):
     """
 
     body: bytes
-    failure: Failure | None = None
+    failure: HandlerFailure | None = None
     dedup: str | None = None
 
     @property
@@ -242,31 +242,33 @@ may do the same thing twice."""
 
 def failure_of(
     error: BaseException, final: tuple[type[BaseException], ...], ran: Ran, *, is_own: bool = False
-) -> Failure:
+) -> HandlerFailure:
     """Return the failure for the exception of a handler.
 
     Args:
         error: the exception.
         final: classes of errors after which the handler must not be called again.
         ran: whether it has had an effect.
-        is_own: as of `Failure`.
+        is_own: as of `HandlerFailure`.
     """
     kind = type(error).__name__
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
         if isinstance(error, GuardProblem) and not is_own:
-            return Failure(kind, 500, None, None, retryable, None, ran, error)
+            return HandlerFailure(kind, 500, None, None, retryable, None, ran, error)
         wait: float | None = error.retry_after
         if not (isinstance(wait, int | float) and 0 <= wait < LONGEST_AGE):
             wait = None
         message, reason = _utf8_text(error.message), _utf8_text(error.reason)
-        return Failure(kind, error.status, message, reason, retryable, wait, ran, error, is_own)
+        return HandlerFailure(
+            kind, error.status, message, reason, retryable, wait, ran, error, is_own
+        )
     if isinstance(error, LeewardError):
         retryable = not isinstance(error, (*final, *_FINAL_ERRORS))
         status = 503 if is_own and isinstance(error, DedupUnavailable) else 500
         wait = getattr(error, "retry_after", None)
-        return Failure(kind, status, None, None, retryable, wait, ran, error, is_own)
-    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
+        return HandlerFailure(kind, status, None, None, retryable, wait, ran, error, is_own)
+    return HandlerFailure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
 
 
 def _utf8_text(text: object) -> str | None:
@@ -279,7 +281,7 @@ def out_of_time() -> Problem:
     return Problem("too little time is left", status=503, reason=DEADLINE)
 
 
-def failure_answer(failure: Failure, dedup: str | None = None) -> Answer:
+def failure_answer(failure: HandlerFailure, dedup: str | None = None) -> Answer:
     """Return the answer of a call that has failed: one form on every platform."""
     fields: dict[str, object] = {
         "errorType": failure.type,

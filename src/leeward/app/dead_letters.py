@@ -20,7 +20,7 @@ from functools import cache
 from threading import Lock
 from typing import Any, Final
 
-from leeward.app.answers import Failure
+from leeward.app.answers import HandlerFailure
 from leeward.app.checks import LONGEST_RETRY
 from leeward.app.handlers import Handler
 from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
@@ -86,7 +86,7 @@ def retry_pause(
 
 
 def next_step(
-    failure: Failure | None,
+    failure: HandlerFailure | None,
     attempt: int | None,
     retries: int | None,
     unit: float,
@@ -121,7 +121,7 @@ def next_step(
     return NextStep(MessageStep.AGAIN, after)
 
 
-def fails_as_one(failures: Sequence[Failure | None]) -> bool:
+def fails_as_one(failures: Sequence[HandlerFailure | None]) -> bool:
     """Return whether at least 90 % of a batch failed in the same way; None stands for a success."""
     least = NEARLY_WHOLE * len(failures)
     kinds = Counter(
@@ -132,7 +132,7 @@ def fails_as_one(failures: Sequence[Failure | None]) -> bool:
     return len(failures) >= SMALLEST_BATCH and max(kinds.values(), default=0) >= least
 
 
-def ran_in_any_attempt(failure: Failure, attempt: int | None) -> Ran:
+def ran_in_any_attempt(failure: HandlerFailure, attempt: int | None) -> Ran:
     """Return whether any attempt at a message has had an effect, as far as it is proved.
 
     The last attempt proves nothing about earlier ones.
@@ -217,7 +217,7 @@ class Unsent(NamedTuple):
         attempt: as of `Letter`.
     """
 
-    failure: Failure
+    failure: HandlerFailure
     attempt: int | None
 
 
@@ -242,7 +242,7 @@ class DeadLetters:
 
     def find_unsent(
         self, handlers: Iterable[Handler], id: str, body: bytes, attempt: int | None
-    ) -> tuple[Handler, Failure] | None:
+    ) -> tuple[Handler, HandlerFailure] | None:
         """Return the handler and the failure of a message whose letter could not be sent.
 
         Finish the message with them, without a further run. None: run it.
@@ -268,7 +268,7 @@ class DeadLetters:
         self,
         handler: Handler,
         letter: Letter,
-        failure: Failure | None,
+        failure: HandlerFailure | None,
         seconds: float,
         *,
         together: bool = False,
@@ -312,7 +312,7 @@ class DeadLetters:
         return False
 
     def _send(
-        self, handler: Handler, letter: Letter, failure: Failure, dead: str, seconds: float
+        self, handler: Handler, letter: Letter, failure: HandlerFailure, dead: str, seconds: float
     ) -> bool:
         """Send a message to its dead-letter queue; return whether it is there."""
         facts = self.facts(handler, letter, failure)
@@ -329,7 +329,7 @@ class DeadLetters:
         return True
 
     def _remember(
-        self, handler: Handler, letter: Letter, failure: Failure, *, is_sent: bool
+        self, handler: Handler, letter: Letter, failure: HandlerFailure, *, is_sent: bool
     ) -> None:
         """Keep why a message was given up until its letter is sent."""
         key = handler.name, letter.id, hash(letter.body)
@@ -355,7 +355,7 @@ class DeadLetters:
         except Exception as error:  # noqa: BLE001 - the other messages of its batch are settled
             return Result(Outcome.AMBIGUOUS, cause=error)
 
-    def facts(self, handler: Handler, letter: Letter, failure: Failure) -> GivenUp:
+    def facts(self, handler: Handler, letter: Letter, failure: HandlerFailure) -> GivenUp:
         """Return the facts of a message that is given up, without its content."""
         attempt, retries = letter.attempt, handler.retries
         spent = attempt is not None and retries is not None and attempt > retries

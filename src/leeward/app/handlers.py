@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.app.answers import (
     Answer,
-    Failure,
     GuardProblem,
+    HandlerFailure,
     HostRefusal,
     InvalidInput,
     Problem,
@@ -435,7 +435,9 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failure_answer(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
 
 
-def _failure(error: BaseException, handler: Handler, context: Context, *, settles: bool) -> Failure:
+def _failure(
+    error: BaseException, handler: Handler, context: Context, *, settles: bool
+) -> HandlerFailure:
     """Judge what a handler has raised; where its class raises, too, nothing is known of it.
 
     There may be effects that the handler did not announce. The guard of the whole handler alone
@@ -455,7 +457,7 @@ def _failure(error: BaseException, handler: Handler, context: Context, *, settle
             failure = failure._replace(reason=None)
         return failure
     except Exception:  # noqa: BLE001 - somebody else's class: what a property does
-        return Failure(type(error).__name__, 500, None, None, True, None, "maybe", error)
+        return HandlerFailure(type(error).__name__, 500, None, None, True, None, "maybe", error)
 
 
 _PROTOCOL: Final = (REPEAT_REFUSED, HOST_REFUSAL)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.app.answers import (
     RESPONSE_TOO_LARGE,
     Answer,
-    Failure,
+    HandlerFailure,
     InvalidInput,
     Problem,
     failure_answer,
@@ -47,8 +47,6 @@ from leeward.app.triggers import (
 )
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
-from leeward.json_text import Undecodable, decode, encode
-from leeward.text import join_key
 from leeward.watching import trace_ids
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ if TYPE_CHECKING:
         fails_as_one,
     )
     from leeward.app.events import event_of, events_in, is_event
-    from leeward.app.schedules import parse_schedule, tick_time
+    from leeward.app.schedules import tick_time
 
 __all__ = [
     "HEALTH",
@@ -73,8 +71,8 @@ __all__ = [
     "Context",
     "DeadLetters",
     "Delivery",
-    "Failure",
     "Handler",
+    "HandlerFailure",
     "Host",
     "HttpAnswer",
     "HttpRequest",
@@ -89,13 +87,10 @@ __all__ = [
     "Problem",
     "Ran",
     "SystemClock",
-    "Undecodable",
     "answer_upkeep",
     "check_queues",
     "dead_letter_names",
     "dead_letters_at",
-    "decode",
-    "encode",
     "event_key",
     "event_of",
     "events_in",
@@ -105,10 +100,8 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
-    "join_key",
     "new_id",
     "otel",
-    "parse_schedule",
     "parse_time",
     "refusal_answer",
     "serve",
@@ -121,7 +114,7 @@ _LAZY: Final = {
         "DeadLetters Letter Perform dead_letter_names dead_letters_at fails_as_one"
     ),
     "leeward.app.events": "event_of events_in is_event",
-    "leeward.app.schedules": "parse_schedule tick_time",
+    "leeward.app.schedules": "tick_time",
 }
 """The names that load on first use, by module; `otel` is a module itself."""
 

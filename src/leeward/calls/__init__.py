@@ -51,6 +51,24 @@ RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
 ISOLATED: Final = "isolated"
 """The `reason` of a LOCAL result because an operator isolated the target while the call waited."""
 
+UNMARKED: Final = "unmarked"
+"""The `Result.reason` of an AMBIGUOUS result whose answer has no mark of its call: the function may
+have given it, or passed it on, or a gateway in front of it, before or after the function ran."""
+
+UNMARKED_REFUSAL: Final = "unmarked_refusal"
+"""The same of an APP_ERROR result, whose answer refuses this request alone, such as a 403 or a 404:
+the next target would, too. It says nothing of the target's health, whoever gave it."""
+
+TOO_LARGE: Final = "payload_too_large"
+"""The `Result.reason` of a CALLER result by which a target says that a request is too large."""
+
+NO_PLACE: Final = "no_place"
+"""The `reason` of a LOCAL result because nothing on this side was free to make the attempt in time:
+no place, no thread. The router waits elsewhere."""
+
+NO_THREAD: Final = "no_thread"
+"""The code of an attempt that was not begun, because too many others hold the threads."""
+
 SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait that is shorter is not reported."""
 
@@ -58,9 +76,10 @@ SHORTEST_WAIT: Final = 0.001
 class AttemptTime(float):
     """The seconds of one attempt, from when nothing on this side holds it back any more.
 
-    To a driver it is a number of seconds like any other. One that keeps a line for its places, or
-    fetches credentials, lets an attempt wait there for `wait` seconds besides: a wait is not part
-    of the attempt, and proves that nothing was sent.
+    A plugin's `perform` gets a number of seconds, which it can hand to any library; what else this
+    carries is optional, so it is a number, too, and no argument of its own. A driver that keeps a
+    line for its places, or fetches credentials, lets an attempt wait there for `wait` seconds
+    besides: a wait is not part of the attempt, and proves that nothing was sent.
 
     Attributes:
         wait: seconds that the attempt may wait on this side before it is made.
@@ -511,11 +530,16 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ISOLATED",
+    "NO_PLACE",
+    "NO_THREAD",
     "OBJECT_READS",
     "OBJECT_VERBS",
     "OBJECT_WRITES",
     "RUN_VERBS",
     "SHORTEST_WAIT",
+    "TOO_LARGE",
+    "UNMARKED",
+    "UNMARKED_REFUSAL",
     "AbortRun",
     "AttemptTime",
     "Attribute",

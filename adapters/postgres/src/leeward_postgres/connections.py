@@ -23,8 +23,7 @@ from psycopg.errors import error_from_result
 from psycopg.generators import execute
 from psycopg.pq import ConnStatus, ExecStatus
 
-from leeward.adapter import NO_PLACE
-from leeward.calls import ISOLATED, Result, is_barred, time_after
+from leeward.calls import ISOLATED, NO_PLACE, Result, is_barred, time_after
 from leeward.errors import Outcome
 from leeward.forking import Forkable, watch
 from leeward_postgres.checks import check_server

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import NO_PLACE
-from leeward.calls import Result
+from leeward.calls import NO_PLACE, Result
 from leeward.errors import Outcome
 from leeward.json_text import encode
 from leeward.leases.batches import Batches, Change

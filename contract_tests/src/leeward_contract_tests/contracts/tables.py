@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Outcome, PayloadTooLarge, Promise
+from leeward._items.checks import checked_size
 from leeward.adapter import Capability, Driver
-from leeward.adapter.items import checked_size
 from leeward.testing import FaultyDriver
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract

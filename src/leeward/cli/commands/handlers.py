@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from leeward.app.answers import Answer, Failure, InvalidInput
+from leeward.app.answers import Answer, HandlerFailure, InvalidInput
 from leeward.app.app import App
 from leeward.app.by_hand import find_handler, run_by_hand
 from leeward.app.handlers import Handler
@@ -115,7 +115,7 @@ def _show_answer(handler: Handler, answer: Answer, seconds: float) -> Report:
     return Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [told])
 
 
-def _fail(options: GlobalOptions, handler: Handler, failure: Failure) -> None:
+def _fail(options: GlobalOptions, handler: Handler, failure: HandlerFailure) -> None:
     """Show what a handler has raised; its traceback comes last, where a person looks at it.
 
     Raises:

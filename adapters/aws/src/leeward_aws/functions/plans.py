@@ -20,12 +20,11 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter import UNMARKED
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import read_failure, refused_repeat, worth_of
 from leeward.adapter.service import UNDECODABLE, UNEXPECTED, ambiguous
 from leeward.adapter.wire import Request, Response
-from leeward.calls import Enqueue, Invoke, Result, Settle
+from leeward.calls import UNMARKED, Enqueue, Invoke, Result, Settle
 from leeward.entrypoints import import_spec
 from leeward.envelope import (
     TRACEPARENT,

@@ -18,8 +18,8 @@ from leeward.app.kit import (
     Answer,
     DeadLetters,
     Delivery,
-    Failure,
     Handler,
+    HandlerFailure,
     InvalidInput,
     Kind,
     Letter,
@@ -40,7 +40,7 @@ RESERVE: Final = 1.0
 """Seconds of a run that are kept for its answer. A message that there is no time left to settle is
 delivered again."""
 
-NOT_BEGUN: Final = Failure("NotBegun", 503, None, RUNNING, True, None, "no", is_own=True)
+NOT_BEGUN: Final = HandlerFailure("NotBegun", 503, None, RUNNING, True, None, "no", is_own=True)
 """Of a message for which a run has no time left: it waits for the next one, and nothing counts."""
 
 Record: TypeAlias = dict[str, Any]
@@ -55,7 +55,7 @@ class MessageResult(NamedTuple):
         has_run: it has run; not where its failure is known from before, and its letter not sent.
     """
 
-    failure: Failure | None
+    failure: HandlerFailure | None
     handler: Handler | None
     has_run: bool = True
 

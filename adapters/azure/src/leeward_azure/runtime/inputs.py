@@ -20,8 +20,8 @@ from leeward.app.kit import (
     Answer,
     DeadLetters,
     Delivery,
-    Failure,
     Handler,
+    HandlerFailure,
     Host,
     HttpRequest,
     InvalidInput,
@@ -48,7 +48,7 @@ class FunctionFailed(Exception):
     """A handler has failed; the class that is raised has the name of what it raised."""
 
 
-def make_error(failure: Failure) -> Exception:
+def make_error(failure: HandlerFailure) -> Exception:
     """Return what to raise: of the name of what was raised, without its text and its causes."""
     name = failure.type if failure.type.isidentifier() else FunctionFailed.__name__
     kind = type(name, (FunctionFailed,), {"__module__": __name__})

@@ -39,7 +39,7 @@ from leeward.adapter.items import (
     native_expiry,
     unescape_key,
 )
-from leeward.adapter.tables import Revision, parse_revision
+from leeward.adapter.tables import Revision
 from leeward.calls import Key, Store, Stored
 from leeward.json_text import Undecodable
 from leeward.masking import show_only
@@ -124,7 +124,7 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
 
 def revision_of(text: str) -> Revision | None:
     """Read a revision; None if no document ever has it."""
-    return parse_revision(text, _ETAG)
+    return Revision.parse(text, _ETAG)
 
 
 def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:

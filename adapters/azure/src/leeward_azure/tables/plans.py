@@ -22,7 +22,7 @@ from leeward.adapter.service import (
     misread,
     object_of,
 )
-from leeward.adapter.tables import EXPIRED, Revision, another_revision, revision_after, wrong_cursor
+from leeward.adapter.tables import EXPIRED, Revision, another_revision, wrong_cursor
 from leeward.adapter.wire import Response
 from leeward.calls import Delete, ListItems, Load, Page, Result, Scan, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
@@ -284,7 +284,7 @@ def _conclude_store(response: Response, call: Store) -> Result[Any]:
             etag = etag_of(response.headers, "etag")
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
-    return _ok(revision_after(call, etag), response)
+    return _ok(Revision.after(call, etag), response)
 
 
 def _ok(value: Any, response: Response) -> Result[Any]:

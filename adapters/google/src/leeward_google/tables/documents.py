@@ -33,7 +33,7 @@ from leeward.adapter.items import (
     escape_key,
     native_expiry,
 )
-from leeward.adapter.tables import Revision, parse_revision
+from leeward.adapter.tables import Revision
 from leeward.calls import Key, Store, Stored, UnreadableItem
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
@@ -195,7 +195,7 @@ def stored_of(native: Native, *, exact: bool = False) -> Stored:
 
 def revision_of(text: str) -> Revision | None:
     """Read a revision; None if no document ever has it."""
-    return parse_revision(text, _MOMENT)
+    return Revision.parse(text, _MOMENT)
 
 
 def update_time_of(native: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ from leeward.adapter.service import (
     ambiguous,
     object_of,
 )
-from leeward.adapter.tables import EXPIRED, another_revision, mark_in, revision_after, wrong_cursor
+from leeward.adapter.tables import EXPIRED, Revision, another_revision, wrong_cursor
 from leeward.adapter.wire import Request
 from leeward.calls import Delete, Key, ListItems, Load, Page, Result, Scan, Store, Stored, StoreMany
 from leeward.errors import Outcome, Unsupported
@@ -271,7 +271,7 @@ def _store_if_absent(
         if stored is not None and not _is_over(stored, call.now):
             return _conflict(_THERE)
         if stored is not None:
-            condition = {"updateTime": mark_in(stored.revision)}
+            condition = {"updateTime": Revision.mark_in(stored.revision)}
     return (yield from _write_if(endpoint, call, write, condition, view))
 
 
@@ -421,7 +421,7 @@ def _write(endpoint: FirestoreEndpoint, call: Store) -> dict[str, Any]:
 def _result(call: Store, written: dict[str, Any], status: dict[str, Any]) -> Result[Any]:
     code = status.get("code", 0)
     if code == 0:
-        return Result.ok(revision_after(call, update_time_of(written)))
+        return Result.ok(Revision.after(call, update_time_of(written)))
     word = _CODES[code] if type(code) is int and 0 < code < len(_CODES) else ""
     meaning = STATUSES.get(word, AMBIGUOUS)
     return Result(meaning.outcome, code=word or None, reason=meaning.reason)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter.service import UNDECODABLE, UNREADABLE, ambiguous, misread, object_of
-from leeward.adapter.tables import revision_after
+from leeward.adapter.tables import Revision
 from leeward.adapter.wire import Response
 from leeward.calls import Delete, ListItems, Page, Result, Store, Stored, UnreadableItem
 from leeward.errors import Outcome
@@ -156,7 +156,7 @@ def read_write(response: Response, call: Store | Delete) -> Result[Any]:
             return Result.ok(None)
         if len(results) != 1 or not isinstance(results[0], dict):
             raise Undecodable("the answer does not have one result for the one write")
-        return Result.ok(revision_after(call, update_time_of(results[0])))
+        return Result.ok(Revision.after(call, update_time_of(results[0])))
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
 

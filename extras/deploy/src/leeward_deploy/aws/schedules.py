@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leeward.app.kit import parse_schedule
+from leeward.app.schedules import parse_schedule
 
 
 def scheduler_expression(text: str) -> str:
