@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Response
-from leeward.calls import TOO_LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.calls import TOO_LARGE
 from leeward.errors import Outcome

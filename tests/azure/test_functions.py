@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from leeward._http.messages import Failure, Request, Response
-from leeward.calls import TOO_LARGE
 from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.resolver import FunctionAddress
-from leeward.calls import Invoke, Result
+from leeward.calls import TOO_LARGE, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Response
-from leeward.calls import TOO_LARGE
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
-from leeward.calls import Enqueue, Look, LookResult
+from leeward.calls import TOO_LARGE, Enqueue, Look, LookResult
 from leeward.calls.looks import BACKLOG
 from leeward.errors import Outcome
 from leeward_azure.errors import DISABLED, QUEUE, judge_queue

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from leeward.adapter import Limits
 from leeward._items.checks import checked_size
+from leeward.adapter import Limits
 from tests.items import corpus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -16,8 +16,8 @@ import leeward_azure.settings.options as azure
 import leeward_google.settings.options as google
 from leeward import Client, Config, ConfigError, LeewardError
 from leeward._http.messages import Failure, Phase, Request, Response
-from leeward.adapter import Driver, opening
 from leeward._items.checks import checked_size
+from leeward.adapter import Driver, opening
 from leeward.adapter.items import decode, encode
 from leeward.calls import Page, Result, Stored, UnreadableItem
 from leeward.config import TableConfig
