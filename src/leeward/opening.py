@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.adapter import Driver, TargetConfig, WrappingDriver
 from leeward.config import (
@@ -207,7 +206,7 @@ def open_order(
             drivers.append(_map_names(driver, target, config))
             if app is not None:
                 drivers[-1].mount(app)
-        _check_regions(config, drivers)
+        _check_places(config, drivers)
     except BaseException:
         for driver in drivers:
             driver.close()
@@ -215,16 +214,27 @@ def open_order(
     return drivers
 
 
-def _check_regions(config: Config, drivers: Sequence[Driver]) -> None:
-    """Raise `ConfigError` if the order has a region twice, named and found: none is a failover."""
-    for (one, first), (two, second) in combinations(zip(config.order, drivers, strict=True), 2):
-        if one.provider != two.provider:
-            continue
-        options, others = (target_config(target, config, NOTHING).options for target in (one, two))
-        region = first.describe().get("region") if options == others else None
-        if region and first.describe() == second.describe():  # else they may be two accounts
-            problem = f"the order has {region} twice: {str(one)!r} and {str(two)!r}"
-            raise ConfigError(f"{problem}; name it once")
+_PLACE: Final = "region project database host port dbname service schema parameters path".split()
+_SHARED: Final = ["region", "functions"]
+"""What several targets may have in common: accounts in a region, functions of a host."""
+
+
+def _check_places(config: Config, drivers: Sequence[Driver]) -> None:
+    """Raise `ConfigError` if the order has a place twice, under two names: none is a failover."""
+    seen = list[object]()
+    for target, driver in zip(config.order, drivers, strict=True):
+        said = driver.describe()
+        place = {name: said[name] for name in said if name in _PLACE or name[:9] == "endpoint."}
+        told = {name: said[name] for name in _SHARED if name in said}
+        options = target_config(target, config, NOTHING).options if told else None
+        seen.append((target.provider, place, told, options))
+        first = seen.index(seen[-1])
+        if (place or told) and first < len(seen) - 1:
+            raise ConfigError(
+                f"the order has {told.get('region', 'one place')} twice: "
+                f"{str(config.order[first])!r} and {str(target)!r}; name it once, or give each its "
+                "own options"
+            )
 
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:

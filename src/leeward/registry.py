@@ -6,12 +6,17 @@ named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 from leeward.adapter import Driver, TargetConfig
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points, import_spec
 from leeward.errors import ConfigError
+from leeward.logs import import_flaw
+from leeward.text import did_you_mean
 
 GROUP = "leeward.adapters"
 
@@ -110,6 +115,37 @@ def import_room(spec: str) -> Any:
             "spool; name 'local' in the order, set on_all_down in leeward.toml, or import "
             "leeward.local in the app, and make the package again"
         ) from error
+
+
+def split_name(spec: Any, where: str) -> tuple[str, str]:
+    """Return module and attribute of ``module:attribute``; raise `ConfigError` if it is not one."""
+    match = (
+        re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)", spec) if type(spec) is str else None
+    )
+    if match is None:
+        raise ConfigError(f'{where} must look like "module:name"')
+    return match[1], match[2]
+
+
+def import_object(spec: Any, where: str) -> Any:
+    """Return what ``module:attribute`` names, in a program of the user's.
+
+    Raises:
+        ConfigError: it cannot be imported; `where` names what says so.
+    """
+    module, attribute = split_name(spec, where)
+    try:
+        found = import_module(module)
+    except (Exception, SystemExit) as error:  # a module is a program
+        raise ConfigError(
+            f"{where}: the module {module!r} cannot be imported ({import_flaw(error)}); "
+            f"check its name, that it is installed, and that `python -c 'import {module}'` works"
+        ) from error
+    try:
+        return attrgetter(attribute)(found)
+    except AttributeError as error:
+        near = did_you_mean(attribute, vars(found)) or "; correct the name"
+        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 
 def _opener(provider: str) -> Callable[[TargetConfig], Driver]:

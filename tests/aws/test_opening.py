@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, Config
 from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.calls import Enqueue
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import Outcome
 from leeward_aws.driver import LIMITS, open_driver
 from tests.aws.sources import KEYS, empty_home, http
 from tests.house.workspace import ROOT
@@ -85,17 +84,6 @@ def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
         assert driver.perform(Enqueue("f", b"1", "key"), 10.0).outcome is Outcome.OK
         driver.close()
     assert (b"canary-session" in wire.requests[0]) == (env is SESSION)
-
-
-def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be its own failover. Another account or endpoint is another place."""
-    for name, value in {**KEYS, "AWS_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match="has us-east-1 twice: 'aws' and 'aws:us-east-1'; name"):
-        Client("aws,aws:us-east-1", config=Config())
-    other = {"aws": {"endpoint_url": "http://127.0.0.1:1"}, "aws:us-east-1": {}}
-    Client("aws,aws:us-east-1", config=Config(options=other)).close()
-    Client("aws:us-east-1,aws:us-west-2", config=Config()).close()
 
 
 SCRIPT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,12 @@ from leeward.config import (
     TargetName,
     load_config,
 )
+from leeward.config.load import VARIABLES
 from leeward.errors import ConfigError
 from leeward.local import Local
 from leeward.values import Effect
 from leeward_contract_tests.rows import each_row
+from tests.house.workspace import ROOT
 from tests.scripted import Scripted
 
 FULL = """
@@ -128,6 +131,35 @@ def test_a_guessed_variable_is_refused(file: Path) -> None:
         "ORDER",
     ):
         load_config(env={name: "aws"})
+
+
+def test_a_variable_for_a_key_of_a_table_is_refused() -> None:
+    """It was ignored; what Kubernetes says of a service is not ours, nor is an empty one."""
+    names = (
+        *("SPOOL_TARGET", "TABLES_ORDERS_HOME", "BUCKET_A_HOME", "TARGETS_AWS_REGION"),
+        *("HEALTH_CHECKS_INTERVAL", "WORKER_CONCURRENCY", "BUS_ORDERS_TIMEOUT", "EXPORT_AWS"),
+    )
+    with pytest.raises(
+        ConfigError, match=r"LEEWARD_SPOOL_TARGET .* a key of \[spool\]; write"
+    ) as raised:
+        load_config(env={f"LEEWARD_{name}": "x" for name in names})
+    assert str(raised.value).count("no variable sets a key of [") == len(names)
+    assert "[health_checks]" in str(raised.value)
+    assert "[buses]" in str(raised.value)
+    service = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP_ADDR")
+    load_config(env={f"LEEWARD_WORKER_{name}": "x" for name in (*service, "TOKEN")})
+    load_config(env={"LEEWARD_SPOOL_TARGET": "", "LEEWARD_HEDGE": ""})
+
+
+def test_the_list_has_each_variable_that_is_read() -> None:
+    """Else the program that reads it would be refused its own variable."""
+    files = [file for top in ("src", "adapters", "extras") for file in (ROOT / top).rglob("*.py")]
+    found = {
+        name
+        for file in files
+        for name in re.findall(r"[\"']([A-Z]*LEEWARD_[A-Z_]+)[\"']", file.read_text("utf-8"))
+    }
+    assert found == {*VARIABLES}
 
 
 def test_the_data_target_of_the_file_is_for_tables_without_a_home(file: Path) -> None:

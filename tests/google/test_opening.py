@@ -11,7 +11,7 @@ import pytest
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, TargetConfig
 from leeward.calls import Invoke, Publish
-from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
+from leeward.errors import InvalidRequest, Outcome, Unsupported
 from leeward.values import Event
 from leeward_google.driver import DATA, open_driver
 from tests.google.sources import ACCOUNT, NOW, http, no_google
@@ -110,17 +110,6 @@ def test_what_is_shown() -> None:
         driver = opened(**options)
         assert driver.describe()["endpoint.functions"] == shown
         driver.close()
-
-
-def test_a_region_that_is_named_and_found_is_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be its own failover. Another project is another place."""
-    monkeypatch.setenv("GOOGLE_CLOUD_REGION", "us-central1")
-    for order in ("google,google:us-central1", "google:us-central1,google:us-east1,google"):
-        with pytest.raises(ConfigError, match="has us-central1 twice: 'google.*; name it once"):
-            Client(order, config=Config())
-    other = {"google": {"project": "shop-1"}, "google:us-central1": {"project": "shop-2"}}
-    Client("google,google:us-central1", config=Config(options=other)).close()
-    Client("google:us-central1,google:us-east1", config=Config()).close()
 
 
 # The project of the credentials.

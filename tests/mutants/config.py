@@ -15,11 +15,18 @@ MUTANTS: Final = (
         "tests/config/test_residency.py::test_a_text_is_not_read_as_its_letters",
     ),
     Mutant(
-        "a region is the failover of itself",
-        "src/leeward/opening.py _check_regions",
-        "region and first.describe() == second.describe()",
+        "a place is the failover of itself",
+        "src/leeward/opening.py _check_places",
+        "(place or told) and first < len(seen) - 1",
         "False",
-        "tests/aws/test_opening.py::test_a_region_that_is_named_and_found_is_one_place",
+        "tests/clouds/test_one_place.py::test_a_place_under_two_names_is_refused",
+    ),
+    Mutant(
+        "two accounts of a region are one place",
+        "src/leeward/opening.py _check_places",
+        "target_config(target, config, NOTHING).options if told else None",
+        "None",
+        "tests/clouds/test_one_place.py::test_two_places_are_taken",
     ),
     Mutant(
         "what has a residency is kept elsewhere",
@@ -42,6 +49,13 @@ MUTANTS: Final = (
         "_GUESSES.get(bare)",
         "None",
         "tests/config/test_load.py::test_a_guessed_variable_is_refused",
+    ),
+    Mutant(
+        "a variable for a key of a table is ignored",
+        "src/leeward/config/load.py _place_in_file",
+        'key.startswith(tuple(f"{table.removesuffix(end)}_" for end in ("", "s", "es")))',
+        "False",
+        "tests/config/test_load.py::test_a_variable_for_a_key_of_a_table_is_refused",
     ),
     Mutant(
         "data is kept in a runtime that loses it",

@@ -52,10 +52,17 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a reader gives up when the budget for second tries is spent",
-        "src/leeward/_operations/downloads.py Download.is_worth_another",
-        "lost and self.info is not None and (len(result.attempts) == 1)",
+        "src/leeward/_operations/downloads.py Download._is_worth_another",
+        "self.info is not None",
         "False",
         "tests/client/test_objects.py::"
         "test_the_rest_of_an_object_is_asked_for_again_however_often_it_is_cut",
+    ),
+    Mutant(
+        "an object whose first bytes were cut is given up when the budget is spent",
+        "src/leeward/_operations/downloads.py Download._is_worth_another",
+        "result.executed",
+        "False",
+        "tests/clouds/test_cut_objects.py::test_a_body_that_is_cut_is_asked_for_again",
     ),
 )

@@ -84,24 +84,38 @@ class Download:
         """Ask for the first bytes; None if there is no such object."""
         first = b""
         while self.info is None and self.call is not None:
-            first = self.take(perform(self.call, self.seconds))
+            first = self.take(self.ask(perform))
         return ObjectReader(self, first, perform) if self.info else None
 
     async def open_async(self, perform: PerformAsync) -> AsyncObjectReader | None:
         """Do the same without blocking the event loop."""
         first = b""
         while self.info is None and self.call is not None:
-            first = self.take(await perform(self.call, self.seconds))
+            first = self.take(await self.ask_async(perform))
         return AsyncObjectReader(self, first, perform) if self.info else None
 
-    def is_worth_another(self, result: Result[Any]) -> bool:
-        """Return whether `call` is to be put once more: one of the rest that was tried only once.
+    def ask(self, perform: Perform) -> Result[Any]:
+        """Put `call`; once more if that is worth it. There must be one."""
+        call: Any = self.call
+        result = perform(call, self.seconds)
+        return perform(call, self.seconds) if self._is_worth_another(result) else result
 
-        The budget for second tries is for many calls beside each other. A reader has one at a time,
-        and has come further since the last that failed.
+    async def ask_async(self, perform: PerformAsync) -> Result[Any]:
+        """Do the same without blocking the event loop."""
+        call: Any = self.call
+        result = await perform(call, self.seconds)
+        return await perform(call, self.seconds) if self._is_worth_another(result) else result
+
+    def _is_worth_another(self, result: Result[Any]) -> bool:
+        """Return whether a call that was tried only once is one of the rest, or had its body cut.
+
+        The budget for second tries is for a target that fails, and for many calls beside each
+        other. A reader has one at a time, and has come further since the last that failed; and who
+        has begun to answer does not fail.
         """
         lost = result.outcome in (Outcome.AMBIGUOUS, Outcome.NOT_SENT)
-        return lost and self.info is not None and len(result.attempts) == 1
+        is_near = self.info is not None or result.executed
+        return lost and bool(is_near) and len(result.attempts) == 1
 
     def _begin(self, info: FoundObject) -> None:
         if self._start > info.size:
@@ -158,7 +172,16 @@ def _damage(result: Result[Any]) -> Result[Any]:
     )
 
 
-class ObjectReader:
+class _Reader:
+    def __init__(self, download: Download, first: bytes, perform: Any) -> None:
+        assert download.info is not None
+        self.info = download.info
+        self._download = download
+        self._ready = first
+        self._perform = perform
+
+
+class ObjectReader(_Reader):
     """The bytes of an object, read while they are asked for: iterate, or `read` all of them.
 
     Each piece is a request of its own. The bytes are read once: a second iteration goes on where
@@ -167,13 +190,6 @@ class ObjectReader:
     Attributes:
         info: the object.
     """
-
-    def __init__(self, download: Download, first: bytes, perform: Perform) -> None:
-        assert download.info is not None
-        self.info = download.info
-        self._download = download
-        self._ready = first
-        self._perform = perform
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes in pieces of at most 8 MiB.
@@ -191,29 +207,19 @@ class ObjectReader:
                 yield ready
             if download.call is None:
                 return
-            result = self._perform(download.call, download.seconds)
-            if download.is_worth_another(result):
-                result = self._perform(download.call, download.seconds)
-            self._ready = download.take(result)
+            self._ready = download.take(download.ask(self._perform))
 
     def read(self) -> bytes:
         """Return all bytes that were not read yet; raise what iterating does."""
         return b"".join(self)
 
 
-class AsyncObjectReader:
+class AsyncObjectReader(_Reader):
     """`ObjectReader` for asyncio: iterate with ``async for``, or await `read`.
 
     Attributes:
         info: the object.
     """
-
-    def __init__(self, download: Download, first: bytes, perform: PerformAsync) -> None:
-        assert download.info is not None
-        self.info = download.info
-        self._download = download
-        self._ready = first
-        self._perform = perform
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes in pieces of at most 8 MiB, and raise what `ObjectReader` does."""
@@ -224,10 +230,7 @@ class AsyncObjectReader:
                 yield ready
             if download.call is None:
                 return
-            result = await self._perform(download.call, download.seconds)
-            if download.is_worth_another(result):
-                result = await self._perform(download.call, download.seconds)
-            self._ready = download.take(result)
+            self._ready = download.take(await download.ask_async(self._perform))
 
     async def read(self) -> bytes:
         """Return all bytes that were not read yet; raise what iterating does."""

@@ -55,7 +55,11 @@ _GUESSES = {
 }
 """What people write behind ``LEEWARD_`` for one that has another name."""
 _KEYS = {*Config._fields} - {"data_target", "file", "options", "order", "prefix"}
-
+_TABLES = (
+    "health_checks",
+    "targets",
+    *(key for key in _KEYS if isinstance(Config._field_defaults[key], Mapping | tuple)),
+)
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
 
@@ -155,7 +159,7 @@ def with_stage(config: Config, stage: str, where: str) -> Config:
 def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
     """Refuse what is nearly one of `variables`, or a guess, where the right one is not set."""
     flaws = []
-    for name in env:
+    for name in filter(env.get, env):
         upper = name.upper()
         bare = upper.removeprefix("LEEWARD_")
         guess, key = (_GUESSES.get(bare), bare.lower()) if bare != upper else (None, "")
@@ -165,10 +169,22 @@ def _refuse_misspelt(env: Mapping[str, str], variables: Sequence[str]) -> None:
                 flaws.append(f"{name} is unknown; did you mean {var}? Rename or unset it")
                 break
         else:
-            if guess is None and key in _KEYS:
-                flaws.append(f"{name} is unknown: no variable sets {key}; write it in the file")
+            if guess is None and (sets := _place_in_file(key)) and name not in VARIABLES:
+                flaws.append(f"{name} is unknown: no variable sets {sets}; write it in the file")
     if flaws:
         raise ConfigError("\n".join(flaws))
+
+
+def _place_in_file(key: str) -> str | None:
+    """Return what a variable would set if it did: a key of the file, or of one of its tables."""
+    if key in _KEYS:
+        return key
+    if key.endswith(("_port", "_service_host")) or "_port_" in key:  # by Kubernetes, of a service
+        return None
+    for table in _TABLES:
+        if key.startswith(tuple(f"{table.removesuffix(end)}_" for end in ("", "s", "es"))):
+            return f"a key of [{table}]"
+    return None
 
 
 def _is_nearly(name: str, variable: str) -> bool:

@@ -87,16 +87,9 @@ def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
 
 
 def _read_table(section: Any, where: ConfigKey) -> TableConfig:
-    keys = read_keys(
-        section,
-        where,
-        key=_read_key,
-        home=read_target,
-        timeout=read_seconds,
-        names=_read_names,
-        residency=read_texts,
-    )
-    return TableConfig(**keys)
+    readers = {"key": _read_key, "home": read_target, "timeout": read_seconds}
+    readers |= {"names": _read_names, "residency": read_texts}
+    return TableConfig(**read_keys(section, where, **readers))
 
 
 def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
@@ -424,20 +417,10 @@ MOST_AT_ONCE: Final = 1000
 
 def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
     """Read ``[worker]``."""
-    keys = read_keys(
-        value,
-        where,
-        app=read_text,
-        target=read_target,
-        concurrency=read_attempts,
-        queues=_each(read_attempts),
-        limits=_each(_read_limit),
-        drain=read_seconds,
-        health=read_text,
-        http=read_text,
-        token=read_text,
-    )
-    return WorkerConfig(**keys)
+    readers: dict[str, Reader[Any]] = dict.fromkeys(("app", "health", "http", "token"), read_text)
+    readers |= {"target": read_target, "concurrency": read_attempts, "drain": read_seconds}
+    readers |= {"queues": _each(read_attempts), "limits": _each(_read_limit)}
+    return WorkerConfig(**read_keys(value, where, **readers))
 
 
 def read_attempts(value: Any, where: ConfigKey) -> int:

@@ -18,17 +18,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from leeward.adapter import TargetConfig
 from leeward.app.app import App
 from leeward.errors import ConfigError
 from leeward.local.driver import DIRECTORY, Local
-from leeward.logs import import_flaw
 from leeward.records import NamedTuple
-from leeward.text import did_you_mean
+from leeward.registry import import_object, split_name
 
 T = TypeVar("T")
 
@@ -38,7 +35,6 @@ HANDLERS = ("app", "functions", "subscriptions")
 _OPTIONS = {"path": str, "app": str, "functions": dict, "subscriptions": list}
 _SUBSCRIPTION = {"bus": str, "type": str, "name": str, "function": str}
 _QUALIFIER = re.compile(r"[A-Za-z0-9._-]+")
-_SPEC = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)")
 
 
 class _Subscriber(NamedTuple):
@@ -82,9 +78,9 @@ def check_handlers(config: TargetConfig) -> None:
         ConfigError: it names the key and the remedy.
     """
     config.check_options(_OPTIONS)
-    _app(config, _split)
-    _functions(config, _split)
-    _subscribers(config, _split)
+    _app(config, split_name)
+    _functions(config, split_name)
+    _subscribers(config, split_name)
 
 
 def listed_functions(config: TargetConfig) -> frozenset[str] | None:
@@ -149,15 +145,8 @@ def _subscriber(table: Any, where: str, read: Callable[[Any, str], Any]) -> _Sub
     )
 
 
-def _split(spec: Any, where: str) -> tuple[str, str]:
-    match = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
-    if match is None:
-        raise ConfigError(f'{where} must look like "module:name"')
-    return match[1], match[2]
-
-
 def _function(spec: Any, where: str) -> Callable[..., Any]:
-    function = _import_spec(spec, where)
+    function = import_object(spec, where)
     if not callable(function):
         raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
     checked: Callable[..., Any] = function
@@ -174,26 +163,10 @@ def import_app(spec: Any, where: str) -> App:
     Raises:
         ConfigError: it cannot be imported, or it is something else.
     """
-    app = _import_spec(spec, where)
+    app = import_object(spec, where)
     if not isinstance(app, App):
         raise ConfigError(f"{where}: {spec!r} is a {type(app).__name__}; name a leeward.App")
     return app
-
-
-def _import_spec(spec: Any, where: str) -> Any:
-    module, attribute = _split(spec, where)
-    try:
-        value = import_module(module)
-    except (Exception, SystemExit) as error:  # a module is a program of the user's
-        raise ConfigError(
-            f"{where}: the module {module!r} cannot be imported ({import_flaw(error)}); "
-            f"check its name, that it is installed, and that `python -c 'import {module}'` works"
-        ) from error
-    try:
-        return attrgetter(attribute)(value)
-    except AttributeError as error:
-        near = did_you_mean(attribute, vars(value)) or "; correct the name"
-        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 
 def _place(config: TargetConfig) -> str:

@@ -6,8 +6,6 @@ Runs live in one place, as data does; with several targets it must be named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,9 +14,7 @@ from leeward.client import Client
 from leeward.config import Config
 from leeward.config.model import Keeper, check_kept
 from leeward.errors import ConfigError
-from leeward.logs import import_flaw
-from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_room
-from leeward.text import did_you_mean
+from leeward.registry import EMBEDDED, ENGINE, JOURNAL, import_object, import_room
 from leeward.workflow.checks import by_name
 from leeward.workflow.model import Definition, functions_of
 from leeward.workflow.reading import read_file
@@ -115,7 +111,7 @@ def _load(name: str, spec: str, config: Config) -> Definition:
         beside = Path(config.file).parent if config.file else Path()
         definition: object = read_file(beside / spec)
     else:
-        definition = _import(spec, where)
+        definition = import_object(spec, where)
     if not isinstance(definition, Definition):
         raise ConfigError(
             f'{where}: {spec!r} is not a workflow; decorate the function with @workflow("{name}")'
@@ -123,26 +119,6 @@ def _load(name: str, spec: str, config: Config) -> Definition:
     if definition.name != name:
         raise ConfigError(f"{where}: {spec!r} is the workflow {definition.name!r}; name it so here")
     return definition
-
-
-def _import(spec: str, where: str) -> object:
-    module, _, attribute = spec.partition(":")
-    if not module or not attribute:
-        raise ConfigError(f'{where} must look like "module:flow" or "flow.yaml"')
-    try:
-        loaded = import_module(module)
-    except ConfigError:
-        raise  # the flow itself is wrong, and the message says where
-    except (Exception, SystemExit) as error:  # a module is a program of the user's
-        raise ConfigError(
-            f"{where}: {spec!r} cannot be imported ({import_flaw(error)}); check its name, and "
-            f"that `python -c 'import {module}'` works"
-        ) from error
-    try:
-        return attrgetter(attribute)(loaded)
-    except AttributeError as error:
-        near = did_you_mean(attribute, vars(loaded)) or "; correct the name"
-        raise ConfigError(f"{where}: the module {module!r} has no {attribute!r}{near}") from error
 
 
 def _target(config: Config, order: Sequence[str]) -> str:

@@ -109,9 +109,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         app = functions.lookup.app if functions.lookup else ""
         places_of["endpoint.functions"] = functions.origin or f"looked up for {app}"
     if events:
-        by_name = f"{len(events.urls)} by name" if events.urls else None
-        places = (events.topic_url or events.namespace, by_name)
-        places_of["endpoint.events"] = ", ".join(filter(None, places))
+        own = sorted({"/".join(url.split("/")[:3]) for url in events.urls.values()})
+        places_of["endpoint.events"] = ", ".join(filter(None, (events.url, *own)))
     for name in ("queues", "tables", "service_bus", "workflows", "logs", "blobs"):
         service = getattr(settings, name)
         if service:

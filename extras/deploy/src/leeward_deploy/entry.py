@@ -15,14 +15,14 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module, invalidate_caches
+from importlib import invalidate_caches
 from pathlib import Path
 from stat import S_IWOTH
 from typing import Any, NamedTuple
 
 from leeward.app.app import App
 from leeward.errors import ConfigError
-from leeward.logs import import_flaw
+from leeward.registry import import_object
 from leeward_deploy.recipe import Entry
 
 
@@ -153,7 +153,7 @@ def load_app(folder: Path, entry: Entry) -> App:
     sys.path.insert(0, str(folder))
     invalidate_caches()
     try:
-        found = _import(entry, f"{where} in {folder}")
+        found = import_object(where, f"{where} in {folder}")
         if not isinstance(found, App):
             raise ConfigError(f"{where} is not an App; name one as MODULE:NAME")
         found.check()
@@ -165,13 +165,3 @@ def load_app(folder: Path, entry: Entry) -> App:
                 del sys.modules[name]
         sys.modules.update(others)
     return found
-
-
-def _import(entry: Entry, where: str) -> object:
-    try:
-        return getattr(import_module(entry.module), entry.attribute, None)
-    except (Exception, SystemExit) as error:  # a module may fail in any way
-        raise ConfigError(
-            f"{where} cannot be imported ({import_flaw(error)}); install what it needs "
-            "here too, and correct it"
-        ) from error

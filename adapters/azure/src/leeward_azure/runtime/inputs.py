@@ -159,11 +159,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        unsent = dead.find_unsent([handler], message.id or "", body, count)
-        answer = failure_answer(unsent[1]) if unsent else _answer(host, handler, delivery, body)
-        letter = Letter(queue, body, (), message.id or "", count)
-        if not dead.finish(handler, letter, answer.failure, limit()):
-            _finish(answer)
+        _take(host, handler, dead, delivery, Letter(queue, body, (), message.id or "", count))
 
     return handle
 
@@ -186,8 +182,6 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        unsent = dead.find_unsent([handler], id, body, message.delivery_count or None)
-        answer = failure_answer(unsent[1]) if unsent else _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -197,17 +191,24 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             message.delivery_count or None,
             getattr(message, "session_id", None),
         )
-        if not dead.finish(handler, letter, answer.failure, limit()):
-            _finish(answer)
+        _take(host, handler, dead, delivery, letter)
 
     return handle
 
 
-def _answer(host: Host, handler: Handler, delivery: Delivery, body: bytes) -> Answer:
-    """Run the handler of a message; or let that of objects have those that the message tells of."""
-    if handler.kind is Kind.OBJECT:
-        return objects.hand_over(host, handler, objects.read_event(body), delivery)
-    return host.run(handler, delivery)
+def _take(
+    host: Host, handler: Handler, dead: DeadLetters, delivery: Delivery, letter: Letter
+) -> None:
+    """Run the handler of a message, or of the objects that it tells of; raise for a failure."""
+    known = dead.find_unsent([handler], letter.id, letter.body, letter.attempt)
+    if known:
+        answer = failure_answer(known[1])
+    elif handler.kind is Kind.OBJECT:
+        answer = objects.hand_over(host, handler, objects.read_event(letter.body), delivery)
+    else:
+        answer = host.run(handler, delivery)
+    if not dead.finish(handler, letter, answer.failure, limit()):
+        _finish(answer)
 
 
 def _attributes(properties: Mapping[Any, Any] | None) -> Iterator[Attribute]:

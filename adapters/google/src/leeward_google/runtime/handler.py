@@ -44,6 +44,7 @@ from leeward.app.kit import (
     trace_ids,
 )
 from leeward.errors import ConfigError
+from leeward.json_text import Undecodable
 from leeward_google.runtime import pushes, schedules
 from leeward_google.runtime.call import Run, answer_sender
 
@@ -157,6 +158,8 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
         return serve(host, named, request, run.id, run.seconds)
     except InvalidInput as error:
         return http_answer(refusal_answer(error))
+    except Undecodable:
+        return http_answer(refusal_answer(InvalidInput("$", "JSON in UTF-8")))
 
 
 def _deliver(run: Run, named: Handler | None) -> Answer | None:

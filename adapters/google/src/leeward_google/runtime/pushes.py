@@ -105,10 +105,10 @@ def message_in(request: HttpRequest, named: Handler | None) -> Pushed | None:
     if "ce-type" in headers:
         if headers["ce-type"] != PUBLISHED:
             return None
-        return _read_envelope(_json(request.body), _bus(headers.get("ce-source")))
+        return _read_envelope(decode(request.body), _bus(headers.get("ce-source")))
     if not request.body.lstrip().startswith(b"{") or b'"message"' not in request.body:
         return None
-    document = _json(request.body)
+    document = decode(request.body)
     if not isinstance(document, dict) or not isinstance(document.get("subscription"), str):
         return None
     if named is not None and named.is_call and (DEADLINE in headers or not _is_push(document)):
@@ -153,13 +153,18 @@ def handle_events(
     bus: str | None = None,
     attempt: int | None = None,
 ) -> Answer:
-    """Run the subscribers of events; return the first failure, else a success.
+    """Run the subscribers of events, in the time of all; return as `Host.publish`, or a success.
 
     One that wraps a message is taken for that message.
     """
-    answers = (_handle_event(run, named, event, bus, attempt) for event in events)
-    answers_ = [answer for answer in answers if answer is not None]
-    return answers_[0] if answers_ else Answer(b"null")
+    clock = run.host.platform.clock
+    ends, bad = clock.monotonic() + run.seconds, list[Answer]()
+    for event in events:
+        left = run._replace(seconds=ends - clock.monotonic())
+        bad += filter(None, [_handle_event(left, named, event, bus, attempt)])
+    # Behind a final failure, many senders would not send again what may go well later.
+    again = (each for each in bad if each.failure is not None and each.failure.retryable)
+    return next(again, bad[0] if bad else Answer(b"null"))
 
 
 def _handle_event(
@@ -274,14 +279,6 @@ def _data(text: Any) -> bytes:
         return b64decode(text or "", validate=True)
     except (Error, TypeError, ValueError):
         flaw = InvalidInput("$.message.data", "base64")
-    raise flaw
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return decode(body)
-    except Undecodable:
-        flaw = InvalidInput("$", "JSON in UTF-8")
     raise flaw
 
 
