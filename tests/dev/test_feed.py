@@ -21,7 +21,7 @@ from leeward_dev.terminal import Terminal
 
 def test_a_page_asks_for_what_it_has_not_seen() -> None:
     """By number, and the newest if there are too many; of a handler the last runs stay."""
-    feed = Feed(most=100)
+    feed = Feed(limit=100)
     for number in range(300):
         feed.add("call", f"bus-{number}", "publish")
     feed.add("run", "f", "function")
@@ -37,13 +37,13 @@ def test_a_page_asks_for_what_it_has_not_seen() -> None:
 
 def test_what_has_passed_outlives_a_reload() -> None:
     """With frames and facts, and a handler's runs that much else has pushed out; or not at all."""
-    feed, file = Feed(most=10), io.BytesIO(b"what was there")
+    feed, file = Feed(limit=10), io.BytesIO(b"what was there")
     facts = {"attempt": 2, "ran": None}
     feed.add("run", "f", "function", is_good=False, frames=("a.py:1 f",), facts=facts)
     for number in range(20):
         feed.add("call", f"bus-{number}", "publish")
     feed.save(file)
-    again = Feed(most=10)
+    again = Feed(limit=10)
     again.restore(file)
     assert (again.since(), again.runs("f")) == (feed.since(), feed.runs("f"))
     assert again.add("call", "bus", "publish").number > feed.last

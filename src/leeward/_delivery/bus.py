@@ -91,25 +91,25 @@ class Bus:
         Those of other processes count, too, and of other versions of the app. Events without a
         subscriber are dropped, as buses do.
         """
-        known = [
-            Taker(self._name_of(own), each.type)
-            for own, each in self._handlers.copy().items()
-            if own.bus == call.bus
+        all_ = [
+            Taker(self._name_of(handler), one.type)
+            for handler, one in self._handlers.copy().items()
+            if handler.bus == call.bus
         ]
-        known += [each for each in self._list_takers(timeout) if each.recipient.bus == call.bus]
+        all_ += [taker for taker in self._list_takers(timeout) if taker.recipient.bus == call.bus]
         rows: list[NewRow] = []
         results: list[Result[None]] = []
         for index, event in enumerate(call.events):
             try:
                 document = json.dumps(to_json(event), allow_nan=False)
             except (TypeError, ValueError, RecursionError) as error:
-                told = f"events[{index}].data is neither JSON nor bytes"
-                results.append(Result(Outcome.CALLER, message=told, cause=error))
+                problem = f"events[{index}].data is neither JSON nor bytes"
+                results.append(Result(Outcome.CALLER, message=problem, cause=error))
                 continue
             results.append(Result.ok(None))
             key = join_key(event.source or "", event.id or "")
-            takers = {each.recipient: None for each in known if each.type in (None, event.type)}
-            rows += [NewRow(each, event.ordering_key, key, document) for each in takers]
+            takers = {taker.recipient: None for taker in all_ if taker.type in (None, event.type)}
+            rows += [NewRow(recipient, event.ordering_key, key, document) for recipient in takers]
         if rows:
             self._accept(rows, timeout)
         return Result.ok(tuple(results))

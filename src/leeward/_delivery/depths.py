@@ -41,7 +41,7 @@ class DepthGauges(Forkable):
     Args:
         target: whose rows they are.
         store: of the rows.
-        known: returns the recipients that have handlers here.
+        recipients: returns the recipients that have handlers here.
         clock: tells the time.
     """
 
@@ -49,10 +49,10 @@ class DepthGauges(Forkable):
         self,
         target: str,
         store: DeliveryRows,
-        known: Callable[[], Iterable[Recipient]],
+        recipients: Callable[[], Iterable[Recipient]],
         clock: Clock,
     ) -> None:
-        self._target, self._store, self._known, self._clock = target, store, known, clock
+        self._target, self._store, self._known, self._clock = target, store, recipients, clock
         self._api = api = load()
         self._depths: list[Depth] | None = None
         self._read = -READ_SECONDS
@@ -61,8 +61,8 @@ class DepthGauges(Forkable):
         self._begin()
         watch(self)
         gauge = api.meter.create_observable_gauge
-        gauge(QUEUE_WAITING, [self._observer(lambda each, _: each.waiting)], "{message}")
-        gauge(QUEUE_DEAD, [self._observer(lambda each, _: each.dead)], "{message}")
+        gauge(QUEUE_WAITING, [self._observer(lambda depth, _: depth.waiting)], "{message}")
+        gauge(QUEUE_DEAD, [self._observer(lambda depth, _: depth.dead)], "{message}")
         gauge(QUEUE_AGE, [self._observer(self._age)], "s")
 
     def _begin(self) -> None:
@@ -97,10 +97,10 @@ class DepthGauges(Forkable):
         try:
             depths = self._store.depths([*self._known()], MOST_COUNTED)
             now = self._clock.now()
-            for each in depths:
-                key, _ = self._seen.get(each.recipient, (None, 0.0))
-                if each.key is not None and key != each.key:
-                    self._seen[each.recipient] = (each.key, now)
+            for depth in depths:
+                key, _ = self._seen.get(depth.recipient, (None, 0.0))
+                if depth.key is not None and key != depth.key:
+                    self._seen[depth.recipient] = (depth.key, now)
         except DatabaseFault:
             pass  # a gauge without a value says so
         finally:
@@ -128,7 +128,7 @@ class DepthGauges(Forkable):
             if look is None:
                 return []
             depths, now = look()
-            return [observation(value(each, now), self._attributes(each)) for each in depths]
+            return [observation(value(depth, now), self._attributes(depth)) for depth in depths]
 
         return observe
 

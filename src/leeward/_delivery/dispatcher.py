@@ -109,11 +109,11 @@ class AttemptLimit:
     """How many attempts may be under way at one time, in several dispatchers of this process.
 
     Args:
-        most: attempts.
+        limit: attempts.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._most = limit
         self._used = 0
         self._lock = Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -243,7 +243,7 @@ class Attempts(WorkPool[DeliveryAttempt]):
     def room(self, now: float) -> Room:
         """Return what to lease."""
         with self._lock:
-            held = [each for each in self.held if not each.is_over]
+            held = [attempt for attempt in self.held if not attempt.is_over]
         return self._policy.room(held, now, self._seconds)
 
     def add(self, rows: Iterable[DeliveryAttempt], first: Iterable[DeliveryAttempt] = ()) -> None:
@@ -257,15 +257,15 @@ class Attempts(WorkPool[DeliveryAttempt]):
     def hand_back(self, longest: float) -> None:
         """End without an attempt what has waited for `longest` seconds: others may have time."""
         with self._lock:
-            for each in self.withdraw(longest):
-                each.end, each.is_over = LeaseEnd(each.row, is_begun=False), True
+            for attempt in self.withdraw(longest):
+                attempt.end, attempt.is_over = LeaseEnd(attempt.row, is_begun=False), True
                 self._seconds = None
 
     def list_ends(self) -> list[DeliveryAttempt]:
         """Return those that are over, and learn from them how long one takes."""
         with self._lock:
-            over = [each for each in self.held if each.is_over]
-            seconds = [each.seconds for each in over if each.thread is not None]
+            over = [attempt for attempt in self.held if attempt.is_over]
+            seconds = [attempt.seconds for attempt in over if attempt.thread is not None]
             if seconds:
                 self._seconds = sum(seconds) / len(seconds)
         return over
@@ -274,30 +274,28 @@ class Attempts(WorkPool[DeliveryAttempt]):
         """Return those under way that no row counts yet, or whose lease is renewed `now`."""
         lease = self._policy.lease
         with self._lock:
-            under_way = (each for each in self.held if each.thread is not None and not each.is_over)
+            under_way = (run for run in self.held if run.thread is not None and not run.is_over)
             return [
-                each
-                for each in under_way
-                if not each.is_counted
-                or (
-                    each.renewed + lease < each.deadline and needs_renewal(each.renewed, now, lease)
-                )
+                run
+                for run in under_way
+                if not run.is_counted
+                or (run.renewed + lease < run.deadline and needs_renewal(run.renewed, now, lease))
             ]
 
     def count_under_way(self) -> int:
         """Count the attempts that have begun, and have not ended."""
         with self._lock:
-            return sum(each.thread is not None and not each.is_over for each in self.held)
+            return sum(attempt.thread is not None and not attempt.is_over for attempt in self.held)
 
     def is_this_thread_at_work(self) -> bool:
         """Return whether it is a handler that asks."""
         with self._lock:
-            return any(each.thread is current_thread() for each in self.held)
+            return any(attempt.thread is current_thread() for attempt in self.held)
 
     def are_others_at_work(self) -> bool:
         """Return whether anybody but the thread that asks has a row."""
         with self._lock:
-            return any(each.thread is not current_thread() for each in self.held)
+            return any(attempt.thread is not current_thread() for attempt in self.held)
 
 
 class Dispatcher(Forkable):
@@ -490,23 +488,23 @@ class Dispatcher(Forkable):
         if not over and not begun:
             return
         now, since = self._clock.now(), self._clock.monotonic()
-        for each in (*over, *begun):
-            each.is_late = each.is_late or each.ends <= now
+        for attempt in (*over, *begun):
+            attempt.is_late = attempt.is_late or attempt.ends <= now
         try:
-            ends = [each.end._replace(is_late=each.is_late) for each in over if each.end]
-            rows = [each.row for each in begun]
+            ends = [run.end._replace(is_late=run.is_late) for run in over if run.end]
+            rows = [attempt.row for attempt in begun]
             for dead in self._store.finish(ends, now, rows):
                 assert dead.failure is not None
                 self._dead += 1
                 _log("error", "dead_lettered", dead.row, dead.failure.error)
-            for each in begun:
-                each.is_counted = True
-                each.ends, each.renewed = now + self._policy.lease, since
+            for attempt in begun:
+                attempt.is_counted = True
+                attempt.ends, attempt.renewed = now + self._policy.lease, since
         except Exception as error:
             if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:
                 raise
-            for each in over:
-                _log("warning", "attempt_not_recorded", each.row, type(error).__name__)
+            for attempt in over:
+                _log("warning", "attempt_not_recorded", attempt.row, type(error).__name__)
         self._attempts.forget(over)
         for limit in self._limits:
             limit.release(len(over))
@@ -548,7 +546,7 @@ class Dispatcher(Forkable):
         self, receivers: Mapping[Recipient, Receiver], room: Room, acquired: int
     ) -> TakenRows:
         """Lease rows, whose attempts have their time from then on, and let threads make them."""
-        most = {recipient: receiver.most for recipient, receiver in receivers.items()}
+        limits = {recipient: receiver.most for recipient, receiver in receivers.items()}
         count, since = 0, self._clock.monotonic()
 
         def look_at_clock() -> float:
@@ -557,7 +555,7 @@ class Dispatcher(Forkable):
             return self._clock.now()
 
         try:
-            taken = self._store.take(receivers, look_at_clock, room, most)
+            taken = self._store.take(receivers, look_at_clock, room, limits)
             count, self._reached_at = len(taken.rows), monotonic()
         finally:
             for limit in self._limits:

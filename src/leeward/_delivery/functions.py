@@ -127,17 +127,17 @@ class Functions:
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers by the recipients of queued calls that they stand for."""
         return {
-            Recipient(QUEUED_CALL, name): self._handler(name, each)
-            for name, each in self.registry.copy().items()
+            Recipient(QUEUED_CALL, name): self._handler(name, function)
+            for name, function in self.registry.copy().items()
         }
 
     def _handler(self, name: str, function: Function | Handler) -> Handler:
         if isinstance(function, Handler):
             return function
-        known = self._plain.get(name)
-        if known is None or known.function is not function:
-            known = self._plain[name] = PlainHandler(name, Kind.CALL, function)
-        return known
+        handler = self._plain.get(name)
+        if handler is None or handler.function is not function:
+            handler = self._plain[name] = PlainHandler(name, Kind.CALL, function)
+        return handler
 
     def _refuse(self, call: Invoke | Settle | Enqueue) -> Result[Any] | None:
         """Return why a call is not taken: there is no such function, or its payload is not JSON."""
@@ -151,18 +151,18 @@ class Functions:
 
     def _miss(self, name: str) -> Result[Any]:
         """Return the result for a function that is not here."""
-        known = ", ".join(sorted(self.registry))
+        names = ", ".join(sorted(self.registry))
         queues = (
             f"; {name!r} handles the queue {queue!r}: name the queue"
-            for queue, each in self.registry.items()
-            if isinstance(each, Handler) and each.name == name
+            for queue, handler in self.registry.items()
+            if isinstance(handler, Handler) and handler.name == name
         )
         remedy = (
             next(queues, "")
             or did_you_mean(name, self.registry)
             or (
-                f"; known: {known}"
-                if known
+                f"; known: {names}"
+                if names
                 else "; hand the client an app, or name one in leeward.toml: [targets.local] "
                 'app = "module:app"'
             )
@@ -188,17 +188,17 @@ class Functions:
         return result_of(refused or answer(handler, delivery, self._platform), handler)
 
 
-def result_of(found: Answer, handler: Handler) -> Result[Json]:
+def result_of(answer: Answer, handler: Handler) -> Result[Json]:
     """Return what a client gets of a handler's answer."""
-    failure, is_plain = found.failure, isinstance(handler, PlainHandler)
+    failure, is_plain = answer.failure, isinstance(handler, PlainHandler)
     try:
-        told = decode(found.body)
+        value = decode(answer.body)
     except Undecodable as error:
         message = f"the function {handler.name!r} has run, and its answer is too many levels deep"
         return Result(Outcome.APP_ERROR, message=message, reason=NOT_JSON, cause=error)
     if failure is None:
-        return Result.ok(told, dedup=None if is_plain else worth_of(found.dedup))
-    result = read_failure(told, found.dedup, failure.retry_after, failure.cause)
+        return Result.ok(value, dedup=None if is_plain else worth_of(answer.dedup))
+    result = read_failure(value, answer.dedup, failure.retry_after, failure.cause)
     if result.outcome is not Outcome.APP_ERROR:
         return result
     cause = failure.cause

@@ -295,14 +295,14 @@ class Relay:
             DatabaseFault: the store cannot be read.
         """
         if self._bus is not None:
-            self.serve([each.recipient for each in self.store.measure(self._bus, timeout)])
+            self.serve([backlog.recipient for backlog in self.store.measure(self._bus, timeout)])
             self._bus = None
 
-    def recipients_of(self, own: Recipient) -> list[Recipient]:
+    def recipients_of(self, recipient: Recipient) -> list[Recipient]:
         """Return a recipient, and all others of its name whose calls are made here."""
-        name = read_name(own.subscriber)[0]
-        others = [each for each in self._gates.copy() if read_name(each.subscriber)[0] == name]
-        return [own, *(each for each in others if each != own)]
+        name = read_name(recipient.subscriber)[0]
+        others = [gate for gate in self._gates.copy() if read_name(gate.subscriber)[0] == name]
+        return [recipient, *(gate for gate in others if gate != recipient)]
 
     def keep(self, rows: Sequence[NewRow], timeout: float) -> bool:
         """Keep calls of one recipient; return whether they are the first that no target takes.
@@ -324,7 +324,7 @@ class Relay:
 
     def status(self, bus: str) -> list[SpoolStatus]:
         """Return what waits for the recipients of `bus`."""
-        return [self._status_of(each) for each in self.store.measure(bus)]
+        return [self._status_of(backlog) for backlog in self.store.measure(bus)]
 
     def revive(self, bus: str) -> int:
         """Queue again the calls that were given up; return how many.
@@ -348,7 +348,7 @@ class Relay:
 
     def discard(self, bus: str) -> int:
         """Delete the calls that were given up; return how many."""
-        return sum(self.store.discard(each.id) for each in self._list_dead(bus))
+        return sum(self.store.discard(row.id) for row in self._list_dead(bus))
 
     def activity(self) -> DispatcherStatus:
         """Return what it does."""
@@ -361,9 +361,9 @@ class Relay:
 
     def _list_dead(self, bus: str) -> Iterator[DeadRow]:
         return (
-            each
-            for each in walk_dead_rows(self.store)
-            if each.recipient.bus == bus and self.is_own(each.recipient)
+            row
+            for row in walk_dead_rows(self.store)
+            if row.recipient.bus == bus and self.is_own(row.recipient)
         )
 
     def _status_of(self, backlog: Backlog) -> SpoolStatus:
@@ -429,7 +429,7 @@ class Relay:
             if not only and owner is not None and owner.targets:
                 able = operations.router.candidates(call)
                 if not {*owner.targets}.issuperset(able):
-                    only = tuple(each for each in able if each in owner.targets) or owner.targets
+                    only = tuple(to for to in able if to in owner.targets) or owner.targets
             result = operations.router.perform(call, seconds, only)
         except CallError as error:
             return error if isinstance(call, RunStart) else ConfigError(str(error))

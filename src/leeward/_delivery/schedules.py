@@ -80,9 +80,7 @@ class Schedules(Forkable):
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""
-        return {
-            Recipient(SCHEDULE, name): each.handler for name, each in self._known.copy().items()
-        }
+        return {Recipient(SCHEDULE, name): one.handler for name, one in self._known.copy().items()}
 
     def look(self) -> None:
         """Keep a row for each handler that is due, with the time for which it is run."""
@@ -91,17 +89,17 @@ class Schedules(Forkable):
             while self._added:
                 name, at = self._added.popitem()
                 since = now - timedelta(seconds=self._clock.monotonic() - at)
-                own = self._known[name]
-                due = next_time(own.handler.schedule or "", since)
-                self._known[name] = own._replace(due=due)
+                schedule = self._known[name]
+                due = next_time(schedule.handler.schedule or "", since)
+                self._known[name] = schedule._replace(due=due)
             if now < self._looked:  # the clock was set back: what it said is due may be years away
-                for name, each in self._known.copy().items():
-                    due = next_time(each.handler.schedule or "", now)
-                    self._known[name] = each._replace(due=due)
+                for name, entry in self._known.copy().items():
+                    due = next_time(entry.handler.schedule or "", now)
+                    self._known[name] = entry._replace(due=due)
             self._looked = now
-            for each in self._known.copy().values():
-                if each.due <= now:
-                    self._keep(each.handler, now)
+            for entry in self._known.copy().values():
+                if entry.due <= now:
+                    self._keep(entry.handler, now)
 
     def make_up(self) -> None:
         """Keep a row, too, for what became due while no process was there, for its last time.
@@ -111,12 +109,12 @@ class Schedules(Forkable):
         """
         with self._looking:
             now = self._now()
-            for name, each in self._known.copy().items():
-                expression = each.handler.schedule or ""
+            for name, schedule in self._known.copy().items():
+                expression = schedule.handler.schedule or ""
                 series = series_of(self._recipient(name).subscriber)
                 last = self._series.begin(series, now.timestamp(), PATIENCE, expression)
                 if last_time(expression, now).timestamp() > last:
-                    self._keep(each.handler, now)
+                    self._keep(schedule.handler, now)
 
     def close(self) -> None:
         """Run nothing any more."""

@@ -219,8 +219,8 @@ class Spool:
             row_of(recipient, WaitingCall(Publish(call.bus, (call.events[at],)), only, now))
             for at in positions
         ]
-        own = result.value if result.outcome is Outcome.OK else None
-        entries = [*(own or (result,) * len(call.events))]
+        results = result.value if result.outcome is Outcome.OK else None
+        entries = [*(results or (result,) * len(call.events))]
         flaw: Result[Any] | None = None
         try:
             full = self._reserve(rows, until)
@@ -247,9 +247,9 @@ class Spool:
         with self._lock:
             if monotonic() - self._measured >= MEASURE_SECONDS:
                 backlogs = self._store.measure(SPOOL, _seconds_to(until))
-                self._waiting = sum(each.waiting for each in backlogs)
-                self._events = self._waiting + sum(each.dead for each in backlogs)
-                self._bytes = sum(each.bytes or 0 for each in backlogs)
+                self._waiting = sum(backlog.waiting for backlog in backlogs)
+                self._events = self._waiting + sum(backlog.dead for backlog in backlogs)
+                self._bytes = sum(backlog.bytes or 0 for backlog in backlogs)
                 self._measured = monotonic()
             if self._events + len(rows) > limits.max_events:
                 return (

@@ -324,42 +324,42 @@ class SqliteDeliveries(SpoolRows):
 
     def take(
         self,
-        known: Iterable[Recipient],
+        recipients: Iterable[Recipient],
         clock: Callable[[], float],
         room: Room,
-        most: Mapping[Recipient, int] | None = None,
+        limits: Mapping[Recipient, int] | None = None,
     ) -> TakenRows:
         """Lease rows that are due."""
         taken = TakenRows([], [])
-        about = {**self._about(known, clock()), **room._asdict()}
+        about = {**self._about(recipients, clock()), **room._asdict()}
         with self._database.read(PATIENCE) as connection:
-            some = [each for each in select(connection, _LOOK, about) if any(each[1:])]
+            some = [row for row in select(connection, _LOOK, about) if any(row[1:])]
         if not some or room.limit <= 0:
             return taken
         names, *has_kinds = zip(*some, strict=True)
-        has: Sequence[object] = [any(each) for each in has_kinds]
+        has: Sequence[object] = [any(kind) for kind in has_kinds]
         lease = os.urandom(16).hex()
         with self._database.write(PATIENCE) as connection:
             now, is_looking = clock(), True
             about = {**self._about((), now), "known": f"[{','.join(names)}]"}
             while is_looking and len(taken.dead) < GIVEN_UP_AT_ONCE:
                 is_looking = False
-                unheard = sum(each.is_unheard for each in taken.rows)
-                tried = sum(each.is_tried for each in taken.rows) - unheard
+                unheard = sum(row.is_unheard for row in taken.rows)
+                tried = sum(row.is_tried for row in taken.rows) - unheard
                 left = room.take_off(len(taken.rows), tried, unheard)
                 leased: list[LeasedRow] = []
                 for columns in self._ready(connection, about, left, has):
-                    row = self._judge(columns, lease, most or {})
+                    row = self._judge(columns, lease, limits or {})
                     if isinstance(row, AttemptFailure):
                         connection.execute(_BURY, (row.error, about["died"], columns[0]))
-                        own = *columns[:3], *columns[4:6]
-                        taken.dead.append(_dead_row(own, row, about["died"]))
+                        values = *columns[:3], *columns[4:6]
+                        taken.dead.append(_dead_row(values, row, about["died"]))
                         is_looking, has = True, _READY  # behind it others may be ready
                         continue
                     has_place = left.places is None or len(leased) < left.places
                     leased.append(row._replace(is_counted=row.is_unheard or has_place))
                 for is_counted in (False, True):
-                    ids = json.dumps([each.id for each in leased if each.is_counted == is_counted])
+                    ids = json.dumps([row.id for row in leased if row.is_counted == is_counted])
                     connection.execute(_TAKE, (lease, now + self.policy.lease, is_counted, ids))
                 taken.rows.extend(leased)
         return taken._replace(leased_until=now + self.policy.lease)
@@ -403,17 +403,17 @@ class SqliteDeliveries(SpoolRows):
                 connection.execute(_DONE, (lease, json.dumps(ids)))
         return dead
 
-    def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
-        """Return the earliest time after `now` at which a row for `known` is due."""
+    def next_due(self, recipients: Iterable[Recipient], now: float) -> float | None:
+        """Return the earliest time after `now` at which a row for `recipients` is due."""
         with self._database.read(PATIENCE) as connection:
-            row = connection.execute(_NEXT_DUE, self._about(known, now)).fetchone()
+            row = connection.execute(_NEXT_DUE, self._about(recipients, now)).fetchone()
         due: float | None = row[0]
         return due
 
-    def count_waiting(self, known: Iterable[Recipient]) -> int:
-        """Count the rows for `known` that are neither done nor dead."""
+    def count_waiting(self, recipients: Iterable[Recipient]) -> int:
+        """Count the rows for `recipients` that are neither done nor dead."""
         with self._database.read(PATIENCE) as connection:
-            return int(connection.execute(_WAITING, (json.dumps(list(known)),)).fetchone()[0])
+            return int(connection.execute(_WAITING, (json.dumps(list(recipients)),)).fetchone()[0])
 
     def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
         """Return a page of the rows that are given up, without their documents."""
@@ -438,20 +438,20 @@ class SqliteDeliveries(SpoolRows):
         with self._database.read(timeout) as connection:
             return connection.execute(_HAS_WAITING, (*recipient, lane)).fetchone() is not None
 
-    def depths(self, known: Iterable[Recipient], most: int) -> list[Depth]:
-        """Count rows without their documents; dead ones of all recipients together up to `most`."""
+    def depths(self, recipients: Iterable[Recipient], limit: int) -> list[Depth]:
+        """Count rows without documents; dead ones of all recipients together up to `limit`."""
         with self._database.read(PATIENCE) as connection:
             dead = {
                 Recipient(_readable(bus), _readable(subscriber)): count
-                for bus, subscriber, count in select(connection, _COUNT_DEAD, (most,))
+                for bus, subscriber, count in select(connection, _COUNT_DEAD, (limit,))
             }
-            found = []
-            for recipient in sorted({*known, *dead}):
-                count, key = connection.execute(_DEPTH, (*recipient, most)).fetchone()
-                found.append(
+            depths_ = []
+            for recipient in sorted({*recipients, *dead}):
+                count, key = connection.execute(_DEPTH, (*recipient, limit)).fetchone()
+                depths_.append(
                     Depth(recipient, count, dead.get(recipient, 0), _readable(key) or None)
                 )
-        return found
+        return depths_
 
     def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
@@ -461,11 +461,11 @@ class SqliteDeliveries(SpoolRows):
             waits = {tuple(names): count for *names, count in select(connection, _APPROVALS, ())}
         return [
             Backlog(
-                *(Recipient(_readable(own), _readable(name)), waiting, dead, size),
+                *(Recipient(_readable(bus_name), _readable(name)), waiting, dead, size),
                 *(_readable(oldest) or None, _readable(key) or None),
-                waits.get((own, name), 0),
+                waits.get((bus_name, name), 0),
             )
-            for own, name, waiting, dead, size, oldest, key in rows
+            for bus_name, name, waiting, dead, size, oldest, key in rows
         ]
 
     def _list_dead(self, query: str, id: int, limit: int) -> list[DeadRow]:
@@ -478,10 +478,10 @@ class SqliteDeliveries(SpoolRows):
             for *row, error, reason, ran, died in rows
         ]
 
-    def _about(self, known: Iterable[Recipient], now: float) -> dict[str, Any]:
+    def _about(self, recipients: Iterable[Recipient], now: float) -> dict[str, Any]:
         # What is due later than a right clock could have said is due now.
         return {
-            "known": json.dumps(list(known)),
+            "known": json.dumps(list(recipients)),
             "now": now,
             "died": self.clock.as_wall(now),
             "longest": now + self.policy.longest_retry,
@@ -495,16 +495,16 @@ class SqliteDeliveries(SpoolRows):
         room: Room,
         has: Sequence[object],
     ) -> list[Sequence[Any]]:
-        found: list[Sequence[Any]] = []
+        rows: list[Sequence[Any]] = []
         kinds = zip(_READY, (room.unheard, room.tried, room.limit), has, strict=True)
-        for query, most, is_there in kinds:
-            limit = min(room.limit - len(found), most)
+        for query, bound, is_there in kinds:
+            limit = min(room.limit - len(rows), bound)
             if is_there and limit > 0:
-                found += select(connection, query, {**about, "limit": limit})
-        return found
+                rows += select(connection, query, {**about, "limit": limit})
+        return rows
 
     def _judge(
-        self, columns: Sequence[Any], lease: str, most: Mapping[Recipient, int]
+        self, columns: Sequence[Any], lease: str, limits: Mapping[Recipient, int]
     ) -> LeasedRow | AttemptFailure:
         """Return the row that is leased; or why it is given up instead."""
         try:
@@ -512,7 +512,7 @@ class SqliteDeliveries(SpoolRows):
         except ValueError:
             return AttemptFailure(UNREADABLE)
         due, is_leased = columns[-2:]
-        if is_leased and self.policy.is_spent(row.attempt - 1, due, most.get(row.recipient, 0)):
+        if is_leased and self.policy.is_spent(row.attempt - 1, due, limits.get(row.recipient, 0)):
             return AttemptFailure(LEASE_EXPIRED)
         return row
 
@@ -540,10 +540,10 @@ class SqliteRecipients(RecipientStore):
                 connection.execute(statement)
             stages = [name for (name,) in connection.execute(_STAGE)]
             if stages and stages != [self._stage]:
-                own = f"{self._stage!r}" if self._stage else "none"
+                here = f"{self._stage!r}" if self._stage else "none"
                 raise ConfigError(
                     f"the store {self._database} belongs to the stage {stages[0]!r}, and the stage "
-                    f"here is {own}: set `path` of the target to a file of its own, or choose the "
+                    f"here is {here}: set `path` of the target to a file of its own, or choose the "
                     "other stage (LEEWARD_STAGE, or stage in [deploy])"
                 )
             if not stages and self._stage is not None:
@@ -556,7 +556,7 @@ class SqliteRecipients(RecipientStore):
                 Recipient(bus, handler): Recipient(bus, name)
                 for bus, handler, name in connection.execute(_OWN, (app,)).fetchall()
             }
-            takes = {names[own]: type for own, type in wanted.items()}
+            takes = {names[name]: type for name, type in wanted.items()}
             is_new = self._take_over(connection, app, takes)
         sleep(FRESH * is_new)  # from now on every publisher knows of it
         return names
@@ -572,10 +572,10 @@ class SqliteRecipients(RecipientStore):
                 if connection.execute(_HAS_TAKERS).fetchone()[0]:
                     about = {"boot": self._boot, "now": now}
                     rows = connection.execute(_LIVE_TAKERS if live else _TAKERS, about).fetchall()
-        found = [Taker(Recipient(bus, name), type) for bus, name, type in rows]
+        takers = [Taker(Recipient(bus, name), type) for bus, name, type in rows]
         if not live:
-            self._read_at, self._takers = now, found
-        return found
+            self._read_at, self._takers = now, takers
+        return takers
 
     def release(self) -> None:
         """End what `claim` began; with a store that is away, it ends by itself."""
@@ -589,15 +589,15 @@ class SqliteRecipients(RecipientStore):
 
         It ends those that it may end.
         """
-        own = {"app": app, "version": version_of(wanted), "boot": self._boot, "now": monotonic()}
+        values = {"app": app, "version": version_of(wanted), "boot": self._boot, "now": monotonic()}
         more = {"process": self._process, "live": LIVE, "abandoned": ABANDONED}
         for statement in _SHOW:
-            connection.execute(statement, own | more)
+            connection.execute(statement, values | more)
         added = 0
         for (bus, name), type in wanted.items():
             row = {"bus": bus, "subscriber": name, "type": type}
-            added += connection.execute(_TAKE_OVER, own | row).rowcount
-        connection.execute(_TAKE_BACK, own)
+            added += connection.execute(_TAKE_OVER, values | row).rowcount
+        connection.execute(_TAKE_BACK, values)
         return added > 0
 
 
@@ -622,10 +622,10 @@ class SqliteSchedules(ScheduleStore):
         with self._database.write(timeout) as connection:
             connection.execute(_EXPRESSIONS)
             connection.execute(_BEGIN_SERIES, (name, moment))
-            known = connection.execute(_EXPRESSION, (name,)).fetchone()
-            if known != (expression,):
+            expression_ = connection.execute(_EXPRESSION, (name,)).fetchone()
+            if expression_ != (expression,):
                 connection.execute(_EXPRESS, (name, expression))
-                if known is not None:
+                if expression_ is not None:
                     connection.execute(_PUT, (name, moment))
             connection.execute(_RESET, (moment, name, moment + FARTHEST_MOMENT))
             return float(connection.execute(_LAST, (name,)).fetchone()[0])
@@ -661,9 +661,9 @@ def insert_behind(
         make: returns the rows of the moment that it turns out to be.
     """
     row = connection.execute(_LAST, (name,)).fetchone()
-    own = moment if row is None else max(moment, int(row[0]) + 1)
-    connection.execute(_PUT, (name, own))
-    insert(connection, make(own))
+    due = moment if row is None else max(moment, int(row[0]) + 1)
+    connection.execute(_PUT, (name, due))
+    insert(connection, make(due))
 
 
 def forget(connection: sqlite3.Connection, recipient: Recipient, lane: str) -> None:
@@ -695,8 +695,8 @@ def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> 
     recipient = Recipient(_readable(bus), _readable(subscriber))
     time = died if isinstance(died, int | float) else None
     attempt = attempts if isinstance(attempts, int) else 0
-    own = None if document is None else _readable(document)
-    return DeadRow(id, recipient, own, attempt, failure, time)
+    text = None if document is None else _readable(document)
+    return DeadRow(id, recipient, text, attempt, failure, time)
 
 
 def _readable(value: Any) -> str:

@@ -187,7 +187,7 @@ app = typer.Typer(
         "Results go to the standard output; errors, and details of a result, to the standard "
         "error."
     ),
-    epilog=epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXIT_CODES)),
+    epilog=epilog("Exit codes", *(f"{code.code:>3}  {code.meaning}" for code in EXIT_CODES)),
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     pretty_exceptions_enable=False,

@@ -82,11 +82,11 @@ def bytes_argument(text: str, field: str) -> bytes:
         PayloadTooLarge: there are more than an object may have.
         InvalidRequest: the file cannot be read.
     """
-    most = Limits().object_bytes
-    data = _bytes_of(text, field, most + 1)
-    if len(data) > most:
+    limit = Limits().object_bytes
+    data = _bytes_of(text, field, limit + 1)
+    if len(data) > limit:
         raise PayloadTooLarge(
-            f"{field.upper()} has more than {most} bytes, which is what one object may have; "
+            f"{field.upper()} has more than {limit} bytes, which is what one object may have; "
             "split it into several",
             field=field,
         )
@@ -104,16 +104,16 @@ def texts_argument(words: Sequence[str], field: str, example: str = "version=7")
     Raises:
         InvalidRequest: a word is something else, or a name is there twice.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        if not equals or not name or name in found:
+        if not equals or not name or name in texts:
             raise InvalidRequest(
                 f"--{field} must have a name and '=', each name once; write --{field} {example}",
                 field=field,
             )
-        found[name] = text
-    return found
+        texts[name] = text
+    return texts
 
 
 def event_type(text: str) -> str:
@@ -194,17 +194,17 @@ def _source(text: str, field: str) -> str:
     return _decode(_bytes_of(text[1:], field))
 
 
-def _bytes_of(file: str, field: str, most: int = -1) -> bytes:
-    """Return the bytes of a file, or of the standard input for ``-``; `most` of them, or all."""
+def _bytes_of(file: str, field: str, limit: int = -1) -> bytes:
+    """Return the bytes of a file, or of the standard input for ``-``; `limit` of them, or all."""
     if file == "-":
         if sys.stdin is None:
             raise InvalidRequest(
                 f"{field.upper()} is -, but the standard input is closed", field=field
             )
-        return sys.stdin.buffer.read(most)
+        return sys.stdin.buffer.read(limit)
     try:
         with Path(file).open("rb") as opened:
-            return opened.read(most)
+            return opened.read(limit)
     except OSError as error:
         raise InvalidRequest(
             f"{field.upper()} names the file {file!r}, which cannot be read: {error.strerror}",

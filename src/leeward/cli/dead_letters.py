@@ -79,17 +79,17 @@ class Letters(Protocol):
             InvalidRequest: there is no order in which a letter could be behind another.
         """
 
-    def read(self, found: FoundLetter) -> bytes | None:
+    def read(self, letter: FoundLetter) -> bytes | None:
         """Return the body of a letter, byte for byte; None if somebody else has taken it."""
 
-    def flaw_of(self, found: FoundLetter) -> str | None:
+    def flaw_of(self, letter: FoundLetter) -> str | None:
         """Return why a letter cannot go back, as what "2 letters ..." goes on with; None if it can.
 
         Raises:
             LeewardError: its place cannot be asked.
         """
 
-    def move(self, found: FoundLetter) -> None:
+    def move(self, letter: FoundLetter) -> None:
         """Move a letter back to where it is handled.
 
         Raises:
@@ -97,7 +97,7 @@ class Letters(Protocol):
             LeewardError: it is not proved to be there, or to be gone from here.
         """
 
-    def delete(self, found: FoundLetter) -> None:
+    def delete(self, letter: FoundLetter) -> None:
         """Delete a letter.
 
         Raises:
@@ -124,11 +124,11 @@ class StoreLetters:
         self._recipients = stores.recipients
         self._target = target
         self._to = to
-        known = {each.recipient.subscriber for each in self._list_takers()} if to else set()
-        if to is not None and to not in known:
+        subscribers = {taker.recipient.subscriber for taker in self._list_takers()} if to else set()
+        if to is not None and to not in subscribers:
             raise InvalidRequest(
                 f"no version of the app has a handler {to!r} at {target}; name one of "
-                f"{', '.join(sorted(known)) or 'those of a worker that has run there'}",
+                f"{', '.join(sorted(subscribers)) or 'those of a worker that has run there'}",
                 field="to",
             )
 
@@ -144,21 +144,21 @@ class StoreLetters:
                 return
             yield _of_row(row)
 
-    def read(self, found: FoundLetter) -> bytes | None:
+    def read(self, letter: FoundLetter) -> bytes | None:
         """Return the body of a letter; None if somebody else has taken it."""
         with self._translate_faults():
-            row = self._store.dead_row(found.held.id)
+            row = self._store.dead_row(letter.held.id)
         return None if row is None else (row.document or "").encode()
 
-    def flaw_of(self, found: FoundLetter) -> str | None:
+    def flaw_of(self, letter: FoundLetter) -> str | None:
         """Return why a letter cannot go back: nobody takes what is for its handler any more."""
         takers = self._list_takers()
-        bus, own = found.held.recipient
-        to = Recipient(bus, self._to or own)
+        bus, name = letter.held.recipient
+        to = Recipient(bus, self._to or name)
         if is_taken(to, takers):
             return None
-        known = sorted({each.recipient.subscriber for each in takers if each.recipient.bus == bus})
-        others = ", ".join(known) or "there is none"
+        names = sorted({each.recipient.subscriber for each in takers if each.recipient.bus == bus})
+        others = ", ".join(names) or "there is none"
         return (
             f"would go to {to.subscriber!r}, which no version of the app has now; deploy one that "
             f"has it, or move them to another handler with --to NAME: {others}."
@@ -168,15 +168,15 @@ class StoreLetters:
         with self._translate_faults():
             return [] if self._recipients is None else self._recipients.list_takers()
 
-    def move(self, found: FoundLetter) -> None:
+    def move(self, letter: FoundLetter) -> None:
         """Make a letter due again; what another process has moved is moved."""
         with self._translate_faults():
-            self._store.redrive(found.held.id, self._to)
+            self._store.redrive(letter.held.id, self._to)
 
-    def delete(self, found: FoundLetter) -> None:
+    def delete(self, letter: FoundLetter) -> None:
         """Delete a letter; what another process has deleted is deleted."""
         with self._translate_faults():
-            self._store.discard(found.held.id)
+            self._store.discard(letter.held.id)
 
     @contextmanager
     def _translate_faults(self) -> Iterator[None]:
@@ -215,52 +215,52 @@ class QueueLetters:
             raise InvalidRequest(
                 "a queue keeps no order; leave --after out, and raise --limit", field="after"
             )
-        receipts, known = self._receipts, set[str]()
+        receipts, seen = self._receipts, set[str]()
         try:
             while True:
                 looked = self._ask(TakeMessages(self._queue, HIDDEN), "looking into")
                 taken: tuple[QueueMessage, ...] = looked.value or ()
-                new = [each for each in taken if each.id not in known]
-                known |= {each.id for each in taken}
-                receipts |= {each.id: (each.receipt, monotonic()) for each in taken}
+                new = [message for message in taken if message.id not in seen]
+                seen |= {message.id for message in taken}
+                receipts |= {message.id: (message.receipt, monotonic()) for message in taken}
                 if not new:
                     return
-                for each in new:
-                    yield _of_queue(each)
+                for message in new:
+                    yield _of_queue(message)
         finally:
             for id, (receipt, _) in receipts.items():
                 self._driver.perform(HideMessage(self._queue, receipt, 0, id), SECONDS)
 
-    def read(self, found: FoundLetter) -> bytes:
+    def read(self, letter: FoundLetter) -> bytes:
         """Return the body of a letter, which came with it."""
-        body: bytes = found.held.body
+        body: bytes = letter.held.body
         return body
 
-    def flaw_of(self, found: FoundLetter) -> str | None:
+    def flaw_of(self, letter: FoundLetter) -> str | None:
         """Return why a letter cannot go back: the operator has not named its queue."""
-        if self._source_of(found) is not None:
+        if self._source_of(letter) is not None:
             return None
         return "name no queue that [dead_letters] of leeward.toml has; --to says where they go."
 
-    def _source_of(self, found: FoundLetter) -> str | None:
-        if self._all_to_first or (found.queue is None and len(self._sources) == 1):
+    def _source_of(self, letter: FoundLetter) -> str | None:
+        if self._all_to_first or (letter.queue is None and len(self._sources) == 1):
             return self._sources[0]
-        return found.queue if found.queue in self._sources else None
+        return letter.queue if letter.queue in self._sources else None
 
-    def delete(self, found: FoundLetter) -> None:
+    def delete(self, letter: FoundLetter) -> None:
         """Remove a letter from its queue."""
-        gone = RemoveMessage(self._queue, self._hold(found.id), found.id)
-        del self._receipts[found.id]
+        gone = RemoveMessage(self._queue, self._hold(letter.id), letter.id)
+        del self._receipts[letter.id]
         self._ask(gone, "deleting a dead letter from")
 
-    def move(self, found: FoundLetter) -> None:
+    def move(self, letter: FoundLetter) -> None:
         """Send a letter to the queue that handles it, as it was; then remove it here."""
-        to, taken = self._source_of(found), found.held
+        to, taken = self._source_of(letter), letter.held
         assert to is not None, "whoever moves one has asked whether it goes back"
-        gone = RemoveMessage(self._queue, self._hold(found.id), taken.id)
+        gone = RemoveMessage(self._queue, self._hold(letter.id), taken.id)
         put = PutMessage(to, taken.body, without_facts(taken.attributes), taken.group, taken.id)
         self._ask(put, f"moving a dead letter to {to!r} from")
-        del self._receipts[found.id]
+        del self._receipts[letter.id]
         self._ask(gone, f"a dead letter is in {to!r}; removing it from")
 
     def _hold(self, id: str) -> str:
@@ -283,26 +283,26 @@ class QueueLetters:
         if result.outcome is Outcome.OK:
             return result
         kind: type[CallError] = CLASSES.get(result.outcome, OutcomeUnknown)
-        told = f"{what} {self._queue!r} ended as {result.outcome.value}"
-        error = kind(f"{told} ({result.code})" if result.code else told, target=self._driver.target)
+        text = f"{what} {self._queue!r} ended as {result.outcome.value}"
+        error = kind(f"{text} ({result.code})" if result.code else text, target=self._driver.target)
         raise error from result.cause
 
 
 class PlaceLetters:
-    """Letters of a place; the ids of those that are yielded are added to `known`."""
+    """Letters of a place; the ids of those that are yielded are added to `ids`."""
 
-    def __init__(self, letters: Letters, known: set[str]) -> None:
+    def __init__(self, letters: Letters, ids: set[str]) -> None:
         self._letters = letters
-        self._known = known
+        self._known = ids
         self.flaw_of, self.move, self.delete = letters.flaw_of, letters.move, letters.delete
         self.read, self.is_in_order = letters.read, letters.is_in_order
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield every letter once."""
         with closing(self._letters.each(after)) as walk:
-            for found in walk:
-                self._known.add(found.id)
-                yield found
+            for letter in walk:
+                self._known.add(letter.id)
+                yield letter
 
 
 def is_row_id(text: str) -> bool:
@@ -367,28 +367,28 @@ def _of_row(row: DeadRow) -> FoundLetter:
 
 
 def _of_queue(taken: QueueMessage) -> FoundLetter:
-    told = facts_in(taken.attributes)
-    if told is None or not _is_plain(told):
+    facts = facts_in(taken.attributes)
+    if facts is None or not _is_plain(facts):
         return FoundLetter(taken.id, None, None, None, None, "maybe", None, taken.sent, None, taken)
     # What stands in a queue was written by whoever may write there, so "no" is not proved.
     return FoundLetter(
         taken.id,
-        told.queue,
-        told.handler,
-        told.error,
-        told.reason,
-        "yes" if told.ran == "yes" else "maybe",
-        told.attempts,
-        taken.sent if taken.sent is not None else _seconds(told.time),
+        facts.queue,
+        facts.handler,
+        facts.error,
+        facts.reason,
+        "yes" if facts.ran == "yes" else "maybe",
+        facts.attempts,
+        taken.sent if taken.sent is not None else _seconds(facts.time),
         None,
         taken,
     )
 
 
-def _is_plain(told: GivenUp) -> bool:
+def _is_plain(facts: GivenUp) -> bool:
     """Return whether everything that is told has the type that leeward writes."""
-    texts = (told.queue, told.handler, told.error, told.reason, told.time, told.ran, told.id)
-    count = told.attempts
+    texts = (facts.queue, facts.handler, facts.error, facts.reason, facts.time, facts.ran, facts.id)
+    count = facts.attempts
     counted = count is None or (type(count) is int and 0 <= count <= MOST_ATTEMPTS)
     return counted and all(isinstance(text, str) for text in texts)
 
@@ -451,22 +451,22 @@ def redrive(
     def skip(id: str, why: str) -> None:
         tell(elsewhere=(*done.elsewhere, id), why=(*done.why, why))
 
-    for found in (each for each in letters.each() if not wish.ids or each.id in wish.ids):
-        if flaw := letters.flaw_of(found):
-            skip(found.id, flaw)
+    for letter in (entry for entry in letters.each() if not wish.ids or entry.id in wish.ids):
+        if flaw := letters.flaw_of(letter):
+            skip(letter.id, flaw)
             continue
-        if found.time is not None and now - found.time > wish.keep:
-            done = done._replace(old=(*done.old, found.id))
-        if not (found.ran == "no" or wish.force or agree(found)):
-            tell(left=(*done.left, found.id))
+        if letter.time is not None and now - letter.time > wish.keep:
+            done = done._replace(old=(*done.old, letter.id))
+        if not (letter.ran == "no" or wish.force or agree(letter)):
+            tell(left=(*done.left, letter.id))
             continue
         if wish.rate is not None and done.moved and not wish.dry_run:
             sleep(1 / wish.rate)
         try:
             if not wish.dry_run:
-                letters.move(found)
+                letters.move(letter)
         except Conflict as lost:
-            skip(found.id, str(lost))
+            skip(letter.id, str(lost))
             continue
         tell(moved=done.moved + 1)
     return done
@@ -481,13 +481,13 @@ def delete_letters(
         LeewardError: one could not be deleted; those before it are.
     """
     done = Moved()
-    for found in letters.each():
-        if found.id not in wish.ids:
+    for letter in letters.each():
+        if letter.id not in wish.ids:
             continue
-        if not (wish.dry_run or wish.force or agree(found)):
-            done = done._replace(left=(*done.left, found.id))
+        if not (wish.dry_run or wish.force or agree(letter)):
+            done = done._replace(left=(*done.left, letter.id))
             continue
         if not wish.dry_run:
-            letters.delete(found)
+            letters.delete(letter)
         done = done._replace(moved=done.moved + 1)
     return done

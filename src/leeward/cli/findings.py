@@ -147,11 +147,11 @@ def _thing(target: str, answered: LookReport) -> Finding:
         return Finding(target, check, CheckState.NOTE, "not looked at: see above")
     if result.outcome is not Outcome.OK:
         remedy = "let the configured key have the fields of the table's"
-        told = describe_result(result)
+        text = describe_result(result)
         if look.verb != TABLE:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
-        told = f"refused as it is configured: {told}"
-        return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
+        text = f"refused as it is configured: {text}"
+        return Finding(target, check, CheckState.FAULT, text, remedy, (check,))
     seen = seen_by(result)
     if seen.there is None:
         return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
@@ -163,13 +163,13 @@ def _thing(target: str, answered: LookReport) -> Finding:
 def _absent(target: str, look: Look, result: Result[Any]) -> Finding:
     kind, check = KINDS[look.verb], describe_look(look)
     if look.verb == QUEUE and not look.is_queue:
-        told = "there is no queue for it, so it can be called there, and not queued"
-        return Finding(target, check, CheckState.NOTE, told, "make one, if you use enqueue")
+        text = "there is no queue for it, so it can be called there, and not queued"
+        return Finding(target, check, CheckState.NOTE, text, "make one, if you use enqueue")
     plurals = {BUS: "buses", QUEUE: "functions"}
     section = f"[{plurals.get(look.verb, f'{kind}s')}.{look.name}]"
-    told = f"is not there: {describe_result(result)}"
+    text = f"is not there: {describe_result(result)}"
     remedy = f"deploy it there, or name the target's own in names of {section}"
-    return Finding(target, check, CheckState.FAULT, told, remedy, (check,))
+    return Finding(target, check, CheckState.FAULT, text, remedy, (check,))
 
 
 def seen_by(result: Result[Any]) -> LookResult:
@@ -189,8 +189,8 @@ def _is_reachable(result: Result[Any]) -> bool:
 
 def describe_result(result: Result[Any]) -> str:
     """Return what a target has said: the message of ours, else the code, never its own text."""
-    found = result.message or result.code or result.outcome.value
-    return f"{found} ({result.code})" if result.message and result.code else found
+    text = result.message or result.code or result.outcome.value
+    return f"{text} ({result.code})" if result.message and result.code else text
 
 
 def _join_names(answers: Iterable[LookReport]) -> str:
@@ -274,8 +274,8 @@ def _list_needs(
 
 def home_of(config: Config, home: str | None) -> str | None:
     """Return the home of a table, given its own; of one target, that is it."""
-    found = home or config.data_target
-    return str(config.order[0]) if found is None and len(config.order) == 1 else found
+    target = home or config.data_target
+    return str(config.order[0]) if target is None and len(config.order) == 1 else target
 
 
 def check_each_home(config: Config) -> Iterator[Finding]:
@@ -285,18 +285,18 @@ def check_each_home(config: Config) -> Iterator[Finding]:
         check_homes(config)
     except ConfigError as error:
         yield Finding(ORDER, "residency", CheckState.FAULT, str(error), _WHERE)
-    owned = [("tables", name, each.home, each.residency) for name, each in config.tables.items()]
-    owned += [("buckets", name, each.home, ()) for name, each in config.buckets.items()]
-    for section, name, own, residency in owned:
-        home = home_of(config, own)
+    owned = [("tables", name, table.home, table.residency) for name, table in config.tables.items()]
+    owned += [("buckets", name, bucket.home, ()) for name, bucket in config.buckets.items()]
+    for section, name, home_, residency in owned:
+        home = home_of(config, home_)
         check = f"home of {name}"
         if home in order:
             where = f", in {residency_of(config, home)}" if residency else ""
             yield Finding(ORDER, check, CheckState.OK, f"{home}{where}")
         else:
-            told = "there is none" if home is None else f"{home} is not in the order"
+            text = "there is none" if home is None else f"{home} is not in the order"
             remedy = f"set home in [{section}.{name}] to one of {', '.join(order)}"
-            yield Finding(ORDER, check, CheckState.FAULT, told, remedy)
+            yield Finding(ORDER, check, CheckState.FAULT, text, remedy)
 
 
 def check_residency(config: Config) -> Iterator[Finding]:
@@ -306,11 +306,11 @@ def check_residency(config: Config) -> Iterator[Finding]:
         if not group.residency:
             continue
         try:
-            made = groups_of(config._replace(groups={name: group}), order)
+            groups = groups_of(config._replace(groups={name: group}), order)
         except ConfigError as error:
             yield Finding(ORDER, "residency", CheckState.FAULT, str(error), _WHERE)
             continue
-        left = next(iter(made.values())).targets
+        left = next(iter(groups.values())).targets
         where = ", ".join(group.residency)
         yield Finding(
             ORDER, "residency", CheckState.OK, f"group {name}: {', '.join(left)} in {where}"
@@ -323,14 +323,14 @@ def check_limits(drivers: Mapping[str, Driver]) -> Iterator[Finding]:
         return
     limits = {name: limits_of(driver) for name, driver in drivers.items()}
     smallest = Limits.smallest([*limits.values()])
-    told = []
+    texts = []
     for field in SHOWN:
         size = getattr(smallest, field)
         if size == maxsize:
             continue  # no target can do what it limits
-        whose = next(name for name, each in limits.items() if getattr(each, field) == size)
-        told.append(f"{field} {size:,} (of {whose})")
-    yield Finding(ORDER, "limits", CheckState.OK, f"the smallest count: {', '.join(told)}")
+        whose = next(name for name, limit in limits.items() if getattr(limit, field) == size)
+        texts.append(f"{field} {size:,} (of {whose})")
+    yield Finding(ORDER, "limits", CheckState.OK, f"the smallest count: {', '.join(texts)}")
 
 
 METHODS: Final = {"invoke": "invoke", "enqueue": "enqueue", "publish": "publish_event"}
@@ -340,7 +340,7 @@ METHODS: Final = {"invoke": "invoke", "enqueue": "enqueue", "publish": "publish_
 def check_verbs(config: Config, drivers: Mapping[str, Driver]) -> Iterator[Finding]:
     """Return, where targets are not of one kind, which of them each verb can go to."""
     able = {method: able_of(drivers.values(), verb) for verb, method in METHODS.items()}
-    if len(config.order) > 1 and any(len(each) < len(drivers) for each in able.values()):
+    if len(config.order) > 1 and any(len(drivers_) < len(drivers) for drivers_ in able.values()):
         for method, targets in able.items():
             yield _fallback(method, targets, targets)
 
@@ -372,5 +372,5 @@ def _fallback(what: str, targets: Sequence[str], able: Sequence[str]) -> Finding
         return Finding(ORDER, check, CheckState.NOTE, f"none: only {targets[0]} serves it")
     if len(able) > 1:
         return Finding(ORDER, check, CheckState.OK, ", then ".join(able))
-    told = f"only {able[0]} would take it" if able else "no target would take it"
-    return Finding(ORDER, check, CheckState.FAULT, told, "mend what is told of the other targets")
+    text = f"only {able[0]} would take it" if able else "no target would take it"
+    return Finding(ORDER, check, CheckState.FAULT, text, "mend what is told of the other targets")

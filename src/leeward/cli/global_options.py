@@ -96,14 +96,14 @@ class GlobalOptions:
             ConfigError: it names none like that, or it cannot be loaded.
         """
         config = self.resolve()
-        known = {workflow.name: workflow for workflow in self.workflows(config)}
-        if name not in known:
+        workflows = {workflow.name: workflow for workflow in self.workflows(config)}
+        if name not in workflows:
             raise ConfigError(
                 f"no workflow {name!r} in {config.file or 'leeward.toml'} "
-                f"(known: {', '.join(known) or 'none'}); name it: "
+                f"(known: {', '.join(workflows) or 'none'}); name it: "
                 f'[workflows.{name}] definition = "module:flow"'
             )
-        return known[name]
+        return workflows[name]
 
     def check_functions(self, config: Config, workflows: Iterable[Definition]) -> None:
         """Check that embedded targets have the functions of workflows; a cloud is not asked.
@@ -256,10 +256,10 @@ def named_app(
     if config.worker.app is not None:
         return AppName(config.worker.app, f"'app' in [worker] of {file}")
     wanted = target or config.worker.target
-    for each in config.order:
-        own = target_config(each, config, env)
-        if each.provider == EMBEDDED and wanted in (None, str(each)) and "app" in own.options:
-            return AppName(own.options["app"], f"'app' in {own.section}")
+    for one in config.order:
+        target_ = target_config(one, config, env)
+        if one.provider == EMBEDDED and wanted in (None, str(one)) and "app" in target_.options:
+            return AppName(target_.options["app"], f"'app' in {target_.section}")
     raise ConfigError(
         f"no app is named; name it: leeward {command} module:app, or [worker] "
         f'app = "module:app" in {file}'
@@ -283,10 +283,10 @@ def _need_functions(client: Client, config: Config, workflows: Iterable[Definiti
 def without_handlers(config: Config) -> Config:
     """Return `config` without the options that name code of the user's."""
     options = {
-        target: {name: value for name, value in each.items() if name not in HANDLERS}
+        target: {name: value for name, value in option.items() if name not in HANDLERS}
         if target.partition(":")[0] == "local"
-        else each
-        for target, each in config.options.items()
+        else option
+        for target, option in config.options.items()
     }
     worker = config.worker._replace(app=None)
     return _without_definitions(config._replace(options=options, worker=worker))

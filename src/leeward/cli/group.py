@@ -107,8 +107,8 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; one that another distribution has is loaded now."""
-        own = super().get_command(ctx, cmd_name)
-        return own or added_command(self._path + cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        return command or added_command(self._path + cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first word; typer suggests others from `commands` alone."""
@@ -227,15 +227,15 @@ def _load(path: str, point: EntryPoint) -> Any:
 
 def _absent(path: str, why: str) -> Any:
     """Return a command that takes anything, and says why it cannot run."""
-    made = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False)
     words = path.split(".")
 
     def stop() -> None:
         raise ConfigError(f"leeward {' '.join(words)} cannot run; {why}")
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-    made.command(name=words[-1], cls=Command, help=f"({why})", context_settings=settings)(stop)
-    command = typer.main.get_command(made)
+    app.command(name=words[-1], cls=Command, help=f"({why})", context_settings=settings)(stop)
+    command = typer.main.get_command(app)
     command.name = words[-1]
     return command
 

@@ -157,12 +157,12 @@ def settle_unknown(
         is_keyless = isinstance(problem, CallError) and problem.reason == "key_missing"
         hint = f"; say leeward unknown settle {unknown.id} --payload JSON" if is_keyless else ""
         return {**facts, "error": f"{type(problem).__name__}: {problem}{hint}"}
-    told = json_of_verdict(settled)
-    del told["result"]  # may be secret; `leeward settle` shows it
+    verdict = json_of_verdict(settled)
+    del verdict["result"]  # may be secret; `leeward settle` shows it
     if settled.verdict in (Verdict.RUNNING, Verdict.UNKNOWN):
-        return {**facts, **told}
+        return {**facts, **verdict}
     try:
         cloud.delete_data(table_of(config), unknown.id)
     except LeewardError:
-        return {**facts, **told, "removed": False}  # it is settled, and can be settled again
-    return {**facts, **told, "removed": True}
+        return {**facts, **verdict, "removed": False}  # it is settled, and can be settled again
+    return {**facts, **verdict, "removed": True}

@@ -151,7 +151,7 @@ _FACTS: Final = (
 )
 
 
-def report_of(found: Iterable[Fact], now: float = 0.0) -> Report:
+def report_of(facts: Iterable[Fact], now: float = 0.0) -> Report:
     """Return facts, one below the other, and how many need a person."""
     rows: list[Json] = [
         {
@@ -160,14 +160,14 @@ def report_of(found: Iterable[Fact], now: float = 0.0) -> Report:
             "level": fact.level.value,
             "values": dict(fact.values),
         }
-        for fact in found
+        for fact in facts
     ]
     wrong = sum(row["level"] == Level.WRONG.value for row in rows)
-    told = "Nothing needs a person."
+    text = "Nothing needs a person."
     if wrong:
-        told = f"{wrong} {'things need' if wrong > 1 else 'thing needs'} a person."
+        text = f"{wrong} {'things need' if wrong > 1 else 'thing needs'} a person."
     data = {"ok": not wrong, "wrong": wrong, "facts": rows}
-    return Report(data, now, [Table(_FACTS, rows, "What is wrong comes first", "", _page), told])
+    return Report(data, now, [Table(_FACTS, rows, "What is wrong comes first", "", _page), text])
 
 
 def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
@@ -181,8 +181,8 @@ def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
             values,
         )
     if result.outcome in (Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT):
-        told = f"answers in {1000 * seconds:.0f} ms"
-        return Fact(Subject.TARGET, target, "", Level.OK, told, "", values)
+        text = f"answers in {1000 * seconds:.0f} ms"
+        return Fact(Subject.TARGET, target, "", Level.OK, text, "", values)
     why = result.code or result.outcome.value
     return Fact(
         *(Subject.TARGET, target, "", Level.WRONG),
@@ -256,18 +256,18 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
     if depth.is_dead_letters:
         return _dead_queue(depth, values)
     what = {QUEUED_CALL: "call or message", SCHEDULE: "run of the schedule"}.get(depth.bus, "event")
-    told = "nothing waits"
+    text = "nothing waits"
     if depth.waiting:
-        told = f"{_count(depth.waiting, what)} {'wait' if depth.waiting > 1 else 'waits'}"
+        text = f"{_count(depth.waiting, what)} {'wait' if depth.waiting > 1 else 'waits'}"
         if oldest is not None:
-            told += f", the oldest for {span(oldest)}"
+            text += f", the oldest for {span(oldest)}"
     if depth.approvals:
-        told += f", {depth.approvals} of them for a person's approval"
+        text += f", {depth.approvals} of them for a person's approval"
     if depth.dead:
-        told += f"; {_count(depth.dead, 'dead letter')}"
+        text += f"; {_count(depth.dead, 'dead letter')}"
     level, remedy = Level.OK, ""
     if not depth.is_taken:
-        told += "; no version of the app has a handler for it"
+        text += "; no version of the app has a handler for it"
         level, remedy = Level.WRONG, "run a version that has one: leeward worker"
         remedy += f"; or leeward dlq redrive --to NAME --targets {depth.target}" * bool(depth.dead)
     elif depth.dead:
@@ -276,22 +276,22 @@ def backlog(depth: QueueDepth, now: float) -> Fact:
         level, remedy = Level.NOTE, "leeward keys list TABLE --state waiting"
     elif oldest is not None and oldest > OLD:
         level, remedy = Level.WRONG, "see whether a process runs its handler: leeward worker"
-    return Fact(*about, level, told, remedy, values)
+    return Fact(*about, level, text, remedy, values)
 
 
 def _dead_queue(depth: QueueDepth, values: Mapping[str, Any]) -> Fact:
     about = Subject.QUEUE, depth.target, depth.name
     if not depth.waiting:
         return Fact(*about, Level.OK, "has no dead letters", "", values)
-    told = f"has {_count(depth.waiting, 'dead letter')}"
+    text = f"has {_count(depth.waiting, 'dead letter')}"
     remedy = f"leeward dlq list {depth.name} --targets {depth.target}"
-    return Fact(*about, Level.WRONG, told, remedy, values)
+    return Fact(*about, Level.WRONG, text, remedy, values)
 
 
 def nothing_waits(target: str) -> Fact:
     """Return that a target has no rows."""
-    told = "nothing waits, and there are no dead letters"
-    return Fact(Subject.QUEUE, target, "", Level.OK, told, "", {"waiting": 0, "dead": 0})
+    text = "nothing waits, and there are no dead letters"
+    return Fact(Subject.QUEUE, target, "", Level.OK, text, "", {"waiting": 0, "dead": 0})
 
 
 def schedules(
@@ -307,8 +307,8 @@ def schedules(
     """
     if handlers is None:
         for name, last in sorted(moments.items()):
-            told = f"was last begun for {moment(last)}; name the app to see when it is due"
-            yield Fact(Subject.SCHEDULE, target, name, Level.OK, told, "", {"last": last})
+            text = f"was last begun for {moment(last)}; name the app to see when it is due"
+            yield Fact(Subject.SCHEDULE, target, name, Level.OK, text, "", {"last": last})
         return
     for handler in handlers:
         if handler.schedule is None:
@@ -318,20 +318,20 @@ def schedules(
         values = {"schedule": handler.schedule, "next": due, "last": begun, "late": False}
         about = Subject.SCHEDULE, target, handler.name
         if begun is None:
-            told = f"has not begun here yet; due at {moment(due)}, if a process runs it"
-            yield Fact(*about, Level.NOTE, told, "leeward worker", values)
+            text = f"has not begun here yet; due at {moment(due)}, if a process runs it"
+            yield Fact(*about, Level.NOTE, text, "leeward worker", values)
             continue
         expected = last_time(handler.schedule, _moment(now - LATE)).timestamp()
         if expected > begun:
-            told = f"is late: it was due at {moment(expected)}, and last begun for {moment(begun)}"
+            text = f"is late: it was due at {moment(expected)}, and last begun for {moment(begun)}"
             remedy = "see whether a process runs it: leeward worker"
-            yield Fact(*about, Level.WRONG, told, remedy, {**values, "late": True})
+            yield Fact(*about, Level.WRONG, text, remedy, {**values, "late": True})
             continue
-        told = f"was last begun for {moment(begun)}"
+        text = f"was last begun for {moment(begun)}"
         if not is_time_of(handler.schedule, begun):
-            told, values["last"] = f"has not come due since {moment(begun)}", None
-        told += f", and is due at {moment(due)}"
-        yield Fact(*about, Level.OK, told, "", values)
+            text, values["last"] = f"has not come due since {moment(begun)}", None
+        text += f", and is due at {moment(due)}"
+        yield Fact(*about, Level.OK, text, "", values)
 
 
 def is_time_of(schedule: str, last: float) -> bool:
@@ -342,32 +342,33 @@ def is_time_of(schedule: str, last: float) -> bool:
     return last_time(schedule, _moment(last)).timestamp() == last
 
 
-def runs(target: str, known: Sequence[RunCount]) -> Iterator[Fact]:
+def runs(target: str, counts_: Sequence[RunCount]) -> Iterator[Fact]:
     """Yield how many runs of each workflow are under way, have failed, or are stuck."""
-    for workflow in dict.fromkeys(each.workflow for each in known):
-        own = [each for each in known if each.workflow == workflow]
+    for workflow in dict.fromkeys(count.workflow for count in counts_):
+        of_flow = [count for count in counts_ if count.workflow == workflow]
         counts = {
-            state: sum(each.runs for each in own if each.state is state) for state in RunState
+            state: sum(count.runs for count in of_flow if count.state is state)
+            for state in RunState
         }
         running, failed = counts[RunState.RUNNING], counts[RunState.FAILED]
-        stuck = sum(each.overdue for each in own if each.state is RunState.RUNNING)
-        unreversed = sum(each.unreversed for each in own)
+        stuck = sum(count.overdue for count in of_flow if count.state is RunState.RUNNING)
+        unreversed = sum(count.unreversed for count in of_flow)
         values = {state.value: count for state, count in counts.items()}
         values |= {"stuck": stuck, "unreversed": unreversed}
-        told = f"{running} {'runs' if running == 1 else 'run'}, {failed} failed"
+        text = f"{running} {'runs' if running == 1 else 'run'}, {failed} failed"
         remedy, level = "", Level.OK
         if counts[RunState.BROKEN]:
-            told += f", {counts[RunState.BROKEN]} cannot be read by this version"
+            text += f", {counts[RunState.BROKEN]} cannot be read by this version"
             remedy, level = "update leeward where it runs, or abort them", Level.WRONG
         if unreversed:
-            told += f", {unreversed} ended with a step that could not be taken back"
+            text += f", {unreversed} ended with a step that could not be taken back"
             remedy, level = f"leeward workflow list {workflow}", Level.WRONG
         if stuck:
-            told += f", {stuck} due for over a minute, and no process goes on with them"
+            text += f", {stuck} due for over a minute, and no process goes on with them"
             remedy, level = "leeward worker, or leeward workflow resume", Level.WRONG
         if failed and level is Level.OK:
             remedy, level = f"leeward workflow list {workflow}", Level.NOTE
-        yield Fact(Subject.RUNS, target, workflow, level, told, remedy, values)
+        yield Fact(Subject.RUNS, target, workflow, level, text, remedy, values)
 
 
 def unknown_calls(target: str, table: str, count: int, since: float | None, now: float) -> Fact:
@@ -375,13 +376,13 @@ def unknown_calls(target: str, table: str, count: int, since: float | None, now:
     oldest = None if since is None else max(0.0, now - since)
     values = {"open": count, "oldest": None if oldest is None else round(oldest, 3)}
     if not count:
-        told = "no call has an unknown outcome"
-        return Fact(Subject.UNKNOWN, target, table, Level.OK, told, "", values)
-    told = f"{_count(count, 'call')} with an unknown outcome"
+        text = "no call has an unknown outcome"
+        return Fact(Subject.UNKNOWN, target, table, Level.OK, text, "", values)
+    text = f"{_count(count, 'call')} with an unknown outcome"
     if oldest is not None:
-        told += f", the oldest {span(oldest)} ago"
+        text += f", the oldest {span(oldest)} ago"
     remedy = "leeward unknown list; leeward unknown settle --all"
-    return Fact(Subject.UNKNOWN, target, table, Level.WRONG, told, remedy, values)
+    return Fact(Subject.UNKNOWN, target, table, Level.WRONG, text, remedy, values)
 
 
 def keys(target: str, table: str, unknown: int, questions: Sequence[str]) -> Iterator[Fact]:
@@ -395,21 +396,21 @@ def keys(target: str, table: str, unknown: int, questions: Sequence[str]) -> Ite
     """
     if unknown:
         values = {"state": "unknown", "count": unknown}
-        told = f"{_count(unknown, 'key')} whose run may have had its effect"
+        text = f"{_count(unknown, 'key')} whose run may have had its effect"
         remedy = f"leeward keys list {table} --state unknown"
-        yield Fact(Subject.KEYS, target, table, Level.WRONG, told, remedy, values)
+        yield Fact(Subject.KEYS, target, table, Level.WRONG, text, remedy, values)
     if questions:
         values = {"state": "waiting", "count": len(questions)}
-        told = f"{_count(len(questions), 'call')} waiting for approval: {questions[0][:80]}"
+        text = f"{_count(len(questions), 'call')} waiting for approval: {questions[0][:80]}"
         remedy = f"leeward keys list {table} --state waiting"
-        yield Fact(Subject.KEYS, target, table, Level.WAITING, told, remedy, values)
+        yield Fact(Subject.KEYS, target, table, Level.WAITING, text, remedy, values)
 
 
 def kept_nowhere() -> Fact:
     """Return that no table is configured for calls with an unknown outcome."""
-    told = "calls with an unknown outcome are kept nowhere"
+    text = "calls with an unknown outcome are kept nowhere"
     remedy = 'name a table in leeward.toml: unknowns = "TABLE"'
-    return Fact(Subject.UNKNOWN, ORDER, "", Level.NOTE, told, remedy)
+    return Fact(Subject.UNKNOWN, ORDER, "", Level.NOTE, text, remedy)
 
 
 def unknown_fact(kind: Subject, target: str, name: str, why: str) -> Fact:

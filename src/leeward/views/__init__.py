@@ -50,7 +50,7 @@ _STATES: Final = {
     Severity.WRONG: "wrong fault yes failed broken open",
 }
 
-_SEVERITIES: Final = {word: each for each, words in _STATES.items() for word in words.split()}
+_SEVERITIES: Final = {word: level for level, words in _STATES.items() for word in words.split()}
 
 
 def severity_of(state: str) -> Severity:
@@ -160,7 +160,7 @@ class Details(NamedTuple):
     def values(self) -> list[tuple[str, tuple[Any, Format]]]:
         """Return the titles, with the values and how they are shown."""
         shown = Table(self.columns, [self.row]).visible_columns()
-        return [(each.title, (each.value(self.row), each.format)) for each in shown]
+        return [(field.title, (field.value(self.row), field.format)) for field in shown]
 
 
 class Block(NamedTuple):

@@ -330,5 +330,5 @@ def show_settlement(settled: list[Json], left: list[Json]) -> Report:
     """Return what became of calls that were to be settled."""
     rows = [*settled, *left]
     listed = Table((*_CALL, Column("What became of it", became)), rows)
-    told = f"{len(settled)} settled, {len(left)} still unknown."
-    return Report({"settled": settled, "left": left}, 0.0, [listed] if rows else [], [told])
+    text = f"{len(settled)} settled, {len(left)} still unknown."
+    return Report({"settled": settled, "left": left}, 0.0, [listed] if rows else [], [text])

@@ -29,9 +29,9 @@ def tag_value(value: Any) -> Any:
         case datetime():
             return {DATETIME: value.isoformat()}
         case list():
-            return [tag_value(each) for each in value]
+            return [tag_value(value_) for value_ in value]
         case dict():
-            inner = {name: tag_value(each) for name, each in value.items()}
+            inner = {name: tag_value(value_) for name, value_ in value.items()}
             return {MAP: inner} if _tag_of(value) else inner
         case _:
             return value
@@ -44,7 +44,7 @@ def untag_value(value: Any) -> Any:
         ValueError: a tag holds something else than it names.
     """
     if isinstance(value, list):
-        return [untag_value(each) for each in value]
+        return [untag_value(inner) for inner in value]
     if not isinstance(value, dict):
         return value
     tag = _tag_of(value)
@@ -57,7 +57,7 @@ def _tag_of(value: dict[str, Any]) -> str | None:
 
 
 def _untagged_map(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: untag_value(each) for name, each in value.items()}
+    return {name: untag_value(inner) for name, inner in value.items()}
 
 
 def _value_of_tag(tag: str, held: Any) -> Any:
@@ -106,15 +106,15 @@ class _Writer:
         inner = line + self._step
         if isinstance(value, dict):
             items = value.items()
-            parts = [f"{self._quote(name)}: {self.write(each, inner)}" for name, each in items]
+            parts = [f"{self._quote(name)}: {self.write(item, inner)}" for name, item in items]
             return _enclose("{}", parts, line, inner)
         if isinstance(value, list | tuple):
-            return _enclose("[]", [self.write(each, inner) for each in value], line, inner)
+            return _enclose("[]", [self.write(part, inner) for part in value], line, inner)
         return json.dumps(value, allow_nan=False)
 
     def _quote(self, text: str) -> str:
         quoted = json.dumps(text, ensure_ascii=self._ascii_only)
-        return "".join(each if each.isprintable() else _escape(each) for each in quoted)
+        return "".join(char if char.isprintable() else _escape(char) for char in quoted)
 
 
 def _enclose(brackets: str, parts: Sequence[str], line: str, inner: str) -> str:

@@ -101,9 +101,9 @@ _DETAILS: Final = (
 )
 
 
-def row_of(target: str, found: FoundLetter, body: bytes | None = None) -> Json:
+def row_of(target: str, letter: FoundLetter, body: bytes | None = None) -> Json:
     """Return a letter as a row; with its body if that was read."""
-    row: Json = found._asdict() | {"target": target}
+    row: Json = letter._asdict() | {"target": target}
     del row["held"]
     return row if body is None else row | {"body": body.decode(errors="replace")}
 
@@ -162,26 +162,26 @@ def _actions(row: Json, queue: str | None) -> tuple[Action, ...]:
 def report_moves(done: Moved, verb: str, *, is_dry: bool = False) -> Report:
     """Return what was ``moved`` or ``deleted``, or would be."""
     would = "would be " if is_dry else ""
-    told = {"moved": "moved back"}.get(verb, verb)
+    verb_ = {"moved": "moved back"}.get(verb, verb)
     data: Json = {verb: done.moved, "dry_run": is_dry}
     data |= {name: [*value] for name, value in done._asdict().items() if name != "moved"}
     notes = explain_rest(done)
     if done.left:
         hint = "deletes without asking" if verb == "deleted" else "moves what may have run"
         notes.insert(0, f"{count(len(done.left), 'letter')} left; --force {hint}.")
-    return Report(data, 0.0, [f"{count(done.moved, 'letter')} {would}{told}."], notes)
+    return Report(data, 0.0, [f"{count(done.moved, 'letter')} {would}{verb_}."], notes)
 
 
 def explain_rest(done: Moved) -> list[str]:
     """Return why letters were left where they are, and what to know of those that were moved."""
-    told = [f"{count(n, 'letter')} {why}" for why, n in Counter(done.why).items()]
+    sentences = [f"{count(n, 'letter')} {why}" for why, n in Counter(done.why).items()]
     old = f"{len(done.old)} are older than the function remembers keys (--keep): what has run"
-    return [*told, f"{old} runs twice."] if done.old else told
+    return [*sentences, f"{old} runs twice."] if done.old else sentences
 
 
-def question_of(found: FoundLetter, verb: str) -> str:
+def question_of(letter: FoundLetter, verb: str) -> str:
     """Return what is asked before a letter is moved or deleted."""
-    tries = f"{found.attempts} tries" if found.attempts else "tries not counted"
-    ran = "it has run" if found.ran == "yes" else "it may have run"
-    about = f"{found.error or 'no reason told'}, {tries}; {ran}"
-    return f"{found.id} of {in_words(found.queue, Format.TEXT, 0)}: {about}. {verb} it?"
+    tries = f"{letter.attempts} tries" if letter.attempts else "tries not counted"
+    ran = "it has run" if letter.ran == "yes" else "it may have run"
+    about = f"{letter.error or 'no reason told'}, {tries}; {ran}"
+    return f"{letter.id} of {in_words(letter.queue, Format.TEXT, 0)}: {about}. {verb} it?"

@@ -250,7 +250,7 @@ def _step_lines(step: model.Step) -> list[str]:
 
 
 def _text_box(lines: Sequence[str], mark: Mark | None) -> Box:
-    cut = [each if len(each) <= LONGEST else f"{each[: LONGEST - 1]}…" for each in lines]
+    cut = [line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in lines]
     width = max(map(len, cut)) * LETTER + 2 * PADDING
     height = len(cut) * LINE + PADDING
     shapes = []

@@ -138,9 +138,7 @@ _CONFIGURED: Final = {
 def show_configuration(data: Json) -> Iterator[Part]:
     """Yield all that is configured: the order, each target, and each name."""
     unused = [f'targets."{name}"' for name in data["unused_sections"]]
-    unknown = [
-        f'functions."{each["name"]}": {each["remedy"]}' for each in data["unknown_functions"]
-    ]
+    unknown = [f'functions."{row["name"]}": {row["remedy"]}' for row in data["unknown_functions"]]
     head = {
         "Order": f"{', '.join(data['order'])} (from {data['order_from']})",
         "File": data["config"] or "none",
@@ -165,7 +163,7 @@ def row_of_handler(handler: Handler, here: str = "") -> Json:
         "effect": handler.effect.value if handler.is_call else None,
         "retries": handler.retries,
         "timeout": handler.timeout,
-        "writes": [str(each) for each in handler.writes],
+        "writes": [str(write) for write in handler.writes],
         "place": None if place is None else place.removeprefix(here),
     }
 
@@ -215,8 +213,8 @@ def show_app(name: str, handlers: list[Json], workflows: list[Json]) -> Report:
     """Return the handlers of an app, and which functions its workflows call."""
     data = {"app": name, "handlers": handlers, "workflows": workflows}
     calls = [
-        f"workflow {each['name']}: calls {', '.join(each['functions']) or '-'}"
-        for each in workflows
+        f"workflow {workflow['name']}: calls {', '.join(workflow['functions']) or '-'}"
+        for workflow in workflows
     ]
     listed = Table(HANDLER, handlers, empty=f"the app {name} has no handlers")
     return Report(data, 0.0, [listed, *calls])

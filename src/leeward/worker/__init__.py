@@ -142,21 +142,21 @@ class Worker:
         if not isinstance(app, App):
             raise ConfigError(f"a worker runs a leeward.App, not a {type(app).__name__}")
         self._config = config = configuration_of(targets, config, trust_env=trust_env)
-        own = config.worker
-        merged = dict(own.limits)
+        configured = config.worker
+        merged = dict(configured.limits)
         merged |= {
-            name: own.limits.get(name, LimitConfig(most))._replace(most=most)
-            for name, most in (limits or {}).items()
+            name: configured.limits.get(name, LimitConfig(limit))._replace(most=limit)
+            for name, limit in (limits or {}).items()
         }
-        self.settings = own._replace(
-            target=target or own.target,
-            concurrency=own.concurrency if concurrency is None else concurrency,
-            queues={**own.queues, **(queues or {})},
+        self.settings = configured._replace(
+            target=target or configured.target,
+            concurrency=configured.concurrency if concurrency is None else concurrency,
+            queues={**configured.queues, **(queues or {})},
             limits=merged,
-            drain=own.drain if drain is None else check_drain(drain),
-            health=health or own.health,
-            http=http or own.http,
-            token=own.token or (os.environ.get(CALLERS) if config.trust_env else None),
+            drain=configured.drain if drain is None else check_drain(drain),
+            health=health or configured.health,
+            http=http or configured.http,
+            token=configured.token or (os.environ.get(CALLERS) if config.trust_env else None),
         )
         self.app = app
         self._clock = clock or SystemClock()
@@ -169,9 +169,9 @@ class Worker:
         self._gauges: DepthGauges | None = None
         self._fault: DatabaseFault | None = None
         self._looks: list[int] = []
-        most = self.settings.concurrency
+        limit = self.settings.concurrency
         shares = Shares(
-            None if most is None else check_attempts(most, "concurrency"),
+            None if limit is None else check_attempts(limit, "concurrency"),
             check_queues(app, self.settings.queues),
             check_limits(app, merged),
         )
@@ -340,18 +340,18 @@ class Worker:
     def status(self) -> WorkerStatus:
         """Return how it is."""
         dispatchers = self._runner.status()
-        looks = [each.looked_at for each in dispatchers]
+        looks = [dispatcher.looked_at for dispatcher in dispatchers]
         oldest = min((at for at in looks if at is not None), default=None)
         last = None if oldest is None or None in looks else monotonic() - oldest
-        failures = any(each.failures for each in dispatchers)
+        failures = any(dispatcher.failures for dispatcher in dispatchers)
         state = self._state
         is_late = last is not None and last > LOST
         if state in ("starting", "ready") and (failures or is_late or self._fault is not None):
             state = "store_away"
         return WorkerStatus(
             state,
-            sum(each.under_way for each in dispatchers),
-            sum(each.dead for each in dispatchers),
+            sum(dispatcher.under_way for dispatcher in dispatchers),
+            sum(dispatcher.dead for dispatcher in dispatchers),
             last,
         )
 
@@ -425,8 +425,8 @@ class Worker:
             self._stores.deliveries.take([], self._clock.now, Room(0, 0))  # as who works, of nobody
         except DatabaseFault as error:
             fault = error
-        told = f"{self.target} has not answered for {AWAY:.0f} seconds"
-        return TargetUnavailable(f"{told}: {fault}" if fault else told, target=self.target)
+        text = f"{self.target} has not answered for {AWAY:.0f} seconds"
+        return TargetUnavailable(f"{text}: {fault}" if fault else text, target=self.target)
 
     def _open_engine(self) -> None:
         """Open the engine, if there are workflows whose runs live at this target."""
@@ -457,9 +457,9 @@ class Worker:
 
     def _is_done(self) -> bool:
         """Return whether nothing is due: all have looked again since all had nothing to do."""
-        known = [*self._runner.status(), *(outbox.activity() for outbox in self._outboxes)]
-        looks = [each.looks for each in known]
-        is_idle = all(each.is_idle for each in known)
+        activities = [*self._runner.status(), *(outbox.activity() for outbox in self._outboxes)]
+        looks = [activity.looks for activity in activities]
+        is_idle = all(activity.is_idle for activity in activities)
         if self._engine is not None:
             looks.append(self._engine.looks)
             is_idle = is_idle and self._engine.is_idle
@@ -485,7 +485,7 @@ class Worker:
             "workflows": {name: each.digest for name, each in self._definitions.items()},
             "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
             "queues": {**settings.queues},
-            "limits": {name: each.most for name, each in settings.limits.items()},
+            "limits": {name: limit.most for name, limit in settings.limits.items()},
             "under_way": status.under_way,
             "dead_letters": status.dead_letters,
             "last_look": None if status.last_look is None else round(status.last_look, 3),
@@ -496,15 +496,15 @@ class Worker:
 
     def _facts(self) -> dict[str, Fact]:
         """Return what a log says of it."""
-        _, told = self._report()
+        _, report = self._report()
         words: dict[str, Fact] = {
-            name: " ".join(f"{key}={value}" for key, value in told[name].items()) or None
+            name: " ".join(f"{key}={value}" for key, value in report[name].items()) or None
             for name in ("queues", "limits", *["workflows"] * (self._engine is not None))
         }
-        words |= {name: told[name] for name in ("app", "target", "version", "concurrency")}
-        own = {"health": self.health_address, "http": self.http_address}
-        drain, handlers = self.settings.drain, " ".join(told["handlers"])
-        return {**words, "handlers": handlers, "drain": drain, **own}
+        words |= {name: report[name] for name in ("app", "target", "version", "concurrency")}
+        addresses = {"health": self.health_address, "http": self.http_address}
+        drain, handlers = self.settings.drain, " ".join(report["handlers"])
+        return {**words, "handlers": handlers, "drain": drain, **addresses}
 
     @contextmanager
     def _count_signals(self) -> Iterator[None]:
@@ -522,5 +522,5 @@ class Worker:
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -56,10 +56,10 @@ def open_drivers(targets: str | Driver | Sequence[Driver] | None, config: Config
     if targets is not None and not isinstance(targets, str):
         return [targets] if isinstance(targets, Driver) else [*targets]
     options = {
-        target: {name: value for name, value in each.items() if name != "app"}
+        target: {name: value for name, value in option.items() if name != "app"}
         if target.partition(":")[0] == EMBEDDED
-        else each
-        for target, each in config.options.items()
+        else option
+        for target, option in config.options.items()
     }
     config = config._replace(options=options)
     drivers: list[Driver] = []
@@ -100,10 +100,10 @@ def check_names(app: App, config: Config, target: str) -> None:
     for handler in app.handlers.values():
         name = handler.queue or handler.name
         names = config.functions[name].names if name in config.functions else {}
-        own = names.get(target, names.get(target.partition(":")[0], name))
-        if handler.kind in (Kind.CALL, Kind.MESSAGE) and own != name:
+        native = names.get(target, names.get(target.partition(":")[0], name))
+        if handler.kind in (Kind.CALL, Kind.MESSAGE) and native != name:
             raise ConfigError(
-                f"{name!r} is {own!r} at {target}, by [functions.{name}.names], and the handler "
+                f"{name!r} is {native!r} at {target}, by [functions.{name}.names], and the handler "
                 f"{handler.name!r} would get nothing; take {target} out of the names"
             )
 
@@ -140,15 +140,15 @@ def check_attempts(value: object, where: str) -> int:
 def check_queues(app: App, queues: Mapping[str, int]) -> dict[str, int]:
     """Return them, checked: each is a queue, a function or a bus of the app."""
     handlers = app.handlers.values()
-    known = {each.queue or each.bus or each.name for each in handlers if each.kind in _QUEUED}
+    names = {each.queue or each.bus or each.name for each in handlers if each.kind in _QUEUED}
     for name in queues:
-        if name not in known:
-            hint = did_you_mean(name, known) or f"; known: {', '.join(sorted(known)) or 'none'}"
+        if name not in names:
+            hint = did_you_mean(name, names) or f"; known: {', '.join(sorted(names)) or 'none'}"
             raise ConfigError(
                 f"queues names {name!r}, and the app {app.name!r} has no queue, function or bus of "
                 f"this name{hint}"
             )
-    return {name: check_attempts(most, f"queues.{name}") for name, most in queues.items()}
+    return {name: check_attempts(limit, f"queues.{name}") for name, limit in queues.items()}
 
 
 _QUEUED: Final = (Kind.CALL, Kind.MESSAGE, Kind.EVENT)
@@ -167,8 +167,8 @@ def check_limits(app: App, limits: Mapping[str, LimitConfig]) -> dict[str, Named
                     f"limits.{name} is for {handler!r}, and the app {app.name!r} has no handler of "
                     f"this name{hint}"
                 )
-        most = check_attempts(limit.most, f"limits.{name}")
-        checked[name] = NamedLimit(most, frozenset(limit.handlers or (name,)))
+        count = check_attempts(limit.most, f"limits.{name}")
+        checked[name] = NamedLimit(count, frozenset(limit.handlers or (name,)))
     return checked
 
 

@@ -37,11 +37,11 @@ def check(folder: Folder, keys: Keys, named: Named, look: Look, *, deep: bool) -
         if deep
         else _check_sizes(folder, manifest, look)
     )
-    found = [*dict.fromkeys(looked)]
-    if found:
+    damage = [*dict.fromkeys(looked)]
+    if damage:
         check_still_there(folder, named)
-    told = (*found, *missing_since(folder, named))
-    return Checked(named.id, deep, manifest.items, len(manifest.segments), told)
+    flaws_ = (*damage, *missing_since(folder, named))
+    return Checked(named.id, deep, manifest.items, len(manifest.segments), flaws_)
 
 
 def check_still_there(folder: Folder, named: Named) -> None:
@@ -108,9 +108,9 @@ def _check_sizes(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str
         elif size != segment.stored_bytes:
             yield f"{name}: it has {size} bytes, and not {segment.stored_bytes}"
         else:
-            found = folder.info(segment.name)
-            kind, _, told = ("" if found is None else found.checksum or "").partition(":")
-            if kind == "sha256" and told != segment.stored:
+            info = folder.info(segment.name)
+            kind, _, checksum = ("" if info is None else info.checksum or "").partition(":")
+            if kind == "sha256" and checksum != segment.stored:
                 yield f"{name}: it was written with another checksum"
         look(Progress("check", number, len(manifest.segments), "segments"))
 

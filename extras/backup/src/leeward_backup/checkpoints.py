@@ -158,14 +158,14 @@ class WorkFile:
         try:
             yield
         except DatabaseFault as fault:
-            told = f"the work file {self.path}: {fault}"
+            text = f"the work file {self.path}: {fault}"
             if fault.reason == "busy":
-                raise OtherRun(f"{told}; another process is at work with it") from fault
+                raise OtherRun(f"{text}; another process is at work with it") from fault
             if fault.reason == "disk_full":
                 raise LeewardError(
-                    f"{told}; make room, or name another folder with --work, and call it again"
+                    f"{text}; make room, or name another folder with --work, and call it again"
                 ) from fault
-            raise LeewardError(f"{told}; remove it, and begin anew") from fault
+            raise LeewardError(f"{text}; remove it, and begin anew") from fault
 
 
 class Checkpoint(NamedTuple):
@@ -227,7 +227,7 @@ class Checkpoints:
             self._told = found.told
             self._work.note({state: found.told, TOLD: found.told, COUNT: number}, found.rows)
 
-    def add(self, rows: Rows, told: dict[str, Any]) -> None:
+    def add(self, rows: Rows, state: dict[str, Any]) -> None:
         """Add rows of a page that was read; write a checkpoint once they are many.
 
         One in the middle of a page says that the page is yet to be read.
@@ -238,21 +238,21 @@ class Checkpoints:
             if self._size >= _SPLIT and self._told is not None:
                 self.write(self._told)
         if self._size >= MOST_ROW_BYTES:
-            self.write(told)
+            self.write(state)
 
-    def write(self, told: dict[str, Any]) -> None:
+    def write(self, state: dict[str, Any]) -> None:
         """Write what was read since the last checkpoint, and how far that is.
 
         Raises:
             OtherRun: another run has written this checkpoint.
         """
-        text = b"\n".join((json_text.encode(told), *self._rows, b""))
+        text = b"\n".join((json_text.encode(state), *self._rows, b""))
         name = self._name(self._count)
         if not self._folder.put(name, self._keys.current.close(name, pack(text))):
             raise OtherRun(f"another run of this backup has written {self._folder.base}{name}")
         self._count += 1
-        self._rows, self._size, self._told = [], 0, told
-        self._work.note({COUNT: self._count, TOLD: told})
+        self._rows, self._size, self._told = [], 0, state
+        self._work.note({COUNT: self._count, TOLD: state})
 
     def remove(self) -> None:
         """Remove all checkpoints, the last one first: the backup is there, or is begun anew."""
@@ -276,16 +276,16 @@ def left_behind(folder: Folder, keys: Keys, done: Container[str], now: float) ->
 
 def _may_resume(folder: Folder, keys: Keys, first: str, now: float) -> bool:
     try:
-        found = _read_checkpoint(folder, keys, first)
+        checkpoint = _read_checkpoint(folder, keys, first)
     except BackupError:
         return True  # whoever has its key decides
-    begun = None if found is None else _start_of(found.told)
+    begun = None if checkpoint is None else _start_of(checkpoint.told)
     return isinstance(begun, int | float) and 0 <= now - begun < RESUME_FOR
 
 
-def _start_of(told: dict[str, Any]) -> Any:
+def _start_of(state: dict[str, Any]) -> Any:
     """Return when the run first worked that has written a checkpoint, in Unix seconds."""
-    return told.get("begun")
+    return state.get("begun")
 
 
 def _read_checkpoint(folder: Folder, keys: Keys, name: str) -> Checkpoint | None:
@@ -300,17 +300,17 @@ def _read_checkpoint(folder: Folder, keys: Keys, name: str) -> Checkpoint | None
             return None
         text = _unpack(keys.open(name, stored))
         head, _, _ = text.partition(b"\n")
-        told: Any = json_text.decode(head)
-        if not text.endswith(b"\n") or not isinstance(told, dict):
+        state: Any = json_text.decode(head)
+        if not text.endswith(b"\n") or not isinstance(state, dict):
             raise Damaged("it does not say how far it has come")
-        return Checkpoint(told, [*_rows(cut_lines(text, len(head) + 1))])
+        return Checkpoint(state, [*_rows(cut_lines(text, len(head) + 1))])
     except (Damaged, json_text.Undecodable) as error:
         raise BackupError(f"{folder.base}{name}: {error}; remove it") from None
 
 
 def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
-    for each in lines:
-        key, tab, line = each.partition(b"\t")
+    for row in lines:
+        key, tab, line = row.partition(b"\t")
         if not tab or len(line) < LEAST_LINE - 1:
             raise Damaged("a line of it has no key")
         yield bucket_of(key), key, line

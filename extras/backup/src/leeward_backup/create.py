@@ -139,21 +139,21 @@ def create(run: Run, id: str | None) -> Backup:
         if run.checkpoints is not None:
             run.checkpoints.load(_STATE)
         # Behind the checkpoints: a run that ends meanwhile writes its manifest, then removes them.
-        known = run.folder.backups()
+        backups = run.folder.backups()
         begun = run.work.state(_STATE)
-        there = [each for each in known if each.id == id]
+        there = [backup for backup in backups if backup.id == id]
         was = None if begun is None else Scanned(**begun)
         # Only a run that has written this manifest itself may have to see to its segments. One that
         # has begun to remove its checkpoints had done all else: it is not whole any more.
-        own = was is not None and was.whole and was.name
-        if there and own not in [each.object for each in there]:
+        name = was is not None and was.whole and was.name
+        if there and name not in [backup.object for backup in there]:
             if was is None or was.id == id:
                 _clean(run)
             return backup_of(run.folder.manifest(there[-1], run.keys))
-        begun = was if there and was is not None else _begin(run, was, id, known)
+        begun = was if there and was is not None else _begin(run, was, id, backups)
         scanned = _scan(run, begun)
-        _check_there(run, scanned, known)
-        others = [each for each in known if each.id != scanned.id]
+        _check_there(run, scanned, backups)
+        others = [backup for backup in backups if backup.id != scanned.id]
         manifest, mended = _upload(run, scanned, _parent(run, others))
         manifest = _commit(run, manifest)
         mended += _keep(run, manifest)
@@ -162,10 +162,10 @@ def create(run: Run, id: str | None) -> Backup:
     return backup_of(manifest)._replace(mended=mended)
 
 
-def _check_there(run: Run, scanned: Scanned, known: list[Named]) -> None:
+def _check_there(run: Run, scanned: Scanned, backups: list[Named]) -> None:
     """Refuse a table that may be a slip of the pen: some targets know no table without items."""
     table = run.table
-    if not (scanned.items or known or table.is_declared):
+    if not (scanned.items or backups or table.is_declared):
         _clean(run)
         raise BackupError(
             f"there is no table {table.name!r} at {table.home.target}, or it is empty; to back up "
@@ -198,14 +198,14 @@ def backup_of(manifest: Manifest) -> Backup:
     )
 
 
-def _begin(run: Run, begun: Scanned | None, id: str | None, known: list[Named]) -> Scanned:
+def _begin(run: Run, begun: Scanned | None, id: str | None, backups: list[Named]) -> Scanned:
     now = run.table.clock.now()
     if begun is not None and 0 <= now - begun.begun < RESUME_FOR and id in (None, begun.id):
         return begun
     run.work.clear()
     # The latest backup is the one that was begun last, whatever the clocks of machines say; but a
     # time in the far future is not a clock's.
-    before = max((seconds_of(each.time) for each in known), default=0.0)
+    before = max((seconds_of(backup.time) for backup in backups), default=0.0)
     at = max(now, before + _BEHIND) if before < now + _LARGEST_SKEW else now
     scanned = Scanned(id or new_id(now)[-12:], now, now, now, at=at)
     if run.checkpoints is not None:
@@ -241,17 +241,17 @@ def _keep_checkpoint(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, by
     """Keep what was read in the bucket, if a run may have to stop; stop if it is time."""
     if run.checkpoints is None:
         return
-    told, late = scanned._asdict(), run.is_late()
-    run.checkpoints.add(rows, told)
+    state, late = scanned._asdict(), run.is_late()
+    run.checkpoints.add(rows, state)
     if late or scanned.whole:
-        run.checkpoints.write(told)
+        run.checkpoints.write(state)
     if late:
         raise OutOfTime
 
 
-def _parent(run: Run, known: list[Named]) -> Manifest | None:
+def _parent(run: Run, backups: list[Named]) -> Manifest | None:
     """Return the manifest of the last backup that this key proves; None for none."""
-    for named in reversed(known):
+    for named in reversed(backups):
         with suppress(BackupError):  # a key that is not known, or damage: the one before, then
             return run.folder.manifest(named, run.keys)
     return None
@@ -264,7 +264,7 @@ def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> tuple[Manife
         The manifest to be, and how many segments were damaged and are written anew.
     """
     sealing, mended = run.keys.current, 0
-    before = {} if parent is None else {each.name: each for each in parent.segments}
+    before = {} if parent is None else {segment.name: segment for segment in parent.segments}
     there = frozenset[str]() if run.checkpoints is None else run.folder.sizes(SEGMENTS).keys()
     lines, segments, uploaded = Multiset(), [], 0
     for draft in drafts(_count(run.work.lines(), lines)):
@@ -342,12 +342,12 @@ def _put(
 
 def _stored_at(folder: Folder, name: str) -> tuple[int, str] | None:
     """Return size and SHA-256 of a segment that is there: another zlib packs otherwise."""
-    found = folder.info(name)
-    if found is None:
+    info = folder.info(name)
+    if info is None:
         return None
-    kind, _, told = (found.checksum or "").partition(":")
+    kind, _, checksum = (info.checksum or "").partition(":")
     if kind == "sha256":
-        return found.size, told
+        return info.size, checksum
     try:
         data = folder.get(name)
     except Damaged as error:
@@ -380,11 +380,11 @@ def _keep(run: Run, manifest: Manifest) -> int:
         if not wait_for_prunes(run.folder, wanted.keys(), run.table.clock, run.until, run.look):
             raise OutOfTime
         sizes = run.folder.sizes(SEGMENTS)
-        cut = {name for name, each in wanted.items() if sizes.get(name) != each.stored_bytes}
+        cut = {name for name, segment in wanted.items() if sizes.get(name) != segment.stored_bytes}
         if not cut:
             return mended
         mended += len(cut & sizes.keys())
-        others = {name: each for name, each in wanted.items() if name not in cut}
+        others = {name: segment for name, segment in wanted.items() if name not in cut}
         for draft in drafts(run.work.lines()):
             _put(run, draft, others, anew=True)
     raise BackupError(

@@ -38,9 +38,9 @@ class _Target(Local):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path=path)
-        most = sys.maxsize
+        limit = sys.maxsize
         self.limits = Limits(
-            item_bytes=most, nesting=most, key_bytes=most, name_bytes=most, model=ANY_MODEL
+            item_bytes=limit, nesting=limit, key_bytes=limit, name_bytes=limit, model=ANY_MODEL
         )
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:

@@ -105,11 +105,11 @@ def kept_in(line: bytes) -> Kept:
     if len(line) > LONGEST_LINE:
         raise Damaged(f"a line has more than {LONGEST_LINE:,} bytes")
     try:
-        found: Any = json_text.decode(line, deepest=DEEPEST)
-        if not isinstance(found, dict) or not {"k", "v"} <= found.keys() <= {"k", "v", "x"}:
+        document: Any = json_text.decode(line, deepest=DEEPEST)
+        if not isinstance(document, dict) or not {"k", "v"} <= document.keys() <= {"k", "v", "x"}:
             raise Damaged("a line is not an item with its key")
-        key, item, expiry = found["k"], found["v"], found.get("x")
-        texts = isinstance(key, list) and all(isinstance(each, str) for each in key)
+        key, item, expiry = document["k"], document["v"], document.get("x")
+        texts = isinstance(key, list) and all(isinstance(part, str) for part in key)
         if not texts or not isinstance(item, dict) or not isinstance(expiry, float | None):
             raise Damaged("a line is not an item with its key")
         return Kept(tuple(key), _untag(item) if b'"$' in line else item, expiry)
@@ -151,16 +151,16 @@ def _tag(value: Any) -> Any:
 def _tag_dict(value: dict[str, Any]) -> dict[str, Any]:
     # Most values stand for themselves: a call for each would cost more than all the rest.
     return {
-        f"${name}" if name[:1] == "$" else name: each
-        if type(each) in _PLAIN
-        else _FORMS.get(type(each), _refuse)(each)
-        for name, each in value.items()
+        f"${name}" if name[:1] == "$" else name: value_
+        if type(value_) in _PLAIN
+        else _FORMS.get(type(value_), _refuse)(value_)
+        for name, value_ in value.items()
     }
 
 
 def _tag_list(value: list[Any]) -> list[Any]:
     return [
-        each if type(each) in _PLAIN else _FORMS.get(type(each), _refuse)(each) for each in value
+        part if type(part) in _PLAIN else _FORMS.get(type(part), _refuse)(part) for part in value
     ]
 
 
@@ -207,7 +207,7 @@ _FORMS: Final[dict[type, Callable[[Any], Any]]] = {
 
 def _untag(value: Any) -> Any:
     if isinstance(value, list):
-        return [_untag(each) for each in value]
+        return [_untag(part) for part in value]
     if not isinstance(value, dict):
         return value
     name = next(iter(value)) if len(value) == 1 else ""
@@ -222,7 +222,7 @@ def _untag(value: Any) -> Any:
         return NativeValue(held["of"], held["raw"], _untag(held["as"]))
     if name in TAGS:
         return _value_of_tag(name, value[name])
-    return {_unescape(each): _untag(inner) for each, inner in value.items()}
+    return {_unescape(part): _untag(inner) for part, inner in value.items()}
 
 
 def _unescape(name: str) -> str:

@@ -350,10 +350,10 @@ def _manifest(body: dict[str, Any]) -> Manifest:
     try:
         if body["format"] == FIRST_FORMAT:
             body = {"at": body["started"], "lost": {}, **body, "place": None}
-        told = {name: body[name] for name in Manifest._fields}
-        told["key"] = tuple(told["key"])
-        told["segments"] = tuple(Segment(**segment) for segment in told["segments"])
-        manifest = Manifest(**told)
+        fields = {name: body[name] for name in Manifest._fields}
+        fields["key"] = tuple(fields["key"])
+        fields["segments"] = tuple(Segment(**segment) for segment in fields["segments"])
+        manifest = Manifest(**fields)
     except (KeyError, TypeError):
         raise Damaged("it lacks what a manifest says") from None
     for field, value in zip(manifest._fields, manifest, strict=True):
@@ -367,9 +367,9 @@ def _manifest(body: dict[str, Any]) -> Manifest:
 def _fits(field: str, value: Any) -> bool:
     match field:
         case "segments":
-            return all(map(_is_segment, value)) and len({each.name for each in value}) == len(value)
+            return all(map(_is_segment, value)) and len({part.name for part in value}) == len(value)
         case "key":
-            return 1 <= len(value) <= 2 and all(isinstance(each, str) and each for each in value)
+            return 1 <= len(value) <= 2 and all(isinstance(part, str) and part for part in value)
         case "items" | "uploaded":
             return _is_count(value)
         case "started" | "ended" | "at":

@@ -67,8 +67,8 @@ class Lease:
         if self._count and now - self._written < LEASE / 2:
             return
         self._count += 1
-        told = {"names": self._dead, "count": self._count}
-        self._folder.replace(self._name, json_text.encode(told))
+        state = {"names": self._dead, "count": self._count}
+        self._folder.replace(self._name, json_text.encode(state))
         self._written = now
 
 
@@ -79,7 +79,7 @@ def announced_name(now: float, id: str) -> str:
 
 def is_over(name: str, now: float) -> bool:
     """Return whether a prune began so long ago that it must have ended, or not yet."""
-    early, late = (f"{PRUNES}{time_name(now + each)}" for each in (-OVER_AFTER, OVER_AFTER))
+    early, late = (f"{PRUNES}{time_name(now + seconds)}" for seconds in (-OVER_AFTER, OVER_AFTER))
     return not early <= name <= late
 
 
@@ -131,11 +131,11 @@ def segments_in(folder: Folder, name: str, data: bytes) -> set[str]:
         BackupError: it cannot be read.
     """
     try:
-        told: Any = json_text.decode(data)
+        document: Any = json_text.decode(data)
     except ValueError:
-        told = None
-    names = told.get("names") if isinstance(told, dict) else told
-    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        document = None
+    names = document.get("names") if isinstance(document, dict) else document
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BackupError(f"{folder}{name} does not say what a prune deletes; remove it")
     return {*names}
 
@@ -162,7 +162,7 @@ class Policy(NamedTuple):
         """Return the backups that stay, of all that there are, the latest last."""
         early = manifests[: -self.keep]
         since = now - self.days * DAY
-        young = [each for each in early if self.days and each.at > since]
+        young = [backup for backup in early if self.days and backup.at > since]
         return young + manifests[-self.keep :]
 
 
@@ -179,15 +179,15 @@ def prune(
     """
     policy.check()
     now = clock.now()
-    known = folder.backups()
+    named_before = folder.backups()
     manifests, wrong = dict[Named, Manifest](), dict[Named, str]()
-    for named in known:
+    for named in named_before:
         try:
             manifests[named] = folder.manifest(named, keys)
         except BackupError as error:
             wrong[named] = str(error)
     stay = policy.stays([*manifests.values()], now)
-    go = [named for named, each in manifests.items() if each not in stay]
+    go = [named for named, manifest in manifests.items() if manifest not in stay]
     sizes = folder.sizes(SEGMENTS)
     needed = {segment.name for manifest in stay for segment in manifest.segments}
     dead = (
@@ -196,12 +196,12 @@ def prune(
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])
         lease = Lease(folder, name, dead, clock)
-        newer = [backup for backup in folder.backups() if backup not in known]
+        newer = [backup for backup in folder.backups() if backup not in named_before]
         dead = dead - _in_doubt(folder, newer, sizes)
         # Manifests first: a backup of which a segment is gone must not be there any more.
-        left = left_behind(folder, keys, _complete_backups(folder, known, name, now), now)
-        heads = _heads(folder, go, [each for each in known if each not in go])
-        backups = [each.object for each in go]
+        left = left_behind(folder, keys, _complete_backups(folder, named_before, name, now), now)
+        heads = _heads(folder, go, [name for name in named_before if name not in go])
+        backups = [name.object for name in go]
         objects = [
             *heads,
             *backups,
@@ -210,36 +210,36 @@ def prune(
             *left,
             name,
         ]
-        for number, each in enumerate(objects, 1):
+        for number, path in enumerate(objects, 1):
             lease.renew()
-            folder.delete(each)
+            folder.delete(path)
             look(Progress("delete", number, len(objects), "objects"))
-    size = sum(sizes[each] for each in dead)
-    ids, kept = (tuple(each.id for each in some) for some in (go, stay))
+    size = sum(sizes[name] for name in dead)
+    ids, kept = (tuple(backup.id for backup in some) for some in (go, stay))
     return Pruned(ids, kept, len(dead), size, tuple(wrong.values()))
 
 
 def _in_doubt(folder: Folder, wrong: Iterable[Named], sizes: Mapping[str, int]) -> set[str]:
     """Return the segments that backups may need whose manifests are not to be trusted."""
     spared = set[str]()
-    for each in wrong:
-        needs = folder.needs(each)
+    for manifest in wrong:
+        needs = folder.needs(manifest)
         spared |= sizes.keys() if needs is None else needs
     return spared
 
 
 def _heads(folder: Folder, go: list[Named], stay: list[Named]) -> list[str]:
     """Return the heads of the backups that go, and of all that are older than those that stay."""
-    first = min((each.time for each in stay), default="")
-    own = {f"{HEADS}{each.time}-{each.id}" for each in go}
-    return [name for name in folder.sizes(HEADS) if name < f"{HEADS}{first}" or name in own]
+    first = min((backup.time for backup in stay), default="")
+    names = {f"{HEADS}{backup.time}-{backup.id}" for backup in go}
+    return [name for name in folder.sizes(HEADS) if name < f"{HEADS}{first}" or name in names]
 
 
-def _complete_backups(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
+def _complete_backups(folder: Folder, backups: list[Named], name_: str, now: float) -> set[str]:
     """Return the ids of the backups whose runs have nothing more to do.
 
     While another prune is under way, or has crashed, a run may yet have to upload again what that
     has deleted.
     """
-    others = [name for name in folder.sizes(PRUNES) if name != own and not is_over(name, now)]
-    return set() if others else {each.id for each in known}
+    others = [name for name in folder.sizes(PRUNES) if name != name_ and not is_over(name, now)]
+    return set() if others else {backup.id for backup in backups}

@@ -216,9 +216,9 @@ def dry_run(restore: Restore) -> Fit:
             whole.add(line)
             items += 1
             expired += _is_past(kept, now)
-            found = finding(line, kept, home, plain=restore.plain)
-            if found and len(findings) < MOST_FINDINGS:
-                findings.append(found)
+            flaw = finding(line, kept, home, plain=restore.plain)
+            if flaw and len(findings) < MOST_FINDINGS:
+                findings.append(flaw)
         restore.look(Progress("check", number, total, "segments"))
     if not missing:
         compare(restore.manifest, restore.sealing, whole)
@@ -314,7 +314,7 @@ def _is_past(kept: Kept, now: float) -> bool:
 def _write_all(restore: Restore, work: WorkFile) -> Done:
     done = Done(**(work.state(_DONE) or {}))
     segments = restore.manifest.segments
-    written = sum(each.items for each in segments[: done.segments])
+    written = sum(segment.items for segment in segments[: done.segments])
     missing: list[str] = work.state(_MISSING) or []
     with ThreadPoolExecutor(restore.parallel) as threads:
         for segment in segments[done.segments :]:
@@ -361,8 +361,8 @@ def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
         if _is_past(item, now):
             expired += 1
             continue
-        made, lossy = _adapt(restore, item, line)
-        left.append(made)
+        item_, lossy = _adapt(restore, item, line)
+        left.append(item_)
         plain += lossy
     for item, line in left:
         (lasting if item.expires_at is None else expiring).add(line)
@@ -414,7 +414,7 @@ def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
     since = [] if restore.named is None else missing_since(restore.folder, restore.named)
     reasons = [
-        *(f"the backup does not hold {each}" for each in lost),
+        *(f"the backup does not hold {segment}" for segment in lost),
         *([f"damaged parts of the backup were left out ({len(missing):,})"] if missing else []),
         *([f"{done.plain:,} items have values as load_data returns them"] if done.plain else []),
         *since,

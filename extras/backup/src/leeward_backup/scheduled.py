@@ -128,8 +128,8 @@ def schedule_backup(
     )(resume)
     bucket = store.partition("/")[0]
     rights = {"calls": plan.rest, "scans": table, "gets": bucket, "puts": bucket, "deletes": bucket}
-    for each in (plan.name, plan.rest):
-        app.handlers[each].uses = rights
+    for method in (plan.name, plan.rest):
+        app.handlers[method].uses = rights
 
 
 def _check(plan: _Plan) -> None:

@@ -183,8 +183,8 @@ class Keys:
         """
         if key_id is None:
             return None if self._keys else Digests()
-        known = (Encryption(key, place) for key in self._keys)
-        return next((each for each in known if each.key_id == key_id), None)
+        encryptions = (Encryption(key, place) for key in self._keys)
+        return next((encryption for encryption in encryptions if encryption.key_id == key_id), None)
 
     def open(self, name: str, stored: bytes) -> bytes:
         """Return the data of a checkpoint, with whichever key it was written.

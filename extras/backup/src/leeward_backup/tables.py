@@ -74,12 +74,12 @@ class Table:
 
     def __init__(self, client: Client, name: str) -> None:
         self._operations = client._operations  # noqa: SLF001 - no client has a scan, on purpose
-        known = self._operations.table(name)
+        table = self._operations.table(name)
         self.name = name
-        self.fields = known.key
+        self.fields = table.key
         self.is_declared = name in self._operations.config.tables
         self.clock = self._operations.clock
-        self._seconds = known.seconds
+        self._seconds = table.seconds
         self._together = True
 
     @property
@@ -94,16 +94,16 @@ class Table:
         has expired counts as absent. At a rate, a page is no more than the items of a second.
         """
         largest = LARGEST_PAGE if rate is None else int(min(LARGEST_PAGE, max(1.0, rate)))
-        most = min(FIRST_PAGE, largest)
+        size_ = min(FIRST_PAGE, largest)
         while True:
-            page, most = self._page(cursor, most)
+            page, size_ = self._page(cursor, size_)
             lines = self.lines_of(page.items, page.cursor)
             yield lines
             if (cursor := page.cursor) is None:
                 return
             rows = lines.rows
             size = sum(len(row.line) for row in rows) or 1
-            most = max(1, min(largest, most * 4, PAGE_BYTES * len(rows) // size or most))
+            size_ = max(1, min(largest, size_ * 4, PAGE_BYTES * len(rows) // size or size_))
 
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
         """Return the lines of some items, but for those that have expired, and for registers.
@@ -111,11 +111,11 @@ class Table:
         A register that was restored would deny what was called since the backup.
         """
         now = self.clock.now()
-        kept = [each for each in items if each.expires_at is None or each.expires_at > now]
+        kept = [item for item in items if item.expires_at is None or item.expires_at > now]
         kept = [
-            each
-            for each in kept
-            if {*each.item} != {KEY, "entries"} or not str(each.item[KEY]).startswith(REGISTER)
+            row
+            for row in kept
+            if {*row.item} != {KEY, "entries"} or not str(row.item[KEY]).startswith(REGISTER)
         ]
         return Lines(tuple(map(self._row, kept)), cursor)
 
@@ -166,14 +166,14 @@ class Table:
         calls = [
             Store(
                 self.name,
-                Key(self.fields, each.key),
-                each.item,
+                Key(self.fields, line.key),
+                line.item,
                 write_id,
                 now,
-                each.expires_at,
+                line.expires_at,
                 if_absent,
             )
-            for each, write_id in zip(kept, write_ids, strict=True)
+            for line, write_id in zip(kept, write_ids, strict=True)
         ]
         together = self._store_together(calls)
         if together is None:
@@ -188,7 +188,7 @@ class Table:
         if not self._together or not calls:
             return None
         together = store_many(self._operations, calls, self._seconds)
-        if together is not None and all(each.outcome is Outcome.AUTH for each in together):
+        if together is not None and all(result.outcome is Outcome.AUTH for result in together):
             self._together = False  # a right of its own, which single stores do not need
         return together
 
@@ -201,18 +201,18 @@ class Table:
 
     def line_at(self, key: tuple[str, ...]) -> bytes | None:
         """Return the line of the item at a key; None if it is not there."""
-        found = self._patiently(Load(self.name, Key(self.fields, key), exact=True))
-        return None if found is None else line_of(key, found.item, found.expires_at)
+        stored = self._patiently(Load(self.name, Key(self.fields, key), exact=True))
+        return None if stored is None else line_of(key, stored.item, stored.expires_at)
 
-    def _page(self, cursor: str | None, most: int) -> tuple[Page, int]:
+    def _page(self, cursor: str | None, limit: int) -> tuple[Page, int]:
         """Read a page; a smaller one, if the answer was more than a target sends or takes."""
         while True:
             try:
-                return self._patiently(Scan(self.name, cursor, most, exact=True)), most
+                return self._patiently(Scan(self.name, cursor, limit, exact=True)), limit
             except OutcomeUnknown:
-                if most == 1:
+                if limit == 1:
                     raise
-                most = max(1, most // 10)
+                limit = max(1, limit // 10)
 
     def _patiently(self, call: Any) -> Any:
         for _ in range(MOST_THROTTLED):

@@ -64,11 +64,11 @@ class Feed:
     """The newest entries. Any thread may add and read.
 
     Args:
-        most: entries that are kept.
+        limit: entries that are kept.
     """
 
-    def __init__(self, most: int = MOST_ENTRIES) -> None:
-        self._entries: deque[Entry] = deque(maxlen=most)
+    def __init__(self, limit: int = MOST_ENTRIES) -> None:
+        self._entries: deque[Entry] = deque(maxlen=limit)
         self._runs: dict[str, deque[Entry]] = {}
         self._listeners: list[Callable[[Entry], object]] = []
         self._changed = Condition()

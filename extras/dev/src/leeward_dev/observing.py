@@ -74,9 +74,9 @@ class RunObserver:
             text = str(cause)  # what belongs where, or which record to settle, and no value
         elif cause is not None:
             frames = places_of(cause)
-            told = failure_facts(cause)
-            text = str(cause) if self._texts else told.get("text")
-            facts["causes"] = told.get("causes")
+            facts_ = failure_facts(cause)
+            text = str(cause) if self._texts else facts_.get("text")
+            facts["causes"] = facts_.get("causes")
         self._feed.add(
             "run",
             handler.name,
@@ -123,7 +123,7 @@ class ObservedDriver(WrappingDriver):
         facts: dict[str, Fact] = {"target": self.target}
         if isinstance(call, Publish):
             facts["events"] = len(call.events)
-            facts["types"] = ", ".join(dict.fromkeys(each.type for each in call.events))
+            facts["types"] = ", ".join(dict.fromkeys(event.type for event in call.events))
         if call.verb in ("put_object", "delete_object"):
             facts["object"] = getattr(call, "name", None)
         if result.fault is not None:

@@ -71,7 +71,7 @@ class Plan:
 
 def keeps_rows(config: Config) -> bool:
     """Return whether an app can run over a target of the order."""
-    return any(each.provider in ROW_KEEPERS for each in config.order)
+    return any(target.provider in ROW_KEEPERS for target in config.order)
 
 
 def for_development(config: Config, targets: str | None, *, trust_env: bool) -> Config:
@@ -91,11 +91,11 @@ def for_development(config: Config, targets: str | None, *, trust_env: bool) -> 
         config = config._replace(
             data_target=None,
             workflow_target=None,
-            tables={name: each._replace(home=None) for name, each in config.tables.items()},
-            buckets={name: each._replace(home=None) for name, each in config.buckets.items()},
+            tables={name: table._replace(home=None) for name, table in config.tables.items()},
+            buckets={name: bucket._replace(home=None) for name, bucket in config.buckets.items()},
             groups=NOTHING,
             weights=NOTHING,
         )
-    own = config.worker
-    target = next((str(each) for each in config.order if str(each) == own.target), None)
-    return config._replace(worker=own._replace(http=None, health=None, target=target))
+    worker = config.worker
+    target = next((str(target) for target in config.order if str(target) == worker.target), None)
+    return config._replace(worker=worker._replace(http=None, health=None, target=target))

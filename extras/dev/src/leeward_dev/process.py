@@ -85,7 +85,7 @@ class Process:
                 pages = self._log_fault(error)
             finally:
                 self._is_loading = False
-            sockets = [socket.socket(fileno=each) for each in plan.sockets]
+            sockets = [socket.socket(fileno=number) for number in plan.sockets]
             server = PageServer(pages, sockets, plan.drain)
             server.start()
             self._ends.wait()
@@ -111,7 +111,7 @@ class Process:
         stack.enter_context(modules_beside(config, is_named=plan.app is not None))
         app = named_app(plan.app, config, self._env, "dev").load()
         observe_runs(app, feed, texts=plan.texts)
-        drivers = [ObservedDriver(each, feed) for each in open_drivers(None, config)]
+        drivers = [ObservedDriver(driver, feed) for driver in open_drivers(None, config)]
         worker = Worker(app, drivers, config=config, drain=plan.drain, trust_env=plan.trust_env)
         self._worker = worker
         limit = next(each.limits for each in drivers if each.target == worker.target).payload_bytes
@@ -174,10 +174,10 @@ class Process:
 
     def _log_fault(self, error: BaseException) -> ASGIApp:
         """Log why the app cannot be loaded, and return pages that show it."""
-        known = isinstance(error, LeewardError)
-        text = str(error) if known else f"the app cannot be loaded: {import_flaw(error)}"
+        is_ours = isinstance(error, LeewardError)
+        text = str(error) if is_ours else f"the app cannot be loaded: {import_flaw(error)}"
         # A mistake in the configuration is in no code; that of an app is the cause.
-        entry = self._note(text, "ERROR", error.__cause__ if known else error)
+        entry = self._note(text, "ERROR", error.__cause__ if is_ours else error)
         return pages_of_fault("\n".join([text, *entry.frames]))
 
     def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:

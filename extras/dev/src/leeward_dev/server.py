@@ -91,9 +91,9 @@ def listen(port: int | None) -> list[socket.socket]:
         ConfigError: the port that was asked for cannot be listened at.
     """
     ports = [port] if port is not None else [*range(PORT, PORT + MORE_PORTS + 1), 0]
-    for each in ports[:-1]:
+    for number in ports[:-1]:
         with suppress(OSError):
-            return _listen_at(each)
+            return _listen_at(number)
     try:
         return _listen_at(ports[-1])
     except OSError as error:
@@ -113,8 +113,8 @@ def _listen_at(port: int) -> list[socket.socket]:
     except OSError:  # this machine has no IPv6
         return sockets
     try:
-        own = socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG)
-        sockets.append(_await_requests(own))
+        own_socket = socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG)
+        sockets.append(_await_requests(own_socket))
     except OSError:  # somebody else has it: `localhost` could then be either
         sockets[0].close()
         raise
@@ -151,13 +151,13 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message["headers"]}
+                names = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
                     *(
                         (name.encode(), value.encode())
                         for name, value in HEADERS.items()
-                        if name.encode() not in known
+                        if name.encode() not in names
                     ),
                 ]
             await send(message)
@@ -185,8 +185,8 @@ def is_own_host(headers: Headers, scope: Scope) -> bool:
     """Return whether a request names this machine, and the port at which it has come."""
     server = scope.get("server")
     port = server[1] if server else 0
-    known = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == 80 else set())
-    return headers.get("host", "").lower() in known
+    names = {f"{name}:{port}" for name in HOSTS} | ({*HOSTS} if port == 80 else set())
+    return headers.get("host", "").lower() in names
 
 
 def is_foreign(headers: Headers, scope: Scope) -> bool:
@@ -195,8 +195,8 @@ def is_foreign(headers: Headers, scope: Scope) -> bool:
     Someone who types the address, or clicks a link to it, may look: a browser says "none", or that
     it navigates. Whatever changes something has to come from here.
     """
-    own = f"http://{headers.get('host', '').lower()}"
-    if any(each != own for each in headers.getlist("origin")):
+    origin = f"http://{headers.get('host', '').lower()}"
+    if any(value != origin for value in headers.getlist("origin")):
         return True
     site = headers.get("sec-fetch-site", "none")
     if site in ("same-origin", "none"):
@@ -247,7 +247,7 @@ class FunctionCalls:
             kind = handlers[name].kind.value
             text = f"the {kind} handler {name!r} is not a function: leeward trigger {name}"
         else:
-            functions = [each.name for each in handlers.values() if each.is_call]
+            functions = [handler.name for handler in handlers.values() if handler.is_call]
             near = did_you_mean(name, functions) or f"; known: {', '.join(functions) or 'none'}"
             text = f"the app {self._app.name!r} has no function {name!r}{near}"
         return Problem(text, status=404, reason=NO_FUNCTION)
@@ -264,7 +264,7 @@ def _response(answer: HttpAnswer) -> Response:
 def pages_of_app(app: App, sources: Sources, token: str, port: int) -> ASGIApp:
     """Return what serves an app: ``/invoke/NAME``, and the console, which wants its token."""
     calls = FunctionCalls(app)
-    functions = [each.name for each in app.handlers.values() if each.is_call]
+    functions = [handler.name for handler in app.handlers.values() if handler.is_call]
     lines = [f"leeward dev runs the app {app.name!r}. Call a function:", ""]
     lines += [f"curl -d '{{}}' http://localhost:{port}/invoke/{name}" for name in functions]
     lines += ["", "The address of the console, with its token, is in the terminal.", ""]
@@ -376,7 +376,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nothing more, let requests come in that are on their way, and let them end."""
-        for listener in (each for server in self.servers for each in server.sockets):
+        for listener in (one for server in self.servers for one in server.sockets):
             asyncio.get_running_loop().remove_reader(listener.fileno())
         for _ in range(TURNS):  # not seconds: a busy machine may take them all
             await asyncio.sleep(0)
@@ -437,5 +437,5 @@ def serve_console(
     finally:
         sources.feed.close()
         server.close(2.0)
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

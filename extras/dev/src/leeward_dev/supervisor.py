@@ -93,14 +93,14 @@ class Supervisor:
         self, plan: Plan, port: int | None, folders: Sequence[Path], terminal: Terminal
     ) -> None:
         self._sockets = listen(port)
-        own = self._sockets[0].getsockname()[1]
-        descriptors = tuple(each.fileno() for each in self._sockets)
+        number = self._sockets[0].getsockname()[1]
+        descriptors = tuple(socket.fileno() for socket in self._sockets)
         self._history = TemporaryFile()  # noqa: SIM115 - closed when `run` ends
         self._plan = replace(
             plan,
             sockets=descriptors,
             history=self._history.fileno(),
-            port=own,
+            port=number,
             token=new_token(),
         )
         self._folders = folders
@@ -144,8 +144,8 @@ class Supervisor:
             if self._child is not None:
                 self._child.kill()
             self._history.close()
-            for each in self._sockets:
-                each.close()
+            for socket in self._sockets:
+                socket.close()
 
     def _is_over(self, happening: Happening) -> bool:
         """Do what a happening needs; return whether this process is to end."""
@@ -250,7 +250,7 @@ class Supervisor:
             self._happenings.put(EndRequest(number))
 
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {each: signal.signal(each, count) for each in numbers}
+        before = {number: signal.signal(number, count) for number in numbers}
         try:
             yield
         finally:

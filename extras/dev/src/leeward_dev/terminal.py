@@ -79,7 +79,7 @@ class Terminal:
 
     def _details(self, entry: Entry) -> list[str]:
         """Return a line for each place that a failure comes from."""
-        lines = [f"          {_escape(each.removeprefix(self._here))}" for each in entry.frames]
+        lines = [f"          {_escape(frame.removeprefix(self._here))}" for frame in entry.frames]
         causes = entry.facts.get("causes")
         if causes:
             lines.append(f"          because of {_escape(str(causes)).replace(self._here, '')}")

@@ -238,10 +238,10 @@ class IdempotentApp:
                 document = await value_of(self._settle(age_in(_value_of(body)), None, request))
                 return _settled_answer(document, headers)
             kept = await value_of(self._answer(_payload_of(call, headers, body), request))
-            own = exchange.answer
+            answer = exchange.answer
             # Another run may have taken over, and then its answer counts.
-            is_own = own is not None and request.record_of(own) == kept
-            return None if exchange.is_passed_on else own if is_own else _kept_answer(kept)
+            is_own = answer is not None and request.record_of(answer) == kept
+            return None if exchange.is_passed_on else answer if is_own else _kept_answer(kept)
         except _Refusal:
             return None if exchange.is_passed_on else exchange.answer
         except (Problem, DedupUnavailable) as error:
@@ -263,8 +263,8 @@ class IdempotentApp:
 
 def _payload_of(call: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> dict[str, str]:
     """Return by what a repeat is known: method, path, query and body, but for its boundary."""
-    if found := _BOUNDARY.match(headers.get("content-type", "")):
-        body = body.replace(b"--" + found[1].encode("latin-1"), b"--")
+    if match := _BOUNDARY.match(headers.get("content-type", "")):
+        body = body.replace(b"--" + match[1].encode("latin-1"), b"--")
     return {**call, "body": sha256(body).hexdigest()}
 
 
@@ -342,12 +342,12 @@ def _refusal_of(error: Problem | DedupUnavailable) -> Answer:
 
 def _settled_answer(document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Return the answer to a question what became of a key: a result is what the body said."""
-    told = {**document, "key": key_of(headers)}
-    if isinstance(result := told.get("result"), Mapping) and "body" in result:
+    fields = {**document, "key": key_of(headers)}
+    if isinstance(result := fields.get("result"), Mapping) and "body" in result:
         kept = result["body"]
-        told["result"] = None if kept is None else _value_of(b64decode(kept))
+        fields["result"] = None if kept is None else _value_of(b64decode(kept))
     marks = [("content-type", "application/json"), (MARK, sent_in(headers).mark)]
-    return Answer(200, marks, json.dumps(told).encode())
+    return Answer(200, marks, json.dumps(fields).encode())
 
 
 def _value_of(body: bytes) -> Any:

@@ -78,8 +78,8 @@ def once_tool(
 
 def _add_place(function: Any, context: Any, failure: Any, run_of: Any) -> Any:
     """Return a function that takes the context of a request, and says with it where the call is."""
-    own = signature(function, eval_str=True)
-    parameters = [*own.parameters.values()]
+    function_signature = signature(function, eval_str=True)
+    parameters = [*function_signature.parameters.values()]
     held = [it.name for it in parameters if _has_class(it.annotation, context)]
     # What a library injects, such as FastMCP's `Depends`, is not of the model.
     injected = {it.name for it in parameters if hasattr(it.default, "__aenter__")}
@@ -102,9 +102,9 @@ def _add_place(function: Any, context: Any, failure: Any, run_of: Any) -> Any:
     placed: Any = wraps(function)(
         call if is_coroutine_function(function) else without_waiting(call)
     )
-    placed.__signature__ = own.replace(parameters=parameters)
+    placed.__signature__ = function_signature.replace(parameters=parameters)
     kinds = {it.name: it.annotation for it in parameters}
-    placed.__annotations__ = {**kinds, "return": own.return_annotation}
+    placed.__annotations__ = {**kinds, "return": function_signature.return_annotation}
     del placed.__wrapped__  # libraries would look through it, and find no context
     return placed
 

@@ -294,11 +294,11 @@ class _Call:
         position = position or Position("", {})
         bound = tool.signature.bind(*positional, **named)
         bound.apply_defaults()
-        given, names, own = bound.arguments, position.names, tool.signature.parameters
+        given, names, parameters = bound.arguments, position.names, tool.signature.parameters
         if names is None or not given.keys() >= {*names}:
             names = given
         # A default is the same argument, whether the model writes it or leaves it out.
-        default = {name for name, it in given.items() if _is_default(it, own[name].default)}
+        default = {name for name, it in given.items() if _is_default(it, parameters[name].default)}
         self.question = {name: it for name, it in given.items() if name in names or name in default}
         self.arguments = {name: it for name, it in self.question.items() if name not in default}
         self.make = partial(tool.function, *positional, **named)
@@ -410,9 +410,9 @@ class _Call:
         def choose(page: _Page) -> None:
             taken = {of for place, of, is_over in page if is_over or place.startswith(self.turn)}
             free = next(number for number in count() if number not in taken)
-            own = [line for line in page if line[0] == self.place]
-            page[:] = [line for line in page if line not in own]
-            page += own or [[self.place, free, False]]
+            lines = [line for line in page if line[0] == self.place]
+            page[:] = [line for line in page if line not in lines]
+            page += lines or [[self.place, free, False]]
 
         return int((await self._change_page(choose))[-1][1])
 

@@ -88,8 +88,8 @@ class LeewardPersistenceLayer(BasePersistenceLayer):
         call = IdempotentCall(self._settings, _run, (payload,), {"context": context})
         decision = perform(client, call.location, call.claim(client))
         if isinstance(decision, OpenCase):
-            told = ask_probe(self._settings, *call.question(decision))
-            decision = perform(client, call.location, call.take(decision, told))
+            answer = ask_probe(self._settings, *call.question(decision))
+            decision = perform(client, call.location, call.take(decision, answer))
         try:
             run = call.begin(decision, client)
         except RepeatRefused as refusal:

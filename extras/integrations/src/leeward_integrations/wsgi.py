@@ -80,13 +80,13 @@ class _Exchange(Exchange):
         return body
 
     def run(self) -> Answer:
-        told: list[tuple[str, list[tuple[str, str]]]] = []
+        calls: list[tuple[str, list[tuple[str, str]]]] = []
         first: list[bytes] = []
 
         def start_response(
             status: str, headers: list[tuple[str, str]], _: Any = None
         ) -> Callable[[bytes], Any]:
-            told.append((status, headers))
+            calls.append((status, headers))
             return first.append
 
         parts = self._app(self._environ, start_response)
@@ -95,8 +95,8 @@ class _Exchange(Exchange):
         finally:
             if close := getattr(parts, "close", None):
                 close()
-        if not told:
+        if not calls:
             raise RuntimeError("the app has ended without an answer")
-        status, headers = told[-1]
-        own = [(name, text) for name, text in headers if name.lower() != "content-length"]
-        return Answer(int(status.split(" ", 1)[0]), own, body)
+        status, headers = calls[-1]
+        headers_ = [(name, text) for name, text in headers if name.lower() != "content-length"]
+        return Answer(int(status.split(" ", 1)[0]), headers_, body)

@@ -265,7 +265,7 @@ def _action_of(request: Request) -> str:
     )
     if scope and scope[1] == "s3" and request.method == "POST":
         fields = re.split("[?&=]", request.target)
-        return next((f"s3 {S3_POSTS[each]}" for each in fields if each in S3_POSTS), "")
+        return next((f"s3 {S3_POSTS[field]}" for field in fields if field in S3_POSTS), "")
     form = re.match(rb"(?:.*&)?Action=(\w+)", request.body)
     if scope and form:
         return f"{scope[1]} {form[1].decode()}"

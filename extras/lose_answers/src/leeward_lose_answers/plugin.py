@@ -132,14 +132,14 @@ class LoseAnswers:
 
     @staticmethod
     def _tear_down(
-        item: pytest.Item, nextitem: pytest.Item | None, own: pytest.TestReport
+        item: pytest.Item, nextitem: pytest.Item | None, report: pytest.TestReport
     ) -> list[pytest.TestReport]:
         """End the fixtures that only tests before `nextitem` use; return what to say of it.
 
         Args:
             item: the last test that uses them.
             nextitem: the next test.
-            own: the report of the end of the item's own fixtures.
+            report: the report of the end of the item's own fixtures.
         """
         state = item.session._setupstate  # noqa: SLF001
         capture: Any = item.config.pluginmanager.getplugin("capturemanager")
@@ -148,9 +148,9 @@ class LoseAnswers:
                 lambda: state.teardown_exact(nextitem), when="teardown"
             )
         if call.excinfo is None:
-            return [own]
+            return [report]
         failure = pytest.TestReport.from_item_and_call(item, call)
-        return [failure] if own.passed else [own, failure]
+        return [failure] if report.passed else [report, failure]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Iterator[None]:
@@ -201,12 +201,12 @@ class LoseAnswers:
 
     def _run_again(self, item: pytest.Item, run: Run) -> Run:
         self._begin(run)
-        own = vars(item)
-        own.update(repr_failure=_ignore, _repr_failure_py=_ignore)  # nobody reads the traceback
+        fields = vars(item)
+        fields.update(repr_failure=_ignore, _repr_failure_py=_ignore)  # nobody reads the traceback
         try:
             runtestprotocol(item, log=False, nextitem=_parent_of(item))
         finally:
-            del own["repr_failure"], own["_repr_failure_py"]
+            del fields["repr_failure"], fields["_repr_failure_py"]
         self._summary.runs += 1
         return run
 
@@ -255,8 +255,8 @@ def _parent_of(item: pytest.Item) -> Any:
 
 
 def _log(item: pytest.Item, reports: Iterable[pytest.TestReport]) -> None:
-    for each in reports:
-        item.ihook.pytest_runtest_logreport(report=each)
+    for entry in reports:
+        item.ihook.pytest_runtest_logreport(report=entry)
 
 
 def _failures_of_parts(item: pytest.Item) -> dict[str, int]:

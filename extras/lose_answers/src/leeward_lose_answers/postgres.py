@@ -320,7 +320,7 @@ class Relays:
             return conninfo
         name = str(given.get("host") or host)
         server = {
-            each: str(given.get(each) or "") for each in ("host", "hostaddr", "port", "sslmode")
+            name: str(given.get(name) or "") for name in ("host", "hostaddr", "port", "sslmode")
         }
         key = repr(server)
         if key not in self._ports:

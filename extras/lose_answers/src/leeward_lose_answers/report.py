@@ -101,7 +101,7 @@ class Summary:
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings, equal ones once."""
-        self.findings += (each for each in findings if each not in self.findings)
+        self.findings += (finding for finding in findings if finding not in self.findings)
 
     def leave_out(self, test: str, mode: str, targets: Sequence[Target]) -> None:
         """Note answers of a test that were not lost."""
@@ -126,7 +126,7 @@ class Summary:
         self.tests += other["tests"]
         self.runs += other["runs"]
         self.lost += other["lost"]
-        self.add(Finding(**each) for each in [*other["doubles"], *other["repeats"]])
+        self.add(Finding(**finding) for finding in [*other["doubles"], *other["repeats"]])
         self.left_out |= other["left_out"]
         self.unread |= set(other["unread"])
 
@@ -175,12 +175,12 @@ class Group(NamedTuple):
 def _groups_of(findings: Sequence[Finding]) -> list[Group]:
     """Return the findings by the lines that sent first and again."""
     groups: dict[tuple[str, ...], Group] = {}
-    for each in findings:
-        key = each.kind, each.first, each.again, each.by, each.loop
-        group = groups.setdefault(key, Group(each, [], [], []))
-        group.modes.extend({each.mode} - {*group.modes})
-        group.effects.extend({each.effect} - {*group.effects})
-        group.tests.extend({each.test} - {*group.tests})
+    for finding in findings:
+        key = finding.kind, finding.first, finding.again, finding.by, finding.loop
+        group = groups.setdefault(key, Group(finding, [], [], []))
+        group.modes.extend({finding.mode} - {*group.modes})
+        group.effects.extend({finding.effect} - {*group.effects})
+        group.tests.extend({finding.test} - {*group.tests})
     return list(groups.values())
 
 

@@ -92,13 +92,13 @@ class Run:
         is_hurried: whether an answer was lost: from now on, waiting is cut short.
     """
 
-    def __init__(self, mode: str = "", targets: Iterable[Target] = (), known: Run | None = None):
+    def __init__(self, mode: str = "", targets: Iterable[Target] = (), run: Run | None = None):
         self.sends: list[Send] = []
         self.untried = list(targets)
         self.threads: set[int] = set()
         self.loops: set[asyncio.AbstractEventLoop] = set()
         self._mode = mode
-        self._known = {send.effect.fingerprint for send in known.sends} if known else set()
+        self._known = {send.effect.fingerprint for send in run.sends} if run else set()
         self._counts: Counter[tuple[Site, bytes]] = Counter()
         self._waiting: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -195,9 +195,9 @@ def _repeat_in(
     later = sends[sends.index(lost) + 1 :] if lost else sends[len(usual) :]
     effective = _without_repeats(sends)
     if lost and not sends[0].effect.is_idempotent:
-        own = [send for send in effective if send.site == lost.site]
+        own_sends = [send for send in effective if send.site == lost.site]
         same_site = [send for send in _without_repeats(usual) if send.site == lost.site]
-        if usual and len(own) > len(same_site) and (again := _first_in(later, effective)):
+        if usual and len(own_sends) > len(same_site) and (again := _first_in(later, effective)):
             return "double", again
     if len(effective) > max(1, len(_without_repeats(usual))) and (
         again := _first_in(later, effective)

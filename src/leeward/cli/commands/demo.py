@@ -104,10 +104,10 @@ def play() -> tuple[list[DemoRow], dict[str, int]]:
 def _good_day(shop: Shop, cloud: Client) -> Iterator[DemoRow]:
     stored = cloud.store_data("orders", {"id": "42", "total": Decimal("9.90")})
     yield _step("store order 42", stored.target, stored.attempts, stored.promise.value)
-    told = cloud.publish_event("orders", "order.created", ORDER, subject="42")
-    yield _step("publish order.created", told.target, told.attempts, told.promise.value)
+    receipt = cloud.publish_event("orders", "order.created", ORDER, subject="42")
+    yield _step("publish order.created", receipt.target, receipt.attempts, receipt.promise.value)
     shop.wait_idle()
-    yield _step("its subscriber runs", told.target, (), f"heard of {', '.join(shop.heard)}")
+    yield _step("its subscriber runs", receipt.target, (), f"heard of {', '.join(shop.heard)}")
     answer = cloud.invoke("send-receipt", ORDER)
     yield _step("invoke send-receipt", answer.target, answer.attempts, answer.value)
 
@@ -134,7 +134,7 @@ def _naive_loop(shop: Shop) -> DemoRow:
     with shop.client(shop.a) as first, shop.client(shop.b) as second:
         answer = naive_invoke([first, second], "charge-card", ORDER)
         seen = [status for cloud in (first, second) for status in cloud.targets()]
-    tries = tuple((each.name, each.last_outcome.value) for each in seen if each.last_outcome)
+    tries = tuple((call.name, call.last_outcome.value) for call in seen if call.last_outcome)
     return DemoRow("the same, naive loop", tries, answer.value, answer.target)
 
 

@@ -101,7 +101,7 @@ def dlq(
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
     config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
-    known: set[str] = set()
+    ids: set[str] = set()
     with _open_targets(config, queue) as drivers:
         if action == "redrive" and queue is not None and to is None and not sources:
             raise InvalidRequest(
@@ -111,7 +111,7 @@ def dlq(
             )
         places = [(driver.target, letters_of(driver, queue, to, sources)) for driver in drivers]
         noted: list[tuple[str, Letters]] = [
-            (target, PlaceLetters(place, known)) for target, place in places
+            (target, PlaceLetters(place, ids)) for target, place in places
         ]
         if action not in LIMITS:
             report = _change(options, noted, wish, delete=action == "delete")
@@ -122,7 +122,7 @@ def dlq(
             rows, more = _read(noted, wish.ids, after, limit, bodies=action == "show")
             show = show_letters if action == "show" else list_letters
             report = show(rows, more, time.time(), queue)
-    missing = sorted(wish.ids - known)
+    missing = sorted(wish.ids - ids)
     if missing:
         options.output.report(report)
         raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
@@ -139,21 +139,21 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
         InvalidRequest: it is not clear which target is meant.
     """
     config = without_handlers(config)
-    told = ", ".join(map(str, config.order))
+    targets = ", ".join(map(str, config.order))
     alone = config._replace(functions={}, buses={}, tables={})
     with open_all(alone, os.environ) as drivers:
-        wanted = [each for each in drivers if keeps_letters(each) is (queue is None)]
+        wanted = [driver for driver in drivers if keeps_letters(driver) is (queue is None)]
         if not wanted:
             raise InvalidRequest(
-                f"{told} keeps its dead letters itself, in no queue: leave {queue!r} out, and "
+                f"{targets} keeps its dead letters itself, in no queue: leave {queue!r} out, and "
                 "name a letter with --id"
                 if queue
-                else f"{told}: dead letters of a cloud are in a queue; name it: "
+                else f"{targets}: dead letters of a cloud are in a queue; name it: "
                 "leeward dlq list QUEUE",
                 field="queue",
             )
         if queue is not None and len(wanted) > 1:
-            raise InvalidRequest(f"{told}: say whose queue it is with --targets", field="queue")
+            raise InvalidRequest(f"{targets}: say whose queue it is with --targets", field="queue")
         yield wanted
 
 
@@ -174,16 +174,16 @@ def _read(
     for target, place in places:
         shown = 0
         with closing(place.each(after)) as walk:
-            for found in walk:
-                if ids and found.id not in ids:
+            for letter in walk:
+                if ids and letter.id not in ids:
                     continue
                 if shown == limit:
                     more[target] = letters[-1]["id"] if place.is_in_order else None
                     break
-                body = place.read(found) if bodies else None
+                body = place.read(letter) if bodies else None
                 if bodies and body is None:
                     continue  # somebody else has taken it meanwhile
-                letters.append(row_of(target, found, body))
+                letters.append(row_of(target, letter, body))
                 shown += 1
     return letters, more
 
@@ -197,8 +197,8 @@ def _change(
     said = 0
     verb = "deleted" if delete else "moved"
 
-    def agree(found: FoundLetter) -> bool:
-        question = question_of(found, "Delete" if delete else "Move")
+    def agree(letter: FoundLetter) -> bool:
+        question = question_of(letter, "Delete" if delete else "Move")
         return asks and typer.confirm(escape_text(question), err=True)
 
     def progress(done: Moved) -> None:

@@ -78,11 +78,11 @@ def doctor(context: typer.Context, *, exported: ExportSummary = None) -> Report:
         findings = examine(config, options.environment(), time.time, expected=expected)
     faults = sum(finding.state is CheckState.FAULT for finding in findings)
     targets = [str(target) for target in config.order]
-    rows = [each._asdict() | {"state": each.state.value} for each in findings]
+    rows = [finding._asdict() | {"state": finding.state.value} for finding in findings]
     data = {"ok": not faults, "faults": faults, "targets": targets, "findings": rows}
-    told = _tell_end(rows, targets, faults)
+    sentence = _tell_end(rows, targets, faults)
     code = BROKEN.code if faults else 0
-    return Report(data, 0.0, [Table(_FINDINGS, rows), told], exit_code=code)
+    return Report(data, 0.0, [Table(_FINDINGS, rows), sentence], exit_code=code)
 
 
 def _tell_end(findings: list[Json], targets: list[str], faults: int) -> str:
@@ -96,17 +96,17 @@ def _tell_end(findings: list[Json], targets: list[str], faults: int) -> str:
 
 def _tell_failover(findings: list[Json]) -> str:
     """Return for what a failover can happen: for everything, if nothing else was found."""
-    verbs = {f"fallback of {each}": each for each in METHODS.values()}
-    found = {each["check"]: each["state"] for each in findings if each["check"] in verbs}
-    able = [verbs[check] for check, state in found.items() if state == CheckState.OK.value]
-    alone = [verb for check, verb in verbs.items() if check in found and verb not in able]
+    verbs = {f"fallback of {verb}": verb for verb in METHODS.values()}
+    states = {each["check"]: each["state"] for each in findings if each["check"] in verbs}
+    able = [verbs[check] for check, state in states.items() if state == CheckState.OK.value]
+    alone = [verb for check, verb in verbs.items() if check in states and verb not in able]
     if not alone:
         return "A failover can happen."
-    told = f"{', '.join(alone)}: one target each"
+    sentence = f"{', '.join(alone)}: one target each"
     return (
-        f"A failover can happen for {', '.join(able)}. {told}."
+        f"A failover can happen for {', '.join(able)}. {sentence}."
         if able
-        else (f"No fault. No call can fail over; {told}.")
+        else (f"No fault. No call can fail over; {sentence}.")
     )
 
 
@@ -125,18 +125,18 @@ def read_exported(folder: Path) -> list[Expected]:
         ConfigError: there is no such file, or one cannot be read.
     """
     files = sorted(file for pattern in _FILES for file in folder.rglob(pattern))
-    found = [each for file in files for each in _in_file(file)]
-    if not found:
+    things = [thing for file in files for thing in _in_file(file)]
+    if not things:
         raise ConfigError(
             f"{folder} has no file that leeward export has written; name its --out folder"
         )
-    return [each for place, each in enumerate(found) if each not in found[:place]]
+    return [thing for place, thing in enumerate(things) if thing not in things[:place]]
 
 
 def _in_file(file: Path) -> Iterator[Expected]:
     try:
-        for each in _read_expected(decode(file.read_text(encoding="utf-8"))):
-            expected = Expected(**each)
+        for fields in _read_expected(decode(file.read_text(encoding="utf-8"))):
+            expected = Expected(**fields)
             if expected.kind not in VERBS:
                 raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
             yield expected
@@ -149,20 +149,20 @@ def _in_file(file: Path) -> Iterator[Expected]:
 def _read_expected(document: Any) -> list[Any]:
     """Return what a document says that is there: nothing, if it is a project's own."""
     for way in ((EXPECTED,), ("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
-        found = document
+        rows = document
         for name in way:
-            found = found.get(name) if isinstance(found, dict) else None
-        if isinstance(found, list):
-            return found
+            rows = rows.get(name) if isinstance(rows, dict) else None
+        if isinstance(rows, list):
+            return rows
     return []
 
 
 def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
     """Return what is to be looked for at a target."""
     return [
-        Look(each.name, VERBS[each.kind], _key(each, config), type=each.type, has=each.has)
-        for each in expected
-        if each.target == target
+        Look(thing.name, VERBS[thing.kind], _key(thing, config), type=thing.type, has=thing.has)
+        for thing in expected
+        if thing.target == target
     ]
 
 
@@ -179,12 +179,12 @@ def compare(target: str, answered: LookReport) -> Finding:
         if seen.there is None:
             return Finding(target, check, CheckState.NOTE, f"not known: {seen.why}")
         if answered.look.verb != RESOURCE:
-            told = "is there; how it is set up was not compared"
-            return Finding(target, check, CheckState.OK, told)
+            text = "is there; how it is set up was not compared"
+            return Finding(target, check, CheckState.OK, text)
         rest = f"; not looked at: {', '.join(seen.unseen)}" if seen.unseen else ""
         if seen.differs:
-            told = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
-            return Finding(target, check, CheckState.FAULT, told, REMEDY)
+            text = f"is there, and differs: {'; '.join(seen.differs)}{rest}"
+            return Finding(target, check, CheckState.FAULT, text, REMEDY)
         return Finding(target, check, CheckState.OK, f"is as the files have it{rest}")
     if result.outcome is Outcome.NOT_FOUND:
         return Finding(
@@ -196,24 +196,24 @@ def compare(target: str, answered: LookReport) -> Finding:
 def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]:
     """Return what the files and ``leeward.toml`` do not have in common."""
     order = [str(target) for target in config.order]
-    for target in dict.fromkeys(each.target for each in expected):
+    for target in dict.fromkeys(thing.target for thing in expected):
         if target not in order:
-            told = f"the files are for it, and the order is {', '.join(order)}"
+            text = f"the files are for it, and the order is {', '.join(order)}"
             remedy = "name it in the order, or run leeward export again"
-            yield Finding(target, "exported target", CheckState.FAULT, told, remedy)
-    exported = {(each.kind, each.name) for each in expected}
-    targets = {each.target for each in expected}
+            yield Finding(target, "exported target", CheckState.FAULT, text, remedy)
+    exported = {(thing.kind, thing.name) for thing in expected}
+    targets = {thing.target for thing in expected}
     named_there = [("bus", name) for name in config.buses]
     named_there += [
         (kind, name)
         for kind, section in (("table", config.tables), ("bucket", config.buckets))
-        for name, each in section.items()
-        if home_of(config, each.home) in targets
+        for name, fact in section.items()
+        if home_of(config, fact.home) in targets
     ]
     for kind, name in named_there:
         if (kind, name) not in exported:
-            told = "leeward.toml names it, and no exported file has it"
-            yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, told, REMEDY)
+            text = "leeward.toml names it, and no exported file has it"
+            yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, text, REMEDY)
 
 
 SECONDS: Final = 10.0
@@ -264,9 +264,9 @@ def examine(
     if expected:
         findings += strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
-        told = "no function, bus, table or bucket is configured by name, so none was looked for"
+        text = "no function, bus, table or bucket is configured by name, so none was looked for"
         remedy = "name them in [functions.<name>], [buses.<name>] and so on"
-        findings.append(Finding(ORDER, "names", CheckState.NOTE, told, remedy))
+        findings.append(Finding(ORDER, "names", CheckState.NOTE, text, remedy))
     return findings
 
 
@@ -279,18 +279,18 @@ def _visit(
 ) -> list[Finding]:
     try:
         looks = list(_looks(config, driver, drivers))
-        found = list(capabilities_of(config, driver, drivers))
+        findings_ = list(capabilities_of(config, driver, drivers))
     except ConfigError:
-        looks, found = [], []  # told once, of the order
+        looks, findings_ = [], []  # told once, of the order
     nameless = not looks
     if nameless and Capability.TABLES in driver.capabilities:
         looks = [ANYTHING]
     answers = [ask(driver, look, now, seconds) for look in looks]
-    told = judge(driver.target, answers) if answers else []
-    if nameless and told:
-        told = told[:-1]  # not of what nobody has named
+    facts_ = judge(driver.target, answers) if answers else []
+    if nameless and facts_:
+        facts_ = facts_[:-1]  # not of what nobody has named
     settings = Finding(driver.target, "settings", CheckState.OK, "the target could be opened")
-    return [settings, *told, *found]
+    return [settings, *facts_, *findings_]
 
 
 def _compare(

@@ -53,10 +53,10 @@ def show_app(context: typer.Context, app: Spec = None) -> Report:
     with _import_app(options, app, "app") as (given, _):
         given.check()
         here = f"{Path.cwd()}{os.sep}"
-        handlers = [row_of_handler(each, here) for each in given.handlers.values()]
+        handlers = [row_of_handler(handler, here) for handler in given.handlers.values()]
         workflows = [
-            {"name": each.name, "functions": sorted({*functions_of(each)})}
-            for each in given.workflows
+            {"name": workflow.name, "functions": sorted({*functions_of(workflow)})}
+            for workflow in given.workflows
         ]
         return list_handlers(given.name, handlers, workflows)
 
@@ -79,18 +79,18 @@ def trigger(
     """
     options = options_of(context)
     given = b"" if document is None else encode(json_argument(document, "input"))
-    with _import_app(options, app, "trigger --app") as (own, config):
-        handler = find_handler(own, name)
+    with _import_app(options, app, "trigger --app") as (given_app, config):
+        handler = find_handler(given_app, name)
         if not options.output.is_for_programs:
             logging.getLogger("leeward").handlers.clear()  # the root logger has them all
             logging.basicConfig(level=logging.INFO, format=FORMAT)
         drivers = open_drivers(None, config)
         limit = drivers[0].limits.payload_bytes
         platform = Platform(config.order[0].provider, None, SystemClock(), limit)
-        with Client(drivers, config=config, app=own):
+        with Client(drivers, config=config, app=given_app):
             leave_to_workers(drivers)
             began = perf_counter()
-            answer = run_by_hand(own, name, given, platform, idempotency_key=key)
+            answer = run_by_hand(given_app, name, given, platform, idempotency_key=key)
             seconds = perf_counter() - began
     if answer.failure is not None:
         _fail(options, handler, answer.failure)
@@ -111,8 +111,8 @@ def _show_answer(handler: Handler, answer: Answer, seconds: float) -> Report:
     value, kind = decode(answer.body), handler.kind
     data = {"handler": handler.name, "kind": kind.value, "value": value}
     shown = [Block("Answer", encode(value).decode(), is_json=True)] if kind is Kind.CALL else []
-    told = f"the {kind.value} handler {handler.name} has run, in {seconds * 1000:.0f} ms"
-    return Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [told])
+    sentence = f"the {kind.value} handler {handler.name} has run, in {seconds * 1000:.0f} ms"
+    return Report(data | {"seconds": round(seconds, 6)}, 0.0, shown, [sentence])
 
 
 def _fail(options: GlobalOptions, handler: Handler, failure: HandlerFailure) -> None:
@@ -139,7 +139,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: HandlerFailure) -> 
         "reason": failure.reason,
         "retryable": failure.retryable,
         "may_have_run": {"yes": True, "no": False}.get(failure.ran),
-        "trace": [_relative_place(each) for each in frames],
+        "trace": [_relative_place(frame) for frame in frames],
     }
     if "causes" in facts:
         data["causes"] = facts["causes"]

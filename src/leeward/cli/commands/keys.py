@@ -56,10 +56,10 @@ def list_(
     with options.client_of_data() as cloud:
         now = cloud._operations.clock.now()  # noqa: SLF001 - that of its own calls
         wanted = (
-            row_of_key(each, now)
-            for each in list_keys(cloud, table)
-            if state is None or (each.record is not None and state_of(each.record) == state)
-            if function is None or each.id.partition(":")[0] == function
+            row_of_key(key, now)
+            for key in list_keys(cloud, table)
+            if state is None or (key.record is not None and state_of(key.record) == state)
+            if function is None or key.id.partition(":")[0] == function
         )
         rows = [*islice(wanted, limit + 1)]
     return views.list_keys(rows[:limit], now, table, is_more=len(rows) > limit)

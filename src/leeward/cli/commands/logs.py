@@ -144,7 +144,7 @@ def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
     Raises:
         Unsupported: there is none.
     """
-    clouds = [each for each in drivers if each.stores() is None]
+    clouds = [driver for driver in drivers if driver.stores() is None]
     if not clouds:
         order = ", ".join(map(str, config.order))
         raise Unsupported(
@@ -220,9 +220,9 @@ def _read_all(
         ]
         entries = [entry for visit in visits for entry in visit.result()]
     failed = [
-        {"target": each.target, "function": each.function, "why": str(each.error)}
-        for each in readers
-        if each.error is not None
+        {"target": reader.target, "function": reader.function, "why": str(reader.error)}
+        for reader in readers
+        if reader.error is not None
     ]
     return sorted(entries, key=lambda entry: entry.time), failed
 
@@ -237,10 +237,10 @@ def _follow(
         for entry in entries:
             line = _json(entry)
             options.output.report(Report(line, parts=[show_line(line)]))
-        for each in failed:
-            if each["why"] not in said:
-                said.add(each["why"])
-                typer.echo(f"{each['target']}: {each['why']}", err=True)
+        for failure in failed:
+            if failure["why"] not in said:
+                said.add(failure["why"])
+                typer.echo(f"{failure['target']}: {failure['why']}", err=True)
         if len(failed) == len(readers):
             raise _first_error(readers)
         if entries:
@@ -265,7 +265,7 @@ def entry_of(target: str, function: str, line: LogLine) -> LogEntry:
             level = str(fields.pop("severity", "") or fields.get("level", "") or level)
             fields.pop("level", None)
     places = [fields.pop(name, None) for name in _FRAMES] + _IN_TEXT.findall(message)
-    frames = tuple(place for each in places for place in _places(each))
+    frames = tuple(place for found_place in places for place in _places(found_place))
     return LogEntry(
         *(target, function, line.id, line.time, level_of(level, message)),
         *(message.rstrip(), frames, fields),
@@ -274,22 +274,22 @@ def entry_of(target: str, function: str, line: LogLine) -> LogEntry:
 
 def level_of(word: str, text: str) -> str:
     """Return one of `LEVELS`, from the target's own word, or else from the text."""
-    known = word.upper()
-    if not known:
+    level = word.upper()
+    if not level:
         if _FAILURE.search(text):
             return "ERROR"
-        found = _WORD.search(text[:200])
-        known = found[0] if found else "INFO"
-    known = _ALIASES.get(known, known)
-    return known if known in LEVELS else "INFO"
+        words = _WORD.search(text[:200])
+        level = words[0] if words else "INFO"
+    level = _ALIASES.get(level, level)
+    return level if level in LEVELS else "INFO"
 
 
 def _places(value: object) -> list[str]:
     """Return places in the code, the outermost first, as leeward's logs have them."""
     if isinstance(value, list):
-        return [str(each) for each in value]
+        return [str(place) for place in value]
     if isinstance(value, str):
-        return [each.strip() for each in re.split(r", (?=/|\w+\S*:\d)|; ", value)]
+        return [place.strip() for place in re.split(r", (?=/|\w+\S*:\d)|; ", value)]
     return []
 
 

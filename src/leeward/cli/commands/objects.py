@@ -86,14 +86,14 @@ def get(
         )
     standard_output = sys.stdout
     with options.client_of_data() as cloud:
-        found = cloud.get_object(bucket, name, start=start, length=length, timeout=timeout)
-        if found is None:
+        reader = cloud.get_object(bucket, name, start=start, length=length, timeout=timeout)
+        if reader is None:
             return _absent(bucket, name)
         if out is None:
-            pour(standard_output, found)
+            pour(standard_output, reader)
             return None
-        written = write_file(out, found)
-        return show_object(found.info, file=str(out), written=written)
+        written = write_file(out, reader)
+        return show_object(reader.info, file=str(out), written=written)
 
 
 def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> Report:
@@ -115,12 +115,12 @@ def list_(
     """List the objects of a bucket, in the order of its target."""
     options = options_of(context)
     with options.client_of_data() as cloud:
-        found = [*islice(_list_all(cloud, bucket, prefix, timeout), limit + 1)]
+        objects = [*islice(_list_all(cloud, bucket, prefix, timeout), limit + 1)]
     rows = [
         {name: getattr(each, name) for name in ("name", "size", "revision")}
-        for each in found[:limit]
+        for each in objects[:limit]
     ]
-    more = len(found) > limit
+    more = len(objects) > limit
     notes = ["There are more; say --limit NUMBER, or a longer prefix."] * more
     listed = Table(_OBJECTS, rows, "", "No objects.")
     return Report({"objects": rows, "more": more}, 0.0, [listed], notes)

@@ -88,12 +88,12 @@ def drain(
     with _sources(options) as (sources, unread):
         for source in sources if dead else ():
             source.relay.revive(source.bus)
-        before = sum(each.dead for _, each in _list(sources))
+        before = sum(status.dead for _, status in _list(sources))
         _wait(options, sources, monotonic() + wait)
         left, report = _list(sources), _report(sources, unread)
-    if sum(each.dead for _, each in left) > before:
+    if sum(status.dead for _, status in left) > before:
         return report._replace(exit_code=BROKEN.code)
-    waits = any(each.waiting for _, each in left if each.owner is None)
+    waits = any(status.waiting for _, status in left if status.owner is None)
     return report._replace(exit_code=LATER.code) if waits else report
 
 
@@ -150,10 +150,10 @@ def _list(sources: list[Source]) -> list[tuple[str, SpoolStatus]]:
 def _wait(options: GlobalOptions, sources: list[Source], deadline: float) -> None:
     """Wait until nothing waits any more, or until `deadline`; say meanwhile how many do."""
     for source in sources:
-        source.relay.serve(each.recipient for each in source.relay.status(source.bus))
+        source.relay.serve(status.recipient for status in source.relay.status(source.bus))
         source.relay.wake()
     shown = monotonic()
-    while left := sum(each.waiting for _, each in _list(sources) if each.owner is None):
+    while left := sum(status.waiting for _, status in _list(sources) if status.owner is None):
         now = monotonic()
         if now >= deadline:
             return
@@ -167,16 +167,16 @@ def _report(sources: list[Source], unread: list[str]) -> Report:
     rows = [
         {
             "from": name,
-            "for": each.name,
-            "waiting": each.waiting,
-            "oldest": None if each.oldest is None else round(each.oldest, 3),
-            "bytes": each.bytes,
-            "given_up": each.dead,
-            "owner": None if each.owner is None else str(each.owner),
+            "for": status.name,
+            "waiting": status.waiting,
+            "oldest": None if status.oldest is None else round(status.oldest, 3),
+            "bytes": status.bytes,
+            "given_up": status.dead,
+            "owner": None if status.owner is None else str(status.owner),
         }
-        for name, each in _list(sources)
+        for name, status in _list(sources)
     ]
-    waiting = sum(each.waiting for _, each in _list(sources))
+    waiting = sum(status.waiting for _, status in _list(sources))
     empty = "Nothing else waits." if unread else "Nothing waits."
     listed = Table(_WAITING, rows, "What waits", empty)
     return _show({"waiting": waiting, "queues": rows}, [listed], unread)

@@ -55,17 +55,17 @@ def status(
     options = options_of(context)
     config = options.resolve()
     with open_each(without_handlers(config), options.environment()) as (drivers, flaws):
-        found = [
+        facts = [
             Fact(Subject.TARGET, name, "", Level.WRONG, f"cannot be opened: {flaw}", CORRECT_IT)
             for name, flaw in flaws.items()
         ]
-        app = _app(options, config, found)
-        found += read_status(Sources(config, drivers, app=app), time.time, timeout)
-    report = report_of(sort_facts(found))
+        app = _app(options, config, facts)
+        facts += read_status(Sources(config, drivers, app=app), time.time, timeout)
+    report = report_of(sort_facts(facts))
     return report if report.data["ok"] else report._replace(exit_code=BROKEN.code)
 
 
-def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | None:
+def _app(options: GlobalOptions, config: Config, facts: list[Fact]) -> App | None:
     """Return the app that leeward.toml names, if it names one; add a fact if it cannot be imported.
 
     A failure of the app hides nothing else.
@@ -78,5 +78,5 @@ def _app(options: GlobalOptions, config: Config, found: list[Fact]) -> App | Non
         with redirect_stdout(sys.stderr), modules_beside(config):
             return named.load()
     except ConfigError as error:
-        found.append(unknown_fact(Subject.SCHEDULE, "order", "", str(error)))
+        facts.append(unknown_fact(Subject.SCHEDULE, "order", "", str(error)))
         return None

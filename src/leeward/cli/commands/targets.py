@@ -78,8 +78,8 @@ def targets(
             drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
             words = read_isolations(config, drivers, time())
             data["targets"] = [
-                _with_handlers(row_of(isolate_status(each, words.get(each.name))), config)
-                for each in cloud.targets()
+                _with_handlers(row_of(isolate_status(status, words.get(status.name))), config)
+                for status in cloud.targets()
             ]
             return Report(data, time(), [*show_configuration(data)])
         try:
@@ -94,17 +94,17 @@ def targets(
 
 def _with_handlers(target: Json, config: Config) -> Json:
     """Return a target with what the file names to run there: none of it was imported."""
-    name = next(each for each in config.order if str(each) == target["name"])
+    name = next(name for name in config.order if str(name) == target["name"])
     if name.provider != "local":
         return target
     options = target_config(name, config, NOTHING).options
     named: dict[str, str] = {
-        each: str(len(options.get(each, ()))) for each in ("functions", "subscriptions")
+        section: str(len(options.get(section, ()))) for section in ("functions", "subscriptions")
     }
     app = options.get("app")
     if app is not None:
         theirs = "those of the app"
-        named = {each: theirs if n == "0" else f"{n}, and {theirs}" for each, n in named.items()}
+        named = {kind: theirs if n == "0" else f"{n}, and {theirs}" for kind, n in named.items()}
         named["app"] = f"{app} (not imported here)"
     return {**target, "settings": {**target["settings"], **named}}
 
@@ -155,10 +155,10 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> Report
             "isolates a target for itself by client.isolate(target)",
             field="everywhere",
         )
-    known = [str(each) for each in config.order]
-    if word.target not in known:
+    names = [str(names) for names in config.order]
+    if word.target not in names:
         raise InvalidRequest(
-            f"no target {word.target!r} in the order; it has {', '.join(known)}", field="target"
+            f"no target {word.target!r} in the order; it has {', '.join(names)}", field="target"
         )
     with options.client(without_handlers(config)) as cloud:
         drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
@@ -173,8 +173,8 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> Report
     }
     flawed = ", ".join(f"{name}: {flaw}" for name, flaw in copies.items() if flaw)
     if all(copies.values()):
-        told = f"Nothing was said: no copy could be written ({flawed})."
-        return Report(data, notes=[told], exit_code=LATER.code)
+        text = f"Nothing was said: no copy could be written ({flawed})."
+        return Report(data, notes=[text], exit_code=LATER.code)
     end = f" until {moment(data['until'])}" if data["until"] else ""
     done = f"{word.target} is {'restored' if word.over else 'isolated'}{end}"
     notes = [f"These copies could not be written: {flawed}."] if flawed else []
@@ -191,8 +191,8 @@ def snapshot_table(config: Config) -> tuple[str, str]:
         raise ConfigError(
             'processes share no table; name one in leeward.toml: snapshot = "leeward-health"'
         )
-    known = config.tables.get(config.snapshot) or TableConfig()
-    return config.snapshot, known.key[0]
+    table = config.tables.get(config.snapshot) or TableConfig()
+    return config.snapshot, table.key[0]
 
 
 def show_version() -> Report:

@@ -58,7 +58,7 @@ def worker(
     with modules_beside(config, is_named=app is not None):
         given = named_app(app, config, options.environment(), "worker", target=target).load()
         _write_logs(given, as_json=options.output.is_for_programs)
-        own = Worker(
+        process = Worker(
             given,
             config=config,
             target=target,
@@ -69,7 +69,7 @@ def worker(
             health=health,
             http=http,
         )
-        if own.run(once=once) and once:
+        if process.run(once=once) and once:
             raise typer.Exit(RAISED.code)
 
 

@@ -77,8 +77,8 @@ def start(
     payload = json_argument(value, "input")
     with options.client_of_workflows() as client:
         client.start_workflow(name, payload, id=id)
-        found = _follow(client, name, id, wait)
-    return _show(found, name, id, ended=True)
+        result = _follow(client, name, id, wait)
+    return _show(result, name, id, ended=True)
 
 
 def resume(
@@ -118,23 +118,23 @@ def check(context: typer.Context) -> Report:
     """
     options = options_of(context)
     config = options.resolve()
-    found = options.workflows(config)
-    options.check_functions(config, found)
+    definitions = options.workflows(config)
+    options.check_functions(config, definitions)
     data: list[Json] = [
         {
-            "workflow": each.name,
-            "digest": each.digest,
-            "timeout": each.timeout,
-            "unnamed": sorted({*functions_of(each)} - {*config.functions}),
+            "workflow": definition.name,
+            "digest": definition.digest,
+            "timeout": definition.timeout,
+            "unnamed": sorted({*functions_of(definition)} - {*config.functions}),
         }
-        for each in found
+        for definition in definitions
     ]
     is_local = all(target.provider == "local" for target in config.order)
     notes = [
-        f"{each['workflow']} calls {', '.join(each['unnamed'])}, which leeward.toml does not name; "
+        f"{row['workflow']} calls {', '.join(row['unnamed'])}, which leeward.toml does not name; "
         "each target must have them by these names"
-        for each in data
-        if each["unnamed"] and not is_local
+        for row in data
+        if row["unnamed"] and not is_local
     ]
     listed = Table(_CHECKED, data, "", "No workflows in leeward.toml.")
     return Report({"workflows": data, "local": is_local}, 0.0, [listed], notes)
@@ -149,13 +149,13 @@ def draw(
 ) -> Report:
     """Draw a workflow as SVG, with the state of a run in it."""
     options = options_of(context)
-    found = None
+    state = None
     if run is not None:
         with options.client_of_data() as client:
-            found = client.get_run(name, run)
-        if found is None:
+            state = client.get_run(name, run)
+        if state is None:
             return _show(None, name, run)
-    svg = picture_of(options.workflow(name), found)
+    svg = picture_of(options.workflow(name), state)
     return _write({"workflow": name, "run": run, "svg": svg}, "svg", out)
 
 

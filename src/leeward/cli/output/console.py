@@ -207,7 +207,7 @@ def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
     """Return a width for each column of a table, all in `room`; None if words would break."""
     room -= GAP * (len(columns) - 1)
     words = [[*map(cell_len, chain(*map(str.split, column)))] for column in columns]
-    least = [min(LONGEST_WORD, max(each, default=0)) for each in words]
+    least = [min(LONGEST_WORD, max(length, default=0)) for length in words]
     widths = [min(max(room, 1), max(map(cell_len, column))) for column in columns]
     while sum(widths) > room >= sum(least):
         loose = (index for index, width in enumerate(widths) if width > least[index])
@@ -218,8 +218,8 @@ def _fit(columns: Sequence[Row], room: int) -> list[int] | None:
 def escape_text(text: str) -> str:
     """Return `text` with escapes for everything that a terminal would obey."""
     return "".join(
-        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in text
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
     )
 
 
@@ -239,7 +239,7 @@ def render_report(report: Report, printers: Printers) -> None:
     _render_parts(report.parts, report.now, printers.out, printers.err)
     _render_parts(report.notes, report.now, printers.err, printers.err)
     if report.actions:
-        printers.err.pairs([(each.title, each.command) for each in report.actions])
+        printers.err.pairs([(action.title, action.command) for action in report.actions])
 
 
 def _render_parts(parts: Sequence[Part], now: float, out: Printer, err: Printer) -> None:

@@ -245,9 +245,9 @@ class _Location(NamedTuple):
                 tables={**config.tables, self.used: table._replace(home=self.at)}
             )
         if self.store_at is not None:
-            known = config.buckets.get(bucket) or BucketConfig()
+            configured = config.buckets.get(bucket) or BucketConfig()
             config = config._replace(
-                buckets={**config.buckets, bucket: known._replace(home=self.store_at)}
+                buckets={**config.buckets, bucket: configured._replace(home=self.store_at)}
             )
         return config
 
@@ -291,8 +291,8 @@ def schedule(
     day = cast("Weekday | None", drill)
     schedule_backup(app, cron, table, store, client=Client, drill=day)
     arguments = ", ".join(map(_literal, (cron, table, store)))
-    told = "" if drill is None else f", drill={_literal(drill)}"
-    text = _MODULE.format(arguments=arguments, drill=told)
+    argument = "" if drill is None else f", drill={_literal(drill)}"
+    text = _MODULE.format(arguments=arguments, drill=argument)
     if not out.stem.isidentifier() or out.suffix != ".py":
         raise ConfigError(f"--out {out} must be the file of a module, such as backups_app.py")
     _keep(out, text)

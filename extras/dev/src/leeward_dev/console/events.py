@@ -33,13 +33,13 @@ def show(visit: Visit) -> Page:
     return Page("Events", [choices("events", "kind", KINDS, kind), shown], is_live=True)
 
 
-def show_timeline(visit: Visit, entries: Iterable[Entry], most: int | None = None) -> Html:
-    """Return entries, the newest first; with `most`, so many, and what is alike together."""
+def show_timeline(visit: Visit, entries: Iterable[Entry], limit: int | None = None) -> Html:
+    """Return entries, the newest first; with `limit`, so many, and what is alike together."""
 
     def alike(row: Json) -> object:
-        return row["number"] if most is None else (row["kind"], row["name"], row["end"])
+        return row["number"] if limit is None else (row["kind"], row["name"], row["end"])
 
-    groups = [[*group] for _, group in groupby(map(row_of, entries), alike)][:most]
+    groups = [[*group] for _, group in groupby(map(row_of, entries), alike)][:limit]
     if not groups:
         return element("p", "Nothing has passed yet.", id="timeline", data_live=True)
     items = (_show_alike(visit, group) for group in groups)
@@ -63,6 +63,6 @@ def _show_alike(visit: Visit, rows: Sequence[Json]) -> Html:
         show_value(row["time"], Format.MOMENT, now),
         show_value(row["end"], Format.STATE, now) if row["end"] else None,
         element("span", name, " ", element("small", what)),
-        (element("span", show_value(each, Format.TEXT, now)) for each in more if each),
+        (element("span", show_value(value, Format.TEXT, now)) for value in more if value),
         class_=severity_of(row["end"] or "note").name.lower(),
     )

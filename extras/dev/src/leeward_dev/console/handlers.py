@@ -28,11 +28,11 @@ RUNS: Final = (
 
 def show(visit: Visit) -> Page:
     """Return the handlers; or one, with its last runs."""
-    known = _handlers(visit)
+    handlers = _handlers(visit)
     if "name" in visit.query:
-        return _show_handler(visit, known[check_known(visit.query["name"], known, "handler")])
+        return _show_handler(visit, handlers[check_known(visit.query["name"], handlers, "handler")])
     empty = "The app has no handlers: decorate a function with @app.function()."
-    shown = show_rates(visit, count_runs(visit)) if known else element("p", empty)
+    shown = show_rates(visit, count_runs(visit)) if handlers else element("p", empty)
     return Page("Handlers", shown, is_live=True)
 
 
@@ -51,8 +51,8 @@ def count_runs(visit: Visit) -> dict[str, tuple[list[int], list[int]]]:
     """Return how many runs of each handler failed in each span of the last hour, and the others."""
     feed, first = visit.sources.feed, int(visit.now // SPAN) - SPANS + 1
     counts = {name: ([0] * SPANS, [0] * SPANS) for name in _handlers(visit)}
-    own = (run for name in counts for run in feed.runs(name))  # which much else does not push out
-    for run in {run.number: run for run in (*own, *feed.since(kinds=["run"]))}.values():
+    runs = (run for name in counts for run in feed.runs(name))  # which much else does not push out
+    for run in {run.number: run for run in (*runs, *feed.since(kinds=["run"]))}.values():
         at = int(run.time // SPAN) - first
         if run.name in counts and 0 <= at < SPANS:
             is_failure = severity_of(row_of(run)["end"]) is Severity.WRONG
@@ -62,7 +62,7 @@ def count_runs(visit: Visit) -> dict[str, tuple[list[int], list[int]]]:
 
 def show_rates(visit: Visit, counts: Mapping[str, tuple[list[int], list[int]]]) -> Html:
     """Return a chart for each handler, with what `count_runs` says of it."""
-    rates = (_show_rate(_handlers(visit)[name], *each) for name, each in counts.items())
+    rates = (_show_rate(_handlers(visit)[name], *count) for name, count in counts.items())
     return element("ul", rates, id="rates", data_live=True, class_="rates")
 
 
@@ -74,9 +74,9 @@ def _show_rate(handler: Handler, failed: list[int], other: list[int]) -> Html:
     axis = int(unit * max(other)) if wrong else 400
 
     def bars(kind: str, way: str, counts: list[int]) -> Html:
-        tall = [(at, max(int(unit * each), 12)) for at, each in enumerate(counts) if each]
-        each = (f"M{80 * at} {axis}v{way}{height}h70V{axis}z" for at, height in tall)
-        return element("path", d="".join(each), class_=kind)
+        tall = [(at, max(int(unit * count), 12)) for at, count in enumerate(counts) if count]
+        ways = (f"M{80 * at} {axis}v{way}{height}h70V{axis}z" for at, height in tall)
+        return element("path", d="".join(ways), class_=kind)
 
     chart = element(
         "svg",

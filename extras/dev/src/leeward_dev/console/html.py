@@ -47,8 +47,8 @@ def element(name: str, /, *content: Content, **attributes: str | int | bool | No
             parts += ['="', escape(str(value)), '"']
     parts.append(">")
     if name not in VOID:
-        for each in content:
-            _add(each, parts)
+        for part in content:
+            _add(part, parts)
         parts += ["</", name, ">"]
     return Html("".join(parts))
 
@@ -61,17 +61,17 @@ def _add(content: Content, parts: list[str]) -> None:
     elif isinstance(content, int | float):
         parts.append(str(content))
     elif content is not None:
-        for each in content:
-            _add(each, parts)
+        for part in content:
+            _add(part, parts)
 
 
-def text(value: str, most: int = LONGEST) -> Html:
+def text(value: str, limit: int = LONGEST) -> Html:
     """Return a text as markup: at most so many characters, all of them visible.
 
     What cannot be seen is spelled out: controls, marks of direction, halves of characters. Line
     breaks and tabs stay.
     """
-    cut = value if len(value) <= most else f"{value[:most]}… ({len(value):,} characters)"
+    cut = value if len(value) <= limit else f"{value[:limit]}… ({len(value):,} characters)"
     return Html(escape(visible(cut)))
 
 
@@ -80,8 +80,8 @@ def visible(value: str) -> str:
     if value.isprintable():
         return value
     return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
-        for each in value
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in value
     )
 
 

@@ -48,7 +48,7 @@ from leeward_dev.console.layout import (
 MOST_PAGES: Final = 20
 """Of a table that are read to fill one page of records in a state."""
 
-STATES: Final = {"": "all"} | {each: each for each in (*(it.value for it in KeyState), APPROVED)}
+STATES: Final = {"": "all"} | {state: state for state in (*(it.value for it in KeyState), APPROVED)}
 
 DECIDER: Final = "console"
 """Who has approved or refused, as the record keeps it: the console does not know its reader."""
@@ -56,17 +56,17 @@ DECIDER: Final = "console"
 
 def show(visit: Visit) -> Page:
     """Return the records of a table; or one of them; or the tables."""
-    known = visit.sources.config.tables
-    named = visit.query.get("table", next(iter(known)) if len(known) == 1 else "")
+    tables = visit.sources.config.tables
+    named = visit.query.get("table", next(iter(tables)) if len(tables) == 1 else "")
     if not named:
         choose = field(
-            "Table with records of keys", "table", hint="Its logical name.", choices=known
+            "Table with records of keys", "table", hint="Its logical name.", choices=tables
         )
         ask = element("form", choose, element("button", "Show", type="submit"), action="keys")
-        links = element("ul", (element("li", link(each, "keys", table=each)) for each in known))
-        return Page("Keys", [links if known else None, ask])
-    if known:
-        check_known(named, known, "table")
+        links = element("ul", (element("li", link(table, "keys", table=table)) for table in tables))
+        return Page("Keys", [links if tables else None, ask])
+    if tables:
+        check_known(named, tables, "table")
     if "record" in visit.query:
         return _show_record(visit, named, visit.query["record"])
     return _show_records(visit, named)

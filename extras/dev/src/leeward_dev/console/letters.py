@@ -76,39 +76,39 @@ class LetterSource(NamedTuple):
 
 def places(visit: Visit) -> list[LetterSource]:
     """Return where dead letters may be: targets with a database, queues of [dead_letters]."""
-    known = []
+    places_ = []
     for driver in visit.drivers.values():
         if keeps_letters(driver):
-            known.append(LetterSource(driver.target))
+            places_.append(LetterSource(driver.target))
         else:
-            known += [
+            places_ += [
                 LetterSource(driver.target, queue) for queue in visit.sources.config.dead_letters
             ]
-    return known
+    return places_
 
 
 def show(visit: Visit) -> Page:
     """Return a page of letters; or one letter, with what was delivered if somebody asks for it."""
-    known = places(visit)
-    place = _known_source(visit, known)
-    named = (link(f"{each}", "letters", **_place_fields(each)) for each in known)
-    links = element("ul", (element("li", each) for each in named), class_="plain")
+    places_ = places(visit)
+    place = _known_source(visit, places_)
+    named = (link(f"{place_}", "letters", **_place_fields(place_)) for place_ in places_)
+    links = element("ul", (element("li", link) for link in named), class_="plain")
     if place is None:
-        if not known:
+        if not places_:
             return Page("Dead letters", element("p", "No target here has dead letters."))
         hint = "Looking into a queue of a cloud hides its letters from others for a moment."
         return Page("Dead letters", [element("p", hint), links])
     if "id" in visit.query:
         return _show_letter(visit, place)
-    return _show_letters(visit, place, links if len(known) > 1 else None)
+    return _show_letters(visit, place, links if len(places_) > 1 else None)
 
 
 def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
     letters = letters_at(visit, place)
-    most = MANY if visit.query.get("many") else ROWS
+    limit = MANY if visit.query.get("many") else ROWS
     with closing(letters.each(visit.query.get("after"))) as walk:
-        found = [*islice(walk, most + 1)]
-    shown = found[:most]
+        letters_ = [*islice(walk, limit + 1)]
+    shown = letters_[:limit]
     rows = [row_of(place.target, letter) for letter in shown]
     where = _place_fields(place)
     report = list_letters(rows, {}, visit.now, place.queue)
@@ -125,7 +125,7 @@ def _show_letters(visit: Visit, place: LetterSource, links: Content) -> Page:
         form(visit, address("letters", **visit.query), actions, listed) if rows else None,
         listed if not rows or not visit.sources.can_write else None,
     ]
-    is_more = len(found) > most
+    is_more = len(letters_) > limit
     can_turn = letters.is_in_order and shown
     after = where | {"after": shown[-1].id} if is_more and can_turn else None
     first = where if "after" in visit.query else None
@@ -256,17 +256,17 @@ def letters_at(visit: Visit, place: LetterSource) -> Letters:
     return letters_of(visit.drivers[place.target], place.queue, None, sources)
 
 
-def _known_source(visit: Visit, known: list[LetterSource]) -> LetterSource | None:
+def _known_source(visit: Visit, sources: list[LetterSource]) -> LetterSource | None:
     """Return the place that the address names; the only one with a database, if it names none.
 
     Raises:
         NotFound: there is no such place.
     """
     if "target" not in visit.query:
-        kept = [place for place in known if place.queue is None]
-        return kept[0] if len(known) == 1 and kept else None
+        kept = [place for place in sources if place.queue is None]
+        return kept[0] if len(sources) == 1 and kept else None
     place = LetterSource(visit.query["target"], visit.query.get("queue"))
-    if place not in known:
+    if place not in sources:
         raise NotFound(f"there are no dead letters at {place}")
     return place
 

@@ -27,14 +27,14 @@ MOST: Final = 12
 
 def show(visit: Visit) -> Page:
     """Return at a glance what can be known now, and a sentence each."""
-    found, is_near = _read(visit), _is_near(visit)
-    fine = [fact for fact in found if fact.level is Level.OK]
-    rest = [fact for fact in found if fact.level is not Level.OK]
-    listed, told = show_parts(visit, report_of(rest, visit.now), id="facts" if is_near else None)
+    facts, is_near = _read(visit), _is_near(visit)
+    fine = [fact for fact in facts if fact.level is Level.OK]
+    rest = [fact for fact in facts if fact.level is not Level.OK]
+    listed, notice = show_parts(visit, report_of(rest, visit.now), id="facts" if is_near else None)
     well = show_parts(visit, report_of(fine, visit.now), id="well" if is_near else None)[0]
-    cards = element("ul", _show_cards(report_of(found).data["facts"]), class_="cards")
+    cards = element("ul", _show_cards(report_of(facts).data["facts"]), class_="cards")
     body = [
-        element("div", element("strong", told), cards, id="cards", data_live=is_near),
+        element("div", element("strong", notice), cards, id="cards", data_live=is_near),
         listed,
         element("details", element("summary", "What is well"), well),
         _show_hour(visit) if visit.sources.app is not None else None,
@@ -44,8 +44,8 @@ def show(visit: Visit) -> Page:
 
 def show_queues(visit: Visit) -> Page:
     """Return how much waits for whom, and how much was given up."""
-    found, is_near = [each for each in _read(visit) if each.kind is Subject.QUEUE], _is_near(visit)
-    listed = show_parts(visit, report_of(found, visit.now), id="queues" if is_near else None)[0]
+    facts, is_near = [fact for fact in _read(visit) if fact.kind is Subject.QUEUE], _is_near(visit)
+    listed = show_parts(visit, report_of(facts, visit.now), id="queues" if is_near else None)[0]
     return Page("Queues", listed, is_live=is_near)
 
 
@@ -74,8 +74,8 @@ def _show_cards(facts: Sequence[Json]) -> Iterator[Html]:
     """Yield the numbers of facts, as ``leeward status --json`` writes these."""
 
     def total(kind: str, name: str, state: str | None = None) -> int:
-        own = (each["values"] for each in facts if each["kind"] == kind)
-        return sum(each.get(name) or 0 for each in own if each.get("state") == state)
+        values = (fact["values"] for fact in facts if fact["kind"] == kind)
+        return sum(values.get(name) or 0 for values in values if values.get("state") == state)
 
     # A call that waits in a queue has a record as well, where the app is known that keeps it.
     waiting = max(total("keys", "count", "waiting"), total("queue", "approvals"))
@@ -103,8 +103,8 @@ def _show_cards(facts: Sequence[Json]) -> Iterator[Html]:
 
 def _show_hour(visit: Visit) -> Iterator[Html]:
     """Yield charts of handlers, the worst first, and what happened, the newest first."""
-    ran = [each for each in count_runs(visit).items() if any(map(any, each[1]))]
-    ran.sort(key=lambda each: (-sum(each[1][0]), -sum(each[1][1])))
+    ran = [entry for entry in count_runs(visit).items() if any(map(any, entry[1]))]
+    ran.sort(key=lambda entry: (-sum(entry[1][0]), -sum(entry[1][1])))
     yield element("h2", "The last hour, by handler")
     kept = f"of the last {MOST_ENTRIES:,} things that passed here, and {MOST_RUNS} of each handler"
     yield element("small", f"Up: runs. Down: failures. Each bar has 5 minutes, {kept}.")

@@ -55,15 +55,15 @@ def show(visit: Visit) -> Page:
         return _show_run(visit, visit.need("workflow"), visit.need("run"))
     workflow = visit.query.get("workflow") or None
     number = _page_number(visit.query.get("page", "1"))
-    known = visit.sources.client.list_runs(workflow, limit=number * ROWS + 1)
-    found = known[(number - 1) * ROWS : number * ROWS]
-    names = sorted({each.name for each in visit.sources.definitions})
+    runs_ = visit.sources.client.list_runs(workflow, limit=number * ROWS + 1)
+    page = runs_[(number - 1) * ROWS : number * ROWS]
+    names = sorted({definition.name for definition in visit.sources.definitions})
     links = choices(
-        "runs", "workflow", {"": "all", **{each: each for each in names}}, workflow or ""
+        "runs", "workflow", {"": "all", **{name: name for name in names}}, workflow or ""
     )
-    listed = show_parts(visit, list_runs(found, visit.now), id="runs")
+    listed = show_parts(visit, list_runs(page, visit.now), id="runs")
     where = {} if workflow is None else {"workflow": workflow}
-    is_more = len(known) > number * ROWS
+    is_more = len(runs_) > number * ROWS
     after = where | {"page": str(number + 1)} if is_more and number * ROWS < MOST else None
     again = button("Resume runs that nobody works on", value="resume")
     resume = form(visit, address("runs"), element("div", again, class_="actions"))
@@ -80,10 +80,10 @@ def show(visit: Visit) -> Page:
 
 
 def _page_number(given: str) -> int:
-    most = MOST // ROWS
+    limit = MOST // ROWS
     number = int(given) if given.isdecimal() and len(given) <= PAGE_DIGITS else 0
-    if not 1 <= number <= most:
-        raise InvalidRequest(f"page must be a number from 1 to {most}", field="page")
+    if not 1 <= number <= limit:
+        raise InvalidRequest(f"page must be a number from 1 to {limit}", field="page")
     return number
 
 

@@ -54,11 +54,11 @@ def _actions(row: Json) -> tuple[Action]:
 
 def _keepers(visit: Visit) -> list[Driver]:
     """Return the targets that keep rows of schedules: the one worked on here, or all."""
-    own = visit.sources.target
+    target = visit.sources.target
     return [
         driver
         for name, driver in visit.drivers.items()
-        if driver.stores() is not None and own in (None, name)
+        if driver.stores() is not None and target in (None, name)
     ]
 
 
@@ -84,16 +84,16 @@ def _row(visit: Visit, driver: Driver, name: str, last: float | None) -> Json:
         has_begun = when is None or is_time_of(when, last)
         begun = f"{moment(last)} ({in_words(last, Format.AGO, visit.now)})"
         begun = begun if has_begun else f"not since {begun}"
-    own = _recipient(visit.sources, driver, name)
-    waiting = 0 if stores is None else stores.deliveries.count_waiting([own])
+    recipient = _recipient(visit.sources, driver, name)
+    waiting = 0 if stores is None else stores.deliveries.count_waiting([recipient])
     row = {"name": name, "schedule": when, "next": due, "begun": begun}
     return row | {"waiting": waiting, "target": driver.target}
 
 
 def _recipient(sources: Sources, driver: Driver, name: str) -> Recipient:
     """Return whose rows the runs of a schedule are: another app's may have the handler's name."""
-    own = name if sources.app is None else f"{sources.app.name}/{name}"
-    return Recipient(SCHEDULE, own if own in read_moments(driver) else name)
+    name_ = name if sources.app is None else f"{sources.app.name}/{name}"
+    return Recipient(SCHEDULE, name_ if name_ in read_moments(driver) else name)
 
 
 def act(visit: Visit) -> Notice:

@@ -38,13 +38,13 @@ class Form(NamedTuple):
 
 def show(visit: Visit) -> Page:
     """Return the forms that can work here; the one that was sent last has what was written."""
-    forms = [_form(visit, kind, each) for kind, each in FORMS.items() if _is_able(visit, kind)]
+    forms = [_form(visit, kind, form) for kind, form in FORMS.items() if _is_able(visit, kind)]
     if not forms:
         return Page("Send", element("p", "No target here takes anything."))
     return Page("Send", forms)
 
 
-def _form(visit: Visit, kind: str, each: Form) -> Content:
+def _form(visit: Visit, kind: str, shape: Form) -> Content:
     written = visit.notice.form if visit.notice is not None else {}
     written = written if written.get("kind") == kind else {}
     given = visit.query if visit.query.get("kind") == kind else {}
@@ -54,12 +54,12 @@ def _form(visit: Visit, kind: str, each: Form) -> Content:
 
     return element(
         "fieldset",
-        element("legend", each.title),
+        element("legend", shape.title),
         form(
             visit,
             address("send", kind=kind),
-            each.fields(visit, value),
-            element("p", button(each.button, value="send")),
+            shape.fields(visit, value),
+            element("p", button(shape.button, value="send")),
             kind=kind,
         ),
         id=kind,
@@ -115,20 +115,20 @@ def _optional(visit: Visit, name: str) -> str | None:
 
 
 def _handlers(sources: Sources, *kinds: Kind) -> list[Any]:
-    known = () if sources.app is None else sources.app.handlers.values()
-    return [each for each in known if each.kind in kinds]
+    handlers = () if sources.app is None else sources.app.handlers.values()
+    return [handler for handler in handlers if handler.kind in kinds]
 
 
 def _functions(sources: Sources) -> list[str]:
-    own = [each.name for each in _handlers(sources, Kind.CALL)]
-    named = [name for name, each in sources.config.functions.items() if not each.queue]
-    return [*dict.fromkeys([*own, *named])]
+    functions = [handler.name for handler in _handlers(sources, Kind.CALL)]
+    named = [name for name, function in sources.config.functions.items() if not function.queue]
+    return [*dict.fromkeys([*functions, *named])]
 
 
 def _run_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
-    known = () if visit.sources.app is None else visit.sources.app.handlers
+    handlers = () if visit.sources.app is None else visit.sources.app.handlers
     hint = "JSON: the payload, the event, the message, the time or the object; may be empty."
-    yield field("Handler", "name", value("name"), choices=known, required=True)
+    yield field("Handler", "name", value("name"), choices=handlers, required=True)
     yield field("Input", "input", value("input"), hint=hint, rows=4)
 
 
@@ -146,8 +146,8 @@ def _run(visit: Visit) -> Notice:
 
 
 def _invoke_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
-    known = _functions(visit.sources)
-    yield field("Function", "function", value("function"), choices=known, required=True)
+    functions = _functions(visit.sources)
+    yield field("Function", "function", value("function"), choices=functions, required=True)
     yield field("Payload", "payload", value("payload"), hint=JSON, rows=4)
     yield field("Idempotency key", "key", value("key"), hint="Default: a new one.")
 
@@ -156,14 +156,14 @@ def _invoke(visit: Visit) -> Notice:
     function, payload = visit.field("function"), _json_in(visit, "payload")
     key = _optional(visit, "key")
     result = visit.sources.client.invoke(function, payload, idempotency_key=key)
-    told = f"{function} has answered at {result.target}."
-    return Notice(told, payload=item_json.write(result.value, indent=2))
+    text = f"{function} has answered at {result.target}."
+    return Notice(text, payload=item_json.write(result.value, indent=2))
 
 
 def _enqueue_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
-    queues = [each.queue for each in _handlers(visit.sources, Kind.MESSAGE)]
-    known = [*dict.fromkeys([*_functions(visit.sources), *map(str, queues)])]
-    yield field("Function or queue", "queued", value("queued"), choices=known, required=True)
+    queues = [handler.queue for handler in _handlers(visit.sources, Kind.MESSAGE)]
+    names = [*dict.fromkeys([*_functions(visit.sources), *map(str, queues)])]
+    yield field("Function or queue", "queued", value("queued"), choices=names, required=True)
     yield field("Payload", "message", value("message"), hint=JSON, rows=4)
 
 
@@ -175,8 +175,8 @@ def _enqueue(visit: Visit) -> Notice:
 
 def _publish_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
     heard = _handlers(visit.sources, Kind.EVENT)
-    buses = dict.fromkeys([*(each.bus for each in heard), *visit.sources.config.buses])
-    types = dict.fromkeys(each.type for each in heard if each.type)
+    buses = dict.fromkeys([*(handler.bus for handler in heard), *visit.sources.config.buses])
+    types = dict.fromkeys(handler.type for handler in heard if handler.type)
     yield field("Bus", "bus", value("bus"), choices=buses, required=True)
     hint = "Such as order.created."
     yield field("Type", "type", value("type"), choices=types, hint=hint, required=True)
@@ -195,8 +195,8 @@ def _publish(visit: Visit) -> Notice:
 
 
 def _start_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
-    known = [each.name for each in visit.sources.definitions]
-    yield field("Workflow", "workflow", value("workflow"), choices=known, required=True)
+    names = [definition.name for definition in visit.sources.definitions]
+    yield field("Workflow", "workflow", value("workflow"), choices=names, required=True)
     hint = "Letters, digits, - and _. A run that is there already is not started again."
     yield field("Id of the run", "run", value("run"), hint=hint, required=True)
     yield field("Input", "value", value("value"), hint=JSON, rows=4)
@@ -210,7 +210,7 @@ def _start(visit: Visit) -> Notice:
 
 
 def _put_fields(visit: Visit, value: Callable[[str], str]) -> Iterable[Content]:
-    heard = [each.bucket for each in _handlers(visit.sources, Kind.OBJECT)]
+    heard = [handler.bucket for handler in _handlers(visit.sources, Kind.OBJECT)]
     buckets = dict.fromkeys([*heard, *visit.sources.config.buckets])
     yield field("Bucket", "bucket", value("bucket"), choices=buckets, required=True)
     yield field("Name", "object", value("object"), hint="Such as inbox/1.json.", required=True)

@@ -53,14 +53,14 @@ def show(visit: Visit) -> Page:
     words = read_isolations(sources.config, visit.drivers, visit.now) if everywhere else {}
     body = []
     for number, status in enumerate(sources.client.targets(), 1):
-        told = isolate(status, words.get(status.name))
-        parts = show_parts(visit, Report({}, visit.now, [*show_target(row_of(told), number)]))
-        actions = _actions(visit, told)
+        row = isolate(status, words.get(status.name))
+        parts = show_parts(visit, Report({}, visit.now, [*show_target(row_of(row), number)]))
+        actions = _actions(visit, row)
         body.append(
             element("section", parts, actions, id=f"target-{number}", data_live=not everywhere)
         )
     decisions = Table(
-        *(DECISIONS, [_row(each) for each in reversed(visit.decisions)]),
+        *(DECISIONS, [_row(decision) for decision in reversed(visit.decisions)]),
         "The last decisions about targets and calls, the newest first",
         "No call has needed a decision: each went well at once, at its first target.",
         lambda row: ("targets", {"call": row["call"]}) if row["call"] else None,
@@ -89,10 +89,10 @@ def _actions(visit: Visit, status: TargetStatus) -> Content:
     name = f"{does.capitalize()} {'everywhere' if everywhere else 'in this process'}"
     reason = None
     if everywhere and does == "isolate":
-        own = f"-{status.name}"
+        suffix = f"-{status.name}"
         reason = [
-            field("Why", "why", hint="For people who look later.", required=True, within=own),
-            field("For how long", "lasting", USUAL, hint="30m, 4h, or ever.", within=own),
+            field("Why", "why", hint="For people who look later.", required=True, within=suffix),
+            field("For how long", "lasting", USUAL, hint="30m, 4h, or ever.", within=suffix),
         ]
     act = button(name, value=does, label=f"{name}: {status.name}")
     return form(visit, "targets", reason, element("p", act), target=status.name)
@@ -101,9 +101,9 @@ def _actions(visit: Visit, status: TargetStatus) -> Content:
 def _explain(visit: Visit, call: str) -> Page:
     if not call.isdecimal():
         raise InvalidRequest("call must be the number of a call", field="call")
-    told = visit.sources.client.explain(int(call[:18]))
+    explanation = visit.sources.client.explain(int(call[:18]))
     back = element("p", link("Targets", "targets"))
-    return Page(f"Call {call[:18]}", [payload_block(told, "What was decided"), back])
+    return Page(f"Call {call[:18]}", [payload_block(explanation, "What was decided"), back])
 
 
 def act(visit: Visit) -> Notice | Page:

@@ -19,10 +19,10 @@ from leeward_dev.console.layout import (
 
 def show(visit: Visit) -> Page:
     """Return the calls in the table that `unknowns` of leeward.toml names, the oldest first."""
-    known = pick_unknown(visit.sources.client, visit.sources.config, None)
-    rows = [row_of_unknown(each, visit.now) for each in known[:ROWS]]
+    calls = pick_unknown(visit.sources.client, visit.sources.config, None)
+    rows = [row_of_unknown(call, visit.now) for call in calls[:ROWS]]
     listed = show_parts(visit, list_unknown(rows, visit.now))
-    more = f"{len(known) - ROWS:,} more: leeward unknown list" if len(known) > ROWS else None
+    more = f"{len(calls) - ROWS:,} more: leeward unknown list" if len(calls) > ROWS else None
     hint = "Settle asks the function what became of a call, and runs nothing."
     return Page(
         "Unknown calls",
