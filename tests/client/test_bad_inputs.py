@@ -36,7 +36,9 @@ CONFIG = Config(
     tables={"pairs": TableConfig(key=("customer", "order"))},
 )
 
-Do = Callable[[Client], object]
+Do = Callable[[Any], object]
+HALF: Any = 1.5
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - it has no zone
 
 
 class Nowhere(tzinfo):
@@ -74,539 +76,297 @@ def cyclic() -> dict[str, Any]:
     return knot
 
 
-# call, exception, field, words of the remedy
-CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
-    # names
-    "function is empty": (lambda c: c.invoke(""), InvalidRequest, "function", "give it a value"),
-    "function is blank": (lambda c: c.invoke("  "), InvalidRequest, "function", "give it a value"),
-    "function is a number": (
-        lambda c: c.invoke(7),  # type: ignore[call-overload]
-        InvalidRequest,
-        "function",
-        "must be a string",
-    ),
-    "function has a line feed": (
-        lambda c: c.invoke("a\nHost: evil"),
-        InvalidRequest,
-        "function",
-        "remove it",
-    ),
-    "function is endless": (lambda c: c.invoke("f" * 257), InvalidRequest, "function", "at most"),
-    "bus is None": (
-        lambda c: c.publish_event(None, "t", 1),  # type: ignore[arg-type]
-        InvalidRequest,
-        "bus",
-        "must be a string",
-    ),
-    "bus has a NUL": (
-        lambda c: c.publish_event("b\0", "t", 1),
-        InvalidRequest,
-        "bus",
-        "remove it",
-    ),
-    "table is empty": (lambda c: c.load_data("", "1"), InvalidRequest, "table", "give it a value"),
+# call, field, words of the remedy
+INVALID: dict[str, tuple[Do, str, str]] = {
+    "function is empty": (lambda c: c.invoke(""), "function", "give it a value"),
+    "function is blank": (lambda c: c.invoke("  "), "function", "give it a value"),
+    "function is a number": (lambda c: c.invoke(7), "function", "must be a string"),
+    "function has a line feed": (lambda c: c.invoke("a\nHost: evil"), "function", "remove it"),
+    "function is endless": (lambda c: c.invoke("f" * 257), "function", "at most"),
+    "bus is None": (lambda c: c.publish_event(None, "t", 1), "bus", "must be a string"),
+    "bus has a NUL": (lambda c: c.publish_event("b\0", "t", 1), "bus", "remove it"),
+    "table is empty": (lambda c: c.load_data("", "1"), "table", "give it a value"),
     "type is a whole event": (
-        lambda c: c.publish_event("orders", Event("order.created")),  # type: ignore[arg-type]
-        InvalidRequest,
+        lambda c: c.publish_event("orders", Event("order.created")),
         "event.type",
         "publish_events(bus, [event])",
     ),
-    "queue is empty": (lambda c: c.enqueue(""), InvalidRequest, "function", "give it a value"),
-    # invoke
+    "queue is empty": (lambda c: c.enqueue(""), "function", "give it a value"),
     "effect is unknown": (
-        lambda c: c.invoke("f", effect="safe"),  # type: ignore[call-overload]
-        InvalidRequest,
+        lambda c: c.invoke("f", effect="safe"),
         "effect",
         "read_only, idempotent, keyed, unsafe",
     ),
     "key is empty": (
         lambda c: c.invoke("f", idempotency_key=""),
-        InvalidRequest,
         "idempotency_key",
         "give it a value",
     ),
     "key is not ASCII": (
         lambda c: c.invoke("f", idempotency_key="schlüssel"),
-        InvalidRequest,
         "idempotency_key",
         "ASCII",
     ),
-    "key is long": (
-        lambda c: c.invoke("f", idempotency_key="k" * 256),
-        InvalidRequest,
-        "idempotency_key",
-        "hash",
-    ),
-    "timeout is zero": (
-        lambda c: c.invoke("f", timeout=0),
-        InvalidRequest,
-        "timeout",
-        "more than 0",
-    ),
-    "timeout is negative": (
-        lambda c: c.load_data("t", "1", timeout=-1),
-        InvalidRequest,
-        "timeout",
-        "more than 0",
-    ),
-    "timeout is NaN": (
-        lambda c: c.invoke("f", timeout=float("nan")),
-        InvalidRequest,
-        "timeout",
-        "more than 0",
-    ),
-    "timeout is endless": (
-        lambda c: c.invoke("f", timeout=float("inf")),
-        InvalidRequest,
-        "timeout",
-        "at most",
-    ),
-    "timeout is text": (
-        lambda c: c.invoke("f", timeout="5"),  # type: ignore[call-overload]
-        InvalidRequest,
-        "timeout",
-        "number of seconds",
-    ),
-    "timeout is True": (
-        lambda c: c.invoke("f", timeout=True),
-        InvalidRequest,
-        "timeout",
-        "number of seconds",
-    ),
+    "key is long": (lambda c: c.invoke("f", idempotency_key="k" * 256), "idempotency_key", "hash"),
+    "timeout is zero": (lambda c: c.invoke("f", timeout=0), "timeout", "more than 0"),
+    "timeout is negative": (lambda c: c.load_data("t", "1", timeout=-1), "timeout", "more than 0"),
+    "timeout is NaN": (lambda c: c.invoke("f", timeout=float("nan")), "timeout", "more than 0"),
+    "timeout is endless": (lambda c: c.invoke("f", timeout=float("inf")), "timeout", "at most"),
+    "timeout is text": (lambda c: c.invoke("f", timeout="5"), "timeout", "number of seconds"),
+    "timeout is True": (lambda c: c.invoke("f", timeout=True), "timeout", "number of seconds"),
     "timeout below an unsafe function's own limit": (
         lambda c: c.invoke("slow", timeout=5),
-        InvalidRequest,
         "timeout",
         "raise timeout",
     ),
     "payload holds a Decimal": (
         lambda c: c.invoke("f", {"price": Decimal("9.90")}),
-        InvalidRequest,
         "payload['price']",
         "str",
     ),
-    "payload holds bytes": (
-        lambda c: c.invoke("f", {"raw": b"x"}),
-        InvalidRequest,
-        "payload['raw']",
-        "JSON",
-    ),
+    "payload holds bytes": (lambda c: c.invoke("f", {"raw": b"x"}), "payload['raw']", "JSON"),
     "payload holds a datetime": (
         lambda c: c.invoke("f", [datetime.now(UTC)]),
-        InvalidRequest,
         "payload[0]",
         "isoformat",
     ),
     "payload holds NaN": (
         lambda c: c.invoke("f", {"x": [float("nan")]}),
-        InvalidRequest,
         "payload['x'][0]",
         "None",
     ),
-    "payload has a number as key": (
-        lambda c: c.invoke("f", {1: "x"}),
-        InvalidRequest,
-        "payload",
-        "str",
-    ),
-    "payload holds an object": (
-        lambda c: c.invoke("f", {"x": object()}),
-        InvalidRequest,
-        "payload['x']",
-        "object",
-    ),
-    "payload is large": (
-        lambda c: c.invoke("f", "x" * 2_000),
-        PayloadTooLarge,
-        "payload",
-        "store it",
-    ),
-    "queued payload is large": (
-        lambda c: c.enqueue("f", "x" * 600),
-        PayloadTooLarge,
-        "payload",
-        "store it",
-    ),
-    # events
-    "type is empty": (lambda c: c.publish_event("b", "", 1), InvalidRequest, "event.type", "empty"),
-    "type is long": (
-        lambda c: c.publish_event("b", "t" * 129, 1),
-        InvalidRequest,
-        "event.type",
-        "at most 128",
-    ),
-    "event id is empty": (
-        lambda c: c.publish_event("b", "t", 1, id=""),
-        InvalidRequest,
-        "event.id",
-        "non-empty",
-    ),
-    "time is naive": (
-        lambda c: c.publish_event("b", "t", 1, time=datetime(2026, 1, 1)),  # noqa: DTZ001
-        InvalidRequest,
-        "event.time",
-        "tzinfo",
-    ),
+    "payload has a number as key": (lambda c: c.invoke("f", {1: "x"}), "payload", "str"),
+    "payload holds an object": (lambda c: c.invoke("f", {"x": object()}), "payload['x']", "object"),
+    "type is empty": (lambda c: c.publish_event("b", "", 1), "event.type", "empty"),
+    "type is long": (lambda c: c.publish_event("b", "t" * 129, 1), "event.type", "at most 128"),
+    "event id is empty": (lambda c: c.publish_event("b", "t", 1, id=""), "event.id", "non-empty"),
+    "time is naive": (lambda c: c.publish_event("b", "t", 1, time=NAIVE), "event.time", "tzinfo"),
     "time that UTC has no year for": (
         lambda c: c.publish_event(
             "b", "t", 1, time=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
         ),
-        InvalidRequest,
         "event.time",
         "1 to 9999",
     ),
-    "time is text": (
-        lambda c: c.publish_event("b", "t", 1, time="now"),  # type: ignore[arg-type]
-        InvalidRequest,
-        "event.time",
-        "datetime",
-    ),
+    "time is text": (lambda c: c.publish_event("b", "t", 1, time="now"), "event.time", "datetime"),
     "subject has a control character": (
         lambda c: c.publish_event("b", "t", 1, subject="a\rb"),
-        InvalidRequest,
         "event.subject",
         "remove it",
     ),
-    "ordering key is long": (
-        lambda c: c.publish_event("b", "t", 1, ordering_key="k" * 101),
-        PayloadTooLarge,
-        "event.ordering_key",
-        "move it into data",
-    ),
     "data holds a set": (
         lambda c: c.publish_event("b", "t", {"x": {1}}),
-        InvalidRequest,
         "event.data['x']",
         "list",
     ),
-    "event is large": (
-        lambda c: c.publish_event("b", "t", "x" * 2_000),
-        PayloadTooLarge,
-        "event",
-        "store the data",
-    ),
     "extension has a capital": (
         lambda c: c.publish_events("b", [Event("t", extensions={"Trace": "1"})]),
-        InvalidRequest,
         "events[0].extensions['Trace']",
         "a-z",
     ),
     "extension is reserved": (
         lambda c: c.publish_events("b", [Event("t", extensions={"source": "x"})]),
-        InvalidRequest,
         "events[0].extensions['source']",
         "attribute of its own",
     ),
     "extension is a float": (
-        lambda c: c.publish_events("b", [Event("t", extensions={"x": 1.5})]),  # type: ignore[dict-item]
-        InvalidRequest,
+        lambda c: c.publish_events("b", [Event("t", extensions={"x": HALF})]),
         "events[0].extensions['x']",
         "str(value)",
     ),
     "the second event is wrong": (
         lambda c: c.publish_events("b", [Event("t"), Event("")]),
-        InvalidRequest,
         "events[1].type",
         "non-empty",
     ),
-    "events is one event": (
-        lambda c: c.publish_events("b", Event("t")),  # type: ignore[arg-type]
-        InvalidRequest,
-        "events",
-        "list",
-    ),
+    "events is one event": (lambda c: c.publish_events("b", Event("t")), "events", "list"),
     "an event is a dict": (
-        lambda c: c.publish_events("b", [{"type": "t"}]),  # type: ignore[list-item]
-        InvalidRequest,
+        lambda c: c.publish_events("b", [{"type": "t"}]),
         "events[0]",
         "leeward.Event",
     ),
-    # items
-    "item is a list": (
-        lambda c: c.store_data("t", [1]),  # type: ignore[arg-type]
-        InvalidRequest,
-        "item",
-        "dict",
-    ),
-    "item has no key": (
-        lambda c: c.store_data("t", {"x": 1}),
-        InvalidRequest,
-        "item['id']",
-        "add it",
-    ),
+    "item is a list": (lambda c: c.store_data("t", [1]), "item", "dict"),
+    "item has no key": (lambda c: c.store_data("t", {"x": 1}), "item['id']", "add it"),
     "item's key is a number": (
         lambda c: c.store_data("t", {"id": 1}),
-        InvalidRequest,
         "item['id']",
         "write it as text",
     ),
-    "item's key is empty": (
-        lambda c: c.store_data("t", {"id": ""}),
-        InvalidRequest,
-        "item['id']",
-        "at least one",
-    ),
-    "item's key is long": (
-        lambda c: c.store_data("t", {"id": "k" * 101}),
-        PayloadTooLarge,
-        "item['id']",
-        "shorten",
-    ),
+    "item's key is empty": (lambda c: c.store_data("t", {"id": ""}), "item['id']", "at least one"),
     "item holds NaN": (
         lambda c: c.store_data("t", item(lines=[{"price": float("nan")}])),
-        InvalidRequest,
         "item['lines'][0]['price']",
         "None",
     ),
     "item holds an infinite Decimal": (
         lambda c: c.store_data("t", item(x=Decimal("Infinity"))),
-        InvalidRequest,
         "item['x']",
         "None",
     ),
     "item holds a naive datetime": (
-        lambda c: c.store_data("t", item(at=datetime(2026, 1, 1))),  # noqa: DTZ001
-        InvalidRequest,
+        lambda c: c.store_data("t", item(at=NAIVE)),
         "item['at']",
         "zone",
     ),
-    "item holds a set": (
-        lambda c: c.store_data("t", item(tags={1})),
-        InvalidRequest,
-        "item['tags']",
-        "list",
-    ),
-    "item holds a tuple": (
-        lambda c: c.store_data("t", item(tags=(1,))),
-        InvalidRequest,
-        "item['tags']",
-        "list",
-    ),
+    "item holds a set": (lambda c: c.store_data("t", item(tags={1})), "item['tags']", "list"),
+    "item holds a tuple": (lambda c: c.store_data("t", item(tags=(1,))), "item['tags']", "list"),
     "item holds an enum": (
         lambda c: c.store_data("t", item(colour=Colour.RED)),
-        InvalidRequest,
         "item['colour']",
         "value",
     ),
     "item holds a subclass of dict": (
         lambda c: c.store_data("t", item(x=OrderedDict())),
-        InvalidRequest,
         "item['x']",
         "dict",
     ),
-    "item has a number as name": (
-        lambda c: c.store_data("t", item(x={1: 2})),
-        InvalidRequest,
-        "item['x']",
-        "str",
-    ),
+    "item has a number as name": (lambda c: c.store_data("t", item(x={1: 2})), "item['x']", "str"),
     "item holds a lone surrogate": (
         lambda c: c.store_data("t", item(x="\ud800")),
-        InvalidRequest,
         "item['x']",
         "surrogate",
     ),
     "item contains itself": (
         lambda c: c.store_data("t", cyclic()),
-        InvalidRequest,
         "item" + "['self']" * 64,
         "contains itself",
     ),
-    "item is nested too deep": (
-        lambda c: c.store_data("t", deep(20)),
-        PayloadTooLarge,
-        "item",
-        "flatten",
-    ),
-    "item is large": (
-        lambda c: c.store_data("t", item(x="x" * 2_000)),
-        PayloadTooLarge,
-        "item",
-        "split it",
-    ),
     "two conditions": (
         lambda c: c.store_data("t", item(), if_absent=True, if_revision="r"),
-        InvalidRequest,
         "if_revision",
         "give one",
     ),
     "if_absent is text": (
-        lambda c: c.store_data("t", item(), if_absent="yes"),  # type: ignore[arg-type]
-        InvalidRequest,
+        lambda c: c.store_data("t", item(), if_absent="yes"),
         "if_absent",
         "True or False",
     ),
     "revision is empty": (
         lambda c: c.delete_data("t", "1", if_revision=""),
-        InvalidRequest,
         "if_revision",
         "give it a value",
     ),
     "expiry is in the past": (
         lambda c: c.store_data("t", item(), expires_in=timedelta(seconds=-1)),
-        InvalidRequest,
         "expires_in",
         "more than 0",
     ),
     "expiry is text": (
-        lambda c: c.store_data("t", item(), expires_in="1h"),  # type: ignore[arg-type]
-        InvalidRequest,
+        lambda c: c.store_data("t", item(), expires_in="1h"),
         "expires_in",
         "number of seconds",
     ),
     "metadata is text": (
-        lambda c: c.put_object("b", "k", b"", metadata="a=b"),  # type: ignore[arg-type]
-        InvalidRequest,
+        lambda c: c.put_object("b", "k", b"", metadata="a=b"),
         "metadata",
         "a mapping of texts",
     ),
     "metadata has a hyphen": (
         lambda c: c.put_object("b", "k", b"", metadata={"source-version": "1"}),
-        InvalidRequest,
         "metadata",
         "underscores",
     ),
     "metadata is leeward's own": (
         lambda c: c.put_object("b", "k", b"", metadata={"leeward_write": "1"}),
-        InvalidRequest,
         "metadata",
         "rename it",
     ),
     "metadata is not ASCII": (
         lambda c: c.put_object("b", "k", b"", metadata={"name": "é"}),
-        InvalidRequest,
         "metadata",
         "escape what is not",
     ),
     "metadata is large": (
         lambda c: c.put_object("b", "k", b"", metadata={"name": "x" * 1021}),
-        InvalidRequest,
         "metadata",
         "put it into the object",
     ),
-    # keys
     "expiry is the class": (
-        lambda c: c.store_data("t", item(), expires_in=timedelta),  # type: ignore[arg-type]
-        InvalidRequest,
+        lambda c: c.store_data("t", item(), expires_in=timedelta),
         "expires_in",
         "number of seconds",
     ),
-    "timeout is a huge number": (
-        lambda c: c.invoke("f", timeout=10**5000),
-        InvalidRequest,
-        "timeout",
-        "at most",
-    ),
+    "timeout is a huge number": (lambda c: c.invoke("f", timeout=10**5000), "timeout", "at most"),
     "a time zone that cannot tell": (
         lambda c: c.store_data("t", item(at=datetime(2026, 1, 1, tzinfo=Nowhere()))),
-        InvalidRequest,
         "item['at']",
         "timezone",
     ),
     "effect holds a payload": (
-        lambda c: c.invoke("f", effect={"card": "4111"}),  # type: ignore[call-overload]
-        InvalidRequest,
+        lambda c: c.invoke("f", effect={"card": "4111"}),
         "effect",
         "of type dict; it must be one of",
     ),
-    "key is a number": (
-        lambda c: c.load_data("t", 42),  # type: ignore[call-overload]
-        InvalidRequest,
-        "key",
-        "write it as text",
-    ),
-    "key is one of two": (lambda c: c.load_data("pairs", "c1"), InvalidRequest, "key", "mapping"),
-    "key lacks a field": (
-        lambda c: c.delete_data("pairs", {"customer": "c1"}),
-        InvalidRequest,
-        "key",
-        "order",
-    ),
-    "key has another field": (
-        lambda c: c.load_data("t", {"name": "1"}),
-        InvalidRequest,
-        "key",
-        "id",
-    ),
-    # capabilities and targets
-    "no expiry on this target": (
-        lambda c: c.store_data("t", item(), expires_in=60),
-        Unsupported,
-        "",
-        "store without expires_in",
-    ),
+    "key is a number": (lambda c: c.load_data("t", 42), "key", "write it as text"),
+    "key is one of two": (lambda c: c.load_data("pairs", "c1"), "key", "mapping"),
+    "key lacks a field": (lambda c: c.delete_data("pairs", {"customer": "c1"}), "key", "order"),
+    "key has another field": (lambda c: c.load_data("t", {"name": "1"}), "key", "id"),
     "effect is a huge number": (
-        lambda c: c.invoke("f", effect=10**5000),  # type: ignore[call-overload]
-        InvalidRequest,
+        lambda c: c.invoke("f", effect=10**5000),
         "effect",
         "of type int; it must be one of",
     ),
-    "target is a list": (
-        lambda c: c.native([], "x"),  # type: ignore[arg-type]
-        InvalidRequest,
-        "target",
-        "must be a string",
-    ),
+    "target is a list": (lambda c: c.native([], "x"), "target", "must be a string"),
     "targets is a number": (
-        lambda c: c.invoke("f", targets=3),  # type: ignore[call-overload]
-        InvalidRequest,
+        lambda c: c.invoke("f", targets=3),
         "targets",
         "the name of a target of the order",
     ),
-    "targets is empty": (
-        lambda c: c.enqueue("f", targets=[]),
-        InvalidRequest,
-        "targets",
-        "or several of them",
-    ),
+    "targets is empty": (lambda c: c.enqueue("f", targets=[]), "targets", "or several of them"),
     "targets is not in the order": (
         lambda c: c.publish_event("b", "t", targets="nowhere"),
-        InvalidRequest,
         "targets",
         "not in the order",
     ),
     "targets twice": (
         lambda c: c.publish_events("b", [Event("t")], targets=["only", "only"]),
-        InvalidRequest,
         "targets",
         "name each once",
     ),
-    "call_id is text": (
-        lambda c: c.explain("1"),  # type: ignore[arg-type]
-        InvalidRequest,
-        "call_id",
-        "a whole number",
+    "call_id is text": (lambda c: c.explain("1"), "call_id", "a whole number"),
+    "listener is not callable": (lambda c: c.listen(None), "listener", "must be callable"),
+}
+TOO_LARGE: dict[str, tuple[Do, str, str]] = {
+    "payload is large": (lambda c: c.invoke("f", "x" * 2_000), "payload", "store it"),
+    "queued payload is large": (lambda c: c.enqueue("f", "x" * 600), "payload", "store it"),
+    "ordering key is long": (
+        lambda c: c.publish_event("b", "t", 1, ordering_key="k" * 101),
+        "event.ordering_key",
+        "move it into data",
     ),
-    "listener is not callable": (
-        lambda c: c.listen(None),  # type: ignore[arg-type]
-        InvalidRequest,
-        "listener",
-        "must be callable",
+    "event is large": (lambda c: c.publish_event("b", "t", "x" * 2_000), "event", "store the data"),
+    "item's key is long": (lambda c: c.store_data("t", {"id": "k" * 101}), "item['id']", "shorten"),
+    "item is nested too deep": (lambda c: c.store_data("t", deep(20)), "item", "flatten"),
+    "item is large": (lambda c: c.store_data("t", item(x="x" * 2_000)), "item", "split it"),
+}
+# call, exception, words of the remedy
+OTHER: dict[str, tuple[Do, type[LeewardError], str]] = {
+    "no expiry on this target": (
+        lambda c: c.store_data("t", item(), expires_in=60),
+        Unsupported,
+        "store without expires_in",
     ),
     "no target of that name to isolate": (
         lambda c: c.isolate("nowhere"),
         ConfigError,
-        "",
         "it has only",
     ),
     "no target of that name to restore": (
         lambda c: c.restore("nowhere"),
         ConfigError,
-        "",
         "it has only",
     ),
-    "no target of that name to probe": (
-        lambda c: c.probe("nowhere"),
-        ConfigError,
-        "",
-        "it has only",
-    ),
+    "no target of that name to probe": (lambda c: c.probe("nowhere"), ConfigError, "it has only"),
     "no service of that name": (
         lambda c: c.native("nowhere", "tables"),
         ConfigError,
-        "",
         "it has only",
     ),
+}
+CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
+    **{name: (do, InvalidRequest, field, words) for name, (do, field, words) in INVALID.items()},
+    **{name: (do, PayloadTooLarge, field, words) for name, (do, field, words) in TOO_LARGE.items()},
+    **{name: (do, kind, "", words) for name, (do, kind, words) in OTHER.items()},
 }
 
 
@@ -639,50 +399,14 @@ def test_a_bad_argument_is_refused(case: str) -> None:
     assert len(driver.calls) == 1
 
 
-# text of leeward.toml, words of the message
+# text of leeward.toml, words of the message; tests/cli/test_planted_mistakes.py has more
 FILES: dict[str, tuple[str, str]] = {
-    "not TOML": ("cloud_provider = aws\n", "not TOML: .*line 1"),
     "unknown key": (
         "verbose = 1",
         "unknown key verbose in .*known keys: cloud_provider(?!.*dead_letters.*dead_letters)",
     ),
-    "nearly a key": ("cloud_providers = 'aws'", "did you mean 'cloud_provider'"),
-    "unknown key of a function": (
-        "[functions.f]\neffects = 'keyed'",
-        "functions.f.effects in .*did you mean 'effect'",
-    ),
-    "unknown effect": ("[functions.f]\neffect = 'safe'", "functions.f.effect in .*must be one of"),
-    "timeout is zero": ("[functions.f]\ntimeout = 0", "functions.f.timeout in .*more than 0"),
-    "timeout is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout in .*number of seconds"),
     "timeout is true": ("[buses.b]\ntimeout = true", "number of seconds"),
-    "timeout is endless": ("[tables.t]\ntimeout = inf", "at most 86400"),
-    "scope without a key": (
-        "[functions.f]\ndedup_scope = 'group'",
-        "needs effect = 'keyed' beside it",
-    ),
-    "unknown scope": (
-        "[functions.f]\neffect='keyed'\ndedup_scope = 'all'",
-        "must be one of target, group",
-    ),
     "key is empty": ("[tables.t]\nkey = []", "tables.t.key in .*one field"),
-    "key has three fields": ("[tables.t]\nkey = ['a', 'b', 'c']", "partition and a sort field"),
-    "key names a field twice": ("[tables.t]\nkey = ['a', 'a']", "'a' twice"),
-    "home of an unknown provider": (
-        "[tables.t]\nhome = 'lokal:a'",
-        "tables.t.home in .*unknown provider 'lokal'; did you mean 'local'",
-    ),
-    "data target of an unknown provider": (
-        "data_target = 'gogle'",
-        "data_target in .*unknown provider 'gogle'; did you mean 'google'",
-    ),
-    "names of an unknown provider": (
-        "[functions.f]\nnames = { gooogle = 'x' }",
-        "functions.f.names.gooogle in .*did you mean 'google'",
-    ),
-    "section of an unknown provider": (
-        "[targets.locl]\npath = 'x'",
-        "targets.locl in .*unknown provider 'locl'; did you mean 'local'",
-    ),
     "misspelt section": (
         "cloud_provider = 'aws:us-east-1'\n[targets.'aws:us-east1']",
         r'targets."aws:us-east1" in .*not in the order.*did you mean \'aws:us-east-1\'',
@@ -693,22 +417,12 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "home is no target": ("[tables.t]\nhome = 'aws us'", "tables.t.home in .*provider:qualifier"),
     "names is text": ("[tables.t]\nnames = 'x'", "tables.t.names in .*must be a table"),
-    "a name is empty": ("[tables.t]\nnames = { aws = '' }", "names.aws in .*non-empty"),
-    "a section is a number": ("functions = 3", "functions in .*must be a table"),
     "unknowns is no name": ("unknowns = ''", "unknowns in .*non-empty string"),
     "unknowns_payload is text": (
         "unknowns = 'open'\nunknowns_payload = 'no'",
         "unknowns_payload in .*true or false",
     ),
     "unknowns_payload without a table": ("unknowns_payload = true", "needs unknowns = "),
-    "trust_env is text": ("trust_env = 'no'", "trust_env in .*true or false"),
-    "source is empty": ("source = ''", "source in .*non-empty"),
-    "order with a hole": ("cloud_provider = 'aws,,google'", "empty entry"),
-    "order with a double": ("cloud_provider = 'gcp,google'", "names 'google' twice"),
-    "one target under two names": (
-        "[functions.f]\nnames = { gcp = 'x', google = 'y' }",
-        "functions.f.names in .*names 'google' twice",
-    ),
     "options under two names": ("[targets.gcp]\n[targets.google]", "names 'google' twice"),
     "source with a NUL": ('source = "a\\u0000b"', "no control character"),
     "a secret in the wrong place": (
@@ -857,8 +571,3 @@ def test_a_driver_of_another_kind_is_refused(app: App | None) -> None:
         Client(alike, config=Config(), app=app)
     with pytest.raises(ConfigError, match="lacks capabilities, limits"):
         Client(Half(), config=Config(), app=app)
-
-
-def test_the_table_is_long_enough() -> None:
-    """At least sixty bad inputs are kept here."""
-    assert len(CALLS) + len(FILES) + len(ENVIRONMENTS) >= 60
