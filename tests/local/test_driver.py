@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from leeward._items import EMBEDDED
-from leeward.adapter import Capability, Limits, TargetConfig
+from leeward.adapter import Capability, Limits
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local import Local
-from leeward.registry import open_target
 from tests.local.calls import (
     PATIENT,
     delete,
@@ -119,21 +118,6 @@ def test_a_subscriber_may_close(cloud: Local) -> None:
     assert closed.wait(PATIENT)
 
 
-def test_describe_tells_what_is_in_force(opened: Callable[..., Local], path: Path) -> None:
-    """All of it is text."""
-    cloud = opened(path=path)
-    cloud.function("f")(print)
-    cloud.subscribe("orders", name="a")(print)
-    cloud.subscribe("orders", name="b")(print)
-    assert cloud.describe() == {
-        "path": str(path),
-        "sqlite": sqlite3.sqlite_version,
-        "functions": "1",
-        "subscriptions": "2",
-    }
-    assert opened().describe()["path"] == ":memory:"
-
-
 @pytest.mark.parametrize("memory", [True, False])
 def test_native_tables_is_a_connection_to_the_same_data(
     opened: Callable[..., Local], path: Path, memory: bool
@@ -159,28 +143,11 @@ def test_native_tables_of_an_old_sqlite(cloud: Local, monkeypatch: pytest.Monkey
         cloud.native("tables")
 
 
-def test_an_unknown_service_names_the_known(cloud: Local) -> None:
-    """The message lists what there is."""
-    with pytest.raises(
-        ConfigError, match="known: dead_letters, events, functions, schedules, tables"
-    ):
-        cloud.native("queues")
-
-
 def test_native_tables_of_a_closed_target(cloud: Local) -> None:
     """There is no connection any more."""
     cloud.close()
     with pytest.raises(LeewardError, match="closed"):
         cloud.native("tables")
-
-
-def test_the_registry_opens_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fulfils the protocol that the registry checks."""
-    monkeypatch.chdir(tmp_path)
-    driver = open_target(TargetConfig("local", "local", None, {}, {}))
-    assert isinstance(driver, Local)
-    driver.close()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_import_is_cheap() -> None:
@@ -217,9 +184,3 @@ def test_a_program_without_failures_loads_no_logging() -> None:
     )
     assert done.stdout.strip() == "False True"
     assert done.stderr.count("handler_failed") == 5, "without a handler it goes to stderr"
-
-
-def test_an_unknown_name_of_the_package() -> None:
-    """A misspelt import says so."""
-    with pytest.raises(ImportError, match="Locale"):
-        from leeward.local import Locale  # noqa: F401

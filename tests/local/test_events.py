@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,20 +7,6 @@ from leeward.errors import ConfigError, Outcome
 from leeward.local import Context, Local
 from leeward.values import Event
 from tests.local.calls import PATIENT, event, publish, value_of
-
-
-def test_a_subscriber_gets_the_event(cloud: Local) -> None:
-    """Every attribute arrives, and the data as JSON or bytes."""
-    seen: list[Event] = []
-    cloud.subscribe("orders", "order.created")(seen.append)
-    sent = (
-        event("1", data={"n": [1, None]}, subject="42", extensions={"tenant": "a", "n": 1}),
-        event("2", data=b"\x00\xff", ordering_key="k", time=datetime(2026, 5, 6, tzinfo=UTC)),
-    )
-    results = value_of(cloud.perform(publish(*sent), 5))
-    assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
-    cloud.wait_idle(PATIENT)
-    assert sorted(seen, key=lambda each: str(each.id)) == list(sent)
 
 
 def test_subscribers_choose_bus_and_type(cloud: Local) -> None:
@@ -37,19 +22,6 @@ def test_subscribers_choose_bus_and_type(cloud: Local) -> None:
     cloud.perform(publish(event("1"), event("2", "order.paid")), 5)
     cloud.wait_idle(PATIENT)
     assert sorted(seen) == ["all-1", "all-2", "typed-1"]
-
-
-def test_no_object_is_shared_with_subscribers(cloud: Local) -> None:
-    """The data that a subscriber gets is its own."""
-    seen: list[Any] = []
-    data = {"list": [1]}
-    for name in ("one", "two"):
-        cloud.subscribe("orders", name=name)(lambda event: seen.append(event.data))
-    cloud.perform(publish(event(data=data)), 5)
-    data["list"].append(2)
-    cloud.wait_idle(PATIENT)
-    seen[0]["list"].append(3)
-    assert seen[1] == {"list": [1]}
 
 
 def test_an_event_without_a_subscriber_is_dropped(cloud: Local) -> None:
@@ -87,16 +59,6 @@ def test_the_context_names_the_subscription(cloud: Local) -> None:
     assert (context.function, context.idempotency_key) == ("remember", "/tests#1")
     assert context.attempt == 1
     assert 0 < context.remaining() <= 30
-
-
-def test_the_decorator_gives_the_subscriber_back(cloud: Local) -> None:
-    """What is subscribed can still be called directly."""
-
-    @cloud.subscribe("orders", "order.created")
-    def subscriber(event: Event) -> str:
-        return event.type
-
-    assert subscriber(event()) == "order.created"
 
 
 def remember(event: Event) -> None:

@@ -1,5 +1,4 @@
 import json
-import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,38 +14,6 @@ from leeward.json_text import DEEPEST
 from leeward.local import Context, Local
 from leeward_contract_tests.rows import each_row
 from tests.local.calls import PATIENT, HandClock, enqueue, invoke, value_of
-
-
-class Unreadable(Exception):
-    """An error whose text cannot be had."""
-
-    def __str__(self) -> str:
-        raise KeyError
-
-
-def test_a_function_is_called_with_its_payload(cloud: Local) -> None:
-    """The payload is decoded for it, and its answer is the value."""
-    cloud.function("double")(lambda order: {"n": order["n"] * 2})
-    assert value_of(cloud.perform(invoke("double", b'{"n": 21}'), PATIENT)) == {"n": 42}
-
-
-def test_the_decorator_gives_the_function_back(cloud: Local) -> None:
-    """What is registered can still be called directly."""
-
-    @cloud.function("f")
-    def function(payload: int) -> int:
-        return payload + 1
-
-    assert function(1) == 2
-
-
-def test_no_object_is_shared(cloud: Local) -> None:
-    """The answer is decoded from JSON: a tuple is a list, and changes do not travel."""
-    kept: list[Any] = [1]
-    cloud.function("f")(lambda _: {"kept": kept, "pair": (1, 2)})
-    answer = value_of(cloud.perform(invoke(), PATIENT))
-    answer["kept"].append(2)
-    assert (kept, answer["pair"]) == ([1], [1, 2])
 
 
 def test_the_context_is_handed_to_a_second_parameter(opened: Callable[..., Local]) -> None:
@@ -115,18 +82,6 @@ def test_even_an_exit_is_the_functions_own_end(cloud: Local, error: BaseExceptio
     assert result.fault.type == type(error).__name__
 
 
-def test_an_error_without_a_text_is_reported(cloud: Local) -> None:
-    """An exception whose text raises is an ordinary failure of the function."""
-
-    @cloud.function("f")
-    def function(payload: object) -> None:
-        raise Unreadable
-
-    result = cloud.perform(invoke(), PATIENT)
-    assert result.fault is not None
-    assert (result.fault.type, result.fault.message) == ("Unreadable", None)
-
-
 def circle() -> list[Any]:
     """Give a list that holds itself."""
     endless: list[Any] = []
@@ -172,12 +127,6 @@ def test_an_answer_that_is_not_json_is_refused(cloud: Local, value: object, told
     assert (result.outcome, result.reason) == (Outcome.APP_ERROR, "not_json")
     assert told in str(result.message)
     assert "9.90" not in str(result.message)
-
-
-def test_a_function_returns_what_one_of_an_app_may(cloud: Local) -> None:
-    """A Decimal and bytes become the text that `App` makes of them."""
-    cloud.function("f")(lambda _: {"price": Decimal("9.90"), "raw": b"x"})
-    assert value_of(cloud.perform(invoke(), PATIENT)) == {"price": "9.90", "raw": "eA=="}
 
 
 def test_an_answer_may_be_as_large_as_the_limit(cloud: Local) -> None:
@@ -312,11 +261,3 @@ def test_the_registry_may_be_changed(cloud: Local) -> None:
     assert isinstance(registry, dict)
     registry["f"] = lambda _: "double"
     assert value_of(cloud.perform(invoke(), PATIENT)) == "double"
-
-
-def test_invoking_opens_no_database(opened: Callable[..., Local], path: Any) -> None:
-    """A function needs no file."""
-    cloud = opened(path=path)
-    cloud.function("f")(lambda _: sys.version)
-    value_of(cloud.perform(invoke(), PATIENT))
-    assert not path.exists()
