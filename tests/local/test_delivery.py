@@ -1,7 +1,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
 from typing import Any
@@ -14,22 +13,6 @@ from leeward.local import Context, Local
 from leeward.stores import LONGEST_ERROR
 from leeward.values import Event
 from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
-
-
-def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
-    """The subscriber gets the same event until it does not raise, and knows which attempt it is."""
-    attempts: list[tuple[str | None, int | None]] = []
-
-    @cloud.subscribe("orders")
-    def subscriber(event: Event, context: Context) -> None:
-        attempts.append((event.id, context.attempt))
-        if len(attempts) < 3:
-            raise ConnectionError
-
-    cloud.perform(publish(), 5)
-    cloud.wait_idle(PATIENT)
-    assert attempts == [("1", 1), ("1", 2), ("1", 3)]
-    assert cloud.dead_letters() == ()
 
 
 def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
@@ -124,22 +107,6 @@ def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
     assert seen == ["1", "1"]
 
 
-def test_one_subscriber_fails_alone(cloud: Local) -> None:
-    """The other subscribers get the event once."""
-    seen: list[str | None] = []
-    failures = [ValueError, ValueError]
-
-    @cloud.subscribe("orders", name="failing")
-    def failing(event: Event) -> None:
-        if failures:
-            raise failures.pop()
-
-    cloud.subscribe("orders", name="well")(lambda event: seen.append(event.id))
-    cloud.perform(publish(), 5)
-    cloud.wait_idle(PATIENT)
-    assert (seen, failures) == (["1"], [])
-
-
 def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
     """It is accepted first; the payload, the key and the attempt arrive."""
     calls: SimpleQueue[tuple[Any, str, int | None]] = SimpleQueue()
@@ -157,19 +124,6 @@ def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
     go.set()
     cloud.wait_idle(PATIENT)
     assert [calls.get(), calls.get()] == [({"n": [1]}, "key-1", 1), ({"n": [1]}, "key-1", 2)]
-
-
-def test_a_queued_call_can_die(cloud: Local) -> None:
-    """It is a dead letter without bus and event."""
-
-    @cloud.function("f")
-    def function(payload: object) -> None:
-        raise ValueError
-
-    cloud.perform(enqueue(), 5)
-    cloud.wait_idle(PATIENT)
-    (letter,) = cloud.dead_letters()
-    assert letter[:6] == (None, None, "f", 5, "ValueError", None)
 
 
 def test_events_of_one_key_are_delivered_in_order(cloud: Local) -> None:
@@ -278,45 +232,6 @@ def test_wait_idle_tells_how_many_are_left(cloud: Local) -> None:
         cloud.wait_idle(0.01)
     hang.set()
     cloud.wait_idle(PATIENT)
-
-
-def test_wait_idle_without_anything_to_do_returns(cloud: Local) -> None:
-    """Nothing is pending where nothing was published."""
-    cloud.wait_idle(0.0)
-
-
-def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
-    """No lock is held while it runs; `wait_idle` waits for what it adds."""
-    seen: list[str | None] = []
-
-    @cloud.subscribe("orders")
-    def first(event_: Event) -> None:
-        cloud.perform(publish(event("2"), bus="bills"), PATIENT)
-
-    cloud.subscribe("bills")(lambda event: seen.append(event.id))
-    cloud.perform(publish(), 5)
-    cloud.wait_idle(PATIENT)
-    assert seen == ["2"]
-
-
-def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: Path) -> None:
-    """What another program has made unreadable does not stop the loop."""
-    cloud = opened(path=path)
-    seen: list[str | None] = []
-    cloud.subscribe("orders", name="s")(lambda event: seen.append(event.id))
-    connection: Any = cloud.native("tables")
-    for document in ("{", "{}", "7"):
-        connection.execute(
-            "INSERT INTO deliveries (bus, subscriber, idempotency_key, document)"
-            "VALUES ('orders', 's', 'k', ?)",
-            (document,),
-        )
-    connection.commit()
-    connection.close()
-    cloud.perform(publish(), 5)
-    cloud.wait_idle(PATIENT)
-    assert seen == ["1"]
-    assert [each.event for each in cloud.dead_letters()] == [None, None, None]
 
 
 def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
