@@ -11,7 +11,7 @@ from rich.console import Console
 
 from leeward.calls import FunctionFault, Result
 from leeward.cli.output.console import LONGEST_WORD, Printer, RichPrinter
-from leeward.errors import Outcome, OutcomeUnknown, Unsupported
+from leeward.errors import Outcome, OutcomeUnknown
 from tests.cli.conftest import Leeward
 from tests.cli.provider import Script
 from tests.scripted import AMBIGUOUS, APP_ERROR, NOT_SENT, REJECTED
@@ -46,12 +46,6 @@ def test_attempts_are_shown_where_there_were_several(leeward: Leeward, scripted:
     assert re.search(r"^scripted .* ok$", done.err, re.MULTILINE)
 
 
-def test_a_receipt_is_plain_where_nobody_looks(leeward: Leeward) -> None:
-    """No frames, no colours: words in columns."""
-    done = leeward("store", "orders", '{"id": "42"}')
-    assert re.fullmatch(r"promise   committed\ntarget    local\nrevision  \S+\n", done.out)
-
-
 def test_an_error_says_what_happened_and_what_to_do(leeward: Leeward, scripted: Scripting) -> None:
     """The class, the message, whether it may have run, whether to repeat it, and the attempts."""
     scripted(Result(Outcome.AMBIGUOUS, code="connection.reset", request_id="r-7", executed=None))
@@ -63,13 +57,6 @@ def test_an_error_says_what_happened_and_what_to_do(leeward: Leeward, scripted: 
     assert "may have run     perhaps" in lines
     assert "idempotency key  k-1" in lines
     assert re.search(r"scripted .* ambiguous +connection\.reset +r-7$", done.err)
-
-
-def test_an_error_says_how_long_to_wait(leeward: Leeward, scripted: Scripting) -> None:
-    """A target's Retry-After is shown."""
-    throttled = REJECTED._replace(retry_after=0.0)
-    scripted(throttled, throttled)
-    assert re.search(r"^retry after +0$", leeward("invoke", "f").err, re.MULTILINE)
 
 
 def test_what_a_function_raised_is_shown(leeward: Leeward, scripted: Scripting) -> None:
@@ -86,23 +73,10 @@ def test_what_a_function_raised_is_shown(leeward: Leeward, scripted: Scripting) 
     assert "no such order" not in done.err.splitlines()[1]
 
 
-def test_an_error_before_any_attempt_has_no_attempts(leeward: Leeward, scripted: Scripting) -> None:
-    """Nothing was tried, so no table."""
-    scripted(Unsupported("scripted has no wings", target="scripted"))
-    done = leeward("targets", "--targets", "nowhere")
-    assert (done.code, "OUTCOME" in done.err) == (2, False)
-
-
 def test_a_read_back_is_told_apart(leeward: Leeward, scripted: Scripting) -> None:
     """The look-up after a lost answer is no second attempt to store."""
     scripted(AMBIGUOUS, Result.ok(None), REJECTED, REJECTED)
     assert "read back: ok" in leeward("store", "t", '{"id": "1"}').err
-
-
-def test_a_resolved_write_says_so(leeward: Leeward, scripted: Scripting) -> None:
-    """An answer that was lost and found is worth a word."""
-    scripted(AMBIGUOUS, Result.ok(None))
-    assert "resolved  yes" in leeward("delete", "t", "1").out
 
 
 @pytest.mark.usefixtures("terminal")
@@ -113,28 +87,6 @@ def test_a_terminal_gets_frames_and_colours(leeward: Leeward, scripted: Scriptin
     assert COLOUR in err
     assert {len(line) for line in _bare(err).splitlines()} == {80}
     assert _bare(err).startswith(f"{FRAME}─ FunctionError (exit code 6) ─")
-
-
-@pytest.mark.usefixtures("terminal")
-def test_no_color_takes_the_colours_away(
-    leeward: Leeward, scripted: Scripting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """NO_COLOR leaves the frames."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    scripted(APP_ERROR)
-    err = leeward("invoke", "f").err
-    assert COLOUR not in err
-    assert FRAME in err
-
-
-@pytest.mark.usefixtures("terminal")
-def test_a_dumb_terminal_is_plain(
-    leeward: Leeward, scripted: Scripting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A terminal that can do nothing gets what a pipe gets."""
-    monkeypatch.setenv("TERM", "dumb")
-    scripted(APP_ERROR)
-    assert leeward("invoke", "f").err.startswith("FunctionError (exit code 6)\n")
 
 
 @pytest.mark.usefixtures("terminal")

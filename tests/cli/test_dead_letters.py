@@ -134,14 +134,6 @@ def test_the_question_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -
     assert all(text.isprintable() and "owned" in text for text in asked)
 
 
-def test_without_dead_letters_that_is_said(leeward: Leeward, bare: Path) -> None:
-    """A look makes no file."""
-    done = leeward("dlq", "list")
-    assert (done.code, done.out, done.err) == (0, "", "No dead letters.\n")
-    assert json.loads(leeward("dlq", "list", "--json").out) == {"dead_letters": [], "next": {}}
-    assert list(bare.iterdir()) == []
-
-
 def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Leeward) -> None:
     """The message says what to write; nothing is sent."""
     for args, told in (

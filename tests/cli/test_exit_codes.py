@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,11 +149,6 @@ def test_an_absent_item_ends_with_3_and_is_no_error(leeward: Leeward) -> None:
     assert done.err == ""
 
 
-def test_a_stored_item_ends_with_0(leeward: Leeward) -> None:
-    """Success is 0."""
-    assert leeward("store", "orders", '{"id": "42"}').code == 0
-
-
 def test_an_interruption_ends_with_130_and_says_that_the_call_may_have_run(
     leeward: Leeward, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,19 +177,6 @@ def test_an_unexpected_error_ends_with_1_and_names_the_place_only(
     assert "Traceback" not in done.err
 
 
-def test_debugging_shows_the_traceback_of_an_unexpected_error(
-    leeward: Leeward, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With LEEWARD_DEBUG set it stands above the message, and the exit code is the same."""
-    scripted()
-    monkeypatch.setenv("LEEWARD_DEBUG", "1")
-    monkeypatch.setattr(Script, "open", lambda self, config: 1 / 0)
-    done = leeward("invoke", "f")
-    assert done.code == 1
-    assert re.search(r'File ".*test_exit_codes\.py", line \d+, in <lambda>', done.err)
-    assert "ZeroDivisionError: division by zero" in done.err
-
-
 def test_debugging_shows_what_a_driver_raised(
     leeward: Leeward, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,21 +190,6 @@ def test_debugging_shows_what_a_driver_raised(
     assert "KeyError: 'colour'" in done.err
     assert "scripted.py" in done.err
     assert json.loads(done.err.splitlines()[-1])["error"]["type"] == "OutcomeUnknown"
-
-
-def test_debugging_shows_why_a_module_cannot_be_imported(
-    leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A function's module that fails when it is imported is shown with the line that fails."""
-    (bare / "broken_shop.py").write_text("colour = {}['red']\n")
-    (bare / "leeward.toml").write_text('[targets.local]\nfunctions = { f = "broken_shop:f" }\n')
-    monkeypatch.syspath_prepend(bare)
-    assert "Traceback" not in leeward("invoke", "f").err
-    monkeypatch.setenv("LEEWARD_DEBUG", "1")
-    done = leeward("invoke", "f")
-    assert done.code == 2
-    assert re.search(r'broken_shop\.py", line 1', done.err)
-    assert "KeyError: 'red'" in done.err
 
 
 def test_the_help_lists_every_code(leeward: Leeward) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -68,18 +67,3 @@ def test_no_command_for_a_program_is_a_usage_error(leeward: Leeward) -> None:
         assert (done.code, done.out) == (2, "")
         error = json.loads(done.err)["error"]
         assert error["message"] == f"Missing command. See {command} --help."
-
-
-def test_the_configuration_file_is_named(leeward: Leeward, bare: Path) -> None:
-    """``--config`` is read instead of the usual file."""
-    (bare / "leeward.toml").write_text("nonsense = 1\n")
-    (bare / "other.toml").write_text('cloud_provider = "local:x"\n')
-    done = leeward("store", "t", '{"id": "1"}', "--config", "other.toml", "--json")
-    assert json.loads(done.out)["target"] == "local:x"
-
-
-def test_the_targets_are_named(leeward: Leeward, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``--targets`` wins over the environment."""
-    monkeypatch.setenv("CLOUD_PROVIDER", "nowhere")
-    done = leeward("--targets", "local:y", "store", "t", '{"id": "1"}', "--json")
-    assert json.loads(done.out)["target"] == "local:y"

@@ -68,13 +68,6 @@ def test_what_json_has_no_type_for_is_tagged() -> None:
     )
 
 
-def test_a_map_that_looks_like_a_tag_is_wrapped() -> None:
-    """So that it comes back as the map that it is."""
-    item = {"m": {"$bytes": "aGk="}}
-    assert tag_value(item) == {"m": {"$map": {"$bytes": "aGk="}}}
-    assert untag_value(tag_value(item)) == item
-
-
 @each_row(
     "value",
     [{"$bytes": "?"}, {"$bytes": 1}, {"$datetime": "soon"}, {"$datetime": None}, {"$map": "x"}],
@@ -83,11 +76,6 @@ def test_a_wrong_tag_is_refused(value: object) -> None:
     """What a tag holds must be what it says."""
     with pytest.raises(ValueError, match=r"\$"):
         untag_value({"deep": [value]})
-
-
-def test_a_tag_beside_other_names_is_a_name() -> None:
-    """Only a map with a tag alone is read as one."""
-    assert untag_value({"$bytes": "aGk=", "id": "1"}) == {"$bytes": "aGk=", "id": "1"}
 
 
 def test_indented_json_is_what_everybody_writes() -> None:

@@ -370,20 +370,6 @@ def test_a_run_that_is_over_its_lease_by_this_clock_is_waited_for(
     assert leeward("keys", "show", "keys", "nobody:1").code == 3
 
 
-def test_a_second_void_counts_on(bank: Bank, operator: Operator) -> None:
-    """A call that knows of the first void is late after the second."""
-    assert operator.change("void", "charge:1").code == 0
-    bank.runs.clear()
-    assert bank.deliver("1", voids=1).outcome is Outcome.APP_ERROR, "it runs, and raises"
-    done = operator.change("void", "charge:1", "--json")
-    assert json.loads(done.out)["key"]["voids"] == 2
-    assert bank.deliver("1", voids=1).reason == "voided"
-    assert bank.deliver("1", voids=2).outcome is Outcome.APP_ERROR
-    freed = operator.change("release", "charge:1")
-    assert "A late delivery is refused" in freed.err, "a void outlives what is released"
-    assert bank.deliver("1", voids=1).reason == "voided"
-
-
 def test_a_call_that_is_settled_within_itself_names_the_record_too(bank: Bank) -> None:
     """Whether it is unknown or not kept: the answer to the question says where the record is."""
     (driver,) = bank.client._operations.drivers.values()

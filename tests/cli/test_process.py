@@ -33,14 +33,6 @@ def test_an_item_outlives_the_process() -> None:
     assert (again.returncode, "\x1b" in again.stdout + again.stderr) == (0, False)
 
 
-@pytest.mark.usefixtures("bare")
-def test_a_failure_reaches_the_shell() -> None:
-    """The exit code and the object are those of the error; there is no traceback."""
-    done = _run("invoke", "absent", "--json")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert json.loads(done.stderr)["error"]["type"] == "NotFound"
-
-
 def test_ctrl_c_while_commands_are_loaded_shows_no_traceback(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,15 +41,6 @@ def test_ctrl_c_while_commands_are_loaded_shows_no_traceback(
     monkeypatch.setenv("PYTHONPATH", str(bare))
     done = _run("targets")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
-
-
-def test_functions_beside_the_configuration_are_found(bare: Path) -> None:
-    """A leeward.toml names functions of a module in the working directory."""
-    (bare / "greetings.py").write_text("def greet(who):\n    return f'hello {who}'\n")
-    (bare / "leeward.toml").write_text(
-        '[targets.local]\nfunctions = { greet = "greetings:greet" }\n'
-    )
-    assert _run("invoke", "greet", '"ada"').stdout == '"hello ada"\n'
 
 
 def test_a_library_s_log_does_not_break_the_object(
@@ -146,17 +129,3 @@ def test_closed_streams_change_no_exit_code() -> None:
         closed = f"{COMMAND} {line} >&- 2>&-"
         assert subprocess.run(["/bin/sh", "-c", closed], timeout=60, check=False).returncode == code
     assert _run("load", "orders", "42").returncode == 0
-
-
-@pytest.mark.usefixtures("bare")
-def test_the_package_runs_as_a_module() -> None:
-    """``python -m leeward`` is the command line, where no script is on the path."""
-    done = subprocess.run(
-        [sys.executable, "-m", "leeward", "version", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "local" in json.loads(done.stdout)["adapters"]

@@ -167,18 +167,6 @@ def test_the_only_target_is_every_tables_home(leeward: Leeward) -> None:
     assert [table["home"] for table in _facts(leeward)["tables"]] == ["local"]
 
 
-def test_the_variable_is_every_tables_home(
-    leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """LEEWARD_DATA_TARGET wins over the file, and LEEWARD_CONFIG names the file."""
-    (bare / "shop.toml").write_text(FILE.replace("trust_env = false", ""))
-    monkeypatch.setenv("LEEWARD_CONFIG", "shop.toml")
-    monkeypatch.setenv("LEEWARD_DATA_TARGET", "local:a")
-    facts = _facts(leeward)
-    assert {table["home"] for table in facts["tables"]} == {"local:a"}
-    assert facts["config"] == "shop.toml"
-
-
 def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
     """What would go wrong stands where it would: a table without a home, or with a wrong one."""
     (bare / "leeward.toml").write_text(FILE)
@@ -250,14 +238,6 @@ def test_no_target_is_asked_anything(leeward: Leeward, scripted: Callable[..., S
     assert facts["targets"][0]["settings"] == {"kind": "scripted"}
     assert script.driver is not None
     assert (script.driver.calls, script.driver.closed) == ([], 1)
-
-
-def test_a_wrong_setting_is_found(leeward: Leeward, bare: Path) -> None:
-    """Each target is opened with its options, so a misspelt one shows here."""
-    (bare / "leeward.toml").write_text("[targets.local]\npaht = 'x'\n")
-    done = leeward("targets")
-    assert done.code == 2
-    assert "'paht'" in done.err
 
 
 def test_what_a_module_prints_is_not_part_of_the_result(
