@@ -7,11 +7,9 @@ from leeward.app.dead_letters import retry_pause
 from leeward.leases.rules import (
     DeliveryPolicy,
     NextAttempt,
-    Room,
     is_over,
     needs_renewal,
 )
-from leeward_contract_tests.rows import each_row
 
 POLICY = DeliveryPolicy(max_attempts=4, first_retry=0.5, lease=30.0, concurrency=3)
 
@@ -34,51 +32,10 @@ def test_retries_are_measured_in_time() -> None:
     assert POLICY.schedule_retry(1, 100.0, after=1e9) == NextAttempt(1, 100.0 + LONGEST_RETRY)
 
 
-@each_row(
-    "attempts, due, most, spent",
-    [
-        (0, 0.0, 0, False),
-        (3, 50.0, 0, False),
-        (4, 50.0, 0, True),
-        (5, 50.0, 0, True),
-        (4, 0.0, 0, False),
-        (5, 50.0, 6, False),
-        (6, 50.0, 6, True),
-        (3, 50.0, 1, False),
-    ],
-)
-def test_a_delivery_whose_last_lease_has_ended_is_spent(
-    attempts: int, due: float, most: int, spent: bool
-) -> None:
-    """Unless somebody has reset its time by hand: then it gets one more attempt."""
-    assert POLICY.is_spent(attempts, due, most) is spent
-
-
-def test_an_attempt_that_outlives_its_lease_leaves_its_place() -> None:
-    """Handlers that hang do not use up the places."""
-    assert POLICY.count_free_places([], 100.0) == 3
-    assert POLICY.count_free_places([99.0, 100.0, 100.5, 130.0], 100.0) == 1
-    assert POLICY.count_free_places([130.0] * 4, 100.0) == -1
-
-
 def test_short_attempts_get_their_rows_by_the_hundred() -> None:
     """A tenth of a second's work for all places; nothing where it is not known what they take."""
     seconds = (None, 10.0, 0.1, 0.01, 0.001, 0.0)
     assert [POLICY.count_rows_ahead(each) for each in seconds] == [0, 0, 3, 30, 300, 512]
-
-
-def test_what_was_taken_is_taken_off() -> None:
-    """Rows that were tried may be more than there is room for: somebody has reset them."""
-    assert Room(5, 2, 1, 3).take_off(4, 3, 1) == Room(1, 0, 0, -1)
-    assert Room(5, 2).take_off(1, 0, 0) == Room(4, 2, 1, None)
-
-
-def test_a_row_that_was_handed_back_is_due_now() -> None:
-    """Its attempt does not count; that an earlier lease ended without a word does."""
-    assert POLICY.schedule_return(1, 100.0, is_unheard=False) == NextAttempt(0, 0.0)
-    assert POLICY.schedule_return(1, 100.0, is_unheard=True) == NextAttempt(1, 100.0)
-    assert POLICY.schedule_return(3, 100.0, is_unheard=False) == NextAttempt(2, 100.0)
-    assert POLICY.schedule_return(1, 100.0, is_unheard=False, after=5) == NextAttempt(0, 105.0)
 
 
 def test_a_lease_is_renewed_long_before_it_ends() -> None:

@@ -18,7 +18,7 @@ from tests.workflow.strategies import INPUTS, Functions, definitions
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(definitions(), st.sampled_from(INPUTS), SEEDS)
 def test_the_embedded_engine_does_what_the_kernel_says(
     definition: Definition, value: object, seed: int

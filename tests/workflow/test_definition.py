@@ -29,7 +29,7 @@ from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(definitions())
 def test_json_is_the_same_tree(definition: Definition) -> None:
     """What is written and read again is the same definition, and has the same digest."""

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +14,6 @@ from leeward.clock import Clock
 from leeward.errors import (
     AuthError,
     ConfigError,
-    Conflict,
     FunctionError,
     InvalidRequest,
     LeewardError,
@@ -41,7 +37,6 @@ from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.steps import failure_of, functions_called_by
-from tests.house.workspace import ROOT
 from tests.workflow.flows import order_flow
 
 NAMES = """validate-order update-inventory process-payment ship-order notify-customer
@@ -148,24 +143,6 @@ def test_an_unsafe_step_is_not_noted_before_its_turn() -> None:
     assert only.path.startswith("look")
 
 
-def test_the_same_id_means_the_same_run() -> None:
-    """With another input it is refused; nothing is started twice."""
-    count: list[Any] = []
-    with _engine({"one": count.append}) as engine:
-        engine.start("two", [1], "r1")
-        engine.wait("two", "r1", 20)
-        assert engine.start("two", [1], "r1").state is RunState.SUCCEEDED
-        with pytest.raises(Conflict, match="another input; nothing was started"):
-            engine.start("two", [2], "r1")
-        engine.start("two", {"a": 1, "b": {"c": 2, "d": 3}}, "r2")
-        again = {"b": {"d": 3, "c": 2.0}, "a": 1}
-        assert engine.start("two", again, "r2").started == engine.start("two", again, "r2").started
-        with pytest.raises(Conflict, match="another input; nothing was started"):
-            engine.start("two", {**again, "a": True}, "r2")
-        engine.wait("two", "r2", 20)
-    assert count == [[1], {"a": 1, "b": {"c": 2, "d": 3}}]
-
-
 def test_what_is_wrong_with_a_start_is_told_before_anything_is_written(
     tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
@@ -211,23 +188,6 @@ def test_a_cancelled_run_compensates() -> None:
         assert (run.state, run.error) == (RunState.CANCELLED, "Flow.Cancelled")
         assert engine.cancel("two", "r1").state is RunState.CANCELLED
     assert [each["result"] for each in undone] == ["booked"]
-
-
-def test_an_aborted_run_does_nothing_more() -> None:
-    """Nothing is compensated; what the step under way returns is not noted."""
-    under_way, go_on = threading.Event(), threading.Event()
-    undone: list[Any] = []
-
-    def second(_: object) -> None:
-        under_way.set()
-        assert go_on.wait(20)
-
-    with _engine({"two": second, "undo-two": undone.append}) as engine:
-        engine.start("two", None, "r1")
-        assert under_way.wait(20)
-        assert engine.abort("two", "r1").state is RunState.ABORTED
-        go_on.set()
-    assert undone == []
 
 
 def test_a_wait_holds_no_worker_and_is_ended_by_a_cancel() -> None:
@@ -349,51 +309,6 @@ def test_a_clock_that_jumps_takes_no_run_from_its_own_process() -> None:
         assert engine.wait("two", "r", 20).state is RunState.SUCCEEDED
 
 
-def _noting(called: list[str], name: str) -> Callable[[object], None]:
-    return lambda _: called.append(name)
-
-
-def test_running_runs_keep_their_definition(tmp_path: Path) -> None:
-    """A later version is for new runs; another process goes on with an old one by its digest."""
-    path = tmp_path / "j.sqlite3"
-
-    @workflow("two")
-    def later(w: Flow, _: Ref) -> None:
-        w.step("three")
-
-    journal = SqliteJournal(path)
-    journal.add(two, "old", None, 1.0, None)
-    journal.close()
-    called: list[str] = []
-    functions = {name: _noting(called, name) for name in ("one", "two", "three")}
-    with _engine(functions, path) as engine:
-        engine.definitions["two"] = later
-        engine.wake()
-        assert engine.wait("two", "old", 20).digest == two.digest
-        assert called == ["one", "two", "three"]
-        called.clear()
-        engine.start("two", None, "new")
-        assert engine.wait("two", "new", 20).digest == later.digest
-        assert called == ["three"]
-
-
-def test_only_the_last_lease_may_write() -> None:
-    """A worker that slept too long changes nothing any more."""
-    journal = SqliteJournal(None)
-    first, _ = journal.add(two, "r", None, 100.0, 30.0)
-    assert journal.take(["two"], 120.0, 30.0, 5) == []
-    assert journal.take(["other"], 131.0, 30.0, 5) == []
-    (second,) = journal.take(["two"], 131.0, 30.0, 5)
-    assert second.fence == first.fence + 1
-    assert journal.advance(first.key, first.fence, 132.0, [], []) is False
-    from leeward.workflow.commands import Returned
-
-    assert journal.finish(first.key, first.fence, 132.0, [], Returned()) is False
-    assert journal.finish(second.key, second.fence, 132.0, [], Returned()) is True
-    assert journal.advance(second.key, second.fence, 133.0, [], []) is False
-    journal.close()
-
-
 def test_who_waits_waits_out_a_fault_that_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is restarted is back in time, or the wait's time is up."""
     monkeypatch.setattr(engine_module, "LOOK_AGAIN", 0.001)
@@ -480,80 +395,3 @@ def test_the_journal_of_another_program_is_refused(tmp_path: Path) -> None:
         client.store_data("t", {"id": "1"})
     with pytest.raises(ConfigError, match="another program's tables"):
         SqliteJournal(path).find(RunKey("a", "b"))
-
-
-WORKER = """
-import sqlite3, sys, time
-from pathlib import Path
-from leeward import Client
-from leeward.local import Local
-from leeward.leases import threads
-from leeward.workflow.embedded.engine import Engine
-from leeward.workflow.embedded.sqlite_journal import SqliteJournal
-from leeward.workflow.steps import functions_called_by
-from tests.workflow.test_engine import NAMES
-from tests.workflow.flows import order_flow
-
-threads.LOOK_AGAIN = 0.05
-folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-effects = sqlite3.connect(
-    folder / "effects.sqlite3", timeout=60, isolation_level=None, check_same_thread=False
-)
-
-def note(payload, context):
-    effects.execute("INSERT INTO effects VALUES (?)", (context.idempotency_key,))
-    time.sleep(0.005)
-
-local = Local()
-for name in NAMES:
-    local.function(name)(note)
-with Client(local) as client:
-    journal = SqliteJournal(folder / "journal.sqlite3")
-    engine = Engine(functions_called_by(client), [order_flow], journal)
-    for number in range(first, first + count):
-        engine.start("order", {"id": str(number)}, f"r{number}")
-    engine.wake()
-    print("started", flush=True)
-    for number in range(first, first + count):
-        engine.wait("order", f"r{number}", 60)
-    print("done", flush=True)
-    sys.stdin.read()
-    engine.close()
-"""
-
-
-def _worker(folder: Path, first: int, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(folder), str(first), str(count)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-@contextmanager
-def _effects(folder: Path) -> Iterator[sqlite3.Connection]:
-    effects = sqlite3.connect(folder / "effects.sqlite3", isolation_level=None)
-    effects.execute("CREATE TABLE effects (key TEXT)")
-    try:
-        yield effects
-    finally:
-        effects.close()
-
-
-def _counts(effects: sqlite3.Connection) -> dict[str, int]:
-    return dict(effects.execute("SELECT key, count(*) FROM effects GROUP BY key"))
-
-
-def test_five_processes_on_one_file_finish_each_run_once(tmp_path: Path) -> None:
-    """Whoever starts a run, one process at a time goes on with it."""
-    tmp_path.chmod(0o700)
-    with _effects(tmp_path) as effects:
-        workers = [_worker(tmp_path, number * 3, 3) for number in range(5)]
-        for worker in workers:
-            out, _ = worker.communicate(timeout=100)
-            assert out == "started\ndone\n"
-        counts = _counts(effects)
-    assert len(counts) == 5 * 3 * 5
-    assert set(counts.values()) == {1}

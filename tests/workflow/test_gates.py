@@ -34,7 +34,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "order": order_flow,
     "everything": everything,
     "contract": contract_workflow(),
-    **{f"random-{seed}": definition_of(seed) for seed in range(20)},
+    **{f"random-{seed}": definition_of(seed) for seed in range(8)},
 }
 
 

@@ -286,7 +286,7 @@ def _steps(definition: Definition) -> dict[str, Step]:
     return {node.id: node for node in nodes(definition.body) if isinstance(node, Step)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(definitions(), st.sampled_from(INPUTS), st.integers(0, 2**32))
 def test_no_unsafe_step_is_repeated_unless_it_did_not_run(
     definition: Definition, value: Json, seed: int
@@ -320,7 +320,7 @@ def test_no_unsafe_step_is_repeated_unless_it_did_not_run(
         assert len(found) <= step.retry.attempts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(definitions(), st.sampled_from(INPUTS), st.integers(0, 2**32))
 def test_a_saga_that_fails_takes_back_each_step_that_may_have_run(
     definition: Definition, value: Json, seed: int
