@@ -13,7 +13,6 @@ from typing import NamedTuple
 import pytest
 
 from tests.demo.bench import bench, write
-from tests.demo.flagship import CLOUDS
 from tests.house.workspace import ROOT
 
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
@@ -136,13 +135,6 @@ def test_the_last_part_runs_the_same_program_on_three_clouds(tmp_path: Path) -> 
         shell.source(write(standing, tmp_path / ".clouds")[0])
         for step in follow(shell, tmp_path, last, typed):
             assert " is " in standing.do(step.what)
-    assert typed == ["cut aws", "cut azure", "back aws", "back azure"]
-
-
-@pytest.mark.vendors
-def test_a_command_that_is_not_known_is_answered_with_those_that_are() -> None:
-    """Nothing is cut off by a slip."""
-    with bench(CLOUDS[2:]) as standing:
-        assert "cut aws" in standing.do("cutt google")
+        assert "cut aws" in standing.do("cutt google"), "nothing is cut off by a slip"
         assert "cut aws" in standing.do("cut ibm")
-        assert standing.do("cut google") == f"{standing.order()} is cut off"
+    assert typed == ["cut aws", "cut azure", "back aws", "back azure"]
