@@ -12,13 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward import App, Client, Context, Event
+from leeward import App, Context, Event
 from leeward.app.host import Host, HttpRequest, answer_upkeep
-from leeward.app.idempotency import idempotent
 from leeward.app.schedules import next_time, parse_schedule
 from leeward.app.triggers import Delivery, Platform, parse_time
 from leeward.errors import ConfigError
-from leeward.local import Local
 from leeward.testing import FakeClock
 
 
@@ -343,30 +341,3 @@ def test_what_is_warmed_does_not_cross_a_fork() -> None:
     assert owner() == os.getpid()
     os.close(reader)
     os.close(writer)
-
-
-def test_a_warmed_client_of_an_idempotent_function_does_not_cross_a_fork() -> None:
-    """A child asks for its own: the records of the parent's may be out of its reach."""
-    app = App("shop")
-
-    @app.warm
-    def cloud() -> Client:
-        return Client(Local())
-
-    @idempotent(table="keys", key="order", client=cloud, name="charge")
-    def charge(order: str) -> str:
-        return order
-
-    assert charge("42") == "42"
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, charge("43").encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writer)
-    assert os.read(reader, 10) == b"43"
-    os.close(reader)
-    cloud().close()

@@ -500,15 +500,6 @@ def test_a_failure_says_where_it_comes_from(
     assert CANARY not in str(vars(logged))
 
 
-def test_a_context_shows_nothing_of_the_call() -> None:
-    """Its repr ends up in logs."""
-    context = Context(
-        "f", CANARY, 1, 0.0, FakeClock(), headers={"a": CANARY}, payload=CANARY, call_id="i"
-    )
-    assert CANARY not in repr(context)
-    assert CANARY not in repr(delivery(CANARY.encode(), headers={"a": CANARY}))
-
-
 def test_a_call_in_a_handler_has_no_more_time_than_the_handler() -> None:
     """On threads and tasks; when that is over no function is called, and what was done is kept."""
     driver, clock = Scripted("a"), FakeClock()

@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
-from leeward.app.triggers import ObjectPrefix, object_document, object_event_from, object_key
+from leeward.app.triggers import object_document, object_event_from, object_key
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.local import Local
 from leeward.testing import Deployed, Ran
@@ -66,17 +64,6 @@ def mounted(app: App) -> None:
     """Run an app in this process."""
     with Client(Local(), app=app):
         pass
-
-
-@given(st.text("ab/", max_size=6), st.text("ab/", max_size=6), st.text("ab/", max_size=9))
-def test_places_meet_if_a_key_is_in_both(first: str, second: str, key: str) -> None:
-    """And two that meet have a key in both: the longer of their prefixes."""
-    one, other = ObjectPrefix("b", first), ObjectPrefix("b", second)
-    if one.covers("b", key) and other.covers("b", key):
-        assert one.meets(other)
-    longer = max(first, second, key=len)
-    assert one.meets(other) == (one.covers("b", longer) and other.covers("b", longer))
-    assert not one.meets(ObjectPrefix("c", second))
 
 
 def test_what_is_said_of_a_handler_of_objects_is_checked() -> None:

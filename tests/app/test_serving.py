@@ -329,20 +329,6 @@ def test_a_caller_that_says_nothing_holds_no_thread(
         assert ask(connection) == (200, b"1")
 
 
-def test_callers_that_send_slowly_keep_nobody_out(serve: Callable[..., FunctionServer]) -> None:
-    """More of them than there are threads have sent a part of a head; others are answered."""
-    server = serve(threads=1)
-    host, _, port = server.address.partition(":")
-    with ExitStack() as stack:
-        for _ in range(serving.SPARE + 4):
-            slow = closing(socket.create_connection((host, int(port)), PATIENCE))
-            stack.enter_context(slow).sendall(b"POST /echo HT")
-        with connected(server) as connection:
-            began = time.monotonic()
-            assert ask(connection) == (200, b"1")
-            assert time.monotonic() - began < connection_module.HEAD_SECONDS / 2
-
-
 @pytest.mark.threat("S26")
 def test_who_may_not_call_holds_no_thread(serve: Callable[..., FunctionServer]) -> None:
     """Their bodies never come; they get their answers, and a call is not held up."""
@@ -389,45 +375,6 @@ def test_a_name_that_leads_here_is_not_this_machine(serve: Callable[..., Functio
             assert ask(connection, host=host, authorization="Bearer t") == (200, b"1")
 
 
-def test_a_call_that_waited_for_a_thread_has_less_time(
-    serve: Callable[..., FunctionServer], gate: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing runs when its caller has given up before a thread was free."""
-    monkeypatch.setattr(serving, "SPARE", 0)
-    server = serve(threads=1)
-    with connected(server) as first, connected(server) as second:
-        first.request("POST", "/gate", b"1")
-        assert gate.begun.acquire(timeout=PATIENCE)
-        second.request("POST", "/echo", b"1", {"x-leeward-deadline-ms": "20"})
-        wait_until(lambda: server._work.qsize() == 1)
-        time.sleep(0.03)
-        gate.may_end.set()
-        answer = second.getresponse()
-        assert answer.status == 503
-        assert b'"ran":"no"' in answer.read()
-
-
-def test_many_callers_at_once_get_their_own_answers(serve: Callable[..., FunctionServer]) -> None:
-    """More than there are threads."""
-    server = serve(threads=4)
-    answers: list[tuple[int, bool]] = []
-
-    def call(number: int) -> None:
-        with connected(server) as connection:
-            answers.extend(
-                (number, ask(connection, body=b"%d" % number)[1] == b"%d" % number)
-                for _ in range(5)
-            )
-
-    threads = [threading.Thread(target=call, args=[number]) for number in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 200
-    assert all(right for _, right in answers)
-
-
 @pytest.mark.threat("S26")
 @each_row(
     "options, told",
@@ -453,16 +400,6 @@ def test_an_address_in_use_is_told(serve: Callable[..., FunctionServer], app: Ap
     """With the address, and a remedy."""
     with pytest.raises(ConfigError, match="cannot listen at.*in use; name another address"):
         serve_functions(app, serve().address)
-
-
-def test_any_address_can_be_served_with_a_token(app: App) -> None:
-    """Of IPv6, too."""
-    for address in ("0.0.0.0:0", "[::1]:0"):
-        with serve_functions(app, address, token="t") as server:
-            host = server.address.replace("0.0.0.0", "127.0.0.1")
-            client = client_of(f"http://{host}", token="t")
-            assert client.invoke("echo", 1).value == 1
-            client.close()
 
 
 def test_the_loopback_address_needs_no_token(app: App) -> None:

@@ -33,7 +33,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def test_no_verdict_is_wrong_and_none_is_owed() -> None:
     """Packets are late, functions are killed, the table is away, and two settle at once."""
-    counts = play(Share(0, 4_000, seed=7))
+    counts = play(Share(0, 1_500, seed=7))
     assert [what for what in counts if what.startswith("WRONG")] == []
     for what in (
         "calls that wait for a person",
@@ -44,9 +44,9 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
         "told ran",
         "probe asked",
     ):
-        assert counts[what] > 100, what
+        assert counts[what] > 30, what
     for what in ("not_run", "ran", "unknown changed", "unknown too_new"):
-        assert counts[f"versions: {what}"] > 100, what
+        assert counts[f"versions: {what}"] > 30, what
     assert counts["unknown left: marked, with a probe"] == 0
     cannot_tell = counts["unknown left: marked, its probe cannot tell in 1 of 100"]
     goes_on = "anywhere, goes on after an unknown run, and a person approves"
@@ -57,14 +57,14 @@ def test_no_verdict_is_wrong_and_none_is_owed() -> None:
 def test_no_verdict_elsewhere_is_wrong() -> None:
     """The order of targets has turned, the call is inside of another one, a spool may have it."""
     counts: Counter[str] = Counter()
-    for number in range(1_500):
+    for number in range(1_000):
         counts.update(play_places(Random(f"7/{number}"), number))
     for what in (
         *("orders: key unknown other_target", "orders: named not_run", "orders: error ran"),
         *("nested: not_run", "nested: ran", "nested: unknown unknown"),
         *("spool: ran sent_again", "spool: unknown not_spooled", "spool: unknown unreachable"),
     ):
-        assert counts[what] > 40, what
+        assert counts[what] > 20, what
 
 
 def test_the_simulation_says_how_it_went(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +92,7 @@ def test_the_simulation_finds_mistakes(name: str) -> None:
 
 def test_no_verdict_over_a_store_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """With threads and with tasks, over SQLite."""
-    assert stores.main(["--rounds", "60", "--store", "sqlite"]) == 0
+    assert stores.main(["--rounds", "30", "--store", "sqlite"]) == 0
     assert "told not_run" in capsys.readouterr().out
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from leeward import App, AsyncClient, Client, ConfigError, FunctionError, Verdict
-from leeward.app.context import call_within
+from leeward import App, Client, ConfigError, FunctionError, Verdict
 from leeward.app.idempotency import (
     ApprovalPending,
     ApprovalRefused,
     CannotTell,
     KeyReused,
     NotDone,
-    RepeatRefused,
     idempotent,
 )
 from leeward.app.idempotency.digests import payload_digest
@@ -32,7 +29,6 @@ from leeward.app.idempotency.record import (
     RecordedFailure,
     Refuse,
     Start,
-    void_record,
 )
 from leeward.app.idempotency.record import decide as look
 from leeward.app.idempotency.store import item_of, record_in
@@ -42,7 +38,7 @@ from leeward.envelope import CLOCKS
 from leeward.local import Local
 from leeward.values import Record
 from leeward_contract_tests.rows import each_row
-from tests.app.idempotent.shop import ORDER, Shop, context, first_record, settled
+from tests.app.idempotent.shop import ORDER, Shop, first_record, settled
 from tests.registers import let_registers_age
 
 Decide = Callable[[KeyRecord, str], KeyRecord | None]
@@ -82,21 +78,6 @@ def test_a_call_waits_until_it_is_approved_and_runs_once(
     record = shop.record()
     assert record is not None
     assert (record["fence"], record["approval"]["by"]) == (1, "maria")
-
-
-def test_what_a_person_has_refused_never_runs(shop: Shop) -> None:
-    """And whoever settles it is told so."""
-    charge = shop.charging(approval=True)
-    with pytest.raises(ApprovalPending):
-        charge(ORDER)
-    decide(shop, refuse_by_hand)
-    for _ in range(2):
-        with pytest.raises(ApprovalRefused, match="It did not run") as caught:
-            charge(ORDER)
-    assert (caught.value.status, caught.value.reason, caught.value.retryable) == (
-        *(409, "refused", False),
-    )
-    assert shop.runs == 0
 
 
 def test_what_was_approved_can_be_refused_until_it_runs(shop: Shop) -> None:
@@ -200,20 +181,6 @@ def test_a_dead_run_that_needed_no_approval_waits_if_the_next_call_needs_one(sho
     assert charge(ORDER) == {"charged": "42", "number": 1}
 
 
-def test_what_may_have_run_is_refused_although_it_was_approved(shop: Shop) -> None:
-    """An approval is for one run."""
-    charge = shop.charging(approval=True)
-    with pytest.raises(ApprovalPending):
-        charge(ORDER)
-    decide(shop, approve_by_hand)
-    shop.fails = ConnectionError("lost")
-    with pytest.raises(ConnectionError):
-        charge(ORDER)
-    with pytest.raises(RepeatRefused, match="may have had its effect"):
-        charge(ORDER)
-    assert shop.runs == 1
-
-
 def test_a_question_and_its_answer_outlive_the_keys_of_the_function(shop: Shop) -> None:
     """A person has 31 days; then the call asks again, and does not run."""
     charge = shop.charging(approval=True, keep=60.0)
@@ -225,22 +192,6 @@ def test_a_question_and_its_answer_outlive_the_keys_of_the_function(shop: Shop) 
     assert shop.record() is None
     with pytest.raises(ApprovalPending):
         charge(ORDER)
-
-
-def test_a_coroutine_function_waits_as_well(shop: Shop) -> None:
-    """The same, without blocking the event loop."""
-
-    async def run() -> None:
-        async with AsyncClient(Local(clock=shop.clock)) as client:
-
-            @idempotent(table="keys", key="id", name="charge", approval=True, client=client)
-            async def charge(id: str) -> str:
-                return id
-
-            with pytest.raises(ApprovalPending):
-                await charge("42")
-
-    asyncio.run(run())
 
 
 def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_question() -> None:
@@ -285,18 +236,6 @@ def test_a_caller_learns_that_its_call_waits_and_that_settling_it_drops_the_ques
         with pytest.raises(FunctionError, match="ApprovalRefused"):
             client.invoke("charge", ORDER)
     assert runs == []
-
-
-def test_an_approval_outlives_a_void(shop: Shop) -> None:
-    """A person has approved the payload, not one delivery of it."""
-    charge = shop.charging(approval=True)
-    with pytest.raises(ApprovalPending):
-        charge(ORDER)
-    decide(shop, approve_by_hand)
-    decide(shop, lambda record, _by: void_record(record, 0))
-    with pytest.raises(RepeatRefused, match="came too late"):
-        charge(ORDER)
-    assert call_within(context(shop.clock, voids=1), charge, ORDER)["number"] == 1
 
 
 def test_an_older_leeward_refuses_what_it_cannot_read() -> None:

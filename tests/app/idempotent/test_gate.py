@@ -37,7 +37,7 @@ from leeward.calls import Invoke, Result
 from leeward.clock import SystemClock
 from leeward.config import BusConfig
 from leeward.config.model import SpoolConfig
-from leeward.errors import DedupUnavailable, LeewardError, Outcome
+from leeward.errors import LeewardError, Outcome
 from leeward.local import Local
 from leeward.outbox import CallOutbox, OutboxSettings
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -292,45 +292,6 @@ def test_the_context_knows_its_run_on_every_thread(
         assert (told.failure.type, told.failure.ran) == ("ValueError", "maybe")
 
 
-def test_an_effect_is_recorded_before_a_thread_begins_it(shop: Shop) -> None:
-    """Else a kill behind it would let the lease end without a trace of it."""
-    seen: list[Any] = []
-
-    @idempotent(table="keys", key="order", effects="marked", client=shop.client, name="charge")
-    def charge(order: str) -> None:
-        def act() -> None:
-            shop.elsewhere_client.store_data("orders", {"id": order})
-            found = shop.record(order)
-            assert found is not None
-            seen.append(found["effects"])
-
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(act).result()
-
-    charge("42")
-    assert seen == [True]
-
-
-def test_the_effect_of_a_thread_is_refused_if_it_cannot_be_recorded(shop: Shop) -> None:
-    """As one of the handler's own would be; a read is not."""
-
-    @idempotent(table="keys", key="order", effects="marked", client=shop.client, name="charge")
-    def charge(order: str) -> None:
-        shop.table.fail(Fault.REFUSE, times=99)
-
-        def act() -> None:
-            shop.elsewhere_client.load_data("orders", order)
-            shop.elsewhere_client.store_data("orders", {"id": order})
-
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(act).result()
-
-    with pytest.raises(DedupUnavailable, match="cannot be used"):
-        charge("42")
-    shop.table.heal()
-    assert shop.elsewhere_client.load_data("orders", "42") is None
-
-
 def test_a_run_that_has_lost_its_key_forbids_no_others_effects(shop: Shop) -> None:
     """A thread may work for somebody else, and a handler that hangs must not stop the process."""
     taken = shop.charging(effects="marked", unknown="run")
@@ -349,28 +310,6 @@ def test_a_run_that_has_lost_its_key_forbids_no_others_effects(shop: Shop) -> No
 
     slow({"id": "42"})
     assert shop.elsewhere_client.load_data("orders", "1") is not None
-
-
-def test_a_task_of_a_failed_run_begins_nothing_on_any_thread(shop: Shop) -> None:
-    """The context forbids it, wherever it is called: the key was released."""
-    kept: list[Context] = []
-
-    @idempotent(
-        table="keys",
-        key="order",
-        effects="marked",
-        name="charge",
-        client=shop.client,
-        clock=shop.clock,
-    )
-    def charge(order: str, call: Context) -> None:
-        kept.append(call)
-        raise ValueError(order)
-
-    with pytest.raises(ValueError, match="42"):
-        call_within(given := context(shop.clock), charge, "42", given)
-    with ThreadPoolExecutor(1) as pool, pytest.raises(LeaseLost):
-        pool.submit(kept[0].effect).result()
 
 
 def test_the_mark_of_a_child_is_not_overwritten(tmp_path: Path) -> None:
@@ -446,27 +385,6 @@ def test_a_kept_event_is_an_effect(tmp_path: Path, shop: Shop) -> None:
         with pytest.raises(ValueError, match="42"):
             charge("42")
     assert shop.state() == "unknown"
-
-
-def test_an_event_that_a_coroutine_keeps_is_an_effect(tmp_path: Path) -> None:
-    """As in a plain function."""
-
-    async def job() -> str:
-        with all_down(tmp_path) as (down, config):
-            cloud, table = AsyncClient(down, config=config), AsyncClient(Local("local:keys"))
-            async with cloud, table:
-
-                @idempotent(table="keys", key="id", effects="marked", client=table, name="f")
-                async def f(id: str) -> None:
-                    receipt = await cloud.publish_event("orders", "paid")
-                    assert receipt.promise.name == "SPOOLED"
-                    raise ValueError(id)
-
-                with pytest.raises(ValueError, match="42"):
-                    await f("42")
-                return await state_in(table, "f:42")
-
-    assert asyncio.run(job()) == "unknown"
 
 
 async def state_in(table: AsyncClient, key: str) -> str:
