@@ -12,37 +12,12 @@ from hypothesis import strategies as st
 from leeward._items import checked_size
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
-from leeward_backup.lines import Damaged, Kept, kept_in, key_text, line_of
+from leeward_backup.lines import Damaged, Kept, kept_in, line_of
 from leeward_backup.restore import MOST_TIMES, misfit, surely_fits
-from leeward_contract_tests.contracts.exact import exact
 from leeward_contract_tests.rows import each_row
-from tests.items import corpus
-from tests.items.strategies import NAMES, TEXT, VALUES
+from tests.items.strategies import NAMES, VALUES
 
 ITEMS = st.dictionaries(NAMES | st.sampled_from(["$dec", "$", "$$x", "$b64"]), VALUES, max_size=5)
-EXPIRIES = st.none() | st.floats(0, 1e11)
-
-
-@each_row("name, item", corpus.NASTY_ITEMS)
-def test_a_line_holds_an_item_exactly(name: str, item: dict[str, Any]) -> None:
-    """Every type, name and number that breaks naive stores comes back, in type and digits."""
-    kept = kept_in(line_of((name, "é"), item, 1.5))
-    assert exact(kept.item) == exact(item)
-    assert (kept.key, kept.expires_at) == ((name, "é"), 1.5)
-
-
-@given(st.lists(TEXT, min_size=1, max_size=2).map(tuple), ITEMS, EXPIRIES)
-def test_an_item_has_one_line(
-    key: tuple[str, ...], item: dict[str, Any], expires_at: float | None
-) -> None:
-    """What is read is written as it was, in whatever order its names come; it is one line."""
-    line = line_of(key, item, expires_at)
-    kept = kept_in(line)
-    assert exact(kept.item) == exact(item)
-    assert line_of(*kept) == line
-    assert line_of(key, dict(reversed(item.items())), expires_at) == line
-    assert b"\n" not in line
-    assert line.startswith(b'{"k":' + key_text(key) + b',"v":')
 
 
 def test_the_format_is_this() -> None:
@@ -81,12 +56,6 @@ def test_what_is_not_a_line_is_refused(line: bytes) -> None:
     """A tag of a later version, too: nothing is guessed."""
     with pytest.raises(Damaged):
         kept_in(line)
-
-
-def test_half_of_a_surrogate_pair_is_kept() -> None:
-    """Another program may have written one; UTF-8 does not have it."""
-    item = {"id": "a", "text": "\ud800é"}
-    assert kept_in(line_of(("a",), item, None)).item == item
 
 
 @given(ITEMS)

@@ -51,14 +51,6 @@ def _sealed(keys: Keys) -> bytes:
 
 
 @each_row("keys", [OPEN, CLOSED])
-def test_a_manifest_comes_back(keys: Keys) -> None:
-    """Every field of it."""
-    manifest = MANIFEST._replace(key_id=keys.current.key_id)
-    assert decode_manifest(_sealed(keys), keys) == manifest
-    assert (manifest.text_bytes, manifest.stored_bytes, SEGMENT.bucket) == (300, 99, 0xAB)
-
-
-@each_row("keys", [OPEN, CLOSED])
 def test_any_changed_word_is_found(keys: Keys) -> None:
     """Whoever changes a field, or a byte, without sealing it anew."""
     data = _sealed(keys)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable
 
 import pytest
@@ -72,15 +71,6 @@ def test_the_multiset_digest_knows_no_order(lines: list[bytes], random: st.DataO
     other.add(b"more")
     assert one != other
     assert len(one.digest) == 32
-
-
-def test_a_text_comes_back_from_what_is_packed() -> None:
-    """The same text gives the same bytes; other programs unpack them."""
-    text = b"line\n" * 1000
-    data = pack(text)
-    assert pack(text) == data
-    assert gzip.decompress(data) == text
-    assert unpack(data, len(text)) == text
 
 
 @pytest.mark.parametrize("change", ["cut", "flip", "more", "size", "bomb", "none"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from leeward import AsyncClient, Client, ConfigError, Conflict, Event, LeewardError, Outcome
+from leeward import AsyncClient, Client, ConfigError, LeewardError, Outcome
 from leeward._routing import FailoverDriver
 from leeward.adapter import WrappingDriver
 from leeward.calls import NO_PLACE, Call, Invoke, Result
@@ -47,31 +47,6 @@ def test_nothing_is_added_or_left_out() -> None:
     """The two clients have the same public names, and the constructor takes the same."""
     assert methods(AsyncClient) == METHODS
     assert inspect.signature(AsyncClient) == inspect.signature(Client)
-
-
-def test_the_main_job_awaited() -> None:
-    """Every method works on the embedded target."""
-
-    async def job() -> None:
-        cloud = Local()
-        cloud.function("double")(lambda payload: payload * 2)
-        async with AsyncClient(cloud) as client:
-            assert (await client.invoke("double", 21)).value == 42
-            await client.enqueue("double", 1)
-            stored = await client.store_data("orders", {"id": "42"}, if_absent=True)
-            with pytest.raises(Conflict):
-                await client.store_data("orders", {"id": "42"}, if_absent=True)
-            record = await client.load_data("orders", "42")
-            assert record is not None
-            assert record.revision == stored.revision
-            await client.delete_data("orders", "42")
-            assert await client.load_data("orders", "42") is None
-            await client.publish_event("bus", "order.created", {"id": "42"})
-            report = await client.publish_events("bus", [Event("a"), Event("b")])
-            assert [entry.error for entry in report.entries] == [None, None]
-            assert [status.name for status in client.targets()] == ["local"]
-
-    asyncio.run(job())
 
 
 def test_calls_wait_beside_each_other() -> None:

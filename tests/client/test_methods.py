@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -36,7 +35,6 @@ from leeward import (
     Throttled,
     Unsupported,
 )
-from leeward._operations.operations import MOST_KNOWN
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import (
     Call,
@@ -54,7 +52,6 @@ from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
 from leeward.local import open_driver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward.values import EffectName
 from leeward_contract_tests.rows import each_row
 from tests.scripted import (
     AMBIGUOUS,
@@ -79,17 +76,6 @@ def client(
 
 def published(count: int = 1) -> Result[tuple[Result[None], ...]]:
     return Result.ok((OK,) * count)
-
-
-def test_invoke_gives_the_value_and_who_served() -> None:
-    """The result carries value, target, key and attempts; the call is JSON."""
-    driver = Scripted("a", Result.ok({"total": 3}))
-    result = client(driver).invoke("add", {"a": 1}, idempotency_key="k-1")
-    assert (result.value, result.target, result.idempotency_key) == ({"total": 3}, "a", "k-1")
-    (call,) = driver.calls
-    assert isinstance(call, Invoke)
-    assert call.sent > 0
-    assert call._replace(sent=0.0) == Invoke("add", b'{"a":1}', "k-1", Effect.UNSAFE)
 
 
 def test_a_key_is_minted_for_each_call() -> None:
@@ -137,12 +123,6 @@ def test_what_is_a_queue_is_known_of_the_app_or_of_the_configuration() -> None:
             cloud.enqueue("mails")
             cloud.enqueue("f")
         assert [each.to_queue for each in driver.calls if isinstance(each, Enqueue)] == told
-
-
-def test_enqueue_is_accepted() -> None:
-    """The receipt does not promise more than that."""
-    receipt = client(Scripted("a")).enqueue("f", {"x": 1})
-    assert (receipt.promise, receipt.target) == (Promise.ACCEPTED, "a")
 
 
 def test_an_event_is_minted_once() -> None:
@@ -275,14 +255,6 @@ def test_an_item_that_is_changed_later_changes_no_call() -> None:
     assert call.item == {"id": "42"}
 
 
-def test_no_number_of_tables_fills_the_memory() -> None:
-    """Names may come from users, so those that are remembered as checked have a bound."""
-    cloud = client(Scripted("a"))
-    for number in range(MOST_KNOWN + 1):
-        cloud.load_data(f"orders-{number}", "42")
-    assert len(cloud._operations._tables) <= MOST_KNOWN
-
-
 def test_composite_keys() -> None:
     """A key of two fields is taken from the item, or given as a mapping in any order."""
     driver = Scripted("a", Result.ok("r"), Result.ok(None))
@@ -291,18 +263,6 @@ def test_composite_keys() -> None:
     assert cloud.load_data("t", {"order": "42", "customer": "c1"}) is None
     key = Key(("customer", "order"), ("c1", "42"))
     assert [call.key for call in driver.calls if isinstance(call, Store | Load)] == [key, key]
-
-
-def test_an_expired_item_is_not_there() -> None:
-    """The client itself hides what has expired, whatever the provider's clean-up does."""
-    clock = FakeClock(1000.0)
-    found = Result.ok(Stored({"id": "1"}, "r", expires_at=1010.0))
-    cloud = client(Scripted("a", found, found), clock=clock)
-    record = cloud.load_data("t", "1")
-    assert record is not None
-    assert record.expires_at == datetime.fromtimestamp(1010, UTC)
-    clock.advance(10.0)
-    assert cloud.load_data("t", "1") is None
 
 
 def test_the_item_of_another_key_is_refused() -> None:
@@ -314,12 +274,6 @@ def test_the_item_of_another_key_is_refused() -> None:
     record = cloud.load_data("t", "109")
     assert record is not None
     assert record.foreign
-
-
-def test_delete_gives_a_receipt() -> None:
-    """A deleted item has no revision any more."""
-    receipt = client(Scripted("a", OK)).delete_data("t", "1", if_revision="r")
-    assert (receipt.promise, receipt.revision) == (Promise.COMMITTED, None)
 
 
 TOO_LARGE: Result[None] = Result(Outcome.CALLER, reason="payload_too_large")
@@ -531,34 +485,6 @@ def test_data_needs_only_the_home_to_be_able() -> None:
     assert receipt.target == "b"
 
 
-def test_targets_shows_what_is_in_force() -> None:
-    """Capabilities, settings and evidence, by target."""
-    cloud = client(Scripted("a", NOT_SENT, NOT_SENT), Scripted("b"))
-    cloud.invoke("f")
-    a, b = cloud.targets()
-    assert (a.name, a.attempts, a.failures, a.last_outcome) == ("a", 2, 2, Outcome.NOT_SENT)
-    assert (b.name, b.attempts, b.failures) == ("b", 1, 0)
-    assert a.settings == {"kind": "scripted"}
-    assert "invoke" in a.capabilities
-
-
-def test_native_gives_the_vendors_client() -> None:
-    """The way out, by target and service."""
-    driver = Scripted("a")
-    assert client(driver).native("a", "calls") is driver.calls
-    with pytest.raises(ConfigError, match="known: calls"):
-        client(driver).native("a", "other")
-
-
-def test_a_client_closes_its_drivers() -> None:
-    """On leaving the block, also twice."""
-    driver = Scripted("a")
-    with client(driver) as cloud:
-        pass
-    cloud.close()
-    assert driver.closed == 2
-
-
 def test_names_are_mapped_for_each_target() -> None:
     """Logical names become the target's own; the whole name wins over the provider's."""
     config = Config(
@@ -618,14 +544,6 @@ def test_drivers_that_were_opened_are_closed_when_a_later_one_cannot_be(
     with pytest.raises(ConfigError, match="unknown key 'paht'"):
         Client("local:a,local:b", config=config)
     assert closed == ["a"]
-
-
-@pytest.mark.parametrize("method", ["invoke", "enqueue"])
-def test_a_type_checker_knows_the_effects(method: str) -> None:
-    """A misspelt effect is found before the program runs; `AsyncClient` has the same signatures."""
-    annotation = inspect.signature(getattr(Client, method)).parameters["effect"].annotation
-    assert annotation == "Effect | EffectName | None"
-    assert get_args(EffectName) == tuple(effect.value for effect in Effect)
 
 
 def test_a_name_that_is_nearly_a_known_one_is_named(tmp_path: Path) -> None:

@@ -179,19 +179,6 @@ def test_a_repeat_gets_the_first_answer(send: Send) -> None:
     assert (first.status, first.headers["x-run"], RUNS) == (201, "1", ["/charge"])
 
 
-@pytest.mark.parametrize("status", [404, 422, 500])
-def test_errors_are_answers(send: Send, status: int) -> None:
-    """The app may have had its effect before it said so."""
-    assert send(f"/{status}").status == send(f"/{status}").status == status
-    assert len(RUNS) == 1
-
-
-def test_a_key_is_needed(send: Send) -> None:
-    """400, and the app does not run."""
-    assert send("/charge", None).status == 400
-    assert RUNS == []
-
-
 LISTS = ['"k1", "k2"', "k1, k2", 'k1,"k2"', '"k1", k2']
 """What a server of WSGI makes of two headers."""
 
@@ -258,16 +245,6 @@ def test_a_wrong_option_is_named_at_once(option: str, wrong: Any, match: str) ->
         asgi.IdempotencyKeys(asgi_app, **{"table": "keys", "principal": None, option: wrong})
 
 
-def test_another_payload_is_refused(send: Send) -> None:
-    """422; another path counts as another payload, too."""
-    send("/charge")
-    refusal = send("/charge", body=b'{"n": 2}')
-    assert refusal.status == 422
-    assert b"key of this call to 'app' belongs to another payload" in refusal.body
-    assert send("/refund").status == 422
-    assert RUNS == ["/charge"]
-
-
 def test_a_repeat_waits_while_the_first_runs(send: Send) -> None:
     """409 with Retry-After."""
     first = Thread(target=send, args=("/wait",))
@@ -318,19 +295,6 @@ def test_an_app_answers_for_what_it_raises_itself(send: Send) -> None:
     with pytest.raises(Problem, match="no"):
         send("/problem")
     assert (send("/problem").status, len(RUNS)) == (409, 1)
-
-
-def test_keys_of_two_callers_are_two(send: Send) -> None:
-    """The server has checked who they are."""
-    assert send("/charge", user="ann") != send("/charge", user="bob")
-    assert len(RUNS) == 2
-
-
-def test_a_large_answer_is_passed_on_and_not_kept(send: Send) -> None:
-    """A repeat is refused rather than run."""
-    assert len(send("/large").body) == 300_000
-    again = send("/large")
-    assert (again.status, json.loads(again.body)["reason"], len(RUNS)) == (409, "not_kept", 1)
 
 
 def test_other_methods_pass(send: Send) -> None:
@@ -384,17 +348,6 @@ def test_a_key_is_settled_on_request(send: Send) -> None:
     assert (answer.headers["x-leeward"], told["verdict"]) == ("mark", "ran")
     assert (told["key"], told["result"]) == ("k1", {"runs": 1, "got": 2})
     assert len(RUNS) == 1
-
-
-def test_a_settled_key_refuses_what_comes_late(send: Send) -> None:
-    """What did not run is void from then on; who knows of it may run."""
-    question = b'{"settle": "k1", "age": 1.5}'
-    told = json.loads(send("/charge", body=question, headers=QUESTION, **ANN).body)
-    assert told["verdict"] == "not_run"
-    assert send("/charge", **ANN).status == 409
-    assert RUNS == []
-    knows = {"x-leeward-voids": str(told["voids"])}
-    assert send("/charge", headers=knows, **ANN).status == 201
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"NaN", b'{"age": 1' + b"0" * 5000 + b"}"])

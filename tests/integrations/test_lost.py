@@ -48,11 +48,11 @@ for trial in sys.argv[1:]:
 @pytest.mark.parametrize(
     ("environment", "trials"),
     [
-        ("clients", ("lost --cases 20", "lost_calls --cases 20", "traps")),
-        ("clients-before", ("lost --cases 10", "traps")),
+        ("clients", ("lost --cases 10", "lost_calls --cases 10", "traps")),
+        ("clients-before", ("lost --cases 5", "traps")),
         # A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy.
-        ("web", ("celery_trial", "powertools_trial", "lost_rows --cases 20")),
-        ("web-before", ("lost_rows --cases 20",)),
+        ("web", ("celery_trial", "powertools_trial", "lost_rows --cases 10")),
+        ("web-before", ("lost_rows --cases 10",)),
     ],
 )
 def test_no_answer_is_wrong(environment: str, trials: tuple[str, ...]) -> None:
@@ -66,5 +66,5 @@ def test_no_answer_is_wrong(environment: str, trials: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("environment", "store"), [("web", "sqlite"), ("web-before", "postgres")])
 def test_a_key_runs_once_in_every_framework(environment: str, store: str) -> None:
     """Repeats, many at once, callers that left, killed processes, and late duplicates."""
-    chosen = ["--environment", environment, "--store", store, "--at-once", "10"]
+    chosen = ["--environment", environment, "--store", store, "--at-once", "5"]
     assert web_trial.main(chosen) == 0

@@ -45,7 +45,8 @@ def test_an_ordinary_change_loses_nothing(
 ) -> None:
     """All at once are planned without a deletion of what holds state; no change does nothing."""
     root = request.getfixturevalue("root") if cloud == "aws" else apply_usual(cloud, tmp_path)
-    plan_change(root, "nothing")
+    if cloud == "aws":
+        plan_change(root, "nothing")
     plan_change(root, *AT_ONCE)
 
 
