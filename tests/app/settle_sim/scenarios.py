@@ -139,9 +139,13 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "half done, anywhere": scenario(ANYWHERE, (Script.HALF, RETURNS)),
         "unknown, marked": scenario(Kind(True, run_unknown=True), (Script.LOSES, RETURNS)),
         "unknown, anywhere": scenario(Kind(False, run_unknown=True), (Script.LOSES, RETURNS)),
+        "killed, and it breaks": scenario(MARKED, (RETURNS, Script.BREAKS), ends=2),
         "half done, and late": scenario(MARKED, (RETURNS,), newer=Script.HALF),
         "half done, and it breaks twice": scenario(
             MARKED, (Script.HALF, Script.BREAKS, Script.BREAKS), settlers=0
+        ),
+        "unknown, anywhere, a probe": scenario(
+            Kind(False, Probed.DONE_SO_FAR, run_unknown=True), (RETURNS, Script.BREAKS), ends=2
         ),
     },
     "probes": {
@@ -151,14 +155,20 @@ QUICK: Final[Mapping[str, Mapping[str, Scenario]]] = {
         "marked": scenario(MARKED_PROBED, (RETURNS,), ends=2),
         "marked, two settlers": scenario(MARKED_PROBED, (RETURNS,), settlers=2),
         "marked, a late packet": scenario(MARKED_PROBED, TWO),
+        "marked, a late packet of a void": scenario(MARKED_PROBED, (RETURNS,), newer=RETURNS),
+        "marked, two effects": scenario(MARKED_PROBED, (Script.TWICE,), settlers=2),
+        "marked, and it breaks": scenario(MARKED_PROBED, (Script.BREAKS, RETURNS)),
         "cannot tell": scenario(Kind(True, Probed.MUTE), (Script.LOSES, RETURNS)),
         "it fails as declared after its effect": scenario(
             MARKED_PROBED, (Script.BALKS, RETURNS), kills=0
         ),
+        "a half-done one": scenario(MARKED_TRUTH, (Script.HALF, RETURNS), kills=0),
+        "it knows what is on its way": scenario(MARKED_TRUTH, (Script.LOSES,), settlers=2),
         "a machine that was asleep": scenario(
             MARKED_TRUTH, (Script.TWICE, RETURNS), asleep=True, kills=0
         ),
         "a clock ahead of an effect": scenario(MARKED_PROBED, TWO, ahead=3, kills=0),
+        "a clock that is ahead": scenario(MARKED_TRUTH, (Script.TWICE, RETURNS), ahead=3, kills=0),
     },
     "age unknown": {
         "no probe": scenario(MARKED, (RETURNS,), aged=False),
