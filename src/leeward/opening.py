@@ -225,6 +225,8 @@ def _check_places(config: Config, drivers: Sequence[Driver]) -> None:
     for target, driver in zip(config.order, drivers, strict=True):
         said = driver.describe()
         place = {name: said[name] for name in said if name in _PLACE or name[:9] == "endpoint."}
+        if place.get("path") == ":memory:":  # each target has a memory of its own
+            place["path"] = str(target)
         told = {name: said[name] for name in _SHARED if name in said}
         options = target_config(target, config, NOTHING).options if told else None
         seen.append((target.provider, place, told, options))

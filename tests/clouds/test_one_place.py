@@ -63,6 +63,7 @@ def test_a_place_under_two_names_is_refused(order: str, options: dict[str, Any],
 @each_row(
     "order, options",
     [
+        ("local:a,local:b", {"local": {"path": ":memory:"}}),
         ("aws:us-east-1,aws:us-west-2", {}),
         ("aws,aws:us-east-1", {"aws": {"endpoint_url": "http://127.0.0.1:1"}, "aws:us-east-1": {}}),
         (
