@@ -214,7 +214,7 @@ def open_order(
     return drivers
 
 
-_PLACE: Final = "region project database host port dbname service schema parameters path".split()
+_PLACE = "region project database host hostaddr port dbname user service schema parameters path"
 _SHARED: Final = ["region", "functions"]
 """What several targets may have in common: accounts in a region, functions of a host."""
 
@@ -224,7 +224,9 @@ def _check_places(config: Config, drivers: Sequence[Driver]) -> None:
     seen = list[object]()
     for target, driver in zip(config.order, drivers, strict=True):
         said = driver.describe()
-        place = {name: said[name] for name in said if name in _PLACE or name[:9] == "endpoint."}
+        place = {
+            name: said[name] for name in said if name in _PLACE.split() or name[:9] == "endpoint."
+        }
         if place.get("path") == ":memory:":  # each target has a memory of its own
             place["path"] = str(target)
         told = {name: said[name] for name in _SHARED if name in said}

@@ -137,7 +137,7 @@ def test_a_variable_for_a_key_of_a_table_is_refused() -> None:
     """It was ignored; what Kubernetes says of a service is not ours, nor is an empty one."""
     names = (
         *("SPOOL_TARGET", "TABLES_ORDERS_HOME", "BUCKET_A_HOME", "TARGETS_AWS_REGION"),
-        *("HEALTH_CHECKS_INTERVAL", "WORKER_CONCURRENCY", "BUS_ORDERS_TIMEOUT", "EXPORT_AWS"),
+        *("HEALTH_CHECKS_INTERVAL", "WORKER_CONCURRENCY", "BUS_ORDERS_TIMEOUT", "SPOOL_PATH"),
     )
     with pytest.raises(
         ConfigError, match=r"LEEWARD_SPOOL_TARGET .* a key of \[spool\]; write"
@@ -149,6 +149,8 @@ def test_a_variable_for_a_key_of_a_table_is_refused() -> None:
     service = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP_ADDR")
     load_config(env={f"LEEWARD_WORKER_{name}": "x" for name in (*service, "TOKEN")})
     load_config(env={"LEEWARD_SPOOL_TARGET": "", "LEEWARD_HEDGE": ""})
+    others = ("DEPLOY_ROLE_ARN", "EXPORT_DIR", "WORKER_IMAGE", "WORKER_REPLICAS", "FUNCTION_NAME")
+    load_config(env={f"LEEWARD_{name}": "x" for name in others})
 
 
 def test_the_list_has_each_variable_that_is_read() -> None:

@@ -202,7 +202,7 @@ def test_a_package_has_the_embedded_target_if_it_is_named(tmp_path: Path) -> Non
         ({"folder": Path("/nowhere")}, "--source names /nowhere, which is not a folder"),
         ({"requirements": Path("no.txt")}, "--requirements names no.txt, which is not a file"),
         ({"app": "shop"}, "the app is 'shop'; name it as MODULE:NAME"),
-        ({"app": "shop:other"}, "shop:other is not an App"),
+        ({"app": "shop:other"}, "module 'shop' has no 'other'"),
     ],
 )
 def test_a_wrong_request_says_what_to_do(

@@ -405,8 +405,9 @@ class SqliteDeliveries(SpoolRows):
 
     def next_due(self, recipients: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `recipients` is due."""
+        about = self._about(recipients, now)  # which may ask the clock, and that the database
         with self._database.read(PATIENCE) as connection:
-            row = connection.execute(_NEXT_DUE, self._about(recipients, now)).fetchone()
+            row = connection.execute(_NEXT_DUE, about).fetchone()
         due: float | None = row[0]
         return due
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from hashlib import md5, sha256
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -97,14 +98,18 @@ class Download:
     def ask(self, perform: Perform) -> Result[Any]:
         """Put `call`; once more if that is worth it. There must be one."""
         call: Any = self.call
+        began = monotonic()
         result = perform(call, self.seconds)
-        return perform(call, self.seconds) if self._is_worth_another(result) else result
+        left = self.seconds - (monotonic() - began)
+        return perform(call, left) if self._is_worth_another(result) and left > 0 else result
 
     async def ask_async(self, perform: PerformAsync) -> Result[Any]:
         """Do the same without blocking the event loop."""
         call: Any = self.call
+        began = monotonic()
         result = await perform(call, self.seconds)
-        return await perform(call, self.seconds) if self._is_worth_another(result) else result
+        left = self.seconds - (monotonic() - began)
+        return await perform(call, left) if self._is_worth_another(result) and left > 0 else result
 
     def _is_worth_another(self, result: Result[Any]) -> bool:
         """Return whether a call that was tried only once is one of the rest, or had its body cut.

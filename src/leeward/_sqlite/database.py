@@ -438,10 +438,12 @@ def steady_clock(database: Database, clock: Clock | None) -> SteadyClock:
     All processes of a machine share its monotonic clock, and agree there how far that is behind.
     """
     clock = clock or SystemClock()
+    boot = boot_of_machine()
+    if boot is None:  # not Linux: a monotonic clock may stop while a machine sleeps
+        return SteadyClock(clock, None)
 
     def agree(ahead: float) -> float:
-        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
-        if boot is None:  # a test has a clock of its own
+        if not isinstance(clock, SystemClock):  # a test has a clock of its own
             return ahead
         with database.write(PATIENCE) as connection:
             connection.execute(_CLOCKS)

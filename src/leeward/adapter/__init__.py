@@ -40,13 +40,7 @@ if TYPE_CHECKING:
     from leeward.calls import Look
     from leeward.stores import Stores
 
-__all__ = [
-    "Capability",
-    "Driver",
-    "Limits",
-    "TargetConfig",
-    "WrappingDriver",
-]
+__all__ = ["Capability", "Driver", "Limits", "TargetConfig", "WrappingDriver"]
 
 
 class Capability(Enum):

@@ -13,6 +13,7 @@ from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from leeward.config import model
 from leeward.config.model import (
     Config,
     ConfigKey,
@@ -59,6 +60,9 @@ _TABLES = (
     "health_checks",
     "targets",
     *(key for key in _KEYS if isinstance(Config._field_defaults[key], Mapping | tuple)),
+)
+_FIELDS = tuple(
+    f"_{field}" for section in vars(model).values() for field in getattr(section, "_fields", ())
 )
 _MOST_WRONG = 2
 """Letters, side by side, by which a name is still taken for a misspelt one."""
@@ -182,8 +186,10 @@ def _place_in_file(key: str) -> str | None:
     if key.endswith(("_port", "_service_host")) or "_port_" in key:  # by Kubernetes, of a service
         return None
     for table in _TABLES:
-        if key.startswith(tuple(f"{table.removesuffix(end)}_" for end in ("", "s", "es"))):
-            return f"a key of [{table}]"
+        for prefix in (f"{table.removesuffix(end)}_" for end in ("", "s", "es")):
+            rest = key.removeprefix(prefix)
+            if rest != key and (table == "targets" or f"_{rest}".endswith(_FIELDS)):
+                return f"a key of [{table}]"
     return None
 
 

@@ -41,9 +41,10 @@ class SteadyClock:
     """A wall clock that never jumps: one reading plus monotonic time.
 
     `agree` is called once, with the seconds between the two. It returns those of all who agree.
+    It is None where processes have nothing to agree by; then this is the wall clock.
     """
 
-    def __init__(self, clock: Clock, agree: Callable[[float], float]) -> None:
+    def __init__(self, clock: Clock, agree: Callable[[float], float] | None) -> None:
         self._clock = clock
         self._agree = agree
         self._offset: float | None = None
@@ -53,6 +54,8 @@ class SteadyClock:
 
     def now(self) -> float:
         """Return Unix seconds, as if nobody had set the clock since the first reading."""
+        if self._agree is None:
+            return self._clock.now()
         if self._offset is None:
             self._offset = self._agree(self._clock.now() - self._clock.monotonic())
         return self._clock.monotonic() + self._offset

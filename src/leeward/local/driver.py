@@ -33,14 +33,7 @@ from leeward.local.settlements import Settlements
 from leeward.local.tables import Tables, result_of
 from leeward.logs import log_event
 from leeward.registry import JOURNAL, import_room
-from leeward.stores import (
-    PATIENCE,
-    QUEUED_CALL,
-    Recipient,
-    Stores,
-    is_taken,
-    walk_dead_rows,
-)
+from leeward.stores import PATIENCE, QUEUED_CALL, Recipient, Stores, is_taken, walk_dead_rows
 
 if TYPE_CHECKING:
     from leeward.calls import Look

@@ -106,11 +106,11 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     verbs = [name for name, (capabilities, _) in _SERVICES.items() if capabilities]
     places_of = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
     if functions:
-        app = functions.lookup.app if functions.lookup else ""
-        places_of["endpoint.functions"] = functions.origin or f"looked up for {app}"
+        place = functions.origin or f"looked up for {getattr(functions.lookup, 'app', '')}"
+        places_of["endpoint.functions"] = place + f"/{functions.prefix}".removesuffix("/api")
     if events:
-        own = sorted({"/".join(url.split("/")[:3]) for url in events.urls.values()})
-        places_of["endpoint.events"] = ", ".join(filter(None, (events.url, *own)))
+        urls = filter(None, (events.url, *sorted({*events.urls.values()})))
+        places_of["endpoint.events"] = ", ".join(urls)
     for name in ("queues", "tables", "service_bus", "workflows", "logs", "blobs"):
         service = getattr(settings, name)
         if service:

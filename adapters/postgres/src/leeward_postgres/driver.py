@@ -149,7 +149,7 @@ class PostgresDriver(Driver):
     def describe(self) -> Mapping[str, str]:
         """Return where the database is, as far as it is said here; never a password."""
         parameters = parameters_of(self._settings)
-        shown = ("host", "port", "dbname", "user", "sslmode", "service")
+        shown = ("host", "hostaddr", "port", "dbname", "user", "sslmode", "service")
         shown_values = {name: str(parameters[name]) for name in shown if parameters.get(name)}
         sizes = {"schema": self._settings.schema, "pool_size": str(self._settings.pool_size)}
         rest = {"parameters": "libpq's variables"} if "host" not in shown_values else {}

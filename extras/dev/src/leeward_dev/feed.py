@@ -136,16 +136,19 @@ class Feed:
                 entry.number: entry._replace(facts={**entry.facts})
                 for entry in chain(*self._runs.values(), self._entries)
             }
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps([kept[number] for number in sorted(kept)]).encode())
-        file.flush()
+        text = json.dumps([kept[number] for number in sorted(kept)]).encode()
+        with suppress(OSError):  # a full disk
+            file.seek(0)
+            file.truncate()
+            file.write(text)
+            file.flush()
 
     def restore(self, file: BinaryIO) -> None:
         """Read what the process before has saved; nothing where it had no time for that."""
         file.seek(0)
         with suppress(ValueError, TypeError):
             for *fields, frames, facts in json.loads(file.read()):
+                self._last = max(self._last, fields[0])
                 self._keep(Entry._make((*fields, tuple(frames), facts)))
 
     def since(

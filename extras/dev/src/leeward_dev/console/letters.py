@@ -238,11 +238,14 @@ class _Chosen:
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
         """Yield the letters that are still there."""
         left = set(self._ids)
+        numbers = [int(id) for id in left if is_row_id(id)]
+        last = max(numbers) if self.is_in_order and len(numbers) == len(left) > 0 else None
         if self.is_in_order and after is None:
-            numbers = [int(id) for id in left if is_row_id(id)]
             after = str(max(0, min(numbers, default=1) - 1))
         with closing(self._letters.each(after)) as walk:
             for letter in walk:
+                if last is not None and int(letter.id) > last:
+                    return
                 if letter.id in left:
                     left.remove(letter.id)
                     yield letter

@@ -37,7 +37,7 @@ def show(visit: Visit) -> Page:
             "Search", element("p", "Type a key, the id of a run, or a part of a text above.")
         )
     sections = [section for section in _search(visit, wanted) if section]
-    nothing = f"Nothing among the newest {LOOKED_AT:,} of each kind has {wanted!r}."
+    nothing = f"Nothing has {wanted!r} among {LOOKED_AT:,} of each kind: the page says which."
     return Page(f"Search: {wanted}", sections or element("p", nothing))
 
 
@@ -92,6 +92,8 @@ def _keys(visit: Visit, wanted: str) -> Iterator[Report]:
         cursor, chosen = None, []
         for _ in range(PAGES):
             page, cursor = scan_keys(visit.sources.client, table, cursor)
+            if all(row.record is None for row in page):  # no table of keys; a cloud bills each page
+                break
             rows = (row_of_key(row, visit.now) for row in page if row.record is not None)
             chosen += [row for row in rows if _has(wanted, row.values())]
             if cursor is None or len(chosen) >= ROWS:
