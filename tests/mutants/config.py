@@ -53,7 +53,7 @@ MUTANTS: Final = (
     Mutant(
         "a variable for a key of a table is ignored",
         "src/leeward/config/load.py _place_in_file",
-        'key.startswith(tuple(f"{table.removesuffix(end)}_" for end in ("", "s", "es")))',
+        "rest != key and (table == 'targets' or f'_{rest}'.endswith(_FIELDS))",
         "False",
         "tests/config/test_load.py::test_a_variable_for_a_key_of_a_table_is_refused",
     ),
