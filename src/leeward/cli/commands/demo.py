@@ -19,7 +19,11 @@ from leeward.values import Event, InvokeResult, Json
 from leeward.views import Block, Column, Part, Report, Table
 
 
-def naive_invoke(clouds: Iterable[Client], function: str, payload: Json) -> InvokeResult:
+def naive_invoke(
+    clouds: Iterable[Client],
+    function: str,
+    payload: Json,
+) -> InvokeResult:
     """Try the next cloud on any exception."""
     for cloud in clouds:
         try:
