@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from leeward import AsyncClient, Client, Config
 from leeward._operations import downloads
+from leeward.calls import Call, Result
+from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from tests.aws.sources import KEYS, empty_home
 from tests.servers.answering import Answer, AnsweringServer, Executed
@@ -29,6 +32,23 @@ def _get(request: Executed) -> Answer:
     place = f"bytes {begin}-{begin + len(piece) - 1}/{len(BODY)}"
     own = {"etag": '"0x1"', "x-goog-generation": "1", "content-range": place}
     return Answer(206, tuple(own.items()), piece)
+
+
+@each_row("took, seconds", [(2.0, [10.0, 8.0]), (10.0, [10.0])])
+def test_a_second_read_has_what_is_left_of_the_time(
+    took: float, seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are one call, with one deadline."""
+    given, now = list[float](), [100.0]
+    monkeypatch.setattr(downloads, "monotonic", lambda: now[0])
+
+    def perform(_: Call, seconds: float) -> Result[Any]:
+        given.append(seconds)
+        now[0] += took
+        return Result(Outcome.AMBIGUOUS, executed=True, attempts=(cast("Any", None),))
+
+    downloads.Download("files", "a", 0, None, 10.0).ask(perform)
+    assert given == seconds
 
 
 @each_row("is_async", [False, True])

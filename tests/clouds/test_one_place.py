@@ -19,6 +19,8 @@ ACCOUNT = {
 }
 TOPICS = {"eventgrid_topic_urls": {"orders": "https://a.example/own"}, "eventgrid_key": "a2V5"}
 DATABASE = {"url": "postgresql://shop@db.example.com/shop"}
+OTHER_ROLE = {"url": "postgresql://reader@db.example.com/shop"}
+GATEWAY = {"function_url": "https://gate.example", "function_key": "a2V5"}
 FUNCTIONS = {"url": "https://shop.example/{function}"}
 
 
@@ -92,6 +94,15 @@ def test_a_place_under_two_names_is_refused(order: str, options: dict[str, Any],
         (
             "postgres:a,postgres:b",
             {"postgres:a": DATABASE, "postgres:b": DATABASE | {"schema": "other"}},
+        ),
+        ("postgres:a,postgres:b", {"postgres:a": DATABASE, "postgres:b": OTHER_ROLE}),
+        ("azure:a,azure:b", {"azure:a": GATEWAY, "azure:b": GATEWAY | {"route_prefix": "b"}}),
+        (
+            "azure:a,azure:b",
+            {
+                "azure:a": TOPICS,
+                "azure:b": TOPICS | {"eventgrid_topic_urls": {"orders": "https://a.example/b"}},
+            },
         ),
         ("http:a,http:b", {"http:a": FUNCTIONS, "http:b": FUNCTIONS | {"token": "other"}}),
         ("local:a,local:b", {}),

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
 
 from leeward import Client, FunctionError
+from leeward.cli.dead_letters import letters_of
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.views import Severity
+from leeward.views.letters import FoundLetter
 from leeward.workflow.model import Wait
 from leeward_dev import feed
-from leeward_dev.console import overview, runs
+from leeward_dev.console import letters, overview, runs, search
 from leeward_dev.console.layout import GROUPS
 from leeward_dev.console.server import PAGES
 from tests.console.shop import Shop
@@ -246,6 +248,39 @@ def test_ten_questions_take_two_clicks_at_most(shop: Shop, visitor: Visitor) -> 
         for click in clicks:
             page = visitor.get(page.links.get(click, click)).page
         assert all(answer in page.text for answer in answers), (clicks, page.text)
+
+
+def test_a_search_reads_one_page_of_a_table_without_keys(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloud bills each page, and tables of an app's own have no records of keys."""
+    tables = list[str]()
+
+    def scan(_: object, table: str, cursor: str | None) -> tuple[list[Any], str]:
+        tables.append(table)
+        return [], "more"
+
+    monkeypatch.setattr(search, "scan_keys", scan)
+    visitor.get("search?q=x")
+    assert sorted(tables) == ["keys", "orders"]
+
+
+def test_the_page_of_a_message_reads_one_letter_behind_it(shop: Shop) -> None:
+    """It is read again every two seconds."""
+    shop.fail_letter(*map(str, range(9)))
+    kept, seen = letters_of(shop.local, None, None, ()), list[str]()
+
+    def each(after: str | None = None) -> Iterator[FoundLetter]:
+        for letter in kept.each(after):
+            seen.append(letter.id)
+            yield letter
+
+    first = shop.local.dead_letters()[0]
+    chosen = letters._Chosen(kept, [str(first.id)])
+    chosen._letters = cast("Any", SimpleNamespace(each=each))
+    shop.local.discard(first)
+    assert [*chosen.each()] == []
+    assert len(seen) == 1
 
 
 def test_a_search_finds_each_kind(shop: Shop, visitor: Visitor) -> None:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from leeward import Client
+from leeward._sqlite import database
 from leeward.clock import Clock, SystemClock
 from leeward.leases import threads as threads_module
 from leeward.leases.holders import Holder, SteadyClock, holder_in, is_gone, this_process
@@ -169,6 +170,18 @@ def test_a_clock_that_is_set_moves_no_time_of_a_run() -> None:
     assert first.now() == pytest.approx(before, abs=5.0)
     assert first.as_wall(first.now()) == pytest.approx(base.now(), abs=1.0)
     assert len(told) == 2
+
+
+def test_without_the_id_of_a_boot_leases_go_by_the_wall_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Elsewhere than on Linux nobody knows whether two monotonic clocks are one."""
+    monkeypatch.setattr(database, "boot_of_machine", lambda: None)
+    base = Jumping()
+    clock = database.steady_clock(cast("database.Database", None), base)
+    for base.ahead in (0.0, -3600.0, 7200.0):
+        assert clock.now() == pytest.approx(base.now(), abs=1.0)
+        assert clock.as_wall(5.0) == 5.0
 
 
 @pytest.mark.usefixtures("impatient")

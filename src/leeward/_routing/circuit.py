@@ -395,18 +395,18 @@ class Circuit:
         self.until = until
 
     def half_open(self, now: float) -> None:
-        """Let one probe at a time through."""
+        """Admit one probe at a time."""
         self._enter(CircuitState.HALF_OPEN)
         self.passed, self.due, self.leased_until, self.weak = 0, now, 0.0, False
 
     def begin_stage(self, stage: int, now: float) -> None:
-        """Let the share of a stage through."""
+        """Admit the share of a stage."""
         self._enter(CircuitState.RAMP)
         self.stage, self.stage_at, self.answers, self.failures = stage, now, 0, 0
         self.gone = False
 
     def close(self) -> None:
-        """Let every call through, and forget all evidence but the count of openings."""
+        """Admit every call, and forget all evidence but the count of openings."""
         self._enter(CircuitState.CLOSED)
         self.failed = self.faint = 0.0
         self.streak = 0

@@ -271,7 +271,7 @@ class KeyedFunction:
     """
 
     def __init__(self, client: Client, clock: FakeClock, probe: Probe | None = None) -> None:
-        """Take the client of the table with the records, the clock of everybody, and a probe."""
+        """Keep the client of the table with the records, the clock of everybody, and a probe."""
         self.effects: Counter[str] = Counter()
         self.before_effect: Callable[[], None] = lambda: None
         self.after_effect: Callable[[], None] | None = None
