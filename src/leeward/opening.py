@@ -206,7 +206,7 @@ def open_order(
             drivers.append(_map_names(driver, target, config))
             if app is not None:
                 drivers[-1].mount(app)
-        _check_places(config, drivers)
+        check_places(config, drivers)
     except BaseException:
         for driver in drivers:
             driver.close()
@@ -219,24 +219,24 @@ _SHARED: Final = ["region", "functions"]
 """What several targets may have in common: accounts in a region, functions of a host."""
 
 
-def _check_places(config: Config, drivers: Sequence[Driver]) -> None:
-    """Raise `ConfigError` if the order has a place twice, under two names: none is a failover."""
+def check_places(config: Config, drivers: Sequence[Driver]) -> None:
+    """Raise `ConfigError` if drivers are of one place under two names: none is a failover."""
     seen = list[object]()
-    for target, driver in zip(config.order, drivers, strict=True):
-        said = driver.describe()
+    for driver in drivers:
+        said, target = driver.describe(), _name_of(driver)
         place = {
             name: said[name] for name in said if name in _PLACE.split() or name[:9] == "endpoint."
         }
         if place.get("path") == ":memory:":  # each target has a memory of its own
             place["path"] = str(target)
-        told = {name: said[name] for name in _SHARED if name in said}
-        options = target_config(target, config, NOTHING).options if told else None
-        seen.append((target.provider, place, told, options))
+        shared = {name: said[name] for name in _SHARED if name in said}
+        options = target_config(target, config, NOTHING).options if shared else None
+        seen.append((target.provider, place, shared, options))
         first = seen.index(seen[-1])
-        if (place or told) and first < len(seen) - 1:
+        if (place or shared) and first < len(seen) - 1:
             raise ConfigError(
-                f"the order has {told.get('region', 'one place')} twice: "
-                f"{str(config.order[first])!r} and {str(target)!r}; name it once, or give each its "
+                f"the order has {shared.get('region', 'one place')} twice: "
+                f"{drivers[first].target!r} and {driver.target!r}; name it once, or give each its "
                 "own options"
             )
 

@@ -100,6 +100,18 @@ def test_one_target_cannot_fail_over(bare: Path, leeward: Leeward) -> None:
     assert (done.code, done.out.splitlines()[-1]) == (0, told)
 
 
+def test_one_place_under_two_names_is_a_fault(leeward: Leeward, bare: Path) -> None:
+    """Clients refuse such an order, so no failover is promised; the other targets are looked at."""
+    (bare / "leeward.toml").write_text(SHOP.replace('":memory:"', '"shop.db"'))
+    (bare / "examined_shop.py").write_text("def pay(payload):\n    return None\n")
+    done = leeward("doctor", "--json")
+    found = json.loads(done.out)["findings"]
+    states = {each["target"]: each["state"] for each in found if each["check"] == "settings"}
+    assert (done.code, states) == (9, {"local:a": "ok", "local:b": "fault"})
+    (fault,) = (each for each in found if each["state"] == "fault" and each["target"] == "local:b")
+    assert "the order has one place twice: 'local:a' and 'local:b'" in fault["message"]
+
+
 def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -> None:
     """A function that only one target has, and a table without a home, are told with a remedy."""
     text = SHOP.replace("[targets.local]", '[targets."local:a"]').replace('home = "local:a"', "")

@@ -16,7 +16,7 @@ from leeward.config import Config, load_config, load_settings
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError, LeewardError
 from leeward.local.config import HANDLERS, import_app
-from leeward.opening import open_order, target_config
+from leeward.opening import check_places, open_order, target_config
 from leeward.registry import EMBEDDED
 from leeward.values import NOTHING
 from leeward.workflow.opening import load_definitions
@@ -146,16 +146,16 @@ def open_each(
     """
     drivers: dict[str, Driver] = {}
     flaws: dict[str, LeewardError] = {}
-    try:
+    with ExitStack() as opened:
         for target in config.order:
             try:
-                drivers[str(target)] = open_order(config._replace(order=(target,)), env)[0]
+                (driver,) = open_order(config._replace(order=(target,)), env)
+                opened.callback(driver.close)
+                check_places(config, [*drivers.values(), driver])
+                drivers[str(target)] = driver
             except LeewardError as error:
                 flaws[str(target)] = error
         yield drivers, flaws
-    finally:
-        for driver in drivers.values():
-            driver.close()
 
 
 @contextmanager

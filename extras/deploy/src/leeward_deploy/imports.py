@@ -24,6 +24,9 @@ _MISSING: Final = ("ImportError", "ModuleNotFoundError", "Exception", "BaseExcep
 _IMPORTERS: Final = ("import_module", "__import__")
 """Functions that import by a text."""
 
+_ASKS: Final = frozenset({"ran", "explain_ran"})
+"""Functions of leeward that ask what ran."""
+
 _NATIVE: Final = (".so", ".pyd")
 
 MOST_NAMED: Final = 8
@@ -123,6 +126,37 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
             f"{', '.join(missing)} to {contents.listed}, or catch ImportError where it may be "
             "missing, and go on without it"
         )
+
+
+def asks_what_ran(text: bytes) -> bool:
+    """Return whether code asks what ran; without leeward-ran, the answer of libraries is "maybe".
+
+    An import that the code can do without does not count.
+    """
+    tree = _parse(text)
+    names = {
+        alias.asname or "leeward"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name == "leeward" or (alias.name.startswith("leeward.") and not alias.asname)
+    }
+    return any(
+        each.module.partition(".")[0] == "leeward_ran"
+        or (each.module.partition(".")[0] == "leeward" and not _ASKS.isdisjoint(each.names))
+        for each in _imports_below(tree, "")
+    ) or any(
+        isinstance(node, ast.Attribute) and node.attr in _ASKS and ast.unparse(node.value) in names
+        for node in ast.walk(tree)
+    )
+
+
+def _parse(text: bytes) -> ast.Module:
+    """Return code as a tree; an empty one where it is not Python."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 def distribution_of(module: str) -> str:
@@ -249,10 +283,7 @@ def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[s
         if file in seen:
             continue
         seen.add(file)
-        try:
-            tree = ast.parse((contents.folder / file).read_bytes())
-        except (SyntaxError, ValueError):
-            continue
+        tree = _parse((contents.folder / file).read_bytes())
         for each in _imports_below(tree, ".".join(Path(file).parent.parts)):
             yield file, each
             left += (path for name in each.modules() for path in _files_of(name, contents.files))

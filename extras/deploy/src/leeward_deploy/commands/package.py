@@ -5,7 +5,6 @@ What is packaged is the app of a folder, its files, and what its ``leeward.toml`
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -31,6 +30,7 @@ from leeward.views import Block, Column, Json, Part, Report, Table
 from leeward.views.answers import show_labels
 from leeward_deploy.build import Origin, build, write_files
 from leeward_deploy.entry import find_app, handler_calls, load_app
+from leeward_deploy.imports import asks_what_ran
 from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
@@ -297,20 +297,13 @@ def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
     return file.endswith(".py") and is_entry_of_another(text, file, target)
 
 
-_ASKS: Final = re.compile(
-    rb"\b(?:leeward_ran|leeward\.(?:explain_)?ran)\b"
-    rb"|\bfrom leeward import (?:\([^)]*|[^\n(]*)\b(?:explain_)?ran\b"
-)
-"""How a program asks what ran. Without leeward-ran, what it hears of other libraries is "maybe"."""
-
-
 def answers_of(origin: Origin) -> tuple[str, ...]:
     """Return the requirement for leeward-ran if the user's code asks what ran, else nothing.
 
     It is by the code, not by what is installed here: each machine makes the same package.
     """
-    own_code = (origin.folder / file for file in origin.files if file.endswith(".py"))
-    asks = any(_ASKS.search(file.read_bytes()) for file in own_code)
+    code = (origin.folder / file for file in origin.files if file.endswith(".py"))
+    asks = any(asks_what_ran(file.read_bytes()) for file in code)
     return (f"leeward-ran=={version('leeward')}",) if asks else ()
 
 
