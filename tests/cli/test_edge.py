@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Leeward
-from tests.edge.test_association import ARN, READ
 
 RULES = """
 [[rules]]
@@ -81,18 +80,3 @@ def test_export_writes_files_and_shows_commands(leeward: Leeward, rules: str) ->
     assert "'german'" in refused["error"]["message"]
     unknown = shown(leeward, "edge", "export", rules, "--to", "nimbus", code=2)
     assert "aws, azure, google" in unknown["error"]["message"]
-
-
-def test_associate_makes_what_a_distribution_takes(leeward: Leeward, bare: Path) -> None:
-    """One association more; the same again is already there; another edge has no such thing."""
-    (bare / "current.json").write_text(json.dumps(READ))
-    associate = ("edge", "associate", "current.json", "--function", ARN, "--event")
-    made = shown(leeward, *associate, "viewer-response", "--to", "aws")
-    assert made["changed"]
-    (bare / "current.json").write_text(
-        json.dumps({**READ, "DistributionConfig": json.loads(Path(made["files"][0]).read_text())})
-    )
-    assert not shown(leeward, *associate, "viewer-response", "--to", "aws")["changed"]
-    error = shown(leeward, *associate, "e", "--to", "google", code=2)["error"]
-    assert error["type"] == "Unsupported"
-    assert "the edge of google calls no function of yours" in error["message"]

@@ -210,8 +210,8 @@ MANY = {f"X-{number}": "v" for number in range(6)}
 @each_row(
     "to, written, message",
     [
-        ("aws", [rule(set_request_headers={"X-Edge-Y": "1"})], "change X-Edge-Y in a request"),
-        ("aws", [rule(remove_response_headers=["Warning"])], "change Warning in a response"),
+        ("aws", [rule(set_request_headers={"X-Edge-Y": "1"})], "CloudFront writes X-Edge-Y itself"),
+        ("aws", [rule(remove_response_headers=["Warning"])], "CloudFront writes Warning itself"),
         (
             "aws",
             [rule(rewrite="/b/*", set_response_headers={"A": "1"})],

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward_deploy.aws.association import associate
 from leeward_deploy.edge.exports import Edge, EdgeExport, rule_error
 from leeward_deploy.edge.rules import (
     FORBIDDEN,
+    LIMIT,
     EdgeRule,
     changes_of,
     data_of,
@@ -35,18 +35,12 @@ RUNTIME: Final = "cloudfront-js-2.0"
 VIEWER_REQUEST: Final = "viewer-request"
 VIEWER_RESPONSE: Final = "viewer-response"
 
-_NEVER: Final = re.compile(
-    r"connection|expect|keep-alive|proxy-.*|trailer|upgrade"
-    r"|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*|x-amzn-.*|x-cache|x-edge-.*"
-    r"|x-forwarded-proto|x-real-ip",
+RESERVED: Final = re.compile(
+    r"content-encoding|warning|x-accel-(?:buffering|charset|limit-rate|redirect)|x-amz-cf-.*"
+    r"|x-amzn-.*|x-cache|x-edge-.*|x-forwarded-proto|x-real-ip",
     re.IGNORECASE,
 )
-
-_AT: Final = {
-    "request": ("content-length", "host", "transfer-encoding", "via"),
-    "response": ("content-encoding", "content-length", "transfer-encoding", "warning", "via"),
-}
-"""Besides, in what a viewer sends and in what it gets. Source: "Restrictions on edge functions"."""
+"""Besides those of one connection. Source: "Restrictions on edge functions"."""
 
 _HEAD: Final = """\
 // Made by leeward edge export. Event: EVENT; runtime: RUNTIME.
@@ -103,21 +97,12 @@ function handler(event) {
 }
 
 
-def export(rules: Sequence[EdgeRule]) -> EdgeExport:
+def _write(rules: Sequence[EdgeRule]) -> EdgeExport:
     """Return the functions.
 
     Raises:
-        ConfigError: a rule is not one that they can run, or there are too many.
+        ConfigError: the function for answers would find other rules, or there are too many.
     """
-    for rule in rules:
-        for of, headers in (("request", rule.request), ("response", rule.response)):
-            for name in headers.names:
-                if is_forbidden(name, of):
-                    raise rule_error(
-                        rule,
-                        f"CloudFront does not let a function change {name} in a {of}",
-                        "choose another header, or change it at the origin",
-                    )
     _check_answers(rules)
     files = {
         f"edge.{VIEWER_REQUEST}.js": _function(
@@ -137,29 +122,17 @@ def export(rules: Sequence[EdgeRule]) -> EdgeExport:
             "put CloudFront-Viewer-Country into the cache policy or the origin request policy: "
             "without it every client is from an unknown country, and `countries` matches nobody"
         )
-    return EdgeExport(files, tuple(notes), tuple(_commands(files)))
+    return EdgeExport(files, tuple(notes), tuple(map(_command, files)))
 
 
-def is_forbidden(name: str, of: str) -> bool:
-    """Return whether a header cannot be changed in a ``request`` or a ``response``."""
-    return bool(_NEVER.fullmatch(name)) or name.lower() in _AT[of]
-
-
-def _commands(files: Iterable[str]) -> list[Command]:
-    found = []
-    for file in files:
-        name = file.removesuffix(".js").replace(".", "-")
-        found.append(
-            Command(
-                "aws",
-                f"aws cloudfront create-function --name {name} "
-                f"--function-config Comment=leeward,Runtime={RUNTIME} "
-                f"--function-code fileb://{file}",
-                "prints the ETag for `aws cloudfront publish-function --name NAME --if-match ETAG`;"
-                " then `leeward edge associate` puts its ARN into a distribution",
-            )
-        )
-    return found
+def _command(file: str) -> Command:
+    return Command(
+        "aws",
+        f"aws cloudfront create-function --name {file.removesuffix('.js').replace('.', '-')} "
+        f"--function-config Comment=leeward,Runtime={RUNTIME} --function-code fileb://{file}",
+        "prints the ETag for `aws cloudfront publish-function --name NAME --if-match ETAG`; then "
+        "put its ARN into FunctionAssociations of a cache behaviour of your distribution",
+    )
 
 
 def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
@@ -201,5 +174,5 @@ def _check_answers(rules: Sequence[EdgeRule]) -> None:
                 )
 
 
-EDGE: Final = Edge(export, associate=associate)
+EDGE: Final = Edge("CloudFront", RESERVED, LIMIT, _write)
 """The entry point ``aws`` of ``leeward.edges``."""

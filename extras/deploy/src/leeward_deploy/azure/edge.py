@@ -10,20 +10,21 @@ the resources ``azurerm_cdn_frontdoor_rule`` and ``azurerm_cdn_frontdoor_firewal
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from leeward_deploy.edge.exports import Edge, EdgeExport, export_data, rule_error
+from leeward_deploy.edge.exports import Edge, rule_error, write_data
 from leeward_deploy.edge.rules import EdgeRule
 
-MOST_ACTIONS: Final = 5
-"""Of a rule."""
+ACTIONS: Final = 5
+"""Of a rule, at most."""
 
-MOST_RULES: Final = 100
-"""Of a rule set, and of a firewall's own rules."""
+RULES: Final = 100
+"""Of a rule set, and of a firewall, at most."""
 
-_OWN: Final = re.compile(r"x-(?:azure|fd)-.*|x-cache|x-forwarded-(?:for|host|proto)", re.IGNORECASE)
-"""Headers that Front Door writes itself."""
+RESERVED: Final = re.compile(
+    r"x-(?:azure|fd)-.*|x-cache|x-forwarded-(?:for|host|proto)", re.IGNORECASE
+)
 
 NOTES: Final = (
     "a rule set finds the country by X-Forwarded-For, which clients may write; denials do not",
@@ -31,25 +32,23 @@ NOTES: Final = (
 )
 
 
-def export(rules: Sequence[EdgeRule]) -> EdgeExport:
-    """Return the data of the module.
-
-    Raises:
-        ConfigError: a rule is not one that Front Door runs.
-    """
-    for rule in rules:
-        actions = [rule.redirect, rule.rewrite, *rule.request.names, *rule.response.names]
-        count = sum(each is not None for each in actions)
-        if count > MOST_ACTIONS:
-            raise rule_error(
-                rule,
-                f"it wants {count} actions, and Front Door takes {MOST_ACTIONS} in a rule",
-                "change fewer headers here, and the others at the origin",
-            )
-    given = "profile_id = PROFILE_ID, resource_group = GROUP"
-    found = export_data("azure", "Front Door", rules, most=MOST_RULES, own=_OWN, given=given)
-    return found._replace(notes=NOTES)
+def _check(rule: EdgeRule) -> None:
+    actions = [rule.redirect, rule.rewrite, *rule.request.names, *rule.response.names]
+    count = sum(each is not None for each in actions)
+    if count > ACTIONS:
+        raise rule_error(
+            rule,
+            f"it wants {count} actions, and Front Door takes {ACTIONS} in a rule",
+            "change fewer headers here, and the others at the origin",
+        )
 
 
-EDGE: Final = Edge(export)
+_write = partial(
+    write_data,
+    provider="azure",
+    arguments="profile_id = PROFILE_ID, resource_group = GROUP",
+    notes=NOTES,
+)
+
+EDGE: Final = Edge("Front Door", RESERVED, RULES, _write, _check)
 """The entry point ``azure`` of ``leeward.edges``."""

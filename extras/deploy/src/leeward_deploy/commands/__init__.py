@@ -37,12 +37,6 @@ add_command(
     edge.export_rules,
     "leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy",
 )
-add_command(
-    EDGE,
-    "associate",
-    edge.associate,
-    "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
-)
 
 EXPORT = command_group("Write an app's infrastructure for Terraform. It deploys nothing.")
 add_command(

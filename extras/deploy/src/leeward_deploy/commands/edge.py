@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from leeward.cli.arguments import argument, json_argument, option
-from leeward.errors import ConfigError, InvalidRequest, Unsupported
+from leeward.cli.arguments import argument, option
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.views import Column, Json, Report, Table
 from leeward.views.answers import show_labels
 from leeward_deploy.commands.package import show_files, store
-from leeward_deploy.edge.exports import Edge, Trigger
+from leeward_deploy.edge.exports import EdgeExport
 from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
 from leeward_deploy.infrastructure import module_files
 from leeward_deploy.recipe import EDGES, offer_of, providers_with
@@ -19,8 +19,6 @@ from leeward_deploy.recipe import EDGES, offer_of, providers_with
 Rules: TypeAlias = Annotated[Path, argument("A TOML file.", "RULES")]
 
 To: TypeAlias = Annotated[str, option("As in CLOUD_PROVIDER.", "PROVIDER")]
-
-Event: TypeAlias = Annotated[str, option("When it is called, in the provider's words.", "EVENT")]
 
 
 def check(
@@ -59,11 +57,11 @@ def export_rules(
 ) -> Report:
     """Write rules for a cloud's edge, and the commands that deploy them."""
     found = read_rules(rules)
-    made = _edge(to).export(found)
-    files, notes = dict(made.files), [*made.notes, *note_on_spelling(found)]
-    if made.module:
-        place = f"modules/{made.module}"
-        texts, told = module_files(made.module, out / place)
+    written: EdgeExport = offer_of(EDGES, to).export(found)
+    files, notes = dict(written.files), [*written.notes, *note_on_spelling(found)]
+    if written.module:
+        place = f"modules/{written.module}"
+        texts, told = module_files(written.module, out / place)
         files |= {f"{place}/{name}": text for name, text in texts.items()}
         notes += told
     store(out, files)
@@ -71,52 +69,18 @@ def export_rules(
         "to": to,
         "files": [str(out / name) for name in files],
         "notes": notes,
-        "commands": [command._asdict() for command in made.commands],
+        "commands": [command._asdict() for command in written.commands],
     }
     return show_files(data)
-
-
-def associate(
-    configuration: Annotated[Path, argument("The configuration, as it was read.", "FILE")],
-    *,
-    to: To,
-    function: Annotated[str, option("Of the function.", "ARN")],
-    event: Event,
-    path: Annotated[str, option("Of requests. Default: all others.", "PATTERN")] = "",
-    out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),
-) -> Report:
-    """Put a function into a configuration that was read, and show how it is written back."""
-    change = _edge(to).associate
-    if change is None:
-        raise Unsupported(f"the edge of {to} calls no function of yours; export rules")
-    document = json_argument(f"@{configuration}", "file")
-    if not isinstance(document, dict):
-        raise InvalidRequest("FILE must hold a JSON object", field="file")
-    made = change(document, Trigger(function, event, path))
-    files = {made.name: made.text} if made.text else {}
-    store(out, files)
-    data = {
-        "to": to,
-        "changed": bool(files),
-        "files": [str(out / name) for name in files],
-        "notes": [*made.notes],
-        "commands": [command._asdict() for command in made.commands],
-    }
-    return show_files(data)
-
-
-def _edge(to: str) -> Edge:
-    found: Edge = offer_of(EDGES, to)
-    return found
 
 
 def _judge(name: str, rules: Sequence[EdgeRule]) -> Json:
     """Return whether an edge can take rules, and if not, why."""
     try:
-        made = _edge(name).export(rules)
+        written = offer_of(EDGES, name).export(rules)
     except ConfigError as error:
         return {"edge": name, "ok": False, "why": str(error), "notes": []}
-    return {"edge": name, "ok": True, "why": None, "notes": [*made.notes]}
+    return {"edge": name, "ok": True, "why": None, "notes": [*written.notes]}
 
 
 def _takes(row: Json) -> str:

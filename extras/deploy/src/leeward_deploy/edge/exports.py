@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from leeward.errors import ConfigError
 from leeward_deploy.edge.rules import EdgeRule, changes_of, data_of
@@ -31,46 +31,39 @@ class EdgeExport(NamedTuple):
     module: str = ""
 
 
-class Association(NamedTuple):
-    """A configuration that was read, with a function in it.
-
-    Attributes:
-        text: the whole configuration that is to be written; empty if nothing is to be done.
-        name: of its file.
-        notes: what there is to say of it.
-        commands: that write it, on the condition that nobody else has.
-    """
-
-    text: str
-    name: str
-    notes: tuple[str, ...]
-    commands: tuple[Command, ...]
-
-
-class Trigger(NamedTuple):
-    """When a function is to be called.
-
-    Attributes:
-        function: its address.
-        event: in the provider's words.
-        path: the pattern of the requests; empty for all others.
-    """
-
-    function: str
-    event: str
-    path: str = ""
-
-
 class Edge(NamedTuple):
     """A provider's edge.
 
     Attributes:
-        export: rules as the provider takes them; raises `ConfigError` for what it cannot do.
-        associate: puts a function into a configuration that was read; raises `ConfigError`.
+        title: what messages call it.
+        reserved: headers that it writes itself.
+        limit: of rules.
+        write: rules as the provider takes them; raises `ConfigError` for what it cannot do.
+        check: of one rule; raises `ConfigError` for what the edge cannot do.
     """
 
-    export: Callable[[Sequence[EdgeRule]], EdgeExport]
-    associate: Callable[[Mapping[str, Any], Trigger], Association] | None = None
+    title: str
+    reserved: re.Pattern[str]
+    limit: int
+    write: Callable[[Sequence[EdgeRule]], EdgeExport]
+    check: Callable[[EdgeRule], None] = lambda _: None
+
+    def export(self, rules: Sequence[EdgeRule]) -> EdgeExport:
+        """Return rules as the provider takes them.
+
+        Raises:
+            ConfigError: the edge cannot do what one says, or there are too many.
+        """
+        if len(rules) > self.limit:
+            why = f"it is one of {len(rules)}, and {self.title} takes {self.limit}"
+            raise rule_error(rules[self.limit], why, "put the rest into a file of its own")
+        for rule in rules:
+            for name in (*rule.request.names, *rule.response.names):
+                if self.reserved.fullmatch(name):
+                    why = f"{self.title} writes {name} itself"
+                    raise rule_error(rule, why, "choose another header")
+            self.check(rule)
+        return self.write(rules)
 
 
 def rule_error(rule: EdgeRule, why: str, remedy: str) -> ConfigError:
@@ -78,36 +71,11 @@ def rule_error(rule: EdgeRule, why: str, remedy: str) -> ConfigError:
     return ConfigError(f"rule {rule.name!r}: {why}; {remedy}")
 
 
-def export_data(
-    provider: str,
-    edge: str,
-    rules: Sequence[EdgeRule],
-    *,
-    most: int,
-    own: re.Pattern[str],
-    given: str,
+def write_data(
+    rules: Sequence[EdgeRule], provider: str, arguments: str, notes: tuple[str, ...]
 ) -> EdgeExport:
-    """Return rules as data for the module of an edge, in one form for each.
-
-    Args:
-        provider: whose module it is.
-        edge: what messages call it.
-        rules: that it is to have.
-        most: rules that it takes.
-        own: headers that it writes itself.
-        given: what a person gives to the module besides the rules.
-
-    Raises:
-        ConfigError: there are too many rules, or one changes such a header.
-    """
-    if len(rules) > most:
-        why = f"it is one of {len(rules)}, and {edge} takes {most}"
-        raise rule_error(rules[most], why, "put the rest into a file of its own")
-    for rule in rules:
-        for name in (*rule.request.names, *rule.response.names):
-            if own.fullmatch(name):
-                raise rule_error(rule, f"{edge} writes {name} itself", "choose another header")
-    found = [
+    """Return rules as data for the module of an edge; a person gives it `arguments` besides."""
+    rows = [
         {"name": each.name, **data_of(each)}
         | {"request": changes_of(each.request), "response": changes_of(each.response)}
         for each in rules
@@ -115,8 +83,8 @@ def export_data(
     module, file = f"{provider}-edge", f"edge.{provider}.json"
     command = Command(
         "Terraform",
-        f'module "edge" {{ source = "./modules/{module}", rules = "{file}", {given} }}',
+        f'module "edge" {{ source = "./modules/{module}", rules = "{file}", {arguments} }}',
         "in a file of your project, a line for each argument; then terraform plan and apply",
     )
-    text = json.dumps({"format": 1, "rules": found}, indent=2) + "\n"
-    return EdgeExport({file: text}, (), (command,), module)
+    text = json.dumps({"format": 1, "rules": rows}, indent=2) + "\n"
+    return EdgeExport({file: text}, notes, (command,), module)

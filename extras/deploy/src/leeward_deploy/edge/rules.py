@@ -26,7 +26,7 @@ FORBIDDEN: Final = 403
 
 TomlTable: TypeAlias = Mapping[str, Any]
 
-MOST: Final = 1_000
+LIMIT: Final = 1_000
 """Rules in a file: more than any edge takes."""
 
 KEYS: Final = (
@@ -286,8 +286,8 @@ def rules_of(document: TomlTable) -> tuple[EdgeRule, ...]:
     tables = document.get("rules")
     if set(document) != {"rules"} or not isinstance(tables, list) or not tables:
         raise ConfigError("rules must be written as [[rules]], at least one, and nothing else")
-    if len(tables) > MOST:
-        raise ConfigError(f"there are {len(tables)} rules, and at most {MOST} are read")
+    if len(tables) > LIMIT:
+        raise ConfigError(f"there are {len(tables)} rules, and at most {LIMIT} are read")
     found: list[EdgeRule] = []
     for number, table in enumerate(tables, 1):
         name = table.get("name") if isinstance(table, dict) else None

@@ -11,14 +11,14 @@ Balancers", "Custom headers in URL maps", and the rules language of Cloud Armor;
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from leeward_deploy.edge.exports import Edge, EdgeExport, export_data, rule_error
+from leeward_deploy.edge.exports import Edge, rule_error, write_data
 from leeward_deploy.edge.rules import EdgeRule, is_prefix
 
-MOST_RULES: Final = 200
-"""Of a path matcher, and of a policy."""
+RULES: Final = 200
+"""Of a path matcher, and of a policy, at most."""
 
 LONGEST: Final = 2048
 """Characters of an expression."""
@@ -26,27 +26,13 @@ LONGEST: Final = 2048
 AROUND: Final = 64
 """Characters that the module writes around a path and countries, at most."""
 
-_OWN: Final = re.compile(r"x-(?:google|goog|gfe|amz)-.*|x-user-ip|cdn-loop", re.IGNORECASE)
-"""Headers that Google does not let be changed."""
+RESERVED: Final = re.compile(r"x-(?:google|goog|gfe|amz)-.*|x-user-ip|cdn-loop", re.IGNORECASE)
 
 NOTES: Final = (
     "it wants a global external load balancer (EXTERNAL_MANAGED)",
     "SERVICE is the id of your backend service",
     "give url_map of the module to your target proxy, and its policy to the backend service",
 )
-
-
-def export(rules: Sequence[EdgeRule]) -> EdgeExport:
-    """Return the data of the module.
-
-    Raises:
-        ConfigError: a rule is not one that a URL map or Cloud Armor runs.
-    """
-    for rule in rules:
-        _check(rule)
-    given = "service = SERVICE"
-    found = export_data("google", "Google", rules, most=MOST_RULES, own=_OWN, given=given)
-    return found._replace(notes=NOTES)
 
 
 def _check(rule: EdgeRule) -> None:
@@ -73,5 +59,7 @@ def _check(rule: EdgeRule) -> None:
         )
 
 
-EDGE: Final = Edge(export)
+_write = partial(write_data, provider="google", arguments="service = SERVICE", notes=NOTES)
+
+EDGE: Final = Edge("Google", RESERVED, RULES, _write, _check)
 """The entry point ``google`` of ``leeward.edges``."""
