@@ -296,12 +296,7 @@ def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
 
 
 class StagedNames(Mapping[str, str]):
-    """Own names by logical ones, where each that is not given begins with the same prefix.
-
-    Args:
-        names: those that are given.
-        prefix: such as ``shop-prod-``.
-    """
+    """Own names by logical ones, where each that is not given begins with the same prefix."""
 
     def __init__(self, names: Mapping[str, str], prefix: str) -> None:
         self._names = names

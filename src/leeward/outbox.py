@@ -60,12 +60,6 @@ class OutboxSettings:
         to: the target of the calls, or `ORDER`; None for the database itself.
         limits: of the database's target.
 
-    Attributes:
-        is_own: the calls are for the database itself.
-        options: of the database's target.
-        events: the operations on events.
-        functions: the operations on functions.
-
     Raises:
         ConfigError: the configuration is wrong, or `to` is not the name of a target.
     """

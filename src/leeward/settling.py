@@ -80,11 +80,7 @@ def _read(key: str, answer: Any) -> Settled:
 
 
 def _record_in(value: Any) -> str | None:
-    """Return the table and the name of a record; None for anything else, which a log may not take.
-
-    Args:
-        value: the function's words.
-    """
+    """Return the table and the name of a record; None for what a log may not take."""
     text = _text_in(value) or ""
     table, _, ref = text.partition(" ")
     return text if table and len(ref) == REF_DIGITS and ref.isalnum() else None

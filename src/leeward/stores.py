@@ -88,7 +88,6 @@ class NewRow(NamedTuple):
     """What is to be delivered.
 
     Attributes:
-        recipient: who gets it.
         lane: rows of one lane are delivered one after the other; None for no order.
         idempotency_key: of the delivery.
         document: what is delivered, as text of the caller's: JSON.
@@ -132,7 +131,6 @@ class AttemptFailure(NamedTuple):
 
     Attributes:
         again: whether there is another attempt; None where the policy decides.
-        reason: the failure's own word, or None.
         ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
         after: seconds until another attempt; None where the policy decides.
     """
@@ -165,7 +163,6 @@ class LeaseEnd(NamedTuple):
     """How a lease has ended.
 
     Attributes:
-        row: that was leased.
         failure: of its attempt; None if that went well. Where there was none: what it waits for, if
             that is to be seen.
         is_begun: False if there was no attempt after all, so that none is counted.
@@ -182,13 +179,7 @@ class LeaseEnd(NamedTuple):
 
 @show_only("id recipient attempt failure")
 class DeadRow(NamedTuple):
-    """A row that is given up.
-
-    Attributes:
-        document: None where it was not read.
-        attempt: the last one.
-        died: in Unix seconds, if it is known.
-    """
+    """A row that is given up."""
 
     id: int
     recipient: Recipient
@@ -202,8 +193,6 @@ class TakenRows(NamedTuple):
     """What is to be delivered now, and what was given up instead.
 
     Attributes:
-        rows: leased.
-        dead: given up.
         leased_until: when the lease ends, in Unix seconds.
     """
 
@@ -272,23 +261,13 @@ class DeadLetterStore(Protocol):
     """Rows that were given up. Every method may raise `DatabaseFault`."""
 
     def dead_rows(self, after: int | None = None, limit: int = DEAD_AT_ONCE) -> list[DeadRow]:
-        """Return a page of them without their documents, in the order in which they were added.
-
-        Args:
-            after: only those with an id above this; None for all.
-            limit: of the page. One that has fewer is the last.
-        """
+        """Return a page of them without their documents, in the order in which they were added."""
 
     def dead_row(self, id: int) -> DeadRow | None:
         """Return one with its document, or None if it is not there."""
 
     def redrive(self, id: int, to: str | None = None) -> bool:
-        """Make one due again, as if it were new; return whether it was there.
-
-        Args:
-            id: of the row.
-            to: the subscriber that gets it instead of its own.
-        """
+        """Make one due again, for the subscriber `to` if given; return whether it was there."""
 
     def discard(self, id: int) -> bool:
         """Delete one; return whether it was there."""
@@ -344,7 +323,6 @@ class Taker(NamedTuple):
     """A recipient of some version of an app, for which rows are kept.
 
     Attributes:
-        recipient: that it is.
         type: of the events that it takes; None for every type.
     """
 
@@ -397,12 +375,7 @@ class RecipientStore(Protocol):
         """
 
     def list_takers(self, timeout: float = PATIENCE, *, live: bool = False) -> list[Taker]:
-        """Return the recipients for which rows are kept.
-
-        Args:
-            timeout: seconds to wait for the store.
-            live: only those of versions of which a process lives.
-        """
+        """Return the recipients for which rows are kept."""
 
     def release(self) -> None:
         """End what `claim` began: this process takes no more rows."""
@@ -413,9 +386,7 @@ class Depth(NamedTuple):
     """How much there is for a recipient, counted as far as it was asked for.
 
     Attributes:
-        recipient: who gets it.
         waiting: rows that are neither done nor dead.
-        dead: those that were given up.
         key: the idempotency key of the first one that waits; None where none does.
     """
 
@@ -446,9 +417,7 @@ class Backlog(NamedTuple):
     """How many rows of a recipient a store has.
 
     Attributes:
-        recipient: who gets them.
         waiting: those that are neither done nor dead.
-        dead: those that were given up.
         bytes: of the documents of both; None where every bus was measured, without their rows.
         oldest: the document of the first one that waits; None where none does.
         key: the idempotency key of that one.
@@ -468,12 +437,7 @@ class DeliveryRows(DeliveryStore, DeadLetterStore, Protocol):
     """The rows of deliveries: those that wait, and those that were given up."""
 
     def depths(self, recipients: Iterable[Recipient], limit: int) -> list[Depth]:
-        """Count rows without their documents, and hold up no writer for long.
-
-        Args:
-            recipients: whose rows are counted; what was given up, also for others.
-            limit: rows of one recipient; more are not counted.
-        """
+        """Count rows without their documents, and hold up no writer for long."""
 
     def measure(self, bus: str | None, timeout: float = PATIENCE) -> list[Backlog]:
         """Return how many rows each recipient of a `bus` has, by name; None is every bus."""
@@ -503,8 +467,6 @@ class Stores(NamedTuple):
     """What an app runs on at a target.
 
     Attributes:
-        deliveries: of queues and subscriptions.
-        schedules: the last moments.
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
         is_shared: whether other processes have the same rows.
         runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to

@@ -37,12 +37,6 @@ class DepthGauges(Forkable):
     """Gauges of how much waits for the handlers of a process, and for how long.
 
     All processes of one target tell the same, so dashboards take the largest, not the sum.
-
-    Args:
-        target: whose rows they are.
-        store: of the rows.
-        recipients: returns the recipients that have handlers here.
-        clock: tells the time.
     """
 
     def __init__(

@@ -56,7 +56,6 @@ class Receiver(NamedTuple):
         attempt: makes one attempt, which has until the second argument, on the clock's `monotonic`;
             any exception is a failed attempt.
         most: how many attempts at one row it wants made; 0 leaves that to the policy.
-        seconds: that one may take; never less than a lease.
     """
 
     attempt: Callable[[LeasedRow, float], object]
@@ -68,8 +67,6 @@ class AttemptFailed(Exception):
     """Raised by a handler that knows whether there is to be another attempt.
 
     Args:
-        cause: what it has met.
-        again: whether to try again.
         reason: the failure's own word, or None.
         ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
         error: the class of an exception that counts more than its own; None for that of `cause`.
@@ -106,11 +103,7 @@ class AttemptPutOff(Exception):
 
 
 class AttemptLimit:
-    """How many attempts may be under way at one time, in several dispatchers of this process.
-
-    Args:
-        limit: attempts.
-    """
+    """How many attempts may be under way at one time, in several dispatchers of this process."""
 
     def __init__(self, limit: int) -> None:
         self._most = limit
@@ -142,12 +135,9 @@ class DispatcherStatus(NamedTuple):
     """What a dispatcher does.
 
     Attributes:
-        under_way: attempts.
-        dead: rows that it has given up.
         failures: looks in a row that failed, the last one included.
         looked_at: when the last look ended that did not fail, on the monotonic clock, or None.
         is_idle: nothing is under way, and nothing becomes due within a second.
-        looks: that have ended.
     """
 
     under_way: int
@@ -162,8 +152,6 @@ class DeliveryAttempt(HeldLease):
     """A row from its lease until its end is written down.
 
     Args:
-        row: that is leased.
-        receiver: makes the attempt.
         ends: of the lease, in Unix seconds.
         deadline: of the attempt, on the clock's `monotonic`.
         renewed: when it was leased, or that was renewed, on the same clock.
@@ -202,9 +190,6 @@ class Attempts(WorkPool[DeliveryAttempt]):
     """The attempts of this process, and the threads that make them.
 
     Args:
-        lock: under which all changes.
-        policy: how many at one time.
-        clock: for leases.
         make: makes one, whatever comes; raises nothing.
         tell: called, under the lock, when there is something to write down and few rows are left
             to do meanwhile.

@@ -218,12 +218,6 @@ class NotTaken(Exception):
 def deliver(handler: Handler, row: LeasedRow, deadline: float, platform: Platform) -> None:
     """Make one attempt to deliver a row.
 
-    Args:
-        handler: of the row's recipient.
-        row: an event, or a queued call.
-        deadline: on the clock's `monotonic`.
-        platform: that the handler runs on.
-
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
         AttemptPutOff: it has not begun, for another run of the key, or a person, has to end first.

@@ -106,13 +106,7 @@ RelayedCall: TypeAlias = Publish | Enqueue | RunStart
 
 
 class WaitingCall(NamedTuple):
-    """A call that waits.
-
-    Attributes:
-        call: of one event, or of another kind.
-        targets: that may take it, in order; empty for all.
-        since: Unix seconds.
-    """
+    """A call that waits."""
 
     call: RelayedCall
     targets: tuple[str, ...]
@@ -123,11 +117,7 @@ class SpoolStatus(NamedTuple):
     """What waits for one bus, or for one target of an outbox.
 
     Attributes:
-        recipient: of the rows.
-        name: the bus or the target.
         owner: whose it is, where that is not this client's; else None.
-        waiting: calls that wait.
-        dead: calls that were given up.
         bytes: of both.
         oldest: seconds that the first one waits; None where none does.
     """
@@ -257,14 +247,8 @@ class Relay:
     What another owner has kept is left to it: it may be for another stage, or other targets.
 
     Args:
-        operations: of the client.
-        store: of the rows.
         max_age: seconds after which a call is given up instead of made.
         bus: whose recipients it looks for; None where they are known.
-
-    Attributes:
-        store: of the rows.
-        owner: that the client is.
     """
 
     def __init__(
@@ -459,9 +443,6 @@ def open_outboxes(operations: Operations) -> list[Relay]:
     """Return what makes the calls that transactions have left in the databases of an order.
 
     Nothing is looked for before `Relay.wake`.
-
-    Args:
-        operations: of a client, whose targets the calls are made at.
     """
     relays = []
     for driver in operations.drivers.values():

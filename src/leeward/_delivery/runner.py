@@ -51,12 +51,7 @@ class ObjectDeliveries(Protocol):
 
 
 class NamedLimit(NamedTuple):
-    """A limit over some handlers, together.
-
-    Attributes:
-        most: attempts at one time.
-        handlers: their names.
-    """
+    """A limit over some handlers, together."""
 
     most: int
     handlers: frozenset[str]
@@ -96,14 +91,9 @@ class AppRunner:
     """Runs apps over the stores of one target.
 
     Args:
-        stores: of the target.
-        platform: that handlers run on.
         is_there: returns whether there may be rows of an earlier process.
 
     Attributes:
-        functions: by name.
-        bus: who subscribes to what.
-        schedules: of the apps.
         objects: what delivers to handlers of objects; None where nothing does.
     """
 

@@ -33,12 +33,7 @@ GRACE: Final = 2.0
 
 
 class Due(NamedTuple):
-    """A schedule, and when it is due.
-
-    Attributes:
-        handler: is run.
-        due: the next time.
-    """
+    """A schedule, and when it is due."""
 
     handler: Handler
     due: datetime

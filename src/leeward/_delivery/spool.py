@@ -76,11 +76,8 @@ class Spool:
     """Publishes events of a client, and keeps those that no target takes.
 
     Args:
-        operations: of the client.
-        store: of the rows.
         limits: of the spool, and how old an event may be.
         database: the file that is the store; None where a target has it.
-        close: closes what was opened for the spool.
     """
 
     def __init__(

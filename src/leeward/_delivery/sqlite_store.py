@@ -519,12 +519,7 @@ class SqliteDeliveries(SpoolRows):
 
 
 class SqliteRecipients(RecipientStore):
-    """Whose the rows of one database are.
-
-    Args:
-        database: with the rows.
-        stage: of this process, or None.
-    """
+    """Whose the rows of one database are."""
 
     def __init__(self, database: Database, stage: str | None) -> None:
         self._database = database
@@ -654,12 +649,6 @@ def insert_behind(
 
     The order is what counts there: each row gets a moment behind that of the last one, whatever has
     become of the clock.
-
-    Args:
-        connection: in a transaction, whose part this is.
-        name: of the series.
-        moment: in whatever unit the series has.
-        make: returns the rows of the moment that it turns out to be.
     """
     row = connection.execute(_LAST, (name,)).fetchone()
     due = moment if row is None else max(moment, int(row[0]) + 1)
@@ -673,11 +662,7 @@ def forget(connection: sqlite3.Connection, recipient: Recipient, lane: str) -> N
 
 
 def _leased_row(columns: Sequence[Any], lease: str) -> LeasedRow:
-    """Read a row that is due, for its next attempt.
-
-    Raises:
-        ValueError: a column holds what leeward never writes there.
-    """
+    """Read a row that is due, for its next attempt."""
     id, *texts, attempts, due, is_leased = columns
     if type(attempts) is not int or not 0 <= attempts < 2**31:
         raise ValueError("attempts is not a count")

@@ -33,10 +33,6 @@ class LoopConnection(Connection):
     request; and so a connection that its server has closed goes at once.
 
     Args:
-        origin: where it leads.
-        options: of the transport.
-        loop: that watches it.
-        connector: makes it.
         discard: called with it when it is idle and has turned out useless.
     """
 
@@ -190,9 +186,6 @@ class AsyncCurlTransport(Pooled):
 
     Every method is for the thread of that loop; when the loop has ended, any thread may `close`. A
     task that is cancelled while it waits ends its request, and the connection with it.
-
-    Args:
-        options: its settings.
 
     Raises:
         leeward.ConfigError: no event loop is running, or one that cannot watch sockets.

@@ -31,7 +31,6 @@ class Connection:
     """One connection to one origin, for one exchange at a time.
 
     Attributes:
-        origin: where it leads.
         handle: pycurl's; None until there is one.
         socket: its number; -1 until it is connected.
         used: when it was last given back, by the clock of the runner.

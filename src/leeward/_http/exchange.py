@@ -46,15 +46,7 @@ _CONNECTED: Final = Progress(name_found=True, connected=True)
 class Exchange:
     """One request on its way out, and its answer on its way in.
 
-    Args:
-        request: what to send.
-        deadline: by the clock of the runner, in seconds.
-        options: of the transport.
-
     Attributes:
-        origin: where it is to go.
-        tls: whether the origin is https.
-        deadline: as given.
         unsent: what of the request the connection has not taken; false when that is nothing.
         may_have_left: whether a byte of the request may have left.
         result: the answer, or why there is none; None until it is over.
@@ -136,13 +128,7 @@ class Exchange:
         return self._parser.whole
 
     def fail(self, code: int, cause: BaseException, progress: Progress = _CONNECTED) -> None:
-        """End the exchange without an answer.
-
-        Args:
-            code: libcurl's error code.
-            cause: the native exception.
-            progress: how far the connection came, if it is not there.
-        """
+        """End the exchange without an answer; `code` is libcurl's."""
         # Frames would keep the request, and the secrets in it, alive.
         self.result = explain(code, self._progress(progress), cause.with_traceback(None))
 
@@ -206,13 +192,7 @@ TOO_LARGE: Final = "body_too_large"
 
 
 def unpack(coding: str, body: bytes, limit: int) -> bytes | str:
-    """Return `body` unpacked; `UNREADABLE` or `TOO_LARGE` in its place.
-
-    Args:
-        coding: what the header `Content-Encoding` says.
-        body: as it has come.
-        limit: bytes that it may have when it is unpacked.
-    """
+    """Return `body` unpacked by its Content-Encoding; `UNREADABLE` or `TOO_LARGE` in its place."""
     coding = coding.lower()
     if coding == "identity":
         return body

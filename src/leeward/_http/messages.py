@@ -215,10 +215,7 @@ class Progress(NamedTuple):
 
     Attributes:
         may_have_left: whether a byte of it may have left.
-        tls: whether the origin is https.
-        name_found: whether the name was looked up.
         connected: whether a connection was there, perhaps still without TLS.
-        all_sent: whether all of it has left.
         status: that of the final answer, if its status line was seen.
         head_complete: whether the end of its head was seen as well.
     """
@@ -281,12 +278,7 @@ _TIMES = ("connect_timeout", "deadline")
 
 
 def describe_failure(failure: Failure, origin: str) -> Failure:
-    """Return `failure` with a message, unless it has one.
-
-    Args:
-        failure: of a transport.
-        origin: of the request. A host is not a secret; nothing else of a request is repeated.
-    """
+    """Return `failure` with a message, unless it has one; it repeats only the host."""
     if failure.message is not None:
         return failure
     return failure._replace(message=_words(failure, origin.partition("://")[2]))
@@ -324,11 +316,7 @@ ENDLESS_HEAD: Final = 100
 
 
 class ProtocolError(Exception):
-    """What came is not an answer, or not all of one.
-
-    Attributes:
-        code: libcurl's number.
-    """
+    """What came is not an answer, or not all of one."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)

@@ -90,9 +90,6 @@ def refuse_key_log(env: Mapping[str, str]) -> None:
     over TLS and offers no option against it; to change the environment of the whole process would
     not be a library's business.
 
-    Args:
-        env: the real environment, ``os.environ``: the one that libcurl reads.
-
     Raises:
         leeward.ConfigError: the variable is set.
     """
@@ -121,11 +118,7 @@ _PROXY: Final = (
 
 
 def check_proxy(url: str, where: str) -> str:
-    """Check the URL of a proxy and return it.
-
-    Args:
-        url: as it was set.
-        where: it was set, for the message. That never repeats the URL.
+    """Check the URL of a proxy and return it; the message never repeats it.
 
     Raises:
         ConfigError: it is not one.
@@ -141,12 +134,7 @@ def check_proxy(url: str, where: str) -> str:
 
 
 def without_login(words: str, proxy: str | None) -> str:
-    """Return what libcurl says of a connection, or that it is left out if it tells a password.
-
-    Args:
-        words: of libcurl, which may be cut.
-        proxy: the URL that the connection goes through.
-    """
+    """Return what libcurl says of a connection, or that it is left out if it tells a password."""
     match = None if proxy is None else re.fullmatch(_PROXY, proxy, re.IGNORECASE)
     lower = words.casefold()
     if match is not None and any(

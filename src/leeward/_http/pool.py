@@ -31,12 +31,7 @@ class Pool(Generic[C]):
     between any two steps, and a lease can be released whatever has become of it.
 
     Args:
-        options: of the transport.
-        make: makes a connection for an origin, without I/O.
         clock: monotonic seconds.
-
-    Attributes:
-        is_closed: whether `close` was called.
     """
 
     def __init__(

@@ -209,14 +209,10 @@ class ResponseParser:
 
     Args:
         has_body: False for the answer to a HEAD request.
-        max_body: bytes that its body may have.
 
     Attributes:
         status: of the final answer, once its head is complete.
         headers: by name, in lower case.
-        head_bytes: of the final head.
-        body: once it is whole.
-        whole: whether all of it is there.
         keeps: whether the connection may then serve another request: not where two readers could
             differ about where the answer ends, and not if anything has come behind it.
     """

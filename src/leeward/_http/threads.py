@@ -64,9 +64,6 @@ class CurlTransport(Pooled):
 
     While it connects, libcurl is deaf to signals: Ctrl-C takes effect when that ends, after
     `connect_timeout` at the latest.
-
-    Args:
-        options: its settings.
     """
 
     def __init__(self, options: TransportOptions) -> None:

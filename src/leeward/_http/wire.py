@@ -61,10 +61,6 @@ class AsyncTransport(Protocol):
 class Wire:
     """Finds the transport that fits the caller.
 
-    Args:
-        for_threads: makes a transport that any number of threads use.
-        for_loop: makes one for the running event loop.
-
     Attributes:
         threads: the transport that threads use; None until it is made.
     """

@@ -105,7 +105,6 @@ class _Flaw(Exception):
     """A value that is not kept.
 
     Attributes:
-        fault: what is wrong with it.
         steps: from the value out to the one that the walk began with.
     """
 
@@ -128,11 +127,6 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call cost
     container: Any, level: int, remedies: _Remedies
 ) -> tuple[int, int, int]:
     """Check all of a dict or list, and measure it if it is of an item.
-
-    Args:
-        container: the dict or list.
-        level: 1 for the item itself.
-        remedies: `_ITEM` or `_JSON`.
 
     Returns:
         Bytes of the container, bytes of its node in the type tree (0 for none), and its depth.

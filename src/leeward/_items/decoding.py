@@ -178,12 +178,6 @@ class _Reader:
     ) -> tuple[Any, str]:
         """Read all of a container.
 
-        Args:
-            native: a dict or list.
-            json_of: how the values inside name their types; None where they are plain.
-            top: whether it is the document itself, of which what is leeward's or the provider's is
-                left out.
-
         Returns:
             A dict or list of plain values, and its spelling for the digest.
         """

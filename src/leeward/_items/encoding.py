@@ -112,11 +112,6 @@ def _encode(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call co
 ) -> tuple[Any, Node | None, str]:
     """Encode all of a container in one walk.
 
-    Args:
-        value: a dict or list.
-        profile: whose document it will stand in.
-        top: whether it is the item itself.
-
     Returns:
         A dict or list of native values, its node, and its spelling for the digest.
     """
@@ -235,12 +230,7 @@ _UNFED: Final = sha256()
 
 
 def digest(attributes: str, types: str | None) -> str:
-    """Return the digest of a document, in hex.
-
-    Args:
-        attributes: the spelling of its attributes.
-        types: the text of its type tree.
-    """
+    """Return the digest of a document, in hex."""
     tree = CONSTANTS[None] if types is None else f"s{len(types)}:{types}"
     hashed = _UNFED.copy()
     # Another program may have stored half a surrogate pair, which strict UTF-8 refuses.

@@ -34,9 +34,6 @@ from leeward.values import Effect
 class OrderLimits:
     """The limits of an order of targets.
 
-    Args:
-        by_target: target to the largest that it takes.
-
     Attributes:
         smallest: what holds on every one of them.
     """
@@ -134,13 +131,7 @@ def check_call_id(value: Any) -> int:
 
 
 def check_targets(value: Any, order: Collection[str], able: Collection[str]) -> tuple[str, ...]:
-    """Check the targets that one call is narrowed to: names of the order, each once.
-
-    Args:
-        value: as the caller gave it; commas separate several names in one text.
-        order: the names of all targets.
-        able: those that may serve the call; one of them has to be named.
-    """
+    """Check the targets that one call is narrowed to: names of the order, each once."""
     given = value.split(",") if isinstance(value, str) else value
     several = isinstance(given, Sequence) and not isinstance(given, bytes | bytearray)
     if not several or not given or any(not isinstance(text, str) for text in given):

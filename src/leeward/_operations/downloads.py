@@ -33,11 +33,7 @@ class Download:
     Put `call` to the target and its result to `take`, for as long as there is a call.
 
     Args:
-        bucket: where the object is.
-        name: of the object.
-        start: the first byte.
         length: bytes at most; None for all there are.
-        seconds: for each request.
 
     Attributes:
         first: the call that begins it.

@@ -46,9 +46,6 @@ class EventOperations:
 
     Args:
         config: names the source of its events, and configures buses.
-        limits: of the order.
-        clock: gives the time.
-        check: refuses a call that cannot be served.
         unknowns: leaves events of which nobody knows whether they were published; None where that
             is not configured.
     """

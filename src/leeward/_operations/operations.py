@@ -89,8 +89,6 @@ class TableRules(NamedTuple):
     """What holds for a table.
 
     Attributes:
-        key: the fields of its key.
-        seconds: its deadline.
         is_known: it is configured, or no table is; else its name may be a slip for another one's.
     """
 
@@ -104,21 +102,11 @@ class Operations:
 
     Args:
         config: what was configured.
-        drivers: in order of preference.
-        clock: gives the time.
-        definitions: of workflows.
         app: the name of the client's app, if it has one.
         otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
-        config: what was configured.
-        definitions: of workflows.
         owner: of what is kept for the client: app, stage and order, as of `leeward.stores.Owner`.
-        router: takes each call to a target.
-        functions: the operations on functions.
-        drivers: by target.
-        clock: gives the time.
-        limits: of the order.
         unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
         closed: set it, and every operation is refused.
     """
@@ -303,11 +291,7 @@ class Operations:
             return self._runs
 
     def close(self, timeout: float | None = None) -> None:
-        """Await the steps of workflows that are under way, and refuse every operation then.
-
-        Args:
-            timeout: seconds to wait for such steps; see `leeward.Client.close`.
-        """
+        """Await the steps of workflows that are under way, and refuse every operation then."""
         timeout = None if timeout is None else arguments.check_wait(timeout)
         with self._opening:
             self._is_closing = True
@@ -408,11 +392,7 @@ class Operations:
         return probe_of(self.drivers[self.check_target(target)], self.clock)
 
     def share(self, kind: type[T]) -> T:
-        """Return another client with these operations; closing one closes both.
-
-        Args:
-            kind: `leeward.Client` or `leeward.AsyncClient`.
-        """
+        """Return another client with these operations; closing one closes both."""
         client = kind.__new__(kind)
         vars(client).update(_operations=self, _router=self.router)
         return client

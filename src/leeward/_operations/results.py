@@ -38,13 +38,7 @@ SPOOLED = "spooled"
 def with_hint(
     conclude: Callable[[C, Result[Any]], T], name: str, names: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
-    """Return `conclude`, which then also names the known name that is nearest to an unknown one.
-
-    Args:
-        conclude: makes a receipt of a result, or raises.
-        name: what the call names; not one of them.
-        names: the names that are configured, or that an app has.
-    """
+    """Return `conclude`, which then also names the known name that is nearest to an unknown one."""
 
     def with_nearest(call: C, result: Result[Any]) -> T:
         try:

@@ -20,11 +20,7 @@ WAIT: Final = 60.0
 
 
 class RunOperations:
-    """The operations of one client on workflows.
-
-    Args:
-        open_runs: opens what has the runs.
-    """
+    """The operations of one client on workflows."""
 
     def __init__(self, open_runs: Callable[[], Runs]) -> None:
         self._open = open_runs

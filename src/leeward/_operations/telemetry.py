@@ -65,11 +65,7 @@ _FIELD: Final = 80
 
 
 class ObservedRouter(FailoverDriver):
-    """A router whose calls and decisions are told to OpenTelemetry; arguments as of its base.
-
-    Attributes:
-        telemetry: tells it.
-    """
+    """A router whose calls and decisions are told to OpenTelemetry; arguments as of its base."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.telemetry = ClientTelemetry()
@@ -125,11 +121,7 @@ class ClientTelemetry:
                 raise
 
     def count_open(self, count: Callable[[], int | None]) -> None:
-        """Observe how many calls the table of unknown ones has, as long as the client lives.
-
-        Args:
-            count: a method, which must not wait; None for not known.
-        """
+        """Observe how many calls the table of unknown ones has, as long as the client lives."""
         self._observe(CALLS_OPEN, "{call}", count)
 
     def count_backlog(self, count: Callable[[], int | None]) -> None:
@@ -147,11 +139,7 @@ class ClientTelemetry:
         self.api.meter.create_observable_gauge(name, [observe], unit)
 
     def watch_targets(self, look: Callable[[], Iterable[TargetStatus]]) -> None:
-        """Observe how targets are, and how many requests they have, as long as the client lives.
-
-        Args:
-            look: a method that describes them.
-        """
+        """Observe how targets are, and how many requests they have, as long as the client lives."""
         method, observation = WeakMethod(look), self.api.metrics.Observation
 
         def observe(value: Callable[[TargetStatus], int | None]) -> Callable[[object], list[Any]]:

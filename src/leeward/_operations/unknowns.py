@@ -71,9 +71,7 @@ class UnknownCall(NamedTuple):
     """A call that ended with unknown outcome.
 
     Attributes:
-        id: of its row in the table.
         verb: ``invoke``, ``enqueue``, ``publish``, ``store`` or ``delete``.
-        subject: the function, bus or table.
         key: its idempotency key; the event's id; the values of the item's key.
         targets: where it may have run.
         sent: Unix seconds when it was made; 0 if unknown.
@@ -83,7 +81,6 @@ class UnknownCall(NamedTuple):
         error: class of what its caller got.
         facts: the other fields of its call by name, without its content.
         body: its payload in JSON, the event in JSON, or None.
-        item: of a store, or None.
     """
 
     id: str
@@ -107,13 +104,7 @@ class UnknownCall(NamedTuple):
 
 
 def is_unsettled(call: Call, error: CallError, table: str) -> bool:
-    """Return whether an error leaves a call unknown, so that settling makes sense.
-
-    Args:
-        call: with which the client was called.
-        error: that its caller gets.
-        table: of unknown calls; calls to this table are not written.
-    """
+    """Return whether an error leaves a call unknown, so that settling makes sense."""
     if isinstance(error, FunctionError):
         by_handler = error.retryable is not None  # another one's failures would fill the table
         is_keyed = isinstance(call, Invoke) and call.effect is Effect.KEYED
@@ -130,14 +121,7 @@ def is_unsettled(call: Call, error: CallError, table: str) -> bool:
 def unknown_calls(
     call: Call, error: CallError, now: float, *, with_payload: bool
 ) -> Iterator[UnknownCall]:
-    """Yield the rows of a call: one, or one for each event of a publish.
-
-    Args:
-        call: whose outcome is unknown.
-        error: that its caller gets.
-        now: Unix seconds.
-        with_payload: write the payload, too.
-    """
+    """Yield the rows of a call: one, or one for each event of a publish."""
     targets = [attempt.target for attempt in error.attempts if attempt.outcome in _MAYBE]
     common = UnknownCall(
         new_id(now),
@@ -208,13 +192,7 @@ def item_of(unknown: UnknownCall, field: str) -> Item:
 
 
 class UnknownKeeper(Forkable):
-    """Writes unknown calls of one client to its table, on a thread that runs while there are some.
-
-    Args:
-        operations: of the client.
-        table: for the calls.
-        with_payload: write the payload, too.
-    """
+    """Writes unknown calls of one client to its table, on a thread while there are some."""
 
     def __init__(self, operations: Operations, table: str, *, with_payload: bool) -> None:
         key = operations.table(table).key

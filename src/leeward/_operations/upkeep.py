@@ -17,8 +17,6 @@ class TableHome(NamedTuple):
     """Where a table is.
 
     Attributes:
-        target: by its name.
-        limits: of that target.
         keeps_expiry: whether items can expire there.
     """
 

@@ -24,7 +24,6 @@ class Core(NamedTuple):
     """What all calls over one order share. `health` is changed in place.
 
     Attributes:
-        health: the evidence on each target, and the targets themselves.
         hedging: a harmless call that takes long gets a second attempt meanwhile.
     """
 
@@ -56,8 +55,6 @@ class CallState(NamedTuple):
             number of voids of its key that are known by now.
         health: the evidence on the targets, and the numbers to decide by.
         rules: what the call's effect allows.
-        able: the targets that may serve it.
-        number: of the call, counted by the order.
         started, deadline: monotonic seconds.
         whole: seconds that must be left for an attempt that has waited for a place.
         tried: the target of each attempt, in order; the first attempt has the number 1. "" if the

@@ -141,9 +141,6 @@ class Shared(Forkable):
     The runners share one object and change it in place while they hold the lock.
 
     Attributes:
-        core: decides.
-        drivers: target to its driver.
-        clock: tells the time, and waits.
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
         outbox: work that the core has left for when the lock is released.
@@ -295,12 +292,7 @@ def make_probe(shared: Shared, probe: ProbeTarget) -> None:
 
 
 class Prober:
-    """Active health checks: one thread probes the targets whose drivers can be probed.
-
-    Args:
-        shared: what the runners of the order share.
-        schedule: how often, and how many probes decide.
-    """
+    """Active health checks: one thread probes the targets whose drivers can be probed."""
 
     def __init__(self, shared: Shared, schedule: ProbeSchedule) -> None:
         self._shared = shared

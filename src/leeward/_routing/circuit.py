@@ -149,14 +149,11 @@ class Circuit:
     Attributes:
         target, verb, resource: what it is for; the resource is "" for the whole verb.
         wide: the circuit of the whole verb, which may be this one.
-        state: whether calls flow.
-        reason: why it opened last.
         epoch: the number of its last change, counted over all circuits.
         uneasy: there is evidence to weigh; else a success is only noted.
         failed, faint: the scores of many, and of few but lasting, failures or slow answers.
         weighed_at: when the scores were renewed last.
         streak: failures in a row.
-        good_at: the last success.
         opened_at, until: when it opened last, and when that ends.
         gone: nothing goes well there, so calls with no other target are refused, too.
         trips: a fading count of openings while it served, as of `opened_at`.
@@ -176,7 +173,6 @@ class Circuit:
         looked_at: when the last call was sent to check or to compare.
         since: when its first answer came. Earlier attempts had to connect, all at once, so only the
             first of them is in the baseline.
-        latency: its baseline; the limits that it gives stand beside it.
         unlearnt: answers until the limits are renewed.
         attempts, against, last, last_at: for a whole verb: attempts that have ended, how many of
             them count against the target, and the outcome and time of the last one.
@@ -367,16 +363,7 @@ class Circuit:
         hold: float | None = None,
         was_serving: bool = True,
     ) -> float:
-        """Refuse calls for a time; return the seconds.
-
-        Args:
-            policy: the numbers.
-            now: monotonic seconds.
-            random: for the jitter.
-            reason: why.
-            hold: seconds, in place of those that earlier openings give.
-            was_serving: calls went there; a probe that fails does not count as opening.
-        """
+        """Refuse calls for a time; return the seconds."""
         fade = 0.5 ** (max(0.0, now - self.opened_at) / policy.hold_half_life)
         self.trips = self.trips * fade + was_serving
         if hold is None and was_serving:

@@ -55,16 +55,8 @@ class Circuits(dict[tuple[str, ...], Circuit]):
 
     Arithmetic only: no clock, no lock, no I/O.
 
-    Args:
-        targets: the order, and who may serve what.
-        random: gives numbers in [0, 1), for jitter.
-        policy: the numbers to decide by.
-        outbox: gets the changes.
-        probing: the targets whose drivers can make a probe.
-
     Attributes:
         records: tokens, probes and isolation of each target.
-        unclosed: the circuits that are not closed.
         silent: circuits of targets that calls avoid, because they do not answer now.
         epoch: counts the changes of all circuits.
         arranged: a group has weights, or does not always prefer its first target.

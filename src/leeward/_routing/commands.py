@@ -83,8 +83,6 @@ class AttemptEnded(NamedTuple):
     """Attempt number `attempt` ended.
 
     Attributes:
-        attempt: its number.
-        outcome: how.
         retry_after: seconds that its target asked to wait; None if it did not.
         cut_off: it took all its time.
         early: that time was too short to be evidence.
@@ -144,7 +142,6 @@ class TimedAttempt(NamedTuple):
     """An attempt, and when it was made, in monotonic seconds.
 
     Attributes:
-        command: its command.
         began, now: when it began and ended.
         waited: seconds that it waited on this side before its target was asked.
     """
@@ -170,10 +167,8 @@ class ProbeTarget(NamedTuple):
     """Ask the driver of `target` to check whether it works; for the runner.
 
     Attributes:
-        target: its name.
         verb, resource: of the circuit that the probe is for.
         epoch: of that circuit.
-        timeout: seconds.
     """
 
     target: str
@@ -207,14 +202,7 @@ class Outbox(list[Any]):
 
 
 class CallRecord(NamedTuple):
-    """A call that did not go well at once, for `explain`.
-
-    Attributes:
-        call_id: its number.
-        verb, resource: of the call.
-        attempts: in order.
-        why: the code of why it ended.
-    """
+    """A call that did not go well at once, for `explain`."""
 
     call_id: int
     verb: str

@@ -77,8 +77,6 @@ class FailoverDriver(Driver):
         drivers: in order of preference; their target names differ.
         home: the target that owns the tables and buckets that have no home of their own. With one
             driver it is that one. With several and no home, a data call raises `ConfigError`.
-        homes: table to the target that owns it.
-        bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; by default the first one.
         groups: verb and name of a function or bus to the targets that serve it, if that is not the
             whole order.
@@ -87,8 +85,6 @@ class FailoverDriver(Driver):
         fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see
             `leeward._routing.targets.TargetGroup`.
         hedging: ask a second target when a harmless call takes long.
-        policy: the numbers to decide by.
-        clock: for tests.
     """
 
     def __init__(

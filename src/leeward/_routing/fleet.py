@@ -38,13 +38,7 @@ Words = dict[str, Isolation]
 
 
 class Fleet:
-    """The switch as a process knows it, and its reads of the copies.
-
-    Args:
-        shared: what the runners of the order share.
-        table: its name, the same on every target; its key is one field.
-        key: the name of that field.
-    """
+    """The switch as a process knows it, and its reads of the copies."""
 
     def __init__(self, shared: Shared, table: str, key: str) -> None:
         self._shared = shared
@@ -115,14 +109,7 @@ def read_copies(drivers: Mapping[str, Driver], table: str, key: str) -> dict[str
 def write_copies(
     drivers: Mapping[str, Driver], table: str, key: str, word: Isolation
 ) -> dict[str, Exception | None]:
-    """Write a word about a target into every copy; return what went wrong, by the copy's target.
-
-    Args:
-        drivers: of the order.
-        table: name of the table.
-        key: the field of its key.
-        word: replaces the earlier word about its target, whatever the clocks say.
-    """
+    """Write a word about a target into every copy; return what went wrong, by the copy's target."""
     copy = newest(read_copies(drivers, table, key).values()).get(word.target)
     if copy is not None and copy.since >= word.since:  # by a clock that is fast
         word = word._replace(since=nextafter(copy.since, inf))

@@ -37,7 +37,6 @@ class TargetEvidence(NamedTuple):
     """The attempts made on one target, read-backs included.
 
     Attributes:
-        attempts: how many.
         failures: how many of them count against the target.
         last_outcome: of the most recent one; None before the first.
         isolated: an operator has taken the target out.
@@ -66,16 +65,7 @@ class Health:
 
     It is changed in place by its methods; each part below owns its state, too.
 
-    Args:
-        targets: the order, and who may serve what.
-        random: gives numbers in [0, 1), for jitter.
-        policy: the numbers to decide by.
-        probing: the targets whose drivers can make a probe.
-
     Attributes:
-        circuits: of all targets.
-        records: tokens, probes and isolation of each target.
-        budgets: the limits of second attempts.
         heartbeat, silence: whether this process itself was running; whether targets answer.
         keys: what keys are worth, if less than declared.
         outbox: the runner's work for after it has released its lock.

@@ -128,9 +128,7 @@ class Unanswered(NamedTuple):
     """A function without an answer for longer than usual, as far as that is known.
 
     Attributes:
-        attempts: without an answer.
         seconds: since the first of them, or since the target has answered anything.
-        limits: of the function.
     """
 
     attempts: int
@@ -142,10 +140,6 @@ class Silence:
     """Checks whether targets answer. Its state is in the circuits and the heartbeat.
 
     The methods take `seen_at`, the time of the last event of any kind.
-
-    Args:
-        circuits: of all targets; without an answer they are made silent, or opened.
-        heartbeat: of this process.
     """
 
     __slots__ = ("_circuits", "_heartbeat", "_policy")

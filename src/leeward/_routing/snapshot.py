@@ -36,13 +36,7 @@ ITEM: Final = "leeward-health"
 
 
 class Snapshot:
-    """The copies of one order's snapshot.
-
-    Args:
-        shared: what the runners of the order share.
-        table: its name, the same on every target; its key is one field.
-        key: the name of that field.
-    """
+    """The copies of one order's snapshot."""
 
     def __init__(self, shared: Shared, table: str, key: str) -> None:
         self._shared = shared
@@ -111,14 +105,7 @@ def _keepers(drivers: Mapping[str, Driver]) -> Iterator[Driver]:
 
 
 def read_open(drivers: Mapping[str, Driver], table: str, key: str, wall: float) -> dict[str, float]:
-    """Return the targets that a process has found ill, and until when it does not call them.
-
-    Args:
-        drivers: of the order.
-        table: name of the snapshot.
-        key: the field of its key.
-        wall: Unix seconds.
-    """
+    """Return the targets that a process has found ill, and until when it does not call them."""
     items = _copies(drivers, table, Key((key,), (ITEM,)))
     age, newest = min(
         ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})

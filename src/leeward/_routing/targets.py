@@ -35,7 +35,6 @@ class TargetGroup(NamedTuple):
     """Targets that are equivalent for some functions or buses.
 
     Attributes:
-        targets: their names, in order of preference.
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
             not the preferred one: enough to know that it works.
         fail_back: when calls return to the preferred target: ``prefer_primary`` (when it has
@@ -54,15 +53,11 @@ class Targets(NamedTuple):
     """The targets of one order.
 
     Attributes:
-        order: their names, in order of preference.
         home: the target that owns the tables and buckets that have no home of their own; None where
             none is chosen.
-        homes: table to the target that owns it.
         groups: verb and name of a function or bus to the group that serves it. The empty name is
             for all other names of a verb; without an entry, the whole order serves.
         weights: as of a `TargetGroup`, for the whole order.
-        fail_back: the same.
-        bucket_homes: bucket to the target that owns it.
         runs: the target at which runs of workflows live; None for the preferred one.
     """
 
@@ -119,10 +114,6 @@ def narrow_groups(targets: Targets, able: Mapping[str, tuple[str, ...]]) -> Targ
     """Return the same with a group for each verb that only some targets of the order can serve.
 
     A configured group loses the other targets, too, unless none would be left.
-
-    Args:
-        targets: of the order.
-        able: verb to the targets that can serve it, in order of preference.
     """
     groups = dict(targets.groups)
     for verb, names in able.items():
@@ -166,8 +157,6 @@ class TargetRecord:
     """One target: its tokens for second tries, its probes, and the operator's word.
 
     Attributes:
-        tokens: for second tries of a call there.
-        isolated: an operator has isolated it, here or everywhere.
         isolation: the operator's word about an isolation everywhere; else None.
         by_hand: it was isolated here.
         probes: its driver can make a probe of its own.

@@ -19,12 +19,7 @@ Write: TypeAlias = Callable[[sqlite3.Connection], object]
 
 
 class Commits(Batches[Write]):
-    """Applies changes to a database, for many threads.
-
-    Args:
-        database: of the changes.
-        patience: seconds to wait for it.
-    """
+    """Applies changes to a database, for many threads."""
 
     def __init__(self, database: Database, patience: float) -> None:
         super().__init__()
@@ -63,9 +58,6 @@ class SharedWrites(Batches[_TimedWrite]):
 
     One that fails takes no other with it: what they shared is rolled back, and each thread makes
     its own. Where the end of a shared transaction fails, all of it may be on the disk.
-
-    Args:
-        database: of the changes.
     """
 
     def __init__(self, database: Database) -> None:

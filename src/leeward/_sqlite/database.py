@@ -149,12 +149,7 @@ class Database(Forkable):
     def __init__(
         self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
     ) -> None:
-        """Check `path`; nothing is opened yet. None is a database in memory.
-
-        Args:
-            path: of the file.
-            schema: of the database.
-            created: called once a file has been made where there was none.
+        """Check `path`, or take memory for None; `created` is called once a file has been made.
 
         Raises:
             ConfigError: what is there cannot be trusted.
@@ -383,10 +378,6 @@ class FilePresence:
     """The locks beside one database, by app; a process that ends loses its own.
 
     They are of processes and not of files (``lockf``), so what a handler has started holds none.
-
-    Args:
-        database: its file; None for one in memory, which no other process has. On Windows nobody
-            holds a lock.
     """
 
     def __init__(self, database: Path | None) -> None:

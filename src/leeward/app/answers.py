@@ -120,7 +120,6 @@ class Flaw(NamedTuple):
     Attributes:
         path: where in the input, such as ``$.items[1].qty``.
         expected: what belongs there, such as ``int``.
-        missing: nothing is there.
     """
 
     path: str
@@ -157,14 +156,10 @@ class HandlerFailure(NamedTuple):
     """How a call has failed.
 
     Attributes:
-        type: class of the exception.
-        status: of HTTP.
         message: for the caller; None for an exception that was not written for it.
         reason: a stable word, or None.
         retryable: the same call may have another result later.
-        retry_after: seconds to wait before.
         ran: whether it has had an effect.
-        cause: the exception.
         is_own: the handler's own guard raised it about this call: a word of the protocol.
     """
 
@@ -243,14 +238,7 @@ may do the same thing twice."""
 def failure_of(
     error: BaseException, final: tuple[type[BaseException], ...], ran: Ran, *, is_own: bool = False
 ) -> HandlerFailure:
-    """Return the failure for the exception of a handler.
-
-    Args:
-        error: the exception.
-        final: classes of errors after which the handler must not be called again.
-        ran: whether it has had an effect.
-        is_own: as of `HandlerFailure`.
-    """
+    """Return the failure for the exception of a handler."""
     kind = type(error).__name__
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
@@ -309,11 +297,7 @@ def refusal_answer(problem: Problem) -> Answer:
 
 
 def encode_value(value: Any, limit: int | None) -> bytes:
-    """Write the result of a handler.
-
-    Args:
-        value: the result.
-        limit: bytes that the platform passes on; None for no limit.
+    """Write the result of a handler, within `limit` bytes if there is one.
 
     Raises:
         Problem: as `encode_answer` does.
@@ -330,11 +314,7 @@ def encode_value(value: Any, limit: int | None) -> bytes:
 
 
 def encode_answer(value: Any, limit: int | None) -> bytes:
-    """Write an answer that is JSON already.
-
-    Args:
-        value: the answer.
-        limit: bytes that the platform passes on; None for no limit.
+    """Write an answer that is JSON already, within `limit` bytes if there is one.
 
     Raises:
         Problem: it is not JSON, or too large; its status is 500, for the work is done.

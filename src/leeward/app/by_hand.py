@@ -48,14 +48,7 @@ def find_handler(app: App, name: str) -> Handler:
 def run_by_hand(
     app: App, name: str, document: bytes, platform: Platform, *, idempotency_key: str = ""
 ) -> Answer:
-    """Run a handler once, and return its answer, which holds what it has raised.
-
-    Args:
-        app: with the handler.
-        name: of the handler.
-        document: as `input_from` reads it.
-        platform: that it runs on.
-        idempotency_key: of the run; empty for a new one.
+    """Run a handler once with what `input_from` reads; its answer holds what it has raised.
 
     Raises:
         InvalidRequest: there is no such handler, or the input is not for it; nothing has run.

@@ -208,10 +208,6 @@ def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
 def check_no_loop(handlers: Iterable[Handler], names: Mapping[str, str] = NOTHING) -> None:
     """Check that nothing that handlers write makes them run again, however long the way round.
 
-    Args:
-        handlers: of an app.
-        names: a target's own names of buckets, by the logical ones; two may be of one bucket.
-
     Raises:
         ConfigError: it does; the handlers are named, with what to do.
     """

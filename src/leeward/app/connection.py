@@ -51,7 +51,6 @@ class CallerConnection:
     """A connection, of which at most one thread reads.
 
     Attributes:
-        socket: of it.
         ends: when it is closed if no whole head has come, by the monotonic clock.
         began: when the request began to come, by the same clock; None before its first byte.
         keeps: the caller keeps it open, and it is in step.
@@ -199,9 +198,6 @@ def _headers_in(lines: list[bytes]) -> dict[str, str]:
     """Return the headers of a request by name in lower case; of several with one name, all values.
 
     So two lengths, or two codings, are neither.
-
-    Raises:
-        ProtocolError: a line is not a header.
     """
     headers: dict[str, str] = {}
     for line in lines:
@@ -215,11 +211,7 @@ def _headers_in(lines: list[bytes]) -> dict[str, str]:
 
 
 def _body_of(headers: Mapping[str, str], limit: int) -> Body | None:
-    """Return what takes in the body of a request; None if it has none.
-
-    Raises:
-        ProtocolError: it is too large, or nobody can tell where it ends.
-    """
+    """Return what takes in the body of a request; None if it has none."""
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
     if coding is not None:
         if length is not None or coding.lower() != "chunked":

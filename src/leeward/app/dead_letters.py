@@ -72,14 +72,7 @@ class NextStep(NamedTuple):
 def retry_pause(
     attempt: int, unit: float, request: float | None = None, pauses: Sequence[float] = ()
 ) -> float:
-    """Return the seconds from an attempt that failed to the next one.
-
-    Args:
-        attempt: 1 for the first.
-        unit: random, 0 to 1, so that what failed together does not come again together.
-        request: seconds that the failure asks for.
-        pauses: of the handler's own, the last one for all further attempts; empty for the usual.
-    """
+    """Return the seconds from an attempt that failed to the next; `unit` is random, 0 to 1."""
     usual = FIRST_RETRY * 4.0 ** min(attempt - 1, 20)
     pause = pauses[min(attempt, len(pauses)) - 1] if pauses else usual
     return min(max(pause * (1 + unit / 2), request or 0.0), LONGEST_RETRY)
@@ -163,13 +156,9 @@ class GivenUp(NamedTuple):
 
     Attributes:
         queue: the logical name of the queue that it was in.
-        handler: that has failed.
-        error: class of the exception.
         reason: of the failure; ``attempts`` if the last of them failed, else ``permanent``.
-        time: when it was given up, as ISO 8601.
         attempts: how often it was delivered; None where the platform does not count.
         ran: ``no``, ``maybe`` or ``yes``: whether any attempt has had an effect.
-        id: of the message in its own queue.
     """
 
     queue: str
@@ -187,9 +176,6 @@ class Letter(NamedTuple):
 
     Attributes:
         queue: the logical name of its queue.
-        body: byte for byte.
-        attributes: as they came.
-        id: the platform's.
         attempt: 1 for the first; None where the platform does not count.
         group: whose order is kept, or None.
         place: the platform's own name of its queue, where it can be hidden.
@@ -210,12 +196,7 @@ class Letter(NamedTuple):
 
 
 class Unsent(NamedTuple):
-    """A letter that could not be sent.
-
-    Attributes:
-        failure: why the message was given up.
-        attempt: as of `Letter`.
-    """
+    """A letter that could not be sent."""
 
     failure: HandlerFailure
     attempt: int | None
@@ -230,7 +211,6 @@ class DeadLetters:
     Args:
         queues: the dead-letter queue of each queue or handler, by logical name.
         perform: asks a queue; None if there are none.
-        clock: for the time in the facts.
     """
 
     def __init__(self, queues: Mapping[str, str], perform: Perform | None, clock: Clock) -> None:
@@ -246,12 +226,6 @@ class DeadLetters:
         """Return the handler and the failure of a message whose letter could not be sent.
 
         Finish the message with them, without a further run. None: run it.
-
-        Args:
-            handlers: that may have had it.
-            id: of the message.
-            body: byte for byte.
-            attempt: as of `Letter`.
         """
         for handler in handlers if self._unsent else ():
             unsent = self._unsent.get((handler.name, id, hash(body)))
@@ -277,13 +251,6 @@ class DeadLetters:
 
         Return whether it may be acknowledged. If it is not proved that its dead letter is in the
         queue, it may not: it is delivered again, and given up again.
-
-        Args:
-            handler: that had it.
-            letter: the message.
-            failure: of the handler, or None.
-            seconds: that are left.
-            together: its batch `fails_as_one`.
         """
         if failure is None or failure.is_done:
             return True
@@ -409,13 +376,7 @@ def without_facts(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
 def dead_letters_at(
     queues: Mapping[str, str] | None, open_target: Callable[[], Perform], *, staged: bool = False
 ) -> DeadLetters:
-    """Return the dead-letter queues of an app at a target, which is opened when first needed.
-
-    Args:
-        queues: the dead-letter queue of each queue or handler, by logical name.
-        open_target: opens the target that has them, and returns how they are asked.
-        staged: their names there begin with those of prefix and stage, unless they are addresses.
-    """
+    """Return an app's dead-letter queues; `staged` names begin with prefix and stage."""
     target = cache(open_target)
     prefix = cache(_prefix)
 

@@ -47,10 +47,6 @@ def read_json(body: bytes) -> Json:
 def decoder_of(annotation: Any, where: str) -> Reader:
     """Return what reads JSON as `annotation` says; it raises `InvalidInput`.
 
-    Args:
-        annotation: resolved, and not as text.
-        where: what has the annotation, for the message.
-
     Raises:
         ConfigError: nothing can be read into this type.
     """

@@ -67,28 +67,18 @@ class Handler:
 
     Attributes:
         name: on every cloud the same.
-        kind: what it is for.
-        is_call: it is for calls.
-        function: the user's.
         prepare: makes what the handlers of the app share, unless it is there; returns whether this
             is their first run in this process.
-        clients: of the app, or None.
-        effect: what running it again would do.
-        timeout: seconds that it may take, or None.
-        retries: how often it is tried again, or None.
         pauses: seconds before each of these, at least; empty for the usual ones.
         final: classes of errors after which it is not to be run again.
-        bus: of a subscriber.
         type: of its events; None for every type.
         queue: of a handler of messages.
         schedule: when it runs, as in a crontab: five fields, in UTC.
         queued: of a function: it takes queued calls, too. Of a handler of objects: notifications
             come through a queue of the handler's name.
-        bucket: of a handler of objects.
         prefix: with which their keys begin; empty for all.
         writes: where it puts objects, as `leeward.app.checks.prefixes_of` reads it.
         uses: names of what it uses, by right, where a library has made it: for a template.
-        telemetry: observes its runs, or None.
     """
 
     def __init__(
@@ -160,12 +150,6 @@ class Handler:
 
     def settle(self, delivery: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
         """Return what became of the calls with a key, by the function's own record; run nothing.
-
-        Args:
-            delivery: its input is the question, ``{"settle": KEY, "age": SECONDS, "payload":
-                ...}``; the last two may be missing.
-            context: of the question.
-            limit: bytes of the answer, or None.
 
         Raises:
             Problem: there is no such key, or it is not this call's.

@@ -102,13 +102,7 @@ class HttpServer(ABC):
 
     @abstractmethod
     def answer(self, request: HttpRequest, mark: str, began: float) -> HttpAnswer:
-        """Answer a request that is there as a whole, on one of `threads`.
-
-        Args:
-            request: the request.
-            mark: that the answer is to have.
-            began: when its first byte came, by the monotonic clock.
-        """
+        """Answer a whole request, on one of `threads`; `began` is monotonic."""
 
     @property
     def url(self) -> str:

@@ -104,13 +104,7 @@ def last_time(text: str, before: datetime) -> datetime:
 
 
 def tick_time(handler: Handler, named: object, now: float) -> datetime:
-    """Return the time for which a schedule runs: what the platform names, else when it was due.
-
-    Args:
-        handler: of the schedule.
-        named: by the platform, as text, or None.
-        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
-    """
+    """Return the time for which a schedule runs: what the platform names, else when it was due."""
     from datetime import UTC, datetime
 
     time = parse_time(named)

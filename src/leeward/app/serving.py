@@ -66,8 +66,6 @@ class FunctionServer(HttpServer):
     Calls are answered from `start` on. To leave a ``with`` statement is to drain and to close.
 
     Args:
-        host: with the app.
-        listener: a bound socket.
         tokens: of which a caller has to send one; none where nobody has to.
         anonymous: a proxy in front checks who calls.
         threads: calls that run at once.

@@ -25,7 +25,6 @@ class Parameters(NamedTuple):
     Attributes:
         positional: names of those that are filled by position, in their order.
         keyword: names of those that are given by keyword only.
-        defaults: by name.
         takes_any: it takes any number of arguments besides.
     """
 
@@ -45,8 +44,6 @@ class Idempotency(NamedTuple):
         settle: returns what became of the calls with a key, as a document or a coroutine of one. It
             takes how old the call is, in seconds or None; the arguments that it had, or None; the
             context; and whether the asker has made the call in this process.
-        records: returns a digest of how its records are kept.
-        table: with its records.
         bind: makes it the function of a handler, by the logical names of the app and the handler.
     """
 

@@ -102,11 +102,7 @@ class Delivery(NamedTuple):
 
     Attributes:
         input: of the kind that the handler is for.
-        call_id: the platform's id of this run.
-        idempotency_key: the same on every attempt.
         seconds: until the platform, or the caller, stops waiting.
-        attempt: 1 for the first; None where the platform does not count.
-        trace: the W3C ``traceparent`` that came along, or None.
         headers: of the request, or the attributes of the message; names in lower case.
         principal: the caller, as the platform has checked it; None if it has not.
         voids: how many voids of its key the caller knows of.
@@ -141,9 +137,6 @@ class Platform(NamedTuple):
     """Where handlers run.
 
     Attributes:
-        provider: such as ``local``.
-        region: or None.
-        clock: for deadlines.
         answer_bytes: the largest answer that it passes on; None for no limit.
         logs: how its logs are written, where an app wants JSON.
         flush: it may stop the process between two runs, so telemetry is exported before.

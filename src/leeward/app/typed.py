@@ -23,8 +23,6 @@ class TypedCall(NamedTuple):
     """A call of a function that was given as itself.
 
     Attributes:
-        function: its name.
-        payload: JSON.
         read: returns a result whose value is as the function's annotation has it.
     """
 
@@ -35,10 +33,6 @@ class TypedCall(NamedTuple):
 
 def typed_call(function: object, payload: object) -> TypedCall:
     """Return the call of a function of an app.
-
-    Args:
-        function: as ``@app.function()`` has returned it.
-        payload: what it is annotated with, or JSON.
 
     Raises:
         InvalidRequest: it is not a function of an app, or one of several names.

@@ -96,9 +96,6 @@ class WarmValues(Forkable):
     def make_all_if_due(self, monotonic: Callable[[], float]) -> None:
         """Make what is not made yet, for a health check: anybody may ask for one.
 
-        Args:
-            monotonic: returns the time in seconds.
-
         Raises:
             TooSoon: it has failed in the last seconds, and is not tried again yet.
         """

@@ -96,11 +96,6 @@ def bytes_argument(text: str, field: str) -> bytes:
 def texts_argument(words: Sequence[str], field: str, example: str = "version=7") -> dict[str, str]:
     """Read texts with names, each a word ``name=text``.
 
-    Args:
-        words: as they were typed.
-        field: the option.
-        example: what to write, for the message.
-
     Raises:
         InvalidRequest: a word is something else, or a name is there twice.
     """

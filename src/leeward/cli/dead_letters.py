@@ -109,8 +109,6 @@ class StoreLetters:
     """The dead letters of a target that keeps rows, whichever process delivers them.
 
     Args:
-        stores: of the target.
-        target: its name.
         to: the handler or queue that all of them go to; None for the one that each was for.
 
     Raises:
@@ -190,11 +188,9 @@ class QueueLetters:
     """The dead letters in a queue of a cloud.
 
     Args:
-        driver: of the target.
         queue: the cloud's own name of the dead-letter queue, or of the subscription to a topic.
         sources: the queues that letters may go back to, as the operator has named them. Where there
             is one, a letter that names none goes there.
-        all_to_first: all letters go to the first of them, whatever they name.
     """
 
     is_in_order = False
@@ -320,13 +316,6 @@ def letters_of(
 ) -> Letters:
     """Return the dead letters of a target.
 
-    Args:
-        driver: of the target.
-        queue: the cloud's own name of the dead-letter queue; None for a target that keeps its dead
-            letters itself.
-        to: of the queue that all of them go to; None for the one that each names.
-        sources: the queues that they may name.
-
     Raises:
         InvalidRequest: a queue is named of a target without one, or is not of a cloud.
     """
@@ -404,8 +393,6 @@ class MoveOptions(NamedTuple):
     """What somebody wants moved.
 
     Attributes:
-        ids: of the letters; empty for all.
-        force: also those that may have run.
         dry_run: move none, and say what would be.
         rate: letters for each second; None for as fast as it goes.
         keep: seconds for which the function remembers a key.
@@ -428,14 +415,6 @@ def redrive(
     progress: Callable[[Moved], object],
 ) -> Moved:
     """Move letters back; what is proved not to have run by itself, the rest if that is agreed to.
-
-    Args:
-        letters: where they lie.
-        wish: what is wanted.
-        now: Unix seconds.
-        agree: asks whether a letter is to be moved that may have run.
-        sleep: waits for some seconds.
-        progress: is told after each letter.
 
     Raises:
         LeewardError: one could not be moved; those before it are.

@@ -39,10 +39,7 @@ class Finding(NamedTuple):
     """One line of the doctor's.
 
     Attributes:
-        target: its name, or `ORDER`.
         check: what was looked at, such as ``credentials`` or ``function send-receipt``.
-        state: how that ended.
-        message: what was found.
         remedy: what to do; empty where nothing is to be done.
         concerns: the functions, buses and tables that a fault stands in the way of.
     """
@@ -59,8 +56,6 @@ class LookReport(NamedTuple):
     """A look, and what came of it.
 
     Attributes:
-        look: with the logical name.
-        result: of it.
         offset: seconds that the target's clock is ahead of this machine's; None if it did not say.
     """
 
@@ -212,12 +207,6 @@ def serving(
 ) -> tuple[str, ...]:
     """Return the targets that may serve a function or bus, in order of preference.
 
-    Args:
-        config: with its group, if it has one.
-        verb: of the call.
-        name: of the function or bus.
-        drivers: of the targets that could be opened; a target without one is taken to be able.
-
     Raises:
         ConfigError: a group has no target left.
     """
@@ -232,13 +221,7 @@ def serving(
 def capabilities_of(
     config: Config, driver: Driver, drivers: Mapping[str, Driver]
 ) -> Iterator[Finding]:
-    """Return whether a target can do what is configured for it, one finding in all if it can.
-
-    Args:
-        config: for what is configured.
-        driver: of the target.
-        drivers: of all targets that could be opened.
-    """
+    """Return whether a target can do what is configured for it, one finding in all if it can."""
     lacking = [
         (what, capability)
         for what, capability in _list_needs(config, driver.target, drivers)

@@ -40,7 +40,6 @@ class GlobalOptions:
         targets: the order; None for what is configured.
         config: the configuration file; None for the usual one.
         trust_env: False for the hardened mode, whatever a file says.
-        output: where results and errors go.
     """
 
     targets: str | None
@@ -188,11 +187,6 @@ def modules_beside(config: Config, *, is_named: bool = False) -> Iterator[None]:
     comes last, so that no file there hides an installed module, and goes when the targets are
     open. The working directory has no part in it, and in the hardened mode nothing has.
 
-    Args:
-        config: with the file.
-        is_named: the command line itself names code. Without a file it may be in the working
-            directory, as with ``python -m``.
-
     Raises:
         ConfigError: anybody may write the directory.
     """
@@ -239,13 +233,6 @@ def named_app(
     target: str | None = None,
 ) -> AppName:
     """Return what names an app: the command line, ``[worker]``, or the embedded target.
-
-    Args:
-        spec: ``module:app`` of the command line, or None.
-        config: names it otherwise.
-        env: the variables that count.
-        command: that is given, for messages.
-        target: of the embedded targets, the one that counts; None for the worker's, or any.
 
     Raises:
         ConfigError: nothing names one.

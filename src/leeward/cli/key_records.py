@@ -203,13 +203,6 @@ def settle_by_hand(
     """Return the record after somebody has found out what its run has done.
 
     Return None if nobody may settle it by hand: it still runs, or is settled.
-
-    Args:
-        record: as it is.
-        now: Unix seconds.
-        ran: it has had its effect: repeats get `result`. Else the key is free.
-        result: what it would have returned.
-        kept: `result` is known.
     """
     if not is_open(record, now):
         return None

@@ -136,16 +136,9 @@ def settle_unknown(
     body: bytes | None = None,
     timeout: float = SECONDS,
 ) -> Json:
-    """Settle one call. What is settled goes from the table: what it returns has ``removed`` then.
+    """Settle one call, with `body` if the table has no payload; a settled one leaves the table.
 
     A call whose function says that it still runs, or that nobody can tell, stays.
-
-    Args:
-        cloud: settles it.
-        config: names the table.
-        unknown: the call.
-        body: its payload, if the table does not have it.
-        timeout: seconds.
     """
     facts = facts_of(unknown)
     error = error_of_unknown(unknown._replace(body=body or unknown.body))

@@ -295,12 +295,7 @@ def _check_order(order: tuple[TargetName, ...], where: str) -> tuple[TargetName,
 
 
 def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
-    """Raise `ConfigError` if `config` names a provider that does not exist.
-
-    Args:
-        config: its options, homes and names are checked. Its order is not: opening it does that.
-        also_known: providers of drivers that are open already.
-    """
+    """Raise `ConfigError` if `config` names a provider that does not exist."""
     providers, checks = set(also_known), []
     for where, name in _mentions(config):
         provider = name.partition(":")[0]
@@ -311,12 +306,7 @@ def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
 
 
 def check_probes(config: Config, *, has_app: bool) -> None:
-    """Raise `ConfigError` if the probe of a function is itself, not known, or does not only read.
-
-    Args:
-        config: with what an app declares.
-        has_app: there is one, so a function has to be in it, or to have a section.
-    """
+    """Raise `ConfigError` if a probe is its own function, not known, or does not only read."""
     for name, function in config.functions.items():
         probe = function.probe
         if probe is None:
@@ -358,10 +348,6 @@ def check_unused(config: Config, also_named: Sequence[TargetName]) -> None:
     It counts as misspelt if the order has a target of the same provider that has no entry, and if
     nothing else names the entry's target. Where the file has an order, weights and groups name no
     other target that is nearly one of the order.
-
-    Args:
-        config: with the order that is in force.
-        also_named: the order that the file has, even if another one is in force.
     """
     counted = Counter(name for _, name in _mentions(config))
     counted.update({str(target) for target in also_named})
@@ -442,10 +428,6 @@ def _entries(config: Config) -> Iterator[tuple[ConfigKey, Mapping[str, object]]]
 
 def check_found_file(path: str, descriptor: int) -> None:
     """Check a file that nobody has named, before what it says is believed.
-
-    Args:
-        path: where it was found.
-        descriptor: of the file, open: so nobody exchanges it after the look.
 
     Raises:
         ConfigError: it is, or its directory, another user's, or others may write it; or it is not

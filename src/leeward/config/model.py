@@ -72,10 +72,6 @@ _LONGEST_PART = 24
 def prefix_of(deploy: Mapping[str, Any], where: str) -> str:
     """Return the beginning of names on targets that have stages: ``shop-prod-``.
 
-    Args:
-        deploy: ``[deploy]``, whose ``prefix`` and ``stage`` count.
-        where: what says so, for messages.
-
     Raises:
         ConfigError: one of them is not what every cloud takes in a name.
     """
@@ -462,7 +458,6 @@ class Keeper(NamedTuple):
 
     Attributes:
         keys: that say so, from the top.
-        target: where it is.
         names: of the functions, buses and tables; None for all that the groups name.
         remedy: what else may be done, beside another target.
     """
@@ -516,11 +511,6 @@ def check_kept(config: Config, *keepers: Keeper, flaws_before: Iterable[str] = (
     """Raise `ConfigError` if one of them is outside of the residency of what it keeps.
 
     A file of the embedded target is where the process is, unless [residency] says where.
-
-    Args:
-        config: with the residencies.
-        keepers: all that are looked at.
-        flaws_before: other flaws, which the error names, too.
     """
     owned: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
     owned = [("tables", (name,), table.residency) for name, table in config.tables.items()]

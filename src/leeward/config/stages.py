@@ -21,11 +21,6 @@ SECTION: Final = "stage"
 def read_document(document: Mapping[str, Any], file: str, stage: str | None) -> Config:
     """Check a parsed file, and return what it configures in a stage.
 
-    Args:
-        document: as it was parsed.
-        file: its path, for messages.
-        stage: that is chosen; None leaves that to the file.
-
     Raises:
         ConfigError: something in it is wrong.
     """
@@ -53,11 +48,6 @@ def choose_stage(document: Mapping[str, Any], stage: str | None) -> str | None:
 
 def lay_over(document: Mapping[str, Any], stage: str | None, file: str) -> dict[str, Any]:
     """Return a parsed file with what one of its stages says instead, and without its stages.
-
-    Args:
-        document: as it was parsed.
-        stage: that is in force; None for none.
-        file: its path, for messages.
 
     Raises:
         ConfigError: the file has stages, and not this one; or a section of one is not a table.

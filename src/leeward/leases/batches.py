@@ -22,10 +22,8 @@ class Change(Generic[C]):
     """A write that waits for its turn.
 
     Attributes:
-        what: the change.
         turn: not empty once the write is over, or its thread must write. A queue, because an
             interrupt can leave an `Event` locked.
-        result: of the write, once it was made.
     """
 
     __slots__ = ("error", "is_over", "result", "turn", "what")
@@ -64,10 +62,6 @@ class Batches(Forkable, ABC, Generic[C]):
 
     def make(self, what: C, timeout: float | None = None) -> Any:
         """Make a change; return its result, once it is on the disk.
-
-        Args:
-            what: is to be written.
-            timeout: seconds to wait for the turn; None for as long as it takes.
 
         Raises:
             DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.

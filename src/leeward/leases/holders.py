@@ -22,9 +22,7 @@ class Holder(NamedTuple):
     """A process.
 
     Attributes:
-        boot: of its machine.
         space: the namespace of its number; each container has its own.
-        pid: its number.
         began: clock ticks from the boot to its start.
     """
 
@@ -103,10 +101,6 @@ def is_gone(holder: Holder, me: Holder) -> bool:
     """Return whether it is proved that a process has ended.
 
     There is no proof about another machine, another container, or an earlier boot.
-
-    Args:
-        holder: which process.
-        me: this one.
     """
     if (holder.boot, holder.space) != (me.boot, me.space) or holder.pid <= 0:
         return False

@@ -17,35 +17,17 @@ not begun."""
 
 
 def is_over(due: float, now: float, farthest: float) -> bool:
-    """Return whether a lease, or a pause, is over.
-
-    Args:
-        due: its end.
-        now: on the same clock, or one that differs by less than a lease.
-        farthest: seconds from now. A later end was written by a clock that was ahead.
-    """
+    """Return whether a lease, or a pause, is over."""
     return due <= now or due > now + farthest
 
 
 def may_begin(since: float, now: float, seconds: float) -> bool:
-    """Return whether a holder may begin something: not in the last third of its lease.
-
-    Args:
-        since: when it was leased or renewed, on the monotonic clock.
-        now: on the same clock.
-        seconds: of a lease.
-    """
+    """Return whether a holder may begin something: not in the last third of its lease."""
     return now - since < seconds * 2 / 3
 
 
 def needs_renewal(since: float, now: float, seconds: float) -> bool:
-    """Return whether leases are to be renewed: in time for two more tries before `may_begin` ends.
-
-    Args:
-        since: when they were last renewed, on the monotonic clock.
-        now: on the same clock.
-        seconds: of a lease.
-    """
+    """Return whether to renew leases: in time for two more tries before `may_begin` ends."""
     return now - since > seconds / 3
 
 
@@ -93,7 +75,6 @@ class NextAttempt(NamedTuple):
     """What becomes of a row that is not done.
 
     Attributes:
-        attempts: the new count.
         due: when it may be taken again, in Unix seconds; None gives it up as a dead letter.
     """
 
@@ -172,11 +153,6 @@ class DeliveryPolicy(NamedTuple):
         Rows whose last lease ended without a result come one at a time: a row that kills this
         process costs all rows beside it an attempt. If attempts hang in this process, such rows are
         its own, and kill nothing.
-
-        Args:
-            held: the rows that it holds.
-            now: Unix seconds.
-            seconds: of an attempt; None if unknown.
         """
         free = self.count_free_places([lease.ends for lease in held], now)
         tried = [lease.ends for lease in held if lease.is_tried]
@@ -196,9 +172,6 @@ class DeliveryPolicy(NamedTuple):
 
         A lease takes a transaction, so rows with short attempts are leased by the hundred. Rows
         with long ones are leased one by one, because other processes may have time for them.
-
-        Args:
-            seconds: of an attempt; None if unknown.
         """
         if seconds is None:
             return 0

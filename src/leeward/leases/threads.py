@@ -35,17 +35,12 @@ class Loop:
     """Looks, and sleeps until it is woken or as long as its last look says; on a daemon thread.
 
     Args:
-        carrier: whose thread looks.
         look: looks once; returns the seconds until the next look, None for until something changes.
         is_over: returns whether there is no need to look any more; called under the lock.
-        log_fault: is told what a look has raised; of an outage once, whichever loop meets it.
 
     Attributes:
-        lock: under which all changes.
-        looks: how many have ended.
         failures: how many in a row have failed, the last one included.
         looked_at: when the last one ended that did not fail, on the monotonic clock; None for none.
-        is_asleep: whether none is under way.
         is_started: whether it has been needed so far.
         due: when it looks again if nothing changes, on the monotonic clock.
     """
@@ -191,12 +186,7 @@ class Carrier:
 
 
 class Carriers:
-    """The few threads that look for any number of loops; a fork's child has others.
-
-    Args:
-        name: of each thread.
-        limit: how many there are.
-    """
+    """The few threads that look for any number of loops; a fork's child has others."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
@@ -218,11 +208,7 @@ class Carriers:
 
 
 class HeldLease:
-    """A row that this process has leased, until it lets go of it.
-
-    Args:
-        ends: the end of the lease, in Unix seconds; infinity where it is renewed.
-    """
+    """A row that this process has leased, until it lets go of it."""
 
     __slots__ = ("ends", "is_over", "seconds", "since", "thread")
 
@@ -245,11 +231,6 @@ class WorkPool(ABC, Generic[H]):
     """What this process holds, and the threads that work on it.
 
     A thread takes one row after the other, and ends when none waits.
-
-    Args:
-        lock: under which all changes.
-        places: how many are worked on at one time.
-        clock: for leases.
     """
 
     def __init__(self, lock: AbstractContextManager[Any], places: int, clock: Clock) -> None:

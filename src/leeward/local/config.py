@@ -156,10 +156,6 @@ def _function(spec: Any, where: str) -> Callable[..., Any]:
 def import_app(spec: Any, where: str) -> App:
     """Return the app that ``module:app`` names.
 
-    Args:
-        spec: names it.
-        where: the place of that, for messages.
-
     Raises:
         ConfigError: it cannot be imported, or it is something else.
     """

@@ -39,8 +39,6 @@ class ObjectEvents:
     """The handlers of objects of one target.
 
     Args:
-        clock: for the time of a write.
-        database: of the objects, and of the rows.
         accept: keeps rows, and lets them be delivered.
         wake: lets rows be delivered.
         outlives: the rows are there when this process has ended.

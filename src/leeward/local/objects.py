@@ -57,7 +57,6 @@ class Objects:
     """Put, get, head, list and delete. A bucket is there as soon as it holds an object.
 
     Args:
-        database: of the target.
         announce: is called for each put and delete, in the transaction that makes it.
 
     Raises:

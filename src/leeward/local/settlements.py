@@ -47,12 +47,7 @@ _PRUNE_WRITES: Final = "DELETE FROM writes WHERE number > 0 AND number <= ?"
 
 
 class Settlements:
-    """Settles writes.
-
-    Args:
-        database: of the target.
-        clock: tells how old a verdict is.
-    """
+    """Settles writes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

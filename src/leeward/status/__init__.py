@@ -68,7 +68,6 @@ class Sources(NamedTuple):
     """What a status is read from.
 
     Attributes:
-        config: with the order.
         drivers: of the targets that could be opened, by name. Their owner closes them.
         statuses: of a client that makes calls: its circuits; empty for who only looks.
         app: whose schedules are meant; None where no app is known.
@@ -86,11 +85,6 @@ def read_status(sources: Sources, now: Callable[[], float], seconds: float = SEC
     """Return a fact for everything that can be known now, what is wrong first.
 
     A target that does not answer in time is a fact, and holds up nothing else.
-
-    Args:
-        sources: what to ask.
-        now: gives Unix seconds.
-        seconds: for all that is asked of one target.
     """
     until = monotonic() + seconds
     visits = [
@@ -343,11 +337,7 @@ def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:
 
 
 def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
-    """Return how many runs of each workflow are in which state, at a target that keeps rows.
-
-    Args:
-        driver: of the target.
-        journal: that is open already; None opens the target's, and closes it.
+    """Return how many runs of each workflow are in which state; an open `journal` stays open.
 
     Raises:
         DatabaseFault: the journal cannot be read.

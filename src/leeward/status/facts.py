@@ -62,10 +62,8 @@ class Fact(NamedTuple):
     """One sentence of a status.
 
     Attributes:
-        kind: what it is about.
         target: its name, or `ORDER`.
         name: of the queue, schedule or workflow; empty for the target as a whole.
-        level: what it asks of its reader.
         sentence: for a person; no payload and no secret.
         remedy: what to do; empty where nothing is to be done.
         values: what the sentence says, as JSON.
@@ -84,9 +82,7 @@ class QueueDepth(NamedTuple):
     """How much waits for one recipient.
 
     Attributes:
-        target: that keeps it.
         bus: of the events; `QUEUED_CALL` for queued calls and messages.
-        name: of the function, queue, subscription or schedule.
         waiting: what is neither done nor dead.
         dead: what was given up; None where it lies in a queue of its own.
         since: Unix seconds since when the oldest waits; None where nothing tells.
@@ -193,12 +189,7 @@ def reachability(target: str, result: Result[Any], seconds: float) -> Fact:
 
 
 def routing(status: TargetStatus, *, is_own: bool) -> Iterator[Fact]:
-    """Yield how calls are routed to a target: isolations, circuits that are not closed.
-
-    Args:
-        status: of the target.
-        is_own: it is that of a process that makes calls; if not, the circuits are not known.
-    """
+    """Yield how calls are routed to a target; circuits only if it `is_own`."""
     word = status.isolation
     if word is not None:
         end = f"until {moment(word.until)}" if isfinite(word.until) else "until it is restored"
@@ -297,14 +288,7 @@ def nothing_waits(target: str) -> Fact:
 def schedules(
     target: str, moments: Mapping[str, float], handlers: Iterable[Handler] | None, now: float
 ) -> Iterator[Fact]:
-    """Yield when each schedule of an app has begun last at a target, and when it is due next.
-
-    Args:
-        target: its name.
-        moments: the last moment of each schedule there, by its name.
-        handlers: of the app; None where no app is known.
-        now: Unix seconds.
-    """
+    """Yield when each schedule of an app has begun last at a target, and when it is due next."""
     if handlers is None:
         for name, last in sorted(moments.items()):
             text = f"was last begun for {moment(last)}; name the app to see when it is due"
@@ -386,14 +370,7 @@ def unknown_calls(target: str, table: str, count: int, since: float | None, now:
 
 
 def keys(target: str, table: str, unknown: int, questions: Sequence[str]) -> Iterator[Fact]:
-    """Yield how many keys of a table are unknown, and what waits for a person's word.
-
-    Args:
-        target: the home of the table.
-        table: of idempotent functions.
-        unknown: keys whose run may have had its effect.
-        questions: of the calls that wait to be approved.
-    """
+    """Yield how many keys of a table are unknown, and what waits for a person's word."""
     if unknown:
         values = {"state": "unknown", "count": unknown}
         text = f"{_count(unknown, 'key')} whose run may have had its effect"

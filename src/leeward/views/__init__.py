@@ -86,7 +86,6 @@ class Column(NamedTuple):
     Attributes:
         title: of the value.
         of: the name of a field of the row, or a function of the row.
-        format: how the value is shown.
         is_name: it names the row, and leads to its page.
         is_rare: it is left out where no row has a value.
     """
@@ -109,7 +108,6 @@ class Action(NamedTuple):
         title: of the button.
         command: that does the same.
         name: of the button in its form.
-        value: the same.
         about: what it is about, for who does not see where the button stands.
         is_danger: nothing brings back what it does.
     """
@@ -126,9 +124,7 @@ class Table(NamedTuple):
     """Rows, one below the other.
 
     Attributes:
-        columns: what is shown of each row.
         rows: JSON objects, as documented.
-        title: what the rows are.
         empty: what is said where there are none.
         page: returns where more is said of a row.
         actions: returns what can be done with a row.
@@ -181,10 +177,8 @@ class Report(NamedTuple):
     Attributes:
         data: the whole of it, as ``--json`` writes it.
         now: Unix seconds at which it was made.
-        parts: what is shown, in order.
         notes: parts about it, which are not the result.
         actions: what can be done.
-        exit_code: of a command that shows it.
     """
 
     data: Json

@@ -31,9 +31,7 @@ class KeyRow(NamedTuple):
     """A record of a table.
 
     Attributes:
-        id: of the item.
         record: None if it is not a record of leeward. Its times are Unix seconds.
-        revision: opaque.
         expires_at: Unix seconds, or None.
         changed_at: Unix seconds of its last write; None if another program made it.
     """
@@ -176,15 +174,7 @@ def list_keys(rows: list[Json], now: float, table: str, *, is_more: bool = False
 def show_key(
     kept: KeyRow, now: float, table: str, changes: Collection[str], *, with_result: bool
 ) -> Report:
-    """Return everything about a record, and what a person can say of it.
-
-    Args:
-        kept: the record.
-        now: Unix seconds.
-        table: in which it is.
-        changes: what can be said of it; names of `DECISIONS`.
-        with_result: with what its run has returned, which may be secret.
-    """
+    """Return everything about a record, and what a person can say of it."""
     row, notes = row_of_key(kept, now), list[str]()
     actions = [*_actions_of(row, table, changes)]
     if kept.record is not None:

@@ -32,8 +32,6 @@ class FoundLetter(NamedTuple):
         queue: the logical name of the queue, or the bus, that it was in; None for an unknown one.
             In a queue of a cloud this and what follows is the word of whoever may write there.
         handler: who has failed; None where nobody has told.
-        error: class of what was raised; the same.
-        reason: the failure's own word; the same.
         ran: ``no``, ``maybe`` or ``yes``; ``maybe`` where nobody has told.
         attempts: how often it was delivered; None where nobody counts.
         time: Unix seconds at which it was given up, by the queue's own clock; None where that is
@@ -61,7 +59,6 @@ class Moved(NamedTuple):
     """What was moved, or deleted, or would be.
 
     Attributes:
-        moved: how many.
         left: ids of those that may have run, and that nobody has agreed to.
         elsewhere: ids of those that cannot go back.
         why: of each of them, why.
@@ -111,14 +108,7 @@ def row_of(target: str, letter: FoundLetter, body: bytes | None = None) -> Json:
 def list_letters(
     rows: list[Json], more: Mapping[str, str | None], now: float, queue: str | None = None
 ) -> Report:
-    """Return letters, one below the other.
-
-    Args:
-        rows: the letters.
-        more: the id after which there are more, by target; None at a queue, which has no order.
-        now: Unix seconds.
-        queue: of the cloud, in which they lie.
-    """
+    """Return letters; `more` has the last id at each target with more, None at a queue."""
 
     def page(row: Json) -> Link:
         return "letters", {"target": row["target"], "queue": queue, "id": row["id"]}

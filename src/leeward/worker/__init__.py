@@ -375,11 +375,7 @@ class Worker:
         return Client(drivers, config=config, app=self.app, clock=clock, otel=self.app.otel)
 
     def _check_steps(self) -> None:
-        """Refuse a workflow with a step that nobody could call.
-
-        Raises:
-            ConfigError: no target has its function, or runs live outside of its residency.
-        """
+        """Refuse a workflow with a step that nobody could call."""
         target = self._config.workflow_target or self.target
         check_runs(self._config, target, self._definitions.values())
         for definition in self._definitions.values():

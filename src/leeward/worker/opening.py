@@ -173,12 +173,7 @@ def check_limits(app: App, limits: Mapping[str, LimitConfig]) -> dict[str, Named
 
 
 class WorkedTarget(WrappingDriver):
-    """A target whose rows a worker delivers in this process.
-
-    Args:
-        driver: of the target.
-        runner: runs the app.
-    """
+    """A target whose rows a worker delivers in this process."""
 
     def __init__(self, driver: Driver, runner: AppRunner) -> None:
         super().__init__(driver)
@@ -201,12 +196,7 @@ class WorkedTarget(WrappingDriver):
 
 
 class WorkerFunctions(Driver):
-    """The functions of the app, called in this process.
-
-    Args:
-        functions: that the worker runs.
-        limits: of the target that it works for.
-    """
+    """The functions of the app, called in this process."""
 
     def __init__(self, functions: Functions, limits: Limits) -> None:
         self.target = WORKER

@@ -226,10 +226,6 @@ class IdempotentCall:
     """One call of an idempotent function, from its key to its result: no I/O.
 
     It yields the reads and writes of the table, and decides by their replies.
-
-    Attributes:
-        context: of the handler that runs; None outside of a handler.
-        location: where its record is.
     """
 
     def __init__(
@@ -239,13 +235,7 @@ class IdempotentCall:
         positional: tuple[Any, ...],
         named: Mapping[str, Any],
     ) -> None:
-        """Read the key and the digest of the payload of a call of the idempotent `function`.
-
-        Raises:
-            PrincipalMissing: its owner is not known.
-            KeyMissing: it has no key.
-            ConfigError: its payload cannot be compared.
-        """
+        """Read the key and the digest of the payload of a call of the idempotent `function`."""
         arguments = settings.signature.bind(positional, named, Context)
         self.context = context = arguments.context or current()
         self._own: Context | None = None  # the context, if this guard is the first of its call

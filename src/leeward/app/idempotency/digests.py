@@ -120,9 +120,6 @@ def digest_of_text(text: str) -> str:
 def digest_of(arguments: Mapping[str, Any]) -> str:
     """Return the digest of a payload: hex, after the prefix of its version, if any.
 
-    Args:
-        arguments: of the handler, by name.
-
     Raises:
         ConfigError: a value has no spelling; the message names its type.
     """
@@ -139,12 +136,7 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
 
 
 def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | None = None) -> str:
-    """Return the same, keyed with the secret of this process if it has one.
-
-    Args:
-        arguments: of the handler, by name.
-        over_wire: digest the payload that came over the wire, in place of the arguments.
-    """
+    """Return the same of what came `over_wire`, else of the arguments, keyed with the secret."""
     if over_wire is not None:
         came = over_wire.wire and over_wire.wire[1]
         arguments = {"": came if isinstance(came, _WHOLE) else over_wire.payload}

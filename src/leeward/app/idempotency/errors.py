@@ -154,14 +154,7 @@ _REFUSALS: Final = {
 
 
 def refusal_problem(function: str, refusal: Refuse, table: str, ref: str) -> GuardProblem:
-    """Return the exception of a refused call; it does not contain the key.
-
-    Args:
-        function: the name of its records.
-        refusal: why, and after how many seconds a new call may help.
-        table: of the records.
-        ref: names the record, without its key.
-    """
+    """Return the exception of a refused call; it does not contain the key."""
     reason, retry_after, voids, _, error_type = refusal
     if reason is Reason.MISMATCH:
         return KeyReused(

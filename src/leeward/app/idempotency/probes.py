@@ -154,11 +154,7 @@ def http_probe(
 
 
 def _encode(text: str) -> str:
-    """Return a text, quoted for a URL.
-
-    Raises:
-        ValueError: decoded once or several times, it may lead to another path.
-    """
+    """Return a text, quoted for a URL."""
     plain, before = text, ""
     while plain != before:
         plain, before = unquote(plain), plain
@@ -231,11 +227,7 @@ def _last_note(_key: str, _context: Context | None, notes: tuple[str, ...]) -> s
 
 
 def _get(url: str, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
-    """Return status and body of an answer.
-
-    Raises:
-        OSError, http.client.HTTPException: there is none, or it is too large.
-    """
+    """Return status and body of an answer."""
     parts = urlsplit(url)
     seconds = max(0.001, seconds)
     connection = (

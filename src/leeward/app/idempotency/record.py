@@ -108,7 +108,6 @@ class RecordedFailure(NamedTuple):
     """How a run failed.
 
     Attributes:
-        type: name of the exception's class.
         arguments: of the exception; empty where they are not kept.
         rerun: a repeat runs again, and does not get the same failure.
     """
@@ -147,11 +146,9 @@ class KeyRecord(NamedTuple):
             seconds of the monotonic clock of the process that has loaded the record.
         payload: digest of the call's payload.
         effects: an effect may have begun.
-        result: what it returned, when COMPLETED.
         kept: `result` is here; False if the table does not take it.
         failure: when FAILED or UNKNOWN.
         voids: how often the key was settled as not run. A call that knows fewer is late.
-        notes: of its runs, for a probe.
         earlier_effects: an earlier run may have had its effect. So something may have been done,
             even if this run has begun no effect.
         approval: of a key that a person must approve; None for any other.
@@ -202,9 +199,6 @@ class Claim(NamedTuple):
     """A call that wants to run.
 
     Attributes:
-        owner: of this attempt.
-        payload: digest of the call's payload.
-        lease: seconds.
         effects_marked: the handler announces each effect before it begins.
         run_unknown: the handler can run after a run whose effect is unknown.
         voids: how many voids of the key the call knows.
@@ -289,12 +283,6 @@ def start_run(
 
     If a person must approve the payload and has not, the key waits, and nothing runs. If a run that
     nobody approved may have had its effect, the call is refused: it is too late to ask.
-
-    Args:
-        loaded: what the key has; None for nothing.
-        claim: the call.
-        now: seconds, as of `KeyRecord.lease_until`.
-        earlier: why this is not the first run; None if nothing was done before.
     """
     before, revision = (None, None) if loaded is None else loaded
     fence, voids, approval = 0, min(claim.voids, MOST_VOIDS), None
@@ -461,10 +449,6 @@ def void_record(record: KeyRecord, voids: int) -> KeyRecord:
     """Return the record of a void key: no call ran, and no call that knows fewer voids will.
 
     It has no owner, so a run that held the key finds out that it has lost it.
-
-    Args:
-        record: as it is.
-        voids: that the settled call knows.
     """
     voids = count_voids(record.voids, voids) + 1
     void = KeyRecord(

@@ -46,7 +46,6 @@ class IdempotentRun:
             runs because of ``run_and_flag``.
         is_outermost: no other run has called this one.
         notes: of this run and the runs before it: see `note`.
-        location: where its record is.
     """
 
     def __init__(

@@ -76,13 +76,7 @@ class Signature(NamedTuple):
     def bind(
         self, positional: tuple[Any, ...], named: Mapping[str, Any], context: type
     ) -> Arguments:
-        """Return the arguments of a call, by name; what does not fit is left to the handler.
-
-        Args:
-            positional: as they were given.
-            named: as they were given.
-            context: the class of the argument that is not part of the payload.
-        """
+        """Return the arguments of a call, by name; what does not fit is left to the handler."""
         values = dict(zip(self.names, positional, strict=False))
         if self.defaults or named:
             values = {**self.defaults, **values, **named}
@@ -179,13 +173,8 @@ class IdempotencySettings(NamedTuple):
     """What holds for all calls of one function; `idempotent` explains each.
 
     Attributes:
-        identity: the name of its records.
-        options: as given.
-        lease: seconds, or None for what the call has left.
-        keep: seconds.
         names_principal: it says whose a key is, or that all callers share keys.
         apart: each principal has keys of its own.
-        awaited: it is a coroutine function.
         read_question: returns the text for the person who must approve a call; None if nobody must.
     """
 
@@ -321,11 +310,7 @@ def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> 
 
 
 def _question_reader(options: IdempotencyOptions, what: str) -> Callable[[Arguments], str | None]:
-    """Return a function that says whether a person must approve a call, and the text to read.
-
-    Raises:
-        ConfigError: `approval` has another type, or the function may run without a record.
-    """
+    """Return a function that says whether a person must approve a call, and the text to read."""
     source: Any = options.approval
     if source is False:
         return lambda _arguments: None
@@ -382,11 +367,7 @@ def _seconds(value: object, field: str) -> float:
 
 
 def _is_other(value: object, field: str, default: str, other: str) -> bool:
-    """Return whether it is the second of two words.
-
-    Raises:
-        ConfigError: it is neither.
-    """
+    """Return whether it is the second of two words."""
     if value not in (default, other):
         raise ConfigError(f"{field} of @idempotent must be {default!r} or {other!r}, not {value!r}")
     return value == other
@@ -433,17 +414,7 @@ def _check_client(client: TableClient, awaited: bool) -> TableClient:
 def _key_reader(
     source: KeySource, names: tuple[str, ...], what: str
 ) -> Callable[[Arguments, Any], str]:
-    """Return a function that reads the key from a call's arguments and context (or None).
-
-    Args:
-        source: None for the key that came with the call; ``header:Name``; a path such as
-            ``order.id``, which begins with a parameter; or a function of the handler's arguments.
-        names: the parameters.
-        what: the handler, for messages.
-
-    Raises:
-        ConfigError: there is no such parameter.
-    """
+    """Return a function that reads the key from a call's arguments and context (or None)."""
     if source is None:
         return lambda arguments, context: _check_key(
             getattr(context or arguments.context, "idempotency_key", None), "Idempotency-Key"
@@ -494,11 +465,7 @@ def _follow(value: Any, path: list[str]) -> Any:
 
 
 def _check_key(key: object, field: str) -> str:
-    """Return the key as text.
-
-    Raises:
-        KeyMissing: it is absent, or cannot be a key.
-    """
+    """Return the key as text."""
     if type(key) is int or (not isinstance(key, str | None) and _is_uuid(key)):
         key = str(key)
     if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY:
@@ -519,15 +486,7 @@ def _is_uuid(key: object) -> bool:
 
 
 def _principal_reader(source: PrincipalSource, what: str) -> Callable[[Context | None], str | None]:
-    """Return a function that returns the owner of a call's key; None if all callers share keys.
-
-    Args:
-        source: None, or "" if not given; ``platform``; or a function of the call's context.
-        what: the handler, for messages.
-
-    Raises:
-        ConfigError: it is something else.
-    """
+    """Return a function that returns the owner of a call's key; None if all callers share keys."""
     if source is None or source == "":
         return lambda _context: None
     if source != "platform" and not callable(source):

@@ -66,14 +66,7 @@ class KeySettlement:
         *,
         is_here: bool = False,
     ) -> None:
-        """Read the key.
-
-        Args:
-            settings: of the function.
-            age: seconds since the call was first sent; None if nobody knows.
-            given: the arguments of the call without its context; None if the asker lacks them.
-            context: of the question.
-            is_here: this process alone may have run the call.
+        """Read the key. `age` is in seconds; `is_here`: this process alone may have run the call.
 
         Raises:
             PrincipalMissing: the owner of the key is not known.

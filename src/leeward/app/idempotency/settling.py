@@ -78,13 +78,10 @@ class SettleRequest(NamedTuple):
 
     Attributes:
         payload: the digest of their payload; None if the asker does not have it.
-        voids: that the asker's call knows.
         age: seconds since it was first sent; None if unknown.
         keep: seconds for which the function keeps a record.
         doubt: why it may have run without a record here, and what differs; None if it cannot
             have.
-        marked: it announces its effects.
-        probed: it has a probe.
         apart: it keeps the keys of each principal apart.
     """
 
@@ -102,14 +99,11 @@ class KeyFinding(NamedTuple):
     """What became of the calls of a key.
 
     Attributes:
-        verdict: final, unless RUNNING.
         doubt: why it is UNKNOWN.
         result: of the run, if it `kept` one.
-        kept: `result` is here.
         failure: how it has failed, as its handler declared.
         retry_after: seconds after which to ask again.
         voids: how often the key is void now; the next call must know it.
-        detail: more about `doubt`.
     """
 
     verdict: Verdict

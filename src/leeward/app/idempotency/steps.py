@@ -177,14 +177,7 @@ def add_note(held: Held, text: str) -> Steps[Held | Recorded | Away]:
 def _change(
     held: Held, change: Callable[[KeyRecord], KeyRecord], is_there: Callable[[KeyRecord], bool]
 ) -> Steps[Held | Recorded | Away]:
-    """Change the record of a run that holds it.
-
-    Args:
-        held: the record.
-        change: returns what to write in its place.
-        is_there: returns whether a record has the change, because only the answer was lost.
-            Another revision proves nothing: it may be a late write of this run.
-    """
+    """Change the record of a run; `is_there` says that only the answer was lost."""
     for _ in range(ROUNDS):
         record = change(held.record)
         reply, _ = yield SaveRecord(record, held.revision)
@@ -209,13 +202,7 @@ def _change(
 def write_end(
     held: Held, record: KeyRecord, if_marked: KeyRecord | None = None
 ) -> Steps[Recorded | LoadedRecord]:
-    """Write how the run has ended. A `Found` is the record of a run that has taken over.
-
-    Args:
-        held: the record as this run wrote it.
-        record: how it has ended.
-        if_marked: to be written instead if somebody else has recorded an effect of this run.
-    """
+    """Write how a run has ended: `if_marked` if another has recorded an effect of it."""
     wanted, recorded = record, Recorded.YES
     reply, _ = yield SaveRecord(wanted, held.revision)
     if isinstance(reply, Unfit) and (text := with_text(wanted)) is not None:

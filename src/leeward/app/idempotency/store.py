@@ -220,13 +220,7 @@ def first_sight(clock: Any, _owner: str, _left: float) -> float:
 def record_in(
     loaded: Loaded, clock: Clock, sight: Callable[..., float] = first_sight
 ) -> LoadedRecord:
-    """Read an item; the record is None if this module did not write the item.
-
-    Args:
-        loaded: the item.
-        clock: of this process.
-        sight: returns when it first saw the run.
-    """
+    """Read an item; the record is None if this module did not write the item."""
     item = loaded.item
     try:
         failure, approval = item.get("failure"), item.get("approval")

@@ -231,15 +231,7 @@ def examine(
     *,
     expected: Sequence[Expected] = (),
 ) -> list[Finding]:
-    """Look at everything that a failover needs; return one finding for each check.
-
-    Args:
-        config: with the order.
-        env: the variables that adapters may read.
-        now: gives Unix seconds.
-        seconds: for each look.
-        expected: what exported files say that is there.
-    """
+    """Look at everything that a failover needs; return one finding for each check."""
     with open_each(config, env) as (drivers, flaws):
         findings = [
             Finding(name, "settings", CheckState.FAULT, str(flaw), CORRECT_IT)

@@ -71,12 +71,8 @@ class LogEntry(NamedTuple):
     """A line in the form that is the same for every cloud.
 
     Attributes:
-        target: where it was written.
-        function: that wrote it.
-        id: of the line.
         time: Unix seconds.
         level: one of `LEVELS`.
-        message: of the line; its text where it is not JSON.
         frames: places in the code, ``file:line function`` each.
         fields: what else a JSON line says.
     """
@@ -158,8 +154,6 @@ class LogReader:
     """The logs of one function at one target.
 
     Attributes:
-        target: its name.
-        function: its name.
         error: why the last look has failed; None if it has not.
     """
 

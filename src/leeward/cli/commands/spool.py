@@ -42,9 +42,7 @@ class Source(NamedTuple):
     """A spool, or an outbox of a database.
 
     Attributes:
-        name: ``spool`` or ``outbox``.
         bus: that stands in the rows.
-        relay: makes the calls.
     """
 
     name: str

@@ -52,12 +52,7 @@ NOTHING_SAID = frozenset({"", "-"})
 
 
 class Printers(NamedTuple):
-    """Where a command writes for a person.
-
-    Attributes:
-        out: the standard output, for the result.
-        err: the standard error, for errors and details.
-    """
+    """Where a command writes for a person."""
 
     out: Printer
     err: Printer

@@ -33,7 +33,6 @@ class ExitCode:
     """One exit code.
 
     Attributes:
-        code: what the process exits with.
         meaning: one line for ``leeward --help``.
         ran: whether the call has run; None if that is not known.
     """

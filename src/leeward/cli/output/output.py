@@ -49,12 +49,7 @@ def write_file(path: Path, pieces: Iterable[bytes]) -> int:
 
 
 class Output:
-    """What a command writes to: for a person, or for a program one JSON object in ASCII.
-
-    Args:
-        json: for a program: only a result or an error may be written, and nothing meanwhile.
-        tracebacks: whether texts of a handler's exceptions may be shown.
-    """
+    """What a command writes to: for a person, or for a program one JSON object in ASCII."""
 
     def __init__(self, *, json: bool, tracebacks: bool = True) -> None:
         self._out = sys.stdout
