@@ -43,8 +43,7 @@ class Forkable(ABC):
         """Begin anew in the child; `held` is what `hold` returned in the parent."""
 
 
-HOLD_SECONDS = 5.0
-"""How long a fork waits for what is under way."""
+HOLD_SECONDS = 5.0  # how long a fork waits for what is under way
 
 _watched: WeakValueDictionary[int, Forkable] = WeakValueDictionary()
 _forking = threading.local()

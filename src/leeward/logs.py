@@ -19,14 +19,9 @@ Fact: TypeAlias = str | int | float | None
 MOST_PLACES: Final = 8
 """Places in the code of one exception: the first half of them, and the last."""
 
-MOST_CAUSES: Final = 4
-"""Exceptions that are named besides the one that was raised."""
-
-LONGEST_TEXT: Final = 500
-"""Characters of the text of an error of leeward's own."""
-
-_OWN: Final = __file__.removesuffix("logs.py")
-"""The directory of leeward's own code."""
+MOST_CAUSES: Final = 4  # exceptions that are named besides the one that was raised
+LONGEST_TEXT: Final = 500  # characters of the text of an error of leeward's own
+_OWN: Final = __file__.removesuffix("logs.py")  # the directory of leeward's own code
 
 _CARRIERS: Final = ("importlib/__init__.py", "concurrent/futures/_base.py")
 """Ends of files through which Python imports modules, and waits for coroutines."""

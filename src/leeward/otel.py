@@ -17,8 +17,7 @@ from leeward.records import NamedTuple
 
 LOGGER = "leeward.otel"
 
-SCOPE: Final = "leeward"
-"""The name of the tracer and of the meter."""
+SCOPE: Final = "leeward"  # the name of the tracer and of the meter
 
 CLOUD_PROVIDER: Final = "cloud.provider"
 CLOUD_REGION: Final = "cloud.region"
@@ -39,44 +38,36 @@ TABLE_OPERATION: Final = "db.operation.name"
 
 ATTEMPT: Final = "leeward.attempt"
 """Which delivery of one message, event or call a run is for, where the platform counts."""
-ATTEMPTS: Final = "leeward.attempts"
-"""How many attempts a call of a client took."""
+ATTEMPTS: Final = "leeward.attempts"  # how many attempts a call of a client took
 BUCKET: Final = "leeward.bucket"
 BY: Final = "leeward.by"
 """What has settled a call: ``record``, ``void``, ``probe``, or the word of its verdict."""
-CODE: Final = "leeward.code"
-"""The provider's error code."""
+CODE: Final = "leeward.code"  # the provider's error code
 DECISION: Final = "leeward.decision"
 """What the router has decided, as the page on logging lists it."""
-OUTCOME: Final = "leeward.outcome"
-"""One of the eleven."""
+OUTCOME: Final = "leeward.outcome"  # one of the eleven
 REASON: Final = "leeward.reason"
 """The code of why a target was asked, or of why something was decided."""
 TARGET: Final = "leeward.target"
 VERB: Final = "leeward.verb"
-VERDICT: Final = "leeward.verdict"
-"""What became of a call that was settled."""
+VERDICT: Final = "leeward.verdict"  # what became of a call that was settled
 
 COLD_STARTS: Final = "faas.coldstarts"
 ERRORS: Final = "faas.errors"
-INVOCATIONS: Final = "faas.invocations"
-"""Those that went well."""
+INVOCATIONS: Final = "faas.invocations"  # those that went well
 INVOKE_SECONDS: Final = "faas.invoke_duration"
 CALL_SECONDS: Final = "leeward.client.duration"
 CALL_ATTEMPTS: Final = "leeward.client.attempts"
 CALLS_UNKNOWN: Final = "leeward.client.unknown"
 """Calls that may have run, or not, when they ended; those that only read are not counted."""
 CALLS_SETTLED: Final = "leeward.client.settled"
-CALLS_OPEN: Final = "leeward.unknowns.open"
-"""Calls in the table of unknown ones."""
+CALLS_OPEN: Final = "leeward.unknowns.open"  # calls in the table of unknown ones
 EVENTS_SPOOLED: Final = "leeward.spool.waiting"
 """Events in the spool, as this process last counted them."""
 QUEUE_WAITING: Final = "leeward.queue.waiting"
 """Rows of a queue or a subscription that are neither done nor given up."""
-QUEUE_AGE: Final = "leeward.queue.oldest"
-"""Seconds since the first of them was sent."""
-QUEUE_DEAD: Final = "leeward.queue.dead"
-"""Dead letters."""
+QUEUE_AGE: Final = "leeward.queue.oldest"  # seconds since the first of them was sent
+QUEUE_DEAD: Final = "leeward.queue.dead"  # dead letters
 DECISIONS: Final = "leeward.routing.decisions"
 TARGET_STATE: Final = "leeward.target.state"
 TARGET_PLACES: Final = "leeward.target.in_flight"

@@ -47,8 +47,7 @@ OutboxCall: TypeAlias = RelayedCall
 """A call that an outbox keeps: a `leeward.calls.Publish` of one event, an `Enqueue`, or the start
 of a run."""
 
-Configuration: TypeAlias = "str | Path | Config | None"
-"""As for `leeward.Client`."""
+Configuration: TypeAlias = "str | Path | Config | None"  # as for `leeward.Client`
 
 
 class OutboxSettings:

@@ -20,14 +20,12 @@ from leeward.text import did_you_mean
 
 GROUP = "leeward.adapters"
 
-EMBEDDED = "local"
-"""The embedded target, and its engine of workflows."""
+EMBEDDED = "local"  # the embedded target, and its engine of workflows
 
 BUILT_IN = {EMBEDDED: "leeward.local:open_driver"}
 """Found without reading the metadata of every installed package."""
 
-ENGINE = "leeward.workflow.embedded.engine:Engine"
-"""The embedded engine of workflows."""
+ENGINE = "leeward.workflow.embedded.engine:Engine"  # the embedded engine of workflows
 
 JOURNAL = "leeward.workflow.embedded.sqlite_journal:SqliteJournal"
 """The journal of runs in a file."""

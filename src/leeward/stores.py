@@ -20,17 +20,14 @@ from leeward.records import NamedTuple
 QUEUED_CALL: Final = ""
 """Stands in the place of the bus for a queued call of a function, or a message of a queue."""
 
-SCHEDULE: Final = "(schedule)"
-"""The same, for the run of a schedule."""
+SCHEDULE: Final = "(schedule)"  # the same, for the run of a schedule
 
 APPROVAL: Final = "ApprovalPending"
 """In the place of an exception's class: a person has to approve the first attempt."""
 LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
-LONGEST_ERROR: Final = 2000
-"""Characters of what is kept of an exception."""
-PATIENCE: Final = 10.0
-"""Seconds to wait for a store, where no caller waits."""
+LONGEST_ERROR: Final = 2000  # characters of what is kept of an exception
+PATIENCE: Final = 10.0  # seconds to wait for a store, where no caller waits
 DEAD_AT_ONCE: Final = 500
 """Dead letters of one page. Each has an error of at most `LONGEST_ERROR`, so a page has 1 MB."""
 FARTHEST_MOMENT: Final = 3600.0
@@ -43,8 +40,7 @@ text of its failure is the type."""
 LIVE: Final = 120.0
 """Seconds for which a process lives after a claim; one whose attempts take all its time may not get
 to the next one for a while."""
-RENEWED: Final = 20.0
-"""Seconds between two claims."""
+RENEWED: Final = 20.0  # seconds between two claims
 ABANDONED: Final = 86_400.0
 """Seconds after which a newer version that nobody runs counts for nothing beside one that lives."""
 

@@ -157,8 +157,7 @@ class TraceIds(NamedTuple):
     sampled: bool
 
 
-LONGEST: Final = 55
-"""Characters of a ``traceparent`` of the one version that there is."""
+LONGEST: Final = 55  # characters of a ``traceparent`` of the one version that there is
 
 
 @lru_cache(maxsize=64)

@@ -28,8 +28,7 @@ from leeward.stores import APPROVAL, QUEUED_CALL, AttemptFailure, LeasedRow, New
 from leeward.text import did_you_mean
 from leeward.values import Event, Json
 
-LEAST_PAUSE: Final = 0.05
-"""Seconds before a row is looked at again whose key another run has."""
+LEAST_PAUSE: Final = 0.05  # seconds before a row is looked at again whose key another run has
 
 
 class PlainHandler(Handler):

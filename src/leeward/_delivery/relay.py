@@ -55,14 +55,12 @@ OUTBOX: Final = "(outbox)"
 """Stand in the place of the bus for an event that no target took, and its bus is in the place of
 the subscriber; and for a call of a transaction, whose target is there."""
 
-ANYWHERE: Final = ""
-"""Stands for the target of a call that any target of the order may take."""
+ANYWHERE: Final = ""  # stands for the target of a call that any target of the order may take
 
 KEEP_SECONDS: Final = 5.0
 """To wait for the database, whatever time the call has left: the event would be lost otherwise."""
 
-ATTEMPT_SECONDS: Final = 10.0
-"""For one call of the relay: a third of a lease."""
+ATTEMPT_SECONDS: Final = 10.0  # for one call of the relay: a third of a lease
 
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0

@@ -24,12 +24,9 @@ from leeward.forking import Forkable, watch
 from leeward.records import NamedTuple
 from leeward.stores import SCHEDULE, NewRow, Recipient, ScheduleStore
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for the store."""
-PAUSE: Final = 0.5
-"""Seconds between two looks at the clock."""
-GRACE: Final = 2.0
-"""Seconds that `close` waits for a look that is under way."""
+PATIENCE: Final = 10.0  # seconds to wait for the store
+PAUSE: Final = 0.5  # seconds between two looks at the clock
+GRACE: Final = 2.0  # seconds that `close` waits for a look that is under way
 
 
 class Due(NamedTuple):

@@ -245,8 +245,7 @@ _DEAD: Final = """SELECT id, bus, subscriber, %s, attempts, error, reason, ran, 
     WHERE dead AND id %s ? ORDER BY id LIMIT ?"""
 _DEAD_HEADS: Final = _DEAD % ("NULL", ">")
 _DEAD_ROW: Final = _DEAD % ("document", "=")
-_FIRST_ID: Final = -(2**63)
-"""The smallest that SQLite has; leeward's own begin with 1."""
+_FIRST_ID: Final = -(2**63)  # the smallest that SQLite has; leeward's own begin with 1.
 _REDRIVE: Final = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL,
         subscriber = coalesce(?, subscriber)

@@ -75,8 +75,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(map(ip_network, texts))
 
 
-SOCKET_BAD: Final = -1
-"""What makes libcurl give up an address (CURL_SOCKET_BAD in curl/curl.h)."""
+SOCKET_BAD: Final = -1  # what makes libcurl give up an address (CURL_SOCKET_BAD in curl/curl.h)
 
 
 def open_public(_purpose: int, address: Any) -> Any:

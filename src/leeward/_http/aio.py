@@ -19,11 +19,8 @@ from leeward.clock import running_loop
 from leeward.errors import ConfigError
 from leeward.forking import watch
 
-_INTERRUPTED = 42
-"""libcurl's code for what was broken off by the program."""
-
-_LONGEST = 86400.0
-"""Seconds of a timer; one that ends too early is set anew."""
+_INTERRUPTED = 42  # libcurl's code for what was broken off by the program
+_LONGEST = 86400.0  # seconds of a timer; one that ends too early is set anew.
 
 
 class LoopConnection(Connection):

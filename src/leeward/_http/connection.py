@@ -16,8 +16,7 @@ from leeward._http.libcurl import CurlError, pycurl
 from leeward._http.messages import TIMED_OUT, Progress
 from leeward._http.options import TransportOptions, without_login
 
-_ROOM: Final = 64 * 1024
-"""Bytes that are received at once."""
+_ROOM: Final = 64 * 1024  # bytes that are received at once
 
 _ALERT: Final = re.compile(r"error:0A000(?:41[2-9]|45C):")
 """What libcurl says of a fatal alert about the certificate of this side, as OpenSSL numbers it:

@@ -33,8 +33,7 @@ _RECORD: Final = 16 * 1024
 """Bytes of one TLS record. A request is handed over in no larger pieces: one that fails has then
 left either whole or not at all, for a peer makes nothing of part of a record."""
 
-_PIECE: Final = 1024 * 1024
-"""The same without TLS, where the count is exact anyway."""
+_PIECE: Final = 1024 * 1024  # the same without TLS, where the count is exact anyway
 
 _PARTIAL: Final = 206
 

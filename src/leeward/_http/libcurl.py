@@ -44,8 +44,7 @@ def load() -> Any:
     return module
 
 
-OLDEST: Final = (8, 4, 0)
-"""Of libcurl; what came before has not been tried."""
+OLDEST: Final = (8, 4, 0)  # of libcurl; what came before has not been tried.
 
 QUICK_EXIT: Final = 322
 """From curl/curl.h; pycurl has no name for it. Closing a handle does not wait for a name server

@@ -19,8 +19,7 @@ from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import NOTHING
 
-BULKHEAD: Final = "bulkhead"
-"""The code of a `Failure` because every place was taken."""
+BULKHEAD: Final = "bulkhead"  # the code of a `Failure` because every place was taken
 
 
 @show_only("method origin")
@@ -119,8 +118,7 @@ _MOST_NAMES: Final = 512
 
 ORIGIN: Final = r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
-USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
-"""Methods that need no look."""
+USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})  # methods that need no look
 
 
 @lru_cache(256)
@@ -273,8 +271,7 @@ def _name(code: int, timeout: str) -> str:
 _NO_HOST = "curl.6"
 _NO_PROXY = "curl.5"
 _NOT_TRUSTED = "curl.60"
-_TIMES = ("connect_timeout", "deadline")
-"""Codes of failures, as `explain` names them."""
+_TIMES = ("connect_timeout", "deadline")  # codes of failures, as `explain` names them
 
 
 def describe_failure(failure: Failure, origin: str) -> Failure:
@@ -311,8 +308,7 @@ NOTHING_CAME: Final = 52
 BAD_CHUNK: Final = 56
 UNKNOWN_CODING: Final = 61
 TOO_LARGE: Final = 63
-ENDLESS_HEAD: Final = 100
-"""From curl/curl.h."""
+ENDLESS_HEAD: Final = 100  # from curl/curl.h
 
 
 class ProtocolError(Exception):

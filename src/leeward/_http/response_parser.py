@@ -184,8 +184,7 @@ MOST_OF_HEADS: Final = 300 * 1024
 _NEW: Final = b"HTTP/1.1 "
 _OLD: Final = b"HTTP/1.0 "
 
-_FOLD: Final = r"\r\n[ \t]+"
-"""Compiled when it is first needed: most programs never need it."""
+_FOLD: Final = r"\r\n[ \t]+"  # compiled when it is first needed: most programs never need it
 
 _EVERY_LINE_COUNTS: Final = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that say what is to become of the connection. Of others that are repeated, the last
@@ -197,8 +196,7 @@ _lower_names: dict[str, str] = {}
 _REMEMBERED: Final = 512
 _LONGEST_REMEMBERED: Final = 64
 
-SWITCHING_PROTOCOLS: Final = 101
-"""Nobody has asked for another protocol."""
+SWITCHING_PROTOCOLS: Final = 101  # nobody has asked for another protocol
 
 NO_CONTENT: Final = 204
 _WITHOUT_BODY: Final = frozenset({NO_CONTENT, 304})

@@ -36,8 +36,7 @@ _CONTAINER: Final = 16
 
 _CODE: Final = len('"f"')
 _ENTRY: Final = len('"":,')
-_BRACES: Final = len("{}")
-"""Bytes of the type tree's JSON."""
+_BRACES: Final = len("{}")  # bytes of the type tree's JSON
 
 
 class Size(NamedTuple):

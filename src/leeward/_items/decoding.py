@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from leeward.values import Item
 
 
-SHORT_TREE: Final = 1000
-"""Characters of a type tree that is kept, for the items to come."""
+SHORT_TREE: Final = 1000  # characters of a type tree that is kept, for the items to come
 
 
 class Decoded(NamedTuple):

@@ -40,8 +40,7 @@ from leeward.values import Item, Json
 _YEAR_10000: Final = 253_402_300_800
 """Unix seconds; no `datetime` is later, nor is any provider's timestamp."""
 
-_LONGEST_TTL: Final = 2**31 - 1
-"""Seconds; a `ttl` is a 32-bit number."""
+_LONGEST_TTL: Final = 2**31 - 1  # seconds; a `ttl` is a 32-bit number.
 
 _MARGIN: Final = 3600.0
 """Seconds by which a provider's expiry is later than leeward's, which counts: as far as the clocks
@@ -220,13 +219,11 @@ def _encode_native(value: NativeValue, profile: Profile) -> _Encoded:
     return NativeValue, value.raw, None, "?;"
 
 
-HEX_DIGITS: Final = 32
-"""128 bits: this notices changes; it does not prove who made them."""
+HEX_DIGITS: Final = 32  # 128 bits: this notices changes; it does not prove who made them.
 
 CONSTANTS: Final = {None: "z;", True: "y;", False: "x;"}
 
-_UNFED: Final = sha256()
-"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+_UNFED: Final = sha256()  # OpenSSL looks its algorithm up for each new hash, and not for a copy
 
 
 def digest(attributes: str, types: str | None) -> str:

@@ -59,11 +59,8 @@ def _is_special(name: str, profile: Profile, *, top: bool) -> bool:
     )
 
 
-LONGEST: Final = 512
-"""Characters; of the providers, none takes ids of less than 1,023 bytes."""
-
-_EMPTY: Final = "~"
-"""An empty part; no escape is shorter than three characters."""
+LONGEST: Final = 512  # characters; of the providers, none takes ids of less than 1,023 bytes.
+_EMPTY: Final = "~"  # an empty part; no escape is shorter than three characters.
 
 _CUT: Final = "~~"
 """Between the beginning of a long key and its hash; no other escape contains it."""

@@ -38,8 +38,7 @@ from leeward.calls import UnreadableItem
 Node: TypeAlias = str | list[Any] | dict[str, Any]
 
 WRAPPED: Final = "L"
-WRAP: Final = "list"
-"""The one name of the dict around a list that stands in a list."""
+WRAP: Final = "list"  # the one name of the dict around a list that stands in a list
 
 MOST_DIGITS: Final = 2**21
 """Digits that exponents may give to the numbers of one item: `d-2` makes three of the 9 in 9.00. An

@@ -70,14 +70,12 @@ def limits_of(driver: Driver) -> Limits:
     return driver.limits._replace(**unbounded)
 
 
-MAX_NAME = 256
-"""Characters of a function's, bus's or table's logical name."""
+MAX_NAME = 256  # characters of a function's, bus's or table's logical name
 
 MAX_IDEMPOTENCY_KEY = 255
 """Characters. It travels as an HTTP header; the IETF draft names no limit, vendors use 255."""
 
-MAX_SECONDS = 24 * 3600.0
-"""The longest deadline, in seconds."""
+MAX_SECONDS = 24 * 3600.0  # the longest deadline, in seconds
 
 MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 """Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""

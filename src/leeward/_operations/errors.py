@@ -197,8 +197,7 @@ _VOIDED: Final = {
 _MISCONFIGURED = "misconfigured"
 """The reason of a function whose code could not be loaded, as its runtime says."""
 
-LONGEST = 500
-"""Characters of what a target has said that go into a message."""
+LONGEST = 500  # characters of what a target has said that go into a message
 
 _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""

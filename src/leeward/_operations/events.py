@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from leeward._operations.results import Operation
 
 
-EVENT_TIMEOUT: Final = 10.0
-"""Seconds: the deadline of a call that names none."""
-
-_ANY_BUS: Final = BusConfig()
-"""What holds for a bus that is not configured."""
+EVENT_TIMEOUT: Final = 10.0  # seconds: the deadline of a call that names none
+_ANY_BUS: Final = BusConfig()  # what holds for a bus that is not configured
 
 Results: TypeAlias = Result[tuple[Result[None], ...]]
 """The result of one request: one outcome for all its events, or one for each."""

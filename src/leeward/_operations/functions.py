@@ -27,11 +27,8 @@ INVOKE_TIMEOUT: Final = 60.0
 SETTLE_TIME: Final = 10.0
 """Seconds that a call has besides the time of its function, if that is unsafe to repeat and what is
 unknown is settled."""
-ENQUEUE_TIMEOUT: Final = 10.0
-"""Seconds: the deadline of a call that names none."""
-
-_ANY_FUNCTION: Final = FunctionConfig()
-"""What holds for a function that is not configured."""
+ENQUEUE_TIMEOUT: Final = 10.0  # seconds: the deadline of a call that names none
+_ANY_FUNCTION: Final = FunctionConfig()  # what holds for a function that is not configured
 
 
 class FunctionOperations:

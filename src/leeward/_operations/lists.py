@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from leeward._operations.operations import Operations
 
 
-MOST: Final = 1000
-"""Items of a page, at most."""
-
-_FORM: Final = "l1."
-"""How a cursor begins: it says the form of the rest."""
+MOST: Final = 1000  # items of a page, at most
+_FORM: Final = "l1."  # how a cursor begins: it says the form of the rest
 
 
 class CursorScope(NamedTuple):

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS: Final = 1024
 """Of all names and values together. S3 keeps 2 KiB, with those of leeward's own."""
 
-OWN: Final = "leeward"
-"""How the names begin under which leeward keeps what it needs."""
+OWN: Final = "leeward"  # how the names begin under which leeward keeps what it needs
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VALUE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")

@@ -61,11 +61,8 @@ if TYPE_CHECKING:
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling_data import Settling
 
-PROBE_TIMEOUT: Final = 4.0
-"""Seconds that a probe by hand may take."""
-
-DATA_TIMEOUT: Final = 15.0
-"""Seconds: the deadline of a call that names none."""
+PROBE_TIMEOUT: Final = 4.0  # seconds that a probe by hand may take
+DATA_TIMEOUT: Final = 15.0  # seconds: the deadline of a call that names none
 
 LISTS: Final = "leeward._operations.lists:list_data"
 """What lists a partition; a program that lists none does not load it."""
@@ -81,8 +78,7 @@ _TOO_LATE: Final = Result[Any](
     Outcome.LOCAL, code="no_time", message="the handler that calls has no time left"
 )
 
-_ANY_TABLE: Final = TableConfig()
-"""What holds for a table that is not configured."""
+_ANY_TABLE: Final = TableConfig()  # what holds for a table that is not configured
 
 
 class TableRules(NamedTuple):

@@ -23,8 +23,7 @@ from leeward.values import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-C = TypeVar("C")
-"""A kind of call."""
+C = TypeVar("C")  # a kind of call
 
 T = TypeVar("T")
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from leeward._operations.protocols import Runs
     from leeward.values.runs import Run
 
-WAIT: Final = 60.0
-"""Seconds that a caller waits for a run, if it does not say."""
+WAIT: Final = 60.0  # seconds that a caller waits for a run, if it does not say
 
 
 class RunOperations:

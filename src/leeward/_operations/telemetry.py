@@ -60,8 +60,7 @@ from leeward.watching import is_harmless
 
 _NANO: Final = 1_000_000_000
 
-_FIELD: Final = 80
-"""Bytes that a trace takes in an event, and a little more."""
+_FIELD: Final = 80  # bytes that a trace takes in an event, and a little more
 
 
 class ObservedRouter(FailoverDriver):

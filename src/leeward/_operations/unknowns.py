@@ -48,8 +48,7 @@ LOGGER = "leeward.unknowns"
 KEPT_SECONDS: Final = 31 * 86_400.0
 """How long a table keeps an unknown call: as long as a void keeps a late delivery out."""
 
-MOST_WAITING: Final = 1000
-"""Calls that wait to be written; further ones are lost."""
+MOST_WAITING: Final = 1000  # calls that wait to be written; further ones are lost.
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a payload or an item in the table; a larger one is left out."""
@@ -59,8 +58,7 @@ CLOSE_SECONDS: Final = 2.0
 """Seconds for one write; and for all waiting rows when the client is closed."""
 
 COUNT_SECONDS: Final = 60.0
-MOST_COUNTED: Final = 1000
-"""After how many seconds the table is counted anew, and how far."""
+MOST_COUNTED: Final = 1000  # after how many seconds the table is counted anew, and how far
 
 _MAYBE: Final = frozenset({Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """Outcomes of an attempt that may have run."""

@@ -163,8 +163,7 @@ def has_relief(state: CallState, circuit: Circuit) -> bool:
     return any(circuits.lets_through(target, state.call) for target in others)
 
 
-time_for_attempt: Final = ShareOfTime.measure
-"""Bound once: every call takes this way."""
+time_for_attempt: Final = ShareOfTime.measure  # bound once: every call takes this way
 
 
 def dispatch(

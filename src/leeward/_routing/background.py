@@ -37,8 +37,7 @@ Listener: TypeAlias = Callable[[RoutingEvent], object]
 MOST_THREADS: Final = 256
 """Attempts and probes of one order at once beside calls; more have to wait."""
 
-IDLE: Final = 30.0
-"""Seconds after which an idle thread ends."""
+IDLE: Final = 30.0  # seconds after which an idle thread ends
 
 Work: TypeAlias = tuple[Callable[..., object], tuple[object, ...]]
 

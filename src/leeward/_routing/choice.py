@@ -19,8 +19,7 @@ from leeward.records import NamedTuple
 SPREAD: Final = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
 
-SPARED: Final = ("ramp_full", "silent")
-"""Reasons to ask a target only if no other one is left."""
+SPARED: Final = ("ramp_full", "silent")  # reasons to ask a target only if no other one is left
 
 LOST: Final = 10
 """Failures in a row, or attempts without an answer, after which an open target answers no call."""

@@ -23,8 +23,7 @@ from typing import TypeAlias
 from leeward._routing.policy import LikelihoodRatios, RoutingPolicy
 from leeward.errors import Outcome
 
-Random: TypeAlias = Callable[[], float]
-"""Gives numbers in [0, 1)."""
+Random: TypeAlias = Callable[[], float]  # gives numbers in [0, 1)
 
 
 class CircuitState(Enum):
@@ -43,11 +42,8 @@ class CircuitState(Enum):
 PER_OCTAVE = 8
 """Buckets between one time and its double, so that a quantile is off by 9 % at most."""
 
-ORIGIN = 160
-"""The bucket of one second; the first one is for a microsecond."""
-
-LAST = 240
-"""The bucket for 1,024 seconds and more."""
+ORIGIN = 160  # the bucket of one second; the first one is for a microsecond.
+LAST = 240  # the bucket for 1,024 seconds and more
 
 SHORTEST = 2.0**-20
 """Seconds: about a microsecond, and all that is shorter, is in the first bucket."""
@@ -55,14 +51,12 @@ SHORTEST = 2.0**-20
 LEARNT_AFTER = 64
 """Answers between two computations of the quantiles, which are too expensive for each answer."""
 
-MOST_ANSWERS = 8192
-"""Answers after which all counts are halved, so that the old ones fade."""
+MOST_ANSWERS = 8192  # answers after which all counts are halved, so that the old ones fade
 
 GUESSED_FROM_MIDDLE = 2.0
 """Times the median of a few answers; nearly all answers are faster. One may have begun cold."""
 
-KNOWN_BEYOND = 8
-"""A quantile counts as known after so many slower answers."""
+KNOWN_BEYOND = 8  # a quantile counts as known after so many slower answers
 
 
 class Latency:

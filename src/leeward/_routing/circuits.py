@@ -32,8 +32,7 @@ from leeward.values import Isolation
 FLOWING: Final = (CircuitState.CLOSED, CircuitState.RAMP)
 """States in which calls reach a target."""
 
-MOVING: Final = frozenset({"invoke", "enqueue", "publish"})
-"""Verbs that are not tied to a home."""
+MOVING: Final = frozenset({"invoke", "enqueue", "publish"})  # verbs that are not tied to a home
 
 
 class ProbeSchedule(NamedTuple):

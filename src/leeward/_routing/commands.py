@@ -15,8 +15,7 @@ from leeward.errors import Attempt, Outcome
 from leeward.records import NamedTuple
 from leeward.values import RoutingEvent
 
-PROBE: Final = "probe"
-"""The reason of an attempt that is the one probe of a circuit."""
+PROBE: Final = "probe"  # the reason of an attempt that is the one probe of a circuit
 
 PANIC: Final = "panic"
 """The reason of an attempt at a target that is ill, because no healthy one has a place."""
@@ -134,8 +133,7 @@ class PauseEnded(NamedTuple):
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
 
-NEARLY: Final = 0.95
-"""An attempt has run out of time if it used so much of it: drivers round."""
+NEARLY: Final = 0.95  # an attempt has run out of time if it used so much of it: drivers round
 
 
 class TimedAttempt(NamedTuple):

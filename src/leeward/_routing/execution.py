@@ -61,8 +61,7 @@ Reply: TypeAlias = tuple[Command, float, float, object]
 driver returned or raised. After a pause: the target of the attempt whose end ended the pause, if
 any."""
 
-Entries: TypeAlias = tuple[Result[None], ...]
-"""One result for each event of a batch."""
+Entries: TypeAlias = tuple[Result[None], ...]  # one result for each event of a batch
 
 Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
 

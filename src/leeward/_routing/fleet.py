@@ -21,20 +21,11 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.values import Isolation
 
-SECONDS: Final = 5.0
-"""Seconds for reading or writing a copy."""
-
-PAUSE: Final = 10.0
-"""Seconds between two looks."""
-
-TRIES: Final = 5
-"""Tries to write a copy while others write it, too."""
-
-ITEM: Final = "leeward-isolations"
-"""The key of the item."""
-
-Words = dict[str, Isolation]
-"""The latest word about each target."""
+SECONDS: Final = 5.0  # seconds for reading or writing a copy
+PAUSE: Final = 10.0  # seconds between two looks
+TRIES: Final = 5  # tries to write a copy while others write it, too
+ITEM: Final = "leeward-isolations"  # the key of the item
+Words = dict[str, Isolation]  # the latest word about each target
 
 
 class Fleet:

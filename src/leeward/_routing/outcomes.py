@@ -114,8 +114,7 @@ class EffectRules(NamedTuple):
 
 UNSAFE = EffectRules(same=False, elsewhere=False)
 HARMLESS = EffectRules(same=True, elsewhere=True)
-IN_ORDER = HARMLESS._replace(ordered=True)
-"""Events of an ordering key."""
+IN_ORDER = HARMLESS._replace(ordered=True)  # events of an ordering key
 REPEATABLE = EffectRules(same=True, elsewhere=True, early=True)
 """A second run does no harm: it is not refused while the first runs, like a repeat of a key, and
 need not be recognised, like an event."""

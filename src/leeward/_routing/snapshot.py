@@ -25,14 +25,9 @@ from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.values import RoutingEvent
 
-SECONDS: Final = 5.0
-"""Seconds for reading or writing a copy."""
-
-CHANGES: Final = ("opened", "closed")
-"""Events that are reported to other processes."""
-
-ITEM: Final = "leeward-health"
-"""The key of the item."""
+SECONDS: Final = 5.0  # seconds for reading or writing a copy
+CHANGES: Final = ("opened", "closed")  # events that are reported to other processes
+ITEM: Final = "leeward-health"  # the key of the item
 
 
 class Snapshot:

@@ -213,11 +213,8 @@ class TargetRecord:
         self.prepared, self.prepared_until = score, until
 
 
-MARKED_AFTER: Final = 1.0
-"""Seconds between two marks."""
-
-MARKS: Final = 32
-"""Marks that are kept: more than a window's."""
+MARKED_AFTER: Final = 1.0  # seconds between two marks
+MARKS: Final = 32  # marks that are kept: more than a window's
 
 
 class Budgets:

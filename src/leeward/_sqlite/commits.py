@@ -49,8 +49,7 @@ class _TimedWrite(NamedTuple):
     until: float
 
 
-_UNDONE: Final = object()
-"""Stands for the results of a transaction that has written nothing."""
+_UNDONE: Final = object()  # stands for the results of a transaction that has written nothing
 
 
 class SharedWrites(Batches[_TimedWrite]):

@@ -31,11 +31,8 @@ from leeward.stores import PATIENCE
 if sys.platform != "win32":
     import fcntl
 
-LOOKS: Final = 3
-"""How often a lock is tried: another process may look at the same moment."""
-
-PAUSE: Final = 0.01
-"""Seconds between two of them."""
+LOOKS: Final = 3  # how often a lock is tried: another process may look at the same moment
+PAUSE: Final = 0.01  # seconds between two of them
 
 _SETTINGS = (
     # Never WAL: a rare loss of committed pages (the "WAL-reset bug") is fixed in SQLite 3.51.3

@@ -34,8 +34,7 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-GONE = "gone"
-"""LOCAL: in this process the database cannot be used any more."""
+GONE = "gone"  # LOCAL: in this process the database cannot be used any more
 
 
 def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:

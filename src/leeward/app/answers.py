@@ -50,8 +50,7 @@ _RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 _JSON: Final = ("content-type", "application/json")
 
-_SCALARS: Final = frozenset({str, int, bool, float, type(None)})
-"""Types that JSON has."""
+_SCALARS: Final = frozenset({str, int, bool, float, type(None)})  # types that JSON has
 
 _PRINTABLE_STEP: Final = r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]"
 """A step of a path that a message may show: a name as code has it, or an index."""

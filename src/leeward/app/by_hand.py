@@ -24,8 +24,7 @@ from leeward.values import Event, Json
 SECONDS: Final = 60.0
 """What a run may take if its handler has no ``timeout``; `Client.invoke` waits as long."""
 
-SOURCE: Final = "leeward/by-hand"
-"""The source of an event that names none."""
+SOURCE: Final = "leeward/by-hand"  # the source of an event that names none
 
 
 def find_handler(app: App, name: str) -> Handler:

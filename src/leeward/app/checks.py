@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 _NAME: Final = r"[A-Za-z][A-Za-z0-9-]{0,49}"
 """Names that every cloud takes for a function: 50 letters, digits and hyphens."""
 
-MOST_RETRIES: Final = 99
-"""More than any cloud's queue takes before it gives a message up."""
+MOST_RETRIES: Final = 99  # more than any cloud's queue takes before it gives a message up
 
 LONGEST_RETRY: Final = 900.0
 """Seconds between two attempts, at most: the longest delay of a message of SQS."""

@@ -23,14 +23,12 @@ from leeward.app.host import HttpAnswer
 from leeward.masking import show_only
 from leeward.records import NamedTuple
 
-HEAD_BYTES: Final = 32 * 1024
-"""Of the head of a request."""
+HEAD_BYTES: Final = 32 * 1024  # of the head of a request
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from its connection, to the end of its head."""
 
-BODY_SECONDS: Final = 30.0
-"""From there to the end of the body; and for an answer to go out."""
+BODY_SECONDS: Final = 30.0  # from there to the end of the body; and for an answer to go out.
 
 LINGER_SECONDS: Final = 1.0
 """How long to take in what still comes behind a refusal, so that it is not lost by a reset."""

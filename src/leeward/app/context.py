@@ -321,8 +321,7 @@ def _run_loop(loop: AbstractEventLoop) -> None:
             sleep(RESTART_PAUSE)
 
 
-_of_process: Final[dict[str, HandlerLoop]] = {}
-"""The loop, created when it is first needed."""
+_of_process: Final[dict[str, HandlerLoop]] = {}  # the loop, created when it is first needed
 
 
 def run_on_loop(awaitable: Awaitable[Any]) -> Any:

@@ -35,8 +35,7 @@ from leeward.records import NamedTuple
 LEAST_WAIT: Final = 1.0
 """Seconds, at least, for which a message waits for another run or for a person."""
 
-SMALLEST_BATCH: Final = 5
-"""Messages; in a smaller batch the messages themselves may be wrong."""
+SMALLEST_BATCH: Final = 5  # messages; in a smaller batch the messages themselves may be wrong.
 
 NEARLY_WHOLE: Final = 0.9
 """The share of a batch that fails with one error; then the messages are not the reason."""
@@ -136,8 +135,7 @@ def ran_in_any_attempt(failure: HandlerFailure, attempt: int | None) -> Ran:
 ATTRIBUTE: Final = "leeward-dead-letter"
 """The name of the attribute with the facts of a dead letter, as JSON."""
 
-SECONDS: Final = 10.0
-"""Seconds, at most, for sending one."""
+SECONDS: Final = 10.0  # seconds, at most, for sending one
 
 LONGEST_WORD: Final = 100
 """Characters of a class or a reason: an attribute of a message has 1 KiB on some platforms."""

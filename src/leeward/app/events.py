@@ -13,8 +13,7 @@ from leeward.values import Event, Json
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
-BINARY: Final = "ce-"
-"""How the headers of the binary form begin."""
+BINARY: Final = "ce-"  # how the headers of the binary form begin
 
 _JSON: Final = ("application/json", "text/json")
 

@@ -23,8 +23,7 @@ from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values import Event
 
-FUNCTION: Final = "LEEWARD_FUNCTION"
-"""The variable that says which handler a deployment is for."""
+FUNCTION: Final = "LEEWARD_FUNCTION"  # the variable that says which handler a deployment is for
 
 WARM_PATH: Final = "/_leeward/warm"
 """A request for it keeps an instance warm; no handler is run."""

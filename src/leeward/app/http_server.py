@@ -37,16 +37,12 @@ LOGGER = "leeward.app"
 IDLE_SECONDS: Final = 75.0
 """After which a connection that lies idle is closed; leeward's client uses none after 50."""
 
-CONNECTIONS: Final = 1024
-"""That are open at once. Further ones wait in the backlog."""
+CONNECTIONS: Final = 1024  # that are open at once. Further ones wait in the backlog.
 
 BACKLOG: Final = 128
 
-ACCEPT_PAUSE: Final = 0.05
-"""Seconds after a connection could not be accepted."""
-
-LOOK_SECONDS: Final = 1.0
-"""Between two looks for idle connections."""
+ACCEPT_PAUSE: Final = 0.05  # seconds after a connection could not be accepted
+LOOK_SECONDS: Final = 1.0  # between two looks for idle connections
 
 
 class Arrival(NamedTuple):

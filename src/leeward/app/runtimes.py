@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from leeward.app.triggers import Delivery
 
 GROUP: Final = "leeward.runtimes"
-TRIALS: Final = "leeward.trials"
-"""The same runtimes without their platforms, for tests."""
+TRIALS: Final = "leeward.trials"  # the same runtimes without their platforms, for tests
 
 Runtime: TypeAlias = Callable[..., Any]
 """Takes an `App` and options of its own; returns what the platform calls."""

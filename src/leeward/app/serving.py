@@ -41,14 +41,9 @@ from leeward.text import is_token
 
 ADDRESS: Final = "127.0.0.1:8080"
 
-THREADS: Final = 32
-"""Calls that run at once."""
-
-SPARE: Final = 16
-"""Threads beside them, for bodies that are on their way in."""
-
-PLACE_SECONDS: Final = 1.0
-"""How long a call waits for a place before it is refused."""
+THREADS: Final = 32  # calls that run at once
+SPARE: Final = 16  # threads beside them, for bodies that are on their way in
+PLACE_SECONDS: Final = 1.0  # how long a call waits for a place before it is refused
 
 SECONDS: Final = 60.0
 """What a call may take if its caller does not say; `Client.invoke` waits as long."""
@@ -56,8 +51,7 @@ SECONDS: Final = 60.0
 BODY_BYTES: Final = 6 * 1024 * 1024
 """Of a request; what `leeward.adapter.Limits` has for a payload."""
 
-ANSWER_BYTES: Final = 20 * 1024 * 1024
-"""Of an answer; leeward's client takes no larger one."""
+ANSWER_BYTES: Final = 20 * 1024 * 1024  # of an answer; leeward's client takes no larger one.
 
 
 class FunctionServer(HttpServer):

@@ -36,11 +36,8 @@ from leeward.values import Json
 Reader: TypeAlias = Callable[[Json], Any]
 """Returns the value of a type for JSON, or raises `Mismatch`."""
 
-KEY: Final = "[...]"
-"""Stands in a path for a key that is part of the input."""
-
-MOST: Final = 20
-"""Places of one input that are reported."""
+KEY: Final = "[...]"  # stands in a path for a key that is part of the input
+MOST: Final = 20  # places of one input that are reported
 
 
 class Mismatch(Exception):
@@ -272,8 +269,7 @@ def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> Iterator[Mismatch]:
         yield Mismatch("without further fields")
 
 
-ABSENT: Final = object()
-"""In the place of a value that is not there."""
+ABSENT: Final = object()  # in the place of a value that is not there
 
 
 def _struct_parts(value: Json, kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, Any]]:

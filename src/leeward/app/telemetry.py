@@ -62,8 +62,7 @@ FLUSH_SECONDS: Final = 2.0
 """The most that an exporter gets before a platform may stop the process; at most half of the time
 left."""
 
-LONGEST_TRACE: Final = 50
-"""Places in the code, the innermost ones."""
+LONGEST_TRACE: Final = 50  # places in the code, the innermost ones
 
 Run = Callable[[Handler, Delivery, Platform], Answer]
 

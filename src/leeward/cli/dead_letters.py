@@ -42,8 +42,7 @@ from leeward.stores import (
 )
 from leeward.views.letters import FoundLetter, Moved
 
-SECONDS: Final = 30.0
-"""For one request. It may have to fetch a credential first."""
+SECONDS: Final = 30.0  # for one request. It may have to fetch a credential first.
 
 HIDDEN: Final = 300
 """Seconds for which a letter that is looked at is hidden from others, at most."""
@@ -51,8 +50,7 @@ HIDDEN: Final = 300
 HELD: Final = 5.0
 """Seconds for which a letter that was taken is taken to be hidden still: the shortest lock."""
 
-MOST_ATTEMPTS: Final = 1_000_000
-"""More than any queue delivers a message."""
+MOST_ATTEMPTS: Final = 1_000_000  # more than any queue delivers a message
 
 ID_DIGITS: Final = 18
 """Of the id of a row, at most: whatever has so many fits into the 64 bits of a database."""

@@ -22,8 +22,7 @@ FURTHEST: Final = 30.0
 """Seconds that two clocks may be apart: signatures hold for some minutes, and a clock that is off
 by more than this is going on to be."""
 
-ORDER: Final = "order"
-"""Where a finding is not about one target."""
+ORDER: Final = "order"  # where a finding is not about one target
 
 
 class CheckState(Enum):
@@ -198,8 +197,7 @@ def _names(answers: Iterable[LookReport]) -> tuple[str, ...]:
 
 _WHERE = "let the home, or a target of the group, be where [residency] says that it is"
 
-SHOWN = ("payload_bytes", "event_bytes", "item_bytes")
-"""Limits that a program meets most."""
+SHOWN = ("payload_bytes", "event_bytes", "item_bytes")  # limits that a program meets most
 
 
 def serving(

@@ -29,8 +29,7 @@ from leeward.views import Json, Report
 T = TypeVar("T")
 
 JSON = "--json"
-NO_TRUST_ENV = "--no-trust-env"
-"""The option with which the environment does not count."""
+NO_TRUST_ENV = "--no-trust-env"  # the option with which the environment does not count
 
 DEBUG = "LEEWARD_DEBUG"
 """The variable with which every error shows its traceback, and those of its causes."""

@@ -30,8 +30,7 @@ from leeward.errors import InvalidRequest, NotFound
 from leeward.values import Record as Loaded
 from leeward.views.calls import KeyRow, describe_key, is_open, state_of, version_of
 
-SECONDS = 15.0
-"""For a page."""
+SECONDS = 15.0  # for a page
 
 
 def scan_keys(

@@ -21,8 +21,7 @@ from leeward.views import Json
 from leeward.views.answers import json_of_verdict
 from leeward.views.calls import facts_of
 
-SECONDS: Final = 10.0
-"""To settle one call."""
+SECONDS: Final = 10.0  # to settle one call
 
 
 def unknown_in(item: Item, field: str) -> UnknownCall | None:

@@ -47,8 +47,7 @@ VARIABLES = (
 )
 """Variables of leeward's own, beside `ORDER`."""
 
-STAGE = "LEEWARD_STAGE"
-"""The variable that chooses one of the file's stages."""
+STAGE = "LEEWARD_STAGE"  # the variable that chooses one of the file's stages
 
 _GUESSES = {
     **dict.fromkeys("CLOUD ORDER PROVIDER PROVIDERS TARGET TARGETS".split(), ORDER),
@@ -64,8 +63,7 @@ _TABLES = (
 _FIELDS = tuple(
     f"_{field}" for section in vars(model).values() for field in getattr(section, "_fields", ())
 )
-_MOST_WRONG = 2
-"""Letters, side by side, by which a name is still taken for a misspelt one."""
+_MOST_WRONG = 2  # letters, side by side, by which a name is still taken for a misspelt one
 
 _MOST_BYTES = 1_048_576
 """Of a file. A device that is named in its place would be read for ever."""

@@ -65,8 +65,7 @@ def _parse_target(part: str, text: str, where: str) -> TargetName:
 
 _PART = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 
-_LONGEST_PART = 24
-"""Characters of the prefix, and of the stage."""
+_LONGEST_PART = 24  # characters of the prefix, and of the stage
 
 
 def prefix_of(deploy: Mapping[str, Any], where: str) -> str:

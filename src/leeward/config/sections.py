@@ -132,11 +132,8 @@ def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
     return tuple(fields)
 
 
-MAX_TEXT = 1024
-"""Characters of a name or of the CloudEvents source."""
-
-MAX_TIMEOUT = 24 * 3600.0
-"""Seconds. No provider lets a call take longer."""
+MAX_TEXT = 1024  # characters of a name or of the CloudEvents source
+MAX_TIMEOUT = 24 * 3600.0  # seconds. No provider lets a call take longer.
 
 
 def by_target(section: Any, where: ConfigKey, read: Reader[T]) -> dict[str, T]:
@@ -250,8 +247,7 @@ def kind_of(value: Any) -> str:
 
 FAIL_BACKS: Final = ("prefer_primary", "sticky", "manual")
 
-SHORTEST_INTERVAL: Final = 1.0
-"""Seconds. A target is not to be probed more often."""
+SHORTEST_INTERVAL: Final = 1.0  # seconds. A target is not to be probed more often.
 
 MOST_PROBES: Final = 100
 
@@ -300,8 +296,7 @@ def read_health_checks(value: Any, where: ConfigKey) -> HealthChecks:
     return checks
 
 
-_LONGEST_AGE: Final = 366
-"""Days that an event may wait."""
+_LONGEST_AGE: Final = 366  # days that an event may wait
 
 
 def read_spool(section: Any, where: ConfigKey) -> SpoolConfig:
@@ -350,8 +345,7 @@ _HOST: Final = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z
 _ZONE: Final = r"[A-Za-z0-9][A-Za-z0-9.-]*"
 """An id or a name; nothing that a tool would read as an expression."""
 
-_LONGEST: Final = 253
-"""Characters of the name of a host."""
+_LONGEST: Final = 253  # characters of the name of a host
 
 _MOST: Final = 36_500
 """The largest number: days of a hundred years. Providers have smaller ones."""
@@ -411,8 +405,7 @@ def _word_of(*words: str) -> Reader[str]:
     return read
 
 
-MOST_AT_ONCE: Final = 1000
-"""Attempts at one time: each has a thread."""
+MOST_AT_ONCE: Final = 1000  # attempts at one time: each has a thread
 
 
 def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:

@@ -23,8 +23,7 @@ LOOK_AGAIN = 1.0
 """Seconds between two looks for what other processes have left; and after a look that failed."""
 LONGEST_PAUSE = 5.0
 """Seconds after a look that failed, at most: they double with each of several in a row."""
-QUIET = 60.0
-"""Seconds without a fault after which the next one of its kind is another outage."""
+QUIET = 60.0  # seconds without a fault after which the next one of its kind is another outage
 PASSING = frozenset({Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED, Outcome.AMBIGUOUS})
 """How a look ends at a store that is away; what lasts, such as a full disk, has its reason."""
 CARRIERS = 4

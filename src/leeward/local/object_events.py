@@ -28,8 +28,7 @@ from leeward.json_text import decode
 from leeward.local.objects import Objects
 from leeward.stores import PATIENCE, LeasedRow, NewRow, Recipient
 
-OBJECT = "(object)"
-"""Stands in the place of the bus for what tells of an object."""
+OBJECT = "(object)"  # stands in the place of the bus for what tells of an object
 
 UNTOLD = "(objects)"
 """The same, for what no process with handlers has seen; the bucket stands for the subscriber."""

@@ -34,8 +34,7 @@ from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
 
-PIECE_BYTES: Final = 1024 * 1024
-"""Of a piece; the last one of an object has what is left."""
+PIECE_BYTES: Final = 1024 * 1024  # of a piece; the last one of an object has what is left.
 
 _FIND: Final = """SELECT id, size, write_id, checksum, metadata FROM objects
     WHERE bucket = ? AND name = ?"""

@@ -37,8 +37,7 @@ JSON of a key is not."""
 IN_PARTITION: Final = f"{_IS_PAIR} AND name = ? AND {_VALUES[0]} = ?"
 """The condition that an item is in a partition, in the words of the index."""
 
-SORT_VALUE: Final = _VALUES[1]
-"""The value of the sort field, written the same way."""
+SORT_VALUE: Final = _VALUES[1]  # the value of the sort field, written the same way
 
 OBJECTS = (
     """CREATE TABLE objects (

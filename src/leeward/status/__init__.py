@@ -54,11 +54,8 @@ __all__ = [
     "unknown_fact",
 ]
 
-SECONDS: Final = 5.0
-"""For everything that is asked of one target."""
-
-MOST_UNKNOWN: Final = 10_000
-"""Unknown calls, and keys, that are read; more say the same."""
+SECONDS: Final = 5.0  # for everything that is asked of one target
+MOST_UNKNOWN: Final = 10_000  # unknown calls, and keys, that are read; more say the same.
 
 ANYTHING: Final = Look("leeward-status", TABLE)
 """What is looked for at a target without a probe: that it is not there is an answer, too."""
@@ -128,8 +125,7 @@ class _Reader:
         self.is_over = True
 
 
-Part = tuple[Subject, str, Callable[[], Iterator[Fact]]]
-"""What is asked, of what, and how."""
+Part = tuple[Subject, str, Callable[[], Iterator[Fact]]]  # what is asked, of what, and how
 
 
 def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[Part]:

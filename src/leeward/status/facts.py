@@ -19,8 +19,7 @@ from leeward.values.runs import RunState
 from leeward.views import Column, Format, Json, Link, Report, Table, moment, span
 from leeward.workflow.embedded.journal import RunCount
 
-ORDER: Final = "order"
-"""Where a fact is not about one target."""
+ORDER: Final = "order"  # where a fact is not about one target
 
 OLD: Final = 900.0
 """Seconds after which what waits is taken for forgotten: a handler that runs takes it sooner."""

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from leeward.app.app import App
 
-SECONDS = 30.0
-"""Until the platform would stop a run."""
+SECONDS = 30.0  # until the platform would stop a run
 
 
 class Deployed:

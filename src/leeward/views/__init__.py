@@ -14,16 +14,14 @@ from typing import Any, Final, TypeAlias
 
 from leeward.records import NamedTuple
 
-Json: TypeAlias = dict[str, Any]
-"""A row: an object as ``--json`` writes it."""
+Json: TypeAlias = dict[str, Any]  # a row: an object as ``--json`` writes it
 
 Link: TypeAlias = tuple[str, Mapping[str, str | None]]
 """A page of the console, and the query of its address."""
 
 MORE: Final = "There are more; say --limit NUMBER."
 
-LONGEST: Final = 60
-"""Characters of a `Format.LINE`; ``--json`` has all of it."""
+LONGEST: Final = 60  # characters of a `Format.LINE`; ``--json`` has all of it.
 
 _BLANKS: Final = re.compile(r"[\s\u115f\u1160\u2800\u3164\uffa0]{4,}")
 """What looks like nothing: white space, the fillers of Hangul, the empty pattern of Braille."""
@@ -40,8 +38,7 @@ class Severity(Enum):
     WRONG = "red"
 
 
-MINUTES: Final = 120.0
-"""Seconds from which on a `Format.SECONDS` is a `Format.SPAN`."""
+MINUTES: Final = 120.0  # seconds from which on a `Format.SECONDS` is a `Format.SPAN`
 
 _STATES: Final = {
     Severity.GOOD: "ok no completed succeeded closed",
@@ -167,8 +164,7 @@ class Block(NamedTuple):
     is_json: bool = False
 
 
-Part: TypeAlias = str | Table | Details | Block
-"""A sentence, or one of these."""
+Part: TypeAlias = str | Table | Details | Block  # a sentence, or one of these
 
 
 class Report(NamedTuple):

@@ -72,8 +72,7 @@ AWAY: Final = 30.0
 """Seconds for which a store may be away before a worker that works once ends; a failover of a
 database takes about as long."""
 
-TICK: Final = 0.1
-"""Seconds between two looks whether a signal has come, or whether all is done."""
+TICK: Final = 0.1  # seconds between two looks whether a signal has come, or whether all is done
 
 LOST: Final = 15.0
 """Seconds since the last good look at the store after which it counts as away: a look that hangs

@@ -24,20 +24,14 @@ from leeward.values import Event
 if TYPE_CHECKING:
     from leeward.app.context import Context as HandlerContext
 
-HEX_DIGITS: Final = 32
-"""128 bits."""
-
-REF_DIGITS: Final = 12
-"""Hex digits by which messages and logs name a record."""
+HEX_DIGITS: Final = 32  # 128 bits
+REF_DIGITS: Final = 12  # hex digits by which messages and logs name a record
 
 LONGEST_READABLE: Final = 128
 """Characters: a key up to this length stands in the table as it is, for operators."""
 
-VARIABLE: Final = "LEEWARD_KEYS_SECRET"
-"""The variable with the secret of `record_id`."""
-
-SHORTEST_SECRET: Final = 32
-"""Characters: 128 bits in hex."""
+VARIABLE: Final = "LEEWARD_KEYS_SECRET"  # the variable with the secret of `record_id`
+SHORTEST_SECRET: Final = 32  # characters: 128 bits in hex
 
 _VERSION: Final = "2:"
 """Prefix of the digest of an event or a message. An earlier version had none, and its digest
@@ -47,8 +41,7 @@ WIRE: Final = "3:"
 """Prefix of the digest of a payload from the wire, keyed or not. Earlier versions took arguments
 of the handler, which change with its annotations."""
 
-_WHOLE: Final = (Event, Message, ObjectEvent)
-"""What an app is delivered as a whole."""
+_WHOLE: Final = (Event, Message, ObjectEvent)  # what an app is delivered as a whole
 
 _EMPTY_HASH: Final = sha256()
 """OpenSSL looks its algorithm up for each new hash, and not for a copy."""

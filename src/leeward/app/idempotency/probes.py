@@ -29,11 +29,8 @@ LOGGER = "leeward.idempotency"
 KeyOf: TypeAlias = Callable[[str, Context | None, tuple[str, ...]], str | None]
 """Takes the key, context and notes of the call; returns the key to look up, or None."""
 
-REQUEST_TIME: Final = 10.0
-"""Seconds of one request."""
-
-LARGEST_ANSWER: Final = 1024 * 1024
-"""Bytes of an answer, at most."""
+REQUEST_TIME: Final = 10.0  # seconds of one request
+LARGEST_ANSWER: Final = 1024 * 1024  # bytes of an answer, at most
 
 
 def item_probe(

@@ -63,8 +63,7 @@ LATEST_DELIVERY: Final = 31 * 86_400.0
 refusals for so long. ``docs/idempotency.md`` lists the platforms."""
 
 
-MOST_NOTES: Final = 20
-"""Of one record."""
+MOST_NOTES: Final = 20  # of one record
 
 MOST_VOIDS: Final = 1000
 """Voids that a call may claim to know beyond those of the record. A key is void once or twice; if

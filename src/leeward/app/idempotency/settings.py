@@ -35,8 +35,7 @@ from leeward.records import NamedTuple
 from leeward.text import is_printable, is_token
 
 HEADER: Final = "header:"
-LONGEST_KEY: Final = 255
-"""Characters, as with most services that take a key."""
+LONGEST_KEY: Final = 255  # characters, as with most services that take a key
 LONGEST_QUESTION: Final = 1000
 """Characters that a person reads in a terminal. A longer text is refused, never cut."""
 

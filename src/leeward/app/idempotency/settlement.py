@@ -42,8 +42,7 @@ T = TypeVar("T")
 
 LOGGER = "leeward.idempotency"
 
-PROBE_TIME: Final = 10.0
-"""Seconds of a probe if the call has no limit."""
+PROBE_TIME: Final = 10.0  # seconds of a probe if the call has no limit
 
 MOST_PROBES: Final = 128
 """Of one process at once. One that hangs keeps its thread; with more, the answer is unknown."""

@@ -170,8 +170,7 @@ class CannotTell(NamedTuple):
 
 ProbeAnswer: TypeAlias = Done | NotDone | CannotTell
 
-NOBODY: Final = ""
-"""The owner of a record that no run has."""
+NOBODY: Final = ""  # the owner of a record that no run has
 
 
 def examine(

@@ -30,8 +30,7 @@ from leeward.app.idempotency.record import (
 from leeward.errors import LeewardError
 from leeward.records import NamedTuple
 
-ROUNDS: Final = 4
-"""How often a claim tries again when others have written in between."""
+ROUNDS: Final = 4  # how often a claim tries again when others have written in between
 
 T = TypeVar("T")
 

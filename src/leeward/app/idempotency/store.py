@@ -43,11 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-KEY: Final = "id"
-"""The key field of a table that keeps records."""
-
-REGISTER: Final = ":register:"
-"""How the ids of the rows of a register begin; no record's does."""
+KEY: Final = "id"  # the key field of a table that keeps records
+REGISTER: Final = ":register:"  # how the ids of the rows of a register begin; no record's does.
 
 
 class TableClient(Protocol):

@@ -216,8 +216,7 @@ def strangers(expected: Sequence[Expected], config: Config) -> Iterator[Finding]
             yield Finding(ORDER, f"exported {kind} {name}", CheckState.FAULT, text, REMEDY)
 
 
-SECONDS: Final = 10.0
-"""For one look. It may have to fetch a credential first."""
+SECONDS: Final = 10.0  # for one look. It may have to fetch a credential first.
 
 ANYTHING: Final = Look("leeward-doctor", TABLE)
 """What is looked for where nothing is configured: that it is not there is an answer, too."""

@@ -25,8 +25,7 @@ from leeward.records import NamedTuple
 from leeward.views import Block, Json, Report
 from leeward.workflow.retry import seconds_of
 
-SECONDS: Final = 30.0
-"""For a page. It may have to fetch a credential first."""
+SECONDS: Final = 30.0  # for a page. It may have to fetch a credential first.
 
 PAUSE: Final = 2.0
 """Seconds between two looks of --follow: each is a request for each function, and quotas count."""
@@ -34,8 +33,7 @@ PAUSE: Final = 2.0
 OVERLAP: Final = 30.0
 """Seconds that a look of --follow begins before the last line: lines arrive out of order."""
 
-REMEMBERED: Final = 50_000
-"""Ids of lines that --follow knows, so that it shows none twice."""
+REMEMBERED: Final = 50_000  # ids of lines that --follow knows, so that it shows none twice
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

@@ -29,11 +29,8 @@ _WAITING: Final = (
     Column("Left to", "owner", is_rare=True),
 )
 
-PAUSE: Final = 0.2
-"""Seconds between two looks at how many wait."""
-
-SHOWN: Final = 2.0
-"""Seconds between two lines that say how many wait."""
+PAUSE: Final = 0.2  # seconds between two looks at how many wait
+SHOWN: Final = 2.0  # seconds between two lines that say how many wait
 
 LONGEST_WAIT: Final = 366 * 86_400.0
 

@@ -43,8 +43,7 @@ from leeward.views.targets import isolate as isolate_status
 from leeward.views.targets import row_of, show_configuration, show_probes
 from leeward.workflow.retry import seconds_of
 
-WATCH_SECONDS = 2.0
-"""Between two looks."""
+WATCH_SECONDS = 2.0  # between two looks
 
 Target = Annotated[str, argument("Its name in the order.", "TARGET")]
 Everywhere = Annotated[

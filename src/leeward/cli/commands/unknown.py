@@ -17,8 +17,7 @@ from leeward.json_text import encode
 from leeward.views import Json, Report
 from leeward.views.calls import list_unknown, row_of_unknown, show_settlement
 
-STEP = 25
-"""After how many calls it says to a person how far it is."""
+STEP = 25  # after how many calls it says to a person how far it is
 
 Ids = Annotated[list[str] | None, argument("As `leeward unknown list` has them.", "ID")]
 

@@ -38,17 +38,10 @@ Row: TypeAlias = Sequence[str]
 Style: TypeAlias = str | Callable[[str], str]
 """Of a column; or what returns that of a cell, by its text."""
 
-GAP = 2
-"""Characters between two columns of a table."""
-
-FRAME = 4
-"""Characters that a panel takes of each line."""
-
-LONGEST_WORD = 36
-"""Characters of a UUID: a longer word may break in a table."""
-
-NOTHING_SAID = frozenset({"", "-"})
-"""Cells without a value."""
+GAP = 2  # characters between two columns of a table
+FRAME = 4  # characters that a panel takes of each line
+LONGEST_WORD = 36  # characters of a UUID: a longer word may break in a table
+NOTHING_SAID = frozenset({"", "-"})  # cells without a value
 
 
 class Printers(NamedTuple):
