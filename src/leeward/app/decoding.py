@@ -11,17 +11,17 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from itertools import count
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from leeward.app.answers import Flaw, InvalidInput
 from leeward.app.structures import (
     KEY,
-    MOST,
     AnnotationPlace,
     Mismatch,
     Reader,
-    join_mismatches,
+    read_parts,
     short_name,
     structure_reader,
     type_name,
@@ -218,17 +218,7 @@ def _array_reader(make: Callable[..., Any], read_element: Reader) -> Reader:
     def read(value: Json) -> Any:
         if type(value) is not list:
             raise Mismatch("array")
-        elements: list[Any] = []
-        flaws: list[Mismatch] = []
-        for number, element in enumerate(value):
-            try:
-                elements.append(read_element(element))
-            except Mismatch as error:
-                flaws.append(error.inside(f"[{number}]"))
-                if len(flaws) == MOST:
-                    break
-        if flaws:
-            raise join_mismatches(flaws) from None
+        elements = read_parts((number, read_element, part) for number, part in enumerate(value))
         try:
             return elements if make is list else make(elements)
         except TypeError:  # of a set, whose elements have no hash
@@ -242,16 +232,7 @@ def _tuple_reader(readers: Sequence[Reader]) -> Reader:
     def read(value: Json) -> tuple[Any, ...]:
         if type(value) is not list or len(value) != len(readers):
             raise Mismatch(f"array of {len(readers)}")
-        elements: list[Any] = []
-        flaws: list[Mismatch] = []
-        for number, (read_element, element) in enumerate(zip(readers, value, strict=True)):
-            try:
-                elements.append(read_element(element))
-            except Mismatch as error:
-                flaws.append(error.inside(f"[{number}]"))
-        if flaws:
-            raise join_mismatches(flaws)
-        return tuple(elements)
+        return tuple(read_parts(zip(count(), readers, value, strict=False)))
 
     return read
 
@@ -262,18 +243,8 @@ def _mapping_reader(read_inner: Reader) -> Reader:
             raise Mismatch("object")
         if read_inner is return_as_is:
             return value.copy()
-        read_values: dict[str, Any] = {}
-        flaws: list[Mismatch] = []
-        for name, inner in value.items():
-            try:
-                read_values[name] = read_inner(inner)
-            except Mismatch as error:
-                flaws.append(error.inside(KEY))
-                if len(flaws) == MOST:
-                    break
-        if flaws:
-            raise join_mismatches(flaws)
-        return read_values
+        inner_values = read_parts((KEY, read_inner, inner) for inner in value.values())
+        return dict(zip(value, inner_values, strict=True))
 
     return read
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import UnionType
 from typing import (
-    Annotated,
     Any,
     Final,
     NotRequired,
@@ -71,6 +69,22 @@ def join_mismatches(mismatches: Iterable[Mismatch]) -> Mismatch:
     first, *rest = [one for outer in mismatches for one in (outer, *outer.others)]
     first.others = rest[: MOST - 1]
     return first
+
+
+def read_parts(parts: Iterable[tuple[str | int, Reader, Json]]) -> list[Any]:
+    """Return the values of the parts of an array or object, each with its step and its reader."""
+    values: list[Any] = []
+    flaws: list[Mismatch] = []
+    for step, read, part in parts:
+        try:
+            values.append(read(part))
+        except Mismatch as error:
+            flaws.append(error.inside(step if isinstance(step, str) else f"[{step}]"))
+            if len(flaws) == MOST:
+                break
+    if flaws:
+        raise join_mismatches(flaws)
+    return values
 
 
 def type_name(annotation: Any) -> str:
@@ -238,81 +252,11 @@ def _struct_reader(kind: type) -> Reader:
     def read(value: Json) -> Any:
         try:
             return msgspec.convert(value, kind)
-        except msgspec.ValidationError:
-            flaws = [*islice(_struct_flaws(value, kind, msgspec), MOST)]
-        raise join_mismatches(flaws)
+        except msgspec.ValidationError as error:  # which reports the first flaw alone
+            flaw = _struct_mismatch(str(error), short_name(kind))
+        raise flaw
 
     return read
-
-
-def _struct_flaws(value: Json, kind: Any, msgspec: Any) -> Iterator[Mismatch]:
-    """Yield what does not fit, each part by itself: of a whole, msgspec reports only the first."""
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        whole = _struct_mismatch(str(error), short_name(kind))
-    else:
-        return
-    others = [part for part in get_args(kind) if part is not type(None)]
-    is_optional = get_origin(kind) in (Union, UnionType) and len(others) == 1
-    if is_optional or get_origin(kind) is Annotated:
-        kind = others[0]
-    is_told = False
-    for step, inner, part in _struct_parts(value, kind, msgspec):
-        missing = iter([Mismatch(type_name(part), missing=True)])
-        for flaw in missing if inner is ABSENT else _struct_flaws(inner, part, msgspec):
-            is_told = True
-            yield flaw.inside(step)
-    if not is_told:
-        yield whole
-    elif _has_more(value, kind):
-        yield Mismatch("without further fields")
-
-
-ABSENT: Final = object()  # in the place of a value that is not there
-
-
-def _struct_parts(value: Json, kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the parts of a value that msgspec reads: the step to each, it, and its type."""
-    arguments, origin = get_args(kind), get_origin(kind)
-    if type(value) is dict:
-        for name, part, is_required in _attributes_of(kind, msgspec):
-            if name in value or is_required:
-                yield f".{name}", value.get(name, ABSENT), part
-        if isinstance(origin, type) and issubclass(origin, Mapping):
-            yield from ((KEY, inner, arguments[1]) for inner in value.values())
-    elif type(value) is list and arguments:
-        is_fixed = origin is tuple and arguments[-1] is not ...
-        parts = arguments if is_fixed else [arguments[0]] * len(value)
-        if len(parts) == len(value):
-            for number, pair in enumerate(zip(value, parts, strict=True)):
-                yield f"[{number}]", *pair
-
-
-def _attributes_of(kind: Any, msgspec: Any) -> Iterator[tuple[str, Any, bool]]:
-    """Yield the attributes of a class: the name in JSON, the type, and whether it is required."""
-    if hasattr(kind, "__struct_fields__"):
-        for field in msgspec.structs.fields(kind):
-            yield field.encode_name, field.type, field.required
-    elif hasattr(kind, "__dataclass_fields__"):
-        from dataclasses import MISSING, fields
-
-        hints = get_type_hints(kind)
-        for member in fields(kind):
-            has_default = member.default is not MISSING or member.default_factory is not MISSING
-            yield member.name, hints[member.name], not has_default
-    elif is_typeddict(kind):
-        required = _required_keys(kind)
-        for name, hint in get_type_hints(kind).items():
-            yield name, hint, name in required
-
-
-def _has_more(value: Json, kind: Any) -> bool:
-    """Return whether an object has fields that a class of msgspec forbids."""
-    config = getattr(kind, "__struct_config__", None)
-    if type(value) is not dict or config is None or not config.forbid_unknown_fields:
-        return False
-    return not value.keys() <= {*kind.__struct_encode_fields__, config.tag_field}
 
 
 def _struct_mismatch(text: str, name: str) -> Mismatch:
