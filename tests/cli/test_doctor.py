@@ -136,10 +136,10 @@ def exported(folder: Path, *expected: tuple[str, str, str]) -> None:
     """Write what `leeward export` says at the end of its files."""
     entries = [dict(zip(("kind", "name", "target"), each, strict=True)) for each in expected]
     folder.mkdir()
-    text = json.dumps({"resource": {}, "output": {"leeward": {"value": entries[:1]}}})
-    (folder / "leeward.tf.json").write_text(text)
-    text = json.dumps({"Resources": {}, "Metadata": {"leeward": entries}})
-    (folder / "one.template.json").write_text(text)
+    for region in ("a", "b"):
+        (folder / region).mkdir()
+        file = folder / region / "leeward.expected.json"
+        file.write_text(json.dumps({"leeward": entries}))
 
 
 def test_the_doctor_compares_what_was_exported_with_what_is_there(
@@ -156,9 +156,6 @@ def test_the_doctor_compares_what_was_exported_with_what_is_there(
         ("table", "orders", "local:a"),
         ("function", "pay", "local:gone"),
     )
-    # The project that includes the files is one, too, and may hand on what they tell.
-    for name, output in (("main", {"leeward": {"value": "${module.a.leeward}"}}), ("more", [])):
-        (bare / "out" / f"{name}.tf.json").write_text(json.dumps({"output": output}))
     done = leeward("doctor", "--json", "--exported", str(bare / "out"))
     assert done.code == 9
     told = [
@@ -185,12 +182,12 @@ def test_the_doctor_compares_what_was_exported_with_what_is_there(
     ]
 
 
-@each_row("text", ["", "[]", '{"output": {"leeward": {"value": [{"kind": "x"}]}}}', "{}"])
+@each_row("text", ["", "[]", '{"leeward": [{"kind": "x"}]}', '{"leeward": []}', "{}"])
 def test_a_folder_that_was_not_exported_is_refused(leeward: Leeward, bare: Path, text: str) -> None:
     """Whatever a file there has in it."""
     (bare / "leeward.toml").write_text(SHOP)
     (bare / "examined_shop.py").write_text("def pay(payload):\n    return None\n")
-    (bare / "a.tf.json").write_text(text)
+    (bare / "leeward.expected.json").write_text(text)
     done = leeward("doctor", "--exported", str(bare))
     assert (done.code, done.out) == (2, "")
     assert "leeward export" in done.err or "run that again" in done.err

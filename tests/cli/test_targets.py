@@ -117,25 +117,6 @@ def test_groups_and_residency_are_shown(leeward: Leeward, bare: Path) -> None:
     assert "closed" in shown
 
 
-def test_watching_probes_until_it_is_stopped(
-    leeward: Leeward, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each look is one object, or one table; Ctrl-C ends it well."""
-    looks = []
-
-    def stop(seconds: float) -> None:
-        looks.append(seconds)
-        if len(looks) % 2 == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("leeward.cli.commands.targets.sleep", stop)
-    done = leeward("targets", "--watch", "--json")
-    first, second = (json.loads(line) for line in done.out.splitlines())
-    assert first["probes"] == second["probes"]
-    assert (first["probes"][0]["target"], first["probes"][0]["works"]) == ("local", None)
-    assert "its adapter has none" in leeward("targets", "--watch").out
-
-
 def _named(name: str | None, **rest: Any) -> dict[str, Any]:
     return {"name": name, **rest, "names": {}}
 

@@ -312,25 +312,15 @@ def keeps_letters(driver: Driver) -> bool:
 def letters_of(
     driver: Driver, queue: str | None, to: str | None, sources: tuple[str, ...] = ()
 ) -> Letters:
-    """Return the dead letters of a target.
+    """Return the dead letters of a target; a cloud has them in a `queue`, by its own name.
 
     Raises:
-        InvalidRequest: a queue is named of a target without one, or is not of a cloud.
+        InvalidRequest: no version of the app has `to`.
     """
-    if keeps_letters(driver):
-        if queue is not None:
-            raise InvalidRequest(
-                f"{driver.target} keeps its dead letters itself; name no queue", field="queue"
-            )
-        stores = driver.stores()
-        assert stores is not None
+    stores = driver.stores()
+    if stores is not None:
         return StoreLetters(stores, driver.target, to)
-    if queue is None:
-        raise InvalidRequest(
-            f"name the dead-letter queue of {driver.target}, of a topic its subscription: "
-            "leeward dlq list QUEUE",
-            field="queue",
-        )
+    assert queue is not None, "letters of a cloud lie in a queue"
     if to is not None:
         return QueueLetters(driver, queue, (to,), all_to_first=True)
     return QueueLetters(driver, queue, sources)

@@ -83,26 +83,6 @@ def show_target(row: Json, number: int) -> Iterator[Part]:
         yield Table(_CIRCUITS, row["circuits"], "Circuits that are not closed")
 
 
-def _probe(row: Json) -> str:
-    if row["works"] is None:
-        return "its adapter has none"
-    took = f"{1000 * row['seconds']:.0f} ms"
-    return f"answers in {took}" if row["works"] else f"fails after {took} ({row['code']})"
-
-
-_LOOK: Final = (
-    Column("Target", "name", is_name=True),
-    Column("Circuits", "state", Format.STATE),
-    Column("Probe", _probe),
-    Column("Waiting", lambda row: row["waiting"] or 0, Format.COUNT),
-)
-
-
-def show_probes(targets: list[Json], probes: list[Json]) -> Table:
-    """Return what a probe of every target has found."""
-    return Table(_LOOK, [one | two for one, two in zip(targets, probes, strict=True)])
-
-
 def _home(row: Json) -> str:
     home, order = row["home"], row["order"]
     if home is None:

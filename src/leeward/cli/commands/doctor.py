@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -114,9 +115,6 @@ VERBS: Final = {name: verb for verb, name in KINDS.items()}
 
 REMEDY: Final = "apply the exported files, or run leeward export again and apply those"
 
-_FILES: Final = (EXPECTED_FILE, "*.tf.json", "*.template.json")
-"""The last two are of earlier versions, and of the rules for an edge."""
-
 
 def read_exported(folder: Path) -> list[Expected]:
     """Return what the files below a folder say that is there, each once.
@@ -124,8 +122,7 @@ def read_exported(folder: Path) -> list[Expected]:
     Raises:
         ConfigError: there is no such file, or one cannot be read.
     """
-    files = sorted(file for pattern in _FILES for file in folder.rglob(pattern))
-    things = [thing for file in files for thing in _in_file(file)]
+    things = [thing for file in sorted(folder.rglob(EXPECTED_FILE)) for thing in _in_file(file)]
     if not things:
         raise ConfigError(
             f"{folder} has no file that leeward export has written; name its --out folder"
@@ -135,26 +132,16 @@ def read_exported(folder: Path) -> list[Expected]:
 
 def _in_file(file: Path) -> Iterator[Expected]:
     try:
-        for fields in _read_expected(decode(file.read_text(encoding="utf-8"))):
+        document: Any = decode(file.read_text(encoding="utf-8"))
+        for fields in document[EXPECTED]:
             expected = Expected(**fields)
             if expected.kind not in VERBS:
                 raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
             yield expected
-    except (OSError, UnicodeDecodeError, Undecodable, TypeError) as error:
+    except (OSError, UnicodeDecodeError, Undecodable, KeyError, TypeError) as error:
         raise ConfigError(
             f"{file} cannot be read as leeward export has written it; run that again"
         ) from error
-
-
-def _read_expected(document: Any) -> list[Any]:
-    """Return what a document says that is there: nothing, if it is a project's own."""
-    for way in ((EXPECTED,), ("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
-        rows = document
-        for name in way:
-            rows = rows.get(name) if isinstance(rows, dict) else None
-        if isinstance(rows, list):
-            return rows
-    return []
 
 
 def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:
@@ -231,6 +218,7 @@ def examine(
     expected: Sequence[Expected] = (),
 ) -> list[Finding]:
     """Look at everything that a failover needs; return one finding for each check."""
+    look = partial(ask, now=now, seconds=seconds)
     with open_each(config, env) as (drivers, flaws):
         findings = [
             Finding(name, "settings", CheckState.FAULT, str(flaw), CORRECT_IT)
@@ -238,11 +226,7 @@ def examine(
         ]
         with ThreadPoolExecutor(max(1, len(drivers))) as threads:
             visits = [
-                threads.submit(_visit, config, driver, now, seconds, drivers)
-                for driver in drivers.values()
-            ]
-            visits += [
-                threads.submit(_compare, config, driver, now, seconds, expected)
+                threads.submit(_visit, config, driver, drivers, expected, look)
                 for driver in drivers.values()
             ]
             for visit in visits:
@@ -264,10 +248,11 @@ def examine(
 def _visit(
     config: Config,
     driver: Driver,
-    now: Callable[[], float],
-    seconds: float,
     drivers: Mapping[str, Driver],
+    expected: Sequence[Expected],
+    look: Callable[[Driver, Look], LookReport],
 ) -> list[Finding]:
+    """Return what one target says of what is configured for it, and of what files say it has."""
     try:
         looks = list(_looks(config, driver, drivers))
         findings_ = list(capabilities_of(config, driver, drivers))
@@ -276,24 +261,16 @@ def _visit(
     nameless = not looks
     if nameless and Capability.TABLES in driver.capabilities:
         looks = [ANYTHING]
-    answers = [ask(driver, look, now, seconds) for look in looks]
+    answers = [look(driver, wanted) for wanted in looks]
     facts_ = judge(driver.target, answers) if answers else []
     if nameless and facts_:
         facts_ = facts_[:-1]  # not of what nobody has named
     settings = Finding(driver.target, "settings", CheckState.OK, "the target could be opened")
-    return [settings, *facts_, *findings_]
-
-
-def _compare(
-    config: Config,
-    driver: Driver,
-    now: Callable[[], float],
-    seconds: float,
-    expected: Sequence[Expected],
-) -> list[Finding]:
-    """Return what is there of what the files say that a target has."""
-    looks = looks_for(expected, config, driver.target)
-    return [compare(driver.target, ask(driver, look, now, seconds)) for look in looks]
+    compared = [
+        compare(driver.target, look(driver, wanted))
+        for wanted in looks_for(expected, config, driver.target)
+    ]
+    return [settings, *facts_, *findings_, *compared]
 
 
 def _looks(config: Config, driver: Driver, drivers: Mapping[str, Driver]) -> Iterator[Look]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from math import inf
-from time import sleep, time
+from time import time
 from typing import Annotated, Any
 
 import typer
@@ -40,10 +40,8 @@ from leeward.text import did_you_mean
 from leeward.values import NOTHING, Effect, Isolation
 from leeward.views import Json, Report, moment
 from leeward.views.targets import isolate as isolate_status
-from leeward.views.targets import row_of, show_configuration, show_probes
+from leeward.views.targets import row_of, show_configuration
 from leeward.workflow.retry import seconds_of
-
-WATCH_SECONDS = 2.0  # between two looks
 
 Target = Annotated[str, argument("Its name in the order.", "TARGET")]
 Everywhere = Annotated[
@@ -52,18 +50,11 @@ Everywhere = Annotated[
 By = Annotated[str | None, option("Default: who is logged in.", "NAME")]
 
 
-def targets(
-    context: typer.Context,
-    *,
-    watch: Annotated[
-        bool, flag("--watch", "Probe the targets every 2 seconds, until Ctrl-C.")
-    ] = False,
-) -> Report | None:
+def targets(context: typer.Context) -> Report:
     """Show the order, the targets and the homes of the tables.
 
     It opens every target, to find wrong settings. It reads the `snapshot` table, if there is one,
-    and sends nothing else, except the probes of --watch. It does not import the functions of an
-    embedded target.
+    and sends nothing else. It does not import the functions of an embedded target.
     """
     options = options_of(context)
     config = options.resolve()
@@ -73,22 +64,13 @@ def targets(
     data = json_of_origins(options.targets, options.settings(), options.environment())
     data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
-        if not watch:
-            drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
-            words = read_isolations(config, drivers, time())
-            data["targets"] = [
-                _with_handlers(row_of(isolate_status(status, words.get(status.name))), config)
-                for status in cloud.targets()
-            ]
-            return Report(data, time(), [*show_configuration(data)])
-        try:
-            while True:
-                probes = [cloud.probe(status.name)._asdict() for status in cloud.targets()]
-                look = {"targets": [*map(row_of, cloud.targets())], "probes": probes}
-                options.output.report(Report(look, time(), [show_probes(**look)]))
-                sleep(WATCH_SECONDS)
-        except KeyboardInterrupt:
-            return None
+        drivers = cloud._operations.drivers  # noqa: SLF001 - no method has them
+        words = read_isolations(config, drivers, time())
+        data["targets"] = [
+            _with_handlers(row_of(isolate_status(status, words.get(status.name))), config)
+            for status in cloud.targets()
+        ]
+    return Report(data, time(), [*show_configuration(data)])
 
 
 def _with_handlers(target: Json, config: Config) -> Json:
