@@ -25,7 +25,8 @@ CONTEXT = frozenset({"specversion", "id", "source", "type", "time", "subject"})
 RESERVED = CONTEXT | {"data", "data_base64", "datacontenttype", "dataschema", "partitionkey"}
 """Names that no extension may have."""
 
-MAX_TYPE = 128  # characters: EventBridge's limit for DetailType, the narrowest of the buses
+MAX_TYPE = 128
+"""Characters: EventBridge's limit for DetailType, the narrowest of the buses."""
 
 _EXTENSION = r"[a-z0-9]{1,20}"
 _INT32 = range(-(2**31), 2**31)
