@@ -7,7 +7,7 @@ one transaction, and what it has returned is kept durably. A store takes rows by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -319,20 +319,20 @@ class Taker(NamedTuple):
     """A recipient of some version of an app, for which rows are kept.
 
     Attributes:
-        type: of the events that it takes; None for every type.
+        type: of the events that it takes, None for every type; of a queue the name of its handler.
     """
 
     recipient: Recipient
     type: str | None
 
 
-def is_taken(recipient: Recipient, takers: Collection[Taker]) -> bool:
-    """Return whether some version takes what is for a recipient; without takers nobody knows.
+def is_taken(recipient: Recipient, handlers: Mapping[Recipient, str]) -> bool:
+    """Return whether some version takes what is for a recipient; without handlers nobody knows.
 
     What a process keeps for itself, such as a spool, it also takes.
     """
     is_own = recipient.bus.startswith("(") and recipient.bus != SCHEDULE
-    return is_own or not takers or any(taker.recipient == recipient for taker in takers)
+    return is_own or not handlers or recipient in handlers
 
 
 def version_of(wanted: Mapping[Recipient, str | None]) -> str:
@@ -485,3 +485,8 @@ class Stores(NamedTuple):
     presence: Presence | None = None
     recipients: RecipientStore | None = None
     listen: Callable[[Callable[[], None], Callable[[], None]], None] | None = None
+
+    def read_handlers(self) -> dict[Recipient, str]:
+        """Return the names of handlers, as their apps have them, by the recipients they are."""
+        takers = [] if self.recipients is None else self.recipients.list_takers()
+        return {to: (to.bus == QUEUED_CALL and type) or to.subscriber for to, type in takers}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import typer
 
-from leeward import Client
+from leeward import App, Client
+from leeward.app import Message
 from leeward.cli.commands.dlq import _change
 from leeward.cli.dead_letters import MoveOptions
 from leeward.local import Local
@@ -102,6 +103,27 @@ def test_what_may_have_run_is_moved_by_force_alone(leeward: Leeward, bare: Path)
     with Client(cloud):
         cloud.wait_idle(30)
     assert seen == [{"id": "42"}]
+
+
+def test_a_handler_of_messages_goes_by_its_own_name(
+    leeward: Leeward, bare: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In letters, status and logs, and for --to: whoever looks need not know which queue it has."""
+    app, local = App("shop"), Local(path=bare / ".leeward" / "local.sqlite3")
+
+    @app.on_message("parcels", retries=0)
+    def send_parcel(message: Message) -> None:
+        raise ValueError("no van")
+
+    with Client(local, app=app) as client:
+        client.enqueue("parcels", {"id": "42"})
+        local.wait_idle(30)
+    assert "dead_lettered id=1 queue='parcels' handler='send-parcel'" in caplog.text
+    (letter,) = json.loads(leeward("dlq", "list", "--json").out)["dead_letters"]
+    assert (letter["queue"], letter["handler"]) == ("parcels", "send-parcel")
+    assert "queue send-parcel of parcels  nothing waits; 1 dead letter" in leeward("status").out
+    assert "1 letter moved back" in leeward("dlq", "redrive", "--to", "send-parcel", "--force").out
+    assert "queue send-parcel of parcels  1 call or message waits" in leeward("status").out
 
 
 @pytest.mark.usefixtures("dead")

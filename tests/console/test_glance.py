@@ -142,7 +142,7 @@ def clock(now: float) -> Iterator[None]:
 
 
 def test_a_chart_has_the_runs_and_failures_of_the_last_hour(shop: Shop, visitor: Visitor) -> None:
-    """By spans of 5 minutes, the oldest first; as bars, and the same numbers as text."""
+    """Of handlers and targets, by spans of 5 minutes, the oldest first: as bars, and as text."""
     now = shop.client._operations.clock.now() // 300 * 300
     for ago, name, is_good in (
         *((0, "echo", True), (300, "echo", True), (310, "echo", True), (310, "echo", False)),
@@ -151,6 +151,11 @@ def test_a_chart_has_the_runs_and_failures_of_the_last_hour(shop: Shop, visitor:
     ):
         with clock(now - ago):
             shop.feed.add("run", name, "function", outcome="E" * (not is_good), is_good=is_good)
+    for ago, outcome in ((0, "ok"), (300, "ambiguous"), (9_000, "ok")):
+        with clock(now - ago):
+            facts = {"target": "local"}
+            is_good = outcome == "ok"
+            shop.feed.add("call", "x", "store", outcome=outcome, is_good=is_good, facts=facts)
     page = visitor.get("").text
     labels = re.findall(r'<svg viewBox="[^"]*"[^>]* role="img" aria-label="([^"]*)">', page)
     assert labels == re.findall(r"<svg [^>]*><title>([^<]*)</title>", page)
@@ -159,6 +164,7 @@ def test_a_chart_has_the_runs_and_failures_of_the_last_hour(shop: Shop, visitor:
     assert labels == [
         f"Runs of echo {start} 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0; others {echo}",
         f"Runs of remember {start} 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1; others {none}",
+        f"Calls to local {start} 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0; others {none[:-1]}1",
     ]
     bars = re.findall(r'<path d="([^"]*)" class="(\w+)">', page)
     up = "".join(f"M{80 * at} 200v-200h70V200z" for at in (0, 9, 10, 11))

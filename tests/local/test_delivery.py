@@ -81,7 +81,7 @@ def test_failures_are_logged_without_content(
         return [each for each in caplog.records if each.name == "leeward.delivery"]
 
     until(lambda: len(own()) == 6)
-    facts = "id=1 bus='orders' subscriber='s' attempt={} error='ValueError'"
+    facts = "id=1 queue='orders' handler='s' attempt={} error='ValueError'"
     line = subscriber.__code__.co_firstlineno + 2
     at = f" at='{__file__}:{line} {subscriber.__qualname__}'"
     assert [(each.levelname, each.getMessage()) for each in own()] == [

@@ -10,7 +10,7 @@ MUTANTS: Final = (
     Mutant(
         "letters go back to a handler that no version has",
         "src/leeward/cli/dead_letters.py StoreLetters.flaw_of",
-        "is_taken(to, takers)",
+        "is_taken(to, handlers)",
         "True",
         "tests/worker/test_versions.py::"
         "test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads",

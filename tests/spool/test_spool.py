@@ -275,7 +275,7 @@ def test_what_waits_too_long_is_given_up_and_told(
         ):
             assert time.monotonic() < until
             time.sleep(0.01)
-        assert [(each.args["subscriber"], each.args["error"]) for each in dead] == [  # type: ignore[index,call-overload]
+        assert [(each.args["handler"], each.args["error"]) for each in dead] == [  # type: ignore[index,call-overload]
             (RECIPIENT.subscriber, "TooOld")
         ]
         assert ledger.spool_of(client).relay.revive(SPOOL) == 1

@@ -35,7 +35,6 @@ from leeward.stores import (
     TakenRows,
 )
 from leeward.text import message_of
-from leeward.values import NOTHING
 
 LOGGER = "leeward.delivery"
 SOON = 0.02
@@ -56,11 +55,13 @@ class Receiver(NamedTuple):
         attempt: makes one attempt, which has until the second argument, on the clock's `monotonic`;
             any exception is a failed attempt.
         most: how many attempts at one row it wants made; 0 leaves that to the policy.
+        name: of the handler; empty for the recipient's.
     """
 
     attempt: Callable[[LeasedRow, float], object]
     most: int = 0
     seconds: float = 0.0
+    name: str = ""
 
 
 class AttemptFailed(Exception):
@@ -475,13 +476,15 @@ class Dispatcher(Forkable):
         now, since = self._clock.now(), self._clock.monotonic()
         for attempt in (*over, *begun):
             attempt.is_late = attempt.is_late or attempt.ends <= now
+        receivers = {run.row.recipient: run.receiver for run in over}
         try:
             ends = [run.end._replace(is_late=run.is_late) for run in over if run.end]
             rows = [attempt.row for attempt in begun]
             for dead in self._store.finish(ends, now, rows):
                 assert dead.failure is not None
                 self._dead += 1
-                _log("error", "dead_lettered", dead.row, dead.failure.error)
+                to = receivers[dead.row.recipient]
+                _log("error", "dead_lettered", dead.row, to, error=dead.failure.error)
             for attempt in begun:
                 attempt.is_counted = True
                 attempt.ends, attempt.renewed = now + self._policy.lease, since
@@ -489,7 +492,8 @@ class Dispatcher(Forkable):
             if isinstance(error, DatabaseFault) and self._is_patient and not self._closed:
                 raise
             for attempt in over:
-                _log("warning", "attempt_not_recorded", attempt.row, type(error).__name__)
+                row, to, name = attempt.row, attempt.receiver, type(error).__name__
+                _log("warning", "attempt_not_recorded", row, to, error=name)
         self._attempts.forget(over)
         for limit in self._limits:
             limit.release(len(over))
@@ -547,7 +551,8 @@ class Dispatcher(Forkable):
                 limit.release(acquired - count, is_unused=True)
         self._dead += len(taken.dead)
         for dead in taken.dead:
-            _log("error", "dead_lettered", dead, dead.failure.error)
+            to = receivers[dead.recipient]
+            _log("error", "dead_lettered", dead, to, error=dead.failure.error)
         lease, until = self._policy.lease, taken.leased_until
         self._attempts.add(
             DeliveryAttempt(row, to, until, since + max(to.seconds, lease), since)
@@ -580,8 +585,8 @@ class Dispatcher(Forkable):
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
-            facts = failure_facts(error.cause)
-            _log("warning", "handler_failed", row, error.failure.error, facts)
+            facts = {"error": error.failure.error, **failure_facts(error.cause)}
+            _log("warning", "handler_failed", row, attempt.receiver, **facts)
             after = SOON if self._hurries else error.failure.after
             return LeaseEnd(row, error.failure._replace(after=after))
         return LeaseEnd(row)
@@ -596,8 +601,9 @@ def _log(
     level: Literal["warning", "error"],
     name: str,
     row: LeasedRow | DeadRow,
-    error: str,
-    more: Mapping[str, Fact] = NOTHING,
+    to: Receiver,
+    **facts: Fact,
 ) -> None:
-    facts = {"id": row.id, **row.recipient._asdict(), "attempt": row.attempt, "error": error}
-    log_event(LOGGER, level, name, **facts, **more)
+    bus, subscriber = row.recipient
+    names = {"queue": bus or subscriber, "handler": to.name or subscriber}
+    log_event(LOGGER, level, name, id=row.id, **names, attempt=row.attempt, **facts)

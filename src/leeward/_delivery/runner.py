@@ -223,7 +223,8 @@ class AppRunner:
         self._claimed = monotonic()
         wanted: dict[str, dict[Recipient, str | None]] = {each.name: {} for each in self._apps}
         for own, handler in self._list_handlers().items():
-            wanted.setdefault(self._owners.get(own, ""), {})[own] = handler.type
+            takes = handler.name if handler.kind is Kind.MESSAGE else handler.type
+            wanted.setdefault(self._owners.get(own, ""), {})[own] = takes
         for app, handlers in wanted.items():
             names = {each: each for each in handlers}
             store = self._stores.recipients
@@ -340,7 +341,8 @@ class AppRunner:
         for recipient, each in handlers.items():
             most = 0 if each.retries is None else each.retries + 1
             own = found.setdefault(self._share_of(recipient, each), {})
-            own[recipient] = Receiver(partial(self._deliver, each), most, each.timeout or 0.0)
+            attempt = partial(self._deliver, each)
+            own[recipient] = Receiver(attempt, most, each.timeout or 0.0, each.name)
         return found
 
     def _deliver(self, handler: Handler, row: LeasedRow, deadline: float) -> None:

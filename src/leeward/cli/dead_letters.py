@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from time import monotonic
@@ -31,15 +31,7 @@ from leeward.errors import (
 from leeward.leases.faults import DatabaseFault
 from leeward.logs import only_watching
 from leeward.records import NamedTuple
-from leeward.stores import (
-    DeadLetterStore,
-    DeadRow,
-    Recipient,
-    Stores,
-    Taker,
-    is_taken,
-    walk_dead_rows,
-)
+from leeward.stores import DeadRow, Recipient, Stores, is_taken, walk_dead_rows
 from leeward.views.letters import FoundLetter, Moved
 
 SECONDS: Final = 30.0  # for one request. It may have to fetch a credential first.
@@ -116,15 +108,14 @@ class StoreLetters:
     is_in_order = True
 
     def __init__(self, stores: Stores, target: str, to: str | None = None) -> None:
-        self._store: DeadLetterStore = stores.deliveries
-        self._recipients = stores.recipients
+        self._stores = stores
         self._target = target
         self._to = to
-        subscribers = {taker.recipient.subscriber for taker in self._list_takers()} if to else set()
-        if to is not None and to not in subscribers:
+        names = set() if to is None else {*self._read_handlers().values()}
+        if to is not None and to not in names:
             raise InvalidRequest(
                 f"no version of the app has a handler {to!r} at {target}; name one of "
-                f"{', '.join(sorted(subscribers)) or 'those of a worker that has run there'}",
+                f"{', '.join(sorted(names)) or 'those of a worker that has run there'}",
                 field="to",
             )
 
@@ -132,47 +123,54 @@ class StoreLetters:
         """Yield every letter once, in the order in which they were added."""
         if after is not None and not is_row_id(after):
             raise InvalidRequest("--after must be the id of a letter", field="after")
-        heads = walk_dead_rows(self._store, None if after is None else int(after))
+        heads = walk_dead_rows(self._stores.deliveries, None if after is None else int(after))
+        handlers = self._read_handlers()
         while True:
             with self._translate_faults():
                 row = next(heads, None)
             if row is None:
                 return
-            yield _of_row(row)
+            yield _of_row(row, handlers.get(row.recipient, row.recipient.subscriber))
 
     def read(self, letter: FoundLetter) -> bytes | None:
         """Return the body of a letter; None if somebody else has taken it."""
         with self._translate_faults():
-            row = self._store.dead_row(letter.held.id)
+            row = self._stores.deliveries.dead_row(letter.held.id)
         return None if row is None else (row.document or "").encode()
 
     def flaw_of(self, letter: FoundLetter) -> str | None:
         """Return why a letter cannot go back: nobody takes what is for its handler any more."""
-        takers = self._list_takers()
-        bus, name = letter.held.recipient
-        to = Recipient(bus, self._to or name)
-        if is_taken(to, takers):
+        handlers, bus = self._read_handlers(), letter.held.recipient.bus
+        to = self._recipient_of(letter, handlers)
+        if is_taken(to, handlers):
             return None
-        names = sorted({each.recipient.subscriber for each in takers if each.recipient.bus == bus})
-        others = ", ".join(names) or "there is none"
+        others = ", ".join(sorted(name for to, name in handlers.items() if to.bus == bus))
         return (
             f"would go to {to.subscriber!r}, which no version of the app has now; deploy one that "
-            f"has it, or move them to another handler with --to NAME: {others}."
+            f"has it, or move them to another handler with --to NAME: {others or 'there is none'}."
         )
 
-    def _list_takers(self) -> list[Taker]:
+    def _recipient_of(self, letter: FoundLetter, handlers: Mapping[Recipient, str]) -> Recipient:
+        own: Recipient = letter.held.recipient
+        if self._to is None:
+            return own
+        named = (to for to, name in handlers.items() if (to.bus, name) == (own.bus, self._to))
+        return next(named, own._replace(subscriber=self._to))
+
+    def _read_handlers(self) -> dict[Recipient, str]:
         with self._translate_faults():
-            return [] if self._recipients is None else self._recipients.list_takers()
+            return self._stores.read_handlers()
 
     def move(self, letter: FoundLetter) -> None:
         """Make a letter due again; what another process has moved is moved."""
+        to = self._to and self._recipient_of(letter, self._read_handlers()).subscriber
         with self._translate_faults():
-            self._store.redrive(letter.held.id, self._to)
+            self._stores.deliveries.redrive(letter.held.id, to)
 
     def delete(self, letter: FoundLetter) -> None:
         """Delete a letter; what another process has deleted is deleted."""
         with self._translate_faults():
-            self._store.discard(letter.held.id)
+            self._stores.deliveries.discard(letter.held.id)
 
     @contextmanager
     def _translate_faults(self) -> Iterator[None]:
@@ -326,20 +324,11 @@ def letters_of(
     return QueueLetters(driver, queue, sources)
 
 
-def _of_row(row: DeadRow) -> FoundLetter:
-    bus, subscriber = row.recipient
-    failure = row.failure
+def _of_row(row: DeadRow, handler: str) -> FoundLetter:
+    queue = row.recipient.bus or row.recipient.subscriber
+    error, message, _, reason, ran, _ = row.failure
     return FoundLetter(
-        str(row.id),
-        bus or subscriber,
-        subscriber,
-        failure.error,
-        failure.reason,
-        failure.ran,
-        row.attempt,
-        row.died,
-        failure.message,
-        row,
+        str(row.id), queue, handler, error, reason, ran, row.attempt, row.died, message, row
     )
 
 

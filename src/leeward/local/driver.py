@@ -225,9 +225,8 @@ class Local(Driver):
             LeewardError: the database cannot be used, or no version of the app has its handler.
         """
         with self._translate_faults():
-            store = self._stores.recipients
             recipient = Recipient(letter.bus or QUEUED_CALL, letter.subscription)
-            if store is not None and not is_taken(recipient, store.list_takers()):
+            if not is_taken(recipient, self._stores.read_handlers()):
                 raise LeewardError(
                     f"no version of the app has the handler {letter.subscription!r} now; deploy "
                     "one that has it, or move its letters with leeward dlq redrive --to NAME",

@@ -32,7 +32,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
 from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, sort_facts, unknown_fact
-from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog, is_taken
+from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog, Recipient, is_taken
 from leeward.values import NOTHING, TargetStatus
 
 if TYPE_CHECKING:
@@ -226,24 +226,22 @@ def read_queues(driver: Driver) -> list[QueueDepth]:
     stores = driver.stores()
     if stores is None or not stores.has_rows():
         return []
-    takers = [] if stores.recipients is None else stores.recipients.list_takers()
-    return [
-        _depth(driver.target, each)._replace(is_taken=is_taken(each.recipient, takers))
-        for each in stores.deliveries.measure(None)
-    ]
+    handlers = stores.read_handlers()
+    return [_depth(driver.target, each, handlers) for each in stores.deliveries.measure(None)]
 
 
-def _depth(target: str, each: Backlog) -> QueueDepth:
+def _depth(target: str, each: Backlog, handlers: Mapping[Recipient, str]) -> QueueDepth:
     bus, name = each.recipient
-    label = name
+    label = handlers.get(each.recipient, name)
     if bus == OUTBOX:
         label = f"outbox for {name or 'any target'}"
     elif bus == SPOOL:
         label = f"spool of {name}"
-    elif bus not in (QUEUED_CALL, SCHEDULE):
-        label = f"{name} of {bus}"
+    elif bus != SCHEDULE and (bus or name != label):
+        label = f"{label} of {bus or name}"
     since = _since(each) if each.waiting else None
-    return QueueDepth(target, bus, label, each.waiting, each.dead, since, approvals=each.approvals)
+    depth = QueueDepth(target, bus, label, each.waiting, each.dead, since)
+    return depth._replace(is_taken=is_taken(each.recipient, handlers), approvals=each.approvals)
 
 
 def _since(each: Backlog) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from leeward.app.handlers import Handler
@@ -47,29 +47,61 @@ def row_of(entry: Entry) -> Json:
     return entry._asdict() | {"end": end, "took": took}
 
 
-def count_runs(visit: Visit) -> dict[str, tuple[list[int], list[int]]]:
-    """Return how many runs of each handler failed in each span of the last hour, and the others."""
-    feed, first = visit.sources.feed, int(visit.now // SPAN) - SPANS + 1
-    counts = {name: ([0] * SPANS, [0] * SPANS) for name in _handlers(visit)}
-    runs = (run for name in counts for run in feed.runs(name))  # which much else does not push out
-    for run in {run.number: run for run in (*runs, *feed.since(kinds=["run"]))}.values():
-        at = int(run.time // SPAN) - first
-        if run.name in counts and 0 <= at < SPANS:
-            is_failure = severity_of(row_of(run)["end"]) is Severity.WRONG
-            counts[run.name][not is_failure][at] += 1
+Counts = dict[str, tuple[list[int], list[int]]]
+"""By name: how many runs or calls failed in each span of the last hour, and how many did not."""
+
+
+def count_runs(visit: Visit) -> Counts:
+    """Return how the runs of each handler went in the last hour."""
+    feed, handlers = visit.sources.feed, _handlers(visit)
+    runs = (run for name in handlers for run in feed.runs(name))  # much else pushes none of it out
+    of_all = {run.number: run for run in (*runs, *feed.since(kinds=["run"]))}.values()
+    return _count(visit, handlers, ((run.name, run) for run in of_all))
+
+
+def count_calls(visit: Visit) -> Counts:
+    """Return how the calls with an effect went in the last hour, by the target."""
+    calls = visit.sources.feed.since(kinds=["call"])
+    return _count(visit, visit.drivers, ((f"{call.facts.get('target')}", call) for call in calls))
+
+
+def _count(visit: Visit, names: Iterable[str], entries: Iterable[tuple[str, Entry]]) -> Counts:
+    first = int(visit.now // SPAN) - SPANS + 1
+    counts = {name: ([0] * SPANS, [0] * SPANS) for name in names}
+    for name, entry in entries:
+        at = int(entry.time // SPAN) - first
+        if name in counts and 0 <= at < SPANS:
+            is_failure = severity_of(row_of(entry)["end"]) is Severity.WRONG
+            counts[name][not is_failure][at] += 1
     return counts
 
 
-def show_rates(visit: Visit, counts: Mapping[str, tuple[list[int], list[int]]]) -> Html:
+def show_rates(visit: Visit, counts: Counts) -> Html:
     """Return a chart for each handler, with what `count_runs` says of it."""
-    rates = (_show_rate(_handlers(visit)[name], *count) for name, count in counts.items())
+    rows = {name: row_of_handler(handler) for name, handler in _handlers(visit).items()}
+    rates = (
+        _show_rate((link(name, "handlers", name=name), purpose(rows[name])), f"run of {name}", ways)
+        for name, ways in counts.items()
+    )
     return element("ul", rates, id="rates", data_live=True, class_="rates")
 
 
-def _show_rate(handler: Handler, failed: list[int], other: list[int]) -> Html:
-    name, runs, wrong = handler.name, sum(failed + other), sum(failed)
+def show_calls(counts: Counts) -> Html:
+    """Return a chart for each target, with what `count_calls` says of it."""
+    rates = (
+        _show_rate((link(name, "targets"), "calls with an effect"), f"call to {name}", ways)
+        for name, ways in counts.items()
+    )
+    return element("ul", rates, id="calls", data_live=True, class_="rates")
+
+
+def _show_rate(heads: tuple[Html, str], what: str, ways: tuple[list[int], list[int]]) -> Html:
+    """Return one chart; `what` is counted, such as ``run of pay``."""
+    (failed, other), noun = ways, what.partition(" ")[0]
+    number, wrong = sum(failed + other), sum(failed)
     numbers = f"failed {', '.join(map(str, failed))}; others {', '.join(map(str, other))}"
-    words = visible(f"Runs of {name} in the last hour, 5 minutes each: {numbers}")
+    label = what.replace(noun, f"{noun.capitalize()}s", 1)
+    words = visible(f"{label} in the last hour, 5 minutes each: {numbers}")
     unit = 400 / max(max(failed) + max(other), 1)
     axis = int(unit * max(other)) if wrong else 400
 
@@ -87,12 +119,12 @@ def _show_rate(handler: Handler, failed: list[int], other: list[int]) -> Html:
         role="img",
         aria_label=words,
     )
-    rate = f"{count(runs, 'run')}, {runs / 60:.2g} a minute"
-    end = f"failed: {wrong:,}" if wrong else "ok" if runs else "note: none"
+    rate = f"{count(number, noun)}, {number / 60:.2g} a minute"
+    end = f"failed: {wrong:,}" if wrong else "ok" if number else "note: none"
     return element(
         "li",
-        element("h3", link(name, "handlers", name=name)),
-        element("small", purpose(row_of_handler(handler))),
+        element("h3", heads[0]),
+        element("small", heads[1]),
         chart,
         element("small", element("span", "1 h ago"), element("span", "now"), class_="axis"),
         element("p", f"{rate} ", show_value(end, Format.STATE, 0)),
