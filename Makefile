@@ -129,6 +129,13 @@ dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, wit
 	@$(BIN)/python -m supply.sbom
 	@ls dist
 
+.PHONY: tag
+tag: ## fail unless GITHUB_REF_NAME is the tag of this version: v and what pyproject.toml says
+	@$(PYTHON) -c 'import os, sys, tomllib; \
+		tag = "v" + tomllib.load(open("pyproject.toml", "rb"))["project"]["version"]; \
+		name = os.environ.get("GITHUB_REF_NAME"); \
+		sys.exit(None if name == tag else f"the tag is {name}, and this version needs {tag}: nothing is built")'
+
 .PHONY: installs
 installs: dist ## install each extra by itself from dist/, into an empty environment, and import what it brings
 	@$(BIN)/python -m tests.packages.installs

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -8,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.house.conftest import Dist, uv
+from tests.house.conftest import Dist, build_wheel, uv
 from tests.house.workspace import ROOT, members, read_pyproject
 
 pytestmark = pytest.mark.packaging
@@ -17,7 +18,7 @@ METADATA = {".gitignore", "PKG-INFO", "pyproject.toml"}
 """What the build backend puts into every sdist."""
 
 SDISTS = {
-    "leeward": {"src/leeward", "README.md", "LICENSE", "CHANGELOG.md"},
+    "leeward": {"src/leeward", "README.md", "LICENSE", "CHANGELOG.md", "hatch_build.py"},
     "leeward_contract_tests": {"src/leeward_contract_tests", "README.md", "LICENSE"},
     "leeward_backup": {"src/leeward_backup", "README.md", "LICENSE"},
     "leeward_deploy": {"src/leeward_deploy", "README.md", "LICENSE"},
@@ -81,6 +82,30 @@ def test_a_wheel_is_one_typed_licensed_package(dist: Dist, name: str) -> None:
     assert f"{name}/py.typed" in contents
     with ZipFile(wheel) as archive:
         assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+
+
+def test_every_link_of_a_long_description_works(
+    dist: Dist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is relative to an index; those of a release lead to files of the tree, at its tag."""
+    monkeypatch.setenv("LEEWARD_REPOSITORY", "https://forge.example/leeward")
+    build_wheel(ROOT, tmp_path)
+    tag = f"v{read_pyproject(ROOT)['project']['version']}"
+    released = sorted(SDISTS.keys() - {"leeward_nimbus", "leeward_stratus"})  # no examples
+    wheels = [*(_wheel(dist.wheels, each) for each in released), _wheel(tmp_path, "leeward")]
+    links = {wheel: re.findall(r"(!?)\[[^]]*]\(([^)]+)\)", _describe(wheel)) for wheel in wheels}
+    assert {link for each in links.values() for _, link in each if ":" not in link} == set()
+    own = dict.fromkeys(link for link in links[wheels[-1]] if "forge.example" in link[1])
+    assert len(own) > 30
+    for mark, link in own:
+        start = f"https://forge.example/leeward/{'raw' if mark else 'blob'}/{tag}/"
+        assert (ROOT / link.removeprefix(start)).is_file(), link
+
+
+def _describe(wheel: Path) -> str:
+    with ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        return archive.read(name).decode().partition("\n\n")[2]
 
 
 @pytest.mark.parametrize("name", SDISTS)

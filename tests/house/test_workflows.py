@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import Any, Final
 
 from ruamel.yaml import YAML
 
 from leeward_contract_tests.rows import each_row
-from tests.house.workspace import ROOT
+from tests.house.workspace import ROOT, read_pyproject
 
 FORGE: Final = ROOT / ".github"
 WORKFLOWS: Final = sorted(path.name for path in (FORGE / "workflows").iterdir())
@@ -84,6 +87,28 @@ def test_a_release_is_tested_built_and_published_without_a_token() -> None:
     assert jobs["publish"]["steps"][-1]["with"] == {"attestations": True}
     text = (FORGE / "workflows/release.yml").read_text(encoding="utf-8")
     assert re.search("secrets|password", text) is None
+
+
+@each_row("version, code", [("", 0), (".1", 2), ("rc1", 2)])
+def test_a_tag_of_another_version_builds_nothing(version: str, code: int) -> None:
+    """It fails in the step before the distributions are made, and says both."""
+    build = [
+        step["run"]
+        for step in read("workflows/release.yml")["jobs"]["build"]["steps"]
+        if "run" in step
+    ]
+    check, make = build
+    assert make.startswith("make dist ")
+    tag = f"v{read_pyproject(ROOT)['project']['version']}{version}"
+    done = subprocess.run(
+        [*check.split()[:2], f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        env={**os.environ, "GITHUB_REF_NAME": tag},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, tag in done.stderr) == (code, bool(code))
 
 
 def test_read_the_docs_builds_the_site_as_make_does() -> None:
