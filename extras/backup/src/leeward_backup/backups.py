@@ -73,11 +73,7 @@ class Backups:
         self._look = look
 
     def create(
-        self,
-        *,
-        id: str | None = None,
-        rate: float | None = None,
-        verify: bool = False,
+        self, *, id: str | None = None, rate: float | None = None, verify: bool = False
     ) -> Backup:
         """Create a backup; upload only what has changed since the last one.
 
@@ -134,14 +130,7 @@ class Backups:
         checkpoints = Checkpoints(self._folder, self._keys, id, work)
         rate_limit = RateLimit(rate, clock)
         run = creating.Run(
-            self._table,
-            self._folder,
-            self._keys,
-            work,
-            rate_limit,
-            self._look,
-            checkpoints,
-            until,
+            self._table, self._folder, self._keys, work, rate_limit, self._look, checkpoints, until
         )
         try:
             return creating.create(run, id)

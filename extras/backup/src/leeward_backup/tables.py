@@ -8,15 +8,7 @@ from typing import Any, Final, NamedTuple
 from leeward._items.names import escape_key
 from leeward._operations.upkeep import TableHome, home_of, make, store_many
 from leeward.app.idempotency.store import KEY, REGISTER
-from leeward.calls import (
-    Key,
-    Load,
-    Page,
-    Result,
-    Scan,
-    Store,
-    Stored,
-)
+from leeward.calls import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.errors import Conflict, InvalidRequest, Outcome, OutcomeUnknown, Throttled

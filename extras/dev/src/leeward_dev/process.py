@@ -183,12 +183,7 @@ class Process:
     def _note(self, text: str, level: str = "INFO", error: BaseException | None = None) -> Entry:
         frames = () if error is None else tuple(places_of(error))
         return self._feed.add(
-            "log",
-            OWN_LOG,
-            level,
-            text=text,
-            is_good=level == "INFO",
-            frames=frames,
+            "log", OWN_LOG, level, text=text, is_good=level == "INFO", frames=frames
         )
 
 

@@ -16,13 +16,7 @@ from leeward_ran.databases import judge_psycopg, judge_redis, judge_sqlalchemy
 from leeward_ran.doubts import doubt_by_class, doubt_by_frames, doubt_by_retries
 from leeward_ran.evidence import Evidence, Judge, Ran
 from leeward_ran.frames import frames_of, kinds_of, library_of, parts_of
-from leeward_ran.http import (
-    judge_aiohttp,
-    judge_httpx,
-    judge_model,
-    judge_requests,
-    judge_urllib3,
-)
+from leeward_ran.http import judge_aiohttp, judge_httpx, judge_model, judge_requests, judge_urllib3
 
 __all__ = ["Evidence", "Ran", "explain_ran", "find_evidence", "ran"]
 

@@ -12,14 +12,7 @@ import sys
 from typing import Any, Final
 
 from leeward_ran.evidence import Evidence
-from leeward_ran.frames import (
-    Frame,
-    frames_in,
-    frames_of,
-    kinds_of,
-    library_of,
-    parts_of,
-)
+from leeward_ran.frames import Frame, frames_in, frames_of, kinds_of, library_of, parts_of
 
 COMMITS_ITSELF: Final = re.compile(
     r"\b(abort|analyze|call|checkpoint|cluster|commit|concurrently|copy|database|dblink\w*|discard"
