@@ -24,10 +24,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a wheel for a newer glibc is taken",
-        "extras/deploy/src/leeward_deploy/uv.py Goal.tags",
-        "range(minor, 4, -1)",
-        "range(99, 4, -1)",
-        "tests/packages/test_parts.py::test_a_wheel_loads_where_its_tags_say",
+        "extras/deploy/src/leeward_deploy/uv.py Goal.arguments",
+        "each <= self.glibc",
+        "True",
+        "tests/packages/test_parts.py::test_uv_is_asked_for_the_newest_glibc_that_is_not_too_new",
     ),
     Mutant(
         "a name that the code does not show is left out",

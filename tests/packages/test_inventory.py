@@ -69,9 +69,9 @@ def test_what_stays_behind_is_told_with_the_reason(tmp_path: Path) -> None:
         "big.bin": "by --exclude",
         "build": "an earlier output",
         "id_rsa": "may hold secrets or data, or is a test",
-        "notes.txt": "by .gitignore or .leewardignore of .",
+        "notes.txt": "by .gitignore of .",
         "old": "an earlier output",
         "sub/.leewardignore": "its name begins with a dot",
-        "sub/a.tmp": "by .gitignore or .leewardignore of sub",
+        "sub/a.tmp": "by .leewardignore of sub",
         "venv": "an environment of Python",
     }

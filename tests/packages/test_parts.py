@@ -19,30 +19,20 @@ from leeward_deploy.build import (
     EMBEDDED,
     SERVING,
     Origin,
+    check_built,
     check_sizes,
     clean,
     largest,
     pack,
     unused_rooms,
-    wrong_wheels,
 )
 from leeward_deploy.entry import entry_text, find_app, handler_calls, load_app
 from leeward_deploy.imports import Contents, check_imports
 from leeward_deploy.recipe import Entry, Limit
-from leeward_deploy.sources import copy_files, modules_in, sources_of
-from leeward_deploy.uv import (
-    Goal,
-    PackageSource,
-    Pinned,
-    program,
-    read_lock,
-    tags_in,
-    tags_of,
-    too_new,
-)
+from leeward_deploy.sources import copy_files, module_of, modules_in, sources_of
+from leeward_deploy.uv import Goal, NotLoadable, PackageSource, program
 
 ON_2_26 = Goal("3.11", "x86_64", (2, 26))
-ON_2_34 = Goal("3.13", "x86_64", (2, 34))
 
 
 def files(folder: Path, texts: Mapping[str, str]) -> Path:
@@ -54,74 +44,22 @@ def files(folder: Path, texts: Mapping[str, str]) -> Path:
     return folder
 
 
-@each_row(
-    "file, on_2_26, on_2_34",
-    [
-        ("a-1-py3-none-any.whl", True, True),
-        ("a-1-py2.py3-none-any.whl", True, True),
-        ("a-1-py312-none-any.whl", False, True),
-        ("a-1-cp311-cp311-manylinux2014_x86_64.whl", True, False),
-        ("a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", True, False),
-        ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", False, False),
-        ("a-1-cp313-cp313-manylinux_2_28_x86_64.whl", False, True),
-        ("a-1-cp313-cp313-manylinux_2_35_x86_64.whl", False, False),
-        ("a-1-cp313-cp313-manylinux_2_28_aarch64.whl", False, False),
-        ("a-1-cp313-cp313t-macosx_11_0_arm64.whl", False, False),
-        ("a-1-cp313-cp313-linux_x86_64.whl", False, False),
-        ("a-1-cp38-abi3-manylinux1_x86_64.whl", True, True),
-        ("a-1-cp314-abi3-manylinux1_x86_64.whl", False, False),
-        ("a-1-1build-cp313-cp313-musllinux_1_2_x86_64.whl", False, False),
-        ("a-1.tar.gz", False, False),
-    ],
-)
-def test_a_wheel_loads_where_its_tags_say(file: str, on_2_26: bool, on_2_34: bool) -> None:
-    """By Python, interface, machine and glibc; older names of manylinux count as what they mean."""
-    assert bool(tags_of(file) & ON_2_26.tags()) is on_2_26
-    assert bool(tags_of(file) & ON_2_34.tags()) is on_2_34
-
-
-def test_a_wheel_that_needs_a_newer_glibc_is_named() -> None:
-    """With what it needs and what there is; the others are not."""
-    found = read_lock(
-        """
-        lock-version = "1.0"
-        [[packages]]
-        name = "pycurl"
-        version = "7.49.0"
-        [[packages.wheels]]
-        url = "https://x/pycurl-7.49.0-cp311-cp311-manylinux_2_28_x86_64.whl#frag"
-        hashes = {sha256 = "bb"}
-        [[packages.wheels]]
-        url = "https://x/pycurl-7.49.0-cp311-cp311-manylinux_2_34_x86_64.whl"
-        hashes = {sha256 = "aa"}
-        [[packages]]
-        name = "leeward"
-        version = "0.1.0"
-        wheels = [{path = "dist/leeward-0.1.0-py3-none-any.whl", hashes = {sha256 = "cc"}}]
-        """
-    )
-    assert [each.name for each in found] == ["leeward", "pycurl"]
-    assert found[1].line() == "pycurl==7.49.0 --hash=sha256:bb --hash=sha256:aa"
-    told = ["pycurl 7.49.0 needs glibc 2.28 or newer, and there is 2.26"]
-    assert too_new(found, ON_2_26) == told
-    assert too_new(found, ON_2_26._replace(glibc=(2, 28))) == []
-
-
-def test_what_was_installed_is_looked_at_once_more(tmp_path: Path) -> None:
-    """A wheel that was built here is for this machine, whatever its package claims."""
+def test_what_was_built_here_is_pure_python(tmp_path: Path) -> None:
+    """Native code would be of this machine; what uv has chosen for the platform is not asked."""
     for name, tags in {
         "pure-1": ("py3-none-any",),
-        "built-2": ("cp313-cp313-linux_x86_64",),
+        "built_of_c-2": ("cp313-cp313-linux_x86_64",),
         "good-3": ("cp313-cp313-manylinux_2_17_x86_64", "cp313-cp313-manylinux2014_x86_64"),
     }.items():
-        lines = "".join(f"Tag: {each}\n" for each in tags)
         info = tmp_path / f"{name}.dist-info"
         info.mkdir()
+        lines = "".join(f"Tag: {each}\n" for each in tags)
         (info / "WHEEL").write_text(f"Wheel-Version: 1.0\n{lines}")
-        assert len(tags_in((info / "WHEEL").read_text())) == len(tags)
-    assert wrong_wheels(tmp_path, ON_2_34) == [
-        "built 2 is a wheel for cp313-cp313-linux_x86_64, with native code"
-    ]
+    check_built(tmp_path, ("pure", "absent"))
+    with pytest.raises(
+        NotLoadable, match="built_of_c 2 is a wheel for cp313-cp313-linux_x86_64, with native code"
+    ):
+        check_built(tmp_path, ("pure", "Built-of.C"))
 
 
 def test_uv_is_asked_for_the_newest_glibc_that_is_not_too_new() -> None:
@@ -193,7 +131,8 @@ def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> No
     found = sources_of(shop, ("tests", "*.pem"), shop / "build").kept
     expected = ("app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py")
     assert found == expected
-    assert sorted(modules_in(shop, found)) == ["app", "pkg", "pkg.part"]
+    modules = [module_of(each) for each in modules_in(shop, found)]
+    assert modules == ["app", "pkg", "pkg.deep.far", "pkg.part"]
     (shop / "app.py").chmod(0o700)
     copy_files(shop, found, tmp_path / "to")
     assert (tmp_path / "to/app.py").stat().st_mode & 0o777 == 0o755
@@ -241,7 +180,6 @@ def test_what_may_hold_a_secret_stays_behind(tmp_path: Path) -> None:
             "pkg/credentials/user.json": CREDENTIALS["user.json"],
             **dict.fromkeys(("old/aws.zip", "old/aws.requirements.txt", "old/aws/app.py"), ""),
             **dict.fromkeys(("made/aws/leeward.expected.json", "made/aws/main.tf"), ""),
-            "made/grafana/leeward.json": "",
             "vendor/made.py": "",
             "vendor/kept/made.py": "",
             "ca.pem": "",
@@ -477,10 +415,3 @@ def test_without_uv_the_command_says_what_to_install(
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
     assert program() == str(tmp_path / "uv")
-
-
-def test_a_pinned_package_is_one_line_with_its_hashes() -> None:
-    """In an order that does not depend on the index."""
-    assert Pinned("a", "1", (("b.whl", "2"), ("a.whl", "1"))).line() == (
-        "a==1 --hash=sha256:1 --hash=sha256:2"
-    )

@@ -7,7 +7,8 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
-from leeward_deploy.uv import tags_in
+from packaging.tags import Tag, parse_tag
+
 from tests.house.conftest import build_wheel
 from tests.house.workspace import ROOT
 
@@ -37,15 +38,19 @@ def repacked(site: Path, names: set[str] | None, out: Path, platform: str | None
             _repack(each, out, platform)
 
 
+def _tags_in(text: str) -> list[Tag]:
+    return [tag for line in re.findall(r"(?m)^Tag: (\S+)", text) for tag in parse_tag(line)]
+
+
 def _repack(distribution: Distribution, out: Path, platform: str | None) -> None:
     name = re.sub(r"[-_.]+", "_", distribution.metadata["Name"])
     info = f"{name}-{distribution.version}.dist-info"
     told = distribution.read_text("WHEEL") or ""
-    tags = tags_in(told)
+    tags = _tags_in(told)
     if platform is not None:
         told = re.sub(r"(?m)^Tag: .*\n", "", told)
         told += f"Tag: {tags[0].interpreter}-{tags[0].abi}-{platform}\n"
-        tags = tags_in(told)
+        tags = _tags_in(told)
     parts = [
         ".".join(sorted({getattr(tag, kind) for tag in tags}))
         for kind in ("interpreter", "abi", "platform")

@@ -18,13 +18,15 @@ from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from packaging.utils import canonicalize_name
+
 from leeward.errors import ConfigError
 from leeward_deploy.entry import entry_text, handler_calls
 from leeward_deploy.imports import Contents, check_imports
 from leeward_deploy.inventory import Inventory, owners_in, parts_in, roots_of
 from leeward_deploy.recipe import ARCHES, Limit, PackageSpec, Recipe
 from leeward_deploy.sources import copy_files
-from leeward_deploy.uv import Goal, NotLoadable, PackageSource, Pinned, install, resolve, tags_in
+from leeward_deploy.uv import CHOSEN, LIST, Goal, NotLoadable, PackageSource, install, resolve
 
 TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Of every file: the first that a zip can tell."""
@@ -43,8 +45,6 @@ ZLIB: Final = zlib.ZLIB_RUNTIME_VERSION
 
 NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes beside a package, and differs from one to the next."""
-
-LIST: Final = "requirements.txt"
 
 IDLE: Final = (
     *("leeward/__main__.py", "leeward/app/by_hand.py", "leeward/cli/", "leeward/status/"),
@@ -238,18 +238,20 @@ def largest(folder: Path, count: int = 3) -> list[str]:
     return [f"{name} {size / 1e6:.1f} MB" for name, size in top]
 
 
-def wrong_wheels(place: Path, goal: Goal) -> list[str]:
-    """Return what to say of each installed package that does not load where it is to."""
-    said, loadable = [], goal.tags()
+def check_built(place: Path, names: Sequence[str]) -> None:
+    """Check that what was built here is pure Python: native code would be of this machine.
+
+    Raises:
+        NotLoadable: it is not.
+    """
     for file in sorted(place.glob("*.dist-info/WHEEL")):
-        tags = tags_in(file.read_text(encoding="utf-8"))
-        name = file.parent.name.removesuffix(".dist-info").replace("-", " ")
-        if loadable.isdisjoint(tags):
-            what = " or ".join(map(str, tags)) or "no tag"
-            is_pure = all(tag.abi == "none" and tag.platform == "any" for tag in tags)
-            native = "" if is_pure else ", with native code"
-            said.append(f"{name} is a wheel for {what}{native}")
-    return said
+        name, _, version = file.parent.name.removesuffix(".dist-info").partition("-")
+        tags = re.findall(r"^Tag:\s*(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+        is_pure = all(tag.endswith("-none-any") for tag in tags)
+        if canonicalize_name(name) in map(canonicalize_name, names) and not is_pure:
+            raise NotLoadable(
+                f"{name} {version} is a wheel for {' or '.join(tags)}, with native code"
+            )
 
 
 def _assemble(
@@ -260,14 +262,13 @@ def _assemble(
     place = made / recipe.place
     place.mkdir(parents=True)
     try:
-        pinned = resolve(recipe.requires, origin.requires, goal, origin.source, work)
-        built = _closure(recipe.built, pinned, goal, origin.source, work)
-        own = [each for each in pinned if each.name not in built]
-        install(own, goal, origin.source, place, work)
+        chosen = resolve(recipe.requires, origin.requires, goal, origin.source, work)
+        wanted = [*recipe.built, f"-c {work / CHOSEN}"]
+        built = {*resolve(wanted, (), goal, origin.source, work)} if recipe.built else set[str]()
+        kept = [line for name, line in chosen.items() if name not in built]
+        install(kept, goal, origin.source, place, work)
         owners, unused = _trim(place, origin)
-        wrong = wrong_wheels(place, goal)
-        if wrong:
-            raise NotLoadable("; ".join(wrong))
+        check_built(place, origin.source.built)
         entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
         made_here = (file.removesuffix(".py") for file in recipe.files)
         contents = Contents(
@@ -289,10 +290,10 @@ def _assemble(
     if recipe.entry not in spec.files:
         more[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
     if recipe.lists:
-        lines = [each.line() for each in pinned if not recipe.built or each.name in built]
+        lines = [line for name, line in chosen.items() if not recipe.built or name in built]
         more[LIST] = "".join(f"{line}\n" for line in lines).encode()
     write_files(made, more)
-    return "".join(f"{each.line()}\n" for each in pinned), Inventory(
+    return "".join(f"{line}\n" for line in chosen.values()), Inventory(
         parts_in(place, owners, roots_of(recipe.requires, origin.requires)),
         {file: (made / file).stat().st_size for file in origin.files},
         tuple(sorted(more)),
@@ -312,19 +313,6 @@ def _trim(place: Path, origin: Origin) -> tuple[dict[str, str], dict[str, int]]:
     }
     clean(place, rooms)
     return owners, {room: size for room, size in unused.items() if size}
-
-
-def _closure(
-    names: Sequence[str], pinned: Sequence[Pinned], goal: Goal, source: PackageSource, work: Path
-) -> set[str]:
-    """Return the packages that `names` need, among those that were resolved together."""
-    if not names:
-        return set()
-    versions = {each.name: each.version for each in pinned}
-    constraints = work / "constraints.txt"
-    constraints.write_text("".join(f"{name}=={each}\n" for name, each in versions.items()))
-    wanted = [*names, f"-c {constraints}"]
-    return {each.name for each in resolve(wanted, (), goal, source, work)}
 
 
 def clean(place: Path, unused: tuple[str, ...] = ()) -> None:

@@ -42,7 +42,7 @@ def apps_in(text: str) -> tuple[str, ...]:
     """Return the names of the apps that a module makes at its top level."""
     return tuple(
         target.id
-        for node in _parse(text).body
+        for node in parse(text).body
         if isinstance(node, ast.Assign | ast.AnnAssign) and _is_app(node.value)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
@@ -55,7 +55,7 @@ def handler_calls(text: str, file: str) -> Iterator[HandlerCall]:
     Raises:
         ConfigError: an option of one is not written out.
     """
-    tree = _parse(text)
+    tree = parse(text)
     imported = {
         name.asname or name.name: (node.module, name.name)
         for node in tree.body
@@ -104,7 +104,8 @@ def entry_text(entry: Entry, statement: str) -> str:
     )
 
 
-def _parse(text: str) -> ast.Module:
+def parse(text: str | bytes) -> ast.Module:
+    """Return code as a tree; an empty one where it is not Python."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError
+from leeward_deploy.entry import parse
 
 _MISSING: Final = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
 """What code catches that does without a module."""
@@ -133,7 +134,7 @@ def asks_what_ran(text: bytes) -> bool:
 
     An import that the code can do without does not count.
     """
-    tree = _parse(text)
+    tree = parse(text)
     names = {
         alias.asname or "leeward"
         for node in ast.walk(tree)
@@ -149,14 +150,6 @@ def asks_what_ran(text: bytes) -> bool:
         isinstance(node, ast.Attribute) and node.attr in _ASKS and ast.unparse(node.value) in names
         for node in ast.walk(tree)
     )
-
-
-def _parse(text: bytes) -> ast.Module:
-    """Return code as a tree; an empty one where it is not Python."""
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
 
 
 def distribution_of(module: str) -> str:
@@ -283,7 +276,7 @@ def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[s
         if file in seen:
             continue
         seen.add(file)
-        tree = _parse((contents.folder / file).read_bytes())
+        tree = parse((contents.folder / file).read_bytes())
         for each in _imports_below(tree, ".".join(Path(file).parent.parts)):
             yield file, each
             left += (path for name in each.modules() for path in _files_of(name, contents.files))

@@ -1,11 +1,10 @@
-"""What of a user's folder goes into a package."""
+"""What of a user's folder goes into a package, by patterns as git has them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
-from fnmatch import fnmatch
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from shutil import copyfile
 from typing import Any, Final, NamedTuple
@@ -13,12 +12,17 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.looking import EXPECTED_FILE
 from leeward.config.load import DEFAULT_FILE
 from leeward.errors import ConfigError
-from leeward_deploy.entry import handler_calls
 
-CACHES: Final = ("__pycache__", "node_modules", "*.egg-info")
-"""Names of folders that are made, and not written; nor goes whatever begins with a dot."""
+CACHE: Final = "a cache"
+RISK: Final = "may hold secrets or data, or is a test"
+EARLIER: Final = "an earlier output"
+"""Reasons why a file stays behind."""
 
-MADE: Final = ("*.pyc", "*.pyo")
+ALWAYS: Final = (
+    *((CACHE, each) for each in ("__pycache__", "node_modules", "*.egg-info", "*.py[co]")),
+    ("its name begins with a dot", ".*"),
+)
+"""What stays behind whatever lists say."""
 
 ENVIRONMENT: Final = "pyvenv.cfg"
 """A folder with this file is an environment of Python."""
@@ -48,14 +52,7 @@ digit in it. Code is not looked at, nor what names a variable."""
 
 CODE: Final = (".py", ".js", ".ts", ".html", ".css", ".svg", ".md", ".sql")
 
-CACHE: Final = "a cache"
-RISK: Final = "may hold secrets or data, or is a test"
-"""Reasons why a file stays behind."""
-
-DASHBOARD: Final = ("grafana", "leeward.json")
-"""What `leeward export grafana` writes."""
-
-IGNORE: Final = (".gitignore", ".leewardignore")
+GIT, OWN = ".gitignore", ".leewardignore"
 """Files of the user with further patterns; the second has the last word."""
 
 _OUTPUT: Final = ".requirements.txt"
@@ -76,6 +73,68 @@ class Files(NamedTuple):
     left: tuple[tuple[str, str], ...]
 
 
+class Patterns:
+    """Lines of a .gitignore, each with a reason; the last one that matches a path decides.
+
+    Args:
+        rows: reasons and patterns.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
+        try:
+            from pathspec import GitIgnoreSpec
+        except ImportError:
+            raise ConfigError(
+                'pathspec, which reads .gitignore, is not installed; pip install "leeward[deploy]"'
+            ) from None
+        self._rows = list(rows)
+        self._spec: Any = GitIgnoreSpec.from_lines(pattern for _, pattern in self._rows)
+
+    def check(self, name: str) -> tuple[bool | None, str]:
+        """Return whether a path stays behind, with the reason; None if no pattern matches."""
+        result = self._spec.check_file(name)
+        return result.include, "" if result.index is None else self._rows[result.index][0]
+
+
+class Rules:
+    """What decides whether a path stays behind, and why.
+
+    Args:
+        folder: of the user.
+        leave_out: patterns of the command line.
+        out: where packages are written to.
+    """
+
+    def __init__(self, folder: Path, leave_out: Iterable[str], out: Path) -> None:
+        self._folder, self._out = folder, out
+        self._always = Patterns([*ALWAYS, *(("by --exclude", each) for each in leave_out)])
+        self._risks = Patterns((RISK, each) for each in DENIED)
+        self._rows: dict[str, list[tuple[str, str]]] = {GIT: [], OWN: []}
+        self._lists = Patterns(())
+
+    def read_lists(self, below: Path, files: Collection[str]) -> None:
+        """Add the lists among the files of a folder; the folders around it come first."""
+        for name in (each for each in self._rows if each in files):
+            self._rows[name] += _rows_in(below, name, self._folder / below / name)
+            self._lists = Patterns((*self._rows[GIT], *self._rows[OWN]))
+
+    def reason(self, path: Path, end: str = "") -> str | None:
+        """Return why a path stays behind, a folder with its slash as `end`; None for another."""
+        file, name = self._folder / path, path.as_posix() + end
+        is_left, why = self._always.check(name)
+        maker = _made_in(file, self._out) if end else None
+        if is_left or maker:
+            return why or maker
+        is_left, why = self._lists.check(name)
+        if is_left or (is_left is False and why.startswith(f"by {OWN}")):
+            return why if is_left else None
+        if not self._risks.check(name)[0] and (end or not _has_secret(file)):
+            return None
+        if path.name == DEFAULT_FILE:  # without it the app would be another one
+            check_no_secret(file)
+        return RISK
+
+
 def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     """Return the files that go along, and what stays behind because it may hold secrets.
 
@@ -83,51 +142,50 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
         ConfigError: there is a link to a folder, one that leads out of this one or to what stays
             behind, or a file that no zip takes; or the library that reads a .gitignore is missing.
     """
-    denied_by = _patterns(DENIED)
-    lists: list[tuple[Path, Any, Any]] = []
+    rules = Rules(folder, leave_out, out)
     kept: list[str] = []
     left: list[tuple[str, str]] = []
     for where, folders, files in os.walk(folder):
-        here = Path(where)
-        below = here.relative_to(folder)
-        if any(
-            (here / f"{name.removesuffix(_OUTPUT)}.zip").name in files
-            for name in [file for file in files if file.endswith(_OUTPUT)]
-        ):
-            folders.clear()
-            left.append((below.as_posix(), "an earlier output"))
-            continue
-        git, own = (
-            (here / name).read_text(encoding="utf-8", errors="replace").splitlines()
-            if name in files
-            else []
-            for name in IGNORE
-        )
-        if git or own:
-            lists.append((below, _patterns([*git, *own]), _patterns(own)))
-        for each in folders.copy():
-            path = below / each
-            why = _why_not(here / each, path, leave_out, out) or _list_against(
-                lists, denied_by, path, "/"
-            )
+        below = Path(where).relative_to(folder)
+        rules.read_lists(below, files)
+        for name, end in [*((each, "/") for each in folders), *((each, "") for each in files)]:
+            path = below / name
+            why = rules.reason(path, end)
             if why is not None:
-                folders.remove(each)
-                left += [] if why == CACHE else [(path.as_posix(), why)]
-            elif (here / each).is_symlink():
-                raise ConfigError(f"{here / each} is a link to a folder; put the folder there")
-        for file in files:
-            path = below / file
-            why = _why_not(here / file, path, leave_out, out) or _list_against(
-                lists, denied_by, path, file=here / file
-            )
-            if why is None:
-                _check_file(here / file, folder)
-                kept.append(path.as_posix())
-            elif why != CACHE:
                 left.append((path.as_posix(), why))
+                folders[:] = [each for each in folders if each != name or not end]
+            elif end and (folder / path).is_symlink():
+                raise ConfigError(f"{folder / path} is a link to a folder; put the folder there")
+            elif not end:
+                _check_file(folder / path, folder)
+                kept.append(path.as_posix())
     _check_links(folder, kept)
-    denied = sorted(path for path, why in left if why == RISK)
-    return Files(tuple(sorted(kept)), tuple(denied), tuple(sorted(left)))
+    left = sorted(row for row in left if row[1] != CACHE)
+    denied = tuple(path for path, why in left if why == RISK)
+    return Files(tuple(sorted(kept)), denied, tuple(left))
+
+
+def _made_in(folder: Path, out: Path) -> str | None:
+    """Return what has made a folder, if it is not one that a person has written."""
+    if (folder / ENVIRONMENT).exists():
+        return "an environment of Python"
+    lists = folder.glob(f"*{_OUTPUT}")
+    is_output = any(each.with_name(each.name.replace(_OUTPUT, ".zip")).exists() for each in lists)
+    is_output = is_output or folder.resolve() == out.resolve()
+    return EARLIER if is_output or (folder / EXPECTED_FILE).exists() else None
+
+
+def _rows_in(below: Path, name: str, file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the patterns of a list as if they stood in the whole folder's, with the reason."""
+    place = "" if below == Path() else "/" + re.sub(r"([\\*?\[])", r"\\\1", below.as_posix())
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        mark, pattern = re.fullmatch(r"(!?)(.*)", line).groups()  # type: ignore[union-attr]
+        if place and "/" in pattern.rstrip("/"):
+            pattern = f"{place}/{pattern.removeprefix('/')}"
+        elif place:
+            pattern = f"{place}/**/{pattern}"
+        if line.strip() and not line.startswith("#"):
+            yield f"by {name} of {below.as_posix()}", mark + pattern
 
 
 def _check_links(folder: Path, kept: Collection[str]) -> None:
@@ -139,16 +197,6 @@ def _check_links(folder: Path, kept: Collection[str]) -> None:
                 f"{folder / name} is a link to {behind}, which stays behind; put a file there, or "
                 "leave it out with --exclude"
             )
-
-
-def _patterns(lines: Iterable[str]) -> Any:
-    try:
-        from pathspec import GitIgnoreSpec
-    except ImportError:
-        raise ConfigError(
-            'pathspec, which reads a .gitignore, is not installed; pip install "leeward[deploy]"'
-        ) from None
-    return GitIgnoreSpec.from_lines(lines)
 
 
 def _has_secret(file: Path) -> bool:
@@ -169,44 +217,6 @@ def check_no_secret(file: Path) -> None:
             f"{file} has a secret in it, and everybody who reads the package could read it: set it "
             "by a variable of the platform; or name the file with ! in .leewardignore"
         )
-
-
-def _list_against(
-    lists: Sequence[tuple[Path, Any, Any]],
-    denied_by: Any,
-    path: Path,
-    end: str = "",
-    file: Path | None = None,
-) -> str | None:
-    """Return which list leaves a path out; None for one that goes along.
-
-    Lists of folders further in decide first. What may hold a secret goes along only if a
-    .leewardignore says so: a `!` of a .gitignore speaks of git.
-
-    Args:
-        lists: of each folder, from the outside in: its path, the patterns of both of its files,
-            and those of its .leewardignore alone.
-        denied_by: the patterns of `DENIED`.
-        path: of a file or a folder.
-        end: a slash behind a folder.
-        file: where the file is; it is looked into.
-    """
-    is_in_git = False
-    for below, patterns, own in reversed(lists):
-        if path.is_relative_to(below):
-            name = path.relative_to(below).as_posix() + end
-            if own.check_file(name).include is False:
-                return None
-            is_left = patterns.check_file(name).include
-            if is_left and not is_in_git:
-                return f"by {' or '.join(IGNORE)} of {below}"
-            is_in_git |= is_left is False
-    is_risk = denied_by.check_file(path.as_posix() + end).include
-    if not is_risk and (file is None or not _has_secret(file)):
-        return None
-    if file is not None and path.name == DEFAULT_FILE:  # without it the app would be another one
-        check_no_secret(file)
-    return RISK
 
 
 def _check_file(file: Path, folder: Path) -> None:
@@ -251,55 +261,14 @@ def copy_files(folder: Path, files: Iterable[str], to: Path) -> None:
 
 
 def modules_in(folder: Path, files: Iterable[str]) -> dict[str, str]:
-    """Return the texts of the modules that may have the app, by name.
-
-    Those at the root, and those of its packages.
-    """
-    found = {}
-    for name in files:
-        path = Path(name)
-        is_near = len(path.parts) == 1 or (
-            len(path.parts) == 2 and (folder / path.parts[0] / "__init__.py").exists()
-        )
-        if path.suffix == ".py" and is_near:
-            found[_module_of(path)] = (folder / name).read_text(encoding="utf-8", errors="replace")
-    return found
-
-
-def all_modules_in(folder: Path, files: Iterable[str]) -> dict[str, str]:
-    """Return the texts of all modules, by name, however deep they are."""
+    """Return the texts of all modules, by their files, however deep they are."""
     return {
-        _module_of(Path(name)): (folder / name).read_text(encoding="utf-8", errors="replace")
+        name: (folder / name).read_text(encoding="utf-8", errors="replace")
         for name in files
         if name.endswith(".py")
     }
 
 
-def _module_of(path: Path) -> str:
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def is_entry_of_another(text: str, file: str, platform: str) -> bool:
-    """Return whether a module is the entry file of another platform alone."""
-    named = {call.platform for call in handler_calls(text, file)}
-    return bool(named) and platform not in named
-
-
-def _why_not(path: Path, below: Path, leave_out: Iterable[str], out: Path) -> str | None:
-    """Return why a file or folder stays behind, whatever lists say; None if nothing forbids it."""
-    if _matches(below.as_posix(), leave_out):
-        return "by --exclude"
-    if _matches(path.name, (*CACHES, *MADE)):
-        return CACHE
-    if path.name.startswith("."):
-        return "its name begins with a dot"
-    if (path / ENVIRONMENT).exists():
-        return "an environment of Python"
-    is_made = path.resolve() == out.resolve() or (path / EXPECTED_FILE).exists()
-    is_dashboard = path.parts[-2:] == DASHBOARD
-    return "an earlier output" if is_made or is_dashboard else None
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
+def module_of(file: str) -> str:
+    """Return the name of the module that a file has."""
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -1,10 +1,7 @@
 """What uv does for a package: which versions fit together for a platform, and their files.
 
 uv is a program of its own, and no part of leeward: it comes with ``leeward-deploy``, or stands on
-the path. Which wheels a platform loads is decided here, by their tags.
-
-Sources: PEP 425 (tags), PEP 427 (names of wheels), PEP 600 (``manylinux_X_Y``: the least glibc),
-PEP 751 (``pylock.toml``).
+the path. It also knows which wheels a platform loads.
 """
 
 from __future__ import annotations
@@ -13,25 +10,18 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urlsplit
-
-from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leeward.errors import ConfigError
-
-ALIASES: Final = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
-"""Older names, and the glibc 2 that they stand for. Source: PEP 600."""
 
 LEVELS: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """The versions of glibc that uv can resolve for."""
 
-NEWEST: Final = LEVELS[-1]
+LIST: Final = "requirements.txt"
+CHOSEN: Final = "chosen.txt"
 
 SECONDS: Final = 600
 """For one run of uv, which may fetch a lot."""
@@ -41,8 +31,6 @@ _WITHOUT_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
 
 LONGEST: Final = 2000
 """Characters of what uv says that are passed on."""
-
-_BUILT_OF: Final = ("sdist", "archive")
 
 
 class NotLoadable(ConfigError):
@@ -73,16 +61,6 @@ class Goal(NamedTuple):
         major, _, minor = self.python.partition(".")
         return int(major), int(minor)
 
-    def tags(self) -> frozenset[Tag]:
-        """Return the tags of the wheels that load there."""
-        major, minor = self.glibc
-        platforms = [f"manylinux_{major}_{each}_{self.machine}" for each in range(minor, 4, -1)]
-        older = [name for name, least in ALIASES.items() if (2, least) <= self.glibc]
-        platforms += [f"{name}_{self.machine}" for name in older]
-        interpreter = f"cp{self.python.replace('.', '')}"
-        native = cpython_tags(self.version(), [interpreter], platforms)
-        return frozenset((*native, *compatible_tags(self.version(), interpreter, platforms)))
-
 
 class PackageSource(NamedTuple):
     """Where packages come from.
@@ -102,25 +80,6 @@ class PackageSource(NamedTuple):
         found = [f"--find-links={link}" for link in self.links]
         found += ["--no-index"] if self.offline else []
         return [*found, "--only-binary=:all:", *(f"--no-binary={each}" for each in self.built)]
-
-
-class Pinned(NamedTuple):
-    """One version of one package, as it was resolved.
-
-    Attributes:
-        name: of the package.
-        version: of it.
-        files: with their hashes.
-    """
-
-    name: str
-    version: str
-    files: tuple[tuple[str, str], ...]
-
-    def line(self) -> str:
-        """Return its line of a ``requirements.txt``."""
-        hashes = " ".join(f"--hash=sha256:{digest}" for _, digest in sorted(self.files))
-        return f"{self.name}=={self.version} {hashes}".rstrip()
 
 
 def program() -> str:
@@ -145,21 +104,23 @@ def program() -> str:
 
 def resolve(
     requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
-) -> tuple[Pinned, ...]:
-    """Return the versions that fit together, in order of their names.
+) -> dict[str, str]:
+    """Return the versions that fit together: requirements with their hashes, by name.
 
     Raises:
         ConfigError: no versions fit; what does not load there is named.
     """
     done = _compile(requires, files, goal, source, folder)
     if done.returncode == 0:
-        return read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
+        text = (folder / LIST).replace(folder / CHOSEN).read_text(encoding="utf-8")
+        lines = re.sub(r"\s*\\\n\s*", " ", text)
+        found = [line for line in lines.splitlines() if line[:1] not in ("", "#")]
+        return {re.split(r"[=@ ]", line)[0]: line for line in found}
     said = message_of(done)
     if "building from source is disabled" in said or "matching platform tag" in said:
-        newer = _compile(requires, files, goal._replace(glibc=NEWEST), source, folder)
-        if newer.returncode == 0:
-            found = read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
-            raise NotLoadable("; ".join(too_new(found, goal)) or said)
+        newest = goal._replace(glibc=LEVELS[-1])
+        if _compile(requires, files, newest, source, folder).returncode == 0:
+            raise NotLoadable(f"it has wheels for a newer glibc alone; uv says: {said}")
         named = ", ".join(sorted(set(_WITHOUT_WHEEL.findall(said)))) or "a package"
         raise ConfigError(
             f"{named} has no wheel for Python {goal.python} on {goal.machine}, and what has "
@@ -173,50 +134,21 @@ def resolve(
     )
 
 
-def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
-    """Return what to say of each package whose wheels need a newer glibc than there is."""
-    said = []
-    for each in found:
-        tags = {tag for file, _ in each.files for tag in tags_of(file)}
-        levels = [goal._replace(glibc=(2, minor)) for minor in range(goal.glibc[1], NEWEST[1] + 1)]
-        needs = next((level.glibc for level in levels if tags & level.tags()), goal.glibc)
-        if needs > goal.glibc:
-            said.append(
-                f"{each.name} {each.version} needs glibc {needs[0]}.{needs[1]} or newer, and there "
-                f"is {goal.glibc[0]}.{goal.glibc[1]}"
-            )
-    return said
-
-
-def tags_of(file: str) -> frozenset[Tag]:
-    """Return the tags in the name of a wheel; none if it is not one."""
-    try:
-        return parse_wheel_filename(file)[3]
-    except InvalidWheelFilename:
-        return frozenset()
-
-
-def tags_in(text: str) -> list[Tag]:
-    """Return the tags that the file ``WHEEL`` of an installed wheel tells."""
-    lines = re.findall(r"^Tag:\s*(\S+)\s*$", text, re.MULTILINE)
-    return [tag for line in lines if line.count("-") == 2 for tag in parse_tag(line)]
-
-
 def install(
-    pinned: Iterable[Pinned], goal: Goal, source: PackageSource, folder: Path, work: Path
+    lines: Iterable[str], goal: Goal, source: PackageSource, folder: Path, work: Path
 ) -> None:
     """Put packages into a folder, as they were resolved, each file by its hash.
 
     Raises:
         ConfigError: uv could not do it; what it said is in the message.
     """
-    lines = work / "pinned.txt"
-    lines.write_text("".join(f"{each.line()}\n" for each in pinned), encoding="utf-8")
+    chosen = work / CHOSEN
+    chosen.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = run(
         [
             *("pip", "install", "--python", sys.executable, "--target", str(folder)),
             *("--no-deps", "--require-hashes"),
-            *("--link-mode=copy", "-r", str(lines)),
+            *("--link-mode=copy", "-r", str(chosen)),
             *goal.arguments(),
             *source.arguments(),
         ],
@@ -226,38 +158,17 @@ def install(
         raise ConfigError(f"uv could not install what the package needs: {message_of(done)}")
 
 
-def read_lock(text: str) -> tuple[Pinned, ...]:
-    """Return what is in a ``pylock.toml``.
-
-    Source: PEP 751.
-    """
-    pinned = []
-    for package in tomllib.loads(text).get("packages", ()):
-        # Its wheels, and what a wheel may be built of.
-        files = [
-            *package.get("wheels", ()),
-            *(package[kind] for kind in _BUILT_OF if kind in package),
-        ]
-        hashes = []
-        for file in files:
-            address = unquote(urlsplit(file.get("url", "")).path)
-            path: str = file.get("name") or address or file["path"]
-            hashes.append((path.rpartition("/")[2], file["hashes"]["sha256"]))
-        pinned.append(Pinned(package["name"], package.get("version", ""), tuple(hashes)))
-    return tuple(sorted(pinned))
-
-
 def _compile(
     requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    own, lock = folder / "requires.in", folder / "pylock.toml"
+    own, lock = folder / "requires.in", folder / LIST
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
     own.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
     return run(
         [
             *("pip", "compile", "--python", sys.executable),
-            *("--format", "pylock.toml", "-o", str(lock)),
-            *("--no-header", "--no-annotate", str(own), *(str(file) for file in files)),
+            *("--generate-hashes", "-o", str(lock), "--no-header", "--no-annotate"),
+            *(str(own), *(str(file) for file in files)),
             *goal.arguments(),
             *source.arguments(),
         ],

@@ -6,7 +6,7 @@ What is packaged is the app of a folder, its files, and what its ``leeward.toml`
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
@@ -35,13 +35,7 @@ from leeward_deploy.inventory import MOST_SHOWN, size_text
 from leeward_deploy.recipe import ARCHES, PACKAGERS, Declared, Entry, PackageSpec, Recipe, offer_of
 from leeward_deploy.rights import rights_of
 from leeward_deploy.settings import check_settings, read_settings
-from leeward_deploy.sources import (
-    all_modules_in,
-    check_no_secret,
-    is_entry_of_another,
-    modules_in,
-    sources_of,
-)
+from leeward_deploy.sources import check_no_secret, module_of, modules_in, sources_of
 from leeward_deploy.uv import PackageSource
 
 T = TypeVar("T")
@@ -130,28 +124,27 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
         raise ConfigError(f"--source names {request.folder}, which is not a folder")
     folder = request.folder.resolve()
     files, denied, left_out = sources_of(folder, request.leave_out, request.out)
-    modules = modules_in(folder, files)
-    left = [file for file in files if _is_of_another(file, modules, request.target)]
-    files = tuple(file for file in files if file not in left)
-    left_out += tuple((file, "the entry file of another cloud") for file in left)
+    code = _read_code(folder, files, request.target)
+    files = tuple(file for file in files if file not in code.left)
+    left_out += tuple((file, "the entry file of another cloud") for file in code.left)
     texts = {
         file: (folder / file).read_text(encoding="utf-8", errors="replace")
         for file in files
         if "/" not in file
     }
-    entry = _entry_of(request, texts, modules)
     requires = requires_of(folder, request.requirements)
     if request.settings is not None:
         check_no_secret(request.settings)
     is_there = request.settings is not None or SETTINGS in texts
     config = settings_of(folder, request.settings, request.stage) if is_there else Config()
+    entry = _entry_of(request.app, code, config)
     settings = read_settings(config)
     app = load_app(folder, entry)
     check_settings(settings, app, config)
     for setting in ("dead_letters", "service_bus"):
         check_queues(app.handlers, entry.options.get(setting), setting)
     declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
-    learnt = rights_of(app, config, settings, all_modules_in(folder, files), entry.module)
+    learnt = rights_of(app, config, settings, code.modules, entry.module)
     spec = PackageSpec(
         app,
         entry,
@@ -166,7 +159,7 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
-    origin = Origin(folder, files, requires, request.source, left, denied, request.settings)
+    origin = Origin(folder, files, requires, request.source, code.left, denied, request.settings)
     return spec, origin._replace(left_out=left_out)
 
 
@@ -259,25 +252,60 @@ def declared_for(config: Config, target: TargetName) -> Declared:
     )
 
 
-def _entry_of(
-    request: PackageRequest, texts: Mapping[str, str], modules: Mapping[str, str]
-) -> Entry:
+class Code(NamedTuple):
+    """The user's own modules.
+
+    Attributes:
+        modules: texts, by name.
+        near: names of those that may have the app: at the root, and in its packages.
+        entries: what the entry files of this cloud call `App.handler` of.
+        left: entry files of other clouds.
+    """
+
+    modules: Mapping[str, str]
+    near: frozenset[str]
+    entries: tuple[Entry, ...]
+    left: tuple[str, ...]
+
+
+def _read_code(folder: Path, files: Collection[str], target: str) -> Code:
+    modules = modules_in(folder, files)
+    near = [
+        file
+        for file in modules
+        if "/" not in file
+        or (file.count("/") < 2 and f"{file.partition('/')[0]}/__init__.py" in modules)
+    ]
+    calls = {file: [*handler_calls(modules[file], file)] for file in near}
+    entries = []
+    for file in (each for each in near if "/" not in each):
+        for call in calls[file]:
+            if call.platform == target:
+                check_options(target, call.entry.options, file)
+                entries.append(call.entry)
+    left = tuple(
+        file
+        for file, named in calls.items()
+        if named and target not in {call.platform for call in named}
+    )
+    return Code(
+        {module_of(file): text for file, text in modules.items() if file not in left},
+        frozenset(map(module_of, near)),
+        tuple(entries),
+        left,
+    )
+
+
+def _entry_of(app: str | None, code: Code, config: Config) -> Entry:
     """Return where the app is: as the request says, as an entry file says, or as it is found."""
-    calls = []
-    for file, text in texts.items():
-        for call in handler_calls(text, file) if file.endswith(".py") else ():
-            if call.platform == request.target:
-                check_options(call.platform, call.entry.options, file)
-                calls.append(call.entry)
-    if request.app is None:
-        is_there = request.settings is not None or SETTINGS in texts
-        config = settings_of(request.folder, request.settings) if is_there else Config()
-        named = _named_apps(config, modules)
-        return calls[0] if calls else named[0] if named else find_app(modules)
-    module, _, attribute = request.app.partition(":")
+    if app is None:
+        near = {name: text for name, text in code.modules.items() if name in code.near}
+        found = [*code.entries, *_named_apps(config, near)]
+        return found[0] if found else find_app(near)
+    module, _, attribute = app.partition(":")
     if not module or not attribute.isidentifier():
-        raise ConfigError(f"the app is {request.app!r}; name it as MODULE:NAME, such as shop:app")
-    same = [each for each in calls if (each.module, each.attribute) == (module, attribute)]
+        raise ConfigError(f"the app is {app!r}; name it as MODULE:NAME, such as shop:app")
+    same = [each for each in code.entries if (each.module, each.attribute) == (module, attribute)]
     return same[0] if same else Entry(module, attribute)
 
 
@@ -290,11 +318,6 @@ def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
     ]
     apps = [text.partition(":") for text in named if isinstance(text, str)]
     return [Entry(module, name) for module, _, name in apps if module in modules and name]
-
-
-def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
-    text = modules.get(file.removesuffix(".py").replace("/", "."), "")
-    return file.endswith(".py") and is_entry_of_another(text, file, target)
 
 
 def answers_of(origin: Origin) -> tuple[str, ...]:
