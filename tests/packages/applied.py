@@ -26,7 +26,7 @@ def resources_of(root: Root) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def key_of(server: Ministack, root: Root, region: str, handler: str) -> AccessKey:
     """Give a key that may do what the role of a handler allows, and nothing else."""
-    wanted = f'module.app["{region}"].aws_iam_role_policy.function["{handler}"]'
+    wanted = f'module.app["{region}"].aws_iam_role_policy.role["{handler}"]'
     policy = next(has["policy"] for _, address, has in resources_of(root) if address == wanted)
     return key_with(server, json.loads(policy))
 

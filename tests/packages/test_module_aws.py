@@ -63,7 +63,7 @@ def rows(plan: Plan, type: str) -> dict[str, dict[str, Any]]:
 
 def allowed(plan: Plan, handler: str, region: str = "us-east-1") -> set[tuple[str, str]]:
     """Give what the role of a handler allows: action, and on what."""
-    address = f'module.app["{region}"].aws_iam_role_policy.function["{handler}"]'
+    address = f'module.app["{region}"].aws_iam_role_policy.role["{handler}"]'
     statements = json.loads(plan.values[address]["policy"])["Statement"]
     return {
         (action, resource)

@@ -34,7 +34,7 @@ locals {
     }]],
     # Retained ones included: what is in them is still somebody's.
     [for name, queue in aws_sqs_queue.dead : {
-      key = "${name}/dead-letters", kind = "dead-letters", threshold = 0, on = { QueueName = queue.name }
+      key  = "${name}/dead-letters", kind = "dead-letters", threshold = 0, on = { QueueName = queue.name }
       name = "${local.title}${try(local.dead_letters_of[name][0], replace(name, "/-dead(\\.fifo)?$/", ""))}-dead-letters"
     }],
     [for name, handler in local.handlers : {

@@ -24,13 +24,9 @@ resource "aws_dynamodb_table" "table" {
     enabled        = true
   }
 
-  point_in_time_recovery {
-    enabled = true
-  }
+  point_in_time_recovery { enabled = true }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "aws_s3_bucket" "bucket" {
@@ -39,9 +35,7 @@ resource "aws_s3_bucket" "bucket" {
   tags     = local.tags
   bucket   = each.value.name
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "aws_s3_bucket_versioning" "bucket" {
@@ -49,13 +43,9 @@ resource "aws_s3_bucket_versioning" "bucket" {
   region   = var.region
   bucket   = aws_s3_bucket.bucket[each.key].bucket
 
-  versioning_configuration {
-    status = "Enabled"
-  }
+  versioning_configuration { status = "Enabled" }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
@@ -69,13 +59,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
 
     filter {}
 
-    noncurrent_version_expiration {
-      noncurrent_days = local.settings.retention_days
-    }
+    noncurrent_version_expiration { noncurrent_days = local.settings.retention_days }
 
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
+    abort_incomplete_multipart_upload { days_after_initiation = 7 }
   }
 }
 
@@ -95,7 +81,5 @@ resource "aws_cloudwatch_event_bus" "bus" {
   tags     = local.tags
   name     = local.bus_name[each.key]
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }

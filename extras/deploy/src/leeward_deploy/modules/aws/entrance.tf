@@ -83,15 +83,6 @@ resource "aws_apigatewayv2_integration" "api" {
   payload_format_version = "2.0"
 }
 
-resource "aws_lambda_permission" "api" {
-  for_each      = local.routed
-  region        = var.region
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.function[each.key].function_name
-  principal     = "apigateway.amazonaws.com"
-  source_arn    = "arn:${local.partition}:execute-api:${local.here}:${aws_apigatewayv2_api.api["api"].id}/*/*/*"
-}
-
 resource "aws_apigatewayv2_route" "api" {
   for_each           = local.routed
   region             = var.region
@@ -146,9 +137,7 @@ resource "aws_route53_record" "region" {
   health_check_id = aws_route53_health_check.region["api"].id
   records         = [aws_apigatewayv2_domain_name.api["api"].domain_name_configuration[0].target_domain_name]
 
-  failover_routing_policy {
-    type = local.serves ? "PRIMARY" : "SECONDARY"
-  }
+  failover_routing_policy { type = local.serves ? "PRIMARY" : "SECONDARY" }
 }
 
 resource "aws_cloudwatch_metric_alarm" "health" {

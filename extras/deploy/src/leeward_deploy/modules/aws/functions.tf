@@ -2,7 +2,7 @@
 
 locals {
   health = { for entrance in local.entrance : "leeward-health" => merge(local.no_handler, {
-    kind = "health", name = local.facts.aws.health, seconds = 10,
+    kind   = "health", name = local.facts.aws.health, seconds = 10,
     rights = merge(local.no_rights, local.facts.warm)
   }) }
   functions = merge(local.handlers, local.health)
@@ -36,7 +36,7 @@ resource "aws_lambda_function" "function" {
   architectures                  = [local.facts.arch]
   memory_size                    = coalesce(each.value.memory, local.memory)
   timeout                        = each.value.seconds
-  role                           = each.value.role == null ? aws_iam_role.function[each.key].arn : each.value.role
+  role                           = each.value.role == null ? aws_iam_role.role[each.key].arn : each.value.role
   filename                       = var.package
   source_code_hash               = filebase64sha256(var.package)
   reserved_concurrent_executions = local.reserved[each.key]
@@ -56,12 +56,10 @@ resource "aws_lambda_function" "function" {
 
   dynamic "tracing_config" {
     for_each = local.tracing ? [true] : []
-    content {
-      mode = "Active"
-    }
+    content { mode = "Active" }
   }
 
-  depends_on = [aws_iam_role_policy.function] # a trigger is refused if the role may not read it
+  depends_on = [aws_iam_role_policy.role] # a trigger is refused if the role may not read it
 }
 
 resource "aws_lambda_function_event_invoke_config" "function" {
@@ -73,9 +71,7 @@ resource "aws_lambda_function_event_invoke_config" "function" {
   dynamic "destination_config" {
     for_each = local.dead_letters[each.value.dead_letters].ordered ? [] : [true] # Lambda takes none with an order
     content {
-      on_failure {
-        destination = aws_sqs_queue.dead[each.value.dead_letters].arn
-      }
+      on_failure { destination = aws_sqs_queue.dead[each.value.dead_letters].arn }
     }
   }
 }

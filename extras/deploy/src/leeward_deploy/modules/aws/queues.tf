@@ -36,9 +36,7 @@ resource "aws_sqs_queue" "queue" {
     )
   })
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "aws_sqs_queue" "dead" {
@@ -64,9 +62,7 @@ resource "aws_sqs_queue" "dead" {
     )
   })
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
@@ -80,8 +76,6 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   dynamic "scaling_config" {
     for_each = try([coalesce(each.value.concurrency, local.settings.concurrency)], [])
-    content {
-      maximum_concurrency = scaling_config.value
-    }
+    content { maximum_concurrency = scaling_config.value }
   }
 }

@@ -98,29 +98,64 @@ locals {
       },
     ],
   ) : { Effect = "Allow", Action = right.actions, Resource = right.on } if length(right.on) > 0] }
+
+  # Those of functions, and those by which schedules and workflows call them.
+  roles = merge(
+    { for name in keys(local.own_roles) : name => {
+      name = "${name}-role", service = "lambda", trust = {}, statements = local.statements[name]
+    } },
+    { for name, handler in local.schedules : "schedule/${name}" => {
+      name = "${name}-schedule-role", service = "scheduler", trust = local.own_account
+      statements = [
+        {
+          Effect   = "Allow", Action = ["lambda:InvokeFunction"]
+          Resource = ["arn:${local.partition}:lambda:${local.here}:function:${local.own_name[name]}"]
+        },
+        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [local.dead_arn[handler.dead_letters]] },
+      ]
+    } },
+    { for name, flow in local.flows_here : "flow/${name}" => {
+      name = "${name}-machine-role", service = "states", trust = local.own_account
+      statements = concat(
+        [{
+          Effect = "Allow", Action = ["lambda:InvokeFunction"]
+          Resource = [for callee in flow.calls : startswith(local.callee[callee].name, "arn:") ? local.callee[callee].name :
+            "arn:${local.partition}:lambda:${local.here}:function:${try(local.callee[callee].names[var.region], local.callee[callee].name)}"
+          ]
+        }],
+        local.tracing ? [{
+          Effect = "Allow", Resource = ["*"]
+          Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+        }] : [],
+      )
+    } },
+  )
+  own_account = { Condition = { StringEquals = { "aws:SourceAccount" = local.account } } }
 }
 
-resource "aws_iam_role" "function" {
-  for_each             = local.own_roles
+resource "aws_iam_role" "role" {
+  for_each             = local.roles
   tags                 = local.tags
-  name                 = local.short["${local.title}${each.key}-role-${var.region}"]
+  name                 = local.short["${local.title}${each.value.name}-${var.region}"]
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+    Version = "2012-10-17"
+    Statement = [merge(each.value.trust, {
+      Effect = "Allow", Principal = { Service = "${each.value.service}.amazonaws.com" }, Action = "sts:AssumeRole"
+    })]
   })
 }
 
-resource "aws_iam_role_policy" "function" {
-  for_each = local.own_roles
+resource "aws_iam_role_policy" "role" {
+  for_each = local.roles
   name     = "leeward"
-  role     = aws_iam_role.function[each.key].name
-  policy   = jsonencode({ Version = "2012-10-17", Statement = local.statements[each.key] })
+  role     = aws_iam_role.role[each.key].name
+  policy   = jsonencode({ Version = "2012-10-17", Statement = each.value.statements })
 
   lifecycle {
     precondition {
-      condition     = length(jsonencode(local.statements[each.key])) < 10200
+      condition     = length(jsonencode(each.value.statements)) < 10200
       error_message = "The role of ${each.key} would have a policy of more than 10,240 characters, which IAM does not take: name less in leeward.toml, or make two apps."
     }
   }

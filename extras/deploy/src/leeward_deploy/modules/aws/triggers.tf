@@ -37,18 +37,7 @@ resource "aws_cloudwatch_event_target" "event" {
   target_id      = "handler"
   arn            = aws_lambda_function.function[each.value.handler].arn
 
-  dead_letter_config {
-    arn = aws_sqs_queue.dead[each.value.dead_letters].arn
-  }
-}
-
-resource "aws_lambda_permission" "event" {
-  for_each      = local.subscriptions
-  region        = var.region
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.function[each.value.handler].function_name
-  principal     = "events.amazonaws.com"
-  source_arn    = local.rule_arn[each.key]
+  dead_letter_config { arn = aws_sqs_queue.dead[each.value.dead_letters].arn }
 }
 
 resource "aws_scheduler_schedule" "schedule" {
@@ -59,13 +48,11 @@ resource "aws_scheduler_schedule" "schedule" {
   schedule_expression_timezone = "UTC"
   state                        = local.serves ? "ENABLED" : "DISABLED" # two regions would do everything twice
 
-  flexible_time_window {
-    mode = "OFF"
-  }
+  flexible_time_window { mode = "OFF" }
 
   target {
     arn      = aws_lambda_function.function[each.key].arn
-    role_arn = aws_iam_role.schedule[each.key].arn
+    role_arn = aws_iam_role.role["schedule/${each.key}"].arn
 
     input = jsonencode({
       source   = "leeward.schedule"
@@ -79,55 +66,30 @@ resource "aws_scheduler_schedule" "schedule" {
       maximum_event_age_in_seconds = 3600
     }
 
-    dead_letter_config {
-      arn = aws_sqs_queue.dead[each.value.dead_letters].arn
-    }
+    dead_letter_config { arn = aws_sqs_queue.dead[each.value.dead_letters].arn }
   }
 }
 
-resource "aws_iam_role" "schedule" {
-  for_each             = local.schedules
-  tags                 = local.tags
-  name                 = local.short["${local.title}${each.key}-schedule-role-${var.region}"]
-  permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "scheduler.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "schedule" {
-  for_each = local.schedules
-  name     = "leeward"
-  role     = aws_iam_role.schedule[each.key].name
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect   = "Allow"
-        Action   = ["lambda:InvokeFunction"]
-        Resource = ["arn:${local.partition}:lambda:${local.here}:function:${local.own_name[each.key]}"]
-      },
-      { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [local.dead_arn[each.value.dead_letters]] },
-    ]
-  })
-}
-
-resource "aws_lambda_permission" "object" {
-  for_each       = { for name, handler in local.objects : name => handler if handler.queue == null }
+# Who may call which function.
+resource "aws_lambda_permission" "call" {
+  for_each = merge(
+    { for name, subscription in local.subscriptions : "event/${name}" => {
+      handler = subscription.handler, service = "events", source = local.rule_arn[name], account = null
+    } },
+    { for name, handler in local.objects : "object/${name}" => {
+      handler = name, service = "s3", source = local.bucket_arn[handler.bucket], account = local.account
+    } if handler.queue == null },
+    { for name in keys(local.routed) : "api/${name}" => {
+      handler = name, service = "apigateway", account = null
+      source  = "arn:${local.partition}:execute-api:${local.here}:${aws_apigatewayv2_api.api["api"].id}/*/*/*"
+    } },
+  )
   region         = var.region
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.function[each.key].function_name
-  principal      = "s3.amazonaws.com"
-  source_arn     = local.bucket_arn[each.value.bucket]
-  source_account = local.account
+  function_name  = aws_lambda_function.function[each.value.handler].function_name
+  principal      = "${each.value.service}.amazonaws.com"
+  source_arn     = each.value.source
+  source_account = each.value.account
 }
 
 resource "aws_s3_bucket_notification" "bucket" {
@@ -153,5 +115,5 @@ resource "aws_s3_bucket_notification" "bucket" {
     }
   }
 
-  depends_on = [aws_lambda_permission.object] # S3 tries whether it may tell
+  depends_on = [aws_lambda_permission.call] # S3 tries whether it may tell
 }

@@ -73,9 +73,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "alarm" {
     }
   }
 
-  action {
-    action_groups = compact([var.action_group])
-  }
+  action { action_groups = compact([var.action_group]) }
 }
 
 resource "azurerm_monitor_metric_alert" "alarm" {
@@ -108,8 +106,6 @@ resource "azurerm_monitor_metric_alert" "alarm" {
 
   dynamic "action" {
     for_each = compact([var.action_group])
-    content {
-      action_group_id = action.value
-    }
+    content { action_group_id = action.value }
   }
 }

@@ -44,8 +44,8 @@ resource "azurerm_application_insights_workbook" "dashboard" {
         name        = title
         customWidth = "33"
         content = {
-          version = "KqlItem/1.0", query = query, title = substr(title, 2, -1), size = 0, queryType = 0, visualization = "timechart"
-          timeContext = { durationMs = 10800000 }, resourceType = "microsoft.operationalinsights/workspaces"
+          version                 = "KqlItem/1.0", query = query, title = substr(title, 2, -1), size = 0, queryType = 0, visualization = "timechart"
+          timeContext             = { durationMs = 10800000 }, resourceType = "microsoft.operationalinsights/workspaces"
           crossComponentResources = [azurerm_log_analytics_workspace.app["app"].id]
         }
       }],
@@ -54,7 +54,7 @@ resource "azurerm_application_insights_workbook" "dashboard" {
         name        = "metric ${number}"
         customWidth = "33"
         content = {
-          version = "MetricsItem/2.0", title = panel.title, size = 0, chartType = 2, metricScope = 0, timeContext = { durationMs = 10800000 }
+          version      = "MetricsItem/2.0", title = panel.title, size = 0, chartType = 2, metricScope = 0, timeContext = { durationMs = 10800000 }
           resourceType = panel.type, resourceIds = panel.of
           metrics      = [{ namespace = panel.type, metric = "${panel.type}-${panel.metric}", aggregation = panel.by }]
         }

@@ -15,7 +15,7 @@ locals {
       scope = local.topic_id[each.bus], function = each.handler, queue = null, types = each.type == null ? null : [each.type], begins = null
     } },
     { for name, handler in local.objects : name => {
-      scope = local.objects_account, function = handler.queue == null ? name : null, queue = handler.queue, types = ["Microsoft.Storage.BlobCreated"]
+      scope  = local.objects_account, function = handler.queue == null ? name : null, queue = handler.queue, types = ["Microsoft.Storage.BlobCreated"]
       begins = "/blobServices/default/containers/${local.buckets[handler.bucket].name}/blobs/${handler.prefix}"
     } },
   )
@@ -35,9 +35,7 @@ resource "azurerm_eventgrid_topic" "bus" {
   input_schema        = "CloudEventSchemaV1_0"
   local_auth_enabled  = false
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_eventgrid_event_subscription" "event" {

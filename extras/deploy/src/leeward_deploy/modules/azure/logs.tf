@@ -36,7 +36,5 @@ resource "azurerm_monitor_diagnostic_setting" "log" {
   target_resource_id         = each.value.of
   log_analytics_workspace_id = azurerm_log_analytics_workspace.app["app"].id
 
-  enabled_log {
-    category = each.value.category
-  }
+  enabled_log { category = each.value.category }
 }

@@ -6,9 +6,7 @@ resource "azurerm_storage_queue" "queue" {
   name               = each.value.name
   storage_account_id = azurerm_storage_account.app.id
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_storage_queue" "dead" {
@@ -16,9 +14,7 @@ resource "azurerm_storage_queue" "dead" {
   name               = each.value.name
   storage_account_id = azurerm_storage_account.app.id
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_servicebus_queue" "queue" {
@@ -28,9 +24,7 @@ resource "azurerm_servicebus_queue" "queue" {
   max_delivery_count                   = each.value.deliveries
   dead_lettering_on_message_expiration = true
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_servicebus_queue" "dead" {
@@ -38,7 +32,5 @@ resource "azurerm_servicebus_queue" "dead" {
   name         = each.value.name
   namespace_id = local.namespace_id[each.value.service_bus]
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }

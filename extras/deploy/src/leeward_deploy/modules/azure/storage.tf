@@ -24,18 +24,14 @@ resource "azurerm_storage_account" "app" {
   blob_properties {
     versioning_enabled = local.has_objects ? true : null
 
-    delete_retention_policy {
-      days = local.has_objects ? local.settings.retention_days : 7
-    }
+    delete_retention_policy { days = local.has_objects ? local.settings.retention_days : 7 }
 
     container_delete_retention_policy {
       days = local.has_objects ? local.settings.retention_days : 7
     }
   }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_storage_container" "own" {
@@ -43,9 +39,7 @@ resource "azurerm_storage_container" "own" {
   name               = each.key
   storage_account_id = azurerm_storage_account.app.id
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_storage_container" "bucket" {
@@ -53,7 +47,5 @@ resource "azurerm_storage_container" "bucket" {
   name               = each.value.name
   storage_account_id = azurerm_storage_account.app.id
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }

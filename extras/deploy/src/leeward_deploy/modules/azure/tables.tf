@@ -17,22 +17,16 @@ resource "azurerm_cosmosdb_account" "tables" {
   local_authentication_enabled       = false
   access_key_metadata_writes_enabled = false
 
-  consistency_policy {
-    consistency_level = "Session"
-  }
+  consistency_policy { consistency_level = "Session" }
 
   geo_location {
     location          = var.region
     failover_priority = 0
   }
 
-  backup {
-    type = "Continuous"
-  }
+  backup { type = "Continuous" }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_cosmosdb_sql_database" "tables" {
@@ -41,9 +35,7 @@ resource "azurerm_cosmosdb_sql_database" "tables" {
   resource_group_name = var.resource_group
   account_name        = azurerm_cosmosdb_account.tables["tables"].name
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "azurerm_cosmosdb_sql_container" "table" {
@@ -55,7 +47,5 @@ resource "azurerm_cosmosdb_sql_container" "table" {
   partition_key_paths = [length(each.value.key) > 1 ? "/${each.value.key[0]}" : "/id"]
   default_ttl         = -1 # none of its own: items with an expiry are collected
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }

@@ -78,9 +78,7 @@ resource "google_compute_url_map" "rules" {
         dynamic "route_action" {
           for_each = route_rules.value.status != null || route_rules.value.to == null ? [] : [route_rules.value.to]
           content {
-            url_rewrite {
-              path_prefix_rewrite = route_action.value
-            }
+            url_rewrite { path_prefix_rewrite = route_action.value }
           }
         }
 
@@ -145,9 +143,7 @@ resource "google_compute_security_policy" "denials" {
 
     match {
       versioned_expr = "SRC_IPS_V1"
-      config {
-        src_ip_ranges = ["*"]
-      }
+      config { src_ip_ranges = ["*"] }
     }
   }
 }

@@ -4,28 +4,24 @@ locals {
   calls = merge([for name, function in local.functions : { for callee in function.rights.calls : "${name}/${callee}" => {
     caller = name, callee = callee
   } if function.role == null }]...)
-  flow_calls = merge([for name, flow in local.app.flows : { for callee in flow.calls : "${name}/${callee}" => { flow = name, callee = callee } }]...)
 
   # One that is made here is referred to, so that it is there before anybody is let call it.
   service = { for name, own in local.own_name : name => try(google_cloudfunctions2_function.function[name].name, own) }
 }
 
-resource "google_cloud_run_service_iam_member" "push" {
-  for_each = { for name, handler in local.handlers : name => handler if handler.queue != null || handler.kind != "call" }
-  project  = local.app.project
-  location = var.region
-  service  = google_cloudfunctions2_function.function[each.key].name
-  role     = "roles/run.invoker"
-  member   = "serviceAccount:${local.app.push}"
-}
-
 resource "google_cloud_run_service_iam_member" "call" {
-  for_each = local.calls
+  for_each = merge(
+    { for name, handler in local.handlers : "push/${name}" => { callee = name, member = local.app.push } if handler.queue != null || handler.kind != "call" },
+    { for key, call in local.calls : "call/${key}" => { callee = call.callee, member = local.app.accounts[call.caller] } },
+    merge([for name, flow in local.app.flows : { for callee in flow.calls : "flow/${name}/${callee}" => { callee = callee, member = local.app.flow_emails[name] } }]...),
+    # Nobody reaches it but through the load balancer.
+    { for name, function in local.functions : "health/${name}" => { callee = name, member = null } if function.kind == "health" },
+  )
   project  = local.app.project
   location = var.region
   service  = local.service[each.value.callee]
   role     = "roles/run.invoker"
-  member   = "serviceAccount:${local.app.accounts[each.value.caller]}"
+  member   = each.value.member == null ? "allUsers" : "serviceAccount:${each.value.member}"
 }
 
 # To find out where a function is, unless the settings say so.
@@ -48,16 +44,12 @@ resource "google_cloud_scheduler_job" "schedule" {
   attempt_deadline = "${max(15, min(1800, each.value.seconds))}s"
   paused           = local.serves ? null : true # two regions would do everything twice
 
-  retry_config {
-    retry_count = each.value.retries
-  }
+  retry_config { retry_count = each.value.retries }
 
   http_target {
     http_method = "POST"
     uri         = google_cloudfunctions2_function.function[each.key].service_config[0].uri
-    oidc_token {
-      service_account_email = local.app.push
-    }
+    oidc_token { service_account_email = local.app.push }
   }
 }
 
@@ -70,13 +62,4 @@ resource "google_workflows_workflow" "flow" {
   name            = lower(reverse(split("/", each.value.name))[0])
   service_account = local.app.flow_emails[each.key]
   source_contents = join("", [for place, text in local.app.sources[each.key] : place % 2 == 0 ? text : local.own_name[text]])
-}
-
-resource "google_cloud_run_service_iam_member" "flow" {
-  for_each = local.flow_calls
-  project  = local.app.project
-  location = var.region
-  service  = local.service[each.value.callee]
-  role     = "roles/run.invoker"
-  member   = "serviceAccount:${local.app.flow_emails[each.value.flow]}"
 }

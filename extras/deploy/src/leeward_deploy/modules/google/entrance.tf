@@ -5,15 +5,6 @@ locals {
   routed = { for name, function in local.functions : name => function if contains(["call", "health"], function.kind) && length(local.entrance) > 0 }
 }
 
-resource "google_cloud_run_service_iam_member" "health" {
-  for_each = { for name, function in local.functions : name => function if function.kind == "health" }
-  project  = local.app.project
-  location = var.region
-  service  = google_cloudfunctions2_function.function[each.key].name
-  role     = "roles/run.invoker"
-  member   = "allUsers" # nobody reaches it but through the load balancer
-}
-
 resource "google_compute_region_network_endpoint_group" "function" {
   for_each              = local.routed
   project               = local.app.project
@@ -21,9 +12,7 @@ resource "google_compute_region_network_endpoint_group" "function" {
   name                  = local.part[each.key]
   network_endpoint_type = "SERVERLESS"
 
-  cloud_run {
-    service = google_cloudfunctions2_function.function[each.key].name
-  }
+  cloud_run { service = google_cloudfunctions2_function.function[each.key].name }
 }
 
 resource "google_compute_backend_service" "function" {
@@ -42,9 +31,7 @@ resource "google_compute_backend_service" "function" {
     }
   }
 
-  backend {
-    group = google_compute_region_network_endpoint_group.function[each.key].id
-  }
+  backend { group = google_compute_region_network_endpoint_group.function[each.key].id }
 }
 
 resource "google_compute_url_map" "entrance" {

@@ -115,8 +115,6 @@ resource "azurerm_monitor_metric_alert" "health" {
 
   dynamic "action" {
     for_each = compact([var.action_group])
-    content {
-      action_group_id = action.value
-    }
+    content { action_group_id = action.value }
   }
 }

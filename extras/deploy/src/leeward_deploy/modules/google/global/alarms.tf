@@ -11,11 +11,18 @@ locals {
   alert_kinds = {
     dead-letters = {
       title  = "there are dead letters", advice = "See leeward dlq list, and redrive them when it is mended."
-      metric = "num_undelivered_messages", minutes = 0
+      metric = "pubsub.googleapis.com/subscription/num_undelivered_messages", seconds = 0
+      type   = "pubsub_subscription", label = "resource.labels.subscription_id", align = "ALIGN_MAX", reduce = "REDUCE_MAX"
     }
     oldest-message = {
       title  = "a message waits for too long", advice = "Its handler fails, or is too slow."
-      metric = "oldest_unacked_message_age", minutes = 5
+      metric = "pubsub.googleapis.com/subscription/oldest_unacked_message_age", seconds = 300
+      type   = "pubsub_subscription", label = "resource.labels.subscription_id", align = "ALIGN_MAX", reduce = "REDUCE_MAX"
+    }
+    health = {
+      title  = "it does not answer", advice = "No region answers, or DNS leads nowhere: see leeward doctor."
+      metric = "monitoring.googleapis.com/uptime_check/check_passed", seconds = 120
+      type   = "uptime_url", label = "metric.labels.check_id", align = "ALIGN_NEXT_OLDER", reduce = "REDUCE_COUNT_FALSE"
     }
   }
   alert_list = concat(
@@ -28,6 +35,10 @@ locals {
       key       = "${push.to}/oldest-message", kind = "oldest-message", name = push.to
       threshold = max(900, 12 * push.seconds)
       on        = try(google_pubsub_subscription.queue[trimprefix(key, "queue/")].name, google_pubsub_subscription.event[push.to].name)
+    }],
+    # One place that cannot reach it raises no alert; two do.
+    [for check in google_monitoring_uptime_check_config.health : {
+      key = "app/health", kind = "health", name = "app", threshold = 1, on = check.uptime_check_id
     }],
   )
 }
@@ -59,38 +70,6 @@ resource "google_logging_project_sink" "app" {
   ])
 }
 
-resource "google_monitoring_alert_policy" "messages" {
-  for_each              = { for alert in local.alert_list : alert.key => alert if local.alarms }
-  project               = var.project
-  user_labels           = local.labels
-  display_name          = "${local.title}${each.value.name}: ${local.alert_kinds[each.value.kind].title}"
-  combiner              = "OR"
-  notification_channels = var.notification_channels
-
-  conditions {
-    display_name = local.alert_kinds[each.value.kind].title
-    condition_threshold {
-      filter = join(" AND ", [
-        "resource.type = \"pubsub_subscription\"", "resource.labels.subscription_id = \"${each.value.on}\"",
-        "metric.type = \"pubsub.googleapis.com/subscription/${local.alert_kinds[each.value.kind].metric}\"",
-      ])
-      comparison      = "COMPARISON_GT"
-      threshold_value = each.value.threshold
-      duration        = "${60 * local.alert_kinds[each.value.kind].minutes}s"
-      aggregations {
-        alignment_period     = "300s"
-        per_series_aligner   = "ALIGN_MAX"
-        cross_series_reducer = "REDUCE_MAX"
-      }
-    }
-  }
-
-  documentation {
-    content   = local.alert_kinds[each.value.kind].advice
-    mime_type = "text/markdown"
-  }
-}
-
 resource "google_monitoring_uptime_check_config" "health" {
   for_each     = local.alarms ? local.entrance : {}
   project      = var.project
@@ -112,35 +91,33 @@ resource "google_monitoring_uptime_check_config" "health" {
   }
 }
 
-resource "google_monitoring_alert_policy" "health" {
-  for_each              = local.alarms ? local.entrance : {}
+resource "google_monitoring_alert_policy" "alert" {
+  for_each              = { for alert in local.alert_list : alert.key => merge(local.alert_kinds[alert.kind], alert) if local.alarms }
   project               = var.project
   user_labels           = local.labels
-  display_name          = "${local.title}app: it does not answer"
+  display_name          = "${local.title}${each.value.name}: ${each.value.title}"
   combiner              = "OR"
   notification_channels = var.notification_channels
 
   conditions {
-    display_name = "it does not answer"
+    display_name = each.value.title
     condition_threshold {
       filter = join(" AND ", [
-        "resource.type = \"uptime_url\"",
-        "metric.labels.check_id = \"${google_monitoring_uptime_check_config.health[each.key].uptime_check_id}\"",
-        "metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\"",
+        "resource.type = \"${each.value.type}\"", "${each.value.label} = \"${each.value.on}\"", "metric.type = \"${each.value.metric}\"",
       ])
       comparison      = "COMPARISON_GT"
-      threshold_value = 1 # one place that cannot reach it raises no alert; two do
-      duration        = "120s"
+      threshold_value = each.value.threshold
+      duration        = "${each.value.seconds}s"
       aggregations {
         alignment_period     = "300s"
-        per_series_aligner   = "ALIGN_NEXT_OLDER"
-        cross_series_reducer = "REDUCE_COUNT_FALSE"
+        per_series_aligner   = each.value.align
+        cross_series_reducer = each.value.reduce
       }
     }
   }
 
   documentation {
-    content   = "No region answers, or DNS leads nowhere: see leeward doctor."
+    content   = each.value.advice
     mime_type = "text/markdown"
   }
 }

@@ -16,9 +16,7 @@ resource "google_firestore_database" "database" {
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
   delete_protection_state           = "DELETE_PROTECTION_ENABLED"
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_storage_bucket" "bucket" {
@@ -31,23 +29,17 @@ resource "google_storage_bucket" "bucket" {
   public_access_prevention    = "enforced"
   deletion_policy             = "PREVENT"
 
-  versioning {
-    enabled = true
-  }
+  versioning { enabled = true }
 
   lifecycle_rule {
-    action {
-      type = "Delete"
-    }
+    action { type = "Delete" }
     condition {
       days_since_noncurrent_time = local.settings.retention_days
       with_state                 = "ARCHIVED"
     }
   }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_storage_notification" "object" {
@@ -58,13 +50,5 @@ resource "google_storage_notification" "object" {
   event_types        = ["OBJECT_FINALIZE"]
   object_name_prefix = each.value.prefix == "" ? null : each.value.prefix
 
-  depends_on = [google_pubsub_topic_iam_member.storage]
-}
-
-resource "google_pubsub_topic_iam_member" "storage" {
-  for_each = local.objects
-  project  = var.project
-  topic    = try(google_pubsub_topic.queue[each.value.queue].name, local.queues[each.value.queue].name)
-  role     = "roles/pubsub.publisher"
-  member   = "serviceAccount:${data.google_storage_project_service_account.this["storage"].email_address}"
+  depends_on = [google_pubsub_topic_iam_member.publish]
 }

@@ -27,9 +27,7 @@ resource "google_compute_security_policy" "health" {
 
     match {
       versioned_expr = "SRC_IPS_V1"
-      config {
-        src_ip_ranges = ["*"]
-      }
+      config { src_ip_ranges = ["*"] }
     }
 
     rate_limit_options {
@@ -50,9 +48,7 @@ resource "google_compute_security_policy" "health" {
 
     match {
       versioned_expr = "SRC_IPS_V1"
-      config {
-        src_ip_ranges = ["*"]
-      }
+      config { src_ip_ranges = ["*"] }
     }
   }
 }

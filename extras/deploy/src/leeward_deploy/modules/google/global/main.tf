@@ -1,8 +1,6 @@
 # The facts, with the defaults of what they leave out, and the names that follow from them.
 
-data "google_project" "this" {
-  project_id = var.project
-}
+data "google_project" "this" { project_id = var.project }
 
 data "google_storage_project_service_account" "this" {
   for_each = length(local.objects) > 0 ? toset(["storage"]) : [] # as which buckets tell of objects

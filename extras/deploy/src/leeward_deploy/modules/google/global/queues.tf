@@ -29,9 +29,7 @@ resource "google_pubsub_topic" "bus" {
   name            = each.value.name
   deletion_policy = "PREVENT"
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_pubsub_topic" "queue" {
@@ -41,9 +39,7 @@ resource "google_pubsub_topic" "queue" {
   name            = each.value.name
   deletion_policy = "PREVENT"
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_pubsub_topic" "dead" {
@@ -53,9 +49,7 @@ resource "google_pubsub_topic" "dead" {
   name            = each.value.name
   deletion_policy = "PREVENT"
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_pubsub_subscription" "queue" {
@@ -71,9 +65,7 @@ resource "google_pubsub_subscription" "queue" {
     for_each = { for key, push in local.pushes : key => push if key == "queue/${each.key}" }
     content {
       push_endpoint = local.address[push_config.value.to]
-      oidc_token {
-        service_account_email = google_service_account.push.email
-      }
+      oidc_token { service_account_email = google_service_account.push.email }
     }
   }
 
@@ -87,13 +79,9 @@ resource "google_pubsub_subscription" "queue" {
     max_delivery_attempts = max(5, min(100, each.value.deliveries))
   }
 
-  expiration_policy {
-    ttl = ""
-  }
+  expiration_policy { ttl = "" }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_pubsub_subscription" "event" {
@@ -110,9 +98,7 @@ resource "google_pubsub_subscription" "event" {
     for_each = { for key, push in local.pushes : key => push if key == "event/${each.key}" }
     content {
       push_endpoint = local.address[push_config.value.to]
-      oidc_token {
-        service_account_email = google_service_account.push.email
-      }
+      oidc_token { service_account_email = google_service_account.push.email }
     }
   }
 
@@ -126,13 +112,9 @@ resource "google_pubsub_subscription" "event" {
     max_delivery_attempts = max(5, min(100, each.value.deliveries))
   }
 
-  expiration_policy {
-    ttl = ""
-  }
+  expiration_policy { ttl = "" }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
 resource "google_pubsub_subscription" "dead" {
@@ -144,36 +126,19 @@ resource "google_pubsub_subscription" "dead" {
   message_retention_duration = "1209600s" # 14 days
   deletion_policy            = "PREVENT"
 
-  expiration_policy {
-    ttl = ""
-  }
+  expiration_policy { ttl = "" }
 
-  lifecycle {
-    prevent_destroy = true
-  }
+  lifecycle { prevent_destroy = true }
 }
 
-# What Pub/Sub needs itself to move a dead letter.
-resource "google_pubsub_topic_iam_member" "agent" {
-  for_each = local.dead_letters
-  project  = var.project
-  topic    = google_pubsub_topic.dead[each.key].name
-  role     = "roles/pubsub.publisher"
-  member   = local.agent
-}
-
-resource "google_pubsub_subscription_iam_member" "queue" {
-  for_each     = local.consumed
+# What Pub/Sub needs itself to move a dead letter; where it may publish is in rights.tf.
+resource "google_pubsub_subscription_iam_member" "agent" {
+  for_each = merge(
+    { for name in keys(local.consumed) : "queue/${name}" => google_pubsub_subscription.queue[name].name },
+    { for name in keys(local.subscriptions) : "event/${name}" => google_pubsub_subscription.event[name].name },
+  )
   project      = var.project
-  subscription = google_pubsub_subscription.queue[each.key].name
-  role         = "roles/pubsub.subscriber"
-  member       = local.agent
-}
-
-resource "google_pubsub_subscription_iam_member" "event" {
-  for_each     = local.subscriptions
-  project      = var.project
-  subscription = google_pubsub_subscription.event[each.key].name
+  subscription = each.value
   role         = "roles/pubsub.subscriber"
   member       = local.agent
 }

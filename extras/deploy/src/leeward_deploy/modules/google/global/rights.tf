@@ -6,8 +6,14 @@ locals {
   account      = { for name, function in local.functions : name => try(google_service_account.function[name].email, function.role) }
   flow_account = { for name, flow in local.flows_here : name => google_service_account.flow[name].email }
 
-  # Where a function publishes: buses, queues, and the dead letters of what it gives up itself.
+  # Who publishes where. A function: buses, queues, and the dead letters of what it gives up itself; a
+  # bucket what it tells of objects; Pub/Sub dead letters.
   publishes = merge(
+    { for name, topic in google_pubsub_topic.dead : "agent/${name}" => { caller = null, member = local.agent, topic = topic.name } },
+    { for name, handler in local.objects : "storage/${name}" => {
+      caller = null, member = "serviceAccount:${data.google_storage_project_service_account.this["storage"].email_address}"
+      topic  = try(google_pubsub_topic.queue[handler.queue].name, local.queues[handler.queue].name)
+    } },
     { for right in flatten([for name, function in local.own_accounts : [for bus in function.rights.publishes : {
       key = "${name}/bus/${bus}", caller = name, topic = try(google_pubsub_topic.bus[bus].name, local.buses[bus].name)
     }]]) : right.key => right },
@@ -57,12 +63,12 @@ resource "google_service_account" "flow" {
   display_name = "${local.facts.app}: workflow-${each.key}"
 }
 
-resource "google_pubsub_topic_iam_member" "function" {
+resource "google_pubsub_topic_iam_member" "publish" {
   for_each = local.publishes
   project  = var.project
   topic    = each.value.topic
   role     = "roles/pubsub.publisher"
-  member   = "serviceAccount:${local.account[each.value.caller]}"
+  member   = each.value.caller == null ? each.value.member : "serviceAccount:${local.account[each.value.caller]}"
 }
 
 resource "google_storage_bucket_iam_member" "function" {
