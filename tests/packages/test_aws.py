@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -60,7 +59,6 @@ def test_what_lambda_calls_is_tried_again_and_kept(tmp_path: Path) -> None:
     queues = facts["queues"]
     # Seven attempts of its own, and some to spare: leeward gives up first.
     assert (queues["parcels"]["deliveries"], queues["bills"]["deliveries"]) == (12, 10)
-    assert "parcels: a client puts calls into this queue if it is opened with the app" in said
 
 
 def test_a_bucket_that_is_there_is_told_by_a_command(tmp_path: Path) -> None:
@@ -110,41 +108,6 @@ def test_a_right_to_a_whole_bucket_is_said(tmp_path: Path) -> None:
         places = [each.get("prefix", "") for each in facts["handlers"]["clean"]["rights"]["gets"]]
         assert ("" in places) is whole
         assert ("clean: its calls name objects of scans that no prefix" in said) is whole
-
-
-@each_row(
-    "more, told",
-    {
-        "every 20 s": ("interval = 20", "interval .* must be 10 or 30 seconds"),
-        "after 11": ("failures = 11", "failures .* must be 1 to 10"),
-        "no standby": ("standby_instances = 0", "standby_instances .* must be 1 or more"),
-        "a name as a zone": ('zone = "example.com"', "must be the id of a hosted zone"),
-        "45 days": ("[deploy]\nlog_days = 45", "log_days .* must be one of"),
-        "one consumer": ("[deploy]\nconcurrency = 1", "must be 2 or more for a handler of mess"),
-        "a bucket": (
-            '[buckets.b]\nnames = { aws = "A_B" }',
-            "'b' of buckets would be called 'A_B'",
-        ),
-        "a bus": ('[buses.b]\nnames = { aws = "aws.b" }', "'b' of buses would be called 'aws.b'"),
-        "a table": ('[tables.t]\nnames = { aws = "t" }', "'t' of tables would be called 't'"),
-        "a function": ('[functions.make]\nnames = { aws = "a.b" }', "'make' of handlers would be"),
-    },
-)
-def test_what_aws_does_not_take_is_refused(tmp_path: Path, more: str, told: str) -> None:
-    """With the field and the remedy, before anything is written."""
-    text = settings("aws", more)
-    if more.startswith("zone"):
-        text = text.replace('zone = "Z0123456789ABC"\n', "")
-    config = config_of(tmp_path, text)
-    asked = everything("aws")
-    with pytest.raises(ConfigError, match=told):
-        facts_of(_with_settings(asked, config), deployment_of(config, "aws", asked.app), CLOUD)
-
-
-def _with_settings(asked: PackageSpec, config: Any) -> PackageSpec:
-    from leeward_deploy.settings import read_settings
-
-    return asked._replace(settings=read_settings(config))
 
 
 def test_names_that_would_be_one_are_refused(tmp_path: Path) -> None:

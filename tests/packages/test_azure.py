@@ -48,14 +48,9 @@ def test_a_queue_has_its_logical_name_and_dead_letters_where_leeward_gives_up(
 
 def test_a_bus_whose_name_two_regions_share_has_one_home(tmp_path: Path) -> None:
     """That of the data: it stays when regions change places; a topic has a name in one group."""
-    facts, said = made(tmp_path, "[buses.news]\n")
+    facts, _ = made(tmp_path, "[buses.news]\n")
     assert facts["buses"]["news"]["home"] == "westeurope"
     assert "home" not in facts["buses"]["orders"], "each region has its own"
-    assert "the bus news has one name in all regions" in said
-    there = everything("azure")._replace(
-        settings=DeploySettings(existing=frozenset({("buses", "news")}))
-    )
-    assert "has one name in all regions" not in made(tmp_path, "[buses.news]\n", there)[1]
     west, north = ORDERS["azure"].split(",")
     swapped = settings("azure").replace(f"{west},{north}", f"{north},{west}", 1)
     facts, _ = made(tmp_path, text=swapped + EVERYTHING + "[buses.news]\n")
@@ -121,7 +116,7 @@ def test_the_path_of_the_health_is_that_of_the_host(tmp_path: Path) -> None:
 
 
 def test_notes_say_what_cannot_be_had(tmp_path: Path) -> None:
-    """More memory than an instance has; a role of one handler; concurrency of one queue."""
+    """More memory than an instance has; a role of one handler."""
     chosen = DeploySettings(
         memory=8192, concurrency=5, handlers={"send": HandlerSettings(concurrency=3, role="id")}
     )
@@ -129,7 +124,6 @@ def test_notes_say_what_cannot_be_had(tmp_path: Path) -> None:
     _, said = made(tmp_path, asked=asked)
     assert "8192 megabytes are wanted, and an instance on Azure has 4096 at most" in said
     assert "send: a role is named, and on Azure it does not count" in said
-    assert "concurrency counts messages of one instance" in said
     extensions = json.loads(host_json(asked))["extensions"]
     assert (extensions["queues"]["batchSize"], extensions["queues"]["newBatchThreshold"]) == (3, 0)
     assert extensions["serviceBus"] == {"maxConcurrentCalls": 3}
@@ -145,30 +139,9 @@ def test_a_lock_of_service_bus_is_renewed_as_long_as_a_handler_may_run() -> None
     assert lock == host["functionTimeout"] == "00:10:00"
 
 
-def _app(*names: str, queue: str = "", bus: str = "") -> PackageSpec:
-    app = App("small")
-    for name in names:
-        app.function(name=name)(len)
-    if queue:
-        app.on_message(queue, name="take")(print)
-    if bus:
-        app.on_event(bus, name="see")(print)
-    return PackageSpec(app, Entry("m", "a"), *PYTHON)
-
-
 ORDER = f'cloud_provider = "{ORDERS["azure"]}"\ndata_target = "azure:westeurope"\n'
 
 REFUSED: dict[str, tuple[PackageSpec, str, str]] = {
-    "a queue with capitals": (_app(queue="Bills"), "", "'Bills' of queues .* rename the que"),
-    "a queue with an order": (_app(queue="bills.fifo"), "", "single hyphens; rename the queue"),
-    "a bucket of two letters": (_app("a"), "[buckets.ab]\n", "called 'ab', and Azure"),
-    "a bus with dots": (_app("a"), '[buses.b]\nnames = { azure = "a.b" }\n', "name it so in leew"),
-    "a table with a slash": (_app("a"), '[tables.t]\nnames = { azure = "a/b" }\n', "without slash"),
-    "a limit of nobody": (
-        _app("a")._replace(settings=DeploySettings(limit=2000)),
-        "",
-        r"limit in \[deploy\] must be 1 to 1000",
-    ),
     "objects by Service Bus": (
         spec({"service_bus": {"clean": "BUS"}}),
         "",

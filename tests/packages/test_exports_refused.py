@@ -22,29 +22,21 @@ from tests.packages.exported import (
     settings,
 )
 
-WRONG: dict[str, tuple[str, str, str]] = {
-    "Azure checks every 20 s": ("azure", "interval = 20", "must be 10 or 30 seconds"),
-    "Google checks every 10 s": ("google", "interval = 10", "must be 30 to 300 seconds"),
-    "a Google standby that cannot": (
-        "google",
-        "standby_instances = 0",
-        "must be 1 or more, to answer a health",
-    ),
-    "a zone of another domain": ("azure", 'zone = "example.org"', "not below the zone"),
-    "Azure keeps for two years": ("azure", "retention_days = 730", "must be 1 to 365"),
-}
 
-
-@each_row("cloud, line, told", WRONG)
-def test_a_setting_that_a_cloud_refuses_is_refused(
-    tmp_path: Path, cloud: str, line: str, told: str
-) -> None:
+def test_a_zone_of_another_domain_is_refused(tmp_path: Path) -> None:
     """With the field and the remedy."""
-    text = settings(cloud, line) + EVERYTHING
-    if line.startswith("zone"):
-        text = text.replace(f'zone = "{ZONES[cloud]}"\n', "")
-    with pytest.raises(ConfigError, match=told):
-        check_export(cloud, everything(cloud), config_of(tmp_path, text))
+    text = settings("azure", 'zone = "example.org"') + EVERYTHING
+    text = text.replace(f'zone = "{ZONES["azure"]}"\n', "")
+    with pytest.raises(ConfigError, match="not below the zone"):
+        check_export("azure", everything("azure"), config_of(tmp_path, text))
+
+
+@pytest.mark.parametrize("cloud", ["aws", "google"])
+def test_a_standby_that_cannot_answer_is_refused(tmp_path: Path, cloud: str) -> None:
+    """With 0 instances it would never be well; on Azure an instance starts for the health."""
+    config = config_of(tmp_path, settings(cloud, "standby_instances = 0") + EVERYTHING)
+    with pytest.raises(ConfigError, match="must be 1 or more, to answer a health"):
+        check_export(cloud, everything(cloud), config)
 
 
 DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
@@ -96,14 +88,6 @@ ORDERED: dict[str, tuple[str, str]] = {
     "a bus that is two topics": (
         'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
         "the bus 'b' would be two topics of one project, 'b' and 'other'",
-    ),
-    "no such region of Azure": (
-        'cloud_provider = "azure:narnia"',
-        "'narnia' is not a region of Az",
-    ),
-    "no such region of Google": (
-        'cloud_provider = "google:narnia-west1"',
-        "'narnia-west1' is not a region of Google Cloud",
     ),
     "two keys of one table": (
         'cloud_provider = "aws:us-east-1"\ndata_target = "aws:us-east-1"\n' + TWO_KEYS,

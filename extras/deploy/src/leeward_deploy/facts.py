@@ -384,6 +384,34 @@ def _order_of(name: str) -> Facts:
     return {"ordered": True} if name.endswith(ORDERED) else {}
 
 
+def check_standby(facts: Facts) -> None:
+    """Check that a standby may answer its health check: with 0 instances it never would.
+
+    Raises:
+        ConfigError: it may not.
+    """
+    if facts["settings"]["standby_instances"] == 0:
+        raise ConfigError(
+            f"standby_instances in [export.{facts['cloud']}] must be 1 or more, to answer a health "
+            "check"
+        )
+
+
+def check_differ(named: Iterable[tuple[str, str]]) -> None:
+    """Check that no two things would be one, given own and logical names.
+
+    Raises:
+        ConfigError: two would be.
+    """
+    first: dict[str, str] = {}
+    for own, name in named:
+        if first.setdefault(own, name) != name:
+            raise ConfigError(
+                f"{first[own]} and {name} would both be {own!r}; give one of them another "
+                "name, in the app, in dead_letters of the entry file, or in leeward.toml"
+            )
+
+
 def _lean(value: Any) -> Any:
     """Return facts without what is empty or false: a module has the defaults.
 

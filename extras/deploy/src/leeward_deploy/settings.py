@@ -6,7 +6,6 @@ are written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -30,19 +29,8 @@ from leeward.workflow.model import functions_of
 KINDS: Final = ("queues", "buses", "tables", "buckets", "workflows")
 """What may be there already, and is only referred to then."""
 
-_ROLE: Final = r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+|[\w.-]+@[\w.-]+"
-"""A role that is there already: of AWS, or the service account of Google."""
-
 _read_memory = whole_number(128, 32_768)
 _read_runs = whole_number(1, 1000)
-
-_TAG: Final = r"[A-Za-z][A-Za-z0-9_.:/=+@ -]{0,62}"
-
-_TAG_TEXT: Final = r"[A-Za-z0-9_.:/=+@ -]{1,63}"
-"""What every cloud takes for a tag or a label, but for capitals and blanks on Google."""
-
-_MOST_TAGS: Final = 40
-"""AWS takes 50 on a resource, of which some may be set by the account."""
 
 
 class HandlerSettings(NamedTuple):
@@ -150,7 +138,7 @@ def read_settings(config: Config) -> DeploySettings:
         tracing=optional(table, "tracing", where, read_boolean) is not False,
         access_logs=optional(table, "access_logs", where, read_boolean) is not False,
         alarms=optional(table, "alarms", where, read_boolean) is not False,
-        issuer=optional(table, "issuer", where, _read_issuer) or "",
+        issuer=optional(table, "issuer", where, read_text) or "",
         audience=optional(table, "audience", where, read_texts) or (),
         existing=optional(table, "existing", where, _read_existing) or frozenset(),
         handlers={
@@ -214,7 +202,7 @@ def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
     readers: dict[str, Any] = {
         "memory": _read_memory,
         "concurrency": _read_runs,
-        "role": _read_role,
+        "role": read_text,
     }
     return HandlerSettings(
         **{key: optional(table, key, where, readers.get(key, _read_names)) for key in table}
@@ -226,44 +214,11 @@ def _read_names(value: Any, where: ConfigKey) -> tuple[str, ...]:
     return () if value == [] else read_texts(value, where)
 
 
-def _read_role(value: Any, where: ConfigKey) -> str:
-    role = read_text(value, where)
-    if not re.fullmatch(_ROLE, role):
-        raise ConfigError(
-            f"{where} must be the ARN of a role on AWS, such as arn:aws:iam::111122223333:role/"
-            "orders, or the email address of a service account on Google"
-        )
-    return role
-
-
-def _read_issuer(value: Any, where: ConfigKey) -> str:
-    text = read_text(value, where)
-    if not re.fullmatch(r"https://[^\s\"'${}]+", text):
-        raise ConfigError(f"{where} must be the https address of who issues the tokens")
-    return text
-
-
 def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:
-    tags = read_section(value, where)
-    if len(tags) > _MOST_TAGS:
-        raise ConfigError(f"{where} has {len(tags)} tags, and clouds take {_MOST_TAGS}")
-    for name, text in tags.items():
-        if not re.fullmatch(_TAG, name) or name.lower().startswith("aws:"):
-            raise ConfigError(
-                f"{where.child(name)} cannot name a tag: it has up to 63 letters, digits, blanks "
-                "and _.:/=+@-, a letter first, and not aws:"
-            )
-        if not isinstance(text, str) or not re.fullmatch(_TAG_TEXT, text):
-            raise ConfigError(
-                f"{where.child(name)} must be a text of 1 to 63 letters, digits, blanks and "
-                "_.:/=+@-"
-            )
-        twin = next(each for each in tags if each.lower() == name.lower())
-        if twin != name:
-            raise ConfigError(
-                f"{where} has {twin!r} and {name!r}, which clouds take for one; keep one of them"
-            )
-    return dict(tags)
+    return {
+        name: read_text(text, where.child(name))
+        for name, text in read_section(value, where).items()
+    }
 
 
 def _read_existing(value: Any, where: ConfigKey) -> frozenset[tuple[str, str]]:

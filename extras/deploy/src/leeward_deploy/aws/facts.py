@@ -16,8 +16,7 @@ from leeward_deploy.aws.expectations import expectations
 from leeward_deploy.aws.flows.export import export
 from leeward_deploy.aws.notes import MOST_RETRIES, key_filter, notes
 from leeward_deploy.aws.schedules import scheduler_expression
-from leeward_deploy.checks import NameRule, ValueRule, check_differ, check_names, check_values
-from leeward_deploy.facts import Cloud, Facts
+from leeward_deploy.facts import Cloud, Facts, check_differ, check_standby
 from leeward_deploy.needs import ORDERED, of_kind
 from leeward_deploy.recipe import Deployment, PackageSpec
 
@@ -39,42 +38,6 @@ ADDRESSES: Final = {
     "buses": ("aws_cloudwatch_event_bus.bus",),
 }
 
-RETENTIONS: Final = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922),
-    *(3288, 3653),
-)
-"""Days that CloudWatch keeps a log. Source: `PutRetentionPolicy`."""
-
-NAMES: Final = {
-    section: NameRule(rf"{pattern}|.*:.*", words)  # that of another account is an ARN
-    for section, pattern, words in (
-        ("handlers", "[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, hyphens and underscores"),
-        (
-            *("queues", r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"),
-            "1 to 80 letters, digits, hyphens and underscores",
-        ),
-        ("tables", "[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, dots, hyphens, underscores"),
-        (
-            *("buckets", "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"),
-            "3 to 63 lower-case letters, digits, dots and hyphens",
-        ),
-        (
-            *("buses", r"(?!aws\.)[A-Za-z0-9._/-]{1,256}"),
-            "1 to 256 letters, digits, dots, hyphens, underscores and slashes",
-        ),
-        ("flows", "[A-Za-z0-9_-]{1,80}", "1 to 80 letters, digits, hyphens and underscores"),
-    )
-}
-
-VALUES: Final = (
-    ValueRule("log_days", RETENTIONS, f"one of {RETENTIONS}"),
-    ValueRule("retention_days", range(1, 36_501), "1 to 36500 days"),
-    ValueRule("standby_instances", range(1, 1_000_000), "1 or more, to answer a health check"),
-    ValueRule("interval", (10, 30), "10 or 30 seconds"),
-    ValueRule("failures", range(1, 11), "1 to 10"),
-    ValueRule("zone", "Z[A-Z0-9]{1,31}", "the id of a hosted zone, such as Z0123456789ABCDEFGHIJ"),
-)
-
 
 def _flow(definition: Definition, functions: Mapping[str, str], _: PackageSpec) -> str:
     (text,) = export(definition, functions).files.values()
@@ -89,10 +52,9 @@ def check(facts: Facts) -> None:
     """
     for region in facts["regions"]:
         check_region(region)
+    check_standby(facts)
     _check_handlers(facts)
     _check_orders(facts)
-    check_values(facts, VALUES)
-    check_names(facts, "AWS", NAMES)
     queues = {**facts["queues"], **facts["dead_letters"]}
     for things in (facts["handlers"], queues):
         check_differ((each["name"], name) for name, each in things.items())
@@ -107,8 +69,7 @@ def check(facts: Facts) -> None:
 
 
 def _check_handlers(facts: Facts) -> None:
-    """Check that a role can name the prefixes of handlers, and how many may run at one time."""
-    usual = facts["settings"]["concurrency"]
+    """Check that a role can name the prefixes of handlers."""
     for name, handler in facts["handlers"].items():
         rights = handler.get("rights", {})
         for place in (*rights.get("gets", ()), *rights.get("puts", ())):
@@ -118,8 +79,6 @@ def _check_handlers(facts: Facts) -> None:
                     f"the prefix {prefix!r} of {name!r} is a pattern where a role on AWS names it; "
                     "choose one without *, ?, ${ and %{"
                 )
-        if "queue" in handler and handler.get("concurrency", usual) == 1:
-            raise ConfigError("concurrency in [deploy] must be 2 or more for a handler of messages")
 
 
 def _check_orders(facts: Facts) -> None:

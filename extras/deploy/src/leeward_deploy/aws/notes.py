@@ -13,21 +13,11 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from leeward.app.kit import Kind
-from leeward_deploy.facts import queues_of
 from leeward_deploy.needs import bucket_of, is_queued, of_kind, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, widenings
 
 MOST_RETRIES: Final = 2
 """Of an asynchronous call of Lambda."""
-
-GATEWAY: Final = 30
-"""Seconds that an HTTP API waits for a function. Source: its quotas."""
-
-SIGNED: Final = (
-    "callers of the domain sign their requests for one region, and the other region refuses them "
-    "after a failover (an HTTP API takes no SigV4A): name issuer and audience in [deploy], so that "
-    "they show a token; or let them sign again for the region that answers"
-)
 
 
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
@@ -45,27 +35,10 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
             f"put-bucket-notification-configuration --bucket {quote(bucket)} "
             f"--notification-configuration {quote(told)}"
         )
-    if not deployment.domain:
-        yield (
-            "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
-            "leeward's own calls need none"
-        )
-    elif len(deployment.sites) > 1 and not spec.settings.issuer:
-        yield SIGNED
-    if deployment.domain and any(
-        seconds_of(each) > GATEWAY for each in of_kind(spec.app, Kind.CALL)
-    ):
-        yield f"a function that is called through the domain answers within {GATEWAY} s"
 
 
 def _on_handlers(spec: PackageSpec) -> Iterator[str]:
     """Yield what is to be said of queues, retries, roles and rights of handlers."""
-    for name in sorted(queues_of(spec) - {*spec.declared.queues}):
-        yield (
-            f"{name}: a client puts calls into this queue if it is opened with the app, or if "
-            f"leeward.toml has `queue = true` in [functions.{name}]; any other client calls the "
-            "Lambda function of this name, past the queue"
-        )
     for handler in spec.app.handlers.values():
         if not is_queued(handler) and (handler.retries or 0) > MOST_RETRIES:
             yield (

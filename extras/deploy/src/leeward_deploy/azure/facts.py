@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from leeward.adapter.looking import Expected
 from leeward.app.kit import HEALTH_PATH, Kind
 from leeward.errors import ConfigError
-from leeward_deploy.azure.host import deliveries_of, route_of, runs_of_consumers, storage_queues
-from leeward_deploy.checks import NameRule, ValueRule, check_names, check_regions, check_values
+from leeward_deploy.azure.host import deliveries_of, route_of, storage_queues
 from leeward_deploy.facts import Cloud, Facts
 from leeward_deploy.needs import dead_queue, of_kind, seconds_of, shorten
 from leeward_deploy.recipe import Deployment, PackageSpec, changes_of
@@ -42,38 +41,6 @@ LONGEST_APP: Final = 35
 
 MEMORY: Final = 4096
 """Megabytes of an instance, at most. Source: "Flex Consumption plan", instance sizes."""
-
-_DIRECTIONS: Final = "(?:north|south|east|west|central)*"
-
-_PLACES: Final = (
-    "asia|australia|austria|belgium|brazil|canada|chile|china|denmark|europe|finland|france|"
-    "germany|greece|india|indonesia|israel|italy|japan|jioindia|korea|malaysia|mexico|newzealand|"
-    "norway|poland|qatar|saudiarabia|southafrica|spain|sweden|switzerland|taiwan|uae|uk|us|"
-    "usdod|usgov(?:virginia|arizona|texas)?"
-)
-"""Of which the names of regions are made."""
-
-LOCATION: Final = re.compile(rf"{_DIRECTIONS}(?:{_PLACES}){_DIRECTIONS}[0-9]?(?:euap)?")
-
-_STORED: Final = r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]"
-_STORED_WORDS: Final = "3 to 63 lower-case letters, digits and single hyphens"
-
-NAMES: Final = {
-    "queues": NameRule(_STORED, _STORED_WORDS, "rename the queue, or the handler that it is for"),
-    "dead_letters": NameRule(_STORED, _STORED_WORDS, "rename it in dead_letters of the entry file"),
-    "buckets": NameRule(_STORED, _STORED_WORDS),
-    "tables": NameRule(r"[^/\\#?]{1,255}", "1 to 255 characters, without slashes, # and ?"),
-    "buses": NameRule("[A-Za-z0-9-]{3,50}", "3 to 50 letters, digits and hyphens"),
-}
-"""What names of what the module makes look like, and what to do about another one."""
-
-VALUES: Final = (
-    ValueRule("retention_days", range(1, 366), "1 to 365"),
-    ValueRule("limit", range(1, 1001), "1 to 1000"),
-    ValueRule("standby_instances", range(1001), "0 to 1000"),
-    ValueRule("interval", (10, 30), "10 or 30 seconds"),
-    ValueRule("failures", range(1, 11), "1 to 10"),
-)
 
 
 def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
@@ -252,15 +219,12 @@ def check(facts: Facts) -> None:
     Raises:
         ConfigError: it does not take something; the message says what, and what helps.
     """
-    check_regions(facts, LOCATION, "Azure", "azure:westeurope")
     for name, handler in facts["handlers"].items():
         if handler["kind"] == "object" and facts["queues"].get(name, {}).get("service_bus"):
             raise ConfigError(
                 f"service_bus names {name!r}, a handler of objects, whose queue the template "
                 "makes in the app's storage account; leave it out of service_bus"
             )
-    check_names(facts, "Azure", NAMES)
-    check_values(facts, VALUES)
 
 
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
@@ -274,23 +238,6 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
     if spec.settings.issuer:
         yield (
             "issuer is for the API of AWS; on Azure, set up the authentication of the app yourself"
-        )
-    names = [site.declared.buses for site in deployment.sites]
-    for bus in sorted({*names[0]}):
-        own = [each[bus] for each in names if bus in each]
-        if len({*own}) < len(own) and not spec.settings.is_there("buses", bus):
-            yield (
-                f"the bus {bus} has one name in all regions, and is made in one alone; give it "
-                "names of its own for the targets in leeward.toml to have it in each"
-            )
-    if spec.app.workflows:
-        yield (
-            "workflows are apps of Durable Functions: leeward workflow export writes them, and "
-            "func publishes them"
-        )
-    if not deployment.domain:
-        yield (
-            "no domain in [export.azure]: no Traffic Manager is made; leeward's own calls need none"
         )
 
 
@@ -319,13 +266,6 @@ def _notes_on_handlers(spec: PackageSpec) -> Iterator[str]:
     sizes = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
     if (largest := max([spec.settings.memory or 0, *sizes])) > MEMORY:
         yield f"{largest} megabytes are wanted, and an instance on Azure has {MEMORY} at most"
-    if runs_of_consumers(spec) is not None:
-        yield (
-            "concurrency counts messages of one instance on Azure, alike for all queues: an app "
-            "takes that many times max_instances at once"
-        )
-    if any(seconds_of(each) > 230 for each in of_kind(spec.app, Kind.CALL)):
-        yield "a function that is called by HTTP answers within 230 s on Azure"
     yield from spec.notes
 
 

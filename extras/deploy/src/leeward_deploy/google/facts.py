@@ -10,7 +10,6 @@ and IAM; "Geography and regions"; "Deterministic URL" in Cloud Run's documentati
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -20,16 +19,7 @@ from leeward.calls.looks import NONE
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward.workflow.model import Definition
-from leeward_deploy.checks import (
-    NameRule,
-    ValueRule,
-    check_differ,
-    check_names,
-    check_regions,
-    check_values,
-    own_names,
-)
-from leeward_deploy.facts import Cloud, Facts, own_dead_letters
+from leeward_deploy.facts import Cloud, Facts, check_differ, check_standby, own_dead_letters
 from leeward_deploy.google.flows.export import export
 from leeward_deploy.needs import dead_queue, seconds_of
 from leeward_deploy.recipe import Deployment, PackageSpec, changes_of
@@ -65,43 +55,6 @@ LONGEST_PUSHED: Final = 50
 
 REST: Final = "the functions, schedules, accounts and workflows"
 """What nobody looks at: their APIs are not among those that a target is configured with."""
-
-REGION: Final = re.compile(
-    "(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-"
-    "(?:north|south|east|west|central)+[0-9]+"
-)
-"""Source: "Geography and regions" of Google Cloud, November 2026."""
-
-_TOPIC: Final = NameRule(
-    r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}",
-    "3 to 255 characters, a letter first, and not begin with goog",
-)
-NAMES: Final = {
-    "handlers": NameRule(
-        "(?i:[a-z]([a-z0-9-]{0,61}[a-z0-9])?)",
-        "up to 63 lower-case letters, digits and hyphens, a letter first",
-    ),
-    "queues": _TOPIC,
-    "dead_letters": _TOPIC,
-    "buses": _TOPIC,
-    "buckets": NameRule(
-        r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]",
-        "3 to 63 lower-case letters, digits, dots, hyphens and underscores",
-    ),
-    "flows": NameRule(
-        "(?s:.*/)?(?i:[a-z]([a-z0-9_-]{0,62}[a-z0-9])?)",
-        "up to 64 lower-case letters, digits, hyphens and underscores, a letter first",
-    ),
-}
-"""What Google takes as the own name of what is made, by section."""
-
-VALUES: Final = (
-    ValueRule("interval", range(30, 301), "30 to 300 seconds"),
-    ValueRule("failures", range(1, 11), "1 to 10"),
-    ValueRule("zone", "[a-z][a-z0-9-]{0,62}", "the name of a managed zone, such as example-com"),
-    ValueRule("standby_instances", range(1, 1_000_000), "1 or more, to answer a health check"),
-)
-"""Of an app that has a domain."""
 
 
 def is_pushed(handler: Handler) -> bool:
@@ -217,15 +170,14 @@ def check(facts: Facts) -> None:
     Raises:
         ConfigError: they do not take something; the message says what, and what helps.
     """
-    check_regions(facts, REGION, "Google Cloud", "google:us-central1")
     for bus, fact in facts["buses"].items():
         for other in fact.get("names", {}).values():
             raise ConfigError(
                 f"the bus {bus!r} would be two topics of one project, {fact['name']!r} and "
                 f"{other!r}, and handlers hear of the first alone; give it one name for google"
             )
+    check_standby(facts)
     _check_names(facts)
-    _check_settings(facts)
     if facts["entrance"] and HEALTH_PATH.strip("/") in facts["handlers"]:
         raise ConfigError(
             f"the load balancer answers {HEALTH_PATH} itself, and the app has a function of that "
@@ -234,8 +186,7 @@ def check(facts: Facts) -> None:
 
 
 def _check_names(facts: Facts) -> None:
-    """Check that Google takes each name, and that no two things of a kind would have one."""
-    check_names(facts, "Google", NAMES)
+    """Check that no two things of a kind would have one name, and that functions have addresses."""
     topics = {each["name"]: name for name, each in facts["queues"].items() if "handler" in each}
     for bus in facts["buses"].values():
         if bus["name"] in topics:
@@ -250,22 +201,15 @@ def _check_names(facts: Facts) -> None:
         things = [each for section in sections for each in facts[section].items()]
         check_differ((each["name"], name) for name, each in things if not each.get("existing"))
     for name, handler in facts["handlers"].items():
-        if handler["kind"] != "call" and max(map(len, own_names(handler))) > LONGEST_PUSHED:
+        if (
+            handler["kind"] != "call"
+            and max(map(len, (handler["name"], *handler.get("names", {}).values())))
+            > LONGEST_PUSHED
+        ):
             raise ConfigError(
                 f"{name!r} would be called {handler['name']!r}, and the address of a function that "
                 f"is pushed to takes {LONGEST_PUSHED} characters; give it a shorter name"
             )
-
-
-def _check_settings(facts: Facts) -> None:
-    """Check the settings of ``[deploy]`` and ``[export.google]`` that Google does not take."""
-    labels = {re.sub(r"[^a-z0-9_-]", "_", name.lower()) for name in facts["settings"]["tags"]}
-    if len(labels) < len(facts["settings"]["tags"]):
-        raise ConfigError(
-            "deploy.tags has two names that are one label on Google, which writes "
-            f"{', '.join(sorted(labels))}; rename one of them"
-        )
-    check_values(facts, VALUES if facts["entrance"] else ())
 
 
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
@@ -295,22 +239,6 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
         yield (
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
             "hold for a whole project; give them to those that do"
-        )
-    if len(deployment.sites) > 1:
-        yield (
-            "topics are of the whole project, and push to the first region: while that is down, "
-            "messages and events wait for it, and schedules do not run; calls by HTTP fail over. "
-            "With another region first in the order, an apply leads everything there"
-        )
-    if deployment.domain:
-        yield (
-            "a caller through the domain has to send a token for the region's own address as its "
-            "audience: a function has no other, and the two regions differ in it"
-        )
-    else:
-        yield (
-            "no domain in [export.google]: no load balancer, no health check and no DNS failover "
-            "are made; leeward's own calls need none"
         )
     if spec.settings.issuer:
         yield "issuer is for the API of AWS; Google's load balancer takes Google's tokens"
