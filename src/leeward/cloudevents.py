@@ -36,9 +36,6 @@ class WrittenEvent(Event):
     """A complete event with its CloudEvents JSON, so that it is written once for all attempts.
 
     A copy that `_replace` makes may be another event, and has no JSON.
-
-    Attributes:
-        document: the JSON, in UTF-8.
     """
 
     document: bytes | None = None

@@ -20,12 +20,7 @@ _SIZED = (str, bytes, list, tuple, dict, MappingProxyType)
 
 
 def mask(value: Any, shown: str = "") -> str:
-    """Write a named tuple like ``Invoke(function='f', payload=<bytes: 12>, ...)``.
-
-    Args:
-        value: the named tuple.
-        shown: the fields to write in full, with blanks between.
-    """
+    """Write a named tuple like ``Invoke(function='f', payload=<bytes: 12>, ...)``."""
     names = shown.split()
     fields = (
         f"{name}={field!r}" if name in names else f"{name}={outline(field)}"
@@ -57,12 +52,7 @@ def mask_data(value: Any, shown: str) -> str:
 
 
 def show_only(shown: str = "", write: Callable[[Any, str], str] = mask) -> Callable[[Kind], Kind]:
-    """Add the repr that `mask` writes to a class.
-
-    Args:
-        shown: the fields to write in full, with blanks between.
-        write: `mask`, or `mask_data`.
-    """
+    """Add the repr that `mask` writes to a class."""
 
     def add_repr(kind: Any) -> Any:
         kind.__repr__ = lambda value: write(value, shown)

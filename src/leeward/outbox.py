@@ -55,9 +55,7 @@ class OutboxSettings:
 
     Args:
         config: as for `leeward.Client`; its order does not count.
-        database: the target whose database has the outbox.
         to: the target of the calls, or `ORDER`; None for the database itself.
-        limits: of the database's target.
 
     Raises:
         ConfigError: the configuration is wrong, or `to` is not the name of a target.
@@ -119,9 +117,7 @@ class CallOutbox(Generic[R]):
     awaited.
 
     Args:
-        settings: of its calls.
         write: writes a call into the transaction, and returns the id that it is given.
-        awaited: what `write` returns is awaited.
     """
 
     def __init__(

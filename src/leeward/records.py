@@ -32,11 +32,7 @@ class _Record(tuple[Any, ...]):
         return cls(*values)
 
     def _replace(self, /, **changes: Any) -> Self:
-        """Return the record with some fields changed.
-
-        Raises:
-            TypeError: a change names no field.
-        """
+        """Return the record with some fields changed."""
         record = tuple.__new__(type(self), map(changes.pop, self._fields, self))
         if changes:
             raise TypeError(f"{type(self).__name__} has no fields {sorted(changes)}")

@@ -57,7 +57,6 @@ class Owner(NamedTuple):
 
     Attributes:
         app: None for whoever has no app, which leaves it to any.
-        stage: None for no stage.
         targets: the order of whoever has kept it; empty for any.
     """
 
@@ -85,8 +84,6 @@ class NewRow(NamedTuple):
 
     Attributes:
         lane: rows of one lane are delivered one after the other; None for no order.
-        idempotency_key: of the delivery.
-        document: what is delivered, as text of the caller's: JSON.
     """
 
     recipient: Recipient
@@ -186,11 +183,7 @@ class DeadRow(NamedTuple):
 
 
 class TakenRows(NamedTuple):
-    """What is to be delivered now, and what was given up instead.
-
-    Attributes:
-        leased_until: when the lease ends, in Unix seconds.
-    """
+    """What is leased, and what was given up instead; the lease ends in Unix seconds."""
 
     rows: list[LeasedRow]
     dead: list[DeadRow]
@@ -361,10 +354,6 @@ class RecipientStore(Protocol):
         This process lives from now on, for `LIVE` seconds; so it is called again every `RENEWED`.
         Events that were given up because nobody took their type are due again if it does.
 
-        Args:
-            app: its name; empty for functions without an app.
-            wanted: each with the type of the events that are wanted, if there is one.
-
         Raises:
             ConfigError: the rows belong to another stage; or everybody calls a queue by one name,
                 and another app that is alive serves it.
@@ -382,7 +371,6 @@ class Depth(NamedTuple):
     """How much there is for a recipient, counted as far as it was asked for.
 
     Attributes:
-        waiting: rows that are neither done nor dead.
         key: the idempotency key of the first one that waits; None where none does.
     """
 
@@ -413,7 +401,6 @@ class Backlog(NamedTuple):
     """How many rows of a recipient a store has.
 
     Attributes:
-        waiting: those that are neither done nor dead.
         bytes: of the documents of both; None where every bus was measured, without their rows.
         oldest: the document of the first one that waits; None where none does.
         key: the idempotency key of that one.
@@ -464,7 +451,6 @@ class Stores(NamedTuple):
 
     Attributes:
         open_journal: opens a `leeward.workflow.embedded.journal.Journal`; None for no runs.
-        is_shared: whether other processes have the same rows.
         runner: the `leeward._delivery.runner.AppRunner` of the process; None where a worker has to
             make one.
         has_rows: whether there may be rows; where it returns False, looking would make the store.

@@ -91,12 +91,7 @@ class AttemptFailed(Exception):
 
 
 class AttemptPutOff(Exception):
-    """Raised by a handler that makes no attempt now: the row is due again, and none is counted.
-
-    Args:
-        after: seconds until then.
-        waits_for: is shown at the row meanwhile; None for nothing.
-    """
+    """Raised by a handler that makes no attempt now: the row is due again, none is counted."""
 
     def __init__(self, after: float = 0.0, waits_for: AttemptFailure | None = None) -> None:
         super().__init__()
@@ -158,7 +153,6 @@ class DeliveryAttempt(HeldLease):
         renewed: when it was leased, or that was renewed, on the same clock.
 
     Attributes:
-        end: how the lease has ended; None before.
         is_counted: whether the row in the store counts it.
         is_late: the lease has ended once; another attempt may have the row.
     """
@@ -458,10 +452,7 @@ class Dispatcher(Forkable):
         self._loop.wait(lambda: self._loop.looks != seen, min(seconds, threads.LOOK_AGAIN))
 
     def _look(self) -> float | None:
-        """Write down what has ended, and lease what is due; return the seconds to sleep.
-
-        None is for until something changes.
-        """
+        """Write down what has ended, lease what is due; return the seconds to sleep, if any."""
         is_over = self._closed or self._is_paused
         self._attempts.hand_back(0.0 if is_over else self._policy.longest_wait)
         starts = self._attempts.list_starts(self._clock.monotonic())

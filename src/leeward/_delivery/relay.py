@@ -116,7 +116,6 @@ class SpoolStatus(NamedTuple):
 
     Attributes:
         owner: whose it is, where that is not this client's; else None.
-        bytes: of both.
         oldest: seconds that the first one waits; None where none does.
     """
 
@@ -209,11 +208,7 @@ def _read(document: str) -> WaitingCall:
 
 
 class Gate:
-    """Whether the calls of one recipient are made; for a moment not, when no target took one.
-
-    Attributes:
-        is_filling: calls were kept since a target took the last one.
-    """
+    """Whether the calls of one recipient are made; for a moment not, when no target took one."""
 
     def __init__(self) -> None:
         self.is_filling = False

@@ -64,7 +64,6 @@ class Shares(NamedTuple):
         concurrency: for all handlers together whose queue is not in `queues`; None for what the
             store says.
         queues: by the name of a queue, or of a bus for all of its subscribers.
-        limits: by a name of their own.
     """
 
     concurrency: int | None = None
@@ -73,12 +72,7 @@ class Shares(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What handlers have in common that one dispatcher delivers to.
-
-    Attributes:
-        queue: of `Shares.queues`; None for one that is not there.
-        limits: the names of those that hold for the handler.
-    """
+    """What handlers of one dispatcher have in common: a queue, and the names of limits."""
 
     queue: str | None = None
     limits: tuple[str, ...] = ()
@@ -88,14 +82,7 @@ _REST: Final = Share()
 
 
 class AppRunner:
-    """Runs apps over the stores of one target.
-
-    Args:
-        is_there: returns whether there may be rows of an earlier process.
-
-    Attributes:
-        objects: what delivers to handlers of objects; None where nothing does.
-    """
+    """Runs apps over the stores of one target; `is_there` may be rows of an earlier process."""
 
     def __init__(
         self, stores: Stores, platform: Platform, *, is_there: Callable[[], bool] = lambda: True

@@ -73,12 +73,7 @@ _BEHIND: Final = Result[Any](
 
 
 class Spool:
-    """Publishes events of a client, and keeps those that no target takes.
-
-    Args:
-        limits: of the spool, and how old an event may be.
-        database: the file that is the store; None where a target has it.
-    """
+    """Publishes events of a client, and keeps those that no target takes."""
 
     def __init__(
         self,

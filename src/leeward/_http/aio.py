@@ -28,9 +28,6 @@ class LoopConnection(Connection):
 
     Watched all the time, because to begin and to end it for each request costs as much as half a
     request; and so a connection that its server has closed goes at once.
-
-    Args:
-        discard: called with it when it is idle and has turned out useless.
     """
 
     def __init__(

@@ -34,9 +34,6 @@ class Connector:
     One that is connected stays in the multi handle until it is removed: it could neither send nor
     receive elsewhere. They share the certificates that libcurl has read, which are most of what a
     handshake costs.
-
-    Args:
-        loop: the loop, whose thread is the only one to call anything here.
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:

@@ -29,9 +29,6 @@ class Pool(Generic[C]):
 
     A lease is the user's own `Exchange`, made before anything is taken: an interrupt may strike
     between any two steps, and a lease can be released whatever has become of it.
-
-    Args:
-        clock: monotonic seconds.
     """
 
     def __init__(
@@ -202,12 +199,9 @@ class Pool(Generic[C]):
             connection.close()
 
     def close(self) -> list[tuple[Exchange, C]]:
-        """Close the idle connections now, and those in use when they are given back.
+        """Close idle connections now, others when they are given back; return what is under way.
 
         Who waits for a place is refused.
-
-        Returns:
-            what is under way, and on which connection.
         """
         with self._lock:
             self.is_closed = True

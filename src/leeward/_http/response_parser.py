@@ -46,7 +46,6 @@ class Body(ABC):
     """Takes in the body of one answer.
 
     Attributes:
-        overrun: whether something came behind it.
         ends_with_connection: whether the end of the connection is its end.
     """
 
@@ -204,9 +203,6 @@ _WITHOUT_BODY: Final = frozenset({NO_CONTENT, 304})
 
 class ResponseParser:
     """One answer on its way in, in whatever pieces it comes.
-
-    Args:
-        has_body: False for the answer to a HEAD request.
 
     Attributes:
         status: of the final answer, once its head is complete.

@@ -59,11 +59,7 @@ class AsyncTransport(Protocol):
 
 
 class Wire:
-    """Finds the transport that fits the caller.
-
-    Attributes:
-        threads: the transport that threads use; None until it is made.
-    """
+    """Finds the transport that fits the caller."""
 
     def __init__(
         self, for_threads: Callable[[], Transport], for_loop: Callable[[], AsyncTransport]

@@ -101,11 +101,7 @@ def json_flaw(value: object) -> JsonFlaw | None:
 
 
 class _Flaw(Exception):
-    """A value that is not kept.
-
-    Attributes:
-        steps: from the value out to the one that the walk began with.
-    """
+    """A value that is not kept, and the `steps` from it out to where the walk began."""
 
     def __init__(self, fault: str) -> None:
         super().__init__(fault)

@@ -39,7 +39,6 @@ class Decoded(NamedTuple):
         foreign: True where another program has written since, or alone: numbers are then int where
             integral, else Decimal, and other values as the provider holds them.
         digest: of all that is in the document, if that is the item alone; else None.
-        lost: what of the document is not in the item of an exact read.
     """
 
     item: Item

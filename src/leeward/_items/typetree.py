@@ -65,7 +65,6 @@ class Merge:
     """Makes an item of plain values and a type tree.
 
     Args:
-        profile: whose plain values.
         known: whether the digest says that leeward has written them; then they have no types but
             those that leeward writes.
     """

@@ -32,11 +32,7 @@ from leeward.values import Effect
 
 
 class OrderLimits:
-    """The limits of an order of targets.
-
-    Attributes:
-        smallest: what holds on every one of them.
-    """
+    """The limits of an order of targets; the `smallest` hold on every one of them."""
 
     def __init__(self, by_target: Mapping[str, Limits]) -> None:
         self.smallest = Limits.smallest([*by_target.values()])

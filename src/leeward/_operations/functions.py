@@ -35,10 +35,6 @@ class FunctionOperations:
     """The operations of one client on functions.
 
     Args:
-        functions: what is configured for them.
-        limits: of the order.
-        clock: gives the time.
-        check: refuses a call that cannot be served.
         unknowns: leaves calls whose outcome is unknown; None where that is not configured.
     """
 

@@ -39,14 +39,7 @@ _ANY_BUCKET: Final = BucketConfig()
 
 
 class ObjectOperations:
-    """The operations of one client on objects.
-
-    Args:
-        buckets: what is configured for them.
-        limits: of the order.
-        clock: gives the time.
-        check: refuses a call that cannot be served.
-    """
+    """The operations of one client on objects."""
 
     def __init__(
         self,

@@ -178,11 +178,7 @@ class ClientTelemetry:
 
 
 class CallSpan:
-    """The span of one call.
-
-    Attributes:
-        traceparent: of the span, for what the call reaches; None without an SDK.
-    """
+    """The span of one call; `traceparent` is for what the call reaches, None without an SDK."""
 
     def __init__(self, telemetry: ClientTelemetry, span: Any, call: Call) -> None:
         self.traceparent = traceparent_of(span)

@@ -14,11 +14,7 @@ from leeward.values import NOTHING
 
 
 class TableHome(NamedTuple):
-    """Where a table is.
-
-    Attributes:
-        keeps_expiry: whether items can expire there.
-    """
+    """Where a table is: its target, the limits there, and whether items can expire."""
 
     target: str
     limits: Limits

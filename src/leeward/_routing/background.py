@@ -142,12 +142,8 @@ class Shared(Forkable):
     Attributes:
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
-        outbox: work that the core has left for when the lock is released.
-        listeners: get the events; none is ever removed.
         parked: the pause of each call that waits for a place, and what wakes it; by its `id`.
         failed: the `id` of each listener whose failure is in the log.
-        threads: for attempts and probes beside others.
-        companions: what else runs beside the calls.
     """
 
     __slots__ = (

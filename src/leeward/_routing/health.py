@@ -38,8 +38,6 @@ class TargetEvidence(NamedTuple):
 
     Attributes:
         failures: how many of them count against the target.
-        last_outcome: of the most recent one; None before the first.
-        isolated: an operator has taken the target out.
         circuits: those that are not closed.
         isolation: what an operator has said to every process; else None.
     """

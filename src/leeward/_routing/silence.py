@@ -125,11 +125,7 @@ class AnswerTimes(NamedTuple):
 
 
 class Unanswered(NamedTuple):
-    """A function without an answer for longer than usual, as far as that is known.
-
-    Attributes:
-        seconds: since the first of them, or since the target has answered anything.
-    """
+    """A function without an answer for longer than usual, as far as that is known."""
 
     attempts: int
     seconds: float

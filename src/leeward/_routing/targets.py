@@ -158,7 +158,6 @@ class TargetRecord:
 
     Attributes:
         isolation: the operator's word about an isolation everywhere; else None.
-        by_hand: it was isolated here.
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
         prepared, prepared_until: the first score of its circuits, by the evidence of other

@@ -56,7 +56,6 @@ class Schema(NamedTuple):
         version: of the layout: programs that know another one refuse the file. What an older
             program can do without, such as another table or index, changes no version: whoever
             needs it adds it to the file, if it is not there.
-        statements: they make the tables and indexes in an empty database.
     """
 
     application: int

@@ -253,14 +253,7 @@ def outcome_of(response: Response, proofs: tuple[Proof, ...], *, marks: bool) ->
 def _value_of(
     response: Response, request_id: str | None, *, by_handler: bool, is_marked: bool
 ) -> Result[Any]:
-    """Read a success. A function that returns nothing gives 204, or an empty body.
-
-    Args:
-        response: with a status of 2xx.
-        request_id: the platform's id of the request.
-        by_handler: leeward's handler has made it.
-        is_marked: the function has. What is not may be the page of a gateway, such as a login.
-    """
+    """Read a success; what is not marked may be the page of a gateway. 204 and no body are None."""
     try:
         value = decode(response.body) if response.body else None
     except Undecodable as error:

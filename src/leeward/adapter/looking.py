@@ -122,12 +122,7 @@ def function_look(check: Callable[[str], Any], otherwise: Callable[[Address], Pl
 
 
 def _look_by(plan: Plan, *, right: str = "") -> Plan:
-    """Run a plan that only reads; a success becomes a `LookResult` with the time of the target.
-
-    Args:
-        plan: of one request.
-        right: as for `ask`.
-    """
+    """Run a plan that only reads; a success becomes a `LookResult` with the time of the target."""
     seen = NO_RESPONSE
     try:
         step = next(plan)

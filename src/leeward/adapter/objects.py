@@ -216,11 +216,6 @@ def _settle_put(
 
     An earlier attempt may have written the object, whatever was answered to it; a 503 proves
     nothing of a put. So the object is looked at before anybody is told of a conflict.
-
-    Args:
-        call: the put.
-        refusal: its CONFLICT.
-        look: the plan of a `HeadObject` of the same object, as a look-up.
     """
     info = yield from look
     if info.outcome is not Outcome.OK:

@@ -228,11 +228,7 @@ def _check_text(row: Option, setting: Setting, values: Values) -> Any:
 
 
 def _parse_switch(text: str, where: str) -> bool:
-    """Return whether a variable says true.
-
-    Raises:
-        ConfigError: it says neither true nor false.
-    """
+    """Return whether a variable says true."""
     word = text.lower()
     if word not in ("true", "false"):
         raise ConfigError(f"{where} must be true or false")

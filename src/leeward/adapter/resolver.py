@@ -262,12 +262,7 @@ class Resolver:
         return held.value
 
     def _fetch(self, what: Hashable, unwanted: Any) -> Any:
-        """Return what is configured; else the flight that fetches it, a new one if there is none.
-
-        Args:
-            what: is needed.
-            unwanted: an answer that another one is to take the place of.
-        """
+        """Return what is configured; else the flight that fetches it, a new one for none."""
         if self._configured is not None:
             try:
                 setting = self._configured(what)

@@ -157,8 +157,6 @@ class HandlerFailure(NamedTuple):
     Attributes:
         message: for the caller; None for an exception that was not written for it.
         reason: a stable word, or None.
-        retryable: the same call may have another result later.
-        ran: whether it has had an effect.
         is_own: the handler's own guard raised it about this call: a word of the protocol.
     """
 

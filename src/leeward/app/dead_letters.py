@@ -59,7 +59,6 @@ class NextStep(NamedTuple):
     """The decision about one message.
 
     Attributes:
-        step: the next one.
         after: seconds until it is delivered again, if the platform can wait; for a dead letter, if
             it cannot be sent.
     """
@@ -208,7 +207,6 @@ class DeadLetters:
 
     Args:
         queues: the dead-letter queue of each queue or handler, by logical name.
-        perform: asks a queue; None if there are none.
     """
 
     def __init__(self, queues: Mapping[str, str], perform: Perform | None, clock: Clock) -> None:

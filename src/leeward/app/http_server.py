@@ -57,9 +57,7 @@ class HttpServer(ABC):
     """Listens at once, and answers from `start` on. To leave a ``with`` statement closes it.
 
     Args:
-        listener: a bound socket.
         threads: that read bodies and answer, at most; none where everything is upkeep.
-        body_bytes: of a request, at most.
 
     Attributes:
         address: where it listens, such as ``127.0.0.1:8080``.

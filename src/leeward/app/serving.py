@@ -58,13 +58,6 @@ class FunctionServer(HttpServer):
     """Serves an app's functions; `serve_functions` makes one. It listens at once.
 
     Calls are answered from `start` on. To leave a ``with`` statement is to drain and to close.
-
-    Args:
-        tokens: of which a caller has to send one; none where nobody has to.
-        anonymous: a proxy in front checks who calls.
-        threads: calls that run at once.
-        body_bytes: of a request, at most.
-        seconds: that a call may take.
     """
 
     def __init__(

@@ -24,7 +24,6 @@ class Parameters(NamedTuple):
 
     Attributes:
         positional: names of those that are filled by position, in their order.
-        keyword: names of those that are given by keyword only.
         takes_any: it takes any number of arguments besides.
     """
 

@@ -39,11 +39,7 @@ MOST: Final = 20  # places of one input that are reported
 
 
 class Mismatch(Exception):
-    """JSON that is not of its type; `steps` lead to it, the innermost first.
-
-    Attributes:
-        others: what else of the same input does not fit.
-    """
+    """JSON that is not of its type; `steps` lead to it, the innermost first."""
 
     def __init__(self, expected: str, *, missing: bool = False) -> None:
         super().__init__(expected)

@@ -186,12 +186,7 @@ def write_logs_as_json(service: str, style: LogStyle) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON.
-
-    Args:
-        service: the name of the app.
-        style: of the cloud.
-    """
+    """Writes a record as one line of JSON."""
 
     def __init__(self, service: str, style: LogStyle) -> None:
         super().__init__()

@@ -101,7 +101,6 @@ class Delivery(NamedTuple):
     """One run of one handler, as a trigger asks for it.
 
     Attributes:
-        input: of the kind that the handler is for.
         seconds: until the platform, or the caller, stops waiting.
         headers: of the request, or the attributes of the message; names in lower case.
         principal: the caller, as the platform has checked it; None if it has not.
@@ -138,7 +137,6 @@ class Platform(NamedTuple):
 
     Attributes:
         answer_bytes: the largest answer that it passes on; None for no limit.
-        logs: how its logs are written, where an app wants JSON.
         flush: it may stop the process between two runs, so telemetry is exported before.
         cloud: what OpenTelemetry calls the provider, where that is another name.
     """

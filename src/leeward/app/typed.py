@@ -20,11 +20,7 @@ from leeward.values import InvokeResult, ItemPage, Json, Record
 
 
 class TypedCall(NamedTuple):
-    """A call of a function that was given as itself.
-
-    Attributes:
-        read: returns a result whose value is as the function's annotation has it.
-    """
+    """A call of a function that was given as itself; `read` decodes its result."""
 
     function: str
     payload: Json

@@ -49,21 +49,14 @@ ID_DIGITS: Final = 18
 
 
 class Letters(Protocol):
-    """A place of dead letters.
-
-    Attributes:
-        is_in_order: whether `each` can go on behind a letter.
-    """
+    """A place of dead letters; where it is in order, `each` can go on behind a letter."""
 
     is_in_order: bool
 
     def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
-        """Yield every letter once, reading as far as is asked for.
+        """Yield every letter once, or those behind the id `after`, reading as far as is asked for.
 
         What is not moved lies there as before when this ends, or is closed.
-
-        Args:
-            after: only letters behind the one with this id; None for all.
 
         Raises:
             InvalidRequest: there is no order in which a letter could be behind another.
@@ -96,10 +89,7 @@ class Letters(Protocol):
 
 
 class StoreLetters:
-    """The dead letters of a target that keeps rows, whichever process delivers them.
-
-    Args:
-        to: the handler or queue that all of them go to; None for the one that each was for.
+    """The dead letters of a target that keeps rows; `to` is the handler that all of them go to.
 
     Raises:
         InvalidRequest: no version of the app has `to`.
@@ -181,13 +171,7 @@ class StoreLetters:
 
 
 class QueueLetters:
-    """The dead letters in a queue of a cloud.
-
-    Args:
-        queue: the cloud's own name of the dead-letter queue, or of the subscription to a topic.
-        sources: the queues that letters may go back to, as the operator has named them. Where there
-            is one, a letter that names none goes there.
-    """
+    """The dead letters in a queue of a cloud."""
 
     is_in_order = False
 
@@ -256,11 +240,7 @@ class QueueLetters:
         self._ask(gone, f"a dead letter is in {to!r}; removing it from")
 
     def _hold(self, id: str) -> str:
-        """Return the receipt of a letter, which stays hidden while it is moved.
-
-        Raises:
-            Conflict: it is proved no longer that nobody else has it.
-        """
+        """Return the receipt of a letter, which stays hidden while it is moved."""
         receipt, since = self._receipts[id]
         if monotonic() - since > HELD:
             hidden = self._driver.perform(HideMessage(self._queue, receipt, HIDDEN, id), SECONDS)
@@ -370,7 +350,6 @@ class MoveOptions(NamedTuple):
     """What somebody wants moved.
 
     Attributes:
-        dry_run: move none, and say what would be.
         rate: letters for each second; None for as fast as it goes.
         keep: seconds for which the function remembers a key.
     """

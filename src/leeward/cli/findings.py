@@ -39,7 +39,6 @@ class Finding(NamedTuple):
 
     Attributes:
         check: what was looked at, such as ``credentials`` or ``function send-receipt``.
-        remedy: what to do; empty where nothing is to be done.
         concerns: the functions, buses and tables that a fault stands in the way of.
     """
 
@@ -52,11 +51,7 @@ class Finding(NamedTuple):
 
 
 class LookReport(NamedTuple):
-    """A look, and what came of it.
-
-    Attributes:
-        offset: seconds that the target's clock is ahead of this machine's; None if it did not say.
-    """
+    """A look, what came of it, and by how many seconds the target's clock is ahead."""
 
     look: Look
     result: Result[Any]

@@ -37,8 +37,6 @@ class GlobalOptions:
     """The global options of one command line.
 
     Attributes:
-        targets: the order; None for what is configured.
-        config: the configuration file; None for the usual one.
         trust_env: False for the hardened mode, whatever a file says.
     """
 

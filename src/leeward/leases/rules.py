@@ -51,7 +51,6 @@ class Room(NamedTuple):
     """What a process may take.
 
     Attributes:
-        limit: rows at most.
         tried: how many of them may have been leased before.
         unheard: how many may be rows whose last lease ended without a result.
         places: how many attempts begin at once; None for all. The others are counted when they
@@ -72,11 +71,7 @@ class Room(NamedTuple):
 
 
 class NextAttempt(NamedTuple):
-    """What becomes of a row that is not done.
-
-    Attributes:
-        due: when it may be taken again, in Unix seconds; None gives it up as a dead letter.
-    """
+    """The count of a row that is not done, and when it is due; None gives it up."""
 
     attempts: int
     due: float | None

@@ -40,7 +40,6 @@ class Loop:
     Attributes:
         failures: how many in a row have failed, the last one included.
         looked_at: when the last one ended that did not fail, on the monotonic clock; None for none.
-        is_started: whether it has been needed so far.
         due: when it looks again if nothing changes, on the monotonic clock.
     """
 
@@ -117,7 +116,6 @@ class Carrier:
     """A daemon thread that looks for loops, one after the other; it ends with the last of them.
 
     Args:
-        name: of the thread.
         faults: when each kind of fault came last, on the monotonic clock; of all whose store it is.
     """
 

@@ -361,11 +361,7 @@ def _home_of(config: Config, table: str) -> str | None:
 
 
 def _items(driver: Driver, table: str, now: float, most: int) -> Iterator[Stored]:
-    """Yield the items of a table that have not expired, page by page, about `most` of them.
-
-    Raises:
-        LeewardError: it cannot be read.
-    """
+    """Yield the items of a table that have not expired, page by page, about `most` of them."""
     count, cursor = 0, None
     while True:
         result: Result[Any] = driver.perform(Scan(table, cursor), SECONDS)

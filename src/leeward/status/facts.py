@@ -64,8 +64,6 @@ class Fact(NamedTuple):
         target: its name, or `ORDER`.
         name: of the queue, schedule or workflow; empty for the target as a whole.
         sentence: for a person; no payload and no secret.
-        remedy: what to do; empty where nothing is to be done.
-        values: what the sentence says, as JSON.
     """
 
     kind: Subject
@@ -82,12 +80,10 @@ class QueueDepth(NamedTuple):
 
     Attributes:
         bus: of the events; `QUEUED_CALL` for queued calls and messages.
-        waiting: what is neither done nor dead.
         dead: what was given up; None where it lies in a queue of its own.
         since: Unix seconds since when the oldest waits; None where nothing tells.
         is_dead_letters: it is a queue of dead letters.
         is_taken: some version of an app has a handler for it.
-        approvals: how many of those that wait have to be approved by a person first.
     """
 
     target: str

@@ -81,7 +81,6 @@ class Column(NamedTuple):
     """One value of each row.
 
     Attributes:
-        title: of the value.
         of: the name of a field of the row, or a function of the row.
         is_name: it names the row, and leads to its page.
         is_rare: it is left out where no row has a value.
@@ -102,9 +101,6 @@ class Action(NamedTuple):
     """What a person can do: by a command, or by a button of the console.
 
     Attributes:
-        title: of the button.
-        command: that does the same.
-        name: of the button in its form.
         about: what it is about, for who does not see where the button stands.
         is_danger: nothing brings back what it does.
     """
@@ -122,7 +118,6 @@ class Table(NamedTuple):
 
     Attributes:
         rows: JSON objects, as documented.
-        empty: what is said where there are none.
         page: returns where more is said of a row.
         actions: returns what can be done with a row.
     """
@@ -174,7 +169,6 @@ class Report(NamedTuple):
         data: the whole of it, as ``--json`` writes it.
         now: Unix seconds at which it was made.
         notes: parts about it, which are not the result.
-        actions: what can be done.
     """
 
     data: Json

@@ -32,7 +32,6 @@ class KeyRow(NamedTuple):
 
     Attributes:
         record: None if it is not a record of leeward. Its times are Unix seconds.
-        expires_at: Unix seconds, or None.
         changed_at: Unix seconds of its last write; None if another program made it.
     """
 

@@ -28,16 +28,13 @@ class FoundLetter(NamedTuple):
     """A dead letter, wherever it lies.
 
     Attributes:
-        id: by which its place knows it.
         queue: the logical name of the queue, or the bus, that it was in; None for an unknown one.
             In a queue of a cloud this and what follows is the word of whoever may write there.
         handler: who has failed; None where nobody has told.
         ran: ``no``, ``maybe`` or ``yes``; ``maybe`` where nobody has told.
-        attempts: how often it was delivered; None where nobody counts.
         time: Unix seconds at which it was given up, by the queue's own clock; None where that is
             not known.
         message: text of what was raised, which an embedded target keeps; else None.
-        held: what its place needs to find it again.
     """
 
     id: str
@@ -60,8 +57,6 @@ class Moved(NamedTuple):
 
     Attributes:
         left: ids of those that may have run, and that nobody has agreed to.
-        elsewhere: ids of those that cannot go back.
-        why: of each of them, why.
         old: ids of those that are older than the function's memory of keys: a repeat of what has
             run is not recognised.
     """

@@ -20,7 +20,6 @@ class HealthServer(HttpServer):
 
     Args:
         address: ``PORT``, of this machine alone, or ``HOST:PORT``. Port 0 takes a free one.
-        report: of the worker.
 
     Raises:
         ConfigError: it is not an address, or it cannot be listened at.

@@ -133,11 +133,7 @@ def logs(
 
 
 def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
-    """Return the targets whose functions run in a cloud.
-
-    Raises:
-        Unsupported: there is none.
-    """
+    """Return the targets whose functions run in a cloud."""
     clouds = [driver for driver in drivers if driver.stores() is None]
     if not clouds:
         order = ", ".join(map(str, config.order))
@@ -149,11 +145,7 @@ def _with_logs(drivers: Sequence[Driver], config: Config) -> list[Driver]:
 
 
 class LogReader:
-    """The logs of one function at one target.
-
-    Attributes:
-        error: why the last look has failed; None if it has not.
-    """
+    """The logs of one function at one target; `error` is why the last look has failed."""
 
     def __init__(self, driver: Driver, function: str) -> None:
         self.target = driver.target

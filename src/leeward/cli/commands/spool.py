@@ -36,11 +36,7 @@ LONGEST_WAIT: Final = 366 * 86_400.0
 
 
 class Source(NamedTuple):
-    """A spool, or an outbox of a database.
-
-    Attributes:
-        bus: that stands in the rows.
-    """
+    """A spool, or an outbox of a database, whose rows have this `bus`."""
 
     name: str
     bus: str
@@ -110,11 +106,7 @@ def discard(
 
 @contextmanager
 def _sources(options: GlobalOptions) -> Iterator[tuple[list[Source], list[str]]]:
-    """Open the spool and the outboxes of the order; name why others cannot be read.
-
-    Raises:
-        LeewardError: the database of the spool cannot be used, or went away meanwhile.
-    """
+    """Open the spool and the outboxes of the order; name why others cannot be read."""
     with options.client_of_data() as client:
         operations = client._operations  # noqa: SLF001 - no client has a spool to look at
         spool = operations.spool

@@ -83,11 +83,7 @@ def _write_logs(app: App, *, as_json: bool) -> None:
 
 
 def _numbers(words: Sequence[str] | None, field: str) -> dict[str, int]:
-    """Read numbers with names, each a word ``name=number``.
-
-    Raises:
-        InvalidRequest: a word is something else.
-    """
+    """Read numbers with names, each a word ``name=number``."""
     texts = texts_argument(words or (), field, "NAME=4")
     for name, text in texts.items():
         if not text.isascii() or not text.isdigit():

@@ -30,12 +30,7 @@ from leeward.views.answers import json_of_attempts
 
 @dataclass(frozen=True, slots=True)
 class ExitCode:
-    """One exit code.
-
-    Attributes:
-        meaning: one line for ``leeward --help``.
-        ran: whether the call has run; None if that is not known.
-    """
+    """An exit code, its line for ``leeward --help``, and whether the call has run."""
 
     code: int
     meaning: str
