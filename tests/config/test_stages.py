@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leeward.config import Config, load_settings
-from leeward.config.stages import choose_stage, lay_over
+from leeward.config.sections import choose_stage, lay_over
 from leeward.errors import ConfigError
 from leeward_contract_tests.rows import each_row
 

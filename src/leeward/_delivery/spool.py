@@ -110,17 +110,11 @@ class Spool:
         """Publish events; keep those that no target takes."""
         assert isinstance(call, Publish)
         self._begin()
-        until = monotonic() + KEEP_SECONDS
-        if self._needs_look(call):
-            behind = self._refuse_behind(call, only, until)
-            if behind is not None:
-                return self._keep(call, only, *behind, until)
-        if timeout <= 0:
-            return self._keep(call, only, _TOO_LATE, None, until)
+        kept = self._hold_back(call, timeout, only)
+        if kept is not None:
+            return kept
         result = self._operations.router.perform(call, timeout, only)
-        if not _positions(call, result):
-            return result
-        return self._keep(call, only, result, None, monotonic() + KEEP_SECONDS)
+        return self._keep(call, only, result) if _positions(call, result) else result
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
@@ -130,17 +124,14 @@ class Spool:
 
         assert isinstance(call, Publish)
         self._begin()
-        until = monotonic() + KEEP_SECONDS
-        if self._needs_look(call):
-            behind = await to_thread(self._refuse_behind, call, only, until)
-            if behind is not None:
-                return await to_thread(self._keep, call, only, *behind, until)
-        if timeout <= 0:
-            return await to_thread(self._keep, call, only, _TOO_LATE, None, until)
+        if timeout <= 0 or self._needs_look(call):
+            kept = await to_thread(self._hold_back, call, timeout, only)
+            if kept is not None:
+                return kept
         result = await self._operations.router.perform_async(call, timeout, only)
         if not _positions(call, result):
             return result
-        return await to_thread(self._keep, call, only, result, None, monotonic() + KEEP_SECONDS)
+        return await to_thread(self._keep, call, only, result)
 
     def count_waiting(self) -> int | None:
         """Return how many events wait, as they were last counted."""
@@ -168,6 +159,16 @@ class Spool:
 
     def _needs_look(self, call: Publish) -> bool:
         return call.events[0].ordering_key is not None and self.exists
+
+    def _hold_back(
+        self, call: Publish, timeout: float, only: tuple[str, ...]
+    ) -> Result[Any] | None:
+        """Keep events that must not be sent now; None for those that go to a target first."""
+        until = monotonic() + KEEP_SECONDS
+        behind = self._refuse_behind(call, only, until) if self._needs_look(call) else None
+        if behind is not None:
+            return self._keep(call, only, *behind, until)
+        return self._keep(call, only, _TOO_LATE, until=until) if timeout <= 0 else None
 
     def _recipient(self, call: Publish, only: tuple[str, ...]) -> Recipient:
         """Return what stands for the events of a bus that may go where these may.
@@ -200,10 +201,11 @@ class Spool:
         call: Publish,
         only: tuple[str, ...],
         result: Result[Any],
-        behind: Recipient | None,
-        until: float,
+        behind: Recipient | None = None,
+        until: float | None = None,
     ) -> Result[Any]:
         """Keep the events that were not taken; return the result with what became of each."""
+        until = until or monotonic() + KEEP_SECONDS
         now = self._operations.clock.now()
         recipient = behind or self._recipient(call, only)
         positions = _positions(call, result)

@@ -58,17 +58,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body",
-        "_options",
-        "_parser",
-        "_piece",
-        "deadline",
-        "leaves_clean",
-        "may_have_left",
-        "origin",
-        "result",
-        "tls",
-        "unsent",
+        *("_body", "_options", "_parser", "_piece", "deadline", "leaves_clean"),
+        *("may_have_left", "origin", "result", "tls", "unsent"),
     )
 
     def __init__(self, request: Request, deadline: float, options: TransportOptions) -> None:

@@ -212,18 +212,8 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_content",
-        "_has_body",
-        "_heads",
-        "_max_body",
-        "_pending",
-        "_seen",
-        "body",
-        "head_bytes",
-        "headers",
-        "keeps",
-        "status",
-        "whole",
+        *("_content", "_has_body", "_heads", "_max_body", "_pending", "_seen"),
+        *("body", "head_bytes", "headers", "keeps", "status", "whole"),
     )
 
     def __init__(self, *, has_body: bool, max_body: int) -> None:

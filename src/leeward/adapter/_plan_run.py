@@ -94,26 +94,9 @@ class PlanRun(View):
     """
 
     __slots__ = (
-        "_call",
-        "_effects",
-        "_failed_look_up",
-        "_first",
-        "_given",
-        "_least",
-        "_left",
-        "_our_now",
-        "_pending",
-        "_plan",
-        "_planner",
-        "_refused",
-        "_spare",
-        "_status",
-        "_time",
-        "_used",
-        "_waited",
-        "refused",
-        "request",
-        "seconds",
+        *("_call", "_effects", "_failed_look_up", "_first", "_given", "_least", "_left"),
+        *("_our_now", "_pending", "_plan", "_planner", "_refused", "_spare", "_status"),
+        *("_time", "_used", "_waited", "refused", "request", "seconds"),
     )
 
     request: Request

@@ -70,32 +70,6 @@ class Context:
             None of any other.
     """
 
-    __slots__ = (
-        "attempt",
-        "call_id",
-        "clients",
-        "clock",
-        "cold_start",
-        "deadline",
-        "dedup",
-        "did_nothing",
-        "effects",
-        "function",
-        "guard",
-        "headers",
-        "idempotency_key",
-        "last_run",
-        "payload",
-        "principal",
-        "provider",
-        "region",
-        "runs",
-        "trace",
-        "voids",
-        "wire",
-        "word",
-    )
-
     def __init__(
         self,
         function: str,

@@ -259,7 +259,9 @@ def _parse(text: bytes, file: str, stage: str | None = None) -> Config:
     if flaw:
         # Out here, because the errors above carry the text, and would go along as the context.
         raise ConfigError(f"{file} is not {flaw}")
-    from leeward.config.stages import read_document  # which a program without a file does not need
+    from leeward.config.sections import (
+        read_document,
+    )  # which a program without a file does not need
 
     return read_document(document, file, stage)
 

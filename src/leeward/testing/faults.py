@@ -52,24 +52,13 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
     Fault.DENY: Result(Outcome.AUTH, code="fault.deny"),
 }
 
+_OF_DRIVERS = "invoke settle enqueue publish store load delete scan list_items settle_write".split()
+
 _VERBS: Mapping[str, str] = {
-    "invoke": "invoke",
-    "settle": "settle",
-    "enqueue": "enqueue",
-    "publish": "publish",
-    "publish_event": "publish",
-    "publish_events": "publish",
-    "store": "store",
-    "store_data": "store",
-    "load": "load",
-    "load_data": "load",
-    "delete": "delete",
-    "delete_data": "delete",
-    "scan": "scan",
-    "list_items": "list_items",
+    **{verb: verb for verb in (*_OF_DRIVERS, *OBJECT_VERBS, *RUN_VERBS)},
+    **dict.fromkeys(("publish_event", "publish_events"), "publish"),
+    **{f"{verb}_data": verb for verb in ("store", "load", "delete")},
     "list_data": "list_items",
-    "settle_write": "settle_write",
-    **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
     "start_workflow": "start_run",
 }
 """The verb of a call, by the client's method and by the call of a driver (`leeward.calls`)."""

@@ -164,21 +164,13 @@ def _identity(value: Any) -> Any:
 
 @cache
 def _encoder() -> Callable[[Any], str]:
-    """Return one encoder for all: making one costs more than a small payload does.
+    """Return one encoder for all: making one costs more than a small payload does."""
+    from json import JSONEncoder
 
-    `json.JSONEncoder.encode` makes the encoder in C that does the work, where there is one
-    (CPython), anew each time. This one does not look for cycles: a payload that has one is nested
-    too deep.
-    """
-    from json import JSONEncoder, encoder
-
-    plain = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_json_of)
-    in_c = getattr(encoder, "c_make_encoder", None)
-    if in_c is None:
-        return plain.encode
-    spell = encoder.encode_basestring
-    chunks = in_c(None, _json_of, spell, None, ":", ",", True, False, True)
-    return lambda value: "".join(chunks(value, 0))
+    without_blanks = (",", ":")
+    return JSONEncoder(
+        sort_keys=True, separators=without_blanks, ensure_ascii=False, default=_json_of
+    ).encode
 
 
 def _json_of(value: Any) -> Any:
