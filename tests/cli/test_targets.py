@@ -81,7 +81,6 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
         "fail_back": "prefer_primary",
         "hedge": False,
         "unused_sections": ["google"],
-        "unknown_functions": [],
     }
     assert [target["name"] for target in targets] == ["local:a", "local:b"]
     assert {"invoke", "tables"} <= set(targets[0]["capabilities"])
@@ -163,48 +162,12 @@ def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
     assert "attempts|attempts none by this process" in lines
 
 
-LISTED = """
-[targets.local]
-functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }
-[functions.get_price]
-effect = "read_only"
-[functions.pay]
-names = { local = "prod-pay" }
-[functions.ship]
-timeout = 5
-"""
-
-
-def test_settings_for_a_function_that_nobody_has_are_marked(leeward: Leeward, bare: Path) -> None:
-    """A misspelt name would leave the real one with the defaults, and nobody would notice."""
-    (bare / "leeward.toml").write_text(LISTED)
-    get_price, ship = _facts(leeward)["unknown_functions"]
-    assert get_price == {"name": "get_price", "remedy": "did you mean 'get-price'?"}
-    assert ship["name"] == "ship"
-    assert ship["remedy"].startswith("no target has it: correct the name")
-    assert (
-        "unknown      functions.\"get_price\": did you mean 'get-price'?" in leeward("targets").out
-    )
-
-
-def test_a_function_that_somebody_may_have_is_not_marked(
-    leeward: Leeward, bare: Path, scripted: Callable[..., Script]
-) -> None:
-    """An app may have others, and so may a target that does not list its functions."""
-    scripted()
-    (bare / "leeward.toml").write_text(LISTED)
-    assert _facts(leeward, "--targets", "local,scripted")["unknown_functions"] == []
-    listed = 'functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }'
-    for other in ("", f'{listed}\napp = "shop:app"'):
-        (bare / "leeward.toml").write_text(LISTED.replace(listed, other))
-        assert _facts(leeward)["unknown_functions"] == []
-
-
 def test_what_a_file_names_is_counted_although_nothing_is_imported(
     leeward: Leeward, bare: Path
 ) -> None:
     """An app has handlers that the file does not count; it is named instead."""
-    (bare / "leeward.toml").write_text(LISTED)
+    listed = '[targets.local]\nfunctions = { get-price = "shop:get_price", pay = "shop:pay" }\n'
+    (bare / "leeward.toml").write_text(listed)
     assert _facts(leeward)["targets"][0]["settings"]["functions"] == "2"
     (bare / "leeward.toml").write_text('[targets.local]\napp = "shop:app"\n')
     settings = _facts(leeward)["targets"][0]["settings"]

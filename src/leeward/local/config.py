@@ -83,13 +83,6 @@ def check_handlers(config: TargetConfig) -> None:
     _subscribers(config, split_name)
 
 
-def listed_functions(config: TargetConfig) -> frozenset[str] | None:
-    """Return the names of a target's functions; None where not only `functions` gives it any."""
-    if "app" in config.options or "functions" not in config.options:
-        return None
-    return frozenset(config.options["functions"])
-
-
 def _path(config: TargetConfig) -> str:
     qualifier = config.qualifier
     if qualifier is not None and not _QUALIFIER.fullmatch(qualifier):

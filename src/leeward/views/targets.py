@@ -118,13 +118,11 @@ _CONFIGURED: Final = {
 def show_configuration(data: Json) -> Iterator[Part]:
     """Yield all that is configured: the order, each target, and each name."""
     unused = [f'targets."{name}"' for name in data["unused_sections"]]
-    unknown = [f'functions."{row["name"]}": {row["remedy"]}' for row in data["unknown_functions"]]
     head = {
         "Order": f"{', '.join(data['order'])} (from {data['order_from']})",
         "File": data["config"] or "none",
         "Environment": "trusted" if data["trust_env"] else "not trusted",
         "Unused": unused,
-        "Unknown": unknown,
     }
     yield Details([Column(name, name, is_rare=True) for name in head], head)
     for number, target in enumerate(data["targets"], 1):

@@ -26,17 +26,15 @@ from leeward.config import (
     FunctionConfig,
     GroupConfig,
     TableConfig,
-    TargetName,
 )
 from leeward.config.load import unused_sections
-from leeward.config.model import Names, groups_of
+from leeward.config.model import groups_of
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.local.config import check_handlers, listed_functions
+from leeward.local.config import check_handlers
 from leeward.opening import target_config
 from leeward.registry import BUILT_IN, GROUP
 from leeward.status import read_isolations
-from leeward.text import did_you_mean
 from leeward.values import NOTHING, Effect, Isolation
 from leeward.views import Json, Report, moment
 from leeward.views.targets import isolate as isolate_status
@@ -184,38 +182,6 @@ def show_version() -> Report:
     return Report(data, parts=[f"leeward {__version__} {told}"])
 
 
-def unknown_functions(config: Config) -> list[Json]:
-    """Return name and remedy of each. What a cloud has, the file does not say: it may have any."""
-    listed = [(target, _list_functions(target, config)) for target in config.order]
-    return [
-        {"name": name, "remedy": _remedy(name, config)}
-        for name, each in config.functions.items()
-        if all(
-            own is not None and _own_name(target, each.names, name) not in own
-            for target, own in listed
-        )
-    ]
-
-
-def _list_functions(target: TargetName, config: Config) -> frozenset[str] | None:
-    if target.provider != "local":
-        return None
-    return listed_functions(target_config(target, config, NOTHING))
-
-
-def _own_name(target: TargetName, names: Names, logical: str) -> str:
-    return names.get(str(target), names.get(target.provider, logical))
-
-
-def _remedy(name: str, config: Config) -> str:
-    known = {
-        function for target in config.order for function in _list_functions(target, config) or ()
-    }
-    near = did_you_mean(name, known - config.functions.keys()).removeprefix("; ")
-    rest = "correct the name, add it to the functions of a target, or remove it"
-    return near or f"no target has it: {rest}"
-
-
 def json_of_config(config: Config) -> Json:
     """Return the JSON object of a configuration; no name stands for whatever is not configured."""
 
@@ -254,7 +220,6 @@ def json_of_config(config: Config) -> Json:
         "fail_back": config.fail_back,
         "hedge": config.hedge,
         "unused_sections": unused_sections(config),
-        "unknown_functions": unknown_functions(config),
     }
 
 
