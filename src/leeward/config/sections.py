@@ -221,7 +221,7 @@ def read_boolean(value: Any, where: ConfigKey) -> bool:
     return value
 
 
-def read_seconds(value: Any, where: ConfigKey) -> float:
+def read_seconds(value: Any, where: object) -> float:
     """Read a number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{where} must be a number of seconds, not {kind_of(value)}")
@@ -420,7 +420,7 @@ def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
     return WorkerConfig(**read_keys(value, where, **readers))
 
 
-def read_attempts(value: Any, where: ConfigKey) -> int:
+def read_attempts(value: Any, where: object) -> int:
     """Read how many attempts there may be at one time."""
     return whole_number(1, MOST_AT_ONCE)(value, where)
 
@@ -434,10 +434,10 @@ def _read_limit(value: Any, where: ConfigKey) -> LimitConfig:
     return LimitConfig(**keys)
 
 
-def whole_number(least: int, highest: int) -> Reader[int]:
+def whole_number(least: int, highest: int) -> Callable[[Any, object], int]:
     """Return a reader of whole numbers within bounds."""
 
-    def read(value: Any, where: ConfigKey) -> int:
+    def read(value: Any, where: object) -> int:
         if type(value) is not int or not least <= value <= highest:
             raise ConfigError(f"{where} must be a whole number from {least} to {highest}")
         return value

@@ -299,22 +299,21 @@ class Local(Driver):
             ConfigError: there is no such service.
             LeewardError: the database cannot be used.
         """
-        if service == "dead_letters":
-            return self.dead_letters()
-        if service == "functions":
-            return self._runner.functions.registry
-        if service == "events":
-            return self._runner.bus
-        if service == "schedules":
-            return self._runner.schedules
-        if service == "workflows":
-            return self._file and self._file.with_suffix(".workflows.sqlite3")
-        if service != "tables":
-            raise ConfigError(
-                f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, schedules, tables, workflows",
-                target=self.target,
-            )
+        services: dict[str, Callable[[], object]] = {
+            "dead_letters": self.dead_letters,
+            "events": lambda: self._runner.bus,
+            "functions": lambda: self._runner.functions.registry,
+            "schedules": lambda: self._runner.schedules,
+            "tables": self._connect,
+            "workflows": lambda: self._file and self._file.with_suffix(".workflows.sqlite3"),
+        }
+        if service not in services:
+            known = ", ".join(services)
+            text = f"no service {service!r} at {self.target}; known: {known}"
+            raise ConfigError(text, target=self.target)
+        return services[service]()
+
+    def _connect(self) -> sqlite3.Connection:
         with self._translate_faults(), self._database.read(PATIENCE):
             return self._database.connect()
 

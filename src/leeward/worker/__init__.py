@@ -33,6 +33,7 @@ from leeward.app.triggers import Platform
 from leeward.client import Client
 from leeward.clock import Clock, SystemClock
 from leeward.config import Config, LimitConfig
+from leeward.config.sections import read_attempts, read_seconds
 from leeward.errors import ConfigError, TargetUnavailable
 from leeward.leases.faults import DatabaseFault
 from leeward.leases.rules import Room
@@ -45,8 +46,6 @@ from leeward.worker.health import HealthServer
 from leeward.worker.opening import (
     WorkedTarget,
     WorkerFunctions,
-    check_attempts,
-    check_drain,
     check_limits,
     check_names,
     check_queues,
@@ -152,7 +151,7 @@ class Worker:
             concurrency=configured.concurrency if concurrency is None else concurrency,
             queues={**configured.queues, **(queues or {})},
             limits=merged,
-            drain=configured.drain if drain is None else check_drain(drain),
+            drain=configured.drain if drain is None else read_seconds(drain, "drain"),
             health=health or configured.health,
             http=http or configured.http,
             token=configured.token or (os.environ.get(CALLERS) if config.trust_env else None),
@@ -170,7 +169,7 @@ class Worker:
         self._looks: list[int] = []
         limit = self.settings.concurrency
         shares = Shares(
-            None if limit is None else check_attempts(limit, "concurrency"),
+            None if limit is None else read_attempts(limit, "concurrency"),
             check_queues(app, self.settings.queues),
             check_limits(app, merged),
         )

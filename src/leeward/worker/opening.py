@@ -16,7 +16,7 @@ from leeward.app.app import App
 from leeward.app.triggers import Kind
 from leeward.calls import Call, Look, LookResult, Result
 from leeward.config import Config, GroupConfig, LimitConfig, load_config, load_settings, with_order
-from leeward.config.sections import MAX_TIMEOUT, MOST_AT_ONCE
+from leeward.config.sections import read_attempts
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.opening import target_config
 from leeward.registry import EMBEDDED, open_target
@@ -123,20 +123,6 @@ def with_own_functions(config: Config, app: App, drivers: Sequence[Driver], targ
     return config
 
 
-def check_drain(value: float) -> float:
-    """Check how long attempts may take to end."""
-    if not 0 < value <= MAX_TIMEOUT:
-        raise ConfigError(f"drain must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
-    return value
-
-
-def check_attempts(value: object, where: str) -> int:
-    """Check how many attempts there may be at one time."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_AT_ONCE:
-        raise ConfigError(f"{where} must be a whole number from 1 to {MOST_AT_ONCE}")
-    return value
-
-
 def check_queues(app: App, queues: Mapping[str, int]) -> dict[str, int]:
     """Return them, checked: each is a queue, a function or a bus of the app."""
     handlers = app.handlers.values()
@@ -148,7 +134,7 @@ def check_queues(app: App, queues: Mapping[str, int]) -> dict[str, int]:
                 f"queues names {name!r}, and the app {app.name!r} has no queue, function or bus of "
                 f"this name{hint}"
             )
-    return {name: check_attempts(limit, f"queues.{name}") for name, limit in queues.items()}
+    return {name: read_attempts(limit, f"queues.{name}") for name, limit in queues.items()}
 
 
 _QUEUED: Final = (Kind.CALL, Kind.MESSAGE, Kind.EVENT)
@@ -167,7 +153,7 @@ def check_limits(app: App, limits: Mapping[str, LimitConfig]) -> dict[str, Named
                     f"limits.{name} is for {handler!r}, and the app {app.name!r} has no handler of "
                     f"this name{hint}"
                 )
-        count = check_attempts(limit.most, f"limits.{name}")
+        count = read_attempts(limit.most, f"limits.{name}")
         checked[name] = NamedLimit(count, frozenset(limit.handlers or (name,)))
     return checked
 

@@ -46,12 +46,11 @@ def put(
         list[str] | None, option("Stored with it; may be repeated.", "NAME=TEXT", "--metadata")
     ] = None,
     timeout: Timeout = None,
-) -> None:
+) -> Report:
     """Write a whole object in the bucket's home."""
-    options = options_of(context)
     kept = texts_argument(metadata or (), "metadata")
     data = bytes_argument(file, "file")
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         receipt = cloud.put_object(
             bucket,
             name,
@@ -61,7 +60,7 @@ def put(
             metadata=kept or None,
             timeout=timeout,
         )
-        options.output.report(show_receipt(receipt))
+    return show_receipt(receipt)
 
 
 def get(
@@ -98,8 +97,7 @@ def get(
 
 def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> Report:
     """Show size, revision and metadata of an object; exit with 3 if there is none."""
-    options = options_of(context)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         info = cloud.head_object(bucket, name, timeout=timeout)
     return _absent(bucket, name) if info is None else show_object(info)
 
@@ -113,8 +111,7 @@ def list_(
     timeout: Timeout = None,
 ) -> Report:
     """List the objects of a bucket, in the order of its target."""
-    options = options_of(context)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         objects = [*islice(_list_all(cloud, bucket, prefix, timeout), limit + 1)]
     rows = [
         {name: getattr(each, name) for name in ("name", "size", "revision")}
@@ -126,12 +123,12 @@ def list_(
     return Report({"objects": rows, "more": more}, 0.0, [listed], notes)
 
 
-def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
+def delete(
+    context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None
+) -> Report:
     """Delete an object. A missing object is not an error."""
-    options = options_of(context)
-    with options.client_of_data() as cloud:
-        receipt = cloud.delete_object(bucket, name, timeout=timeout)
-        options.output.report(show_receipt(receipt))
+    with options_of(context).client_of_data() as cloud:
+        return show_receipt(cloud.delete_object(bucket, name, timeout=timeout))
 
 
 def _list_all(

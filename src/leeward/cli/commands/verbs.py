@@ -191,14 +191,13 @@ def store(
         float | None, option("Seconds after which the item expires.", "SECONDS", parser=seconds)
     ] = None,
     timeout: Timeout = None,
-) -> None:
+) -> Report:
     """Store a whole item in the table's home.
 
     Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
     """
-    options = options_of(context)
     stored = item_argument(item)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         receipt = cloud.store_data(
             table,
             stored,
@@ -207,24 +206,22 @@ def store(
             expires_in=expires_in,
             timeout=timeout,
         )
-        options.output.report(show_receipt(receipt))
+    return show_receipt(receipt)
 
 
-def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
+def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> Report:
     """Print an item; exit with 3 if there is none.
 
     It writes bytes and times as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
     `leeward store` reads them back.
     """
-    options = options_of(context)
     wanted = key_argument(key)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
-        data = {"found": False, "table": table, "item": None}
-        absent = Report(
-            data, notes=[f"{table!r} has no item with this key."], exit_code=ABSENT.code
-        )
-        options.output.report(absent if record is None else show_item(record))
+    if record is not None:
+        return show_item(record)
+    data = {"found": False, "table": table, "item": None}
+    return Report(data, notes=[f"{table!r} has no item with this key."], exit_code=ABSENT.code)
 
 
 def list_(
@@ -241,14 +238,13 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 100,
     cursor: Annotated[str | None, option("Of a list before, to continue it.", "TEXT")] = None,
     timeout: Timeout = None,
-) -> None:
+) -> Report:
     """Print the items of one partition, one on each line, in the order of the sort field.
 
     If there are more than --limit, the last line of the standard error has the cursor that
     continues the list.
     """
-    options = options_of(context)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         pages: list[ItemPage] = []
         left = limit
         while not pages or (left and cursor is not None):
@@ -266,7 +262,7 @@ def list_(
             pages.append(page)
             left -= len(page.items)
             cursor = page.cursor
-        options.output.report(show_items(pages))
+    return show_items(pages)
 
 
 def delete(
@@ -276,13 +272,12 @@ def delete(
     *,
     if_revision: IfRevision = None,
     timeout: Timeout = None,
-) -> None:
+) -> Report:
     """Delete an item.
 
     A missing item is not an error, unless a revision is given.
     """
-    options = options_of(context)
     unwanted = key_argument(key)
-    with options.client_of_data() as cloud:
+    with options_of(context).client_of_data() as cloud:
         receipt = cloud.delete_data(table, unwanted, if_revision=if_revision, timeout=timeout)
-        options.output.report(show_receipt(receipt))
+    return show_receipt(receipt)
