@@ -84,21 +84,9 @@ def _read_function(section: Any, where: ConfigKey) -> FunctionConfig:
     return FunctionConfig(effect=declared, shared_dedup=shared, **keys)
 
 
-def _read_bus(section: Any, where: ConfigKey) -> BusConfig:
-    on_all_down = _word_of("spool", "raise")
-    readers = {"timeout": read_seconds, "names": _read_names, "on_all_down": on_all_down}
-    return BusConfig(**read_keys(section, where, **readers))
-
-
-def _read_table(section: Any, where: ConfigKey) -> TableConfig:
-    readers = {"key": _read_key, "home": read_target, "timeout": read_seconds}
-    readers |= {"names": _read_names, "residency": read_texts}
-    return TableConfig(**read_keys(section, where, **readers))
-
-
-def _read_bucket(section: Any, where: ConfigKey) -> BucketConfig:
-    readers = {"home": read_target, "timeout": read_seconds, "names": _read_names}
-    return BucketConfig(**read_keys(section, where, **readers))
+def _section(make: Callable[..., T], **readers: Reader[Any]) -> Reader[T]:
+    """Return a reader of a table whose keys are the fields of what `make` returns."""
+    return lambda section, where: make(**read_keys(section, where, **readers))
 
 
 def _read_workflow(section: Any, where: ConfigKey) -> WorkflowConfig:
@@ -412,14 +400,6 @@ def _word_of(*words: str) -> Reader[str]:
 MOST_AT_ONCE: Final = 1000  # attempts at one time: each has a thread
 
 
-def read_worker(value: Any, where: ConfigKey) -> WorkerConfig:
-    """Read ``[worker]``."""
-    readers: dict[str, Reader[Any]] = dict.fromkeys(("app", "health", "http", "token"), read_text)
-    readers |= {"target": read_target, "concurrency": read_attempts, "drain": read_seconds}
-    readers |= {"queues": _each(read_attempts), "limits": _each(_read_limit)}
-    return WorkerConfig(**read_keys(value, where, **readers))
-
-
 def read_attempts(value: Any, where: object) -> int:
     """Read how many attempts there may be at one time."""
     return whole_number(1, MOST_AT_ONCE)(value, where)
@@ -445,6 +425,8 @@ def whole_number(least: int, highest: int) -> Callable[[Any, object], int]:
     return read
 
 
+_COMMON: Final[Mapping[str, Reader[Any]]] = {"timeout": read_seconds, "names": _read_names}
+
 KEYS: Final[Mapping[str, Reader[Any]]] = {
     "cloud_provider": _read_order,
     "data_target": read_target,
@@ -460,15 +442,27 @@ KEYS: Final[Mapping[str, Reader[Any]]] = {
     "unknowns": read_text,
     "unknowns_payload": read_boolean,
     "functions": _each(_read_function),
-    "buses": _each(_read_bus),
-    "tables": _each(_read_table),
-    "buckets": _each(_read_bucket),
+    "buses": _each(
+        _section(BusConfig, **_COMMON, on_all_down=_word_of("spool", "raise")),
+    ),
+    "tables": _each(
+        _section(TableConfig, **_COMMON, key=_read_key, home=read_target, residency=read_texts)
+    ),
+    "buckets": _each(_section(BucketConfig, **_COMMON, home=read_target)),
     "workflows": _each(_read_workflow),
     "groups": _each(read_group),
     "dead_letters": _each(read_texts),
     "targets": lambda value, where: by_target(value, where, read_section),
     "export": lambda value, where: by_target(value, where, read_export),
-    "worker": read_worker,
+    "worker": _section(
+        WorkerConfig,
+        **dict.fromkeys(("app", "health", "http", "token"), read_text),
+        target=read_target,
+        concurrency=read_attempts,
+        queues=_each(read_attempts),
+        limits=_each(_read_limit),
+        drain=read_seconds,
+    ),
     "spool": read_spool,
     "deploy": read_section,
 }

@@ -125,23 +125,6 @@ pythonpath = ["."]
 strict = true
 """
 
-WORKFLOW: Final = """name: ci
-on: [push, pull_request]
-permissions:
-  contents: read
-jobs:
-  test:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
-        with:
-          python-version: "3.13"
-      - run: pip install "leeward[cli]" mypy pytest
-      - run: pytest
-      - run: mypy {module}.py test_{module}.py
-"""
-
 README: Final = """# {name}
 
 ```sh
@@ -166,7 +149,6 @@ FILES: Final = {
     "test_{module}.py": TESTS,
     "leeward.toml": SETTINGS,
     "pyproject.toml": PROJECT,
-    ".github/workflows/ci.yml": WORKFLOW,
     ".gitignore": ".leeward/\n.venv/\n__pycache__/\n",
     "README.md": README,
 }
@@ -180,7 +162,7 @@ def new(
     *,
     folder: Annotated[Path | None, option("Default: ./NAME; made if need be.", "FOLDER")] = None,
 ) -> Report:
-    """Make a small app: a function, a subscriber, a schedule, tests that pass, and a CI file.
+    """Make a small app: a function, a subscriber, a schedule, and tests that pass.
 
     Nothing that is there is changed.
     """

@@ -17,6 +17,7 @@ from leeward._operations.objects import OBJECT_TIMEOUT
 from leeward._operations.operations import DATA_TIMEOUT
 from leeward._routing.fleet import write_copies
 from leeward.cli.arguments import argument, flag, name_of_person, option
+from leeward.cli.findings import home_of
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.exit_codes import LATER
 from leeward.config import (
@@ -191,7 +192,7 @@ def json_of_config(config: Config) -> Json:
 
     def table(each: TableConfig) -> Json:
         timeout = each.timeout or DATA_TIMEOUT
-        return {"key": list(each.key), "home": _home(each.home, config), "timeout": timeout}
+        return {"key": list(each.key), "home": home_of(config, each.home), "timeout": timeout}
 
     def function(each: FunctionConfig) -> Json:
         return {
@@ -206,7 +207,7 @@ def json_of_config(config: Config) -> Json:
         return {"timeout": timeout, "on_all_down": each.on_all_down or "raise"}
 
     def bucket(each: BucketConfig) -> Json:
-        return {"home": _home(each.home, config), "timeout": each.timeout or OBJECT_TIMEOUT}
+        return {"home": home_of(config, each.home), "timeout": each.timeout or OBJECT_TIMEOUT}
 
     return {
         "order": [str(target) for target in config.order],
@@ -231,11 +232,6 @@ def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str
     if targets is not None:
         order_from = "--targets"
     return {"order_from": order_from, "config": settings.file}
-
-
-def _home(own: str | None, config: Config) -> str | None:
-    only = str(config.order[0]) if len(config.order) == 1 else None
-    return own or config.data_target or only
 
 
 def _group(name: str, group: GroupConfig, config: Config) -> Json:
