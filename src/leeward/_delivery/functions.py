@@ -54,11 +54,7 @@ class PlainHandler(Handler):
         return run(self.function, given, context)
 
     def read(self, given: Input) -> tuple[Json, Any]:
-        """Return an input as JSON, and as the function gets it.
-
-        Raises:
-            Undecodable: a payload is not JSON.
-        """
+        """Return an input as JSON, and as the function gets it."""
         if isinstance(given, Event):
             return given.data, given
         assert isinstance(given, bytes)

@@ -186,12 +186,7 @@ class AppRunner:
         self._look_for_own_work()
 
     def handlers(self) -> dict[Recipient, Handler]:
-        """Return the handlers by the recipients of rows that they stand for.
-
-        Raises:
-            DatabaseFault: as of `claim`, which may come first.
-            ConfigError: the same.
-        """
+        """Return the handlers by the recipients of rows that they stand for."""
         if self._stores.recipients is not None and monotonic() - self._claimed > RENEWED:
             self.claim()
         return {self.name_of(own): each for own, each in self._list_handlers().items()}
@@ -227,11 +222,7 @@ class AppRunner:
         return known if self.objects is None else known | self.objects.recipients()
 
     def wait_idle(self, timeout: float) -> None:
-        """Wait until no row is pending for a handler of this process.
-
-        Raises:
-            TimeoutError: some are left after `timeout` seconds; it names how many.
-        """
+        """Wait until no row is pending for a handler of this process."""
         deadline = monotonic() + timeout
         for each in self._dispatchers.values():
             each.wait_idle(timeout)

@@ -138,11 +138,7 @@ class Spool:
         return self._waiting
 
     def status(self) -> list[SpoolStatus]:
-        """Return what waits, by bus.
-
-        Raises:
-            DatabaseFault: the store cannot be read.
-        """
+        """Return what waits, by bus."""
         return self.relay.status(SPOOL) if self.exists else []
 
     def close(self) -> None:

@@ -49,11 +49,7 @@ class LoopConnection(Connection):
         self._is_writing = False
 
     async def carry(self, exchange: Exchange) -> Response | Failure:
-        """Send the request, once, and return its answer; to cancel this is to end it.
-
-        Raises:
-            leeward.ConfigError: no certificates are there to trust.
-        """
+        """Send the request, once, and return its answer; to cancel this is to end it."""
         loop, events = self._loop, 0
         if exchange.result is None and self.is_reusable:
             now = loop.time()

@@ -151,11 +151,7 @@ class Exchange:
 
 
 def head_of(request: Request, host: str) -> bytes:
-    """Return the head of `request`: its headers as they are, after `Host` and before the length.
-
-    Raises:
-        leeward.InvalidRequest: a part of `request` cannot go over the wire.
-    """
+    """Return the head of `request`: its headers as they are, after `Host` and before the length."""
     method, _, target, headers, body = request
     if method not in USUAL:
         check_method(method, body)

@@ -89,9 +89,6 @@ def refuse_key_log(env: Mapping[str, str]) -> None:
     For the hardened mode. libcurl opens the file that SSLKEYLOGFILE names with the first connection
     over TLS and offers no option against it; to change the environment of the whole process would
     not be a library's business.
-
-    Raises:
-        leeward.ConfigError: the variable is set.
     """
     if env.get("SSLKEYLOGFILE"):
         raise ConfigError(
@@ -118,11 +115,7 @@ _PROXY: Final = (
 
 
 def check_proxy(url: str, where: str) -> str:
-    """Check the URL of a proxy and return it; the message never repeats it.
-
-    Raises:
-        ConfigError: it is not one.
-    """
+    """Check the URL of a proxy and return it; the message never repeats it."""
     match = re.fullmatch(_PROXY, url, re.IGNORECASE)
     if match is None or not 0 < int(match["port"] or 1) < 65536:
         raise ConfigError(

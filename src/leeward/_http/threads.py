@@ -19,11 +19,7 @@ class BlockingConnection(Connection):
     """A connection whose thread waits for it."""
 
     def carry(self, exchange: Exchange) -> Response | Failure:
-        """Send the request, once, and return its answer.
-
-        Raises:
-            leeward.ConfigError: no certificates are there to trust.
-        """
+        """Send the request, once, and return its answer."""
         now = monotonic()
         events = self.start(exchange, now) if self.is_reusable and self.is_alive(now) else 0
         if not events and exchange.result is None and self._connect(exchange):

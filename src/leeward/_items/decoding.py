@@ -39,6 +39,7 @@ class Decoded(NamedTuple):
         foreign: True where another program has written since, or alone: numbers are then int where
             integral, else Decimal, and other values as the provider holds them.
         digest: of all that is in the document, if that is the item alone; else None.
+        lost: what of the document is not in the item of an exact read.
     """
 
     item: Item
@@ -254,11 +255,7 @@ RENAMED: Final = "the name of an attribute"
 
 
 def exact_item(native: dict[str, Any], profile: Profile) -> tuple[Item, tuple[str, ...]]:
-    """Return the item of a document of another program, and what of the document is not in it.
-
-    Raises:
-        UnreadableItem: it holds a type that the provider does not document.
-    """
+    """Return the item of a document of another program, and what of the document is not in it."""
     members = {
         name: value
         for name, value in native.items()

@@ -77,11 +77,7 @@ class Merge:
     def container(
         self, plain: dict[str, Any] | list[Any], node: Node | None, *, top: bool = False
     ) -> Any:
-        """Return the dict or list that a plain one and its node stand for.
-
-        Raises:
-            UnreadableItem: the node does not suit it.
-        """
+        """Return the dict or list that a plain one and its node stand for."""
         is_dict, escaped = type(plain) is dict, False
         nodes, common = (_NO_NODES, None) if node is None else _nodes_in(node, plain)
         values: dict[Any, Any] = {}  # by name or index

@@ -203,11 +203,7 @@ def _page_of(call: ListObjects, result: Result[Any]) -> ObjectPage:
 
 
 def check_metadata(metadata: Any) -> Mapping[str, str]:
-    """Check the metadata of an object; None is for none.
-
-    Raises:
-        InvalidRequest: a store would refuse or change it.
-    """
+    """Check the metadata of an object; None is for none."""
     if metadata is None:
         return NOTHING
     if not isinstance(metadata, Mapping):

@@ -46,11 +46,7 @@ def store_many(
 
 
 def own_bucket(operations: Operations, bucket: str) -> str:
-    """Return the name that a bucket has at its home.
-
-    Raises:
-        LeewardError: it has no home.
-    """
+    """Return the name that a bucket has at its home."""
     (target,) = operations.router.candidates(ListObjects(bucket))[:1]
     configured = operations.config.buckets.get(bucket)
     names = NOTHING if configured is None else configured.names

@@ -145,11 +145,7 @@ class Database(Forkable):
     def __init__(
         self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
     ) -> None:
-        """Check `path`, or take memory for None; `created` is called once a file has been made.
-
-        Raises:
-            ConfigError: what is there cannot be trusted.
-        """
+        """Check `path`, or take memory for None; `created` is called once a file has been made."""
         if path is not None:
             check_files(path)
         self.path = path

@@ -49,11 +49,7 @@ def check_files(path: Path) -> None:
 
 
 def check_directory(directory: Path) -> None:
-    """Check the directory that holds a database, if it is there; it may be the system's.
-
-    Raises:
-        ConfigError: as `check_files`.
-    """
+    """Check the directory that holds a database, if it is there; it may be the system's."""
     status = _status_of(directory)
     if status is None:
         return

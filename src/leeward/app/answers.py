@@ -235,7 +235,14 @@ may do the same thing twice."""
 def failure_of(
     error: BaseException, final: tuple[type[BaseException], ...], ran: Ran, *, is_own: bool = False
 ) -> HandlerFailure:
-    """Return the failure for the exception of a handler."""
+    """Return the failure for the exception of a handler.
+
+    Args:
+        error: the exception.
+        final: classes of errors after which the handler must not be called again.
+        ran: whether it has had an effect.
+        is_own: as of `HandlerFailure`.
+    """
     kind = type(error).__name__
     if isinstance(error, Problem):
         retryable = error.retryable and not isinstance(error, final)
@@ -294,11 +301,7 @@ def refusal_answer(problem: Problem) -> Answer:
 
 
 def encode_value(value: Any, limit: int | None) -> bytes:
-    """Write the result of a handler, within `limit` bytes if there is one.
-
-    Raises:
-        Problem: as `encode_answer` does.
-    """
+    """Write the result of a handler, within `limit` bytes if there is one."""
     if value is None:
         return b"null"
     try:

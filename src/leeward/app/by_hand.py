@@ -47,11 +47,7 @@ def find_handler(app: App, name: str) -> Handler:
 def run_by_hand(
     app: App, name: str, document: bytes, platform: Platform, *, idempotency_key: str = ""
 ) -> Answer:
-    """Run a handler once with what `input_from` reads; its answer holds what it has raised.
-
-    Raises:
-        InvalidRequest: there is no such handler, or the input is not for it; nothing has run.
-    """
+    """Run a handler once with what `input_from` reads; its answer holds what it has raised."""
     handler = find_handler(app, name)
     now = platform.clock.now()
     call_id = new_id(now)

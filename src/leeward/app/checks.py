@@ -74,11 +74,7 @@ def check_principal(function: object, name: str) -> None:
 
 
 def check_queues(handlers: Mapping[str, Handler], named: object, option: str) -> None:
-    """Check the keys of an option of a runtime, such as ``dead_letters``.
-
-    Raises:
-        ConfigError: one is neither a handler nor the queue of one, so it would have no effect.
-    """
+    """Check the keys of an option of a runtime, such as ``dead_letters``."""
     if not isinstance(named, Mapping):
         return  # who reads the option refuses it
     names = {*handlers, *(handler.queue for handler in handlers.values() if handler.queue)}
@@ -173,11 +169,7 @@ def _queue_of(name: str, kind: Kind, queue: str | None) -> str | None:
 
 
 def check_object_place(bucket: object, prefix: object) -> None:
-    """Check which objects a handler takes.
-
-    Raises:
-        ConfigError: bucket or prefix is not a text, or the bucket has a slash.
-    """
+    """Check which objects a handler takes."""
     check_text(bucket, "bucket")
     if "/" in str(bucket):
         raise ConfigError(f"bucket is {bucket!r}; name it alone, and put the rest into prefix")
@@ -186,11 +178,7 @@ def check_object_place(bucket: object, prefix: object) -> None:
 
 
 def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
-    """Read places: ``inbox/processed/``, or ``inbox`` for a whole bucket; one or several.
-
-    Raises:
-        ConfigError: one is not a text with a bucket.
-    """
+    """Read places: ``inbox/processed/``, or ``inbox`` for a whole bucket; one or several."""
     places = []
     texts: Iterable[object] = (writes,) if isinstance(writes, str) else writes
     for text in texts:
@@ -205,11 +193,7 @@ def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
 
 
 def check_no_loop(handlers: Iterable[Handler], names: Mapping[str, str] = NOTHING) -> None:
-    """Check that nothing that handlers write makes them run again, however long the way round.
-
-    Raises:
-        ConfigError: it does; the handlers are named, with what to do.
-    """
+    """Check that nothing that handlers write makes them run again, however long the way round."""
 
     def feeds(writer: Handler, taker: Handler) -> bool:
         bucket = taker.bucket or ""

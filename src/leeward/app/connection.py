@@ -96,11 +96,7 @@ class CallerConnection:
         return is_whole or not data or len(self._came) > HEAD_BYTES
 
     def read_head(self) -> RequestHead | None:
-        """Return the head of the request that has come; None if the caller has gone before.
-
-        Raises:
-            ProtocolError: it cannot be one.
-        """
+        """Return the head of the request that has come; None if the caller has gone before."""
         if self.lingers:
             return None
         came = self._came

@@ -224,11 +224,7 @@ def call_within(context: Context, function: Function, *arguments: Any) -> Any:
 
 
 def check_callable(function: object, what: str) -> None:
-    """Check that `function` can be called on a thread of its own.
-
-    Raises:
-        ConfigError: it cannot be called, or is a coroutine function; `what` names it.
-    """
+    """Check that `function` can be called on a thread of its own."""
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; give something callable")
     if is_coroutine_function(function):

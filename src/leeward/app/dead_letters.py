@@ -222,6 +222,12 @@ class DeadLetters:
         """Return the handler and the failure of a message whose letter could not be sent.
 
         Finish the message with them, without a further run. None: run it.
+
+        Args:
+            handlers: that may have had it.
+            id: of the message.
+            body: byte for byte.
+            attempt: as of `Letter`.
         """
         for handler in handlers if self._unsent else ():
             unsent = self._unsent.get((handler.name, id, hash(body)))
@@ -247,6 +253,13 @@ class DeadLetters:
 
         Return whether it may be acknowledged. If it is not proved that its dead letter is in the
         queue, it may not: it is delivered again, and given up again.
+
+        Args:
+            handler: that had it.
+            letter: the message.
+            failure: of the handler, or None.
+            seconds: that are left.
+            together: its batch `fails_as_one`.
         """
         if failure is None or failure.is_done:
             return True
@@ -372,7 +385,13 @@ def without_facts(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
 def dead_letters_at(
     queues: Mapping[str, str] | None, open_target: Callable[[], Perform], *, staged: bool = False
 ) -> DeadLetters:
-    """Return an app's dead-letter queues; `staged` names begin with prefix and stage."""
+    """Return the dead-letter queues of an app at a target, which is opened when first needed.
+
+    Args:
+        queues: the dead-letter queue of each queue or handler, by logical name.
+        open_target: opens the target that has them, and returns how they are asked.
+        staged: their names there begin with those of prefix and stage, unless they are addresses.
+    """
     target = cache(open_target)
     prefix = cache(_prefix)
 

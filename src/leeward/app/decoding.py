@@ -32,11 +32,7 @@ from leeward.values import Json
 
 
 def read_json(body: bytes) -> Json:
-    """Return the JSON of an input.
-
-    Raises:
-        InvalidInput: it is not JSON.
-    """
+    """Return the JSON of an input."""
     try:
         return decode(body)
     except Undecodable:

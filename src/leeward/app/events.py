@@ -39,7 +39,12 @@ def event_of(document: Mapping[str, Json]) -> Event:
 def events_in(
     headers: Mapping[str, str], body: bytes, *, escaped: bool = True
 ) -> list[Event] | None:
-    """Return the events of a request or message; None if it has none. `escaped` is as in HTTP.
+    """Return the events of a request or message; None if it has none.
+
+    Args:
+        headers: or attributes of a message; names in lower case.
+        body: the events, or the data of the one in the headers.
+        escaped: values are percent-encoded, as in headers of HTTP they are.
 
     Raises:
         InvalidInput: it says that it has events, and they are wrong.

@@ -151,6 +151,12 @@ class Handler:
     def settle(self, delivery: Delivery, context: Context, limit: int | None) -> dict[str, Json]:
         """Return what became of the calls with a key, by the function's own record; run nothing.
 
+        Args:
+            delivery: its input is the question, ``{"settle": KEY, "age": SECONDS, "payload":
+                ...}``; the last two may be missing.
+            context: of the question.
+            limit: bytes of the answer, or None.
+
         Raises:
             Problem: there is no such key, or it is not this call's.
             DedupUnavailable: the table with the records cannot be reached.
@@ -186,11 +192,7 @@ class Handler:
         return self.kind is not Kind.EVENT or self.type in (None, event.type)
 
     def check_put(self, bucket: str, name: str) -> None:
-        """Check that a handler of objects has said that it writes there.
-
-        Raises:
-            InvalidRequest: it has not; it could run for its own output, without end.
-        """
+        """Check that a handler of objects has said that it writes there."""
         if not any(place.covers(bucket, name) for place in self.writes):
             raise InvalidRequest(
                 f"{self._where} puts an object into {bucket!r} where it has not said that it "
@@ -247,11 +249,7 @@ class Handler:
 
     @cached_property
     def read_answer(self) -> Reader:
-        """Return an answer, decoded from JSON, as the function's own annotation has it.
-
-        Raises:
-            ConfigError: the annotation cannot be read into.
-        """
+        """Return an answer, decoded from JSON, as the function's own annotation has it."""
         return decoder_of(self._resolve("return"), f"the answer of {self.name!r}")
 
     def _resolve(self, name: str) -> Any:

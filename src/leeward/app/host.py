@@ -48,7 +48,11 @@ class Host:
             app.write_json_logs(platform.logs)
 
     def dedicated_handler(self, platform_name: str | None) -> Handler | None:
-        """Return the one handler that this deployment is for; None if it is for all."""
+        """Return the one handler that this deployment is for; None if it is for all.
+
+        Args:
+            platform_name: what the platform calls it.
+        """
         handlers = self.app.handlers
         return handlers.get(self._named) or handlers.get(platform_name or "")
 
@@ -68,6 +72,10 @@ class Host:
         """Return who takes an event.
 
         A name that no handler has may be a target's own name of a bus, so it keeps nobody out.
+
+        Args:
+            event: the event.
+            bus: what the platform calls the bus; None where it does not say.
         """
         takers = [handler for handler in self._handlers(Kind.EVENT) if handler.takes(event)]
         return [taker for taker in takers if taker.bus == bus] if self.has_bus(bus) else takers
@@ -134,6 +142,13 @@ class Host:
         A failure does not keep the others from it: it is delivered again, to all of them, and each
         recognises by its key what it has handled. An event of a type that nobody takes is
         acknowledged; one of a bus of which the app has no handler is not.
+
+        Args:
+            dedicated: the one handler that it is for; None if it is for whoever takes it.
+            event: the event.
+            delivery: how it has come.
+            bus: as of `subscribers`.
+            bucket: of an event about an object, such as its deletion.
         """
         handlers = [dedicated] if dedicated is not None else self.subscribers(event, bus)
         is_on_bus = self.has_bus(bus)  # then it is for subscribers alone
@@ -165,6 +180,12 @@ class Host:
 
         After a failure the other handlers still run. A failure that may be tried again comes first,
         so that the rest of the message can still succeed.
+
+        Args:
+            dedicated: the one handler that they are for, which knows their bucket by its own name;
+                None if each object is for whoever takes it.
+            events: the objects; none of a deletion, say, or of a store's own test.
+            delivery: how they have come.
         """
         if not events:
             log_event(LOGGER, "warning", "no_object_written", call_id=delivery.call_id)
@@ -292,7 +313,16 @@ def serve(
     *,
     waited: float = 0.0,
 ) -> HttpAnswer:
-    """Answer a call of a function."""
+    """Answer a call of a function.
+
+    Args:
+        host: with the app.
+        handler: the function; None if the request names no function.
+        request: with the payload as its body, in JSON.
+        call_id: the platform's id of this run.
+        seconds: until the platform stops waiting; the caller may wait less, never more.
+        waited: seconds of the caller's that have passed since the request came.
+    """
     sent = sent_in(request.headers)
     if handler is None or not handler.is_call:
         return http_answer(host.no_function(), sent.mark)

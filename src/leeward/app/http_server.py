@@ -346,9 +346,6 @@ def check_own_name(head: RequestHead, address: str) -> None:
 
     A page in a browser may send requests to a name of its own that leads here (DNS rebinding); the
     browser names that one.
-
-    Raises:
-        Problem: it names another host.
     """
     if is_this_machine(address) and not is_this_machine(head.headers.get("host", "localhost")):
         problem = "the host must be this machine; behind a proxy, let the proxy name it so"

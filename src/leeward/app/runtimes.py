@@ -51,11 +51,7 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
 
 
 def check_options(platform: str, names: Iterable[str], where: str) -> None:
-    """Check that the runtime of `platform` has options of these names; `where` gives them.
-
-    Raises:
-        ConfigError: it has not, or there is no such runtime.
-    """
+    """Check that the runtime of `platform` has options of these names; `where` gives them."""
     from inspect import signature
 
     parameters = signature(runtime_of(platform)).parameters.values()

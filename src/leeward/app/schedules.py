@@ -1,7 +1,8 @@
 """When a schedule is due: five fields as in a crontab, in UTC.
 
 Only what every cloud understands is taken: numbers, ``*``, lists, ranges and steps; and not a day
-of the month together with a day of the week, which clouds combine differently.
+of the month together with a day of the week, which clouds combine differently. Anything else, and
+what is never due, is a `ConfigError`.
 """
 
 from __future__ import annotations
@@ -45,11 +46,7 @@ class Schedule(NamedTuple):
 
 
 def check_schedule(text: object) -> None:
-    """Check that `text` is a schedule, and is due at some time.
-
-    Raises:
-        ConfigError: it is not; the field is named.
-    """
+    """Check that `text` is a schedule, and is due at some time."""
     if not isinstance(text, str):
         raise ConfigError("a schedule is a text with five fields: @app.on_schedule('*/5 * * * *')")
     from datetime import UTC, datetime  # which a handler without a schedule does not need
@@ -58,11 +55,7 @@ def check_schedule(text: object) -> None:
 
 
 def next_time(text: str, after: datetime) -> datetime:
-    """Return the first time after `after` at which a schedule is due.
-
-    Raises:
-        ConfigError: it is not a schedule, or never due.
-    """
+    """Return the first time after `after` at which a schedule is due."""
     from datetime import UTC, timedelta
 
     schedule = parse_schedule(text)
@@ -81,11 +74,7 @@ def next_time(text: str, after: datetime) -> datetime:
 
 
 def last_time(text: str, before: datetime) -> datetime:
-    """Return the last time not after `before` at which a schedule was due.
-
-    Raises:
-        ConfigError: it is not a schedule, or never due.
-    """
+    """Return the last time not after `before` at which a schedule was due."""
     from datetime import UTC, timedelta
 
     schedule = parse_schedule(text)
@@ -104,7 +93,13 @@ def last_time(text: str, before: datetime) -> datetime:
 
 
 def tick_time(handler: Handler, named: object, now: float) -> datetime:
-    """Return the time for which a schedule runs: what the platform names, else when it was due."""
+    """Return the time for which a schedule runs: what the platform names, else when it was due.
+
+    Args:
+        handler: of the schedule.
+        named: by the platform, as text, or None.
+        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
+    """
     from datetime import UTC, datetime
 
     time = parse_time(named)
@@ -115,11 +110,7 @@ def tick_time(handler: Handler, named: object, now: float) -> datetime:
 
 @lru_cache(maxsize=256)
 def parse_schedule(text: str) -> Schedule:
-    """Read a schedule.
-
-    Raises:
-        ConfigError: it is not one; the field is named.
-    """
+    """Read a schedule."""
     fields = text.split()
     if len(fields) != len(_FIELDS):
         raise ConfigError(

@@ -80,11 +80,7 @@ class FunctionServer(HttpServer):
         self.close()
 
     def check(self, head: RequestHead) -> bool:
-        """Return whether a request asks for upkeep, which anybody may.
-
-        Raises:
-            Problem: whoever sends it may not call.
-        """
+        """Return whether a request asks for upkeep, which anybody may."""
         is_upkeep = head.path.rstrip("/").endswith((WARM_PATH, HEALTH_PATH))
         if head.method == "GET" and is_upkeep:
             return True

@@ -101,7 +101,12 @@ class Delivery(NamedTuple):
     """One run of one handler, as a trigger asks for it.
 
     Attributes:
+        input: of the kind that the handler is for.
+        call_id: the platform's id of this run.
+        idempotency_key: the same on every attempt.
         seconds: until the platform, or the caller, stops waiting.
+        attempt: 1 for the first; None where the platform does not count.
+        trace: the W3C ``traceparent`` that came along, or None.
         headers: of the request, or the attributes of the message; names in lower case.
         principal: the caller, as the platform has checked it; None if it has not.
         voids: how many voids of its key the caller knows of.

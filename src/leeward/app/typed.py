@@ -54,11 +54,7 @@ def typed_call(function: object, payload: object) -> TypedCall:
 
 
 def item_reader(kind: Any) -> Callable[[Record | None], Record | None]:
-    """Return what makes of a record one whose item is a `kind`.
-
-    Raises:
-        ConfigError: nothing can be read into `kind`.
-    """
+    """Return what makes of a record one whose item is a `kind`."""
     read = decoder_of(kind, "as_")
 
     def read_item(record: Record | None) -> Record | None:
@@ -70,11 +66,7 @@ def item_reader(kind: Any) -> Callable[[Record | None], Record | None]:
 
 
 def page_reader(kind: Any) -> Callable[[ItemPage], ItemPage]:
-    """Return what makes of a page one whose items are each a `kind`.
-
-    Raises:
-        ConfigError: nothing can be read into `kind`.
-    """
+    """Return what makes of a page one whose items are each a `kind`."""
     read = decoder_of(kind, "as_")
 
     def read_page(page: ItemPage) -> ItemPage:

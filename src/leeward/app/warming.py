@@ -94,11 +94,7 @@ class WarmValues(Forkable):
             self._is_up = True
 
     def make_all_if_due(self, monotonic: Callable[[], float]) -> None:
-        """Make what is not made yet, for a health check: anybody may ask for one.
-
-        Raises:
-            TooSoon: it has failed in the last seconds, and is not tried again yet.
-        """
+        """Make what is not made yet, for a health check: anybody may ask for one."""
         if self._is_up:
             return
         with self._lock:

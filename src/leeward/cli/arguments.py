@@ -1,4 +1,4 @@
-"""Arguments of the shell become arguments of the client's methods."""
+"""Arguments of the shell become arguments of the client's methods, or an `InvalidRequest`."""
 
 from __future__ import annotations
 
@@ -40,11 +40,7 @@ def argument(about: str, metavar: str | None = None, **settings: Any) -> Any:
 
 
 def json_argument(text: str | None, field: str) -> Json:
-    """Read JSON that is given as it is, as ``@file``, or as ``-`` for the standard input.
-
-    Raises:
-        InvalidRequest: the file cannot be read, or it is not JSON.
-    """
+    """Read JSON that is given as it is, as ``@file``, or as ``-`` for the standard input."""
     return None if text is None else _read(text, field, exact=False)
 
 
@@ -94,11 +90,7 @@ def bytes_argument(text: str, field: str) -> bytes:
 
 
 def texts_argument(words: Sequence[str], field: str, example: str = "version=7") -> dict[str, str]:
-    """Read texts with names, each a word ``name=text``.
-
-    Raises:
-        InvalidRequest: a word is something else, or a name is there twice.
-    """
+    """Read texts with names, each a word ``name=text``."""
     texts: dict[str, str] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -112,11 +104,7 @@ def texts_argument(words: Sequence[str], field: str, example: str = "version=7")
 
 
 def event_type(text: str) -> str:
-    """Read the type of an event; what looks like its data is not taken for one.
-
-    Raises:
-        typer.BadParameter: it is JSON, a file or the standard input.
-    """
+    """Read the type of an event; what looks like its data is not taken for one."""
     if text.startswith(("{", "[", '"', "@")) or text == "-":
         raise typer.BadParameter(
             "the type stands before the data: leeward publish BUS TYPE DATA, such as order.created"
@@ -125,11 +113,7 @@ def event_type(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """Read a number of seconds.
-
-    Raises:
-        typer.BadParameter: it is not a number.
-    """
+    """Read a number of seconds."""
     try:
         return float(text)
     except ValueError:
@@ -139,11 +123,7 @@ def seconds(text: str) -> float:
 
 
 def time_argument(text: str | None, field: str = "time") -> datetime | None:
-    """Read an ISO 8601 time with a time zone.
-
-    Raises:
-        InvalidRequest: it is something else.
-    """
+    """Read an ISO 8601 time with a time zone."""
     try:
         time = None if text is None else datetime.fromisoformat(text)
     except ValueError:
@@ -162,11 +142,7 @@ def _read(text: str, field: str, *, exact: bool) -> Json:
 
 
 def name_of_person(by: str | None) -> str:
-    """Return who decides: `by`, or who is logged in.
-
-    Raises:
-        InvalidRequest: nobody is named.
-    """
+    """Return who decides: `by`, or who is logged in."""
     name = name_of_user() if by is None else by
     if not name:
         raise InvalidRequest("say who decides: --by NAME", field="by")

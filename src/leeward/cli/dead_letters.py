@@ -290,11 +290,7 @@ def keeps_letters(driver: Driver) -> bool:
 def letters_of(
     driver: Driver, queue: str | None, to: str | None, sources: tuple[str, ...] = ()
 ) -> Letters:
-    """Return the dead letters of a target; a cloud has them in a `queue`, by its own name.
-
-    Raises:
-        InvalidRequest: no version of the app has `to`.
-    """
+    """Return the dead letters of a target; a cloud has them in a `queue`, by its own name."""
     stores = driver.stores()
     if stores is not None:
         return StoreLetters(stores, driver.target, to)

@@ -78,11 +78,7 @@ class GlobalOptions:
             yield client
 
     def workflows(self, config: Config) -> list[Definition]:
-        """Return the workflows that `config` names; their modules may stand beside the file.
-
-        Raises:
-            ConfigError: one of them cannot be loaded.
-        """
+        """Return the workflows that `config` names; their modules may stand beside the file."""
         with redirect_stdout(sys.stderr), modules_beside(config):
             return load_definitions(config)
 
@@ -103,11 +99,7 @@ class GlobalOptions:
         return workflows[name]
 
     def check_functions(self, config: Config, workflows: Iterable[Definition]) -> None:
-        """Check that embedded targets have the functions of workflows; a cloud is not asked.
-
-        Raises:
-            ConfigError: a step's function is nowhere.
-        """
+        """Check that embedded targets have the functions of workflows; a cloud is not asked."""
         if all(target.provider == "local" for target in config.order):
             with self.client(_without_definitions(config)) as client:
                 _need_functions(client, config, workflows)
@@ -214,11 +206,7 @@ class AppName(NamedTuple):
     where: str
 
     def load(self) -> App:
-        """Return the app.
-
-        Raises:
-            ConfigError: it cannot be imported, or it is something else.
-        """
+        """Return the app."""
         return import_app(self.spec, self.where)
 
 

@@ -61,11 +61,7 @@ def list_keys(client: Client, table: str) -> Iterator[KeyRow]:
 
 
 def find_key(client: Client, table: str, named: str) -> KeyRow:
-    """Return the record that is named by its id, or as messages name it.
-
-    Raises:
-        NotFound: it is not there.
-    """
+    """Return the record that is named by its id, or as messages name it."""
     operations = client._operations  # noqa: SLF001 - a write id says when an item has changed
     call, seconds, _ = operations.load_data(table, named, None)
     loaded: Stored | None = make(operations, call, seconds)

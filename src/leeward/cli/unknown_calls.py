@@ -114,11 +114,7 @@ def scan_unknown(cloud: Client, config: Config) -> Iterator[UnknownCall]:
 
 
 def pick_unknown(cloud: Client, config: Config, chosen: frozenset[str] | None) -> list[UnknownCall]:
-    """Return the calls that are chosen, all if None; the oldest first.
-
-    Raises:
-        NotFound: one of them is not there.
-    """
+    """Return the calls that are chosen, all if None; the oldest first."""
     rows = [
         unknown for unknown in scan_unknown(cloud, config) if chosen is None or unknown.id in chosen
     ]

@@ -148,11 +148,7 @@ def optional(table: Mapping[str, Any], key: str, where: ConfigKey, read: Reader[
 
 
 def read_keys(section: Any, where: ConfigKey, **readers: Reader[Any]) -> dict[str, Any]:
-    """Read a table by the readers of its keys; those that it does not have are left out.
-
-    Raises:
-        ConfigError: it is not a table, has a key that is not known, or a value is wrong.
-    """
+    """Read a table by the readers of its keys; those that it does not have are left out."""
     table = read_section(section, where)
     keys = [key for key in readers if key in table]
     reads: list[Callable[[], Any]] = []
@@ -473,11 +469,7 @@ STAGE: Final = "stage"
 
 
 def read_document(document: Mapping[str, Any], file: str, stage: str | None) -> Config:
-    """Check a parsed file, and return what it configures in a stage.
-
-    Raises:
-        ConfigError: something in it is wrong.
-    """
+    """Check a parsed file, and return what it configures in a stage."""
     if STAGE not in document:
         return read_sections(document, file)
     stage = choose_stage(document, stage)
@@ -501,11 +493,7 @@ def choose_stage(document: Mapping[str, Any], stage: str | None) -> str | None:
 
 
 def lay_over(document: Mapping[str, Any], stage: str | None, file: str) -> dict[str, Any]:
-    """Return a parsed file with what one of its stages says instead, and without its stages.
-
-    Raises:
-        ConfigError: the file has stages, and not this one; or a section of one is not a table.
-    """
+    """Return a parsed file with what one of its stages says instead, and without its stages."""
     rest = {name: value for name, value in document.items() if name != STAGE}
     if STAGE not in document:
         return rest

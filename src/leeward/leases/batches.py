@@ -61,11 +61,7 @@ class Batches(Forkable, ABC, Generic[C]):
         self._writer = None
 
     def make(self, what: C, timeout: float | None = None) -> Any:
-        """Make a change; return its result, once it is on the disk.
-
-        Raises:
-            DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.
-        """
+        """Make a change; return its result, once it is on the disk."""
         mine = Change(what)
         try:
             with self._lock:

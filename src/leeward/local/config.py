@@ -45,11 +45,7 @@ class _Subscriber(NamedTuple):
 
 
 def open_local(config: TargetConfig) -> Local:
-    """Open the target, with the functions and subscriptions that its options name.
-
-    Raises:
-        ConfigError: it names the key and the remedy.
-    """
+    """Open the target, with the functions and subscriptions that its options name."""
     config.check_options(_OPTIONS)
     path = _path(config)
     app = _app(config, import_app)
@@ -72,11 +68,7 @@ def open_local(config: TargetConfig) -> Local:
 
 
 def check_handlers(config: TargetConfig) -> None:
-    """Check the options that name code of the user's, and import nothing of it.
-
-    Raises:
-        ConfigError: it names the key and the remedy.
-    """
+    """Check the options that name code of the user's, and import nothing of it."""
     config.check_options(_OPTIONS)
     _app(config, split_name)
     _functions(config, split_name)
@@ -147,11 +139,7 @@ def _function(spec: Any, where: str) -> Callable[..., Any]:
 
 
 def import_app(spec: Any, where: str) -> App:
-    """Return the app that ``module:app`` names.
-
-    Raises:
-        ConfigError: it cannot be imported, or it is something else.
-    """
+    """Return the app that ``module:app`` names."""
     app = import_object(spec, where)
     if not isinstance(app, App):
         raise ConfigError(f"{where}: {spec!r} is a {type(app).__name__}; name a leeward.App")

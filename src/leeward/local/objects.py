@@ -68,11 +68,7 @@ class Objects:
         self._is_checked = False
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Make one attempt at a call of objects.
-
-        Raises:
-            ConfigError: an earlier version has kept objects here, in a folder.
-        """
+        """Make one attempt at a call of objects."""
         if not self._is_checked:
             _check_folder(self._database.path)
             self._is_checked = True

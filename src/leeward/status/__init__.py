@@ -2,7 +2,8 @@
 
 `read_status` asks every target at the same time, each for a bounded time, and changes nothing.
 `leeward status` shows the facts, one sentence each; whoever shows them otherwise takes their
-values. What a target does not tell is a fact, too: it says so.
+values. What a target does not tell is a fact, too: it says so. The other readers raise
+`DatabaseFault` where a store cannot be read.
 """
 
 from __future__ import annotations
@@ -218,11 +219,7 @@ def _key_of(config: Config, table: str) -> str:
 
 
 def read_queues(driver: Driver) -> list[QueueDepth]:
-    """Return how much waits for each recipient of a target that keeps rows.
-
-    Raises:
-        DatabaseFault: the store cannot be read.
-    """
+    """Return how much waits for each recipient of a target that keeps rows."""
     stores = driver.stores()
     if stores is None or not stores.has_rows():
         return []
@@ -301,9 +298,6 @@ def read_moments(driver: Driver, app: App | None = None) -> dict[str, float]:
     """Return the last moment of each schedule at a target, by the name of its recipient.
 
     Those of an app, if one is given, stand under the names of its handlers.
-
-    Raises:
-        DatabaseFault: the store cannot be read.
     """
     stores = driver.stores()
     if stores is None or not stores.has_rows():
@@ -331,11 +325,7 @@ def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:
 
 
 def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
-    """Return how many runs of each workflow are in which state; an open `journal` stays open.
-
-    Raises:
-        DatabaseFault: the journal cannot be read.
-    """
+    """Return how many runs of each workflow are in which state; an open `journal` stays open."""
     stores = driver.stores()
     if journal is not None:
         return journal.count_runs(journal.clock.now() - facts.OVERDUE)

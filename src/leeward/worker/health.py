@@ -31,11 +31,7 @@ class HealthServer(HttpServer):
         self._report = report
 
     def check(self, head: RequestHead) -> bool:
-        """Return that it asks for upkeep, as anybody may who reaches the address.
-
-        Raises:
-            Problem: it asks for something else.
-        """
+        """Return that it asks for upkeep, as anybody may who reaches the address."""
         check_own_name(head, self.address)
         if head.method not in ("GET", "HEAD"):
             raise Problem("ask for health with GET", status=405, reason="method")

@@ -74,11 +74,7 @@ def open_drivers(targets: str | Driver | Sequence[Driver] | None, config: Config
 
 
 def index_of(drivers: Sequence[Driver], target: str | None) -> int:
-    """Return which driver a worker works for.
-
-    Raises:
-        ConfigError: none of the order keeps rows for workers.
-    """
+    """Return which driver a worker works for."""
     names = ", ".join(driver.target for driver in drivers)
     for at, driver in enumerate(drivers):
         if target in (None, driver.target) and driver.stores() is not None:
@@ -92,11 +88,7 @@ def index_of(drivers: Sequence[Driver], target: str | None) -> int:
 
 
 def check_names(app: App, config: Config, target: str) -> None:
-    """Check that queues and functions of the app have no other name at the target.
-
-    Raises:
-        ConfigError: one has, and what clients queue under that name would never be delivered.
-    """
+    """Check that queues and functions of the app have no other name at the target."""
     for handler in app.handlers.values():
         name = handler.queue or handler.name
         names = config.functions[name].names if name in config.functions else {}
@@ -166,11 +158,7 @@ class WorkedTarget(WrappingDriver):
         self._runner = runner
 
     def mount(self, app: Any) -> None:
-        """Run the handlers of an app here.
-
-        Raises:
-            ConfigError: a handler is wrong, or nothing delivers to it here.
-        """
+        """Run the handlers of an app here."""
         self._runner.mount(app)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:

@@ -377,11 +377,7 @@ class IdempotentCall:
             self._prove(nothing_ran=True)
 
     def finish(self, run: IdempotentRun, recorded: Recorded | LoadedRecord, result: Any) -> Any:
-        """Return the result of the call, after the attempt to record its end.
-
-        Raises:
-            RepeatRefused: another run has taken over, and has no result yet.
-        """
+        """Return the result of the call, after the attempt to record its end."""
         if recorded is Recorded.YES:
             return result
         if recorded is Recorded.WITHOUT_RESULT:

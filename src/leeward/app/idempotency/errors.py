@@ -212,11 +212,7 @@ class Treatment(Enum):
 
 
 def check_failures(failures: Failures, what: str) -> Mapping[type[Exception], Treatment]:
-    """Return the declared failures by class; `what` names the handler.
-
-    Raises:
-        ConfigError: an entry is wrong; it names which.
-    """
+    """Return the declared failures by class; `what` names the handler."""
     if failures is None:
         return {}
     declared: object = {Exception: failures} if isinstance(failures, str) else failures

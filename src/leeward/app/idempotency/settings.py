@@ -251,11 +251,7 @@ class IdempotencySettings(NamedTuple):
 
 
 def check_options(function: Callable[..., Any], options: IdempotencyOptions) -> IdempotencySettings:
-    """Check the arguments of `idempotent`.
-
-    Raises:
-        ConfigError: an argument is wrong; the message names it.
-    """
+    """Check the arguments of `idempotent`."""
     if (
         isinstance(function, type)
         or not hasattr(function, "__qualname__")

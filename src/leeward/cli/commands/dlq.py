@@ -134,9 +134,6 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
     """Open the targets that keep dead letters themselves, or the one with the queue.
 
     Names of functions are left as they are: a dead-letter queue is named by the cloud's own name.
-
-    Raises:
-        InvalidRequest: it is not clear which target is meant.
     """
     config = without_handlers(config)
     targets = ", ".join(map(str, config.order))

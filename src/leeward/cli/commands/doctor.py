@@ -117,11 +117,7 @@ REMEDY: Final = "apply the exported files, or run leeward export again and apply
 
 
 def read_exported(folder: Path) -> list[Expected]:
-    """Return what the files below a folder say that is there, each once.
-
-    Raises:
-        ConfigError: there is no such file, or one cannot be read.
-    """
+    """Return what the files below a folder say that is there, each once."""
     things = [thing for file in sorted(folder.rglob(EXPECTED_FILE)) for thing in _in_file(file)]
     if not things:
         raise ConfigError(

@@ -162,11 +162,7 @@ def _say(context: typer.Context, word: Isolation, *, everywhere: bool) -> Report
 
 
 def snapshot_table(config: Config) -> tuple[str, str]:
-    """Return the table that processes share, and the field of its key.
-
-    Raises:
-        ConfigError: none is configured.
-    """
+    """Return the table that processes share, and the field of its key."""
     if config.snapshot is None:
         raise ConfigError(
             'processes share no table; name one in leeward.toml: snapshot = "leeward-health"'

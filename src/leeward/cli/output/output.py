@@ -86,11 +86,7 @@ class Output:
 
 
 def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
-    """Write bytes to the standard output `out`, as they are.
-
-    Raises:
-        OutputError: they cannot be written.
-    """
+    """Write bytes to the standard output `out`, as they are."""
     with _write_to(out):
         out.flush()
         for piece in pieces:
