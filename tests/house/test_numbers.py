@@ -48,12 +48,12 @@ def test_the_sizes_hold() -> None:
     lines, files = sizes["."]
     assert sizes["adapters/postgres"][0] <= 4_410  # of which about 1,250 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
-    assert lines <= 58_233
-    assert files <= 251
+    assert lines <= 57_588
+    assert files <= 250
     assert sum(lines for lines, _ in clouds) <= 16_003
     assert sum(files for _, files in clouds) <= 122
     # The console's search, timelines and memory came in for the drill, which went out.
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 103_151
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 102_507
 
 
 def test_the_design_page_has_only_what_shapes_the_house() -> None:
