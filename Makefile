@@ -63,7 +63,7 @@ coverage: $(READY) ## run the routing's tests and show which of its branches the
 	@$(BIN)/coverage run --branch --source=src/leeward/_routing -m pytest -q -p no:xdist tests/routing
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
 
-test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
+test-cloud: $(READY) ## run the contract on a real cloud, in your own account: LEEWARD_TEST_CLOUD=aws, azure or google
 	@$(BIN)/python -m cloud_tests
 
 check: $(READY) ## formatting, lint, types, layering, spelling, the site and its links, house rules

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from cloud_tests.options import FOLDER, VARIABLE, Refused, requested_cloud
+from cloud_tests.options import FOLDER, VARIABLE, Refused, check_price, requested_cloud
 
-_LONGEST: Final = 900
+_LONGEST: Final = 3600
 """Seconds for one test. The first one waits until everything is created, the last one until it is
 removed. A guard against a hang; the one of the other tests is too short for a real cloud."""
 
@@ -36,6 +36,7 @@ def _check(path: Path) -> None:
     cloud = requested_cloud(os.environ)
     if path.stem != f"test_{cloud}":
         raise Refused(f"{VARIABLE} names {cloud}, and {path.name} is about another cloud")
+    check_price(cloud, os.environ)
     import_module(f"cloud_tests.{cloud}.account").check(os.environ)
 
 

@@ -8,6 +8,20 @@ from typing import Final
 
 VARIABLE: Final = "LEEWARD_TEST_CLOUD"
 
+PRICE: Final = "LEEWARD_TEST_USD"
+"""What a run may cost, in US dollars: whoever sets it has read what it can cost."""
+
+PRICES: Final = {
+    "aws": (1.0, "on-demand tables, a bus, some thousand calls of small functions"),
+    "azure": (
+        1.0,
+        "a serverless account of Cosmos DB for an hour, some ten thousand request units",
+    ),
+    "google": (1.0, "a database of Firestore for an hour, some thousand reads and writes"),
+}
+"""By cloud the bound of a run in US dollars, many times what it takes, and what for. Sources: the
+price pages of DynamoDB, Lambda, EventBridge, Cosmos DB and Firestore."""
+
 FOLDER: Final = Path(__file__).parent
 
 
@@ -31,6 +45,32 @@ def requested_cloud(env: Mapping[str, str]) -> str:
             f"name the cloud ({names}), {given}. Try: {VARIABLE}={known[0]} make test-cloud"
         )
     return cloud
+
+
+def check_price(cloud: str, env: Mapping[str, str]) -> None:
+    """Check that a run may cost what it can cost.
+
+    Raises:
+        Refused: nobody has agreed to that.
+    """
+    bound, what = PRICES[cloud]
+    given = env.get(PRICE, "")
+    if not given.replace(".", "", 1).isdecimal() or float(given) < bound:
+        raise Refused(
+            f"a run costs less than {bound:g} US dollar ({what}), and {PRICE} is "
+            f"{given or 'not set'}: to agree, set {PRICE}={bound:g}"
+        )
+
+
+def check_variables(env: Mapping[str, str], **needed: str) -> None:
+    """Check that variables are set, each with what it must name.
+
+    Raises:
+        Refused: one is not.
+    """
+    for variable, what in needed.items():
+        if not env.get(variable):
+            raise Refused(f"{variable} must name {what} to create resources in")
 
 
 def clouds() -> list[str]:

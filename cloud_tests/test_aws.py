@@ -1,18 +1,7 @@
 """AWS itself keeps the contract.
 
-It takes:
-
-- ``LEEWARD_TEST_CLOUD=aws``;
-- ``AWS_REGION``, and credentials wherever leeward and boto3 find them;
-- ``LEEWARD_TEST_AWS_ROLE``, the ARN of a role that Lambda may take. Without it, the tests say how
-  to make one.
-
-Two policies, that of the role and that of whoever runs the tests, are in `cloud_tests.aws.policies`
-and, to be copied, in ``docs/aws.md``. Neither asks for more than the tests need.
-
-Before anything is created, account, region and every name are shown. Each run has names of its own.
-All of it is removed at the end, also when tests fail, or are ended by Ctrl-C or SIGTERM. A run
-that was killed leaves things behind, which have the tag ``leeward-test``.
+``docs/aws.md`` says what a run takes, with two policies, that of the functions' role and that of
+whoever runs the tests, which are in `cloud_tests.aws.policies`, too.
 
 `FailureContract` is left out. Its faults happen between leeward and the cloud: a server that
 loses an answer has to read the request, and here TLS forbids that. The refusals, too, are those of

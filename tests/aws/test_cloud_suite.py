@@ -22,7 +22,7 @@ import pytest
 from cloud_tests.aws.account import check
 from cloud_tests.aws.plan import TABLES
 from cloud_tests.aws.policies import of_functions, of_tests, trust
-from cloud_tests.options import Refused, requested_cloud
+from cloud_tests.options import Refused, check_price, requested_cloud
 from leeward_contract_tests.rows import each_row
 from tests.docs.test_pages import DOCS, ROOT, blocks
 from tests.servers.aws.clients import client
@@ -34,7 +34,7 @@ PATIENCE = 280.0
 
 PLACE = {"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
 
-ASKED = {"LEEWARD_TEST_CLOUD": "aws"}
+ASKED = {"LEEWARD_TEST_CLOUD": "aws", "LEEWARD_TEST_USD": "1"}
 
 ROLE = {"LEEWARD_TEST_AWS_ROLE": f"arn:aws:iam::{ACCOUNT}:role/leeward-test"}
 
@@ -155,6 +155,7 @@ def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
 @each_row(
     "env, reason",
     {
+        "no price": (ASKED | {"LEEWARD_TEST_USD": "0.5"}, "to agree, set LEEWARD_TEST_USD=1"),
         "unknown cloud": ({"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
         "no role": (ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
         "no ARN": (ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"}, "ARN of a role for Lambda"),
@@ -167,8 +168,8 @@ def test_the_remedy_is_named(env: dict[str, str], reason: str) -> None:
 
 
 def raise_what_is_missing(env: dict[str, str]) -> None:
-    """Make the two checks, as cloud_tests/conftest.py does."""
-    requested_cloud(env)
+    """Make the checks, as cloud_tests/conftest.py does."""
+    check_price(requested_cloud(env), env)
     check(env)
 
 

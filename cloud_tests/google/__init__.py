@@ -1,0 +1,1 @@
+"""Google Cloud, as the contract of tables needs it: a database of Firestore."""
