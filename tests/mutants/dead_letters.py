@@ -16,6 +16,13 @@ MUTANTS: Final = (
         "test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads",
     ),
     Mutant(
+        "a handler of messages is called by its queue",
+        "src/leeward/_delivery/runner.py AppRunner.claim",
+        "handler.kind is Kind.MESSAGE",
+        "False",
+        "tests/cli/test_dead_letters.py::test_a_handler_of_messages_goes_by_its_own_name",
+    ),
+    Mutant(
         "a letter is made of a message whose key another run has",
         "src/leeward/app/dead_letters.py next_step",
         "failure.waits",
