@@ -170,22 +170,22 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
             f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
             f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
         )
-    own = spec.files.get(recipe.entry)
-    if own is not None and not any(handler_calls(own, recipe.entry)):
+    entry = spec.files.get(recipe.entry)
+    if entry is not None and not any(handler_calls(entry, recipe.entry)):
         raise ConfigError(
             f"{recipe.entry} is what the platform loads, and yours does not call handler() of the "
             f"app; rename it, or leave it out with --exclude {recipe.entry}"
         )
     with _folder_beside(out) as place:
         work = Path(place).resolve()
-        made = work / name
-        text, inventory = _assemble(spec, recipe, origin, made, work)
-        content = pack(made)
+        package = work / name
+        text, inventory = _assemble(spec, recipe, origin, package, work)
+        content = pack(package)
         sizes = {
             "zip": len(content),
-            "folder": sum(path.stat().st_size for path in files_below(made)),
+            "folder": sum(path.stat().st_size for path in files_below(package)),
         }
-        notes = check_sizes(sizes, recipe.limits, largest(made))
+        notes = check_sizes(sizes, recipe.limits, largest(package))
         if origin.denied:
             left = ", ".join(origin.denied)
             note = (
@@ -194,9 +194,9 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
             )
             notes += (note,)
         if recipe.check is not None:
-            notes += recipe.check(made, origin.source)
+            notes += recipe.check(package, origin.source)
         rmtree(folder, ignore_errors=True)
-        made.replace(folder)
+        package.replace(folder)
         archive.write_bytes(content)
         listed.write_text(text, encoding="utf-8")
     digest = sha256(content).hexdigest()
@@ -234,7 +234,7 @@ def largest(folder: Path, count: int = 3) -> list[str]:
         # Where what is required stands in a folder of its own, that is a hidden one.
         shown = parts[min(3, len(parts) - 1)] if parts[0].startswith(".") else parts[0]
         sizes[shown] = sizes.get(shown, 0) + path.stat().st_size
-    top = sorted(sizes.items(), key=lambda each: (-each[1], each[0]))[:count]
+    top = sorted(sizes.items(), key=lambda row: (-row[1], row[0]))[:count]
     return [f"{name} {size / 1e6:.1f} MB" for name, size in top]
 
 
@@ -255,11 +255,11 @@ def check_built(place: Path, names: Sequence[str]) -> None:
 
 
 def _assemble(
-    spec: PackageSpec, recipe: Recipe, origin: Origin, made: Path, work: Path
+    spec: PackageSpec, recipe: Recipe, origin: Origin, package: Path, work: Path
 ) -> tuple[str, Inventory]:
-    """Fill the folder `made`; return the list of what is required, and what is in it."""
+    """Fill the folder `package`; return the list of what is required, and what is in it."""
     goal = Goal(spec.python, ARCHES[spec.arch], recipe.system.glibc)
-    place = made / recipe.place
+    place = package / recipe.place
     place.mkdir(parents=True)
     try:
         chosen = resolve(recipe.requires, origin.requires, goal, origin.source, work)
@@ -282,9 +282,9 @@ def _assemble(
         raise ConfigError(
             f"what the app needs does not load on {where}: {error}; {recipe.system.remedy}"
         ) from error
-    copy_files(origin.folder, origin.files, made)
+    copy_files(origin.folder, origin.files, package)
     if origin.settings is not None:
-        write_files(made, {"leeward.toml": origin.settings.read_bytes()})
+        write_files(package, {"leeward.toml": origin.settings.read_bytes()})
     # What is written besides the user's files, and in their place.
     more = {name: text.encode() for name, text in recipe.files.items() if name not in spec.files}
     if recipe.entry not in spec.files:
@@ -292,10 +292,10 @@ def _assemble(
     if recipe.lists:
         lines = [line for name, line in chosen.items() if not recipe.built or name in built]
         more[LIST] = "".join(f"{line}\n" for line in lines).encode()
-    write_files(made, more)
+    write_files(package, more)
     return "".join(f"{line}\n" for line in chosen.values()), Inventory(
         parts_in(place, owners, roots_of(recipe.requires, origin.requires)),
-        {file: (made / file).stat().st_size for file in origin.files},
+        {file: (package / file).stat().st_size for file in origin.files},
         tuple(sorted(more)),
         unused,
     )

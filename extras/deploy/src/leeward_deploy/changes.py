@@ -90,11 +90,11 @@ def compare(
         kept[section] = {
             name: fact for name, fact in kept[section].items() if name not in now.get(section, {})
         }
-    kept["regions"] = [each for each in kept["regions"] if each not in now["regions"]]
+    kept["regions"] = [region for region in kept["regions"] if region not in now["regions"]]
     kept["names"] = _names_of(before or {}, retained or {}, kept, now, cloud)
     notes = () if before is None else (*_notes(before, kept, now, cloud),)
     commands = tuple(line for name in forget for line in _forget(name, kept, now, cloud))
-    return Changes({key: each for key, each in kept.items() if each}, notes, commands)
+    return Changes({key: content for key, content in kept.items() if content}, notes, commands)
 
 
 def _names_of(
@@ -105,16 +105,22 @@ def _names_of(
     cloud: Cloud,
 ) -> Facts:
     """Return the own names in regions that the app has left, where the facts say others now."""
-    found: Facts = {}
+    result: Facts = {}
     for section in cloud.keeps:
         for name, fact in {**kept[section], **now.get(section, {})}.items():
             was = retained.get("names", {}).get(section, {}).get(name, {})
             last = before.get(section, {}).get(name, fact)
-            names = {each: was.get(each) or _own_name(last, each) for each in kept["regions"]}
-            names = {each: own for each, own in names.items() if own != _own_name(fact, each)}
+            names = {
+                region: was.get(region) or _own_name(last, region) for region in kept["regions"]
+            }
+            names = {
+                region: own_name
+                for region, own_name in names.items()
+                if own_name != _own_name(fact, region)
+            }
             if names:
-                found.setdefault(section, {})[name] = names
-    return found
+                result.setdefault(section, {})[name] = names
+    return result
 
 
 def _own_name(fact: Mapping[str, Any], region: str) -> Any:
@@ -128,11 +134,11 @@ def keep_names(
 
     It is called by its first handler, and holds what another handler of the queue is to take.
     """
-    known = {**(retained or {}).get("queues", {}), **(before or {}).get("queues", {})}
+    queues = {**(retained or {}).get("queues", {}), **(before or {}).get("queues", {})}
     return now | {
         "queues": {
             name: queue
-            | {key: known[name][key] for key in ("subscription",) if key in known.get(name, {})}
+            | {key: queues[name][key] for key in ("subscription",) if key in queues.get(name, {})}
             for name, queue in now["queues"].items()
         }
     }
@@ -140,9 +146,9 @@ def keep_names(
 
 def _copy_of(retained: Mapping[str, Any] | None, cloud: Cloud) -> Facts:
     """Return retained facts with every section, so that they can be changed."""
-    known = retained or {}
-    sections = {section: dict(known.get(section, {})) for section in cloud.keeps}
-    return {"format": FORMAT, "regions": list(known.get("regions", ())), **sections}
+    facts = retained or {}
+    sections = {section: dict(facts.get(section, {})) for section in cloud.keeps}
+    return {"format": FORMAT, "regions": list(facts.get("regions", ())), **sections}
 
 
 def _whole_refusals(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -159,9 +165,9 @@ def _refusals(
 ) -> Iterator[str]:
     """Yield why what holds data cannot become what the new facts say."""
     for section in cloud.keeps:
-        known = {**kept[section], **before.get(section, {})}
+        facts = {**kept[section], **before.get(section, {})}
         for name, fact in now.get(section, {}).items():
-            last, word = known.get(name), WORDS[section]
+            last, word = facts.get(name), WORDS[section]
             if last is None or last.get("existing"):
                 continue
             if fact.get("existing"):
@@ -172,8 +178,8 @@ def _refusals(
                     "before you name it"
                 )
                 continue
-            both = [each for each in before["regions"] if each in now["regions"]]
-            names = [("name", _own_name(last, each), _own_name(fact, each)) for each in both]
+            both = [region for region in before["regions"] if region in now["regions"]]
+            names = [("name", _own_name(last, region), _own_name(fact, region)) for region in both]
             others = [(field, last.get(field), fact.get(field)) for field in IDENTITY]
             for field, was, will in (*dict.fromkeys(names), *others):
                 # What has one name in one region alone has its home there, said or not.
@@ -234,24 +240,29 @@ def _forget(name: str, kept: Facts, now: Mapping[str, Any], cloud: Cloud) -> Ite
         kept["regions"].remove(name)
         yield f"terraform state rm 'module.app[\"{name}\"]'"
         return
-    known = {f"{section}.{each}": each for section in cloud.keeps for each in kept[section]}
-    found = [full for full, each in known.items() if name in (full, each)]
-    if len(found) != 1:
-        what = f"{len(found)} things are called so" if found else "it is not retained"
-        hint = did_you_mean(name, known) or f"; retained: {', '.join(sorted(known)) or 'nothing'}"
+    short_names = {
+        f"{section}.{entry}": entry for section in cloud.keeps for entry in kept[section]
+    }
+    matches = [full for full, short in short_names.items() if name in (full, short)]
+    if len(matches) != 1:
+        what = f"{len(matches)} things are called so" if matches else "it is not retained"
+        hint = (
+            did_you_mean(name, short_names)
+            or f"; retained: {', '.join(sorted(short_names)) or 'nothing'}"
+        )
         raise ConfigError(f"--forget names {name!r}, and {what}{hint}")
-    section, _, own = found[0].partition(".")
+    section, _, short_name = matches[0].partition(".")
     for user in ("queues", "subscriptions"):
         field = {"dead_letters": "dead_letters", "buses": "bus"}.get(section, "")
         for other, fact in {**kept.get(user, {}), **now[user]}.items():
-            if fact.get(field) == own:
+            if fact.get(field) == short_name:
                 raise ConfigError(
                     f"--forget names {name!r}, and {user}.{other} needs it: forget that first"
                 )
-    fact = kept[section].pop(own)
-    home, key = fact.get("home"), fact.get("firestore", own)
+    fact = kept[section].pop(short_name)
+    home, key = fact.get("home"), fact.get("firestore", short_name)
     others = (*kept[section].values(), *now.get(section, {}).values())
-    if any(each.get("firestore") == key for each in others):
+    if any(other.get("firestore") == key for other in others):
         return  # a database of other tables, too
     places = [home] if home else places
     for place in dict.fromkeys(cloud.instance.format(region) for region in places):

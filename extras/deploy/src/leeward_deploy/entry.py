@@ -84,12 +84,12 @@ def find_app(modules: Mapping[str, str]) -> Entry:
     Raises:
         ConfigError: there is no app, or more than one.
     """
-    found = [(module, name) for module, text in modules.items() for name in apps_in(text)]
-    if len(found) == 1:
-        return Entry(*found[0])
-    known = ", ".join(f"{module}:{name}" for module, name in found)
-    if known:
-        raise ConfigError(f"there are several apps here: {known}; say which one is to be packaged")
+    apps = [(module, name) for module, text in modules.items() for name in apps_in(text)]
+    if len(apps) == 1:
+        return Entry(*apps[0])
+    names = ", ".join(f"{module}:{name}" for module, name in apps)
+    if names:
+        raise ConfigError(f"there are several apps here: {names}; say which one is to be packaged")
     raise ConfigError(
         'no module here has an app, such as `app = App("shop")`; say which one it is, as '
         "MODULE:NAME, or where it is, with --source"
@@ -115,23 +115,23 @@ def parse(text: str | bytes) -> ast.Module:
 def _is_app(value: ast.expr | None) -> bool:
     if not isinstance(value, ast.Call):
         return False
-    made = value.func
-    return (isinstance(made, ast.Name) and made.id == "App") or (
-        isinstance(made, ast.Attribute) and made.attr == "App"
+    function = value.func
+    return (isinstance(function, ast.Name) and function.id == "App") or (
+        isinstance(function, ast.Attribute) and function.attr == "App"
     )
 
 
 def _options(call: ast.Call, file: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for keyword in call.keywords:
         try:
-            found[keyword.arg or "**"] = ast.literal_eval(keyword.value)
+            options[keyword.arg or "**"] = ast.literal_eval(keyword.value)
         except ValueError as error:
             raise ConfigError(
                 f"{file}, line {call.lineno}: the option {keyword.arg or '**'} of handler() is not "
                 "written out, so what it needs cannot be packaged; write it as a literal"
             ) from error
-    return found
+    return options
 
 
 def load_app(folder: Path, entry: Entry) -> App:
@@ -146,18 +146,18 @@ def load_app(folder: Path, entry: Entry) -> App:
             f"`chmod o-w {folder}`"
         )
     where = f"{entry.module}:{entry.attribute}"
-    own = {each.stem for each in folder.iterdir() if each.is_dir() or each.suffix == ".py"}
+    names = {file.stem for file in folder.iterdir() if file.is_dir() or file.suffix == ".py"}
     others = {
-        name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in own
+        name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in names
     }
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     invalidate_caches()
     try:
-        found = import_object(where, f"{where} in {folder}")
-        if not isinstance(found, App):
+        app = import_object(where, f"{where} in {folder}")
+        if not isinstance(app, App):
             raise ConfigError(f"{where} is not an App; name one as MODULE:NAME")
-        found.check()
+        app.check()
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
@@ -165,4 +165,4 @@ def load_app(folder: Path, entry: Entry) -> App:
             if file and Path(file).resolve().is_relative_to(folder.resolve()):
                 del sys.modules[name]
         sys.modules.update(others)
-    return found
+    return app

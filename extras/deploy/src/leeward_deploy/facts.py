@@ -114,7 +114,9 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "entrance": _entrance_of(spec, deployment),
         "warm": _rights_in(spec.warm, spec, (), deployment.away),
         cloud.name: dict(cloud.settings(spec, deployment)),
-        "handlers": {each.name: _handler_of(spec, each, deployment, cloud) for each in handlers},
+        "handlers": {
+            handler.name: _handler_of(spec, handler, deployment, cloud) for handler in handlers
+        },
         "functions": {
             name: _names_of(deployment, "functions", name)
             for name in names.functions
@@ -123,23 +125,23 @@ def facts_of(spec: PackageSpec, deployment: Deployment, cloud: Cloud) -> tuple[F
         "queues": _queues_in(spec, deployment),
         "dead_letters": {
             letters.name: {"name": own_dead_letters(spec, letters), **_order_of(letters.name)}
-            for letters in (_dead_letters(spec, each) for each in handlers)
+            for letters in (_dead_letters(spec, handler) for handler in handlers)
         },
         "subscriptions": {
-            each.name: {
-                "bus": each.bus,
-                "type": each.type,
-                "handler": each.name,
-                "dead_letters": _dead_letters(spec, each).name,
-                "deliveries": _dead_letters(spec, each).deliveries,
+            handler.name: {
+                "bus": handler.bus,
+                "type": handler.type,
+                "handler": handler.name,
+                "dead_letters": _dead_letters(spec, handler).name,
+                "deliveries": _dead_letters(spec, handler).deliveries,
             }
-            for each in handlers
-            if each.kind is Kind.EVENT
+            for handler in handlers
+            if handler.kind is Kind.EVENT
         },
         "tables": {
-            name: {"name": own, "key": list(table.key), "home": table.region}
-            | _existing(table.exists or ":" in own)
-            for (name, own), table in zip(names.tables.items(), deployment.tables, strict=True)
+            name: {"name": own_name, "key": list(table.key), "home": table.region}
+            | _existing(table.exists or ":" in own_name)
+            for (name, own_name), table in zip(names.tables.items(), deployment.tables, strict=True)
         },
         "buckets": _buckets_in(spec, deployment),
         "buses": _buses_in(spec, deployment),
@@ -195,14 +197,14 @@ def _entrance_of(spec: PackageSpec, deployment: Deployment) -> Facts:
 
 def _handler_of(spec: PackageSpec, handler: Handler, deployment: Deployment, cloud: Cloud) -> Facts:
     """Return the fact of a handler; what it does not have is left out."""
-    own = spec.settings.handlers.get(handler.name)
+    settings = spec.settings.handlers.get(handler.name)
     letters = _dead_letters(spec, handler)
     return {
         "kind": KINDS[handler.kind],
         **_names_of(deployment, "functions", handler.name),
         "seconds": seconds_of(handler),
-        "memory": own and own.memory,
-        "concurrency": own and own.concurrency,
+        "memory": settings and settings.memory,
+        "concurrency": settings and settings.concurrency,
         "retries": retries_of(handler, cloud.most_retries),
         "role": spec.settings.role_of(handler.name, arn=cloud.arn_roles),
         "dead_letters": letters.name,
@@ -225,15 +227,15 @@ def _rights_in(
     provider, is not named here.
     """
     names, queues = spec.declared, queues_of(spec)
-    known = {*names.functions, *spec.app.handlers}
-    buckets = {*names.buckets, *(each.bucket for each in spec.app.handlers.values())}
+    functions = {*names.functions, *spec.app.handlers}
+    buckets = {*names.buckets, *(handler.bucket for handler in spec.app.handlers.values())}
     places: dict[str, set[tuple[str, str]]] = {
         verb: {(bucket, "") for bucket in getattr(rights, verb) & buckets}
         for verb in ("gets", "puts", "deletes")
     }
     scans: set[str] = set()
     for handler in handlers:
-        written = {(each.bucket, each.prefix) for each in handler.writes}
+        written = {(place.bucket, place.prefix) for place in handler.writes}
         # Where the app says under which prefixes it writes, it writes nowhere else.
         whole = {(bucket, "") for bucket, _ in written}
         places["puts"] = (places["puts"] - whole) | written
@@ -245,7 +247,7 @@ def _rights_in(
     narrow = tables - rights.writes
     verbs = {
         "publishes": rights.publishes & names.buses.keys(),
-        "calls": (rights.calls & known) - queues,
+        "calls": (rights.calls & functions) - queues,
         "sends": rights.calls & queues,
         "reads": rights.reads & narrow,
         "stores": rights.stores & narrow,
@@ -254,13 +256,13 @@ def _rights_in(
         "scans": scans & tables,
         "starts": rights.starts & {*names.workflows, *(f.name for f in spec.app.workflows)},
     }
-    for verb, found in places.items():
-        places[verb] = {(bucket, prefix) for bucket, prefix in found if bucket not in away}
+    for verb, items in places.items():
+        places[verb] = {(bucket, prefix) for bucket, prefix in items if bucket not in away}
     places["gets"] = _outermost(places["gets"] - places["puts"])
     places["puts"] = _outermost(places["puts"])
-    return {verb: sorted(found) for verb, found in verbs.items()} | {
-        verb: [{"bucket": bucket, "prefix": prefix} for bucket, prefix in sorted(found)]
-        for verb, found in places.items()
+    return {verb: sorted(items) for verb, items in verbs.items()} | {
+        verb: [{"bucket": bucket, "prefix": prefix} for bucket, prefix in sorted(items)]
+        for verb, items in places.items()
     }
 
 
@@ -278,8 +280,8 @@ def _outermost(places: set[tuple[str, str]]) -> set[tuple[str, str]]:
 
 def queues_of(spec: PackageSpec) -> set[str]:
     """Return the logical names of queues of messages, as leeward.toml or the app has them."""
-    own = {each.queue for each in spec.app.handlers.values() if each.queue}
-    return own | {*spec.declared.queues}
+    queues = {handler.queue for handler in spec.app.handlers.values() if handler.queue}
+    return queues | {*spec.declared.queues}
 
 
 def _queues_in(spec: PackageSpec, deployment: Deployment) -> Facts:
@@ -306,24 +308,24 @@ def _buckets_in(spec: PackageSpec, deployment: Deployment) -> Facts:
     """Return the buckets that leeward.toml names, and those of handlers, which exist."""
     names = spec.declared
     buckets: Facts = {
-        each.bucket: {"name": names.usual(each.bucket), "existing": True}
-        for each in spec.app.handlers.values()
-        if each.bucket and each.bucket not in deployment.away
+        handler.bucket: {"name": names.usual(handler.bucket), "existing": True}
+        for handler in spec.app.handlers.values()
+        if handler.bucket and handler.bucket not in deployment.away
     }
-    for (name, own), bucket in zip(names.buckets.items(), deployment.buckets, strict=True):
-        buckets[name] = {"name": own, "home": bucket.region, **_existing(bucket.exists)}
+    for (name, own_name), bucket in zip(names.buckets.items(), deployment.buckets, strict=True):
+        buckets[name] = {"name": own_name, "home": bucket.region, **_existing(bucket.exists)}
     return buckets
 
 
 def _buses_in(spec: PackageSpec, deployment: Deployment) -> Facts:
     """Return the buses that leeward.toml names, and those of subscribers, which exist."""
     buses: Facts = {
-        each.bus: {"name": spec.declared.usual(each.bus), "existing": True}
-        for each in spec.app.handlers.values()
-        if each.bus
+        handler.bus: {"name": spec.declared.usual(handler.bus), "existing": True}
+        for handler in spec.app.handlers.values()
+        if handler.bus
     }
-    for name, own in spec.declared.buses.items():
-        is_there = spec.settings.is_there("buses", name) or ":" in own or own == "default"
+    for name, own_name in spec.declared.buses.items():
+        is_there = spec.settings.is_there("buses", name) or ":" in own_name or own_name == "default"
         buses[name] = {**_names_of(deployment, "buses", name), **_existing(is_there)}
     return buses
 
@@ -336,16 +338,18 @@ def _flows_of(spec: PackageSpec, cloud: Cloud) -> tuple[Facts, Facts]:
         called = sorted({*functions_of(definition)})
         path = cloud.flow and f"flows/{definition.name}.json"
         if cloud.flow and path:
-            files[path] = cloud.flow(definition, {each: f"@@{each}@@" for each in called}, spec)
-        own = spec.declared.workflows.get(definition.name)
+            files[path] = cloud.flow(
+                definition, {callee: f"@@{callee}@@" for callee in called}, spec
+            )
+        own_name = spec.declared.workflows.get(definition.name)
         flows[definition.name] = {
-            "name": own or spec.declared.usual(definition.name),
+            "name": own_name or spec.declared.usual(definition.name),
             "file": path,
             "calls": called,
             **_existing(spec.settings.is_there("workflows", definition.name)),
         }
-    for name, own in spec.declared.workflows.items():
-        flows.setdefault(name, {"name": own, "existing": True})
+    for name, own_name in spec.declared.workflows.items():
+        flows.setdefault(name, {"name": own_name, "existing": True})
     return flows, files
 
 
@@ -358,7 +362,7 @@ def _dead_letters(spec: PackageSpec, handler: Handler) -> DeadQueue:
 def own_dead_letters(spec: PackageSpec, letters: DeadQueue) -> str:
     """Return the own name of a queue of dead letters: as it is, where an URL or an ARN names it."""
     named = (spec.entry.options.get("dead_letters") or {}).values()
-    is_address = any("/" in each and each.rpartition("/")[2] == letters.name for each in named)
+    is_address = any("/" in name and name.rpartition("/")[2] == letters.name for name in named)
     return letters.name if is_address else spec.declared.usual(letters.name)
 
 
@@ -372,7 +376,7 @@ def _names_of(deployment: Deployment, section: str, name: str) -> Facts:
     others = {site.region: own(site.declared) for site in deployment.sites}
     return {
         "name": usual,
-        "names": {region: each for region, each in sorted(others.items()) if each != usual},
+        "names": {region: other for region, other in sorted(others.items()) if other != usual},
     }
 
 
@@ -404,11 +408,11 @@ def check_differ(named: Iterable[tuple[str, str]]) -> None:
         ConfigError: two would be.
     """
     first: dict[str, str] = {}
-    for own, name in named:
-        if first.setdefault(own, name) != name:
+    for own_name, name in named:
+        if first.setdefault(own_name, name) != name:
             raise ConfigError(
-                f"{first[own]} and {name} would both be {own!r}; give one of them another "
-                "name, in the app, in dead_letters of the entry file, or in leeward.toml"
+                f"{first[own_name]} and {name} would both be {own_name!r}; give one of them "
+                "another name, in the app, in dead_letters of the entry file, or in leeward.toml"
             )
 
 
@@ -420,14 +424,12 @@ def _lean(value: Any) -> Any:
 
     def lean(value: Any) -> Any:
         if isinstance(value, dict):
-            found = {key: lean(each) for key, each in value.items()}
-            return {
-                k: e for k, e in found.items() if e not in (None, "", [], {}) and e is not False
-            }
+            row = {key: lean(content) for key, content in value.items()}
+            return {k: e for k, e in row.items() if e not in (None, "", [], {}) and e is not False}
         return value
 
     return {
-        key: {name: lean(each) for name, each in sorted(section.items())}
+        key: {name: lean(entry) for name, entry in sorted(section.items())}
         if key in NAMED
         else section
         if key == "settings"
@@ -439,27 +441,28 @@ def _lean(value: Any) -> Any:
 def text_of(facts: Mapping[str, Any]) -> str:
     """Return facts as a file has them: a line for each named thing, and a digest of all of it."""
     lines = (
-        f"  {json.dumps(key)}: {_section_text(key, each)}" for key, each in _with_digest(facts)
+        f"  {json.dumps(key)}: {_section_text(key, content)}"
+        for key, content in _with_digest(facts)
     )
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _with_digest(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "digest", digest_of(facts)
-    yield from ((key, each) for key, each in facts.items() if key != "digest")
+    yield from ((key, content) for key, content in facts.items() if key != "digest")
 
 
 def _section_text(key: str, value: Any) -> str:
     if key not in NAMED or not value:
         return json.dumps(value)
-    rows = (f"    {json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(value.items()))
+    rows = (f"    {json.dumps(name)}: {json.dumps(fact)}" for name, fact in sorted(value.items()))
     return "{\n" + ",\n".join(rows) + "\n  }"
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
     """Return the digest of facts, whatever stands in them under ``digest``."""
-    told = {key: each for key, each in facts.items() if key != "digest"}
-    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    content = {key: fact for key, fact in facts.items() if key != "digest"}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def facts_from(text: str, file: str) -> Facts:

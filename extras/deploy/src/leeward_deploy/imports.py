@@ -94,19 +94,19 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
     """
     missing: dict[str, str] = {}
     left_out: list[str] = []
-    for file, found in _reachable(contents, entries):
-        if _has(contents, found):
+    for file, need in _reachable(contents, entries):
+        if _has(contents, need):
             continue
-        where = f"{file}, line {found.line}, imports {found.module}"
-        if any(_is_module(contents.folder, each) for each in found.modules()):
+        where = f"{file}, line {need.line}, imports {need.module}"
+        if any(_is_module(contents.folder, module) for module in need.modules()):
             left_out.append(where)
             continue
-        if found.module.partition(".")[0].startswith("leeward"):
+        if need.module.partition(".")[0].startswith("leeward"):
             raise ConfigError(
                 f"{where}, which no package has: leeward's command line, its workers, and what "
                 "tests use are left out; import it in code that functions do not load"
             )
-        name = distribution_of(found.modules()[:2][-1])
+        name = distribution_of(need.modules()[:2][-1])
         if re.sub(r"[-_.]+", "-", name).lower() not in contents.built:
             missing.setdefault(name, where)
     if left_out:
@@ -118,7 +118,7 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
     if gone:
         version = ".".join(map(str, contents.python))
         raise ConfigError(
-            f"{_join_places([missing[each] for each in gone])}, which Python {version} does not "
+            f"{_join_places([missing[name] for name in gone])}, which Python {version} does not "
             "have any more; use something else, or package for an older one with --python"
         )
     if missing:
@@ -143,9 +143,9 @@ def asks_what_ran(text: bytes) -> bool:
         if alias.name == "leeward" or (alias.name.startswith("leeward.") and not alias.asname)
     }
     return any(
-        each.module.partition(".")[0] == "leeward_ran"
-        or (each.module.partition(".")[0] == "leeward" and not _ASKS.isdisjoint(each.names))
-        for each in _imports_below(tree, "")
+        need.module.partition(".")[0] == "leeward_ran"
+        or (need.module.partition(".")[0] == "leeward" and not _ASKS.isdisjoint(need.names))
+        for need in _imports_below(tree, "")
     ) or any(
         isinstance(node, ast.Attribute) and node.attr in _ASKS and ast.unparse(node.value) in names
         for node in ast.walk(tree)
@@ -163,7 +163,7 @@ def distribution_of(module: str) -> str:
         return offered[0] if offered else top
     path = module.replace(".", "/")
     for name in offered:
-        if any(each.as_posix().startswith((f"{path}/", f"{path}.")) for each in files(name) or ()):
+        if any(file.as_posix().startswith((f"{path}/", f"{path}.")) for file in files(name) or ()):
             return name
     return module
 
@@ -182,47 +182,47 @@ def _lacks_by_now(module: str, python: tuple[int, int]) -> bool:
     )
 
 
-def _has(contents: Contents, found: Import) -> bool:
+def _has(contents: Contents, need: Import) -> bool:
     """Return whether a package, or the platform, has a module."""
-    top = found.module.partition(".")[0]
-    if any(f"{found.module}.".startswith(f"{each}.") for each in contents.provided):
+    top = need.module.partition(".")[0]
+    if any(f"{need.module}.".startswith(f"{module}.") for module in contents.provided):
         return True
-    own = [each for each in contents.files if each.startswith((f"{top}.", f"{top}/"))]
-    if any(each.endswith((".py", *_NATIVE)) for each in own):
-        paths = [(each, each.replace(".", "/")) for each in found.modules()]
+    files = [file for file in contents.files if file.startswith((f"{top}.", f"{top}/"))]
+    if any(file.endswith((".py", *_NATIVE)) for file in files):
+        paths = [(module, module.replace(".", "/")) for module in need.modules()]
         return all(
-            any(file.startswith((f"{path}.", f"{path}/")) for file in own)
-            or not _is_module(contents.folder, each)
-            for each, path in paths
+            any(file.startswith((f"{path}.", f"{path}/")) for file in files)
+            or not _is_module(contents.folder, module)
+            for module, path in paths
         )
-    is_there = _is_there(contents.place, found)
+    is_there = _is_there(contents.place, need)
     if top in sys.stdlib_module_names:
         return is_there or not _lacks_by_now(top, contents.python)
     # A part that is a file here was left out of the package; another one is made by code.
-    here = [Path(each or ".") for each in sys.path]
+    here = [Path(folder or ".") for folder in sys.path]
     return is_there and not any(
-        "." in each
-        and not _is_module(contents.place, each)
-        and any(_is_module(path, each) for path in here)
-        for each in found.modules()
+        "." in module
+        and not _is_module(contents.place, module)
+        and any(_is_module(path, module) for path in here)
+        for module in need.modules()
     )
 
 
 def _imports_below(node: ast.AST, package: str) -> Iterator[Import]:
     """Yield what is imported below a node, and what the code does not do without."""
-    for each in ast.iter_child_nodes(node):
-        if isinstance(each, ast.Import):
-            yield from (Import(alias.name, (), each.lineno) for alias in each.names)
-        elif isinstance(each, ast.ImportFrom):
-            yield from _names_in(each, package)
-        elif isinstance(each, ast.Try) and any(map(_is_without, each.handlers)):
-            for part in (*each.handlers, *each.orelse, *each.finalbody):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, (), child.lineno) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from _names_in(child, package)
+        elif isinstance(child, ast.Try) and any(map(_is_without, child.handlers)):
+            for part in (*child.handlers, *child.orelse, *child.finalbody):
                 yield from _imports_below(part, package)
-        elif isinstance(each, ast.With) and any(map(_suppresses, each.items)):
+        elif isinstance(child, ast.With) and any(map(_suppresses, child.items)):
             continue
-        elif not isinstance(each, ast.If):  # whether a condition holds there, only a run tells
-            yield from _by_name(each, package)
-            yield from _imports_below(each, package)
+        elif not isinstance(child, ast.If):  # whether a condition holds there, only a run tells
+            yield from _by_name(child, package)
+            yield from _imports_below(child, package)
 
 
 def _by_name(call: ast.AST, package: str) -> Iterator[Import]:
@@ -242,7 +242,7 @@ def _suppresses(item: ast.withitem) -> bool:
     """Return whether a block continues where a module is missing."""
     match item.context_expr:
         case ast.Call(func, args) if _last_name(func) == "suppress":
-            return any(ast.unparse(each) in _MISSING for each in args)
+            return any(ast.unparse(arg) in _MISSING for arg in args)
     return False
 
 
@@ -277,9 +277,9 @@ def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[s
             continue
         seen.add(file)
         tree = parse((contents.folder / file).read_bytes())
-        for each in _imports_below(tree, ".".join(Path(file).parent.parts)):
-            yield file, each
-            left += (path for name in each.modules() for path in _files_of(name, contents.files))
+        for need in _imports_below(tree, ".".join(Path(file).parent.parts)):
+            yield file, need
+            left += (path for name in need.modules() for path in _files_of(name, contents.files))
 
 
 def _files_of(module: str, files: Collection[str]) -> list[str]:
@@ -287,25 +287,25 @@ def _files_of(module: str, files: Collection[str]) -> list[str]:
     parts = module.split(".")
     paths = ["/".join(parts[: number + 1]) for number in range(len(parts))]
     return [
-        each for path in paths for each in (f"{path}.py", f"{path}/__init__.py") if each in files
+        file for path in paths for file in (f"{path}.py", f"{path}/__init__.py") if file in files
     ]
 
 
-def _is_there(place: Path, found: Import) -> bool:
+def _is_there(place: Path, need: Import) -> bool:
     """Return whether a folder of packages has a module; of a namespace, the part that is named."""
     here = place
-    for part in found.module.split("."):
+    for part in need.module.split("."):
         here = here / part
         if _is_module(here.parent, part):
             return True
         if not here.is_dir():
             return False
-    return all((here / name).is_dir() or _is_module(here, name) for name in found.names)
+    return all((here / name).is_dir() or _is_module(here, name) for name in need.names)
 
 
 def _is_module(folder: Path, module: str) -> bool:
     """Return whether a module is a file or a package below a folder."""
     path = folder.joinpath(*module.split("."))
     return (path / "__init__.py").exists() or any(
-        each.suffix in (".py", *_NATIVE) for each in path.parent.glob(f"{path.name}.*")
+        file.suffix in (".py", *_NATIVE) for file in path.parent.glob(f"{path.name}.*")
     )

@@ -74,25 +74,25 @@ def export_facts(
     files[f"{root}/{FACTS}"] = text_of(facts)
     files[f"{root}/{RETAINED}"] = text_of(changes.retained)
     targets = {site.region: site.target for site in deployment.sites}
-    found = [*cloud.expected(facts, texts, targets)]
-    if any(each.type == "queue" for each in found):  # it says more of queues than that they exist
-        found += (each for each in deployment.expected if each.kind != "queue")
+    rows = [*cloud.expected(facts, texts, targets)]
+    if any(row.type == "queue" for row in rows):  # it says more of queues than that they exist
+        rows += (row for row in deployment.expected if row.kind != "queue")
     else:
-        found += deployment.expected
-    files[f"{root}/{EXPECTED_FILE}"] = expected_text(found)
+        rows += deployment.expected
+    files[f"{root}/{EXPECTED_FILE}"] = expected_text(rows)
     notes = [*changes.notes, *cloud.notes(spec, deployment)]
     if not (out / root / ROOT).exists():
         files[f"{root}/{ROOT}"] = (MODULES / cloud.name / "root" / ROOT).read_text("utf-8")
-    copied, told = module_files(cloud.name, out / "modules" / cloud.name)
+    copied, more = module_files(cloud.name, out / "modules" / cloud.name)
     files |= {f"modules/{cloud.name}/{name}": text for name, text in copied.items()}
-    return ExportFiles(root, files, (*notes, *told), changes.commands)
+    return ExportFiles(root, files, (*notes, *more), changes.commands)
 
 
 def expected_text(expected: Iterable[Expected]) -> str:
     """Return the file by which ``leeward doctor`` compares what is there."""
     entries = [
-        {name: value for name, value in each._asdict().items() if value or name in _ALWAYS}
-        for each in expected
+        {name: value for name, value in row._asdict().items() if value or name in _ALWAYS}
+        for row in expected
     ]
     return json.dumps({EXPECTED: entries}, indent=2) + "\n"
 
@@ -103,11 +103,11 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
     Raises:
         ConfigError: they were edited, or are gone although they must have been there.
     """
-    found: list[Any] = []
+    result: list[Any] = []
     for name in (FACTS, RETAINED):
         path = folder / name
         if path.exists():
-            found.append(facts_from(path.read_text("utf-8"), str(path)))
+            result.append(facts_from(path.read_text("utf-8"), str(path)))
         elif (folder / ROOT).exists() and FACTS not in (folder / ROOT).read_text("utf-8"):
             raise ConfigError(
                 f"{folder} has the files of an earlier leeward export: keep its state, delete its "
@@ -119,8 +119,8 @@ def _last_facts(folder: Path) -> tuple[Any, Any]:
                 f"known from {name} alone, so restore it from version control"
             )
         else:
-            found.append(None)
-    return found[0], found[1]
+            result.append(None)
+    return result[0], result[1]
 
 
 def module_texts(cloud: str) -> dict[str, str]:
@@ -151,12 +151,12 @@ def module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str
         notes = [f"{folder} is that of leeward-deploy {record['version']} now"]
         notes += [f"{folder / name} is not of this version: delete it" for name in gone]
         return {**texts, RECORD: _record_text(record)}, iter(notes)
-    told = (
+    note = (
         f"{folder} was edited, so it stays as it is; it came with leeward-deploy "
         f"{copied.get('version', 'of another version')}, and this is {record['version']}: compare "
         f"it with {MODULES / cloud}"
     )
-    return {}, iter((told,) if copied.get("version") != record["version"] else ())
+    return {}, iter((note,) if copied.get("version") != record["version"] else ())
 
 
 def _digest_of(texts: Mapping[str, str]) -> str:

@@ -47,22 +47,22 @@ class Inventory(NamedTuple):
 
     Attributes:
         parts: what is required, the largest first.
-        own: bytes of each file of the user's, by its path.
-        made: paths of the files that `leeward package` has written.
+        user_files: bytes of each file of the user's, by its path.
+        outputs: paths of the files that `leeward package` has written.
         unused: bytes of the rooms of leeward that were left out, by their names.
     """
 
     parts: tuple[Part, ...]
-    own: Mapping[str, int]
-    made: tuple[str, ...]
+    user_files: Mapping[str, int]
+    outputs: tuple[str, ...]
     unused: Mapping[str, int]
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
-            "packages": [{**each._asdict(), "why": list(each.why)} for each in self.parts],
-            "own": dict(self.own),
-            "made": list(self.made),
+            "packages": [{**part._asdict(), "why": list(part.why)} for part in self.parts],
+            "own": dict(self.user_files),
+            "made": list(self.outputs),
             "unused": dict(self.unused),
         }
 
@@ -94,21 +94,21 @@ def parts_in(
         file = place / path
         if file.is_file():
             sizes.setdefault(name, []).append(file.stat().st_size)
-    told: dict[str, Distribution] = {
-        canonicalize_name(each.name): each for each in distributions(path=[str(place)])
+    installed: dict[str, Distribution] = {
+        canonicalize_name(package.name): package for package in distributions(path=[str(place)])
     }
-    ways = _shortest_ways(told, roots)
+    ways = _shortest_ways(installed, roots)
     parts = [
         Part(
-            found.name,
-            found.version,
+            distribution.name,
+            distribution.version,
             sum(sizes.get(name, ())),
             len(sizes.get(name, ())),
             ways.get(name, ()),
         )
-        for name, found in told.items()
+        for name, distribution in installed.items()
     ]
-    return tuple(sorted(parts, key=lambda each: (-each.bytes, each.name)))
+    return tuple(sorted(parts, key=lambda part: (-part.bytes, part.name)))
 
 
 def roots_of(requires: Iterable[str], files: Iterable[Path]) -> dict[str, list[str]]:
@@ -130,8 +130,8 @@ def _names_in(file: Path) -> list[str]:
     except OSError:
         return []
     if file.suffix == ".toml":
-        found = tomllib.loads(text).get("project", {}).get("dependencies", [])
-        return [name for line in found for name in _name_of(line)]
+        requirements = tomllib.loads(text).get("project", {}).get("dependencies", [])
+        return [name for line in requirements for name in _name_of(line)]
     names = []
     for line in text.replace("\\\n", " ").splitlines():
         words = line.split(" #")[0].strip()
@@ -146,14 +146,17 @@ def _names_in(file: Path) -> list[str]:
 def _name_of(line: str) -> list[str]:
     """Return the name in a requirement, with its extras behind; nothing for another line."""
     try:
-        found = Requirement(line)
+        requirement = Requirement(line)
     except InvalidRequirement:
         return []
-    return [found.name + (f"[{','.join(sorted(found.extras))}]" if found.extras else "")]
+    return [
+        requirement.name
+        + (f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else "")
+    ]
 
 
 def _shortest_ways(
-    told: Mapping[str, Distribution], roots: Mapping[str, Iterable[str]]
+    installed: Mapping[str, Distribution], roots: Mapping[str, Iterable[str]]
 ) -> dict[str, tuple[str, ...]]:
     """Return the shortest way to each distribution, breadth first."""
     ways: dict[str, tuple[str, ...]] = {}
@@ -165,14 +168,14 @@ def _shortest_ways(
         text, way = todo.popleft()
         wanted = Requirement(text)
         name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
-        if name not in told or (name, extras) in seen:
+        if name not in installed or (name, extras) in seen:
             continue
         seen.add((name, extras))
         ways.setdefault(name, way)
-        for line in told[name].requires or ():
+        for line in installed[name].requires or ():
             # What is for another platform is not installed, and is passed over anyway.
             if _is_wanted(line, extras):
-                todo.extend((each, (*way, text)) for each in _name_of(line))
+                todo.extend((name, (*way, text)) for name in _name_of(line))
     return ways
 
 

@@ -95,11 +95,13 @@ def moves_in(plan: Mapping[str, Any]) -> Moves:
         )
     gone: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     come: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for each in plan["resource_changes"]:
-        change = each["change"]
-        for action, state, found in (("delete", "before", gone), ("create", "after", come)):
+    for resource in plan["resource_changes"]:
+        change = resource["change"]
+        for action, state, addresses in (("delete", "before", gone), ("create", "after", come)):
             if change["actions"] == [action]:
-                found[_key(each["type"], change[state], each["address"])].append(each["address"])
+                addresses[_key(resource["type"], change[state], resource["address"])].append(
+                    resource["address"]
+                )
     # Two of one name are not told apart, so they are left to the plan.
     pairs = {
         first[0]: come[key][0]
@@ -110,11 +112,11 @@ def moves_in(plan: Mapping[str, Any]) -> Moves:
         f"moved {{\n  from = {first}\n  to   = {then}\n}}\n"
         for first, then in sorted(pairs.items())
     ]
-    left = sorted(each for found in gone.values() for each in found if each not in pairs)
+    left = sorted(address for group in gone.values() for address in group if address not in pairs)
     return Moves("\n".join(blocks), len(blocks), tuple(left))
 
 
 def _key(type: str, value: Mapping[str, Any], address: str) -> tuple[Any, ...]:
     """Return what says which thing of a type it is; the address itself where nothing does."""
-    found = [value.get(name) for name in IDENTITY.get(type, ("name",))]
-    return (type, address) if None in found else (type, value.get("region"), json.dumps(found))
+    values = [value.get(name) for name in IDENTITY.get(type, ("name",))]
+    return (type, address) if None in values else (type, value.get("region"), json.dumps(values))

@@ -81,14 +81,14 @@ def seconds_of(handler: Handler) -> int:
     return SECONDS if handler.timeout is None else max(1, ceil(handler.timeout))
 
 
-def retries_of(handler: Handler, most: int) -> int:
-    """Return how often a platform is to call a handler again by itself, of `most` times.
+def retries_of(handler: Handler, limit: int) -> int:
+    """Return how often a platform is to call a handler again by itself, of `limit` times.
 
     A function that says nothing of retries and may not run twice is not called again.
     """
     if handler.retries is not None:
-        return min(most, handler.retries)
-    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+        return min(limit, handler.retries)
+    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else limit
 
 
 def most_waits(timeout: int) -> int:
@@ -104,11 +104,11 @@ def stem(spec: PackageSpec) -> str:
     return spec.declared.prefix or f"{spec.app.name}-"
 
 
-def shorten(name: str, most: int) -> str:
+def shorten(name: str, limit: int) -> str:
     """Return a name of at most so many characters; one that is cut ends with a digest of it."""
-    if len(name) <= most:
+    if len(name) <= limit:
         return name
-    return f"{name[: most - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> DeadQueue:
@@ -120,12 +120,12 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
         options: of the entry file, which may name dead-letter queues.
     """
     named = options.get("dead_letters") or {}
-    own = named.get(handler.name) or named.get(queue)
+    address = named.get(handler.name) or named.get(queue)
     attempts = ATTEMPTS if handler.retries is None else handler.retries + 1
-    if own:
+    if address:
         # Events are given up by the platform alone.
         spare = 0 if handler.kind is Kind.EVENT else SPARE
-        return DeadQueue(own.rpartition("/")[2], spare > 0, attempts + spare)
+        return DeadQueue(address.rpartition("/")[2], spare > 0, attempts + spare)
     stem = queue.removesuffix(ORDERED)
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)
 
@@ -134,8 +134,8 @@ def note_on_roles(declared: Declared) -> tuple[str, ...]:
     """Return what to say of roles for an app whose own calls nothing names."""
     if declared.functions or declared.buses or declared.tables or declared.buckets:
         return ()
-    told = (
+    note = (
         "leeward.toml names no function, bus, table or bucket, so no role allows the app's own "
         "calls anything; name what they use there"
     )
-    return (told,)
+    return (note,)

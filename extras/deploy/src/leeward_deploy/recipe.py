@@ -166,18 +166,18 @@ def rights_for(spec: PackageSpec, handler: str) -> Rights:
 
 def changes_of(spec: PackageSpec) -> frozenset[str]:
     """Return the tables and buckets of which some handler changes what they hold."""
-    used = [rights_for(spec, each) for each in spec.app.handlers]
-    return frozenset().union(*(each.changes | each.puts | each.deletes for each in used))
+    used = [rights_for(spec, handler) for handler in spec.app.handlers]
+    return frozenset().union(*(rights.changes | rights.puts | rights.deletes for rights in used))
 
 
 def widenings(spec: PackageSpec) -> Iterator[str]:
     """Yield what a handler of objects may besides what its prefixes say."""
     for name, handler in spec.app.handlers.items():
         rights, declared = rights_for(spec, name), spec.declared.buckets.keys()
-        narrow = {str(handler.bucket), *(each.bucket for each in handler.writes)}
-        for each in sorted(narrow & declared & (rights.gets | rights.deletes)):
+        narrow = {str(handler.bucket), *(place.bucket for place in handler.writes)}
+        for bucket in sorted(narrow & declared & (rights.gets | rights.deletes)):
             yield (
-                f"{name}: its calls name objects of {each} that no prefix bounds, so it may read "
+                f"{name}: its calls name objects of {bucket} that no prefix bounds, so it may read "
                 "or delete them in the whole bucket"
             )
 
@@ -326,16 +326,16 @@ class Recipe(NamedTuple):
     cloud: Any = None
 
 
-def known_python(spec: PackageSpec, known: tuple[str, ...], platform: str, source: str) -> None:
+def known_python(spec: PackageSpec, versions: tuple[str, ...], platform: str, source: str) -> None:
     """Check that a platform has the Python of a spec.
 
     Raises:
         ConfigError: it has not; those that it has are named.
     """
-    if spec.python not in known:
+    if spec.python not in versions:
         raise ConfigError(
             f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
-            f"{', '.join(known)} ({source})"
+            f"{', '.join(versions)} ({source})"
         )
 
 
@@ -378,9 +378,9 @@ def offer_of(group: str, provider: str) -> Any:
     points = [point for point in entry_points(group) if point.name == provider]
     points = points or [point for point in all_entry_points(group) if point.name == provider]
     if not points:
-        known = ", ".join(providers_with(group)) or "none"
+        names = ", ".join(providers_with(group)) or "none"
         raise ConfigError(
-            f"{_NOTHING[group].format(repr(provider))}; known: {known}; install the package of "
+            f"{_NOTHING[group].format(repr(provider))}; known: {names}; install the package of "
             "leeward that writes for it"
         )
     if len(points) > 1:

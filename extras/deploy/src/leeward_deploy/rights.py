@@ -51,47 +51,48 @@ def rights_of(
     Raises:
         ConfigError: settings declare that a handler uses what nothing names.
     """
-    functions = {name: inspect.unwrap(each.function) for name, each in app.handlers.items()}
-    first = {entry, *(each.__module__ for each in functions.values())}
+    functions = {name: inspect.unwrap(handler.function) for name, handler in app.handlers.items()}
+    first = {entry, *(function.__module__ for function in functions.values())}
     code = AppCode(
-        read_modules(modules, first), {each.__name__: name for name, each in functions.items()}
+        read_modules(modules, first),
+        {function.__name__: name for name, function in functions.items()},
     )
-    always = frozenset(each for each in (config.snapshot, config.unknowns) if each)
+    always = frozenset(table for table in (config.snapshot, config.unknowns) if table)
     rights, notes = {}, []
     for name, handler in app.handlers.items():
-        own = settings.of(name)
-        if own.has_rights:
-            found = _read_declaration(own, config)
+        declaration = settings.of(name)
+        if declaration.has_rights:
+            grant = _read_declaration(declaration, config)
         elif handler.uses:
-            found = _read_library(handler.uses)
+            grant = _read_library(handler.uses)
         else:
             uses = Uses(code, handler)
             uses.look()
-            found, told = _read_code(uses, config, name)
-            notes += told
-        unknown, told = _without_unknown(found, config, app, name, declared=own.has_rights)
-        notes += told
+            grant, more = _read_code(uses, config, name)
+            notes += more
+        unknown, more = _without_unknown(grant, config, app, name, declared=declaration.has_rights)
+        notes += more
         rights[name] = unknown._replace(writes=unknown.writes | always)
     shared = Uses(code, None)
     shared.look()
-    warm, told = _read_code(shared, config, "")
-    notes += told
+    warm, more = _read_code(shared, config, "")
+    notes += more
     return Learnt(rights, (*dict.fromkeys(notes),), _without_unknown(warm, config, app, "")[0])
 
 
-def _read_declaration(own: HandlerSettings, config: Config) -> Rights:
+def _read_declaration(declaration: HandlerSettings, config: Config) -> Rights:
     """Return what a handler is said to use; a name may be that of a table and of a bucket."""
     buckets = frozenset(config.buckets)
     alone = buckets - config.tables.keys()
-    reads, writes = frozenset(own.reads or ()), frozenset(own.writes or ())
+    reads, writes = frozenset(declaration.reads or ()), frozenset(declaration.writes or ())
     return Rights(
-        publishes=frozenset(own.publishes or ()),
-        calls=frozenset(own.calls or ()),
+        publishes=frozenset(declaration.publishes or ()),
+        calls=frozenset(declaration.calls or ()),
         reads=reads - alone,
         writes=writes - alone,
         gets=reads & buckets,
         puts=writes & buckets,
-        starts=frozenset(own.starts or ()),
+        starts=frozenset(declaration.starts or ()),
         deletes=writes & buckets,
     )
 
@@ -109,18 +110,18 @@ def _read_code(uses: Uses, config: Config, name: str) -> tuple[Rights, list[str]
     Without a name it is the code that all handlers share.
     """
     all_of, notes, who = everything(config), [], name or "what handlers share"
-    found = {right: frozenset(names) for right, names in uses.names.items()}
+    rights = {right: frozenset(names) for right, names in uses.names.items()}
     for right, where in uses.unknown.items():
-        had, most = found.get(right, frozenset()), getattr(all_of, right)
-        if most - had:
+        had, whole = rights.get(right, frozenset()), getattr(all_of, right)
+        if whole - had:
             key = _WORDS.get(right, right)
             remedy = f"; name what it uses as {key} in [deploy.handlers.{name}]" if name else ""
             notes.append(
-                f"{who}: {where}, so it may use all {len(most)} of [{SECTIONS[right]}]{remedy}"
+                f"{who}: {where}, so it may use all {len(whole)} of [{SECTIONS[right]}]{remedy}"
             )
-        found[right] = had | most
-    notes += (f"{who}: {each}" for each in uses.notes)
-    return Rights(**found), notes
+        rights[right] = had | whole
+    notes += (f"{who}: {note}" for note in uses.notes)
+    return Rights(**rights), notes
 
 
 def _without_unknown(
@@ -131,22 +132,25 @@ def _without_unknown(
     Raises:
         ConfigError: they are `declared`, and name what nothing else does.
     """
-    own = {*app.handlers, *(h.queue for h in app.handlers.values() if h.queue)}
+    callees = {*app.handlers, *(h.queue for h in app.handlers.values() if h.queue)}
     notes: list[str] = []
     kept: dict[str, frozenset[str]] = {}
     for right, names in rights._asdict().items():
         section = SECTIONS[right]
-        known = {*getattr(config, section)} | (own if right == "calls" else set())
+        choices = {*getattr(config, section)} | (callees if right == "calls" else set())
         if right == "starts":
-            known |= {each.name for each in app.workflows}
-        kept[right] = names & known
-        for each in sorted(names - known):
-            lacks = f"{each!r}; leeward.toml has no [{section}.{each}]"
+            choices |= {flow.name for flow in app.workflows}
+        kept[right] = names & choices
+        for missing in sorted(names - choices):
+            lacks = f"{missing!r}; leeward.toml has no [{section}.{missing}]"
             if declared:
                 if section == "tables":  # what is read or written may be a bucket as well
-                    lacks, known = f"{lacks} or [buckets.{each}]", known | config.buckets.keys()
-                near = did_you_mean(each, known) or "; add it"
+                    lacks, choices = (
+                        f"{lacks} or [buckets.{missing}]",
+                        choices | config.buckets.keys(),
+                    )
+                near = did_you_mean(missing, choices) or "; add it"
                 raise ConfigError(f"[deploy.handlers.{name}] names {lacks}{near}")
-            near = did_you_mean(each, known)
+            near = did_you_mean(missing, choices)
             notes.append(f"{name} uses {lacks}, so no role allows that{near}")
     return Rights(**kept), list(dict.fromkeys(notes))

@@ -60,7 +60,7 @@ class HandlerSettings(NamedTuple):
     def has_rights(self) -> bool:
         """Return whether it says what the handler uses."""
         rights = (self.publishes, self.calls, self.reads, self.writes, self.starts)
-        return any(each is not None for each in rights)
+        return any(right is not None for right in rights)
 
 
 class DeploySettings(NamedTuple):
@@ -99,8 +99,8 @@ class DeploySettings(NamedTuple):
 
     def of(self, handler: str) -> HandlerSettings:
         """Return the settings of a handler, where those of all count if it has none."""
-        own = self.handlers.get(handler, HandlerSettings())
-        return own._replace(memory=own.memory or self.memory)
+        settings = self.handlers.get(handler, HandlerSettings())
+        return settings._replace(memory=settings.memory or self.memory)
 
     def role_of(self, handler: str, *, arn: bool) -> str | None:
         """Return the role that a handler's settings name, if it is an ARN, or else an address."""
@@ -142,8 +142,8 @@ def read_settings(config: Config) -> DeploySettings:
         audience=optional(table, "audience", where, read_texts) or (),
         existing=optional(table, "existing", where, _read_existing) or frozenset(),
         handlers={
-            name: _read_handler(each, where.child("handlers").child(name))
-            for name, each in handlers.items()
+            name: _read_handler(handler, where.child("handlers").child(name))
+            for name, handler in handlers.items()
         },
     )
 
@@ -160,18 +160,18 @@ def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
         ConfigError: something is not; the nearest one that is, is named.
     """
     handlers = app.handlers.values()
-    known = {
-        "queues": {each.queue or each.name for each in handlers},
-        "buses": {*config.buses, *(each.bus for each in handlers if each.bus)},
+    choices = {
+        "queues": {handler.queue or handler.name for handler in handlers},
+        "buses": {*config.buses, *(handler.bus for handler in handlers if handler.bus)},
         "tables": {*config.tables},
-        "buckets": {*config.buckets, *(each.bucket for each in handlers if each.bucket)},
-        "workflows": {*config.workflows, *(each.name for each in app.workflows)},
+        "buckets": {*config.buckets, *(handler.bucket for handler in handlers if handler.bucket)},
+        "workflows": {*config.workflows, *(flow.name for flow in app.workflows)},
         "functions": {*config.functions, *app.handlers},
     }
     for kind, name in sorted(settings.existing):
-        if name not in known[kind]:
-            names = ", ".join(sorted(known[kind])) or "none"
-            hint = did_you_mean(name, known[kind]) or f"; known: {names}"
+        if name not in choices[kind]:
+            names = ", ".join(sorted(choices[kind])) or "none"
+            hint = did_you_mean(name, choices[kind]) or f"; known: {names}"
             raise ConfigError(
                 f"deploy.existing has {kind}.{name}, and neither leeward.toml nor the app declares "
                 f"that{hint}"
@@ -182,17 +182,17 @@ def check_settings(settings: DeploySettings, app: App, config: Config) -> None:
             raise ConfigError(f"[deploy.handlers.{name}]: the app has no handler {name!r}{hint}")
     for handler in handlers:
         for place in handler.writes:
-            _check_known(f"writes of {handler.name}", "buckets", place.bucket, known["buckets"])
+            _check_known(f"writes of {handler.name}", "buckets", place.bucket, choices["buckets"])
     for flow in app.workflows:
         for name in functions_of(flow):
-            _check_known(f"the workflow {flow.name}", "functions", name, known["functions"])
+            _check_known(f"the workflow {flow.name}", "functions", name, choices["functions"])
 
 
-def _check_known(where: str, section: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
+def _check_known(where: str, section: str, name: str, names: Collection[str]) -> None:
+    if name not in names:
         raise ConfigError(
             f"{where} names {name!r}, which neither the app nor leeward.toml has"
-            f"{did_you_mean(name, known) or ';'} if it is elsewhere, add [{section}.{name}]"
+            f"{did_you_mean(name, names) or ';'} if it is elsewhere, add [{section}.{name}]"
         )
 
 
@@ -222,7 +222,7 @@ def _read_tags(value: Any, where: ConfigKey) -> dict[str, str]:
 
 
 def _read_existing(value: Any, where: ConfigKey) -> frozenset[tuple[str, str]]:
-    found = []
+    rows = []
     for text in read_texts(value, where):
         kind, _, name = text.partition(".")
         if kind not in KINDS or not name:
@@ -230,5 +230,5 @@ def _read_existing(value: Any, where: ConfigKey) -> frozenset[tuple[str, str]]:
                 f"{where} has {text!r}; write what is there already as KIND.NAME, such as "
                 f"tables.orders, where the kind is one of {', '.join(KINDS)}"
             )
-        found.append((kind, name))
-    return frozenset(found)
+        rows.append((kind, name))
+    return frozenset(rows)

@@ -19,7 +19,7 @@ EARLIER: Final = "an earlier output"
 """Reasons why a file stays behind."""
 
 ALWAYS: Final = (
-    *((CACHE, each) for each in ("__pycache__", "node_modules", "*.egg-info", "*.py[co]")),
+    *((CACHE, pattern) for pattern in ("__pycache__", "node_modules", "*.egg-info", "*.py[co]")),
     ("its name begins with a dot", ".*"),
 )
 """What stays behind whatever lists say."""
@@ -107,14 +107,14 @@ class Rules:
 
     def __init__(self, folder: Path, leave_out: Iterable[str], out: Path) -> None:
         self._folder, self._out = folder, out
-        self._always = Patterns([*ALWAYS, *(("by --exclude", each) for each in leave_out)])
-        self._risks = Patterns((RISK, each) for each in DENIED)
+        self._always = Patterns([*ALWAYS, *(("by --exclude", pattern) for pattern in leave_out)])
+        self._risks = Patterns((RISK, pattern) for pattern in DENIED)
         self._rows: dict[str, list[tuple[str, str]]] = {GIT: [], OWN: []}
         self._lists = Patterns(())
 
     def read_lists(self, below: Path, files: Collection[str]) -> None:
         """Add the lists among the files of a folder; the folders around it come first."""
-        for name in (each for each in self._rows if each in files):
+        for name in (file for file in self._rows if file in files):
             self._rows[name] += _rows_in(below, name, self._folder / below / name)
             self._lists = Patterns((*self._rows[GIT], *self._rows[OWN]))
 
@@ -148,12 +148,12 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
     for where, folders, files in os.walk(folder):
         below = Path(where).relative_to(folder)
         rules.read_lists(below, files)
-        for name, end in [*((each, "/") for each in folders), *((each, "") for each in files)]:
+        for name, end in [*((entry, "/") for entry in folders), *((entry, "") for entry in files)]:
             path = below / name
             why = rules.reason(path, end)
             if why is not None:
                 left.append((path.as_posix(), why))
-                folders[:] = [each for each in folders if each != name or not end]
+                folders[:] = [other for other in folders if other != name or not end]
             elif end and (folder / path).is_symlink():
                 raise ConfigError(f"{folder / path} is a link to a folder; put the folder there")
             elif not end:
@@ -170,7 +170,7 @@ def _made_in(folder: Path, out: Path) -> str | None:
     if (folder / ENVIRONMENT).exists():
         return "an environment of Python"
     lists = folder.glob(f"*{_OUTPUT}")
-    is_output = any(each.with_name(each.name.replace(_OUTPUT, ".zip")).exists() for each in lists)
+    is_output = any(path.with_name(path.name.replace(_OUTPUT, ".zip")).exists() for path in lists)
     is_output = is_output or folder.resolve() == out.resolve()
     return EARLIER if is_output or (folder / EXPECTED_FILE).exists() else None
 
@@ -190,7 +190,7 @@ def _rows_in(below: Path, name: str, file: Path) -> Iterator[tuple[str, str]]:
 
 def _check_links(folder: Path, kept: Collection[str]) -> None:
     """Check that no link that goes along leads to what stays behind, which may hold a secret."""
-    for name in [each for each in kept if (folder / each).is_symlink()]:
+    for name in [file for file in kept if (folder / file).is_symlink()]:
         behind = (folder / name).resolve()
         if behind.relative_to(folder.resolve()).as_posix() not in kept:
             raise ConfigError(

@@ -79,14 +79,14 @@ class _Definition(NamedTuple):
 
 def read_modules(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.Module]:
     """Return the app's own modules that are loaded with some, read."""
-    found: dict[str, ast.Module] = {}
+    trees: dict[str, ast.Module] = {}
     waiting = [*first]
     while waiting:
         name = waiting.pop()
-        if name in found or name not in modules:
+        if name in trees or name not in modules:
             continue
         try:
-            found[name] = tree = ast.parse(modules[name])
+            trees[name] = tree = ast.parse(modules[name])
         except SyntaxError:  # nothing has imported it, or the app would not be here
             continue
         for node in ast.walk(tree):
@@ -95,18 +95,18 @@ def read_modules(modules: Mapping[str, str], first: set[str]) -> dict[str, ast.M
         package = name if _is_package(name, modules) else name.rpartition(".")[0]
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                waiting += (part for each in node.names for part in _parents(each.name))
+                waiting += (part for name in node.names for part in _parents(name.name))
             elif isinstance(node, ast.ImportFrom):
                 above = package.split(".")[: len(package.split(".")) + 1 - node.level]
                 origin = ".".join([*above, *filter(None, [node.module])] if node.level else [])
                 origin = origin or node.module or ""
                 waiting += _parents(origin)
-                waiting += (f"{origin}.{each.name}".lstrip(".") for each in node.names)
-    return found
+                waiting += (f"{origin}.{name.name}".lstrip(".") for name in node.names)
+    return trees
 
 
 def _is_package(name: str, modules: Mapping[str, str]) -> bool:
-    return any(each.startswith(f"{name}.") for each in modules)
+    return any(module.startswith(f"{name}.") for module in modules)
 
 
 def _parents(name: str) -> list[str]:
@@ -134,31 +134,31 @@ class AppCode:
             self._read(name, tree)
 
     def _read(self, module: str, tree: ast.Module) -> None:
-        own = {each.partition(".")[0] for each in self.modules}
+        tops = {module.partition(".")[0] for module in self.modules}
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._define(module, node)
             elif isinstance(node, ast.ClassDef):
                 self.definitions.setdefault(node.name, []).append(_Definition(module, node))
             elif isinstance(node, ast.Import | ast.ImportFrom):
-                self._import(node, own)
+                self._import(node, tops)
         for statement in tree.body:
             self._bind(module, statement)
 
     def _define(self, module: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        found = _Definition(module, node)
-        self.definitions.setdefault(node.name, []).append(found)
+        definition = _Definition(module, node)
+        self.definitions.setdefault(node.name, []).append(definition)
         if node.returns is not None and "Client" in ast.unparse(node.returns):
             self.clients.add(node.name)
         self.clients.update(
-            each.arg
-            for each in _arguments(node)
-            if each.annotation is not None and "Client" in ast.unparse(each.annotation)
+            arg.arg
+            for arg in _arguments(node)
+            if arg.annotation is not None and "Client" in ast.unparse(arg.annotation)
         )
         if any(isinstance(d, ast.Attribute) and d.attr == "warm" for d in node.decorator_list):
-            self.start.append(found)
+            self.start.append(definition)
 
-    def _import(self, node: ast.Import | ast.ImportFrom, own: set[str]) -> None:
+    def _import(self, node: ast.Import | ast.ImportFrom, tops: set[str]) -> None:
         """Note what comes from libraries that are neither Python's nor leeward's."""
         for alias in node.names:
             whole = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
@@ -166,7 +166,7 @@ class AppCode:
             is_relative = isinstance(node, ast.ImportFrom) and node.level > 0
             if alias.name == "schedule_backup":
                 continue  # it takes a client for handlers of its own, and says their rights
-            if not is_relative and top not in (*own, *_OWN) and top not in sys.stdlib_module_names:
+            if not is_relative and top not in (*tops, *_OWN) and top not in sys.stdlib_module_names:
                 self.foreign[(alias.asname or alias.name).partition(".")[0]] = top
 
     def _bind(self, module: str, statement: ast.stmt) -> None:
@@ -182,7 +182,7 @@ class AppCode:
             if isinstance(statement, ast.AnnAssign)
             else []
         )
-        names = [each.id for each in targets if isinstance(each, ast.Name)]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
         if not names:
             self.start.append(_Definition(module, statement))
         for name in names:
@@ -221,8 +221,10 @@ class Uses:
                 self._look_at(definition)
             return
         function = inspect.unwrap(self._handler.function)
-        known = self._code.definitions.get(function.__name__, ())
-        first = [each for each in known if each.module == function.__module__]
+        definitions = self._code.definitions.get(function.__name__, ())
+        first = [
+            definition for definition in definitions if definition.module == function.__module__
+        ]
         if not first:
             self._all_unknown(f"its code is that of {function.__module__}, and not of the app")
             return
@@ -235,16 +237,16 @@ class Uses:
             self.unknown.setdefault(right, where)
 
     def _reach(self, first: list[_Definition]) -> None:
-        waiting, seen = list(first), {id(each.node) for each in first}
+        waiting, seen = list(first), {id(start.node) for start in first}
         while waiting:
             definition = waiting.pop()
             self._reached.append(definition)
             for node in ast.walk(definition.node):
                 name = _name_of(node) or _name_in_text(node)
-                for each in self._code.definitions.get(name, ()) if name else ():
-                    if id(each.node) not in seen:
-                        seen.add(id(each.node))
-                        waiting.append(each)
+                for target in self._code.definitions.get(name, ()) if name else ():
+                    if id(target.node) not in seen:
+                        seen.add(id(target.node))
+                        waiting.append(target)
 
     def _look_at(self, definition: _Definition) -> None:
         for node, scopes in _with_scopes(definition.node):
@@ -284,7 +286,7 @@ class Uses:
 
     def _passes_client(self, call: ast.Call) -> bool:
         given = (*call.args, *(key.value for key in call.keywords))
-        return any(_makes_client(each, self._code.clients) for each in given)
+        return any(_makes_client(argument, self._code.clients) for argument in given)
 
     def _unknown(self, right: str, definition: _Definition, node: ast.expr, what: str) -> None:
         self.unknown.setdefault(right, _at(definition, node, what))
@@ -318,11 +320,11 @@ class Uses:
             if value.id in _parameters(place):
                 return None if bound else self._look_at_callers(place, value.id, seen)
             if bound:
-                found: set[str] | None = set()
-                for each in bound:
-                    more = None if each is None else self._texts(each, scopes, seen)
-                    found = _both(found, more)
-                return found
+                texts: set[str] | None = set()
+                for binding in bound:
+                    more = None if binding is None else self._texts(binding, scopes, seen)
+                    texts = _both(texts, more)
+                return texts
         if value.id in self._code.handlers and value.id not in self._code.constants:
             return {self._code.handlers[value.id]}
         return self._code.constants.get(value.id)
@@ -330,9 +332,9 @@ class Uses:
     def _is_event(self, value: ast.expr, scopes: tuple[_Scope, ...]) -> bool:
         """Return whether a value is a parameter with what arrived in the handler's bucket."""
         for place in scopes:
-            for each in _arguments(place):
-                if isinstance(value, ast.Name) and each.arg == value.id and each.annotation:
-                    return ast.unparse(each.annotation).rpartition(".")[2] == "ObjectEvent"
+            for arg in _arguments(place):
+                if isinstance(value, ast.Name) and arg.arg == value.id and arg.annotation:
+                    return ast.unparse(arg.annotation).rpartition(".")[2] == "ObjectEvent"
         return False
 
     def _look_at_callers(
@@ -342,15 +344,15 @@ class Uses:
         if isinstance(place, ast.Lambda) or (id(place), name) in seen:
             return set() if not isinstance(place, ast.Lambda) else None
         seen = seen | {(id(place), name)}
-        found: set[str] | None = set()
+        texts: set[str] | None = set()
         for definition in self._reached:
             for node, scopes in _with_scopes(definition.node):
                 if _name_of(node) != place.name or _is_shadowed(node, scopes):
                     continue
                 call = _call_of(node)
                 given = None if call is None else _given_for(place, name, call)
-                found = _both(found, None if given is None else self._texts(given, scopes, seen))
-        return found or None
+                texts = _both(texts, None if given is None else self._texts(given, scopes, seen))
+        return texts or None
 
 
 def _both(one: set[str] | None, other: set[str] | None) -> set[str] | None:
@@ -383,10 +385,10 @@ def _name_in_text(node: ast.AST) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _makes_client(value: ast.AST | None, known: set[str]) -> bool:
+def _makes_client(value: ast.AST | None, clients: set[str]) -> bool:
     """Return whether a value is a client, by the name of what it is or of what makes it."""
     name = _name_of(value.func if isinstance(value, ast.Call) else value) if value else ""
-    return name in known or name in ("Client", "AsyncClient")
+    return name in clients or name in ("Client", "AsyncClient")
 
 
 def _texts_of(value: ast.AST | None) -> set[str] | None:
@@ -394,8 +396,8 @@ def _texts_of(value: ast.AST | None) -> set[str] | None:
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return {value.value}
     if isinstance(value, ast.Tuple | ast.List | ast.Set) and value.elts:
-        texts = [_texts_of(each) for each in value.elts]
-        return None if None in texts else set().union(*(each for each in texts if each))
+        texts = [_texts_of(element) for element in value.elts]
+        return None if None in texts else set().union(*(text for text in texts if text))
     return None
 
 
@@ -405,7 +407,7 @@ def _argument(call: ast.Call, name: str, place: int) -> ast.expr | None:
         if key.arg == name:
             return key.value
     before = call.args[: place + 1]
-    starred = any(isinstance(each, ast.Starred) for each in before)
+    starred = any(isinstance(argument, ast.Starred) for argument in before)
     return None if starred or len(call.args) <= place else call.args[place]
 
 
@@ -414,49 +416,51 @@ def _arguments(place: _Scope) -> list[ast.arg]:
 
 
 def _parameters(place: _Scope) -> list[str]:
-    more = [each.arg for each in (place.args.vararg, place.args.kwarg) if each is not None]
-    return [each.arg for each in _arguments(place)] + more
+    more = [arg.arg for arg in (place.args.vararg, place.args.kwarg) if arg is not None]
+    return [arg.arg for arg in _arguments(place)] + more
 
 
 def _given_for(place: Any, name: str, call: ast.Call) -> ast.expr | None:
     """Return what a call passes for a parameter, its default included."""
-    positional = [each.arg for each in (*place.args.posonlyargs, *place.args.args)]
+    positional = [arg.arg for arg in (*place.args.posonlyargs, *place.args.args)]
     if positional[:1] in (["self"], ["cls"]):
         positional = positional[1:]
     number = positional.index(name) if name in positional else len(call.args)
     given = _argument(call, name, number)
-    if given is not None or any(isinstance(each, ast.Starred) for each in call.args):
+    if given is not None or any(isinstance(arg, ast.Starred) for arg in call.args):
         return given
     if any(key.arg is None for key in call.keywords):
         return None
     after = positional[len(positional) - len(place.args.defaults) :]
     defaults = dict(zip(after, place.args.defaults, strict=True))
     only = zip(place.args.kwonlyargs, place.args.kw_defaults, strict=True)
-    return {**defaults, **{each.arg: value for each, value in only}}.get(name)
+    return {**defaults, **{arg.arg: value for arg, value in only}}.get(name)
 
 
 def _bindings(place: _Scope, name: str) -> list[ast.expr | None]:
     """Return what a function binds to a name; None for what is not a plain value."""
-    found: list[ast.expr | None] = []
+    values: list[ast.expr | None] = []
     for node in ast.walk(place):
-        if isinstance(node, ast.Assign) and any(_name_of(each) == name for each in node.targets):
-            plain = all(isinstance(each, ast.Name) for each in node.targets)
-            found.append(node.value if plain else None)
+        if isinstance(node, ast.Assign) and any(
+            _name_of(target) == name for target in node.targets
+        ):
+            plain = all(isinstance(target, ast.Name) for target in node.targets)
+            values.append(node.value if plain else None)
         elif isinstance(node, ast.For | ast.comprehension) and _name_of(node.target) == name:
-            found.append(node.iter)
+            values.append(node.iter)
         elif (
             isinstance(node, ast.Name)
             and node.id == name
             and not isinstance(node.ctx, ast.Load)
             and not _is_plain_target(node)
         ):
-            found.append(None)
-    return found
+            values.append(None)
+    return values
 
 
 def _is_shadowed(node: ast.AST, scopes: tuple[_Scope, ...]) -> bool:
     """Return whether a name is that of a parameter here, whatever a module defines."""
-    return isinstance(node, ast.Name) and any(node.id in _parameters(each) for each in scopes)
+    return isinstance(node, ast.Name) and any(node.id in _parameters(scope) for scope in scopes)
 
 
 def _is_plain_target(node: ast.AST) -> bool:
@@ -487,8 +491,8 @@ def _with_scopes(node: ast.AST) -> Iterator[tuple[ast.AST, tuple[_Scope, ...]]]:
     """Yield a node and all below it, each with the functions that it is in."""
     waiting: list[tuple[ast.AST, tuple[_Scope, ...]]] = [(node, ())]
     while waiting:
-        each, scopes = waiting.pop()
-        yield each, scopes
-        inner = (*scopes, each) if isinstance(each, _Scope) else scopes
-        for child in ast.iter_child_nodes(each):
+        current, scopes = waiting.pop()
+        yield current, scopes
+        inner = (*scopes, current) if isinstance(current, _Scope) else scopes
+        for child in ast.iter_child_nodes(current):
             waiting.append((child, inner))

@@ -52,7 +52,7 @@ class Goal(NamedTuple):
 
     def arguments(self) -> list[str]:
         """Return the options of uv that say so: the newest level that is not too new."""
-        level = max(each for each in LEVELS if each <= self.glibc)
+        level = max(level for level in LEVELS if level <= self.glibc)
         platform = f"{self.machine}-manylinux_{level[0]}_{level[1]}"
         return ["--python-platform", platform, "--python-version", self.python]
 
@@ -77,9 +77,9 @@ class PackageSource(NamedTuple):
 
     def arguments(self) -> list[str]:
         """Return the options of uv that say so."""
-        found = [f"--find-links={link}" for link in self.links]
-        found += ["--no-index"] if self.offline else []
-        return [*found, "--only-binary=:all:", *(f"--no-binary={each}" for each in self.built)]
+        options = [f"--find-links={link}" for link in self.links]
+        options += ["--no-index"] if self.offline else []
+        return [*options, "--only-binary=:all:", *(f"--no-binary={name}" for name in self.built)]
 
 
 def program() -> str:
@@ -91,15 +91,15 @@ def program() -> str:
     try:
         from uv import find_uv_bin
     except ImportError:
-        found = which("uv")
+        path = which("uv")
     else:
-        found = find_uv_bin()
-    if not found:
+        path = find_uv_bin()
+    if not path:
         raise ConfigError(
             "uv, which resolves what a package needs, is not installed; pip install "
             '"leeward[deploy]"'
         )
-    return found
+    return path
 
 
 def resolve(
@@ -114,8 +114,8 @@ def resolve(
     if done.returncode == 0:
         text = (folder / LIST).replace(folder / CHOSEN).read_text(encoding="utf-8")
         lines = re.sub(r"\s*\\\n\s*", " ", text)
-        found = [line for line in lines.splitlines() if line[:1] not in ("", "#")]
-        return {re.split(r"[=@ ]", line)[0]: line for line in found}
+        rows = [line for line in lines.splitlines() if line[:1] not in ("", "#")]
+        return {re.split(r"[=@ ]", line)[0]: line for line in rows}
     said = message_of(done)
     if "building from source is disabled" in said or "matching platform tag" in said:
         newest = goal._replace(glibc=LEVELS[-1])
@@ -161,14 +161,14 @@ def install(
 def _compile(
     requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    own, lock = folder / "requires.in", folder / LIST
+    wanted, lock = folder / "requires.in", folder / LIST
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
-    own.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
+    wanted.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
     return run(
         [
             *("pip", "compile", "--python", sys.executable),
             *("--generate-hashes", "-o", str(lock), "--no-header", "--no-annotate"),
-            *(str(own), *(str(file) for file in files)),
+            *(str(wanted), *(str(file) for file in files)),
             *goal.arguments(),
             *source.arguments(),
         ],

@@ -65,14 +65,14 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
     """Yield functions, how often they are called again, and what leads from queues to them."""
     settings = facts["settings"]
     for name, handler in facts["handlers"].items():
-        own = function_name(own_name(handler, region))
+        function = function_name(own_name(handler, region))
         reserved = handler.get("concurrency") or settings["limit"]
         if reserved is None and handler["kind"] == "call" and region != facts["serving"]:
             reserved = settings["standby_instances"]
         letters = facts["dead_letters"][handler["dead_letters"]]
         yield (
             "settings of the function",
-            own,
+            function,
             {
                 "handler": "handler.lambda_handler",
                 "runtime": f"python{facts['python']}",
@@ -94,11 +94,11 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
         )
         dead = None if letters.get("ordered") else letters["name"]
         retries = {"retries": handler["retries"], "dead letters": dead}
-        yield "retries of the function", own, retries
+        yield "retries of the function", function, retries
         if "queue" in handler:
             yield (
                 "mapping of the function",
-                own,
+                function,
                 {
                     "queue": own_name(facts["queues"][handler["queue"]], region),
                     "enabled": True,
@@ -112,7 +112,7 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
 def _callers(facts: Facts, name: str, region: str) -> Iterator[str]:
     """Yield the services that may call the function of a handler, each once."""
     handler = facts["handlers"][name]
-    if any(each["handler"] == name for each in facts["subscriptions"].values()):
+    if any(subscription["handler"] == name for subscription in facts["subscriptions"].values()):
         yield "events.amazonaws.com"
     if handler["kind"] == "call" and facts["entrance"]:
         yield "apigateway.amazonaws.com"
@@ -142,14 +142,14 @@ def _queues(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
 
 
 def _triggers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
-    for name, each in facts["subscriptions"].items():
-        wanted = {"detail-type": [each["type"]]} if "type" in each else None
-        function = function_name(own_name(facts["handlers"][each["handler"]], region))
+    for name, subscription in facts["subscriptions"].items():
+        wanted = {"detail-type": [subscription["type"]]} if "type" in subscription else None
+        function = function_name(own_name(facts["handlers"][subscription["handler"]], region))
         yield (
             "rule",
             shorten(f"{facts['title']}{name}", 64),
             {
-                "bus": own_name(facts["buses"][each["bus"]], region).rpartition(":")[2],
+                "bus": own_name(facts["buses"][subscription["bus"]], region).rpartition(":")[2],
                 "state": "ENABLED",
                 "pattern": digest_of(wanted or {"source": [{"prefix": ""}]}),
                 "targets": [function],
@@ -192,13 +192,13 @@ def _data(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
                     "versioning": "Enabled",
                     "public access": "blocked",
                     "notifications": sorted(
-                        f"{facts['aws'].get('filters', {}).get(each, '')}* to "
+                        f"{facts['aws'].get('filters', {}).get(trigger, '')}* to "
                         + (
                             own_name(facts["queues"][handler["queue"]], region)
                             if "queue" in handler
                             else function_name(own_name(handler, region))
                         )
-                        for each, handler in facts["handlers"].items()
+                        for trigger, handler in facts["handlers"].items()
                         if handler.get("bucket") == name
                     ),
                 },

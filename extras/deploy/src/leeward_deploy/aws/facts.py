@@ -57,9 +57,9 @@ def check(facts: Facts) -> None:
     _check_orders(facts)
     queues = {**facts["queues"], **facts["dead_letters"]}
     for things in (facts["handlers"], queues):
-        check_differ((each["name"], name) for name, each in things.items())
+        check_differ((thing["name"], name) for name, thing in things.items())
     # Letters of two handlers in one queue would be taken for those of one.
-    check_differ((each["dead_letters"], name) for name, each in facts["handlers"].items())
+    check_differ((handler["dead_letters"], name) for name, handler in facts["handlers"].items())
     _check_prefixes(facts)
     if facts.get("entrance") and len(facts["regions"]) > REGIONS:
         raise ConfigError(
@@ -92,22 +92,22 @@ def _check_orders(facts: Facts) -> None:
         for name, handler in facts["handlers"].items()
         if "queue" not in handler
     ]
-    for dead, ordered, told in kept:
+    for dead, ordered, who in kept:
         if dead.endswith(ORDERED) != ordered:
             no, how = ("an", "with") if ordered else ("no", "without")
             raise ConfigError(
-                f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
+                f"{who} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
                 f"{how} {ORDERED} at its end in dead_letters of the entry file"
             )
 
 
 def _check_prefixes(facts: Facts) -> None:
     """Check that S3 tells one handler alone of an object: it takes no prefixes that overlap."""
-    told: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    by_bucket: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, handler in facts["handlers"].items():
         if handler["kind"] == "object":
-            told[handler["bucket"]].append((name, handler.get("prefix", "")))
-    for bucket, handlers in told.items():
+            by_bucket[handler["bucket"]].append((name, handler.get("prefix", "")))
+    for bucket, handlers in by_bucket.items():
         for (one, first), (other, second) in combinations(handlers, 2):
             if first.startswith(second) or second.startswith(first):
                 raise ConfigError(
@@ -123,11 +123,11 @@ def _settings(spec: PackageSpec, deployment: Deployment) -> dict[str, Any]:
     Without a domain there is none.
     """
     objects = of_kind(spec.app, Kind.OBJECT)
-    filters = {each.name: key_filter(each.prefix) for each in objects if each.prefix}
+    filters = {handler.name: key_filter(handler.prefix) for handler in objects if handler.prefix}
     if not deployment.domain:
         return {"filters": filters}
     prefix = deployment.sites[0].declared.prefix or f"{spec.app.name}-"
-    taken = {deployment.sites[0].declared.own(each) for each in spec.app.handlers}
+    taken = {deployment.sites[0].declared.own(handler) for handler in spec.app.handlers}
     name = f"{prefix}health"
     return {"filters": filters, "health": f"{name}-check" if name in taken else name}
 

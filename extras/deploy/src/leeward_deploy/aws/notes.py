@@ -23,17 +23,20 @@ MOST_RETRIES: Final = 2
 def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
     """Yield what cannot be said in facts, and what clients have to know."""
     spec = spec._replace(declared=deployment.sites[0].declared)
-    made = {each.name for each in deployment.buckets if not each.exists} | deployment.away
+    new_buckets = {
+        bucket.name for bucket in deployment.buckets if not bucket.exists
+    } | deployment.away
     yield from _on_handlers(spec)
     for bucket in sorted(
-        {bucket_of(spec.declared, each) for each in of_kind(spec.app, Kind.OBJECT)} - made
+        {bucket_of(spec.declared, handler) for handler in of_kind(spec.app, Kind.OBJECT)}
+        - new_buckets
     ):
-        told = json.dumps(_notifications(spec, bucket), separators=(",", ":"))
+        text = json.dumps(_notifications(spec, bucket), separators=(",", ":"))
         yield (
             f"{bucket}: after everything is there, let the bucket tell of its objects; the command "
             "replaces whatever notifications it has: aws s3api "
             f"put-bucket-notification-configuration --bucket {quote(bucket)} "
-            f"--notification-configuration {quote(told)}"
+            f"--notification-configuration {quote(text)}"
         )
 
 
@@ -69,26 +72,26 @@ def key_filter(prefix: str) -> str:
 
 def _notifications(spec: PackageSpec, bucket: str) -> dict[str, list[dict[str, Any]]]:
     """Return the notifications of a bucket, as S3 itself has them."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for handler in of_kind(spec.app, Kind.OBJECT):
         if bucket_of(spec.declared, handler) == bucket:
-            own = spec.declared.own(handler.name)
+            own_name = spec.declared.own(handler.name)
             kind, arn, place = (
-                ("QueueConfigurations", "QueueArn", f"sqs:REGION:ACCOUNT:{own}")
+                ("QueueConfigurations", "QueueArn", f"sqs:REGION:ACCOUNT:{own_name}")
                 if handler.queued
                 else (
                     *("LambdaFunctionConfigurations", "LambdaFunctionArn"),
-                    f"lambda:REGION:ACCOUNT:function:{function_name(own)}",
+                    f"lambda:REGION:ACCOUNT:function:{function_name(own_name)}",
                 )
             )
-            told: dict[str, Any] = {"Id": handler.name, "Events": ["s3:ObjectCreated:*"]}
+            row: dict[str, Any] = {"Id": handler.name, "Events": ["s3:ObjectCreated:*"]}
             if handler.prefix:
                 rule = {"Name": "prefix", "Value": key_filter(handler.prefix)}
-                told["Filter"] = {"Key": {"FilterRules": [rule]}}
-            found.setdefault(kind, []).append({**told, arn: f"arn:aws:{place}"})
-    return found
+                row["Filter"] = {"Key": {"FilterRules": [rule]}}
+            rows.setdefault(kind, []).append({**row, arn: f"arn:aws:{place}"})
+    return rows
 
 
-def function_name(own: str) -> str:
+def function_name(own_name: str) -> str:
     """Return the name of a function that clients may know by an ARN, or by one of its versions."""
-    return own.rpartition(":function:")[2].partition(":")[0]
+    return own_name.rpartition(":function:")[2].partition(":")[0]

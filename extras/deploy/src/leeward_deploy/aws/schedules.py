@@ -12,18 +12,18 @@ from leeward.app.schedules import parse_schedule
 
 def scheduler_expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
-    found = parse_schedule(text)
-    days = _crontab_field(found.days, 1, 31)
-    weekdays = _crontab_field({weekday + 1 for weekday in found.weekdays}, 1, 7, steps=False)
+    schedule = parse_schedule(text)
+    days = _crontab_field(schedule.days, 1, 31)
+    weekdays = _crontab_field({weekday + 1 for weekday in schedule.weekdays}, 1, 7, steps=False)
     if weekdays == "*":
         weekdays = "?"
     else:
         days = "?"
     parts = (
-        _crontab_field(found.minutes, 0, 59),
-        _crontab_field(found.hours, 0, 23),
+        _crontab_field(schedule.minutes, 0, 59),
+        _crontab_field(schedule.hours, 0, 23),
         days,
-        _crontab_field(found.months, 1, 12),
+        _crontab_field(schedule.months, 1, 12),
         weekdays,
         "*",
     )
@@ -40,9 +40,9 @@ def _crontab_field(values: Iterable[int], first: int, last: int, *, steps: bool 
         if step > 1 and ordered == [*range(begin, last + 1, step)]:
             return f"{begin}/{step}"
     runs: list[list[int]] = []
-    for each in ordered:
-        if runs and each == runs[-1][-1] + 1:
-            runs[-1].append(each)
+    for number in ordered:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
         else:
-            runs.append([each])
+            runs.append([number])
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -34,7 +34,7 @@ NOTES: Final = (
 
 def _check(rule: EdgeRule) -> None:
     actions = [rule.redirect, rule.rewrite, *rule.request.names, *rule.response.names]
-    count = sum(each is not None for each in actions)
+    count = sum(action is not None for action in actions)
     if count > ACTIONS:
         raise rule_error(
             rule,

@@ -76,8 +76,8 @@ def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
         for name, handler in facts["handlers"].items()
     }
     subscriptions = {
-        name: {key: each[key] for key in ("bus", "type", "handler")}
-        for name, each in facts["subscriptions"].items()
+        name: {key: subscription[key] for key in ("bus", "type", "handler")}
+        for name, subscription in facts["subscriptions"].items()
     }
     return {
         **facts,
@@ -100,7 +100,7 @@ def _tables_of(deployment: Deployment, tables: Facts) -> Facts:
     settings = {site.region: site.declared.settings for site in deployment.sites}
     homes = {table.region for table in deployment.tables}
     regions = [region for region in settings if region in homes]
-    endpoints = [settings[each].get("cosmos_endpoint") for each in regions]
+    endpoints = [settings[region].get("cosmos_endpoint") for region in regions]
     if len(regions) > 1 and (None in endpoints or len({*endpoints}) < len(regions)):
         raise ConfigError(
             f"the tables of Azure have homes in {', '.join(regions)}, and an account of Cosmos DB "
@@ -129,10 +129,12 @@ def _buckets_of(spec: PackageSpec, deployment: Deployment, buckets: Facts) -> Fa
     """
     home, url = _home_of_buckets(deployment)
     if url is not None:
-        return {name: {"home": home, **each, "existing": True} for name, each in buckets.items()}
+        return {
+            name: {"home": home, **bucket, "existing": True} for name, bucket in buckets.items()
+        }
     return {
-        name: each if name in spec.declared.buckets else {"name": each["name"]}
-        for name, each in buckets.items()
+        name: bucket if name in spec.declared.buckets else {"name": bucket["name"]}
+        for name, bucket in buckets.items()
     }
 
 
@@ -162,20 +164,20 @@ def _buses_of(deployment: Deployment, buses: Facts) -> Facts:
     data = {table.region for table in deployment.tables}
     data |= {bucket.region for bucket in deployment.buckets}
     regions = [site.region for site in deployment.sites]
-    found: Facts = {}
+    result: Facts = {}
     for name, bus in buses.items():
-        told: dict[str, list[str]] = defaultdict(list)
+        by_name: dict[str, list[str]] = defaultdict(list)
         for region in regions:
-            told[bus.get("names", {}).get(region, bus["name"])].append(region)
-        shared = [each for each in told.values() if len(each) > 1 or len(regions) == 1]
+            by_name[bus.get("names", {}).get(region, bus["name"])].append(region)
+        shared = [group for group in by_name.values() if len(group) > 1 or len(regions) == 1]
         if len(shared) > 1:
             raise ConfigError(
                 f"the bus {name!r} has the same name in {' and '.join(shared[0])}, and another one "
                 f"in {' and '.join(shared[1])}; give it a name of its own for each target"
             )
-        homes = [each for each in shared[0] if each in data] + shared[0] if shared else []
-        found[name] = {**bus, "home": homes[0]} if homes else bus
-    return found
+        homes = [region for region in shared[0] if region in data] + shared[0] if shared else []
+        result[name] = {**bus, "home": homes[0]} if homes else bus
+    return result
 
 
 def settings(spec: PackageSpec, deployment: Deployment) -> Facts:
@@ -183,7 +185,7 @@ def settings(spec: PackageSpec, deployment: Deployment) -> Facts:
     options = spec.entry.options
     url = _home_of_buckets(deployment)[1]
     base = re.sub(r"[^a-z0-9]+", "-", f"{spec.declared.prefix}{spec.app.name}".lower()).strip("-")
-    found: Facts = {
+    result: Facts = {
         "app": shorten(base, LONGEST_APP),
         "storage": options.get("storage"),
         "service_bus": sorted({*(options.get("service_bus") or {}).values()}),
@@ -192,10 +194,10 @@ def settings(spec: PackageSpec, deployment: Deployment) -> Facts:
         "told": any(of_kind(spec.app, Kind.EVENT, Kind.OBJECT)),
     }
     if deployment.domain:
-        found["host"] = host_of(deployment)
-        found["health"] = route_of(spec, HEALTH_PATH)
-        found["order"] = [site.region for site in deployment.sites]
-    return found
+        result["host"] = host_of(deployment)
+        result["health"] = route_of(spec, HEALTH_PATH)
+        result["order"] = [site.region for site in deployment.sites]
+    return result
 
 
 def host_of(deployment: Deployment) -> str:
@@ -243,16 +245,16 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
 
 def _notes_on_handlers(spec: PackageSpec) -> Iterator[str]:
     """Yield what stands in host.json, and what counts for all handlers at once."""
-    most = deliveries_of(spec)
+    limit = deliveries_of(spec)
     for handler, queue in storage_queues(spec):
         dead = dead_queue(handler, queue, spec.entry.options)
-        if handler.retries is not None and not dead.by_leeward and dead.deliveries != most:
+        if handler.retries is not None and not dead.by_leeward and dead.deliveries != limit:
             yield (
                 f"{handler.name}: {handler.retries} retries are wanted, and host.json has one "
-                f"maxDequeueCount for all queues, {most}; name a dead-letter queue in the entry "
+                f"maxDequeueCount for all queues, {limit}; name a dead-letter queue in the entry "
                 "file, and leeward gives up earlier"
             )
-    roles = [name for name, each in spec.settings.handlers.items() if each.role]
+    roles = [name for name, handler in spec.settings.handlers.items() if handler.role]
     if roles:
         yield (
             f"{', '.join(roles)}: a role is named, and on Azure it does not count: all functions "
@@ -263,7 +265,7 @@ def _notes_on_handlers(spec: PackageSpec) -> Iterator[str]:
             "all functions of an app have its one identity: each may do what any of them does, and "
             "one that stores items may also delete them"
         )
-    sizes = [spec.settings.of(each).memory or 0 for each in spec.app.handlers]
+    sizes = [spec.settings.of(handler).memory or 0 for handler in spec.app.handlers]
     if (largest := max([spec.settings.memory or 0, *sizes])) > MEMORY:
         yield f"{largest} megabytes are wanted, and an instance on Azure has {MEMORY} at most"
     yield from spec.notes

@@ -36,8 +36,10 @@ def storage_queues(spec: PackageSpec) -> Iterator[tuple[Handler, str]]:
 def deliveries_of(spec: PackageSpec) -> int:
     """Return after how many deliveries the host takes a message away: for all queues at once."""
     options = spec.entry.options
-    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(spec)]
-    return max(found, default=ATTEMPTS)
+    counts = [
+        dead_queue(handler, queue, options).deliveries for handler, queue in storage_queues(spec)
+    ]
+    return max(counts, default=ATTEMPTS)
 
 
 def route_of(spec: PackageSpec, path: str) -> str:
@@ -53,12 +55,12 @@ def runs_of_consumers(spec: PackageSpec) -> int | None:
     """Return how many messages an instance takes at one time; None for the host's usual number."""
     consumers = [
         name
-        for name, each in spec.app.handlers.items()
-        if is_queued(each) or each.queued or each.kind is Kind.MESSAGE
+        for name, handler in spec.app.handlers.items()
+        if is_queued(handler) or handler.queued or handler.kind is Kind.MESSAGE
     ]
-    own = [spec.settings.of(each).concurrency for each in consumers]
-    found = [each for each in own if each is not None]
-    return max(found) if found else spec.settings.concurrency
+    settings = [spec.settings.of(name).concurrency for name in consumers]
+    limits = [limit for limit in settings if limit is not None]
+    return max(limits) if limits else spec.settings.concurrency
 
 
 def host_json(spec: PackageSpec) -> str:

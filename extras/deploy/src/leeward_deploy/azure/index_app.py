@@ -45,15 +45,15 @@ async def _index(folder: str) -> list[str]:
         return await getattr(worker, kind)(SimpleNamespace(request=inner, properties=properties))
 
     began = await ask("worker_init_request", capabilities={}, function_app_directory=folder)
-    found = await ask("functions_metadata_request")
-    for answer in (began, found):
+    index = await ask("functions_metadata_request")
+    for answer in (began, index):
         if answer.result.status != Messages.StatusResult.Success:
             raise RuntimeError(answer.result.exception.message)
-    for result in found.function_metadata_results:
+    for result in index.function_metadata_results:
         loaded = await ask("function_load_request", function_id=result.function_id, metadata=result)
         if loaded.result.status != Messages.StatusResult.Success:
             raise RuntimeError(loaded.result.exception.message)
-    return [result.name for result in found.function_metadata_results]
+    return [result.name for result in index.function_metadata_results]
 
 
 def main(folder: str) -> None:

@@ -75,9 +75,9 @@ def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, 
         ],
         folder.parent,
     )
-    found = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
-    if done.returncode == 0 and found:
-        return (f"Indexed by Microsoft's worker: {len(found)} functions.",)
+    names = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
+    if done.returncode == 0 and names:
+        return (f"Indexed by Microsoft's worker: {len(names)} functions.",)
     if TRACEBACK not in done.stderr:
         return (f"Not indexed by Microsoft's worker, which cannot be had here: {message_of(done)}",)
     said = done.stderr.strip().splitlines()[-1]

@@ -28,20 +28,20 @@ def check(
     country: Annotated[str, option("Of the client. Default: not known.", "XX")] = "",
 ) -> Report:
     """Check rules, and show which edges accept them; or what happens to one request."""
-    found = read_rules(rules)
+    edge_rules = read_rules(rules)
     if path is None:
-        edges = [_judge(name, found) for name in providers_with(EDGES)]
-        data = {"rules": [rule.name for rule in found], "edges": edges}
+        edges = [_judge(name, edge_rules) for name in providers_with(EDGES)]
+        data = {"rules": [rule.name for rule in edge_rules], "edges": edges}
         columns = (
             Column("Edge", "edge", is_name=True),
-            Column(f"Takes {len(found)} rules", _takes),
+            Column(f"Takes {len(edge_rules)} rules", _takes),
         )
-        notes = [f"{each['edge']}: {note}" for each in edges for note in each["notes"]]
+        notes = [f"{edge['edge']}: {note}" for edge in edges for note in edge["notes"]]
         return Report(data, 0.0, [Table(columns, edges)], notes)
     if not path.startswith("/"):
         raise InvalidRequest("--path must begin with a slash", field="path")
     plain, _, query = path.partition("?")
-    answer = answer_of(found, Request(plain, query, country))
+    answer = answer_of(edge_rules, Request(plain, query, country))
     data = answer._asdict()
     for name in ("request", "response"):
         headers = getattr(answer, name)
@@ -56,14 +56,14 @@ def export_rules(
     out: Annotated[Path, option("Default: the working directory.", "FOLDER")] = Path(),
 ) -> Report:
     """Write rules for a cloud's edge, and the commands that deploy them."""
-    found = read_rules(rules)
-    written: EdgeExport = offer_of(EDGES, to).export(found)
-    files, notes = dict(written.files), [*written.notes, *note_on_spelling(found)]
+    edge_rules = read_rules(rules)
+    written: EdgeExport = offer_of(EDGES, to).export(edge_rules)
+    files, notes = dict(written.files), [*written.notes, *note_on_spelling(edge_rules)]
     if written.module:
         place = f"modules/{written.module}"
-        texts, told = module_files(written.module, out / place)
+        texts, more = module_files(written.module, out / place)
         files |= {f"{place}/{name}": text for name, text in texts.items()}
-        notes += told
+        notes += more
     store(out, files)
     data = {
         "to": to,

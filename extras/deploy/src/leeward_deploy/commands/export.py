@@ -90,14 +90,14 @@ def read_order(
     Raises:
         ConfigError: the file is wrong or not there, or nothing names an order.
     """
-    found = settings_of(folder, file, stage)
-    if targets is None and not found.order:
+    config = settings_of(folder, file, stage)
+    if targets is None and not config.order:
         raise ConfigError(
             "nothing says where the app is to run; name the order with --targets, or as "
             "cloud_provider in leeward.toml; the variable CLOUD_PROVIDER is for programs, and does "
             "not count here"
         )
-    return with_order(found, targets, NOTHING)
+    return with_order(config, targets, NOTHING)
 
 
 def providers_of(config: Config) -> list[str]:
@@ -121,17 +121,18 @@ def deployment_of(
         ConfigError: a target has no region, a table or bucket no home, or a domain no function; or
             what the app writes would make it run again.
     """
-    targets = [each for each in config.order if each.provider == provider]
-    regions = [region_of(config, each) for each in targets]
-    twice = next((each for each in regions if regions.count(each) > 1), None)
+    targets = [target for target in config.order if target.provider == provider]
+    regions = [region_of(config, target) for target in targets]
+    twice = next((region for region in regions if regions.count(region) > 1), None)
     if twice is not None:
         raise ConfigError(f"two targets of {provider} are in {twice}; name one of them")
     homes = {
         "tables": {
-            name: _home(config, "tables", name, each.home) for name, each in config.tables.items()
+            name: _home(config, "tables", name, table.home) for name, table in config.tables.items()
         },
         "buckets": {
-            name: _home(config, "buckets", name, each.home) for name, each in config.buckets.items()
+            name: _home(config, "buckets", name, bucket.home)
+            for name, bucket in config.buckets.items()
         },
     }
     order = "" if in_file else ",".join(map(str, config.order))
@@ -154,13 +155,16 @@ def deployment_of(
         sites,
         tuple(
             Table(
-                own, config.tables[name].key, homes["tables"][name].region, is_there("tables", name)
+                own_name,
+                config.tables[name].key,
+                homes["tables"][name].region,
+                is_there("tables", name),
             )
-            for name, own in names.tables.items()
+            for name, own_name in names.tables.items()
         ),
         tuple(
-            Bucket(own, homes["buckets"][name].region, is_there("buckets", name))
-            for name, own in names.buckets.items()
+            Bucket(own_name, homes["buckets"][name].region, is_there("buckets", name))
+            for name, own_name in names.buckets.items()
         ),
         frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
         **_export_settings(config, provider, app)._asdict(),
@@ -175,12 +179,12 @@ def _check_keys(config: Config, names: Declared, homes: Mapping[str, Home]) -> N
         ConfigError: two have not.
     """
     first: dict[tuple[str, Home], str] = {}
-    for name, own in names.tables.items():
-        other = first.setdefault((own, homes[name]), name)
+    for name, own_name in names.tables.items():
+        other = first.setdefault((own_name, homes[name]), name)
         if config.tables[other].key != config.tables[name].key:
             raise ConfigError(
-                f"[tables.{other}] and [tables.{name}] are both {own!r}, with two keys; give one "
-                "of them another name or the same key"
+                f"[tables.{other}] and [tables.{name}] are both {own_name!r}, with two keys; give "
+                "one of them another name or the same key"
             )
 
 
@@ -190,13 +194,13 @@ def _export_settings(config: Config, provider: str, app: LoadedApp) -> ExportCon
     Raises:
         ConfigError: it names a domain, which would lead to no function.
     """
-    found = config.export.get(provider, ExportConfig())
-    if found.domain and not any(of_kind(app, Kind.CALL)):
+    settings = config.export.get(provider, ExportConfig())
+    if settings.domain and not any(of_kind(app, Kind.CALL)):
         raise ConfigError(
             f"[export.{provider}] names a domain, and the app has no function that is called by "
             "HTTP; take the domain out, or add a function"
         )
-    return found
+    return settings
 
 
 def _expectations(
@@ -238,10 +242,10 @@ def region_of(config: Config, target: TargetName) -> str:
     return region
 
 
-def _home(config: Config, section: str, name: str, own: str | None) -> Home:
+def _home(config: Config, section: str, name: str, home: str | None) -> Home:
     """Return the home of a table or a bucket; without a region where nothing can be made."""
-    order = {str(each): each for each in config.order}
-    chosen = home_of(config, own)
+    order = {str(target): target for target in config.order}
+    chosen = home_of(config, home)
     if chosen is None:
         raise ConfigError(
             f"[{section}.{name}] has no home, so nothing says where it is to be made; set home "
@@ -252,9 +256,9 @@ def _home(config: Config, section: str, name: str, own: str | None) -> Home:
             f"the home of [{section}.{name}] is {chosen!r}, which is not in the order "
             f"({', '.join(order)}); correct it, or name it in cloud_provider"
         )
-    found = order[chosen]
-    is_made = found.provider in providers_with(PACKAGERS)
-    return Home(found.provider, region_of(config, found) if is_made else "")
+    target = order[chosen]
+    is_made = target.provider in providers_with(PACKAGERS)
+    return Home(target.provider, region_of(config, target) if is_made else "")
 
 
 def _at_home(
@@ -263,11 +267,11 @@ def _at_home(
     """Return what is named for a target; tables and buckets as their homes at its provider are."""
     declared = declared_for(config, target)
     at = {
-        Home(each.provider, region_of(config, each)): declared_for(config, each)
-        for each in config.order
-        if each.provider == target.provider
+        Home(other.provider, region_of(config, other)): declared_for(config, other)
+        for other in config.order
+        if other.provider == target.provider
     }
-    found = {
+    sections = {
         section: {
             name: getattr(at[home], section)[name]
             for name, home in homes[section].items()
@@ -275,7 +279,7 @@ def _at_home(
         }
         for section in ("tables", "buckets")
     }
-    return declared._replace(tables=found["tables"], buckets=found["buckets"])
+    return declared._replace(tables=sections["tables"], buckets=sections["buckets"])
 
 
 def terraform(
@@ -325,11 +329,11 @@ def write_moves(
         raise ConfigError(f"{plan} is not a plan in JSON; make it with terraform show -json") from (
             error
         )
-    found = moves_in(document)
+    moves = moves_in(document)
     before = (out / MOVED).read_text("utf-8") if (out / MOVED).exists() else ""
-    store(out, {MOVED: "\n".join(filter(None, (before, found.text)))})
-    notes = [f"{found.moved} resources move"]
-    notes += [f"{each} goes, and nothing takes its place" for each in found.left]
+    store(out, {MOVED: "\n".join(filter(None, (before, moves.text)))})
+    notes = [f"{moves.moved} resources move"]
+    notes += [f"{address} goes, and nothing takes its place" for address in moves.left]
     data = {"files": [str(out / MOVED)], "notes": notes, "commands": []}
     return show_files(data)
 
@@ -349,8 +353,8 @@ def _write_files(request: PackageRequest, targets: str | None, forget: tuple[str
             continue
         names = _forgotten(forget, provider, providers_of(config))
         facts[provider] = export_facts(spec, place, recipe.cloud, request.out, names)
-        told = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
-        notes += [f"{provider}: {note}" for note in told]
+        more = (*facts[provider].notes, *note_on_roles(place.sites[0].declared))
+        notes += [f"{provider}: {note}" for note in more]
     if not facts:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
@@ -358,17 +362,17 @@ def _write_files(request: PackageRequest, targets: str | None, forget: tuple[str
             "--targets or as cloud_provider in leeward.toml"
         )
     # Nothing is written unless all of it is right.
-    for each in facts.values():
-        store(request.out, each.texts)
+    for export in facts.values():
+        store(request.out, export.texts)
     hint = "in the folder of the stage; it deletes nothing"
     return {
         "tool": "terraform",
-        "files": [str(request.out / path) for each in facts.values() for path in each.texts],
+        "files": [str(request.out / path) for export in facts.values() for path in export.texts],
         "notes": notes,
         "commands": [
             {"tool": "Terraform", "text": line, "hint": hint}
-            for each in facts.values()
-            for line in each.commands
+            for export in facts.values()
+            for line in export.commands
         ],
     }
 
@@ -385,8 +389,8 @@ def _forgotten(names: tuple[str, ...], provider: str, order: list[str]) -> tuple
                 f"--forget names {name!r}, and the order has {', '.join(order)}; write it with its "
                 f"cloud, such as {order[0]}:{name}"
             )
-    own = (name.partition(":") for name in names)
-    return tuple(rest or first for first, _, rest in own if not rest or first == provider)
+    parts = (name.partition(":") for name in names)
+    return tuple(rest or first for first, _, rest in parts if not rest or first == provider)
 
 
 def export_workflow(
@@ -403,12 +407,12 @@ def export_workflow(
     options = options_of(context)
     definition = options.workflow(name)
     config = options.resolve()
-    own = own_functions(definition, declared_for(config, TargetName(engine)))
+    own_names = own_functions(definition, declared_for(config, TargetName(engine)))
     target = TargetName(engine)
-    marks = {each for each, found in config.functions.items() if found.marks_at(target)}
-    made: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own, marks)
-    store(out, made.files)
-    files = [str(out / path) for path in made.files]
+    marks = {logical for logical, function in config.functions.items() if function.marks_at(target)}
+    export: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own_names, marks)
+    store(out, export.files)
+    files = [str(out / path) for path in export.files]
     data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
-    note = f"Not deployed; do it with: {made.command}"
-    return Report({**data, "command": made.command}, 0.0, files, [note])
+    note = f"Not deployed; do it with: {export.command}"
+    return Report({**data, "command": export.command}, 0.0, files, [note])

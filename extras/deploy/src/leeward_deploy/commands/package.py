@@ -170,16 +170,16 @@ def check_names(declared: Declared) -> None:
         ConfigError: one is.
     """
     for section in ("functions", "buses", "tables", "buckets", "workflows"):
-        for name, own in getattr(declared, section).items():
-            if "${" in own or "%{" in own:
+        for name, own_name in getattr(declared, section).items():
+            if "${" in own_name or "%{" in own_name:
                 raise ConfigError(
-                    f"[{section}.{name}] is called {own!r}, which is an expression where it is "
-                    "written to; give it a plain name"
+                    f"[{section}.{name}] is called {own_name!r}, which is an expression where it "
+                    "is written to; give it a plain name"
                 )
-            if "*" in own or "?" in own:
+            if "*" in own_name or "?" in own_name:
                 raise ConfigError(
-                    f"[{section}.{name}] is called {own!r}, which stands for others in a role; "
-                    "give it a plain name"
+                    f"[{section}.{name}] is called {own_name!r}, which stands for others in a "
+                    "role; give it a plain name"
                 )
 
 
@@ -201,8 +201,8 @@ def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Co
     else:
         config = load_settings(file=file or folder / SETTINGS, env=NOTHING, stage=stage)
     config = config if stage is None else with_stage(config, stage, "--stage")
-    own = {name: TableConfig() for name in (config.snapshot, config.unknowns) if name}
-    return config._replace(tables={**own, **config.tables})
+    tables = {name: TableConfig() for name in (config.snapshot, config.unknowns) if name}
+    return config._replace(tables={**tables, **config.tables})
 
 
 def adapters_of(
@@ -213,11 +213,11 @@ def adapters_of(
     Adapters that are not installed here are left to the user's own list.
     """
     config = settings_of(folder, file)
-    known = {point.name: point.distribution for point in all_entry_points(ADAPTERS)}
+    adapters = {point.name: point.distribution for point in all_entry_points(ADAPTERS)}
     order = config.order if targets is None else parse_order(targets, "--targets")
-    others = {each.provider for each in order} - {target, *BUILT_IN}
-    found = sorted(known[other] for other in others if other in known)
-    return tuple(f"{each}=={version(each)}" for each in found)
+    others = {target.provider for target in order} - {target, *BUILT_IN}
+    packages = sorted(adapters[other] for other in others if other in adapters)
+    return tuple(f"{package}=={version(package)}" for package in packages)
 
 
 def has_embedded_target(folder: Path, targets: str | None = None, file: Path | None = None) -> bool:
@@ -226,7 +226,7 @@ def has_embedded_target(folder: Path, targets: str | None = None, file: Path | N
     if any(bus.on_all_down == "spool" for bus in config.buses.values()):
         return True
     order = config.order if targets is None else parse_order(targets, "--targets")
-    named = {str(each) for each in order} | {config.workflow_target or ""}
+    named = {str(target) for target in order} | {config.workflow_target or ""}
     return EMBEDDED in {name.partition(":")[0] for name in named}
 
 
@@ -235,8 +235,8 @@ def declared_for(config: Config, target: TargetName) -> Declared:
 
     def own(section: Mapping[str, Any]) -> dict[str, str]:
         return {
-            name: _for_target(each.names, target) or f"{config.prefix}{name}"
-            for name, each in section.items()
+            name: _for_target(entry.names, target) or f"{config.prefix}{name}"
+            for name, entry in section.items()
         }
 
     return Declared(
@@ -247,7 +247,7 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         _for_target(config.options, target) or NOTHING,
         bool(config.order),
         workflows=own(config.workflows),
-        queues=tuple(name for name, each in config.functions.items() if each.queue),
+        queues=tuple(name for name, function in config.functions.items() if function.queue),
         prefix=config.prefix,
     )
 
@@ -278,7 +278,7 @@ def _read_code(folder: Path, files: Collection[str], target: str) -> Code:
     ]
     calls = {file: [*handler_calls(modules[file], file)] for file in near}
     entries = []
-    for file in (each for each in near if "/" not in each):
+    for file in (file for file in near if "/" not in file):
         for call in calls[file]:
             if call.platform == target:
                 check_options(target, call.entry.options, file)
@@ -300,20 +300,22 @@ def _entry_of(app: str | None, code: Code, config: Config) -> Entry:
     """Return where the app is: as the request says, as an entry file says, or as it is found."""
     if app is None:
         near = {name: text for name, text in code.modules.items() if name in code.near}
-        found = [*code.entries, *_named_apps(config, near)]
-        return found[0] if found else find_app(near)
+        entries = [*code.entries, *_named_apps(config, near)]
+        return entries[0] if entries else find_app(near)
     module, _, attribute = app.partition(":")
     if not module or not attribute.isidentifier():
         raise ConfigError(f"the app is {app!r}; name it as MODULE:NAME, such as shop:app")
-    same = [each for each in code.entries if (each.module, each.attribute) == (module, attribute)]
+    same = [
+        entry for entry in code.entries if (entry.module, entry.attribute) == (module, attribute)
+    ]
     return same[0] if same else Entry(module, attribute)
 
 
 def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
     """Return the apps that an embedded target runs, as a configuration says."""
     named = [
-        each.get("app")
-        for name, each in config.options.items()
+        section.get("app")
+        for name, section in config.options.items()
         if name.partition(":")[0] == EMBEDDED
     ]
     apps = [text.partition(":") for text in named if isinstance(text, str)]
@@ -332,11 +334,11 @@ def answers_of(origin: Origin) -> tuple[str, ...]:
 
 def _for_target(named: Mapping[str, T], target: TargetName) -> T | None:
     """Return what belongs to a target; of a provider alone, what belongs to its first target."""
-    known = named.get(str(target)) or named.get(target.provider)
-    if known or target.qualifier:
-        return known
-    own = (each for name, each in named.items() if name.partition(":")[0] == target.provider)
-    return next(own, None)
+    value = named.get(str(target)) or named.get(target.provider)
+    if value or target.qualifier:
+        return value
+    values = (entry for name, entry in named.items() if name.partition(":")[0] == target.provider)
+    return next(values, None)
 
 
 def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
@@ -349,7 +351,7 @@ def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
         if not named.is_file():
             raise ConfigError(f"--requirements names {named}, which is not a file")
         return (named.resolve(),)
-    return tuple(folder / each for each in REQUIRED if (folder / each).is_file())[:1]
+    return tuple(folder / name for name in REQUIRED if (folder / name).is_file())[:1]
 
 
 def package(
@@ -403,25 +405,25 @@ def _build(request: PackageRequest, targets: str | None) -> Json:
     origin = origin._replace(
         embedded=has_embedded_target(request.folder, targets, request.settings)
     )
-    made = build(spec, recipe, origin, request.out, request.target)
+    package = build(spec, recipe, origin, request.out, request.target)
     return {
         "target": request.target,
         "python": spec.python,
         "arch": spec.arch,
         "handlers": list(spec.app.handlers),
-        "folder": str(made.folder),
-        "zip": str(made.zip),
-        "sha256": made.digest,
-        "zlib": made.zlib,
-        "requirements": str(made.list),
-        "sizes": dict(made.sizes),
+        "folder": str(package.folder),
+        "zip": str(package.zip),
+        "sha256": package.digest,
+        "zlib": package.zlib,
+        "requirements": str(package.list),
+        "sizes": dict(package.sizes),
         "files": list(origin.files),
         "left_out": list(origin.denied),
         "report": {
-            **made.inventory.document(),
+            **package.inventory.document(),
             "left_out": [{"path": path, "why": why} for path, why in origin.left_out],
         },
-        "notes": [*made.notes],
+        "notes": [*package.notes],
         "commands": [command._asdict() for command in recipe.commands(str(request.out))],
     }
 
@@ -442,35 +444,35 @@ _TABLES: Final = {
 
 def show_package(data: Json, *, is_whole: bool) -> Report:
     """Return what was made; if `is_whole`, with all that is in it and the reason."""
-    told, sizes, tables = data["report"], data["sizes"], list[Part]()
+    inventory, sizes, tables = data["report"], data["sizes"], list[Part]()
     for name, columns in _TABLES.items() if is_whole else ():
-        rows = told[name]
+        rows = inventory[name]
         if isinstance(rows, dict):
-            rows = [{"name": each, "bytes": size} for each, size in rows.items()]
+            rows = [{"name": row, "bytes": size} for row, size in rows.items()]
         tables += [Table(columns, rows)] if rows else []
     largest = (
-        f"  {size_text(each['bytes']):>9}  {each['name']} {each['version']}, "
-        f"because of {' > '.join(each['why'])}"
-        for each in told["packages"][:MOST_SHOWN]
+        f"  {size_text(package['bytes']):>9}  {package['name']} {package['version']}, "
+        f"because of {' > '.join(package['why'])}"
+        for package in inventory["packages"][:MOST_SHOWN]
     )
     labels = {
         "folder": f"{data['folder']}, {sizes['folder'] / 1e6:.1f} MB",
         "zip": f"{data['zip']}, {sizes['zip'] / 1e6:.1f} MB",
         "sha256": f"{data['sha256']} (zlib {data['zlib']})",
         "requirements": data["requirements"],
-        "own files": f"{len(told['own'])}, {size_text(sum(told['own'].values()))}",
-        "left out": f"{len(told['left_out'])} files and folders; --report names them, and why",
-        "packages": f"{len(told['packages'])}, the largest:",
+        "own files": f"{len(inventory['own'])}, {size_text(sum(inventory['own'].values()))}",
+        "left out": f"{len(inventory['left_out'])} files and folders; --report names them, and why",
+        "packages": f"{len(inventory['packages'])}, the largest:",
     }
-    parts = [*tables, show_labels(labels), *(Block("Package", each) for each in largest)]
+    parts = [*tables, show_labels(labels), *(Block("Package", line) for line in largest)]
     following = ["Not deployed; do it with one of these:", *_show_commands(data)]
     return Report(data, 0.0, parts, [*data["notes"], *following])
 
 
 def _show_commands(data: Json) -> list[Part]:
     return [
-        Block("Command", f"  {each['tool']}: {each['text']}\n      {each['hint']}")
-        for each in data["commands"]
+        Block("Command", f"  {command['tool']}: {command['text']}\n      {command['hint']}")
+        for command in data["commands"]
     ]
 
 

@@ -76,9 +76,9 @@ def write_data(
 ) -> EdgeExport:
     """Return rules as data for the module of an edge; a person gives it `arguments` besides."""
     rows = [
-        {"name": each.name, **data_of(each)}
-        | {"request": changes_of(each.request), "response": changes_of(each.response)}
-        for each in rules
+        {"name": rule.name, **data_of(rule)}
+        | {"request": changes_of(rule.request), "response": changes_of(rule.response)}
+        for rule in rules
     ]
     module, file = f"{provider}-edge", f"edge.{provider}.json"
     command = Command(

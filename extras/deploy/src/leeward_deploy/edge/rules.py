@@ -210,41 +210,41 @@ def answer_of(rules: Iterable[EdgeRule], request: Request) -> Answer:
 
 def matching_of(rule: EdgeRule) -> dict[str, Any]:
     """Return the requests of a rule as data; what it does not have is left out."""
-    found: dict[str, Any] = {"path": stem(rule.path)}
+    result: dict[str, Any] = {"path": stem(rule.path)}
     if is_prefix(rule.path):
-        found["prefix"] = 1
+        result["prefix"] = 1
     if rule.countries:
-        found["only"] = [*rule.countries]
+        result["only"] = [*rule.countries]
     if rule.except_countries:
-        found["except"] = [*rule.except_countries]
-    return found
+        result["except"] = [*rule.except_countries]
+    return result
 
 
 def data_of(rule: EdgeRule) -> dict[str, Any]:
     """Return a rule without its headers as data, as fixed code reads it at an edge."""
-    found = matching_of(rule)
+    result = matching_of(rule)
     if rule.deny:
-        found["deny"] = 1
+        result["deny"] = 1
     if rule.redirect is not None:
-        found["status"] = rule.redirect.status
+        result["status"] = rule.redirect.status
         if rule.redirect.host:
-            found["host"] = f"https://{rule.redirect.host}"
+            result["host"] = f"https://{rule.redirect.host}"
     target = rule.redirect.path if rule.redirect is not None else rule.rewrite
     if target is not None:
-        found["to"] = stem(target)
+        result["to"] = stem(target)
         if is_prefix(target):
-            found["keep"] = 1
-    return found
+            result["keep"] = 1
+    return result
 
 
 def changes_of(headers: Headers) -> dict[str, Any]:
     """Return changes of headers as data, by small names."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if headers.set:
-        found["set"] = {name.lower(): value for name, value in headers.set.items()}
+        result["set"] = {name.lower(): value for name, value in headers.set.items()}
     if headers.remove:
-        found["remove"] = [name.lower() for name in headers.remove]
-    return found
+        result["remove"] = [name.lower() for name in headers.remove]
+    return result
 
 
 def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
@@ -252,11 +252,11 @@ def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
     denied = [rule.path for rule in rules if rule.deny]
     if not denied:
         return ()
-    told = (
+    note = (
         f"deny compares the path as the client spells it, so {denied[0]} in capitals, with %2F, "
         "//, /./ or ; passes; let the origin refuse by the path that it reads, too"
     )
-    return (told,)
+    return (note,)
 
 
 def read_rules(file: Path) -> tuple[EdgeRule, ...]:
@@ -288,26 +288,26 @@ def rules_of(document: TomlTable) -> tuple[EdgeRule, ...]:
         raise ConfigError("rules must be written as [[rules]], at least one, and nothing else")
     if len(tables) > LIMIT:
         raise ConfigError(f"there are {len(tables)} rules, and at most {LIMIT} are read")
-    found: list[EdgeRule] = []
+    rules: list[EdgeRule] = []
     for number, table in enumerate(tables, 1):
         name = table.get("name") if isinstance(table, dict) else None
         where = f"rule {name!r}" if isinstance(name, str) else f"rule {number}"
         try:
-            found.append(_rule(table))
+            rules.append(_rule(table))
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
-    names = [rule.name for rule in found]
-    for rule in found:
+    names = [rule.name for rule in rules]
+    for rule in rules:
         if names.count(rule.name) > 1:
             raise ConfigError(f"two rules are named {rule.name!r}; rename one")
-    for earlier, later in pairwise(found):
+    for earlier, later in pairwise(rules):
         if later.deny and not earlier.deny:
             raise ConfigError(
                 f"rule {later.name!r} denies, and stands after {earlier.name!r}; move it to the "
                 "beginning: two of three edges deny before they look at other rules"
             )
-    _check_loops(found)
-    return tuple(found)
+    _check_loops(rules)
+    return tuple(rules)
 
 
 def _rule(table: Any) -> EdgeRule:
@@ -406,7 +406,7 @@ def _countries(table: TomlTable, key: str) -> tuple[str, ...]:
     if (
         not isinstance(values, list)
         or not values
-        or not all(isinstance(each, str) and _COUNTRY.fullmatch(each) for each in values)
+        or not all(isinstance(value, str) and _COUNTRY.fullmatch(value) for value in values)
     ):
         raise ConfigError(f"{key} must be a list of codes of ISO 3166, such as ['DE', 'FR']")
     return tuple(sorted(set(values)))
@@ -435,20 +435,24 @@ def _headers(table: TomlTable, of: str) -> Headers:
 
 def _check_loops(rules: list[EdgeRule]) -> None:
     """Refuse redirects on one host of which each leads to the next, and the last to the first."""
-    own = [(rule, rule.redirect.path) for rule in rules if rule.redirect and not rule.redirect.host]
+    redirects = [
+        (rule, rule.redirect.path) for rule in rules if rule.redirect and not rule.redirect.host
+    ]
     leads = {
-        rule.name: [each.name for each, _ in own if each is not rule and overlaps(to, each.path)]
-        for rule, to in own
+        rule.name: [
+            other.name for other, _ in redirects if other is not rule and overlaps(to, other.path)
+        ]
+        for rule, to in redirects
     }
     for name, first in leads.items():
         seen, left = set[str](), [*first]
         while left:
-            each = left.pop()
-            if each == name:
+            step = left.pop()
+            if step == name:
                 raise ConfigError(
                     f"rule {name!r} may redirect to itself, by way of others; choose paths that "
                     "no other rule redirects"
                 )
-            if each not in seen:
-                seen.add(each)
-                left += leads[each]
+            if step not in seen:
+                seen.add(step)
+                left += leads[step]

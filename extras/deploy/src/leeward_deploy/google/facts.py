@@ -94,13 +94,13 @@ def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
                 "existing": spec.settings.is_there("queues", queue),
             }
     sent = {
-        each.name
-        for each in spec.app.handlers.values()
-        if is_pushed(each) and each.kind is Kind.CALL
+        handler.name
+        for handler in spec.app.handlers.values()
+        if is_pushed(handler) and handler.kind is Kind.CALL
     }
-    for each in handlers.values():
-        each["rights"] = _send_by_topic(each["rights"], sent)
-    seconds = {each.name: seconds_of(each) for each in spec.app.handlers.values()}
+    for fact in handlers.values():
+        fact["rights"] = _send_by_topic(fact["rights"], sent)
+    seconds = {handler.name: seconds_of(handler) for handler in spec.app.handlers.values()}
     return {
         **facts,
         "warm": _send_by_topic(facts["warm"], sent),
@@ -108,8 +108,8 @@ def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
         "queues": queues,
         "dead_letters": dead,
         "subscriptions": {
-            name: {**each, "seconds": seconds[name]}
-            for name, each in facts["subscriptions"].items()
+            name: {**fact, "seconds": seconds[name]}
+            for name, fact in facts["subscriptions"].items()
         },
         "tables": _tables_of(deployment, facts["tables"]),
     }
@@ -118,7 +118,7 @@ def adapt(spec: PackageSpec, deployment: Deployment, facts: Facts) -> Facts:
 def _send_by_topic(rights: Facts, queued: set[str]) -> Facts:
     """Return rights in which a call that goes to a topic is one to send."""
     return rights | {
-        "calls": [each for each in rights["calls"] if each not in queued],
+        "calls": [call for call in rights["calls"] if call not in queued],
         "sends": sorted({*rights["sends"], *({*rights["calls"]} & queued)}),
     }
 
@@ -158,9 +158,9 @@ def settings(spec: PackageSpec, deployment: Deployment) -> Facts:
 def flow(definition: Definition, names: Mapping[str, str], spec: PackageSpec) -> str:
     """Return a workflow; of a function whose URL is known it has that."""
     urls = spec.declared.settings.get("functions", NOTHING)
-    known = {name: urls.get(spec.declared.own(name), place) for name, place in names.items()}
-    marks = {name for name, each in spec.app.handlers.items() if each.is_call}
-    (text,) = export(definition, known, marks).files.values()
+    places = {name: urls.get(spec.declared.own(name), place) for name, place in names.items()}
+    marks = {name for name, handler in spec.app.handlers.items() if handler.is_call}
+    (text,) = export(definition, places, marks).files.values()
     return text
 
 
@@ -187,7 +187,7 @@ def check(facts: Facts) -> None:
 
 def _check_names(facts: Facts) -> None:
     """Check that no two things of a kind would have one name, and that functions have addresses."""
-    topics = {each["name"]: name for name, each in facts["queues"].items() if "handler" in each}
+    topics = {queue["name"]: name for name, queue in facts["queues"].items() if "handler" in queue}
     for bus in facts["buses"].values():
         if bus["name"] in topics:
             queue = topics[bus["name"]]
@@ -196,10 +196,10 @@ def _check_names(facts: Facts) -> None:
                 f"of them otherwise in leeward.toml, such as [functions.{queue}] names = "
                 '{google = "..."}'
             )
-    check_differ((each["name"].lower(), name) for name, each in facts["handlers"].items())
+    check_differ((handler["name"].lower(), name) for name, handler in facts["handlers"].items())
     for sections in (("queues", "dead_letters", "buses"), ("buckets",)):
-        things = [each for section in sections for each in facts[section].items()]
-        check_differ((each["name"], name) for name, each in things if not each.get("existing"))
+        things = [fact for section in sections for fact in facts[section].items()]
+        check_differ((thing["name"], name) for name, thing in things if not thing.get("existing"))
     for name, handler in facts["handlers"].items():
         if (
             handler["kind"] != "call"
@@ -217,15 +217,15 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
     spec = spec._replace(declared=deployment.sites[0].declared)
     for name, handler in spec.app.handlers.items():
         letters = dead_queue(handler, handler.queue or name, spec.entry.options)
-        least, most = ATTEMPTS
-        attempts = max(least, min(most, letters.deliveries))
+        least, highest = ATTEMPTS
+        attempts = max(least, min(highest, letters.deliveries))
         pushed = is_pushed(handler) or handler.kind is Kind.EVENT
         is_left = handler.retries is not None and not letters.by_leeward
         if pushed and is_left and attempts != letters.deliveries:
-            told = "; name a dead-letter topic in the entry file, and leeward does so itself"
+            remedy = "; name a dead-letter topic in the entry file, and leeward does so itself"
             yield (
                 f"{name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
-                f"after {attempts} deliveries{'' if handler.kind is Kind.EVENT else told}"
+                f"after {attempts} deliveries{'' if handler.kind is Kind.EVENT else remedy}"
             )
         role = spec.settings.role_of(name, arn=False)
         if role is not None:
@@ -254,9 +254,9 @@ def expectations(facts: Facts, _: Facts, targets: Mapping[str, str]) -> Iterator
     for queue in facts["queues"].values():
         if "handler" in queue:
             yield _subscription(facts, first, queue["subscription"], queue, queue["name"])
-    for name, each in facts["subscriptions"].items():
-        bus = facts["buses"][each["bus"]]["name"]
-        yield _subscription(facts, first, title + name, each, bus)
+    for name, subscription in facts["subscriptions"].items():
+        bus = facts["buses"][subscription["bus"]]["name"]
+        yield _subscription(facts, first, title + name, subscription, bus)
     for letters in facts["dead_letters"].values():
         name = letters["name"]
         has = {"topic": name, "seconds": 10, "filter": NONE, "pushes": False}
@@ -266,16 +266,16 @@ def expectations(facts: Facts, _: Facts, targets: Mapping[str, str]) -> Iterator
         yield Expected("resource", REST, target, "settings of")
 
 
-def _subscription(facts: Facts, target: str, name: str, each: Facts, topic: str) -> Expected:
+def _subscription(facts: Facts, target: str, name: str, fact: Facts, topic: str) -> Expected:
     """Return a subscription that pushes, in the words in which its target is asked."""
-    least, most = ACKNOWLEDGE
+    least, highest = ACKNOWLEDGE
     has = {
         "topic": topic.rpartition("/")[2],
-        "seconds": max(least, min(most, each["seconds"] + 10)),
-        "filter": filter_of(each.get("type")) or NONE,
+        "seconds": max(least, min(highest, fact["seconds"] + 10)),
+        "filter": filter_of(fact.get("type")) or NONE,
         "pushes": True,
-        "dead letters": facts["dead_letters"][each["dead_letters"]]["name"],
-        "deliveries": max(ATTEMPTS[0], min(ATTEMPTS[1], each["deliveries"])),
+        "dead letters": facts["dead_letters"][fact["dead_letters"]]["name"],
+        "deliveries": max(ATTEMPTS[0], min(ATTEMPTS[1], fact["deliveries"])),
     }
     return Expected("resource", name, target, SUBSCRIPTION, has)
 
