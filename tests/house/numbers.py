@@ -33,6 +33,9 @@ NO_PARTICIPLE: Final = re.compile(
 )
 """Words that end like a participle, and names that begin with a verb."""
 
+VALUES: Final = frozenset({"told", "each", "found", "made", "most", "known", "own"})
+"""Words that are not names of values."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -165,6 +168,18 @@ def participles() -> list[str]:
     ]
 
 
+def participle_values() -> list[str]:
+    """Return the arguments and variables that are named by a participle: a value is a noun."""
+    return [
+        f"{module.name}:{node.lineno} {name}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.arg | ast.Name)
+        and not isinstance(getattr(node, "ctx", None), ast.Load | ast.Del)
+        and (name := str(getattr(node, "arg", "") or getattr(node, "id", ""))).strip("_") in VALUES
+    ]
+
+
 def private_functions() -> Counter[str]:
     """Return how often each private function is used in its own file."""
     uses: Counter[str] = Counter()
@@ -291,6 +306,7 @@ def report() -> dict[str, str]:
         "private functions used once": f"{once / len(uses):.0%}, {once} of {len(uses)}",
         "class names twice in a distribution": str(len(classes_with_one_name())),
         "participles as functions": str(len(participles())),
+        "participles as values": str(len(participle_values())),
         "names of the kits": str(len(kit_names())),
         "writes to another's state in routing": str(len(foreign_writes())),
         "lines for each comment line": f"{sum(lines) / comments:.0f}",
@@ -311,6 +327,7 @@ def main() -> int:
             "own imports in functions": lazy_imports(),
             "class names twice": classes_with_one_name(),
             "participles": participles(),
+            "participles as values": participle_values(),
             "writes to another's state": foreign_writes(),
         }
         for name, found in behind.items():
