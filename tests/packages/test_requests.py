@@ -19,6 +19,8 @@ from leeward_deploy.commands.package import (
     adapters_of,
     answers_of,
     has_embedded_target,
+    order_of,
+    settings_of,
     spec_of,
 )
 from leeward_deploy.needs import note_on_roles
@@ -148,14 +150,15 @@ def test_leeward_toml_names_what_the_apps_calls_need(tmp_path: Path) -> None:
 def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
     """A client opens all of its targets, and one whose adapter is missing opens none."""
     text = 'cloud_provider = "google:europe-west1,aws:eu-west-1,local"\n'
-    shop = folder(tmp_path / "a", shop=SHOP, leeward__toml=text)
-    assert adapters_of(shop, "aws") == (f"leeward-google=={version('leeward-google')}",)
-    assert [each.partition("==")[0] for each in adapters_of(shop, "azure")] == [
+    config = settings_of(folder(tmp_path / "a", shop=SHOP, leeward__toml=text), None)
+    order = order_of(config, None)
+    assert adapters_of("aws", order) == (f"leeward-google=={version('leeward-google')}",)
+    assert [name.partition("==")[0] for name in adapters_of("azure", order)] == [
         "leeward-aws",
         "leeward-google",
     ]
-    assert adapters_of(folder(tmp_path / "b", shop=SHOP), "aws") == ()
-    assert len(adapters_of(shop, "aws", "azure:westeurope,aws:eu-west-1,google")) == 2
+    assert adapters_of("aws", order_of(settings_of(tmp_path / "b", None), None)) == ()
+    assert len(adapters_of("aws", order_of(config, "azure:westeurope,aws:eu-west-1,google"))) == 2
 
 
 @each_row(
@@ -194,9 +197,9 @@ def test_a_package_has_the_embedded_target_if_it_is_named(tmp_path: Path) -> Non
         "": False,
     }
     for number, (text, named) in enumerate(rows.items()):
-        shop = folder(tmp_path / str(number), shop=SHOP, leeward__toml=text)
-        assert has_embedded_target(shop) is named, text
-        assert has_embedded_target(shop, "aws,local") is True
+        config = settings_of(folder(tmp_path / str(number), shop=SHOP, leeward__toml=text), None)
+        assert has_embedded_target(config, order_of(config, None)) is named, text
+        assert has_embedded_target(config, order_of(config, "aws,local")) is True
 
 
 @each_row(
@@ -277,7 +280,9 @@ def test_a_named_configuration_is_the_one_that_counts(tmp_path: Path) -> None:
     spec, origin = spec_of(request)
     assert (spec.declared.buses, origin.settings) == ({"parcels": "parcels"}, other)
     assert [str(each) for each in read_order(shop, None, other).order][1] == "aws:us-east-1"
-    assert adapters_of(shop, "google", None, other) == (f"leeward-aws=={version('leeward-aws')}",)
+    assert adapters_of("google", order_of(settings_of(shop, other), None)) == (
+        f"leeward-aws=={version('leeward-aws')}",
+    )
     other.write_text('[targets.azure]\nfunction_key = "c2VjcmV0MTIzNA=="\n')
     with pytest.raises(ConfigError, match="other.toml has a secret in it"):
         spec_of(request)

@@ -273,7 +273,6 @@ def _assemble(
         made_here = (file.removesuffix(".py") for file in recipe.files)
         contents = Contents(
             *(origin.folder, origin.files, place, (*recipe.provided, *made_here), built),
-            python=goal.version(),
             listed=origin.requires[0].name if origin.requires else LIST,
         )
         check_imports(contents, entries)

@@ -12,7 +12,7 @@ import ast
 import re
 import sys
 from collections.abc import Collection, Iterator
-from importlib.metadata import files, packages_distributions
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,14 +32,6 @@ _NATIVE: Final = (".so", ".pyd")
 
 MOST_NAMED: Final = 8
 """Imports that one message names."""
-
-REMOVED: Final = {
-    (3, 12): "asynchat asyncore distutils imp smtpd",
-    (3, 13): "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib "
-    "ossaudiodev pipes sndhdr spwd sunau telnetlib uu xdrlib",
-}
-"""Modules that the standard library has no more, since a version of Python. Source: "Removed" in
-"What's New In Python 3.12" and 3.13, and PEP 594."""
 
 
 class Import(NamedTuple):
@@ -69,7 +61,6 @@ class Contents(NamedTuple):
         place: where what is required was installed.
         provided: modules that the platform has.
         built: distributions that the platform installs by itself.
-        python: of the platform, such as ``(3, 13)``.
         listed: the file with what the app requires.
     """
 
@@ -78,7 +69,6 @@ class Contents(NamedTuple):
     place: Path
     provided: Collection[str] = ()
     built: Collection[str] = ()
-    python: tuple[int, int] = sys.version_info[:2]
     listed: str = "requirements.txt"
 
 
@@ -106,20 +96,13 @@ def check_imports(contents: Contents, entries: Collection[str]) -> None:
                 f"{where}, which no package has: leeward's command line, its workers, and what "
                 "tests use are left out; import it in code that functions do not load"
             )
-        name = distribution_of(need.modules()[:2][-1])
+        name = distribution_of(need.module)
         if re.sub(r"[-_.]+", "-", name).lower() not in contents.built:
             missing.setdefault(name, where)
     if left_out:
         raise ConfigError(
             f"{_join_places(left_out)}, which is in {contents.folder}, and stays behind; a line "
             "like !name in .leewardignore takes it along"
-        )
-    gone = [name for name in missing if _lacks_by_now(name, contents.python)]
-    if gone:
-        version = ".".join(map(str, contents.python))
-        raise ConfigError(
-            f"{_join_places([missing[name] for name in gone])}, which Python {version} does not "
-            "have any more; use something else, or package for an older one with --python"
         )
     if missing:
         raise ConfigError(
@@ -153,33 +136,15 @@ def asks_what_ran(text: bytes) -> bool:
 
 
 def distribution_of(module: str) -> str:
-    """Return the distribution that has a module here; the first part of its name if none has.
-
-    Parts of a namespace are told apart by their files.
-    """
+    """Return the distribution that has a module here; the first part of its name if none has."""
     top = module.partition(".")[0]
-    offered = sorted({*packages_distributions().get(top, [])})
-    if len(offered) < 2:
-        return offered[0] if offered else top
-    path = module.replace(".", "/")
-    for name in offered:
-        if any(file.as_posix().startswith((f"{path}/", f"{path}.")) for file in files(name) or ()):
-            return name
-    return module
+    return min(packages_distributions().get(top, [top]))
 
 
 def _join_places(places: list[str]) -> str:
     rest = len(places) - MOST_NAMED
     more = f"; and {rest} more" if rest > 0 else ""
     return "; ".join(places[:MOST_NAMED]) + more
-
-
-def _lacks_by_now(module: str, python: tuple[int, int]) -> bool:
-    """Return whether the standard library of a Python has a module no more."""
-    return any(
-        version <= python and module.partition(".")[0] in names.split()
-        for version, names in REMOVED.items()
-    )
 
 
 def _has(contents: Contents, need: Import) -> bool:
@@ -197,7 +162,7 @@ def _has(contents: Contents, need: Import) -> bool:
         )
     is_there = _is_there(contents.place, need)
     if top in sys.stdlib_module_names:
-        return is_there or not _lacks_by_now(top, contents.python)
+        return True
     # A part that is a file here was left out of the package; another one is made by code.
     here = [Path(folder or ".") for folder in sys.path]
     return is_there and not any(

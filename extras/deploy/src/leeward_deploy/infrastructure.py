@@ -54,11 +54,7 @@ class ExportFiles(NamedTuple):
 
 
 def export_facts(
-    spec: PackageSpec,
-    deployment: Deployment,
-    cloud: Cloud,
-    out: Path,
-    forget: tuple[str, ...] = (),
+    spec: PackageSpec, deployment: Deployment, cloud: Cloud, out: Path, forget: tuple[str, ...] = ()
 ) -> ExportFiles:
     """Return the files of an app for a cloud, compared with those that are there.
 

@@ -143,16 +143,17 @@ def _names_in(file: Path) -> list[str]:
     return names
 
 
-def _name_of(line: str) -> list[str]:
-    """Return the name in a requirement, with its extras behind; nothing for another line."""
+def _name_of(line: str, extras: Iterable[str] = ()) -> list[str]:
+    """Return the name in a requirement, with its extras behind; nothing if it does not hold."""
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
         return []
-    return [
-        requirement.name
-        + (f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else "")
-    ]
+    marker, marks = requirement.marker, [{"extra": extra} for extra in ("", *extras)]
+    if marker is not None and not any(marker.evaluate(mark) for mark in marks):
+        return []
+    more = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return [requirement.name + more]
 
 
 def _shortest_ways(
@@ -173,20 +174,8 @@ def _shortest_ways(
         seen.add((name, extras))
         ways.setdefault(name, way)
         for line in installed[name].requires or ():
-            # What is for another platform is not installed, and is passed over anyway.
-            if _is_wanted(line, extras):
-                todo.extend((name, (*way, text)) for name in _name_of(line))
+            todo.extend((other, (*way, text)) for other in _name_of(line, extras))
     return ways
-
-
-def _is_wanted(line: str, extras: Iterable[str]) -> bool:
-    """Return whether a requirement of a distribution holds with some extras."""
-    try:
-        marker = Requirement(line).marker
-    except InvalidRequirement:
-        return False
-    marks = [{"extra": extra} for extra in ("", *extras)]
-    return "extra" not in str(marker) or any(marker.evaluate(mark) for mark in marks if marker)
 
 
 def size_text(size: int) -> str:

@@ -33,11 +33,7 @@ class Learnt(NamedTuple):
 
 
 def rights_of(
-    app: App,
-    config: Config,
-    settings: DeploySettings,
-    modules: Mapping[str, str],
-    entry: str = "",
+    app: App, config: Config, settings: DeploySettings, modules: Mapping[str, str], entry: str = ""
 ) -> Learnt:
     """Return what each handler of an app uses.
 

@@ -199,11 +199,7 @@ def _check_known(where: str, section: str, name: str, names: Collection[str]) ->
 def _read_handler(section: Any, where: ConfigKey) -> HandlerSettings:
     table = read_section(section, where)
     refuse_unknown(table, HandlerSettings._fields, where)
-    readers: dict[str, Any] = {
-        "memory": _read_memory,
-        "concurrency": _read_runs,
-        "role": read_text,
-    }
+    readers: dict[str, Any] = {"memory": _read_memory, "concurrency": _read_runs, "role": read_text}
     return HandlerSettings(
         **{key: optional(table, key, where, readers.get(key, _read_names)) for key in table}
     )

@@ -56,11 +56,6 @@ class Goal(NamedTuple):
         platform = f"{self.machine}-manylinux_{level[0]}_{level[1]}"
         return ["--python-platform", platform, "--python-version", self.python]
 
-    def version(self) -> tuple[int, int]:
-        """Return Python's version as numbers."""
-        major, _, minor = self.python.partition(".")
-        return int(major), int(minor)
-
 
 class PackageSource(NamedTuple):
     """Where packages come from.

@@ -12,7 +12,7 @@ from leeward.views import Column, Json, Report, Table
 from leeward.views.answers import show_labels
 from leeward_deploy.commands.package import show_files, store
 from leeward_deploy.edge.exports import EdgeExport
-from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, note_on_spelling, read_rules
+from leeward_deploy.edge.rules import EdgeRule, Request, answer_of, read_rules
 from leeward_deploy.infrastructure import module_files
 from leeward_deploy.recipe import EDGES, offer_of, providers_with
 
@@ -58,7 +58,7 @@ def export_rules(
     """Write rules for a cloud's edge, and the commands that deploy them."""
     edge_rules = read_rules(rules)
     written: EdgeExport = offer_of(EDGES, to).export(edge_rules)
-    files, notes = dict(written.files), [*written.notes, *note_on_spelling(edge_rules)]
+    files, notes = dict(written.files), [*written.notes]
     if written.module:
         place = f"modules/{written.module}"
         texts, more = module_files(written.module, out / place)

@@ -6,7 +6,7 @@ What is packaged is the app of a folder, its files, and what its ``leeward.toml`
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
@@ -205,29 +205,28 @@ def settings_of(folder: Path, file: Path | None, stage: str | None = None) -> Co
     return config._replace(tables={**tables, **config.tables})
 
 
-def adapters_of(
-    folder: Path, target: str, targets: str | None = None, file: Path | None = None
-) -> tuple[str, ...]:
+def order_of(config: Config, targets: str | None) -> list[TargetName]:
+    """Return the order that clients open: of the command line, else of the configuration."""
+    return [*(config.order if targets is None else parse_order(targets, "--targets"))]
+
+
+def adapters_of(target: str, order: Iterable[TargetName]) -> tuple[str, ...]:
     """Return the requirements for what a client opens besides a target: the rest of its order.
 
     Adapters that are not installed here are left to the user's own list.
     """
-    config = settings_of(folder, file)
     adapters = {point.name: point.distribution for point in all_entry_points(ADAPTERS)}
-    order = config.order if targets is None else parse_order(targets, "--targets")
-    others = {target.provider for target in order} - {target, *BUILT_IN}
+    others = {other.provider for other in order} - {target, *BUILT_IN}
     packages = sorted(adapters[other] for other in others if other in adapters)
     return tuple(f"{package}=={version(package)}" for package in packages)
 
 
-def has_embedded_target(folder: Path, targets: str | None = None, file: Path | None = None) -> bool:
+def has_embedded_target(config: Config, order: Iterable[TargetName]) -> bool:
     """Return whether a client opens the embedded target, runs its workflows there, or spools."""
-    config = settings_of(folder, file)
     if any(bus.on_all_down == "spool" for bus in config.buses.values()):
         return True
-    order = config.order if targets is None else parse_order(targets, "--targets")
-    named = {str(target) for target in order} | {config.workflow_target or ""}
-    return EMBEDDED in {name.partition(":")[0] for name in named}
+    names = {str(target) for target in order} | {config.workflow_target or ""}
+    return EMBEDDED in {name.partition(":")[0] for name in names}
 
 
 def declared_for(config: Config, target: TargetName) -> Declared:
@@ -400,11 +399,11 @@ def _build(request: PackageRequest, targets: str | None) -> Json:
     recipe_of = offer_of(PACKAGERS, request.target)
     spec, origin = spec_of(request)
     recipe: Recipe = recipe_of(spec)
-    others = adapters_of(request.folder, request.target, targets, request.settings)
-    recipe = recipe._replace(requires=(*recipe.requires, *others, *answers_of(origin)))
-    origin = origin._replace(
-        embedded=has_embedded_target(request.folder, targets, request.settings)
-    )
+    config = settings_of(request.folder, request.settings)
+    order = order_of(config, targets)
+    more = (*adapters_of(request.target, order), *answers_of(origin))
+    recipe = recipe._replace(requires=(*recipe.requires, *more))
+    origin = origin._replace(embedded=has_embedded_target(config, order))
     package = build(spec, recipe, origin, request.out, request.target)
     return {
         "target": request.target,

@@ -247,18 +247,6 @@ def changes_of(headers: Headers) -> dict[str, Any]:
     return result
 
 
-def note_on_spelling(rules: Iterable[EdgeRule]) -> tuple[str, ...]:
-    """Return what to say of rules that deny a path: an edge compares it as it was written."""
-    denied = [rule.path for rule in rules if rule.deny]
-    if not denied:
-        return ()
-    note = (
-        f"deny compares the path as the client spells it, so {denied[0]} in capitals, with %2F, "
-        "//, /./ or ; passes; let the origin refuse by the path that it reads, too"
-    )
-    return (note,)
-
-
 def read_rules(file: Path) -> tuple[EdgeRule, ...]:
     """Return the rules of a file.
 

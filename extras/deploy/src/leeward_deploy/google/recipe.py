@@ -60,12 +60,6 @@ def _commands(spec: PackageSpec, out: str) -> tuple[Command, ...]:
             "with a trigger of events add --retry, without which a failed event is gone",
         ),
         Command(
-            "gcloud run",
-            f"gcloud run deploy {name} --region REGION --source {out}/google --function main "
-            f"--base-image {runtime} --no-allow-unauthenticated",
-            "the same as a service",
-        ),
-        Command(
             "Terraform",
             f"terraform apply with package = {out}/google.zip",
             "for the module that leeward export terraform writes: one function for each handler",
