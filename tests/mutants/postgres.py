@@ -30,6 +30,14 @@ MUTANTS: Final = (
         "tests/postgres/test_journal.py::TestPostgresJournal",
     ),
     Mutant(
+        "a standby that was behind denies what it has lost",
+        "adapters/postgres/src/leeward_postgres/schema/data.py",
+        "'lineage <> v_lineage'",
+        "'false'",
+        "tests/postgres/test_standby.py::"
+        "test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown",
+    ),
+    Mutant(
         "a store leaves no id behind",
         "adapters/postgres/src/leeward_postgres/schema/data.py",
         "'PERFORM {schema}.record_write(p_id);\\n    RETURN'",

@@ -167,6 +167,38 @@ def test_who_may_only_read_calls_no_function(server: Server) -> None:
         assert {driver.perform(each, SECONDS).outcome for each in _calls()} == {Outcome.OK}
 
 
+def test_the_first_write_on_another_server_begins_anew(server: Server) -> None:
+    """Registers of all tables go, once, and nothing else does; the role has no right to note it."""
+    others = [(name, key) for name in ("keys", "other") for key in (":registed", ":registes")]
+    registers = [(name, ":register:a/b") for name in ("keys", "other")]
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE narrow LOGIN")
+        for sql in (
+            "USAGE ON SCHEMA leeward",
+            "SELECT ON ALL TABLES IN SCHEMA leeward",
+            "INSERT, UPDATE, DELETE ON leeward.items, leeward.writes",
+            "EXECUTE ON ALL FUNCTIONS IN SCHEMA leeward",
+        ):
+            connection.execute(f"GRANT {sql} TO narrow".encode())
+
+        def rows() -> list[Any]:
+            find = "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':regist%' ORDER BY 1"
+            return connection.execute(find).fetchall()
+
+        def store(url: str, *places: tuple[str, str]) -> None:
+            with closing(open_driver(config_for(url))) as driver:
+                for name, key in places:
+                    assert driver.perform(store_of(name, key, 1), SECONDS).outcome is Outcome.OK
+
+        store(server.url, *registers, *others)
+        connection.execute("UPDATE leeward.version SET lineage = 'of another server'")
+        store(server.url.replace("leeward@", "narrow@"), ("more", "k"))
+        assert sorted(rows()) == sorted(others)
+        store(server.url, *registers)
+        store(server.url.replace("leeward@", "narrow@"), ("more", "k"))
+        assert sorted(rows()) == sorted([*registers, *others])
+
+
 def _calls() -> list[Any]:
     now = time.time()
     event = mint(Event("paid", {}), id=new_id(now), source="/s", now=now)

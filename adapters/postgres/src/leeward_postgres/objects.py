@@ -66,10 +66,9 @@ def put_object(call: PutObject, timeout: float) -> Plan:
     if not is_small:
         yield _BEGIN
     ((word,),) = yield Statement(_PUT, values, stage)
-    if is_small:
-        return result_of_write(word, call.write_id)
-    if word != "ok":
-        yield _ROLLBACK
+    if is_small or word != "ok":
+        if not is_small:
+            yield _ROLLBACK
         return result_of_write(word, call.write_id)
     for number, start in enumerate(range(PIECE_BYTES, size, PIECE_BYTES), 1):
         piece = bytes(body[start : start + PIECE_BYTES])
@@ -84,8 +83,7 @@ def get_object(call: GetObject, timeout: float) -> Plan:
     first = call.start // PIECE_BYTES
     last = max(call.start + call.length - 1, call.start) // PIECE_BYTES
     place = text_of(call.bucket), text_of(call.name)
-    values = (call.start, first, last, *place)
-    rows = yield Statement(_GET, values, binary=True)
+    rows = yield Statement(_GET, (call.start, first, last, *place), binary=True)
     current = rows[0][1] if rows else None
     if call.if_revision not in (None, current):
         return Result(Outcome.CONFLICT, message="the object has another revision")
@@ -106,8 +104,7 @@ def list_objects(call: ListObjects, timeout: float) -> Plan:
     """List the next objects in the order of their names; the cursor is the last one's."""
     del timeout
     prefix, after = text_of(call.prefix), text_of(call.cursor or "")
-    values = (text_of(call.bucket), prefix, after, PAGE_OBJECTS + 1)
-    rows = yield Statement(_LIST, values)
+    rows = yield Statement(_LIST, (text_of(call.bucket), prefix, after, PAGE_OBJECTS + 1))
     # In order, so that all behind the first other one are others, too.
     named = [row for row in rows if row[0].startswith(prefix)]
     page, more = named[:PAGE_OBJECTS], len(named) > PAGE_OBJECTS

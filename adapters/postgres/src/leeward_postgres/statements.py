@@ -85,18 +85,12 @@ def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] 
         ValueError: a text has a NUL in it, which ends it for libpq.
     """
     texts: list[bytes | None] = []
-    formats = None
+    formats = [int(type(value) is bytes) for value in values]
     for value in values:
-        if type(value) is str:
-            text = value
-        elif value is None:
-            texts.append(None)
-            continue
-        elif type(value) is bytes:
-            formats = [int(type(value) is bytes) for value in values]
+        if value is None or type(value) is bytes:
             texts.append(value)
             continue
-        elif isinstance(value, str):
+        if isinstance(value, str):
             text = value  # `str` of an enumeration's member is its name
         elif isinstance(value, list | tuple):
             text = f"{{{','.join(map(_element, value))}}}"
@@ -105,7 +99,7 @@ def encode_values(values: Sequence[Any]) -> tuple[list[bytes | None], list[int] 
         if "\x00" in text:
             raise ValueError("PostgreSQL keeps no text with a NUL in it")
         texts.append(text.encode())
-    return texts, formats
+    return texts, formats if any(formats) else None
 
 
 def _element(value: Any) -> str:

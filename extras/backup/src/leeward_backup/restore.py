@@ -410,6 +410,7 @@ def _verify(restore: Restore, done: Done, missing: tuple[str, ...]) -> Restored:
     lasting, expiring = Multiset(), Multiset()
     for row in _rows(restore):
         (lasting if row.expires_at is None else expiring).add(row.line)
+    restore.table.begin_anew()
     # What of the table that was backed up is not in this one, as far as that is known.
     lost = [f"{what} of {count:,} items" for what, count in restore.manifest.lost.items()]
     since = [] if restore.named is None else missing_since(restore.folder, restore.named)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from leeward._items.names import escape_key
 from leeward._operations.upkeep import TableHome, home_of, make, store_many
 from leeward.app.idempotency.store import KEY, REGISTER
-from leeward.calls import Key, Load, Page, Result, Scan, Store, Stored
+from leeward.calls import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.client import Client
 from leeward.clock import Clock
 from leeward.errors import Conflict, InvalidRequest, Outcome, OutcomeUnknown, Throttled
@@ -28,6 +28,10 @@ MOST_THROTTLED: Final = 100
 
 _PAUSE: Final = 0.5
 """Seconds before the next try, where the target does not say how long to wait."""
+
+
+_ROW: Final = {KEY, "entries"}
+"""Fields of a row of a register."""
 
 
 class Row(NamedTuple):
@@ -73,6 +77,7 @@ class Table:
         self.clock = self._operations.clock
         self._seconds = table.seconds
         self._together = True
+        self._registers: set[str] = set()
 
     @property
     def home(self) -> TableHome:
@@ -102,13 +107,13 @@ class Table:
 
         A register that was restored would deny what was called since the backup.
         """
-        now = self.clock.now()
-        kept = [item for item in items if item.expires_at is None or item.expires_at > now]
-        kept = [
-            row
-            for row in kept
-            if {*row.item} != {KEY, "entries"} or not str(row.item[KEY]).startswith(REGISTER)
-        ]
+        now, kept = self.clock.now(), list[Stored]()
+        for stored in items:
+            id = str(stored.item.get(KEY))
+            if id.startswith(REGISTER) and (self.fields, {*stored.item}) == ((KEY,), _ROW):
+                self._registers.add(id)
+            elif stored.expires_at is None or stored.expires_at > now:
+                kept.append(stored)
         return Lines(tuple(map(self._row, kept)), cursor)
 
     def _row(self, stored: Stored) -> Row:
@@ -129,6 +134,11 @@ class Table:
                 f"and at most {LONGEST_LINE:,} can be restored; split it"
             )
         return Row(key, line, stored.expires_at, lost)
+
+    def begin_anew(self) -> None:
+        """Delete the registers that were seen: no item that is missing proves anything now."""
+        for id in self._registers:
+            self._patiently(Delete(self.name, Key((KEY,), (id,)), self.clock.now()))
 
     def key_of(self, item: Item) -> tuple[str, ...]:
         """Return the values of an item's key.

@@ -71,10 +71,12 @@ DO $$ DECLARE v_function text; v_roles text; BEGIN
     END LOOP;
 END $$;
 ALTER TABLE {schema}.version ADD COLUMN IF NOT EXISTS
-    stage text;                          -- to which all of this belongs; NULL for none yet
+    stage text,                          -- to which all of this belongs; NULL for none yet
+    ADD COLUMN IF NOT EXISTS lineage text; -- of the server: see `check_lineage`
 INSERT INTO {schema}.version (version, oldest) VALUES ({VERSION}, {OLDEST})
 ON CONFLICT (single) DO UPDATE SET version = {VERSION}, oldest = {OLDEST}
 WHERE version.version < {VERSION};
+SELECT {schema}.check_lineage();
 """
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('leeward schema'), 0);"

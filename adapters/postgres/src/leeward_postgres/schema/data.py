@@ -1,10 +1,12 @@
 """Items, objects, and the ids of writes.
 
 Each write is one call of a function, so that it is one statement, which commits itself: no state of
-a session is left behind, and a pooler in transaction mode may stand between. Its last step records
-its id in `writes`, whose primary key decides: whoever settles a write records the same id, so
-one of the two comes first, and the other one waits for it and sees it. That holds at every level of
-isolation.
+a session counts, and a pooler in transaction mode may stand between. Its last step records its id
+in `writes`, whose primary key decides: whoever settles a write records the same id, so one of the
+two comes first, and the other one waits for it and sees it. That holds at every level of isolation.
+
+A server that goes on from an earlier time, as a standby that was behind, has lost rows: the first
+write in each session looks for that.
 """
 
 from __future__ import annotations
@@ -113,34 +115,57 @@ BEGIN
         ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED));
 END $$;
 
+-- Let nothing prove any more that a call or a write did not take place: rows may be missing.
+CREATE OR REPLACE FUNCTION {schema}.begin_anew() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN  -- a minute for clocks, and one that `left` cuts off
+    INSERT INTO {schema}.writes VALUES ('~' || left({schema}.ids_from(-126), 8))
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN  -- registers of keys: see `leeward.app.idempotency.register`
+        WITH RECURSIVE tables (name) AS (SELECT min(name) FROM {schema}.items UNION ALL
+            SELECT (SELECT min(name) FROM {schema}.items WHERE name > tables.name) FROM tables
+            WHERE name IS NOT NULL)
+        DELETE FROM {schema}.items USING tables
+        WHERE items.name = tables.name AND key >= '{{:register:}}' AND key < '{{:register;}}';
+    END IF;
+END $$;
+
+-- Begin anew where a copy of an earlier time goes on, as after a promotion; once in a session.
+CREATE OR REPLACE FUNCTION {schema}.check_lineage() RETURNS void LANGUAGE plpgsql
+SECURITY DEFINER AS $$
+DECLARE
+    v_lineage text := '';
+BEGIN
+    BEGIN  -- the cluster, its timeline, and the table: a dump makes it anew
+        v_lineage := concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
+            left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), '{schema}.items'::regclass::oid);
+    EXCEPTION WHEN OTHERS THEN  -- a service that hides it
+    END;
+    PERFORM {schema}.begin_anew() FROM {schema}.version WHERE lineage <> v_lineage;
+    UPDATE {schema}.version SET lineage = v_lineage WHERE lineage IS DISTINCT FROM v_lineage;
+    PERFORM set_config('leeward.lineage', '{schema}', false);
+END $$;
+
 -- Record that a write takes place, as its last step; one that was settled, or took place before,
 -- ends here, and leaves nothing behind.
 CREATE OR REPLACE FUNCTION {schema}.record_write(p_id text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM {schema}.check_lineage()
+    WHERE current_setting('leeward.lineage', true) IS DISTINCT FROM '{schema}';
     INSERT INTO {schema}.writes (id, ran) VALUES (p_id, true) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-        IF (SELECT ran FROM {schema}.writes WHERE id = p_id) THEN
-            RAISE EXCEPTION 'the write took place before' USING ERRCODE = '{REPEATED}';
-        END IF;
-        RAISE EXCEPTION 'the write was settled before it came' USING ERRCODE = '{SETTLED}';
+        RAISE EXCEPTION 'the write took place before, or was settled' USING ERRCODE = (
+            SELECT CASE WHEN ran THEN '{REPEATED}' ELSE '{SETTLED}' END
+            FROM {schema}.writes WHERE id = p_id);
     END IF;
-    IF starts_with(p_id, 'restore-') THEN  -- a minute for clocks, and one that `left` cuts off
-        INSERT INTO {schema}.writes VALUES ('~' || left({schema}.ids_from(-126), 8))
-        ON CONFLICT DO NOTHING;
-    END IF;
-    IF random() < 0.002 THEN
-        PERFORM {schema}.prune();
-    END IF;
+    PERFORM {schema}.begin_anew() WHERE starts_with(p_id, 'restore-');
+    PERFORM {schema}.prune() WHERE random() < 0.002;
 END $$;
 
 -- Return what became of a write whose condition does not hold: it may have taken place before.
-CREATE OR REPLACE FUNCTION {schema}.unmet(p_id text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    v_ran boolean;
-BEGIN
-    SELECT ran INTO v_ran FROM {schema}.writes WHERE id = p_id;
-    RETURN CASE WHEN NOT FOUND THEN 'conflict' WHEN v_ran THEN 'repeated' ELSE 'settled' END;
-END $$;
+CREATE OR REPLACE FUNCTION {schema}.unmet(p_id text) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce((SELECT CASE WHEN ran THEN 'repeated' ELSE 'settled' END
+        FROM {schema}.writes WHERE id = p_id), 'conflict')
+$$;
 
 CREATE OR REPLACE FUNCTION {schema}.store_item(
     p_id text, p_name text, p_key text[], p_item jsonb, p_leeward jsonb,
@@ -151,12 +176,11 @@ BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true);
     -- Look first: the INSERT would lock the row that is there, and a lock waits for the disk.
     -- Not in SERIALIZABLE: there the look would clash with whoever inserts a key beside this one.
-    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' THEN
-        PERFORM FROM {schema}.items
-        WHERE name = p_name AND key = p_key AND (expires_at IS NULL OR expires_at > p_now);
-        IF FOUND THEN
-            RETURN {schema}.unmet(p_id);
-        END IF;
+    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' AND EXISTS (
+        SELECT FROM {schema}.items
+        WHERE name = p_name AND key = p_key AND (expires_at IS NULL OR expires_at > p_now)
+    ) THEN
+        RETURN {schema}.unmet(p_id);
     END IF;
     IF p_revision IS NOT NULL THEN
         UPDATE {schema}.items
@@ -189,9 +213,7 @@ BEGIN
     IF NOT FOUND AND p_revision IS NOT NULL THEN
         RETURN {schema}.unmet(p_id);
     END IF;
-    IF p_id <> '' THEN
-        PERFORM {schema}.record_write(p_id);
-    END IF;
+    PERFORM {schema}.record_write(p_id) WHERE p_id <> '';
     RETURN 'ok';
 END $$;
 
@@ -205,11 +227,10 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true),
         set_config('idle_in_transaction_session_timeout', p_milliseconds::text, true);
-    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' THEN  -- as above
-        PERFORM FROM {schema}.objects WHERE bucket = p_bucket AND name = p_name;
-        IF FOUND THEN
-            RETURN {schema}.unmet(p_id);
-        END IF;
+    IF p_absent AND current_setting('transaction_isolation') <> 'serializable' AND EXISTS (
+        SELECT FROM {schema}.objects WHERE bucket = p_bucket AND name = p_name  -- as above
+    ) THEN
+        RETURN {schema}.unmet(p_id);
     END IF;
     IF p_revision IS NOT NULL THEN
         UPDATE {schema}.objects
@@ -242,9 +263,7 @@ BEGIN
         DELETE FROM {schema}.objects WHERE bucket = p_bucket AND name = p_name RETURNING id
     )
     DELETE FROM {schema}.pieces WHERE object IN (SELECT id FROM gone);
-    IF p_id <> '' THEN
-        PERFORM {schema}.record_write(p_id);
-    END IF;
+    PERFORM {schema}.record_write(p_id) WHERE p_id <> '';
     RETURN 'ok';
 END $$;
 
@@ -256,6 +275,8 @@ DECLARE
     v_ran boolean;
 BEGIN
     PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    PERFORM {schema}.check_lineage()
+    WHERE current_setting('leeward.lineage', true) IS DISTINCT FROM '{schema}';
     INSERT INTO {schema}.writes (id, ran) VALUES (p_id, false) ON CONFLICT DO NOTHING;
     IF FOUND THEN  -- never, or so long ago that its id has been pruned
         IF EXISTS (SELECT FROM {schema}.items
@@ -268,9 +289,8 @@ BEGIN
             FROM {schema}.writes WHERE id > '~';
         END IF;
         UPDATE {schema}.writes SET ran = v_ran WHERE id = p_id AND ran IS DISTINCT FROM v_ran;
-    ELSE
-        SELECT ran INTO v_ran FROM {schema}.writes WHERE id = p_id;
     END IF;
+    SELECT ran INTO v_ran FROM {schema}.writes WHERE id = p_id;
     RETURN CASE WHEN v_ran THEN 'ran' WHEN NOT v_ran THEN 'not_run' ELSE 'expired' END;
 END $$;
 """

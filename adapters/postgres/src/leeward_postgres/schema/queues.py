@@ -365,9 +365,7 @@ BEGIN
     )
     SELECT array_agg(bus), array_agg(subscriber), array_agg(lane)
     INTO v_buses, v_subscribers, v_lanes FROM gone WHERE lane IS NOT NULL;
-    IF v_lanes IS NOT NULL THEN
-        PERFORM {schema}.free_lanes(v_buses, v_subscribers, v_lanes);
-    END IF;
+    PERFORM {schema}.free_lanes(v_buses, v_subscribers, v_lanes) WHERE v_lanes IS NOT NULL;
     IF p_ends IS NULL THEN
         RETURN;
     END IF;

@@ -99,13 +99,11 @@ CREATE OR REPLACE FUNCTION {schema}.lease_run(
 DECLARE
     v_run {schema}.runs;
 BEGIN
-    IF p_run.held THEN
-        INSERT INTO {schema}.lost_calls AS lost (workflow, run, path, attempt, times, fence)
-        SELECT workflow, run, path, attempt, 1, p_run.fence FROM {schema}.steps
-        WHERE workflow = p_run.workflow AND run = p_run.id AND ended IS NULL AND due IS NULL
-        ON CONFLICT (workflow, run, path, attempt)
-        DO UPDATE SET times = lost.times + (lost.fence = excluded.fence)::integer;
-    END IF;
+    INSERT INTO {schema}.lost_calls AS lost (workflow, run, path, attempt, times, fence)
+    SELECT workflow, run, path, attempt, 1, p_run.fence FROM {schema}.steps WHERE p_run.held
+        AND workflow = p_run.workflow AND run = p_run.id AND ended IS NULL AND due IS NULL
+    ON CONFLICT (workflow, run, path, attempt)
+    DO UPDATE SET times = lost.times + (lost.fence = excluded.fence)::integer;
     UPDATE {schema}.runs
     SET due = p_due, held = true, fence = fence + 1, holder = (fence + 1) || ' ' || p_holder,
         broken = NULL
