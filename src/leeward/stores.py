@@ -27,6 +27,7 @@ APPROVAL: Final = "ApprovalPending"
 LEASE_EXPIRED: Final = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
 LONGEST_ERROR: Final = 2000  # characters of what is kept of an exception
+FENCE_0: Final = 1_700_000_000  # Unix seconds: fences of runs go up with time, in all copies of one
 PATIENCE: Final = 10.0  # seconds to wait for a store, where no caller waits
 DEAD_AT_ONCE: Final = 500
 """Dead letters of one page. Each has an error of at most `LONGEST_ERROR`, so a page has 1 MB."""

@@ -168,6 +168,15 @@ class RowsContract:
         (dead,) = rows.store.dead_rows()
         assert dead.failure == AttemptFailure("E", "why: so")
 
+    def test_a_late_success_of_a_row_that_was_rolled_back_ends_no_other(self, rows: Rows) -> None:
+        """In a copy of an earlier time, its number is given to another row."""
+        rows.add("new")
+        new = rows.lease()._replace(lease="")
+        rows.finish(LeaseEnd(new._replace(idempotency_key="old"), is_late=True))
+        assert rows.store.count_waiting([HERE]) == 1
+        rows.finish(LeaseEnd(new, is_late=True))
+        assert rows.store.count_waiting([HERE]) == 0
+
     def test_a_late_success_counts_unless_somebody_has_ended_the_row(self, rows: Rows) -> None:
         """Whoever tries the row now, or gave it up unheard; of a lane the order counts more."""
         rows.add("k")

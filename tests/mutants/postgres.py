@@ -30,6 +30,30 @@ MUTANTS: Final = (
         "tests/postgres/test_journal.py::TestPostgresJournal",
     ),
     Mutant(
+        "in a copy of an earlier time a lease comes again",
+        "src/leeward/workflow/embedded/sqlite_journal.py",
+        "max(row.fence + 1, int(now + lease) - FENCE_0)",
+        "row.fence + 1",
+        "tests/workflow/test_journal.py::"
+        "TestSqliteJournal::test_leases_of_two_times_have_two_fences",
+    ),
+    Mutant(
+        "who has a file open does not see another one in its place",
+        "src/leeward/_sqlite/database.py Database._ready",
+        "_file_at(self.path) in (None, self._file)",
+        "True",
+        "tests/pairs/test_time.py::test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once",
+    ),
+    Mutant(
+        "a late end ends the row that has its number now",
+        "src/leeward/_delivery/sqlite_store.py",
+        "(row.id, row.attempt, row.idempotency_key)",
+        "(row.id, row.attempt, connection.execute("
+        "'SELECT idempotency_key FROM deliveries WHERE id = ?', (row.id,)).fetchone()[0])",
+        "tests/delivery/test_store.py::"
+        "TestSqlite::test_a_late_success_of_a_row_that_was_rolled_back_ends_no_other",
+    ),
+    Mutant(
         "a standby that was behind denies what it has lost",
         "adapters/postgres/src/leeward_postgres/schema/data.py",
         "'lineage <> v_lineage'",

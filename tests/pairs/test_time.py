@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leeward import App, Client, OutcomeUnknown, Verdict
+from leeward import App, Client, Event, OutcomeUnknown, Verdict
 from leeward.app import Problem, idempotent
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
@@ -184,3 +184,32 @@ def test_a_void_outlives_the_keys_own_time_and_a_clock_that_is_ahead(
         told = client.settle("ran", function="pay", payload="ran", sent=sent - LONG)
         assert (told.verdict, told.reason) == (Verdict.UNKNOWN, "expired")
     assert charged == ["ran"]
+
+
+def test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once(tmp_path: Path) -> None:
+    """Who has the old file open reads, writes and handles in the new one: nothing is kept aside."""
+    tmp_path.chmod(0o700)
+    path, copy, seen = tmp_path / "a.sqlite3", tmp_path / "copy", list[str]()
+    app = App("shop")
+
+    @app.on_event("orders", "paid")
+    def note(event: Event) -> None:
+        seen.append(str(event.data))
+
+    with ExitStack() as stack:
+        one = stack.enter_context(Client(Local(path=path), app=app))
+        one.store_data("t", {"id": "before"})
+        shutil.copy(path, copy)
+        one.store_data("t", {"id": "since"})
+        copy.replace(path)
+        assert one.load_data("t", "since") is None
+        one.store_data("t", {"id": "after"})
+        two = stack.enter_context(Client(Local(path=path)))
+        assert [two.load_data("t", id) is None for id in ("before", "since", "after")] == [
+            False,
+            True,
+            False,
+        ]
+        two.publish_event("orders", "paid", "42")
+        _wait(lambda: seen)
+    assert seen == ["42"]

@@ -186,8 +186,7 @@ def test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown(
         standby.kill()
         assert _pay(before, "behind") == "charged behind"
         write = store_of(TABLE, "behind", 1)
-        with closing(_open("postgres", primary.url)) as driver:
-            assert driver.perform(write, SECONDS).outcome is Outcome.OK
+        assert _ask(primary, write).outcome is Outcome.OK
         primary.kill()
         standby.restart()
         standby.promote()
@@ -198,10 +197,11 @@ def test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown(
         assert (late_answer.outcome, late_answer.reason) == (Outcome.REJECTED, "voided")
         told = after.settle("behind", function="pay", payload="behind", sent=clock.now() - 5,
                             targets="local")  # fmt: skip
-        assert (told.verdict, told.reason) == (Verdict.UNKNOWN, "too_new")
-        with closing(_open("postgres", standby.url)) as driver:
-            settled = driver.perform(SettleWrite(TABLE, write), SECONDS).value
-        assert (settled.verdict, settled.reason) == (Verdict.UNKNOWN, "expired")
+        of_write = _ask(standby, SettleWrite(TABLE, write)).value
+        assert [(each.verdict, each.reason) for each in (told, of_write)] == [
+            (Verdict.UNKNOWN, "too_new"),
+            (Verdict.UNKNOWN, "expired"),
+        ]
     assert charged == ["ran", "behind"]
 
 
@@ -223,6 +223,11 @@ def _open_shop(
         [functions, _open("postgres", server.url)], app=shop, config=config, clock=clock
     )
     return stack.enter_context(client), functions
+
+
+def _ask(server: Server, call: Call) -> Result[Any]:
+    with closing(_open("postgres", server.url)) as driver:
+        return driver.perform(call, SECONDS)
 
 
 def _pay(client: Client, id: str, **options: Any) -> Any:

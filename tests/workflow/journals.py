@@ -217,6 +217,15 @@ class JournalContract:
         (lease,) = journal.holders(["one"], NOW + 30)
         assert (lease.fence, lease.holder) == (2, "2 b s 3 4")
 
+    def test_leases_of_two_times_have_two_fences(self, journal: Journal) -> None:
+        """So who holds a run is refused in a copy of an earlier time, where another one took it."""
+        fences = set()
+        for id, time in (("r", 1.8e9), ("as r was before", 1.8e9 + 5)):
+            journal.add(one, id, None, time, None)
+            (row,) = journal.take(["one"], time, 30.0, 1)
+            fences.add(row.fence)
+        assert len(fences) == 2
+
     def test_versions_that_are_left_are_not_seen(self, journal: Journal) -> None:
         """By the digest of their definition: what is due is the first of the others."""
         for id in ("a", "b", "c"):

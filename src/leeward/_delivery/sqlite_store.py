@@ -235,7 +235,7 @@ _RETURN: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, due = ?,
     error = coalesce(?, error) WHERE id = ? AND lease = ?"""
 _DONE: Final = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
 _DONE_LATE: Final = f"""DELETE FROM deliveries WHERE id = ? AND attempts >= ? AND lane IS NULL
-    AND (NOT dead OR error = '{LEASE_EXPIRED}')"""  # noqa: S608 - a constant
+    AND idempotency_key = ? AND (NOT dead OR error = '{LEASE_EXPIRED}')"""  # noqa: S608 - a constant
 _RETRY: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
 _GIVE_UP: Final = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?,
@@ -387,7 +387,7 @@ class SqliteDeliveries(SpoolRows):
                 if failure is None:
                     done[row.lease].append(row.id)
                     if end.is_late:
-                        connection.execute(_DONE_LATE, (row.id, row.attempt))
+                        connection.execute(_DONE_LATE, (row.id, row.attempt, row.idempotency_key))
                     continue
                 again, after = failure.again, failure.after
                 attempts, due = self.policy.schedule_retry(row.attempt, now, again, after)
@@ -667,17 +667,15 @@ def _leased_row(columns: Sequence[Any], lease: str) -> LeasedRow:
         raise ValueError("attempts is not a count")
     if not isinstance(due, int | float) or not isfinite(due):
         raise ValueError("due is not a time")
-    bus, subscriber, key, document = (
-        text.decode() if isinstance(text, bytes) else text for text in texts
-    )
-    recipient = Recipient(bus, subscriber)
+    bus, name, key, document = [one.decode() if isinstance(one, bytes) else one for one in texts]
+    recipient = Recipient(bus, name)
     return LeasedRow(id, recipient, key, document, attempts + 1, lease, bool(is_leased))
 
 
 def _dead_row(columns: Sequence[Any], failure: AttemptFailure, died: object) -> DeadRow:
     """Read a row that is given up, whatever it holds."""
-    id, bus, subscriber, document, attempts = columns
-    recipient = Recipient(_readable(bus), _readable(subscriber))
+    id, bus, name, document, attempts = columns
+    recipient = Recipient(_readable(bus), _readable(name))
     time = died if isinstance(died, int | float) else None
     attempt = attempts if isinstance(attempts, int) else 0
     text = None if document is None else _readable(document)

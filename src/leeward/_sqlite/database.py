@@ -78,7 +78,7 @@ def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
     connection.execute("BEGIN EXCLUSIVE")
     application, version = marks_of(connection)
     if application != schema.application:
-        if _number(connection, "SELECT count(*) FROM sqlite_master"):
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise ConfigError(
                 f"the database {where} holds another program's tables; set `path` to a file that "
                 f"is leeward's own"
@@ -97,14 +97,9 @@ def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
 
 def marks_of(connection: sqlite3.Connection) -> tuple[int, int]:
     """Return the application and the version that a database is marked with; zeros for none."""
-    return (
-        _number(connection, "PRAGMA application_id"),
-        _number(connection, "PRAGMA user_version"),
-    )
-
-
-def _number(connection: sqlite3.Connection, statement: str) -> int:
-    return int(connection.execute(statement).fetchone()[0])
+    both = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+    application, version = connection.execute(both).fetchone()
+    return application, version
 
 
 MEMORY = ":memory:"
@@ -154,6 +149,7 @@ class Database(Forkable):
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._refusal: str | None = None
         watch(self)
 
@@ -263,9 +259,11 @@ class Database(Forkable):
         if self._refusal is not None:
             raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
         patience = f"PRAGMA busy_timeout = {min(max(int(seconds * 1000), 0), 2**31 - 1)}"
-        if self._connection is not None:
-            self._connection.execute(patience)
-            return self._connection
+        if (connection := self._connection) is not None:
+            if self.path is None or _file_at(self.path) in (None, self._file):
+                connection.execute(patience)
+                return connection
+            self._drop(connection)  # somebody has put a copy in the place of its file
         connection = self._open()
         try:
             connection.execute(patience)
@@ -286,6 +284,7 @@ class Database(Forkable):
             with _creating:
                 is_new = create_file(self.path)
                 connection = _connect(str(self.path), uri=False)
+                self._file = _file_at(self.path)
             if is_new:
                 self._created()
             return connection
@@ -360,6 +359,14 @@ def _decode(text: bytes) -> str | bytes:
         return text.decode()
     except UnicodeDecodeError:
         return text
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other; None if there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _connect(source: str, *, uri: bool) -> sqlite3.Connection:

@@ -67,10 +67,7 @@ class ObjectService(NamedTuple):
         return refusal
 
     def read_piece(
-        self,
-        call: GetObject,
-        answer: ServiceAnswer,
-        info_of: Callable[[int], FoundObject],
+        self, call: GetObject, answer: ServiceAnswer, info_of: Callable[[int], FoundObject]
     ) -> Result[Any]:
         """Return the result of a get; for `info_of` see `_piece_of`."""
         response, refusal = answer

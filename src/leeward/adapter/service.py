@@ -177,10 +177,7 @@ class Service(NamedTuple):
         return ServiceAnswer(response, refusal)
 
     def exchange_json(
-        self,
-        request: Request,
-        view: View,
-        read: Callable[[dict[str, Any]], Any] | None = None,
+        self, request: Request, view: View, read: Callable[[dict[str, Any]], Any] | None = None
     ) -> Plan:
         """Do a whole plan of one request whose good answer is a JSON object.
 

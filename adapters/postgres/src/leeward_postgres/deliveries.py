@@ -470,7 +470,8 @@ def _recipient(bus: str, subscriber: str) -> Recipient:
 
 
 def _describe_end(row: LeasedRow, word: str, attempts: int, **more: object) -> dict[str, Any]:
-    return {"id": row.id, "lease": row.lease, "word": word, "attempts": attempts, **more}
+    names = {"id": row.id, "lease": row.lease, "key": text_of(row.idempotency_key)}
+    return {**names, "word": word, "attempts": attempts, **more}
 
 
 def _text(text: str | None) -> str | None:

@@ -19,7 +19,7 @@ from leeward._sqlite.database import Database, Schema, select, steady_clock
 from leeward._sqlite.file_safety import keep_out_of_version_control
 from leeward.clock import Clock
 from leeward.json_text import encode
-from leeward.stores import PATIENCE, Owner
+from leeward.stores import FENCE_0, PATIENCE, Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
@@ -156,7 +156,7 @@ _LEASES = f"""{_VERSIONS} SELECT workflow, id, fence, due, holder
     WHERE due IS NOT NULL AND due <= :until AND typeof(due) <> 'text' AND held"""  # noqa: S608
 _NEXT = f"""{_VERSIONS} SELECT min((SELECT due FROM runs WHERE {_OURS}
         AND due > :now AND typeof(due) <> 'text' ORDER BY due LIMIT 1)) FROM ours"""  # noqa: S608
-_TAKE = """UPDATE runs SET due = ?, held = 1, fence = fence + 1, holder = ?, broken = NULL
+_TAKE = """UPDATE runs SET due = ?, held = 1, fence = ?, holder = ?, broken = NULL
     WHERE workflow = ? AND id = ?"""
 _LOSE = """INSERT INTO lost
     SELECT workflow, run, path, attempt, 1, :fence FROM events
@@ -272,11 +272,8 @@ class SqliteJournal(Journal):
                     return []
 
         def write(connection: sqlite3.Connection) -> list[RunRow]:
-            due = [
-                row
-                for run in over
-                for row in select(connection, _LEASE, (run.workflow, run.id, run.fence))
-            ]
+            leases = [(run.workflow, run.id, run.fence) for run in over]
+            due = [row for each in leases for row in select(connection, _LEASE, each)]
             self._turn = -self._turn
             due += select(connection, _DUE, due_now | {"turn": self._turn})
             taken: dict[RunKey, RunRow] = {}
@@ -289,8 +286,9 @@ class SqliteJournal(Journal):
                     continue
                 if held:
                     connection.execute(_LOSE, {**row.key._asdict(), "fence": row.fence})
-                fence = row.fence + 1
-                connection.execute(_TAKE, (now + lease, holder_text(fence, holder), *row.key))
+                fence = max(row.fence + 1, int(now + lease) - FENCE_0)
+                terms = now + lease, fence, holder_text(fence, holder), *row.key
+                connection.execute(_TAKE, terms)
                 taken[row.key] = row._replace(fence=fence)
             return list(taken.values())
 

@@ -376,13 +376,14 @@ BEGIN
     FROM jsonb_to_recordset(p_ends) AS ended (
         id bigint, lease text, word text, attempts integer, pause double precision, error text)
     WHERE row.id = ended.id AND row.lease = ended.lease AND word NOT IN ('dead', 'late');
-    WITH late AS (SELECT id, attempts FROM jsonb_to_recordset(p_ends) AS ended (
-        id bigint, word text, attempts integer) WHERE word = 'late'),
+    WITH late AS (SELECT id, attempts, key FROM jsonb_to_recordset(p_ends) AS ended (
+        id bigint, word text, attempts integer, key text) WHERE word = 'late'),
     gone AS (DELETE FROM {schema}.deliveries AS row USING late
-        WHERE row.id = late.id AND lane IS NULL AND row.attempts >= late.attempts)
+        WHERE (row.id, row.idempotency_key) = (late.id, late.key) AND lane IS NULL
+            AND row.attempts >= late.attempts)
     DELETE FROM {schema}.dead_letters AS row USING late  -- it is handled, whoever has it now
-    WHERE row.id = late.id AND lane IS NULL AND row.attempts >= late.attempts
-        AND error = '{LEASE_EXPIRED}';
+    WHERE (row.id, row.idempotency_key) = (late.id, late.key) AND lane IS NULL
+        AND row.attempts >= late.attempts AND error = '{LEASE_EXPIRED}';
     RETURN QUERY WITH gone AS (
         DELETE FROM {schema}.deliveries AS row
         USING jsonb_to_recordset(p_ends) AS ended (

@@ -77,10 +77,9 @@ BEGIN
         p_held, 1, p_holder, p_app)
     ON CONFLICT DO NOTHING;
     is_new := FOUND;
-    IF is_new AND p_document IS NOT NULL THEN
-        INSERT INTO {schema}.definitions (digest, document) VALUES (p_digest, p_document::json)
-        ON CONFLICT DO NOTHING;
-    END IF;
+    INSERT INTO {schema}.definitions (digest, document)
+    SELECT p_digest, p_document::json WHERE is_new AND p_document IS NOT NULL
+    ON CONFLICT DO NOTHING;
     RETURN QUERY SELECT is_new, runs FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
 END $$;
 
@@ -97,7 +96,7 @@ CREATE OR REPLACE FUNCTION {schema}.lease_run(
     p_run {schema}.runs, p_due double precision, p_holder text
 ) RETURNS {schema}.runs LANGUAGE plpgsql AS $$
 DECLARE
-    v_run {schema}.runs;
+    v_fence integer := greatest(p_run.fence + 1, p_due::bigint - {FENCE_0});
 BEGIN
     INSERT INTO {schema}.lost_calls AS lost (workflow, run, path, attempt, times, fence)
     SELECT workflow, run, path, attempt, 1, p_run.fence FROM {schema}.steps WHERE p_run.held
@@ -105,10 +104,9 @@ BEGIN
     ON CONFLICT (workflow, run, path, attempt)
     DO UPDATE SET times = lost.times + (lost.fence = excluded.fence)::integer;
     UPDATE {schema}.runs
-    SET due = p_due, held = true, fence = fence + 1, holder = (fence + 1) || ' ' || p_holder,
-        broken = NULL
-    WHERE workflow = p_run.workflow AND id = p_run.id RETURNING * INTO v_run;
-    RETURN v_run;
+    SET due = p_due, held = true, fence = v_fence, holder = v_fence || ' ' || p_holder,
+        broken = NULL WHERE workflow = p_run.workflow AND id = p_run.id RETURNING * INTO p_run;
+    RETURN p_run;
 END $$;
 
 -- Return the versions of known workflows that have runs, but for those that are left. Each is found
