@@ -30,6 +30,7 @@ from leeward_postgres.driver import open_driver
 from leeward_postgres.schema import schema_sql
 from leeward_postgres.schema.queues import IN_VIEW, MANY_DEAD
 from tests.delivery.rows import HERE, POLICY, Rows, RowsContract
+from tests.house.workspace import ROOT
 from tests.postgres.opening import SECONDS, config_for
 from tests.postgres.server import Server
 
@@ -98,6 +99,26 @@ def why_of(driver: Driver, look: Look) -> str:
     result = driver.look(look, SECONDS)
     assert isinstance(result.value, LookResult)
     return result.value.why
+
+
+def test_what_a_standby_may_have_lost_is_made_letters_by_the_pages_statement(
+    stores: Stores, admin: psycopg.Connection[Any]
+) -> None:
+    """New rows, those that failed before, and those behind others of their lane; none runs."""
+    store = stores.deliveries
+    store.add([*some(3), *some(3, "a")], 5)
+    store.finish(
+        [LeaseEnd(store.take([HERE], time.time, Room(1, 1)).rows[0], AttemptFailure("E"))], 0
+    )
+    page = (ROOT / "docs/postgres.md").read_text(encoding="utf-8")
+    statement = (
+        page.partition("### After a promotion")[2].partition("```sql\n")[2].partition("```")[0]
+    )
+    for old, new in (("leeward.", f"{SCHEMA}."), ("charge_card", HERE.subscriber)):
+        statement = statement.replace(old, new)
+    assert admin.execute(statement.encode()).rowcount == 6
+    taken = store.take([HERE], time.time, Room(9, 9, 9))
+    assert (taken.rows, len(taken.dead), store.count_waiting([HERE])) == ([], 6, 0)
 
 
 def test_those_who_take_at_one_time_take_others(stores: Stores) -> None:
