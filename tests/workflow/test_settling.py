@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +20,7 @@ from leeward.config import Config
 from leeward.config.model import TableConfig
 from leeward.errors import Outcome, OutcomeUnknown
 from leeward.local import Local
-from leeward.testing import Fault, FaultyDriver
+from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.testing.simulator import (
     error,
     not_run,
@@ -338,6 +339,37 @@ def test_a_call_of_a_stopped_process_does_not_run_once_it_is_settled() -> None:
             Verdict.RAN, Returned({"charge": "42"}), voids=1
         )
         assert bank.charges == [KEY]
+
+
+@pytest.mark.parametrize("is_announced", [False, True])
+def test_an_effect_comes_behind_its_undo_only_if_it_was_announced(is_announced: bool) -> None:
+    """The process was stopped behind that for longer than the lease: nobody knows what it does."""
+    clock, charges = FakeClock(), list[str]()
+    is_stopped, go_on = threading.Event(), threading.Event()
+    app = App("bank")
+
+    @app.function(name="pay")
+    @idempotent(table="keys", principal=None, effects="marked", lease=70, clock=clock)
+    def pay(_: Json, context: Context) -> None:
+        if is_announced:
+            context.effect()
+        is_stopped.set()
+        assert go_on.wait(20)
+        context.effect()
+        charges.append(context.idempotency_key)
+
+    question = StepQuestion("pay/settle", 1, "pay", ORDER, KEY, Effect.UNSAFE, 20)
+    call = StepCall("pay", 1, "pay", ORDER, KEY, Effect.UNSAFE, 20, guarded=True)
+    with Client(Local(), app=app) as client, ThreadPoolExecutor(1) as threads:
+        functions = functions_called_by(client)
+        late = threads.submit(make_call, functions, call)
+        assert is_stopped.wait(20)
+        clock.advance(71.0)
+        verdict = functions.settle(question, time.time()).verdict
+        go_on.set()
+        late.result(20)
+    late_effect = (Verdict.UNKNOWN, [KEY]) if is_announced else (Verdict.NOT_RUN, [])
+    assert (verdict, charges) == late_effect
 
 
 def test_a_question_finds_what_runs_and_what_nobody_answers() -> None:

@@ -143,6 +143,37 @@ def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Sho
     assert shop.charges == [1, 2, 2]
 
 
+def test_a_run_whose_record_was_settled_by_hand_begins_no_further_effect(shop: Shop) -> None:
+    """It was stopped behind its first one for longer than its lease; nobody repeats it."""
+    asleep, woken = Event(), Event()
+
+    @idempotent(
+        table="keys",
+        key="order",
+        effects="marked",
+        client=shop.client,
+        clock=shop.clock,
+        name="charge",
+    )
+    def charge(order: str) -> None:
+        for _ in range(2):
+            effect()
+            shop.charges.append(order)
+            asleep.set()
+            assert woken.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(charge, "42")
+        assert asleep.wait(60)
+        shop.clock.advance(71)
+        void = {"state": "void", "owner": "", "voids": 1}
+        shop.client.store_data("keys", {**(shop.record("42") or {}), **void})
+        woken.set()
+        with pytest.raises(LeaseLost):
+            run.result(60)
+    assert shop.charges == ["42"]
+
+
 @each_row("ahead", [40.0, 3_600.0, -3_600.0])
 def test_no_clock_of_another_machine_ends_a_lease(ahead: float) -> None:
     """A settler there says that nothing has run only when an announced effect cannot land any more.

@@ -324,7 +324,6 @@ class IdempotentCall:
             self.location,
             context=self.context,
             forbid_unrecorded=not settings.run_unrecorded,
-            run_unknown=settings.run_unknown,
             awaited=settings.awaited,
             is_probed=settings.probe is not None,
         )

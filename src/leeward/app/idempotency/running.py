@@ -58,7 +58,6 @@ class IdempotentRun:
         *,
         context: Context | None,
         forbid_unrecorded: bool,
-        run_unknown: bool,
         awaited: bool,
         is_probed: bool = False,
     ) -> None:
@@ -82,7 +81,6 @@ class IdempotentRun:
         self._client = client
         self.location = location
         self._forbid = forbid_unrecorded
-        self._may_be_overtaken = run_unknown
         self._is_probed = is_probed
         self._last_begin = inf
         if is_probed and held is not None:
@@ -286,8 +284,7 @@ class IdempotentRun:
         """Return whether to record an effect, or to look for a run that took over."""
         if not held.record.effects or (self._is_probed and self._marks):
             return True  # it is the first; or a probe may have fenced the key meanwhile
-        may = self._may_be_overtaken and self._marks
-        return may and self.location.clock.monotonic() >= held.record.lease_until
+        return self._marks and self.location.clock.monotonic() >= held.record.lease_until
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run
