@@ -169,7 +169,7 @@ def test_who_may_only_read_calls_no_function(server: Server) -> None:
 
 def test_the_first_write_on_another_server_begins_anew(server: Server) -> None:
     """Registers of all tables go, once, and nothing else does; the role has no right to note it."""
-    others = [(name, key) for name in ("keys", "other") for key in (":registed", ":registes")]
+    others = [(name, key) for name in ("keys", "other") for key in (":register", ":register;")]
     registers = [(name, ":register:a/b") for name in ("keys", "other")]
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE ROLE narrow LOGIN")
@@ -182,7 +182,7 @@ def test_the_first_write_on_another_server_begins_anew(server: Server) -> None:
             connection.execute(f"GRANT {sql} TO narrow".encode())
 
         def rows() -> list[Any]:
-            find = "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':regist%' ORDER BY 1"
+            find = "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':register%' ORDER BY 1"
             return connection.execute(find).fetchall()
 
         def store(url: str, *places: tuple[str, str]) -> None:
