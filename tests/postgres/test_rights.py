@@ -182,7 +182,9 @@ def test_the_first_write_on_another_server_begins_anew(server: Server) -> None:
             connection.execute(f"GRANT {sql} TO narrow".encode())
 
         def rows() -> list[Any]:
-            find = "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':register%' ORDER BY 1"
+            find = (
+                "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':register%' ORDER BY 1"
+            )
             return connection.execute(find).fetchall()
 
         def store(url: str, *places: tuple[str, str]) -> None:

@@ -35,8 +35,7 @@ _LOOKS: Final = {
     QUEUE: "SELECT extract(epoch FROM clock_timestamp() - seen)::double precision "
     "FROM @.receivers WHERE bus = '' AND subscriber = %s",
 }
-ABSENT_SECONDS: Final = 180.0
-"""Since a worker has looked for messages: it notes that once a minute."""
+ABSENT_SECONDS: Final = 180.0  # since a worker has looked for messages: it notes that once a minute
 
 
 def probe() -> Plan:

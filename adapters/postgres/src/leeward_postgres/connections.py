@@ -45,8 +45,7 @@ IDLE_SECONDS: Final = 60.0
 """For which a connection is kept without use. Networks forget silent ones after some minutes."""
 
 _NOT_SENT: Final = Result[Any](Outcome.NOT_SENT, code="deadline")
-INTERVAL: Final = 0.1
-"""Seconds between two looks whether a signal has come, while a thread waits."""
+INTERVAL: Final = 0.1  # seconds between two looks whether a signal has come, while a thread waits
 
 
 class Session:

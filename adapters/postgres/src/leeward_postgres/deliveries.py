@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
 RUNS: Final = Recipient("(runs)", "")
 """Stands in a look for the runs that have not ended."""
-TEND_SECONDS: Final = 1.0
-"""Seconds between two looks after the tables themselves, by each process."""
+TEND_SECONDS: Final = 1.0  # seconds between two looks after the tables themselves, by each process
 
 ADD_ROWS: Final = f"SELECT @.add_rows({', '.join(['%s::text[]'] * 5)})"
 _KNOWN: Final = (
@@ -62,8 +61,7 @@ _CLAIM: Final = "SELECT * FROM @.claim_names(%s, %s, %s, %s, %s::text[], %s::tex
 _TAKERS: Final = """SELECT DISTINCT bus, subscriber, type FROM @.takers WHERE NOT %s OR EXISTS (
     SELECT FROM @.live WHERE live.app = takers.app AND live.version = takers.version
         AND until > clock_timestamp())"""
-DEPTH_SECONDS: Final = 2.0
-"""Seconds for a count that nobody waits for."""
+DEPTH_SECONDS: Final = 2.0  # seconds for a count that nobody waits for
 _MINE: Final = "bus = known.bus AND subscriber = known.subscriber"
 _PARTS: Final = (
     "due = '0'",

@@ -23,8 +23,7 @@ from leeward_postgres.settings import CONNECT_SECONDS, Settings, parameters_of
 
 APART: Final = 0.02
 """Seconds between two hints that a process sends, and between two that it follows."""
-AGAIN: Final = 5.0
-"""Seconds until a lost connection is opened again."""
+AGAIN: Final = 5.0  # seconds until a lost connection is opened again
 
 
 class Hints(Forkable):

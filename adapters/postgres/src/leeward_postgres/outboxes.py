@@ -29,11 +29,9 @@ from leeward_postgres.statements import Rows, name_schema, number_parameters
 Conclude: TypeAlias = Callable[[Rows], str]
 """Returns what a method of the outbox returns, given the rows of its statement."""
 
-SECONDS: Final = 1.0
-"""Stands where a call has its time: a transaction of the user's has its own."""
+SECONDS: Final = 1.0  # stands where a call has its time: a transaction of the user's has its own
 
-_IDLE: Final = 0
-"""Of libpq's PGTransactionStatusType: no transaction is open."""
+_IDLE: Final = 0  # of libpq's PGTransactionStatusType: no transaction is open
 
 _PSYCOPG: Final = ("Connection", "AsyncConnection")
 _SQLALCHEMY: Final = (

@@ -28,8 +28,7 @@ _GIVEN_UP: Final = {
 }
 """What has to be given up for a mode of libpq. `verify-ca` takes any server of an authority."""
 MOST_CONNECTIONS: Final = 1000
-CONNECT_SECONDS: Final = 10
-"""For one host; the call's own time is over before, most often."""
+CONNECT_SECONDS: Final = 10  # for one host; the call's own time is over before, most often
 
 _SCHEMES: Final = ("postgresql", "postgres")
 

@@ -37,11 +37,9 @@ from leeward_backup.values import BackupError, OtherRun
 
 USUAL_FOLDER: Final = Path(".leeward") / "backup"
 
-_PATIENCE: Final = 10.0
-"""Seconds to wait for the file."""
+_PATIENCE: Final = 10.0  # seconds to wait for the file
 
-_CACHE_KIB: Final = 16_384
-"""Of pages in memory, and of what is sorted at once."""
+_CACHE_KIB: Final = 16_384  # of pages in memory, and of what is sorted at once
 
 _SCHEMA: Final = Schema(
     0x4C77426B,

@@ -47,13 +47,11 @@ from leeward_backup.sealing import Keys
 from leeward_backup.tables import RateLimit, Table
 from leeward_backup.values import Backup, BackupError, Look, Progress
 
-MOST_ROUNDS: Final = 3
-"""Of uploading again what was deleted meanwhile."""
+MOST_ROUNDS: Final = 3  # of uploading again what was deleted meanwhile
 
 _STATE: Final = "scanned"
 
-_BEHIND: Final = 0.0015
-"""Seconds, for a name that is a millisecond later."""
+_BEHIND: Final = 0.0015  # seconds, for a name that is a millisecond later
 
 _LARGEST_SKEW: Final = 24 * 3600.0
 """Seconds that the clock of another machine may be ahead of this one's."""

@@ -32,8 +32,7 @@ HEADS: Final = "heads/"
 
 LATEST: Final = "latest"
 
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of a segment, or of a manifest."""
+LARGEST: Final = 64 * 1024 * 1024  # bytes of a segment, or of a manifest
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
 _MANIFEST: Final = re.compile(r"manifests/([0-9]{8}T[0-9]{9}Z)-([A-Za-z0-9-]{1,80})\.json")

@@ -29,8 +29,7 @@ BUCKETS: Final = 256
 LEAST_BYTES: Final = 4 * 1024 * 1024
 """Of the text of a segment that another one of its bucket follows."""
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""Of a text to which another line may be added."""
+MOST_BYTES: Final = 16 * 1024 * 1024  # of a text to which another line may be added
 
 LEAST_LINE: Final = len(b'{"k":["a"],"v":{}}\n')
 """Bytes of the shortest line, with its end."""
@@ -40,8 +39,7 @@ _CUTS: Final = 4
 
 _MODULUS: Final = 1 << 256
 
-_LEVEL: Final = 6
-"""Of zlib, from 1 to 9."""
+_LEVEL: Final = 6  # of zlib, from 1 to 9
 
 
 class Multiset:
@@ -189,14 +187,11 @@ SNAPSHOT: Final = "snapshot"
 LARGEST_TEXT: Final = 4 * MOST_BYTES
 """Bytes; no more is unpacked, whatever a manifest says that anybody may have written."""
 
-_LEAST_VALUE: Final = 20
-"""Bytes of a value of a manifest and its name, on average, at least."""
+_LEAST_VALUE: Final = 20  # bytes of a value of a manifest and its name, on average, at least
 
-_HEAD: Final = 4096
-"""Bytes of what a manifest says beside its segments, about."""
+_HEAD: Final = 4096  # bytes of what a manifest says beside its segments, about
 
-TIME_END: Final = 253_402_300_800
-"""The year 10000, in Unix seconds: no time behind it has a name."""
+TIME_END: Final = 253_402_300_800  # the year 10000, in Unix seconds: no time behind it has a name
 
 _NAME: Final = re.compile(r"segments/([0-9a-f]{2})-[0-9a-f]{64}\.jsonl\.gz(\.enc)?")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")

@@ -40,8 +40,7 @@ _SURROGATE: Final = b"\\ud"
 ANY_MODEL: Final = "*"
 """In place of a data model: the values of all are kept."""
 
-MOST_NAMED: Final = 3
-"""Values of an item that are named."""
+MOST_NAMED: Final = 3  # values of an item that are named
 
 CHUNK_LINES: Final = 200
 
@@ -50,8 +49,7 @@ CHUNK_BYTES: Final = 512 * 1024
 list of digits is eleven times as long in a JSON that names the type of each value, and a target may
 take no request of over 10 MiB."""
 
-MOST_FINDINGS: Final = 1000
-"""Items in the way that are named."""
+MOST_FINDINGS: Final = 1000  # items in the way that are named
 
 _CHECKED: Final = "checked"
 _DONE: Final = "done"

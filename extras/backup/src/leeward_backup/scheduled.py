@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
 LOGGER = "leeward.backup"
 
-LONGEST_NAME: Final = 40
-"""Of a schedule's handler; the other one's is longer."""
+LONGEST_NAME: Final = 40  # of a schedule's handler; the other one's is longer
 
 RESERVE: Final = 60.0
 """Seconds at the end of a run in which nothing new is begun, at most; a third of short runs."""
 
-RETRIES: Final = 2
-"""As many as every cloud makes of what nobody waits for."""
+RETRIES: Final = 2  # as many as every cloud makes of what nobody waits for
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _WEEKDAYS: Final = get_args(Weekday)

@@ -17,21 +17,13 @@ from leeward_backup.lines import LONGEST_LINE, Kept, key_text, line_of, line_wit
 from leeward_backup.values import BackupError
 
 FIRST_PAGE: Final = 10
-LARGEST_PAGE: Final = 1000
-"""Items."""
+LARGEST_PAGE: Final = 1000  # items
 
-PAGE_BYTES: Final = 1024 * 1024
-"""Of the lines of a page, about."""
+PAGE_BYTES: Final = 1024 * 1024  # of the lines of a page, about
 
-MOST_THROTTLED: Final = 100
-"""Tries of one call that is throttled, before a run gives up."""
+MOST_THROTTLED: Final = 100  # tries of one call that is throttled, before a run gives up
 
-_PAUSE: Final = 0.5
-"""Seconds before the next try, where the target does not say how long to wait."""
-
-
-_ROW: Final = {KEY, "entries"}
-"""Fields of a row of a register."""
+_PAUSE: Final = 0.5  # seconds before the next try, where the target does not say how long to wait
 
 
 class Row(NamedTuple):
@@ -110,7 +102,7 @@ class Table:
         now, kept = self.clock.now(), list[Stored]()
         for stored in items:
             id = str(stored.item.get(KEY))
-            if id.startswith(REGISTER) and (self.fields, {*stored.item}) == ((KEY,), _ROW):
+            if {*stored.item, *self.fields} == {KEY, "entries"} and id.startswith(REGISTER):
                 self._registers.add(id)
             elif stored.expires_at is None or stored.expires_at > now:
                 kept.append(stored)

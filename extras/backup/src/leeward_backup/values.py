@@ -8,8 +8,7 @@ from typing import NamedTuple, TypeAlias
 from leeward.errors import LeewardError
 from leeward.values import NOTHING, Promise
 
-MOST_SHOWN = 5
-"""Findings in a message; the attribute has all of them."""
+MOST_SHOWN = 5  # findings in a message; the attribute has all of them
 
 
 class Backup(NamedTuple):

@@ -19,8 +19,7 @@ VERSION: Final = 3
 """Of the schema that this client needs. A change that clients of before can live with leaves
 `OLDEST` as it is."""
 
-OLDEST: Final = 1
-"""The oldest client that this schema serves, by the version it needs."""
+OLDEST: Final = 1  # the oldest client that this schema serves, by the version it needs
 
 WRONG_VERSION: Final = "LW003"
 """Stands where a SQLSTATE does, for a schema that does not suit this client."""

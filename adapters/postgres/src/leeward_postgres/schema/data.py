@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-KEPT_SECONDS: Final = 3 * 3600
-"""Of the id of a write that took place."""
+KEPT_SECONDS: Final = 3 * 3600  # of the id of a write that took place
 
 SURE_SECONDS: Final = KEPT_SECONDS - 3600
 """For which such an id is there, even if a failover to another machine puts the clock back."""

@@ -18,8 +18,7 @@ from typing import Final
 MANY_DEAD: Final = 20_000
 """Dead tuples of a table before it is left; a claim that meets them all takes some milliseconds."""
 
-IN_SIGHT: Final = 4
-"""Rows of a lane that come into sight together, when one before them has gone."""
+IN_SIGHT: Final = 4  # rows of a lane that come into sight together, when one before them has gone
 
 IN_VIEW: Final = 64
 """New rows that a claim sees, beside those that it may take; so many are parked at a time."""

@@ -30,8 +30,7 @@ _LISTED: Final = (
     Column("Key", "key_id"),
 )
 
-PLAIN_SECONDS: Final = 5.0
-"""Between two lines where lines stay."""
+PLAIN_SECONDS: Final = 5.0  # between two lines where lines stay
 
 
 def json_of_backup(backup: Backup) -> Json:
