@@ -199,6 +199,9 @@ def test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once(tmp_path: Path)
     with ExitStack() as stack:
         one = stack.enter_context(Client(Local(path=path), app=app))
         one.store_data("t", {"id": "before"})
+        one.publish_event("orders", "paid", "before")
+        _wait(lambda: seen)  # so that the copy has its handler
+        one._operations.drivers["local"].wait_idle(PATIENT)  # type: ignore[attr-defined]
         shutil.copy(path, copy)
         one.store_data("t", {"id": "since"})
         copy.replace(path)
@@ -210,6 +213,6 @@ def test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once(tmp_path: Path)
             True,
             False,
         ]
-        two.publish_event("orders", "paid", "42")
-        _wait(lambda: seen)
-    assert seen == ["42"]
+        two.publish_event("orders", "paid", "after")
+        _wait(lambda: len(seen) == 2)
+    assert seen == ["before", "after"]

@@ -172,28 +172,27 @@ def test_the_first_write_on_another_server_begins_anew(server: Server) -> None:
     others = [(name, key) for name in ("keys", "other") for key in (":register", ":register;")]
     registers = [(name, ":register:a/b") for name in ("keys", "other")]
     with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(schema_sql("copy").encode())
         connection.execute("CREATE ROLE narrow LOGIN")
         for sql in (
-            "USAGE ON SCHEMA leeward",
-            "SELECT ON ALL TABLES IN SCHEMA leeward",
-            "INSERT, UPDATE, DELETE ON leeward.items, leeward.writes",
-            "EXECUTE ON ALL FUNCTIONS IN SCHEMA leeward",
+            "USAGE ON SCHEMA copy",
+            "SELECT ON ALL TABLES IN SCHEMA copy",
+            "INSERT, UPDATE, DELETE ON copy.items, copy.writes",
+            "EXECUTE ON ALL FUNCTIONS IN SCHEMA copy",
         ):
             connection.execute(f"GRANT {sql} TO narrow".encode())
 
         def rows() -> list[Any]:
-            find = (
-                "SELECT name, key[1] FROM leeward.items WHERE key[1] LIKE ':register%' ORDER BY 1"
-            )
+            find = "SELECT name, key[1] FROM copy.items WHERE key[1] LIKE ':register%' ORDER BY 1"
             return connection.execute(find).fetchall()
 
         def store(url: str, *places: tuple[str, str]) -> None:
-            with closing(open_driver(config_for(url))) as driver:
+            with closing(open_driver(config_for(url, schema="copy"))) as driver:
                 for name, key in places:
                     assert driver.perform(store_of(name, key, 1), SECONDS).outcome is Outcome.OK
 
         store(server.url, *registers, *others)
-        connection.execute("UPDATE leeward.version SET lineage = 'of another server'")
+        connection.execute("UPDATE copy.version SET lineage = 'of another server'")
         store(server.url.replace("leeward@", "narrow@"), ("more", "k"))
         assert sorted(rows()) == sorted(others)
         store(server.url, *registers)

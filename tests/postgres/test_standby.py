@@ -197,7 +197,7 @@ def test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown(
         assert (late_answer.outcome, late_answer.reason) == (Outcome.REJECTED, "voided")
         told = after.settle("behind", function="pay", payload="behind", sent=clock.now() - 5,
                             targets="local")  # fmt: skip
-        of_write = _ask(standby, SettleWrite(TABLE, write)).value
+        of_write: Any = _ask(standby, SettleWrite(TABLE, write)).value
         assert [(each.verdict, each.reason) for each in (told, of_write)] == [
             (Verdict.UNKNOWN, "too_new"),
             (Verdict.UNKNOWN, "expired"),
