@@ -70,43 +70,37 @@ def _handlers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
         if reserved is None and handler["kind"] == "call" and region != facts["serving"]:
             reserved = settings["standby_instances"]
         letters = facts["dead_letters"][handler["dead_letters"]]
-        yield (
-            "settings of the function",
-            function,
-            {
-                "handler": "handler.lambda_handler",
-                "runtime": f"python{facts['python']}",
-                "architecture": facts["arch"],
-                "memory": handler.get("memory") or settings["memory"] or MEMORY,
-                "timeout": handler["seconds"],
-                # What is reserved for a consumer would starve the others.
-                "reserved concurrency": None if "queue" in handler else reserved,
-                "role": handler["role"].rpartition("/")[2]
-                if "role" in handler
-                else shorten(f"{facts['title']}{name}-role-{region}", 64),
-                "callers": sorted(_callers(facts, name, region)),
-                "variable": {
-                    "LEEWARD_FUNCTION": name,
-                    **({"CLOUD_PROVIDER": facts["order"]} if facts["order"] else {}),
-                    **({"LEEWARD_STAGE": facts["stage"]} if facts["stage"] else {}),
-                },
+        has = {
+            "handler": "handler.lambda_handler",
+            "runtime": f"python{facts['python']}",
+            "architecture": facts["arch"],
+            "memory": handler.get("memory") or settings["memory"] or MEMORY,
+            "timeout": handler["seconds"],
+            # What is reserved for a consumer would starve the others.
+            "reserved concurrency": None if "queue" in handler else reserved,
+            "role": handler["role"].rpartition("/")[2]
+            if "role" in handler
+            else shorten(f"{facts['title']}{name}-role-{region}", 64),
+            "callers": sorted(_callers(facts, name, region)),
+            "variable": {
+                "LEEWARD_FUNCTION": name,
+                **({"CLOUD_PROVIDER": facts["order"]} if facts["order"] else {}),
+                **({"LEEWARD_STAGE": facts["stage"]} if facts["stage"] else {}),
             },
-        )
+        }
+        yield "settings of the function", function, has
         dead = None if letters.get("ordered") else letters["name"]
         retries = {"retries": handler["retries"], "dead letters": dead}
         yield "retries of the function", function, retries
         if "queue" in handler:
-            yield (
-                "mapping of the function",
-                function,
-                {
-                    "queue": own_name(facts["queues"][handler["queue"]], region),
-                    "enabled": True,
-                    "batch": 10,
-                    "concurrency": handler.get("concurrency") or settings["concurrency"],
-                    "partial failures": True,
-                },
-            )
+            has = {
+                "queue": own_name(facts["queues"][handler["queue"]], region),
+                "enabled": True,
+                "batch": 10,
+                "concurrency": handler.get("concurrency") or settings["concurrency"],
+                "partial failures": True,
+            }
+            yield "mapping of the function", function, has
 
 
 def _callers(facts: Facts, name: str, region: str) -> Iterator[str]:
@@ -125,17 +119,14 @@ def _callers(facts: Facts, name: str, region: str) -> Iterator[str]:
 def _queues(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
     for queue in facts["queues"].values():
         if not queue.get("existing"):
-            yield (
-                "queue",
-                own_name(queue, region),
-                {
-                    "visibility timeout": 6 * queue["seconds"],
-                    "retention": USUAL_RETENTION,
-                    "dead letters": facts["dead_letters"][queue["dead_letters"]]["name"],
-                    "receives": queue["deliveries"],
-                    "deletion denied": True,
-                },
-            )
+            has = {
+                "visibility timeout": 6 * queue["seconds"],
+                "retention": USUAL_RETENTION,
+                "dead letters": facts["dead_letters"][queue["dead_letters"]]["name"],
+                "receives": queue["deliveries"],
+                "deletion denied": True,
+            }
+            yield "queue", own_name(queue, region), has
     for letters in facts["dead_letters"].values():
         has = {"visibility timeout": 30, "retention": RETENTION, "dead letters": None}
         yield "queue", letters["name"], {**has, "receives": None, "deletion denied": True}
@@ -145,61 +136,49 @@ def _triggers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
     for name, subscription in facts["subscriptions"].items():
         wanted = {"detail-type": [subscription["type"]]} if "type" in subscription else None
         function = function_name(own_name(facts["handlers"][subscription["handler"]], region))
-        yield (
-            "rule",
-            shorten(f"{facts['title']}{name}", 64),
-            {
-                "bus": own_name(facts["buses"][subscription["bus"]], region).rpartition(":")[2],
-                "state": "ENABLED",
-                "pattern": digest_of(wanted or {"source": [{"prefix": ""}]}),
-                "targets": [function],
-            },
-        )
+        has = {
+            "bus": own_name(facts["buses"][subscription["bus"]], region).rpartition(":")[2],
+            "state": "ENABLED",
+            "pattern": digest_of(wanted or {"source": [{"prefix": ""}]}),
+            "targets": [function],
+        }
+        yield "rule", shorten(f"{facts['title']}{name}", 64), has
     for name, handler in facts["handlers"].items():
         if "schedule" in handler:
-            yield (
-                "schedule",
-                shorten(f"{facts['title']}{name}", 64),
-                {
-                    "state": "ENABLED" if region == facts["serving"] else "DISABLED",
-                    "expression": handler["schedule"],
-                    "time zone": "UTC",
-                    "target": function_name(own_name(handler, region)),
-                },
-            )
+            has = {
+                "state": "ENABLED" if region == facts["serving"] else "DISABLED",
+                "expression": handler["schedule"],
+                "time zone": "UTC",
+                "target": function_name(own_name(handler, region)),
+            }
+            yield "schedule", shorten(f"{facts['title']}{name}", 64), has
 
 
 def _data(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
     """Yield what protects data, and whom a bucket tells."""
     for table in facts["tables"].values():
         if not table.get("existing") and table.get("home") == region:
-            yield (
-                "settings of the table",
-                table["name"],
-                {
-                    "key": table["key"],
-                    "expiry": "_leeward_expires",
-                    "deletion protection": True,
-                    "point-in-time recovery": True,
-                },
-            )
+            has = {
+                "key": table["key"],
+                "expiry": "_leeward_expires",
+                "deletion protection": True,
+                "point-in-time recovery": True,
+            }
+            yield "settings of the table", table["name"], has
     for name, bucket in facts["buckets"].items():
         if not bucket.get("existing") and bucket.get("home") == region:
-            yield (
-                "settings of the bucket",
-                bucket["name"],
-                {
-                    "versioning": "Enabled",
-                    "public access": "blocked",
-                    "notifications": sorted(
-                        f"{facts['aws'].get('filters', {}).get(trigger, '')}* to "
-                        + (
-                            own_name(facts["queues"][handler["queue"]], region)
-                            if "queue" in handler
-                            else function_name(own_name(handler, region))
-                        )
-                        for trigger, handler in facts["handlers"].items()
-                        if handler.get("bucket") == name
-                    ),
-                },
-            )
+            has = {
+                "versioning": "Enabled",
+                "public access": "blocked",
+                "notifications": sorted(
+                    f"{facts['aws'].get('filters', {}).get(trigger, '')}* to "
+                    + (
+                        own_name(facts["queues"][handler["queue"]], region)
+                        if "queue" in handler
+                        else function_name(own_name(handler, region))
+                    )
+                    for trigger, handler in facts["handlers"].items()
+                    if handler.get("bucket") == name
+                ),
+            }
+            yield "settings of the bucket", bucket["name"], has

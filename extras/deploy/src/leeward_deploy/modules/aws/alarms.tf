@@ -23,6 +23,10 @@ locals {
       text   = "a run has failed"
       metric = "ExecutionsFailed", namespace = "AWS/States", statistic = "Sum", periods = 1, datapoints = 1
     }
+    health = {
+      text   = "the app does not answer in ${var.region}: DNS leads elsewhere"
+      metric = "HealthCheckStatus", namespace = "AWS/Route53", statistic = "Minimum", periods = 1, datapoints = 1
+    }
   }
 
   dead_letters_of = { for name, handler in local.handlers : handler.dead_letters => name... }
@@ -44,25 +48,28 @@ locals {
     [for name, machine in aws_sfn_state_machine.flow : {
       key = "${name}/runs", kind = "runs", name = "${machine.name}-runs", threshold = 0, on = { StateMachineArn = machine.arn }
     }],
+    [for check in aws_route53_health_check.region : {
+      key = "health", kind = "health", name = "${local.title}health-${var.region}", threshold = 1, on = { HealthCheckId = check.id }
+    }],
   ])
 }
 
 resource "aws_cloudwatch_metric_alarm" "alarm" {
   for_each            = { for alarm in local.alarm_list : alarm.key => alarm if local.alarms }
-  region              = var.region
+  region              = each.key == "health" ? "us-east-1" : var.region # where Route 53 has its metrics
   tags                = local.tags
   alarm_name          = each.value.name
   alarm_description   = local.alarm_kinds[each.value.kind].text
   namespace           = local.alarm_kinds[each.value.kind].namespace
   metric_name         = local.alarm_kinds[each.value.kind].metric
   statistic           = local.alarm_kinds[each.value.kind].statistic
-  period              = 300
+  period              = each.key == "health" ? 60 : 300
   evaluation_periods  = local.alarm_kinds[each.value.kind].periods
   datapoints_to_alarm = local.alarm_kinds[each.value.kind].datapoints
-  comparison_operator = "GreaterThanThreshold"
+  comparison_operator = each.key == "health" ? "LessThanThreshold" : "GreaterThanThreshold"
   threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.topic
-  ok_actions          = local.topic
+  treat_missing_data  = each.key == "health" ? "breaching" : "notBreaching"
+  alarm_actions       = each.key == "health" ? local.health_topic : local.topic
+  ok_actions          = each.key == "health" ? local.health_topic : local.topic
   dimensions          = each.value.on
 }

@@ -82,7 +82,7 @@ resource "aws_cloudwatch_dashboard" "dashboard" {
         height     = 6
         properties = { title = widget.title, view = "timeSeries", region = widget.region, period = 60, metrics = widget.metrics }
       }],
-      [for place, arns in chunklist(values(aws_cloudwatch_metric_alarm.alarm)[*].arn, 100) : {
+      [for place, arns in chunklist([for key, alarm in aws_cloudwatch_metric_alarm.alarm : alarm.arn if key != "health"], 100) : {
         type       = "alarm"
         x          = 0
         y          = (ceil(length(local.widgets) / 3) + place) * 6

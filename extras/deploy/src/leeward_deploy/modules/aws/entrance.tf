@@ -139,23 +139,3 @@ resource "aws_route53_record" "region" {
 
   failover_routing_policy { type = local.serves ? "PRIMARY" : "SECONDARY" }
 }
-
-resource "aws_cloudwatch_metric_alarm" "health" {
-  for_each            = local.alarms ? local.entrances : {}
-  region              = "us-east-1" # where Route 53 has its metrics
-  tags                = local.tags
-  alarm_name          = "${local.title}health-${var.region}"
-  alarm_description   = "the app does not answer in ${var.region}: DNS leads elsewhere"
-  namespace           = "AWS/Route53"
-  metric_name         = "HealthCheckStatus"
-  statistic           = "Minimum"
-  period              = 60
-  evaluation_periods  = 1
-  datapoints_to_alarm = 1
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  treat_missing_data  = "breaching"
-  alarm_actions       = local.health_topic
-  ok_actions          = local.health_topic
-  dimensions          = { HealthCheckId = aws_route53_health_check.region["api"].id }
-}

@@ -7,7 +7,7 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = ">= 8.0"
+      version = ">= 8.0" # whatever holds state has a deletion_policy
     }
   }
 }

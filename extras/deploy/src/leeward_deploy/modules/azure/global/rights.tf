@@ -1,4 +1,6 @@
-# What an app may do in the other regions, to which its calls fail over and where its data has its home.
+# What the regions of an app have together; nothing here holds anything, and a region can be planned
+# without it. Here, what an app may do in the other regions, to which its calls fail over and where its
+# data has its home.
 
 locals {
   facts   = jsondecode(file(var.facts))

@@ -1,4 +1,5 @@
-# The facts, with the defaults of what they leave out, and the names that follow from them.
+# What an app has in a whole project, whatever its regions. The facts, with the defaults of what they
+# leave out, and the names that follow from them.
 
 data "google_project" "this" { project_id = var.project }
 
