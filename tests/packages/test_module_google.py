@@ -241,9 +241,13 @@ def test_alerts_watch_what_can_be_lost(planned: Plan) -> None:
     """Errors and throttles of each function, dead letters, the oldest message, the health."""
     alerts = rows(planned, "google_monitoring_alert_policy")
     kinds = Counter(key.rpartition("/")[2] for key in alerts)
-    assert kinds == {"dead-letters": 7, "oldest-message": 7, "health": 1}
-    functions = rows(planned, "google_monitoring_alert_policy", "function", FIRST)
-    assert len(functions) == 2 * (len(everything("google").app.handlers) + 1)
+    runs = 2 * (len(everything("google").app.handlers) + 1)  # in two regions
+    waiting = {"dead-letters": 7, "oldest-message": 7, "health": 1}
+    assert kinds == waiting | {"errors": runs, "throttles": runs}
+    (errors,) = alerts[f"pay/{OTHER}/errors"]["conditions"]
+    (condition,) = errors["condition_threshold"]
+    assert f'resource.labels.location = "{OTHER}" AND ' in condition["filter"]
+    assert condition["filter"].endswith('response_code_class = "5xx"')
     (dashboard,) = rows(planned, "google_monitoring_dashboard").values()
     assert dashboard["project"] == "ours"
 
@@ -397,9 +401,10 @@ def test_the_modules_pass_their_tests_with_a_mocked_provider(tmp_path: Path) -> 
 
 
 def test_addresses_are_logical_names(planned: Plan) -> None:
-    """Never a position; and what is in no region says nothing of one but for its address."""
+    """Never a position; what is in no region names one for its address and its alerts alone."""
     for address in planned.actions:
         assert not re.search(r"\[\d+\]", address)
-        if address.startswith("module.global") and "global_address" not in address:
+        of_regions = ("google_compute_global_address", "google_monitoring_alert_policy")
+        if address.startswith("module.global") and type_of(address) not in of_regions:
             assert FIRST not in address
             assert OTHER not in inside(address)

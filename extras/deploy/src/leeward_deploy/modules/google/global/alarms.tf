@@ -9,6 +9,18 @@ locals {
 
   # By what goes wrong. A handler that fails once and does well when it is tried again raises none.
   alert_kinds = {
+    errors = {
+      title  = "runs fail", advice = "Look into the log of the function."
+      metric = "run.googleapis.com/request_count", seconds = 600
+      type   = "cloud_run_revision", label = "resource.labels.service_name", align = "ALIGN_DELTA", reduce = "REDUCE_SUM"
+      filter = "metric.labels.response_code_class = \"5xx\""
+    }
+    throttles = {
+      title  = "calls are turned away", advice = "All instances are busy: give it more, or send it less."
+      metric = "run.googleapis.com/request_count", seconds = 600
+      type   = "cloud_run_revision", label = "resource.labels.service_name", align = "ALIGN_DELTA", reduce = "REDUCE_SUM"
+      filter = "metric.labels.response_code = \"429\""
+    }
     dead-letters = {
       title  = "there are dead letters", advice = "See leeward dlq list, and redrive them when it is mended."
       metric = "pubsub.googleapis.com/subscription/num_undelivered_messages", seconds = 0
@@ -26,6 +38,11 @@ locals {
     }
   }
   alert_list = concat(
+    # Of a function that is pushed to, each failure is an attempt of a message, too.
+    flatten([for region in local.facts.regions : [for name, function in local.functions : [for kind in ["errors", "throttles"] : {
+      key = "${name}/${region}/${kind}", kind = kind, name = "${name} in ${region}", threshold = 0, region = region
+      on  = lower(try(function.names[region], function.name))
+    }]]]),
     # Retained ones included: what is in them is still somebody's.
     [for name, letters in local.dead_letters : {
       key = "${name}/dead-letters", kind = "dead-letters", name = name, threshold = 0
@@ -102,9 +119,10 @@ resource "google_monitoring_alert_policy" "alert" {
   conditions {
     display_name = each.value.title
     condition_threshold {
-      filter = join(" AND ", [
+      filter = join(" AND ", compact([
         "resource.type = \"${each.value.type}\"", "${each.value.label} = \"${each.value.on}\"", "metric.type = \"${each.value.metric}\"",
-      ])
+        try("resource.labels.location = \"${each.value.region}\" AND ${each.value.filter}", null),
+      ]))
       comparison      = "COMPARISON_GT"
       threshold_value = each.value.threshold
       duration        = "${each.value.seconds}s"

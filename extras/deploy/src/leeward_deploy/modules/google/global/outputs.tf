@@ -26,8 +26,6 @@ output "for_regions" {
     title       = local.title
     project     = var.project
     labels      = local.labels
-    alarms      = local.alarms
-    channels    = var.notification_channels
     functions   = local.functions
     flows       = local.flows_here
     sources     = { for name, flow in local.flows_here : name => split("@@", file("${dirname(var.facts)}/${flow.file}")) }
