@@ -187,10 +187,10 @@ def build(spec: PackageSpec, recipe: Recipe, origin: Origin, out: Path, name: st
         }
         notes = check_sizes(sizes, recipe.limits, largest(package))
         if origin.denied:
-            left = ", ".join(origin.denied)
+            denied = ", ".join(origin.denied)
             note = (
-                f"left out, because such files hold secrets or data, or are tests: {left}; a line "
-                "like !name in .leewardignore takes one along"
+                f"left out, because such files hold secrets or data, or are tests: {denied}; a "
+                "line like !name in .leewardignore takes one along"
             )
             notes += (note,)
         if recipe.check is not None:
@@ -212,7 +212,7 @@ def check_sizes(
         ConfigError: one is over a limit of the platform; its source and a remedy are named, and the
             largest `parts`.
     """
-    said = []
+    notes = []
     for limit in limits:
         size = sizes[limit.what]
         if size > limit.bytes:
@@ -222,8 +222,8 @@ def check_sizes(
             )
             if limit.refuses:
                 raise ConfigError(text)
-            said.append(text)
-    return tuple(said)
+            notes.append(text)
+    return tuple(notes)
 
 
 def largest(folder: Path, count: int = 3) -> list[str]:
@@ -232,8 +232,8 @@ def largest(folder: Path, count: int = 3) -> list[str]:
     for path in files_below(folder):
         parts = path.relative_to(folder).parts
         # Where what is required stands in a folder of its own, that is a hidden one.
-        shown = parts[min(3, len(parts) - 1)] if parts[0].startswith(".") else parts[0]
-        sizes[shown] = sizes.get(shown, 0) + path.stat().st_size
+        part = parts[min(3, len(parts) - 1)] if parts[0].startswith(".") else parts[0]
+        sizes[part] = sizes.get(part, 0) + path.stat().st_size
     top = sorted(sizes.items(), key=lambda row: (-row[1], row[0]))[:count]
     return [f"{name} {size / 1e6:.1f} MB" for name, size in top]
 
@@ -262,11 +262,13 @@ def _assemble(
     place = package / recipe.place
     place.mkdir(parents=True)
     try:
-        chosen = resolve(recipe.requires, origin.requires, goal, origin.source, work)
-        wanted = [*recipe.built, f"-c {work / CHOSEN}"]
-        built = {*resolve(wanted, (), goal, origin.source, work)} if recipe.built else set[str]()
-        kept = [line for name, line in chosen.items() if name not in built]
-        install(kept, goal, origin.source, place, work)
+        versions = resolve(recipe.requires, origin.requires, goal, origin.source, work)
+        requirements = [*recipe.built, f"-c {work / CHOSEN}"]
+        built = (
+            {*resolve(requirements, (), goal, origin.source, work)} if recipe.built else set[str]()
+        )
+        lines_here = [line for name, line in versions.items() if name not in built]
+        install(lines_here, goal, origin.source, place, work)
         owners, unused = _trim(place, origin)
         check_built(place, origin.source.built)
         entries = {spec.entry.module, recipe.entry.removesuffix(".py")}
@@ -289,10 +291,10 @@ def _assemble(
     if recipe.entry not in spec.files:
         more[recipe.entry] = entry_text(spec.entry, recipe.statement).encode()
     if recipe.lists:
-        lines = [line for name, line in chosen.items() if not recipe.built or name in built]
+        lines = [line for name, line in versions.items() if not recipe.built or name in built]
         more[LIST] = "".join(f"{line}\n" for line in lines).encode()
     write_files(package, more)
-    return "".join(f"{line}\n" for line in chosen.values()), Inventory(
+    return "".join(f"{line}\n" for line in versions.values()), Inventory(
         parts_in(place, owners, roots_of(recipe.requires, origin.requires)),
         {file: (package / file).stat().st_size for file in origin.files},
         tuple(sorted(more)),

@@ -73,45 +73,47 @@ def compare(
     Raises:
         ConfigError: a change would replace what holds data, or a name to forget is not retained.
     """
-    kept = _copy_of(retained, cloud)
+    remains = _copy_of(retained, cloud)
     if before is not None:
-        refusals = [*_whole_refusals(before, now), *_refusals(before, kept, now, cloud)]
+        refusals = [*_whole_refusals(before, now), *_refusals(before, remains, now, cloud)]
         if refusals:
             raise ConfigError("; ".join(refusals))
         for section in cloud.keeps:
-            kept[section] |= {
+            remains[section] |= {
                 name: fact
                 for name, fact in before.get(section, {}).items()
                 if not fact.get("existing")
             }
         if "{}" in cloud.instance:
-            kept["regions"] = sorted({*kept["regions"], *before["regions"]})
+            remains["regions"] = sorted({*remains["regions"], *before["regions"]})
     for section in cloud.keeps:
-        kept[section] = {
-            name: fact for name, fact in kept[section].items() if name not in now.get(section, {})
+        remains[section] = {
+            name: fact
+            for name, fact in remains[section].items()
+            if name not in now.get(section, {})
         }
-    kept["regions"] = [region for region in kept["regions"] if region not in now["regions"]]
-    kept["names"] = _names_of(before or {}, retained or {}, kept, now, cloud)
-    notes = () if before is None else (*_notes(before, kept, now, cloud),)
-    commands = tuple(line for name in forget for line in _forget(name, kept, now, cloud))
-    return Changes({key: content for key, content in kept.items() if content}, notes, commands)
+    remains["regions"] = [region for region in remains["regions"] if region not in now["regions"]]
+    remains["names"] = _names_of(before or {}, retained or {}, remains, now, cloud)
+    notes = () if before is None else (*_notes(before, remains, now, cloud),)
+    commands = tuple(line for name in forget for line in _forget(name, remains, now, cloud))
+    return Changes({key: content for key, content in remains.items() if content}, notes, commands)
 
 
 def _names_of(
     before: Mapping[str, Any],
     retained: Mapping[str, Any],
-    kept: Mapping[str, Any],
+    remains: Mapping[str, Any],
     now: Mapping[str, Any],
     cloud: Cloud,
 ) -> Facts:
     """Return the own names in regions that the app has left, where the facts say others now."""
     result: Facts = {}
     for section in cloud.keeps:
-        for name, fact in {**kept[section], **now.get(section, {})}.items():
+        for name, fact in {**remains[section], **now.get(section, {})}.items():
             was = retained.get("names", {}).get(section, {}).get(name, {})
             last = before.get(section, {}).get(name, fact)
             names = {
-                region: was.get(region) or _own_name(last, region) for region in kept["regions"]
+                region: was.get(region) or _own_name(last, region) for region in remains["regions"]
             }
             names = {
                 region: own_name
@@ -161,11 +163,11 @@ def _whole_refusals(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterat
 
 
 def _refusals(
-    before: Mapping[str, Any], kept: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
+    before: Mapping[str, Any], remains: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
 ) -> Iterator[str]:
     """Yield why what holds data cannot become what the new facts say."""
     for section in cloud.keeps:
-        facts = {**kept[section], **before.get(section, {})}
+        facts = {**remains[section], **before.get(section, {})}
         for name, fact in now.get(section, {}).items():
             last, word = facts.get(name), WORDS[section]
             if last is None or last.get("existing"):
@@ -192,7 +194,7 @@ def _refusals(
 
 
 def _notes(
-    before: Mapping[str, Any], kept: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
+    before: Mapping[str, Any], remains: Mapping[str, Any], now: Mapping[str, Any], cloud: Cloud
 ) -> Iterator[str]:
     """Yield what changes, thing by thing."""
     for section in NAMED:
@@ -220,7 +222,7 @@ def _notes(
         yield (
             f"retained: region {region}: its handlers go, its queues and what they hold stay; "
             f"--forget {region} says how to let it go"
-            if region in kept["regions"]
+            if region in remains["regions"]
             else f"removed: region {region}: its handlers go, and it holds nothing"
         )
     simple = [key for key in before if key not in (*NAMED, "digest", "regions")]
@@ -229,19 +231,19 @@ def _notes(
         yield f"changed: {', '.join(changed)}"
 
 
-def _forget(name: str, kept: Facts, now: Mapping[str, Any], cloud: Cloud) -> Iterator[str]:
+def _forget(name: str, remains: Facts, now: Mapping[str, Any], cloud: Cloud) -> Iterator[str]:
     """Take a name out of what is retained; yield the commands that make Terraform let it go.
 
     Raises:
         ConfigError: it is not retained, or two things of this name are.
     """
-    places = [*now["regions"], *kept["regions"]]
-    if name in kept["regions"]:
-        kept["regions"].remove(name)
+    places = [*now["regions"], *remains["regions"]]
+    if name in remains["regions"]:
+        remains["regions"].remove(name)
         yield f"terraform state rm 'module.app[\"{name}\"]'"
         return
     short_names = {
-        f"{section}.{entry}": entry for section in cloud.keeps for entry in kept[section]
+        f"{section}.{entry}": entry for section in cloud.keeps for entry in remains[section]
     }
     matches = [full for full, short in short_names.items() if name in (full, short)]
     if len(matches) != 1:
@@ -254,14 +256,14 @@ def _forget(name: str, kept: Facts, now: Mapping[str, Any], cloud: Cloud) -> Ite
     section, _, short_name = matches[0].partition(".")
     for user in ("queues", "subscriptions"):
         field = {"dead_letters": "dead_letters", "buses": "bus"}.get(section, "")
-        for other, fact in {**kept.get(user, {}), **now[user]}.items():
+        for other, fact in {**remains.get(user, {}), **now[user]}.items():
             if fact.get(field) == short_name:
                 raise ConfigError(
                     f"--forget names {name!r}, and {user}.{other} needs it: forget that first"
                 )
-    fact = kept[section].pop(short_name)
+    fact = remains[section].pop(short_name)
     home, key = fact.get("home"), fact.get("firestore", short_name)
-    others = (*kept[section].values(), *now.get(section, {}).values())
+    others = (*remains[section].values(), *now.get(section, {}).values())
     if any(other.get("firestore") == key for other in others):
         return  # a database of other tables, too
     places = [home] if home else places

@@ -235,10 +235,10 @@ def _rights_in(
     }
     scans: set[str] = set()
     for handler in handlers:
-        written = {(place.bucket, place.prefix) for place in handler.writes}
+        targets = {(place.bucket, place.prefix) for place in handler.writes}
         # Where the app says under which prefixes it writes, it writes nowhere else.
-        whole = {(bucket, "") for bucket, _ in written}
-        places["puts"] = (places["puts"] - whole) | written
+        whole = {(bucket, "") for bucket, _ in targets}
+        places["puts"] = (places["puts"] - whole) | targets
         if handler.kind is Kind.OBJECT:
             places["gets"].add((str(handler.bucket), handler.prefix))
         scans |= {handler.uses["scans"]} if "scans" in handler.uses else set()
@@ -335,17 +335,17 @@ def _flows_of(spec: PackageSpec, cloud: Cloud) -> tuple[Facts, Facts]:
     flows: Facts = {}
     files: Facts = {}
     for definition in spec.app.workflows:
-        called = sorted({*functions_of(definition)})
+        callees = sorted({*functions_of(definition)})
         path = cloud.flow and f"flows/{definition.name}.json"
         if cloud.flow and path:
             files[path] = cloud.flow(
-                definition, {callee: f"@@{callee}@@" for callee in called}, spec
+                definition, {callee: f"@@{callee}@@" for callee in callees}, spec
             )
         own_name = spec.declared.workflows.get(definition.name)
         flows[definition.name] = {
             "name": own_name or spec.declared.usual(definition.name),
             "file": path,
-            "calls": called,
+            "calls": callees,
             **_existing(spec.settings.is_there("workflows", definition.name)),
         }
     for name, own_name in spec.declared.workflows.items():
@@ -361,8 +361,8 @@ def _dead_letters(spec: PackageSpec, handler: Handler) -> DeadQueue:
 
 def own_dead_letters(spec: PackageSpec, letters: DeadQueue) -> str:
     """Return the own name of a queue of dead letters: as it is, where an URL or an ARN names it."""
-    named = (spec.entry.options.get("dead_letters") or {}).values()
-    is_address = any("/" in name and name.rpartition("/")[2] == letters.name for name in named)
+    addresses = (spec.entry.options.get("dead_letters") or {}).values()
+    is_address = any("/" in name and name.rpartition("/")[2] == letters.name for name in addresses)
     return letters.name if is_address else spec.declared.usual(letters.name)
 
 
@@ -401,14 +401,14 @@ def check_standby(facts: Facts) -> None:
         )
 
 
-def check_differ(named: Iterable[tuple[str, str]]) -> None:
+def check_differ(pairs: Iterable[tuple[str, str]]) -> None:
     """Check that no two things would be one, given own and logical names.
 
     Raises:
         ConfigError: two would be.
     """
     first: dict[str, str] = {}
-    for own_name, name in named:
+    for own_name, name in pairs:
         if first.setdefault(own_name, name) != name:
             raise ConfigError(
                 f"{first[own_name]} and {name} would both be {own_name!r}; give one of them "

@@ -227,24 +227,24 @@ def _is_without(handler: ast.ExceptHandler) -> bool:
     """Return whether a handler catches that a module is missing, and continues."""
     if isinstance(handler.body[-1], ast.Raise):
         return False
-    caught = handler.type
-    parts = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    classes = handler.type
+    parts = classes.elts if isinstance(classes, ast.Tuple) else [classes]
     return any(part is None or ast.unparse(part) in _MISSING for part in parts)
 
 
 def _reachable(contents: Contents, entries: Collection[str]) -> Iterator[tuple[str, Import]]:
     """Yield what is imported by each module of the app that its entries lead to, with its file."""
-    left = [file for entry in entries for file in _files_of(entry, contents.files)]
+    rest = [file for entry in entries for file in _files_of(entry, contents.files)]
     seen: set[str] = set()
-    while left:
-        file = left.pop()
+    while rest:
+        file = rest.pop()
         if file in seen:
             continue
         seen.add(file)
         tree = parse((contents.folder / file).read_bytes())
         for need in _imports_below(tree, ".".join(Path(file).parent.parts)):
             yield file, need
-            left += (path for name in need.modules() for path in _files_of(name, contents.files))
+            rest += (path for name in need.modules() for path in _files_of(name, contents.files))
 
 
 def _files_of(module: str, files: Collection[str]) -> list[str]:

@@ -63,9 +63,9 @@ def export_facts(
     """
     facts, texts = facts_of(spec, deployment, cloud)
     root = f"{cloud.name}-{facts['stage']}" if facts.get("stage") else cloud.name
-    last, kept = _last_facts(out / root)
-    facts = keep_names(last, kept, facts)
-    changes = compare(last, kept, facts, cloud, forget)
+    last, retained = _last_facts(out / root)
+    facts = keep_names(last, retained, facts)
+    changes = compare(last, retained, facts, cloud, forget)
     files = {f"{root}/{path}": text for path, text in texts.items()}
     files[f"{root}/{FACTS}"] = text_of(facts)
     files[f"{root}/{RETAINED}"] = text_of(changes.retained)
@@ -143,9 +143,9 @@ def module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str
     except (OSError, ValueError):
         copied = {}
     if copied.get("digest") == _digest_of(here):
-        gone = sorted(here.keys() - texts.keys())
+        surplus = sorted(here.keys() - texts.keys())
         notes = [f"{folder} is that of leeward-deploy {record['version']} now"]
-        notes += [f"{folder / name} is not of this version: delete it" for name in gone]
+        notes += [f"{folder / name} is not of this version: delete it" for name in surplus]
         return {**texts, RECORD: _record_text(record)}, iter(notes)
     note = (
         f"{folder} was edited, so it stays as it is; it came with leeward-deploy "

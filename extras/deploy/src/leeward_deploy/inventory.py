@@ -167,8 +167,8 @@ def _shortest_ways(
     )
     while todo:
         text, way = todo.popleft()
-        wanted = Requirement(text)
-        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        requirement = Requirement(text)
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
         if name not in installed or (name, extras) in seen:
             continue
         seen.add((name, extras))

@@ -93,27 +93,27 @@ def moves_in(plan: Mapping[str, Any]) -> Moves:
             "this is not a plan; make it with terraform plan -out=plan.bin, and terraform show "
             "-json plan.bin"
         )
-    gone: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    come: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    old: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    new: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for resource in plan["resource_changes"]:
         change = resource["change"]
-        for action, state, addresses in (("delete", "before", gone), ("create", "after", come)):
+        for action, state, addresses in (("delete", "before", old), ("create", "after", new)):
             if change["actions"] == [action]:
                 addresses[_key(resource["type"], change[state], resource["address"])].append(
                     resource["address"]
                 )
     # Two of one name are not told apart, so they are left to the plan.
     pairs = {
-        first[0]: come[key][0]
-        for key, first in gone.items()
-        if len(first) == 1 and len(come.get(key, ())) == 1
+        first[0]: new[key][0]
+        for key, first in old.items()
+        if len(first) == 1 and len(new.get(key, ())) == 1
     }
     blocks = [
         f"moved {{\n  from = {first}\n  to   = {then}\n}}\n"
         for first, then in sorted(pairs.items())
     ]
-    left = sorted(address for group in gone.values() for address in group if address not in pairs)
-    return Moves("\n".join(blocks), len(blocks), tuple(left))
+    rest = sorted(address for group in old.values() for address in group if address not in pairs)
+    return Moves("\n".join(blocks), len(blocks), tuple(rest))
 
 
 def _key(type: str, value: Mapping[str, Any], address: str) -> tuple[Any, ...]:

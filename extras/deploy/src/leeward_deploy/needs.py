@@ -93,9 +93,9 @@ def retries_of(handler: Handler, limit: int) -> int:
 
 def most_waits(timeout: int) -> int:
     """Return how often it is waited for an answer at most, by the seconds that a step may take."""
-    left, pause, waits = timeout, 1, 0
-    while left > 0:
-        left, pause, waits = left - pause, LONGER * pause, waits + 1
+    rest, pause, waits = timeout, 1, 0
+    while rest > 0:
+        rest, pause, waits = rest - pause, LONGER * pause, waits + 1
     return waits
 
 
@@ -119,8 +119,8 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
         queue: its logical name.
         options: of the entry file, which may name dead-letter queues.
     """
-    named = options.get("dead_letters") or {}
-    address = named.get(handler.name) or named.get(queue)
+    addresses = options.get("dead_letters") or {}
+    address = addresses.get(handler.name) or addresses.get(queue)
     attempts = ATTEMPTS if handler.retries is None else handler.retries + 1
     if address:
         # Events are given up by the platform alone.

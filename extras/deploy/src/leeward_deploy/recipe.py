@@ -182,10 +182,10 @@ def widenings(spec: PackageSpec) -> Iterator[str]:
             )
 
 
-def everything(named: Config | Declared) -> Rights:
+def everything(source: Config | Declared) -> Rights:
     """Return all that a configuration names."""
     return Rights(
-        **{right: frozenset(getattr(named, section)) for right, section in SECTIONS.items()}
+        **{right: frozenset(getattr(source, section)) for right, section in SECTIONS.items()}
     )
 
 

@@ -130,13 +130,13 @@ def _without_unknown(
     """
     callees = {*app.handlers, *(h.queue for h in app.handlers.values() if h.queue)}
     notes: list[str] = []
-    kept: dict[str, frozenset[str]] = {}
+    result: dict[str, frozenset[str]] = {}
     for right, names in rights._asdict().items():
         section = SECTIONS[right]
         choices = {*getattr(config, section)} | (callees if right == "calls" else set())
         if right == "starts":
             choices |= {flow.name for flow in app.workflows}
-        kept[right] = names & choices
+        result[right] = names & choices
         for missing in sorted(names - choices):
             lacks = f"{missing!r}; leeward.toml has no [{section}.{missing}]"
             if declared:
@@ -149,4 +149,4 @@ def _without_unknown(
                 raise ConfigError(f"[deploy.handlers.{name}] names {lacks}{near}")
             near = did_you_mean(missing, choices)
             notes.append(f"{name} uses {lacks}, so no role allows that{near}")
-    return Rights(**kept), list(dict.fromkeys(notes))
+    return Rights(**result), list(dict.fromkeys(notes))

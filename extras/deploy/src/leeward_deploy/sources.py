@@ -143,8 +143,8 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             behind, or a file that no zip takes; or the library that reads a .gitignore is missing.
     """
     rules = Rules(folder, leave_out, out)
-    kept: list[str] = []
-    left: list[tuple[str, str]] = []
+    paths: list[str] = []
+    rest: list[tuple[str, str]] = []
     for where, folders, files in os.walk(folder):
         below = Path(where).relative_to(folder)
         rules.read_lists(below, files)
@@ -152,17 +152,17 @@ def sources_of(folder: Path, leave_out: Iterable[str], out: Path) -> Files:
             path = below / name
             why = rules.reason(path, end)
             if why is not None:
-                left.append((path.as_posix(), why))
+                rest.append((path.as_posix(), why))
                 folders[:] = [other for other in folders if other != name or not end]
             elif end and (folder / path).is_symlink():
                 raise ConfigError(f"{folder / path} is a link to a folder; put the folder there")
             elif not end:
                 _check_file(folder / path, folder)
-                kept.append(path.as_posix())
-    _check_links(folder, kept)
-    left = sorted(row for row in left if row[1] != CACHE)
-    denied = tuple(path for path, why in left if why == RISK)
-    return Files(tuple(sorted(kept)), denied, tuple(left))
+                paths.append(path.as_posix())
+    _check_links(folder, paths)
+    rest = sorted(row for row in rest if row[1] != CACHE)
+    denied = tuple(path for path, why in rest if why == RISK)
+    return Files(tuple(sorted(paths)), denied, tuple(rest))
 
 
 def _made_in(folder: Path, out: Path) -> str | None:
@@ -188,11 +188,11 @@ def _rows_in(below: Path, name: str, file: Path) -> Iterator[tuple[str, str]]:
             yield f"by {name} of {below.as_posix()}", mark + pattern
 
 
-def _check_links(folder: Path, kept: Collection[str]) -> None:
+def _check_links(folder: Path, paths: Collection[str]) -> None:
     """Check that no link that goes along leads to what stays behind, which may hold a secret."""
-    for name in [file for file in kept if (folder / file).is_symlink()]:
+    for name in [file for file in paths if (folder / file).is_symlink()]:
         behind = (folder / name).resolve()
-        if behind.relative_to(folder.resolve()).as_posix() not in kept:
+        if behind.relative_to(folder.resolve()).as_posix() not in paths:
             raise ConfigError(
                 f"{folder / name} is a link to {behind}, which stays behind; put a file there, or "
                 "leave it out with --exclude"

@@ -262,8 +262,8 @@ class Uses:
         name = _name_of(call.func)
         if name in VERBS and isinstance(call.func, ast.Attribute):
             argument, right = VERBS[name]
-            given = _argument(call, argument, _LATER.get(name, 0))
-            texts = None if given is None else self._texts(given, scopes, set())
+            value = _argument(call, argument, _LATER.get(name, 0))
+            texts = None if value is None else self._texts(value, scopes, set())
             if texts is None:
                 self._unknown(right, definition, call, f"the {argument} of {name}() does not show")
             else:
@@ -285,8 +285,8 @@ class Uses:
                     self.names.setdefault(_ARGUMENTS[str(key.arg)], set()).update(texts)
 
     def _passes_client(self, call: ast.Call) -> bool:
-        given = (*call.args, *(key.value for key in call.keywords))
-        return any(_makes_client(argument, self._code.clients) for argument in given)
+        arguments = (*call.args, *(key.value for key in call.keywords))
+        return any(_makes_client(argument, self._code.clients) for argument in arguments)
 
     def _unknown(self, right: str, definition: _Definition, node: ast.expr, what: str) -> None:
         self.unknown.setdefault(right, _at(definition, node, what))
@@ -350,8 +350,10 @@ class Uses:
                 if _name_of(node) != place.name or _is_shadowed(node, scopes):
                     continue
                 call = _call_of(node)
-                given = None if call is None else _given_for(place, name, call)
-                texts = _both(texts, None if given is None else self._texts(given, scopes, seen))
+                argument = None if call is None else _given_for(place, name, call)
+                texts = _both(
+                    texts, None if argument is None else self._texts(argument, scopes, seen)
+                )
         return texts or None
 
 
@@ -380,8 +382,8 @@ def _name_in_text(node: ast.AST) -> str:
     """Return the name that a call of `_BY_TEXT` has as a text; empty if none shows."""
     if not isinstance(node, ast.Call) or (name := _name_of(node.func)) not in _BY_TEXT:
         return ""
-    given = node.args[_BY_TEXT[name] :]
-    value = given[0].value if given and isinstance(given[0], ast.Constant) else ""
+    arguments = node.args[_BY_TEXT[name] :]
+    value = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else ""
     return value if isinstance(value, str) else ""
 
 
@@ -426,9 +428,9 @@ def _given_for(place: Any, name: str, call: ast.Call) -> ast.expr | None:
     if positional[:1] in (["self"], ["cls"]):
         positional = positional[1:]
     number = positional.index(name) if name in positional else len(call.args)
-    given = _argument(call, name, number)
-    if given is not None or any(isinstance(arg, ast.Starred) for arg in call.args):
-        return given
+    argument = _argument(call, name, number)
+    if argument is not None or any(isinstance(arg, ast.Starred) for arg in call.args):
+        return argument
     if any(key.arg is None for key in call.keywords):
         return None
     after = positional[len(positional) - len(place.args.defaults) :]

@@ -111,20 +111,20 @@ def resolve(
         lines = re.sub(r"\s*\\\n\s*", " ", text)
         rows = [line for line in lines.splitlines() if line[:1] not in ("", "#")]
         return {re.split(r"[=@ ]", line)[0]: line for line in rows}
-    said = message_of(done)
-    if "building from source is disabled" in said or "matching platform tag" in said:
+    message = message_of(done)
+    if "building from source is disabled" in message or "matching platform tag" in message:
         newest = goal._replace(glibc=LEVELS[-1])
         if _compile(requires, files, newest, source, folder).returncode == 0:
-            raise NotLoadable(f"it has wheels for a newer glibc alone; uv says: {said}")
-        named = ", ".join(sorted(set(_WITHOUT_WHEEL.findall(said)))) or "a package"
+            raise NotLoadable(f"it has wheels for a newer glibc alone; uv says: {message}")
+        names = ", ".join(sorted(set(_WITHOUT_WHEEL.findall(message)))) or "a package"
         raise ConfigError(
-            f"{named} has no wheel for Python {goal.python} on {goal.machine}, and what has "
+            f"{names} has no wheel for Python {goal.python} on {goal.machine}, and what has "
             "native code cannot be built for another machine; look for a version with a wheel, "
             "make one on such a machine and name its folder with --find-links, or, if it is pure "
-            f"Python, let it be built here with --allow-build NAME. uv says: {said}"
+            f"Python, let it be built here with --allow-build NAME. uv says: {message}"
         )
     raise ConfigError(
-        f"uv finds no versions that fit together: {said} What is in no registry is taken from a "
+        f"uv finds no versions that fit together: {message} What is in no registry is taken from a "
         "folder of wheels, with --find-links"
     )
 
@@ -137,13 +137,13 @@ def install(
     Raises:
         ConfigError: uv could not do it; what it said is in the message.
     """
-    chosen = work / CHOSEN
-    chosen.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    file = work / CHOSEN
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = run(
         [
             *("pip", "install", "--python", sys.executable, "--target", str(folder)),
             *("--no-deps", "--require-hashes"),
-            *("--link-mode=copy", "-r", str(chosen)),
+            *("--link-mode=copy", "-r", str(file)),
             *goal.arguments(),
             *source.arguments(),
         ],
@@ -156,14 +156,16 @@ def install(
 def _compile(
     requires: Sequence[str], files: Sequence[Path], goal: Goal, source: PackageSource, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    wanted, lock = folder / "requires.in", folder / LIST
+    source_list, lock = folder / "requires.in", folder / LIST
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
-    wanted.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
+    source_list.write_text(
+        "".join(f"{requirement}\n" for requirement in requires), encoding="utf-8"
+    )
     return run(
         [
             *("pip", "compile", "--python", sys.executable),
             *("--generate-hashes", "-o", str(lock), "--no-header", "--no-annotate"),
-            *(str(wanted), *(str(file) for file in files)),
+            *(str(source_list), *(str(file) for file in files)),
             *goal.arguments(),
             *source.arguments(),
         ],

@@ -136,10 +136,10 @@ def _command(file: str) -> Command:
 
 
 def _function(event: str, rules: Sequence[dict[str, Any]]) -> str:
-    written = "[\n" + "".join(f"  {json.dumps(rule, separators=(',', ':'))},\n" for rule in rules)
+    rows = "[\n" + "".join(f"  {json.dumps(rule, separators=(',', ':'))},\n" for rule in rules)
     head = _HEAD.replace("EVENT", event).replace("RUNTIME", RUNTIME)
     body = _BODIES[event].replace("FORBIDDEN", str(FORBIDDEN))
-    text = head.replace("RULES", f"{written}]") + body
+    text = head.replace("RULES", f"{rows}]") + body
     if len(text) > LARGEST:
         raise ConfigError(
             f"the function for {event} has {len(text):,} bytes, and CloudFront takes {LARGEST:,}; "

@@ -38,8 +38,8 @@ def expectations(facts: Facts, texts: Facts, targets: Mapping[str, str]) -> Iter
     for region, target in targets.items():
         for parts in (_handlers, _queues, _triggers, _data):
             for type, name, has in parts(facts, region):
-                given = {word: NONE if value is None else value for word, value in has.items()}
-                yield Expected("resource", name, target, type, given)
+                row = {word: NONE if value is None else value for word, value in has.items()}
+                yield Expected("resource", name, target, type, row)
         for flow in facts["flows"].values():
             if not flow.get("existing"):
                 digest = digest_of(json.loads(_with_names(texts[flow["file"]], facts, region)))
@@ -134,12 +134,12 @@ def _queues(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
 
 def _triggers(facts: Facts, region: str) -> Iterator[tuple[str, str, Facts]]:
     for name, subscription in facts["subscriptions"].items():
-        wanted = {"detail-type": [subscription["type"]]} if "type" in subscription else None
+        pattern = {"detail-type": [subscription["type"]]} if "type" in subscription else None
         function = function_name(own_name(facts["handlers"][subscription["handler"]], region))
         has = {
             "bus": own_name(facts["buses"][subscription["bus"]], region).rpartition(":")[2],
             "state": "ENABLED",
-            "pattern": digest_of(wanted or {"source": [{"prefix": ""}]}),
+            "pattern": digest_of(pattern or {"source": [{"prefix": ""}]}),
             "targets": [function],
         }
         yield "rule", shorten(f"{facts['title']}{name}", 64), has

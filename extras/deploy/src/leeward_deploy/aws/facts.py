@@ -83,7 +83,7 @@ def _check_handlers(facts: Facts) -> None:
 
 def _check_orders(facts: Facts) -> None:
     """Check that dead letters keep an order where what they are of does: SQS wants it so."""
-    kept = [
+    pairs = [
         (queue["dead_letters"], queue.get("ordered", False), f"{name!r} keeps")
         for name, queue in facts["queues"].items()
         if "dead_letters" in queue
@@ -92,7 +92,7 @@ def _check_orders(facts: Facts) -> None:
         for name, handler in facts["handlers"].items()
         if "queue" not in handler
     ]
-    for dead, ordered, who in kept:
+    for dead, ordered, who in pairs:
         if dead.endswith(ORDERED) != ordered:
             no, how = ("an", "with") if ordered else ("no", "without")
             raise ConfigError(
@@ -127,9 +127,9 @@ def _settings(spec: PackageSpec, deployment: Deployment) -> dict[str, Any]:
     if not deployment.domain:
         return {"filters": filters}
     prefix = deployment.sites[0].declared.prefix or f"{spec.app.name}-"
-    taken = {deployment.sites[0].declared.own(handler) for handler in spec.app.handlers}
+    own_names = {deployment.sites[0].declared.own(handler) for handler in spec.app.handlers}
     name = f"{prefix}health"
-    return {"filters": filters, "health": f"{name}-check" if name in taken else name}
+    return {"filters": filters, "health": f"{name}-check" if name in own_names else name}
 
 
 CLOUD: Final = Cloud(

@@ -80,8 +80,8 @@ def index(spec: PackageSpec, folder: Path, source: PackageSource) -> tuple[str, 
         return (f"Indexed by Microsoft's worker: {len(names)} functions.",)
     if TRACEBACK not in done.stderr:
         return (f"Not indexed by Microsoft's worker, which cannot be had here: {message_of(done)}",)
-    said = done.stderr.strip().splitlines()[-1]
-    raise ConfigError(f"Microsoft's worker does not index the app: {said[:LONGEST]}")
+    reason = done.stderr.strip().splitlines()[-1]
+    raise ConfigError(f"Microsoft's worker does not index the app: {reason[:LONGEST]}")
 
 
 def _why_not(spec: PackageSpec) -> str | None:

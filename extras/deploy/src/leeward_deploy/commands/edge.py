@@ -57,11 +57,11 @@ def export_rules(
 ) -> Report:
     """Write rules for a cloud's edge, and the commands that deploy them."""
     edge_rules = read_rules(rules)
-    written: EdgeExport = offer_of(EDGES, to).export(edge_rules)
-    files, notes = dict(written.files), [*written.notes]
-    if written.module:
-        place = f"modules/{written.module}"
-        texts, more = module_files(written.module, out / place)
+    export: EdgeExport = offer_of(EDGES, to).export(edge_rules)
+    files, notes = dict(export.files), [*export.notes]
+    if export.module:
+        place = f"modules/{export.module}"
+        texts, more = module_files(export.module, out / place)
         files |= {f"{place}/{name}": text for name, text in texts.items()}
         notes += more
     store(out, files)
@@ -69,7 +69,7 @@ def export_rules(
         "to": to,
         "files": [str(out / name) for name in files],
         "notes": notes,
-        "commands": [command._asdict() for command in written.commands],
+        "commands": [command._asdict() for command in export.commands],
     }
     return show_files(data)
 
@@ -77,10 +77,10 @@ def export_rules(
 def _judge(name: str, rules: Sequence[EdgeRule]) -> Json:
     """Return whether an edge can take rules, and if not, why."""
     try:
-        written = offer_of(EDGES, name).export(rules)
+        export = offer_of(EDGES, name).export(rules)
     except ConfigError as error:
         return {"edge": name, "ok": False, "why": str(error), "notes": []}
-    return {"edge": name, "ok": True, "why": None, "notes": [*written.notes]}
+    return {"edge": name, "ok": True, "why": None, "notes": [*export.notes]}
 
 
 def _takes(row: Json) -> str:

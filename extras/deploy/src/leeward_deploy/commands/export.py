@@ -245,18 +245,18 @@ def region_of(config: Config, target: TargetName) -> str:
 def _home(config: Config, section: str, name: str, home: str | None) -> Home:
     """Return the home of a table or a bucket; without a region where nothing can be made."""
     order = {str(target): target for target in config.order}
-    chosen = home_of(config, home)
-    if chosen is None:
+    choice = home_of(config, home)
+    if choice is None:
         raise ConfigError(
             f"[{section}.{name}] has no home, so nothing says where it is to be made; set home "
             f"there, or data_target, to one of {', '.join(order)}"
         )
-    if chosen not in order:
+    if choice not in order:
         raise ConfigError(
-            f"the home of [{section}.{name}] is {chosen!r}, which is not in the order "
+            f"the home of [{section}.{name}] is {choice!r}, which is not in the order "
             f"({', '.join(order)}); correct it, or name it in cloud_provider"
         )
-    target = order[chosen]
+    target = order[choice]
     is_made = target.provider in providers_with(PACKAGERS)
     return Home(target.provider, region_of(config, target) if is_made else "")
 

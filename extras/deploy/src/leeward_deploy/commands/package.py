@@ -144,7 +144,7 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
     for setting in ("dead_letters", "service_bus"):
         check_queues(app.handlers, entry.options.get(setting), setting)
     declared = declared_for(config, TargetName(request.target)) if is_there else Declared()
-    learnt = rights_of(app, config, settings, code.modules, entry.module)
+    uses = rights_of(app, config, settings, code.modules, entry.module)
     spec = PackageSpec(
         app,
         entry,
@@ -153,9 +153,9 @@ def spec_of(request: PackageRequest) -> tuple[PackageSpec, Origin]:
         texts,
         declared,
         settings,
-        learnt.rights,
-        learnt.notes,
-        learnt.warm,
+        uses.rights,
+        uses.notes,
+        uses.warm,
     )
     check_names(spec.declared)
     check_no_loop(spec.app.handlers.values(), spec.declared.buckets)
@@ -282,16 +282,16 @@ def _read_code(folder: Path, files: Collection[str], target: str) -> Code:
             if call.platform == target:
                 check_options(target, call.entry.options, file)
                 entries.append(call.entry)
-    left = tuple(
+    foreign = tuple(
         file
-        for file, named in calls.items()
-        if named and target not in {call.platform for call in named}
+        for file, platforms in calls.items()
+        if platforms and target not in {call.platform for call in platforms}
     )
     return Code(
-        {module_of(file): text for file, text in modules.items() if file not in left},
+        {module_of(file): text for file, text in modules.items() if file not in foreign},
         frozenset(map(module_of, near)),
         tuple(entries),
-        left,
+        foreign,
     )
 
 
@@ -312,12 +312,12 @@ def _entry_of(app: str | None, code: Code, config: Config) -> Entry:
 
 def _named_apps(config: Config, modules: Mapping[str, str]) -> list[Entry]:
     """Return the apps that an embedded target runs, as a configuration says."""
-    named = [
+    values = [
         section.get("app")
         for name, section in config.options.items()
         if name.partition(":")[0] == EMBEDDED
     ]
-    apps = [text.partition(":") for text in named if isinstance(text, str)]
+    apps = [text.partition(":") for text in values if isinstance(text, str)]
     return [Entry(module, name) for module, _, name in apps if module in modules and name]
 
 
@@ -331,25 +331,25 @@ def answers_of(origin: Origin) -> tuple[str, ...]:
     return (f"leeward-ran=={version('leeward')}",) if asks else ()
 
 
-def _for_target(named: Mapping[str, T], target: TargetName) -> T | None:
+def _for_target(options: Mapping[str, T], target: TargetName) -> T | None:
     """Return what belongs to a target; of a provider alone, what belongs to its first target."""
-    value = named.get(str(target)) or named.get(target.provider)
+    value = options.get(str(target)) or options.get(target.provider)
     if value or target.qualifier:
         return value
-    values = (entry for name, entry in named.items() if name.partition(":")[0] == target.provider)
+    values = (entry for name, entry in options.items() if name.partition(":")[0] == target.provider)
     return next(values, None)
 
 
-def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
+def requires_of(folder: Path, file: Path | None) -> tuple[Path, ...]:
     """Return the list of what a folder's code requires: the named one, or the usual one.
 
     Raises:
         ConfigError: the named one is not there.
     """
-    if named is not None:
-        if not named.is_file():
-            raise ConfigError(f"--requirements names {named}, which is not a file")
-        return (named.resolve(),)
+    if file is not None:
+        if not file.is_file():
+            raise ConfigError(f"--requirements names {file}, which is not a file")
+        return (file.resolve(),)
     return tuple(folder / name for name in REQUIRED if (folder / name).is_file())[:1]
 
 

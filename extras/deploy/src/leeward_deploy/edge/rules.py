@@ -401,10 +401,10 @@ def _countries(table: TomlTable, key: str) -> tuple[str, ...]:
 
 
 def _headers(table: TomlTable, of: str) -> Headers:
-    given, removed = table.get(f"set_{of}_headers", {}), table.get(f"remove_{of}_headers", [])
-    if not isinstance(given, dict) or not isinstance(removed, list):
+    additions, removed = table.get(f"set_{of}_headers", {}), table.get(f"remove_{of}_headers", [])
+    if not isinstance(additions, dict) or not isinstance(removed, list):
         raise ConfigError(f"set_{of}_headers must be a table, and remove_{of}_headers a list")
-    names = [*given, *removed]
+    names = [*additions, *removed]
     for name in names:
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise ConfigError("the name of a header must be of letters, digits and hyphens")
@@ -412,13 +412,13 @@ def _headers(table: TomlTable, of: str) -> Headers:
             raise ConfigError(f"no edge lets the header {name} be changed; leave it out")
     if len({str(name).lower() for name in names}) < len(names):
         raise ConfigError(f"a {of} header is named twice; capitals do not count")
-    for name, value in given.items():
+    for name, value in additions.items():
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigError(
                 f"the value of {name} must be visible ASCII, at most 1,000 characters, without "
                 "braces: two of three edges put variables in their place"
             )
-    return Headers(dict(given), tuple(removed))
+    return Headers(dict(additions), tuple(removed))
 
 
 def _check_loops(rules: list[EdgeRule]) -> None:
@@ -433,9 +433,9 @@ def _check_loops(rules: list[EdgeRule]) -> None:
         for rule, to in redirects
     }
     for name, first in leads.items():
-        seen, left = set[str](), [*first]
-        while left:
-            step = left.pop()
+        seen, rest = set[str](), [*first]
+        while rest:
+            step = rest.pop()
             if step == name:
                 raise ConfigError(
                     f"rule {name!r} may redirect to itself, by way of others; choose paths that "
@@ -443,4 +443,4 @@ def _check_loops(rules: list[EdgeRule]) -> None:
                 )
             if step not in seen:
                 seen.add(step)
-                left += leads[step]
+                rest += leads[step]

@@ -217,8 +217,8 @@ def notes(spec: PackageSpec, deployment: Deployment) -> Iterator[str]:
     spec = spec._replace(declared=deployment.sites[0].declared)
     for name, handler in spec.app.handlers.items():
         letters = dead_queue(handler, handler.queue or name, spec.entry.options)
-        least, highest = ATTEMPTS
-        attempts = max(least, min(highest, letters.deliveries))
+        lowest, highest = ATTEMPTS
+        attempts = max(lowest, min(highest, letters.deliveries))
         pushed = is_pushed(handler) or handler.kind is Kind.EVENT
         is_left = handler.retries is not None and not letters.by_leeward
         if pushed and is_left and attempts != letters.deliveries:
@@ -268,10 +268,10 @@ def expectations(facts: Facts, _: Facts, targets: Mapping[str, str]) -> Iterator
 
 def _subscription(facts: Facts, target: str, name: str, fact: Facts, topic: str) -> Expected:
     """Return a subscription that pushes, in the words in which its target is asked."""
-    least, highest = ACKNOWLEDGE
+    lowest, highest = ACKNOWLEDGE
     has = {
         "topic": topic.rpartition("/")[2],
-        "seconds": max(least, min(highest, fact["seconds"] + 10)),
+        "seconds": max(lowest, min(highest, fact["seconds"] + 10)),
         "filter": filter_of(fact.get("type")) or NONE,
         "pushes": True,
         "dead letters": facts["dead_letters"][fact["dead_letters"]]["name"],
@@ -287,8 +287,8 @@ def filter_of(type: str | None) -> str:
     comes unfiltered is left by the handler's runtime.
     """
     text = (type or "").replace("\\", "\\\\").replace('"', '\\"')
-    wanted = f'attributes.ce-type = "{text}" OR NOT attributes:ce-type'
-    return wanted if type and len(wanted.encode()) <= LONGEST_FILTER else ""
+    expression = f'attributes.ce-type = "{text}" OR NOT attributes:ce-type'
+    return expression if type and len(expression.encode()) <= LONGEST_FILTER else ""
 
 
 CLOUD: Final = Cloud(
