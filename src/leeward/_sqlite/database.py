@@ -364,8 +364,8 @@ def _decode(text: bytes) -> str | bytes:
 def _file_at(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from any other; None if there is none."""
     with suppress(OSError):
-        found = path.stat()
-        return found.st_dev, found.st_ino
+        status = path.stat()
+        return status.st_dev, status.st_ino
     return None
 
 

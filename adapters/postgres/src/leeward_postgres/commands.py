@@ -53,8 +53,8 @@ def schema(
     if apply:
         _apply(options, name, sql)
     data = {"target": name, "schema": where, "version": VERSION, "applied": apply, "sql": sql}
-    told = f"The schema {where} of {name} has version {VERSION}."
-    return Report(data, parts=[told if apply else Block("Schema", sql)])
+    text = f"The schema {where} of {name} has version {VERSION}."
+    return Report(data, parts=[text if apply else Block("Schema", sql)])
 
 
 def _first_target(options: GlobalOptions) -> str:

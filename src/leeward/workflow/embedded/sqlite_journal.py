@@ -273,7 +273,7 @@ class SqliteJournal(Journal):
 
         def write(connection: sqlite3.Connection) -> list[RunRow]:
             leases = [(run.workflow, run.id, run.fence) for run in over]
-            due = [row for each in leases for row in select(connection, _LEASE, each)]
+            due = [row for lease in leases for row in select(connection, _LEASE, lease)]
             self._turn = -self._turn
             due += select(connection, _DUE, due_now | {"turn": self._turn})
             taken: dict[RunKey, RunRow] = {}

@@ -55,8 +55,8 @@ def created_in(document: Any) -> list[ObjectEvent] | None:
             return []
         try:
             bucket, facts = document["detail"]["bucket"]["name"], document["detail"]["object"]
-            told = facts | {"version": facts.get("version-id")}
-            return [_object(bucket, facts["key"], told, document.get("time"))]
+            version = facts | {"version": facts.get("version-id")}
+            return [_object(bucket, facts["key"], version, document.get("time"))]
         except (KeyError, TypeError, AttributeError):
             flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
         raise flaw

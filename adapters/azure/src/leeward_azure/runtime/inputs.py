@@ -200,9 +200,9 @@ def _take(
     host: Host, handler: Handler, dead: DeadLetters, delivery: Delivery, letter: Letter
 ) -> None:
     """Run the handler of a message, or of the objects that it tells of; raise for a failure."""
-    known = dead.find_unsent([handler], letter.id, letter.body, letter.attempt)
-    if known:
-        answer = failure_answer(known[1])
+    unsent = dead.find_unsent([handler], letter.id, letter.body, letter.attempt)
+    if unsent:
+        answer = failure_answer(unsent[1])
     elif handler.kind is Kind.OBJECT:
         answer = objects.hand_over(host, handler, objects.read_event(letter.body), delivery)
     else:

@@ -163,7 +163,7 @@ def handle_events(
         left = run._replace(seconds=ends - clock.monotonic())
         bad += filter(None, [_handle_event(left, named, event, bus, attempt)])
     # Behind a final failure, many senders would not send again what may go well later.
-    again = (each for each in bad if each.failure is not None and each.failure.retryable)
+    again = (answer for answer in bad if answer.failure is not None and answer.failure.retryable)
     return next(again, bad[0] if bad else Answer(b"null"))
 
 
