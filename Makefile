@@ -128,6 +128,7 @@ dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, wit
 	@rm -f dist/leeward_nimbus-* dist/leeward_stratus-* # the examples
 	@$(BIN)/python -m supply.sbom
 	@ls dist
+	@echo "so that pip finds them: export PIP_FIND_LINKS=$(CURDIR)/dist"
 
 .PHONY: tag
 tag: ## fail unless GITHUB_REF_NAME is the tag of this version: v and what pyproject.toml says

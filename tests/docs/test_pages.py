@@ -77,6 +77,21 @@ def test_the_tree_of_exceptions_is_that_of_the_code() -> None:
     assert all(name in errors.__doc__ for name in classes)
 
 
+def test_a_page_that_installs_leeward_tells_how_before_the_release() -> None:
+    """Until then no index has it: the page says so, or leads to the page that does."""
+    install = re.compile(r"^[$ ]*pip install [^\n]*leeward", re.MULTILINE)
+    ways = ("find-links", "Until the first release: [from a clone](quickstart.md)", "make setup")
+    pages = {page.name: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
+    installing = {name: text for name, text in pages.items() if install.search(text)}
+    assert len(installing) > 15
+    assert [name for name, text in installing.items() if not any(way in text for way in ways)] == [
+        "quickstart.md"  # has the way itself
+    ]
+    assert "export PIP_FIND_LINKS=" in pages["quickstart.md"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "export PIP_FIND_LINKS=$(CURDIR)/dist" in makefile
+
+
 def test_every_exception_has_advice() -> None:
     """The page that says what to do leaves no raised class out."""
     advised = {name for row in table("outcomes.md", "exception |") for name in row[0].split(", ")}
