@@ -38,7 +38,7 @@ def furnish(cloud: ModuleType) -> Any:
             try:
                 account = cloud.open_account(os.environ)
                 table = cloud.resources(account, run)
-                announce(explain(cloud.describe(account), table, run))
+                announce(explain(account.where, table, run))
                 stack.enter_context(provisioned(account.api, table, announce))
                 found: Config = cloud.configure(account, run)
             except Exception as error:  # noqa: BLE001 - else every test would fail of the same

@@ -137,6 +137,22 @@ class Api:
             raise OSError(f"{method}: {type(error).__name__}") from error
 
 
+class Account(NamedTuple):
+    """Where resources are made.
+
+    Attributes:
+        api: of the control plane.
+        root: the URL below which they are.
+        location: such as ``westeurope``.
+        where: the same, for the user.
+    """
+
+    api: Api
+    root: str
+    location: str
+    where: str
+
+
 @contextmanager
 def provisioned(
     api: Api, resources: Sequence[Resource], announce: Callable[[str], None]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cloud_tests.options import check_variables
-from cloud_tests.rest import PREFIX, Api, Resource, State
+from cloud_tests.rest import PREFIX, Account, Api, Resource, State
 from leeward import Config
 from leeward.config import TargetName
 from leeward_contract_tests.fixtures import ITEMS, PAIR, PAIRS
@@ -30,20 +30,6 @@ _PATIENCE: Final = 1_500.0
 """Seconds. An account of Cosmos DB takes 5 to 15 minutes, and a group as long to go."""
 
 
-class Account(NamedTuple):
-    """Where resources are made.
-
-    Attributes:
-        api: of Azure Resource Manager.
-        root: the URL of the subscription.
-        location: such as ``westeurope``.
-    """
-
-    api: Api
-    root: str
-    location: str
-
-
 def check(env: Mapping[str, str]) -> None:
     """Find what is missing in `env`, without asking Azure.
 
@@ -65,12 +51,8 @@ def open_account(env: Mapping[str, str], pause: float = 5.0) -> Account:
         return credential.get_token("https://management.azure.com/.default").token
 
     root = f"{management}/subscriptions/{env[SUBSCRIPTION]}"
-    return Account(Api(token, _PATIENCE, pause), root, env[LOCATION])
-
-
-def describe(account: Account) -> str:
-    """Return where that is, for the user."""
-    return f"Azure subscription {account.root.rpartition('/')[2]}, region {account.location}"
+    where = f"Azure subscription {env[SUBSCRIPTION]}, region {env[LOCATION]}"
+    return Account(Api(token, _PATIENCE, pause), root, env[LOCATION], where)
 
 
 def resources(account: Account, run: str) -> list[Resource]:

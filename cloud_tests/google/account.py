@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from cloud_tests.options import check_variables
-from cloud_tests.rest import Api, Resource
+from cloud_tests.rest import Account, Api, Resource
 from leeward import Config
 from leeward.config import TargetName
 
@@ -15,24 +15,10 @@ REGION: Final = "GOOGLE_CLOUD_REGION"
 FIRESTORE: Final = "LEEWARD_TEST_FIRESTORE"
 """The variable with another address of Firestore, for tests."""
 
+_FIRESTORE: Final = "https://firestore.googleapis.com"
+
 _PATIENCE: Final = 600.0
 """Seconds. A database takes about a minute."""
-
-
-class Account(NamedTuple):
-    """Where resources are made.
-
-    Attributes:
-        api: of Firestore.
-        url: of Firestore.
-        project: its id.
-        location: such as ``us-central1``.
-    """
-
-    api: Api
-    url: str
-    project: str
-    location: str
 
 
 def check(env: Mapping[str, str]) -> None:
@@ -61,13 +47,9 @@ def open_account(env: Mapping[str, str], pause: float = 2.0) -> Account:
             credentials.refresh(Request())  # type: ignore[no-untyped-call]
         return str(credentials.token)
 
-    url = env.get(FIRESTORE, "https://firestore.googleapis.com")
-    return Account(Api(token, _PATIENCE, pause), url, env[PROJECT], env[REGION])
-
-
-def describe(account: Account) -> str:
-    """Return where that is, for the user."""
-    return f"Google Cloud project {account.project}, region {account.location}"
+    root = f"{env.get(FIRESTORE, _FIRESTORE)}/v1/projects/{env[PROJECT]}/databases"
+    where = f"Google Cloud project {env[PROJECT]}, region {env[REGION]}"
+    return Account(Api(token, _PATIENCE, pause), root, env[REGION], where)
 
 
 def resources(account: Account, run: str) -> list[Resource]:
@@ -75,19 +57,19 @@ def resources(account: Account, run: str) -> list[Resource]:
 
     Firestore has no labels for databases: the name says whose it is.
     """
-    databases = f"{account.url}/v1/projects/{account.project}/databases"
     body = {
         "locationId": account.location,
         "type": "FIRESTORE_NATIVE",
         "deleteProtectionState": "DELETE_PROTECTION_DISABLED",
     }
-    create = ("POST", f"{databases}?databaseId={run}")
-    return [Resource(f"database of Firestore {run}", f"{databases}/{run}", body, create)]
+    create = ("POST", f"{account.root}?databaseId={run}")
+    return [Resource(f"database of Firestore {run}", f"{account.root}/{run}", body, create)]
 
 
 def configure(account: Account, run: str) -> Config:
     """Return leeward's configuration, which leads to what was made."""
-    options = {"project": account.project, "region": account.location, "database": run}
-    if account.url != "https://firestore.googleapis.com":
-        options["firestore_endpoint"] = account.url
+    url, _, path = account.root.partition("/v1/projects/")
+    options = {"project": path.split("/")[0], "region": account.location, "database": run}
+    if url != _FIRESTORE:
+        options["firestore_endpoint"] = url
     return Config(order=(TargetName("google"),), options={"google": options})
