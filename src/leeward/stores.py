@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from leeward.clock import Clock
 from leeward.entropy import time_of_id
@@ -475,5 +475,8 @@ class Stores(NamedTuple):
 
     def read_handlers(self) -> dict[Recipient, str]:
         """Return the names of handlers, as their apps have them, by the recipients they are."""
+        if self.recipients is None and self.runner is not None:
+            running = cast("Any", self.runner).handlers()
+            return {to: handler.name for to, handler in running.items()}
         takers = [] if self.recipients is None else self.recipients.list_takers()
         return {to: (to.bus == QUEUED_CALL and type) or to.subscriber for to, type in takers}

@@ -13,8 +13,9 @@ import typer
 from leeward import App, Client
 from leeward.app import Message
 from leeward.cli.commands.dlq import _change
-from leeward.cli.dead_letters import MoveOptions
+from leeward.cli.dead_letters import MoveOptions, StoreLetters
 from leeward.local import Local
+from leeward.status import read_queues
 from leeward.views.letters import FoundLetter
 from tests.cli.conftest import Leeward
 
@@ -124,6 +125,22 @@ def test_a_handler_of_messages_goes_by_its_own_name(
     assert "queue send-parcel of parcels  nothing waits; 1 dead letter" in leeward("status").out
     assert "1 letter moved back" in leeward("dlq", "redrive", "--to", "send-parcel", "--force").out
     assert "queue send-parcel of parcels  1 call or message waits" in leeward("status").out
+
+
+def test_a_handler_has_its_own_name_in_memory_too() -> None:
+    """Where no other process has the rows, as in tests and in a console over them."""
+    app, local = App("shop"), Local()
+
+    @app.on_message("orders", retries=0)
+    def take_order(message: Message) -> None:
+        raise ValueError("no stock")
+
+    with Client(local, app=app) as client:
+        client.enqueue("orders", {"id": "42"})
+        local.wait_idle(30)
+        (depth,) = read_queues(local)
+        (letter,) = StoreLetters(local.stores(), "local").each()
+    assert (depth.name, letter.handler) == ("take-order of orders", "take-order")
 
 
 @pytest.mark.usefixtures("dead")
