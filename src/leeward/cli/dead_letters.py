@@ -141,11 +141,12 @@ class StoreLetters:
         )
 
     def _recipient_of(self, letter: FoundLetter, handlers: Mapping[Recipient, str]) -> Recipient:
-        own: Recipient = letter.held.recipient
+        recipient: Recipient = letter.held.recipient
         if self._to is None:
-            return own
-        named = (to for to, name in handlers.items() if (to.bus, name) == (own.bus, self._to))
-        return next(named, own._replace(subscriber=self._to))
+            return recipient
+        wanted = recipient.bus, self._to
+        named = (to for to, name in handlers.items() if (to.bus, name) == wanted)
+        return next(named, recipient._replace(subscriber=self._to))
 
     def _read_handlers(self) -> dict[Recipient, str]:
         with self._translate_faults():

@@ -224,38 +224,38 @@ def read_queues(driver: Driver) -> list[QueueDepth]:
     if stores is None or not stores.has_rows():
         return []
     handlers = stores.read_handlers()
-    return [_depth(driver.target, each, handlers) for each in stores.deliveries.measure(None)]
+    return [_depth(driver.target, row, handlers) for row in stores.deliveries.measure(None)]
 
 
-def _depth(target: str, each: Backlog, handlers: Mapping[Recipient, str]) -> QueueDepth:
-    bus, name = each.recipient
-    label = handlers.get(each.recipient, name)
+def _depth(target: str, row: Backlog, handlers: Mapping[Recipient, str]) -> QueueDepth:
+    bus, name = row.recipient
+    label = handlers.get(row.recipient, name)
     if bus == OUTBOX:
         label = f"outbox for {name or 'any target'}"
     elif bus == SPOOL:
         label = f"spool of {name}"
     elif bus != SCHEDULE and (bus or name != label):
         label = f"{label} of {bus or name}"
-    since = _since(each) if each.waiting else None
-    depth = QueueDepth(target, bus, label, each.waiting, each.dead, since)
-    return depth._replace(is_taken=is_taken(each.recipient, handlers), approvals=each.approvals)
+    since = _since(row) if row.waiting else None
+    depth = QueueDepth(target, bus, label, row.waiting, row.dead, since)
+    return depth._replace(is_taken=is_taken(row.recipient, handlers), approvals=row.approvals)
 
 
-def _since(each: Backlog) -> float | None:
+def _since(row: Backlog) -> float | None:
     """Return when what waits longest began to wait, by what it says itself; None if it does not.
 
     A call's key tells it, where leeward has made the key: a UUID of version 7.
     """
-    if each.oldest is None:
+    if row.oldest is None:
         return None
     with suppress(Exception):  # another program may have written it
-        document = decode(each.oldest.encode())
-        if each.recipient.bus in (OUTBOX, SPOOL):
+        document = decode(row.oldest.encode())
+        if row.recipient.bus in (OUTBOX, SPOOL):
             return float(document["since"])
-        if each.recipient.bus == SCHEDULE:
+        if row.recipient.bus == SCHEDULE:
             return datetime.fromisoformat(document).timestamp()
-        if each.recipient.bus == QUEUED_CALL:
-            return time_of_id(each.key or "")
+        if row.recipient.bus == QUEUED_CALL:
+            return time_of_id(row.key or "")
         event = from_json(document)
         return None if event.time is None else event.time.timestamp()
     return None
