@@ -22,6 +22,13 @@ MUTANTS: Final = (
         "tests/clouds/test_one_place.py::test_a_place_under_two_names_is_refused",
     ),
     Mutant(
+        "the doctor approves a place that is the failover of itself",
+        "src/leeward/cli/global_options.py open_each",
+        "check_places(config, [*drivers.values(), driver])",
+        "None",
+        "tests/cli/test_doctor.py::test_one_place_under_two_names_is_a_fault",
+    ),
+    Mutant(
         "two accounts of a region are one place",
         "src/leeward/opening.py check_places",
         "target_config(target, config, NOTHING).options if shared else None",

@@ -30,6 +30,27 @@ MUTANTS: Final = (
         "tests/packages/test_parts.py::test_uv_is_asked_for_the_newest_glibc_that_is_not_too_new",
     ),
     Mutant(
+        "native code that was built here goes along",
+        "extras/deploy/src/leeward_deploy/build.py check_built",
+        "canonicalize_name(name) in map(canonicalize_name, names) and not is_pure",
+        "False",
+        "tests/packages/test_parts.py::test_what_was_built_here_is_pure_python",
+    ),
+    Mutant(
+        "a line of a .gitignore takes a secret along",
+        "extras/deploy/src/leeward_deploy/sources.py Rules.reason",
+        "why.startswith(f'by {OWN}')",
+        "True",
+        "tests/packages/test_parts.py::test_what_may_hold_a_secret_stays_behind",
+    ),
+    Mutant(
+        "code that names leeward otherwise does not ask what ran",
+        "extras/deploy/src/leeward_deploy/imports.py asks_what_ran",
+        "alias.asname or 'leeward'",
+        "'leeward'",
+        "tests/packages/test_requests.py::test_a_package_brings_what_ran_if_its_code_asks",
+    ),
+    Mutant(
         "a name that the code does not show is left out",
         "extras/deploy/src/leeward_deploy/uses.py Uses._look_at_call",
         "if texts is None:\n    ...\nelse:\n    ...",

@@ -215,19 +215,14 @@ class Uses:
 
     def look(self) -> None:
         """Look at everything that the handler may reach."""
-        if self._handler is None:
-            self._reach(self._code.start)
-            for definition in self._reached:
-                self._look_at(definition)
-            return
-        function = inspect.unwrap(self._handler.function)
-        definitions = self._code.definitions.get(function.__name__, ())
-        first = [
-            definition for definition in definitions if definition.module == function.__module__
-        ]
-        if not first:
-            self._all_unknown(f"its code is that of {function.__module__}, and not of the app")
-            return
+        first: list[_Definition] = []
+        if self._handler is not None:
+            function = inspect.unwrap(self._handler.function)
+            same = self._code.definitions.get(function.__name__, ())
+            first = [definition for definition in same if definition.module == function.__module__]
+            if not first:
+                self._all_unknown(f"its code is that of {function.__module__}, and not of the app")
+                return
         self._reach([*first, *self._code.start])
         for definition in self._reached:
             self._look_at(definition)

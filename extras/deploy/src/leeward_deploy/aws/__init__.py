@@ -1,1 +1,1 @@
-"""What leeward writes for AWS: packages, CloudFormation, Terraform, edge, state machines."""
+"""What leeward writes for AWS: packages, facts, edge functions, state machines."""

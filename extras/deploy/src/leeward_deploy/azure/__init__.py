@@ -1,1 +1,1 @@
-"""What leeward writes for Azure: packages, Terraform, edge rules, Durable Functions."""
+"""What leeward writes for Azure: packages, facts, edge rules, Durable Functions."""

@@ -1,1 +1,1 @@
-"""What leeward writes for Google Cloud: packages, Terraform, edge rules, workflows."""
+"""What leeward writes for Google Cloud: packages, facts, edge rules, workflows."""
