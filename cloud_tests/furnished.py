@@ -1,17 +1,15 @@
-"""The contract of tables on a cloud that is furnished over HTTPS, from its table of resources."""
+"""What the clouds share: a fixture that makes everything, and the contract of tables."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from types import ModuleType
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from cloud_tests.rest import PREFIX, explain, provisioned
 from leeward import Config
 from leeward.adapter import Driver
 from leeward.opening import open_order
@@ -24,23 +22,19 @@ from leeward_contract_tests import (
 )
 
 
-def furnish(cloud: ModuleType) -> Any:
-    """Return a fixture: it makes what the module `account` of a cloud names, and removes it.
+def furnish(
+    open_cloud: Callable[[str, Callable[[str], None]], AbstractContextManager[Config]],
+) -> Any:
+    """Return a fixture: the configuration that leads to what `open_cloud` makes, and removes.
 
-    Its value is the configuration that leads there. Functions and events are left out: they need
-    code that is deployed first.
+    It takes what tells this run from any other, and a function that shows a line to the user.
     """
 
     @pytest.fixture(scope="session")
     def config(terminate_like_interrupt: None, announce: Callable[[str], None]) -> Iterator[Config]:
-        run = f"{PREFIX}-{uuid4().hex[:12]}"
         with ExitStack() as stack:
             try:
-                account = cloud.open_account(os.environ)
-                table = cloud.resources(account, run)
-                announce(explain(account.where, table, run))
-                stack.enter_context(provisioned(account.api, table, announce))
-                found: Config = cloud.configure(account, run)
+                found = stack.enter_context(open_cloud(uuid4().hex[:12], announce))
             except Exception as error:  # noqa: BLE001 - else every test would fail of the same
                 pytest.exit(f"nothing is tested: {type(error).__name__}: {error}", returncode=1)
             yield found
@@ -51,7 +45,7 @@ def furnish(cloud: ModuleType) -> Any:
 class FurnishedContract(
     TablesContract, ConditionsContract, ExpiryContract, CompositeKeysContract, ScanContract
 ):
-    """One target. Its lifecycle is left out with the functions, which it calls."""
+    """One target."""
 
     @pytest.fixture
     def driver(self, config: Config) -> Iterator[Driver]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from cloud_tests.teardown import Teardown
+from leeward import Config
 
 PREFIX: Final = "leeward-test"
 """Of the names of everything that is made, and the name of the tag or label."""
@@ -171,15 +174,19 @@ def provisioned(
         yield
 
 
-def explain(where: str, resources: Sequence[Resource], run: str) -> str:
-    """Return what will be made and where, as a text for the user."""
-    return "\n".join(
-        [
-            f"{where}. About to be created:",
-            *(f"  {resource.what}" for resource in resources),
-            f"What can have a tag has {PREFIX}={run}; all of it is removed at the end.",
-        ]
+@contextmanager
+def open_cloud(cloud: ModuleType, run: str, announce: Callable[[str], None]) -> Iterator[Config]:
+    """Make what the module `account` of a cloud names, and yield what leads there; remove it."""
+    name = f"{PREFIX}-{run}"
+    account: Account = cloud.open_account(os.environ)
+    table: list[Resource] = cloud.resources(account, name)
+    text = "\n".join(f"  {resource.what}" for resource in table)
+    announce(
+        f"{account.where}. About to be created:\n{text}\n"
+        f"What can have a tag has {PREFIX}={name}; all of it is removed at the end."
     )
+    with provisioned(account.api, table, announce):
+        yield cloud.configure(account, name)
 
 
 def _is_ready(resource: Resource, document: Any) -> bool:

@@ -12,66 +12,25 @@ what stands in for this account when the tests themselves are tested passes no c
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from uuid import uuid4
-
 import pytest
 
-from cloud_tests.aws.account import open_account
-from cloud_tests.aws.plan import Plan
-from cloud_tests.aws.provision import provisioned
-from leeward import Config
-from leeward.adapter import Driver
-from leeward.opening import open_order
+from cloud_tests.aws.provision import open_cloud
+from cloud_tests.furnished import FurnishedContract, furnish
 from leeward_contract_tests import (
     Awaited,
-    CompositeKeysContract,
-    ConditionsContract,
     EnqueueContract,
-    ExpiryContract,
     InvokeContract,
     LifecycleContract,
     PublishContract,
-    ScanContract,
-    TablesContract,
 )
 
-
-@pytest.fixture(scope="session")
-def config(terminate_like_interrupt: None, announce: Callable[[str], None]) -> Iterator[Config]:
-    """Make everything and give the configuration that leads to it; remove everything."""
-    with ExitStack() as stack:
-        try:
-            account = open_account()
-            plan = Plan(uuid4().hex[:12])
-            announce(plan.text(account))
-            stack.enter_context(provisioned(plan, account, announce))
-        except Exception as error:  # noqa: BLE001 - else every test would fail of the same
-            pytest.exit(f"nothing is tested: {type(error).__name__}: {error}", returncode=1)
-        yield plan.config(account.region)
+config = furnish(open_cloud)
 
 
 class TestAws(
-    InvokeContract,
-    EnqueueContract,
-    PublishContract,
-    TablesContract,
-    ConditionsContract,
-    ExpiryContract,
-    CompositeKeysContract,
-    ScanContract,
-    LifecycleContract,
+    InvokeContract, EnqueueContract, PublishContract, FurnishedContract, LifecycleContract
 ):
     """One region."""
-
-    @pytest.fixture
-    def driver(self, config: Config) -> Iterator[Driver]:
-        """Return the target as a program opens it, under the names of the configuration."""
-        (driver,) = open_order(config, os.environ)
-        yield driver
-        driver.close()
 
     @pytest.fixture
     def services(self) -> tuple[str, ...]:

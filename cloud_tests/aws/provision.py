@@ -11,12 +11,13 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from cloud_tests.aws.account import Account
+from cloud_tests.aws.account import Account, open_account
 from cloud_tests.aws.plan import FUNCTIONS, MEMORY, REMEMBER, TABLES, Plan
 from cloud_tests.aws.policies import PREFIX
 from cloud_tests.aws.removal import remover
 from cloud_tests.options import FOLDER
 from cloud_tests.teardown import Teardown
+from leeward import Config
 from leeward_contract_tests.fixtures import EVENTS, FAIL, SEEN
 
 _CODE: Final = FOLDER / "aws/deployed/contract.py"
@@ -33,6 +34,15 @@ _WAITER: Final = {"Delay": 2, "MaxAttempts": 90}
 _RULE_DELAY: Final = 240.0
 """Seconds until a new rule is in force; the API reference of `PutRule` names no limit."""
 _PAUSE: Final = 1.0
+
+
+@contextmanager
+def open_cloud(run: str, announce: Callable[[str], None]) -> Iterator[Config]:
+    """Make everything and yield the configuration that leads to it; remove everything."""
+    account, plan = open_account(), Plan(run)
+    announce(plan.text(account))
+    with provisioned(plan, account, announce):
+        yield plan.config(account.region)
 
 
 @contextmanager
