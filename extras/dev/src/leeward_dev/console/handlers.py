@@ -59,12 +59,6 @@ def count_runs(visit: Visit) -> Counts:
     return _count(visit, handlers, ((run.name, run) for run in of_all))
 
 
-def count_calls(visit: Visit) -> Counts:
-    """Return how the calls with an effect went in the last hour, by the target."""
-    calls = visit.sources.feed.since(kinds=["call"])
-    return _count(visit, visit.drivers, ((f"{call.facts.get('target')}", call) for call in calls))
-
-
 def _count(visit: Visit, names: Iterable[str], entries: Iterable[tuple[str, Entry]]) -> Counts:
     first = int(visit.now // SPAN) - SPANS + 1
     counts = {name: ([0] * SPANS, [0] * SPANS) for name in names}
@@ -86,8 +80,10 @@ def show_rates(visit: Visit, counts: Counts) -> Html:
     return element("ul", rates, id="rates", data_live=True, class_="rates")
 
 
-def show_calls(counts: Counts) -> Html:
-    """Return a chart for each target, with what `count_calls` says of it."""
+def show_calls(visit: Visit) -> Html:
+    """Return a chart for each target: how calls with an effect went in the last hour."""
+    calls = visit.sources.feed.since(kinds=["call"])
+    counts = _count(visit, visit.drivers, ((f"{call.facts.get('target')}", call) for call in calls))
     rates = (
         _show_rate((link(name, "targets"), "calls with an effect"), f"call to {name}", ways)
         for name, ways in counts.items()

@@ -13,7 +13,7 @@ from leeward.views import Format, Json, severity_of
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
 from leeward_dev.console.events import show_timeline
-from leeward_dev.console.handlers import count_calls, count_runs, show_calls, show_rates
+from leeward_dev.console.handlers import count_runs, show_calls, show_rates
 from leeward_dev.console.html import Html, element
 from leeward_dev.console.layout import Page, Visit, link, show_parts, show_value
 from leeward_dev.feed import MOST_ENTRIES, MOST_RUNS
@@ -110,7 +110,7 @@ def _show_hour(visit: Visit) -> Iterator[Html]:
     yield element("small", f"Up: runs. Down: failures. Each bar has 5 minutes, {kept}.")
     yield show_rates(visit, dict(ran[:MOST]))
     yield element("h2", "The last hour, by target")
-    yield show_calls(count_calls(visit))
+    yield show_calls(visit)
     yield element("h2", "What happened")
     entries = reversed(visit.sources.feed.since(kinds=["run", "log"]))
     yield show_timeline(visit, (it for it in entries if it.kind == "run" or not it.is_good), MOST)
