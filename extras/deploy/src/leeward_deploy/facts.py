@@ -8,7 +8,7 @@ a prefix or a stage. Everything here is pure: an app and its settings go in, a v
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -440,16 +440,9 @@ def _lean(value: Any) -> Any:
 
 def text_of(facts: Mapping[str, Any]) -> str:
     """Return facts as a file has them: a line for each named thing, and a digest of all of it."""
-    lines = (
-        f"  {json.dumps(key)}: {_section_text(key, content)}"
-        for key, content in _with_digest(facts)
-    )
+    content = {"digest": digest_of(facts)} | {k: v for k, v in facts.items() if k != "digest"}
+    lines = (f"  {json.dumps(key)}: {_section_text(key, value)}" for key, value in content.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _with_digest(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield "digest", digest_of(facts)
-    yield from ((key, content) for key, content in facts.items() if key != "digest")
 
 
 def _section_text(key: str, value: Any) -> str:

@@ -11,8 +11,7 @@ infrastructure/aws-prod/       the same for the stage prod: one folder and one s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.looking import EXPECTED, EXPECTED_FILE, Expected
 from leeward.errors import ConfigError
 from leeward_deploy.changes import compare, keep_names
-from leeward_deploy.facts import Cloud, facts_from, facts_of, text_of
+from leeward_deploy.facts import Cloud, digest_of, facts_from, facts_of, text_of
 from leeward_deploy.recipe import Deployment, PackageSpec
 
 FACTS: Final = "facts.json"
@@ -133,31 +132,24 @@ def _texts_in(folder: Path) -> Iterator[tuple[str, str]]:
 def module_files(cloud: str, folder: Path) -> tuple[dict[str, str], Iterator[str]]:
     """Return what is to be written of a module into its folder, and what is to be said of it."""
     texts, here = module_texts(cloud), dict(_texts_in(folder))
-    record = {"version": version("leeward-deploy"), "digest": _digest_of(texts)}
+    record = {"version": version("leeward-deploy"), "digest": digest_of(texts)}
+    whole = {**texts, RECORD: json.dumps(record, indent=2) + "\n"}
     if not here:
-        return {**texts, RECORD: _record_text(record)}, iter(())
-    if _digest_of(here) == record["digest"]:
+        return whole, iter(())
+    if digest_of(here) == record["digest"]:
         return {}, iter(())
     try:
         copied = json.loads((folder / RECORD).read_text("utf-8"))
     except (OSError, ValueError):
         copied = {}
-    if copied.get("digest") == _digest_of(here):
+    if copied.get("digest") == digest_of(here):
         surplus = sorted(here.keys() - texts.keys())
         notes = [f"{folder} is that of leeward-deploy {record['version']} now"]
         notes += [f"{folder / name} is not of this version: delete it" for name in surplus]
-        return {**texts, RECORD: _record_text(record)}, iter(notes)
+        return whole, iter(notes)
     note = (
         f"{folder} was edited, so it stays as it is; it came with leeward-deploy "
         f"{copied.get('version', 'of another version')}, and this is {record['version']}: compare "
         f"it with {MODULES / cloud}"
     )
     return {}, iter((note,) if copied.get("version") != record["version"] else ())
-
-
-def _digest_of(texts: Mapping[str, str]) -> str:
-    return sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
-
-
-def _record_text(record: Mapping[str, str]) -> str:
-    return json.dumps(record, indent=2) + "\n"

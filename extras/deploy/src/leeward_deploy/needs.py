@@ -9,10 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.app.handlers import Handler
-from leeward.app.triggers import Kind, ObjectPrefix
+from leeward.app.triggers import Kind
 from leeward.values import Effect
 from leeward.workflow.kernel import LONGER
-from leeward.workflow.model import Definition, functions_of
 from leeward_deploy.recipe import Declared, PackageSpec
 
 SECONDS: Final = 30
@@ -51,11 +50,6 @@ def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     return (handler for handler in app.handlers.values() if handler.kind in kinds)
 
 
-def own_functions(definition: Definition, declared: Declared) -> dict[str, str]:
-    """Return the target's own name of each function that a workflow calls, by its logical name."""
-    return {name: declared.own(name) for name in sorted({*functions_of(definition)})}
-
-
 def is_queued(handler: Handler) -> bool:
     """Return whether what a handler takes comes through a queue."""
     queued = handler.kind is Kind.OBJECT and handler.queued
@@ -66,14 +60,6 @@ def bucket_of(declared: Declared, handler: Handler) -> str:
     """Return the target's own name of the bucket that a handler takes objects of."""
     bucket = handler.bucket or ""
     return declared.buckets.get(bucket) or (bucket and declared.usual(bucket))
-
-
-def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
-    """Return where a handler puts objects, by the target's own names of the buckets."""
-    return [
-        write._replace(bucket=declared.buckets.get(write.bucket) or declared.usual(write.bucket))
-        for write in handler.writes
-    ]
 
 
 def seconds_of(handler: Handler) -> int:

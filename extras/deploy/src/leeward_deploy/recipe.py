@@ -326,17 +326,25 @@ class Recipe(NamedTuple):
     cloud: Any = None
 
 
-def known_python(spec: PackageSpec, versions: tuple[str, ...], platform: str, source: str) -> None:
-    """Check that a platform has the Python of a spec.
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+"""That leeward runs on, and so far every platform has."""
+
+
+def check_platform(
+    spec: PackageSpec, platform: str, source: str, arches: Collection[str] = ("x86_64",)
+) -> None:
+    """Check that a platform has the Python and the processor of a spec.
 
     Raises:
-        ConfigError: it has not; those that it has are named.
+        ConfigError: it has not; the Pythons that it has are named.
     """
-    if spec.python not in versions:
+    if spec.python not in PYTHONS:
         raise ConfigError(
             f"{platform} has no Python {spec.python} that leeward runs on; --python may be "
-            f"{', '.join(versions)} ({source})"
+            f"{', '.join(PYTHONS)} ({source})"
         )
+    if spec.arch not in arches:
+        raise ConfigError(f"{platform} has no processor {spec.arch}; leave --arch out")
 
 
 class WorkflowExport(NamedTuple):

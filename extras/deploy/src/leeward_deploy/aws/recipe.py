@@ -10,18 +10,17 @@ from typing import Final
 
 from leeward_deploy.aws.facts import CLOUD
 from leeward_deploy.recipe import (
+    ARCHES,
     Command,
     Limit,
     PackageSpec,
     Recipe,
     System,
-    known_python,
+    check_platform,
     same_versions,
 )
 
 HANDLER: Final = "handler.lambda_handler"
-
-PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
 LIMITS: Final = (
     Limit(
@@ -46,7 +45,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     Raises:
         ConfigError: Lambda has no such Python.
     """
-    known_python(spec, PYTHONS, "Lambda", '"Lambda runtimes"')
+    check_platform(spec, "Lambda", '"Lambda runtimes"', ARCHES)
     return Recipe(
         entry="handler.py",
         statement='lambda_handler = {app}.handler("aws")',

@@ -27,7 +27,7 @@ from leeward_deploy.recipe import (
     PackageSpec,
     Recipe,
     System,
-    known_python,
+    check_platform,
     same_versions,
 )
 from leeward_deploy.uv import PackageSource, message_of, run
@@ -47,8 +47,6 @@ TRACEBACK: Final = "Traceback"
 
 LONGEST: Final = 1000
 """Characters of what the worker says that are passed on."""
-
-PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
 PACKAGES: Final = ".python_packages/lib/site-packages"
 """Where the worker looks for packages that were installed before."""
@@ -99,9 +97,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     Raises:
         ConfigError: there is no such Python or processor there.
     """
-    known_python(spec, PYTHONS, "Azure Functions", '"Supported Python versions"')
-    if spec.arch != "x86_64":
-        raise ConfigError(f"Azure Functions has no Linux on {spec.arch}; leave --arch out")
+    check_platform(spec, "Azure Functions", '"Supported Python versions"')
     debian, glibc = ("11", (2, 31)) if spec.python == "3.11" else ("12", (2, 36))
     return Recipe(
         entry="function_app.py",

@@ -26,6 +26,7 @@ from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.values import NOTHING
 from leeward.views import Json, Report
+from leeward.workflow.model import functions_of
 from leeward_deploy.commands.package import (
     App,
     Arch,
@@ -42,7 +43,7 @@ from leeward_deploy.commands.package import (
 )
 from leeward_deploy.infrastructure import ExportFiles, export_facts
 from leeward_deploy.moves import moves_in
-from leeward_deploy.needs import note_on_roles, of_kind, own_functions
+from leeward_deploy.needs import note_on_roles, of_kind
 from leeward_deploy.recipe import (
     PACKAGERS,
     WORKFLOW_EXPORTS,
@@ -407,8 +408,9 @@ def export_workflow(
     options = options_of(context)
     definition = options.workflow(name)
     config = options.resolve()
-    own_names = own_functions(definition, declared_for(config, TargetName(engine)))
     target = TargetName(engine)
+    declared = declared_for(config, target)
+    own_names = {callee: declared.own(callee) for callee in sorted({*functions_of(definition)})}
     marks = {logical for logical, function in config.functions.items() if function.marks_at(target)}
     export: WorkflowExport = offer_of(WORKFLOW_EXPORTS, engine)(definition, own_names, marks)
     store(out, export.files)

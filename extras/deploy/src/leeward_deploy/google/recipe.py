@@ -13,11 +13,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.errors import ConfigError
 from leeward_deploy.google.facts import CLOUD
-from leeward_deploy.recipe import Command, PackageSpec, Recipe, System, known_python, same_versions
-
-PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+from leeward_deploy.recipe import (
+    Command,
+    PackageSpec,
+    Recipe,
+    System,
+    check_platform,
+    same_versions,
+)
 
 FRAMEWORK: Final = "functions-framework"
 
@@ -28,9 +32,7 @@ def recipe(spec: PackageSpec) -> Recipe:
     Raises:
         ConfigError: there is no such Python or processor there.
     """
-    known_python(spec, PYTHONS, "Cloud Run functions", '"The Python runtime"')
-    if spec.arch != "x86_64":
-        raise ConfigError(f"Cloud Run has no processor {spec.arch}; leave --arch out")
+    check_platform(spec, "Cloud Run functions", '"The Python runtime"')
     ubuntu, glibc = ("24.04", (2, 39)) if spec.python == "3.14" else ("22.04", (2, 35))
     return Recipe(
         entry="main.py",
