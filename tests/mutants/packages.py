@@ -110,7 +110,7 @@ MUTANTS: Final = (
     Mutant(
         "an edited module is overwritten",
         "extras/deploy/src/leeward_deploy/infrastructure.py module_files",
-        "copied.get('digest') == _digest_of(here)",
+        "copied.get('digest') == digest_of(here)",
         "True",
         "tests/packages/test_facts.py::test_a_module_is_copied_once_and_left_alone_when_edited",
     ),
