@@ -54,6 +54,21 @@ MUTANTS: Final = (
         "TestSqlite::test_a_late_success_of_a_row_that_was_rolled_back_ends_no_other",
     ),
     Mutant(
+        "a key is kept no longer for clocks that differ",
+        "src/leeward/app/idempotency/record.py seconds_to_keep",
+        "keep + CLOCKS",
+        "keep",
+        "tests/pairs/test_time.py::test_whenever_a_store_collects_no_verdict_is_wrong",
+    ),
+    Mutant(
+        "an effect behind the lease asks nobody",
+        "src/leeward/app/idempotency/running.py IdempotentRun._must_mark",
+        "self.location.clock.monotonic() >= held.record.lease_until",
+        "False",
+        "tests/app/idempotent/test_overtaken.py::"
+        "test_a_run_whose_record_was_settled_by_hand_begins_no_further_effect",
+    ),
+    Mutant(
         "a standby that was behind denies what it has lost",
         "adapters/postgres/src/leeward_postgres/schema/data.py",
         "'lineage <> v_lineage'",

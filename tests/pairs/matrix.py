@@ -100,6 +100,7 @@ records of keys | console and dev | console/test_actions.py::test_a_key_is_settl
 marked effects | marked effects | app/idempotent/test_gate.py::test_parts_beside_each_other_do_not_hinder_each_other
 marked effects | threads and forks | app/idempotent/test_gate.py::test_the_context_knows_its_run_on_every_thread
 marked effects | spool and outboxes | app/idempotent/test_gate.py::test_a_kept_event_is_an_effect
+marked effects | settling | workflow/test_settling.py::test_an_effect_comes_behind_its_undo_only_if_it_was_announced
 marked effects | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 marked effects | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
 probes | approvals | app/idempotent/test_approvals.py::test_a_settle_that_learns_nothing_opens_no_way_around_the_approval
@@ -210,6 +211,7 @@ events | deploys | worker/test_versions.py::test_a_worker_of_the_old_version_tak
 events | apps and stages | postgres/test_apps.py::test_each_of_two_apps_gets_each_event_under_one_name_of_a_handler
 events | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
 events | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+events | backups | pairs/test_time.py::test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once
 events | console and dev | pairs/test_met.py::test_dev_and_a_worker_share_the_rows_of_one_file
 queues and workers | queues and workers | worker/test_worker.py::test_many_queues_share_a_few_threads
 queues and workers | dead letters | postgres/test_commands.py::test_dead_letters_are_listed_redriven_and_deleted
@@ -220,11 +222,13 @@ queues and workers | apps and stages | postgres/test_apps.py::test_a_queue_that_
 queues and workers | kills | worker/test_processes.py::test_after_a_kill_another_worker_makes_the_attempt_again
 queues and workers | clocks | pairs/test_time.py::test_a_clock_that_is_set_ends_no_lease_of_a_delivery
 queues and workers | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+queues and workers | backups | delivery/rows.py::test_a_late_success_of_a_row_that_was_rolled_back_ends_no_other
 queues and workers | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
 dead letters | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter
 dead letters | schedules | local/test_apps.py::test_a_schedule_that_fails_is_a_dead_letter_of_its_own
 dead letters | deploys | worker/test_versions.py::test_letters_of_a_handler_that_is_gone_are_not_moved_where_nobody_reads
 dead letters | kills | postgres/test_messages.py::test_every_message_ends_once_whoever_is_killed
+dead letters | backups | postgres/test_deliveries.py::test_what_a_standby_may_have_lost_is_made_letters_by_the_pages_statement
 dead letters | console and dev | console/test_actions.py::test_a_letter_that_did_not_run_is_redriven_by_one_click
 schedules | workflows | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 schedules | deploys | postgres/test_apps.py::test_a_changed_schedule_begins_now
@@ -240,6 +244,7 @@ workflows | apps and stages | postgres/test_apps.py::test_runs_of_another_app_ar
 workflows | kills | workflow/test_crashes.py::test_a_death_anywhere_repeats_no_unsafe_step_and_loses_no_run
 workflows | clocks | workflow/test_leases.py::test_a_clock_set_by_an_hour_takes_nothing_and_strands_nothing
 workflows | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+workflows | backups | workflow/journals.py::test_leases_of_two_times_have_two_fences
 workflows | awaited clients | workflow/test_client.py::test_an_asynchronous_client_runs_them_too
 workflows | console and dev | console/test_actions.py::test_runs_that_nobody_works_on_are_resumed
 cancelling | cancelling | postgres/test_runs.py::test_runs_are_cancelled_aborted_and_resumed
@@ -301,7 +306,7 @@ a record, and what is marked in it, belongs to a key | unsafe calls | records of
 a repeat is known by its key | unsafe calls | repeats
 a call of a function is not an event | unsafe calls | ordering keys, spool and outboxes, batches, events
 a schedule calls its handler, and no function | schedules | unsafe calls, failover orders, isolation, settling, residency, spool and outboxes, probes, awaited clients, cancelling
-a backup has the items of tables; rows, runs and calls are not in it | backups | unsafe calls, events, queues and workers, dead letters, schedules, workflows, cancelling, spool and outboxes, ordering keys, batches, nested calls, threads and forks, failures of handlers, gateways and relays
+a backup has the items of tables; rows, runs and calls are not in it | backups | unsafe calls, schedules, cancelling, spool and outboxes, ordering keys, batches, nested calls, threads and forks, failures of handlers, gateways and relays
 a backup is read and restored at the home of its table | backups | failover orders, hedges
 to a backup a record is an item like any other | backups | marked effects, probes, principals, approvals, Idempotency-Key
 only a Client makes backups | backups | awaited clients
@@ -372,6 +377,10 @@ Two features can each hold alone and break together. This page says of every pai
 | r | it is met by chance: `python -m tests.pairs.triples --triples 100000` makes one call in a world with three features, with two versions of its app, and counts its effect outside; on `local`, and with `--place postgres` in PostgreSQL |
 | - | the two cannot meet; [why](#why-some-cannot-meet) |
 | | not tried |
+
+Backups are here also every other copy of an earlier time: a recovery to a point in time, a standby that was behind, a
+file in the place of another. [A table that was rolled back](backup.md#a-table-that-was-rolled-back) and
+[a promotion](postgres.md#after-a-promotion-or-a-recovery) say what is lost, and who notices it.
 
 """
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -216,3 +217,44 @@ def test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once(tmp_path: Path)
         two.publish_event("orders", "paid", "after")
         _wait(lambda: len(seen) == 2)
     assert seen == ["before", "after"]
+
+
+def _collect(path: Path, seconds: float | None, clock: FakeClock) -> None:
+    """Delete what has expired by a store whose clock is so far ahead; None: it never does."""
+    if seconds is not None:
+        with closing(sqlite3.connect(path)) as connection:
+            now = clock.now() + seconds
+            connection.execute("DELETE FROM items WHERE expires_at <= ?", (now,))
+            connection.commit()
+
+
+@pytest.mark.parametrize("keep", [60.0, 30 * DAY])
+@pytest.mark.parametrize("early", [None, -HOUR, 0.0, HOUR - 60])
+def test_whenever_a_store_collects_no_verdict_is_wrong(
+    tmp_path: Path, keep: float, early: float | None
+) -> None:
+    """Late, at once, or early by its clock: within their times keys replay and voids refuse.
+
+    Afterwards a call that ran is unknown, or known still; and a register never goes.
+    """
+    tmp_path.chmod(0o700)
+    path, charged, clock = tmp_path / "a.sqlite3", list[str](), FakeClock()
+    with ExitStack() as stack:
+        client, cloud = _open_shop(stack, path, charged, clock, keep)
+        _pay(client, "first")
+        clock.advance(LONG)
+        began = clock.now()
+        _pay(client, "ran")
+        late = _void(client, cloud, "void")
+        for age in sorted((keep / 2, keep, keep + 2 * HOUR, keep + DAY, 31 * DAY)):
+            clock.advance(began + age - clock.now())
+            _collect(path, early, clock)
+            told = client.settle("ran", function="pay", payload="ran", sent=began)
+            if age <= keep:
+                assert told.verdict is Verdict.RAN
+                _pay(client, "ran")
+            assert told.verdict is Verdict.RAN or told.reason == "expired"
+            answer = cloud.perform(late, PATIENT)
+            assert (answer.outcome, answer.reason) == (Outcome.REJECTED, "voided")
+        assert client.load_data("keys", ":register:shop/pay") is not None
+    assert charged == ["first", "ran"]
