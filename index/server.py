@@ -1,0 +1,177 @@
+"""A server on loopback that does what it is asked, and loses the answer in one of five ways."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import trustme
+
+from leeward_lose_answers.effects import Marks, Request, RequestReader, effect_of
+
+WAYS: Final = {
+    "refused": "no connection: nobody listens",
+    "reset": "the call is done, then the connection is reset",
+    "cut": "the call is done, and its answer ends in its middle",
+    "gateway": "the call is done, and a gateway answers 503 with a page",
+    "silence": "the call is done, and nothing comes until the client's time limit",
+}
+
+JSON: Final = {"Content-Type": "application/json"}
+PAGE: Final = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
+RESET: Final = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a socket that is closed sends a reset."""
+
+
+class Call(NamedTuple):
+    """A request with an effect that the server has carried out; `key` is that of the effect."""
+
+    title: str
+    key: str
+
+
+class Authority:
+    """A certificate authority for one run, which has a certificate for every name."""
+
+    def __init__(self) -> None:
+        self._authority = trustme.CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.pem = self._authority.cert_pem.bytes().decode()
+
+    def context_for(self, name: str) -> ssl.SSLContext:
+        """Return the context of a server with this name."""
+        if name not in self._contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._authority.issue_cert(name).configure_cert(context)
+            self._contexts[name] = context
+        return self._contexts[name]
+
+    def wrap(self, connection: socket.socket) -> ssl.SSLSocket:
+        """Return the connection in TLS, with a certificate for the name that its client asks for."""
+        outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("localhost").configure_cert(outer)
+
+        def choose(inner: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if name:
+                inner.context = self.context_for(name)
+
+        outer.sni_callback = choose
+        return outer.wrap_socket(connection, server_side=True)
+
+
+class FaultServer:
+    """A server that carries out each call and loses its answer.
+
+    Attributes:
+        port: where it listens; where nobody does if the way is ``refused``.
+        calls: what it has carried out, in order.
+    """
+
+    def __init__(
+        self, row: Mapping[str, Any], way: str, times: float, authority: Authority | None = None
+    ) -> None:
+        """Listen.
+
+        Args:
+            row: of `sdks.toml`: ``answer``, ``status``, ``others`` and ``reads`` are of use here.
+            way: one of `WAYS`, or empty to lose nothing.
+            times: how many answers are lost, from the first one on.
+            authority: signs certificates; without one there is no TLS.
+        """
+        self.calls: list[Call] = []
+        self._row, self._way, self._times, self._authority = row, way, times, authority
+        self._marks = Marks(reads=row.get("reads", ()))
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> FaultServer:
+        if self._way == "refused":
+            self._listener.close()
+        else:
+            threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # wakes the thread that accepts
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self._open.append(connection)
+        with contextlib.suppress(OSError), connection:
+            if self._authority and connection.recv(1, socket.MSG_PEEK) == b"\x16":  # a handshake
+                connection = self._authority.wrap(connection)
+                self._open.append(connection)
+            for request in _requests_on(connection):
+                if not self._answer(connection, request):
+                    return
+
+    def _answer(self, connection: socket.socket, request: Request) -> bool:
+        """Answer a request; return whether the connection stays open."""
+        action = request.headers.get("x-amz-target") or request.target
+        line = f"{request.method} {action}"
+        for pattern, body in self._row.get("others", {}).items():
+            if re.match(pattern, line):
+                connection.sendall(_message(200, body.encode(), JSON))
+                return True
+        effect = effect_of(request, self._marks)
+        if effect is None:
+            connection.sendall(_message(200, b"{}", JSON))
+            return True
+        with self._lock:
+            self.calls.append(Call(effect.title, effect.key))
+            is_lost = bool(self._way) and len(self.calls) <= self._times
+        body = self._row.get("answer", '{"id": "1"}').encode()
+        headers = JSON | self._row.get("headers", {})
+        message = _message(self._row.get("status", 200), body, headers)
+        if not is_lost:
+            connection.sendall(message)
+            return True
+        return self._lose(connection, message, len(body))
+
+    def _lose(self, connection: socket.socket, message: bytes, size: int) -> bool:
+        if self._way == "gateway":
+            connection.sendall(_message(503, PAGE, {"Content-Type": "text/html"}))
+            return True
+        if self._way == "cut":
+            connection.sendall(message[: len(message) - (size // 2 or len(message) // 2)])
+        elif self._way == "silence":
+            while connection.recv(65536):  # until the client goes away
+                pass
+        elif self._way == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        if isinstance(connection, ssl.SSLSocket):  # closes the socket without a word of TLS
+            socket.close(connection.detach())
+        return False
+
+
+def _requests_on(connection: socket.socket) -> Iterator[Request]:
+    reader = RequestReader()
+    while data := connection.recv(65536):
+        if b"100-continue" in data:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        yield from reader.feed(data)
+
+
+def _message(status: int, body: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
