@@ -12,13 +12,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from index.server import WAYS, Authority, FaultServer
 
@@ -27,11 +28,34 @@ ROOT: Final = HERE.parent
 RESULTS: Final = HERE / "results.json"
 PLACES: Final = ROOT / ".index"
 UV: Final = Path(sys.executable).with_name("uv")
-PATIENCE: Final = 20
-"""Seconds for a program; one that waits longer, for a server that is silent, waits for ever."""
+PATIENCE: Final = 12
+"""Seconds after the last call: a program that waits longer, for a silent server, waits for ever."""
+
+ENDLESS: Final = {"raised": "never returns", "ran": "", "limit": None, "lookups": 0}
+"""What stands for the result of a program that waits for ever."""
 
 CAP: Final = 1.5
 """Seconds of a longest time limit where a server is silent."""
+
+
+class Sdk(NamedTuple):
+    """An SDK that is installed.
+
+    Attributes:
+        row: of `sdks.toml`.
+        python: of its environment.
+        authority: signs certificates; None where its program needs none.
+    """
+
+    name: str
+    row: Mapping[str, Any]
+    python: str | Path
+    authority: Authority | None
+
+    @property
+    def package(self) -> str:
+        """What it is called on the index."""
+        return str(self.row.get("package", self.name))
 
 
 def read_sdks() -> dict[str, dict[str, Any]]:
@@ -62,7 +86,17 @@ def install(name: str, row: Mapping[str, Any]) -> Path:
     if not python.exists():
         _call(UV, "venv", "--quiet", "--python", sys.executable, place)
     needs = row.get("needs", [row.get("package", name)])
-    _call(UV, "pip", "install", "--quiet", "--upgrade", "--compile-bytecode", "--python", python, *needs)
+    _call(
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--upgrade",
+        "--compile-bytecode",
+        "--python",
+        python,
+        *needs,
+    )
     return python
 
 
@@ -72,28 +106,27 @@ def _call(*command: str | Path) -> None:
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
     found = subprocess.run(command, env=environment, capture_output=True, check=False)
     if found.returncode:
-        raise RuntimeError(found.stderr.decode(errors='replace').strip()[-400:])
+        raise RuntimeError(found.stderr.decode(errors="replace").strip()[-400:])
 
 
-def measure(
-    name: str, row: Mapping[str, Any], python: Path, authority: Authority
-) -> dict[str, Any]:
+def measure(sdk: Sdk) -> dict[str, Any]:
     """Return what an SDK does in each way, with one answer lost and with all of them lost."""
-    plain = run_once(name, row, python, "", 0, authority)
+    plain = run_once(sdk, "", 0)
     if plain["raised"] or plain["done"] != 1:
         raise RuntimeError(f"nothing was lost, and yet: {plain}")
     runs, limit = {}, None
     for way in WAYS:
-        runs[way] = found = run_once(name, row, python, way, inf, authority)
+        runs[way] = found = run_once(sdk, way, inf)
         limit = found["limit"] if way == "silence" else limit
         if found["tries"] > 1 and way != "refused":
-            runs[f"{way}, once"] = run_once(name, row, python, way, 1, authority)
+            runs[f"{way}, once"] = run_once(sdk, way, 1)
     return {
-        "kind": row["kind"],
-        "package": row.get("package", name),
+        "kind": sdk.row["kind"],
+        "package": sdk.package,
         "version": plain["version"],
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "limit": limit,
+        "note": sdk.row.get("note", ""),
         "runs": {
             run: {key: found[key] for key in ("tries", "effects", "key", "raised", "ran")}
             for run, found in runs.items()
@@ -101,63 +134,65 @@ def measure(
     }
 
 
-def run_once(
-    name: str,
-    row: Mapping[str, Any],
-    python: Path,
-    way: str,
-    times: float,
-    authority: Authority | None,
-) -> dict[str, Any]:
-    """Run the program of an SDK once; return what it raised, and what the server has done."""
-    with tempfile.TemporaryDirectory() as folder, FaultServer(row, way, times, authority) as server:
-        pem = Path(folder, "authority.pem")
-        pem.write_text(authority.pem if authority else "", encoding="utf-8")
+def _install_and_measure(name: str, row: Mapping[str, Any], authority: Authority) -> dict[str, Any]:
+    return measure(Sdk(name, row, install(name, row), authority))
+
+
+def run_once(sdk: Sdk, way: str, times: float) -> dict[str, Any]:
+    """Run the program of an SDK once; return what it raised, and what the server has done.
+
+    Raises:
+        RuntimeError: the program gave no result, and not because a silent server kept it waiting.
+    """
+    authority = sdk.authority
+    server = FaultServer(sdk.row, way, times, authority)
+    with tempfile.TemporaryDirectory() as folder, server:
+        place = Path(folder)
+        Path(place, "authority.pem").write_text(authority.pem if authority else "", "utf-8")
         order = {
-            "program": row["program"].replace("PORT", str(server.port)),
-            "package": row.get("package", name),
+            "program": sdk.row["program"],
+            "package": sdk.package,
             "port": server.port,
-            "authority": str(pem) if authority else "",
+            "authority": f"{place}/authority.pem" if authority else "",
             "cap": CAP if way == "silence" else 0,
         }
-        result = Path(folder, "result.json")
-        failure = _drive(python, json.dumps(order), result, folder)
-        found = json.loads(result.read_text("utf-8")) if result.exists() else dict(failure)
-        keys = [call.key for call in server.calls]
+        Path(place, "order.json").write_text(json.dumps(order), "utf-8")
+        errors = _drive(sdk.python, place, server)
+        calls = [*server.calls]
+        result = place / "result.json"
+        if not result.exists() and (way != "silence" or not calls):
+            raise RuntimeError(f"no result when {way or 'nothing'} was lost: {errors[-2000:]}")
+        found = json.loads(result.read_text("utf-8")) if result.exists() else ENDLESS
     return found | {
-        "tries": found["lookups"] if way == "refused" else len(keys),
-        "done": len(keys),
-        "effects": len({key or n for n, key in enumerate(keys)}),
-        "key": _describe_keys(keys),
+        "tries": found["lookups"] if way == "refused" else len(calls),
+        "done": len(calls),
+        "effects": len({call.identity or n for n, call in enumerate(calls)}),
+        "key": _describe_keys([call.key for call in calls]),
     }
 
 
-def _drive(python: Path, order: str, result: Path, folder: str) -> dict[str, Any]:
-    """Run `drive.py`; return what stands for its result if it never ends."""
-    paths = os.pathsep.join([str(ROOT / "extras/ran/src")])
+def _drive(python: str | Path, place: Path, server: FaultServer) -> str:
+    """Run `drive.py` to its end, or until it seems to wait for ever; return what it printed."""
     environment = {
-        "HOME": folder,
+        "HOME": str(place),
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": paths,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SSL_CERT_FILE": str(Path(folder, "authority.pem")),
+        "PYTHONPATH": str(ROOT / "extras/ran/src"),
     }
-    command = [python, "-P", HERE / "drive.py", result]
-    try:
-        found = subprocess.run(
-            command,
-            input=order.encode(),
+    with Path(place, "errors").open("w+b") as errors:
+        process = subprocess.Popen(
+            [python, "-P", HERE / "drive.py", "order.json", "result.json"],
             env=environment,
-            cwd=folder,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
+            cwd=place,
+            stdout=errors,
+            stderr=errors,
         )
-    except subprocess.TimeoutExpired:
-        return {"raised": "never returns", "ran": "", "why": "", "limit": None, "lookups": 0}
-    if not result.exists():
-        raise RuntimeError(found.stderr.decode(errors='replace').strip()[-2000:])
-    return {}
+        start = time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.05)
+            if server.quiet_seconds > PATIENCE or time.monotonic() - start > 10 * PATIENCE:
+                process.kill()
+        errors.seek(0)
+        return errors.read().decode(errors="replace").strip()
 
 
 def _describe_keys(keys: list[str]) -> str:
@@ -176,17 +211,12 @@ def main() -> None:
     chosen = parser.parse_args()
     sdks, results = read_sdks(), read_results()
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    todo = chosen.only or [
-        name for name in sdks if results.get(name, {}).get("date") != today
-    ]
+    todo = chosen.only or [name for name in sdks if results.get(name, {}).get("date") != today]
     results = {name: result for name, result in results.items() if name in sdks}
     authority, failed = Authority(), 0
     with ThreadPoolExecutor(chosen.jobs) as pool:
         futures = {
-            pool.submit(
-                lambda name=name: measure(name, sdks[name], install(name, sdks[name]), authority)
-            ): name
-            for name in todo
+            pool.submit(_install_and_measure, name, sdks[name], authority): name for name in todo
         }
         for number, future in enumerate(as_completed(futures), 1):
             name = futures[future]

@@ -1,10 +1,10 @@
 """Run the program of one SDK in its own environment, and write what became of its call, as JSON.
 
-python drive.py RESULT < ORDER
+python drive.py ORDER RESULT
 
-Every name leads to one port of loopback, whose certificates are trusted. Waits between tries pass at
-once, and where nothing comes a time limit is shorter than the one that was set; the clocks go as if
-they were not. This file needs the standard library and `leeward_ran` alone.
+Every name leads to one port of loopback, whose certificates are trusted. Waits between tries pass
+at once, and where nothing comes a time limit is shorter than the one that was set; the clocks go as
+if they were not. This file needs the standard library and `leeward_ran` alone.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class World:
         """Put this world in the place of the real one, for the rest of the process."""
         self._replace(socket, "getaddrinfo", self._look_up)
         connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
-        self._replace(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", self._connect(connect))
+        self._replace(
+            asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", self._connect(connect)
+        )
         self._replace(time, "sleep", self._nap)
         self._replace(time, "time", self._clock(time.time))
         self._replace(time, "monotonic", self._clock(time.monotonic))
@@ -138,7 +140,7 @@ def run(program: str, world: World) -> dict[str, Any]:
     """Run a program; return what it raised and what `leeward_ran` says of that."""
     raised, evidence = "", leeward_ran.Evidence("maybe", "")
     try:
-        exec(compile(program, "program.py", "exec"), {"__name__": "__main__"})  # noqa: S102
+        exec(compile(program, "program.py", "exec"), {"__name__": "__main__"})
     except Exception as error:  # noqa: BLE001
         raised = f"{type(error).__module__}.{type(error).__qualname__}"
         evidence = leeward_ran.find_evidence(error)
@@ -151,12 +153,13 @@ def run(program: str, world: World) -> dict[str, Any]:
 
 def main() -> None:
     """Read an order, run its program, and write the result."""
-    order = json.load(sys.stdin)
+    given, written = (Path(name) for name in sys.argv[1:])
+    order = json.loads(given.read_text(encoding="utf-8"))
     world = World(order["port"], order["authority"], order["cap"])
     world.enter()
     result = run(order["program"], world)
     result["version"] = metadata.version(order["package"])
-    Path(sys.argv[1]).write_text(json.dumps(result), encoding="utf-8")
+    written.write_text(json.dumps(result), encoding="utf-8")
     os._exit(0)  # threads of the SDK may wait
 
 

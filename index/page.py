@@ -62,7 +62,8 @@ def list_all(results: Mapping[str, Any]) -> list[str]:
     for name, result in sorted(results.items(), key=lambda item: (item[1]["kind"], item[0])):
         runs = result["runs"]
         keys = sorted({run["key"] for run in runs.values() if run["key"]})
-        cells = [result["kind"], name, result["version"], "; ".join(keys)]
+        note = f" ({result['note']})" if result["note"] else ""
+        cells = [result["kind"], name + note, result["version"], "; ".join(keys)]
         cells += [_describe(runs[way]) for way in LOST]
         cells += [_limit(result), f"{runs['refused']['tries']}, `{runs['refused']['ran']}`"]
         rows.append(_row(cells))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from math import inf
+from typing import Any, Final, NamedTuple, Self
 
 import trustme
 
@@ -31,10 +32,15 @@ RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Call(NamedTuple):
-    """A request with an effect that the server has carried out; `key` is that of the effect."""
+    """A request with an effect that the server has carried out.
 
-    title: str
+    Attributes:
+        key: by which a service recognises a repeat, with the name of its header or field.
+        identity: equal for requests that are one effect, however often they come; or empty.
+    """
+
     key: str
+    identity: str
 
 
 class Authority:
@@ -54,7 +60,7 @@ class Authority:
         return self._contexts[name]
 
     def wrap(self, connection: socket.socket) -> ssl.SSLSocket:
-        """Return the connection in TLS, with a certificate for the name that its client asks for."""
+        """Return the connection in TLS, with a certificate for the name that is asked for."""
         outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("localhost").configure_cert(outer)
 
@@ -86,6 +92,7 @@ class FaultServer:
             authority: signs certificates; without one there is no TLS.
         """
         self.calls: list[Call] = []
+        self._latest = inf
         self._row, self._way, self._times, self._authority = row, way, times, authority
         self._marks = Marks(reads=row.get("reads", ()))
         self._lock = threading.Lock()
@@ -93,7 +100,7 @@ class FaultServer:
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
 
-    def __enter__(self) -> FaultServer:
+    def __enter__(self) -> Self:
         if self._way == "refused":
             self._listener.close()
         else:
@@ -106,6 +113,11 @@ class FaultServer:
         self._listener.close()
         for connection in self._open:
             connection.close()
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since the last call."""
+        return time.monotonic() - self._latest
 
     def _accept(self) -> None:
         while True:
@@ -137,8 +149,10 @@ class FaultServer:
         if effect is None:
             connection.sendall(_message(200, b"{}", JSON))
             return True
+        once = effect.fingerprint.hex() if effect.is_idempotent else ""
         with self._lock:
-            self.calls.append(Call(effect.title, effect.key))
+            self.calls.append(Call(effect.key, effect.key or once))
+            self._latest = time.monotonic()
             is_lost = bool(self._way) and len(self.calls) <= self._times
         body = self._row.get("answer", '{"id": "1"}').encode()
         headers = JSON | self._row.get("headers", {})
