@@ -98,6 +98,10 @@ sim: $(READY) ## five million simulated calls against the routing's promises
 sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.md
 	@$(BIN)/python -m tests.simulation.reliability_page
 
+.PHONY: index
+index: $(READY) ## measure again what SDKs do when an answer is lost; needs a package registry
+	@$(BIN)/python -m index
+
 .PHONY: pictures
 pictures: $(READY) .servers/browser/.ready ## draw the pictures of docs/console.md, in the browser of the tests
 	@$(BIN)/python -m tests.console.pictures
@@ -110,6 +114,7 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python -m tests.pairs.matrix
 	@$(BIN)/python docs/migrations.py
 	@$(BIN)/python docs/versions.py
+	@$(BIN)/python -m index.page
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 
@@ -160,7 +165,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	done
 
 clean: ## remove .venv and everything else that was made
-	@rm -rf .venv .venv-* .servers .clouds dist docs/_build bench/results .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-* .servers .clouds .index dist docs/_build bench/results .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

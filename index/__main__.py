@@ -17,7 +17,6 @@ import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
-from math import inf
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -111,15 +110,15 @@ def _call(*command: str | Path) -> None:
 
 def measure(sdk: Sdk) -> dict[str, Any]:
     """Return what an SDK does in each way, with one answer lost and with all of them lost."""
-    plain = run_once(sdk, "", 0)
+    plain = run_once(sdk, "", "once")
     if plain["raised"] or plain["done"] != 1:
         raise RuntimeError(f"nothing was lost, and yet: {plain}")
     runs, limit = {}, None
     for way in WAYS:
-        runs[way] = found = run_once(sdk, way, inf)
+        runs[way] = found = run_once(sdk, way, "all")
         limit = found["limit"] if way == "silence" else limit
         if found["tries"] > 1 and way != "refused":
-            runs[f"{way}, once"] = run_once(sdk, way, 1)
+            runs |= {f"{way}, {plan}": run_once(sdk, way, plan) for plan in ("once", "gone")}
     return {
         "kind": sdk.row["kind"],
         "package": sdk.package,
@@ -138,14 +137,14 @@ def _install_and_measure(name: str, row: Mapping[str, Any], authority: Authority
     return measure(Sdk(name, row, install(name, row), authority))
 
 
-def run_once(sdk: Sdk, way: str, times: float) -> dict[str, Any]:
+def run_once(sdk: Sdk, way: str, plan: str) -> dict[str, Any]:
     """Run the program of an SDK once; return what it raised, and what the server has done.
 
     Raises:
         RuntimeError: the program gave no result, and not because a silent server kept it waiting.
     """
     authority = sdk.authority
-    server = FaultServer(sdk.row, way, times, authority)
+    server = FaultServer(sdk.row, way, plan, authority)
     with tempfile.TemporaryDirectory() as folder, server:
         place = Path(folder)
         Path(place, "authority.pem").write_text(authority.pem if authority else "", "utf-8")

@@ -25,6 +25,12 @@ WAYS: Final = {
     "silence": "the call is done, and nothing comes until the client's time limit",
 }
 
+PLANS: Final = {
+    "all": "every answer is lost",
+    "once": "the first answer is lost, and a second call is answered",
+    "gone": "the first answer is lost, and then nobody listens",
+}
+
 JSON: Final = {"Content-Type": "application/json"}
 PAGE: Final = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 RESET: Final = struct.pack("ii", 1, 0)
@@ -81,19 +87,19 @@ class FaultServer:
     """
 
     def __init__(
-        self, row: Mapping[str, Any], way: str, times: float, authority: Authority | None = None
+        self, row: Mapping[str, Any], way: str, plan: str, authority: Authority | None = None
     ) -> None:
         """Listen.
 
         Args:
             row: of `sdks.toml`: ``answer``, ``status``, ``others`` and ``reads`` are of use here.
             way: one of `WAYS`, or empty to lose nothing.
-            times: how many answers are lost, from the first one on.
+            plan: one of `PLANS`.
             authority: signs certificates; without one there is no TLS.
         """
         self.calls: list[Call] = []
         self._latest = inf
-        self._row, self._way, self._times, self._authority = row, way, times, authority
+        self._row, self._way, self._plan, self._authority = row, way, plan, authority
         self._marks = Marks(reads=row.get("reads", ()))
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
@@ -107,10 +113,13 @@ class FaultServer:
             threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _close(self) -> None:
         with contextlib.suppress(OSError):  # wakes the thread that accepts
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
         for connection in self._open:
             connection.close()
 
@@ -153,7 +162,7 @@ class FaultServer:
         with self._lock:
             self.calls.append(Call(effect.key, effect.key or once))
             self._latest = time.monotonic()
-            is_lost = bool(self._way) and len(self.calls) <= self._times
+            is_lost = bool(self._way) and (self._plan == "all" or len(self.calls) == 1)
         body = self._row.get("answer", '{"id": "1"}').encode()
         headers = JSON | self._row.get("headers", {})
         message = _message(self._row.get("status", 200), body, headers)
@@ -163,9 +172,11 @@ class FaultServer:
         return self._lose(connection, message, len(body))
 
     def _lose(self, connection: socket.socket, message: bytes, size: int) -> bool:
+        if self._plan == "gone":
+            self._close()
         if self._way == "gateway":
             connection.sendall(_message(503, PAGE, {"Content-Type": "text/html"}))
-            return True
+            return self._plan != "gone"
         if self._way == "cut":
             connection.sendall(message[: len(message) - (size // 2 or len(message) // 2)])
         elif self._way == "silence":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from math import inf
 from typing import Any
 
 import pytest
@@ -43,8 +42,8 @@ def _sdk(program: str, **row: Any) -> runner.Sdk:
     return runner.Sdk("fake", row, sys.executable, authority)
 
 
-def _run(program: str, way: str, times: float = inf) -> dict[str, Any]:
-    return runner.run_once(_sdk(program), way, times)
+def _run(program: str, way: str, plan: str = "all") -> dict[str, Any]:
+    return runner.run_once(_sdk(program), way, plan)
 
 
 @pytest.mark.parametrize("way", LOST)
@@ -84,8 +83,15 @@ def test_tries_with_the_same_key_are_one_effect(key: str, effects: int, shown: s
 
 def test_only_the_first_answers_are_lost() -> None:
     """As many as are asked for, so the second try ends well."""
-    found = _run(AGAIN.replace("KEY", "str(left)"), "cut", 1)
+    found = _run(AGAIN.replace("KEY", "str(left)"), "cut", "once")
     assert (found["tries"], found["effects"], found["raised"]) == (2, 2, "")
+
+
+@pytest.mark.parametrize("way", LOST)
+def test_a_call_may_be_done_and_then_nobody_listens(way: str) -> None:
+    """The last failure is a refused connection, whatever became of the first call."""
+    found = _run(AGAIN.replace("KEY", "str(left)"), way, "gone")
+    assert (found["tries"], found["raised"]) == (1, "urllib.error.URLError")
 
 
 def test_a_time_limit_is_known_and_not_waited_for() -> None:
@@ -105,7 +111,7 @@ def test_requests_without_an_effect_are_answered() -> None:
     """Logins and reads get their answer, are not counted, and are not lost."""
     login = "import urllib.request as u; u.urlopen('http://bank.example/login', b'{}', 30).read()"
     sdk = _sdk(login, others={"POST /login": '{"token": "1"}'})
-    found = runner.run_once(sdk, "reset", inf)
+    found = runner.run_once(sdk, "reset", "all")
     assert (found["done"], found["raised"]) == (0, "")
 
 
@@ -118,7 +124,10 @@ def test_a_program_that_fails_by_itself_is_not_measured() -> None:
 def test_a_row_has_all_ways() -> None:
     """With all answers lost, and with one where the call is sent again."""
     result = runner.measure(_sdk(AGAIN.replace("KEY", "str(left)")))
-    assert [*result["runs"]] == ["refused", *(run for way in LOST for run in (way, f"{way}, once"))]
+    assert [*result["runs"]] == [
+        "refused",
+        *(way + plan for way in LOST for plan in ("", ", once", ", gone")),
+    ]
     assert page.is_double(result["runs"])
 
 
