@@ -1,7 +1,9 @@
-"""Write the tables of ``docs/retry-safety.md`` from what was measured; `make docs` runs it."""
+"""Write ``docs/retry-safety.md`` and what `leeward_ran` says from the results: `make docs`."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ from index.__main__ import ROOT, read_results
 from index.server import WAYS
 
 PAGE: Final = ROOT / "docs/retry-safety.md"
+HABITS: Final = ROOT / "extras/ran/src/leeward_ran/habits.json"
 LOST: Final = [way for way in WAYS if way != "refused"]
 FOR_EVER: Final = "never returns"
 
@@ -100,5 +103,16 @@ def write_tables(text: str, results: Mapping[str, Any]) -> str:
     return text
 
 
+def habits_of(results: Mapping[str, Any]) -> dict[str, int]:
+    """Return how often a call is sent at most, by distribution, if its answers are lost."""
+    habits: dict[str, int] = {}
+    for result in results.values():
+        name = re.sub("[-_.]+", "-", result["package"]).lower()
+        calls = max(result["runs"][way]["tries"] for way in LOST)
+        habits[name] = max(calls, habits.get(name, 0))
+    return dict(sorted(habits.items()))
+
+
 if __name__ == "__main__":
+    HABITS.write_text(json.dumps(habits_of(read_results())) + "\n", encoding="utf-8")
     PAGE.write_text(write_tables(PAGE.read_text("utf-8"), read_results()), encoding="utf-8")

@@ -176,8 +176,9 @@ class FaultServer:
             self._close()
         if self._way == "gateway":
             connection.sendall(_message(503, PAGE, {"Content-Type": "text/html"}))
-            return self._plan != "gone"
-        if self._way == "cut":
+            if self._plan != "gone":
+                return True
+        elif self._way == "cut":
             connection.sendall(message[: len(message) - (size // 2 or len(message) // 2)])
         elif self._way == "silence":
             while connection.recv(65536):  # until the client goes away

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -135,6 +136,11 @@ def test_the_page_has_what_was_measured() -> None:
     """``make docs`` writes its tables."""
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.write_tables(text, runner.read_results()) == text
+
+
+def test_ran_explains_itself_by_what_was_measured() -> None:
+    """``make docs`` writes its file; its answers do not depend on it."""
+    assert json.loads(page.HABITS.read_text("utf-8")) == page.habits_of(runner.read_results())
 
 
 def test_every_row_is_measured_and_every_result_has_a_row() -> None:

@@ -5,9 +5,11 @@ Inside of a call it may have sent what no frame and no history shows. Around it,
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable
+from pkgutil import get_data
 from typing import Any, Final
 
 from leeward_ran.clouds import azure_proves_all
@@ -155,7 +157,13 @@ def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
 
 
 def _doubt_of(owner: str) -> str:
-    return f"it is not known whether {owner} had called before; if not, ask of the __cause__"
+    """Return the doubt of a distribution, with what the index of retry safety has measured."""
+    habits = json.loads(get_data("leeward_ran", "habits.json") or b"{}")
+    if (calls := habits.get(owner)) is None:
+        return f"it is not known whether {owner} had called before; if not, ask of the __cause__"
+    if calls > 1:
+        return f"{owner} calls again by itself, and this proves nothing of its earlier calls"
+    return f"{owner} may have called before; by default it calls once, then ask of the __cause__"
 
 
 def doubt_by_retries(error: BaseException, judge: Judge) -> str:
