@@ -23,7 +23,7 @@ def is_double(runs: Mapping[str, Any]) -> bool:
 
 def is_repeated(runs: Mapping[str, Any]) -> bool:
     """Return whether the call was sent again after it was done."""
-    return any(runs[way]["tries"] > 1 for way in LOST)
+    return any(runs[way]["tries"] > 1 for way in LOST if way in runs)
 
 
 def has_key(runs: Mapping[str, Any]) -> bool:
@@ -49,7 +49,7 @@ def summarize(results: Mapping[str, Any]) -> list[str]:
             name for name, each in runs.items() if not each["cut"]["raised"]
         ],
         "returns where a gateway's 503 came": [
-            name for name, each in runs.items() if not each["gateway"]["raised"]
+            name for name, each in runs.items() if not each.get("gateway", each["reset"])["raised"]
         ],
         "waits for ever where nothing comes": [
             name for name, each in runs.items() if each["silence"]["raised"] == FOR_EVER
@@ -67,7 +67,7 @@ def list_all(results: Mapping[str, Any]) -> list[str]:
         keys = sorted({run["key"] for run in runs.values() if run["key"]})
         note = f" ({result['note']})" if result["note"] else ""
         cells = [result["kind"], name + note, result["version"], "; ".join(keys)]
-        cells += [_describe(runs[way]) for way in LOST]
+        cells += [_describe(runs[way]) if way in runs else "" for way in LOST]
         cells += [_limit(result), f"{runs['refused']['tries']}, `{runs['refused']['ran']}`"]
         rows.append(_row(cells))
     heads = ["kind", "SDK", "version", "key", *LOST, "time limit, s", "refused"]
@@ -108,7 +108,7 @@ def habits_of(results: Mapping[str, Any]) -> dict[str, int]:
     habits: dict[str, int] = {}
     for result in results.values():
         name = re.sub("[-_.]+", "-", result["package"]).lower()
-        calls = max(result["runs"][way]["tries"] for way in LOST)
+        calls = max(result["runs"][way]["tries"] for way in LOST if way in result["runs"])
         habits[name] = max(calls, habits.get(name, 0))
     return dict(sorted(habits.items()))
 

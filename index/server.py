@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import trustme
 
+from index.stores import PROTOCOLS
 from leeward_lose_answers.effects import Marks, Request, RequestReader, effect_of
 
 WAYS: Final = {
@@ -142,6 +143,12 @@ class FaultServer:
             if self._authority and connection.recv(1, socket.MSG_PEEK) == b"\x16":  # a handshake
                 connection = self._authority.wrap(connection)
                 self._open.append(connection)
+            if serve := PROTOCOLS.get(self._row.get("protocol", "")):
+                for answer, key in serve(connection.makefile("rb")):
+                    if key is None:
+                        connection.sendall(answer)
+                    elif not self._carry_out(connection, Call(key, key), answer, len(answer)):
+                        return
             for request in _requests_on(connection):
                 if not self._answer(connection, request):
                     return
@@ -159,17 +166,25 @@ class FaultServer:
             connection.sendall(_message(200, b"{}", JSON))
             return True
         once = effect.fingerprint.hex() if effect.is_idempotent else ""
-        with self._lock:
-            self.calls.append(Call(effect.key, effect.key or once))
-            self._latest = time.monotonic()
-            is_lost = bool(self._way) and (self._plan == "all" or len(self.calls) == 1)
         body = self._row.get("answer", '{"id": "1"}').encode()
         headers = JSON | self._row.get("headers", {})
         message = _message(self._row.get("status", 200), body, headers)
+        return self._carry_out(connection, Call(effect.key, effect.key or once), message, len(body))
+
+    def _carry_out(self, connection: socket.socket, call: Call, message: bytes, size: int) -> bool:
+        """Carry out a call, whose answer is `message` with a body of `size` bytes, or lose that.
+
+        Returns:
+            Whether the connection stays open.
+        """
+        with self._lock:
+            self.calls.append(call)
+            self._latest = time.monotonic()
+            is_lost = bool(self._way) and (self._plan == "all" or len(self.calls) == 1)
         if not is_lost:
             connection.sendall(message)
             return True
-        return self._lose(connection, message, len(body))
+        return self._lose(connection, message, size)
 
     def _lose(self, connection: socket.socket, message: bytes, size: int) -> bool:
         if self._plan == "gone":

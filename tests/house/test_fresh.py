@@ -16,7 +16,7 @@ FIXED = re.compile(r"""["'`(=]/(?:tmp|var|opt)\b(?!/(?:task|runtime)\b)""")
 def test_no_test_and_no_tool_names_a_fixed_place() -> None:
     """A test has `tmp_path`, a tool the folder of the clone or a temporary one."""
     texts = [ROOT / "Makefile"]
-    for folder in ("tests", "bench", "index", "cloud_tests", "contract_tests", "supply", "docs", "examples"):
+    for folder in "tests bench index cloud_tests contract_tests supply docs examples".split():
         texts += [
             path
             for path in (ROOT / folder).rglob("*")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from index import __main__ as runner
 from index import page
 from index.server import WAYS, Authority
+from index.stores import PROTOCOLS, _bson
 
 LOST = [way for way in WAYS if way != "refused"]
 
@@ -120,6 +123,22 @@ def test_a_program_that_fails_by_itself_is_not_measured() -> None:
     """A row with a mistake shows by its program's exception when nothing is lost."""
     with pytest.raises(RuntimeError, match="nothing was lost, and yet"):
         runner.measure(_sdk("1 / 0"))
+
+
+INSERT = bytes(5) + _bson({"insert": "c"}) + b"\x12txnNumber\0\7" + bytes(7)
+COMMANDS = {
+    "redis": b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n",
+    "postgres": struct.pack("!ii", 9, 196608) + b"\0Q\0\0\0\x0bCOMMIT\0",
+    "mongo": struct.pack("<4i", len(INSERT) + 16, 1, 0, 2013) + INSERT,
+}
+
+
+@pytest.mark.parametrize("protocol", COMMANDS)
+def test_a_write_of_a_store_is_an_effect(protocol: str) -> None:
+    """The last command is one, and MongoDB's has a key."""
+    steps = [*PROTOCOLS[protocol](BytesIO(COMMANDS[protocol]))]
+    assert steps[-1][1] == ("txnNumber: 0700000000000000" if protocol == "mongo" else "")
+    assert all(key is None for _, key in steps[:-1])
 
 
 def test_a_row_has_all_ways() -> None:
