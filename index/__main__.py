@@ -62,9 +62,14 @@ class Sdk(NamedTuple):
         return str(self.row.get("package", self.name))
 
 
-def read_sdks() -> dict[str, dict[str, Any]]:
-    """Return the rows of `sdks.toml`, by name."""
+def read_table() -> dict[str, dict[str, Any]]:
+    """Return `sdks.toml`: the rows by name, and what stands around clients."""
     return tomllib.loads((HERE / "sdks.toml").read_text(encoding="utf-8"))
+
+
+def read_sdks() -> dict[str, dict[str, Any]]:
+    """Return the rows of the SDKs, by name."""
+    return {name: row for name, row in read_table().items() if "program" in row}
 
 
 def read_results() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from index.__main__ import ROOT, read_results
+from index.__main__ import ROOT, read_results, read_table
 from index.server import WAYS
 
 PAGE: Final = ROOT / "docs/retry-safety.md"
@@ -103,16 +103,21 @@ def write_tables(text: str, results: Mapping[str, Any]) -> str:
     return text
 
 
-def habits_of(results: Mapping[str, Any]) -> dict[str, int]:
-    """Return how often a call is sent at most, by distribution, if its answers are lost."""
-    habits: dict[str, int] = {}
-    for result in results.values():
-        name = re.sub("[-_.]+", "-", result["package"]).lower()
+def habits_of(results: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `leeward_ran` reads: how often a call is sent, and code that calls once."""
+    habits: dict[str, Any] = {name: {"once": ".*"} for name in table["around"]["once"]}
+    for name, result in sorted(results.items()):
+        package = re.sub("[-_.]+", "-", result["package"]).lower()
+        habit = habits.setdefault(package, {})
         calls = max(result["runs"][way]["tries"] for way in LOST if way in result["runs"])
-        habits[name] = max(calls, habits.get(name, 0))
+        habit["calls"] = max(calls, habit.get("calls", 0))
+        if once := table[name].get("once"):
+            habit["once"] = once
     return dict(sorted(habits.items()))
 
 
 if __name__ == "__main__":
-    HABITS.write_text(json.dumps(habits_of(read_results())) + "\n", encoding="utf-8")
+    habits = habits_of(read_results(), read_table())
+    lines = (f"{json.dumps(name)}: {json.dumps(habit)}" for name, habit in habits.items())
+    HABITS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     PAGE.write_text(write_tables(PAGE.read_text("utf-8"), read_results()), encoding="utf-8")

@@ -14,6 +14,7 @@ from index import __main__ as runner
 from index import page
 from index.server import WAYS, Authority
 from index.stores import PROTOCOLS, _bson
+from leeward_ran import doubts
 
 LOST = [way for way in WAYS if way != "refused"]
 
@@ -159,7 +160,27 @@ def test_the_page_has_what_was_measured() -> None:
 
 def test_ran_explains_itself_by_what_was_measured() -> None:
     """``make docs`` writes its file; its answers do not depend on it."""
-    assert json.loads(page.HABITS.read_text("utf-8")) == page.habits_of(runner.read_results())
+    assert json.loads(page.HABITS.read_text("utf-8")) == page.habits_of(
+        runner.read_results(), runner.read_table()
+    )
+
+
+def test_code_that_calls_once_is_believed_where_it_was_read() -> None:
+    """Where nobody listens the answer is no; nothing is sent twice in any way."""
+    rows = {name for name, row in runner.read_sdks().items() if "once" in row}
+    results = {name: runner.read_results()[name]["runs"] for name in rows}
+    assert {name: runs["refused"]["ran"] for name, runs in results.items()} == dict.fromkeys(
+        rows, "no"
+    )
+    assert not any(page.is_repeated(runs) for runs in results.values())
+
+
+@pytest.mark.parametrize("name", ["Pusher.trigger_batch", "Pusher.trigger"])
+def test_other_code_of_its_distribution_is_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that nobody has read may send several requests."""
+    monkeypatch.setattr(doubts, "_habits", lambda: {"pusher": runner.read_sdks()["pusher"]})
+    assert doubts._calls_once("pusher", f"pusher.pusher:{name}") is (name == "Pusher.trigger")
+    assert not doubts._calls_once("pusher", "")
 
 
 def test_every_row_is_measured_and_every_result_has_a_row() -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from pkgutil import get_data
 from typing import Any, Final
 
@@ -18,29 +19,6 @@ from leeward_ran.frames import Frame, distribution_of, file_of, frames_of
 
 DECIDES_BY_PROOF: Final = "leeward_decides_by_proof"
 """An attribute of a predicate that allows a retry only where it is proved that nothing ran."""
-
-_CALLS_ONCE: Final = frozenset(
-    {
-        *("anyio", "eventlet", "gevent", "sniffio", "trio", "uvloop"),
-        *("aiohappyeyeballs", "h11", "h2", "idna", "msal", "pyopenssl", "truststore", "yarl"),
-        *("psycopg-binary", "psycopg-c", "pysocks", "socksio"),
-        *(
-            "asgiref",
-            "aws-lambda-powertools",
-            "celery",
-            "django",
-            "fastapi",
-            "flask",
-            "starlette",
-            "werkzeug",
-        ),
-        *("opentelemetry-api", "opentelemetry-sdk", "ddtrace", "sentry-sdk", "wrapt"),
-        *("moto", "pluggy", "pytest", "pytest-socket", "requests-mock", "responses", "respx"),
-        *("backoff", "stamina", "tenacity"),  # of which `doubt_by_retries` asks
-    }
-)
-"""Distributions around a client, inside of it and under it, that send nothing themselves and call
-what they are given once. stamina uses tenacity."""
 
 _RESOURCES: Final = (
     "append archive cancel complete content create del_? delete edit generate list modify pause "
@@ -118,7 +96,9 @@ def doubt_by_frames(parts: Iterable[BaseException], clients: Collection[str]) ->
                     return doubt
                 client = library
                 entries.update([frame.place] if _ENTRIES.fullmatch(frame.place) else ())
-            elif not is_client and frame.distribution not in _CALLS_ONCE:
+            elif not is_client and not _calls_once(
+                frame.distribution, "" if client else frame.place
+            ):
                 if client:
                     return _doubt_of_inner(frame, client)
                 if frame.distribution:
@@ -152,18 +132,29 @@ def doubt_by_class(error: BaseException, clients: Collection[str]) -> str:
     """
     module = type(error).__module__
     owner = distribution_of(file_of(module))
-    is_known = module.partition(".")[0] in clients or owner in _CALLS_ONCE
+    is_known = module.partition(".")[0] in clients or _calls_once(owner, "")
     return "" if error.__cause__ is None or is_known or not owner else _doubt_of(owner)
 
 
+@cache
+def _habits() -> dict[str, dict[str, Any]]:
+    """Return what the index of retry safety (``index/``) knows of a distribution.
+
+    Code that ``once`` matches sends nothing itself and calls what it is given once. ``calls`` is
+    how often others send a usual call at most, if its answers are lost.
+    """
+    found: dict[str, dict[str, Any]] = json.loads(get_data("leeward_ran", "habits.json") or b"")
+    return found
+
+
+def _calls_once(owner: str, place: str) -> bool:
+    return bool(re.fullmatch(_habits().get(owner, {}).get("once", "-"), place))
+
+
 def _doubt_of(owner: str) -> str:
-    """Return the doubt of a distribution, with what the index of retry safety has measured."""
-    habits = json.loads(get_data("leeward_ran", "habits.json") or b"{}")
-    if (calls := habits.get(owner)) is None:
-        return f"it is not known whether {owner} had called before; if not, ask of the __cause__"
-    if calls > 1:
-        return f"{owner} calls again by itself, and this proves nothing of its earlier calls"
-    return f"{owner} may have called before; by default it calls once, then ask of the __cause__"
+    if _habits().get(owner, {}).get("calls", 1) > 1:
+        return f"{owner} calls again by itself, and proves nothing of earlier calls"
+    return f"it is not known whether {owner} had called before; if not, ask of the __cause__"
 
 
 def doubt_by_retries(error: BaseException, judge: Judge) -> str:
