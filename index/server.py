@@ -166,6 +166,7 @@ class FaultServer:
             connection.sendall(_message(200, b"{}", JSON))
             return True
         once = effect.fingerprint.hex() if effect.is_idempotent else ""
+        once = "the same" if self._row.get("repeatable") else once
         body = self._row.get("answer", '{"id": "1"}').encode()
         headers = JSON | self._row.get("headers", {})
         message = _message(self._row.get("status", 200), body, headers)

@@ -166,13 +166,14 @@ def test_ran_explains_itself_by_what_was_measured() -> None:
 
 
 def test_code_that_calls_once_is_believed_where_it_was_read() -> None:
-    """Where nobody listens the answer is no; nothing is sent twice in any way."""
+    """Where nobody listens the answer is no; where a call was done before, it is not."""
     rows = {name for name, row in runner.read_sdks().items() if "once" in row}
     results = {name: runner.read_results()[name]["runs"] for name in rows}
     assert {name: runs["refused"]["ran"] for name, runs in results.items()} == dict.fromkeys(
         rows, "no"
     )
-    assert not any(page.is_repeated(runs) for runs in results.values())
+    done = [run for runs in results.values() for run in runs.values() if run["effects"]]
+    assert {run["ran"] for run in done} <= {"maybe", ""}
 
 
 @pytest.mark.parametrize("name", ["Pusher.trigger_batch", "Pusher.trigger"])

@@ -143,8 +143,8 @@ def _habits() -> dict[str, dict[str, Any]]:
     Code that ``once`` matches sends nothing itself and calls what it is given once. ``calls`` is
     how often others send a usual call at most, if its answers are lost.
     """
-    found: dict[str, dict[str, Any]] = json.loads(get_data("leeward_ran", "habits.json") or b"")
-    return found
+    habits: dict[str, dict[str, Any]] = json.loads(get_data("leeward_ran", "habits.json") or b"")
+    return habits
 
 
 def _calls_once(owner: str, place: str) -> bool:
