@@ -36,7 +36,7 @@ def summarize(results: Mapping[str, Any]) -> list[str]:
     runs = {name: result["runs"] for name, result in sorted(results.items())}
     groups = {
         "**does the effect again**": [name for name, each in runs.items() if is_double(each)],
-        "sends the call again, with the same key": [
+        "sends the call again, harmless by its key or by what it writes": [
             name for name, each in runs.items() if is_repeated(each) and not is_double(each)
         ],
         "sends the call once, with a key": [
