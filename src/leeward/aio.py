@@ -382,6 +382,13 @@ class AsyncClient(BaseClient):
         """Return the latest runs; see `leeward.Client.list_runs`."""
         return await _in_thread(lambda: self._operations.runs.at_home.list(workflow, limit))
 
+    async def send_event(
+        self, workflow: str, run: str, event: str, value: Json = None, *, id: str
+    ) -> Run:
+        """Send an event to a run; see `leeward.Client.send_event`."""
+        send = self._operations.runs.send
+        return await self._operations.act_async(send, workflow, run, event, value, id)
+
     async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
         return await _in_thread(lambda: self._operations.runs.wait(workflow, id, timeout))

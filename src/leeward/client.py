@@ -617,6 +617,27 @@ class Client(BaseClient):
         """Return the latest runs, of one workflow or of all, the last one first."""
         return self._operations.runs.at_home.list(workflow, limit)
 
+    def send_event(
+        self, workflow: str, run: str, event: str, value: Json = None, *, id: str
+    ) -> Run:
+        """Send an event to a run, which may wait for it with `Flow.event`.
+
+        An event that comes before the run waits for it is kept. If the outcome of this call is
+        unknown, repeat it with the same id.
+
+        Args:
+            workflow: its name.
+            run: the id of the run.
+            event: its name.
+            value: JSON of at most 32 KiB.
+            id: of the event: a run gets an event of an id once.
+
+        Raises:
+            NotFound: no run has this id.
+            Conflict: the run is over, or has had another event of this id.
+        """
+        return self._operations.act(self._operations.runs.send, workflow, run, event, value, id)
+
     def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run, for 60 seconds by default, and return it.
 

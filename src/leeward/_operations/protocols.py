@@ -104,6 +104,9 @@ class Runs(Protocol):
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
         """Wait for the end of a run."""
 
+    def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> Run:
+        """Send an event to a run."""
+
     def cancel(self, workflow: str, id: str) -> Run:
         """Ask a run to end."""
 

@@ -52,6 +52,12 @@ class RunOperations:
         check_json(value, "value")
         return runs.start(workflow, value, id)
 
+    def send(self, workflow: str, run: str, event: str, value: Json, id: str) -> Run:
+        """Send an event to a run."""
+        runs = self.at_home
+        check_json(value, "value")
+        return runs.send(workflow, run, event, value, id)
+
     def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
         """Wait for the end of a run."""
         runs = self.at_home

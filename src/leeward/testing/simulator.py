@@ -26,10 +26,11 @@ from leeward.workflow.commands import (
     StepFailure,
     StepQuestion,
     StepVerdict,
+    answer_of,
     refusal_at,
 )
 from leeward.workflow.kernel import Machine
-from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
+from leeward.workflow.model import AMBIGUOUS, NO_EVENT, THROTTLED, TIMEOUT, Definition
 
 Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
 """A function from a payload to an answer; or the answers of its calls one after the other. The last
@@ -117,6 +118,7 @@ def simulate(
     functions: Mapping[str, Behaviour] | Callable[[StepCall], Answer] | None = None,
     *,
     verdicts: Verdicts | None = None,
+    events: Sequence[tuple[float, str, Json]] = (),
     run: str = "run",
     seconds_per_call: float = 1.0,
     cancel_after: float | None = None,
@@ -129,11 +131,13 @@ def simulate(
         functions: by logical name; a missing function returns null. Or a function that answers
             each call.
         verdicts: what functions say of steps that may have run; a missing one cannot tell.
+        events: that are sent to it, in order: seconds after its start, name and value.
         run: its id.
         seconds_per_call: that each call takes.
         cancel_after: seconds, when somebody cancels the run; None for never.
     """
     world = _World(definition, functions or {}, verdicts or {}, seconds_per_call, cancel_after)
+    world.events = list(events)
     machine = Machine(definition, run, value)
     while machine.end is None:
         command = world.next_of(machine.open)
@@ -153,6 +157,7 @@ class _World:
         cancel_after: float | None,
     ) -> None:
         self.now = 0.0
+        self.events: list[tuple[float, str, Json]] = []
         self.calls: list[StepCall] = []
         self.questions: list[StepQuestion] = []
         self._ends: dict[tuple[str, int], float] = {}
@@ -183,11 +188,17 @@ class _World:
         if refusal is not None:
             return 0.0, refusal
         if isinstance(command, Sleep):
-            ends = self.now + command.seconds
+            ends = command.due(self.now, self.now)
             if command.guarded:
                 ends = min(ends, self._cancelled, self._deadline)
-                refusal = self._refusal(ends)
-            return ends - self.now, refusal or Returned()
+            for event in self.events:
+                at, name, value = event
+                if name in command.names and at <= ends:
+                    self.events.remove(event)
+                    return max(0.0, at - self.now), answer_of(command, name, value)
+            refusal = self._refusal(ends) if command.guarded else None
+            over = StepFailure(NO_EVENT) if command.names else Returned()
+            return ends - self.now, refusal or over
         if isinstance(command, StepQuestion):
             self.questions.append(command)
             return self._seconds, self._verdict(command)

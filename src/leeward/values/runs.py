@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from leeward.masking import show_data
+from leeward.masking import show_data, show_only
 from leeward.records import NamedTuple
 from leeward.values import Json
 
@@ -26,6 +26,7 @@ class RunState(Enum):
     """This version cannot read its journal. No process continues it."""
 
 
+@show_only("path attempt began ended error ambiguous")
 class RunEvent(NamedTuple):
     """One call, question or pause of a run. Times are Unix seconds.
 
@@ -37,6 +38,7 @@ class RunEvent(NamedTuple):
         ended: None while it is under way.
         error: name of its error; None if it has none.
         ambiguous: it failed, but the function may have run.
+        result: of a call that went well, or the value of an event.
     """
 
     path: str
@@ -45,6 +47,24 @@ class RunEvent(NamedTuple):
     ended: float | None = None
     error: str | None = None
     ambiguous: bool = False
+    result: Json = None
+
+
+@show_only("path names until")
+class RunWait(NamedTuple):
+    """A wait of a run for the first of some events.
+
+    Attributes:
+        path: of the node in the run.
+        names: of the events.
+        until: Unix seconds when it ends without one; None for no limit.
+        question: that a person is asked; None for other events.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    until: float | None
+    question: Json = None
 
 
 @show_data("workflow id target state digest started ended error unreversed")
@@ -63,6 +83,8 @@ class Run(NamedTuple):
         error: name of the error of a failed run.
         unreversed: paths of the steps whose undo failed.
         events: what it did so far, in order; empty if the engine does not report it.
+        waits: for which events it waits now.
+        input: that it was started with; only `get_run` reads it.
     """
 
     workflow: str
@@ -76,3 +98,5 @@ class Run(NamedTuple):
     error: str | None = None
     unreversed: tuple[str, ...] = ()
     events: tuple[RunEvent, ...] = ()
+    waits: tuple[RunWait, ...] = ()
+    input: Json = None

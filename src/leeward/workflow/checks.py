@@ -29,6 +29,8 @@ takes one or more stack frames for each."""
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ERROR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+EVENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+EVENT_RULE: Final = "an event's name is 1 to 80 letters, digits, '.', '-' and '_', like order.paid"
 
 
 def check_definition(definition: model.Definition, where: Where) -> None:
@@ -63,6 +65,21 @@ def check_input(value: Json) -> None:
     size = len(encode(value))
     if size > most("input"):
         raise InvalidRequest(f"the input has {size} {excess('input')}", field="value")
+
+
+def check_event(name: object, id: object, value: Json) -> None:
+    """Check the name, the id and the size of an event.
+
+    Raises:
+        InvalidRequest: one of them is wrong.
+    """
+    for field, text in (("event", name), ("id", id)):
+        if not isinstance(text, str) or not EVENT.fullmatch(text):
+            rule = EVENT_RULE if field == "event" else EVENT_RULE.replace("name", "id")
+            raise InvalidRequest(rule, field=field)
+    size = len(encode(value))
+    if size > most("input"):
+        raise InvalidRequest(f"the event has {size} {excess('input')}", field="value")
 
 
 def check_run_id(workflow: object, id: object) -> str:
@@ -117,32 +134,51 @@ class _Check:
     def node(self, node: model.Node, scope: _Scope) -> frozenset[str]:
         """Check one node; return the names that may be referred to behind it."""
         self.id(node, node.id)
-        match node:
-            case model.Step():
-                return self.step(node, scope)
-            case model.AttemptNode():
-                return self.attempt(node, scope)
-            case model.Saga():
-                return self.block(node.body, scope._replace(in_saga=True))
-            case model.Parallel():
-                return self.parallel(node, scope)
-            case model.Choose():
-                return self.choose(node, scope)
-            case model.Each():
-                return self.each(node, scope)
-            case model.Wait():
-                self.most(node, node.seconds, "year")
-            case model.Stop():
-                self.stop(node, scope)
-            case model.Fail():
-                flaw = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
-                self.need(node, _ERROR.fullmatch(node.error) is not None, flaw)
+        names: frozenset[str] = getattr(self, node.kind)(node, scope)
+        return names
+
+    def saga(self, node: model.Saga, scope: _Scope) -> frozenset[str]:
+        return self.block(node.body, scope._replace(in_saga=True))
+
+    def repeat(self, node: model.Repeat, scope: _Scope) -> frozenset[str]:
+        self.most(node, node.at_most, "rounds")
+        names = self.block(node.body, scope._replace(names=scope.names | {node.id}))
+        self.condition(node, node.until, scope._replace(names=names))
+        return names
+
+    def wait(self, node: model.Wait, scope: _Scope) -> frozenset[str]:
+        is_one = (node.seconds is None) is not (node.until is None)
+        self.need(node, is_one, "needs seconds or `until`, and not both")
+        return self.time(node, scope)
+
+    def fail(self, node: model.Fail, scope: _Scope) -> frozenset[str]:
+        flaw = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
+        self.need(node, _ERROR.fullmatch(node.error) is not None, flaw)
         return scope.names
 
-    def stop(self, node: model.Stop, scope: _Scope) -> None:
+    def time(self, node: model.Wait | model.Event, scope: _Scope) -> frozenset[str]:
+        given = (node.seconds, node.until)
+        self.references(node, [at for at in given if isinstance(at, model.Reference)], scope)
+        if isinstance(node.seconds, int):
+            self.most(node, node.seconds, "year")
+        return scope.names
+
+    def event(self, node: model.Event, scope: _Scope) -> frozenset[str]:
+        self.time(node, scope)
+        is_one = node.seconds is None or node.until is None
+        self.need(node, is_one, "has a timeout and `until`; leave one out")
+        self.template(node, node.question, scope)
+        self.most(node, len(node.names), "names")
+        self.need(node, len({*node.names}) == len(node.names), "names an event twice")
+        for name in node.names:
+            self.need(node, EVENT.fullmatch(name) is not None, f"waits for {name!r}; {EVENT_RULE}")
+        return scope.names | {node.id}
+
+    def stop(self, node: model.Stop, scope: _Scope) -> frozenset[str]:
         self.template(node, node.result, scope)
         if scope.levels:
             raise self.refusal(node, "stop")
+        return scope.names
 
     def choose(self, node: model.Choose, scope: _Scope) -> frozenset[str]:
         self.need(node, bool(node.cases), "has no case; add one with `when`")
@@ -226,8 +262,10 @@ class _Check:
         inside = self.deeper(node, scope)
         names = scope.names | {node.id}
         around = scope.in_saga or scope.each_in_saga
-        self.block(node.body, inside._replace(names=names, in_saga=False, each_in_saga=around))
-        return scope.names
+        inside = inside._replace(names=names, in_saga=False, each_in_saga=around)
+        inside = inside._replace(names=self.block(node.body, inside))
+        self.template(node, node.collect, inside)
+        return scope.names if node.collect is None else scope.names | {node.id}
 
     def deeper(self, node: model.Node, scope: _Scope) -> _Scope:
         self.most(node, scope.levels + 1, "nesting")

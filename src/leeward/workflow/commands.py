@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.masking import show_only
 from leeward.records import NamedTuple
@@ -69,14 +69,30 @@ class StepQuestion(NamedTuple):
     kind: Literal["question"] = "question"
 
 
+@show_only("path attempt seconds guarded until names kind")
 class Sleep(NamedTuple):
-    """Wait. The answer is a `Returned`; or a `StepFailure` as for a guarded call."""
+    """Wait. The answer is a `Returned`; or a `StepFailure` as for a guarded call.
+
+    Attributes:
+        seconds: how long at most.
+        until: Unix seconds of the wall clock, instead; None for `seconds`.
+        names: of events, the first of which ends it: see `answer_of`. If none comes in time, the
+            answer is `NO_EVENT`.
+        question: that a person is asked, whose answer is the event; None for other events.
+    """
 
     path: str
     attempt: int
     seconds: float
     guarded: bool
+    until: float | None = None
+    names: tuple[str, ...] = ()
+    question: Json = None
     kind: Literal["sleep"] = "sleep"
+
+    def due(self, now: float, wall: float) -> float:
+        """Return when it ends on the clock that says `now`, if it begins now."""
+        return now + (self.seconds if self.until is None else max(0.0, self.until - wall))
 
 
 Command: TypeAlias = StepCall | StepQuestion | Sleep
@@ -113,6 +129,40 @@ class StepFailure(NamedTuple):
 
 
 Answer: TypeAlias = Returned | StepFailure
+
+NO_LIMIT: Final = 253_402_300_799.0
+"""Seconds of a wait without a limit: some eight thousand years, which every store can keep."""
+
+
+@show_only("seq id name at")
+class Arrival(NamedTuple):
+    """An event that was sent to a run.
+
+    Attributes:
+        seq: its number in the run, from 1 on.
+        id: the sender's: it counts once.
+        name: of the event.
+        value: JSON.
+        at: when it was stored, on the clock of the runs.
+    """
+
+    seq: int
+    id: str
+    name: str
+    value: Json
+    at: float
+
+
+def answer_of(command: Sleep, name: str, value: Json) -> Returned:
+    """Return the answer of a wait that an event has ended."""
+    return Returned(value if len(command.names) == 1 else {"event": name, "value": value})
+
+
+def event_of(command: Sleep, answer: Answer | StepVerdict) -> str | None:
+    """Return the name of the event that has ended a wait; None if none has."""
+    if not command.names or not isinstance(answer, Returned):
+        return None
+    return command.names[0] if len(command.names) == 1 else str(answer.value["event"])
 
 
 @show_only("verdict retry_after voids")

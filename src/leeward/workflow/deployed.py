@@ -135,6 +135,11 @@ class DeployedRuns:
             self._clock.sleep(min(pause, left))
             pause = min(pause * 2, LATEST_LOOK)
 
+    def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> NoReturn:
+        """Refuse: no flow on a cloud's engine waits for events yet."""
+        del workflow, id, event, value, event_id
+        self._refuse("send_event", "events")
+
     def cancel(self, workflow: str, id: str) -> NoReturn:
         """Refuse: no cloud engine compensates a run that it ends."""
         del workflow, id

@@ -25,6 +25,7 @@ from leeward.workflow.model import (
     Block,
     Branch,
     Case,
+    Condition,
     ErrorHandler,
     Node,
     Reference,
@@ -196,6 +197,31 @@ class ChooseBlock:
         self.default = tuple(body)
 
 
+class RepeatBlock(Ref):
+    """The block of `Flow.repeat`, and a reference to the number of its round."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(Reference(id))
+        self.id = id
+        self.condition: Condition | None = None
+
+    def until(self, test: Test) -> None:
+        """End the loop if the test holds at the end of a round."""
+        self.condition = condition_of(test)
+
+
+def _time(
+    where: str, seconds: int | str | Ref | None, until: Ref | None
+) -> tuple[int | Reference | None, Reference | None]:
+    """Return how long a wait may take, and until when."""
+    if not isinstance(until, Ref | None):
+        raise ConfigError(f"{where}: until must be a reference to a time, not a {kind_of(until)}")
+    at = None if until is None else until.reference
+    if isinstance(seconds, Ref):
+        return seconds.reference, at
+    return None if seconds is None else seconds_of(seconds, where), at
+
+
 def refuse_loose(body: list[Node], kind: str, method: str) -> None:
     """Refuse nodes that stand between the blocks of `parallel` or `choose`.
 
@@ -219,6 +245,8 @@ class Flow:
     def __init__(self, trace: Trace, resolve: Resolve) -> None:
         self._trace = trace
         self._resolve = resolve
+        self._collections: list[tuple[str, list[Template]]] = []
+        """The ids of the `each` around here, and what each of them collects: one value at most."""
 
     def step(
         self,
@@ -323,6 +351,8 @@ class Flow:
     def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
         """Run the block for each element of a list; ``as`` gets a reference to the element.
 
+        `collect` inside it keeps a value of each element.
+
         Args:
             items: the list.
             id: of the node, and the name of the element.
@@ -334,14 +364,124 @@ class Flow:
             )
         if type(at_once) is not int:
             raise ConfigError(f"{users_line()}: at_once must be a whole number")
+        self._collections.append((id, []))
         with self._trace.collect() as body:
             yield Ref(model.Reference(id))
-        self._trace.add(model.Each(id, items.reference, tuple(body), at_once))
+        _, kept = self._collections.pop()
+        self._trace.add(model.Each(id, items.reference, tuple(body), at_once, *kept))
 
-    def wait(self, seconds: int | str, *, id: str | None = None) -> None:
-        """Wait, in whole seconds or a text like ``"5m"``."""
-        whole = seconds_of(seconds, f"{users_line()}: wait")
-        self._trace.add(model.Wait(id or self._trace.number("wait"), whole))
+    def collect(self, value: Json | Ref) -> Ref:
+        """Keep a value of each element of the `each` around it; return a reference to their list.
+
+        The list can be read behind the block, and has the order of the elements.
+
+        Raises:
+            ConfigError: there is no `each` around it, or it collects something already.
+        """
+        if not self._collections or self._collections[-1][1]:
+            raise ConfigError(f"{users_line()}: collect once, and inside an `each`")
+        id, kept = self._collections[-1]
+        kept.append(template_of(value, f"{users_line()}: collect"))
+        return Ref(model.Reference(id))
+
+    @contextmanager
+    def repeat(self, id: str | None = None, *, at_most: int) -> Iterator[RepeatBlock]:
+        """Run the block again and again, until the test of `RepeatBlock.until` holds at its end.
+
+        If it does not hold after `at_most` rounds, the flow fails with ``Flow.TooManyRounds``. Each
+        round calls its steps with keys of its own.
+
+        Raises:
+            ConfigError: the block has no test.
+        """
+        block = RepeatBlock(id or self._trace.number("repeat"))
+        with self._trace.collect() as body:
+            yield block
+        if block.condition is None or type(at_most) is not int:
+            raise ConfigError(
+                f"{users_line()}: `repeat` needs at_most=, a whole number, and in its block a test "
+                "that ends it, like loop.until(job['done'] == True)"
+            )
+        self._trace.add(model.Repeat(block.id, tuple(body), block.condition, at_most))
+
+    def wait(
+        self,
+        seconds: int | str | Ref | None = None,
+        *,
+        until: Ref | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Wait; no process is needed meanwhile.
+
+        Args:
+            seconds: a whole number, a text like ``"5m"``, or a reference to a number.
+            until: instead, a reference to a time: a text like ``2026-01-31T12:00:00Z``, or Unix
+                seconds. If it has passed, the flow continues at once.
+            id: of the node.
+        """
+        id = id or self._trace.number("wait")
+        self._trace.add(model.Wait(id, *_time(f"{users_line()}: wait", seconds, until)))
+
+    def event(
+        self,
+        *names: str,
+        timeout: int | str | Ref | None = None,
+        until: Ref | None = None,
+        id: str | None = None,
+    ) -> Ref:
+        """Wait for an event that `Client.send_event` sends to the run; return its value.
+
+        An event that came before is kept for the first wait of its name. Without one in time, the
+        flow fails with ``Flow.NoEvent``.
+
+        Args:
+            names: of the events. With several, the first counts, and the value has the fields
+                ``event``, its name, and ``value``.
+            timeout: seconds to wait for it, as for `wait`; by default without a limit.
+            until: instead, a reference to a time.
+            id: by default the name, with hyphens.
+        """
+        return self._event(names, id, timeout, until)
+
+    def approval(
+        self,
+        question: Json | Ref,
+        *,
+        timeout: int | str | Ref | None = None,
+        until: Ref | None = None,
+        id: str | None = None,
+    ) -> Ref:
+        """Ask a person; return the answer, with the fields ``approved``, ``by`` and ``note``.
+
+        ``leeward status`` and the console show the question. ``leeward workflow approve`` and
+        ``deny`` answer it, and so does `Client.send_event` with the node's id as the event's name.
+
+        Args:
+            question: a text, or JSON with references in it.
+            timeout: as for `event`.
+            until: as for `event`.
+            id: of the node, and the name of the event.
+        """
+        id = id or self._trace.number("approval")
+        return self._event((id,), id, timeout, until, question)
+
+    def _event(
+        self,
+        names: tuple[str, ...],
+        id: str | None,
+        timeout: int | str | Ref | None,
+        until: Ref | None,
+        question: Json | Ref = None,
+    ) -> Ref:
+        if not all(isinstance(name, str) for name in names):
+            raise ConfigError(f"{users_line()}: the name of an event is a text")
+        if id is None:
+            by_name = names[0].lower().replace(".", "-").replace("_", "-") if names else ""
+            id = by_name if len(names) == 1 else self._trace.number("event")
+        where = f"{users_line()}: event {id!r}"
+        time = _time(where, timeout, until)
+        self._trace.add(model.Event(id, names, *time, template_of(question, where)))
+        return Ref(model.Reference(id))
 
     def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:
         """End the run successfully, with a result."""

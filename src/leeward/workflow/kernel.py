@@ -19,6 +19,7 @@ from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow import model
 from leeward.workflow.commands import (
+    NO_LIMIT,
     UNSETTLED,
     Answer,
     Command,
@@ -123,10 +124,6 @@ def _block(block: model.Block, scope: _Scope) -> Running:
             case model.Choose():
                 bodies = (case.body for case in node.cases if holds(case.when, scope.variables))
                 yield from _block(next(bodies, node.otherwise), scope)
-            case model.Wait():
-                answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
-                if isinstance(answer, StepFailure):
-                    raise _Failed(answer)
             case model.Stop():
                 raise _Stopped(fill(node.result, scope.variables))
             case model.Fail():
@@ -159,6 +156,56 @@ def _step(step: model.Step, scope: _Scope) -> Running:
         raise _Failed(answer)
     scope.variables[step.id] = answer.value
     scope.remember(step, path, payload, answer.value)
+
+
+def _wait(node: model.Wait | model.Event, scope: _Scope) -> Running:
+    names, question = (node.names, node.question) if isinstance(node, model.Event) else ((), None)
+    seconds, until = _time(node.seconds, scope), _time(node.until, scope)
+    answer = yield Sleep(
+        node.id + scope.suffix,
+        1,
+        NO_LIMIT if seconds is None else seconds,
+        scope.guarded,
+        until,
+        names,
+        fill(question, scope.variables),
+    )
+    if isinstance(answer, StepFailure):
+        raise _Failed(answer)
+    if names:
+        scope.variables[node.id] = answer.value
+
+
+def _time(given: int | model.Reference | None, scope: _Scope) -> float | None:
+    """Return seconds, given or referred to: a number, or a text with a time (RFC 3339)."""
+    if not isinstance(given, model.Reference):
+        return given
+    value = look_up(given, scope.variables)
+    try:
+        if isinstance(value, str):
+            from datetime import datetime
+
+            moment = datetime.fromisoformat(value)
+            value = None if moment.tzinfo is None else moment.timestamp()
+        if type(value) in (int, float) and 0 <= value < NO_LIMIT:
+            return float(value)
+    except (ValueError, OverflowError):
+        pass
+    raise _Failed(StepFailure(model.NOT_A_TIME))
+
+
+def _repeat(node: model.Repeat, scope: _Scope) -> Running:
+    suffix = scope.suffix
+    for number in range(1, node.at_most + 1):
+        scope.variables[node.id] = number
+        scope.suffix = f"{suffix}/{number}"  # so that each round has keys of its own
+        try:
+            yield from _block(node.body, scope)
+        finally:
+            scope.suffix = suffix
+        if holds(node.until, scope.variables):
+            return
+    raise _Failed(StepFailure(model.TOO_MANY_ROUNDS))
 
 
 def repeats_ambiguous(retry: Retry) -> bool:
@@ -424,6 +471,9 @@ def _each(node: model.Each, scope: _Scope) -> Running:
     failure = yield from _run_parallel(scope, inner, [node.body] * len(inner), at_once=node.at_once)
     if failure is not None:
         raise _Failed(failure)
+    if node.collect is not None:
+        values = [fill(node.collect, branch.variables) for branch in inner]
+        scope.variables[node.id] = values
 
 
 def _run_parallel(
@@ -452,6 +502,9 @@ _NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = {
     "saga": _saga,
     "parallel": _parallel,
     "each": _each,
+    "repeat": _repeat,
+    "wait": _wait,
+    "event": _wait,
 }
 
 

@@ -73,17 +73,19 @@ LIMITS: Final = {
     "expressions": Limit(
         "arithmetic and texts made in the flow", None, "Step Functions", "do it in a function"
     ),
-    "events": Limit(
-        "waiting for an event from outside",
-        None,
-        "leeward: each engine has a way of its own",
-        "`wait`, and look with a step",
-    ),
+    "names": Limit("events in one wait", 10, "leeward", "send what happened as a value"),
+    "rounds": Limit("rounds of a `repeat`", 1000, "leeward", "start another run at the end"),
     "cancel": Limit(
         "cancelling a run so that it compensates",
         None,
         "Step Functions",
         "embedded only; `abort_run` ends a run everywhere, and compensates nothing",
+    ),
+    "events": Limit(
+        "waiting for an event, `repeat`, `collect`, and times from data, on a cloud's engine",
+        None,
+        "leeward: it does not export them yet",
+        "keep the runs on `local` or `postgres`",
     ),
     "list": Limit(
         "listing the runs of a cloud's engine",

@@ -25,7 +25,7 @@ has other signs than letters, digits, ``_`` and ``-`` is written ``$input["order
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -60,6 +60,12 @@ CANCELLED = "Flow.Cancelled"
 """Somebody has cancelled the run. Handlers see it, but do not end it."""
 COMPENSATION_FAILED = "Flow.CompensationFailed"
 """At least one undo of a saga failed for good; the error's `steps` names the steps."""
+NO_EVENT = "Flow.NoEvent"
+"""The time of a wait for an event is over, and none has come."""
+TOO_MANY_ROUNDS = "Flow.TooManyRounds"
+"""A loop has done all its rounds, and its condition does not hold."""
+NOT_A_TIME = "Flow.NotATime"
+"""A value that a wait takes its time from is not one."""
 
 PROVED = (THROTTLED, NOT_SENT)
 """Errors that prove that a function did not run, and that may not come again."""
@@ -69,7 +75,7 @@ UNSTOPPABLE = (DEADLINE, CANCELLED)
 """Errors that a handler sees and does not end."""
 NAMED = (
     *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, TOO_LARGE, FAILED),
-    *(DEADLINE, CANCELLED, COMPENSATION_FAILED),
+    *(DEADLINE, CANCELLED, COMPENSATION_FAILED, NO_EVENT, TOO_MANY_ROUNDS, NOT_A_TIME),
 )
 """Errors of leeward's own. Their names have a dot, so no class of a function can pass for one. Any
 other name is the class of a function's exception."""
@@ -250,22 +256,57 @@ class Each(NamedTuple):
     """A block for each element of a list; inside, the element is readable under `id`.
 
     All end; then the error of the first element that has one counts. Results of steps inside are
-    not readable behind it. A value that is not a list has no elements.
+    not readable behind it; but with `collect`, `id` is then the list of what it is for each
+    element. A value that is not a list has no elements.
     """
 
     id: str
     items: Reference
     body: Block
     at_once: int = 1
+    collect: Template = None
     kind: Literal["each"] = "each"
 
 
-class Wait(NamedTuple):
-    """Wait, in whole seconds."""
+class Repeat(NamedTuple):
+    """A block again and again, until a condition holds behind it; at most so many rounds.
+
+    The number of the round, from 1 on, is readable under `id`.
+    """
 
     id: str
-    seconds: int
+    body: Block
+    until: Condition
+    at_most: int
+    kind: Literal["repeat"] = "repeat"
+
+
+class Wait(NamedTuple):
+    """Wait for some seconds, or until a time: a text like RFC 3339 has it, or Unix seconds."""
+
+    id: str
+    seconds: int | Reference | None
+    until: Reference | None = None
     kind: Literal["wait"] = "wait"
+
+
+class Event(NamedTuple):
+    """Wait for the first of some events; its value is readable under `id`.
+
+    With several names that is an object with `event`, the name, and `value`.
+
+    Attributes:
+        names: of the events.
+        seconds, until: how long, as for `Wait`; both None for no limit.
+        question: what a person is asked, whose answer is the event; None for other events.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    seconds: int | Reference | None = None
+    until: Reference | None = None
+    question: Template = None
+    kind: Literal["event"] = "event"
 
 
 class Stop(NamedTuple):
@@ -284,7 +325,9 @@ class Fail(NamedTuple):
     kind: Literal["fail"] = "fail"
 
 
-Node: TypeAlias = Step | AttemptNode | Saga | Parallel | Choose | Each | Wait | Stop | Fail
+Node: TypeAlias = (
+    Step | AttemptNode | Saga | Parallel | Choose | Each | Repeat | Wait | Event | Stop | Fail
+)
 Block: TypeAlias = tuple[Node, ...]
 
 
@@ -319,7 +362,7 @@ def blocks_of(node: Node) -> tuple[Block, ...]:
     """Return the blocks right below a node, in the order of the definition."""
     if isinstance(node, AttemptNode):
         return (node.body, *(handler.body for handler in node.handlers))
-    if isinstance(node, Saga | Each):
+    if isinstance(node, Saga | Each | Repeat):
         return (node.body,)
     if isinstance(node, Parallel):
         return tuple(branch.body for branch in node.branches)
@@ -398,50 +441,72 @@ def _block(block: Block) -> list[Json]:
 
 
 def _node(node: Node) -> dict[str, Json]:
-    match node:
-        case Step():
-            # A digest of an earlier version has no such field.
-            settle = {} if node.settle is None else {"settle": node.settle}
-            return {
-                "step": node.id,
-                "call": node.function,
-                "payload": write_template(node.payload),
-                "effect": node.effect.value,
-                "timeout": node.timeout,
-                **settle,
-                "retry": _retry(node.retry),
-                "undo": None
-                if node.undo is None
-                else {
-                    "call": node.undo.function,
-                    "timeout": node.undo.timeout,
-                    "retry": _retry(node.undo.retry),
-                },
-            }
-        case AttemptNode():
-            handlers = [{"errors": [*on.errors], "do": _block(on.body)} for on in node.handlers]
-            return {"attempt": node.id, "do": _block(node.body), "on": handlers}
-        case Saga():
-            return {"saga": node.id, "undo": node.undo, "do": _block(node.body)}
-        case Parallel():
-            branches = [
-                {"branch": branch.id, "do": _block(branch.body)} for branch in node.branches
-            ]
-            return {"parallel": node.id, "branches": branches}
-        case Choose():
-            cases = [
-                {"when": write_condition(case.when), "do": _block(case.body)} for case in node.cases
-            ]
-            return {"choose": node.id, "cases": cases, "otherwise": _block(node.otherwise)}
-        case Each():
-            items = write_template(node.items)
-            return {"each": node.id, "in": items, "at_once": node.at_once, "do": _block(node.body)}
-        case Wait():
-            return {"wait": node.id, "seconds": node.seconds}
-        case Stop():
-            return {"stop": node.id, "result": write_template(node.result)}
-        case Fail():
-            return {"fail": node.id, "error": node.error}
+    return {node.kind: node.id, **_FIELDS[node.kind](node)}
+
+
+def _step(node: Step) -> dict[str, Json]:
+    undo = None
+    if node.undo is not None:
+        undo = {"call": node.undo.function, "timeout": node.undo.timeout}
+        undo["retry"] = _retry(node.undo.retry)
+    return {
+        "call": node.function,
+        "payload": write_template(node.payload),
+        "effect": node.effect.value,
+        "timeout": node.timeout,
+        **({} if node.settle is None else {"settle": node.settle}),
+        "retry": _retry(node.retry),
+        "undo": undo,
+    }
+
+
+def _attempt(node: AttemptNode) -> dict[str, Json]:
+    handlers = [{"errors": [*on.errors], "do": _block(on.body)} for on in node.handlers]
+    return {"do": _block(node.body), "on": handlers}
+
+
+def _choose(node: Choose) -> dict[str, Json]:
+    cases = [{"when": write_condition(case.when), "do": _block(case.body)} for case in node.cases]
+    return {"cases": cases, "otherwise": _block(node.otherwise)}
+
+
+def _each(node: Each) -> dict[str, Json]:
+    collect = {} if node.collect is None else {"collect": write_template(node.collect)}
+    items = {"in": write_template(node.items), "at_once": node.at_once, **collect}
+    return {**items, "do": _block(node.body)}
+
+
+def _event(node: Event) -> dict[str, Json]:
+    question = {"question": write_template(node.question)}
+    return {"names": [*node.names], **_time("timeout", node), **question}
+
+
+def _time(name: str, node: Wait | Event) -> dict[str, Json]:
+    until = {} if node.until is None else {"until": write_template(node.until)}
+    return {**({} if node.seconds is None else {name: write_template(node.seconds)}), **until}
+
+
+# The fields of each kind of node. What a node does not use and earlier versions did not know has no
+# field, so that its digest stays.
+_FIELDS: Final[Mapping[str, Callable[[Any], dict[str, Json]]]] = {
+    "step": _step,
+    "attempt": _attempt,
+    "saga": lambda node: {"undo": node.undo, "do": _block(node.body)},
+    "parallel": lambda node: {
+        "branches": [{"branch": branch.id, "do": _block(branch.body)} for branch in node.branches]
+    },
+    "choose": _choose,
+    "each": _each,
+    "repeat": lambda node: {
+        "until": write_condition(node.until),
+        "at_most": node.at_most,
+        "do": _block(node.body),
+    },
+    "wait": lambda node: _time("seconds", node),
+    "event": _event,
+    "stop": lambda node: {"result": write_template(node.result)},
+    "fail": lambda node: {"error": node.error},
+}
 
 
 def _retry(retry: Retry) -> dict[str, Json]:

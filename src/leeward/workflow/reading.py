@@ -217,10 +217,20 @@ def _read_choose(fields: _Fields, id: str, places: _Places) -> model.Choose:
 
 
 def _read_each(fields: _Fields, id: str, places: _Places) -> model.Each:
-    at_once = fields.get("at_once", _any, 1)
-    if type(at_once) is not int:
-        raise ConfigError(f"{fields.where}.at_once must be a whole number")
-    return model.Each(id, fields.need("in", _reference), _do(fields, places), at_once)
+    items, at_once = fields.need("in", _reference), fields.get("at_once", _number, 1)
+    return model.Each(id, items, _do(fields, places), at_once, fields.get("collect", _template))
+
+
+def _read_repeat(fields: _Fields, id: str, places: _Places) -> model.Repeat:
+    until, at_most = fields.need("until", _condition), fields.need("at_most", _number)
+    return model.Repeat(id, _do(fields, places), until, at_most)
+
+
+def _read_event(fields: _Fields, id: str, places: _Places) -> model.Event:
+    del places
+    names = tuple(_text(name, f"{fields.where}.names") for name in fields.get("names", _list, [id]))
+    seconds, until = fields.get("timeout", _seconds), fields.get("until", _reference)
+    return model.Event(id, names, seconds, until, fields.get("question", _template))
 
 
 _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {
@@ -229,10 +239,14 @@ _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any]
     "saga": (("undo", "do"), _read_saga),
     "parallel": (("branches",), _read_parallel),
     "choose": (("cases", "otherwise"), _read_choose),
-    "each": (("in", "at_once", "do"), _read_each),
+    "each": (("in", "at_once", "collect", "do"), _read_each),
+    "repeat": (("until", "at_most", "do"), _read_repeat),
+    "event": (("names", "timeout", "until", "question"), _read_event),
     "wait": (
-        ("seconds",),
-        lambda fields, id, _: model.Wait(id, fields.need("seconds", seconds_of)),
+        ("seconds", "until"),
+        lambda fields, id, _: model.Wait(
+            id, fields.get("seconds", _seconds), fields.get("until", _reference)
+        ),
     ),
     "stop": (("result",), lambda fields, id, _: model.Stop(id, fields.get("result", _template))),
     "fail": (("error",), lambda fields, id, _: model.Fail(id, fields.need("error", _text))),
@@ -305,6 +319,17 @@ def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{where} must be a text that is not empty")
     return value
+
+
+def _number(value: Any, where: str) -> int:
+    if type(value) is not int:
+        raise ConfigError(f"{where} must be a whole number")
+    return value
+
+
+def _seconds(value: Any, where: str) -> int | model.Reference:
+    is_reference = isinstance(value, str) and value.startswith("$")
+    return _reference(value, where) if is_reference else seconds_of(value, where)
 
 
 def _boolean(value: Any, where: str) -> bool:

@@ -7,7 +7,7 @@ may have lost it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
@@ -23,6 +23,7 @@ from leeward.records import NamedTuple
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
+    Arrival,
     Command,
     Returned,
     Sleep,
@@ -30,11 +31,13 @@ from leeward.workflow.commands import (
     StepFailure,
     StepQuestion,
     StepVerdict,
+    answer_of,
+    event_of,
     refusal_at,
 )
 from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
 from leeward.workflow.kernel import Machine
-from leeward.workflow.model import UNKNOWN, Definition
+from leeward.workflow.model import NO_EVENT, UNKNOWN, Definition
 from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_call
 
 LOGGER = "leeward.workflow"
@@ -165,6 +168,46 @@ def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstS
     return FirstSteps(machine, [step for step in machine.open.values() if not _is_unsafe(step)], at)
 
 
+class Inbox:
+    """The events of a run, and which of them its waits have had.
+
+    The waits of a name get its events in the order in which these came. So how many waits have
+    ended with one says which those are, in every lease.
+
+    Attributes:
+        seen: the number of the last event that was read.
+    """
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._events: list[Arrival] = []
+        self._consumed: dict[str, int] = {}
+
+    def add(self, events: Iterable[Arrival]) -> None:
+        """Add events, in order."""
+        for event in events:
+            self.seen = event.seq
+            self._events.append(event)
+
+    def answer(self, wait: Sleep, due: float) -> Returned | None:
+        """Return the answer of a wait that ends at `due`; None if no event has come by then."""
+        skip = dict(self._consumed)
+        for event in self._events:
+            if event.name not in wait.names:
+                continue
+            if skip.get(event.name):
+                skip[event.name] -= 1
+            elif event.at <= due:
+                return answer_of(wait, event.name, event.value)
+        return None
+
+    def note_end(self, command: Command, answer: Answer | StepVerdict) -> None:
+        """Note how a wait has ended; other commands count for nothing."""
+        name = event_of(command, answer) if isinstance(command, Sleep) else None
+        if name is not None:
+            self._consumed[name] = self._consumed.get(name, 0) + 1
+
+
 class Drive:
     """Continues one run for as long as it holds the lease.
 
@@ -187,10 +230,8 @@ class Drive:
         lease: RunLease | None = None,
         first: FirstSteps | None = None,
     ) -> None:
-        self._journal = services.journal
-        self._functions = services.functions
-        self._clock = services.clock
-        self._is_closing = services.is_closing
+        self._journal, self._functions = services.journal, services.functions
+        self._clock, self._is_closing = services.clock, services.is_closing
         self._turns = services.turns or Turns()
         self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
         # It was cancelled, even by a process with a clock that is ahead.
@@ -203,6 +244,9 @@ class Drive:
                 raise Unreadable("its input cannot be read") from flaw
         self._machine = first.machine
         self._began: dict[Numbered, float] = {}
+        self._due: dict[Numbered, float] = {}
+        """When each pause ends."""
+        self._inbox = Inbox()
         self._sent: dict[str, float] = {}
         """When the first call of each step was made, on the wall clock."""
         self._finished: list[Finished] = []
@@ -264,17 +308,17 @@ class Drive:
                     continue
                 is_new = True
                 if noted.answer is not None:
+                    self._inbox.note_end(command, noted.answer)
                     self._results.fit(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
                 if isinstance(command, StepQuestion):
                     self._began[place] = noted.began
                     continue
-                if not isinstance(command, StepCall):
-                    due = noted.due
-                    self._began[place] = noted.began if due is None else due - command.seconds
-                    continue
                 self._began[place] = noted.began
+                if isinstance(command, Sleep):
+                    self._due[place] = noted.began if noted.due is None else noted.due
+                    continue
                 deaths = sum(times for (path, _), times in lost.items() if path == command.path)
                 if command.effect is Effect.UNSAFE or deaths >= command.attempts:
                     log_event(LOGGER, "warning", "step_lost", key=command.key, deaths=deaths)
@@ -314,6 +358,9 @@ class Drive:
         """Begin commands that were noted at this time of the journal's clock."""
         for command in commands:
             self._began[_path_and_attempt(command)] = now
+            if isinstance(command, Sleep):
+                wall = self._journal.clock.as_wall(now)
+                self._due[_path_and_attempt(command)] = command.due(now, wall)
             if isinstance(command, StepCall) and command.path not in self._sent:
                 self._sent[command.path] = self._journal.clock.as_wall(now)
 
@@ -345,6 +392,8 @@ class Drive:
         if not open_:
             self._turns.wait(LOOK_AGAIN)
             return True
+        if self._take_events(open_):
+            return True
         first = open_[0]
         if len(open_) == 1 and not isinstance(first, Sleep) and not self._under_way:
             answer = self._call(first)
@@ -357,6 +406,21 @@ class Drive:
             if not isinstance(command, Sleep) and place not in self._under_way:
                 self._begin(command)
         return self._wait(open_, is_blocked=bool(new))
+
+    def _take_events(self, open_: list[Command]) -> bool:
+        """End the waits for which an event is there, in order; return whether there is one."""
+        waits = [step for step in open_ if isinstance(step, Sleep) and step.names]
+        if not waits:
+            return False
+        key, inbox = self._row.key, self._inbox
+        inbox.add(self._write(lambda: self._journal.arrivals(key, inbox.seen)))
+        count = len(self._finished)
+        for wait in waits:
+            answer = inbox.answer(wait, self._wake_time(wait))
+            if answer is not None:
+                self._end(wait, answer)
+                inbox.note_end(wait, self._finished[-1].answer)
+        return len(self._finished) > count
 
     def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
         """Wait for the first end; return False if the lease was returned or lost.
@@ -467,7 +531,7 @@ class Drive:
 
     def _wake_time(self, sleep: Sleep) -> float:
         """Return when a pause ends: by itself, or by the end of the run's time."""
-        due = self._began[sleep.path, sleep.attempt] + sleep.seconds
+        due = self._due[sleep.path, sleep.attempt]
         return min(due, self._limit()) if sleep.guarded else due
 
     def _limit(self) -> float:
@@ -479,10 +543,9 @@ class Drive:
         for command in open_:
             if not isinstance(command, Sleep) or self._wake_time(command) > now:
                 continue
-            due = self._began[command.path, command.attempt] + command.seconds
-            cut = command.guarded and self._limit() <= due
+            cut = command.guarded and self._limit() <= self._due[command.path, command.attempt]
             refusal = refusal_at(now, self._row.deadline, self._row.cancelled) if cut else None
-            self._end(command, refusal or Returned())
+            self._end(command, refusal or (StepFailure(NO_EVENT) if command.names else Returned()))
 
     def _end(self, command: Command, answer: Answer | StepVerdict) -> None:
         place = (command.path, command.attempt)
@@ -497,7 +560,9 @@ class Drive:
         key, fence, now = self._row.key, self._row.fence, self._clock.now()
         if self._finished:
             self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
-        self._write(lambda: self._journal.release(key, fence, now, due))
+        waits = any(isinstance(step, Sleep) and step.names for step in self._machine.open.values())
+        seen = self._inbox.seen if waits else None
+        self._write(lambda: self._journal.release(key, fence, now, due, seen))
 
 
 def _path_and_attempt(command: Command) -> Numbered:

@@ -27,21 +27,31 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.forking import Forkable, watch
-from leeward.json_text import encode
+from leeward.json_text import Undecodable, decode, encode
 from leeward.json_text import is_same_json as is_same
 from leeward.leases.faults import DatabaseFault
 from leeward.registry import EMBEDDED
 from leeward.stores import Owner
 from leeward.values import Json
-from leeward.values.runs import Run, RunEvent, RunState
+from leeward.values.runs import Run, RunEvent, RunState, RunWait
 from leeward.values.settled import Verdict
-from leeward.workflow.checks import by_name, check_input, check_run_id, known_in
-from leeward.workflow.commands import Returned, StepFailure, StepVerdict
+from leeward.workflow.checks import by_name, check_event, check_input, check_run_id, known_in
+from leeward.workflow.commands import NO_LIMIT, Arrival, Returned, StepFailure, StepVerdict
 from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices, first_steps
-from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.journal import (
+    Journal,
+    OpenWait,
+    RunKey,
+    RunRow,
+    StepRecords,
+    Unreadable,
+)
 from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
 from leeward.workflow.steps import StepFunctions
+
+MOST_WAITS: Final = 1000
+"""Waits of a run that are shown."""
 
 
 class Engine(Forkable):
@@ -136,8 +146,10 @@ class Engine(Forkable):
             if row is None:
                 return None
             try:
-                return self._run(row)._replace(events=_list_events(self.journal.events(key)))
-            except Unreadable:
+                events = _list_events(self.journal.events(key))
+                waits = tuple(map(self._wait_of, self.journal.waits(MOST_WAITS, key)))
+                return self._run(row)._replace(events=events, waits=waits, input=decode(row.input))
+            except (Unreadable, Undecodable):
                 return self._run(row)._replace(state=RunState.BROKEN)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
@@ -186,6 +198,42 @@ class Engine(Forkable):
                 )
             self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
+
+    def waits(self, limit: int) -> dict[RunKey, tuple[RunWait, ...]]:
+        """Return the waits for events, by run, the oldest first."""
+        by_run: dict[RunKey, tuple[RunWait, ...]] = {}
+        with self._translate_faults():
+            for wait in self.journal.waits(limit):
+                by_run[wait.key] = (*by_run.get(wait.key, ()), self._wait_of(wait))
+        return by_run
+
+    def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> Run:
+        """Send an event to a run, once by its id; it is kept until the run waits for it.
+
+        Raises:
+            NotFound: there is no such run.
+            Conflict: the run is over, or has had another event of this id.
+            InvalidRequest: the name, the id or the value is wrong.
+        """
+        key = RunKey(workflow, check_run_id(workflow, id))
+        check_event(event, event_id, value)
+        arrival = Arrival(0, event_id, event, value, self._clock.now())
+        with self._translate_faults():
+            row, earlier = self.journal.send(key, arrival)
+        if row is None:
+            raise _absent(workflow, id)
+        if earlier is None and row.state is not RunState.RUNNING:
+            raise Conflict(
+                f"the run {id!r} of {workflow!r} is {row.state.value}, and takes no event any "
+                "more; nothing was sent"
+            )
+        if earlier is not None and (earlier.name, earlier.value) != (event, value):
+            raise Conflict(
+                f"the run {id!r} of {workflow!r} has had another event with the id {event_id!r}; "
+                "nothing was sent: give this one another id"
+            )
+        self.wake()
+        return self._run(row)
 
     def cancel(self, workflow: str, id: str) -> Run:
         """Ask a run to end: before its next step it fails with `Flow.Cancelled`, and compensates.
@@ -255,6 +303,10 @@ class Engine(Forkable):
             () if failure is None else failure.steps,
         )
 
+    def _wait_of(self, wait: OpenWait) -> RunWait:
+        until = None if wait.due >= NO_LIMIT else self._clock.as_wall(wait.due)
+        return RunWait(wait.path, wait.names, until, wait.question)
+
     @contextmanager
     def _translate_faults(self) -> Iterator[None]:
         closed = "this engine is closed; open a new one"
@@ -290,7 +342,9 @@ def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
         name, ambiguous = None, False
         if isinstance(answer, StepFailure):
             name, ambiguous = answer.name, answer.ambiguous
-        run_events.append(RunEvent(path, attempt, noted.began, noted.ended, name, ambiguous))
+        result = answer.value if isinstance(answer, Returned) else None
+        times = noted.began, noted.ended
+        run_events.append(RunEvent(path, attempt, *times, name, ambiguous, result))
     return tuple(run_events)
 
 

@@ -21,7 +21,7 @@ from leeward.records import NamedTuple
 from leeward.stores import Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, StepFailure, StepVerdict
+from leeward.workflow.commands import Answer, Arrival, Command, StepFailure, StepVerdict
 from leeward.workflow.model import Definition
 
 
@@ -91,6 +91,29 @@ class StepRecord(NamedTuple):
 
 StepRecords = dict[tuple[str, int], StepRecord]
 """By path and attempt."""
+
+
+@show_only("key path due names")
+class OpenWait(NamedTuple):
+    """A wait for one of some events that has not ended; `due` is when it ends without one."""
+
+    key: RunKey
+    path: str
+    due: float
+    names: tuple[str, ...]
+    question: Json
+
+
+class Delivery(NamedTuple):
+    """What became of an event that was sent to a run.
+
+    Attributes:
+        run: None if there is no such run.
+        earlier: the event of this id that the run has had before; None if it is new.
+    """
+
+    run: RunRow | None
+    earlier: Arrival | None
 
 
 class Finished(NamedTuple):
@@ -223,8 +246,26 @@ class Journal(Protocol):
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
         """Renew leases until `due`; return for each whether it is still held."""
 
-    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
-        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
+    def release(
+        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+    ) -> None:
+        """Return a lease; the run is due again at `due`.
+
+        It is due now if it was cancelled, or has an event with a number beyond `seen`; None if it
+        waits for no event.
+        """
+
+    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+        """Keep an event for a run that has not ended, once by its id; the run is due now.
+
+        Its number is given here.
+        """
+
+    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+        """Return the events of a run with numbers beyond `seen`, in order."""
+
+    def waits(self, limit: int, key: RunKey | None = None) -> list[OpenWait]:
+        """Return the waits for events, of one run or of all that have not ended, in order."""
 
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer

@@ -17,6 +17,7 @@ from leeward.values.settled import Verdict
 from leeward.version import __version__
 from leeward.workflow.commands import (
     Answer,
+    Arrival,
     Command,
     Returned,
     Sleep,
@@ -26,6 +27,7 @@ from leeward.workflow.commands import (
 )
 from leeward.workflow.embedded.journal import (
     Finished,
+    OpenWait,
     RunCount,
     RunKey,
     RunRow,
@@ -136,9 +138,9 @@ def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
         Unreadable: it cannot be read.
     """
     path, attempt, began, due, ended, answer = columns
-    record = StepRecord(
-        _number(began), _number_or_none(due), _number_or_none(ended), read_answer(answer)
-    )
+    # A wait for an event that has not ended has what it waits for in the place of its answer.
+    end = None if ended is None else read_answer(answer)
+    record = StepRecord(_number(began), _number_or_none(due), _number_or_none(ended), end)
     if record.ended is not None and record.answer is None:
         raise Unreadable("its end is not there")
     return (path, int(_number(attempt))), record
@@ -147,9 +149,8 @@ def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
 def row_of_end(key: RunKey, step: Finished, ended: float) -> tuple[Any, ...]:
     """Return the row of a command that has ended, at a time of the wall clock."""
     command = step.command
-    due = step.began + command.seconds if isinstance(command, Sleep) else None
     place = (*key, command.path, command.attempt)
-    return (*place, step.began, due, ended, write_answer(step.answer))
+    return (*place, step.began, None, ended, write_answer(step.answer))
 
 
 def row_of_start(
@@ -165,10 +166,36 @@ def row_of_start(
         refusal: why guarded ones may not begin.
     """
     place = (*key, command.path, command.attempt)
-    due = now + command.seconds if isinstance(command, Sleep) else None
+    due = command.due(now, began) if isinstance(command, Sleep) else None
     if refusal is not None and command.guarded:
         return (*place, began, due, began, write_answer(refusal))
-    return (*place, began, due, None, None)
+    is_event = isinstance(command, Sleep) and command.names
+    return (*place, began, due, None, _write_wait(command) if is_event else None)
+
+
+def _write_wait(command: Command) -> str:
+    assert isinstance(command, Sleep)
+    return encode({"names": [*command.names], "question": command.question}).decode()
+
+
+def read_wait(columns: Sequence[Any]) -> OpenWait:
+    """Read a wait for an event that has not ended.
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
+    workflow, id, path, due, text = columns
+    try:
+        waits = json.loads(text)
+        return OpenWait(RunKey(workflow, id), path, due, (*waits["names"],), waits["question"])
+    except (ValueError, TypeError, KeyError) as flaw:
+        raise Unreadable("a wait is not readable") from flaw
+
+
+def read_arrival(columns: Sequence[Any]) -> Arrival:
+    """Read an event that was sent to a run."""
+    seq, id, name, value, at = columns
+    return Arrival(seq, id, name, json.loads(value), at)
 
 
 def write_answer(answer: Answer | StepVerdict) -> str:

@@ -22,10 +22,12 @@ from leeward.json_text import encode
 from leeward.stores import FENCE_0, PATIENCE, Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
+from leeward.workflow.commands import Answer, Arrival, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
+    Delivery,
     Finished,
     Journal,
+    OpenWait,
     RunCount,
     RunHolder,
     RunKey,
@@ -36,10 +38,12 @@ from leeward.workflow.embedded.rows import (
     READER,
     Documents,
     holder_text,
+    read_arrival,
     read_count,
     read_document,
     read_record,
     read_run,
+    read_wait,
     row_of_end,
     row_of_start,
     state_of,
@@ -60,6 +64,18 @@ _LOST_CALLS: Final = """CREATE TABLE lost (  -- calls under way in leases that e
         times INTEGER NOT NULL,
         fence INTEGER NOT NULL,      -- the last lease in which it was made
         PRIMARY KEY (workflow, run, path, attempt)
+    ) WITHOUT ROWID"""
+
+_ARRIVALS: Final = """CREATE TABLE IF NOT EXISTS arrivals (  -- events that were sent to runs
+        workflow TEXT NOT NULL,
+        run TEXT NOT NULL,
+        seq INTEGER NOT NULL,        -- from 1 on
+        id TEXT NOT NULL,            -- the sender's
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,         -- JSON
+        at REAL NOT NULL,
+        PRIMARY KEY (workflow, run, seq),
+        UNIQUE (workflow, run, id)
     ) WITHOUT ROWID"""
 
 _STATEMENTS: Final = (
@@ -180,6 +196,19 @@ _ABORT = """UPDATE runs SET state = ?, ended = ?, due = NULL, broken = NULL
     WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
 _PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
+_LAST_ARRIVAL = "SELECT coalesce(max(seq), 0) FROM arrivals WHERE workflow = ? AND run = ?"
+_ARRIVED = """SELECT seq, id, name, value, at FROM arrivals
+    WHERE workflow = ? AND run = ? AND seq > ? ORDER BY seq"""
+_EARLIER = _ARRIVED.replace("seq > ? ORDER BY seq", "id = ?")
+_WAKE = """UPDATE runs SET due = CASE WHEN held THEN due ELSE min(due, ?) END
+    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
+# Of runs that have not ended: the rows of what has, or waits for nothing, have no such answer.
+_WAITS = f"""SELECT workflow, run, path, due, {ANSWER} FROM events
+    WHERE coalesce(workflow = ?, 1) AND coalesce(run = ?, 1) AND ended IS NULL
+        AND (answer IS NOT NULL OR kept IS NOT NULL) AND EXISTS (
+            SELECT 1 FROM runs WHERE runs.workflow = events.workflow AND id = run
+            AND runs.due IS NOT NULL AND state = 'running')
+    ORDER BY began LIMIT ?"""  # noqa: S608 - constants
 # A lease that somebody holds is left alone: the holder sees it when it writes next.
 _CANCEL = """UPDATE runs SET cancelled = coalesce(cancelled, :now),
     due = CASE WHEN held THEN due ELSE min(due, :now) END
@@ -354,10 +383,49 @@ class SqliteJournal(Journal):
 
         return self._commits.apply(write)
 
-    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
-        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
-        row = (due, now, *key, fence)
-        self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
+    def release(
+        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+    ) -> None:
+        """Return a lease; the run is due again at `due`, or now if there is something to do."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            has_more = seen is not None and _last_arrival(connection, key) > seen
+            connection.execute(_PAUSE, (now if has_more else due, now, *key, fence))
+
+        self._commits.apply(write)
+
+    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+        """Keep an event for a run that has not ended, once by its id; the run is due now."""
+        text = encode(arrival.value).decode()
+
+        def write(connection: sqlite3.Connection) -> Delivery:
+            row, last = _find(connection, key), _last_arrival(connection, key)
+            earlier = select(connection, _EARLIER, (*key, arrival.id))
+            if earlier or row is None or row.state is not RunState.RUNNING:
+                return Delivery(row, read_arrival(earlier[0]) if earlier else None)
+            values = (*key, last + 1, arrival.id, arrival.name, text, arrival.at)
+            connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(_WAKE, (arrival.at, *key))
+            return Delivery(row, None)
+
+        return self._commits.apply(write)
+
+    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+        """Return the events of a run with numbers beyond `seen`, in order."""
+
+        def read(connection: sqlite3.Connection) -> list[Arrival]:
+            connection.execute(_ARRIVALS)
+            return [read_arrival(row) for row in select(connection, _ARRIVED, (*key, seen))]
+
+        return self._commits.apply(read)
+
+    def waits(self, limit: int, key: RunKey | None = None) -> list[OpenWait]:
+        """Return the waits for events, of one run or of all that have not ended, in order."""
+        if not self.database.is_there:
+            return []  # a look makes no file
+        with self.database.read(PATIENCE) as connection:
+            rows = select(connection, _WAITS, (*(key or (None, None)), limit))
+        return list(map(read_wait, rows))
 
     def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
         """Renew leases until `due`; return for each whether it is still held."""
@@ -464,6 +532,12 @@ def _owner_in(text: str | None) -> Owner | None:
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:
     rows = select(connection, _FIND, key)
     return read_run(rows[0]) if rows else None
+
+
+def _last_arrival(connection: sqlite3.Connection, key: RunKey) -> int:
+    """Return the number of the last event of a run; the table is made, if it is not there."""
+    connection.execute(_ARRIVALS)
+    return int(connection.execute(_LAST_ARRIVAL, key).fetchone()[0])
 
 
 Rows = list[tuple[Any, ...]]
