@@ -15,6 +15,7 @@ from leeward.values.settled import Verdict
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import (
     Answer,
+    Arrival,
     Command,
     Returned,
     Sleep,
@@ -25,6 +26,7 @@ from leeward.workflow.commands import (
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    OpenWait,
     RunCount,
     RunHolder,
     RunKey,
@@ -175,6 +177,47 @@ class JournalContract:
         assert journal.take(["one"], NOW + 2, 30.0, 1) == []
         journal.cancel(waiting.key, NOW + 2)
         assert [row.key for row in journal.take(["one"], NOW + 2, 30.0, 1)] == [waiting.key]
+
+    def test_an_event_is_kept_once_and_wakes_a_run_that_waits(self, journal: Journal) -> None:
+        """Whoever holds the run sees it before the lease is back, and nobody sends to the dead."""
+        row, _ = journal.add(one, "r", None, NOW, 30.0)
+        first = Arrival(0, "e1", "paid", {"by": ODD}, NOW + 1)
+        assert journal.send(row.key, first).earlier is None
+        assert journal.take(["one"], NOW + 2, 30.0, 1) == []  # it is held
+        again = journal.send(row.key, first._replace(value=2, at=NOW + 9))
+        assert again == (row, first._replace(seq=1))
+        assert journal.arrivals(row.key, 0) == [first._replace(seq=1)]
+        journal.release(row.key, 1, NOW + 2, NOW + 1000, 1)
+        assert journal.take(["one"], NOW + 2, 30.0, 1) == []
+        journal.send(row.key, first._replace(id="e2", at=NOW + 3))
+        (row,) = journal.take(["one"], NOW + 3, 30.0, 1)
+        assert [event.id for event in journal.arrivals(row.key, 1)] == ["e2"]
+        journal.release(row.key, row.fence, NOW + 4, NOW + 1000, 1)  # it has not seen the second
+        (row,) = journal.take(["one"], NOW + 4, 30.0, 1)
+        journal.release(row.key, row.fence, NOW + 5, NOW + 1000)  # it waits for none
+        assert journal.take(["one"], NOW + 5, 30.0, 1) == []
+        journal.abort(row.key, NOW + 6)
+        over = journal.send(row.key, first._replace(id="e3"))
+        assert (over.run and over.run.state, over.earlier) == (RunState.ABORTED, None)
+        assert [event.id for event in journal.arrivals(row.key, 0)] == ["e1", "e2"]
+        assert journal.send(row.key, first).earlier == first._replace(seq=1)
+        assert journal.send(RunKey("one", "absent"), first).run is None
+
+    def test_what_runs_wait_for_can_be_seen(self, journal: Journal) -> None:
+        """With the question, until the wait or the run has ended."""
+        waits = []
+        for id in ("a", "b"):
+            row, _ = journal.add(one, id, None, NOW, 30.0)
+            wait = Sleep(f"w-{id}", 1, 50.0, True, None, ("yes", "no"), {"ask": ODD})
+            assert journal.advance(row.key, 1, NOW, [], [Sleep("p", 1, 5, True), wait]) is True
+            waits.append(OpenWait(row.key, wait.path, NOW + 50, wait.names, wait.question))
+        assert journal.waits(10) == waits
+        assert (journal.waits(1), journal.waits(9, RunKey("one", "b"))) == (waits[:1], waits[1:])
+        assert journal.events(RunKey("one", "a"))["w-a", 1].answer is None
+        ended = Finished(wait, NOW, Returned({"event": "yes", "value": None}), NOW + 1)
+        assert journal.advance(RunKey("one", "b"), 1, NOW + 1, [ended], []) is True
+        journal.abort(RunKey("one", "a"), NOW + 1)
+        assert journal.waits(10) == []
 
     def test_an_abort_ends_a_run_at_once(self, journal: Journal) -> None:
         """Whoever goes on with it has lost it."""

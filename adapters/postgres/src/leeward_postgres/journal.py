@@ -17,8 +17,10 @@ from leeward.leases.faults import DatabaseFault
 from leeward.stores import PATIENCE
 from leeward.values import Json
 from leeward.workflow.embedded.journal import (
+    Delivery,
     Finished,
     Journal,
+    OpenWait,
     RunCount,
     RunHolder,
     RunKey,
@@ -31,16 +33,18 @@ from leeward.workflow.embedded.rows import (
     REFUSALS,
     Documents,
     holder_text,
+    read_arrival,
     read_count,
     read_document,
     read_record,
     read_run,
+    read_wait,
     row_of_end,
     row_of_start,
     state_of,
     write_answer,
 )
-from leeward.workflow.kit import Definition, StepFailure
+from leeward.workflow.kit import Arrival, Definition, StepFailure
 from leeward_postgres.connections import ThreadExchanges
 from leeward_postgres.deliveries import RUNS, PostgresDeliveries, StoreBase
 from leeward_postgres.statements import MakePlan, Rows, milliseconds
@@ -79,8 +83,8 @@ _RENEW: Final = """WITH lease AS MATERIALIZED (
     UPDATE @.runs SET due = %s FROM lease
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
     RETURNING runs.workflow, runs.id, fence"""
-_RELEASE: Final = _sql("""UPDATE @.runs
-    SET held = false, due = CASE WHEN cancelled IS NULL THEN %s::float8 ELSE %s END
+_RELEASE: Final = _sql("""UPDATE @.runs SET held = false,
+        due = CASE WHEN cancelled IS NULL AND arrived <= %s THEN %s::float8 ELSE %s END
     WHERE {key} AND fence = %s AND due IS NOT NULL""")
 _WRITE: Final = _sql("""SELECT @.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[], {steps})""")
@@ -107,11 +111,25 @@ _COUNTS: Final = """SELECT workflow, what, count(*), count(*) FILTER (WHERE due 
         count(*) FILTER (WHERE answer::text LIKE '{"error":%"steps":["%')
     FROM (SELECT *, CASE WHEN broken IS NULL THEN state ELSE 'broken' END AS what
         FROM @.runs) AS runs GROUP BY workflow, what ORDER BY workflow, what"""
+_SEND: Final = _sql("""SELECT {run}, (earlier).seq, (earlier).id AS known, (earlier).name,
+        (earlier).value::text, (earlier).at
+    FROM (SELECT (run).*, earlier FROM @.send_event(%s, %s, %s, %s, %s, %s, %s)) AS sent""")
+_ARRIVED: Final = """SELECT seq, id, name, value::text, at FROM @.arrivals
+    WHERE workflow = %s AND run = %s AND seq > %s ORDER BY seq"""
+_WAITS: Final = """SELECT steps.workflow, run, path, steps.due, steps.answer::text FROM @.steps
+    JOIN @.runs ON runs.workflow = steps.workflow AND runs.id = run
+    WHERE coalesce(steps.workflow = %s, true) AND coalesce(run = %s, true) AND steps.ended IS NULL
+        AND steps.answer IS NOT NULL AND runs.due IS NOT NULL AND state = 'running'
+    ORDER BY steps.began LIMIT %s"""
 _STEPS: Final = """SELECT path, attempt, began, due, ended, answer::text FROM @.steps
     WHERE workflow = %s AND run = %s ORDER BY began, path, attempt"""
 _NOW: Final = _sql("SELECT {time}")
 _DEFINITION: Final = "SELECT document::text FROM @.definitions WHERE digest = %s"
 # fmt: on
+
+
+_ALL_SEEN: Final = 2**31 - 1
+"""More events than a run can have."""
 
 
 class PostgresJournal(StoreBase, Journal):
@@ -196,9 +214,32 @@ class PostgresJournal(StoreBase, Journal):
         rows = self.ask(_RENEW, (*keys, [fence for _, fence in leases], due))
         return [(*key, fence) in rows for key, fence in leases]
 
-    def release(self, key: RunKey, fence: int, now: float, due: float) -> None:
-        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
-        self.ask(_RELEASE, (due, now, *key, fence))
+    def release(
+        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+    ) -> None:
+        """Return a lease; the run is due again at `due`, or now if there is something to do."""
+        self.ask(_RELEASE, (_ALL_SEEN if seen is None else seen, due, now, *key, fence))
+
+    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+        """Keep an event for a run that has not ended, once by its id; the run is due now."""
+        value = encode(arrival.value).decode()
+        values = (*key, arrival.id, arrival.name, value, arrival.at, milliseconds(PATIENCE))
+        ((*run, seq, id, name, known, at),) = self.insist(_SEND, values)
+        if run[0] is None:
+            return Delivery(None, None)
+        if seq is None and self._rows is not None:
+            self._rows.tell_of_run(is_left=True)
+        return Delivery(
+            read_run(run), None if seq is None else read_arrival((seq, id, name, known, at))
+        )
+
+    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+        """Return the events of a run with numbers beyond `seen`, in order."""
+        return list(map(read_arrival, self.insist(_ARRIVED, (*key, seen))))
+
+    def waits(self, limit: int, key: RunKey | None = None) -> list[OpenWait]:
+        """Return the waits for events, of one run or of all that have not ended, in order."""
+        return list(map(read_wait, self.insist(_WAITS, (*(key or (None, None)), limit))))
 
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Any

@@ -15,7 +15,7 @@ from typing import Final
 from leeward import stores
 from leeward_postgres.schema import apps, data, queues, runs
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the schema that this client needs. A change that clients of before can live with leaves
 `OLDEST` as it is."""
 

@@ -63,6 +63,46 @@ CREATE TABLE IF NOT EXISTS {schema}.lost_calls (  -- in leases that ended withou
 ALTER TABLE {schema}.runs ADD COLUMN IF NOT EXISTS
     app text COLLATE "C";                -- that drives it; NULL for any
 
+ALTER TABLE {schema}.runs ADD COLUMN IF NOT EXISTS
+    arrived integer NOT NULL DEFAULT 0;  -- events that were sent to it
+
+CREATE TABLE IF NOT EXISTS {schema}.arrivals (
+    workflow text COLLATE "C" NOT NULL,
+    run text COLLATE "C" NOT NULL,
+    seq integer NOT NULL,                -- from 1 on
+    id text COLLATE "C" NOT NULL,        -- the sender's
+    name text COLLATE "C" NOT NULL,
+    value json NOT NULL,
+    at double precision NOT NULL,
+    PRIMARY KEY (workflow, run, seq),
+    UNIQUE (workflow, run, id)
+);
+
+-- Waits for events: the others have no answer before their end.
+CREATE INDEX IF NOT EXISTS steps_waiting ON {schema}.steps (workflow, run)
+    WHERE ended IS NULL AND answer IS NOT NULL;
+
+-- Keep an event for a run that has not ended, once by its id. The run is due now.
+CREATE OR REPLACE FUNCTION {schema}.send_event(
+    p_workflow text, p_run text, p_id text, p_name text, p_value text, p_at double precision,
+    p_milliseconds integer
+) RETURNS TABLE (run {schema}.runs, earlier {schema}.arrivals) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', p_milliseconds::text, true);
+    SELECT * INTO run FROM {schema}.runs
+    WHERE workflow = p_workflow AND id = p_run FOR NO KEY UPDATE;
+    SELECT * INTO earlier FROM {schema}.arrivals AS arrival
+    WHERE arrival.workflow = p_workflow AND arrival.run = p_run AND arrival.id = p_id;
+    IF run.state = 'running' AND run.broken IS NULL AND earlier.seq IS NULL THEN
+        INSERT INTO {schema}.arrivals
+        VALUES (p_workflow, p_run, run.arrived + 1, p_id, p_name, p_value::json, p_at);
+        UPDATE {schema}.runs SET arrived = arrived + 1,
+            due = CASE WHEN held THEN due ELSE least(due, p_at) END
+        WHERE workflow = p_workflow AND id = p_run;
+    END IF;
+    RETURN NEXT;
+END $$;
+
 -- Add a run, unless it is there; its definition goes along where it may not be known yet.
 CREATE OR REPLACE FUNCTION {schema}.start_run(
     p_app text, p_workflow text, p_id text, p_digest text, p_document text, p_input text,
