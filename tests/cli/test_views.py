@@ -34,7 +34,7 @@ from leeward.values import (
     TargetStatus,
 )
 from leeward.values.objects import ObjectInfo
-from leeward.values.runs import Run, RunEvent, RunState
+from leeward.values.runs import Run, RunEvent, RunState, RunWait
 from leeward.values.settled import Settled, Verdict
 from leeward.views import (
     Details,
@@ -82,7 +82,9 @@ RUN = Run(
         RunEvent("reserve", 1, NOW - 29, NOW - 28),
         RunEvent("charge", 1, NOW - 28, NOW - 27, "CardDeclined", ambiguous=True),
         RunEvent("ship", 1, NOW - 27),
+        RunEvent("may-go", 1, NOW - 27),
     ),
+    waits=(RunWait("may-go", ("may-go",), NOW + 60, {"ask": "Ship it?"}),),
 )
 TARGET = targets.row_of(
     TargetStatus(

@@ -77,6 +77,9 @@ COMMANDS: Final[Mapping[str, Callable[..., Report | None]]] = {
     "workflow start": workflow.start,
     "workflow list": workflow.list_,
     "workflow show": workflow.show,
+    "workflow send": workflow.send,
+    "workflow approve": workflow.approve,
+    "workflow deny": workflow.deny,
     "workflow cancel": workflow.cancel,
     "workflow abort": workflow.abort,
     "workflow resume": workflow.resume,
@@ -153,6 +156,9 @@ leeward object delete reports 2026/may.csv
 leeward workflow start order '{"id": "42"}' --id order-42
 leeward workflow list order --limit 20
 leeward workflow show order order-42
+leeward workflow send order order-42 paid '{"charge": "ch_1"}'
+leeward workflow approve order order-42 --note "they are a good customer"
+leeward workflow deny order order-42
 leeward workflow cancel order order-42
 leeward workflow abort order order-42
 leeward workflow resume --wait 60

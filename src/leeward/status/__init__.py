@@ -38,7 +38,7 @@ from leeward.values import NOTHING, TargetStatus
 
 if TYPE_CHECKING:
     from leeward.app.app import App
-    from leeward.workflow.embedded.journal import Journal, RunCount
+    from leeward.workflow.embedded.journal import Journal
 
 __all__ = [
     "Fact",
@@ -136,7 +136,7 @@ def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[P
     if stores is not None:
         parts.append((Subject.SCHEDULE, "", lambda: _schedules(driver, sources, now)))
         if stores.open_journal is not None:
-            parts.append((Subject.RUNS, "", lambda: facts.runs(target, read_runs(driver, journal))))
+            parts.append((Subject.RUNS, "", lambda: read_runs(driver, journal)))
     else:
         parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
         if _is_home_of_runs(driver, sources.config):
@@ -324,18 +324,24 @@ def _cloud_schedules(driver: Driver, app: App | None) -> Iterator[Fact]:
             yield unknown_fact(Subject.SCHEDULE, driver.target, handler.name, why)
 
 
-def read_runs(driver: Driver, journal: Journal | None = None) -> list[RunCount]:
-    """Return how many runs of each workflow are in which state; an open `journal` stays open."""
-    stores = driver.stores()
+def read_runs(driver: Driver, journal: Journal | None = None) -> Iterator[Fact]:
+    """Yield how the runs of each workflow are; an open `journal` stays open."""
     if journal is not None:
-        return journal.count_runs(journal.clock.now() - facts.OVERDUE)
+        yield from _runs_in(driver.target, journal)
+        return
+    stores = driver.stores()
     if stores is None or stores.open_journal is None or not stores.has_runs():
-        return []
+        return
     opened = cast("Journal", stores.open_journal())
     try:
-        return opened.count_runs(opened.clock.now() - facts.OVERDUE)
+        yield from _runs_in(driver.target, opened)
     finally:
         opened.close()
+
+
+def _runs_in(target: str, journal: Journal) -> Iterator[Fact]:
+    yield from facts.runs(target, journal.count_runs(journal.clock.now() - facts.OVERDUE))
+    yield from facts.questions(target, journal.waits(MOST_UNKNOWN))
 
 
 def _is_home_of_runs(driver: Driver, config: Config) -> bool:

@@ -12,12 +12,13 @@ from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.calls import Result
 from leeward.errors import Outcome
+from leeward.json_text import encode
 from leeward.records import NamedTuple
 from leeward.stores import QUEUED_CALL, SCHEDULE
 from leeward.values import NOTHING, TargetStatus
 from leeward.values.runs import RunState
 from leeward.views import Column, Format, Json, Link, Report, Table, moment, span
-from leeward.workflow.embedded.journal import RunCount
+from leeward.workflow.embedded.journal import OpenWait, RunCount
 
 ORDER: Final = "order"  # where a fact is not about one target
 
@@ -157,6 +158,8 @@ def report_of(facts: Iterable[Fact], now: float = 0.0) -> Report:
     text = "Nothing needs a person."
     if wrong:
         text = f"{wrong} {'things need' if wrong > 1 else 'thing needs'} a person."
+    elif any(row["level"] == Level.WAITING.value for row in rows):
+        text = "Nothing is wrong. A person is asked."
     data = {"ok": not wrong, "wrong": wrong, "facts": rows}
     return Report(data, now, [Table(_FACTS, rows, "What is wrong comes first", "", _page), text])
 
@@ -348,6 +351,20 @@ def runs(target: str, counts_: Sequence[RunCount]) -> Iterator[Fact]:
         if failed and level is Level.OK:
             remedy, level = f"leeward workflow list {workflow}", Level.NOTE
         yield Fact(Subject.RUNS, target, workflow, level, text, remedy, values)
+
+
+def questions(target: str, waits: Sequence[OpenWait]) -> Iterator[Fact]:
+    """Yield what runs ask a person, the oldest question first."""
+    asked = [wait for wait in waits if wait.question is not None]
+    for workflow in dict.fromkeys(wait.key.workflow for wait in asked):
+        first, *rest = [wait for wait in asked if wait.key.workflow == workflow]
+        question = first.question
+        if not isinstance(question, str):
+            question = encode(question).decode()
+        text = f"{_count(1 + len(rest), 'run')} waiting for approval: {question[:80]}"
+        remedy = f"leeward workflow approve {workflow} {first.key.id}, or deny"
+        values = {"waiting": 1 + len(rest)}
+        yield Fact(Subject.RUNS, target, workflow, Level.WAITING, text, remedy, values)
 
 
 def unknown_calls(target: str, table: str, count: int, since: float | None, now: float) -> Fact:

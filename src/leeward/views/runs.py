@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from html import escape
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from leeward.errors import InvalidRequest
 from leeward.json_text import encode
 from leeward.records import NamedTuple
-from leeward.values.runs import Run, RunEvent
+from leeward.values.runs import Run, RunEvent, RunWait
 from leeward.views import (
     Action,
     Block,
@@ -29,12 +30,16 @@ from leeward.views import (
 from leeward.workflow import model
 from leeward.workflow.retry import NEVER
 
+if TYPE_CHECKING:
+    from leeward.client import Client
+
 
 def row_of(run: Run) -> Json:
     """Return a run as a row; times are Unix seconds."""
     events = [event._asdict() for event in run.events]
-    named = {"state": run.state.value, "unreversed": list(run.unreversed), "events": events}
-    return run._asdict() | named
+    waits = [{**wait._asdict(), "names": list(wait.names)} for wait in run.waits]
+    named = {"state": run.state.value, "unreversed": list(run.unreversed)}
+    return run._asdict() | {**named, "events": events, "waits": waits}
 
 
 def _took(row: Json) -> float | None:
@@ -48,6 +53,12 @@ def end_of(event: Json) -> str:
     if not event["error"]:
         return "ok"
     return f"{'may have run' if event['ambiguous'] else 'failed'}: {event['error']}"
+
+
+def state_of(event: Json, waits: Iterable[RunWait]) -> str:
+    """Return the same of one that may wait for an event."""
+    is_waiting = event["ended"] is None and any(wait.path == event["path"] for wait in waits)
+    return "waiting" if is_waiting else end_of(event)
 
 
 _RUN: Final = (
@@ -69,6 +80,22 @@ _DETAILS: Final = (
 )
 
 
+_WAITS: Final = (
+    Column("Node", "path", is_name=True),
+    Column("Event", lambda row: " or ".join(row["names"])),
+    Column("Question", lambda row: question_of(RunWait(**row)), is_rare=True),
+    Column("Until", "until", Format.MOMENT, is_rare=True),
+)
+
+
+def question_of(wait: RunWait) -> str:
+    """Return what a person is asked as a text; empty for no question."""
+    question = wait.question
+    if question is None or isinstance(question, str):
+        return question or ""
+    return encode(question).decode()
+
+
 def list_runs(runs: Iterable[Run], now: float) -> Report:
     """Return runs, one below the other, the last one first."""
     rows = [row_of(run) for run in runs]
@@ -87,18 +114,55 @@ def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
         Column("Took", _took, Format.SECONDS),
         Column("Step", "path", is_name=True),
         Column("Attempt", "attempt", Format.COUNT),
-        Column("End", end_of, Format.STATE),
+        Column("End", lambda event: state_of(event, run.waits), Format.STATE),
     )
     parts: list[Part] = [Details(_DETAILS, row)]
     if with_result and run.result is not None:
         parts.append(Block("Result", item_json.write(run.result, indent=2), is_json=True))
+    if run.waits:
+        parts.append(Table(_WAITS, row["waits"], "It waits for", ""))
     parts.append(Table(steps, row["events"], "What it did, in order", "Nothing yet."))
     which = f"{run.workflow} {run.id}"
+    asked = [wait for wait in run.waits if wait.question is not None]
     actions = [
+        Action(
+            does,
+            f"leeward workflow {does.lower()} {which} --node {wait.path}",
+            "do",
+            f"{does.lower()} {wait.path}",
+            question_of(wait),
+        )
+        for wait in asked
+        for does in ("Approve", "Deny")
+    ]
+    actions += [
         Action("Cancel", f"leeward workflow cancel {which}", "do", "cancel", is_danger=True),
         Action("Abort", f"leeward workflow abort {which}", "do", "abort", is_danger=True),
     ]
     return Report({"found": True, **row}, now, parts, (), actions if run.ended is None else ())
+
+
+def answer_question(client: Client, run: Run, node: str | None, value: Json) -> None:
+    """Answer the question of a run; an answer that another person gives beside it is refused.
+
+    Args:
+        client: of the runs.
+        run: as it was read.
+        node: the path of the node that asks; None if there is one.
+        value: the answer, with `approved`.
+
+    Raises:
+        InvalidRequest: it asks nothing, or several things.
+        Conflict: it has an answer already, or is over.
+    """
+    asked = [wait for wait in run.waits if wait.question is not None and node in (None, wait.path)]
+    if len(asked) != 1:
+        paths = ", ".join(wait.path for wait in asked)
+        flaw = f"asks several things; name one: {paths}" if asked else "asks nothing there"
+        raise InvalidRequest(f"the run {run.id!r} of {run.workflow!r} {flaw}", field="node")
+    (wait,) = asked
+    id = f"answer.{wait.path.replace('/', '.')}"[:80]
+    client.send_event(run.workflow, run.id, wait.names[0], value, id=id)
 
 
 GAP: Final = 22
@@ -203,7 +267,15 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
         case model.Step():
             return _text_box(_step_lines(node), mark)
         case model.Wait():
-            return _text_box([node.id, f"wait {node.seconds} s"], mark)
+            return _text_box([node.id, f"wait {_time_of(node)}"], mark)
+        case model.Event():
+            what = (
+                "asks a person" if node.question is not None else f"for {' or '.join(node.names)}"
+            )
+            return _text_box([node.id, what, f"at most {_time_of(node)}"], mark)
+        case model.Repeat():
+            label = f"repeat {node.id}, at most {node.at_most} times"
+            return _frame(label, _block(node.body, marks))
         case model.Stop():
             return _text_box([node.id, "ends well"], mark)
         case model.Fail():
@@ -215,6 +287,14 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
             return _frame(label, _block(node.body, marks))
         case model.AttemptNode() | model.Parallel() | model.Choose():
             return _frame(f"{node.kind} {node.id}", _join_boxes(_alternatives(node, marks)))
+
+
+def _time_of(node: model.Wait | model.Event) -> str:
+    if node.until is not None:
+        return f"until {model.write_template(node.until)}"
+    if node.seconds is None:
+        return "for ever"
+    return f"{model.write_template(node.seconds)} s"
 
 
 def _alternatives(

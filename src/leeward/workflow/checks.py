@@ -56,6 +56,24 @@ def check_definition(definition: model.Definition, where: Where) -> None:
         raise ConfigError(f"{where(None)}: {flaw}")
 
 
+def check_portable(definition: model.Definition) -> None:
+    """Check that a cloud's engine can run a definition: not only leeward's own.
+
+    Raises:
+        ConfigError: it names the node, and the remedy.
+    """
+    for node in model.nodes(definition.body):
+        is_new = isinstance(node, model.Event | model.Repeat) or (
+            isinstance(node, model.Each) and node.collect is not None
+        )
+        if is_new or (isinstance(node, model.Wait) and type(node.seconds) is not int):
+            limit = LIMITS["events"]
+            raise ConfigError(
+                f"the workflow {definition.name!r} cannot be exported: its {node.kind} "
+                f"{node.id!r} needs {limit.what}; {limit.instead}"
+            )
+
+
 def check_input(value: Json) -> None:
     """Check the size of a run's input.
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.cli.arguments import argument, json_argument, option, seconds
+from leeward.cli.arguments import argument, json_argument, name_of_person, option, seconds
 from leeward.cli.global_options import options_of
 from leeward.cli.output.exit_codes import ABSENT, RAISED, STILL_RUNS
+from leeward.entropy import new_id
 from leeward.errors import ConfigError
 from leeward.views import Block, Column, Json, Report, Table
-from leeward.views.runs import list_runs, picture_of, show_run
+from leeward.views.runs import answer_question, list_runs, picture_of, show_run
 from leeward.workflow.model import document_of, functions_of
 from leeward.workflow.reading import json_of, yaml_of
 
@@ -30,6 +31,8 @@ _CHECKED = (
     Column("Digest", lambda row: row["digest"][:12]),
     Column("Timeout", "timeout"),
 )
+
+SENT = "It is sent. The run continues where a process has its functions: leeward worker."
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds that a command follows a run, if it is not told."""
@@ -95,6 +98,71 @@ def resume(
         client.resume_runs()
         runs = [_follow(client, run.workflow, run.id, wait) for run in left]
     return list_runs(filter(None, runs), time())
+
+
+def send(
+    context: typer.Context,
+    name: Name,
+    run: Id,
+    event: Annotated[str, argument("Its name.", "EVENT")],
+    value: Annotated[
+        str | None, argument("JSON, @file, or - for the standard input.", "[VALUE]")
+    ] = None,
+    *,
+    id: Annotated[
+        str | None,
+        option("Of the event: it counts once. Default: a new one.", "TEXT", "--id"),
+    ] = None,
+) -> Report:
+    """Send an event to a run, which waits for it or will."""
+    options = options_of(context)
+    payload = json_argument(value, "value")
+    with options.client_of_data() as client:
+        client.send_event(name, run, event, payload, id=id or new_id(time()))
+        return _show(client.get_run(name, run), name, run)._replace(notes=[SENT])
+
+
+Node = Annotated[str | None, option("Which one; needed if it asks several.", "NODE")]
+Note = Annotated[str, option("Why.", "TEXT")]
+By = Annotated[str | None, option("Who decides. Default: the user of this machine.", "NAME")]
+
+
+def approve(
+    context: typer.Context,
+    name: Name,
+    run: Id,
+    *,
+    node: Node = None,
+    note: Note = "",
+    by: By = None,
+) -> Report:
+    """Say yes to the question of a run."""
+    return _answer(context, name, run, node, {"approved": True, "by": by, "note": note})
+
+
+def deny(
+    context: typer.Context,
+    name: Name,
+    run: Id,
+    *,
+    node: Node = None,
+    note: Note = "",
+    by: By = None,
+) -> Report:
+    """Say no to the question of a run."""
+    return _answer(context, name, run, node, {"approved": False, "by": by, "note": note})
+
+
+def _answer(
+    context: typer.Context, name: str, id: str, node: str | None, value: dict[str, Json]
+) -> Report:
+    options = options_of(context)
+    with options.client_of_data() as client:
+        run = client.get_run(name, id)
+        if run is None:
+            return _show(None, name, id)
+        answer_question(client, run, node, {**value, "by": name_of_person(value["by"])})
+        return _show(client.get_run(name, id), name, id)._replace(notes=[SENT])
 
 
 def cancel(context: typer.Context, name: Name, run: Id) -> Report:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from leeward.workflow.checks import check_portable
 from leeward.workflow.model import Definition
 from leeward.workflow.reading import json_of
 from leeward_deploy.azure.host import BUNDLE
@@ -38,6 +39,7 @@ def export(
     Functions are described by ``leeward.toml`` there too, so nothing of them is needed.
     """
     del functions, marks
+    check_portable(definition)
     data = f"workflows/{definition.name}-{definition.digest[:12]}.json"
     files = {
         "function_app.py": APP,

@@ -11,11 +11,12 @@ from leeward.errors import InvalidRequest, NotFound
 from leeward.leases.faults import DatabaseFault
 from leeward.values.runs import Run, RunEvent, RunState
 from leeward.views import Format, in_words, severity_of
-from leeward.views.runs import end_of, list_runs, picture_of, show_run
+from leeward.views.runs import answer_question, end_of, list_runs, picture_of, show_run
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Unreadable
-from leeward.workflow.model import Definition, Wait, nodes
+from leeward.workflow.model import Definition, Event, Wait, nodes
 from leeward_dev.console.html import Content, Html, element, visible
+from leeward_dev.console.keys import DECIDER
 from leeward_dev.console.layout import (
     ROWS,
     Notice,
@@ -127,7 +128,7 @@ def _show_timeline(run: Run, definition: Definition | None, now: float) -> Conte
     if not run.events:
         return None
     body = () if definition is None else definition.body
-    waits = {node.id for node in nodes(body) if isinstance(node, Wait)}
+    waits = {node.id for node in nodes(body) if isinstance(node, Wait | Event)}
     end = max(run.ended or now, *(event.ended or event.began for event in run.events))
     whole = max(end - run.started, 1e-3)
     steps: dict[str, list[RunEvent]] = {}
@@ -221,9 +222,14 @@ def act(visit: Visit) -> Notice | Page:
         "cancel": ("Before its next step it ends, and takes back what it did.", "Cancel the run"),
         "abort": ("It ends at once, and nothing is taken back.", "Abort the run"),
     }
+    run = client.get_run(workflow, id)
+    answer, _, node = does.partition(" ")
+    if run is not None and answer in ("approve", "deny"):
+        value = {"approved": answer == "approve", "note": "", "by": DECIDER}
+        answer_question(client, run, node, value)
+        return Notice("The answer is sent, and the run continues.", back)
     if does not in questions:
         raise InvalidRequest("say what to do with the run", field="do")
-    run = client.get_run(workflow, id)
     if run is None or run.ended is None:
         if not visit.is_sure:
             return confirmation(visit, *questions[does], address("runs", **back))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.workflow.checks import check_portable
 from leeward.workflow.model import Definition
 from leeward_deploy.aws.flows.machine import Machine
 from leeward_deploy.recipe import WorkflowExport
@@ -26,6 +27,7 @@ def export(
         ConfigError: it is larger than Step Functions takes.
     """
     del marks
+    check_portable(definition)
     text = json.dumps(Machine(definition, functions).document(), indent=2) + "\n"
     if len(text) > LARGEST:
         raise ConfigError(

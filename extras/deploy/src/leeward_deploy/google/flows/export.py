@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.workflow.checks import check_portable
 from leeward.workflow.model import Definition
 from leeward_deploy.google.flows.source import WorkflowSource
 from leeward_deploy.recipe import WorkflowExport
@@ -31,6 +32,7 @@ def export(
     Raises:
         ConfigError: it is larger than Workflows takes.
     """
+    check_portable(definition)
     text = json.dumps(WorkflowSource(definition, functions, marks).document(), indent=1) + "\n"
     if len(text) > LARGEST:
         text = json.dumps(json.loads(text), separators=(",", ":"))

@@ -156,6 +156,8 @@ class WorkflowSource:
                 return self._stop(node, around)
             case workflows.Fail():
                 return [{node.id: {"raise": error_of(node.error)}}]
+            case _:
+                raise AssertionError(f"{node.kind} is refused before")
 
     def _stop(self, node: workflows.Stop, around: StepScope) -> Steps:
         """Return the end of the run; behind a final error, the raise that ends its handler only.
