@@ -146,6 +146,12 @@ class Shop:
             w.wait(1)
             w.step(reserve, order, timeout=60)
 
+        @app.workflow("gift")
+        def gift(w: Flow, order: Ref) -> None:
+            w.step(echo, order)
+            answer = w.approval({"ask": "Wrap it?", "order": order}, id="may-wrap")
+            w.stop(answer)
+
     def _add_subscribers(self, app: App) -> None:
         @app.on_message("orders")
         @idempotent(table="orders-taken", key="order.id", failures={Nothing: "release"})

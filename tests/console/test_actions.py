@@ -291,6 +291,23 @@ def test_a_run_is_seen_as_it_goes_and_cancelled(shop: Shop, visitor: Visitor) ->
     assert not page.page.forms
 
 
+def test_the_question_of_a_run_is_answered(shop: Shop, visitor: Visitor) -> None:
+    """The page shows it; the first answer counts."""
+    shop.client.start_workflow("gift", {"id": "<1>"}, id="r-1")
+    until = time.monotonic() + 30
+    while not getattr(shop.client.get_run("gift", "r-1"), "waits", ()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert "Wrap it?" in visitor.get("").page.text
+    page = visitor.get("runs?workflow=gift&run=r-1")
+    assert "Wrap it?" in page.page.text
+    done = visitor.click(page, "Approve")
+    assert "The answer is sent" in done.page.text
+    run = shop.client.wait_for_run("gift", "r-1", timeout=30)
+    assert run.result == {"approved": True, "by": "console", "note": ""}
+    assert "asks nothing there" in visitor.click(page, "Deny").page.text
+
+
 def test_a_run_is_aborted(shop: Shop, visitor: Visitor) -> None:
     """Nothing is taken back."""
     shop.client.start_workflow("order", {"id": "1"}, id="r-1")

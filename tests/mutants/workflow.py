@@ -8,6 +8,36 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "an event that a wait has had is given to the next one, in the next lease",
+        "src/leeward/workflow/embedded/driving.py Drive._replay",
+        "self._inbox.note_end(command, noted.answer)\n...",
+        "...",
+        "tests/workflow/test_events.py::test_an_event_of_another_process_continues_the_run",
+    ),
+    Mutant(
+        "an event that comes while a lease is given back wakes nobody",
+        "src/leeward/workflow/embedded/sqlite_journal.py SqliteJournal.release",
+        "now if has_more else due",
+        "due",
+        "tests/workflow/test_journal.py::TestSqliteJournal::"
+        "test_an_event_is_kept_once_and_wakes_a_run_that_waits",
+    ),
+    Mutant(
+        "an event counts although the wait was over",
+        "src/leeward/workflow/embedded/driving.py Inbox.answer",
+        "event.at <= due",
+        "True",
+        "tests/workflow/test_driving.py::test_an_event_after_the_end_of_a_wait_is_too_late",
+    ),
+    Mutant(
+        "the rounds of a loop have one key",
+        "src/leeward/workflow/kernel.py _repeat",
+        "f'{suffix}/{number}'",
+        "suffix",
+        "tests/workflow/test_waits.py::"
+        "test_a_loop_ends_when_its_test_holds_or_after_its_last_round",
+    ),
+    Mutant(
         "runs of one workflow hold up those of another",
         "src/leeward/workflow/embedded/sqlite_journal.py",
         "'PARTITION BY workflow'",

@@ -12,6 +12,7 @@ from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import (
     UNSETTLED,
+    Arrival,
     Returned,
     StepFailure,
     StepQuestion,
@@ -193,3 +194,21 @@ def test_a_step_that_was_noted_is_called_though_the_engine_closes_that_moment() 
     assert world.calls == ["one"]
     assert world.journal.events(row.key)["one", 1].answer == Returned()
     assert world.journal.next_due(["waiting"], 0.0) == NOW
+
+
+@workflow("signalled")
+def signalled(w: Flow, _: Ref) -> None:
+    w.step("one")
+    w.event("go", timeout="1h")
+
+
+def test_an_event_after_the_end_of_a_wait_is_too_late() -> None:
+    """Although nobody was there to end it: a process that is down moves no time limit."""
+    for sent, end in ((3_600.0, Returned()), (3_601.0, StepFailure("Flow.NoEvent"))):
+        world = World()
+        row = world.start(signalled)
+        world.drive(signalled, row)
+        world.clock.advance(7_200.0)
+        world.journal.send(row.key, Arrival(0, "e", "go", None, NOW + sent))
+        (taken,) = world.journal.take(["signalled"], NOW + 7_200.0, 30.0, 1)
+        assert world.drive(signalled, taken).answer == end
