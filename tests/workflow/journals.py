@@ -15,7 +15,6 @@ from leeward.values.settled import Verdict
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.commands import (
     Answer,
-    Arrival,
     Command,
     Returned,
     Sleep,
@@ -24,6 +23,7 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.embedded.journal import (
+    Arrival,
     Finished,
     Journal,
     OpenWait,

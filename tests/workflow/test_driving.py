@@ -12,14 +12,13 @@ from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import (
     UNSETTLED,
-    Arrival,
     Returned,
     StepFailure,
     StepQuestion,
     StepVerdict,
 )
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import RunRow
+from leeward.workflow.embedded.journal import Arrival, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most

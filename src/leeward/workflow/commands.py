@@ -134,25 +134,6 @@ NO_LIMIT: Final = 253_402_300_799.0
 """Seconds of a wait without a limit: some eight thousand years, which every store can keep."""
 
 
-@show_only("seq id name at")
-class Arrival(NamedTuple):
-    """An event that was sent to a run.
-
-    Attributes:
-        seq: its number in the run, from 1 on.
-        id: the sender's: it counts once.
-        name: of the event.
-        value: JSON.
-        at: when it was stored, on the clock of the runs.
-    """
-
-    seq: int
-    id: str
-    name: str
-    value: Json
-    at: float
-
-
 def answer_of(command: Sleep, name: str, value: Json) -> Returned:
     """Return the answer of a wait that an event has ended."""
     return Returned(value if len(command.names) == 1 else {"event": name, "value": value})

@@ -5,7 +5,7 @@ Who writes a flow in a cloud's own language reads `leeward.workflow.model`.
 
 from __future__ import annotations
 
-from leeward.workflow.commands import Arrival, Returned, StepFailure
+from leeward.workflow.commands import Returned, StepFailure
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
 from leeward.workflow.reading import read_stored
@@ -16,7 +16,6 @@ __all__ = [
     "NOT_SENT",
     "ORCHESTRATOR",
     "UNKNOWN",
-    "Arrival",
     "Definition",
     "Returned",
     "StepClient",

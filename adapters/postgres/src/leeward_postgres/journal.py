@@ -17,6 +17,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.stores import PATIENCE
 from leeward.values import Json
 from leeward.workflow.embedded.journal import (
+    Arrival,
     Delivery,
     Finished,
     Journal,
@@ -44,7 +45,7 @@ from leeward.workflow.embedded.rows import (
     state_of,
     write_answer,
 )
-from leeward.workflow.kit import Arrival, Definition, StepFailure
+from leeward.workflow.kit import Definition, StepFailure
 from leeward_postgres.connections import ThreadExchanges
 from leeward_postgres.deliveries import RUNS, PostgresDeliveries, StoreBase
 from leeward_postgres.statements import MakePlan, Rows, milliseconds

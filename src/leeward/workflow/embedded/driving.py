@@ -23,7 +23,6 @@ from leeward.records import NamedTuple
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
-    Arrival,
     Command,
     Returned,
     Sleep,
@@ -35,7 +34,14 @@ from leeward.workflow.commands import (
     event_of,
     refusal_at,
 )
-from leeward.workflow.embedded.journal import Finished, Journal, RunRow, StepRecords, Unreadable
+from leeward.workflow.embedded.journal import (
+    Arrival,
+    Finished,
+    Journal,
+    RunRow,
+    StepRecords,
+    Unreadable,
+)
 from leeward.workflow.kernel import Machine
 from leeward.workflow.model import NO_EVENT, UNKNOWN, Definition
 from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_call

@@ -36,9 +36,10 @@ from leeward.values import Json
 from leeward.values.runs import Run, RunEvent, RunState, RunWait
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_event, check_input, check_run_id, known_in
-from leeward.workflow.commands import NO_LIMIT, Arrival, Returned, StepFailure, StepVerdict
+from leeward.workflow.commands import NO_LIMIT, Returned, StepFailure, StepVerdict
 from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices, first_steps
 from leeward.workflow.embedded.journal import (
+    Arrival,
     Journal,
     OpenWait,
     RunKey,

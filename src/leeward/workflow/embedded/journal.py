@@ -21,7 +21,7 @@ from leeward.records import NamedTuple
 from leeward.stores import Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Arrival, Command, StepFailure, StepVerdict
+from leeward.workflow.commands import Answer, Command, StepFailure, StepVerdict
 from leeward.workflow.model import Definition
 
 
@@ -91,6 +91,25 @@ class StepRecord(NamedTuple):
 
 StepRecords = dict[tuple[str, int], StepRecord]
 """By path and attempt."""
+
+
+@show_only("seq id name at")
+class Arrival(NamedTuple):
+    """An event that was sent to a run.
+
+    Attributes:
+        seq: its number in the run, from 1 on.
+        id: the sender's: it counts once.
+        name: of the event.
+        value: JSON.
+        at: when it was stored, on the clock of the runs.
+    """
+
+    seq: int
+    id: str
+    name: str
+    value: Json
+    at: float
 
 
 @show_only("key path due names")

@@ -17,7 +17,6 @@ from leeward.values.settled import Verdict
 from leeward.version import __version__
 from leeward.workflow.commands import (
     Answer,
-    Arrival,
     Command,
     Returned,
     Sleep,
@@ -26,6 +25,7 @@ from leeward.workflow.commands import (
     refusal_at,
 )
 from leeward.workflow.embedded.journal import (
+    Arrival,
     Finished,
     OpenWait,
     RunCount,

@@ -22,8 +22,9 @@ from leeward.json_text import encode
 from leeward.stores import FENCE_0, PATIENCE, Owner
 from leeward.values import Json
 from leeward.values.runs import RunState
-from leeward.workflow.commands import Answer, Arrival, Command, StepFailure, refusal_at
+from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
+    Arrival,
     Delivery,
     Finished,
     Journal,
