@@ -13,17 +13,10 @@ from tests.clouds.places import PLACES, Place
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Callable[[str], Place]]:
-    """Give what starts the one place of a provider, by its name; the keys of a test are its own."""
-    yield from _places()
+    """Give what starts the one place of a provider, by its name.
 
-
-@pytest.fixture(scope="module")
-def own_place() -> Iterator[Callable[[str], Place]]:
-    """Give the same for one file, which furnishes it or looks at all that is there."""
-    yield from _places()
-
-
-def _places() -> Iterator[Callable[[str], Place]]:
+    The keys of a test are its own; what reads a whole table empties it first.
+    """
     with ExitStack() as stack:
 
         @cache

@@ -28,9 +28,9 @@ NAMES = [*PLACES]
 
 
 @pytest.fixture(scope="module")
-def client(own_place: Callable[[str], Place]) -> Iterator[Client]:
+def client(place: Callable[[str], Place]) -> Iterator[Client]:
     """Give a client of all four; each has a table and a bucket by its own name."""
-    drivers = {name: own_place(name).open() for name in NAMES}
+    drivers = {name: place(name).open() for name in NAMES}
     tables = {
         name: TableConfig(home=driver.target, names={driver.target: ITEMS})
         for name, driver in drivers.items()

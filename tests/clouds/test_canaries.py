@@ -37,10 +37,10 @@ DOORS: Sequence[Callable[[Client], object]] = [
 
 
 @pytest.fixture(scope="module")
-def stages(own_place: Callable[[str], Place]) -> Iterator[Stages]:
+def stages(place: Callable[[str], Place]) -> Iterator[Stages]:
     """Give the three clouds, which keep from here on what they are asked."""
     with ExitStack() as stack:
-        clouds = {name: own_place(name).cloud for name in PROVIDERS}
+        clouds = {name: place(name).cloud for name in PROVIDERS}
         entra = stack.enter_context(FaultProxy(clouds["azure"].identity.address))
         found = {
             "aws": _aws(clouds["aws"]),
@@ -70,7 +70,7 @@ def _google(cloud: Any) -> Stage:
 
 @contextmanager
 def opened(
-    stages: Stages, own_place: Callable[[str], Place], order: Sequence[str], way: str
+    stages: Stages, place: Callable[[str], Place], order: Sequence[str], way: str
 ) -> Iterator[Client]:
     """Open a client on clouds in `order`, the first one the home of the data.
 
@@ -78,9 +78,7 @@ def opened(
     """
     env = {name: value for stage in stages.values() for name, value in stage.env.items()}
     drivers = [
-        own_place(name).open(
-            env, stages[name].ways.get(way) or next(iter(stages[name].ways.values()))
-        )
+        place(name).open(env, stages[name].ways.get(way) or next(iter(stages[name].ways.values())))
         for name in order
     ]
     config = contract_config()._replace(data_target=drivers[0].target)
@@ -150,39 +148,36 @@ def struck(stages: Stages, name: str, part: str, fault: Callable[[str], Toxic]) 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def before(stages: Stages, own_place: Callable[[str], Place]) -> None:
+def before(stages: Stages, place: Callable[[str], Place]) -> None:
     """Call every door of every cloud, in order and well: each has seen its own credentials."""
     for order, way in product(orders(), ("key", "token")):
-        with opened(stages, own_place, order, way) as client:
+        with opened(stages, place, order, way) as client:
             assert call_every_door(client) == len(DOORS)
     check_nobody_has_seen_another(stages)
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("part", ["services", "identities"])
 def test_no_fault_shows_a_credential_to_another_cloud(
-    stages: Stages, own_place: Callable[[str], Place], part: str, fault: Callable[[str], Toxic]
+    stages: Stages, place: Callable[[str], Place], part: str
 ) -> None:
-    """With each cloud in front, it alone or all of them struck; the calls that can go elsewhere."""
-    for order, way in first_ways(stages):
-        for hit in (order[:1], order):
-            with ExitStack() as stack, opened(stages, own_place, order, way) as client:
-                for name in hit:
-                    stack.enter_context(struck(stages, name, part, fault))
+    """With each cloud in front and struck; all are where it may lead to another one."""
+    for (name, fault), (order, way) in product(FAULTS.items(), first_ways(stages)):
+        for hit in (order[:1], order) if "redirect" in name else (order[:1],):
+            with ExitStack() as stack, opened(stages, place, order, way) as client:
+                for each in hit:
+                    stack.enter_context(struck(stages, each, part, fault))
                 call_every_door(client)
     check_nobody_has_seen_another(stages)
 
 
 def test_throttling_shows_no_credential_to_another_cloud(
-    stages: Stages, own_place: Callable[[str], Place]
+    stages: Stages, place: Callable[[str], Place]
 ) -> None:
     """In each service's own words."""
     for order, way in first_ways(stages):
-        for hit in (order[:1], order):
-            with ExitStack() as stack, opened(stages, own_place, order, way) as client:
-                assert call_every_door(client) == len(DOORS)
-                for name in hit:
-                    faults: AbstractContextManager[None] = stages[name].cloud.faults().throttle()
-                    stack.enter_context(faults)
+        with opened(stages, place, order, way) as client:
+            assert call_every_door(client) == len(DOORS)
+            faults: AbstractContextManager[None] = stages[order[0]].cloud.faults().throttle()
+            with faults:
                 call_every_door(client)
     check_nobody_has_seen_another(stages)

@@ -28,7 +28,7 @@ from tests.servers.google.cloud_run import Service
 from tests.servers.google.framework import FunctionsFramework
 
 SHOP = ROOT / "tests/app/payments/shop.py"
-CALLS = 100
+CALLS = 40
 """Of each kind."""
 
 NAMES = ("pay", "pay-unsafe")
@@ -94,9 +94,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(
-    own_place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("payments")
     bank = sqlite3.connect(folder / "bank.sqlite3")
     bank.execute("CREATE TABLE charges (id TEXT)")
@@ -106,7 +104,7 @@ def shop(
         "BANK": str(folder / "bank.sqlite3"),
     }
     modules = {"shop.py": SHOP.read_text(encoding="utf-8")}
-    aws, google = own_place("aws"), own_place("google")
+    aws, google = place("aws"), place("google")
     code = deploy(folder / "aws", "aws", modules, "shop")
     aws.cloud.functions.deploy(
         *(
@@ -123,6 +121,8 @@ def shop(
         clock = Waiting()
         client = stack.enter_context(Client(drivers, config=CONFIG, clock=clock))
         proxies = (aws.cloud.proxies["lambda"], google.cloud.proxies["cloud_run"])
+        for proxy in proxies:
+            stack.callback(proxy.heal)
         yield Shop(client, clock, proxies, folder / "bank.sqlite3")
 
 
@@ -137,7 +137,7 @@ def test_a_keyed_payment_is_charged_once_on_whichever_cloud(shop: Shop) -> None:
         moved += len({each.target for each in attempts}) > 1
     charges = shop.charges()
     assert {charges[f"keyed-{number}"] for number in range(CALLS)} == {1}
-    assert moved > 5
+    assert moved > 2
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["aws", "google"])
@@ -195,4 +195,4 @@ def test_an_unsafe_payment_is_never_sent_again(shop: Shop) -> None:
         assert Outcome.AMBIGUOUS not in {each.outcome for each in attempts[:-1]}
     charges = shop.charges()
     assert max(charges[f"unsafe-{number}"] for number in range(CALLS)) == 1
-    assert min(paid, unknown) > 10
+    assert min(paid, unknown) > 4
