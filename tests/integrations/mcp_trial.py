@@ -2,13 +2,13 @@
 
 PYTHONPATH=.servers/agents/lib/python3.11/site-packages python -m tests.integrations.mcp_trial
 
-It writes what was charged in each set-up, and what the model was told, as JSON.
+It exits with 1 if a set-up charges otherwise, or tells its model something else. FastMCP's
+middleware tries again within a request, the SDK's client with another one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -186,5 +186,35 @@ async def play_all() -> dict[str, Any]:
     return ended
 
 
+ONCE: Final = {
+    "with": (1, "charged"),
+    "no probe": (1, "It is not known whether"),
+    "resumed": (1, "charged"),
+    "two purchases": (2, "charged"),
+    "two runs": (2, "charged"),
+    "two sessions": (1, "It is not known whether"),
+    "no turn": (0, "send leeward/turn beside leeward/run"),
+    "own context": (1, "charged by"),
+    "too long": (0, "at most 5 characters"),
+}
+"""How often was charged in each set-up, and what the model was told at last."""
+
+
+def main() -> int:
+    """Play every set-up, and return the exit status."""
+    ended, wrong = asyncio.run(play_all()), 0
+    for library in ("fastmcp", "sdk"):
+        wrong += ended[f"{library}, without"]["charges"] != 2
+        for name, (charges, words) in ONCE.items():
+            found = ended[f"{library}, {name}"]
+            is_error, text = found["told"][-1]
+            is_right = found["charges"] == charges and words in text
+            if name == "no probe":  # it is an error to the model
+                is_right = is_right and is_error
+            wrong += not is_right
+            print(f"{'ok   ' if is_right else 'WRONG'} {library}, {name}: {found}")
+    return min(wrong, 1)
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(play_all())))
+    sys.exit(main())

@@ -1,7 +1,7 @@
-"""Failures that real servers made, of the clients' two newest versions: no wrong answer.
+"""Other libraries in their two newest versions, before servers that fail and agents that die.
 
-The full sizes are commands: `python -m tests.integrations.lost`, `.lost_calls` and `.lost_rows`.
-So is `.web_trial`, of keys in real web frameworks.
+The full sizes are commands: `python -m tests.integrations.lost`, `.lost_calls`, `.lost_rows`,
+`.schedules`, `.mcp_trial`, and `.web_trial`, of keys in real web frameworks.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def run_beside(environment: str, command: list[str]) -> subprocess.CompletedProc
 
 
 ONE_BY_ONE = """
-import runpy, sys
+import runpy, shlex, sys
 
 for trial in sys.argv[1:]:
-    name, *sys.argv[1:] = trial.split()
+    name, *sys.argv[1:] = shlex.split(trial)
     try:
         runpy.run_module(f"tests.integrations.{name}", run_name="__main__")
     except SystemExit as end:
@@ -44,18 +44,35 @@ for trial in sys.argv[1:]:
 """Makes several trials in one process: to load the libraries takes longer than most of them."""
 
 
+# The examples of a page, last: they leave an audit hook behind.
+RETRIES = "retries_trial tenacity stamina backoff 'urllib3 and requests' 'A loop of your own'"
+MODULES = "'LangGraph RetryPolicy' 'OpenAI Agents' 'Pydantic AI'"
+"""Set-ups of which a module of leeward's knows the library."""
+
+
 @pytest.mark.vendors
 @pytest.mark.parametrize(
     ("environment", "trials"),
     [
-        ("clients", ("lost --cases 10", "lost_calls --cases 10", "traps")),
-        ("clients-before", ("lost --cases 5", "traps")),
+        ("clients", ("lost --cases 8", "lost_calls --cases 10", "traps", RETRIES)),
+        ("clients-before", ("lost --cases 4", "traps", RETRIES)),
         # A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy.
-        ("web", ("celery_trial", "powertools_trial", "lost_rows --cases 10")),
-        ("web-before", ("lost_rows --cases 10",)),
+        (
+            "web",
+            (
+                *("celery_trial", "powertools_trial", "lost_rows --cases 8"),
+                "retries_trial Celery",
+            ),
+        ),
+        ("web-before", ("lost_rows --cases 8",)),
+        # Schedules first: their processes are forked, which a process with threads is not to be.
+        ("agents", ("schedules --cases 1 --setups", "mcp_trial")),
+        ("agents-before", (f"schedules --cases 0 --setups {MODULES}", "mcp_trial")),
     ],
 )
-def test_no_answer_is_wrong(environment: str, trials: tuple[str, ...]) -> None:
+def test_no_answer_is_wrong_and_no_effect_takes_place_twice(
+    environment: str, trials: tuple[str, ...]
+) -> None:
     """A server counts what ran; and of what did not, no client leaves too much in doubt."""
     command = [sys.executable, "-c", ONE_BY_ONE, *trials]
     shown = run_beside(environment, command)

@@ -41,7 +41,6 @@ from leeward_integrations.once import (
     once,
     tool_call,
 )
-from tests.integrations.test_lost import run_beside
 
 
 class Shop:
@@ -617,16 +616,3 @@ def test_declarations() -> None:
     for approval in (ask, "yes"):
         with pytest.raises(ConfigError, match="approval of .*look must be True"):
             once(table="keys", approval=approval)(look)  # type: ignore[arg-type]
-
-
-MODULES = ["LangGraph RetryPolicy", "OpenAI Agents", "Pydantic AI"]
-"""Set-ups of which a module of leeward's knows the library."""
-
-
-@pytest.mark.vendors
-@pytest.mark.parametrize(("environment", "names"), [("agents", []), ("agents-before", MODULES)])
-def test_set_ups_of_agents_charge_once(environment: str, names: list[str]) -> None:
-    """With the real libraries, and random schedules of their agents."""
-    command = [sys.executable, "-m", "tests.integrations.schedules", "--cases", "1"]
-    shown = run_beside(environment, [*command, "--setups", *names])
-    assert shown.returncode == 0, shown.stdout + shown.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from leeward_ran import explain_ran
 from leeward_ran.retries import did_not_run
 from leeward_ran.tenacity import retry_if_did_not_run
 from tests.integrations.failing import REFUSE, Case, FailingServer, Step
-from tests.integrations.test_lost import run_beside
 
 
 @pytest.fixture(scope="module")
@@ -129,23 +127,3 @@ def test_a_lost_traceback_proves_nothing(server: FailingServer) -> None:
 def test_what_nobody_knows_is_maybe() -> None:
     """The reason names the class."""
     assert explain_ran(ZeroDivisionError()).startswith("maybe: nothing is known about exceptions")
-
-
-IN_A_FUNCTION = ["tenacity", "stamina", "backoff", "urllib3 and requests", "A loop of your own"]
-
-
-@pytest.mark.vendors
-@pytest.mark.parametrize(
-    ("environment", "headings"),
-    [
-        ("clients", IN_A_FUNCTION),
-        ("clients-before", IN_A_FUNCTION),
-        ("agents-before", ["tenacity"]),
-        ("web", ["Celery"]),
-    ],
-)
-def test_the_examples_of_the_page_ask_first(environment: str, headings: list[str]) -> None:
-    """Each calls again before a bank that is away twice, and not after a lost answer."""
-    command = [sys.executable, "-m", "tests.integrations.retries_trial", *headings]
-    shown = run_beside(environment, command)
-    assert shown.returncode == 0, shown.stdout + shown.stderr
