@@ -16,7 +16,7 @@ from hypothesis import settings
 from leeward import masking
 from tests.guard import clone_only, loopback_only
 
-settings.register_profile("leeward", derandomize=True, deadline=None)
+settings.register_profile("leeward", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("few", settings.get_profile("leeward"), max_examples=20)
 settings.load_profile("leeward")
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.app.idempotency.record import (
@@ -237,7 +237,6 @@ SCHEDULE = st.lists(STEP, min_size=8, max_size=60)
 ENDS = st.lists(st.sampled_from(ENDED), min_size=2, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
 @given(ends=ENDS, schedule=SCHEDULE, marked=st.booleans())
 def test_the_record_is_linearizable(
     ends: list[str], schedule: list[tuple[int, float, float]], marked: bool

@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from threading import Barrier
 
 import pytest
 
-from leeward.adapter import Driver
-from leeward.calls import Key, Store
-from leeward.entropy import new_id
-from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
-from tests.app.settle_sim import simulation, stores, tables
+from tests.app.settle_sim import simulation, stores
 from tests.app.settle_sim.mutants import MISTAKES, SLOW, made
 from tests.app.settle_sim.places import play_places
 from tests.app.settle_sim.simulation import Share, play
@@ -94,26 +88,3 @@ def test_no_verdict_over_a_store_is_wrong(capsys: pytest.CaptureFixture[str]) ->
     """With threads and with tasks, over SQLite."""
     assert stores.main(["--rounds", "30", "--store", "sqlite"]) == 0
     assert "told not_run" in capsys.readouterr().out
-
-
-@pytest.mark.vendors
-def test_one_of_several_creations_wins_on_moto() -> None:
-    """moto alone lets two succeed now and then, and then no verdict over it says anything."""
-    threads, keys = 6, 60
-    start = Barrier(threads)
-
-    def create(driver: Driver) -> list[bool]:
-        won = []
-        for number in range(keys):
-            key = Key(("id",), (f"k{number}",))
-            call = Store("keys", key, {"id": key.values[0]}, new_id(0.0), 0.0, if_absent=True)
-            start.wait(60)
-            won.append(driver.perform(call, 30).outcome is Outcome.OK)
-        return won
-
-    with tables.moto() as open_driver, ThreadPoolExecutor(threads) as pool:
-        drivers = [open_driver() for _ in range(threads)]
-        won = list(pool.map(create, drivers))
-        for driver in drivers:
-            driver.close()
-    assert [sum(each) for each in zip(*won, strict=True)] == [1] * keys

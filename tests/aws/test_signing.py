@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward._http.messages import Request
@@ -87,7 +87,6 @@ _SCOPES = st.builds(
 )
 
 
-@settings(max_examples=300)
 @given(_requests(), _KEYS, _SCOPES, st.floats(0, 4e9))
 @example(
     Request("POST", "https://lambda.test", ARN_PATH),
@@ -111,7 +110,6 @@ def test_signatures_equal_those_of_botocore(
     )
 
 
-@settings(max_examples=300)
 @given(st.text(_IN_PATH, min_size=1, max_size=30), st.binary(max_size=20), _KEYS)
 @example("a/./../b//c+d e~%2F", b"", EXAMPLE_KEY)
 def test_requests_to_s3_are_signed_as_botocore_signs_them(

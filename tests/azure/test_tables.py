@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward._http.messages import Failure, Phase, Request, Response
@@ -83,6 +83,7 @@ UNREACHED = Failure(Phase.CONNECT, sent=False, code="curl.7")
 # What goes out.
 
 
+@settings(max_examples=20)
 @given(DATABASES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_requests_are_those_of_azure_cosmos(database: str, table: str, value: str) -> None:
     """Verb, path, signature, partition, condition and body."""

@@ -40,15 +40,6 @@ def test_the_demo_shows_the_loop_that_it_warns_of(leeward: Leeward) -> None:
     assert "  leeward     1\n  naive loop  2\n" in out
 
 
-def test_no_line_of_the_demo_is_wrapped_in_a_usual_terminal(leeward: Leeward) -> None:
-    """Targets have letters in the table, so that 80 columns are enough for every line."""
-    lines = leeward("demo").out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert {"A  local:a", "B  local:b"} <= set(lines)
-    (down,) = [line for line in lines if "is down" in line]
-    assert down.split("  ")[1].strip() == "A not sent x2, B ok"
-
-
 def test_the_demo_needs_nothing_and_leaves_nothing(
     leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,28 +66,6 @@ def test_without_its_extra_the_command_says_what_to_install(bare: Path) -> None:
     assert 'pip install "leeward[cli]"' in done.stderr
 
 
-def _all_of(terminal: int) -> bytes:
-    """Read a terminal until nobody writes to it any more, which Linux reports as an error."""
-    read = b""
-    with os.fdopen(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):
-        while part := stream.read(65536):
-            read += part
-    return read
-
-
-@pytest.mark.usefixtures("bare")
-def test_help_is_framed_on_a_terminal() -> None:
-    """On a terminal the help has frames, and its examples stand as they were written."""
-    ours, theirs = os.openpty()
-    with subprocess.Popen([COMMAND, "load", "--help"], stdout=theirs) as process:
-        os.close(theirs)
-        text = re.sub(r"\x1b\[[0-9;]*m", "", _all_of(ours).decode())
-    assert process.returncode == 0
-    assert "╭─ Options ─" in text
-    assert " Examples: " in text
-    assert "   leeward load orders customer=c1 order=42 " in text
-
-
 @pytest.mark.usefixtures("bare")
 def test_a_terminal_of_few_characters_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be printed is escaped: the call worked, and the exit code says so."""
@@ -102,12 +77,11 @@ def test_a_terminal_of_few_characters_changes_no_result(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize("json_option", [[], ["--json"]])
-def test_a_result_that_cannot_be_written_is_told(json_option: list[str]) -> None:
+def test_a_result_that_cannot_be_written_is_told() -> None:
     """On a full disk the command has done its work: it is not called an error of leeward."""
     with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
         done = subprocess.run(
-            [COMMAND, "store", "orders", '{"id": "42"}', *json_option],
+            [COMMAND, "store", "orders", '{"id": "42"}'],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -125,7 +99,6 @@ def test_a_result_that_cannot_be_written_is_told(json_option: list[str]) -> None
 @pytest.mark.usefixtures("bare")
 def test_closed_streams_change_no_exit_code() -> None:
     """A caller that wants no output closes it; that is no error of leeward."""
-    for line, code in (('store orders \'{"id": "42"}\'', 0), ("nothing", 2)):
-        closed = f"{COMMAND} {line} >&- 2>&-"
-        assert subprocess.run(["/bin/sh", "-c", closed], timeout=60, check=False).returncode == code
+    closed = f'{COMMAND} store orders \'{{"id": "42"}}\' >&- 2>&-'
+    assert subprocess.run(["/bin/sh", "-c", closed], timeout=60, check=False).returncode == 0
     assert _run("load", "orders", "42").returncode == 0

@@ -5,7 +5,6 @@ Each row of `SCENARIOS` is a mistake that flows of this kind are known for.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,15 +17,7 @@ from leeward import Client
 from leeward.testing.simulator import answer, error, simulate, throttle, time_out
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer
-from leeward.workflow.model import Definition
-from leeward_deploy.recipe import WORKFLOW_EXPORTS, offer_of
 from tests.examples.test_shop import ORDER, SHOP, settings
-from tests.workflow.test_gates import (
-    by_asl_validator,
-    by_schema,
-    by_statelint,
-    without_expressions,
-)
 
 STOCK, MONEY, PARCEL = "reserve-stock", "charge", "ship-order"
 GIVE_BACK, REFUND = "release-stock", "refund"
@@ -161,18 +152,3 @@ def test_two_orders_do_not_get_the_same_pieces(ordering: Any) -> None:
     assert _done(cloud, "stock", "tea") == {"1": 2}
     assert _done(cloud, "refunds", "1") is None
     assert _done(cloud, "refunds", "2") is not None
-
-
-def test_its_exports_pass_every_checker(ordering: Any, tmp_path: Path) -> None:
-    """Of AWS and of Google; Azure's are the definition itself."""
-    definition: Definition = ordering.order_flow
-    (machine,) = offer_of(WORKFLOW_EXPORTS, "aws")(definition, {}, ()).files.values()
-    path = tmp_path / "order.json"
-    path.write_text(machine)
-    assert by_asl_validator(path) == ""
-    path.write_text(json.dumps(without_expressions(json.loads(machine))))
-    assert by_statelint(path) == ""
-    (source,) = offer_of(WORKFLOW_EXPORTS, "google")(definition, {}, ()).files.values()
-    assert by_schema(source) == [""]
-    files = offer_of(WORKFLOW_EXPORTS, "azure")(definition, {}, ()).files
-    assert any(json.loads(files[each])["workflow"] == "order" for each in files if "work" in each)

@@ -10,7 +10,7 @@ from decimal import Context, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from leeward._items.checks import checked_size
@@ -244,7 +244,6 @@ def _tree_of(native: dict[str, Any], profile: Profile) -> Any:
     return {} if text is None else json.loads(text)
 
 
-@settings(max_examples=300)
 @given(item=ITEMS, node=_NODES, path=st.lists(st.integers(0, 9), max_size=4))
 def test_any_forged_tree_gives_a_legal_item_or_none(
     item: dict[str, Any], node: Any, path: list[int]
@@ -284,7 +283,6 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=500)
 @given(document=st.dictionaries(NAMES | st.just("_leeward"), _JSON, max_size=4) | _JSON)
 def test_any_json_is_read_or_refused(document: Any) -> None:
     """Whatever another program stores, there is one kind of error."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter.items import EMBEDDED, Profile, by_value, encode
@@ -164,7 +164,6 @@ def test_a_number_by_its_value(number: Any, value: Any) -> None:
     assert str(by_value(Decimal("NaN"))) == "NaN"
 
 
-@settings(max_examples=100)
 @given(item=ITEMS)
 def test_no_native_name_is_the_providers(item: dict[str, Any]) -> None:
     """No attribute has a name that the provider, or leeward, gives a meaning of its own."""
@@ -187,7 +186,6 @@ def _names_inside(native: Any) -> set[str]:
     return set()
 
 
-@settings(max_examples=100)
 @given(item=ITEMS)
 def test_firestore_never_gets_a_list_in_a_list(item: dict[str, Any]) -> None:
     """The server refuses a list that stands directly in a list."""
@@ -202,7 +200,6 @@ _DECIMALS = st.decimals(allow_nan=False, allow_infinity=False)
 
 
 @pytest.mark.vendors
-@settings(max_examples=300)
 @given(number=st.sampled_from(corpus.SCALARS) | st.integers() | _FLOATS | _DECIMALS)
 def test_boto3_reads_every_number(number: Any) -> None:
     """A number as DynamoDB prints it is read by boto3 with the same value."""

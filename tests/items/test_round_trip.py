@@ -4,7 +4,7 @@ from decimal import Context, Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 
 from leeward._items.checks import checked_size
 from leeward.adapter.items import Profile, decode, encode
@@ -40,7 +40,6 @@ def test_nasty_item_survives_respelling(item: dict[str, Any], profile: Profile) 
     assert not decoded.foreign
 
 
-@settings(max_examples=200)
 @given(item=ITEMS)
 def test_any_item_comes_back(item: dict[str, Any]) -> None:
     """Any legal item comes back exactly, as it was written and as each provider respells it."""

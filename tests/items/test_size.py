@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from leeward._items.checks import checked_size
 from leeward.adapter.items import encode
@@ -63,7 +63,6 @@ def _check_enough(item: dict[str, Any]) -> None:
     assert _firestore_fields_bytes(fields) <= 2.6 * size
 
 
-@settings(max_examples=100)
 @given(item=ITEMS)
 def test_any_item_measures_enough(item: dict[str, Any]) -> None:
     """Nor is any other."""

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Verdict
@@ -115,7 +115,6 @@ class Model:
         self._seen = revision or self._seen
 
 
-@settings(max_examples=150)
 @given(st.lists(st.sampled_from(SENDERS), min_size=WRITERS, max_size=WRITERS), STEPS)
 def test_every_interleaving_is_settled_as_it_is(
     senders: list[Sender], steps: list[tuple[str, int]]

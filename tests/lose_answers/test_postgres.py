@@ -96,7 +96,7 @@ def test_cancel(shared):
 """
 
 
-@pytest.mark.parametrize("mode", ["plain", "prefer", "require", "verify-full"])
+@pytest.mark.parametrize("mode", ["plain", "prefer", "verify-full"])
 def test_a_suite_goes_on_with_and_without_tls(
     run_suite: Callable[..., Seen], server: Server, secure: str, tmp_path: Path, mode: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._routing.attempts import CallState, Core, Decision, Ending, dispatch
@@ -285,7 +285,6 @@ OF_WRITES = [ReadBackVerdict.OURS, ReadBackVerdict.OPEN, ReadBackVerdict.LOST]
 """What a look at a write can show."""
 
 
-@settings(max_examples=300)
 @given(
     st.integers(1, 5),
     st.sampled_from(CALLS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._routing.circuit import Circuit, CircuitState
@@ -279,7 +279,6 @@ def test_an_answer_that_is_much_too_late_proves_nothing() -> None:
     assert world.circuit("a", resource="f").failed == before
 
 
-@settings(max_examples=200)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 300)), max_size=60))
 def test_a_score_is_never_negative_and_always_bounded(
     evidence: list[tuple[bool, float]],

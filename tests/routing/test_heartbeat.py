@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._routing import FailoverDriver
@@ -156,7 +156,6 @@ def test_without_beats_nothing_is_taken_off() -> None:
     assert heartbeat.standstill(0.0, now) == pytest.approx(MOST_KEPT * (1.0 - PACE))
 
 
-@settings(max_examples=200)
 @given(
     st.lists(st.floats(0.0, 2.0), min_size=1, max_size=MOST_KEPT), st.floats(0, 20), st.floats(0, 5)
 )

@@ -125,7 +125,7 @@ class Interleaved(RuleBasedStateMachine):
 
 
 TestInterleaved = Interleaved.TestCase
-TestInterleaved.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
+TestInterleaved.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
 
 
 class Counted(Scripted):

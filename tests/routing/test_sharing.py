@@ -6,7 +6,7 @@ from math import ceil, inf
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward._routing.attempts import Core
@@ -208,7 +208,6 @@ def test_a_circuit_on_its_way_back_is_not_told_to_others() -> None:
 # Latency.
 
 
-@settings(max_examples=100)
 @given(st.lists(st.floats(1e-7, 2000.0), min_size=1, max_size=300), st.floats(0.01, 1.0))
 def test_a_quantile_is_near_the_truth(times: list[float], share: float) -> None:
     """Within one bucket of nine percent, between a microsecond and 1,024 seconds."""

@@ -31,7 +31,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", _targets("http://127.0.0.1:1"))
-@each_row("status", [200, 400, 403, 404, 409, 429, 500, 503])
+@each_row("status", [200, 403, 500])
 def test_no_word_of_a_cloud_is_passed_on(told: list[str], name: str, status: int) -> None:
     """However it says it, in which status, and in whichever header; but for its code, a word."""
     for body in BODIES.values():

@@ -342,9 +342,11 @@ def overload_of(rate: float, places: int) -> tuple[Cell, Setting]:
     return cell, Setting(ORDER, {"t": PRIMARY}, rate, schedule, 0.0, mix=mix, places=places)
 
 
-def overload(routers: Sequence[str] = ROUTERS) -> Iterator[Row]:
+def overload(
+    routers: Sequence[str] = ROUTERS, worlds: Sequence[tuple[float, int]] = ((100.0, 64), (20.0, 8))
+) -> Iterator[Row]:
     """Measure calls for which no healthy target has a place."""
-    for rate, places in ((100.0, 64), (20.0, 8)):
+    for rate, places in worlds:
         cell, setting = overload_of(rate, places)
         well: dict[str, float] = {}
         doubles: dict[str, int] = {}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from leeward_contract_tests.rows import each_row
 from tests.simulation.episodes import run_leeward
 from tests.simulation.invariants import ALL
 from tests.simulation.mutants import MUTANTS, Bug
@@ -33,7 +34,7 @@ def test_the_router_without_a_seeded_bug_passes() -> None:
     assert list(broken()) == []
 
 
-@pytest.mark.parametrize("name", ALL)
+@each_row("name", ALL)
 def test_every_invariant_has_a_mutant(name: str) -> None:
     """An invariant that nothing can break may be empty words."""
     assert any(name.startswith(invariant) for _, _, invariant in MUTANTS)

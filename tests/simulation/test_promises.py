@@ -9,7 +9,7 @@ from tests.simulation.episodes import episodes, run_episodes
 from tests.simulation.report import Summary
 from tests.simulation.scenarios import SCENARIOS
 
-CALLS = 750 * len(SCENARIOS)
+CALLS = 600 * len(SCENARIOS)
 
 
 def check_every_invariant(summary: Summary) -> None:

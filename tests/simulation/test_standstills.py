@@ -31,7 +31,7 @@ def test_an_outage_is_noticed_however_often_the_process_stands_still(fault: str)
 
 def test_a_target_that_pauses_for_a_moment_is_not_left() -> None:
     """Calls go elsewhere meanwhile, and at once to it again."""
-    passage = pausing(400.0, 60.0, seed=1)
+    passage = pausing(400.0, 30.0, seed=1)
     calls = passage.between(BEFORE, 1e9)
     assert passage.opened == []
     assert passage.share_of(passage.well, calls) == 1.0

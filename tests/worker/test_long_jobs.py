@@ -9,7 +9,7 @@ import os
 
 from tests.worker.places import PATIENT, Place, until
 
-SECONDS, LEASE = (35.0, 30.0) if "LEEWARD_LONG" in os.environ else (7.0, 3.0)
+SECONDS, LEASE = (35.0, 30.0) if "LEEWARD_LONG" in os.environ else (5.0, 2.0)
 """Of a job, and of a lease."""
 
 LONG = """
