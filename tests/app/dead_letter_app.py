@@ -7,15 +7,7 @@ the process the first time.
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
-
-from leeward.adapter import Driver
-from leeward.calls import QueueMessage
-from leeward.cli.dead_letters import MoveOptions, QueueLetters, redrive
-from leeward.views.letters import Moved
 
 RETRIES = 2
 
@@ -74,33 +66,3 @@ def broken(messages: int) -> dict[int, str]:
     """Return the messages that are given up, each with its reason."""
     reasons = {1: "broken", 51: "attempts"}
     return {n: reasons[n % 100] for n in range(messages) if n % 100 in reasons}
-
-
-def all_of(driver: Driver, queue: str) -> list[QueueMessage]:
-    """Return the dead letters of a queue, which stay there."""
-    return [each.held for each in QueueLetters(driver, queue, ()).each()]
-
-
-def moved_back(driver: Driver, queue: str) -> int:
-    """Move all dead letters of a queue back to where they came from; return how many."""
-    letters = QueueLetters(driver, queue, ("parcels",))
-
-    def by_itself(wish: MoveOptions) -> Moved:
-        def never(_: object) -> bool:
-            return False
-
-        return redrive(letters, wish, 0.0, agree=never, sleep=never, progress=never)
-
-    untouched = by_itself(MoveOptions())
-    assert untouched.moved == 0  # each may have run
-    done = by_itself(MoveOptions(force=True))
-    assert (done.moved, done.left) == (len(untouched.left), ())
-    return done.moved
-
-
-def handled(memory: Path) -> Handled:
-    """Read what the app has noted."""
-    with closing(sqlite3.connect(memory)) as opened:
-        done = {n for (n,) in opened.execute("SELECT n FROM begun WHERE done = 1")}
-        tries = dict(opened.execute("SELECT n, count(*) FROM begun WHERE done = 0 GROUP BY n"))
-    return Handled(done, tries)

@@ -11,11 +11,9 @@ import pytest
 
 from leeward import (
     App,
-    CallError,
     Client,
     OutcomeUnknown,
     Settled,
-    TargetUnavailable,
     Verdict,
 )
 from leeward.app import idempotent
@@ -231,34 +229,6 @@ def test_it_costs_what_it_says(fault: Fault) -> None:
     assert [type(call) for call in store.calls] == expected
     assert isinstance(store.calls[0], Store)
     assert store.calls[0].if_absent
-
-
-@pytest.mark.parametrize("word", [None, "settle", "raise"])
-def test_a_call_settles_itself_unless_it_is_to_raise(word: Any) -> None:
-    """By default it does, for an idempotent function of the client's app; nothing stays unknown."""
-    app, cloud = App("shop"), FaultyDriver(Local())
-    paid: list[str] = []
-
-    @app.function(effect="keyed")
-    @idempotent(table="keys", principal=None, lease=70)
-    def pay(order: dict[str, str]) -> str:
-        paid.append(order["id"])
-        return order["id"]
-
-    def lose(order: str, fault: Fault) -> Any:
-        cloud.fail(fault, verb="invoke")
-        try:
-            return client.invoke("pay", {"id": order}, on_unknown=word, timeout=1).value
-        except CallError as error:
-            return type(error)
-        finally:
-            cloud.heal()
-
-    with Client(cloud, app=app) as client:
-        found = [lose("42", Fault.LOSE_ANSWER), lose("43", Fault.LOSE_REQUEST)]
-    assert paid == ["42"]
-    unknown = [OutcomeUnknown, OutcomeUnknown]
-    assert found == (unknown if word == "raise" else ["42", TargetUnavailable])
 
 
 def _lower(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -65,7 +65,7 @@ MUTANTS: Final = (
         "        ...\n"
         "    case _:\n"
         "        ...",
-        "tests/app/test_idempotency_model.py::test_money_moves_once_whatever_happens",
+        "tests/app/test_settle_exhaustive.py::test_a_failure_is_settled_as_what_it_is",
     ),
     Mutant(
         "a run begins an effect although another has taken over",

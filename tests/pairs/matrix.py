@@ -102,7 +102,7 @@ marked effects | threads and forks | app/idempotent/test_gate.py::test_the_conte
 marked effects | spool and outboxes | app/idempotent/test_gate.py::test_a_kept_event_is_an_effect
 marked effects | settling | workflow/test_settling.py::test_an_effect_comes_behind_its_undo_only_if_it_was_announced
 marked effects | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
-marked effects | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
+marked effects | kills | app/test_settle_exhaustive.py::test_a_void_keeps_late_packets_out
 probes | approvals | app/idempotent/test_approvals.py::test_a_settle_that_learns_nothing_opens_no_way_around_the_approval
 probes | principals | app/idempotent/test_probes.py::test_a_stranger_learns_nothing_of_a_key_that_is_not_its_own
 probes | kills | app/test_settle_exhaustive.py::test_a_probe_counts_when_no_run_can_act_any_more
@@ -144,20 +144,20 @@ threads and forks | threads and forks | app/idempotent/test_gate.py::test_the_ma
 threads and forks | queues and workers | local/test_fork.py::test_a_child_of_a_handler_leaves_the_rows_to_its_parent
 threads and forks | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
 repeats | schedules | pairs/test_met.py::test_a_moment_that_comes_twice_has_one_effect_and_one_run
-repeats | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
+repeats | kills | app/test_settle_exhaustive.py::test_a_void_keeps_late_packets_out
 repeats | backups | postgres/test_standby.py::test_keys_and_voids_outlive_a_promotion_and_what_it_has_lost_is_unknown
 repeats | Idempotency-Key | integrations/test_idempotency_key.py::test_a_repeat_waits_while_the_first_runs
 repeats | console and dev | dev/test_feed.py::test_a_refused_repeat_says_what_to_do
 failures of handlers | failures of handlers | workflow/test_settling.py::test_a_failure_that_comes_behind_an_unknown_one_is_settled
 failures of handlers | schedules | local/test_apps.py::test_a_schedule_that_fails_is_a_dead_letter_of_its_own
-failures of handlers | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
+failures of handlers | kills | app/test_settle_exhaustive.py::test_a_run_that_goes_on_from_another_is_not_mistaken_for_the_first
 failures of handlers | gateways and relays | http/test_gateways.py::test_a_login_page_is_no_proof_that_the_function_ran
 failures of handlers | Idempotency-Key | integrations/test_idempotency_key.py::test_a_whole_answer_is_the_answer
 failures of handlers | console and dev | console/test_actions.py::test_a_handler_that_fails_by_hand_shows_how
 lost requests and answers | refusals | routing/test_in_flight.py::test_no_failure_is_told_while_an_attempt_is_in_flight
 lost requests and answers | isolation | routing/test_isolated.py::test_a_question_goes_to_a_target_that_is_not_isolated
 lost requests and answers | batches | google/test_events.py::test_an_answer_without_an_id_for_each_is_ambiguous
-lost requests and answers | kills | app/test_idempotency_model.py::test_money_moves_once_whatever_happens
+lost requests and answers | kills | app/test_settle_exhaustive.py::test_no_failure_of_the_table_makes_a_verdict_wrong
 lost requests and answers | backups | backup/test_crashes.py::test_an_outage_in_the_middle_is_told_and_gone_on_with
 lost requests and answers | gateways and relays | http/test_relays.py::test_what_a_function_passes_on_proves_nothing
 lost requests and answers | Idempotency-Key | integrations/test_idempotency_key.py::test_half_an_answer_is_not_kept
@@ -174,7 +174,7 @@ failover orders | ordering keys | routing/test_order.py::test_a_key_leaves_a_tar
 failover orders | batches | routing/test_batches.py::test_failed_entries_move_and_say_where_they_went
 failover orders | residency | client/test_operating.py::test_no_failure_takes_a_call_out_of_its_residency
 failover orders | workflows | workflow/test_client.py::test_steps_go_through_the_order_of_targets
-failover orders | gateways and relays | clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on
+failover orders | gateways and relays | http/test_relays.py::test_of_a_function_that_is_declared_to_mark_its_answers_the_platforms_own_are_proof
 failover orders | lists | client/test_lists.py::test_a_cursor_stays_at_its_home
 failover orders | console and dev | console/test_actions.py::test_a_decision_is_explained
 hedges | hedges | routing/test_hedges.py::test_hedges_have_a_budget

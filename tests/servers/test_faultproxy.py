@@ -5,12 +5,9 @@ import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from tests.servers.client import REQUEST, RawClient
 from tests.servers.conftest import Scene
 from tests.servers.faultproxy import Ending, FaultProxy, toxics
-from tests.servers.faultproxy.exchange import Exchange, RequestToxic
 from tests.servers.loopback import PATIENCE
 
 
@@ -22,13 +19,6 @@ def _status(proxy: FaultProxy, path: str = "/") -> int:
     answer.read()
     connection.close()
     return answer.status
-
-
-def test_toxics_take_their_turns(plain: Scene) -> None:
-    """Each toxic lasts for its number of requests, in the order in which they were injected."""
-    plain.proxy.inject(toxics.status(500), times=2)
-    plain.proxy.inject(toxics.status(503), times=1)
-    assert [_status(plain.proxy) for _ in range(4)] == [500, 500, 503, 200]
 
 
 def test_turns_are_counted_across_connections(plain: Scene) -> None:
@@ -81,21 +71,3 @@ def test_an_upstream_that_is_gone_was_sent_nothing() -> None:
             assert client.read_to_the_end() == (b"", Ending.RESET)
             assert [each.forwarded for each in proxy.requests] == [0]
             assert [each.ended for each in proxy.log] == [Ending.UPSTREAM_FAILED]
-
-
-def test_a_mistake_in_a_toxic_is_not_lost(plain: Scene) -> None:
-    """What a toxic raises resets the connection, and comes up when the proxy is left."""
-
-    async def wrong(_exchange: Exchange) -> None:
-        raise LookupError("no such fault")
-
-    def talk() -> None:
-        with FaultProxy(plain.upstream.address) as proxy, RawClient(proxy.address) as client:
-            proxy.inject(RequestToxic("wrong", wrong))
-            client.send(REQUEST)
-            assert client.read_to_the_end() == (b"", Ending.RESET)
-            proxy.wait_idle()
-
-    with pytest.raises(ExceptionGroup) as caught:
-        talk()
-    assert caught.group_contains(LookupError)

@@ -1,37 +1,17 @@
 from __future__ import annotations
 
-import base64
-import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.aws.calls import invoke, refusal
-from tests.servers.aws.clients import client
 from tests.servers.aws.conftest import REGION
-from tests.servers.aws.function import Function, Kind
-from tests.servers.aws.invoke_api import ASYNC_BYTES, SYNC_BYTES, Place
+from tests.servers.aws.function import Function
+from tests.servers.aws.invoke_api import ASYNC_BYTES, SYNC_BYTES
 from tests.servers.aws.lambda_server import LambdaServer
 from tests.servers.aws.ministack import ACCOUNT
-from tests.servers.loopback import PATIENCE
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:context"
-
-
-def test_a_function_gets_what_comes_with_a_call(caller: Any) -> None:
-    """Request id, ARN, client context and the time left reach the function as on AWS."""
-    context = base64.b64encode(json.dumps({"custom": {"k": "caf\u00e9"}}).encode()).decode()
-    answer = caller.invoke(FunctionName="context", Payload=b"[1]", ClientContext=context)
-    told = json.loads(answer["Payload"].read())
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    assert told["request_id"] == headers["x-amzn-requestid"]
-    assert (told["arn"], told["custom"], told["event"]) == (ARN, {"k": "caf\u00e9"}, [1])
-    assert 0 < told["remaining_ms"] <= PATIENCE * 1000
-    assert answer["ExecutedVersion"] == "$LATEST"
 
 
 @pytest.mark.parametrize(
@@ -52,13 +32,6 @@ def test_a_function_that_fails_says_how(
     assert invoke(caller, function, payload).error == error
     assert not invoke(caller, "context").failed
     assert invoke(caller, function, payload).error == error
-
-
-def test_an_exception_has_its_trace(caller: Any) -> None:
-    """AWS's own runtime client tells where a function raised."""
-    value = invoke(caller, "leave", {}).value
-    assert value["errorMessage"] == "'status'"
-    assert "odd.py" in value["stackTrace"][0]
 
 
 @pytest.mark.parametrize(
@@ -107,48 +80,3 @@ def test_a_call_that_is_not_in_order_is_refused(
     begun = functions.begun
     assert refusal(lambda: caller.invoke(**{"FunctionName": "context"} | arguments)) == refused
     assert functions.begun == begun
-
-
-def test_a_limit_of_concurrency_is_kept(
-    functions: LambdaServer, caller: Any, tmp_path: Path
-) -> None:
-    """A call beyond the limit is refused; an asynchronous one waits for its turn."""
-    gate = tmp_path / "gate"
-    variables = {"GATE": str(gate)}
-    functions.deploy(Function("one", "odd.wait", PATIENCE, concurrency=1, environment=variables))
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(invoke, caller, "one")
-        functions.wait_until(lambda: bool(_begun(functions, "one")))
-        assert refusal(lambda: invoke(caller, "one")) == (429, "TooManyRequestsException")
-        assert _accepted(caller, "one", Kind.ASYNC) == 202
-        gate.touch()
-        assert not first.result().failed
-    functions.wait_until(lambda: [e.kind for e in _begun(functions, "one")] == [*Kind][:2])
-
-
-def test_a_stopped_server_leaves_no_process() -> None:
-    """A function that still runs is cut off, and so is the thread that watches its process."""
-    with LambdaServer(Place(ACCOUNT, REGION)) as server:
-        server.deploy(Function("endless", "odd.sleep", PATIENCE * 10))
-        with closing(client("lambda", server.url, REGION)) as caller:
-            _accepted(caller, "endless", Kind.ASYNC, {"seconds": PATIENCE * 10})
-            server.wait_until(lambda: len(server.begun) == 1)
-            assert "watch endless" in _threads()
-    assert "watch endless" not in _threads()
-
-
-def _threads() -> set[str]:
-    return {each.name for each in threading.enumerate()}
-
-
-def _begun(functions: LambdaServer, name: str) -> list[Any]:
-    return [each for each in functions.begun if each.function.name == name]
-
-
-def _accepted(caller: Any, function: str, kind: Kind, payload: object = None) -> int:
-    answer = caller.invoke(
-        FunctionName=function, InvocationType=kind.value, Payload=json.dumps(payload)
-    )
-    assert answer["Payload"].read() == b""
-    status: int = answer["StatusCode"]
-    return status

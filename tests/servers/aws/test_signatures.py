@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.aws.calls import ClientError, invoke, refusal
+from tests.servers.aws.calls import ClientError, refusal
 from tests.servers.aws.clients import client
 from tests.servers.aws.function import Function
 from tests.servers.aws.invoke_api import Place
@@ -36,13 +36,6 @@ def _refusal(
 ) -> tuple[int, str]:
     with closing(client("lambda", server.url, region, *keys)) as caller:
         return refusal(lambda: caller.invoke(**DRY))
-
-
-def test_a_right_signature_is_believed(functions: LambdaServer) -> None:
-    """boto3's own signature over an odd path is good."""
-    with closing(client("lambda", functions.url, REGION)) as caller:
-        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:odd"
-        assert not invoke(caller, arn, {"caf\u00e9": [1]}, Qualifier="$LATEST").failed
 
 
 @pytest.mark.parametrize(

@@ -61,16 +61,6 @@ def _event(**more: Any) -> Any:
     return CloudEvent("urn:tests", "tests.happened", id="1", **more)
 
 
-def test_microsoft_s_client_publishes_with_a_key(grid: EventGrid) -> None:
-    """To a basic topic, one event or several."""
-    with publisher(_url(grid), credentials.AzureKeyCredential(KEY)) as client:
-        client.send(_event(data={"n": 1}, extensions={"tenant": "a"}), **ONCE)
-        client.send([_event(data=b"\x00\xff"), _event()], **ONCE)
-    one, two, three = (each.event for each in grid.published)
-    assert (one["data"], one["tenant"], two["data_base64"]) == ({"n": 1}, "a", "AP8=")
-    assert three["id"] == "1"
-
-
 def test_a_signature_is_good_until_its_time(grid: EventGrid) -> None:
     """Microsoft's own makes it; another key, another topic and another time are refused."""
     later = datetime.now(UTC) + timedelta(hours=1)

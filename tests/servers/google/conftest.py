@@ -47,13 +47,6 @@ def publisher(pubsub: PubSub, credentials: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def subscriber(pubsub: PubSub, credentials: Any) -> Iterator[Any]:
-    """Give google-cloud-pubsub's client for its subscriptions."""
-    with clients.subscriber(pubsub.url, credentials) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
 def firestore() -> Iterator[Firestore]:
     """Give Firestore alone, with the default database and another."""
     with Firestore(PROJECT, ("(default)", NAMED)) as server:

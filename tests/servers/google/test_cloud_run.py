@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import time
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.servers.google import tokens
 from tests.servers.google.asking import Said, ask
-from tests.servers.google.cloud_run import BODY_BYTES, CloudRun, State
+from tests.servers.google.cloud_run import CloudRun, State
 from tests.servers.google.conftest import Odd
 
 
@@ -35,34 +33,6 @@ def usual(odd: Odd) -> Iterator[CloudRun]:
     odd.cloud_run.state = State.RUNNING
     odd.cloud_run.instances = None
     odd.cloud_run.invokers = None
-
-
-def test_a_function_gets_the_request_without_its_credential(odd: Odd) -> None:
-    """Path, query, headers and body arrive; of the token no signature, of the name nothing."""
-    said = _call(odd, "context/more?a=b%20c", b"\x00\xff", {"X-A": "b"}).json
-    assert (said["method"], said["path"]) == ("POST", "/context/more?a=b%20c")
-    assert b64decode(said["body"]) == b"\x00\xff"
-    assert said["headers"]["x-a"] == "b"
-    assert said["headers"]["authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
-    assert odd.cloud_run.begun[-1] == ("odd", b"\x00\xff")
-
-
-def test_an_instance_that_dies_leaves_503(odd: Odd) -> None:
-    """The request was with the function; the next one gets another instance."""
-    before = len(odd.cloud_run.begun)
-    said = _call(odd, "leave")
-    assert (said.status, "x-google-status" in said.headers) == (503, False)
-    assert len(odd.cloud_run.begun) == before + 1
-    deadline = time.monotonic() + 10
-    while (said := _call(odd, "teapot")).status != 418 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert said.status == 418
-
-
-def test_cloud_run_stops_waiting_but_not_the_function(odd: Odd) -> None:
-    """After the service's timeout the answer is 504."""
-    assert _call(odd, "sleep?seconds=0.5", name="hasty").status == 504
-    assert _call(odd, "sleep?seconds=0.5").body == b"woke"
 
 
 @pytest.mark.parametrize(
@@ -120,21 +90,3 @@ def test_a_service_may_be_unavailable(
     said = _call(odd, "teapot")
     assert (said.status, text in said.body) == (status, True)
     assert len(usual.begun) == before
-
-
-def test_instances_may_run_out(odd: Odd, usual: CloudRun) -> None:
-    """What is beyond them is refused while they are busy, and only then."""
-    usual.instances = 1
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(_call, odd, "sleep?seconds=0.5")
-        usual.wait_until(lambda: usual.running == 1)
-        assert _call(odd, "teapot").status == 429
-        assert slow.result().body == b"woke"
-    assert _call(odd, "teapot").status == 418
-
-
-def test_bodies_have_a_limit(odd: Odd) -> None:
-    """A request beyond it is not passed on, an answer beyond it is not passed back."""
-    assert _call(odd, "teapot", bytes(BODY_BYTES + 1)).status == 413
-    assert _call(odd, f"large?bytes={BODY_BYTES + 1}").status == 500
-    assert len(_call(odd, f"large?bytes={BODY_BYTES}").body) == BODY_BYTES
