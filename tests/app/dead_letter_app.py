@@ -7,6 +7,9 @@ the process the first time.
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 RETRIES = 2
@@ -66,3 +69,11 @@ def broken(messages: int) -> dict[int, str]:
     """Return the messages that are given up, each with its reason."""
     reasons = {1: "broken", 51: "attempts"}
     return {n: reasons[n % 100] for n in range(messages) if n % 100 in reasons}
+
+
+def handled(memory: Path) -> Handled:
+    """Read what the app has noted."""
+    with closing(sqlite3.connect(memory)) as opened:
+        done = {n for (n,) in opened.execute("SELECT n FROM begun WHERE done = 1")}
+        tries = dict(opened.execute("SELECT n, count(*) FROM begun WHERE done = 0 GROUP BY n"))
+    return Handled(done, tries)
