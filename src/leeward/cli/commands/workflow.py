@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -154,7 +154,7 @@ def deny(
 
 
 def _answer(
-    context: typer.Context, name: str, id: str, node: str | None, value: dict[str, Json]
+    context: typer.Context, name: str, id: str, node: str | None, value: dict[str, Any]
 ) -> Report:
     options = options_of(context)
     with options.client_of_data() as client:
