@@ -23,13 +23,13 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.embedded.journal import (
-    Arrival,
     Finished,
     Journal,
     OpenWait,
     RunCount,
     RunHolder,
     RunKey,
+    SentEvent,
     Unreadable,
 )
 from leeward.workflow.model import CANCELLED, DEADLINE, Definition
@@ -181,7 +181,7 @@ class JournalContract:
     def test_an_event_is_kept_once_and_wakes_a_run_that_waits(self, journal: Journal) -> None:
         """Whoever holds the run sees it before the lease is back, and nobody sends to the dead."""
         row, _ = journal.add(one, "r", None, NOW, 30.0)
-        first = Arrival(0, "e1", "paid", {"by": ODD}, NOW + 1)
+        first = SentEvent(0, "e1", "paid", {"by": ODD}, NOW + 1)
         assert journal.send(row.key, first).earlier is None
         assert journal.take(["one"], NOW + 2, 30.0, 1) == []  # it is held
         again = journal.send(row.key, first._replace(value=2, at=NOW + 9))

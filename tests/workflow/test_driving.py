@@ -18,7 +18,7 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import Arrival, RunRow
+from leeward.workflow.embedded.journal import RunRow, SentEvent
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.kernel import Machine
 from leeward.workflow.limits import most
@@ -208,6 +208,6 @@ def test_an_event_after_the_end_of_a_wait_is_too_late() -> None:
         row = world.start(signalled)
         world.drive(signalled, row)
         world.clock.advance(7_200.0)
-        world.journal.send(row.key, Arrival(0, "e", "go", None, NOW + sent))
+        world.journal.send(row.key, SentEvent(0, "e", "go", None, NOW + sent))
         (taken,) = world.journal.take(["signalled"], NOW + 7_200.0, 30.0, 1)
         assert world.drive(signalled, taken).answer == end

@@ -355,9 +355,9 @@ def runs(target: str, counts_: Sequence[RunCount]) -> Iterator[Fact]:
 
 def questions(target: str, waits: Sequence[OpenWait]) -> Iterator[Fact]:
     """Yield what runs ask a person, the oldest question first."""
-    asked = [wait for wait in waits if wait.question is not None]
-    for workflow in dict.fromkeys(wait.key.workflow for wait in asked):
-        first, *rest = [wait for wait in asked if wait.key.workflow == workflow]
+    requests = [wait for wait in waits if wait.question is not None]
+    for workflow in dict.fromkeys(wait.key.workflow for wait in requests):
+        first, *rest = [wait for wait in requests if wait.key.workflow == workflow]
         question = first.question
         if not isinstance(question, str):
             question = encode(question).decode()
@@ -403,7 +403,7 @@ def kept_nowhere() -> Fact:
 
 
 def unknown_fact(kind: Subject, target: str, name: str, why: str) -> Fact:
-    """Return that something cannot be asked, or was not answered."""
+    """Return that something cannot be requests, or was not answered."""
     return Fact(kind, target, name, Level.UNKNOWN, f"not known: {why}")
 
 

@@ -123,7 +123,7 @@ def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
         parts.append(Table(_WAITS, row["waits"], "It waits for", ""))
     parts.append(Table(steps, row["events"], "What it did, in order", "Nothing yet."))
     which = f"{run.workflow} {run.id}"
-    asked = [wait for wait in run.waits if wait.question is not None]
+    open_ = [wait for wait in run.waits if wait.question is not None]
     actions = [
         Action(
             does,
@@ -132,7 +132,7 @@ def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
             f"{does.lower()} {wait.path}",
             question_of(wait),
         )
-        for wait in asked
+        for wait in open_
         for does in ("Approve", "Deny")
     ]
     actions += [
@@ -155,12 +155,12 @@ def answer_question(client: Client, run: Run, node: str | None, value: Json) -> 
         InvalidRequest: it asks nothing, or several things.
         Conflict: it has an answer already, or is over.
     """
-    asked = [wait for wait in run.waits if wait.question is not None and node in (None, wait.path)]
-    if len(asked) != 1:
-        paths = ", ".join(wait.path for wait in asked)
-        flaw = f"asks several things; name one: {paths}" if asked else "asks nothing there"
+    open_ = [wait for wait in run.waits if wait.question is not None and node in (None, wait.path)]
+    if len(open_) != 1:
+        paths = ", ".join(wait.path for wait in open_)
+        flaw = f"asks several things; name one: {paths}" if open_ else "asks nothing there"
         raise InvalidRequest(f"the run {run.id!r} of {run.workflow!r} {flaw}", field="node")
-    (wait,) = asked
+    (wait,) = open_
     id = f"answer.{wait.path.replace('/', '.')}"[:80]
     client.send_event(run.workflow, run.id, wait.names[0], value, id=id)
 
@@ -268,7 +268,7 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
             return _text_box(_step_lines(node), mark)
         case model.Wait():
             return _text_box([node.id, f"wait {_time_of(node)}"], mark)
-        case model.Event():
+        case model.EventNode():
             what = (
                 "asks a person" if node.question is not None else f"for {' or '.join(node.names)}"
             )
@@ -289,7 +289,7 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
             return _frame(f"{node.kind} {node.id}", _join_boxes(_alternatives(node, marks)))
 
 
-def _time_of(node: model.Wait | model.Event) -> str:
+def _time_of(node: model.Wait | model.EventNode) -> str:
     if node.until is not None:
         return f"until {model.write_template(node.until)}"
     if node.seconds is None:

@@ -63,7 +63,7 @@ def check_portable(definition: model.Definition) -> None:
         ConfigError: it names the node, and the remedy.
     """
     for node in model.nodes(definition.body):
-        is_new = isinstance(node, model.Event | model.Repeat) or (
+        is_new = isinstance(node, model.EventNode | model.Repeat) or (
             isinstance(node, model.Each) and node.collect is not None
         )
         if is_new or (isinstance(node, model.Wait) and type(node.seconds) is not int):
@@ -174,14 +174,14 @@ class _Check:
         self.need(node, _ERROR.fullmatch(node.error) is not None, flaw)
         return scope.names
 
-    def time(self, node: model.Wait | model.Event, scope: _Scope) -> frozenset[str]:
+    def time(self, node: model.Wait | model.EventNode, scope: _Scope) -> frozenset[str]:
         given = (node.seconds, node.until)
         self.references(node, [at for at in given if isinstance(at, model.Reference)], scope)
         if isinstance(node.seconds, int):
             self.most(node, node.seconds, "year")
         return scope.names
 
-    def event(self, node: model.Event, scope: _Scope) -> frozenset[str]:
+    def event(self, node: model.EventNode, scope: _Scope) -> frozenset[str]:
         self.time(node, scope)
         is_one = node.seconds is None or node.until is None
         self.need(node, is_one, "has a timeout and `until`; leave one out")

@@ -480,7 +480,7 @@ class Flow:
             id = by_name if len(names) == 1 else self._trace.number("event")
         where = f"{users_line()}: event {id!r}"
         time = _time(where, timeout, until)
-        self._trace.add(model.Event(id, names, *time, template_of(question, where)))
+        self._trace.add(model.EventNode(id, names, *time, template_of(question, where)))
         return Ref(model.Reference(id))
 
     def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:

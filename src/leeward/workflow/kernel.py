@@ -158,8 +158,10 @@ def _step(step: model.Step, scope: _Scope) -> Running:
     scope.remember(step, path, payload, answer.value)
 
 
-def _wait(node: model.Wait | model.Event, scope: _Scope) -> Running:
-    names, question = (node.names, node.question) if isinstance(node, model.Event) else ((), None)
+def _wait(node: model.Wait | model.EventNode, scope: _Scope) -> Running:
+    names, question = (
+        (node.names, node.question) if isinstance(node, model.EventNode) else ((), None)
+    )
     seconds, until = _time(node.seconds, scope), _time(node.until, scope)
     answer = yield Sleep(
         node.id + scope.suffix,

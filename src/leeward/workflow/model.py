@@ -290,7 +290,7 @@ class Wait(NamedTuple):
     kind: Literal["wait"] = "wait"
 
 
-class Event(NamedTuple):
+class EventNode(NamedTuple):
     """Wait for the first of some events; its value is readable under `id`.
 
     With several names that is an object with `event`, the name, and `value`.
@@ -326,7 +326,7 @@ class Fail(NamedTuple):
 
 
 Node: TypeAlias = (
-    Step | AttemptNode | Saga | Parallel | Choose | Each | Repeat | Wait | Event | Stop | Fail
+    Step | AttemptNode | Saga | Parallel | Choose | Each | Repeat | Wait | EventNode | Stop | Fail
 )
 Block: TypeAlias = tuple[Node, ...]
 
@@ -476,12 +476,12 @@ def _each(node: Each) -> dict[str, Json]:
     return {**items, "do": _block(node.body)}
 
 
-def _event(node: Event) -> dict[str, Json]:
+def _event(node: EventNode) -> dict[str, Json]:
     question = {"question": write_template(node.question)}
     return {"names": [*node.names], **_time("timeout", node), **question}
 
 
-def _time(name: str, node: Wait | Event) -> dict[str, Json]:
+def _time(name: str, node: Wait | EventNode) -> dict[str, Json]:
     until = {} if node.until is None else {"until": write_template(node.until)}
     return {**({} if node.seconds is None else {name: write_template(node.seconds)}), **until}
 

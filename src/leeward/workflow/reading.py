@@ -226,11 +226,11 @@ def _read_repeat(fields: _Fields, id: str, places: _Places) -> model.Repeat:
     return model.Repeat(id, _do(fields, places), until, at_most)
 
 
-def _read_event(fields: _Fields, id: str, places: _Places) -> model.Event:
+def _read_event(fields: _Fields, id: str, places: _Places) -> model.EventNode:
     del places
     names = tuple(_text(name, f"{fields.where}.names") for name in fields.get("names", _list, [id]))
     seconds, until = fields.get("timeout", _seconds), fields.get("until", _reference)
-    return model.Event(id, names, seconds, until, fields.get("question", _template))
+    return model.EventNode(id, names, seconds, until, fields.get("question", _template))
 
 
 _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], model.Node]]]] = {

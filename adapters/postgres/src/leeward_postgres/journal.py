@@ -17,8 +17,6 @@ from leeward.leases.faults import DatabaseFault
 from leeward.stores import PATIENCE
 from leeward.values import Json
 from leeward.workflow.embedded.journal import (
-    Arrival,
-    Delivery,
     Finished,
     Journal,
     OpenWait,
@@ -26,6 +24,8 @@ from leeward.workflow.embedded.journal import (
     RunHolder,
     RunKey,
     RunRow,
+    SendResult,
+    SentEvent,
     ServerClock,
     StepRecords,
 )
@@ -34,11 +34,11 @@ from leeward.workflow.embedded.rows import (
     REFUSALS,
     Documents,
     holder_text,
-    read_arrival,
     read_count,
     read_document,
     read_record,
     read_run,
+    read_sent_event,
     read_wait,
     row_of_end,
     row_of_start,
@@ -221,22 +221,22 @@ class PostgresJournal(StoreBase, Journal):
         """Return a lease; the run is due again at `due`, or now if there is something to do."""
         self.ask(_RELEASE, (_ALL_SEEN if seen is None else seen, due, now, *key, fence))
 
-    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+    def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
         """Keep an event for a run that has not ended, once by its id; the run is due now."""
         value = encode(arrival.value).decode()
         values = (*key, arrival.id, arrival.name, value, arrival.at, milliseconds(PATIENCE))
-        ((*run, seq, id, name, known, at),) = self.insist(_SEND, values)
+        ((*run, seq, id, name, text, at),) = self.insist(_SEND, values)
         if run[0] is None:
-            return Delivery(None, None)
+            return SendResult(None, None)
         if seq is None and self._rows is not None:
             self._rows.tell_of_run(is_left=True)
-        return Delivery(
-            read_run(run), None if seq is None else read_arrival((seq, id, name, known, at))
+        return SendResult(
+            read_run(run), None if seq is None else read_sent_event((seq, id, name, text, at))
         )
 
-    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+    def arrivals(self, key: RunKey, seen: int) -> list[SentEvent]:
         """Return the events of a run with numbers beyond `seen`, in order."""
-        return list(map(read_arrival, self.insist(_ARRIVED, (*key, seen))))
+        return list(map(read_sent_event, self.insist(_ARRIVED, (*key, seen))))
 
     def waits(self, limit: int, key: RunKey | None = None) -> list[OpenWait]:
         """Return the waits for events, of one run or of all that have not ended, in order."""

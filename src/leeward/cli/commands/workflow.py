@@ -136,7 +136,7 @@ def approve(
     note: Note = "",
     by: By = None,
 ) -> Report:
-    """Say yes to the question of a run."""
+    """Answer yes to the question of a run."""
     return _answer(context, name, run, node, {"approved": True, "by": by, "note": note})
 
 
@@ -149,7 +149,7 @@ def deny(
     note: Note = "",
     by: By = None,
 ) -> Report:
-    """Say no to the question of a run."""
+    """Answer no to the question of a run."""
     return _answer(context, name, run, node, {"approved": False, "by": by, "note": note})
 
 

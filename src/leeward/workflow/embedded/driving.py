@@ -35,10 +35,10 @@ from leeward.workflow.commands import (
     refusal_at,
 )
 from leeward.workflow.embedded.journal import (
-    Arrival,
     Finished,
     Journal,
     RunRow,
+    SentEvent,
     StepRecords,
     Unreadable,
 )
@@ -186,10 +186,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self.seen = 0
-        self._events: list[Arrival] = []
+        self._events: list[SentEvent] = []
         self._consumed: dict[str, int] = {}
 
-    def add(self, events: Iterable[Arrival]) -> None:
+    def add(self, events: Iterable[SentEvent]) -> None:
         """Add events, in order."""
         for event in events:
             self.seen = event.seq

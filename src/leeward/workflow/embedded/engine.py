@@ -39,11 +39,11 @@ from leeward.workflow.checks import by_name, check_event, check_input, check_run
 from leeward.workflow.commands import NO_LIMIT, Returned, StepFailure, StepVerdict
 from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices, first_steps
 from leeward.workflow.embedded.journal import (
-    Arrival,
     Journal,
     OpenWait,
     RunKey,
     RunRow,
+    SentEvent,
     StepRecords,
     Unreadable,
 )
@@ -218,7 +218,7 @@ class Engine(Forkable):
         """
         key = RunKey(workflow, check_run_id(workflow, id))
         check_event(event, event_id, value)
-        arrival = Arrival(0, event_id, event, value, self._clock.now())
+        arrival = SentEvent(0, event_id, event, value, self._clock.now())
         with self._translate_faults():
             row, earlier = self.journal.send(key, arrival)
         if row is None:

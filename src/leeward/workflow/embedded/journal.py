@@ -94,7 +94,7 @@ StepRecords = dict[tuple[str, int], StepRecord]
 
 
 @show_only("seq id name at")
-class Arrival(NamedTuple):
+class SentEvent(NamedTuple):
     """An event that was sent to a run.
 
     Attributes:
@@ -123,7 +123,7 @@ class OpenWait(NamedTuple):
     question: Json
 
 
-class Delivery(NamedTuple):
+class SendResult(NamedTuple):
     """What became of an event that was sent to a run.
 
     Attributes:
@@ -132,7 +132,7 @@ class Delivery(NamedTuple):
     """
 
     run: RunRow | None
-    earlier: Arrival | None
+    earlier: SentEvent | None
 
 
 class Finished(NamedTuple):
@@ -274,13 +274,13 @@ class Journal(Protocol):
         waits for no event.
         """
 
-    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+    def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
         """Keep an event for a run that has not ended, once by its id; the run is due now.
 
         Its number is given here.
         """
 
-    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+    def arrivals(self, key: RunKey, seen: int) -> list[SentEvent]:
         """Return the events of a run with numbers beyond `seen`, in order."""
 
     def waits(self, limit: int, key: RunKey | None = None) -> list[OpenWait]:

@@ -25,12 +25,12 @@ from leeward.workflow.commands import (
     refusal_at,
 )
 from leeward.workflow.embedded.journal import (
-    Arrival,
     Finished,
     OpenWait,
     RunCount,
     RunKey,
     RunRow,
+    SentEvent,
     StepRecord,
     Unreadable,
 )
@@ -192,10 +192,10 @@ def read_wait(columns: Sequence[Any]) -> OpenWait:
         raise Unreadable("a wait is not readable") from flaw
 
 
-def read_arrival(columns: Sequence[Any]) -> Arrival:
+def read_sent_event(columns: Sequence[Any]) -> SentEvent:
     """Read an event that was sent to a run."""
     seq, id, name, value, at = columns
-    return Arrival(seq, id, name, json.loads(value), at)
+    return SentEvent(seq, id, name, json.loads(value), at)
 
 
 def write_answer(answer: Answer | StepVerdict) -> str:

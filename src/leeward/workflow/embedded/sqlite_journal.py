@@ -24,8 +24,6 @@ from leeward.values import Json
 from leeward.values.runs import RunState
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
-    Arrival,
-    Delivery,
     Finished,
     Journal,
     OpenWait,
@@ -33,17 +31,19 @@ from leeward.workflow.embedded.journal import (
     RunHolder,
     RunKey,
     RunRow,
+    SendResult,
+    SentEvent,
     StepRecords,
 )
 from leeward.workflow.embedded.rows import (
     READER,
     Documents,
     holder_text,
-    read_arrival,
     read_count,
     read_document,
     read_record,
     read_run,
+    read_sent_event,
     read_wait,
     row_of_end,
     row_of_start,
@@ -395,28 +395,28 @@ class SqliteJournal(Journal):
 
         self._commits.apply(write)
 
-    def send(self, key: RunKey, arrival: Arrival) -> Delivery:
+    def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
         """Keep an event for a run that has not ended, once by its id; the run is due now."""
         text = encode(arrival.value).decode()
 
-        def write(connection: sqlite3.Connection) -> Delivery:
+        def write(connection: sqlite3.Connection) -> SendResult:
             row, last = _find(connection, key), _last_arrival(connection, key)
             earlier = select(connection, _EARLIER, (*key, arrival.id))
             if earlier or row is None or row.state is not RunState.RUNNING:
-                return Delivery(row, read_arrival(earlier[0]) if earlier else None)
+                return SendResult(row, read_sent_event(earlier[0]) if earlier else None)
             values = (*key, last + 1, arrival.id, arrival.name, text, arrival.at)
             connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             connection.execute(_WAKE, (arrival.at, *key))
-            return Delivery(row, None)
+            return SendResult(row, None)
 
         return self._commits.apply(write)
 
-    def arrivals(self, key: RunKey, seen: int) -> list[Arrival]:
+    def arrivals(self, key: RunKey, seen: int) -> list[SentEvent]:
         """Return the events of a run with numbers beyond `seen`, in order."""
 
-        def read(connection: sqlite3.Connection) -> list[Arrival]:
+        def read(connection: sqlite3.Connection) -> list[SentEvent]:
             connection.execute(_ARRIVALS)
-            return [read_arrival(row) for row in select(connection, _ARRIVED, (*key, seen))]
+            return [read_sent_event(row) for row in select(connection, _ARRIVED, (*key, seen))]
 
         return self._commits.apply(read)
 

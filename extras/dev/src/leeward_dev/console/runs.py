@@ -14,7 +14,7 @@ from leeward.views import Format, in_words, severity_of
 from leeward.views.runs import answer_question, end_of, list_runs, picture_of, show_run
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Unreadable
-from leeward.workflow.model import Definition, Event, Wait, nodes
+from leeward.workflow.model import Definition, EventNode, Wait, nodes
 from leeward_dev.console.html import Content, Html, element, visible
 from leeward_dev.console.keys import DECIDER
 from leeward_dev.console.layout import (
@@ -128,7 +128,7 @@ def _show_timeline(run: Run, definition: Definition | None, now: float) -> Conte
     if not run.events:
         return None
     body = () if definition is None else definition.body
-    waits = {node.id for node in nodes(body) if isinstance(node, Wait | Event)}
+    waits = {node.id for node in nodes(body) if isinstance(node, Wait | EventNode)}
     end = max(run.ended or now, *(event.ended or event.began for event in run.events))
     whole = max(end - run.started, 1e-3)
     steps: dict[str, list[RunEvent]] = {}
