@@ -403,7 +403,7 @@ def kept_nowhere() -> Fact:
 
 
 def unknown_fact(kind: Subject, target: str, name: str, why: str) -> Fact:
-    """Return that something cannot be requests, or was not answered."""
+    """Return that something cannot be asked, or was not answered."""
     return Fact(kind, target, name, Level.UNKNOWN, f"not known: {why}")
 
 
