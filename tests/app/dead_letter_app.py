@@ -12,6 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from leeward.adapter import Driver
+from leeward.calls import QueueMessage
+from leeward.cli.dead_letters import MoveOptions, QueueLetters, redrive
+from leeward.views.letters import Moved
+
 RETRIES = 2
 
 SMALL = 200
@@ -69,6 +74,28 @@ def broken(messages: int) -> dict[int, str]:
     """Return the messages that are given up, each with its reason."""
     reasons = {1: "broken", 51: "attempts"}
     return {n: reasons[n % 100] for n in range(messages) if n % 100 in reasons}
+
+
+def all_of(driver: Driver, queue: str) -> list[QueueMessage]:
+    """Return the dead letters of a queue, which stay there."""
+    return [each.held for each in QueueLetters(driver, queue, ()).each()]
+
+
+def moved_back(driver: Driver, queue: str) -> int:
+    """Move all dead letters of a queue back to where they came from; return how many."""
+    letters = QueueLetters(driver, queue, ("parcels",))
+
+    def by_itself(wish: MoveOptions) -> Moved:
+        def never(_: object) -> bool:
+            return False
+
+        return redrive(letters, wish, 0.0, agree=never, sleep=never, progress=never)
+
+    untouched = by_itself(MoveOptions())
+    assert untouched.moved == 0  # each may have run
+    done = by_itself(MoveOptions(force=True))
+    assert (done.moved, done.left) == (len(untouched.left), ())
+    return done.moved
 
 
 def handled(memory: Path) -> Handled:

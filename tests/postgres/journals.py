@@ -55,7 +55,7 @@ class Journals:
 
     def open(self, clock: Clock) -> Journal:
         """Forget all runs, and open the journal with a clock of a test."""
-        for table in ("runs", "steps", "lost_calls"):
+        for table in ("runs", "steps", "lost_calls", "arrivals"):
             self._connection.execute(f"DELETE FROM leeward.{table}")
         journal = _Kept(self._exchanges)
         journal.clock = SteadyClock(clock, lambda ahead: ahead)

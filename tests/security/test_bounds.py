@@ -42,6 +42,7 @@ SHIPPED = [
 
 BOUNDED: dict[str, str] = {
     "lines.py cache": "a function without arguments",
+    "doubts.py cache": "a function without arguments",
     "inventory.py deque()": "holds each package of one folder once",
     "process.py wait()": "of the main thread, for the signal that ends it",
     "server.py wait()": "of the main thread, for the signal that ends it",

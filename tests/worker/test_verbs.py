@@ -36,6 +36,7 @@ VERBS: Final[dict[str, Callable[[Client], object]]] = {
     "list_objects": lambda cloud: list(cloud.list_objects("b")),
     "delete_object": lambda cloud: cloud.delete_object("b", "o"),
     "start_workflow": lambda cloud: cloud.start_workflow("flow", 3, id="1"),
+    "send_event": lambda cloud: cloud.send_event("flow", "1", "go", id="1"),
     "wait_for_run": lambda cloud: cloud.wait_for_run("flow", "1", timeout=20),
     "get_run": lambda cloud: cloud.get_run("flow", "1"),
     "list_runs": lambda cloud: cloud.list_runs("flow"),
@@ -78,6 +79,7 @@ def test_every_verb_works_in_a_handler(opens: Open) -> None:
     @app.workflow("flow")
     def flow(w: Flow, value: Ref) -> None:
         w.step("charge", value)
+        w.event("go", timeout="5m")
 
     config = Config(tables={"pairs": TableConfig(key=("partition", "sort"))})
     calls = {name for name in dir(Client) if not name.startswith("_")}

@@ -274,7 +274,8 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
         until = time.monotonic() + 5
         while len(workers.held) != 1 and time.monotonic() < until:
             time.sleep(0.005)
-        assert [(each.row.key.id, each.row.fence) for each in workers.held] == [("r", 2)]
+        (held,) = workers.held
+        assert (held.row.key.id, held.row.fence > 1) == ("r", True)
         go_on.set()
         assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
 

@@ -24,6 +24,13 @@ def count(flow: Flow, value: Ref) -> Ref:
     return flow.step("pay", value)
 
 
+@workflow("waits")
+def waits(flow: Flow, value: Ref) -> None:
+    """Wait for an event."""
+    flow.step("pay", value)
+    flow.event("never")
+
+
 EFFECTS: Final[dict[str, Act]] = {
     "invoke": lambda client: client.invoke("pay", 1),
     "enqueue": lambda client: client.enqueue("pay", 1),
@@ -34,6 +41,7 @@ EFFECTS: Final[dict[str, Act]] = {
     "put_object": lambda client: client.put_object("files", "a", b"x"),
     "delete_object": lambda client: client.delete_object("files", "a"),
     "start_workflow": lambda client: client.start_workflow("count", 1, id="r1"),
+    "send_event": lambda client: client.send_event("waits", "w0", "go", 1, id="e1"),
     "cancel_run": lambda client: client.cancel_run("count", "r0"),
     "abort_run": lambda client: client.abort_run("count", "r0"),
 }
@@ -74,13 +82,14 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.client = Client(open_local(path), workflows=[count])
+        self.client = Client(open_local(path), workflows=[count, waits])
+        self.client.start_workflow("waits", 0, id="w0")
         self.client.start_workflow("count", 0, id="r0")
         self.client.wait_for_run("count", "r0", timeout=30)
 
     def open_async(self) -> AsyncClient:
         """Open another client, for coroutines."""
-        return AsyncClient(open_local(self._path), workflows=[count])
+        return AsyncClient(open_local(self._path), workflows=[count, waits])
 
     def call(self, act: Act) -> None:
         """Call a method on this thread."""

@@ -9,7 +9,7 @@ continues from the journal. A step that was under way is called again with the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final
 
@@ -149,9 +149,12 @@ class Engine(Forkable):
             try:
                 events = _list_events(self.journal.events(key))
                 waits = tuple(map(self._wait_of, self.journal.waits(MOST_WAITS, key)))
-                return self._run(row)._replace(events=events, waits=waits, input=decode(row.input))
-            except (Unreadable, Undecodable):
+                run = self._run(row)._replace(events=events, waits=waits)
+            except Unreadable:
                 return self._run(row)._replace(state=RunState.BROKEN)
+        with suppress(Undecodable):
+            run = run._replace(input=decode(row.input))
+        return run
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs without their events, the last one first."""
