@@ -51,8 +51,7 @@ from leeward.workflow.embedded.workers import RunWorkers
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
 from leeward.workflow.steps import StepFunctions
 
-MOST_WAITS: Final = 1000
-"""Waits of a run that are shown."""
+MOST_WAITS: Final = 1000  # waits of a run that are shown
 
 
 class Engine(Forkable):
