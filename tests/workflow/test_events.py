@@ -111,7 +111,7 @@ def test_who_sends_to_no_run_or_to_one_that_is_over_is_told_so(tmp_path: Path) -
         with pytest.raises(InvalidRequest, match="an event's id"):
             client.send_event("order", "r", "paid", id="")
         with pytest.raises(InvalidRequest, match="value"):
-            client.send_event("order", "r", "paid", object(), id="e2")  # type: ignore[arg-type]
+            client.send_event("order", "r", "paid", object(), id="e2")
         client.abort_run("order", "r")
         with pytest.raises(Conflict, match="is aborted, and takes no event"):
             client.send_event("order", "r", "paid", 2, id="e2")

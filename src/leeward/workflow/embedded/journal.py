@@ -275,7 +275,7 @@ class Journal(Protocol):
         """
 
     def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
-        """Number and keep an event for a run that has not ended, once by its id; it is due now."""
+        """Keep and number an event for a run that has not ended, once by its id; it is due now."""
 
     def arrivals(self, key: RunKey, seen: int) -> list[SentEvent]:
         """Return the events of a run with numbers beyond `seen`, in order."""
