@@ -7,7 +7,7 @@ each effect. When all is over it is held against the runs:
 - no start that was acknowledged is lost, and each has ended;
 - a run that did not end well has no charge without a refund behind it, however late a call of a
   process that was stopped goes out: the functions of the charges keep records of their keys, and a
-  stop is shorter than the lease of a key, which an announced effect may not outlive;
+  stop is shorter by seconds than the lease of a key, which an announced effect may not outlive;
 - a step that kills its process is not called more often than it may be.
 
 `python -m tests.workflow.killing --kills 500 --stops 30` does it at length.
@@ -114,7 +114,7 @@ def once(payload, context):
 
 app = App("shop")
 for name in ("update-inventory", "take-payment"):
-    longer_than_a_stop = {"lease": 2 * lease + 1.0, "effects": "marked"}
+    longer_than_a_stop = {"lease": 2 * lease + 5.0, "effects": "marked"}
     keyed = idempotent(table="keys", principal=None, name=name, **longer_than_a_stop)
     app.function(name=name)(keyed(once))
 local = Local(path=folder / "shop.sqlite3")
