@@ -52,16 +52,17 @@ def test_the_sizes_hold() -> None:
     """Lines and files of what serves calls, and lines of everything but the contract suite."""
     sizes = numbers.sizes()
     lines, files = sizes["."]
+    # What is sent to runs came in for as many lines of infrastructure (`extras/deploy`).
     assert sizes["adapters/postgres"][0] <= 4_481  # of which about 1,290 are SQL
     clouds = [sizes[f"adapters/{name}"] for name in ("aws", "azure", "google")]
     # Events, loops and questions of workflows came in for 2,000 lines of the command line, the
     # views and the app, which went out.
-    assert lines <= 58_502
+    assert lines <= 58_496
     assert files <= 250
     assert sum(lines for lines, _ in clouds) <= 16_003
     assert sum(files for _, files in clouds) <= 122
     # The console's search, timelines and memory came in for the drill, which went out.
-    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 103_418
+    assert sum(lines for name, (lines, _) in sizes.items() if name != "contract_tests") <= 103_412
 
 
 def test_the_design_page_has_only_what_shapes_the_house() -> None:

@@ -50,6 +50,13 @@ def sleepy(w: Flow, order: Ref) -> None:
         w.step("pay", order, effect="idempotent")
 
 
+@workflow("asked")
+def asked(w: Flow, order: Ref) -> None:
+    """A step, and a person's word."""
+    w.step("reserve", order)
+    w.stop(w.approval("Ship it?", id="may-ship"))
+
+
 @pytest.fixture(autouse=True)
 def empty(server: Server) -> None:
     """Forget the runs of other tests."""
@@ -74,6 +81,24 @@ def _client(
 ) -> Client:
     drivers = _drivers(url, [] if called is None else called, name)
     return Client(drivers, workflows=definitions, config=Config(workflow_target=name))
+
+
+def test_an_event_reaches_a_run_that_another_client_has(server: Server) -> None:
+    """Once by its id, and who sends it needs none of the run's functions."""
+    with _client(server.url, asked) as client, _client(server.url) as other:
+        client.start_workflow("asked", {}, id="r")
+        until = time.monotonic() + 20
+        while not (run := other.get_run("asked", "r")) or not run.waits:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert [(wait.path, wait.question, wait.until) for wait in run.waits] == [
+            ("may-ship", "Ship it?", None)
+        ]
+        for _ in range(2):
+            other.send_event("asked", "r", "may-ship", {"approved": True}, id="ann")
+        with pytest.raises(Conflict, match="another event with the id 'ann'"):
+            other.send_event("asked", "r", "may-ship", {"approved": False}, id="ann")
+        assert client.wait_for_run("asked", "r", timeout=20).result == {"approved": True}
 
 
 @pytest.mark.parametrize("name", ["postgres", "postgres:eu"])

@@ -211,3 +211,23 @@ def test_an_event_after_the_end_of_a_wait_is_too_late() -> None:
         world.journal.send(row.key, SentEvent(0, "e", "go", None, NOW + sent))
         (taken,) = world.journal.take(["signalled"], NOW + 7_200.0, 30.0, 1)
         assert world.drive(signalled, taken).answer == end
+
+
+@workflow("thrice")
+def thrice(w: Flow, _: Ref) -> None:
+    w.step("one")
+    w.event("go", timeout="1h", id="first")
+    w.wait("1d")
+    w.event("go", timeout="1h", id="second")
+
+
+def test_each_event_is_given_once_though_senders_have_other_clocks() -> None:
+    """The order in which they are kept decides, in every lease."""
+    world = World()
+    row = world.start(thrice)
+    world.drive(thrice, row)
+    for id, at in (("late", 3_601.0), ("early", 3_599.0)):
+        world.journal.send(row.key, SentEvent(0, id, "go", id, NOW + at))
+    world.clock.advance(3_700.0)
+    (taken,) = world.journal.take(["thrice"], NOW + 3_700.0, 30.0, 1)
+    assert world.drive(thrice, taken).answer == StepFailure("Flow.NoEvent")

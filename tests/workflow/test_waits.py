@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from leeward.errors import ConfigError
-from leeward.testing.simulator import answer, simulate
+from leeward.testing.simulator import answer, error, simulate
 from leeward.values import Json
 from leeward.workflow import Flow, Ref, read_definition, workflow
-from leeward.workflow.model import Definition, document_of
-from leeward.workflow.reading import json_of, yaml_of
+from leeward.workflow.model import Definition
+from leeward.workflow.orchestration import orchestrate
+from leeward.workflow.reading import json_of, yaml_in, yaml_of
+from leeward_deploy.aws.flows.export import export as export_aws
+from leeward_deploy.azure.flows import export as export_azure
+from leeward_deploy.google.flows.export import export as export_google
 
 
 @workflow("payment")
@@ -153,12 +159,31 @@ def test_the_results_of_each_element_can_be_read_behind_the_loop() -> None:
     assert simulate(sum_up, {"lines": []}).result == []
 
 
-@pytest.mark.parametrize("definition", [payment, poll])
+@workflow("collected")
+def collected(w: Flow, order: Ref) -> None:
+    with w.each(order["lines"], "line") as line:
+        w.collect(w.step("work", line))
+
+
+@workflow("asking")
+def asking(w: Flow, _: Ref) -> None:
+    w.step("begin")
+    with w.repeat(at_most=2) as loop:
+        word = w.approval({"round": loop}, id="may-go")
+        loop.until(word["approved"] == True)  # noqa: E712
+
+
+@workflow("later")
+def later(w: Flow, order: Ref) -> None:
+    w.step("work")
+    w.wait(until=order["at"])
+
+
+@pytest.mark.parametrize("definition", [payment, poll, collected, asking, later])
 def test_such_a_flow_is_the_same_as_a_document(definition: Definition) -> None:
     """As JSON and as YAML, to the digest."""
-    assert read_definition(document_of(definition)).digest == definition.digest
-    assert yaml_of(definition)
-    assert json_of(definition)
+    documents = (json.loads(json_of(definition)), yaml_in(yaml_of(definition), "a file"))
+    assert {read_definition(document).digest for document in documents} == {definition.digest}
 
 
 def _loop_without_test(w: Flow, _: Ref) -> None:
@@ -210,3 +235,45 @@ def test_a_wrong_wait_is_refused_when_the_flow_is_defined(
     with pytest.raises(ConfigError, match=remedy) as refused:
         workflow("wrong")(body)
     assert "test_waits.py" in str(refused.value)
+
+
+@workflow("rounds")
+def rounds(w: Flow, _: Ref) -> None:
+    with w.repeat(at_most=2) as loop:
+        with w.attempt("trying") as trying:
+            tried = w.step("work", loop)
+        with trying.on("Nothing"):
+            w.step("note", loop)
+        with w.parallel("both") as both:
+            with both.branch("one"):
+                left = w.step("left", loop)
+            with both.branch("other"):
+                w.step("right")
+        loop.until(left == 2)
+    w.stop({"tried": tried, "left": left})
+
+
+def test_a_round_knows_no_result_of_the_round_before() -> None:
+    """What did not finish is null, and what ran again has its new result."""
+    answers = {"work": [answer("first"), error("Nothing")], "left": [answer(1), answer(2)]}
+    run = simulate(rounds, None, answers)
+    assert run.result == {"tried": None, "left": 2}
+
+
+def test_an_answer_counts_for_the_round_that_has_asked() -> None:
+    """One that comes again, or late, answers no other question: each has a name of its own."""
+    refused: tuple[float, str, Json] = (5.0, "may-go.1", {"approved": False})
+    run = simulate(asking, events=[refused, refused, (9.0, "may-go.2", {"approved": True})])
+    assert (run.failure, run.seconds) == (None, 9.0)
+
+
+@pytest.mark.parametrize("definition", [payment, poll, collected, asking, later])
+def test_what_an_engine_does_not_have_yet_is_refused_by_name(definition: Definition) -> None:
+    """By each export, and by the orchestrator of who deploys a document by hand."""
+    for export in (export_aws, export_azure, export_google):
+        with pytest.raises(ConfigError, match="cannot be exported: its") as refused:
+            export(definition, {})
+        assert "keep the runs on `local` or `postgres`" in str(refused.value)
+    host: Any = None
+    with pytest.raises(ConfigError, match="cannot be exported: its"):
+        next(orchestrate(definition, "r", None, host))

@@ -307,7 +307,7 @@ class Circuits(dict[tuple[str, ...], Circuit]):
     # Probes.
 
     def lease(self, circuit: Circuit, now: float) -> None:
-        """Let one probe through, and no other until it has ended or is given up.
+        """Admit one probe, and no other until it has ended or is given up.
 
         Each lease is an epoch: the late answer of a probe does not count, and does not end the
         lease of the next probe.

@@ -161,8 +161,8 @@ def answer_question(client: Client, run: Run, node: str | None, value: Json) -> 
         flaw = f"asks several things; name one: {paths}" if open_ else "asks nothing there"
         raise InvalidRequest(f"the run {run.id!r} of {run.workflow!r} {flaw}", field="node")
     (wait,) = open_
-    id = f"answer.{wait.path.replace('/', '.')}"[:80]
-    client.send_event(run.workflow, run.id, wait.names[0], value, id=id)
+    (name,) = wait.names
+    client.send_event(run.workflow, run.id, name, value, id=f"answer.{name}"[:80])
 
 
 GAP: Final = 22

@@ -454,7 +454,8 @@ class Flow:
         """Ask a person; return the answer, with the fields ``approved``, ``by`` and ``note``.
 
         ``leeward status`` and the console show the question. ``leeward workflow approve`` and
-        ``deny`` answer it, and so does `Client.send_event` with the node's id as the event's name.
+        ``deny`` answer it, and so does `Client.send_event` with the node's id as the event's name;
+        in a loop with the number behind it: ``may-ship.2``.
 
         Args:
             question: a text, or JSON with references in it.

@@ -159,19 +159,15 @@ def _step(step: model.Step, scope: _Scope) -> Running:
 
 
 def _wait(node: model.Wait | model.EventNode, scope: _Scope) -> Running:
-    names, question = (
-        (node.names, node.question) if isinstance(node, model.EventNode) else ((), None)
-    )
+    path, question = node.id + scope.suffix, None
+    names: tuple[str, ...] = ()
+    if isinstance(node, model.EventNode):
+        names, question = node.names, fill(node.question, scope.variables)
+        if node.question is not None:  # an answer is of one round and one element
+            names, question = (path.replace("/", "."),), node.id if question is None else question
     seconds, until = _time(node.seconds, scope), _time(node.until, scope)
-    answer = yield Sleep(
-        node.id + scope.suffix,
-        1,
-        NO_LIMIT if seconds is None else seconds,
-        scope.guarded,
-        until,
-        names,
-        fill(question, scope.variables),
-    )
+    limit = NO_LIMIT if seconds is None else seconds
+    answer = yield Sleep(path, 1, limit, scope.guarded, until, names, question)
     if isinstance(answer, StepFailure):
         raise _Failed(answer)
     if names:
@@ -197,9 +193,9 @@ def _time(given: int | model.Reference | None, scope: _Scope) -> float | None:
 
 
 def _repeat(node: model.Repeat, scope: _Scope) -> Running:
-    suffix = scope.suffix
+    suffix, before = scope.suffix, scope.variables
     for number in range(1, node.at_most + 1):
-        scope.variables[node.id] = number
+        scope.variables = {**before, node.id: number}  # nothing of the round before
         scope.suffix = f"{suffix}/{number}"  # so that each round has keys of its own
         try:
             yield from _block(node.body, scope)

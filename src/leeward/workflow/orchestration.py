@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
+from leeward.workflow.checks import check_portable
 from leeward.workflow.commands import (
     Answer,
     Command,
@@ -54,7 +55,12 @@ class ReplayHost(Protocol):
 def orchestrate(
     definition: Definition, run: str, value: Json, host: ReplayHost
 ) -> Generator[Any, Any, Answer]:
-    """Return a run as an orchestrator: it yields tasks, and returns how the run has ended."""
+    """Return a run as an orchestrator: it yields tasks, and returns how the run has ended.
+
+    Raises:
+        ConfigError: the definition has what such an engine does not do yet.
+    """
+    check_portable(definition)
     return (yield from _Orchestration(Machine(definition, run, value), definition, host).run())
 
 

@@ -232,7 +232,7 @@ def _notes(
 
 
 def _forget(name: str, remains: Facts, now: Mapping[str, Any], cloud: Cloud) -> Iterator[str]:
-    """Take a name out of what is retained; yield the commands that make Terraform let it go.
+    """Remove a name from what is retained; yield the commands that make Terraform let it go.
 
     Raises:
         ConfigError: it is not retained, or two things of this name are.

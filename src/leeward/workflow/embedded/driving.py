@@ -201,10 +201,10 @@ class Inbox:
         for event in self._events:
             if event.name not in wait.names:
                 continue
-            if skip.get(event.name):
-                skip[event.name] -= 1
-            elif event.at <= due:
-                return answer_of(wait, event.name, event.value)
+            if not skip.get(event.name):
+                # Those behind it are not looked at: they may be of a clock that is behind.
+                return answer_of(wait, event.name, event.value) if event.at <= due else None
+            skip[event.name] -= 1
         return None
 
     def note_end(self, command: Command, answer: Answer | StepVerdict) -> None:

@@ -202,14 +202,6 @@ class Engine(Forkable):
             self._workers.wait_for_run(key, pause, left)
             pause = min(pause * 2, 0.25)
 
-    def waits(self, limit: int) -> dict[RunKey, tuple[RunWait, ...]]:
-        """Return the waits for events, by run, the oldest first."""
-        by_run: dict[RunKey, tuple[RunWait, ...]] = {}
-        with self._translate_faults():
-            for wait in self.journal.waits(limit):
-                by_run[wait.key] = (*by_run.get(wait.key, ()), self._wait_of(wait))
-        return by_run
-
     def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> Run:
         """Send an event to a run, once by its id; it is kept until the run waits for it.
 
