@@ -30,6 +30,27 @@ MUTANTS: Final = (
         "tests/workflow/test_driving.py::test_an_event_after_the_end_of_a_wait_is_too_late",
     ),
     Mutant(
+        "a round knows the results of the round before",
+        "src/leeward/workflow/kernel.py _repeat",
+        "{**before, node.id: number}",
+        "{**scope.variables, node.id: number}",
+        "tests/workflow/test_waits.py::test_a_round_knows_no_result_of_the_round_before",
+    ),
+    Mutant(
+        "an answer to one round counts for the next",
+        "src/leeward/workflow/kernel.py _wait",
+        "(path.replace('/', '.'),)",
+        "node.names",
+        "tests/workflow/test_waits.py::test_an_answer_counts_for_the_round_that_has_asked",
+    ),
+    Mutant(
+        "an engine runs a flow that it does not know whole",
+        "src/leeward/workflow/orchestration.py orchestrate",
+        "check_portable(definition)\n...",
+        "...",
+        "tests/workflow/test_waits.py::test_what_an_engine_does_not_have_yet_is_refused_by_name",
+    ),
+    Mutant(
         "the rounds of a loop have one key",
         "src/leeward/workflow/kernel.py _repeat",
         "f'{suffix}/{number}'",
