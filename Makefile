@@ -7,7 +7,9 @@ LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
 NPM_SERVERS := tests/servers/azure/npm
 BROWSER := tests/browser
 PYRIGHT := tests/types/npm
-SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
+BEFORE := $(patsubst %.txt,.servers/%/.ready,$(notdir $(wildcard tests/servers/libraries/*-before.txt)))
+SERVERS := $(filter-out $(BEFORE),$(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS)))) \
+	.servers/npm/.ready .servers/browser/.ready
 PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml extras/*/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
@@ -27,22 +29,21 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each other Python here, and the tests' servers
-	@$(BIN)/python -m tests.pythons --setup
+setup: $(READY) ## make .venv with the locked tools, and the tests' servers
+	@$(MAKE) -j 4 $(SERVERS)
 
 # The demonstration has an environment of its own, a fifth of what the tests need, and imports little of it.
 DEMO := $(patsubst %,.servers/%/.ready,demo awslambdaric ministack functions-framework npm)
 demo: .venv/.uv ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
-	@$(MAKE) -j 4 COMPILE= $(DEMO)
+	@$(MAKE) -j 4 $(DEMO)
 	@.servers/demo/bin/python -m tests.demo $(TARGET)
 
 clouds: .venv/.uv ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
-	@$(MAKE) -j 4 COMPILE= $(DEMO)
+	@$(MAKE) -j 4 $(DEMO)
 	@.servers/demo/bin/python -m tests.demo.bench
 
-test: $(READY) $(SERVERS) ## run every test but `make check`'s, on the Python of .venv
-	@$(BIN)/python -m tests.pythons --setup
-	@$(BIN)/pytest -n auto --dist worksteal -m "not house"
+test: setup ## run every test but `make check`'s, on the Python of .venv and the newest libraries
+	@$(BIN)/pytest -n auto --dist worksteal -m "not house and not before"
 
 QUICK := $(addprefix tests/,adapter app/idempotent client config leases routing workflow/test_kernel.py)
 SLOW := $(addprefix tests/,app/idempotent/test_gate.py app/idempotent/test_versions.py \
@@ -51,10 +52,12 @@ quick: $(READY) ## run the tests of what decides, which need no server: at most 
 	@$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile few $(QUICK) \
 		$(addprefix --ignore=,$(SLOW))
 
-pythons: $(READY) ## run the fast tests on every other Python of this machine, each in an environment of its own
+pythons: $(READY) ## run the fast tests on every other Python of this machine, and libraries in their versions before
+	@$(MAKE) -j 4 $(BEFORE) .servers/postgres/.ready
+	@$(BIN)/pytest -q -n auto -m before tests/integrations tests/urls
 	@$(BIN)/python -m tests.pythons
 
-mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
+mutants: setup ## plant faults, one at a time: the test named for each must fail
 	@$(BIN)/python -m tests.mutants
 	@$(BIN)/python -m tests.mutants.routing
 
@@ -187,11 +190,10 @@ $(READY): requirements-dev.txt $(PROJECTS) .venv/.uv
 
 # Each has an environment of its own, because they pin versions that the tools do not want.
 vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
-COMPILE := --compile-bytecode
 .servers/%/.ready: %.txt | .venv/.uv
 	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
-	@$(UV) pip install --python .servers/$*/bin/python $(COMPILE) --require-hashes -r $<
+	@$(UV) pip install --python .servers/$*/bin/python --require-hashes -r $<
 	@touch $@
 
 vpath demo.txt tests/demo
@@ -210,7 +212,7 @@ DEMO_PARTS := . contract_tests extras/deploy adapters/aws adapters/azure adapter
 	if [ -z "$$python" ]; then echo "no Python 3.13: the tests on Microsoft's own worker are left out" >&2; else \
 		echo "setting up azure-functions-runtime, for the tests" >&2; \
 		$(UV) venv --clear --python $$python $(@D) && \
-		$(UV) pip install --python $(@D)/bin/python --compile-bytecode --require-hashes -r $<; fi
+		$(UV) pip install --python $(@D)/bin/python --require-hashes -r $<; fi
 	@touch $@
 
 # Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.

@@ -1,6 +1,6 @@
 """Run the fast tests on the other Pythons of this machine that leeward supports.
 
-python -m tests.pythons [--setup | --find 3.x]
+python -m tests.pythons [--find 3.x]
 
 The Python of `.venv` runs every test; each other one gets an environment of its own, `.venv-3.x`,
 with what the fast tests need: no server, and no package of a cloud's vendor.
@@ -163,7 +163,7 @@ def _uv(*arguments: Any) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Set up, run unless only that is asked for, print what ran where, and return the status."""
+    """Set up, run, print what ran where, and return the status; or find a Python."""
     if arguments[:1] == ["--find"]:
         asked = find(arguments[1])
         print(asked.path if asked else "")
@@ -171,24 +171,12 @@ def main(arguments: list[str]) -> int:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = {minor: find(minor) for minor in supported() if minor != here}
     pythons = [python for python in found.values() if python]
-    for python in pythons:
-        python.set_up()
-    if arguments == ["--setup"]:
-        return 0
     failed = 0
     for python in pythons:
+        python.set_up()
         print(f"The fast tests on Python {python.version}, {python.path}:", flush=True)
-        options = (
-            "-n",
-            "auto",
-            "--dist",
-            "worksteal",
-            "-m",
-            "not vendors",
-            "--hypothesis-profile",
-            "few",
-        )
-        command: list[str] = [str(python.executable), "-m", "pytest", "-q", *options, *FAST]
+        options = "-q -n auto --dist worksteal --hypothesis-profile few".split()
+        command = [str(python.executable), "-m", "pytest", *options, "-m", "not vendors", *FAST]
         failed |= subprocess.run(command, cwd=ROOT, check=False).returncode
     missing = [minor for minor, python in found.items() if python is None]
     print(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from tests.pythons import FAST, ROOT, supported
 
 
@@ -18,12 +14,3 @@ def test_the_supported_versions_are_those_that_are_declared() -> None:
     """From the lowest that the distribution takes, without a gap."""
     numbers = [int(version.partition(".")[2]) for version in supported()]
     assert numbers == list(range(11, 11 + len(numbers)))
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that is the whole path, with nothing of pyenv or uv beside it."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path

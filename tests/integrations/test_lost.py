@@ -1,4 +1,4 @@
-"""Other libraries in their two newest versions, before servers that fail and agents that die.
+"""Other libraries, the newest and those before, with servers that fail and agents that die.
 
 The full sizes are commands: `python -m tests.integrations.lost`, `.lost_calls`, `.lost_rows`,
 `.schedules`, `.mcp_trial`, and `.web_trial`, of keys in real web frameworks.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,11 @@ for trial in sys.argv[1:]:
 """Makes several trials in one process: to load the libraries takes longer than most of them."""
 
 
+def older(*values: Any) -> Any:
+    """Return a case that needs the versions of libraries before the newest."""
+    return pytest.param(*values, marks=pytest.mark.before)
+
+
 # The examples of a page, last: they leave an audit hook behind.
 RETRIES = "retries_trial tenacity stamina backoff 'urllib3 and requests' 'A loop of your own'"
 MODULES = "'LangGraph RetryPolicy' 'OpenAI Agents' 'Pydantic AI'"
@@ -55,7 +61,7 @@ MODULES = "'LangGraph RetryPolicy' 'OpenAI Agents' 'Pydantic AI'"
     ("environment", "trials"),
     [
         ("clients", ("lost --cases 8", "lost_calls --cases 10", "traps", RETRIES)),
-        ("clients-before", ("lost --cases 4", "traps", RETRIES)),
+        older("clients-before", ("lost --cases 4", "traps", RETRIES)),
         # A task of Celery, a key of powertools, and rows by psycopg and SQLAlchemy.
         (
             "web",
@@ -64,10 +70,10 @@ MODULES = "'LangGraph RetryPolicy' 'OpenAI Agents' 'Pydantic AI'"
                 "retries_trial Celery",
             ),
         ),
-        ("web-before", ("lost_rows --cases 8",)),
+        older("web-before", ("lost_rows --cases 8",)),
         # Schedules first: their processes are forked, which a process with threads is not to be.
         ("agents", ("schedules --cases 1 --setups", "mcp_trial")),
-        ("agents-before", (f"schedules --cases 0 --setups {MODULES}", "mcp_trial")),
+        older("agents-before", (f"schedules --cases 0 --setups {MODULES}", "mcp_trial")),
     ],
 )
 def test_no_answer_is_wrong_and_no_effect_takes_place_twice(
@@ -80,7 +86,9 @@ def test_no_answer_is_wrong_and_no_effect_takes_place_twice(
 
 
 @pytest.mark.vendors
-@pytest.mark.parametrize(("environment", "store"), [("web", "sqlite"), ("web-before", "postgres")])
+@pytest.mark.parametrize(
+    ("environment", "store"), [("web", "sqlite"), older("web-before", "postgres")]
+)
 def test_a_key_runs_once_in_every_framework(environment: str, store: str) -> None:
     """Repeats, many at once, callers that left, killed processes, and late duplicates."""
     chosen = ["--environment", environment, "--store", store, "--at-once", "5"]

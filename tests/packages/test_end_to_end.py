@@ -71,7 +71,6 @@ def links_of_3_13(links: Path) -> Path:
         repacked(site("azure-functions-runtime"), None, links)
     except NotInstalled:
         pytest.skip("Microsoft's own worker needs Python 3.13")
-    repacked(ROOT / ".venv-3.13/lib/python3.13/site-packages", {"pycurl"}, links)
     return links
 
 

@@ -336,7 +336,10 @@ def test_a_wrong_place_of_a_tool_is_named(options: dict[str, Any], told: str) ->
 
 
 @pytest.mark.vendors
-@pytest.mark.parametrize(("sdk", "answers"), [("agents", "events"), ("agents-before", "json")])
+@pytest.mark.parametrize(
+    ("sdk", "answers"),
+    [("agents", "events"), pytest.param("agents-before", "json", marks=pytest.mark.before)],
+)
 def test_a_server_of_the_official_sdk_is_called_once(
     sdk: str, answers: str, tmp_path: Path
 ) -> None:
