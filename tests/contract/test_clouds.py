@@ -1,8 +1,10 @@
-"""Each cloud keeps the whole contract by itself, over real servers."""
+"""Each cloud keeps the whole contract by itself, over real servers.
+
+An adapter's plans do not know who awaits them: examples/plans keeps it awaited, over a wire.
+"""
 
 from __future__ import annotations
 
-from leeward_contract_tests import Awaited
 from tests.contract.over import Whole
 
 
@@ -10,13 +12,6 @@ class TestAws(Whole):
     """One region."""
 
     clouds = ("aws",)
-
-
-class TestAwsAwaited(Awaited, TestAws):
-    """The same through `AsyncClient`: an adapter's plans do not know who awaits them.
-
-    So one cloud stands for all.
-    """
 
 
 class TestAzure(Whole):
