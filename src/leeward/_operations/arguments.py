@@ -366,7 +366,6 @@ def _refusal(call: Call, driver: Driver, capability: Capability) -> str:
     if capability in driver.missing:
         lack = f"{capability.value!r} is not configured for {driver.target!r}"
         return f"{lack}: {driver.missing[capability]}; nothing was sent"
-    return (
-        f"{driver.target} does not support {capability.value}, which this {call.verb} needs; "
-        f"nothing was sent; {_REMEDIES[capability]}"
-    )
+    what = capability.value
+    need = what if what == call.verb else f"{what}, which this {call.verb} needs"
+    return f"{driver.target} does not support {need}; nothing was sent; {_REMEDIES[capability]}"
