@@ -1,4 +1,4 @@
-"""What the clouds share: a fixture that makes everything, and the contract of tables."""
+"""What the clouds share: a fixture that makes everything, and the contract."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from leeward.opening import open_order
 from leeward_contract_tests import (
     CompositeKeysContract,
     ConditionsContract,
+    EnqueueContract,
     ExpiryContract,
+    InvokeContract,
+    LifecycleContract,
+    PublishContract,
     ScanContract,
     TablesContract,
 )
@@ -43,7 +47,15 @@ def furnish(
 
 
 class FurnishedContract(
-    TablesContract, ConditionsContract, ExpiryContract, CompositeKeysContract, ScanContract
+    InvokeContract,
+    EnqueueContract,
+    PublishContract,
+    TablesContract,
+    ConditionsContract,
+    ExpiryContract,
+    CompositeKeysContract,
+    ScanContract,
+    LifecycleContract,
 ):
     """One target."""
 
@@ -53,3 +65,8 @@ class FurnishedContract(
         (driver,) = open_order(config, os.environ)
         yield driver
         driver.close()
+
+    @pytest.fixture
+    def patience(self) -> float:
+        """Return the seconds that a delivery may take: much more than on one machine."""
+        return 60.0

@@ -13,14 +13,12 @@ PRICE: Final = "LEEWARD_TEST_USD"
 
 PRICES: Final = {
     "aws": (1.0, "on-demand tables, a bus, some thousand calls of small functions"),
-    "azure": (
-        1.0,
-        "a serverless account of Cosmos DB for an hour, some ten thousand request units",
-    ),
-    "google": (1.0, "a database of Firestore for an hour, some thousand reads and writes"),
+    "azure": (1.0, "a serverless account of Cosmos DB for an hour, some thousand events and calls"),
+    "google": (1.0, "a database of Firestore for an hour, a build, some thousand messages"),
 }
 """By cloud the bound of a run in US dollars, many times what it takes, and what for. Sources: the
-price pages of DynamoDB, Lambda, EventBridge, Cosmos DB and Firestore."""
+price pages of DynamoDB, Lambda, EventBridge; Cosmos DB, Functions, Event Grid, Storage; Firestore,
+Cloud Run, Cloud Build and Pub/Sub."""
 
 FOLDER: Final = Path(__file__).parent
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from cloud_tests.delivery import wait_for_delivery
+from cloud_tests.deployed.package import package_app
 from cloud_tests.teardown import Teardown
 from leeward import Config
 
@@ -41,22 +43,28 @@ class State(NamedTuple):
     failed: tuple[str, ...]
 
 
+Body: TypeAlias = Mapping[str, Any] | bytes | None
+"""Of a request: a document, or a zip."""
+
+
 class Resource(NamedTuple):
     """One thing that is made.
 
     Attributes:
         what: a name that a person can look for.
         url: where it is asked for, and deleted.
-        body: of the request that makes it.
-        create: method and URL of that request; empty for PUT and `url`.
+        body: of the request that makes it; or what returns it when its turn has come, from what
+            was made before.
+        create: method and URL of that request, or what returns the URL, as of a body; empty for PUT
+            and `url`.
         state: None where an answer says that it is there.
         is_part: it goes with the one before, and is not removed by itself.
     """
 
     what: str
     url: str
-    body: Mapping[str, Any]
-    create: tuple[str, str] | tuple[()] = ()
+    body: Body | Callable[[], Body]
+    create: tuple[str, str | Callable[[], str]] | tuple[()] = ()
     state: State | None = None
     is_part: bool = False
 
@@ -77,14 +85,16 @@ class Api:
     def __init__(self, token: Callable[[], str], patience: float, pause: float) -> None:
         self._token, self._patience, self._pause = token, patience, pause
 
-    def send(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
+    def send(self, method: str, url: str, body: Body = None, *, is_signed: bool = False) -> Any:
         """Return the document of an answer; None if there is no such thing.
+
+        A URL that `is_signed` needs no token.
 
         Raises:
             Refusal: any other status than of success.
             OSError: there was no answer; it may have been done.
         """
-        status, document = self._exchange(method, url, body)
+        status, document = self._exchange(method, url, body, is_signed=is_signed)
         if status == 404:
             return None
         if status >= 300:
@@ -98,8 +108,10 @@ class Api:
             Refusal: it was refused, or has failed.
             TimeoutError: it is not there in time.
         """
-        method, url = resource.create or ("PUT", resource.url)
-        if self.send(method, url, resource.body) is None:
+        method, place = resource.create or ("PUT", resource.url)
+        url = place if isinstance(place, str) else place()
+        body = resource.body() if callable(resource.body) else resource.body
+        if self.send(method, url, body) is None:
             raise Refusal(f"{method} {url.partition('?')[0]}: 404")
         self._wait(resource.what, lambda: _is_ready(resource, self.send("GET", resource.url)))
 
@@ -126,9 +138,14 @@ class Api:
                 raise TimeoutError(f"after {self._patience:.0f} seconds there is not yet {what}")
             time.sleep(self._pause)
 
-    def _exchange(self, method: str, url: str, body: Mapping[str, Any] | None) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
-        sent = None if body is None else json.dumps(body).encode()
+    def _exchange(
+        self, method: str, url: str, body: Body, *, is_signed: bool = False
+    ) -> tuple[int, Any]:
+        is_zip = isinstance(body, bytes)
+        headers = {"Content-Type": "application/zip" if is_zip else "application/json"}
+        sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if not is_signed:
+            headers["Authorization"] = f"Bearer {self._token()}"
         request = Request(url, sent, headers, method=method)  # noqa: S310 - of a table here
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
@@ -145,15 +162,19 @@ class Account(NamedTuple):
 
     Attributes:
         api: of the control plane.
-        root: the URL below which they are.
+        roots: the URLs below which they are, by service.
         location: such as ``westeurope``.
         where: the same, for the user.
+        identity: as whom functions run and are called, where that needs an account.
+        is_own: the tests have this identity themselves.
     """
 
     api: Api
-    root: str
+    roots: Mapping[str, str]
     location: str
     where: str
+    identity: str = ""
+    is_own: bool = True
 
 
 @contextmanager
@@ -179,14 +200,17 @@ def open_cloud(cloud: ModuleType, run: str, announce: Callable[[str], None]) -> 
     """Make what the module `account` of a cloud names, and yield what leads there; remove it."""
     name = f"{PREFIX}-{run}"
     account: Account = cloud.open_account(os.environ)
-    table: list[Resource] = cloud.resources(account, name)
+    code = package_app(cloud.PROVIDER, cloud.place(account, name))
+    table: list[Resource] = cloud.resources(account, name, code)
     text = "\n".join(f"  {resource.what}" for resource in table)
     announce(
         f"{account.where}. About to be created:\n{text}\n"
         f"What can have a tag has {PREFIX}={name}; all of it is removed at the end."
     )
     with provisioned(account.api, table, announce):
-        yield cloud.configure(account, name)
+        config: Config = cloud.configure(account, name)
+        wait_for_delivery(config)
+        yield config
 
 
 def _is_ready(resource: Resource, document: Any) -> bool:

@@ -16,31 +16,18 @@ import pytest
 
 from cloud_tests.aws.provision import open_cloud
 from cloud_tests.furnished import FurnishedContract, furnish
-from leeward_contract_tests import (
-    Awaited,
-    EnqueueContract,
-    InvokeContract,
-    LifecycleContract,
-    PublishContract,
-)
+from leeward_contract_tests import Awaited
 
 config = furnish(open_cloud)
 
 
-class TestAws(
-    InvokeContract, EnqueueContract, PublishContract, FurnishedContract, LifecycleContract
-):
+class TestAws(FurnishedContract):
     """One region."""
 
     @pytest.fixture
     def services(self) -> tuple[str, ...]:
         """Return the services of which boto3 gives a client."""
         return ("dynamodb", "events", "lambda")
-
-    @pytest.fixture
-    def patience(self) -> float:
-        """Return the seconds that a delivery may take: much more than on one machine."""
-        return 60.0
 
 
 class TestAwsAwaited(Awaited, TestAws):

@@ -1,12 +1,13 @@
-"""Azure itself keeps the contract of tables; ``docs/azure.md`` says what a run takes.
+"""Azure itself keeps the contract.
 
-Functions and events are left out, and the lifecycle that calls them: they need code that is
-deployed first.
+``docs/azure.md`` says what a run takes, and `cloud_tests.test_aws` what is left out.
 """
 
 from __future__ import annotations
 
 from functools import partial
+
+import pytest
 
 from cloud_tests.azure import account
 from cloud_tests.furnished import FurnishedContract, furnish
@@ -17,7 +18,12 @@ config = furnish(partial(open_cloud, account))
 
 
 class TestAzure(FurnishedContract):
-    """One account of Cosmos DB."""
+    """One subscription."""
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        """Return services of which the vendor's packages give a client."""
+        return ("cosmos", "queue")
 
 
 class TestAzureAwaited(Awaited, TestAzure):

@@ -1,12 +1,13 @@
-"""Google itself keeps the contract of tables; ``docs/google.md`` says what a run takes.
+"""Google itself keeps the contract.
 
-Functions and events are left out, and the lifecycle that calls them: they need code that is
-deployed first.
+``docs/google.md`` says what a run takes, and `cloud_tests.test_aws` what is left out.
 """
 
 from __future__ import annotations
 
 from functools import partial
+
+import pytest
 
 from cloud_tests.furnished import FurnishedContract, furnish
 from cloud_tests.google import account
@@ -17,7 +18,12 @@ config = furnish(partial(open_cloud, account))
 
 
 class TestGoogle(FurnishedContract):
-    """One database of Firestore."""
+    """One project."""
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        """Return services of which the vendor's packages give a client."""
+        return ("firestore", "functions", "pubsub")
 
 
 class TestGoogleAwaited(Awaited, TestGoogle):

@@ -1,1 +1,1 @@
-"""Azure, as the contract of tables needs it: a resource group with an account of Cosmos DB."""
+"""Azure, as the contract needs it: a group with an app of Functions, and all that it works with."""

@@ -1,1 +1,1 @@
-"""Google Cloud, as the contract of tables needs it: a database of Firestore."""
+"""Google Cloud, as the contract needs it: a function, its topics, a database of Firestore."""

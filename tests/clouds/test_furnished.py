@@ -2,18 +2,20 @@
 
 What these cannot stand in for: time that passes until something is there or gone, quotas, rights,
 and whether the control plane takes what the table of resources says: Azure Resource Manager is a
-dictionary here, and Google's own message class reads the body for Firestore.
+dictionary here, while Google's own message classes read what is sent to Google. The app is the one
+that is deployed, from its package, in the hosts of the tests.
 """
 
 from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,15 +25,15 @@ from cloud_tests.rest import Api, Refusal, Resource, State, provisioned
 from cloud_tests.teardown import StillThere
 from leeward_contract_tests.rows import each_row
 from tests.aws.test_cloud_suite import begun, run
+from tests.clouds.control_planes import Arm, Deployer, FirestoreAdmin, PubSubAdmin, said
+from tests.packages.test_end_to_end import HERE, site
+from tests.packages.wheels import built, repacked
 from tests.servers.answering import Answer, AnsweringServer, Executed
-from tests.servers.azure.clients import cosmos_client
-from tests.servers.azure.cosmos_server import KEY, CosmosServer
+from tests.servers.azure.cosmos_server import CosmosServer
 from tests.servers.azure.identity import HEADER
 from tests.servers.azure.identity import Identity as ManagedIdentity
-from tests.servers.google.api import Asked, Route
-from tests.servers.google.firestore import Firestore
 from tests.servers.google.identity import Identity as Metadata
-from tests.servers.google.messages import read_body
+from tests.servers.google.tokens import ACCOUNT
 
 AGREED = {"LEEWARD_TEST_USD": "1"}
 
@@ -47,81 +49,19 @@ ONCE = (
 come while Python reads a module, whose file it then closes with a warning."""
 
 
-class Arm(AnsweringServer):
-    """Azure Resource Manager: what was put there, until a group that has it is deleted.
-
-    Attributes:
-        made: documents, by path in small letters.
-        refuses: a part of the paths that nobody may put.
-    """
-
-    def __init__(self, cosmos: CosmosServer) -> None:
-        super().__init__()
-        self.made: dict[str, Any] = {}
-        self.refuses = "nothing"
-        self._cosmos = cosmos
-        self._answer = self._answered
-
-    def _answered(self, request: Executed) -> Answer:
-        path = urlsplit(request.target).path.lower()
-        if request.method == "PUT":
-            if self.refuses in path:
-                return _said(403, error={"code": "AuthorizationFailed"})
-            self._put(path, json.loads(request.body))
-        elif request.method == "DELETE":
-            for each in [each for each in self.made if each.startswith(path)]:
-                del self.made[each]
-        elif path.endswith("/listkeys"):
-            return _said(200, primaryMasterKey=KEY)
-        found = self.made.get(path)
-        return _said(404) if found is None else _said(200, **found)
-
-    def _put(self, path: str, body: Any) -> None:
-        kind, resource = path.split("/")[-2], body.get("properties", {}).get("resource", {})
-        with cosmos_client(self._cosmos.url) as client:
-            if kind == "sqldatabases":
-                client.create_database(resource["id"])
-            if kind == "containers":
-                key, database = resource["partitionKey"], path.split("/")[-3]
-                partition = import_module("azure.cosmos").PartitionKey(key["paths"][0])
-                client.get_database_client(database).create_container(
-                    resource["id"], partition, default_ttl=resource["defaultTtl"]
-                )
-        shown = {"provisioningState": "Succeeded", "documentEndpoint": f"{self._cosmos.url}/"}
-        self.made[path] = body | {"properties": shown}
-
-
-class FirestoreAdmin(Firestore):
-    """Firestore, with the methods that make and delete databases."""
-
-    def _routes(self) -> list[Route]:
-        one = r"/v1/projects/(?P<project>[^/]+)/databases/(?P<id>[^/:]+)"
-        made = [Route("POST", r"/v1/projects/(?P<project>[^/]+)/databases", self._make)]
-        methods = {"GET": self._look, "DELETE": self._delete}
-        return [
-            *made,
-            *(Route(verb, one, each) for verb, each in methods.items()),
-            *super()._routes(),
-        ]
-
-    def _make(self, asked: Asked) -> Answer:
-        read_body(import_module("google.cloud.firestore_admin_v1.types").Database, asked.body)
-        self.add_database(dict(asked.query)["databaseId"])
-        return _said(200, name="operations/1")
-
-    def _look(self, asked: Asked) -> Answer:
-        return _said(200 if asked.names["id"] in self.stores else 404)
-
-    def _delete(self, asked: Asked) -> Answer:
-        return _said(404 if self.stores.pop(asked.names["id"], None) is None else 200)
-
-
-def _said(status: int, **document: object) -> Answer:
-    return Answer(status, (("Content-Type", "application/json"),), json.dumps(document).encode())
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Make the wheels that packages need; return what leads to them alone."""
+    out = tmp_path_factory.mktemp("wheels")
+    built(out)
+    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
+    repacked(own, {"pycurl", "azure-functions", "Werkzeug", "MarkupSafe"}, out)
+    repacked(site("functions-framework"), None, out)
+    return {"LEEWARD_TEST_WHEELS": str(out), **AGREED}
 
 
 @pytest.fixture
-def arm() -> Iterator[tuple[Arm, dict[str, str]]]:
+def arm(packages: dict[str, str]) -> Iterator[tuple[Arm, dict[str, str]]]:
     """Start Azure, and yield it with the variables that lead there."""
     with ExitStack() as stack:
         cosmos, identity = (
@@ -132,31 +72,40 @@ def arm() -> Iterator[tuple[Arm, dict[str, str]]]:
         place = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_LOCATION": "westeurope"}
         credentials = {"IDENTITY_ENDPOINT": identity.endpoint, "IDENTITY_HEADER": HEADER}
         address = {"LEEWARD_TEST_AZURE_MANAGEMENT": arm.url}
-        yield arm, {"LEEWARD_TEST_CLOUD": "azure", **AGREED, **place, **credentials, **address}
+        yield arm, {"LEEWARD_TEST_CLOUD": "azure", **packages, **place, **credentials, **address}
 
 
 def test_azure_keeps_the_contract_and_nothing_is_left(arm: tuple[Arm, dict[str, str]]) -> None:
     """What can have a tag has it; the group goes, and all that is in it."""
     server, env = arm
-    status, said = run(ONCE, env)
-    assert (status, server.made) == (0, {}), said
-    assert "container contract-pairs" in said
+    status, text = run(ONCE, env)
+    assert (status, server.made) == (0, {}), text
+    assert "container contract-pairs" in text
     put = [each for each in server.executed if each.method == "PUT"]
-    tagged = [json.loads(each.body).get("tags", {}).get("leeward-test") for each in put]
-    assert tagged == [urlsplit(put[0].target).path.rpartition("/")[2]] * 2 + [None] * 3
+    bodies = [json.loads(each.body) for each in put]
+    has_place = [each for each in bodies if "location" in each]
+    assert {each["tags"]["leeward-test"] for each in has_place} == {
+        urlsplit(put[0].target).path.rpartition("/")[2]
+    }
+    assert len(has_place) == 6
 
 
-def test_google_keeps_the_contract_and_nothing_is_left() -> None:
-    """One database is made, used and deleted."""
-    with Metadata("p") as identity, FirestoreAdmin("p") as firestore:
-        host = "{}:{}".format(*identity.address)
-        place = {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_REGION": "us-central1"}
-        found = {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host}
-        address = {"LEEWARD_TEST_FIRESTORE": firestore.url}
-        status, said = run(
-            ONCE, {"LEEWARD_TEST_CLOUD": "google", **AGREED, **place, **found, **address}
-        )
-        assert (status, [*firestore.stores]) == (0, ["(default)"]), said
+def test_google_keeps_the_contract_and_nothing_is_left(packages: dict[str, str]) -> None:
+    """A database, a function, topics and subscriptions are made, used and deleted."""
+    region = "us-central1"
+    with Metadata("p") as identity, FirestoreAdmin("p") as firestore, PubSubAdmin("p") as pubsub:
+        with Deployer("p", region, identity.env) as functions:
+            env = {
+                "GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_REGION": region,
+                "LEEWARD_TEST_GOOGLE_ACCOUNT": ACCOUNT,
+                "LEEWARD_TEST_FIRESTORE": firestore.url,
+                "LEEWARD_TEST_CLOUDFUNCTIONS": functions.url,
+                "LEEWARD_TEST_PUBSUB": pubsub.url,
+            }
+            found = {"LEEWARD_TEST_CLOUD": "google", **packages, **identity.env}
+            status, text = run(ONCE, {**found, **env})
+        left = [*firestore.stores, *pubsub.made, *functions.functions]
+    assert (status, left) == (0, ["(default)"]), text
 
 
 def test_what_was_made_before_a_failure_is_removed(arm: tuple[Arm, dict[str, str]]) -> None:
@@ -205,7 +154,7 @@ def test_a_table_is_made_in_its_order_and_removed_in_reverse() -> None:
     def answer(request: Executed) -> Answer:
         is_state = request.method == "GET" and request.target == "/a"
         state = next(states, None) if is_state else None
-        return _said(next(answers), **({"state": state} if state else {}))
+        return said(next(answers), **({"state": state} if state else {}))
 
     with AnsweringServer(answer) as server:
         first = Resource("a", f"{server.url}/a", {}, state=State(("state",), "Ready", ("Failed",)))
@@ -222,7 +171,7 @@ def test_what_fails_or_stays_is_named() -> None:
     """A state that is not left ends the wait; what cannot be removed is for a person."""
     said: list[str] = []
     with AnsweringServer(
-        lambda request: _said(403 if request.method == "DELETE" else 200)
+        lambda request: said(403 if request.method == "DELETE" else 200)
     ) as server:
         api = Api(lambda: "t", 0.0, 0.0)
         only = [Resource("a", f"{server.url}/a", {})]
@@ -236,7 +185,7 @@ def test_what_fails_or_stays_is_named() -> None:
             api.make(Resource("b", f"{server.url}/b", {}, state=failed))
     assert said == ["could not remove a: Refusal: DELETE a: 403 {}"]
     with (
-        AnsweringServer(_said(200, state="Failed")) as server,
+        AnsweringServer(said(200, state="Failed")) as server,
         pytest.raises(Refusal, match="b: Fa"),
     ):
         api.make(Resource("b", f"{server.url}/b", {}, state=failed))
