@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward.app.events import events_in
 from leeward.cloudevents import check, document_of, from_json, mint, to_json, write
 from leeward.errors import InvalidRequest
 from leeward.values import Event
@@ -123,3 +124,18 @@ def test_a_changed_copy_of_a_written_event_is_written_anew() -> None:
     """A driver around a driver may change an event; what it was before is not sent."""
     changed = write(Event("t", {"n": 1}, "1", "s"))._replace(data={"n": 2})
     assert json.loads(document_of(changed))["data"] == {"n": 2}
+
+
+@each_row(
+    "kind, data",
+    {
+        "bytes": ({"content-type": "application/octet-stream"}, b""),
+        "JSON": ({"content-type": "application/json"}, None),
+        "nothing": ({}, None),
+    },
+)
+def test_no_bytes_are_data_where_a_type_says_so(kind: dict[str, str], data: bytes | None) -> None:
+    """In the binary form an empty body is bytes if it is said to be, and else no data."""
+    named = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
+    headers = kind | {f"ce-{name}": value for name, value in named.items()}
+    assert [event.data for event in events_in(headers, b"") or ()] == [data]

@@ -16,8 +16,8 @@ from cloud_tests.deployed import contract
 from cloud_tests.options import FOLDER
 
 WHEELS: Final = "LEEWARD_TEST_WHEELS"
-"""The variable with a folder that has all wheels, so that no index is asked; without it leeward's own
-are those of `make dist`."""
+"""The variable with a folder that has all wheels, so that no index is asked; without it, leeward's
+own are those of `make dist`."""
 
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The one that runs the tests; each cloud has those that leeward runs on."""

@@ -12,6 +12,7 @@ from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 from zipfile import ZipFile
@@ -40,7 +41,7 @@ from tests.servers.google.pubsub import PubSub
 
 @contextmanager
 def unpacked(code: bytes) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Unpack what was uploaded; yield the folder, and the variables that make it the one of here."""
+    """Unpack what was uploaded; yield the folder, and the variables that lead there."""
     with TemporaryDirectory() as name, ZipFile(BytesIO(code)) as archive:
         archive.extractall(name)
         yield Path(name), {"LEEWARD_CONFIG": f"{name}/leeward.toml"}
@@ -63,17 +64,31 @@ class Arm(AnsweringServer):
         self.refuses = "nothing"
         self._cosmos = cosmos
         self._group = ExitStack()
+        self._one_by_one = Lock()
+        self._kinds = {
+            "databaseaccounts": lambda *_: {"documentEndpoint": f"{cosmos.url}/"},
+            "storageaccounts": self._make_storage,
+            "queues": self._make_queue,
+            "sites": self._make_site,
+            "topics": self._make_topic,
+            "eventsubscriptions": self._subscribe,
+        }
         self._answer = self._answered
 
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
+        """Stop the servers of a group that was not deleted."""
         self._group.close()
-        super().__exit__(*error)
 
     def _answered(self, request: Executed) -> Answer:
-        path = urlsplit(request.target).path.lower()
+        with self._one_by_one:  # a request goes on whose sender has left, before its group goes
+            return self._answer_to(request, urlsplit(request.target).path.lower())
+
+    def _answer_to(self, request: Executed, path: str) -> Answer:
         if request.method == "PUT":
             if self.refuses in path:
                 return said(403, error={"code": "AuthorizationFailed"})
+            if path.partition("/providers/")[0] not in {path, *self.made}:
+                return said(404, error={"code": "ResourceGroupNotFound"})
             self._put(path, json.loads(request.body))
         elif request.method == "DELETE":
             self._group.close()
@@ -91,46 +106,56 @@ class Arm(AnsweringServer):
 
     def _put(self, path: str, body: Any) -> None:
         kind, name = path.split("/")[-2:]
-        resource = body.get("properties", {}).get("resource", {})
-        shown: dict[str, Any] = {"provisioningState": "Succeeded"}
-        if kind == "databaseaccounts":
-            shown["documentEndpoint"] = f"{self._cosmos.url}/"
-        elif kind == "sqldatabases" or "sqldatabases" in path:
-            with cosmos_client(self._cosmos.url) as client:
-                if kind == "sqldatabases":
-                    client.create_database(resource["id"])
-                else:
-                    partition = import_module("azure.cosmos").PartitionKey
-                    client.get_database_client(path.split("/")[-3]).create_container(
-                        resource["id"],
-                        partition(resource["partitionKey"]["paths"][0]),
-                        default_ttl=resource["defaultTtl"],
-                    )
-        elif kind == "storageaccounts":
-            self._storage = self._group.enter_context(Azurite(name)), name
-            url = f"{self._storage[0].url}/{name}/"
-            shown["primaryEndpoints"] = {"queue": url, "blob": url}
-        elif kind == "queues":
-            service: Any = import_module("azure.storage.queue").QueueServiceClient
-            text = azurite.connection_string(self._storage[0].url, self._storage[1])
-            with service.from_connection_string(text, retry_total=0) as client:
-                client.create_queue(name)
-        elif kind == "sites":
-            host = "{}:{}".format(*self.address)
-            shown |= {"state": "Running", "defaultHostName": host}
-            shown["hostNameSslStates"] = [{"name": host, "hostType": "Repository"}]
-            settings = body["properties"]["siteConfig"]["appSettings"]
-            self._site = path, {each["name"]: each["value"] for each in settings}
-        elif kind == "topics":
-            self._events = self._group.enter_context(EventGrid({name: ()}))
-            shown["endpoint"] = f"{self._events.url}/{name}/api/events"
-        elif kind == "eventsubscriptions":
-            function = body["properties"]["destination"]["properties"]["resourceId"]
-            assert function.lower() in self.made
-            query = f"functionName={function.rpartition('/')[2]}&code={EVENT_GRID_KEY}"
-            subscriber = Subscriber(self._app.address, f"{EVENTS_PATH}?{query}")
-            self._events.topics[path.split("/")[-5]] = (subscriber,)
-        self.made[path] = body | {"properties": shown}
+        shown = {"provisioningState": "Succeeded"}
+        make = self._make_database if "/sqldatabases/" in path else self._kinds.get(kind)
+        self.made[path] = body | {"properties": shown | (make(path, name, body) if make else {})}
+
+    def _make_database(self, path: str, name: str, body: Any) -> dict[str, Any]:
+        """Make a database, or a container in one."""
+        resource, database = body["properties"]["resource"], path.split("/")[-3]
+        with cosmos_client(self._cosmos.url) as client:
+            if "/containers/" not in path:
+                client.create_database(name)
+            else:
+                client.get_database_client(database).create_container(
+                    name,
+                    import_module("azure.cosmos").PartitionKey(
+                        resource["partitionKey"]["paths"][0]
+                    ),
+                    default_ttl=resource["defaultTtl"],
+                )
+        return {}
+
+    def _make_storage(self, _path: str, name: str, _body: Any) -> dict[str, Any]:
+        url = f"{self._group.enter_context(Azurite(name)).url}/{name}/"
+        self._storage = azurite.connection_string(url.removesuffix(f"/{name}/"), name)
+        return {"primaryEndpoints": {"queue": url, "blob": url}}
+
+    def _make_queue(self, _path: str, name: str, _body: Any) -> dict[str, Any]:
+        service: Any = import_module("azure.storage.queue").QueueServiceClient
+        with service.from_connection_string(self._storage, retry_total=0) as client:
+            client.create_queue(name)
+        return {}
+
+    def _make_site(self, path: str, _name: str, body: Any) -> dict[str, Any]:
+        """Note an app, whose code comes later; this server takes it."""
+        settings = body["properties"]["siteConfig"]["appSettings"]
+        self._site = path, {each["name"]: each["value"] for each in settings}
+        hosts = [{"name": "{}:{}".format(*self.address), "hostType": "Repository"}]
+        return {"state": "Running", "hostNameSslStates": hosts}
+
+    def _make_topic(self, _path: str, name: str, _body: Any) -> dict[str, Any]:
+        self._events = self._group.enter_context(EventGrid({name: ()}))
+        return {"endpoint": f"{self._events.url}/{name}/api/events"}
+
+    def _subscribe(self, path: str, _name: str, body: Any) -> dict[str, Any]:
+        """Deliver the events of a topic to a function, which has to be there."""
+        function = body["properties"]["destination"]["properties"]["resourceId"]
+        assert function.lower() in self.made
+        query = f"functionName={function.rpartition('/')[2]}&code={EVENT_GRID_KEY}"
+        subscriber = Subscriber(self._app.address, f"{EVENTS_PATH}?{query}")
+        self._events.topics[path.split("/")[-5]] = (subscriber,)
+        return {}
 
     def _publish(self, code: bytes) -> None:
         """Start an app."""
@@ -198,35 +223,29 @@ class PubSubAdmin(PubSub):
         ]
 
 
-class Deployer(FunctionsAdmin):
-    """The Cloud Functions API, with the methods that make and delete functions; and Cloud Run.
+class FunctionsMaker(FunctionsAdmin):
+    """The Cloud Functions API, with the methods that make and delete functions.
 
     Args:
+        cloud_run: serves them.
         project: the one that exists.
         region: likewise.
         variables: of all functions, besides their own.
-
-    Attributes:
-        cloud_run: serves the functions.
     """
 
-    def __init__(self, project: str, region: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, cloud_run: CloudRun, project: str, region: str, variables: Mapping[str, str]
+    ) -> None:
         super().__init__(project, region, {})
-        self.cloud_run = CloudRun()
+        self._cloud_run = cloud_run
         self._variables = variables
         self._running: dict[str, ExitStack] = {}
         self._code: list[bytes] = []
 
-    def __enter__(self) -> Deployer:
-        super().__enter__()
-        self.cloud_run.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
+        """Stop the functions that were not deleted."""
         for each in self._running.values():
             each.close()
-        self.cloud_run.__exit__(*error)
-        super().__exit__(*error)
 
     def _execute(self, request: Any) -> Answer:
         if request.method == "PUT" and request.target == "/upload?signature=s":
@@ -251,31 +270,23 @@ class Deployer(FunctionsAdmin):
         return said(200, uploadUrl=f"{self.url}/upload?signature=s", storageSource=source)
 
     def _make(self, asked: Asked) -> Answer:
-        function = read_body(import_module("google.cloud.functions_v2.types").Function, asked.body)
-        name, build, service = (
-            dict(asked.query)["functionId"],
-            function.build_config,
-            function.service_config,
-        )
+        types = import_module("google.cloud.functions_v2.types")
+        name, function = dict(asked.query)["functionId"], read_body(types.Function, asked.body)
+        build, service = function.build_config, function.service_config
         stack = self._running[name] = ExitStack()
         code = self._code[int(build.source.storage_source.object_)]
         folder, variables = stack.enter_context(unpacked(code))
-        variables = {
-            **self._variables,
-            **variables,
-            **service.environment_variables,
-            "K_SERVICE": name,
-        }
+        variables |= {**self._variables, **service.environment_variables, "K_SERVICE": name}
         runtime = FunctionsFramework(folder, build.entry_point, environment=variables)
-        self.cloud_run.services[name] = Service(stack.enter_context(runtime))
-        self.functions[name] = Deployed(lambda: self.cloud_run.url_of(name))
+        self._cloud_run.services[name] = Service(stack.enter_context(runtime))
+        self.functions[name] = Deployed(lambda: self._cloud_run.url_of(name))
         return said(200, name="operations/1")
 
     def _delete(self, asked: Asked) -> Answer:
         name = asked.names["id"]
         if name in self._running:
             self._running.pop(name).close()
-            del self.cloud_run.services[name]
+            del self._cloud_run.services[name]
         return deleted(self.functions, name)
 
 

@@ -25,13 +25,14 @@ from cloud_tests.rest import Api, Refusal, Resource, State, provisioned
 from cloud_tests.teardown import StillThere
 from leeward_contract_tests.rows import each_row
 from tests.aws.test_cloud_suite import begun, run
-from tests.clouds.control_planes import Arm, Deployer, FirestoreAdmin, PubSubAdmin, said
+from tests.clouds.control_planes import Arm, FirestoreAdmin, FunctionsMaker, PubSubAdmin, said
 from tests.packages.test_end_to_end import HERE, site
 from tests.packages.wheels import built, repacked
 from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.azure.cosmos_server import CosmosServer
 from tests.servers.azure.identity import HEADER
 from tests.servers.azure.identity import Identity as ManagedIdentity
+from tests.servers.google.cloud_run import CloudRun
 from tests.servers.google.identity import Identity as Metadata
 from tests.servers.google.tokens import ACCOUNT
 
@@ -69,6 +70,7 @@ def arm(packages: dict[str, str]) -> Iterator[tuple[Arm, dict[str, str]]]:
             stack.enter_context(ManagedIdentity()),
         )
         arm = stack.enter_context(Arm(cosmos))
+        stack.callback(arm.stop)
         place = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_LOCATION": "westeurope"}
         credentials = {"IDENTITY_ENDPOINT": identity.endpoint, "IDENTITY_HEADER": HEADER}
         address = {"LEEWARD_TEST_AZURE_MANAGEMENT": arm.url}
@@ -93,17 +95,22 @@ def test_azure_keeps_the_contract_and_nothing_is_left(arm: tuple[Arm, dict[str, 
 def test_google_keeps_the_contract_and_nothing_is_left(packages: dict[str, str]) -> None:
     """A database, a function, topics and subscriptions are made, used and deleted."""
     region = "us-central1"
-    with Metadata("p") as identity, FirestoreAdmin("p") as firestore, PubSubAdmin("p") as pubsub:
-        with Deployer("p", region, identity.env) as functions:
-            env = {
-                "GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_REGION": region,
-                "LEEWARD_TEST_GOOGLE_ACCOUNT": ACCOUNT,
-                "LEEWARD_TEST_FIRESTORE": firestore.url,
-                "LEEWARD_TEST_CLOUDFUNCTIONS": functions.url,
-                "LEEWARD_TEST_PUBSUB": pubsub.url,
-            }
-            found = {"LEEWARD_TEST_CLOUD": "google", **packages, **identity.env}
-            status, text = run(ONCE, {**found, **env})
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        identity, cloud_run = enter(Metadata("p")), enter(CloudRun())
+        firestore, pubsub = enter(FirestoreAdmin("p")), enter(PubSubAdmin("p"))
+        functions = enter(FunctionsMaker(cloud_run, "p", region, identity.env))
+        stack.callback(functions.stop)
+        env = {
+            "GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_REGION": region,
+            "LEEWARD_TEST_GOOGLE_ACCOUNT": ACCOUNT,
+            "LEEWARD_TEST_FIRESTORE": firestore.url,
+            "LEEWARD_TEST_CLOUDFUNCTIONS": functions.url,
+            "LEEWARD_TEST_PUBSUB": pubsub.url,
+        }
+        status, text = run(
+            ONCE, {"LEEWARD_TEST_CLOUD": "google", **packages, **identity.env, **env}
+        )
         left = [*firestore.stores, *pubsub.made, *functions.functions]
     assert (status, left) == (0, ["(default)"]), text
 
@@ -112,8 +119,8 @@ def test_what_was_made_before_a_failure_is_removed(arm: tuple[Arm, dict[str, str
     """No test is tried, and the message has what the cloud said."""
     server, env = arm
     server.refuses = "/containers/"
-    status, said = run(ONCE, env)
-    assert (status, "AuthorizationFailed" in said, " passed" in said) == (1, True, False), said
+    status, text = run(ONCE, env)
+    assert (status, "AuthorizationFailed" in text, " passed" in text) == (1, True, False), text
     assert server.made == {}
 
 
@@ -124,10 +131,10 @@ def test_a_run_that_is_ended_removes_what_it_has_made(arm: tuple[Arm, dict[str, 
         until = time.monotonic() + 120
         while len(server.made) < 5 and time.monotonic() < until:
             time.sleep(0.05)
-        assert len(server.made) == 5
+        assert len(server.made) >= 5
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=120)
-    assert (process.returncode, server.made) == (2, {}), said
+        text, _ = process.communicate(timeout=120)
+    assert (process.returncode, server.made) == (2, {}), text
 
 
 @each_row("given", ["", "0.99", "many"])
@@ -169,7 +176,7 @@ def test_a_table_is_made_in_its_order_and_removed_in_reverse() -> None:
 
 def test_what_fails_or_stays_is_named() -> None:
     """A state that is not left ends the wait; what cannot be removed is for a person."""
-    said: list[str] = []
+    lines: list[str] = []
     with AnsweringServer(
         lambda request: said(403 if request.method == "DELETE" else 200)
     ) as server:
@@ -177,13 +184,13 @@ def test_what_fails_or_stays_is_named() -> None:
         only = [Resource("a", f"{server.url}/a", {})]
         with (
             pytest.raises(StillThere, match="remove by hand: a"),
-            provisioned(api, only, said.append),
+            provisioned(api, only, lines.append),
         ):
             pass
         failed = State(("state",), "Ready", ("Failed",))
         with pytest.raises(TimeoutError, match="there is not yet b"):
             api.make(Resource("b", f"{server.url}/b", {}, state=failed))
-    assert said == ["could not remove a: Refusal: DELETE a: 403 {}"]
+    assert lines == ["could not remove a: Refusal: DELETE a: 403 {}"]
     with (
         AnsweringServer(said(200, state="Failed")) as server,
         pytest.raises(Refusal, match="b: Fa"),

@@ -67,7 +67,7 @@ def events_in(
         }
     )
     is_json = kind in _JSON or kind.endswith("+json") or not kind
-    data: Json | bytes = read_json(body) if body and is_json else body or None
+    data: Json | bytes = (read_json(body) if body else None) if is_json else body
     return [event._replace(data=data)]
 
 
