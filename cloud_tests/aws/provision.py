@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,10 +14,11 @@ from cloud_tests.aws.account import Account, open_account
 from cloud_tests.aws.plan import FUNCTIONS, MEMORY, REMEMBER, TABLES, Plan
 from cloud_tests.aws.policies import PREFIX
 from cloud_tests.aws.removal import remover
+from cloud_tests.delivery import wait_for_delivery
 from cloud_tests.options import FOLDER
 from cloud_tests.teardown import Teardown
 from leeward import Config
-from leeward_contract_tests.fixtures import EVENTS, FAIL, SEEN
+from leeward_contract_tests.fixtures import EVENTS, FAIL
 
 _CODE: Final = FOLDER / "aws/deployed/contract.py"
 
@@ -30,10 +30,6 @@ _MEBIBYTES: Final = 512
 
 _WAITER: Final = {"Delay": 2, "MaxAttempts": 90}
 """Seconds, and how often, until a table or a function is there or gone."""
-
-_RULE_DELAY: Final = 240.0
-"""Seconds until a new rule is in force; the API reference of `PutRule` names no limit."""
-_PAUSE: Final = 1.0
 
 
 @contextmanager
@@ -67,7 +63,7 @@ def provisioned(plan: Plan, account: Account, announce: Callable[[str], None]) -
         _create_tables(plan, clients["dynamodb"], teardown)
         _create_functions(plan, account, clients, teardown)
         _create_bus(plan, clients, teardown)
-        _wait_for_delivery(plan, clients)
+        wait_for_delivery(plan.config(account.region))
         yield
 
 
@@ -151,28 +147,6 @@ def _create_bus(plan: Plan, clients: dict[str, Any], teardown: Teardown) -> None
     function = clients["lambda"].get_function(FunctionName=listener)["Configuration"]["FunctionArn"]
     answer = events.put_targets(Targets=[{"Id": "function", "Arn": function}], **rule)
     assert answer["FailedEntryCount"] == 0, answer["FailedEntries"]
-
-
-def _wait_for_delivery(plan: Plan, clients: dict[str, Any]) -> None:
-    """Publish until something arrives: a new rule is not in force at once."""
-    bus, seen = plan.own(EVENTS), plan.own(SEEN)
-    entry = {
-        "EventBusName": bus,
-        "Source": "leeward-test",
-        "DetailType": "probe",
-        "Detail": json.dumps({"id": "probe"}),
-    }
-    payload = json.dumps({"id": "probe"})
-    deadline = time.monotonic() + _RULE_DELAY
-    while time.monotonic() < deadline:
-        assert clients["events"].put_events(Entries=[entry])["FailedEntryCount"] == 0
-        time.sleep(_PAUSE)
-        answer = clients["lambda"].invoke(FunctionName=seen, Payload=payload)
-        found = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, f"{seen} failed: {found}"
-        if found:
-            return
-    raise TimeoutError(f"the bus {bus} has delivered nothing for {_RULE_DELAY:.0f} seconds")
 
 
 def _wait(waiter: Any, **arguments: Any) -> None:

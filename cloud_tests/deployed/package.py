@@ -14,10 +14,11 @@ from typing import Final
 
 from cloud_tests.deployed import contract
 from cloud_tests.options import FOLDER
+from leeward_deploy.uv import program
 
 WHEELS: Final = "LEEWARD_TEST_WHEELS"
 """The variable with a folder that has all wheels, so that no index is asked; without it, leeward's
-own are those of `make dist`."""
+own are built from here."""
 
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The one that runs the tests; each cloud has those that leeward runs on."""
@@ -34,7 +35,7 @@ def package_app(provider: str, options: Mapping[str, str]) -> bytes:
         options: of this target; no secrets.
 
     Raises:
-        RuntimeError: it cannot be made; the message has what `leeward package` said.
+        RuntimeError: it cannot be made; the message has what uv or `leeward package` said.
     """
     with TemporaryDirectory() as name:
         source, out = Path(name, "source"), Path(name, "out")
@@ -42,21 +43,23 @@ def package_app(provider: str, options: Mapping[str, str]) -> bytes:
         copy(contract.__file__, source)
         (source / "leeward.toml").write_text(settings(provider, options), encoding="utf-8")
         wheels = os.environ.get(WHEELS)
-        links = ["--find-links", wheels or str(FOLDER.parent / "dist")]
-        command = ["package", "--target", provider, "--python", PYTHON, *links]
-        done = subprocess.run(  # noqa: S603 - this Python, with arguments of here
-            [
-                *(sys.executable, "-m", "leeward", *command, "--json"),
-                *("--source", str(source), "--out", str(out), *["--no-index"] * bool(wheels)),
-            ],
-            cwd=source,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"leeward package: {done.stdout}{done.stderr}")
-        return Path(json.loads(done.stdout)["zip"]).read_bytes()
+        if not wheels:
+            for each in ("leeward", f"leeward-{provider}"):
+                build = ["build", "--wheel", "--no-build-isolation", "--package", each]
+                _run([program(), *build, "--python", sys.executable, "--out-dir", name])
+        place = ["--source", str(source), "--out", str(out), "--find-links", wheels or name]
+        command = ["package", "--target", provider, "--python", PYTHON, *place, "--json"]
+        text = _run([sys.executable, "-m", "leeward", *command, *["--no-index"] * bool(wheels)])
+        return Path(json.loads(text)["zip"]).read_bytes()
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(  # noqa: S603 - uv, or this Python, with arguments of here
+        command, cwd=FOLDER.parent, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[:4])}: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def settings(provider: str, options: Mapping[str, str]) -> str:

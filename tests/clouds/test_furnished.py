@@ -102,7 +102,8 @@ def test_google_keeps_the_contract_and_nothing_is_left(packages: dict[str, str])
         functions = enter(FunctionsMaker(cloud_run, "p", region, identity.env))
         stack.callback(functions.stop)
         env = {
-            "GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_REGION": region,
+            "GOOGLE_CLOUD_PROJECT": "p",
+            "GOOGLE_CLOUD_REGION": region,
             "LEEWARD_TEST_GOOGLE_ACCOUNT": ACCOUNT,
             "LEEWARD_TEST_FIRESTORE": firestore.url,
             "LEEWARD_TEST_CLOUDFUNCTIONS": functions.url,
