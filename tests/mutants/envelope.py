@@ -22,6 +22,13 @@ MUTANTS: Final = (
         "tests/test_cloudevents.py::test_every_time_is_written_in_utc",
     ),
     Mutant(
+        "no bytes become no data",
+        "src/leeward/app/events.py events_in",
+        "(read_json(body) if body else None) if is_json else body",
+        "(read_json(body) if body else None) if is_json else body or None",
+        "tests/test_cloudevents.py::test_no_bytes_are_data_where_a_type_says_so",
+    ),
+    Mutant(
         "a question has the content type of a call",
         "src/leeward/adapter/http_functions.py invoke",
         "QUESTION if settles else 'application/json'",
