@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from cloud_tests.aws.account import Account
 from cloud_tests.aws.policies import PREFIX
+from cloud_tests.deployed.contract import MEMORY
+from cloud_tests.deployed.package import TABLE
 from leeward import Config
 from leeward.config import BusConfig, FunctionConfig, TableConfig, TargetName
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIR, PAIRS, SEEN
@@ -14,19 +16,10 @@ from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PA
 REMEMBER: Final = "contract-remember"
 """The function that hears the bus."""
 
-MEMORY: Final = "contract-memory"
-"""The table in which the functions remember."""
+FUNCTIONS: Final = (ECHO, FAIL, COUNT, SEEN, REMEMBER)
+"""Logical names; the handlers of the app are called the same."""
 
-FUNCTIONS: Final = {
-    ECHO: "echo",
-    FAIL: "fail",
-    COUNT: "count",
-    SEEN: "seen",
-    REMEMBER: "remember",
-}
-"""Logical name to the function in `deployed/contract.py`."""
-
-TABLES: Final[dict[str, Sequence[str]]] = {ITEMS: ("id",), PAIRS: PAIR, MEMORY: ("id", "at")}
+TABLES: Final[dict[str, Sequence[str]]] = {ITEMS: ("id",), PAIRS: PAIR, MEMORY: TABLE}
 """Logical name to the attributes of the key."""
 
 

@@ -44,7 +44,7 @@ def trust() -> dict[str, Any]:
 def of_functions(account: str) -> dict[str, Any]:
     """Return the policy of the functions' role, in the account of this number."""
     table = f"arn:aws:dynamodb:*:{account}:table/{PREFIX}*"
-    return _policy(_allowed("dynamodb", "PutItem UpdateItem Query", table))
+    return _policy(_allowed("dynamodb", "PutItem Query", table))
 
 
 def of_tests(account: str, role: str) -> dict[str, Any]:

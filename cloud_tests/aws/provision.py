@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from cloud_tests.aws.account import Account, open_account
-from cloud_tests.aws.plan import FUNCTIONS, MEMORY, REMEMBER, TABLES, Plan
+from cloud_tests.aws.plan import FUNCTIONS, REMEMBER, TABLES, Plan
 from cloud_tests.aws.policies import PREFIX
 from cloud_tests.aws.removal import remover
 from cloud_tests.delivery import wait_for_delivery
-from cloud_tests.options import FOLDER
+from cloud_tests.deployed.contract import MEMORY
+from cloud_tests.deployed.package import PYTHON, package_app
 from cloud_tests.teardown import Teardown
 from leeward import Config
 from leeward_contract_tests.fixtures import EVENTS, FAIL
 
-_CODE: Final = FOLDER / "aws/deployed/contract.py"
-
-_RUNTIME: Final = "python3.13"
 _SECONDS: Final = 60
 """What a function may take: more than any call waits for."""
 _MEBIBYTES: Final = 512
@@ -36,18 +31,22 @@ _WAITER: Final = {"Delay": 2, "MaxAttempts": 90}
 def open_cloud(run: str, announce: Callable[[str], None]) -> Iterator[Config]:
     """Make everything and yield the configuration that leads to it; remove everything."""
     account, plan = open_account(), Plan(run)
+    code = package_app("aws", {}, plan.own(MEMORY))
     announce(plan.text(account))
-    with provisioned(plan, account, announce):
+    with provisioned(plan, account, code, announce):
         yield plan.config(account.region)
 
 
 @contextmanager
-def provisioned(plan: Plan, account: Account, announce: Callable[[str], None]) -> Iterator[None]:
+def provisioned(
+    plan: Plan, account: Account, code: bytes, announce: Callable[[str], None]
+) -> Iterator[None]:
     """Create everything, wait until the bus delivers, and remove everything in the end.
 
     Args:
         plan: its names.
         account: where.
+        code: of the functions, as Lambda loads it.
         announce: see `Teardown`.
 
     Raises:
@@ -61,7 +60,7 @@ def provisioned(plan: Plan, account: Account, announce: Callable[[str], None]) -
         }
         teardown = stack.enter_context(Teardown(announce))
         _create_tables(plan, clients["dynamodb"], teardown)
-        _create_functions(plan, account, clients, teardown)
+        _create_functions(plan, account, code, clients, teardown)
         _create_bus(plan, clients, teardown)
         wait_for_delivery(plan.config(account.region))
         yield
@@ -96,24 +95,23 @@ def _table_remover(dynamodb: Any, name: str) -> Callable[[], None]:
 
 
 def _create_functions(
-    plan: Plan, account: Account, clients: dict[str, Any], teardown: Teardown
+    plan: Plan, account: Account, code: bytes, clients: dict[str, Any], teardown: Teardown
 ) -> None:
-    code = _zipped(_CODE)
     caller, logs = clients["lambda"], clients["logs"]
-    for logical, handler in FUNCTIONS.items():
+    for logical in FUNCTIONS:
         name = plan.own(logical)
         group = f"/aws/lambda/{name}"
         teardown.register(f"log group {group}", remover(logs.delete_log_group, logGroupName=group))
         teardown.register(f"function {name}", remover(caller.delete_function, FunctionName=name))
         caller.create_function(
             FunctionName=name,
-            Runtime=_RUNTIME,
+            Runtime=f"python{PYTHON}",
             Role=account.role,
-            Handler=f"{_CODE.stem}.{handler}",
+            Handler="handler.lambda_handler",
             Code={"ZipFile": code},
             Timeout=_SECONDS,
             MemorySize=_MEBIBYTES,
-            Environment={"Variables": {"MEMORY": plan.own(MEMORY)}},
+            Environment={"Variables": {"LEEWARD_FUNCTION": logical}},
             Tags={each["Key"]: each["Value"] for each in _tags(plan)},
         )
     for logical in FUNCTIONS:
@@ -155,12 +153,3 @@ def _wait(waiter: Any, **arguments: Any) -> None:
 
 def _tags(plan: Plan) -> list[dict[str, str]]:
     return [{"Key": PREFIX.rstrip("-"), "Value": plan.prefix}]
-
-
-def _zipped(path: Path) -> bytes:
-    archive = io.BytesIO()
-    entry = zipfile.ZipInfo(path.name)
-    entry.external_attr = 0o644 << 16  # Lambda reads it as another user
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr(entry, path.read_bytes())
-    return archive.getvalue()

@@ -20,19 +20,20 @@ WHEELS: Final = "LEEWARD_TEST_WHEELS"
 """The variable with a folder that has all wheels, so that no index is asked; without it, leeward's
 own are built from here."""
 
-PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-"""The one that runs the tests; each cloud has those that leeward runs on."""
+PYTHON: Final = os.environ.get("LEEWARD_TEST_PYTHON", "3.13")
+"""The one that runs the app: each cloud has it."""
 
 TABLE: Final = ("what", "at")
 """The key of the table of `contract.MEMORY`."""
 
 
-def package_app(provider: str, options: Mapping[str, str]) -> bytes:
+def package_app(provider: str, options: Mapping[str, str], memory: str = contract.MEMORY) -> bytes:
     """Return the zip that a cloud loads.
 
     Args:
         provider: of the target in which the functions remember.
         options: of this target; no secrets.
+        memory: what the target calls the table in which they remember.
 
     Raises:
         RuntimeError: it cannot be made; the message has what uv or `leeward package` said.
@@ -41,7 +42,7 @@ def package_app(provider: str, options: Mapping[str, str]) -> bytes:
         source, out = Path(name, "source"), Path(name, "out")
         source.mkdir()
         copy(contract.__file__, source)
-        (source / "leeward.toml").write_text(settings(provider, options), encoding="utf-8")
+        (source / "leeward.toml").write_text(settings(provider, options, memory), encoding="utf-8")
         wheels = os.environ.get(WHEELS)
         if not wheels:
             for each in ("leeward", f"leeward-{provider}"):
@@ -62,9 +63,14 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def settings(provider: str, options: Mapping[str, str]) -> str:
+def settings(provider: str, options: Mapping[str, str], memory: str) -> str:
     """Return the app's leeward.toml."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
-    table = f"[tables.{contract.MEMORY}]\nkey = {json.dumps(TABLE)}\n"
-    target = "\n".join([f"[targets.{provider}]", *lines])
-    return f'cloud_provider = "{provider}"\n\n{table}\n{target}\n'
+    lines = [
+        f"cloud_provider = {json.dumps(provider)}",
+        f"[tables.{contract.MEMORY}]",
+        f"key = {json.dumps(TABLE)}",
+        f"names.{provider} = {json.dumps(memory)}",
+        f"[targets.{provider}]",
+        *(f"{key} = {json.dumps(value)}" for key, value in options.items()),
+    ]
+    return "\n".join(lines)

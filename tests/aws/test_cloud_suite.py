@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from cloud_tests.aws.policies import of_functions, of_tests, trust
 from cloud_tests.options import Refused, check_price, requested_cloud
 from leeward_contract_tests.rows import each_row
 from tests.docs.test_pages import DOCS, ROOT, blocks
+from tests.packages.wheels import HERE, make_wheels, repacked
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import AccessKey, make_key
 from tests.servers.aws.ministack import ACCOUNT, Ministack
@@ -59,8 +61,8 @@ ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
 class Stage:
     """An account, and a user in it who may do what the page says and no more."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
+    def __init__(self, stack: ExitStack, packages: dict[str, str]) -> None:
+        self._stack, self._packages = stack, packages
         self.ministack = stack.enter_context(Ministack())
         iam = self.client("iam")
         name, mine = "leeward-test", json.dumps(of_functions(ACCOUNT))
@@ -80,7 +82,8 @@ class Stage:
     def env(self, *actions: str) -> dict[str, str]:
         """Give the variables that lead here, for the user of the page or one who may do less."""
         key = make_key(self.ministack, *actions) if actions else self._key
-        return {**ASKED, **ROLE, **PLACE, **key.env, "AWS_ENDPOINT_URL": self.ministack.url}
+        endpoint = {"AWS_ENDPOINT_URL": self.ministack.url}
+        return {**ASKED, **ROLE, **PLACE, **self._packages, **key.env, **endpoint}
 
     def left(self) -> list[str]:
         """Give the names of everything that is in the account."""
@@ -95,10 +98,19 @@ class Stage:
         ]
 
 
+def packed_here(out: Path) -> dict[str, str]:
+    """Make the wheels of packages; return the variables that lead to them alone."""
+    make_wheels(out)
+    # Lambda's Python 3.11 has an older glibc than pycurl's wheel is for; here both are the same.
+    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
+    repacked(own, {"pycurl"}, out, "manylinux2014_x86_64")
+    return {"LEEWARD_TEST_WHEELS": str(out), "LEEWARD_TEST_PYTHON": HERE}
+
+
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with ExitStack() as stack:
-        yield Stage(stack)
+        yield Stage(stack, packed_here(tmp_path_factory.mktemp("wheels")))
 
 
 def begun(arguments: tuple[str, ...], env: dict[str, str]) -> subprocess.Popen[str]:

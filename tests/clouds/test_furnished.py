@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,10 +22,8 @@ from cloud_tests.options import PRICES, Refused, check_price, clouds
 from cloud_tests.rest import Api, Refusal, Resource, State, provisioned
 from cloud_tests.teardown import StillThere
 from leeward_contract_tests.rows import each_row
-from tests.aws.test_cloud_suite import begun, run
+from tests.aws.test_cloud_suite import begun, packed_here, run
 from tests.clouds.control_planes import Arm, FirestoreAdmin, FunctionsMaker, PubSubAdmin, said
-from tests.packages.test_end_to_end import HERE, site
-from tests.packages.wheels import built, repacked
 from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.azure.cosmos_server import CosmosServer
 from tests.servers.azure.identity import HEADER
@@ -52,13 +48,8 @@ come while Python reads a module, whose file it then closes with a warning."""
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Make the wheels that packages need; return what leads to them alone."""
-    out = tmp_path_factory.mktemp("wheels")
-    built(out)
-    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
-    repacked(own, {"pycurl", "azure-functions", "Werkzeug", "MarkupSafe"}, out)
-    repacked(site("functions-framework"), None, out)
-    return {"LEEWARD_TEST_WHEELS": str(out), **AGREED}
+    """Make what the app is packed of; return the variables that lead to it."""
+    return {**AGREED, **packed_here(tmp_path_factory.mktemp("wheels"))}
 
 
 @pytest.fixture

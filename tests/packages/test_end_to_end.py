@@ -32,35 +32,25 @@ from leeward_deploy.build import EMBEDDED, IDLE, SERVING
 from leeward_deploy.recipe import Entry, PackageSpec
 from leeward_deploy.uv import PackageSource
 from tests.house.workspace import ROOT
-from tests.packages.wheels import built, repacked
+from tests.packages.wheels import HERE, make_wheels, repacked, site
 from tests.servers.aws.function import Function
 from tests.servers.aws.invoke_api import Place
 from tests.servers.aws.lambda_server import LambdaServer
 from tests.servers.azure.functions_host import HOST_KEY, FunctionsHost
 from tests.servers.google.framework import FunctionsFramework
-from tests.servers.installed import NotInstalled, executable
+from tests.servers.installed import NotInstalled
 
 pytestmark = pytest.mark.packaging
 
 SHOP = ROOT / "examples/shop"
-HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 ORDER = {"id": "42", "customer": "ada", "lines": [{"sku": "tea", "qty": 2}], "total": "9.90"}
-
-
-def site(server: str) -> Path:
-    """Give where the packages of a server are installed."""
-    (found,) = executable(server, "python").parents[1].glob("lib/python3*/site-packages")
-    return found
 
 
 @pytest.fixture(scope="module")
 def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder of wheels: leeward's, and what packages for this Python need."""
     out = tmp_path_factory.mktemp("links")
-    built(out)
-    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
-    repacked(own, {"pycurl", "azure-functions", "Werkzeug", "MarkupSafe"}, out)
-    repacked(site("functions-framework"), None, out)
+    make_wheels(out)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
@@ -11,11 +12,29 @@ from packaging.tags import Tag, parse_tag
 
 from tests.house.conftest import build_wheel
 from tests.house.workspace import ROOT
+from tests.servers.installed import executable
 
 MEMBERS = (
     *(".", "extras/backup", "extras/ran"),
     *("adapters/aws", "adapters/azure", "adapters/google"),
 )
+
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def make_wheels(out: Path) -> None:
+    """Make all wheels that a package for this Python needs: leeward's, and what was installed."""
+    built(out)
+    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
+    repacked(own, {"pycurl", "azure-functions", "Werkzeug", "MarkupSafe"}, out)
+    repacked(site("functions-framework"), None, out)
+
+
+def site(server: str) -> Path:
+    """Return where the packages of a server are installed."""
+    (found,) = executable(server, "python").parents[1].glob("lib/python3*/site-packages")
+    return found
 
 
 def built(out: Path) -> None:
