@@ -2,8 +2,7 @@
 
 What ministack cannot stand in for: time that passes until a rule, a role or a table is in force;
 delivery that comes late, twice or in another order; quotas, throttling and cold starts; Lambda's
-own runtime with its boto3 (functions run on ministack's Python and botocore); and permissions by
-name, where `BEYOND` says so.
+own runtime (functions run on ministack's Python); and permissions by name, where `BEYOND` says so.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ BEYOND = {
 """Where ministack looks at no name: it permits these on everything, or not at all."""
 
 SUITE = ("-m", "cloud_tests")
-ONCE = (*SUITE, "-k", "not (Awaited or every or own_answers or odd)")
+ONCE = (*SUITE, "-k", "not (Awaited or every or own_answers or odd or many)")
 """Who awaits, asks for much, or from many threads, needs the same permissions, and no others.
 tests/contract does all of it, over the same server."""
 ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
