@@ -14,13 +14,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from cloud_tests import delivery
 from cloud_tests.options import PRICES, Refused, check_price, clouds
 from cloud_tests.rest import Api, Refusal, Resource, State, provisioned
 from cloud_tests.teardown import StillThere
+from leeward import Config, NotFound
+from leeward.config import TargetName
 from leeward_contract_tests.rows import each_row
 from tests.aws.test_cloud_suite import begun, packed_here, run
 from tests.clouds.control_planes import Arm, FirestoreAdmin, FunctionsMaker, PubSubAdmin, said
@@ -143,6 +147,18 @@ def test_what_is_missing_is_named(cloud: str) -> None:
     """Before anything is sent."""
     with pytest.raises(Refused, match="must name the (subscription|project)"):
         import_module(f"cloud_tests.{cloud}.account").check({})
+
+
+def test_a_bus_that_delivers_nothing_ends_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was last refused is the cause."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(delivery, "_LONGEST", 0.1)
+    monkeypatch.setattr(delivery, "_PAUSE", 0.1)
+    with pytest.raises(TimeoutError, match="the bus has delivered nothing") as caught:
+        delivery.wait_for_delivery(Config(order=(TargetName("local"),)))
+    assert isinstance(caught.value.__cause__, NotFound)
 
 
 def test_a_table_is_made_in_its_order_and_removed_in_reverse() -> None:
