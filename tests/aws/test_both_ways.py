@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from leeward import AuthError, Client, NotFound
+from leeward import AuthError, Client
 from leeward.adapter import TargetConfig
 from leeward.clock import SystemClock
 from leeward.config import Config
@@ -113,16 +113,6 @@ def test_a_function_finds_the_key_in_its_client_context(
     assert "x-leeward-deadline-ms" in custom
 
 
-def test_an_absent_function_bus_or_table_is_not_found(client: Client) -> None:
-    """A bus too, although AWS would have answered 200 and dropped the event."""
-    with pytest.raises(NotFound):
-        client.invoke("absent")
-    with pytest.raises(NotFound, match="no such event bus"):
-        client.publish_event("absent", "order.created")
-    with pytest.raises(NotFound):
-        client.load_data("absent", "key")
-
-
 def test_who_may_only_publish_can_publish(aws_cloud: AwsCloud, client: Client, key: str) -> None:
     """Without the permission to look for the bus, the look is left out."""
     allowed = aws_cloud.make_key("events:PutEvents")
@@ -134,17 +124,6 @@ def test_who_may_only_publish_can_publish(aws_cloud: AwsCloud, client: Client, k
     asked = [each for each in aws_cloud.proxies["events"].requests if each.toxic is None]
     assert asked
     assert [event["data"] for event in client.invoke(SEEN, {"id": key}).value] == [{"n": 1}] * 2
-
-
-def test_wrong_keys_are_an_auth_error(aws_cloud: AwsCloud) -> None:
-    """At each service, and nothing has run."""
-    with client_of(aws_cloud, AWS_SECRET_ACCESS_KEY="wrong") as client:
-        with pytest.raises(AuthError):
-            client.invoke(ECHO)
-        with pytest.raises(AuthError):
-            client.publish_event(EVENTS, "order.created")
-        with pytest.raises(AuthError):
-            client.store_data(ITEMS, {"id": "1"})
 
 
 def test_a_clock_that_is_wrong_by_a_day_is_corrected(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
@@ -11,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from leeward import AuthError, Client, Conflict, Event, NotFound
+from leeward import Client, Conflict, Event
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, ITEMS, PAIRS, SEEN
+from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS, PAIRS, SEEN
 from tests.azure.doors import client_of, new_key
 from tests.servers.azure import event_grid
 from tests.servers.azure.azurite import connection_string
 from tests.servers.azure.clients import eventually, publisher, queue_client
 from tests.servers.azure.cloud import AzureCloud
-from tests.servers.azure.event_grid import Subscriber
 
 CLOUD_EVENT: Any = import_module("azure.core.messaging").CloudEvent
 KEY_CREDENTIAL: Any = import_module("azure.core.credentials").AzureKeyCredential
@@ -97,20 +95,6 @@ def test_a_change_by_azure_cosmos_is_noticed(client: Client, cloud: AzureCloud) 
     with pytest.raises(Conflict):
         client.store_data(ITEMS, {"id": key, "ratio": 1.0}, if_revision=revision)
     client.store_data(ITEMS, {"id": key, "ratio": 1.0}, if_revision=record.revision)
-
-
-def test_what_one_deletes_the_other_misses(client: Client, cloud: AzureCloud) -> None:
-    """Either way."""
-    errors: Any = import_module("azure.cosmos.exceptions")
-    items = container(cloud, ITEMS)
-    ours, theirs = new_key(), new_key()
-    client.store_data(ITEMS, {"id": theirs})
-    items.create_item({"id": ours})
-    client.delete_data(ITEMS, ours)
-    items.delete_item(theirs, theirs)
-    with pytest.raises(errors.CosmosResourceNotFoundError):
-        items.read_item(ours, ours)
-    assert client.load_data(ITEMS, theirs) is None
 
 
 def test_a_key_of_two_fields_is_a_partition_and_an_id(client: Client, cloud: AzureCloud) -> None:
@@ -212,51 +196,6 @@ def test_the_native_client_is_azure_cosmos_on_the_same_settings(
     assert len(cloud.proxies["cosmos"].requests) > before
 
 
-def test_an_absent_function_topic_queue_or_container_is_not_found(
-    client: Client, cloud: AzureCloud
-) -> None:
-    """At each service."""
-    cloud.events.topics["other"] = (Subscriber(cloud.functions.address, "/"),)
-    client.publish_event("other", "order.created")
-    for act in (
-        lambda: client.invoke(ABSENT),
-        lambda: client.enqueue("absent"),
-        lambda: client.publish_event("absent", "order.created"),
-        lambda: client.store_data("absent", {"id": "1"}),
-        lambda: client.load_data("absent", "1"),
-        lambda: client.delete_data("absent", "1"),
-    ):
-        with pytest.raises(NotFound):
-            act()
-
-
-def test_wrong_keys_are_an_auth_error(cloud: AzureCloud) -> None:
-    """At each service, and nothing has run."""
-    storage = cloud.options["storage_connection_string"]
-    wrong = {
-        "function_key": "wrong",
-        "storage_connection_string": storage.replace("AccountKey=bGVl", "AccountKey=d3Jv"),
-        "eventgrid_key": "wrong",
-        "cosmos_key": "d3Jvbmc=",
-    }
-    name = new_key()
-    with client_of(cloud, cloud.options | wrong) as client:
-        for act in (
-            lambda: client.invoke(COUNT, {"name": name}),
-            lambda: client.enqueue(COUNT, {"name": name}),
-            lambda: client.publish_event(EVENTS, "order.created", id=name),
-            lambda: client.store_data(ITEMS, {"id": name}),
-            lambda: client.load_data(ITEMS, name),
-            lambda: client.delete_data(ITEMS, name),
-        ):
-            with pytest.raises(AuthError):
-                act()
-    with client_of(cloud, cloud.options) as client:
-        assert client.invoke(COUNT, {"name": name}).value == 1
-        assert client.invoke(SEEN, {"id": name}).value == []
-        assert client.load_data(ITEMS, name) is None
-
-
 def test_a_client_reads_what_it_wrote_from_replicas_that_lag(cloud: AzureCloud) -> None:
     """One that has not come as far says so, and is not believed; another is asked."""
     key = new_key()
@@ -284,21 +223,3 @@ def test_a_conflict_is_believed_before_a_replica_that_lags(
     ):
         other.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
     assert [each.outcome for each in raised.value.attempts] == [Outcome.REJECTED, Outcome.CONFLICT]
-
-
-def test_an_expired_item_that_cosmos_still_shows_is_free_too(cloud: AzureCloud) -> None:
-    """The expiry that leeward keeps is the one that counts, for conditions as well."""
-    key, clock = new_key(), FakeClock(time.time())
-    with client_of(cloud, cloud.options, clock=clock) as client:
-        first = client.store_data(ITEMS, {"id": key, "n": 1}, expires_in=3600)
-        with pytest.raises(Conflict):
-            client.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
-        clock.advance(7200)
-        assert client.load_data(ITEMS, key) is None
-        with pytest.raises(Conflict):
-            client.store_data(ITEMS, {"id": key, "n": 3}, if_revision=first.revision)
-        client.store_data(ITEMS, {"id": key, "n": 4}, if_absent=True)
-        record = client.load_data(ITEMS, key)
-    assert record is not None
-    assert record.item["n"] == 4
-    assert container(cloud, ITEMS).read_item(key, key)["n"] == 4

@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from leeward import AuthError, Client, Conflict, Event, NotFound
-from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, ITEMS, PAIRS, SEEN
+from leeward import Client, Conflict, Event, NotFound
+from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS, PAIRS, SEEN
 from tests.google.doors import client_of, new_key
 from tests.servers.google.clients import ONCE, firestore_client, publisher, static, subscriber
 from tests.servers.google.cloud import DATABASE, GoogleCloud
@@ -115,18 +114,6 @@ def test_a_change_by_google_cloud_firestore_is_noticed(client: Client, firestore
     client.store_data(ITEMS, {"id": key, "ratio": 1.0}, if_revision=record.revision)
 
 
-def test_what_one_deletes_the_other_misses(client: Client, firestore: Any) -> None:
-    """Either way."""
-    items = firestore.collection(ITEMS)
-    ours, theirs = new_key(), new_key()
-    client.store_data(ITEMS, {"id": theirs})
-    items.document(ours).create({"id": ours}, **ONCE)
-    client.delete_data(ITEMS, ours)
-    items.document(theirs).delete(**ONCE)
-    assert not items.document(ours).get(**ONCE).exists
-    assert client.load_data(ITEMS, theirs) is None
-
-
 def test_a_key_of_two_fields_is_one_name(client: Client, firestore: Any) -> None:
     """Both are fields as well, beside an attribute `id` that is the item's own."""
     customer = new_key()
@@ -149,23 +136,6 @@ def test_a_database_with_a_name_is_another(client: Client, cloud: GoogleCloud) -
     absent = cloud.options | {"database": "absent"}
     with client_of(cloud, absent, cloud.env) as lost, pytest.raises(NotFound):
         lost.load_data(ITEMS, key)
-
-
-def test_an_expired_item_that_firestore_still_shows_is_free(cloud: GoogleCloud) -> None:
-    """It is not found, fits no condition, and another may be stored in its place."""
-    key, clock = new_key(), FakeClock(time.time())
-    with client_of(cloud, cloud.options, cloud.env, clock) as client:
-        first = client.store_data(ITEMS, {"id": key, "n": 1}, expires_in=3600)
-        with pytest.raises(Conflict):
-            client.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
-        clock.advance(7200)
-        assert client.load_data(ITEMS, key) is None
-        with pytest.raises(Conflict):
-            client.store_data(ITEMS, {"id": key, "n": 3}, if_revision=first.revision)
-        client.store_data(ITEMS, {"id": key, "n": 4}, if_absent=True)
-        record = client.load_data(ITEMS, key)
-    assert record is not None
-    assert record.item["n"] == 4
 
 
 def test_google_cloud_pubsub_reads_what_leeward_published(
@@ -226,35 +196,3 @@ def test_a_queued_call_runs_whoever_has_queued_it(client: Client, cloud: GoogleC
         return int(client.invoke(COUNT, payload).value) - looks
 
     assert eventually(runs, lambda count: count == 2) == 2
-
-
-def test_an_absent_function_or_topic_is_not_found(client: Client) -> None:
-    """A table need not be made."""
-    for act in (
-        lambda: client.invoke(ABSENT),
-        lambda: client.enqueue("absent"),
-        lambda: client.publish_event("absent", "order.created"),
-    ):
-        with pytest.raises(NotFound):
-            act()
-    assert client.load_data("absent", "1") is None
-
-
-def test_wrong_tokens_are_an_auth_error(cloud: GoogleCloud, client: Client) -> None:
-    """At each service, and nothing has run."""
-    name = new_key()
-    wrong = {"access_token": "wrong", "id_token": "wrong"}
-    with client_of(cloud, cloud.options | wrong) as other:
-        for act in (
-            lambda: other.invoke(COUNT, {"name": name}),
-            lambda: other.enqueue(COUNT, {"name": name}),
-            lambda: other.publish_event(EVENTS, "order.created", id=name),
-            lambda: other.store_data(ITEMS, {"id": name}),
-            lambda: other.load_data(ITEMS, name),
-            lambda: other.delete_data(ITEMS, name),
-        ):
-            with pytest.raises(AuthError):
-                act()
-    assert client.invoke(COUNT, {"name": name}).value == 1
-    assert client.invoke(SEEN, {"id": name}).value == []
-    assert client.load_data(ITEMS, name) is None

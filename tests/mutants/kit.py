@@ -72,7 +72,7 @@ MUTANTS: Final = (
         "src/leeward/adapter/tokens.py is_busy",
         "status in (408, 429) or status >= 500",
         "False",
-        "tests/google/test_tokens.py::test_a_metadata_server_that_is_down_is_an_unreachable_target",
+        "tests/clouds/test_credentials.py::test_where_no_token_can_be_had_the_target_is_unreachable",
     ),
     Mutant(
         "the mark of another call, passed on, is a platform's answer",
