@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter._plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Planner
-from leeward.calls import Call, Result
+from leeward.adapter.resolver import FunctionAddress
+from leeward.calls import Call, Invoke, Result
 
 NOW = 1_767_225_600.0
 """2026-01-01T00:00:00Z."""
@@ -101,3 +102,24 @@ def json_answer(body: Any, status: int, given: dict[str, str], headers: dict[str
     """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, given | {n.replace("_", "-"): each for n, each in headers.items()}, raw)
+
+
+def call_function(
+    planner: Planner, call: Invoke, *answers: Response | Failure, addresses: tuple[Any, ...]
+) -> tuple[Result[Any], list[Request]]:
+    """Run the plan of a call over `answers`; give its result, and the requests.
+
+    Args:
+        planner: makes the plan.
+        call: of a function.
+        answers: one for each request.
+        addresses: of the function: the one after a refusal is the next one, if there is one.
+    """
+    places = list(addresses)
+
+    def place(what: Any, _refused: Any) -> Any:
+        assert what == FunctionAddress(call.function)
+        return places.pop(0) if len(places) > 1 else places[0]
+
+    played = play(planner, call, *answers, credential=place)
+    return played.result, played.sent

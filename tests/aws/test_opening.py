@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ from leeward.calls import Enqueue
 from leeward.errors import Outcome
 from leeward_aws.driver import LIMITS, open_driver
 from tests.aws.sources import KEYS, empty_home, http
-from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 
 SESSION = KEYS | {"AWS_SESSION_TOKEN": "canary-session"}
@@ -84,29 +81,3 @@ def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
         assert driver.perform(Enqueue("f", b"1", "key"), 10.0).outcome is Outcome.OK
         driver.close()
     assert (b"canary-session" in wire.requests[0]) == (env is SESSION)
-
-
-SCRIPT = """
-import sys
-from leeward_aws.driver import open_driver
-from leeward.adapter import TargetConfig
-keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-open_driver(TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, keys)).close()
-ours = {name for name in sys.modules if name.startswith("leeward_aws.")}
-print(sorted(name for name in ours if name.endswith((".plans", ".vendor", ".native"))))
-tops = {name.partition(".")[0] for name in sys.modules}
-print(sorted(tops & {"boto3", "botocore", "ssl", "asyncio", "pathlib"}))
-"""
-
-
-def test_opening_loads_no_plan_and_no_vendor_package() -> None:
-    """A function that only publishes pays at its cold start for nothing else."""
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/aws/src'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    assert child.stdout.splitlines() == ["[]", "[]"]

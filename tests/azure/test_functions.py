@@ -6,7 +6,6 @@ import pytest
 
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.http_functions import MAYBE_RAN, Address
-from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import TOO_LARGE, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
@@ -15,7 +14,7 @@ from leeward_azure.settings.services import Functions
 from leeward_contract_tests.rows import each_row
 from tests.azure.playing import LATER, NOW, answer, headers_of
 from tests.http.slowly import play_slowly
-from tests.playing import play
+from tests.playing import call_function
 
 CONFIGURED = Functions("https://shop.azurewebsites.net", routes={"pay": "orders/pay"})
 PLAN = functions(CONFIGURED)["invoke"]
@@ -28,38 +27,13 @@ ASKED = {"www_authenticate": "Bearer"}
 
 
 def invoke(
-    *answers: Response | Failure,
-    addresses: tuple[Address, ...] = (ADDRESS,),
-    call: Invoke = CALL,
-    timeout: float = 10.0,
+    *answers: Response | Failure, addresses: tuple[Address, ...] = (ADDRESS,), call: Invoke = CALL
 ) -> tuple[Result[Any], list[Request]]:
-    """Run the plan over `answers`; the address after a refusal is the next one, if there is one."""
-    places = list(addresses)
-
-    def place(what: Any, _refused: Any) -> Address:
-        assert what == FunctionAddress(call.function)
-        return places.pop(0) if len(places) > 1 else places[0]
-
-    played = play(PLAN, call, *answers, credential=place, timeout=timeout)
-    return played.result, played.sent
+    return call_function(PLAN, call, *answers, addresses=addresses)
 
 
 def result_of(answered: Response | Failure, **options: Any) -> Result[Any]:
     return invoke(answered, **options)[0]
-
-
-def test_what_goes_out() -> None:
-    """One POST to the address, with the key in a header and never in the URL."""
-    _, (request,) = invoke(answer(1), timeout=2.5)
-    assert request[:3] == ("POST", "https://shop.azurewebsites.net", "/api/send-receipt")
-    assert request.body == b'{"order":"42"}'
-    assert headers_of(request) == {
-        "content-type": "application/json",
-        "idempotency-key": "key-1",
-        "x-leeward-deadline-ms": "2500",
-        "x-leeward-call": mark_of("send-receipt", "key-1"),
-        "x-functions-key": "canary-key",
-    }
 
 
 def test_the_deadline_and_a_wait_are_told_by_the_time_as_it_is() -> None:

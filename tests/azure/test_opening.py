@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from leeward.errors import Unsupported
 from leeward_azure.driver import TABLES, open_driver
 from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, no_azure
-from tests.house.workspace import ROOT
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 CLOUD = set(Capability) - {Capability.SINGLE_STARTS, Capability.SETTLING}
@@ -101,29 +98,3 @@ def test_what_is_shown() -> None:
     assert missing == {f"endpoint.{each}" for each in others}
     assert shown["credentials.functions"] == "looked up by vendor chain"
     driver.close()
-
-
-SCRIPT = """
-import sys
-from leeward_azure.driver import open_driver
-from leeward.adapter import TargetConfig
-options = {"function_app": "shop", "function_key": "k", "eventgrid_topic_url": "%s"}
-open_driver(TargetConfig("azure", "azure", None, options, {})).close()
-ours = {name for name in sys.modules if name.startswith("leeward_azure.")}
-rooms = [name for name in ours if name.count(".") == 2]
-print(sorted(name for name in rooms if name.endswith((".plans", ".queues"))))
-print(sorted({name.partition(".")[0] for name in sys.modules} & {"azure", "ssl", "asyncio"}))
-"""
-
-
-def test_opening_loads_no_plan_and_no_vendor_package() -> None:
-    """A function that only publishes pays at its cold start for nothing else."""
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT % TOPICS],
-        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/azure/src'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    assert child.stdout.splitlines() == ["[]", "[]"]

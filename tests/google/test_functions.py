@@ -7,16 +7,14 @@ import pytest
 from leeward._http.messages import Failure, Request, Response
 from leeward.adapter.http_functions import MAYBE_RAN, Address
 from leeward.adapter.plans import STALE_CREDENTIALS
-from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import TOO_LARGE, Invoke, Result
 from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import Outcome
 from leeward_contract_tests.rows import each_row
 from leeward_google.functions.plans import NO_INSTANCE, functions
 from leeward_google.settings.services import Functions
-from tests.google.playing import LATER, NOW, answer, headers_of
-from tests.http.slowly import play_slowly
-from tests.playing import play
+from tests.google.playing import answer, headers_of
+from tests.playing import call_function
 
 ORIGIN = "https://send-a1b2c3-uc.a.run.app"
 PLAN = functions(Functions(urls={"pay 1": f"{ORIGIN}/pay"}, region="us-central1"))["invoke"]
@@ -29,46 +27,13 @@ ASKED: dict[str, Any] = {"www_authenticate": 'Bearer error="invalid_token"'}
 
 
 def invoke(
-    *answers: Response | Failure,
-    addresses: tuple[Address, ...] = (ADDRESS,),
-    call: Invoke = CALL,
-    timeout: float = 10.0,
+    *answers: Response | Failure, addresses: tuple[Address, ...] = (ADDRESS,), call: Invoke = CALL
 ) -> tuple[Result[Any], list[Request]]:
-    """Run the plan over `answers`; the address after a refusal is the next one, if there is one."""
-    places = list(addresses)
-
-    def place(what: Any, _refused: Any) -> Address:
-        assert what == FunctionAddress(call.function)
-        return places.pop(0) if len(places) > 1 else places[0]
-
-    played = play(PLAN, call, *answers, credential=place, timeout=timeout)
-    return played.result, played.sent
+    return call_function(PLAN, call, *answers, addresses=addresses)
 
 
 def result_of(answered: Response | Failure, **options: Any) -> Result[Any]:
     return invoke(answered, **options)[0]
-
-
-def test_what_goes_out() -> None:
-    """One POST to the address, with the token as a bearer's."""
-    _, (request,) = invoke(answer(1), timeout=2.5)
-    assert request[:3] == ("POST", ORIGIN, "/")
-    assert request.body == b'{"order":"42"}'
-    assert headers_of(request) == {
-        "content-type": "application/json",
-        "idempotency-key": "key-1",
-        "x-leeward-deadline-ms": "2500",
-        "x-leeward-call": mark_of("send-receipt", "key-1"),
-        "authorization": "Bearer canary-token",
-    }
-
-
-def test_the_deadline_and_a_wait_are_told_by_the_time_as_it_is() -> None:
-    """A token took some of it, and the answer more."""
-    busy = answer(RATE, 429, retry_after=LATER)
-    played = play_slowly(PLAN, CALL, (4.0, ADDRESS), (2.0, busy), now=NOW, timeout=10.0)
-    assert headers_of(played.sent[0])["x-leeward-deadline-ms"] == "6000"
-    assert played.result.retry_after == 3594.0
 
 
 # One row, one test: 5.2 of the reference, answers without the mark of a function that has one.

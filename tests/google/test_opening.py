@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from leeward.errors import InvalidRequest, Outcome, Unsupported
 from leeward.values import Event
 from leeward_google.driver import DATA, open_driver
 from tests.google.sources import ACCOUNT, NOW, http, no_google
-from tests.house.workspace import ROOT
 from tests.http.wire import Peer, Wire
 from tests.http.wire import answer as answering
 
@@ -137,31 +134,3 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
         assert len(server.requests) == 2
         assert b"/v1/projects/shop-1/topics/orders:publish " in pubsub.requests[1]
         driver.close()
-
-
-SCRIPT = """
-import sys
-from leeward_google.driver import open_driver
-from leeward.adapter import TargetConfig
-options = {"project": "shop-1", "region": "us-central1"}
-open_driver(TargetConfig("google", "google", None, options, {})).close()
-ours = {name for name in sys.modules if name.startswith("leeward_google.")}
-names = "functions.plans functions.messages events.plans tables.plans".split()
-names += "identity.vendor functions.discovery native".split()
-print(sorted(ours & {f"leeward_google.{each}" for each in names}))
-tops = {name.partition(".")[0] for name in sys.modules}
-print(sorted(tops & {"google", "grpc", "requests", "ssl", "asyncio", "pathlib"}))
-"""
-
-
-def test_opening_loads_no_plan_and_no_vendor_package() -> None:
-    """A function that only publishes pays at its cold start for nothing else."""
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/google/src'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    assert child.stdout.splitlines() == ["[]", "[]"]
