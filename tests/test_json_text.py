@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import json_text
-from leeward._items import check_json
+from leeward._items.json_checks import check_json
 from leeward.json_text import (
     DEEPEST,
     MOST_DIGITS,

@@ -1,27 +1,7 @@
 """How a call can end: eleven outcomes, and an exception for each outcome but success.
 
-LeewardError
-├── ConfigError              the configuration or the environment is wrong; nothing was sent
-├── Unsupported              a target lacks what the call needs; nothing was sent
-├── ValidationError          an answer or an item does not fit its type
-└── CallError                a call failed
-    ├── InvalidRequest       CALLER       the request is wrong; the field is named
-    │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes
-    ├── FunctionError        APP_ERROR    the function failed, or refused the call: `ran` says which
-    ├── AuthError            AUTH         the identity or its permissions were refused
-    ├── NotFound             NOT_FOUND    no such function, bus or table
-    ├── Conflict             CONFLICT     a condition of the call did not hold
-    ├── Throttled            REJECTED     refused before it ran; `retry_after` if the target said so
-    ├── TargetUnavailable    NOT_SENT     no byte of the request left
-    │   ├── AllTargetsUnavailable         the same, of several targets one after the other
-    │   └── HomeUnavailable               the same, of the one home of a table
-    ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
-    ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
-    ├── Overloaded           LOCAL        refused on this side, before anything was sent
-    ├── SpoolFull            LOCAL        no target took the event, and the spool has no room
-    └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
-
-Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`.
+`docs/outcomes.md` shows the classes as a tree, and what each means. Each has `target` and
+`attempts`; the native error, where there is one, is its `__cause__`.
 """
 
 from __future__ import annotations

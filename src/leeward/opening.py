@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.adapter import Driver, TargetConfig, WrappingDriver
@@ -34,8 +34,9 @@ class NameMappingDriver(WrappingDriver):
     Args:
         driver: knows only its own names.
         names: "function", "bus", "table", "bucket" and "workflow", as the first fields of calls are
-            named, to logical name to the target's own; a name that is not in it stays as it is.
+            named, to logical name to the target's own.
         unmarked: logical names of functions that mark their answers, but not at this target.
+        prefixes: by the same words, how the target's own names begin that `names` does not have.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class NameMappingDriver(WrappingDriver):
         driver: Driver,
         names: Mapping[str, Mapping[str, str]],
         unmarked: frozenset[str] = frozenset(),
+        prefixes: Mapping[str, str] = NOTHING,
     ) -> None:
         super().__init__(driver)
         self._names = names
         self._unmarked = unmarked
+        self._prefixes = prefixes
 
     def mount(self, app: Any) -> None:
         """Mount an app at the target, if it runs apps.
@@ -94,8 +97,9 @@ class NameMappingDriver(WrappingDriver):
         return super().look(look._replace(name=self._own_name(kind, look.name)), timeout)
 
     def _own_name(self, kind: str, name: str) -> str:
-        names: Mapping[str, str] = self._names.get(kind, NOTHING)
-        return names.get(name, name)
+        native = self._names.get(kind, NOTHING).get(name)
+        # A name of another account or place, such as an ARN, stays.
+        return native or (name if ":" in name else f"{self._prefixes.get(kind, '')}{name}")
 
     def _with_own_name(self, call: Any) -> Any:
         kind, name = call._fields[0], call[0]  # the first field of every call names what it is for
@@ -275,45 +279,23 @@ def target_config(target: TargetName, config: Config, env: Mapping[str, str]) ->
 
 def _map_names(driver: Driver, target: TargetName, config: Config) -> Driver:
     prefix = config.prefix if driver.has_stages else ""
-
-    def native_names(section: Mapping[str, Any], prefix: str = prefix) -> Mapping[str, str]:
-        names = _own_names(target, section)
-        return StagedNames(names, prefix) if prefix else names
-
-    names = {
-        "function": native_names(config.functions, "" if driver.functions_in_app else prefix),
-        "bus": native_names(config.buses),
-        "table": native_names(config.tables),
-        "bucket": native_names(config.buckets),
-        "workflow": native_names(config.workflows),
+    sections: dict[str, Mapping[str, Any]] = {
+        "function": config.functions,
+        "bus": config.buses,
+        "table": config.tables,
+        "bucket": config.buckets,
+        "workflow": config.workflows,
     }
+    names = {kind: _own_names(target, section) for kind, section in sections.items()}
+    prefixes = dict.fromkeys(sections, prefix)
+    if driver.functions_in_app:
+        del prefixes["function"]
     unmarked = frozenset(
         name for name, call in config.functions.items() if call.marks and not call.marks_at(target)
     )
     if not (prefix or unmarked or any(names.values())):
         return driver
-    return NameMappingDriver(driver, names, unmarked)
-
-
-class StagedNames(Mapping[str, str]):
-    """Own names by logical ones, where each that is not given begins with the same prefix."""
-
-    def __init__(self, names: Mapping[str, str], prefix: str) -> None:
-        self._names = names
-        self._prefix = prefix
-
-    def __getitem__(self, name: str) -> str:
-        """Return the own name; that of another account or place, such as an ARN, stays."""
-        native = self._names.get(name)
-        return native or (name if ":" in name else f"{self._prefix}{name}")
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the logical names whose own ones are given."""
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        """Count them."""
-        return len(self._names)
+    return NameMappingDriver(driver, names, unmarked, prefixes)
 
 
 def _own_names(target: TargetName, section: Mapping[str, Any]) -> dict[str, str]:

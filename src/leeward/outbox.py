@@ -18,7 +18,7 @@ from leeward._delivery.relay import (
     own_name,
     row_of,
 )
-from leeward._items import check_json
+from leeward._items.json_checks import check_json
 from leeward._operations.arguments import OrderLimits
 from leeward._operations.events import EventOperations
 from leeward._operations.functions import FunctionOperations

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward._items import checked_size
+from leeward._items.checks import checked_size
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward_backup.lines import Damaged, Kept, kept_in, line_of

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import Client, PayloadTooLarge, Promise
-from leeward._items import EMBEDDED, decode, encode
-from leeward._items.encoding import NativeValue, natives_in, without_natives
-from leeward._items.profile import Profile
+from leeward._items.decoding import decode
+from leeward._items.encoding import NativeValue, encode, natives_in, without_natives
+from leeward._items.profile import EMBEDDED, Profile
 from leeward._operations.upkeep import TableHome
 from leeward.adapter import Limits
 from leeward_aws.driver import LIMITS as AWS

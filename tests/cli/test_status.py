@@ -23,8 +23,8 @@ from leeward.calls.looks import BACKLOG
 from leeward.config import Config, FunctionConfig, TargetName
 from leeward.errors import LeewardError, Outcome
 from leeward.local import Local
-from leeward.status import Fact, Level, Sources, facts, read_status
-from leeward.status.facts import QueueDepth, Subject
+from leeward.status import Sources, facts, read_status
+from leeward.status.facts import Fact, Level, QueueDepth, Subject
 from leeward.values import CircuitStatus, Isolation, TargetStatus
 from leeward.values.runs import RunState
 from leeward.workflow import Flow, Ref, workflow

@@ -20,8 +20,7 @@ from leeward.cli.commands.targets import show_version
 from leeward.cli.key_records import possible_changes
 from leeward.cli.output.console import Printer, Printers, RichPrinter, render_report
 from leeward.errors import Attempt, Outcome
-from leeward.status import Fact, Level, Subject
-from leeward.status.facts import report_of
+from leeward.status.facts import Fact, Level, Subject, report_of
 from leeward.values import (
     CircuitStatus,
     InvokeResult,

@@ -19,7 +19,6 @@ away breaks somebody."""
 INTERNAL = {
     "leeward.cli.app",
     "leeward.records",
-    "leeward.status",
     "leeward_azure.workflows",
     "leeward_dev.console",
 }

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from leeward import json_text
-from leeward._items import check_json, checked_size
+from leeward._items.checks import checked_size
+from leeward._items.json_checks import check_json
 from leeward.errors import InvalidRequest, Outcome
 from leeward_contract_tests.rows import each_row
 

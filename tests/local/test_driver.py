@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward._items import EMBEDDED
+from leeward._items.profile import EMBEDDED
 from leeward.adapter import Capability, Limits
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local import Local

@@ -25,8 +25,8 @@ from leeward.app import App
 from leeward.cli.dead_letters import MoveOptions, StoreLetters, redrive
 from leeward.errors import InvalidRequest
 from leeward.local import Local
-from leeward.status import Fact, Level, read_queues
-from leeward.status.facts import backlog
+from leeward.status import read_queues
+from leeward.status.facts import Fact, Level, backlog
 from leeward.stores import ABANDONED, Recipient, RecipientStore, Stores, Taker
 from leeward.views.letters import Moved
 from leeward.worker import Worker

@@ -135,7 +135,7 @@ class Merge:
 
     def _decimal(self, plain: Number, exponent: str) -> Decimal | None:
         number = Decimal(repr(plain)) if isinstance(plain, float) else Decimal(plain)
-        unit = _power_of_ten(exponent)
+        unit = Decimal((0, (1,), _number_from(exponent)))  # a power of ten
         if number:
             self._digits -= max(0, number.adjusted() - unit.adjusted())
             if self._digits < 0:
@@ -179,10 +179,6 @@ def _nodes_in(
 
 
 @lru_cache(256)
-def _power_of_ten(exponent: str) -> Decimal:
-    return Decimal((0, (1,), _number_from(exponent)))
-
-
 def _number_from(text: str) -> int:
     number = int(text[:_LONGEST_NUMBER])
     if str(number) != text:

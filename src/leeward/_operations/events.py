@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward import _items
+from leeward._items.json_checks import check_json
 from leeward._operations import arguments, results
 from leeward._operations.arguments import OrderLimits
 from leeward.adapter import Limits
@@ -192,7 +192,7 @@ def complete_event(
         )
     check(event, field)
     if not isinstance(event.data, bytes):
-        _items.check_json(event.data, f"{field}.data")
+        check_json(event.data, f"{field}.data")
     written = write(mint(in_trace(event), id=id, source=source, now=now))
     size, limit = len(document_of(written)), limits.smallest
     if size > limit.attribute_bytes or size > limit.event_bytes:  # else no part of it can be larger

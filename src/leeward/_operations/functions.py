@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward import _items
+from leeward._items.json_checks import check_json
 from leeward._operations import arguments, results
 from leeward.calls import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
@@ -141,7 +141,7 @@ class FunctionOperations:
         return self._functions.get(checked) or _ANY_FUNCTION
 
     def _encode(self, payload: Json, limit: str) -> bytes:
-        _items.check_json(payload, "payload")
+        check_json(payload, "payload")
         encoded = encode(payload)
         if len(encoded) > getattr(self._limits.smallest, limit):
             raise PayloadTooLarge(

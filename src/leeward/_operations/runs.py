@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from leeward._items import check_json
+from leeward._items.json_checks import check_json
 from leeward._operations.arguments import check_wait
 from leeward.errors import LeewardError
 from leeward.forking import ForkLock

@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from leeward._items import checked_size
+from leeward._items.checks import checked_size
 from leeward._operations.upkeep import make
 from leeward.adapter import Capability
 from leeward.calls import Call, Delete, Enqueue, Invoke, Publish, Result, Scan, Store, Stored

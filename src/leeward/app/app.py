@@ -87,7 +87,7 @@ class App:
         self.otel = otel
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
-        self.clients = Clients(self._open_client)
+        self.clients = Clients(lambda: client_class()(app=self))
         self._warm = WarmValues()
         self._telemetry: Any = None
         if otel:
@@ -147,17 +147,8 @@ class App:
         """Subscribe the decorated function to the events of a bus, each at least once.
 
         With the annotation `Event`, or without one, it gets the event; with another type, the data.
-
-        Args:
-            bus: its logical name.
-            type: such as ``order.created``; None for every type.
-            name: by default the function's own, with hyphens for underscores.
-            timeout: seconds that it may take.
-            retries: how often it is tried again, or the seconds before each retry (see `function`).
-            final: errors after which the event is not delivered again.
-
-        Raises:
-            ConfigError: an argument is wrong, or the name is taken.
+        `bus` is its logical name; `type` is such as ``order.created``, or None for every type. All
+        else, and what it raises, is as for `function`.
         """
         check_text(bus, "bus")
         if type is not None:
@@ -178,16 +169,7 @@ class App:
         """Register the decorated function for the messages of a queue, each at least once.
 
         With the annotation `leeward.app.Message` it gets the message; else the content of its JSON.
-
-        Args:
-            queue: its logical name.
-            name: by default the function's own, with hyphens for underscores.
-            timeout: seconds that it may take.
-            retries: how often it is tried again, or the seconds before each retry (see `function`).
-            final: errors after which the message is not delivered again.
-
-        Raises:
-            ConfigError: an argument is wrong, or the name is taken.
+        `queue` is its logical name. All else, and what it raises, is as for `function`.
         """
         check_text(queue, "queue")
         return self._register(
@@ -209,20 +191,11 @@ class App:
         """Register the decorated function for each object that is written, at least once.
 
         It gets a `leeward.app.ObjectEvent`. All events of one write have the same idempotency key.
-        It may put objects only where `writes` says.
+        It may put objects only where `writes` says: ``inbox/processed/``, say, or several places.
 
-        Args:
-            bucket: its logical name.
-            prefix: the beginning of the keys.
-            writes: where it puts objects, such as ``inbox/processed/``; one place or several.
-            name: by default the function's own, with hyphens for underscores.
-            timeout: seconds that it may take.
-            retries: how often it is tried again, or the seconds before each retry (see `function`).
-            final: errors after which the object is given up at once.
-            queued: objects wait in a queue of the handler's name; False: the cloud calls it.
-
-        Raises:
-            ConfigError: an argument is wrong, or the name is taken.
+        `bucket` is its logical name, and `prefix` the beginning of the keys. Objects wait in a
+        queue of the handler's name, unless `queued` is False: then the cloud calls it. All else,
+        and what it raises, is as for `function`.
         """
         check_object_place(bucket, prefix)
         return self._register(
@@ -247,15 +220,9 @@ class App:
     ) -> Callable[[F], F]:
         """Run the decorated function on a schedule; it gets the scheduled time, in UTC.
 
-        Args:
-            schedule: five fields as in a crontab: minute, hour, day of the month, month, day of the
-                week; ``*/5 * * * *`` is every five minutes. In UTC.
-            name: by default the function's own, with hyphens for underscores.
-            timeout: seconds that it may take.
-            retries: how often it is tried again, or the seconds before each retry (see `function`).
-
-        Raises:
-            ConfigError: an argument is wrong, or the name is taken.
+        `schedule` has five fields as in a crontab: minute, hour, day of the month, month, day of
+        the week; ``*/5 * * * *`` is every five minutes. In UTC. All else, and what it raises, is as
+        for `function`.
         """
         check_schedule(schedule)
         return self._register(
@@ -324,9 +291,6 @@ class App:
     def write_json_logs(self, style: LogStyle) -> None:
         """Write what handlers log as JSON, in a platform's style; for runtimes."""
         _telemetry_room().write_logs_as_json(self.name, style)
-
-    def _open_client(self) -> Client:
-        return client_class()(app=self)
 
     @property
     def has_warm(self) -> bool:

@@ -393,7 +393,7 @@ def dead_letters_at(
         staged: their names there begin with those of prefix and stage, unless they are addresses.
     """
     target = cache(open_target)
-    prefix = cache(_prefix)
+    prefix = cache(lambda: load_settings(env=os.environ).prefix)  # as the packaged file says
 
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
         if staged and ":" not in call.queue and "/" not in call.queue:
@@ -401,8 +401,3 @@ def dead_letters_at(
         return target()(call, seconds)
 
     return DeadLetters(dead_letter_names(queues), perform, SystemClock())
-
-
-def _prefix() -> str:
-    """Return the beginning of names in this stage, as the file says that is packaged."""
-    return load_settings(env=os.environ).prefix

@@ -56,37 +56,30 @@ def check_schedule(text: object) -> None:
 
 def next_time(text: str, after: datetime) -> datetime:
     """Return the first time after `after` at which a schedule is due."""
-    from datetime import UTC, timedelta
+    from datetime import timedelta
 
-    schedule = parse_schedule(text)
-    moment = after.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    last = moment + timedelta(days=_LONGEST)
-    while moment < last:
-        if not _is_day(schedule, moment):
-            moment = moment.replace(hour=0, minute=0) + timedelta(days=1)
-        elif moment.hour not in schedule.hours:
-            moment = moment.replace(minute=0) + timedelta(hours=1)
-        elif moment.minute not in schedule.minutes:
-            moment += timedelta(minutes=1)
-        else:
-            return moment
-    raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
+    return _due(text, after + timedelta(minutes=1), 1)
 
 
 def last_time(text: str, before: datetime) -> datetime:
     """Return the last time not after `before` at which a schedule was due."""
+    return _due(text, before, -1)
+
+
+def _due(text: str, start: datetime, way: int) -> datetime:
+    """Return the nearest minute from `start` on at which it is due; `way` is 1, or -1 for back."""
     from datetime import UTC, timedelta
 
     schedule = parse_schedule(text)
-    moment = before.astimezone(UTC).replace(second=0, microsecond=0)
-    first = moment - timedelta(days=_LONGEST)
-    while moment > first:
+    hour, minute = (0, 0) if way > 0 else (23, 59)
+    moment = start = start.astimezone(UTC).replace(second=0, microsecond=0)
+    while abs(moment - start) < timedelta(days=_LONGEST):
         if not _is_day(schedule, moment):
-            moment = moment.replace(hour=23, minute=59) - timedelta(days=1)
+            moment = moment.replace(hour=hour, minute=minute) + timedelta(days=way)
         elif moment.hour not in schedule.hours:
-            moment = moment.replace(minute=59) - timedelta(hours=1)
+            moment = moment.replace(minute=minute) + timedelta(hours=way)
         elif moment.minute not in schedule.minutes:
-            moment -= timedelta(minutes=1)
+            moment += timedelta(minutes=way)
         else:
             return moment
     raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -101,6 +101,7 @@ class StoreLetters:
         self._stores = stores
         self._target = target
         self._to = to
+        self.ids = set[str]()  # of all letters that were yielded
         names = set() if to is None else {*self._read_handlers().values()}
         if to is not None and to not in names:
             raise InvalidRequest(
@@ -120,6 +121,7 @@ class StoreLetters:
                 row = next(heads, None)
             if row is None:
                 return
+            self.ids.add(str(row.id))
             yield _of_row(row, handlers.get(row.recipient, row.recipient.subscriber))
 
     def read(self, letter: FoundLetter) -> bytes | None:
@@ -183,6 +185,7 @@ class QueueLetters:
         self._queue = queue
         self._sources = sources
         self._all_to_first = all_to_first
+        self.ids = set[str]()  # of all letters that were yielded
         self._receipts: dict[str, tuple[str, float]] = {}
         """Of the letters that this look has hidden, and since when, by `monotonic`."""
 
@@ -203,6 +206,7 @@ class QueueLetters:
                 if not new:
                     return
                 for message in new:
+                    self.ids.add(message.id)
                     yield _of_queue(message)
         finally:
             for id, (receipt, _) in receipts.items():
@@ -261,23 +265,6 @@ class QueueLetters:
         raise error from result.cause
 
 
-class PlaceLetters:
-    """Letters of a place; the ids of those that are yielded are added to `ids`."""
-
-    def __init__(self, letters: Letters, ids: set[str]) -> None:
-        self._letters = letters
-        self._known = ids
-        self.flaw_of, self.move, self.delete = letters.flaw_of, letters.move, letters.delete
-        self.read, self.is_in_order = letters.read, letters.is_in_order
-
-    def each(self, after: str | None = None) -> Generator[FoundLetter, None, None]:
-        """Yield every letter once."""
-        with closing(self._letters.each(after)) as walk:
-            for letter in walk:
-                self._known.add(letter.id)
-                yield letter
-
-
 def is_row_id(text: str) -> bool:
     """Return whether a text can be the id of a letter in a database."""
     return text.isdecimal() and len(text) <= ID_DIGITS
@@ -290,7 +277,7 @@ def keeps_letters(driver: Driver) -> bool:
 
 def letters_of(
     driver: Driver, queue: str | None, to: str | None, sources: tuple[str, ...] = ()
-) -> Letters:
+) -> StoreLetters | QueueLetters:
     """Return the dead letters of a target; a cloud has them in a `queue`, by its own name."""
     stores = driver.stores()
     if stores is not None:

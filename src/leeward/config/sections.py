@@ -27,7 +27,6 @@ from leeward.config.model import (
     Names,
     SpoolConfig,
     TableConfig,
-    TargetName,
     WorkerConfig,
     WorkflowConfig,
     all_of,
@@ -107,10 +106,6 @@ def _read_scope(value: Any, where: ConfigKey) -> str | tuple[str, ...]:
 
 def _read_marks(value: Any, where: ConfigKey) -> bool | tuple[str, ...]:
     return read_targets(value, where) if isinstance(value, list) else read_boolean(value, where)
-
-
-def _read_order(value: Any, where: ConfigKey) -> tuple[TargetName, ...]:
-    return parse_order(read_text(value, where), str(where))
 
 
 def _read_key(value: Any, where: ConfigKey) -> tuple[str, ...]:
@@ -424,7 +419,7 @@ def whole_number(least: int, highest: int) -> Callable[[Any, object], int]:
 _COMMON: Final[Mapping[str, Reader[Any]]] = {"timeout": read_seconds, "names": _read_names}
 
 KEYS: Final[Mapping[str, Reader[Any]]] = {
-    "cloud_provider": _read_order,
+    "cloud_provider": lambda value, at: parse_order(read_text(value, at), str(at)),
     "data_target": read_target,
     "workflow_target": read_target,
     "source": read_text,

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from leeward import json_text
-from leeward._items import EMBEDDED, decode, encode
+from leeward._items.decoding import decode
+from leeward._items.encoding import encode
+from leeward._items.profile import EMBEDDED
 from leeward._operations.settling_looks import SURELY_OLDER
 from leeward._sqlite.commits import SharedWrites
 from leeward._sqlite.database import Database

@@ -32,28 +32,13 @@ from leeward.json_text import decode
 from leeward.leases.faults import DatabaseFault
 from leeward.records import NamedTuple
 from leeward.status import facts
-from leeward.status.facts import ORDER, Fact, Level, QueueDepth, Subject, sort_facts, unknown_fact
+from leeward.status.facts import ORDER, Fact, QueueDepth, Subject, sort_facts, unknown_fact
 from leeward.stores import QUEUED_CALL, SCHEDULE, Backlog, Recipient, is_taken
 from leeward.values import NOTHING, TargetStatus
 
 if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.workflow.embedded.journal import Journal
-
-__all__ = [
-    "Fact",
-    "Level",
-    "QueueDepth",
-    "Sources",
-    "Subject",
-    "read_isolations",
-    "read_moments",
-    "read_queues",
-    "read_runs",
-    "read_status",
-    "sort_facts",
-    "unknown_fact",
-]
 
 SECONDS: Final = 5.0  # for everything that is asked of one target
 MOST_UNKNOWN: Final = 10_000  # unknown calls, and keys, that are read; more say the same.
@@ -139,7 +124,8 @@ def _parts(driver: Driver, sources: Sources, now: Callable[[], float]) -> list[P
             parts.append((Subject.RUNS, "", lambda: read_runs(driver, journal)))
     else:
         parts.append((Subject.SCHEDULE, "", lambda: _cloud_schedules(driver, sources.app)))
-        if _is_home_of_runs(driver, sources.config):
+        has_runs = sources.config.workflows and Capability.WORKFLOWS in driver.capabilities
+        if has_runs and sources.config.workflow_target in (None, target):
             why = "its engine lists runs in the cloud's own console"
             fact = unknown_fact(Subject.RUNS, target, "", why)
             parts.append((Subject.RUNS, "", lambda: iter([fact])))
@@ -342,12 +328,6 @@ def read_runs(driver: Driver, journal: Journal | None = None) -> Iterator[Fact]:
 def _runs_in(target: str, journal: Journal) -> Iterator[Fact]:
     yield from facts.runs(target, journal.count_runs(journal.clock.now() - facts.OVERDUE))
     yield from facts.questions(target, journal.waits(MOST_UNKNOWN))
-
-
-def _is_home_of_runs(driver: Driver, config: Config) -> bool:
-    if not config.workflows or Capability.WORKFLOWS not in driver.capabilities:
-        return False
-    return config.workflow_target in (None, driver.target)
 
 
 def _home_of(config: Config, table: str) -> str | None:

@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from leeward.values import Json
@@ -65,7 +66,7 @@ def _value_of_tag(tag: str, held: Any) -> Any:
         case "$map", dict():
             return _untagged_map(held)
         case "$bytes", str():
-            return _parse(held, _from_base64, f"{tag} must hold base64")
+            return _parse(held, partial(b64decode, validate=True), f"{tag} must hold base64")
         case "$datetime", str():
             return _parse(held, datetime.fromisoformat, f"{tag} must hold an ISO 8601 time")
     wanted = "an object" if tag == MAP else "a string"
@@ -77,10 +78,6 @@ def _parse(text: str, parse: Callable[[str], Any], fault: str) -> Any:
         return parse(text)
     except ValueError:
         raise ValueError(fault) from None
-
-
-def _from_base64(text: str) -> bytes:
-    return b64decode(text, validate=True)
 
 
 def write(value: Json | Decimal, *, indent: int = 0, ascii_only: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.views import (
     Action,
@@ -24,6 +24,7 @@ from leeward.views import (
 )
 
 
+@show_only("id queue handler error reason ran attempts time")
 class FoundLetter(NamedTuple):
     """A dead letter, wherever it lies.
 
@@ -47,9 +48,6 @@ class FoundLetter(NamedTuple):
     time: float | None
     message: str | None
     held: Any
-
-    def __repr__(self) -> str:
-        return mask(self, "id queue handler error reason ran attempts time")
 
 
 class Moved(NamedTuple):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward._items import checked_size
+from leeward._items.checks import checked_size
 from leeward._items.encoding import NativeValue, natives_in, without_natives
 from leeward._items.names import longest_name
 from leeward._operations.upkeep import TableHome

@@ -22,12 +22,7 @@ WAITING ----------- settle -----------------------------> VOID(voids + 1)
 WAITING, REFUSED -- claim ------------------------------> refused: it has not run
 ```
 
-An approval is for a key and a payload, before its first run. It stays after a void, and after a
-run that is proved to have had no effect. `leeward.cli.key_records` carries out the decision.
-
-A void is for the calls that were made before it. Each call says how many voids of its key it knows.
-A late call knows fewer than the record has, and never runs. Who calls again with the key learns the
-number, and may run.
+``docs/approvals.md`` says what an approval is for, and ``docs/settle.md`` what a void is for.
 
 Every arrow is a conditional write: on absence, or on the revision that was loaded. So one of two
 writers finds out that it came second, whatever their clocks say.
@@ -49,7 +44,7 @@ from leeward import envelope
 from leeward.app.answers import encode_value
 from leeward.app.idempotency.digests import is_same
 from leeward.envelope import CLOCKS
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 
 LONGEST_WAIT: Final = 5.0
@@ -103,6 +98,7 @@ class Earlier(Enum):
     """The run before ended, and may have had its effect."""
 
 
+@show_only("type rerun")
 class RecordedFailure(NamedTuple):
     """How a run failed.
 
@@ -115,10 +111,8 @@ class RecordedFailure(NamedTuple):
     arguments: tuple[Any, ...] = ()
     rerun: bool = False
 
-    def __repr__(self) -> str:
-        return mask(self, "type rerun")
 
-
+@show_only("by")
 class Approval(NamedTuple):
     """A person's decision whether a key may run.
 
@@ -130,10 +124,10 @@ class Approval(NamedTuple):
     question: str
     by: str | None = None
 
-    def __repr__(self) -> str:
-        return mask(self, "by")
 
-
+@show_only(
+    "state owner fence lease_until effects kept failure voids earlier_effects approval over_at"
+)
 class KeyRecord(NamedTuple):
     """What a table keeps of a key.
 
@@ -170,21 +164,12 @@ class KeyRecord(NamedTuple):
     approval: Approval | None = None
     over_at: float = 0.0
 
-    def __repr__(self) -> str:
-        return mask(
-            self,
-            "state owner fence lease_until effects kept failure voids earlier_effects approval "
-            "over_at",
-        )
 
-
+@show_only()
 class Text(NamedTuple):
     """A result as JSON text, because no item can hold it: nested too deep, or with a naive time."""
 
     json: str
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class LoadedRecord(NamedTuple):
@@ -224,13 +209,11 @@ class Start(NamedTuple):
     earlier: Earlier | None = None
 
 
+@show_only()
 class Replay(NamedTuple):
     """The result of the run that has completed, for a repeat."""
 
     result: Any
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class ReplayFailure(NamedTuple):

@@ -30,7 +30,7 @@ from leeward.app.signatures import is_coroutine_function, is_generator_function,
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET, unquote
 from leeward.errors import ConfigError
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.text import is_printable, is_token
 
@@ -56,14 +56,12 @@ ApprovalSource: TypeAlias = bool | Callable[..., bool | str]
 PrincipalSource: TypeAlias = Callable[[Context], str | None] | Literal["platform", ""] | None
 
 
+@show_only()
 class Arguments(NamedTuple):
     """The arguments of a handler by name, without its context; and the context."""
 
     values: dict[str, Any]
     context: Any = None
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class Signature(NamedTuple):

@@ -44,7 +44,7 @@ from leeward.app.idempotency.steps import (
     claim_key,
     settle_start,
 )
-from leeward.masking import mask
+from leeward.masking import show_only
 from leeward.records import NamedTuple
 from leeward.values.settled import Verdict
 
@@ -95,6 +95,7 @@ class SettleRequest(NamedTuple):
     apart: bool = False
 
 
+@show_only("verdict doubt kept failure retry_after voids detail")
 class KeyFinding(NamedTuple):
     """What became of the calls of a key.
 
@@ -114,9 +115,6 @@ class KeyFinding(NamedTuple):
     retry_after: float | None = None
     voids: int = 0
     detail: str = ""
-
-    def __repr__(self) -> str:
-        return mask(self, "verdict doubt kept failure retry_after voids detail")
 
 
 class OpenCase(NamedTuple):
@@ -142,6 +140,7 @@ class RecordChange(NamedTuple):
     revision: str | None
 
 
+@show_only()
 class Done(NamedTuple):
     """A probe's answer: the effect took place, and the call would have returned `result`.
 
@@ -153,9 +152,6 @@ class Done(NamedTuple):
 
     result: Any = None
     key: str | None = None
-
-    def __repr__(self) -> str:
-        return mask(self)
 
 
 class NotDone(NamedTuple):

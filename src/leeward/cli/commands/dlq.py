@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from operator import add
 from typing import Annotated, Final, Literal, TypeAlias
@@ -17,7 +17,6 @@ from leeward.cli.arguments import argument, flag, option
 from leeward.cli.dead_letters import (
     Letters,
     MoveOptions,
-    PlaceLetters,
     delete_letters,
     keeps_letters,
     letters_of,
@@ -101,7 +100,6 @@ def dlq(
         raise InvalidRequest("say with --id which dead letters are deleted", field="id")
     config = options.resolve()
     sources = config.dead_letters.get(queue or "", ())
-    ids: set[str] = set()
     with _open_targets(config, queue) as drivers:
         if action == "redrive" and queue is not None and to is None and not sources:
             raise InvalidRequest(
@@ -110,19 +108,16 @@ def dlq(
                 field="to",
             )
         places = [(driver.target, letters_of(driver, queue, to, sources)) for driver in drivers]
-        noted: list[tuple[str, Letters]] = [
-            (target, PlaceLetters(place, ids)) for target, place in places
-        ]
         if action not in LIMITS:
-            report = _change(options, noted, wish, delete=action == "delete")
+            report = _change(options, places, wish, delete=action == "delete")
         else:
-            if after is not None and len(noted) > 1:
+            if after is not None and len(places) > 1:
                 raise InvalidRequest("say with --targets whose letter --after names", field="after")
             limit = limit or (max(LIMITS[action], len(wish.ids)))
-            rows, more = _read(noted, wish.ids, after, limit, bodies=action == "show")
+            rows, more = _read(places, wish.ids, after, limit, bodies=action == "show")
             show = show_letters if action == "show" else list_letters
             report = show(rows, more, time.time(), queue)
-    missing = sorted(wish.ids - ids)
+    missing = sorted(wish.ids.difference(*(place.ids for _, place in places)))
     if missing:
         options.output.report(report)
         raise NotFound(f"no dead letter here has the id {', '.join(missing)}; leeward dlq list")
@@ -155,7 +150,7 @@ def _open_targets(config: Config, queue: str | None) -> Iterator[list[Driver]]:
 
 
 def _read(
-    places: list[tuple[str, Letters]],
+    places: Sequence[tuple[str, Letters]],
     ids: frozenset[str],
     after: str | None,
     limit: int,
@@ -186,7 +181,11 @@ def _read(
 
 
 def _change(
-    options: GlobalOptions, places: list[tuple[str, Letters]], wish: MoveOptions, *, delete: bool
+    options: GlobalOptions,
+    places: Sequence[tuple[str, Letters]],
+    wish: MoveOptions,
+    *,
+    delete: bool,
 ) -> Report:
     """Move letters back, or delete them, and return what was done."""
     for_program = options.output.is_for_programs

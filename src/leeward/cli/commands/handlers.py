@@ -139,7 +139,7 @@ def _fail(options: GlobalOptions, handler: Handler, failure: HandlerFailure) -> 
         "reason": failure.reason,
         "retryable": failure.retryable,
         "may_have_run": {"yes": True, "no": False}.get(failure.ran),
-        "trace": [_relative_place(frame) for frame in frames],
+        "trace": [frame.removeprefix(f"{Path.cwd()}{os.sep}") for frame in frames],
     }
     if "causes" in facts:
         data["causes"] = facts["causes"]
@@ -147,8 +147,3 @@ def _fail(options: GlobalOptions, handler: Handler, failure: HandlerFailure) -> 
     if frames:
         options.output.show_traceback(cause)
     raise typer.Exit(end.code)
-
-
-def _relative_place(place: str) -> str:
-    """Return a place, relative to the working directory if it is below it."""
-    return place.removeprefix(f"{Path.cwd()}{os.sep}")

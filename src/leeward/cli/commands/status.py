@@ -22,17 +22,8 @@ from leeward.cli.global_options import (
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.config import Config
 from leeward.errors import ConfigError
-from leeward.status import (
-    SECONDS,
-    Fact,
-    Level,
-    Sources,
-    Subject,
-    read_status,
-    sort_facts,
-    unknown_fact,
-)
-from leeward.status.facts import report_of
+from leeward.status import SECONDS, Sources, read_status
+from leeward.status.facts import Fact, Level, Subject, report_of, sort_facts, unknown_fact
 from leeward.views import Report
 
 if TYPE_CHECKING:

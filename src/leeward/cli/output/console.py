@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TextIO, TypeAlias
 
-from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.highlighter import JSONHighlighter
@@ -155,9 +155,8 @@ class RichPrinter(Printer):
         used = [looks.get(name, "") for name, *_ in columns]
         for line in zip(*(column[1:] for column in columns), strict=True):
             styled = zip(line, used, strict=True)
-            table.add_row(
-                *(Text(cell, _style(look, cell), overflow="fold") for cell, look in styled)
-            )
+            drawn = ((cell, look if isinstance(look, str) else look(cell)) for cell, look in styled)
+            table.add_row(*(Text(cell, style, overflow="fold") for cell, style in drawn))
         self._put(table)
 
     @contextmanager
@@ -169,26 +168,15 @@ class RichPrinter(Printer):
             yield
         finally:
             self._framed = None
-        body = Group(*framed)
-        self._console.print(
-            Panel(
-                body,
-                title=Text(escape_text(title)),
-                title_align="left",
-                border_style=style,
-                box=ROUNDED,
-            )
-        )
+        name = Text(escape_text(title))
+        framing = Panel(Group(*framed), title=name, title_align="left", border_style=style)
+        self._console.print(framing)
 
     def _put(self, thing: RenderableType) -> None:
         if self._framed is None:
             self._console.print(thing)
         else:
             self._framed.append(thing)
-
-
-def _style(style: Style, cell: str) -> str:
-    return style if isinstance(style, str) else style(cell)
 
 
 def _fit(columns: Sequence[Row], room: int) -> list[int] | None:

@@ -62,20 +62,7 @@ STILL_RUNS: Final = ExitCode(
 )
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
-EXIT_CODES: Final = (
-    OK,
-    UNEXPECTED,
-    WRONG,
-    ABSENT,
-    CONFLICT,
-    DENIED,
-    RAISED,
-    LATER,
-    UNKNOWN,
-    BROKEN,
-    STILL_RUNS,
-    INTERRUPTED,
-)
+EXIT_CODES: Final = tuple(each for each in [*vars().values()] if isinstance(each, ExitCode))
 """All exit codes, in order."""
 
 BY_CLASS: dict[type, ExitCode] = {

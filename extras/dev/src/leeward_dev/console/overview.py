@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Final
 
 from leeward.errors import LeewardError
-from leeward.status import Fact, Level, Sources, Subject, read_status
-from leeward.status.facts import report_of
+from leeward.status import Sources, read_status
+from leeward.status.facts import Fact, Level, Subject, report_of
 from leeward.views import Format, Json, severity_of
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.embedded.journal import Journal
