@@ -19,9 +19,14 @@ def check_json(value: object, field: str = "payload") -> None:
         InvalidRequest: it is not; `field` is the path to the value at fault.
     """
     if not _is_plain([value], 0):
-        from leeward._items.checks import check_json_closely
+        load_checks().check_json_closely(value, field)
 
-        check_json_closely(value, field)
+
+def load_checks() -> Any:
+    """Return the module `checks`: only some answers need it, and only programs that store items."""
+    from leeward._items import checks
+
+    return checks
 
 
 def _is_plain(container: Any, level: int) -> bool:  # noqa: C901, PLR0912 - as in `_walk`

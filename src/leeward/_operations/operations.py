@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward._items.json_checks import load_checks
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
@@ -484,9 +485,7 @@ class Operations:
         return arguments.key_of_item(item, fields, self.limits)
 
     def _check_item(self, item: Item) -> None:
-        from leeward._items.checks import checked_size  # for a store, and nothing else
-
-        size = checked_size(item)
+        size = load_checks().checked_size(item)
         if size.bytes > self.limits.smallest.item_bytes:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and {self.limits.takes('item_bytes')}; "

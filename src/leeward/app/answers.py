@@ -12,6 +12,7 @@ from binascii import b2a_base64
 from enum import Enum
 from typing import Any, Final
 
+from leeward._items.json_checks import load_checks
 from leeward.envelope import (
     LONGEST_AGE,
     NOT_KEPT,
@@ -340,9 +341,7 @@ def not_json_problem(value: Any) -> Problem:
 
     The path shows only keys that look like names in code: others may be content.
     """
-    from leeward._items.checks import json_flaw  # which hardly any answer needs
-
-    flaw = json_flaw(value)
+    flaw = load_checks().json_flaw(value)
     message = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
     if flaw is not None:
         steps = [step if re.fullmatch(_PRINTABLE_STEP, step) else "[...]" for step in flaw.steps]

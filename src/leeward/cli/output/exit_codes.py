@@ -62,7 +62,7 @@ STILL_RUNS: Final = ExitCode(
 )
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
-EXIT_CODES: Final = tuple(each for each in [*vars().values()] if isinstance(each, ExitCode))
+EXIT_CODES: Final = tuple(code for code in [*vars().values()] if isinstance(code, ExitCode))
 """All exit codes, in order."""
 
 BY_CLASS: dict[type, ExitCode] = {
