@@ -23,6 +23,7 @@ from leeward_postgres.driver import open_driver
 from tests.postgres.journals import Journals, journal_at, make_schema
 from tests.postgres.opening import config_for
 from tests.postgres.server import Server
+from tests.workflow.waiting import Shop, WaitingContract
 
 
 @workflow("booking")
@@ -55,6 +56,15 @@ def asked(w: Flow, order: Ref) -> None:
     """A step, and a person's word."""
     w.step("reserve", order)
     w.stop(w.approval("Ship it?", id="may-ship"))
+
+
+class TestWaitingOnTheServer(WaitingContract):
+    """In PostgreSQL."""
+
+    @pytest.fixture
+    def shop(self, server: Server) -> Shop:
+        """Return clients on one database."""
+        return Shop("postgres", None, lambda: [open_driver(config_for(server.url))])
 
 
 @pytest.fixture(autouse=True)

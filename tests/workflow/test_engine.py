@@ -263,8 +263,8 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
         engine.definitions["napping"] = napping
         release = engine.journal.release
 
-        def slowly(*given: Any) -> None:
-            release(*given)
+        def slowly(*given: Any, **more: Any) -> None:
+            release(*given, **more)
             assert under_way.wait(20)
 
         engine.journal.release = slowly  # type: ignore[assignment,method-assign]

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from leeward.masking import show_only
 from leeward.records import NamedTuple
-from leeward.values import Json
+from leeward.values import Effect, Json
 from leeward.values.settled import Verdict
 from leeward.workflow.commands import (
     UNSETTLED,
@@ -27,6 +27,7 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
     answer_of,
+    end_of_child,
     refusal_at,
 )
 from leeward.workflow.kernel import Machine
@@ -119,6 +120,7 @@ def simulate(
     *,
     verdicts: Verdicts | None = None,
     events: Sequence[tuple[float, str, Json]] = (),
+    flows: Sequence[Definition] = (),
     run: str = "run",
     seconds_per_call: float = 1.0,
     cancel_after: float | None = None,
@@ -132,12 +134,14 @@ def simulate(
             each call.
         verdicts: what functions say of steps that may have run; a missing one cannot tell.
         events: that are sent to it, in order: seconds after its start, name and value.
+        flows: that it runs; of another one, the function of this name answers.
         run: its id.
         seconds_per_call: that each call takes.
         cancel_after: seconds, when somebody cancels the run; None for never.
     """
     world = _World(definition, functions or {}, verdicts or {}, seconds_per_call, cancel_after)
     world.events = list(events)
+    world.flows = {flow.name: flow for flow in flows}
     machine = Machine(definition, run, value)
     while machine.end is None:
         command = world.next_of(machine.open)
@@ -158,6 +162,7 @@ class _World:
     ) -> None:
         self.now = 0.0
         self.events: list[tuple[float, str, Json]] = []
+        self.flows: dict[str, Definition] = {}
         self.calls: list[StepCall] = []
         self.questions: list[StepQuestion] = []
         self._ends: dict[tuple[str, int], float] = {}
@@ -187,6 +192,8 @@ class _World:
         refusal = self._refusal(self.now) if command.guarded else None
         if refusal is not None:
             return 0.0, refusal
+        if isinstance(command, Sleep) and command.child is not None:
+            return self._run(command, *command.child)
         if isinstance(command, Sleep):
             ends = command.due(self.now, self.now)
             if command.guarded:
@@ -204,6 +211,26 @@ class _World:
             return self._seconds, self._verdict(command)
         self.calls.append(command)
         return self._seconds, self._answer(command)
+
+    def _run(self, wait: Sleep, flow: str, id: str) -> tuple[float, Answer]:
+        """Return how long another run takes, and how it ends; a cancel reaches it."""
+        if flow not in self.flows:
+            call = StepCall(wait.path, 1, flow, wait.input, id, Effect.UNSAFE, 1, wait.guarded)
+            self.calls.append(call)
+            return self._seconds, end_of_child(self._answer(call), None)
+        limit = min(self._cancelled, self._deadline) if wait.guarded else float("inf")
+        inner = simulate(
+            *(self.flows[flow], wait.input, self._functions),
+            verdicts=self._verdicts,
+            flows=(*self.flows.values(),),
+            run=id,
+            seconds_per_call=self._seconds,
+            cancel_after=None if limit == float("inf") else max(0.0, limit - self.now),
+        )
+        self.calls += inner.calls
+        self.questions += inner.questions
+        refusal = self._refusal(self.now + inner.seconds) if wait.guarded else None
+        return inner.seconds, end_of_child(inner.end, refusal)
 
     def _verdict(self, question: StepQuestion) -> StepVerdict:
         if callable(self._verdicts):

@@ -26,7 +26,18 @@ class RunState(Enum):
     """This version cannot read its journal. No process continues it."""
 
 
-@show_only("path attempt began ended error ambiguous")
+def child_id(workflow: str, run: str, path: str) -> str:
+    """Return the id of the run that a run starts at a path; no id of a user has a point."""
+    return f"{workflow}.{run}.{path.replace('/', '_')}"
+
+
+def parent_in(id: str) -> tuple[str, str] | None:
+    """Return the workflow and the id of the run that has started the one of this id, if any."""
+    workflow, _, rest = id.partition(".")
+    return (workflow, rest.rpartition(".")[0]) if rest else None
+
+
+@show_only("path attempt began ended error ambiguous child")
 class RunEvent(NamedTuple):
     """One call, question or pause of a run. Times are Unix seconds.
 
@@ -39,6 +50,8 @@ class RunEvent(NamedTuple):
         error: name of its error; None if it has none.
         ambiguous: it failed, but the function may have run.
         result: of a call that went well, or the value of an event.
+        child: the workflow and the id of the run that it waits for, with ``/`` between; None for
+            everything else.
     """
 
     path: str
@@ -48,6 +61,7 @@ class RunEvent(NamedTuple):
     error: str | None = None
     ambiguous: bool = False
     result: Json = None
+    child: str | None = None
 
 
 @show_only("path names until")
@@ -100,3 +114,9 @@ class Run(NamedTuple):
     events: tuple[RunEvent, ...] = ()
     waits: tuple[RunWait, ...] = ()
     input: Json = None
+
+    @property
+    def parent(self) -> str | None:
+        """Return the workflow and the id of the run that waits for it, with ``/`` between."""
+        parent = parent_in(self.id)
+        return parent and "/".join(parent)

@@ -19,6 +19,7 @@ from leeward.workflow import model
 from leeward.workflow.limits import LIMITS, excess, most
 from leeward.workflow.retry import Retry
 
+_WORK: Final = (model.Step, model.Child)
 Where = Callable[[model.Node | None], str]
 """Returns the place of a node for messages; for None, of the whole definition."""
 
@@ -28,6 +29,7 @@ takes one or more stack frames for each."""
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_CHILD_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # of what another run has started
 _ERROR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 EVENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 EVENT_RULE: Final = "an event's name is 1 to 80 letters, digits, '.', '-' and '_', like order.paid"
@@ -44,7 +46,7 @@ def check_definition(definition: model.Definition, where: Where) -> None:
         raise ConfigError(f"{where(None)}: the workflow's name {name!r} is not an id; {_id_rule()}")
     check = _Check(where)
     check.block(definition.body, _Scope(frozenset({model.INPUT})))
-    if not any(isinstance(node, model.Step) for node in model.nodes(definition.body)):
+    if not any(isinstance(node, _WORK) for node in model.nodes(definition.body)):
         raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
     try:
         size = len(encode(model.document_of(definition)))
@@ -63,7 +65,7 @@ def check_portable(definition: model.Definition) -> None:
         ConfigError: it names the node, and the remedy.
     """
     for node in model.nodes(definition.body):
-        is_new = isinstance(node, model.EventNode | model.Repeat) or (
+        is_new = isinstance(node, model.EventNode | model.Repeat | model.Child) or (
             isinstance(node, model.Each) and node.collect is not None
         )
         if is_new or (isinstance(node, model.Wait) and type(node.seconds) is not int):
@@ -100,14 +102,20 @@ def check_event(name: object, id: object, value: Json) -> None:
         raise InvalidRequest(f"the event has {size} {excess('input')}", field="value")
 
 
-def check_run_id(workflow: object, id: object) -> str:
+def check_run_id(workflow: object, id: object, *, of_child: bool = False) -> str:
     """Check the name of a workflow and the id of a run; return the id.
+
+    Args:
+        workflow: the name.
+        id: of the run.
+        of_child: another run may have started it.
 
     Raises:
         InvalidRequest: not every engine takes it.
     """
     check_name(workflow, "workflow")
-    if not isinstance(id, str) or not _RUN_ID.fullmatch(id):
+    pattern = _CHILD_ID if of_child else _RUN_ID
+    if not isinstance(id, str) or not pattern.fullmatch(id):
         raise InvalidRequest(
             "the id of a run must be 1 to 80 letters, digits, '-' and '_'", field="id"
         )
@@ -221,7 +229,15 @@ class _Check:
             self.undo(step, step.undo, scope)
         return scope.names | {step.id}
 
-    def undo(self, step: model.Step, undo: model.Undo, scope: _Scope) -> None:
+    def run(self, node: model.Child, scope: _Scope) -> frozenset[str]:
+        flaw = f"runs the workflow {node.flow!r}, which is not an id; {_id_rule()}"
+        self.need(node, _is_id(node.flow), flaw)
+        self.template(node, node.input, scope)
+        if node.undo is not None:
+            self.undo(node, node.undo, scope)
+        return scope.names | {node.id}
+
+    def undo(self, step: model.Step | model.Child, undo: model.Undo, scope: _Scope) -> None:
         self.need(step, bool(undo.function), "has an undo without a name; name the function")
         self.most(step, undo.timeout, "timeout")
         self.retry(step, undo.retry)
@@ -239,7 +255,7 @@ class _Check:
             "undo in each",
         )
 
-    def retry(self, step: model.Step, retry: Retry) -> None:
+    def retry(self, step: model.Step | model.Child, retry: Retry) -> None:
         self.most(step, retry.attempts, "attempts")
         for name in retry.on:
             self.error(step, name)

@@ -79,6 +79,7 @@ class Sleep(NamedTuple):
         names: of events, the first of which ends it: see `answer_of`. If none comes in time, the
             answer is `NO_EVENT`.
         question: that a person is asked, whose answer is the event; None for other events.
+        input: of a run whose end is the event: see `child`.
     """
 
     path: str
@@ -88,7 +89,17 @@ class Sleep(NamedTuple):
     until: float | None = None
     names: tuple[str, ...] = ()
     question: Json = None
+    input: Json = None
     kind: Literal["sleep"] = "sleep"
+
+    @property
+    def child(self) -> tuple[str, str] | None:
+        """Return the workflow and the id of the run that it waits for; None for everything else.
+
+        The name of the event has both; no event of a user has a ``/``.
+        """
+        workflow, _, id = (self.names or ("",))[0].partition("/")
+        return (workflow, id) if id else None
 
     def due(self, now: float, wall: float) -> float:
         """Return when it ends on the clock that says `now`, if it begins now."""
@@ -144,6 +155,23 @@ def event_of(command: Sleep, answer: Answer | StepVerdict) -> str | None:
     if not command.names or not isinstance(answer, Returned):
         return None
     return command.names[0] if len(command.names) == 1 else str(answer.value["event"])
+
+
+def end_of_child(answer: Answer, refusal: StepFailure | None) -> Answer:
+    """Return how a run has ended, for the one that waits for it.
+
+    What may be left of it, because its steps may have run or could not be taken back, makes its
+    failure ambiguous. Only the other run's own end is final.
+
+    Args:
+        answer: of the run.
+        refusal: why the one that waits may begin nothing more; that counts then.
+    """
+    if isinstance(answer, Returned):
+        return answer
+    is_left = answer.ambiguous or bool(answer.steps)
+    failure = refusal or StepFailure(answer.name)
+    return failure._replace(ambiguous=is_left, steps=answer.steps)
 
 
 @show_only("verdict retry_after voids")

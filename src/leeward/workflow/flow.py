@@ -484,6 +484,38 @@ class Flow:
         self._trace.add(model.EventNode(id, names, *time, template_of(question, where)))
         return Ref(model.Reference(id))
 
+    def run(
+        self,
+        flow: str | model.Definition,
+        value: Json | Ref = None,
+        *,
+        id: str | None = None,
+        undo: Function | None = None,
+        undo_timeout: int | str | None = None,
+        undo_retry: Retry | None = None,
+    ) -> Ref:
+        """Run another workflow of the app, and wait for its end; return its result.
+
+        It fails as the other run does, and a cancel or the end of the time reaches the other run.
+
+        Args:
+            flow: the workflow, or its name.
+            value: the input, JSON with references in it.
+            id: by default the workflow's name.
+            undo: the function that compensates the whole run, for the saga around it, as for
+                `step`. What the other run did before it failed, it has taken back itself.
+            undo_timeout: of each attempt of the undo.
+            undo_retry: by default every failure, five times more.
+        """
+        name = flow.name if isinstance(flow, model.Definition) else flow
+        where = f"{users_line()}: run {name!r}"
+        if not isinstance(name, str):
+            raise ConfigError(f"{where}: it is a workflow or its name, not a {kind_of(flow)}")
+        undone = None if undo is None else self._undo(undo, undo_timeout, undo_retry, where)
+        node = model.Child(id or name, name, template_of(value, where), undone)
+        self._trace.add(node)
+        return Ref(model.Reference(node.id))
+
     def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:
         """End the run successfully, with a result."""
         id = id or self._trace.number("stop")

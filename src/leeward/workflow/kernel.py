@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from leeward.json_text import DEEPEST, is_deeper
 from leeward.records import NamedTuple
 from leeward.values import Effect, Json
+from leeward.values.runs import child_id
 from leeward.values.settled import Verdict
 from leeward.workflow import model
 from leeward.workflow.commands import (
@@ -30,6 +31,7 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
 )
+from leeward.workflow.limits import most
 from leeward.workflow.retry import Retry
 
 UNDO_AT_ONCE: Final = 10
@@ -37,6 +39,10 @@ UNDO_AT_ONCE: Final = 10
 
 QUESTION_SECONDS: Final = 30
 """Seconds, at most, for one question what became of a step, as for `Client.settle`."""
+
+
+LONGEST_CHILD: Final = 160
+"""Characters of the id of a run that another one starts, so that a step's key has at most 255."""
 
 
 class Together(NamedTuple):
@@ -95,9 +101,17 @@ class _Scope:
     def key(self, path: str) -> str:
         return self.prefix + path
 
-    def remember(self, step: model.Step, path: str, payload: Json, result: Json) -> None:
-        if step.undo is not None and self.done is not None:
-            self.done.append(_Done(path, step.undo, payload, result))
+    def conclude(
+        self, node: model.Step | model.Child, path: str, payload: Json, end: _StepEnd
+    ) -> None:
+        """Keep a result, and what is to be undone; raise a failure."""
+        value = end.answer.value if isinstance(end.answer, Returned) else None
+        may_have_run = end.may_have_run or isinstance(end.answer, Returned)
+        if may_have_run and node.undo is not None and self.done is not None:
+            self.done.append(_Done(path, node.undo, payload, value))
+        if isinstance(end.answer, StepFailure):
+            raise _Failed(end.answer)
+        self.variables[node.id] = value
 
 
 def execution(definition: model.Definition, run: str, value: Json) -> Running:
@@ -149,13 +163,25 @@ def _step(step: model.Step, scope: _Scope) -> Running:
         scope.guarded,
         step.retry.attempts,
     )
-    answer, may_have_run = yield from _attempts(call, step.retry, settles=bool(step.settle))
+    end = yield from _attempts(call, step.retry, settles=bool(step.settle))
+    scope.conclude(step, path, payload, end)
+
+
+def _run(node: model.Child, scope: _Scope) -> Running:
+    path, value = node.id + scope.suffix, fill(node.input, scope.variables)
+    workflow, run = scope.prefix[:-1].split("/")
+    id = child_id(workflow, run, path)
+    if id.count(".") > 2 * most("children") or len(id) > LONGEST_CHILD:
+        raise _Failed(StepFailure(model.TOO_DEEP))
+    if node.undo is not None and is_deeper(value, DEEPEST - 1):
+        raise _Failed(StepFailure(model.REFUSED))
+    names = (f"{node.flow}/{id}",)
+    answer = yield Sleep(path, 1, NO_LIMIT, scope.guarded, names=names, input=value)
+    end = _StepEnd(answer)
     if isinstance(answer, StepFailure):
-        if may_have_run:
-            scope.remember(step, path, payload, None)
-        raise _Failed(answer)
-    scope.variables[step.id] = answer.value
-    scope.remember(step, path, payload, answer.value)
+        steps = tuple(f"{path}/{step}" for step in answer.steps)
+        end = _StepEnd(answer._replace(steps=steps), answer.ambiguous)
+    scope.conclude(node, path, value, end)
 
 
 def _wait(node: model.Wait | model.EventNode, scope: _Scope) -> Running:
@@ -503,6 +529,7 @@ _NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = {
     "repeat": _repeat,
     "wait": _wait,
     "event": _wait,
+    "run": _run,
 }
 
 

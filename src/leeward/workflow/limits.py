@@ -75,6 +75,7 @@ LIMITS: Final = {
     ),
     "names": Limit("events in one wait", 10, "leeward", "send what happened as a value"),
     "rounds": Limit("rounds of a `repeat`", 1000, "leeward", "start another run at the end"),
+    "children": Limit("flows that run each other", 5, "leeward", "start another run at the end"),
     "cancel": Limit(
         "cancelling a run so that it compensates",
         None,
@@ -82,7 +83,7 @@ LIMITS: Final = {
         "embedded only; `abort_run` ends a run everywhere, and compensates nothing",
     ),
     "events": Limit(
-        "waiting for an event, `repeat`, `collect`, and times from data, on a cloud's engine",
+        "events, `repeat`, `collect`, times from data, and `run`, on a cloud's engine",
         None,
         "leeward: it does not export them yet",
         "keep the runs on `local` or `postgres`",

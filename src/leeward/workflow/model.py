@@ -64,6 +64,8 @@ NO_EVENT = "Flow.NoEvent"
 """The time of a wait for an event is over, and none has come."""
 TOO_MANY_ROUNDS = "Flow.TooManyRounds"
 """A loop has done all its rounds, and its condition does not hold."""
+TOO_DEEP = "Flow.TooDeep"
+"""A flow that a flow runs stands too many levels deep."""
 NOT_A_TIME = "Flow.NotATime"
 """A value that a wait takes its time from is not one."""
 
@@ -75,7 +77,7 @@ UNSTOPPABLE = (DEADLINE, CANCELLED)
 """Errors that a handler sees and does not end."""
 NAMED = (
     *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, TOO_LARGE, FAILED),
-    *(DEADLINE, CANCELLED, COMPENSATION_FAILED, NO_EVENT, TOO_MANY_ROUNDS, NOT_A_TIME),
+    *(DEADLINE, CANCELLED, COMPENSATION_FAILED, NO_EVENT, TOO_MANY_ROUNDS, TOO_DEEP, NOT_A_TIME),
 )
 """Errors of leeward's own. Their names have a dot, so no class of a function can pass for one. Any
 other name is the class of a function's exception."""
@@ -309,6 +311,24 @@ class EventNode(NamedTuple):
     kind: Literal["event"] = "event"
 
 
+class Child(NamedTuple):
+    """Run another flow, and wait for its end; its result is readable under `id`.
+
+    It fails as the other run does; see `leeward.workflow.commands.end_of_child`.
+
+    Attributes:
+        flow: the name of the workflow.
+        input: of the run.
+        undo: takes it back, for the saga around it: the whole run, once it has ended well.
+    """
+
+    id: str
+    flow: str
+    input: Template = None
+    undo: Undo | None = None
+    kind: Literal["run"] = "run"
+
+
 class Stop(NamedTuple):
     """End the run well, with a result."""
 
@@ -326,7 +346,18 @@ class Fail(NamedTuple):
 
 
 Node: TypeAlias = (
-    Step | AttemptNode | Saga | Parallel | Choose | Each | Repeat | Wait | EventNode | Stop | Fail
+    Step
+    | AttemptNode
+    | Saga
+    | Parallel
+    | Choose
+    | Each
+    | Repeat
+    | Wait
+    | EventNode
+    | Child
+    | Stop
+    | Fail
 )
 Block: TypeAlias = tuple[Node, ...]
 
@@ -384,8 +415,13 @@ def functions_of(definition: Definition) -> Iterator[str]:
     for node in nodes(definition.body):
         if isinstance(node, Step):
             yield node.function
-            if node.undo is not None:
-                yield node.undo.function
+        if isinstance(node, Step | Child) and node.undo is not None:
+            yield node.undo.function
+
+
+def flows_of(definition: Definition) -> dict[str, str]:
+    """Return the names of the workflows that a workflow runs, by the ids of the nodes."""
+    return {node.id: node.flow for node in nodes(definition.body) if isinstance(node, Child)}
 
 
 def references(template: Template) -> Iterator[Reference]:
@@ -444,11 +480,11 @@ def _node(node: Node) -> dict[str, Json]:
     return {node.kind: node.id, **_FIELDS[node.kind](node)}
 
 
+def _undo(undo: Undo) -> dict[str, Json]:
+    return {"call": undo.function, "timeout": undo.timeout, "retry": _retry(undo.retry)}
+
+
 def _step(node: Step) -> dict[str, Json]:
-    undo = None
-    if node.undo is not None:
-        undo = {"call": node.undo.function, "timeout": node.undo.timeout}
-        undo["retry"] = _retry(node.undo.retry)
     return {
         "call": node.function,
         "payload": write_template(node.payload),
@@ -456,7 +492,7 @@ def _step(node: Step) -> dict[str, Json]:
         "timeout": node.timeout,
         **({} if node.settle is None else {"settle": node.settle}),
         "retry": _retry(node.retry),
-        "undo": undo,
+        "undo": node.undo and _undo(node.undo),
     }
 
 
@@ -504,6 +540,11 @@ _FIELDS: Final[Mapping[str, Callable[[Any], dict[str, Json]]]] = {
     },
     "wait": lambda node: _time("seconds", node),
     "event": _event,
+    "run": lambda node: {
+        "flow": node.flow,
+        "input": write_template(node.input),
+        **({} if node.undo is None else {"undo": _undo(node.undo)}),
+    },
     "stop": lambda node: {"result": write_template(node.result)},
     "fail": lambda node: {"error": node.error},
 }

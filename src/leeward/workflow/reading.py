@@ -137,10 +137,8 @@ def _do(fields: _Fields, places: _Places, name: str = "do") -> model.Block:
 
 def _read_step(fields: _Fields, id: str, places: _Places) -> model.Step:
     retry = fields.get("retry", _read_retry, Retry())
-    undo = fields.get("undo", _read_undo)
     if not places.is_stored:
         retry = retry.with_proofs()
-        undo = undo and undo._replace(retry=undo.retry.with_proofs())
     effect = fields.get("effect", _effect, Effect.UNSAFE)
     settle = fields.get("settle", _boolean)
     return model.Step(
@@ -150,7 +148,7 @@ def _read_step(fields: _Fields, id: str, places: _Places) -> model.Step:
         effect,
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
         retry,
-        undo,
+        _read_undo(fields, places),
         settle if places.is_stored else settle_of(settle, effect),
     )
 
@@ -162,13 +160,21 @@ def settle_of(given: bool | None, effect: Effect) -> bool | None:
     return given or None
 
 
-def _read_undo(value: Any, where: str) -> model.Undo:
-    fields = _Fields(value, where, "call", "timeout", "retry")
+def _read_undo(node: _Fields, places: _Places) -> model.Undo | None:
+    if node.value.get("undo") is None:
+        return None
+    fields = _Fields(node.value["undo"], f"{node.where}.undo", "call", "timeout", "retry")
+    retry = fields.get("retry", _read_retry, UNDO_RETRY)
     return model.Undo(
         fields.need("call", _text),
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
-        fields.get("retry", _read_retry, UNDO_RETRY),
+        retry if places.is_stored else retry.with_proofs(),
     )
+
+
+def _read_child(fields: _Fields, id: str, places: _Places) -> model.Child:
+    undo = _read_undo(fields, places)
+    return model.Child(id, fields.get("flow", _text, id), fields.get("input", _template), undo)
 
 
 def _read_retry(value: Any, where: str) -> Retry:
@@ -241,6 +247,7 @@ _READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any]
     "choose": (("cases", "otherwise"), _read_choose),
     "each": (("in", "at_once", "collect", "do"), _read_each),
     "repeat": (("until", "at_most", "do"), _read_repeat),
+    "run": (("flow", "input", "undo"), _read_child),
     "event": (("names", "timeout", "until", "question"), _read_event),
     "wait": (
         ("seconds", "until"),

@@ -16,6 +16,7 @@ from leeward.leases.batches import Batches, Change
 from leeward.leases.faults import DatabaseFault
 from leeward.stores import PATIENCE
 from leeward.values import Json
+from leeward.values.runs import parent_in
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
@@ -85,7 +86,7 @@ _RENEW: Final = """WITH lease AS MATERIALIZED (
     WHERE runs.workflow = lease.workflow AND runs.id = lease.id
     RETURNING runs.workflow, runs.id, fence"""
 _RELEASE: Final = _sql("""UPDATE @.runs SET held = false,
-        due = CASE WHEN cancelled IS NULL AND arrived <= %s THEN %s::float8 ELSE %s END
+        due = CASE WHEN (%s OR cancelled IS NULL) AND arrived <= %s THEN %s::float8 ELSE %s END
     WHERE {key} AND fence = %s AND due IS NOT NULL""")
 _WRITE: Final = _sql("""SELECT @.write_runs(
     %s::text[], %s::text[], %s::int[], %s::float8[], %s::text[], %s::text[], {steps})""")
@@ -216,10 +217,17 @@ class PostgresJournal(StoreBase, Journal):
         return [(*key, fence) in rows for key, fence in leases]
 
     def release(
-        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+        self,
+        key: RunKey,
+        fence: int,
+        now: float,
+        due: float,
+        seen: int | None = None,
+        *,
+        is_cut: bool = False,
     ) -> None:
         """Return a lease; the run is due again at `due`, or now if there is something to do."""
-        self.ask(_RELEASE, (_ALL_SEEN if seen is None else seen, due, now, *key, fence))
+        self.ask(_RELEASE, (is_cut, _ALL_SEEN if seen is None else seen, due, now, *key, fence))
 
     def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
         """Keep an event for a run that has not ended, once by its id; the run is due now."""
@@ -248,7 +256,10 @@ class PostgresJournal(StoreBase, Journal):
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
         steps = [(*row_of_end(key, step, now)[2:], False) for step in finished]
         end = state_of(answer).value, write_answer(answer)
-        return bool(self._writes.make(_RunWrite(key, fence, now, steps, *end)) != "lost")
+        is_ended = bool(self._writes.make(_RunWrite(key, fence, now, steps, *end)) != "lost")
+        if is_ended and self._rows is not None and parent_in(key.id):
+            self._rows.tell_of_run(is_left=True)
+        return is_ended
 
     def advance(
         self,

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from leeward.clock import Clock
@@ -21,6 +23,7 @@ from leeward.leases.rules import may_begin
 from leeward.logs import log_event
 from leeward.records import NamedTuple
 from leeward.values import Effect
+from leeward.values.runs import parent_in
 from leeward.workflow.commands import (
     Answer,
     Command,
@@ -31,19 +34,22 @@ from leeward.workflow.commands import (
     StepQuestion,
     StepVerdict,
     answer_of,
+    end_of_child,
     event_of,
     refusal_at,
 )
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
+    RunKey,
     RunRow,
     SentEvent,
     StepRecords,
     Unreadable,
 )
+from leeward.workflow.embedded.rows import answer_in
 from leeward.workflow.kernel import Machine
-from leeward.workflow.model import NO_EVENT, UNKNOWN, Definition
+from leeward.workflow.model import NO_EVENT, REFUSED, UNKNOWN, Definition
 from leeward.workflow.steps import RunResults, StepFunctions, ask_about, make_call
 
 LOGGER = "leeward.workflow"
@@ -137,6 +143,8 @@ class RunServices(NamedTuple):
         functions: of the steps.
         clock: gives the time.
         is_closing: whether nothing new is to begin.
+        definitions: of the flows that a flow may run, by name.
+        wake: called when a run was added, or one has ended for which another one waits.
         turns: of the calls in this process; None for a run that is driven alone.
     """
 
@@ -144,6 +152,8 @@ class RunServices(NamedTuple):
     functions: StepFunctions
     clock: Clock
     is_closing: Callable[[], bool] = lambda: False
+    definitions: Mapping[str, Definition] = MappingProxyType({})
+    wake: Callable[[], None] = lambda: None
     turns: Turns | None = None
 
 
@@ -182,10 +192,12 @@ class Inbox:
 
     Attributes:
         seen: the number of the last event that was read.
+        children: of each wait for another run, whether that was asked to end in this lease.
     """
 
     def __init__(self) -> None:
         self.seen = 0
+        self.children: dict[Numbered, bool] = {}
         self._events: list[SentEvent] = []
         self._consumed: dict[str, int] = {}
 
@@ -195,7 +207,7 @@ class Inbox:
             self.seen = event.seq
             self._events.append(event)
 
-    def answer(self, wait: Sleep, due: float) -> Returned | None:
+    def answer(self, wait: Sleep, due: float) -> Answer | None:
         """Return the answer of a wait that ends at `due`; None if no event has come by then."""
         skip = dict(self._consumed)
         for event in self._events:
@@ -203,6 +215,8 @@ class Inbox:
                 continue
             if not skip.get(event.name):
                 # Those behind it are not looked at: they may be of a clock that is behind.
+                if wait.child is not None:
+                    return answer_in(event.value)
                 return answer_of(wait, event.name, event.value) if event.at <= due else None
             skip[event.name] -= 1
         return None
@@ -236,7 +250,7 @@ class Drive:
         lease: RunLease | None = None,
         first: FirstSteps | None = None,
     ) -> None:
-        self._journal, self._functions = services.journal, services.functions
+        self._services, self._journal = services, services.journal
         self._clock, self._is_closing = services.clock, services.is_closing
         self._turns = services.turns or Turns()
         self._lease = lease or RunLease(row.fence, self._clock.monotonic(), float("inf"))
@@ -296,6 +310,8 @@ class Drive:
                 return
         row, now, end = self._row, self._clock.now(), self._machine.end
         self._write(lambda: self._journal.finish(row.key, row.fence, now, self._finished, end))
+        if parent_in(row.key.id):
+            self._services.wake()
 
     def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
         """Answer the commands that have an end in the journal, and judge the others.
@@ -398,7 +414,7 @@ class Drive:
         if not open_:
             self._turns.wait(LOOK_AGAIN)
             return True
-        if self._take_events(open_):
+        if self._take_events(open_) or self._begin_children(open_):
             return True
         first = open_[0]
         if len(open_) == 1 and not isinstance(first, Sleep) and not self._under_way:
@@ -423,10 +439,46 @@ class Drive:
         count = len(self._finished)
         for wait in waits:
             answer = inbox.answer(wait, self._wake_time(wait))
+            if answer is not None and wait.child:
+                answer = end_of_child(answer, self._refusal(wait))
             if answer is not None:
                 self._end(wait, answer)
                 inbox.note_end(wait, self._finished[-1].answer)
         return len(self._finished) > count
+
+    def _begin_children(self, open_: list[Command]) -> bool:
+        """Start the runs that this one waits for, each once; return whether a wait has ended.
+
+        A lease before may have started them: the journal adds no run twice. When this run may
+        begin nothing more, they are asked to end, and it goes on to wait for their ends.
+        """
+        count = len(self._finished)
+        for wait in open_:
+            child = wait.child if isinstance(wait, Sleep) else None
+            if child is None or not isinstance(wait, Sleep):
+                continue
+            key, place = RunKey(*child), _path_and_attempt(wait)
+            refusal, now = self._refusal(wait), self._clock.now()
+            if refusal is not None and not self._inbox.children.get(place):
+                self._inbox.children[place] = True
+                if self._write(partial(self._journal.cancel, key, now)) is None:
+                    self._end(wait, refusal)
+                self._services.wake()
+            elif refusal is None and place not in self._inbox.children:
+                self._inbox.children[place] = False
+                definition = self._services.definitions.get(key.workflow)
+                if definition is None:
+                    self._end(wait, StepFailure(REFUSED))
+                    continue
+                add = partial(self._journal.add, definition, key.id, wait.input, now, None)
+                self._write(add)
+                self._services.wake()
+        return len(self._finished) > count
+
+    def _refusal(self, wait: Sleep) -> StepFailure | None:
+        """Return why a wait that is guarded may not go on now; None if it may."""
+        row = self._row
+        return refusal_at(self._clock.now(), row.deadline, row.cancelled) if wait.guarded else None
 
     def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
         """Wait for the first end; return False if the lease was returned or lost.
@@ -456,16 +508,16 @@ class Drive:
         place = _path_and_attempt(call)
         if isinstance(call, StepQuestion):
             sent = self._sent.get(call.path.removesuffix("/settle"))
-            return ask_about(self._functions, call, sent) if self._is_held() else None
+            return ask_about(self._services.functions, call, sent) if self._is_held() else None
         if place not in self._suspects:
-            return make_call(self._functions, call) if self._is_held() else None
+            return make_call(self._services.functions, call) if self._is_held() else None
         key, fence = self._row.key, self._row.fence
         with self._turns.alone():
             if not self._is_held():
                 return None
             if not self._write(lambda: self._journal.make_again(key, fence, *place)):
                 return None
-            return make_call(self._functions, call)
+            return make_call(self._services.functions, call)
 
     def _is_held(self) -> bool:
         """Return whether the lease holds for a while; renew it if it is nearly over."""
@@ -538,7 +590,8 @@ class Drive:
     def _wake_time(self, sleep: Sleep) -> float:
         """Return when a pause ends: by itself, or by the end of the run's time."""
         due = self._due[sleep.path, sleep.attempt]
-        return min(due, self._limit()) if sleep.guarded else due
+        is_cut = self._inbox.children.get(_path_and_attempt(sleep))
+        return min(due, self._limit()) if sleep.guarded and not is_cut else due
 
     def _limit(self) -> float:
         limits = (self._row.deadline, self._row.cancelled)
@@ -547,7 +600,7 @@ class Drive:
     def _end_pauses(self, open_: list[Command]) -> None:
         now = self._clock.now()
         for command in open_:
-            if not isinstance(command, Sleep) or self._wake_time(command) > now:
+            if not isinstance(command, Sleep) or self._wake_time(command) > now or command.child:
                 continue
             cut = command.guarded and self._limit() <= self._due[command.path, command.attempt]
             refusal = refusal_at(now, self._row.deadline, self._row.cancelled) if cut else None
@@ -568,7 +621,8 @@ class Drive:
             self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
         waits = any(isinstance(step, Sleep) and step.names for step in self._machine.open.values())
         seen = self._inbox.seen if waits else None
-        self._write(lambda: self._journal.release(key, fence, now, due, seen))
+        is_cut = any(self._inbox.children.values())
+        self._write(lambda: self._journal.release(key, fence, now, due, seen, is_cut=is_cut))
 
 
 def _path_and_attempt(command: Command) -> Numbered:

@@ -8,7 +8,7 @@ continues from the journal. A step that was under way is called again with the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final
@@ -33,7 +33,7 @@ from leeward.leases.faults import DatabaseFault
 from leeward.registry import EMBEDDED
 from leeward.stores import Owner
 from leeward.values import Json
-from leeward.values.runs import Run, RunEvent, RunState, RunWait
+from leeward.values.runs import Run, RunEvent, RunState, RunWait, child_id
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_event, check_input, check_run_id, known_in
 from leeward.workflow.commands import NO_LIMIT, Returned, StepFailure, StepVerdict
@@ -48,7 +48,7 @@ from leeward.workflow.embedded.journal import (
     Unreadable,
 )
 from leeward.workflow.embedded.workers import RunWorkers
-from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition
+from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition, flows_of
 from leeward.workflow.steps import StepFunctions
 
 MOST_WAITS: Final = 1000  # waits of a run that are shown
@@ -114,6 +114,8 @@ class Engine(Forkable):
         """
         check_run_id(workflow, id)
         definition = known_in(self.definitions, workflow)
+        for flow in flows_of(definition).values():
+            known_in(self.definitions, flow)
         check_input(value)
         text = encode(value).decode()
         with self._translate_faults(), self._workers.place(definition) as lease:
@@ -140,13 +142,16 @@ class Engine(Forkable):
 
     def get(self, workflow: str, id: str) -> Run | None:
         """Return a run with its events; None if there is no such run."""
-        key = RunKey(workflow, check_run_id(workflow, id))
+        key = _key_of(workflow, id)
         with self._translate_faults():
             row = self.journal.find(key)
             if row is None:
                 return None
             try:
-                events = _list_events(self.journal.events(key))
+                flows: dict[str, str] = {}
+                with suppress(Unreadable):  # by another version: its events can be read
+                    flows = flows_of(self._workers.definition_of(row))
+                events = _list_events(key, flows, self.journal.events(key))
                 waits = tuple(map(self._wait_of, self.journal.waits(MOST_WAITS, key)))
                 run = self._run(row)._replace(events=events, waits=waits)
             except Unreadable:
@@ -170,7 +175,7 @@ class Engine(Forkable):
             NotFound: there is no such run.
             TimeoutError: it still runs after `timeout` seconds.
         """
-        key = RunKey(workflow, check_run_id(workflow, id))
+        key = _key_of(workflow, id)
         with self._workers.add_place():
             return self._wait(workflow, key, monotonic() + timeout)
 
@@ -210,7 +215,7 @@ class Engine(Forkable):
             Conflict: the run is over, or has had another event of this id.
             InvalidRequest: the name, the id or the value is wrong.
         """
-        key = RunKey(workflow, check_run_id(workflow, id))
+        key = _key_of(workflow, id)
         check_event(event, event_id, value)
         arrival = SentEvent(0, event_id, event, value, self._clock.now())
         with self._translate_faults():
@@ -241,17 +246,27 @@ class Engine(Forkable):
         return run
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way continues to its end.
+        """End a run at once, and those that it waits for.
+
+        Nothing is compensated, and a step under way continues to its end.
 
         Raises:
             NotFound: there is no such run.
         """
-        return self._change(self.journal.abort, workflow, id)
+        key = _key_of(workflow, id)
+        with self._translate_faults():
+            waits = self.journal.waits(MOST_WAITS, key)
+        run = self._change(self.journal.abort, workflow, id)
+        for name in (name for wait in waits for name in wait.names if "/" in name):
+            with suppress(NotFound):
+                self.abort(*name.split("/"))
+        self.wake()
+        return run
 
     def _change(
         self, change: Callable[[RunKey, float], RunRow | None], workflow: str, id: str
     ) -> Run:
-        key = RunKey(workflow, check_run_id(workflow, id))
+        key = _key_of(workflow, id)
         with self._translate_faults():
             row = change(key, self._clock.now())
         if row is None:
@@ -327,7 +342,9 @@ _MAY_PASS: Final = (OutcomeUnknown, TargetUnavailable, Throttled)
 """Faults that a reader of a journal waits out: its database may be back in time."""
 
 
-def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
+def _list_events(
+    key: RunKey, flows: Mapping[str, str], events: StepRecords
+) -> tuple[RunEvent, ...]:
     """Return events as users see them."""
     run_events = []
     for (path, attempt), noted in events.items():
@@ -339,7 +356,9 @@ def _list_events(events: StepRecords) -> tuple[RunEvent, ...]:
             name, ambiguous = answer.name, answer.ambiguous
         result = answer.value if isinstance(answer, Returned) else None
         times = noted.began, noted.ended
-        run_events.append(RunEvent(path, attempt, *times, name, ambiguous, result))
+        flow = None if path.endswith("/undo") else flows.get(path.partition("/")[0])
+        child = flow and f"{flow}/{child_id(*key, path)}"
+        run_events.append(RunEvent(path, attempt, *times, name, ambiguous, result, child))
     return tuple(run_events)
 
 
@@ -349,6 +368,10 @@ _STANDS_FOR: Final = {
     Verdict.UNKNOWN: StepFailure(UNKNOWN, ambiguous=True),
 }
 """The state of a step by its verdict."""
+
+
+def _key_of(workflow: str, id: str) -> RunKey:
+    return RunKey(workflow, check_run_id(workflow, id, of_child=True))
 
 
 def _absent(workflow: str, id: str) -> NotFound:

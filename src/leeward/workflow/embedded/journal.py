@@ -266,12 +266,19 @@ class Journal(Protocol):
         """Renew leases until `due`; return for each whether it is still held."""
 
     def release(
-        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+        self,
+        key: RunKey,
+        fence: int,
+        now: float,
+        due: float,
+        seen: int | None = None,
+        *,
+        is_cut: bool = False,
     ) -> None:
         """Return a lease; the run is due again at `due`.
 
-        It is due now if it was cancelled, or has an event with a number beyond `seen`; None if it
-        waits for no event.
+        It is due now if it was cancelled, unless its holder knows that (`is_cut`); or if it has an
+        event with a number beyond `seen`; None if it waits for no event.
         """
 
     def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
@@ -286,7 +293,10 @@ class Journal(Protocol):
     def finish(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
-        """Note the end of a run; return False if its lease is lost, and nothing was noted."""
+        """Note the end of a run; return False if its lease is lost, and nothing was noted.
+
+        Its end is also an event for the run that waits for it, if there is one.
+        """
 
     def quiet(self) -> float:
         """Return the seconds for which no look for runs is needed; 0.0 if unknown."""

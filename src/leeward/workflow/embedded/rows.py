@@ -34,7 +34,7 @@ from leeward.workflow.embedded.journal import (
     StepRecord,
     Unreadable,
 )
-from leeward.workflow.model import CANCELLED, Definition, compact_json_of
+from leeward.workflow.model import CANCELLED, UNKNOWN, Definition, compact_json_of
 from leeward.workflow.reading import read_stored
 
 READER: Final = __version__
@@ -49,6 +49,10 @@ REFUSALS: Final = {
     if refusal is not None
 }
 """Why guarded commands may not begin, by a word, for stores that decide in their own language."""
+
+
+ABORTED: Final = StepFailure(UNKNOWN, ambiguous=True)
+"""The end of a run that was aborted, for the one that waits for it: something may be left of it."""
 
 
 class Documents:
@@ -243,15 +247,16 @@ def read_answer(text: str | None) -> Answer | StepVerdict | None:
         document = json.loads(text)
         if "settled" in document:
             settled = document["settled"]
-            ended = None if settled["answer"] is None else _answer_in(settled["answer"])
+            ended = None if settled["answer"] is None else answer_in(settled["answer"])
             verdict = Verdict(settled["verdict"])
             return StepVerdict(verdict, ended, int(settled["retry_after"]), int(settled["voids"]))
-        return _answer_in(document)
+        return answer_in(document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
         raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
 
 
-def _answer_in(document: Any) -> Answer:
+def answer_in(document: Any) -> Answer:
+    """Return the answer in a document."""
     if "error" not in document:
         return Returned(document["value"])
     error = document["error"]

@@ -21,7 +21,7 @@ from leeward.clock import Clock
 from leeward.json_text import encode
 from leeward.stores import FENCE_0, PATIENCE, Owner
 from leeward.values import Json
-from leeward.values.runs import RunState
+from leeward.values.runs import RunState, parent_in
 from leeward.workflow.commands import Answer, Command, StepFailure, refusal_at
 from leeward.workflow.embedded.journal import (
     Finished,
@@ -36,6 +36,7 @@ from leeward.workflow.embedded.journal import (
     StepRecords,
 )
 from leeward.workflow.embedded.rows import (
+    ABORTED,
     READER,
     Documents,
     holder_text,
@@ -195,7 +196,7 @@ _END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
     WHERE workflow = ? AND id = ?"""
 _ABORT = """UPDATE runs SET state = ?, ended = ?, due = NULL, broken = NULL
     WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
-_PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
+_PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN ? OR cancelled IS NULL THEN ? ELSE ? END
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 _LAST_ARRIVAL = "SELECT coalesce(max(seq), 0) FROM arrivals WHERE workflow = ? AND run = ?"
 _ARRIVED = """SELECT seq, id, name, value, at FROM arrivals
@@ -385,31 +386,26 @@ class SqliteJournal(Journal):
         return self._commits.apply(write)
 
     def release(
-        self, key: RunKey, fence: int, now: float, due: float, seen: int | None = None
+        self,
+        key: RunKey,
+        fence: int,
+        now: float,
+        due: float,
+        seen: int | None = None,
+        *,
+        is_cut: bool = False,
     ) -> None:
         """Return a lease; the run is due again at `due`, or now if there is something to do."""
 
         def write(connection: sqlite3.Connection) -> None:
             has_more = seen is not None and _last_arrival(connection, key) > seen
-            connection.execute(_PAUSE, (now if has_more else due, now, *key, fence))
+            connection.execute(_PAUSE, (is_cut, now if has_more else due, now, *key, fence))
 
         self._commits.apply(write)
 
     def send(self, key: RunKey, arrival: SentEvent) -> SendResult:
         """Keep an event for a run that has not ended, once by its id; the run is due now."""
-        text = encode(arrival.value).decode()
-
-        def write(connection: sqlite3.Connection) -> SendResult:
-            row, last = _find(connection, key), _last_arrival(connection, key)
-            earlier = select(connection, _EARLIER, (*key, arrival.id))
-            if earlier or row is None or row.state is not RunState.RUNNING:
-                return SendResult(row, read_sent_event(earlier[0]) if earlier else None)
-            values = (*key, last + 1, arrival.id, arrival.name, text, arrival.at)
-            connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-            connection.execute(_WAKE, (arrival.at, *key))
-            return SendResult(row, None)
-
-        return self._commits.apply(write)
+        return self._commits.apply(lambda connection: _send(connection, key, arrival))
 
     def arrivals(self, key: RunKey, seen: int) -> list[SentEvent]:
         """Return the events of a run with numbers beyond `seen`, in order."""
@@ -450,6 +446,7 @@ class SqliteJournal(Journal):
             connection.executemany(ADD_RESULT, [*results, *result])
             connection.executemany(_EVENT, rows)
             connection.execute(_END, ended)
+            _tell_parent(connection, key, answer, now)
             return True
 
         return self._commits.apply(write)
@@ -472,6 +469,7 @@ class SqliteJournal(Journal):
             if row is None or row.state not in (RunState.RUNNING, RunState.BROKEN):
                 return row
             connection.execute(_ABORT, (RunState.ABORTED.value, shown, *key))
+            _tell_parent(connection, key, ABORTED, now)
             return _find(connection, key)
 
         return self._commits.apply(write)
@@ -533,6 +531,25 @@ def _owner_in(text: str | None) -> Owner | None:
 def _find(connection: sqlite3.Connection, key: RunKey) -> RunRow | None:
     rows = select(connection, _FIND, key)
     return read_run(rows[0]) if rows else None
+
+
+def _send(connection: sqlite3.Connection, key: RunKey, arrival: SentEvent) -> SendResult:
+    row, last = _find(connection, key), _last_arrival(connection, key)
+    earlier = select(connection, _EARLIER, (*key, arrival.id))
+    if earlier or row is None or row.state is not RunState.RUNNING:
+        return SendResult(row, read_sent_event(earlier[0]) if earlier else None)
+    text = encode(arrival.value).decode()
+    values = (*key, last + 1, arrival.id, arrival.name, text, arrival.at)
+    connection.execute("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    connection.execute(_WAKE, (arrival.at, *key))
+    return SendResult(row, None)
+
+
+def _tell_parent(connection: sqlite3.Connection, key: RunKey, answer: Answer, now: float) -> None:
+    """Send the end of a run to the one that waits for it, if there is one."""
+    if parent := parent_in(key.id):
+        event = SentEvent(0, "/".join(key), "/".join(key), json.loads(write_answer(answer)), now)
+        _send(connection, RunKey(*parent), event)
 
 
 def _last_arrival(connection: sqlite3.Connection, key: RunKey) -> int:

@@ -20,7 +20,7 @@ from leeward.leases.threads import Carrier, HeldLease, Loop, WorkPool
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.workflow.embedded.driving import Drive, FirstSteps, RunLease, RunServices, Turns
 from leeward.workflow.embedded.journal import RunHolder, RunKey, RunRow, Unreadable
-from leeward.workflow.model import Definition
+from leeward.workflow.model import Definition, flows_of
 
 LOGGER = "leeward.workflow"
 LEASE: Final = 30.0
@@ -66,7 +66,12 @@ class RunWorkers(WorkPool[DrivenRun]):
         limit: int,
         absent: Callable[[Definition], Sequence[str]],
     ) -> None:
-        self._services = services._replace(is_closing=lambda: self.is_closed, turns=Turns())
+        self._services = services._replace(
+            is_closing=lambda: self.is_closed,
+            turns=Turns(),
+            definitions=definitions,
+            wake=lambda: self.resume([]),
+        )
         self._definitions = definitions
         self._known: dict[str, Definition] = {}
         self._absent = absent
@@ -260,13 +265,13 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _drive(self, held: DrivenRun) -> None:
         row = held.row
         try:
-            Drive(self._services, row, self._definition_of(row), held.lease, held.first).run()
+            Drive(self._services, row, self.definition_of(row), held.lease, held.first).run()
         except Unreadable as flaw:
             facts = {"workflow": row.key.workflow, "run": row.key.id}
             log_event(LOGGER, "error", "run_broken", **facts, why=str(flaw))
             self._services.journal.set_aside(row.key)
 
-    def _definition_of(self, row: RunRow) -> Definition:
+    def definition_of(self, row: RunRow) -> Definition:
         """Return the definition that a run began with.
 
         Raises:
@@ -283,16 +288,21 @@ class RunWorkers(WorkPool[DrivenRun]):
     def _is_ours(self, row: RunRow) -> bool:
         """Return whether this process can drive a run."""
         try:
-            return row.digest in self._able or self._is_able(self._definition_of(row))
+            return row.digest in self._able or self._is_able(self.definition_of(row))
         except Unreadable:
             return True  # its driver notes that
 
     def _is_able(self, definition: Definition) -> bool:
-        """Return whether all functions of a definition can be called here; log it once if not."""
+        """Return whether all functions and flows of a definition are here; log it once if not."""
         digest = definition.digest
         if digest in self._able:
             return True
-        if not (absent := self._absent(definition)):
+        flows = flows_of(definition).values()
+        absent = [
+            *self._absent(definition),
+            *(name for name in flows if name not in self._definitions),
+        ]
+        if not absent:
             self._able.add(digest)
             self._left.pop(digest, None)
         elif digest not in self._left:

@@ -103,6 +103,15 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+-- Send the end of a run to the one that waits for it: its id has a point, see `child_id`.
+CREATE OR REPLACE FUNCTION {schema}.tell_parent(
+    p_workflow text, p_id text, p_answer text, p_now double precision, p_milliseconds integer
+) RETURNS void LANGUAGE sql AS $$
+    SELECT {schema}.send_event(split_part(p_id, '.', 1), substring(p_id FROM '[.](.*)[.]'),
+        p_workflow || '/' || p_id, p_workflow || '/' || p_id, p_answer, p_now, p_milliseconds)
+    WHERE p_id LIKE '%.%';
+$$;
+
 -- Add a run, unless it is there; its definition goes along where it may not be known yet.
 CREATE OR REPLACE FUNCTION {schema}.start_run(
     p_app text, p_workflow text, p_id text, p_digest text, p_document text, p_input text,
@@ -239,6 +248,8 @@ BEGIN
             UPDATE {schema}.runs SET state = p_states[v_at], answer = p_answers[v_at]::json,
                 ended = p_now[v_at], due = NULL
             WHERE workflow = p_workflows[v_at] AND id = p_ids[v_at];
+            PERFORM {schema}.tell_parent(p_workflows[v_at], p_ids[v_at], p_answers[v_at],
+                p_now[v_at], p_milliseconds);
         END IF;
     END LOOP;
     INSERT INTO {schema}.steps (workflow, run, path, attempt, began, due, ended, answer)
@@ -263,6 +274,10 @@ BEGIN
     IF p_at_once THEN
         UPDATE {schema}.runs SET state = 'aborted', ended = p_now, due = NULL, broken = NULL
         WHERE workflow = p_workflow AND id = p_id AND due IS NOT NULL;
+        IF FOUND THEN
+            PERFORM {schema}.tell_parent(p_workflow, p_id, '{{"error": {{"name": "Call.Unknown",
+                "ambiguous": true, "steps": [], "final": false}}}}', p_now, p_milliseconds);
+        END IF;
     ELSE
         UPDATE {schema}.runs SET cancelled = coalesce(cancelled, p_now),
             due = CASE WHEN held THEN due ELSE least(due, p_now) END

@@ -1,0 +1,235 @@
+"""What flows that wait do in every store of runs: tests for whoever opens clients on one.
+
+Whoever derives from `WaitingContract` has a fixture `shop`, on an empty store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client
+from leeward.adapter import Driver
+from leeward.config import Config
+from leeward.errors import NotFound
+from leeward.local import Local
+from leeward.values.runs import Run, RunState
+from leeward.workflow import Flow, Ref, workflow
+from leeward.workflow.model import Definition, functions_of
+
+Function = Callable[[Any], Any]
+
+
+class Shop:
+    """Clients on one store, and what their functions were called with.
+
+    Args:
+        target: where the runs are.
+        path: of the store, if it is a file.
+        stores: opens the store for a client, if it is another one.
+
+    Attributes:
+        calls: the functions that were called, in order.
+    """
+
+    def __init__(
+        self, target: str, path: Path | None = None, stores: Callable[[], list[Driver]] = list
+    ) -> None:
+        self._target, self._path, self._stores = target, path, stores
+        self.calls: list[str] = []
+
+    @contextmanager
+    def open(self, *definitions: Definition, **functions: Function) -> Iterator[Client]:
+        """Open a client with workflows; a function that is not given returns null."""
+        local = Local() if self._path is None else Local(path=self._path)
+        for name in {name for definition in definitions for name in functions_of(definition)}:
+            function = functions.get(name.replace("-", "_"), lambda _: None)
+            local.function(name)(partial(self._call, name, function))
+        config = Config(workflow_target=self._target)
+        drivers = [*self._stores(), local]
+        with Client(drivers, workflows=definitions, config=config) as client:
+            yield client
+
+    def _call(self, name: str, function: Function, payload: object) -> object:
+        self.calls.append(name)
+        return function(payload)
+
+
+def wait_until(client: Client, workflow: str, id: str, is_so: Callable[[Run], object]) -> Run:
+    """Return a run as soon as something holds of it."""
+    until = time.monotonic() + 30
+    while True:
+        run = client.get_run(workflow, id)
+        if run is not None and is_so(run):
+            return run
+        assert time.monotonic() < until, run
+        time.sleep(0.01)
+
+
+class Refused(Exception):
+    """What a function raises that does nothing."""
+
+
+def refuse(_: object) -> None:
+    """Raise."""
+    raise Refused
+
+
+@workflow("charge")
+def charge(w: Flow, order: Ref) -> None:
+    with w.saga("paying"):
+        w.step("hold-money", order, undo="free-money")
+        word = w.event("bank", timeout="1h")
+        w.step("take-money", word)
+    w.stop({"order": order["id"], "word": word})
+
+
+@workflow("order")
+def order_flow(w: Flow, order: Ref) -> None:
+    with w.saga("all"):
+        w.step("reserve", order, undo="restore")
+        paid = w.run(charge, order, undo="refund")
+        w.step("ship", paid)
+    w.stop(paid)
+
+
+@workflow("brief", timeout="1s")
+def brief(w: Flow, order: Ref) -> None:
+    with w.saga("all"):
+        w.step("reserve", order, undo="restore")
+        w.run("charge", order)
+
+
+@workflow("deep")
+def deep(w: Flow, level: Ref) -> None:
+    w.step("dig", level)
+    w.run("deep", level)
+
+
+@workflow("fan")
+def fan(w: Flow, order: Ref) -> None:
+    with w.each(order["lines"], "line", at_once=3) as line:
+        word = w.run("part", line)
+        words = w.collect(word)
+    w.stop(words)
+
+
+@workflow("part")
+def part(w: Flow, line: Ref) -> None:
+    w.stop(w.step("make", line))
+
+
+CHILD = "order.o1.charge"
+"""The id of the run that the run `o1` starts."""
+
+
+class WaitingContract:
+    """What every store of runs does with flows that wait."""
+
+    def test_a_flow_waits_for_another_one(self, shop: Shop) -> None:
+        """Its result is a step's result; each shows the other; another process may run it."""
+        with shop.open(order_flow, charge) as client, shop.open(charge, order_flow) as other:
+            client.start_workflow("order", {"id": 7}, id="o1")
+            child = wait_until(client, "charge", CHILD, lambda run: run.waits)
+            assert child.parent == "order/o1"
+            assert child.input == {"id": 7}
+            parent = client.get_run("order", "o1")
+            assert parent is not None
+            assert parent.parent is None
+            assert {event.path: event.child for event in parent.events} == {
+                "reserve": None,
+                "charge": f"charge/{CHILD}",
+            }
+            other.send_event("charge", CHILD, "bank", "yes", id="b1")
+            end = client.wait_for_run("order", "o1", timeout=20)
+            assert end.result == {"order": 7, "word": "yes"}
+            assert shop.calls == ["reserve", "hold-money", "take-money", "ship"]
+            parent = client.get_run("order", "o1")
+            assert parent is not None
+            assert [event.child for event in parent.events if event.child] == [f"charge/{CHILD}"]
+
+    def test_a_run_of_a_flow_fails_as_a_step_fails(self, shop: Shop) -> None:
+        """What it has done it takes back itself; who waits for it undoes what was before."""
+        with shop.open(order_flow, charge, take_money=refuse) as client:
+            client.start_workflow("order", {"id": 7}, id="o1")
+            wait_until(client, "charge", CHILD, lambda run: run.waits)
+            client.send_event("charge", CHILD, "bank", "yes", id="b1")
+            end = client.wait_for_run("order", "o1", timeout=20)
+            assert (end.state, end.error) == (RunState.FAILED, "Refused")
+            assert shop.calls[-2:] == ["free-money", "restore"]
+            assert "refund" not in shop.calls
+
+    def test_a_run_that_has_ended_well_is_undone_as_a_whole(self, shop: Shop) -> None:
+        """By the function that is named; and so is one that was aborted, of which much is left."""
+        with shop.open(order_flow, charge, ship=refuse) as client:
+            for id in ("o1", "o2"):
+                client.start_workflow("order", {"id": 7}, id=id)
+                child = f"order.{id}.charge"
+                wait_until(client, "charge", child, lambda run: run.waits)
+                shop.calls.clear()
+                if id == "o1":
+                    client.send_event("charge", child, "bank", "yes", id="b1")
+                else:
+                    client.abort_run("charge", child)
+                end = client.wait_for_run("order", id, timeout=20)
+                assert end.error == ("Refused" if id == "o1" else "Call.Unknown")
+                assert shop.calls[-2:] == ["refund", "restore"]
+
+    def test_a_cancel_and_a_deadline_reach_the_run_of_a_flow(self, shop: Shop) -> None:
+        """It has taken back what it did, before who waits for it takes back what was before."""
+        with shop.open(order_flow, brief, charge) as client:
+            for name, state, error in (
+                ("order", RunState.CANCELLED, "Flow.Cancelled"),
+                ("brief", RunState.FAILED, "Flow.Deadline"),
+            ):
+                shop.calls.clear()
+                client.start_workflow(name, {"id": 7}, id="o1")
+                child = f"{name}.o1.charge"
+                wait_until(client, "charge", child, lambda run: run.waits)
+                if name == "order":
+                    client.cancel_run(name, "o1")
+                end = client.wait_for_run(name, "o1", timeout=20)
+                assert (end.state, end.error) == (state, error)
+                inner = client.get_run("charge", child)
+                assert inner is not None
+                assert inner.state is RunState.CANCELLED
+                assert shop.calls == ["reserve", "hold-money", "free-money", "restore"]
+
+    def test_an_abort_ends_the_run_of_a_flow_too(self, shop: Shop) -> None:
+        """Nothing is compensated, and nobody waits for it any more."""
+        with shop.open(order_flow, charge) as client:
+            client.start_workflow("order", {"id": 7}, id="o1")
+            wait_until(client, "charge", CHILD, lambda run: run.waits)
+            client.abort_run("order", "o1")
+            child = client.get_run("charge", CHILD)
+            assert child is not None
+            assert child.state is RunState.ABORTED
+
+    def test_a_flow_that_runs_itself_for_ever_is_ended_by_name(self, shop: Shop) -> None:
+        """At the fifth level; each level above fails as the one below."""
+        with shop.open(deep) as client:
+            client.start_workflow("deep", 1, id="d1")
+            end = client.wait_for_run("deep", "d1", timeout=20)
+            assert (end.error, shop.calls) == ("Flow.TooDeep", ["dig"] * 6)
+
+    def test_a_flow_that_is_not_known_is_refused_at_the_start(self, shop: Shop) -> None:
+        """Nothing is started: whoever starts a flow knows those that it runs."""
+        with shop.open(order_flow) as client:
+            with pytest.raises(NotFound, match="no workflow 'charge' is known here"):
+                client.start_workflow("order", {}, id="o1")
+            assert client.get_run("order", "o1") is None
+
+    def test_flows_run_beside_each_other(self, shop: Shop) -> None:
+        """Each element has a run of its own, and their results come in the order of the list."""
+        with shop.open(fan, part, make=lambda line: line * 2) as client:
+            client.start_workflow("fan", {"lines": [1, 2, 3, 4]}, id="f1")
+            assert client.wait_for_run("fan", "f1", timeout=20).result == [2, 4, 6, 8]
+            assert {run.id for run in client.list_runs("part")} == {
+                f"fan.f1.part_{at}" for at in range(4)
+            }
