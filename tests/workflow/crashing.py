@@ -25,6 +25,7 @@ from leeward.workflow.commands import (
     UNSETTLED,
     Answer,
     Returned,
+    StepCall,
     StepFailure,
     StepQuestion,
     StepVerdict,
@@ -118,18 +119,9 @@ class World:
         else:
             self.journal = cast("Journal", MortalJournal(self.journal, self))
 
-    def invoke(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-        voids: int = 0,
-    ) -> InvokeResult:
+    def invoke(self, call: StepCall) -> InvokeResult:
         """Call a function as a client does."""
-        del effect, timeout, voids
+        function, idempotency_key, payload = call.function, call.key, call.payload
         self._pass()
         with self._lock:
             done = self.calls.get(idempotency_key, [])

@@ -34,7 +34,7 @@ from leeward.app.idempotency import Done, NotDone, idempotent
 from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock
-from leeward.values import Effect, InvokeResult, Json
+from leeward.values import InvokeResult, Json
 from leeward.values.runs import RunState
 from leeward.values.settled import Verdict
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
@@ -42,6 +42,7 @@ from leeward.workflow.commands import (
     UNSETTLED,
     Answer,
     Returned,
+    StepCall,
     StepFailure,
     StepQuestion,
     StepVerdict,
@@ -313,28 +314,19 @@ class ShopWorld(World):
         super().__init__(lambda *_: Returned(), open_journal=open_journal)
         self._shop = shop
 
-    def invoke(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-        voids: int = 0,
-    ) -> InvokeResult:
+    def invoke(self, call: StepCall) -> InvokeResult:
         """Call a function of the shop."""
-        del effect, timeout
+        function, idempotency_key, payload = call.function, call.key, call.payload
         self._pass()
         with self._lock:
             if self.is_dead:
-                self._shop.hold_back(function, idempotency_key, payload, voids)
+                self._shop.hold_back(function, idempotency_key, payload, call.voids)
                 raise error_of(UNKNOWN)  # which nobody can write down any more
             said = {
                 "call": function,
                 "key": idempotency_key,
                 "payload": payload,
-                "voids": voids,
+                "voids": call.voids,
             }
             answer = self._shop.reply(said)
         self._pass()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from leeward import FunctionError, Throttled
 from leeward.testing import FakeClock
@@ -13,6 +12,7 @@ from leeward.workflow import ANY, Definition, Flow, Ref, workflow
 from leeward.workflow.commands import (
     UNSETTLED,
     Returned,
+    StepCall,
     StepFailure,
     StepQuestion,
     StepVerdict,
@@ -42,10 +42,10 @@ class World:
         self.verdict = UNSETTLED
         self._functions = functions or {}
 
-    def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
-        self.calls.append(function)
-        given = self._functions.get(function)
-        value = None if given is None else given(payload)
+    def invoke(self, call: StepCall) -> InvokeResult:
+        self.calls.append(call.function)
+        given = self._functions.get(call.function)
+        value = None if given is None else given(call.payload)
         return InvokeResult(value, "local", "key")
 
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:

@@ -10,9 +10,9 @@ from typing import Any
 from leeward import Client
 from leeward.local import Local
 from leeward.testing import FakeClock
-from leeward.values import InvokeResult, Json
+from leeward.values import InvokeResult
 from leeward.workflow import Flow, Ref, workflow
-from leeward.workflow.commands import Returned
+from leeward.workflow.commands import Returned, StepCall
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import Finished
 from leeward.workflow.embedded.sqlite_journal import LARGE as CHARACTERS
@@ -71,8 +71,8 @@ def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
     calls: list[Any] = []
 
     class Noting(World):
-        def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
-            calls.append((function, payload))
+        def invoke(self, call: StepCall) -> InvokeResult:
+            calls.append((call.function, call.payload))
             return InvokeResult(None, "local", "key")
 
     Drive(RunServices(journal, Noting(), FakeClock(40.0)), taken, copying).run()

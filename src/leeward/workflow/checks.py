@@ -105,11 +105,6 @@ def check_event(name: object, id: object, value: Json) -> None:
 def check_run_id(workflow: object, id: object, *, of_child: bool = False) -> str:
     """Check the name of a workflow and the id of a run; return the id.
 
-    Args:
-        workflow: the name.
-        id: of the run.
-        of_child: another run may have started it.
-
     Raises:
         InvalidRequest: not every engine takes it.
     """

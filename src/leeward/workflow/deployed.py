@@ -56,15 +56,18 @@ FIRST_LOOK: Final = 0.25
 LATEST_LOOK: Final = 5.0
 
 
+def _refusing(method: str, limit: str) -> Callable[..., NoReturn]:
+    """Return a method that is refused, by the name that callers know."""
+
+    def refuse(self: DeployedRuns, *_: object) -> NoReturn:
+        target, instead = self._driver.target, LIMITS[limit].instead
+        raise Unsupported(f"{target} cannot do {method}; {instead}", target=target)
+
+    return refuse
+
+
 class DeployedRuns:
     """The runs at one target.
-
-    Args:
-        driver: of the target.
-        router: sends the calls.
-        definitions: that may be started, by name.
-        table: keeps the starts, if the engine itself does not refuse a second start of an id.
-        clock: gives the time.
 
     Raises:
         Unsupported: the target has no workflows.
@@ -84,6 +87,10 @@ class DeployedRuns:
         self._definitions = definitions
         self._table = table
         self._clock = clock
+
+    list = _refusing("list_runs", "list")  # Workflows keeps only a hash of a run's id
+    send = _refusing("send_event", "events")
+    cancel = _refusing("cancel_run", "cancel")  # no cloud engine compensates a run that it ends
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
         """Start a run; return the existing run of this id if it has the same input.
@@ -109,11 +116,6 @@ class DeployedRuns:
         run = self._perform(call)
         return None if run is None else self._run(call, run)
 
-    def list(self, workflow: str | None = None, limit: int = 100) -> NoReturn:
-        """Refuse: Workflows keeps only a hash of a run's id."""
-        del workflow, limit
-        self._refuse("list_runs", "list")
-
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
         """Poll a run until it has ended.
 
@@ -134,16 +136,6 @@ class DeployedRuns:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
             self._clock.sleep(min(pause, left))
             pause = min(pause * 2, LATEST_LOOK)
-
-    def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> NoReturn:
-        """Refuse: no flow on a cloud's engine waits for events yet."""
-        del workflow, id, event, value, event_id
-        self._refuse("send_event", "events")
-
-    def cancel(self, workflow: str, id: str) -> NoReturn:
-        """Refuse: no cloud engine compensates a run that it ends."""
-        del workflow, id
-        self._refuse("cancel_run", "cancel")
 
     def abort(self, workflow: str, id: str) -> Run:
         """End a run at once. Nothing is compensated, and a step under way continues to its end.
@@ -251,10 +243,6 @@ class DeployedRuns:
     def _absent(self, workflow: str, id: str) -> NotFound:
         target = self._driver.target
         return NotFound(f"there is no run {id!r} of {workflow!r} on {target}", target=target)
-
-    def _refuse(self, method: str, limit: str) -> NoReturn:
-        target, instead = self._driver.target, LIMITS[limit].instead
-        raise Unsupported(f"{target} cannot do {method}; {instead}", target=target)
 
     def _perform(self, call: StartRun | GetRun | AbortRun) -> Any:
         seconds = time_within(RUNNING.get()[0], call, SECONDS)

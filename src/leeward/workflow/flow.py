@@ -76,10 +76,6 @@ def by_own_name(function: Callable[..., Any]) -> FlowFunction:
 def template_of(value: Any, where: str) -> Template:
     """Return JSON with references in it as a template.
 
-    Args:
-        value: given by the user.
-        where: its place, for messages.
-
     Raises:
         ConfigError: it holds something else.
     """

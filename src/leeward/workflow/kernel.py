@@ -115,13 +115,7 @@ class _Scope:
 
 
 def execution(definition: model.Definition, run: str, value: Json) -> Running:
-    """Return a run as a generator, which returns a `Returned` or a `StepFailure` in the end.
-
-    Args:
-        definition: checked.
-        run: its id.
-        value: its input.
-    """
+    """Return a run as a generator, which returns a `Returned` or a `StepFailure` in the end."""
     scope = _Scope(f"{definition.name}/{run}/", {model.INPUT: value})
     try:
         yield from _block(definition.body, scope)
@@ -324,11 +318,6 @@ def _settle(
     call: StepCall, targets: tuple[str, ...], patience: Patience
 ) -> Generator[Command, Any, tuple[StepVerdict, Patience]]:
     """Ask what became of the calls of a step.
-
-    Args:
-        call: the last one.
-        targets: where they may have run.
-        patience: the time left.
 
     Returns:
         What became of them, UNKNOWN if they still run; and the time left.

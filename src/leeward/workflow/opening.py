@@ -34,9 +34,6 @@ PATH: Final = Path(".leeward/local.workflows.sqlite3")
 def open_runs(operations: Operations) -> Runs:
     """Return where the runs of a client's workflows live: in this process, or at a target.
 
-    Args:
-        operations: of the client.
-
     Raises:
         ConfigError: a definition cannot be loaded, two have one name, or the target of runs is not
             named.

@@ -33,10 +33,6 @@ _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
 def read_definition(document: Any, source: str = "the document") -> model.Definition:
     """Return the definition that a document holds, checked.
 
-    Args:
-        document: decoded JSON.
-        source: where it comes from, for messages.
-
     Raises:
         ConfigError: it is not a workflow, or not one that every engine can run; the message names
             the place and the remedy.

@@ -20,7 +20,7 @@ from leeward.errors import CallError, FunctionError, LeewardError, NotFound, Out
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.settling import read_answer
-from leeward.values import Effect, FunctionFault, InvokeResult, Item, Json
+from leeward.values import FunctionFault, InvokeResult, Item, Json
 from leeward.values.settled import Settled, Verdict
 from leeward.workflow.commands import (
     UNSETTLED,
@@ -54,25 +54,8 @@ LOGGER = "leeward.workflow"
 class StepFunctions(Protocol):
     """The functions of a flow's steps."""
 
-    def invoke(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-        voids: int = 0,
-    ) -> InvokeResult:
+    def invoke(self, call: StepCall) -> InvokeResult:
         """Call a function and wait for its answer.
-
-        Args:
-            function: its logical name.
-            payload: JSON.
-            effect: what repeating the call would do.
-            idempotency_key: of the step.
-            timeout: seconds.
-            voids: how often the key was settled as not run.
 
         Raises:
             LeewardError: it failed, or its outcome is unknown.
@@ -88,31 +71,17 @@ class StepFunctions(Protocol):
 
 
 class ClientFunctions:
-    """The functions that a client calls.
-
-    Args:
-        operations: of the client.
-    """
+    """The functions that a client calls."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
 
-    def invoke(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-        voids: int = 0,
-    ) -> InvokeResult:
+    def invoke(self, call: StepCall) -> InvokeResult:
         """Call a function and wait for its answer; as `StepFunctions` says."""
-        call, seconds, finish = self._operations.functions.invoke(
-            function, payload, effect, idempotency_key, timeout, on_unknown="raise"
-        )
-        call = call._replace(voids=voids, fenced=True)
-        return finish(call, self._operations.router.perform(call, seconds))
+        about = call.function, call.payload, call.effect, call.key, float(call.timeout)
+        sent, seconds, finish = self._operations.functions.invoke(*about, on_unknown="raise")
+        sent = sent._replace(voids=call.voids, fenced=True)
+        return finish(sent, self._operations.router.perform(sent, seconds))
 
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
         """Ask a function once, at each target where a call may have run: each has its records.
@@ -264,14 +233,7 @@ call with the key has done."""
 def make_call(functions: StepFunctions, call: StepCall) -> Answer:
     """Make a call, and return how it ended."""
     try:
-        result = functions.invoke(
-            call.function,
-            call.payload,
-            effect=call.effect,
-            idempotency_key=call.key,
-            timeout=float(call.timeout),
-            voids=call.voids,
-        )
+        return Returned(functions.invoke(call).value)
     except LeewardError as error:
         failure = failure_of(error)
         if failure.name == REFUSED:
@@ -280,7 +242,6 @@ def make_call(functions: StepFunctions, call: StepCall) -> Answer:
     except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing
         log_event(LOGGER, "error", "step_unknown", key=call.key, **_facts_of(error))
         return StepFailure(UNKNOWN, ambiguous=True)
-    return Returned(result.value)
 
 
 def _facts_of(error: Exception) -> dict[str, Fact]:
@@ -289,13 +250,7 @@ def _facts_of(error: Exception) -> dict[str, Fact]:
 
 
 def ask_about(functions: StepFunctions, question: StepQuestion, sent: float | None) -> StepVerdict:
-    """Ask a function what became of the calls of a step; it never raises.
-
-    Args:
-        functions: of the flow.
-        question: about the calls.
-        sent: Unix seconds when the first of them was made; None if unknown.
-    """
+    """Ask a function what became of the calls of a step; it never raises."""
     try:
         return functions.settle(question, sent)
     except Exception as error:  # noqa: BLE001 - a driver's fault proves nothing

@@ -16,8 +16,8 @@ from leeward.errors import (
     TargetUnavailable,
     Throttled,
 )
-from leeward.values import Effect, InvokeResult, Json
-from leeward.workflow.commands import StepFailure, StepQuestion, StepVerdict
+from leeward.values import InvokeResult
+from leeward.workflow.commands import StepCall, StepFailure, StepQuestion, StepVerdict
 from leeward.workflow.embedded.driving import Drive, RunServices
 from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
@@ -79,19 +79,10 @@ class Embedded:
         except Died:
             return
 
-    def invoke(
-        self,
-        function: str,
-        payload: Json = None,
-        *,
-        effect: Effect,
-        idempotency_key: str,
-        timeout: float,
-        voids: int = 0,
-    ) -> InvokeResult:
+    def invoke(self, call: StepCall) -> InvokeResult:
         """Call a function of the case."""
-        del payload, effect, timeout
-        if voids < self._voids.get(idempotency_key, 0):
+        function, idempotency_key = call.function, call.key
+        if call.voids < self._voids.get(idempotency_key, 0):
             raise Throttled("", reason=VOIDED)
         self._calls[function, idempotency_key] += 1
         answer = self._case.answer(function, self._calls[function, idempotency_key])

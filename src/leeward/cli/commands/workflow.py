@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -127,42 +128,33 @@ Note = Annotated[str, option("Why.", "TEXT")]
 By = Annotated[str | None, option("Who decides. Default: the user of this machine.", "NAME")]
 
 
-def approve(
-    context: typer.Context,
-    name: Name,
-    run: Id,
-    *,
-    node: Node = None,
-    note: Note = "",
-    by: By = None,
-) -> Report:
-    """Answer yes to the question of a run."""
-    return _answer(context, name, run, node, {"approved": True, "by": by, "note": note})
+def _answering(approved: bool, does: str) -> Callable[..., Report]:
+    """Return a command that answers the question of a run."""
+
+    def answer(
+        context: typer.Context,
+        name: Name,
+        run: Id,
+        *,
+        node: Node = None,
+        note: Note = "",
+        by: By = None,
+    ) -> Report:
+        options = options_of(context)
+        with options.client_of_data() as client:
+            asking = client.get_run(name, run)
+            if asking is None:
+                return _show(None, name, run)
+            value = {"approved": approved, "by": name_of_person(by), "note": note}
+            answer_question(client, asking, node, value)
+            return _show(client.get_run(name, run), name, run)._replace(notes=[SENT])
+
+    answer.__doc__ = does
+    return answer
 
 
-def deny(
-    context: typer.Context,
-    name: Name,
-    run: Id,
-    *,
-    node: Node = None,
-    note: Note = "",
-    by: By = None,
-) -> Report:
-    """Answer no to the question of a run."""
-    return _answer(context, name, run, node, {"approved": False, "by": by, "note": note})
-
-
-def _answer(
-    context: typer.Context, name: str, id: str, node: str | None, value: dict[str, Any]
-) -> Report:
-    options = options_of(context)
-    with options.client_of_data() as client:
-        run = client.get_run(name, id)
-        if run is None:
-            return _show(None, name, id)
-        answer_question(client, run, node, {**value, "by": name_of_person(value["by"])})
-        return _show(client.get_run(name, id), name, id)._replace(notes=[SENT])
+approve = _answering(True, "Answer yes to the question of a run.")
+deny = _answering(False, "Answer no to the question of a run.")
 
 
 def cancel(context: typer.Context, name: Name, run: Id) -> Report:

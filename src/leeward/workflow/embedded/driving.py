@@ -69,11 +69,6 @@ Numbered = tuple[str, int]
 class RunLease:
     """A lease of this process on a run.
 
-    Args:
-        fence: of the lease.
-        since: when it was made or renewed, on the monotonic clock.
-        seconds: of the lease.
-
     Attributes:
         is_unsafe: an unsafe step is under way, or its end is not written yet.
     """
@@ -231,13 +226,6 @@ class Inbox:
 class Drive:
     """Continues one run for as long as it holds the lease.
 
-    Args:
-        services: that it uses.
-        row: of the run, as it was leased.
-        definition: of the run.
-        lease: of the run; None for a new one that does not end.
-        first: the commands that were noted together with the start of the run.
-
     Raises:
         Unreadable: the run's input is not JSON.
     """
@@ -314,12 +302,7 @@ class Drive:
             self._services.wake()
 
     def _replay(self, events: StepRecords, lost: Mapping[Numbered, int]) -> None:
-        """Answer the commands that have an end in the journal, and judge the others.
-
-        Args:
-            events: by path and attempt.
-            lost: how often each call was lost with its process.
-        """
+        """Answer the commands that have an end in the journal, and judge the others."""
         self._sent.update({path: noted.began for (path, at), noted in events.items() if at == 1})
         is_new = True
         while is_new:
@@ -481,12 +464,7 @@ class Drive:
         return refusal_at(self._clock.now(), row.deadline, row.cancelled) if wait.guarded else None
 
     def _wait(self, open_: list[Command], *, is_blocked: bool) -> bool:
-        """Wait for the first end; return False if the lease was returned or lost.
-
-        Args:
-            open_: the commands that have begun.
-            is_blocked: steps wait for their turn.
-        """
+        """Wait for the first end; return False if the lease was returned or lost."""
         wakes = [self._wake_time(command) for command in open_ if isinstance(command, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:

@@ -104,14 +104,7 @@ class Engine(Forkable):
         return self._workers.looks
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
-        """Start a run; return the existing run of this id if it has the same input.
-
-        Raises:
-            NotFound: no such workflow is known here.
-            InvalidRequest: the id or the input is wrong.
-            Conflict: there is a run of this id with another input.
-            LeewardError: the journal cannot be written.
-        """
+        """Start a run; see `leeward.Client.start_workflow`."""
         check_run_id(workflow, id)
         definition = known_in(self.definitions, workflow)
         for flow in flows_of(definition).values():
@@ -169,12 +162,7 @@ class Engine(Forkable):
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Wait for the end of a run in any process; drive it if no process does.
-
-        Raises:
-            NotFound: there is no such run.
-            TimeoutError: it still runs after `timeout` seconds.
-        """
+        """Wait for the end of a run in any process; drive it if no process does."""
         key = _key_of(workflow, id)
         with self._workers.add_place():
             return self._wait(workflow, key, monotonic() + timeout)
@@ -208,13 +196,7 @@ class Engine(Forkable):
             pause = min(pause * 2, 0.25)
 
     def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> Run:
-        """Send an event to a run, once by its id; it is kept until the run waits for it.
-
-        Raises:
-            NotFound: there is no such run.
-            Conflict: the run is over, or has had another event of this id.
-            InvalidRequest: the name, the id or the value is wrong.
-        """
+        """Send an event to a run, once by its id; it is kept until the run waits for it."""
         key = _key_of(workflow, id)
         check_event(event, event_id, value)
         arrival = SentEvent(0, event_id, event, value, self._clock.now())
@@ -236,23 +218,13 @@ class Engine(Forkable):
         return self._run(row)
 
     def cancel(self, workflow: str, id: str) -> Run:
-        """Ask a run to end: before its next step it fails with `Flow.Cancelled`, and compensates.
-
-        Raises:
-            NotFound: there is no such run.
-        """
+        """Ask a run to end; see `leeward.Client.cancel_run`."""
         run = self._change(self.journal.cancel, workflow, id)
         self.wake()
         return run
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once, and those that it waits for.
-
-        Nothing is compensated, and a step under way continues to its end.
-
-        Raises:
-            NotFound: there is no such run.
-        """
+        """End a run, and those that it waits for, at once; see `leeward.Client.abort_run`."""
         key = _key_of(workflow, id)
         with self._translate_faults():
             waits = self.journal.waits(MOST_WAITS, key)
@@ -274,10 +246,7 @@ class Engine(Forkable):
         return self._run(row)
 
     def wake(self) -> None:
-        """Drive the runs that other processes have left or started, from now on.
-
-        Only runs of workflows that are known here: others have no functions here.
-        """
+        """Drive runs of known workflows that other processes have left or started, from now on."""
         if self.definitions:
             self._workers.resume([])
 

@@ -73,10 +73,6 @@ class Documents:
 def read_document(documents: Sequence[Sequence[Any]], where: str) -> Definition:
     """Read the definition in the rows found by its digest.
 
-    Args:
-        documents: one row with one document, if it is there.
-        where: for the message.
-
     Raises:
         Unreadable: there is none, or not one that this version knows.
     """

@@ -225,10 +225,6 @@ _EVENT = """INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 class SqliteJournal(Journal):
     """The journal in one file, or in memory.
 
-    Args:
-        path: of the file; None for memory.
-        clock: of the machine.
-
     Raises:
         ConfigError: the file cannot be trusted.
     """

@@ -32,13 +32,7 @@ SLOW: Final = 1.0
 
 
 class DrivenRun(HeldLease):
-    """A run that this process drives; its lease is renewed.
-
-    Args:
-        row: of the run, as it was leased.
-        lease: of this process.
-        first: the commands that were noted together with its start.
-    """
+    """A run that this process drives; its lease is renewed."""
 
     __slots__ = ("first", "lease", "row")
 
@@ -50,14 +44,7 @@ class DrivenRun(HeldLease):
 
 
 class RunWorkers(WorkPool[DrivenRun]):
-    """Drives runs.
-
-    Args:
-        services: that runs use.
-        definitions: of the workflows that are run here, by name.
-        limit: runs that are driven at one time, without waiting runs.
-        absent: returns the functions of a definition that cannot be called here.
-    """
+    """Drives runs."""
 
     def __init__(
         self,
@@ -160,13 +147,7 @@ class RunWorkers(WorkPool[DrivenRun]):
     def resume(
         self, rows: Sequence[RunRow], since: float = 0.0, first: FirstSteps | None = None
     ) -> None:
-        """Pass the leased runs to the workers; without any, look for runs.
-
-        Args:
-            rows: of the runs.
-            since: before they were leased, on the monotonic clock.
-            first: the commands that were noted together with the start of a run.
-        """
+        """Pass the leased runs to the workers; without any, look for runs."""
         with self._loop.lock:
             if not self.is_closed:
                 self.add(DrivenRun(row, RunLease(row.fence, since, LEASE), first) for row in rows)
