@@ -17,8 +17,7 @@ from leeward._delivery.runner import AppRunner
 from leeward.adapter import Driver
 from leeward.app.triggers import Platform
 from leeward.errors import Conflict
-from leeward.leases.rules import Room
-from leeward.stores import NewRow, Owner, Recipient, Stores
+from leeward.stores import Owner, Stores
 from leeward.testing import FakeClock
 from leeward.worker import Worker
 from leeward.workflow import Flow, Ref, workflow
@@ -178,7 +177,7 @@ def booking(w: Flow, order: Ref) -> None:
 
 
 def test_runs_of_another_app_are_left_to_it(opens: Open, query: Query) -> None:
-    """A run is its app's; whoever has no app, as each client of version 2, leaves it to any."""
+    """A run is its app's; whoever has no app leaves it to any."""
     journals = {}
     for app in ("shop", "mail", None):
         opened: Any = _stores(opens()).open_journal
@@ -196,30 +195,6 @@ def test_runs_of_another_app_are_left_to_it(opens: Open, query: Query) -> None:
     assert [each.key.id for each in journals["shop"].take(["booking"], now + 9, 1.0, 1)] == ["1"]
     for journal in journals.values():
         journal.close()
-
-
-def test_programs_of_version_2_go_on(opens: Open, query: Query) -> None:
-    """They call what version 2 had, with its arguments, and write what they wrote there."""
-    adds = "'booking', %s, 'd', '{}', '{}', 1, NULL, 1, false, '1 x', 1000"
-    first = f"SELECT is_new, (run).id FROM {SCHEMA}.add_run({adds})"
-    assert query(first, "7") == [(True, "7")]
-    none = "'{}'"
-    known = f"'{{booking}}', '2', 2, 9, 9, 0, 'x', {none}, {none}, {none}"
-    took = f"SELECT id FROM {SCHEMA}.take_runs({known})"
-    assert query(took) == [("7",)]
-    begun = (
-        "INSERT INTO apps.series AS own VALUES ('s', 1) ON CONFLICT (name) DO UPDATE SET last = 2"
-    )
-    assert query(f"{begun} RETURNING last") == [(1.0,)]
-    subscribed = "INSERT INTO apps.subscriptions VALUES ('orders', 'remember', NULL) RETURNING 1"
-    assert query(subscribed) == [(1,)]
-    assert _stores(opens()).schedules.begin("s", 9.0, SECONDS, "0 0 1 * *") == 1.0
-    stores = _stores(opens())
-    stores.deliveries.add([NewRow(Recipient("orders", "remember"), None, "k", "{}")], SECONDS)
-    assert (
-        len(stores.deliveries.take([Recipient("orders", "remember")], time.time, Room(9, 9)).rows)
-        == 1
-    )
 
 
 def test_a_role_that_published_before_the_upgrade_publishes_after_it(

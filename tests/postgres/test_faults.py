@@ -261,7 +261,7 @@ def test_a_schema_of_another_version_is_refused_or_goes_on(server: Server) -> No
     _sql(server, schema_sql("versions"))
     for version, oldest, outcome, words in (
         (7, 1, Outcome.OK, ""),
-        (7, 5, Outcome.UNUSABLE, "upgrade leeward-postgres"),
+        (7, 6, Outcome.UNUSABLE, "upgrade leeward-postgres"),
         (0, 0, Outcome.UNUSABLE, "leeward postgres schema --apply"),
     ):
         _sql(server, f"UPDATE versions.version SET version = {version}, oldest = {oldest}")

@@ -15,11 +15,11 @@ from typing import Final
 from leeward import stores
 from leeward_postgres.schema import apps, data, queues, runs
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the schema that this client needs. A change that clients of before can live with leaves
 `OLDEST` as it is."""
 
-OLDEST: Final = 1  # the oldest client that this schema serves, by the version it needs
+OLDEST: Final = 3  # the oldest client that this schema serves, by the version it needs
 
 WRONG_VERSION: Final = "LW003"
 """Stands where a SQLSTATE does, for a schema that does not suit this client."""

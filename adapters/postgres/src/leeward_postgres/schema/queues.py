@@ -71,7 +71,7 @@ MOST_ATTEMPTS: Final = 2**31 - 2
 """Another program may write any number of them: one more is an integer, too."""
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS {schema}.subscriptions (  -- by hand, and by workers of version 2
+CREATE TABLE IF NOT EXISTS {schema}.subscriptions (  -- by hand
     bus text COLLATE "C" NOT NULL,
     subscriber text COLLATE "C" NOT NULL,
     type text COLLATE "C",               -- of the events; NULL for every type
@@ -97,12 +97,6 @@ CREATE TABLE IF NOT EXISTS {schema}.deliveries_0 PARTITION OF {schema}.deliverie
     FOR VALUES IN (false) WITH (autovacuum_vacuum_scale_factor = 0.05);
 CREATE TABLE IF NOT EXISTS {schema}.deliveries_1 PARTITION OF {schema}.deliveries
     FOR VALUES IN (true) WITH (autovacuum_vacuum_scale_factor = 0.05);
-
-DO $$ BEGIN  -- those of version 2; first: a writer would wait for locks below, and this for it
-    DROP INDEX IF EXISTS {schema}.deliveries_id, {schema}.deliveries_due;
-EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-    NULL;  -- somebody reads: the next time
-END $$;
 
 -- No tree: a plan would walk past the rows of others, to have its own in order.
 CREATE INDEX IF NOT EXISTS deliveries_by_id ON {schema}.deliveries USING hash (id);

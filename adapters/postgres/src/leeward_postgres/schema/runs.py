@@ -132,14 +132,6 @@ BEGIN
     RETURN QUERY SELECT is_new, runs FROM {schema}.runs WHERE workflow = p_workflow AND id = p_id;
 END $$;
 
--- The same as clients of version 2 ask for it.
-CREATE OR REPLACE FUNCTION {schema}.add_run(
-    text, text, text, text, text, double precision, double precision, double precision, boolean,
-    text, integer
-) RETURNS TABLE (is_new boolean, run {schema}.runs) LANGUAGE sql AS $$
-    SELECT * FROM {schema}.start_run(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-$$;
-
 -- Lease a run whose row is locked; calls under way in a lease that ended without a word are lost.
 CREATE OR REPLACE FUNCTION {schema}.lease_run(
     p_run {schema}.runs, p_due double precision, p_holder text
@@ -213,14 +205,6 @@ BEGIN
         RETURN NEXT {schema}.lease_run(v_run, p_now + p_lease, p_holder);
     END LOOP;
 END $$;
-
--- The same as clients of version 2 ask for it.
-CREATE OR REPLACE FUNCTION {schema}.take_runs(
-    text[], text, double precision, double precision, integer, double precision, text,
-    text[], text[], integer[]
-) RETURNS SETOF {schema}.runs LANGUAGE sql AS $$
-    SELECT * FROM {schema}.take_own_runs(NULL, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{{}}')
-$$;
 
 -- Note for several runs what has ended and what begins, and how some of them have ended. Return of
 -- each what stands against it: 'lost' its lease, 'cancelled', or 'late', so that nothing guarded
