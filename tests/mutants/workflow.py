@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
+WAITING: Final = "tests/workflow/test_waiting.py::TestWaitingInAFile"
+
 MUTANTS: Final = (
     Mutant(
         "an event that a wait has had is given to the next one, in the next lease",
@@ -13,6 +15,34 @@ MUTANTS: Final = (
         "self._inbox.note_end(command, noted.answer)\n...",
         "...",
         "tests/workflow/test_events.py::test_an_event_of_another_process_continues_the_run",
+    ),
+    Mutant(
+        "a run that another one waits for tells nobody of its end",
+        "src/leeward/workflow/embedded/sqlite_journal.py SqliteJournal.finish.write",
+        "_tell_parent(connection, key, answer, now)\n...",
+        "...",
+        f"{WAITING}::test_a_flow_waits_for_another_one",
+    ),
+    Mutant(
+        "a cancelled run undoes its steps while a run that it has started goes on",
+        "src/leeward/workflow/embedded/driving.py Drive._begin_children",
+        "self._write(...) is None",
+        "True",
+        f"{WAITING}::test_a_cancel_and_a_deadline_reach_the_run_of_a_flow",
+    ),
+    Mutant(
+        "what is left of a run that failed is not undone",
+        "src/leeward/workflow/commands.py end_of_child",
+        "answer.ambiguous or bool(answer.steps)",
+        "False",
+        f"{WAITING}::test_a_run_that_has_ended_well_is_undone_as_a_whole",
+    ),
+    Mutant(
+        "flows run each other for ever",
+        "src/leeward/workflow/kernel.py _run",
+        "id.count('.') > ...",
+        "False",
+        f"{WAITING}::test_a_flow_that_runs_itself_for_ever_is_ended_by_name",
     ),
     Mutant(
         "an event that comes while a lease is given back wakes nobody",

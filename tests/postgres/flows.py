@@ -1,8 +1,9 @@
 """Flows on PostgreSQL against the embedded engine: ``python -m tests.postgres.flows``.
 
 ``--flows 2000`` runs random flows on both; every other one once more with a worker that dies.
-``--sagas 500`` runs sagas with payments whose answers are lost. ``--kills 500`` kills processes,
-three of which share the journal at a time.
+``--waits 5000`` runs flows that wait and run each other against what they mean, each once more
+with a worker that dies. ``--sagas 500`` runs sagas with payments whose answers are lost.
+``--kills 500`` kills processes, three of which share the journal at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -21,6 +23,7 @@ from leeward.values.runs import RunState
 from leeward.workflow.commands import StepQuestion, StepVerdict
 from tests.postgres.journals import Journals, make_schema
 from tests.postgres.server import Server
+from tests.workflow import meaning
 from tests.workflow.crashing import OpenJournal, World, faults_of, open_in_memory
 from tests.workflow.killing import Plan, kill
 from tests.workflow.sagas import flaws_of
@@ -63,6 +66,7 @@ def main() -> int:
     """Run them, and print what is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--flows", type=int, default=0)
+    parser.add_argument("--waits", type=int, default=0)
     parser.add_argument("--sagas", type=int, default=0)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
@@ -77,6 +81,12 @@ def main() -> int:
             wrong += _report("flows", seeds, lambda seed: difference_of(seed, journals))
             odd = [seed for seed in seeds if seed % 2]
             wrong += _report("deaths", odd, lambda seed: flaws_of_death(seed, journals))
+            seeds = range(options.seed, options.seed + options.waits)
+            for what, check in (
+                ("waits", meaning.difference_of),
+                ("deaths", meaning.flaws_of_death),
+            ):
+                wrong += _report(what, seeds, partial(check, open_journal=journals.open))
             seeds = range(options.seed, options.seed + options.sagas)
             wrong += _report("sagas", seeds, lambda seed: flaws_of(seed, None, journals.open)[0])
         if options.kills:

@@ -21,6 +21,7 @@ from leeward_contract_tests.workflows.virtual import Embedded
 from tests.postgres.flows import difference_of, flaws_of_death
 from tests.postgres.journals import Journals, journal_at
 from tests.postgres.server import Server
+from tests.workflow import meaning
 from tests.workflow.journals import NOW, JournalContract, call, end, one
 from tests.workflow.killing import Plan, kill
 from tests.workflow.sagas import flaws_of
@@ -49,6 +50,13 @@ def test_random_flows_run_as_on_the_embedded_engine(journals: Journals) -> None:
     """The same calls, notes and ends. `python -m tests.postgres.flows` runs more of them."""
     for seed in range(8):
         assert difference_of(seed, journals) is None, f"seed {seed}"
+
+
+def test_flows_that_wait_and_run_each_other_mean_the_same(journals: Journals) -> None:
+    """Against an interpreter of their own. `python -m tests.postgres.flows --waits 5000`."""
+    for seed in range(6):
+        assert meaning.difference_of(seed, journals.open) is None, f"seed {seed}"
+        assert meaning.flaws_of_death(seed, journals.open) is None, f"seed {seed}"
 
 
 def test_a_worker_that_dies_repeats_no_unsafe_step(journals: Journals) -> None:

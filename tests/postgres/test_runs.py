@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -65,6 +67,14 @@ class TestWaitingOnTheServer(WaitingContract):
     def shop(self, server: Server) -> Shop:
         """Return clients on one database."""
         return Shop("postgres", None, lambda: [open_driver(config_for(server.url))])
+
+
+@workflow("twice")
+def twice_asked(w: Flow, order: Ref) -> None:
+    """Two events of one name."""
+    w.step("reserve", order)
+    first = w.event("item")
+    w.stop([first, w.event("item", id="second")])
 
 
 @pytest.fixture(autouse=True)
@@ -232,12 +242,37 @@ def test_runs_outlive_their_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(reserved) == sorted(f"{id}/reserve" for id in ids)
 
 
+def test_events_outlive_their_server() -> None:
+    """SIGKILL amid sends, each again and again until it is acknowledged: none lost, none twice."""
+    server, called = Server(), list[str]()
+    try:
+        make_schema(server)
+        with _client(server.url, twice_asked, called=called) as client:
+            for at in range(12):
+                client.start_workflow("twice", None, id=f"r{at}")
+            killer = threading.Thread(target=_kill_amid, args=(server, called))
+            killer.start()
+            for at in range(12):
+                for id in ("a", "b"):
+                    _for_sure(partial(client.send_event, "twice", f"r{at}", "item", id, id=id))
+                    called.append("sent")
+            runs = [client.wait_for_run("twice", f"r{at}", timeout=60) for at in range(12)]
+            killer.join()
+    finally:
+        server.stop()
+    assert [run.result for run in runs] == [["a", "b"]] * 12
+
+
 def _start_for_sure(client: Client, id: str) -> None:
     """Start a run, again and again: with one id it is one run."""
+    _for_sure(lambda: client.start_workflow("booking", None, id=id))
+
+
+def _for_sure(act: Callable[[], object]) -> None:
     until = time.monotonic() + 60
     while True:
         try:
-            client.start_workflow("booking", None, id=id)
+            act()
         except (TargetUnavailable, OutcomeUnknown):
             assert time.monotonic() < until
             time.sleep(0.05)

@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from random import Random
@@ -22,6 +22,7 @@ from leeward.values import Effect, InvokeResult, Json
 from leeward.values.runs import RunState
 from leeward.workflow import read_definition
 from leeward.workflow.commands import (
+    NO_LIMIT,
     UNSETTLED,
     Answer,
     Returned,
@@ -31,7 +32,7 @@ from leeward.workflow.commands import (
     StepVerdict,
 )
 from leeward.workflow.embedded.driving import Drive, FirstSteps, RunServices, first_steps
-from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, SentEvent
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import PROVED, Definition, Step, document_of, nodes
@@ -110,6 +111,7 @@ class World:
         self.dies_at: int | None = None
         self.point = 0
         self.is_dead = False
+        self.flows: Mapping[str, Definition] = {}
         self._functions = functions
         self._verdicts = verdicts
         self._lock = Lock()
@@ -161,6 +163,50 @@ class World:
             row = self._taken(definition.name)
         raise AssertionError("the run does not end")
 
+    def finish_flows(
+        self, flows: Mapping[str, Definition], value: Json, sent: Callable[[str], Json]
+    ) -> RunRow:
+        """Let workers take a run of the first flow, and all that it starts, until it has ended.
+
+        Args:
+            flows: by name.
+            value: the input.
+            sent: returns the value of an event by run and name; None if it is not sent.
+        """
+        self.flows = flows
+        name = next(iter(flows))
+        row, first = self._started(flows[name], "r", value)
+        for _ in range(5000):
+            if row is not None:
+                self._work(flows[row.key.workflow], row, first)
+            first = None
+            found = self.journal.find(RunKey(name, "r"))
+            assert found is not None
+            if found.state is not RunState.RUNNING:
+                return found
+            self._send_events(sent)
+            row = self._taken(*flows)
+            if row is None:
+                due = self.journal.next_due([*flows], self.clock.now() - 1.0)
+                assert due is not None
+                assert due < NO_LIMIT, self.journal.waits(9)
+                self.clock.advance(max(0.0, due - self.clock.now()) + 0.001)
+                row = self._taken(*flows)
+        raise AssertionError("the run does not end")
+
+    def _send_events(self, sent: Callable[[str], Json]) -> None:
+        """Send the events for which runs wait, each twice by its id."""
+        for wait in self.journal.waits(1000):
+            for event in (event for event in wait.names if "/" not in event):
+                value = sent(f"{'/'.join(wait.key)}/{event}")
+                if value is not None:
+                    arrival = SentEvent(0, event, event, value, self.clock.now())
+                    for _ in range(2):
+                        try:
+                            self.journal.send(wait.key, arrival)
+                        except Died:  # whoever sends does not know, and sends it again
+                            self._revive()
+
     def _started(
         self, definition: Definition, id: str, value: Json
     ) -> tuple[RunRow | None, FirstSteps | None]:
@@ -175,9 +221,9 @@ class World:
             row, is_new = start()
             return (row, first) if is_new else (None, None)
 
-    def _taken(self, name: str) -> RunRow | None:
+    def _taken(self, *names: str) -> RunRow | None:
         try:
-            taken = self.journal.take([name], self.clock.now(), LEASE, 1)
+            taken = self.journal.take(names, self.clock.now(), LEASE, 1)
         except Died:
             self._revive()
             return None
@@ -188,7 +234,7 @@ class World:
 
     def _work(self, definition: Definition, row: RunRow, first: FirstSteps | None) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        means = RunServices(self.journal, self, self.clock, lambda: False)
+        means = RunServices(self.journal, self, self.clock, definitions=self.flows)
         try:
             Drive(means, row, definition, first=first).run()
         except Died:

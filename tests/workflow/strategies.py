@@ -42,9 +42,13 @@ INPUTS: tuple[Json, ...] = (
 class Maker:
     """Makes one definition. Ids are numbered, so that each is there once."""
 
-    def __init__(self, random: Random, *, late: bool = False) -> None:
+    def __init__(
+        self, random: Random, *, late: bool = False, flows: tuple[str, ...] | None = None
+    ) -> None:
         self.random = random
         self.late = late
+        self.flows = flows
+        self.is_repeated = False
         self.count = 0
         self.each_in_saga = False
 
@@ -72,6 +76,14 @@ class Maker:
             kinds += ["attempt", "attempt", "saga", "saga", "choose"]
             if levels < 2:
                 kinds += ["parallel", "each"]
+        if self.flows is not None:
+            kinds += [
+                "event",
+                "event",
+                "until",
+                *["repeat"] * bool(depth),
+                *["run"] * len(self.flows),
+            ]
         make = getattr(self, self.pick(*kinds))
         node: model.Node = make(depth, names, levels, in_saga)
         return node
@@ -86,7 +98,7 @@ class Maker:
         undone = undo if in_saga and not self.each_in_saga else None
         names.append(id)
         retry, undo_of_step = self.retry(effect), self.pick(undone, undone, None)
-        settle = settle_of(self.pick(None, True, False), effect)
+        settle = settle_of(self.pick(None, True, False) if self.flows is None else False, effect)
         return model.Step(id, id, payload, effect, 5, retry, undo_of_step, settle)
 
     def retry(self, effect: Effect) -> Retry:
@@ -193,9 +205,47 @@ class Maker:
         id = self.id("each")
         items = self.reference(names)
         before, self.each_in_saga = self.each_in_saga, self.each_in_saga or in_saga
-        body = self.block(depth - 1, [*names, id], levels=levels + 1)
+        inner = [*names, id]
+        body = self.block(depth - 1, inner, levels=levels + 1)
         self.each_in_saga = before
-        return model.Each(id, items, body, self.pick(1, 2))
+        collect = None if self.flows is None else self.pick(None, self.template(inner))
+        if collect is not None:
+            names.append(id)
+        return model.Each(id, items, body, self.pick(1, 2), collect)
+
+    def repeat(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
+        """Draw a loop of a few rounds."""
+        id, before = self.id("repeat"), self.is_repeated
+        inner, self.is_repeated = [*names, id], True
+        body = self.block(depth - 1, inner, levels=levels, in_saga=in_saga)
+        self.is_repeated = before
+        names += inner[len(names) :]
+        return model.Repeat(id, body, self.condition(1, inner), self.pick(1, 2, 3))
+
+    def event(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
+        """Draw a wait for one of two events; or a question, which may be asked several times."""
+        del depth, in_saga
+        id = self.id("event")
+        is_once = levels == 0 and not self.is_repeated
+        both, question = ((f"{id}-a", f"{id}-b"), None) if is_once else ((id,), "may it?")
+        events = self.pick(both, both[:1])
+        names.append(id)
+        return model.EventNode(id, events, self.pick(5, 500), None, question)
+
+    def until(self, depth: int, names: list[str], *_: Any) -> model.Node:
+        """Draw a wait for a time that has passed, or is not one."""
+        del depth
+        return model.Wait(self.id("wait"), None, self.reference(names))
+
+    def run(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
+        """Draw a run of another flow."""
+        del depth, levels
+        id = self.id("run")
+        undo = model.Undo(f"undo-{id}", 5, Retry(on=(model.ANY,), attempts=2))
+        undone = undo if in_saga and not self.each_in_saga else None
+        value = self.template(names)
+        names.append(id)
+        return model.Child(id, self.pick(*self.flows or ("random",)), value, undone)
 
     def wait(self, *_: Any) -> model.Node:
         """Draw a pause."""
@@ -236,6 +286,18 @@ def definition_of(seed: int, *, late: bool = False) -> model.Definition:
         definition = model.Definition("random", body)
     check_definition(definition, lambda node: node.id if node else "random")
     return definition
+
+
+def waiting_flows_of(seed: int) -> list[model.Definition]:
+    """Make three flows that wait; the first one may run the others, and the second the third."""
+    made = []
+    for at, flows in enumerate((("second", "third"), ("third",), ())):
+        maker = Maker(Random(seed * 3 + at), flows=flows)
+        first = maker.step(0, ["input"], 0, False)
+        body = (first, *maker.block(3 if at == 0 else 2, ["input", first.id]))
+        made.append(model.Definition(("first", "second", "third")[at], body))
+        check_definition(made[-1], lambda node: node.id if node else "random")
+    return made
 
 
 def definitions() -> st.SearchStrategy[model.Definition]:

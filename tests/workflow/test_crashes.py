@@ -10,6 +10,7 @@ from leeward.testing.simulator import simulate
 from leeward.values.runs import RunState
 from leeward.workflow import Definition
 from leeward.workflow.commands import Answer, Returned, StepQuestion, StepVerdict
+from tests.workflow import meaning
 from tests.workflow.crashing import World, differences_of, faults_of
 from tests.workflow.flows import order_flow
 from tests.workflow.killing import Plan, kill
@@ -90,3 +91,10 @@ def test_processes_that_are_killed_and_stopped_keep_the_promises(tmp_path: Path)
     outcome = kill(tmp_path, Plan(kills=4, stops=1, processes=3, lease=1.0, seed=7))
     assert outcome.wrong == []
     assert outcome.figures["acknowledged starts"] > 0
+
+
+def test_flows_that_wait_and_run_each_other_mean_the_same() -> None:
+    """Against an interpreter of their own. `python -m tests.workflow.meaning` tries more."""
+    for seed in range(25):
+        assert meaning.difference_of(seed) is None, f"seed {seed}"
+        assert meaning.flaws_of_death(seed) is None, f"seed {seed}"

@@ -167,7 +167,8 @@ def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) ->
                     name: [case.verdict(name, number) for number in range(1, 10)]
                     for name in case.verdicts
                 }
-                run = simulate(case.definition, case.value, case.answers, verdicts=verdicts)
+                more: Any = {"verdicts": verdicts, "events": case.events, "flows": case.flows}
+                run = simulate(case.definition, case.value, case.answers, **more)
                 calls = Counter((call.function, call.key) for call in run.calls)
                 questions = Counter((asked.function, asked.key) for asked in run.questions)
                 end = RunEnd(run.end, calls, questions=questions)

@@ -22,6 +22,7 @@ from leeward.views import (
     Details,
     Format,
     Json,
+    Link,
     Part,
     Report,
     Table,
@@ -39,7 +40,7 @@ def row_of(run: Run) -> Json:
     events = [event._asdict() for event in run.events]
     waits = [{**wait._asdict(), "names": list(wait.names)} for wait in run.waits]
     named = {"state": run.state.value, "unreversed": list(run.unreversed)}
-    return run._asdict() | {**named, "events": events, "waits": waits}
+    return run._asdict() | {**named, "events": events, "waits": waits, "parent": run.parent}
 
 
 def _took(row: Json) -> float | None:
@@ -77,6 +78,7 @@ _DETAILS: Final = (
     Column("Target", "target"),
     Column("Definition", lambda row: (row["digest"] or "")[:12]),
     Column("Not taken back", "unreversed", is_rare=True),
+    Column("Waits for it", "parent", is_rare=True),
 )
 
 
@@ -94,6 +96,14 @@ def question_of(wait: RunWait) -> str:
     if question is None or isinstance(question, str):
         return question or ""
     return encode(question).decode()
+
+
+def _page_of_child(event: Json) -> Link | None:
+    """Return where more is said of the run that an event is about."""
+    if event["child"] is None:
+        return None
+    workflow, _, id = event["child"].partition("/")
+    return "runs", {"workflow": workflow, "run": id}
 
 
 def list_runs(runs: Iterable[Run], now: float) -> Report:
@@ -115,13 +125,15 @@ def show_run(run: Run, now: float, *, with_result: bool = True) -> Report:
         Column("Step", "path", is_name=True),
         Column("Attempt", "attempt", Format.COUNT),
         Column("End", lambda event: state_of(event, run.waits), Format.STATE),
+        Column("Run", "child", is_rare=True),
     )
     parts: list[Part] = [Details(_DETAILS, row)]
     if with_result and run.result is not None:
         parts.append(Block("Result", item_json.write(run.result, indent=2), is_json=True))
     if run.waits:
         parts.append(Table(_WAITS, row["waits"], "It waits for", ""))
-    parts.append(Table(steps, row["events"], "What it did, in order", "Nothing yet."))
+    done = Table(steps, row["events"], "What it did, in order", "Nothing yet.", _page_of_child)
+    parts.append(done)
     which = f"{run.workflow} {run.id}"
     open_ = [wait for wait in run.waits if wait.question is not None]
     actions = [
@@ -273,20 +285,24 @@ def _node(node: model.Node, marks: dict[str, Mark]) -> Box:
                 "asks a person" if node.question is not None else f"for {' or '.join(node.names)}"
             )
             return _text_box([node.id, what, f"at most {_time_of(node)}"], mark)
-        case model.Repeat():
-            label = f"repeat {node.id}, at most {node.at_most} times"
-            return _frame(label, _block(node.body, marks))
+        case model.Child():
+            return _text_box([node.id, f"runs {node.flow}", *_undo_lines(node)], mark)
         case model.Stop():
             return _text_box([node.id, "ends well"], mark)
         case model.Fail():
             return _text_box([node.id, f"fails: {node.error}"], mark)
-        case model.Saga():
-            return _frame(f"saga {node.id}, undo {node.undo}", _block(node.body, marks))
-        case model.Each():
-            label = f"each {node.id}, {node.at_once} at once"
-            return _frame(label, _block(node.body, marks))
+        case model.Saga() | model.Each() | model.Repeat():
+            return _frame(_label_of(node), _block(node.body, marks))
         case model.AttemptNode() | model.Parallel() | model.Choose():
             return _frame(f"{node.kind} {node.id}", _join_boxes(_alternatives(node, marks)))
+
+
+def _label_of(node: model.Saga | model.Each | model.Repeat) -> str:
+    if isinstance(node, model.Saga):
+        return f"saga {node.id}, undo {node.undo}"
+    if isinstance(node, model.Each):
+        return f"each {node.id}, {node.at_once} at once"
+    return f"repeat {node.id}, at most {node.at_most} times"
 
 
 def _time_of(node: model.Wait | model.EventNode) -> str:
@@ -324,9 +340,11 @@ def _step_lines(step: model.Step) -> list[str]:
         lines.append(f"calls {step.function}")
     tries = "" if step.retry == NEVER else f", {step.retry.attempts} attempts"
     lines.append(f"{step.effect.value}, {step.timeout} s{tries}")
-    if step.undo is not None:
-        lines.append(f"undo: {step.undo.function}")
-    return lines
+    return [*lines, *_undo_lines(step)]
+
+
+def _undo_lines(node: model.Step | model.Child) -> list[str]:
+    return [] if node.undo is None else [f"undo: {node.undo.function}"]
 
 
 def _text_box(lines: Sequence[str], mark: Mark | None) -> Box:

@@ -11,7 +11,7 @@ from leeward.values.settled import Verdict
 from leeward.workflow.model import CANCELLED, DEADLINE
 
 
-@show_only("path attempt function key effect timeout guarded voids kind")
+@show_only("path attempt function key effect timeout guarded voids")
 class StepCall(NamedTuple):
     """Call a function. The answer is a `Returned` or a `StepFailure`.
 
@@ -39,10 +39,9 @@ class StepCall(NamedTuple):
     guarded: bool
     attempts: int = 1
     voids: int = 0
-    kind: Literal["call"] = "call"
 
 
-@show_only("path attempt function key effect timeout voids targets kind")
+@show_only("path attempt function key effect timeout voids targets")
 class StepQuestion(NamedTuple):
     """Ask a function what became of the calls of a step. The answer is a `StepVerdict`.
 
@@ -66,10 +65,9 @@ class StepQuestion(NamedTuple):
     voids: int = 0
     targets: tuple[str, ...] = ()
     guarded: Literal[False] = False
-    kind: Literal["question"] = "question"
 
 
-@show_only("path attempt seconds guarded until names kind")
+@show_only("path attempt seconds guarded until names")
 class Sleep(NamedTuple):
     """Wait. The answer is a `Returned`; or a `StepFailure` as for a guarded call.
 
@@ -90,7 +88,6 @@ class Sleep(NamedTuple):
     names: tuple[str, ...] = ()
     question: Json = None
     input: Json = None
-    kind: Literal["sleep"] = "sleep"
 
     @property
     def child(self) -> tuple[str, str] | None:

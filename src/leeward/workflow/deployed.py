@@ -67,11 +67,7 @@ def _refusing(method: str, limit: str) -> Callable[..., NoReturn]:
 
 
 class DeployedRuns:
-    """The runs at one target.
-
-    Raises:
-        Unsupported: the target has no workflows.
-    """
+    """The runs at one target."""
 
     def __init__(
         self,
@@ -93,14 +89,7 @@ class DeployedRuns:
     cancel = _refusing("cancel_run", "cancel")  # no cloud engine compensates a run that it ends
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
-        """Start a run; return the existing run of this id if it has the same input.
-
-        Raises:
-            NotFound: no such workflow is known here, or none is deployed there.
-            InvalidRequest: the id or the input is wrong.
-            Conflict: there is a run of this id with another input, or was one.
-            CallError: it was not started, or that is unknown.
-        """
+        """Start a run; return the existing run of this id if it has the same input."""
         check_run_id(workflow, id)
         definition = known_in(self._definitions, workflow)
         check_input(value)
@@ -117,12 +106,7 @@ class DeployedRuns:
         return None if run is None else self._run(call, run)
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Poll a run until it has ended.
-
-        Raises:
-            NotFound: there is no such run.
-            TimeoutError: it still runs after `timeout` seconds.
-        """
+        """Poll a run until it has ended."""
         deadline = self._clock.monotonic() + timeout
         pause = FIRST_LOOK
         while True:
@@ -138,11 +122,7 @@ class DeployedRuns:
             pause = min(pause * 2, LATEST_LOOK)
 
     def abort(self, workflow: str, id: str) -> Run:
-        """End a run at once. Nothing is compensated, and a step under way continues to its end.
-
-        Raises:
-            NotFound: there is no such run.
-        """
+        """End a run at once. Nothing is compensated, and a step under way continues to its end."""
         call = AbortRun(workflow, check_run_id(workflow, id))
         run = self.get(workflow, id) if self._perform(call) else None
         if run is None:
@@ -183,12 +163,7 @@ class DeployedRuns:
         return started[0] if started else self._started_before(call)
 
     def _ask(self, call: StartRun, once: Callable[[str, str], None]) -> None:
-        """Start a run, or wait for another start of it.
-
-        Raises:
-            Conflict: the record has another input.
-            OutcomeUnknown: the other start does not end.
-        """
+        """Start a run, or wait for another start of it."""
         from hashlib import sha256
 
         digest = sha256(call.input).hexdigest()
@@ -217,11 +192,7 @@ class DeployedRuns:
                 self._clock.sleep(min(left, refused.retry_after or FIRST_LOOK, FIRST_LOOK))
 
     def _started_before(self, call: StartRun) -> FoundRun:
-        """Return the run that another start has made.
-
-        Raises:
-            Conflict: it has another input, or the engine has forgotten it.
-        """
+        """Return the run that another start has made."""
         run: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
         if run is None:
             raise Conflict(

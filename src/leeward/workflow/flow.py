@@ -61,11 +61,7 @@ Resolve: TypeAlias = Callable[[Callable[..., Any]], FlowFunction]
 
 
 def by_own_name(function: Callable[..., Any]) -> FlowFunction:
-    """Return the name of a function without an app: its own, with hyphens.
-
-    Raises:
-        ConfigError: it has no name.
-    """
+    """Return the name of a function without an app: its own, with hyphens."""
     named: Any = function
     name = getattr(named, "__name__", None)
     if not isinstance(name, str):
@@ -74,11 +70,7 @@ def by_own_name(function: Callable[..., Any]) -> FlowFunction:
 
 
 def template_of(value: Any, where: str) -> Template:
-    """Return JSON with references in it as a template.
-
-    Raises:
-        ConfigError: it holds something else.
-    """
+    """Return JSON with references in it as a template."""
     return freeze(_replace_references(value, where))
 
 
@@ -98,11 +90,7 @@ def _replace_references(value: Any, where: str) -> Any:
 
 
 def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect:
-    """Return the effect that was given, else the default.
-
-    Raises:
-        ConfigError: there is no such effect.
-    """
+    """Return the effect that was given, else the default."""
     try:
         return default if given is None else Effect(given)
     except ValueError:
@@ -111,11 +99,7 @@ def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect
 
 
 def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
-    """Return the retry that was given, checked, else the default.
-
-    Raises:
-        ConfigError: it is wrong; the message names the place.
-    """
+    """Return the retry that was given, checked, else the default."""
     try:
         return check_retry(retry, default).with_proofs()
     except ConfigError as error:
@@ -219,11 +203,7 @@ def _time(
 
 
 def refuse_loose(body: list[Node], kind: str, method: str) -> None:
-    """Refuse nodes that stand between the blocks of `parallel` or `choose`.
-
-    Raises:
-        ConfigError: there are such nodes.
-    """
+    """Refuse nodes that stand between the blocks of `parallel` or `choose`."""
     if body:
         raise ConfigError(
             f"{users_line()}: {body[0].id!r} stands in `{kind}` and in none of its blocks; put it "
@@ -588,11 +568,7 @@ def workflow(
 
 
 def _line_of_function(body: Body, name: str) -> str:
-    """Return the file and line of a flow's function, after a check of its parameters.
-
-    Raises:
-        ConfigError: it does not take a flow and an input.
-    """
+    """Return the file and line of a flow's function, after a check of its parameters."""
     code = getattr(body, "__code__", None)
     if code is None:
         return f"workflow {name!r}"

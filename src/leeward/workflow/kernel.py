@@ -244,13 +244,10 @@ class _StepEnd(NamedTuple):
 def _attempts(
     call: StepCall, retry: Retry, *, settles: bool = False
 ) -> Generator[Command, Any, _StepEnd]:
-    """Make a call, as often as it may be made.
+    """Make a call, as often as its retry allows.
 
-    Args:
-        call: the first one.
-        retry: which failures are tried again.
-        settles: a call that may have run is settled before the step fails. If it ran, its result
-            counts; if it did not, it is tried again by its retry.
+    If it `settles`, a call that may have run is settled before the step fails. If it ran, its
+    result counts; if it did not, it is tried again by its retry.
     """
     doubts: tuple[StepFailure, ...] = ()
     patience = Patience(call.timeout)
@@ -594,12 +591,7 @@ class _Group:
 
 
 def fill(template: model.Template, variables: Mapping[str, Json]) -> Json:
-    """Return a template with the values in place of its references.
-
-    Args:
-        template: with references.
-        variables: values by name; a name without one is null.
-    """
+    """Return a template with the values in place of its references; a name without one is null."""
     if isinstance(template, model.Reference):
         return look_up(template, variables)
     if isinstance(template, Mapping):

@@ -24,62 +24,50 @@ class Limit(NamedTuple):
     instead: str
 
 
+_GOOGLE: Final = "Google Workflows"
+_STEPS: Final = "Step Functions"
+_OWN: Final = "leeward"
+
 LIMITS: Final = {
-    "input": Limit("bytes of the input", 32 * 1024, "Google Workflows", "pass a key to the data"),
+    "input": Limit("bytes of the input", 32 * 1024, _GOOGLE, "pass a key to the data"),
     "results": Limit(
-        "bytes of all results of a run", 256 * 1024, "Google Workflows", "return a key to the data"
+        "bytes of all results of a run", 256 * 1024, _GOOGLE, "return a key to the data"
     ),
-    "definition": Limit(
-        "bytes of a definition, as JSON", 64 * 1024, "Google Workflows", "make two workflows"
-    ),
-    "id": Limit(
-        "characters of an id", 60, "Step Functions", "write a short one, like take-payment"
-    ),
-    "branches": Limit("branches beside each other", 10, "Google Workflows", "use `each`"),
-    "nesting": Limit(
-        "levels of `parallel` and `each` inside each other", 2, "Google Workflows", "flatten it"
-    ),
-    "at_once": Limit("elements of `each` at once", 20, "Google Workflows", "lower at_once"),
-    "timeout": Limit(
-        "seconds of a step", 1800, "Google Workflows", "start the work, and `wait` for it"
-    ),
-    "year": Limit("seconds of a run", YEAR, "Step Functions", "start another run at the end"),
-    "attempts": Limit("attempts of a step", 100, "Step Functions", "fewer, with longer pauses"),
-    "reference": Limit(
-        "characters of a reference", 120, "Google Workflows", "shorter names of fields"
-    ),
-    "conditions": Limit(
-        "comparisons in one condition", 20, "Google Workflows", "decide in a function"
-    ),
-    "integer": Limit(
-        "as an integer in a flow", 2**53, "Step Functions", "write larger ones as texts"
-    ),
+    "definition": Limit("bytes of a definition, as JSON", 64 * 1024, _GOOGLE, "make two workflows"),
+    "id": Limit("characters of an id", 60, _STEPS, "write a short one, like take-payment"),
+    "branches": Limit("branches beside each other", 10, _GOOGLE, "use `each`"),
+    "nesting": Limit("levels of `parallel` and `each` inside each other", 2, _GOOGLE, "flatten it"),
+    "at_once": Limit("elements of `each` at once", 20, _GOOGLE, "lower at_once"),
+    "timeout": Limit("seconds of a step", 1800, _GOOGLE, "start the work, and `wait` for it"),
+    "year": Limit("seconds of a run", YEAR, _STEPS, "start another run at the end"),
+    "attempts": Limit("attempts of a step", 100, _STEPS, "fewer, with longer pauses"),
+    "reference": Limit("characters of a reference", 120, _GOOGLE, "shorter names of fields"),
+    "conditions": Limit("comparisons in one condition", 20, _GOOGLE, "decide in a function"),
+    "integer": Limit("as an integer in a flow", 2**53, _STEPS, "write larger ones as texts"),
     "stop": Limit(
         "`stop` inside `parallel` or `each`",
         None,
-        "Step Functions",
+        _STEPS,
         "let a step return what is decided, and `choose` behind the block",
     ),
-    "race": Limit("a race of branches", None, "Step Functions", "make it one step"),
-    "branch timeout": Limit(
-        "a time limit of a branch or block", None, "Step Functions", "limit its steps"
-    ),
+    "race": Limit("a race of branches", None, _STEPS, "make it one step"),
+    "branch timeout": Limit("a time limit of a branch or block", None, _STEPS, "limit its steps"),
     "undo in each": Limit(
         "a saga around an `each` whose steps have an undo",
         None,
-        "Google Workflows",
+        _GOOGLE,
         "put the saga inside the `each`",
     ),
     "expressions": Limit(
-        "arithmetic and texts made in the flow", None, "Step Functions", "do it in a function"
+        "arithmetic and texts made in the flow", None, _STEPS, "do it in a function"
     ),
-    "names": Limit("events in one wait", 10, "leeward", "send what happened as a value"),
-    "rounds": Limit("rounds of a `repeat`", 1000, "leeward", "start another run at the end"),
-    "children": Limit("flows that run each other", 5, "leeward", "start another run at the end"),
+    "names": Limit("events in one wait", 10, _OWN, "send what happened as a value"),
+    "rounds": Limit("rounds of a `repeat`", 1000, _OWN, "start another run at the end"),
+    "children": Limit("flows that run each other", 5, _OWN, "start another run at the end"),
     "cancel": Limit(
         "cancelling a run so that it compensates",
         None,
-        "Step Functions",
+        _STEPS,
         "embedded only; `abort_run` ends a run everywhere, and compensates nothing",
     ),
     "events": Limit(
@@ -91,7 +79,7 @@ LIMITS: Final = {
     "list": Limit(
         "listing the runs of a cloud's engine",
         None,
-        "Google Workflows",
+        _GOOGLE,
         "embedded only; ask for a run by its id, or look at the engine's own console",
     ),
 }

@@ -79,22 +79,14 @@ def open_runs(operations: Operations) -> Runs:
 
 
 def check_runs(config: Config, target: str, definitions: Iterable[Definition]) -> None:
-    """Check that runs live where the payloads and results of their functions may be kept.
-
-    Raises:
-        ConfigError: a function has a residency, and `target` is elsewhere.
-    """
+    """Check that runs live where the payloads and results of their functions may be kept."""
     for flow in definitions:
         names, remedy = frozenset(functions_of(flow)), f"change the workflow {flow.name!r}"
         check_kept(config, Keeper(("workflow_target",), target, names, remedy))
 
 
 def load_definitions(config: Config) -> list[Definition]:
-    """Return the definitions that the configuration names.
-
-    Raises:
-        ConfigError: one of them cannot be loaded, or has another name.
-    """
+    """Return the definitions that the configuration names."""
     return [
         _load(name, workflow.definition, config)
         for name, workflow in config.workflows.items()

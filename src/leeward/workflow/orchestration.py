@@ -105,12 +105,9 @@ class _Orchestration:
         return False
 
     def _task(self, command: Command, now: float) -> Any:
-        if isinstance(command, StepCall):
-            self._sent.setdefault(command.path, now)
-            return self._host.call(request_of(command))
-        if isinstance(command, StepQuestion):
-            sent = self._sent[command.path.removesuffix("/settle")]
-            return self._host.call(question_of(command, sent))
+        if not isinstance(command, Sleep):
+            sent = self._sent.setdefault(command.path.removesuffix("/settle"), now)
+            return self._host.call(request_of(command, sent))
         due = self._due[command.path, command.attempt] = now + command.seconds
         if command.guarded and self._deadline is not None:
             due = min(due, self._deadline)
@@ -142,33 +139,17 @@ class _Orchestration:
         return self._results.fit(answer)
 
 
-def request_of(call: StepCall) -> Json:
-    """Return a call as the input of the activity."""
-    request = {
-        "path": call.path,
-        "attempt": call.attempt,
-        "function": call.function,
-        "payload": call.payload,
-        "key": call.key,
-        "effect": call.effect.value,
-        "timeout": call.timeout,
-    }
-    return {**request, "voids": call.voids} if call.voids else request
+_ASKED: Final = ("attempt", "function", "payload", "key", "effect", "timeout", "voids")
+"""Fields of a call or a question that the activity gets."""
 
 
-def question_of(question: StepQuestion, sent: float) -> Json:
-    """Return a question as the input of the activity."""
-    return {
-        "settle": question.path,
-        "attempt": question.attempt,
-        "function": question.function,
-        "payload": question.payload,
-        "key": question.key,
-        "effect": question.effect.value,
-        "timeout": question.timeout,
-        "voids": question.voids,
-        "sent": sent,
-    }
+def request_of(command: StepCall | StepQuestion, sent: float) -> Json:
+    """Return a call, or a question about one that was sent then, as the input of the activity."""
+    fields = {**command._asdict(), "effect": command.effect.value}
+    request = {name: fields[name] for name in _ASKED}
+    if isinstance(command, StepCall):
+        return {"path": command.path, **request}
+    return {"settle": command.path, **request, "sent": sent}
 
 
 def answer_in(document: Json) -> Answer:
@@ -195,36 +176,15 @@ def perform_step(functions: StepFunctions, document: Json) -> Json:
 
     Engines of this kind lose the class of an exception, so the error is returned as a value.
     """
-    if "settle" in document:
-        return _ask_about(functions, document)
-    call = StepCall(
-        document["path"],
-        document["attempt"],
-        document["function"],
-        document["payload"],
-        document["key"],
-        Effect(document["effect"]),
-        document["timeout"],
-        guarded=False,
-        voids=document.get("voids", 0),
-    )
-    return _document_of(make_call(functions, call))
-
-
-def _ask_about(functions: StepFunctions, document: Json) -> Json:
-    question = StepQuestion(
-        document["settle"],
-        document["attempt"],
-        document["function"],
-        document["payload"],
-        document["key"],
-        Effect(document["effect"]),
-        document["timeout"],
-        document["voids"],
-    )
+    fields = {name: document.get(name, 0) for name in _ASKED}
+    fields["effect"] = Effect(fields["effect"])
+    if "settle" not in document:
+        call = StepCall(document["path"], guarded=False, **fields)
+        return _document_of(make_call(functions, call))
+    question = StepQuestion(document["settle"], **fields)
     verdict, answer, retry_after, voids = ask_about(functions, question, document["sent"])
-    fields = {"verdict": verdict.value, "retry_after": retry_after, "voids": voids}
-    return fields if answer is None else {**fields, **_document_of(answer)}
+    verdicts = {"verdict": verdict.value, "retry_after": retry_after, "voids": voids}
+    return verdicts if answer is None else {**verdicts, **_document_of(answer)}
 
 
 def _document_of(answer: Answer) -> dict[str, Json]:

@@ -49,9 +49,6 @@ def read_stored(document: Any, source: str) -> model.Definition:
     """Return the definition in a document that was checked when it was written.
 
     It is not checked again: runs of it are under way, and a limit may be tighter by now.
-
-    Raises:
-        ConfigError: it is not a workflow, or has something that this version does not know.
     """
     places = _Places()
     places.is_stored = True
@@ -408,11 +405,7 @@ def _with_line(message: str, text: str, source: str) -> str:
 
 
 def yaml_in(text: str, source: str) -> Json:
-    """Return the value of a YAML text.
-
-    Raises:
-        ConfigError: it is not YAML, names one field twice, or uses anchors.
-    """
+    """Return the value of a YAML text."""
     yaml = _yaml(source)
     from ruamel.yaml.error import YAMLError
     from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
@@ -437,11 +430,7 @@ def yaml_in(text: str, source: str) -> Json:
 
 
 def yaml_of(definition: model.Definition) -> str:
-    """Return a definition as YAML, without the fields that are null.
-
-    Raises:
-        ConfigError: `ruamel.yaml` is not installed.
-    """
+    """Return a definition as YAML, without the fields that are null."""
     from io import StringIO
 
     stream = StringIO()

@@ -64,9 +64,7 @@ class StepFunctions(Protocol):
     def settle(self, question: StepQuestion, sent: float | None) -> StepVerdict:
         """Ask a function once what became of the calls of a step.
 
-        Args:
-            question: about the calls.
-            sent: Unix seconds when the first of them was made; None if unknown.
+        The first of them was sent at `sent`, in Unix seconds; None if that is unknown.
         """
 
 

@@ -206,11 +206,7 @@ _NOT_YET: Final = (
 
 
 def condition_of(test: Any) -> Condition:
-    """Return the condition of a test.
-
-    Raises:
-        ConfigError: it is something else, such as the result of comparing plain values.
-    """
+    """Return the condition of a test."""
     if not isinstance(test, Test):
         raise ConfigError(
             f"{users_line()}: a {type(test).__name__} is not a test; compare a reference, and "

@@ -164,15 +164,9 @@ class PostgresJournal(StoreBase, Journal):
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         digest, document = self._documents.write(definition)
+        kept = None if digest in self._kept else document
         values = (
-            *(
-                self.owner.app,
-                definition.name,
-                id,
-                digest,
-                None if digest in self._kept else document,
-            ),
-            *(encode(value).decode(), now),
+            *(self.owner.app, definition.name, id, digest, kept, encode(value).decode(), now),
             None if definition.timeout is None else now + definition.timeout,
             *(now + (lease or 0.0), lease is not None, holder_text(1, holder)),
             milliseconds(PATIENCE),

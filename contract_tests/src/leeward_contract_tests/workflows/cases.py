@@ -45,6 +45,8 @@ class Case(NamedTuple):
         end: of the run.
         calls: how often each function is called, by name.
         questions: how often each function is asked what became of a step, by name.
+        events: that are sent to the run: seconds after its start, name and value.
+        flows: other workflows that it runs.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Case(NamedTuple):
     end: Answer
     calls: Counter[str]
     questions: Counter[str]
+    events: tuple[tuple[float, str, Json], ...] = ()
+    flows: tuple[Definition, ...] = ()
 
     def answer(self, function: str, attempt: int) -> Answer:
         """Return the answer of a function, by how often its key was called, from 1."""
@@ -135,8 +139,9 @@ def _cases_of(path: Path) -> list[Case]:
     if not isinstance(document, dict) or document.get("leeward") != FORMAT:
         raise ConfigError(f"{path}: leeward must be {FORMAT!r}; it tells what the document is")
     definition = read_definition(document["definition"], str(path))
+    flows = tuple(read_definition(flow, str(path)) for flow in document.get("flows", ()))
     try:
-        return [_case_of(definition, case) for case in document["cases"]]
+        return [_case_of(definition, case)._replace(flows=flows) for case in document["cases"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{path}: a case is not as it should be ({error})") from error
 
@@ -155,6 +160,7 @@ def _case_of(definition: Definition, row: Mapping[str, Any]) -> Case:
         _answer(row["end"]),
         Counter(row["calls"]),
         Counter(row.get("questions", {})),
+        tuple((float(at), str(name), value) for at, name, value in row.get("events", ())),
     )
 
 

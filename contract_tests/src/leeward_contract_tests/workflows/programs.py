@@ -27,6 +27,7 @@ from typing import Any, Self
 from leeward.envelope import REPEAT_REFUSED
 from leeward.errors import ConfigError
 from leeward.values import Json
+from leeward.workflow.checks import check_portable
 from leeward.workflow.commands import UNSETTLED, Answer, Returned, StepFailure, StepVerdict
 from leeward.workflow.model import Definition
 from leeward_contract_tests.workflows.cases import RUN, Case, RunEnd
@@ -73,7 +74,14 @@ class EngineProcess:
         self._process.communicate()
 
     def __call__(self, case: Case) -> RunEnd | None:
-        """Run a case, unless something happens in it that nobody can do to another program."""
+        """Run a case, unless something happens in it that nobody can do to another program.
+
+        Nor can one be run that no cloud's engine has yet.
+        """
+        try:
+            check_portable(case.definition)
+        except ConfigError:
+            return None
         if case.happens:
             return None
 

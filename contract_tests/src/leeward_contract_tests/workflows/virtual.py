@@ -19,7 +19,7 @@ from leeward.errors import (
 from leeward.values import InvokeResult
 from leeward.workflow.commands import StepCall, StepFailure, StepQuestion, StepVerdict
 from leeward.workflow.embedded.driving import Drive, RunServices
-from leeward.workflow.embedded.journal import Journal, RunKey, RunRow
+from leeward.workflow.embedded.journal import Journal, RunKey, RunRow, SentEvent
 from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from leeward.workflow.embedded.workers import LEASE
 from leeward.workflow.model import NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
@@ -55,6 +55,8 @@ class Embedded:
     def run(self) -> RunEnd:
         """Run it to its end."""
         definition, journal, clock = self._case.definition, self._journal, self._clock
+        began, events = clock.now(), sorted(self._case.events, key=lambda event: event[0])
+        names = [definition.name, *(flow.name for flow in self._case.flows)]
         row: RunRow | None = journal.add(definition, RUN, self._case.value, clock.now(), LEASE)[0]
         for _ in range(MOST_LEASES):
             if row is not None:
@@ -64,18 +66,25 @@ class Embedded:
             if state.answer is not None:
                 journal.close()
                 return RunEnd(state.answer, self._calls, questions=self._questions)
-            due = journal.next_due([definition.name], 0.0)
+            due = journal.next_due(names, 0.0)
             assert due is not None
-            clock.sleep(max(0.0, due - clock.now()) + 0.001)
-            taken = journal.take([definition.name], clock.now(), LEASE, 1)
+            if events and began + events[0][0] <= due:
+                at, name, value = events.pop(0)
+                clock.sleep(max(0.0, began + at - clock.now()))
+                arrival = SentEvent(0, f"{name}-{len(events)}", name, value, clock.now())
+                journal.send(self._key, arrival)
+            else:
+                clock.sleep(max(0.0, due - clock.now()) + 0.001)
+            taken = journal.take(names, clock.now(), LEASE, 1)
             row = taken[0] if taken else None
         raise ConfigError(f"{self._case.name!r} does not end")
 
     def _work(self, row: RunRow) -> None:
         """Be a worker, until it dies or has nothing to do."""
-        services = RunServices(self._journal, self, self._clock)
+        flows = {flow.name: flow for flow in (self._case.definition, *self._case.flows)}
+        services = RunServices(self._journal, self, self._clock, definitions=flows)
         try:
-            Drive(services, row, self._case.definition).run()
+            Drive(services, row, flows[row.key.workflow]).run()
         except Died:
             return
 

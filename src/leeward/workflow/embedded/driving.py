@@ -134,9 +134,6 @@ class RunServices(NamedTuple):
     """The services that runs use.
 
     Attributes:
-        journal: of the runs.
-        functions: of the steps.
-        clock: gives the time.
         is_closing: whether nothing new is to begin.
         definitions: of the flows that a flow may run, by name.
         wake: called when a run was added, or one has ended for which another one waits.
@@ -167,13 +164,9 @@ class FirstSteps(NamedTuple):
 
 
 def first_steps(definition: Definition, id: str, text: str, at: float) -> FirstSteps:
-    """Return the first commands of a run.
+    """Return the first commands of a run that starts at `at`, on the journal's clock.
 
-    Args:
-        definition: of the run.
-        id: of the run.
-        text: its input, as JSON.
-        at: when it starts, on the journal's clock.
+    Its input is `text`, JSON.
     """
     machine = Machine(definition, id, decode(text))
     return FirstSteps(machine, [step for step in machine.open.values() if not _is_unsafe(step)], at)

@@ -58,12 +58,10 @@ class Engine(Forkable):
     """Runs workflows.
 
     Args:
-        functions: of the steps.
         definitions: of the workflows that run here. A run continues with the version that it was
             started with. Runs of other workflows are left to other processes.
         journal: keeps the runs, and gives the time. It is closed with the engine.
         workers: runs that are driven at one time in this process, without waiting runs.
-        target: at which the runs are.
         absent: returns the functions of a definition that cannot be called here; a run of one
             with any is left to other processes.
         owner: of the runs that are started and driven here; an `Owner`, or its fields.

@@ -217,7 +217,7 @@ class Journal(Protocol):
         holder: str | None = None,
         begun: Sequence[Command] = (),
     ) -> tuple[RunRow, bool]:
-        """Add a run, unless there is one of this name and id.
+        """Add a run, unless there is one of this name and id; return it, and whether it is new.
 
         Args:
             definition: kept under its digest.
@@ -227,9 +227,6 @@ class Journal(Protocol):
             lease: seconds for which the caller has it; None leaves it to any process.
             holder: the caller's process, if others can look for it.
             begun: the commands that begin together with the run.
-
-        Returns:
-            The row, and whether it is new.
 
         Raises:
             Conflict: there is one, and it is another app's, stage's or order's.

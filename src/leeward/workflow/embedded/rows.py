@@ -1,7 +1,7 @@
 """The rows of a journal and their contents, the same in every store of runs.
 
-An answer is JSON: ``{"value": ...}``, ``{"error": {...}}``, or ``{"settled": {...}}`` for an answer
-to a question.
+What cannot be read raises `Unreadable`. An answer is JSON: ``{"value": ...}``,
+``{"error": {...}}``, or ``{"settled": {...}}`` for an answer to a question.
 """
 
 from __future__ import annotations
@@ -71,11 +71,7 @@ class Documents:
 
 
 def read_document(documents: Sequence[Sequence[Any]], where: str) -> Definition:
-    """Read the definition in the rows found by its digest.
-
-    Raises:
-        Unreadable: there is none, or not one that this version knows.
-    """
+    """Read the definition in the rows found by its digest."""
     try:
         ((document,),) = documents
         return read_stored(json.loads(document), where)
@@ -132,11 +128,7 @@ def _number_or_none(value: Any) -> float | None:
 
 
 def read_record(columns: Sequence[Any]) -> tuple[tuple[str, int], StepRecord]:
-    """Read a command, and return it with its path and attempt.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
+    """Read a command, and return it with its path and attempt."""
     path, attempt, began, due, ended, answer = columns
     # A wait for an event that has not ended has what it waits for in the place of its answer.
     end = None if ended is None else read_answer(answer)
@@ -158,12 +150,7 @@ def row_of_start(
 ) -> tuple[Any, ...]:
     """Return the row of a command that begins; with `refusal`, a guarded one is refused.
 
-    Args:
-        key: of its run.
-        command: that begins.
-        now: on the journal's clock.
-        began: the same on the wall clock.
-        refusal: why guarded ones may not begin.
+    It begins at `now` on the journal's clock, and at `began` on the wall clock.
     """
     place = (*key, command.path, command.attempt)
     due = command.due(now, began) if isinstance(command, Sleep) else None
@@ -179,11 +166,7 @@ def _write_wait(command: Command) -> str:
 
 
 def read_wait(columns: Sequence[Any]) -> OpenWait:
-    """Read a wait for an event that has not ended.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
+    """Read a wait for an event that has not ended."""
     workflow, id, path, due, text = columns
     try:
         waits = json.loads(text)
@@ -220,11 +203,7 @@ _STATES: Final = {state.value: state for state in RunState}
 
 
 def read_end(text: str | None) -> Answer | None:
-    """Read the end of a run; None if it has not ended.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
+    """Read the end of a run; None if it has not ended."""
     answer = read_answer(text)
     if isinstance(answer, StepVerdict):
         raise Unreadable("a run does not end with the answer to a question")
@@ -232,11 +211,7 @@ def read_end(text: str | None) -> Answer | None:
 
 
 def read_answer(text: str | None) -> Answer | StepVerdict | None:
-    """Read the answer of a command; None if it has not ended.
-
-    Raises:
-        Unreadable: it cannot be read.
-    """
+    """Read the answer of a command; None if it has not ended."""
     if text is None:
         return None
     try:
