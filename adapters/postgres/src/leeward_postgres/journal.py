@@ -16,7 +16,6 @@ from leeward.leases.batches import Batches, Change
 from leeward.leases.faults import DatabaseFault
 from leeward.stores import PATIENCE
 from leeward.values import Json
-from leeward.values.runs import parent_in
 from leeward.workflow.embedded.journal import (
     Finished,
     Journal,
@@ -251,7 +250,7 @@ class PostgresJournal(StoreBase, Journal):
         steps = [(*row_of_end(key, step, now)[2:], False) for step in finished]
         end = state_of(answer).value, write_answer(answer)
         is_ended = bool(self._writes.make(_RunWrite(key, fence, now, steps, *end)) != "lost")
-        if is_ended and self._rows is not None and parent_in(key.id):
+        if is_ended and self._rows is not None and "." in key.id:  # another run waits
             self._rows.tell_of_run(is_left=True)
         return is_ended
 
