@@ -139,14 +139,14 @@ class _Orchestration:
         return self._results.fit(answer)
 
 
-_ASKED: Final = ("attempt", "function", "payload", "key", "effect", "timeout", "voids")
+_REQUEST: Final = ("attempt", "function", "payload", "key", "effect", "timeout", "voids")
 """Fields of a call or a question that the activity gets."""
 
 
 def request_of(command: StepCall | StepQuestion, sent: float) -> Json:
     """Return a call, or a question about one that was sent then, as the input of the activity."""
     fields = {**command._asdict(), "effect": command.effect.value}
-    request = {name: fields[name] for name in _ASKED}
+    request = {name: fields[name] for name in _REQUEST}
     if isinstance(command, StepCall):
         return {"path": command.path, **request}
     return {"settle": command.path, **request, "sent": sent}
@@ -176,7 +176,7 @@ def perform_step(functions: StepFunctions, document: Json) -> Json:
 
     Engines of this kind lose the class of an exception, so the error is returned as a value.
     """
-    fields = {name: document.get(name, 0) for name in _ASKED}
+    fields = {name: document.get(name, 0) for name in _REQUEST}
     fields["effect"] = Effect(fields["effect"])
     if "settle" not in document:
         call = StepCall(document["path"], guarded=False, **fields)

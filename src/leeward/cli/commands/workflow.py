@@ -142,11 +142,11 @@ def _answering(approved: bool, does: str) -> Callable[..., Report]:
     ) -> Report:
         options = options_of(context)
         with options.client_of_data() as client:
-            asking = client.get_run(name, run)
-            if asking is None:
+            waiting = client.get_run(name, run)
+            if waiting is None:
                 return _show(None, name, run)
             value = {"approved": approved, "by": name_of_person(by), "note": note}
-            answer_question(client, asking, node, value)
+            answer_question(client, waiting, node, value)
             return _show(client.get_run(name, run), name, run)._replace(notes=[SENT])
 
     answer.__doc__ = does
