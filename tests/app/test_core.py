@@ -103,22 +103,22 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
     def function(order: Order, context: Context) -> Order:
         assert current() is context
         context.logger.debug("x")
-        left = vars(context).keys() - {"clock", "clients"}
-        seen.append({name: getattr(context, name) for name in left})
+        seen.append(context)
         return Order(order.id, context.clock is not None)
 
     found = run(function, b'{"id": "42"}', attempt=3, trace="00-a-b-01", headers={"a": "b"})
     assert (found.body, found.failure, found.status) == (b'{"id":"42","qty":true}', None, 200)
-    assert seen == [
-        {
-            "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
-            "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
-            "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "guard": None, "did_nothing": False, "wire": (function, b'{"id": "42"}'), "word": None,
-            "runs": [], "last_run": None,
-            "cold_start": True, "principal": None, "voids": 0,
-        }
-    ]  # fmt: skip
+    expected = {
+        "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
+        "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
+        "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
+        "guard": None, "did_nothing": False, "word": None,
+        "runs": [], "last_run": None,
+        "cold_start": True, "principal": None, "voids": 0,
+    }  # fmt: skip
+    (context,) = seen
+    assert {name: getattr(context, name) for name in expected} == expected
+    assert (context.wire[0], context.wire[1].input) == (function, b'{"id": "42"}')
     assert current() is None
 
 
@@ -418,7 +418,9 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
     handler = app.handlers["failing"]
     for given in (b'""', b'"x"'):
         each = delivery(given, headers={"x": CANARY})
-        log_failure(handler, each, answer(handler, each, platform()))
+        failure = answer(handler, each, platform()).failure
+        assert failure is not None
+        log_failure(handler, each, failure)
     facts = "function='failing' kind='call' call_id='id' attempt=None"
     at = f" at='{__file__}:{failing.__code__.co_firstlineno + 2} {failing.__qualname__}'"
     own = [each for each in caplog.records if each.name == "leeward.app"]
@@ -490,7 +492,9 @@ def test_a_failure_says_where_it_comes_from(
     app.function(name="failing")(lambda _: work())
     each = delivery(f'"{CANARY}"'.encode())
     caplog.clear()
-    log_failure(app.handlers["failing"], each, answer(app.handlers["failing"], each, platform()))
+    failure = answer(app.handlers["failing"], each, platform()).failure
+    assert failure is not None
+    log_failure(app.handlers["failing"], each, failure)
     (logged,) = (each for each in caplog.records if each.name == "leeward.app")
     told = logged.getMessage()
     assert re.search(pattern, told), told

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from leeward.aio import AsyncClient
     from leeward.app.clients import Clients
+    from leeward.app.handlers import Handler
+    from leeward.app.triggers import Delivery, Platform
     from leeward.client import Client
     from leeward.clock import Clock
     from leeward.watching import Watcher
@@ -66,9 +68,17 @@ class Context:
         last_run: an idempotent function that has failed, and must begin no effect; or None.
         word: the exception of that function's guard, not of the function, about this call; or None.
         voids: how many voids of its key the caller knows: see ``docs/settle.md``.
-        wire: the function of the handler that is called over the wire, and what the call brought;
+        wire: the function of the handler that is called over the wire, and the call's delivery;
             None of any other.
     """
+
+    effects = 0
+    dedup: str | None = None
+    guard: Function | None = None
+    did_nothing = False
+    wire: tuple[Function, Delivery] | None = None
+    word: Exception | None = None
+    last_run: Watcher | None = None
 
     def __init__(
         self,
@@ -104,14 +114,7 @@ class Context:
         self.cold_start = cold_start
         self.clients = clients
         self.voids = voids
-        self.effects = 0
-        self.dedup: str | None = None
-        self.guard: Function | None = None
-        self.did_nothing = False
-        self.wire: tuple[Function, Any] | None = None
-        self.word: Exception | None = None
         self.runs: list[Any] = []
-        self.last_run: Watcher | None = None
 
     def __repr__(self) -> str:
         """Show names and ids, and no input."""
@@ -202,6 +205,48 @@ class Context:
         import logging
 
         return logging.getLogger(f"{LOGGER}.{self.function}")
+
+
+class RunContext(Context):
+    """The context of a delivery. What few handlers ask for is read when one does."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        delivery: Delivery,
+        platform: Platform,
+        deadline: float,
+        payload: Json,
+        *,
+        cold_start: bool,
+    ) -> None:
+        self._sources = handler, delivery, platform
+        self.deadline = deadline
+        self.payload = payload
+        self.cold_start = cold_start
+        self.runs = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Read a field when it is first asked for, and keep it."""
+        if name not in _FIELDS:
+            raise AttributeError(f"a context has no attribute {name!r}")
+        source, its_name = _FIELDS[name]
+        value = getattr(self._sources[source], its_name)
+        if name == "voids" and not self._sources[0].keeps_records:
+            value = 0
+        setattr(self, name, value)
+        return value
+
+
+_FIELDS: Final = {"function": (0, "name"), "clients": (0, "clients")} | {
+    field: (source, field)
+    for source, fields in (
+        (1, ("idempotency_key", "attempt", "call_id", "trace", "headers", "principal", "voids")),
+        (2, ("clock", "provider", "region")),
+    )
+    for field in fields
+}
+"""Which source of a `RunContext` has a field, and under which name."""
 
 
 def current() -> Context | None:

@@ -7,7 +7,7 @@ sends nothing; the time comes from the platform's clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,7 +24,7 @@ from leeward.app.answers import (
     out_of_time,
     refusal_answer,
 )
-from leeward.app.context import Context, Function, call_within, run_on_loop
+from leeward.app.context import Context, Function, RunContext, call_within, run_on_loop
 from leeward.app.decoding import decoder_of, read_json, return_as_is
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.structures import Reader
@@ -54,7 +54,7 @@ from leeward.errors import ConfigError, InvalidRequest, Ran
 from leeward.json_text import encode
 from leeward.logs import Fact, failure_facts, log_event
 from leeward.values import NOTHING, Effect, Event, Json
-from leeward.watching import OBJECT_PUTS
+from leeward.watching import OBJECT_PUTS, RUNNING
 
 if TYPE_CHECKING:
     from leeward.app.clients import Clients
@@ -110,6 +110,7 @@ class Handler:
         self.prepare = prepare
         self.clients = clients
         self.effect = effect
+        self.declared_dedup = BY_TARGET if effect is Effect.KEYED else None
         self.timeout = timeout
         self.pauses = () if retries is None or isinstance(retries, int) else (*retries,)
         self.retries = len(self.pauses) or cast("int | None", retries)
@@ -131,19 +132,20 @@ class Handler:
 
     def call(self, given: Any, context: Context) -> Any:
         """Run the user's function; while it runs, `current` returns `context`."""
-        if self.bucket is None:
-            return self._call(given, context)
-        token = OBJECT_PUTS.set(self.check_put)
+        function, takes = self.function, len(self._parameters)
+        puts = None if self.bucket is None else OBJECT_PUTS.set(self.check_put)
+        token = RUNNING.set((context, context))
         try:
-            return self._call(given, context)
+            # Spelled out, because an unpacked call costs what a small handler does.
+            returned = (
+                function(given, context) if takes > 1 else function(given) if takes else function()
+            )
+            if type(returned) is CoroutineType:
+                returned = run_on_loop(returned)
         finally:
-            OBJECT_PUTS.reset(token)
-
-    def _call(self, given: Any, context: Context) -> Any:
-        arguments = (given, context)[: len(self._parameters)]
-        returned = call_within(context, self.function, *arguments)
-        if type(returned) is CoroutineType:
-            returned = call_within(context, run_on_loop, returned)
+            RUNNING.reset(token)
+            if puts is not None:
+                OBJECT_PUTS.reset(puts)
         if type(returned) in GENERATORS:
             raise ConfigError(f"{self._where} returns a generator, which never runs; return a list")
         return returned
@@ -173,7 +175,8 @@ class Handler:
         if "payload" in question:
             payload, value = self.read(encode(question["payload"]))
             given = (value,)[: len(self._parameters)]
-            context.wire, context.payload = (self.function, b""), payload
+            nothing = delivery._replace(input=b"")
+            context.wire, context.payload = (self.function, nothing), payload
         # Then this process alone may have run the call, and runs one version.
         is_here = is_own(question) and context.provider == "local"
         settle = partial(records.settle, is_here=is_here)
@@ -207,14 +210,14 @@ class Handler:
             InvalidInput: it is not what the annotation says.
         """
         if isinstance(given, Message):
-            if self._is_raw:
+            if self.is_raw:
                 return None, given
             given = given.body
         if isinstance(given, bytes):
             payload = read_json(given) if given else None
             return payload, self._reader(payload)
         if isinstance(given, Event):
-            return given.data, given if self._is_raw else self._reader(given.data)
+            return given.data, given if self.is_raw else self._reader(given.data)
         if isinstance(given, ObjectEvent):
             return object_document(given), given
         return given.isoformat(), given
@@ -283,7 +286,7 @@ class Handler:
             ) from error
 
     @cached_property
-    def _is_raw(self) -> bool:
+    def is_raw(self) -> bool:
         """Whether the handler wants the event or message itself."""
         if self.kind is Kind.EVENT:
             return self._annotation in (Any, Event)
@@ -291,7 +294,7 @@ class Handler:
 
     @cached_property
     def _reader(self) -> Reader:
-        if self._is_raw or self.kind in (Kind.SCHEDULE, Kind.OBJECT):
+        if self.is_raw or self.kind in (Kind.SCHEDULE, Kind.OBJECT):
             return return_as_is
         if self._annotation is Context:
             raise ConfigError(f"{self._where} takes its context second; give it an input first")
@@ -323,7 +326,7 @@ class Handler:
         """What its answers say of repeated keys, as ``x-leeward-dedup`` has it."""
         records = self._records
         if records is None:
-            return BY_TARGET if self.effect is Effect.KEYED else None
+            return self.declared_dedup
         return f"{BY_GROUP} {records.records()}" if records.scope == BY_GROUP else records.scope
 
     def refuse(self, demand: str) -> Answer | None:
@@ -364,57 +367,47 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
 
 def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
-    clock = platform.clock
-    began, seconds = clock.monotonic(), delivery.seconds
+    began, seconds = platform.clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
         seconds = min(seconds, handler.timeout)
     if seconds <= 0:
         return refusal_answer(out_of_time())
     try:
         is_cold = handler.prepare()
-        payload, given = (None, None) if delivery.settles else handler.read(delivery.input)
+        payload, given = delivery.read(handler)
     except InvalidInput as error:
         return refusal_answer(error)
     except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
         return failure_answer(failure_of(error, (), "no"))
-    context = Context(
-        handler.name,
-        delivery.idempotency_key,
-        delivery.attempt,
-        began + seconds,
-        clock,
-        call_id=delivery.call_id,
-        provider=platform.provider,
-        region=platform.region,
-        trace=delivery.trace,
-        headers=delivery.headers,
-        principal=delivery.principal,
-        clients=handler.clients,
-        payload=payload,
-        cold_start=is_cold,
-        voids=delivery.voids if delivery.voids and handler.keeps_records else 0,
-    )
+    context = RunContext(handler, delivery, platform, began + seconds, payload, cold_start=is_cold)
     try:
         if delivery.settles:
             returned = handler.settle(delivery, context, platform.answer_bytes)
         else:
-            context.wire = handler.function, delivery.input
+            context.wire = handler.function, delivery
             returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
         failure = _failure(error, handler, context, settles=delivery.settles)
         if failure.is_done and not handler.is_call:  # nobody waits for a result
-            return Answer(b"null", None, _dedup(handler, context))
+            return no_answer(_dedup(handler, context))
         attempt, retries = delivery.attempt, handler.retries
         is_last = attempt is not None and retries is not None and attempt > retries
         if is_last and not failure.waits:
             failure = failure._replace(retryable=False)
         return failure_answer(failure, _dedup(handler, context))
+    dedup = _dedup(handler, context)
     try:
         # Only a call gets what its handler returns.
-        body = encode_value(returned, platform.answer_bytes) if handler.is_call else b"null"
-        return Answer(body, None, _dedup(handler, context))
+        limit, is_call = platform.answer_bytes, handler.is_call
+        return Answer(encode_value(returned, limit), None, dedup) if is_call else no_answer(dedup)
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
-        return failure_answer(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
+        return failure_answer(failure_of(error, (Exception,), "yes"), dedup)
+
+
+@cache
+def no_answer(dedup: str | None) -> Answer:
+    """Return the answer of a run whose result nobody waits for."""
+    return Answer(b"null", None, dedup)
 
 
 def _failure(
@@ -452,19 +445,16 @@ def _dedup(handler: Handler, context: Context) -> str | None:
     What an idempotent function says holds for it alone: where it is only a part of the handler, the
     word of the handler's author counts.
     """
+    if context.dedup is None:
+        return handler.declared_dedup
     is_whole = context.guard is None or context.guard is handler.function
     if context.dedup == BY_GROUP and context.guard is handler.function:
         return handler.worth_of_keys
-    if context.dedup is not None and (is_whole or context.dedup == NOT_RECOGNISED):
-        return context.dedup
-    return BY_TARGET if handler.effect is Effect.KEYED else None
+    return context.dedup if is_whole or context.dedup == NOT_RECOGNISED else handler.declared_dedup
 
 
-def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
+def log_failure(handler: Handler, delivery: Delivery, failure: HandlerFailure) -> None:
     """Log that a run has failed: names, ids, classes, places, and nothing of what it was given."""
-    failure = result.failure
-    if failure is None:
-        return
     facts: dict[str, Fact] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),

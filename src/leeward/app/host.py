@@ -126,7 +126,8 @@ class Host:
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
         """Run a handler, and log a failure."""
         result = answer(handler, delivery, self.platform)
-        log_failure(handler, delivery, result)
+        if result.failure is not None:
+            log_failure(handler, delivery, result.failure)
         return result
 
     def publish(

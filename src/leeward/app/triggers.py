@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from leeward.app.context import Context
+    from leeward.app.handlers import Handler
     from leeward.clock import Clock
 
 
@@ -123,6 +124,10 @@ class Delivery(NamedTuple):
     principal: str | None = None
     voids: int = 0
     settles: bool = False
+
+    def read(self, handler: Handler) -> tuple[Json, Any]:
+        """Return the input as `Handler.read` does; what only asks has none."""
+        return (None, None) if self.settles else handler.read(self.input)
 
 
 class LogStyle(NamedTuple):

@@ -36,6 +36,7 @@ from leeward.app.idempotency.steps import (
     SaveRecord,
 )
 from leeward.app.idempotency.store import item_of, record_in
+from leeward.app.triggers import Delivery
 from leeward.envelope import CLOCKS
 from leeward.errors import DedupUnavailable, OutcomeUnknown, TargetUnavailable
 from leeward.values import Record
@@ -187,7 +188,8 @@ def _deliver(world: World, label: int, voids: int) -> Generator[Any, Any, None]:
 def _context(voids: int, number: int) -> Context:
     context = Context("charge", "k", None, 1e12, CLOCK, voids=voids, principal="ann")
     if number == 2:
-        context.wire, context.payload = (charge, b""), dict(ORDER)
+        nothing = Delivery(b"", "k", "k", 20.0)
+        context.wire, context.payload = (charge, nothing), dict(ORDER)
     return context
 
 

@@ -131,7 +131,7 @@ def digest_of(arguments: Mapping[str, Any]) -> str:
 def payload_digest(arguments: Mapping[str, Any], over_wire: HandlerContext | None = None) -> str:
     """Return the same of what came `over_wire`, else of the arguments, keyed with the secret."""
     if over_wire is not None:
-        came = over_wire.wire and over_wire.wire[1]
+        came = over_wire.wire and over_wire.wire[1].input
         arguments = {"": came if isinstance(came, _WHOLE) else over_wire.payload}
     digest, secret = digest_of(arguments), own_secret()
     text = keyed_digest(digest, secret) if secret else digest

@@ -32,7 +32,7 @@ from leeward.app.kit import (
 from leeward.calls import Attribute
 from leeward.envelope import RUNNING
 from leeward.records import NamedTuple
-from leeward.values import NOTHING
+from leeward.values import NOTHING, Json
 from leeward_aws.runtime import notifications, objects
 from leeward_aws.runtime.call import Run
 
@@ -60,6 +60,10 @@ class MessageResult(NamedTuple):
     has_run: bool = True
 
 
+WELL: Final = MessageResult(None, None)
+"""Of a message that is done."""
+
+
 class Source(NamedTuple):
     """The queue that the messages of a batch come from.
 
@@ -67,11 +71,39 @@ class Source(NamedTuple):
         name: of the queue.
         is_ordered: the messages of a group keep their order.
         handler: of its messages; None if they can only be events.
+        is_bus: a bus may lead into it, too.
+        trace: of the run, for a message without one of its own.
     """
 
     name: str
     is_ordered: bool
     handler: Handler | None
+    is_bus: bool
+    trace: str | None
+
+
+class MessageDelivery:
+    """The delivery of a record, as `Delivery` has it; a field is made when it is asked for."""
+
+    voids = 0
+    settles = False
+
+    def __init__(self, run: Run, source: Source, record: Record, seconds: float) -> None:
+        self._sources = run, source, record
+        self.seconds = seconds
+
+    def read(self, handler: Handler) -> tuple[Json, Any]:
+        """Read the body, without a message around it that the handler does not take."""
+        return handler.read(self.input if handler.is_raw else body_of(self._sources[2]))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a field of the whole delivery."""
+        run, source, record = self._sources
+        message, attempt = message_of(record, source.name), _attempt(record)
+        is_call = source.handler is not None and source.handler.is_call
+        given = message.body if is_call else message
+        whole = notifications.message_delivery(run, message, attempt, given, source.trace)
+        return getattr(whole, name)
 
 
 def handle(run: Run, dedicated: Handler | None, records: list[Record]) -> dict[str, Any]:
@@ -88,7 +120,9 @@ def handle(run: Run, dedicated: Handler | None, records: list[Record]) -> dict[s
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
     is_named_so = handler is not None and handler.queue == queue
-    source = Source(queue if is_named_so else name, name != queue, handler)
+    source_name = queue if is_named_so else name
+    is_bus = dedicated is None and run.host.has_bus(source_name)
+    source = Source(source_name, name != queue, handler, is_bus, run.trace())
     handled = _handle_groups if source.is_ordered else _handle_each
     again = handled(run, dedicated, source, records)
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
@@ -101,9 +135,13 @@ def _handle_each(
 
     They are settled when all have been handled: a batch that fails as one shows itself only then.
     """
-    trace, fits = run.trace(), _watch_time(run)
-    left = MessageResult(NOT_BEGUN, source.handler, has_run=False)
-    had = [_handle_one(run, dedicated, source, one, trace) if fits() else left for one in records]
+    fits, left = _watch_time(run), MessageResult(NOT_BEGUN, source.handler, has_run=False)
+    had = [
+        _handle_one(run, dedicated, source, one, seconds) if (seconds := fits()) else left
+        for one in records
+    ]
+    if had.count(WELL) == len(had):
+        return []
     together = fails_as_one([result.failure for result in had if result.has_run])
     return [
         record
@@ -121,14 +159,14 @@ def _handle_groups(
     behind it. So each is settled at once. What is given up holds nobody back, once it is in the
     dead-letter queue.
     """
-    trace, fits = run.trace(), _watch_time(run)
-    left = MessageResult(NOT_BEGUN, source.handler, has_run=False)
+    fits, left = _watch_time(run), MessageResult(NOT_BEGUN, source.handler, has_run=False)
     again: list[Record] = []
     held: set[Any] = set()
     for record in records:
         group = (record.get("attributes") or NOTHING).get("MessageGroupId")
         if group not in held:
-            had = _handle_one(run, dedicated, source, record, trace) if fits() else left
+            seconds = fits()
+            had = _handle_one(run, dedicated, source, record, seconds) if seconds else left
             if _is_done(run, source, record, had, together=False):
                 continue
             held.add(group)
@@ -136,15 +174,19 @@ def _handle_groups(
     return again
 
 
-def _watch_time(run: Run) -> Callable[[], bool]:
-    """Return what tells whether another message fits into a run, if it takes as long as any yet."""
-    last, longest = 0.0, 0.0
+def _watch_time(run: Run) -> Callable[[], float]:
+    """Return what returns the seconds for another message.
 
-    def fits() -> bool:
+    It returns 0 if too few are left for one that takes as long as any yet.
+    """
+    last, longest = 0.0, 0.0
+    remaining: Callable[[], int] = run.context.get_remaining_time_in_millis
+
+    def fits() -> float:
         nonlocal last, longest
-        is_first, left = not last, run.seconds()
+        is_first, left = not last, remaining() / 1000
         last, longest = left, max(longest, last - left)
-        return is_first or left - RESERVE >= longest
+        return left if is_first or left - RESERVE >= longest else 0.0
 
     return fits
 
@@ -164,31 +206,30 @@ def _is_done(
 
 
 def _handle_one(
-    run: Run, dedicated: Handler | None, source: Source, record: Record, trace: str | None
+    run: Run, dedicated: Handler | None, source: Source, record: Record, seconds: float
 ) -> MessageResult:
-    message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
-    if dedicated is None and run.host.has_bus(source.name) and _is_taken(run, message):
-        handler = None  # the bus leads into the queue of this name
-    if handler is None:
-        return _handle_content(run, dedicated, record, message, trace)
-    if (unsent := _recall(run, [handler], message, attempt)) is not None:
+    if handler is None or (source.is_bus and _is_taken(run, source.name, body_of(record))):
+        # The bus leads into the queue of this name.
+        return _handle_content(
+            run, dedicated, record, message_of(record, source.name), source.trace
+        )
+    if run.dead_letters is not None and (unsent := _recall(run, [handler], record)) is not None:
         return unsent
     if handler.bucket is not None:
-        answer = objects.handle_message(run, handler, message.body, attempt, trace)
+        attempt, trace = _attempt(record), source.trace
+        answer = objects.handle_message(run, handler, body_of(record), attempt, trace)
     else:
-        given = message.body if handler.is_call else message
-        delivery = notifications.message_delivery(run, message, attempt, given, trace)
+        delivery: Any = MessageDelivery(run, source, record, seconds)
         answer = run.host.run(handler, delivery)
-    return MessageResult(answer.failure, handler)
+    return WELL if answer.failure is None else MessageResult(answer.failure, handler)
 
 
-def _recall(
-    run: Run, handlers: Sequence[Handler], message: Message, attempt: int | None
-) -> MessageResult | None:
+def _recall(run: Run, handlers: Sequence[Handler], record: Record) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
     letters = run.dead_letters
-    unsent = letters and letters.find_unsent(handlers, message.id, message.body, attempt)
+    id, body, attempt = record["messageId"], body_of(record), _attempt(record)
+    unsent = letters and letters.find_unsent(handlers, id, body, attempt)
     return MessageResult(unsent[1], unsent[0], has_run=False) if unsent else None
 
 
@@ -199,7 +240,7 @@ def _handle_content(
     attempt = _attempt(record)
     if dedicated is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
-        if (unsent := _recall(run, handlers, message, attempt)) is not None:
+        if (unsent := _recall(run, handlers, record)) is not None:
             return unsent
         bad = objects.hand_over(run, None, created, attempt, trace)
         return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
@@ -225,13 +266,13 @@ def _handle_events(run: Run, dedicated: Handler | None, record: Record, message:
     return Answer(b"null")
 
 
-def _is_taken(run: Run, message: Message) -> bool:
-    """Return whether subscribers of the bus of this name take what is in a message."""
+def _is_taken(run: Run, bus: str, body: bytes) -> bool:
+    """Return whether subscribers of a bus take what is in a message."""
     try:
-        events = notifications.events_of(message.body)
+        events = notifications.events_of(body)
     except InvalidInput:
         return False
-    return any(run.host.subscribers(event, message.queue) for event in events)
+    return any(run.host.subscribers(event, bus) for event in events)
 
 
 def message_of(record: Record, queue: str) -> Message:
@@ -241,8 +282,13 @@ def message_of(record: Record, queue: str) -> Message:
         for name, attribute in (record.get("messageAttributes") or NOTHING).items()
         if isinstance(text := attribute.get("stringValue"), str)
     }
-    body = record.get("body") or ""
-    return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
+    return Message(queue, record["messageId"], body_of(record), attributes)
+
+
+def body_of(record: Record) -> bytes:
+    """Return the body of a record."""
+    body: str = record.get("body") or ""
+    return body.encode(errors="surrogatepass")
 
 
 def _attempt(record: Record) -> int | None:
@@ -252,11 +298,10 @@ def _attempt(record: Record) -> int | None:
 
 def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:
     """Return a record as a letter: the body as it came, with all of its attributes."""
-    body = record.get("body") or ""
     attributes = tuple(starmap(_attribute, (record.get("messageAttributes") or {}).items()))
     group = (record.get("attributes") or NOTHING).get("MessageGroupId")
     arn, receipt = str(record.get("eventSourceARN")), record.get("receiptHandle") or ""
-    named = queue, body.encode(errors="surrogatepass"), attributes, record["messageId"], attempt
+    named = queue, body_of(record), attributes, record["messageId"], attempt
     return Letter(*named, group, arn.rpartition(":")[2], receipt)
 
 
