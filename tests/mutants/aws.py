@@ -51,9 +51,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a message of a batch begins that no longer fits",
-        "adapters/aws/src/leeward_aws/runtime/queues.py _handle_each",
-        "_handle_one(run, own, source, each, trace) if fits() else left",
-        "_handle_one(run, own, source, each, trace)",
+        "adapters/aws/src/leeward_aws/runtime/queues.py _in_time",
+        "is_first or left - RESERVE >= longest",
+        "True",
         "tests/aws/test_slow_batches.py::test_a_batch_that_takes_too_long_goes_on_with_the_next_run",
     ),
 )

@@ -141,7 +141,7 @@ MUTANTS: Final = (
     Mutant(
         "a payload is compared as its handler reads it, which another version reads otherwise",
         "src/leeward/app/handlers.py _answer",
-        "context.wire = (handler.function, delivery.input)\n...",
+        "context.wire = (handler.function, delivery)\n...",
         "...",
         "tests/app/idempotent/test_versions.py::"
         "test_a_payload_is_the_same_whatever_its_handler_reads_it_into",

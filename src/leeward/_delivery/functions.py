@@ -14,7 +14,7 @@ from leeward._delivery.bus import NameOf, read_event
 from leeward._delivery.dispatcher import Accept, AttemptFailed, AttemptPutOff
 from leeward.adapter.repeats import read_failure, worth_of
 from leeward.app.answers import NOT_JSON, Answer
-from leeward.app.context import Context, Function, run
+from leeward.app.context import Context, Function, call_within
 from leeward.app.dead_letters import MessageStep, next_step, ran_in_any_attempt
 from leeward.app.handlers import Handler, answer
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform, object_event_from
@@ -51,7 +51,8 @@ class PlainHandler(Handler):
 
     def call(self, given: Any, context: Context) -> Any:
         """Run the user's function, with the context if it takes a second positional parameter."""
-        return run(self.function, given, context)
+        arguments = (given, context)[: max(1, len(self._parameters))]
+        return call_within(context, self.function, *arguments)
 
     def read(self, given: Input) -> tuple[Json, Any]:
         """Return an input as JSON, and as the function gets it."""

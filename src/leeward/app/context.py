@@ -8,7 +8,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.app.answers import out_of_time
-from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.signatures import is_coroutine_function
 from leeward.errors import ConfigError
 from leeward.forking import Forkable, ForkLock, watch
 from leeward.logs import failure_facts, log_event
@@ -72,6 +72,8 @@ class Context:
             None of any other.
     """
 
+    payload: Json = None
+    cold_start = False
     effects = 0
     dedup: str | None = None
     guard: Function | None = None
@@ -88,14 +90,7 @@ class Context:
         deadline: float,
         clock: Clock,
         *,
-        call_id: str = "",
-        provider: str = "local",
-        region: str | None = None,
-        trace: str | None = None,
-        headers: Mapping[str, str] = NOTHING,
         principal: str | None = None,
-        payload: Json = None,
-        cold_start: bool = False,
         clients: Clients | None = None,
         voids: int = 0,
     ) -> None:
@@ -104,14 +99,12 @@ class Context:
         self.attempt = attempt
         self.deadline = deadline
         self.clock = clock
-        self.call_id = call_id or idempotency_key
-        self.provider = provider
-        self.region = region
-        self.trace = trace
-        self.headers = headers
+        self.call_id = idempotency_key
+        self.provider = "local"
+        self.region: str | None = None
+        self.trace: str | None = None
+        self.headers: Mapping[str, str] = NOTHING
         self.principal = principal
-        self.payload = payload
-        self.cold_start = cold_start
         self.clients = clients
         self.voids = voids
         self.runs: list[Any] = []
@@ -211,42 +204,26 @@ class RunContext(Context):
     """The context of a delivery. What few handlers ask for is read when one does."""
 
     def __init__(
-        self,
-        handler: Handler,
-        delivery: Delivery,
-        platform: Platform,
-        deadline: float,
-        payload: Json,
-        *,
-        cold_start: bool,
+        self, handler: Handler, delivery: Delivery, platform: Platform, payload: Json, ends: float
     ) -> None:
-        self._sources = handler, delivery, platform
-        self.deadline = deadline
+        self._sources = delivery, platform
+        self.function, self.clients, self.deadline = handler.name, handler.clients, ends
         self.payload = payload
-        self.cold_start = cold_start
         self.runs = []
+        self.voids = delivery.voids if delivery.voids and handler.keeps_records else 0
 
     def __getattr__(self, name: str) -> Any:
         """Read a field when it is first asked for, and keep it."""
-        if name not in _FIELDS:
+        if name not in _SOURCES:
             raise AttributeError(f"a context has no attribute {name!r}")
-        source, its_name = _FIELDS[name]
-        value = getattr(self._sources[source], its_name)
-        if name == "voids" and not self._sources[0].keeps_records:
-            value = 0
+        value = getattr(self._sources[_SOURCES[name]], name)
         setattr(self, name, value)
         return value
 
 
-_FIELDS: Final = {"function": (0, "name"), "clients": (0, "clients")} | {
-    field: (source, field)
-    for source, fields in (
-        (1, ("idempotency_key", "attempt", "call_id", "trace", "headers", "principal", "voids")),
-        (2, ("clock", "provider", "region")),
-    )
-    for field in fields
-}
-"""Which source of a `RunContext` has a field, and under which name."""
+_SOURCES: Final = dict.fromkeys(("clock", "provider", "region"), 1) | dict.fromkeys(
+    ("idempotency_key", "attempt", "call_id", "trace", "headers", "principal"), 0
+)
 
 
 def current() -> Context | None:
@@ -277,16 +254,6 @@ def check_callable(function: object, what: str) -> None:
             f"{what} is a coroutine function; register it on an App, which runs those, "
             "or wrap it: asyncio.run(...)"
         )
-
-
-def run(function: Function, payload: Any, context: Context) -> Any:
-    """Call `function`, with the context if it takes a second positional parameter."""
-    try:
-        takes_context = len(parameters_of(function).positional) > 1
-    except (TypeError, ValueError):  # some built-ins have no signature
-        takes_context = False
-    arguments = (payload, context) if takes_context else (payload,)
-    return call_within(context, function, *arguments)
 
 
 class HandlerLoop(Forkable):

@@ -132,14 +132,12 @@ class Handler:
 
     def call(self, given: Any, context: Context) -> Any:
         """Run the user's function; while it runs, `current` returns `context`."""
-        function, takes = self.function, len(self._parameters)
+        run, takes = self.function, len(self._parameters)
         puts = None if self.bucket is None else OBJECT_PUTS.set(self.check_put)
         token = RUNNING.set((context, context))
         try:
             # Spelled out, because an unpacked call costs what a small handler does.
-            returned = (
-                function(given, context) if takes > 1 else function(given) if takes else function()
-            )
+            returned = run(given, context) if takes > 1 else run(given) if takes else run()
             if type(returned) is CoroutineType:
                 returned = run_on_loop(returned)
         finally:
@@ -379,7 +377,8 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return refusal_answer(error)
     except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
         return failure_answer(failure_of(error, (), "no"))
-    context = RunContext(handler, delivery, platform, began + seconds, payload, cold_start=is_cold)
+    context = RunContext(handler, delivery, platform, payload, began + seconds)
+    context.cold_start = is_cold
     try:
         if delivery.settles:
             returned = handler.settle(delivery, context, platform.answer_bytes)

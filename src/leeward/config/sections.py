@@ -433,9 +433,7 @@ KEYS: Final[Mapping[str, Reader[Any]]] = {
     "unknowns": read_text,
     "unknowns_payload": read_boolean,
     "functions": _each(_read_function),
-    "buses": _each(
-        _section(BusConfig, **_COMMON, on_all_down=_word_of("spool", "raise")),
-    ),
+    "buses": _each(_section(BusConfig, **_COMMON, on_all_down=_word_of("spool", "raise"))),
     "tables": _each(
         _section(TableConfig, **_COMMON, key=_read_key, home=read_target, residency=read_texts)
     ),

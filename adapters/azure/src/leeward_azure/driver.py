@@ -41,18 +41,12 @@ of Event Grid and Cosmos DB."""
 
 _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
     "functions": (frozenset({Capability.INVOKE}), "function_app or function_url"),
-    "queues": (
-        frozenset({Capability.ENQUEUE}),
-        "storage_connection_string or storage_queue_url",
-    ),
+    "queues": (frozenset({Capability.ENQUEUE}), "storage_connection_string or storage_queue_url"),
     "events": (
         frozenset({Capability.PUBLISH}),
         "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url",
     ),
-    "blobs": (
-        frozenset({Capability.OBJECTS}),
-        "storage_connection_string or storage_blob_url",
-    ),
+    "blobs": (frozenset({Capability.OBJECTS}), "storage_connection_string or storage_blob_url"),
     "service_bus": (frozenset(), "service_bus_connection_string or service_bus_url"),
     "workflows": (frozenset({Capability.WORKFLOWS}), "workflow_url and workflow_key"),
     "logs": (frozenset(), "log_workspace_id"),

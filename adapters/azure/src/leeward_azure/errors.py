@@ -99,12 +99,7 @@ own tells no more than the status; of the others it is not known what it tells."
 
 _WHATEVER_SUB_STATUS: Final = frozenset({400, 401, 412, 449})
 
-EVENTS: Final[Mapping[int, Classification]] = {
-    400: CALLER,
-    401: STALE,
-    403: AUTH,
-    404: NOT_FOUND,
-}
+EVENTS: Final[Mapping[int, Classification]] = {400: CALLER, 401: STALE, 403: AUTH, 404: NOT_FOUND}
 """A batch is taken or refused as a whole."""
 
 QUEUE: Final = by_code(

@@ -20,14 +20,7 @@ from leeward.cli.arguments import argument, flag, name_of_person, option
 from leeward.cli.findings import home_of
 from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.exit_codes import LATER
-from leeward.config import (
-    BucketConfig,
-    BusConfig,
-    Config,
-    FunctionConfig,
-    GroupConfig,
-    TableConfig,
-)
+from leeward.config import BucketConfig, BusConfig, Config, FunctionConfig, GroupConfig, TableConfig
 from leeward.config.load import unused_sections
 from leeward.config.model import groups_of
 from leeward.entrypoints import all_entry_points

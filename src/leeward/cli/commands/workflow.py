@@ -111,8 +111,7 @@ def send(
     ] = None,
     *,
     id: Annotated[
-        str | None,
-        option("Of the event: it counts once. Default: a new one.", "TEXT", "--id"),
+        str | None, option("Of the event: it counts once. Default: a new one.", "TEXT", "--id")
     ] = None,
 ) -> Report:
     """Send an event to a run, which waits for it or will."""

@@ -66,11 +66,7 @@ class MeasuredHost(Host):
             "_aws": {
                 "Timestamp": int(self.platform.clock.now() * 1000),
                 "CloudWatchMetrics": [
-                    {
-                        "Namespace": self._namespace,
-                        "Dimensions": _DIMENSIONS,
-                        "Metrics": _METRICS,
-                    }
+                    {"Namespace": self._namespace, "Dimensions": _DIMENSIONS, "Metrics": _METRICS}
                 ],
             },
             otel.SERVICE: self.app.name,

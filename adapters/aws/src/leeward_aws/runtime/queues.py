@@ -61,22 +61,23 @@ class MessageResult(NamedTuple):
 
 
 WELL: Final = MessageResult(None, None)
-"""Of a message that is done."""
 
 
-class Source(NamedTuple):
-    """The queue that the messages of a batch come from.
+class Batch(NamedTuple):
+    """What the messages of a batch have in common.
 
     Attributes:
-        name: of the queue.
-        is_ordered: the messages of a group keep their order.
-        handler: of its messages; None if they can only be events.
-        is_bus: a bus may lead into it, too.
+        run: that brings them.
+        dedicated: the one handler of the deployment; None if it is for all.
+        queue: where they come from.
+        handler: of the queue's messages; None if they can only be events.
+        is_bus: a bus may lead into the queue, too.
         trace: of the run, for a message without one of its own.
     """
 
-    name: str
-    is_ordered: bool
+    run: Run
+    dedicated: Handler | None
+    queue: str
     handler: Handler | None
     is_bus: bool
     trace: str | None
@@ -85,25 +86,21 @@ class Source(NamedTuple):
 class MessageDelivery:
     """The delivery of a record, as `Delivery` has it; a field is made when it is asked for."""
 
-    voids = 0
-    settles = False
+    voids, settles = 0, False
 
-    def __init__(self, run: Run, source: Source, record: Record, seconds: float) -> None:
-        self._sources = run, source, record
-        self.seconds = seconds
+    def __init__(self, batch: Batch, record: Record, seconds: float) -> None:
+        self._batch, self._record, self.seconds = batch, record, seconds
 
     def read(self, handler: Handler) -> tuple[Json, Any]:
         """Read the body, without a message around it that the handler does not take."""
-        return handler.read(self.input if handler.is_raw else body_of(self._sources[2]))
+        return handler.read(self.input if handler.is_raw else body_of(self._record))
 
     def __getattr__(self, name: str) -> Any:
         """Return a field of the whole delivery."""
-        run, source, record = self._sources
-        message, attempt = message_of(record, source.name), _attempt(record)
-        is_call = source.handler is not None and source.handler.is_call
-        given = message.body if is_call else message
-        whole = notifications.message_delivery(run, message, attempt, given, source.trace)
-        return getattr(whole, name)
+        run, _, queue, handler, _, trace = self._batch
+        message, attempt = message_of(self._record, queue), _attempt(self._record)
+        given = message.body if handler is not None and handler.is_call else message
+        return getattr(notifications.message_delivery(run, message, attempt, given, trace), name)
 
 
 def handle(run: Run, dedicated: Handler | None, records: list[Record]) -> dict[str, Any]:
@@ -113,137 +110,113 @@ def handle(run: Run, dedicated: Handler | None, records: list[Record]) -> dict[s
     too: it is fair to its senders then.
     """
     # A queue by its logical name, which may have the ending of those with an order.
-    arn = str(records[0].get("eventSourceARN"))
-    queue = arn.rpartition(":")[2]
+    queue = str(records[0].get("eventSourceARN")).rpartition(":")[2]
     name = queue.removesuffix(".fifo")
+    handled = _handle_each if name == queue else _handle_groups
     handler = dedicated or run.host.queue_handler(queue) or run.host.queue_handler(name)
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
-    is_named_so = handler is not None and handler.queue == queue
-    source_name = queue if is_named_so else name
-    is_bus = dedicated is None and run.host.has_bus(source_name)
-    source = Source(source_name, name != queue, handler, is_bus, run.trace())
-    handled = _handle_groups if source.is_ordered else _handle_each
-    again = handled(run, dedicated, source, records)
+    name = queue if handler is not None and handler.queue == queue else name
+    is_bus = dedicated is None and run.host.has_bus(name)
+    again = handled(Batch(run, dedicated, name, handler, is_bus, run.trace()), records)
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
 
 
-def _handle_each(
-    run: Run, dedicated: Handler | None, source: Source, records: list[Record]
-) -> list[Record]:
+def _handle_each(batch: Batch, records: list[Record]) -> list[Record]:
     """Handle messages by themselves; return those that are to be delivered again.
 
     They are settled when all have been handled: a batch that fails as one shows itself only then.
     """
-    fits, left = _watch_time(run), MessageResult(NOT_BEGUN, source.handler, has_run=False)
-    had = [
-        _handle_one(run, dedicated, source, one, seconds) if (seconds := fits()) else left
-        for one in records
-    ]
+    had = [*map(_in_time(batch), records)]
     if had.count(WELL) == len(had):
         return []
     together = fails_as_one([result.failure for result in had if result.has_run])
     return [
         record
         for record, result in zip(records, had, strict=True)
-        if not _is_done(run, source, record, result, together=together and result.has_run)
+        if not _is_done(batch, record, result, together=together and result.has_run)
     ]
 
 
-def _handle_groups(
-    run: Run, dedicated: Handler | None, source: Source, records: list[Record]
-) -> list[Record]:
+def _handle_groups(batch: Batch, records: list[Record]) -> list[Record]:
     """Handle the messages of each group one after the other; return as `_handle_each` does.
 
     One that fails holds back all later ones of its group: they are not handled, and come again
     behind it. So each is settled at once. What is given up holds nobody back, once it is in the
     dead-letter queue.
     """
-    fits, left = _watch_time(run), MessageResult(NOT_BEGUN, source.handler, has_run=False)
+    handle_next = _in_time(batch)
     again: list[Record] = []
     held: set[Any] = set()
     for record in records:
         group = (record.get("attributes") or NOTHING).get("MessageGroupId")
         if group not in held:
-            seconds = fits()
-            had = _handle_one(run, dedicated, source, record, seconds) if seconds else left
-            if _is_done(run, source, record, had, together=False):
+            if _is_done(batch, record, handle_next(record), together=False):
                 continue
             held.add(group)
         again.append(record)
     return again
 
 
-def _watch_time(run: Run) -> Callable[[], float]:
-    """Return what returns the seconds for another message.
-
-    It returns 0 if too few are left for one that takes as long as any yet.
-    """
+def _in_time(batch: Batch) -> Callable[[Record], MessageResult]:
+    """Return what handles a message that fits into the run, if it takes as long as any yet."""
     last, longest = 0.0, 0.0
-    remaining: Callable[[], int] = run.context.get_remaining_time_in_millis
+    remaining: Callable[[], int] = batch.run.context.get_remaining_time_in_millis
 
-    def fits() -> float:
+    def handle_next(record: Record) -> MessageResult:
         nonlocal last, longest
         is_first, left = not last, remaining() / 1000
         last, longest = left, max(longest, last - left)
-        return left if is_first or left - RESERVE >= longest else 0.0
+        if is_first or left - RESERVE >= longest:
+            return _handle_one(batch, record, left)
+        return MessageResult(NOT_BEGUN, batch.handler, has_run=False)
 
-    return fits
+    return handle_next
 
 
-def _is_done(
-    run: Run, source: Source, record: Record, had: MessageResult, *, together: bool
-) -> bool:
+def _is_done(batch: Batch, record: Record, had: MessageResult, *, together: bool) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
     failure, handler, _ = had
     if failure is None or failure.is_done:
         return True
-    if handler is None or run.dead_letters is None:
+    letters, seconds = batch.run.dead_letters, batch.run.seconds() - RESERVE
+    if handler is None or letters is None:
         return False
-    letter = letter_of(record, source.name, _attempt(record))
-    seconds = run.seconds() - RESERVE
-    return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
+    letter = letter_of(record, batch.queue, _attempt(record))
+    return letters.finish(handler, letter, failure, seconds, together=together)
 
 
-def _handle_one(
-    run: Run, dedicated: Handler | None, source: Source, record: Record, seconds: float
-) -> MessageResult:
-    handler = source.handler
-    if handler is None or (source.is_bus and _is_taken(run, source.name, body_of(record))):
-        # The bus leads into the queue of this name.
-        return _handle_content(
-            run, dedicated, record, message_of(record, source.name), source.trace
-        )
+def _handle_one(batch: Batch, record: Record, seconds: float) -> MessageResult:
+    run, _, queue, handler, is_bus, trace = batch
+    if handler is None or (is_bus and _is_taken(run, queue, body_of(record))):
+        return _handle_content(batch, record)  # the bus leads into the queue of this name
     if run.dead_letters is not None and (unsent := _recall(run, [handler], record)) is not None:
         return unsent
     if handler.bucket is not None:
-        attempt, trace = _attempt(record), source.trace
-        answer = objects.handle_message(run, handler, body_of(record), attempt, trace)
+        answer = objects.handle_message(run, handler, body_of(record), _attempt(record), trace)
     else:
-        delivery: Any = MessageDelivery(run, source, record, seconds)
+        delivery: Any = MessageDelivery(batch, record, seconds)
         answer = run.host.run(handler, delivery)
     return WELL if answer.failure is None else MessageResult(answer.failure, handler)
 
 
 def _recall(run: Run, handlers: Sequence[Handler], record: Record) -> MessageResult | None:
     """Return how a message was given up whose letter could not be sent."""
-    letters = run.dead_letters
-    id, body, attempt = record["messageId"], body_of(record), _attempt(record)
-    unsent = letters and letters.find_unsent(handlers, id, body, attempt)
+    letters, id, attempt = run.dead_letters, record["messageId"], _attempt(record)
+    unsent = letters and letters.find_unsent(handlers, id, body_of(record), attempt)
     return MessageResult(unsent[1], unsent[0], has_run=False) if unsent else None
 
 
-def _handle_content(
-    run: Run, dedicated: Handler | None, record: Record, message: Message, trace: str | None
-) -> MessageResult:
+def _handle_content(batch: Batch, record: Record) -> MessageResult:
     """Run the handlers of the objects or the events in a message."""
-    attempt = _attempt(record)
+    run, dedicated, queue, _, _, trace = batch
+    attempt, message = _attempt(record), message_of(record, queue)
     if dedicated is None and (created := run.host.read_objects(objects.created_by, message.body)):
         handlers = run.host.object_handlers(created[0].bucket)
         if (unsent := _recall(run, handlers, record)) is not None:
             return unsent
         bad = objects.hand_over(run, None, created, attempt, trace)
-        return MessageResult(None, None) if bad is None else MessageResult(bad[1].failure, bad[0])
+        return WELL if bad is None else MessageResult(bad[1].failure, bad[0])
     return MessageResult(_handle_events(run, dedicated, record, message).failure, None)
 
 

@@ -131,10 +131,7 @@ _COMMON: Final = (("x-ms-version", API_VERSION), ("Accept", "application/json"))
 _READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
 _WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
 """A document that was written is not sent back."""
-_QUERY: Final = (
-    ("Content-Type", "application/query+json"),
-    ("x-ms-documentdb-isquery", "True"),
-)
+_QUERY: Final = (("Content-Type", "application/query+json"), ("x-ms-documentdb-isquery", "True"))
 _UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
 
 _NOT_IN_NAMES: Final = frozenset("/\\?#")
