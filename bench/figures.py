@@ -97,6 +97,12 @@ class Figure:
         return self._keeps_to_gate(self.ratio)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the other side is ahead, whatever the gate says."""
+        ratio = self.ratio.median
+        return ratio < 1 if self.unit is Unit.RATE else ratio > 1
+
+    @property
     def within_reach(self) -> bool:
         """Whether the floor keeps to the gate: else nobody does, on this machine."""
         return self.floor is None or self._keeps_to_gate(self.floor.ratio)

@@ -32,6 +32,7 @@ def _written(figure: Figure) -> dict[str, object]:
     return asdict(figure) | {
         "unit": figure.unit.value,
         "met": figure.met,
+        "is_behind": figure.is_behind,
         "within_reach": figure.within_reach,
     }
 
@@ -43,7 +44,10 @@ def save(parts: Parts) -> None:
 
 
 def show(parts: Parts, console: Console) -> None:
-    """Print a table, without lines and colours where `console` is no terminal."""
+    """Print a table, and below it each row in which a peer is ahead.
+
+    Where `console` is no terminal, there are no lines and no colours.
+    """
     console.width = max(console.width, WIDTH)
     table = Table(box=SIMPLE_HEAD if console.is_terminal else None)
     table.add_column("medians", no_wrap=True)
@@ -56,6 +60,11 @@ def show(parts: Parts, console: Console) -> None:
         for figure in figures:
             _add(table, figure)
     console.print(table)
+    behind = [(name, each) for name, figures in parts.items() for each in figures if each.is_behind]
+    console.print("\nA peer is ahead in" if behind else "\nNo peer is ahead.")
+    for name, figure in behind:
+        peer = figure.yardstick.name
+        console.print(f"  {name}: {figure.name}, {_short(figure.ratio.median)} of {peer}")
 
 
 def _add(table: Table, figure: Figure) -> None:
