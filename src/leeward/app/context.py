@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from leeward.aio import AsyncClient
     from leeward.app.clients import Clients
-    from leeward.app.handlers import Handler
-    from leeward.app.triggers import Delivery, Platform
     from leeward.client import Client
     from leeward.clock import Clock
     from leeward.watching import Watcher
@@ -78,7 +76,7 @@ class Context:
     dedup: str | None = None
     guard: Function | None = None
     did_nothing = False
-    wire: tuple[Function, Delivery] | None = None
+    wire: tuple[Function, Any] | None = None
     word: Exception | None = None
     last_run: Watcher | None = None
 
@@ -198,32 +196,6 @@ class Context:
         import logging
 
         return logging.getLogger(f"{LOGGER}.{self.function}")
-
-
-class RunContext(Context):
-    """The context of a delivery. What few handlers ask for is read when one does."""
-
-    def __init__(
-        self, handler: Handler, delivery: Delivery, platform: Platform, payload: Json, ends: float
-    ) -> None:
-        self._sources = delivery, platform
-        self.function, self.clients, self.deadline = handler.name, handler.clients, ends
-        self.payload = payload
-        self.runs = []
-        self.voids = delivery.voids if delivery.voids and handler.keeps_records else 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Read a field when it is first asked for, and keep it."""
-        if name not in _SOURCES:
-            raise AttributeError(f"a context has no attribute {name!r}")
-        value = getattr(self._sources[_SOURCES[name]], name)
-        setattr(self, name, value)
-        return value
-
-
-_SOURCES: Final = dict.fromkeys(("clock", "provider", "region"), 1) | dict.fromkeys(
-    ("idempotency_key", "attempt", "call_id", "trace", "headers", "principal"), 0
-)
 
 
 def current() -> Context | None:

@@ -24,7 +24,7 @@ from leeward.app.answers import (
     out_of_time,
     refusal_answer,
 )
-from leeward.app.context import Context, Function, RunContext, call_within, run_on_loop
+from leeward.app.context import Context, Function, call_within, run_on_loop
 from leeward.app.decoding import decoder_of, read_json, return_as_is
 from leeward.app.signatures import GENERATORS, IDEMPOTENCY, Idempotency, is_plain, parameters_of
 from leeward.app.structures import Reader
@@ -351,6 +351,32 @@ def _unwrap(function: Function) -> Function:
         seen.add(id(inner))
         function = inner
     return function
+
+
+class RunContext(Context):
+    """The context of a delivery. What few handlers ask for is read when one does."""
+
+    def __init__(
+        self, handler: Handler, delivery: Delivery, platform: Platform, payload: Json, ends: float
+    ) -> None:
+        self._sources = delivery, platform
+        self.function, self.clients, self.deadline = handler.name, handler.clients, ends
+        self.payload = payload
+        self.runs = []
+        self.voids = delivery.voids if delivery.voids and handler.keeps_records else 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Read a field when it is first asked for, and keep it."""
+        if name not in _SOURCES:
+            raise AttributeError(f"a context has no attribute {name!r}")
+        value = getattr(self._sources[_SOURCES[name]], name)
+        setattr(self, name, value)
+        return value
+
+
+_SOURCES: Final = dict.fromkeys(("clock", "provider", "region"), 1) | dict.fromkeys(
+    ("idempotency_key", "attempt", "call_id", "trace", "headers", "principal"), 0
+)
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from leeward.app.context import Context
-    from leeward.app.handlers import Handler
     from leeward.clock import Clock
 
 
@@ -125,7 +124,7 @@ class Delivery(NamedTuple):
     voids: int = 0
     settles: bool = False
 
-    def read(self, handler: Handler) -> tuple[Json, Any]:
+    def read(self, handler: Any) -> tuple[Json, Any]:
         """Return the input as `Handler.read` does; what only asks has none."""
         return (None, None) if self.settles else handler.read(self.input)
 
