@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward import Client
-from tests.azure.doors import client_of
+from tests.clouds.doors import client_of
 from tests.servers.azure.cloud import AzureCloud, azure_clouds
 from tests.servers.certificates import Authority
 

@@ -14,7 +14,7 @@ from leeward import Client, Conflict, Event
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS, PAIRS, SEEN
-from tests.azure.doors import client_of, new_key
+from tests.clouds.doors import client_of, new_key
 from tests.servers.azure import event_grid
 from tests.servers.azure.azurite import connection_string
 from tests.servers.azure.clients import eventually, publisher, queue_client

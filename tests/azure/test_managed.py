@@ -9,7 +9,7 @@ import pytest
 from leeward import Client, Event
 from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, SEEN
-from tests.azure.doors import client_of, new_key
+from tests.clouds.doors import client_of, new_key
 from tests.servers.azure.cloud import AzureCloud
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from leeward import Client
-from tests.google.doors import client_of
+from tests.clouds.doors import client_of
 from tests.servers.certificates import Authority
 from tests.servers.google.cloud import GoogleCloud, open_clouds
 

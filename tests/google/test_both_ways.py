@@ -13,7 +13,7 @@ import pytest
 
 from leeward import Client, Conflict, Event, NotFound
 from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS, PAIRS, SEEN
-from tests.google.doors import client_of, new_key
+from tests.clouds.doors import client_of, new_key
 from tests.servers.google.clients import ONCE, firestore_client, publisher, static, subscriber
 from tests.servers.google.cloud import DATABASE, GoogleCloud
 from tests.servers.loopback import PATIENCE

@@ -12,7 +12,7 @@ from leeward.adapter import TargetConfig
 from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS
 from leeward_google.driver import open_driver
-from tests.google.doors import client_of
+from tests.clouds.doors import client_of
 from tests.servers.certificates import Authority
 from tests.servers.google.cloud import GoogleCloud
 

@@ -1,6 +1,5 @@
 """The functions of the contract, as one deploys them on Azure.
 
-What they share, within and across clouds, is in the SQLite file that the variable `MEMORY` names.
 A function has one trigger, so each that can be called by HTTP and by a queue stands here twice; the
 queue has the function's name.
 """
@@ -8,84 +7,34 @@ queue has the function's name.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import threading
-import time
+import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
 
+sys.path.append(str(Path(__file__).parents[3] / "deployed"))
+
+from contract_functions import (  # type: ignore[import-not-found]
+    count,
+    echo,
+    fail,
+    remember,
+    seen,
+    settle,
+    slow,
+)
+
 app = func.FunctionApp()
-
-_SCHEMA = """
-    PRAGMA journal_mode = WAL;
-    CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS seen (id TEXT NOT NULL, document TEXT NOT NULL);
-    CREATE INDEX IF NOT EXISTS seen_by_id ON seen (id);
-"""
-
-_local = threading.local()
-
-
-class ContractFailure(Exception):
-    """What `fail` raises."""
-
-
-def echo(payload: Any) -> Any:
-    """Return the payload."""
-    return payload
-
-
-def fail(_payload: object) -> None:
-    """Raise."""
-    raise ContractFailure("on purpose")
-
-
-def slow(payload: Any) -> str:
-    """Take the seconds that the payload names."""
-    time.sleep(payload["seconds"])
-    return "done"
-
-
-def count(payload: Any) -> int:
-    """Add 1 to the counter that the payload names; return what it is then."""
-    with _memory() as memory:
-        ((value,),) = memory.execute(
-            "INSERT INTO counters VALUES (?, 1) "
-            "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-            (payload["name"],),
-        ).fetchall()
-    found: int = value
-    return found
-
-
-def seen(payload: Any) -> list[Any]:
-    """Return the events of an id that the bus has delivered."""
-    with _memory() as memory:
-        rows = memory.execute(
-            "SELECT document FROM seen WHERE id = ? ORDER BY rowid", (payload["id"],)
-        )
-        return [json.loads(document) for (document,) in rows]
-
-
-def settle(payload: Any, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Answer a question about a key: its call ran, and what was asked; a call, how it came."""
-    key, voids = headers.get("idempotency-key"), int(headers.get("x-leeward-voids", "0"))
-    if "x-leeward-settle" not in headers:
-        return {"called": key, "voids": voids}
-    result = {"age": payload.get("age"), "payload": payload.get("payload")}
-    return {"verdict": "ran", "key": key, "voids": voids, "result": result}
 
 
 @app.function_name("contract-remember")
 @app.event_grid_trigger(arg_name="event")
-def remember(event: func.CloudEvent) -> None:
+def take_in(event: func.CloudEvent) -> None:
     """Take in what the bus delivers."""
-    with _memory() as memory:
-        memory.execute("INSERT INTO seen VALUES (?, ?)", (event.id, json.dumps(_document(event))))
+    remember(_document(event))
 
 
 def _document(event: func.CloudEvent) -> dict[str, Any]:
@@ -106,16 +55,6 @@ def _document(event: func.CloudEvent) -> dict[str, Any]:
     present = {name: value for name, value in attributes.items() if value is not None}
     extensions: dict[str, Any] = event.extension_attrs
     return present | extensions | ({} if "data_base64" in extensions else {"data": data})
-
-
-def _memory() -> sqlite3.Connection:
-    """Give this thread's connection."""
-    if not hasattr(_local, "memory"):
-        _local.memory = sqlite3.connect(os.environ["MEMORY"], timeout=60)
-        _local.memory.executescript(_SCHEMA)
-        _local.memory.execute("PRAGMA synchronous = OFF")
-    memory: sqlite3.Connection = _local.memory
-    return memory
 
 
 def _by_http(name: str, function: Callable[..., Any], *, with_headers: bool = False) -> None:

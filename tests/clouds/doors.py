@@ -1,27 +1,28 @@
-"""How the tests of this package open a client on a cloud."""
+"""How tests open a client on a cloud with other options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 from leeward import Client
 from leeward.adapter import TargetConfig
 from leeward.clock import Clock
-from leeward_azure.driver import open_driver
+from leeward.registry import open_target
 from leeward_contract_tests import contract_config
-from tests.servers.azure.cloud import AzureCloud
 
 
 def client_of(
-    cloud: AzureCloud,
+    cloud: Any,
     options: Mapping[str, str],
     env: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Client:
     """Open a client on `cloud`, with these options and variables alone."""
-    config = TargetConfig(cloud.target, "azure", cloud.name, dict(options), dict(env or {}))
-    return Client(open_driver(config), config=contract_config(), clock=clock)
+    provider, _, place = cloud.target.partition(":")
+    config = TargetConfig(cloud.target, provider, place, dict(options), dict(env or {}))
+    return Client(open_target(config), config=contract_config(), clock=clock)
 
 
 def new_key() -> str:

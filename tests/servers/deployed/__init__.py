@@ -1,0 +1,1 @@
+"""What is deployed on several clouds; each puts this folder on its path."""
