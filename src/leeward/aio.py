@@ -389,6 +389,12 @@ class AsyncClient(BaseClient):
         send = self._operations.runs.send
         return await self._operations.act_async(send, workflow, run, event, value, id)
 
+    async def rerun(self, workflow: str, run: str, step: str, *, id: str) -> Run:
+        """Run a run again from a step; see `leeward.Client.rerun`."""
+        return await self._operations.act_async(
+            lambda: self._operations.runs.at_home.rerun(workflow, run, step, id)
+        )
+
     async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
         return await _in_thread(lambda: self._operations.runs.wait(workflow, id, timeout))

@@ -638,6 +638,25 @@ class Client(BaseClient):
         """
         return self._operations.act(self._operations.runs.send, workflow, run, event, value, id)
 
+    def rerun(self, workflow: str, run: str, step: str, *, id: str) -> Run:
+        """Run a run again from a step, as a new run; what is before the step does not run again.
+
+        The new run has the same input and the results of the steps before, under the definition
+        that this client knows. A step that may have run keeps its key.
+
+        Args:
+            workflow: its name.
+            run: the id of a run that is over.
+            step: the path of the step, as `get_run` has it.
+            id: of the new run: the same rerun with this id is the same run.
+
+        Raises:
+            NotFound: no run has this id.
+            InvalidRequest: the run has not come to the step.
+            Conflict: it is not over; or a step before was undone, or is another one by now.
+        """
+        return self._operations.act(self._operations.runs.at_home.rerun, workflow, run, step, id)
+
     def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run, for 60 seconds by default, and return it.
 

@@ -45,6 +45,27 @@ MUTANTS: Final = (
         f"{WAITING}::test_a_flow_that_runs_itself_for_ever_is_ended_by_name",
     ),
     Mutant(
+        "a rerun keeps a step that was undone",
+        "src/leeward/workflow/embedded/engine.py _keep",
+        "place[0] in undone",
+        "False",
+        f"{WAITING}::test_a_run_goes_on_where_it_failed",
+    ),
+    Mutant(
+        "a rerun takes the result of a step that is another one by now",
+        "src/leeward/workflow/embedded/engine.py _keep",
+        "_work_of(command) != ...",
+        "False",
+        f"{WAITING}::test_what_was_done_before_is_not_done_otherwise",
+    ),
+    Mutant(
+        "the undo of a kept step does not know the key that the step had",
+        "src/leeward/workflow/kernel.py _Scope.key",
+        "self.kept.get(..., self.run)",
+        "self.run",
+        f"{WAITING}::test_a_step_that_was_kept_is_undone_with_the_key_that_it_had",
+    ),
+    Mutant(
         "an event that comes while a lease is given back wakes nobody",
         "src/leeward/workflow/embedded/sqlite_journal.py SqliteJournal.release",
         "now if has_more else due",

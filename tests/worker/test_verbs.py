@@ -38,6 +38,7 @@ VERBS: Final[dict[str, Callable[[Client], object]]] = {
     "start_workflow": lambda cloud: cloud.start_workflow("flow", 3, id="1"),
     "send_event": lambda cloud: cloud.send_event("flow", "1", "go", id="1"),
     "wait_for_run": lambda cloud: cloud.wait_for_run("flow", "1", timeout=20),
+    "rerun": lambda cloud: cloud.rerun("flow", "1", "charge", id="2"),
     "get_run": lambda cloud: cloud.get_run("flow", "1"),
     "list_runs": lambda cloud: cloud.list_runs("flow"),
     "cancel_run": lambda cloud: cloud.cancel_run("flow", "1"),

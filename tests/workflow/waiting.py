@@ -17,7 +17,7 @@ import pytest
 from leeward import Client
 from leeward.adapter import Driver
 from leeward.config import Config
-from leeward.errors import NotFound
+from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.local import Local
 from leeward.values.runs import Run, RunState
 from leeward.workflow import Flow, Ref, workflow
@@ -123,6 +123,53 @@ def fan(w: Flow, order: Ref) -> None:
 @workflow("part")
 def part(w: Flow, line: Ref) -> None:
     w.stop(w.step("make", line))
+
+
+@workflow("parcel")
+def parcel(w: Flow, order: Ref) -> None:
+    price = w.step("weigh", order)
+    w.step("frank", price, effect="keyed")
+
+
+@workflow("parcel")
+def parcel_other(w: Flow, order: Ref) -> None:
+    w.step("weigh", order["lines"])
+    w.step("frank", order)
+
+
+@workflow("parcel")
+def parcel_longer(w: Flow, order: Ref) -> None:
+    w.step("measure", order)
+    price = w.step("weigh", order)
+    w.step("frank", price, effect="keyed")
+
+
+@workflow("letter")
+def letter(w: Flow, order: Ref) -> None:
+    text = w.step("write", order)
+    with w.saga("posting"):
+        paid = w.step("pay", order, undo="unpay", effect="keyed")
+        w.step("post", {"text": text, "paid": paid})
+    w.stop(text)
+
+
+@workflow("sending")
+def sending(w: Flow, order: Ref) -> None:
+    with w.saga("all"):
+        w.step("pay", order, undo="unpay", effect="keyed")
+        with w.attempt("sends") as sends:
+            w.step("send", order)
+        with sends.on("Refused"):
+            w.event("found")
+
+
+@workflow("letter")
+def letter_mended(w: Flow, order: Ref) -> None:
+    text = w.step("write", order)
+    with w.saga("posting"):
+        paid = w.step("pay", order, undo="unpay", effect="keyed")
+        w.step("post", {"paper": text, "paid": paid})
+    w.stop(text)
 
 
 CHILD = "order.o1.charge"
@@ -233,3 +280,68 @@ class WaitingContract:
             assert {run.id for run in client.list_runs("part")} == {
                 f"fan.f1.part_{at}" for at in range(4)
             }
+
+    def test_a_run_goes_on_where_it_failed(self, shop: Shop) -> None:
+        """With the results that are there, under the definition of now; the same id is one run."""
+        with shop.open(letter, write=lambda _: "text", post=refuse) as client:
+            client.start_workflow("letter", {"id": 1}, id="l1")
+            assert client.wait_for_run("letter", "l1", timeout=20).error == "Refused"
+            assert shop.calls == ["write", "pay", "post", "unpay"]
+        shop.calls.clear()
+        with shop.open(letter_mended, post=lambda letter: letter["paper"]) as client:
+            with pytest.raises(Conflict, match="'pay' of the run 'l1' was undone"):
+                client.rerun("letter", "l1", "post", id="l2")
+            for _ in range(2):
+                client.rerun("letter", "l1", "pay", id="l2")
+            end = client.wait_for_run("letter", "l2", timeout=20)
+            assert (end.state, end.result) == (RunState.SUCCEEDED, "text")
+            assert shop.calls == ["pay", "post"]
+            run = client.get_run("letter", "l2")
+            assert run is not None
+            assert run.input == {"id": 1}
+            assert [event.path for event in run.events] == ["write", "/rerun", "pay", "post"]
+            with pytest.raises(Conflict, match="another run 'l2'"):
+                client.rerun("letter", "l1", "write", id="l2")
+            with pytest.raises(InvalidRequest, match="has not come to the step 'send'"):
+                client.rerun("letter", "l1", "send", id="l3")
+            with pytest.raises(NotFound):
+                client.rerun("letter", "l9", "pay", id="l3")
+
+    def test_a_step_that_was_kept_is_undone_with_the_key_that_it_had(self, shop: Shop) -> None:
+        """However often the run was run again since."""
+        keys: list[str] = []
+
+        def unpay(undo: Any) -> None:
+            keys.append(undo["key"])
+
+        with shop.open(letter, post=refuse, unpay=unpay) as client:
+            client.start_workflow("letter", {"id": 1}, id="l1")
+            client.wait_for_run("letter", "l1", timeout=20)
+            client.rerun("letter", "l1", "pay", id="l2")
+            client.wait_for_run("letter", "l2", timeout=20)
+        with shop.open(sending, send=refuse, unpay=unpay) as client:
+            client.start_workflow("sending", {"id": 1}, id="s1")
+            for id, after in (("s1", "s2"), ("s2", "s3")):
+                wait_until(client, "sending", id, lambda run: run.waits)
+                client.abort_run("sending", id)
+                client.rerun("sending", id, "send", id=after)
+            client.cancel_run("sending", "s3")
+            client.wait_for_run("sending", "s3", timeout=20)
+        assert keys == ["letter/l1/pay", "letter/l2/pay", "sending/s1/pay"]
+
+    def test_what_was_done_before_is_not_done_otherwise(self, shop: Shop) -> None:
+        """A step that is another one by now, or is not reached, is named; nothing is started."""
+        with shop.open(parcel, frank=refuse) as client:
+            client.start_workflow("parcel", {"lines": [1, 2]}, id="p1")
+            client.wait_for_run("parcel", "p1", timeout=20)
+        for definition, step, flaw in (
+            (parcel_other, "frank", "'weigh' of the run 'p1' is called otherwise"),
+            (parcel_longer, "frank", "has not come to the step 'frank'"),
+            (parcel_longer, "measure", "'weigh' of the run 'p1' is not reached"),
+        ):
+            with shop.open(definition) as client, pytest.raises(LeewardError, match=flaw):
+                client.rerun("parcel", "p1", step, id="p2")
+        with shop.open(order_flow, charge) as client:
+            client.start_workflow("order", {}, id="o1")
+            with pytest.raises(Conflict, match="is running; wait for it"):
+                client.rerun("order", "o1", "reserve", id="o2")

@@ -107,6 +107,9 @@ class Runs(Protocol):
     def send(self, workflow: str, id: str, event: str, value: Json, event_id: str) -> Run:
         """Send an event to a run."""
 
+    def rerun(self, workflow: str, run: str, step: str, id: str) -> Run:
+        """Run a run again from a step."""
+
     def cancel(self, workflow: str, id: str) -> Run:
         """Ask a run to end."""
 

@@ -77,6 +77,7 @@ COMMANDS: Final[Mapping[str, Callable[..., Report | None]]] = {
     "workflow start": workflow.start,
     "workflow list": workflow.list_,
     "workflow show": workflow.show,
+    "workflow rerun": workflow.rerun,
     "workflow send": workflow.send,
     "workflow approve": workflow.approve,
     "workflow deny": workflow.deny,
@@ -156,6 +157,7 @@ leeward object delete reports 2026/may.csv
 leeward workflow start order '{"id": "42"}' --id order-42
 leeward workflow list order --limit 20
 leeward workflow show order order-42
+leeward workflow rerun order order-42 --from ship-order --id order-42-again
 leeward workflow send order order-42 paid '{"charge": "ch_1"}'
 leeward workflow approve order order-42 --note "they are a good customer"
 leeward workflow deny order order-42

@@ -86,6 +86,7 @@ class DeployedRuns:
 
     list = _refusing("list_runs", "list")  # Workflows keeps only a hash of a run's id
     send = _refusing("send_event", "events")
+    rerun = _refusing("rerun", "list")
     cancel = _refusing("cancel_run", "cancel")  # no cloud engine compensates a run that it ends
 
     def start(self, workflow: str, value: Json, id: str) -> Run:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from leeward.json_text import DEEPEST, is_deeper
@@ -82,24 +83,26 @@ class _Done(NamedTuple):
 class _Scope:
     """The state of one branch."""
 
-    __slots__ = ("done", "guarded", "prefix", "suffix", "variables")
+    __slots__ = ("done", "guarded", "kept", "run", "suffix", "variables", "workflow")
 
-    def __init__(self, prefix: str, variables: dict[str, Json]) -> None:
-        self.prefix = prefix
+    def __init__(
+        self, workflow: str, run: str, variables: dict[str, Json], kept: Mapping[str, str]
+    ) -> None:
+        self.workflow, self.run, self.kept = workflow, run, kept
         self.suffix = ""
         self.variables = variables
         self.guarded = True
         self.done: list[_Done] | None = None
 
     def branch(self, suffix: str = "") -> _Scope:
-        scope = _Scope(self.prefix, dict(self.variables))
+        scope = _Scope(self.workflow, self.run, dict(self.variables), self.kept)
         scope.suffix = self.suffix + suffix
         scope.guarded = self.guarded
         scope.done = None if self.done is None else []
         return scope
 
     def key(self, path: str) -> str:
-        return self.prefix + path
+        return f"{self.workflow}/{self.kept.get(path.removesuffix('/undo'), self.run)}/{path}"
 
     def conclude(
         self, node: model.Step | model.Child, path: str, payload: Json, end: _StepEnd
@@ -114,9 +117,14 @@ class _Scope:
         self.variables[node.id] = value
 
 
-def execution(definition: model.Definition, run: str, value: Json) -> Running:
-    """Return a run as a generator, which returns a `Returned` or a `StepFailure` in the end."""
-    scope = _Scope(f"{definition.name}/{run}/", {model.INPUT: value})
+def execution(
+    definition: model.Definition, run: str, value: Json, kept: Mapping[str, str]
+) -> Running:
+    """Return a run as a generator, which returns a `Returned` or a `StepFailure` in the end.
+
+    `kept` has, by path, the run whose key a step has, if that is another one.
+    """
+    scope = _Scope(definition.name, run, {model.INPUT: value}, kept)
     try:
         yield from _block(definition.body, scope)
     except _Stopped as stopped:
@@ -163,8 +171,7 @@ def _step(step: model.Step, scope: _Scope) -> Running:
 
 def _run(node: model.Child, scope: _Scope) -> Running:
     path, value = node.id + scope.suffix, fill(node.input, scope.variables)
-    workflow, run = scope.prefix[:-1].split("/")
-    id = child_id(workflow, run, path)
+    id = child_id(scope.workflow, scope.run, path)
     if id.count(".") > 2 * most("children") or len(id) > LONGEST_CHILD:
         raise _Failed(StepFailure(model.TOO_DEEP))
     if node.undo is not None and is_deeper(value, DEEPEST - 1):
@@ -527,11 +534,17 @@ class Machine:
         end: how the run ended; None before.
     """
 
-    def __init__(self, definition: model.Definition, run: str, value: Json) -> None:
+    def __init__(
+        self,
+        definition: model.Definition,
+        run: str,
+        value: Json,
+        kept: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.open: dict[tuple[str, int], Command] = {}
         self.end: Answer | None = None
         self._tasks: dict[tuple[str, int], _Task] = {}
-        self._advance(_Task(execution(definition, run, value), None, 0), None)
+        self._advance(_Task(execution(definition, run, value, kept), None, 0), None)
 
     def resolve(self, command: Command, answer: Answer | StepVerdict) -> None:
         """Record a command's result and advance: new commands are in `open`, the end in `end`."""

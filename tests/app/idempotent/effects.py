@@ -42,6 +42,7 @@ EFFECTS: Final[dict[str, Act]] = {
     "delete_object": lambda client: client.delete_object("files", "a"),
     "start_workflow": lambda client: client.start_workflow("count", 1, id="r1"),
     "send_event": lambda client: client.send_event("waits", "w0", "go", 1, id="e1"),
+    "rerun": lambda client: client.rerun("count", "r0", "pay", id="r2"),
     "cancel_run": lambda client: client.cancel_run("count", "r0"),
     "abort_run": lambda client: client.abort_run("count", "r0"),
 }

@@ -172,7 +172,12 @@ class PostgresJournal(StoreBase, Journal):
         )
         if begun:
             key = RunKey(definition.name, id)
-            steps = _columns((1, *_step_of_start(key, command, now)) for command in begun)
+            steps = _columns(
+                (1, *row_of_end(key, step, step.ended)[2:], False)
+                if isinstance(step, Finished)
+                else (1, *_step_of_start(key, step, now))
+                for step in begun
+            )
             is_new, app, *run, _ = self.ask(_ADD_BEGUN, (*steps, *self._writes.rest, *values))[0]
         else:
             is_new, app, *run = self.ask(_ADD, values)[0]
@@ -352,12 +357,10 @@ class _RunWrite(NamedTuple):
     """What is written about a run.
 
     Attributes:
-        key: of the run.
         fence: of the lease that has to be held.
         now: on the journal's clock.
         steps: rows without their key, each with whether it is guarded.
-        state: of a run that has ended.
-        answer: with which it has.
+        state, answer: of a run that has ended.
     """
 
     key: RunKey

@@ -33,7 +33,7 @@ _CHECKED = (
     Column("Timeout", "timeout"),
 )
 
-SENT = "It is sent. The run continues where a process has its functions: leeward worker."
+SENT = "The run continues where a process has its functions: leeward worker."
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds that a command follows a run, if it is not told."""
@@ -83,6 +83,21 @@ def start(
         client.start_workflow(name, payload, id=id)
         result = _follow(client, name, id, wait)
     return _show(result, name, id, ended=True)
+
+
+def rerun(
+    context: typer.Context,
+    name: Name,
+    run: Id,
+    *,
+    step: Annotated[str, option("The first one that runs again.", "STEP", "--from")],
+    id: Annotated[str, option("Of the new run.", "TEXT", "--id")],
+) -> Report:
+    """Run a run again from a step, with the results of what is before it."""
+    options = options_of(context)
+    with options.client_of_workflows() as client:
+        client.rerun(name, run, step, id=id)
+        return _show(client.get_run(name, id), name, id)._replace(notes=[SENT])
 
 
 def resume(

@@ -62,6 +62,9 @@ tries of a write that the journal could not take."""
 PERSISTENCE: Final = 300.0
 """Seconds for which a write is tried again: the fence shows whether the run is still ours."""
 
+RERUN: Final = ("/rerun", 1)
+"""The record of a run that runs another one again: the run, the step, and whose keys steps have."""
+
 T = TypeVar("T")
 Numbered = tuple[str, int]
 
@@ -216,6 +219,22 @@ class Inbox:
             self._consumed[name] = self._consumed.get(name, 0) + 1
 
 
+def replay(
+    machine: Machine, events: StepRecords, is_used: Callable[[str], bool]
+) -> dict[Numbered, Command]:
+    """Advance a run by records with an end whose path is used; return their commands, in order."""
+    used: dict[Numbered, Command] = {}
+    while ready := [
+        (place, command, record.answer)
+        for place, command in machine.open.items()
+        if (record := events.get(place)) and record.answer is not None and is_used(command.path)
+    ]:
+        for place, command, answer in ready:
+            used[place] = command
+            machine.resolve(command, answer)
+    return used
+
+
 class Drive:
     """Continues one run for as long as it holds the lease.
 
@@ -243,7 +262,7 @@ class Drive:
                 first = first_steps(definition, row.key.id, row.input, 0.0)._replace(commands=[])
             except Undecodable as flaw:
                 raise Unreadable("its input cannot be read") from flaw
-        self._machine = first.machine
+        self._definition, self._machine = definition, first.machine
         self._began: dict[Numbered, float] = {}
         self._due: dict[Numbered, float] = {}
         """When each pause ends."""
@@ -280,7 +299,12 @@ class Drive:
     def _run(self) -> None:
         if self._row.fence > 1:  # a run that was just started has done nothing
             key = self._row.key
-            self._replay(self._journal.events(key), self._journal.lost(key))
+            events = self._journal.events(key)
+            if origin := events.pop(RERUN, None):
+                assert isinstance(origin.answer, Returned)
+                kept, value = origin.answer.value["keys"], decode(self._row.input)
+                self._machine = Machine(self._definition, key.id, value, kept)
+            self._replay(events, self._journal.lost(key))
         while self._machine.end is None:
             if not self._note():
                 return

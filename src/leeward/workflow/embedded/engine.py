@@ -18,6 +18,7 @@ from leeward.errors import (
     AuthError,
     CallError,
     Conflict,
+    InvalidRequest,
     LeewardError,
     NotFound,
     Outcome,
@@ -32,13 +33,22 @@ from leeward.json_text import is_same_json as is_same
 from leeward.leases.faults import DatabaseFault
 from leeward.registry import EMBEDDED
 from leeward.stores import Owner
-from leeward.values import Json
+from leeward.values import Effect, Json
 from leeward.values.runs import Run, RunEvent, RunState, RunWait, child_id
 from leeward.values.settled import Verdict
 from leeward.workflow.checks import by_name, check_event, check_input, check_run_id, known_in
-from leeward.workflow.commands import NO_LIMIT, Returned, StepFailure, StepVerdict
-from leeward.workflow.embedded.driving import LOOK_AGAIN, RunServices, first_steps
+from leeward.workflow.commands import (
+    NO_LIMIT,
+    Answer,
+    Command,
+    Returned,
+    Sleep,
+    StepFailure,
+    StepVerdict,
+)
+from leeward.workflow.embedded.driving import LOOK_AGAIN, RERUN, RunServices, first_steps, replay
 from leeward.workflow.embedded.journal import (
+    Finished,
     Journal,
     OpenWait,
     RunKey,
@@ -48,6 +58,7 @@ from leeward.workflow.embedded.journal import (
     Unreadable,
 )
 from leeward.workflow.embedded.workers import RunWorkers
+from leeward.workflow.kernel import Machine
 from leeward.workflow.model import NOT_SENT, UNKNOWN, Definition, flows_of
 from leeward.workflow.steps import StepFunctions
 
@@ -129,6 +140,30 @@ class Engine(Forkable):
             )
         if row.state is RunState.RUNNING:  # its process may be gone
             self.wake()
+        return self._run(row)
+
+    def rerun(self, workflow: str, run: str, step: str, id: str) -> Run:
+        """Run a run again from a step; see `leeward.Client.rerun`."""
+        old, new = _key_of(workflow, run), RunKey(workflow, check_run_id(workflow, id))
+        definition = known_in(self.definitions, workflow)
+        with self._translate_faults():
+            row = self.journal.find(old)
+            if row is None:
+                raise _absent(*old)
+            if row.state in (RunState.RUNNING, RunState.BROKEN):
+                raise Conflict(f"the run {run!r} of {workflow!r} is {row.state.value}; wait for it")
+            events, value = self.journal.events(old), decode(row.input)
+            past = Machine(self._workers.definition_of(row), run, value, _kept_in(events))
+            origin, kept = _keep(old, past, Machine(definition, id, value), events, step)
+            now = self._clock.now()
+            at, mark = self._clock.as_wall(now), Sleep(*RERUN, 0.0, guarded=False)
+            begun = [*kept, Finished(mark, at, Returned(origin), at)]
+            row, is_new = self.journal.add(definition, id, value, now, None, begun=begun)
+            if not is_new:
+                there = self.journal.events(new).get(RERUN)
+                if there is None or there.answer != Returned(origin):
+                    raise Conflict(f"there is another run {id!r} of {workflow!r}; give another id")
+        self.wake()
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:
@@ -327,6 +362,88 @@ def _list_events(
         child = flow and f"{flow}/{child_id(*key, path)}"
         run_events.append(RunEvent(path, attempt, *times, name, ambiguous, result, child))
     return tuple(run_events)
+
+
+def _kept_in(events: StepRecords) -> dict[str, str]:
+    """Return whose keys the steps of a run have, if it runs another one again."""
+    origin = events.get(RERUN)
+    return origin.answer.value["keys"] if origin and isinstance(origin.answer, Returned) else {}
+
+
+def _keep(
+    run: RunKey, past: Machine, new: Machine, events: StepRecords, step: str
+) -> tuple[Json, list[Finished]]:
+    """Return the origin of a run that runs another one again, and what it has of that.
+
+    A step that may have run and was not undone keeps its key, so that its effect is not doubled.
+    Of `past`, the run that is over, and `new` both stand at their starts. `step` is a path.
+    """
+
+    def is_before(path: str) -> bool:
+        return not f"{path}/".startswith(f"{step}/")
+
+    done, kept = replay(past, events, is_before), replay(new, events, is_before)
+    later = replay(past, events, lambda _: True)
+    if all(is_before(command.path) for command in new.open.values()):
+        places = ", ".join(dict.fromkeys(command.path for command in later.values())) or "none"
+        flaw = f"the run {run.id!r} has not come to the step {step!r}; after others: {places}"
+        raise InvalidRequest(flaw, field="step")
+    undone = {
+        path.removesuffix("/undo") for path, _ in events.keys() - kept if path.endswith("/undo")
+    }
+    flaws = {
+        "is not reached under the definition of now": done.keys() - kept.keys(),
+        "was undone": {place for place in kept if place[0] in undone},
+        "is called otherwise under the definition of now": {
+            place
+            for place, command in kept.items()
+            if _work_of(command) != _work_of((done | later)[place])
+        },
+    }
+    for path, attempt in done | kept:
+        for flaw in (flaw for flaw, places in flaws.items() if (path, attempt) in places):
+            raise Conflict(
+                f"the step {path!r} of the run {run.id!r} {flaw}; nothing was started: run it "
+                f"again from {path!r}, or start a new run"
+            )
+    ends = {
+        command.path.removesuffix("/settle"): (command.effect, events[place].answer)
+        for place, command in later.items()
+        if not isinstance(command, Sleep) and place not in kept
+    }
+    doubts = {
+        path: effect
+        for path, (effect, answer) in ends.items()
+        if path not in undone and _is_open(answer)
+    }
+    for path in (path for path, effect in doubts.items() if effect is Effect.UNSAFE):
+        raise Conflict(
+            f"the step {path!r} of the run {run.id!r} may have run, and nobody can tell; nothing "
+            "was started: look at its effect, and start a new run"
+        )
+    keys = dict.fromkeys([*(path for path, _ in kept), *doubts], run.id) | _kept_in(events)
+    ended = [
+        Finished(command, noted.began, noted.answer, noted.ended)
+        for place, command in kept.items()
+        if (noted := events[place]).answer is not None and noted.ended is not None
+    ]
+    return {"run": run.id, "step": step, "keys": keys}, ended
+
+
+def _is_open(answer: Answer | StepVerdict | None) -> bool:
+    """Return whether a call or a question has left open whether its step ran."""
+    if isinstance(answer, StepVerdict):
+        is_settled = answer.verdict in (Verdict.RAN, Verdict.NOT_RUN)
+        return not is_settled or _is_open(answer.answer)
+    return isinstance(answer, StepFailure) and answer.ambiguous
+
+
+def _work_of(command: Command) -> list[Json]:
+    """Return what a command does, whichever run it is of."""
+    if isinstance(command, Sleep):
+        flows = [name.partition("/")[0] for name in command.names]
+        return [flows, command.question, command.input]
+    return [command.function, command.payload]
 
 
 _STANDS_FOR: Final = {

@@ -215,7 +215,7 @@ class Journal(Protocol):
         lease: float | None,
         *,
         holder: str | None = None,
-        begun: Sequence[Command] = (),
+        begun: Sequence[Command | Finished] = (),
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id; return it, and whether it is new.
 
@@ -226,7 +226,7 @@ class Journal(Protocol):
             now: Unix seconds.
             lease: seconds for which the caller has it; None leaves it to any process.
             holder: the caller's process, if others can look for it.
-            begun: the commands that begin together with the run.
+            begun: the commands that begin together with the run, or have ended before.
 
         Raises:
             Conflict: there is one, and it is another app's, stage's or order's.

@@ -246,7 +246,7 @@ class SqliteJournal(Journal):
         lease: float | None,
         *,
         holder: str | None = None,
-        begun: Sequence[Command] = (),
+        begun: Sequence[Command | Finished] = (),
     ) -> tuple[RunRow, bool]:
         """Add a run, unless there is one of this name and id."""
         key = RunKey(definition.name, id)
@@ -264,7 +264,12 @@ class SqliteJournal(Journal):
             holder_text(1, holder),
             _owner_text(self.owner),
         )
-        steps = [(*row_of_start(key, command, now, shown, None), None) for command in begun]
+        steps, results = move_large_answers(
+            row_of_end(key, step, step.ended)
+            if isinstance(step, Finished)
+            else row_of_start(key, step, now, shown, None)
+            for step in begun
+        )
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
@@ -273,6 +278,7 @@ class SqliteJournal(Journal):
                 self.check_owner(key, _owner_in(owner))
             else:
                 connection.execute(_ADD_DEFINITION, (digest, document))
+                connection.executemany(ADD_RESULT, results)
                 connection.executemany(_EVENT, steps)
             return read_run(select(connection, _FIND, key)[0]), is_new
 
