@@ -332,6 +332,44 @@ def test_the_functions_of_an_app_are_served_beside() -> None:
             assert json.load(answer) == 42
 
 
+def test_events_for_runs_are_served_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As calls are: with the token, and a bounded body; an id counts once."""
+    monkeypatch.setenv("LEEWARD_WORKER_TOKEN", "secret")
+    app = App("shop")
+
+    @app.workflow("order")
+    def order(w: Flow, value: Ref) -> None:
+        w.step("charge", value)
+        w.stop(w.event("paid"))
+
+    app.function(name="charge")(lambda value: value)
+    with Worker(app, Local(), http="127.0.0.1:0") as worker:
+        host, _, port = (worker.http_address or "").partition(":")
+
+        def send(where: str, body: bytes, **headers: str) -> tuple[int, Any]:
+            with closing(HTTPConnection(host, int(port), timeout=10)) as caller:
+                path = f"/workflows/{where}"
+                named = {name.replace("_", "-"): text for name, text in headers.items()}
+                caller.request("POST", path, body, named)
+                answer = caller.getresponse()
+                return answer.status, json.loads(answer.read())
+
+        own = {"authorization": "Bearer secret", "idempotency_key": "evt-1"}
+        place = "order/runs/r1/events/paid"
+        assert send(place, b"1", **own)[0] == 404
+        worker.client.start_workflow("order", 1, id="r1")
+        assert send(place, b"1", idempotency_key="evt-1")[0] == 401
+        assert send(place, b"no JSON", **own)[0] == 400
+        assert send(place, b"1", authorization=own["authorization"])[0] == 400
+        assert send(place, b" " * (7 * 2**20), **own)[0] == 413
+        for _ in range(2):
+            assert send(place, b'{"by": "card"}', **own) == (200, {"event": "sent"})
+        status, answer = send(place, b"2", **own)
+        assert (status, "another event" in answer["event"]) == (409, True)
+        end = worker.client.wait_for_run("order", "r1", timeout=20)
+        assert end.result == {"by": "card"}
+
+
 def test_functions_are_served_while_the_store_is_away_at_the_start(
     locked: tuple[Path, Any],
 ) -> None:

@@ -11,8 +11,9 @@ knows that nothing ran, and may go elsewhere.
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from threading import Semaphore
 from time import monotonic
@@ -35,9 +36,11 @@ from leeward.app.http_server import HttpServer, busy_answer, check_own_name, hos
 from leeward.app.triggers import Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
-from leeward.envelope import NO_TOKEN
-from leeward.errors import ConfigError
+from leeward.envelope import NO_TOKEN, sent_in
+from leeward.errors import ConfigError, Conflict, InvalidRequest, LeewardError, NotFound
+from leeward.json_text import Undecodable, decode, encode
 from leeward.text import is_token
+from leeward.values import Json
 
 ADDRESS: Final = "127.0.0.1:8080"
 
@@ -52,6 +55,13 @@ BODY_BYTES: Final = 6 * 1024 * 1024
 """Of a request; what `leeward.adapter.Limits` has for a payload."""
 
 ANSWER_BYTES: Final = 20 * 1024 * 1024  # of an answer; leeward's client takes no larger one.
+
+
+EVENT_PATH: Final = re.compile("/workflows/([^/]+)/runs/([^/]+)/events/([^/]+)")
+"""Of an event for a run: its value is the body, JSON, and its id the `Idempotency-Key`."""
+
+SendEvent = Callable[[str, str, str, Json, str], object]
+"""Sends an event: workflow, run, event, value and id."""
 
 
 class FunctionServer(HttpServer):
@@ -70,7 +80,9 @@ class FunctionServer(HttpServer):
         threads: int,
         body_bytes: int,
         seconds: float,
+        send: SendEvent | None = None,
     ) -> None:
+        self._send_event = send
         super().__init__(listener, threads=threads + SPARE, body_bytes=body_bytes)
         self._host, self._tokens, self._seconds = host, tokens, seconds
         self._anonymous, self._places = anonymous, Semaphore(threads)
@@ -112,11 +124,31 @@ class FunctionServer(HttpServer):
         if not self._places.acquire(timeout=PLACE_SECONDS):
             return busy_answer("every place is taken", mark)
         try:
+            event = EVENT_PATH.fullmatch(request.path)
+            if event is not None and self._send_event is not None:
+                return _answer_event(self._send_event, request, *event.groups())
             handler = self._host.dedicated_handler(None) or self._host.function_at(request.path)
             call_id, waited = new_id(SystemClock.now()), monotonic() - began
             return serve(self._host, handler, request, call_id, self._seconds, waited=waited)
         finally:
             self._places.release()
+
+
+def _answer_event(
+    send: SendEvent, request: HttpRequest, workflow: str, run: str, event: str
+) -> HttpAnswer:
+    """Send the event of a request; after 503 it may have been kept, and can be sent again."""
+    status, answer = 200, "sent"
+    try:
+        if request.method != "POST":
+            raise InvalidRequest("events are sent with POST")
+        id = sent_in(request.headers).idempotency_key or ""
+        send(workflow, run, event, decode(request.body), id)
+    except (LeewardError, Undecodable) as error:
+        statuses = {NotFound: 404, Conflict: 409, InvalidRequest: 400, Undecodable: 400}
+        status, answer = statuses.get(type(error), 503), str(error)
+    headers = (("content-type", "application/json"),)
+    return HttpAnswer(status, headers, encode({"event": answer}))
 
 
 def serve_functions(
@@ -128,6 +160,7 @@ def serve_functions(
     threads: int = THREADS,
     body_bytes: int = BODY_BYTES,
     seconds: float = SECONDS,
+    send: SendEvent | None = None,
 ) -> FunctionServer:
     """Return a server of an app's functions, which listens, and answers once it is started.
 
@@ -139,6 +172,7 @@ def serve_functions(
         threads: calls that run at once.
         body_bytes: of a request, at most.
         seconds: that a call may take if its caller does not say.
+        send: sends an event to a run, such as `Client.send_event`; None if events are not served.
 
     Raises:
         ConfigError: an argument or a handler is wrong, or the address cannot be listened at.
@@ -165,4 +199,5 @@ def serve_functions(
         threads=threads,
         body_bytes=body_bytes,
         seconds=seconds,
+        send=send,
     )

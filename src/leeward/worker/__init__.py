@@ -268,8 +268,9 @@ class Worker:
         if settings.health is not None and self._health is None:
             self._health = HealthServer(settings.health, self._report).start()
         if settings.http is not None and self._http is None:
-            server = serve_functions(self.app, settings.http, token=settings.token or ())
-            self._http = server.start()
+            send = self._client._operations.runs.send  # noqa: SLF001 - of one package
+            token = settings.token or ()
+            self._http = serve_functions(self.app, settings.http, token=token, send=send).start()
         self._reach_store(patience)
         if self._state != "starting" or self._signals:
             return
