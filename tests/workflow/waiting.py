@@ -17,11 +17,13 @@ import pytest
 from leeward import Client
 from leeward.adapter import Driver
 from leeward.config import Config
-from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
+from leeward.errors import ConfigError, Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.local import Local
 from leeward.values.runs import Run, RunState
 from leeward.workflow import Flow, Ref, workflow
+from leeward.workflow.checks import check_portable
 from leeward.workflow.model import Definition, functions_of
+from tests.house.workspace import ROOT
 
 Function = Callable[[Any], Any]
 
@@ -170,6 +172,14 @@ def letter_mended(w: Flow, order: Ref) -> None:
         paid = w.step("pay", order, undo="unpay", effect="keyed")
         w.step("post", {"paper": text, "paid": paid})
     w.stop(text)
+
+
+def flows_of_the_page() -> dict[str, Definition]:
+    """Return the ten flows of `docs/workflows.md`, and the one that one of them runs, by name."""
+    text = (ROOT / "docs/workflows.md").read_text("utf-8").partition("## Ten usual flows")[2]
+    names: dict[str, Any] = {"workflow": workflow, "Flow": Flow, "Ref": Ref}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+    return {each.name: each for each in names.values() if isinstance(each, Definition)}
 
 
 CHILD = "order.o1.charge"
@@ -345,3 +355,53 @@ class WaitingContract:
             client.start_workflow("order", {}, id="o1")
             with pytest.raises(Conflict, match="is running; wait for it"):
                 client.rerun("order", "o1", "reserve", id="o2")
+
+    def test_ten_usual_flows_are_a_few_lines_each(self, shop: Shop) -> None:
+        """As the page on workflows has them; the cloud's engines refuse all but the first."""
+        flows = flows_of_the_page()
+        assert len(flows) == 11
+        for name, flow in flows.items():
+            if name not in ("trip", "ship", "publish"):
+                with pytest.raises(ConfigError, match="cannot be exported: its"):
+                    check_portable(flow)
+        looks = iter([{"done": False, "again_in": 0.01}, {"done": True, "again_in": 0}])
+        uploads = iter([Refused])
+
+        def upload(_: object) -> None:
+            for error in uploads:
+                raise error
+
+        functions: dict[str, Function] = {
+            "book_hotel": refuse,
+            "look_at_import": lambda _: next(looks),
+            "sum_up": len,
+            "join": sum,
+            "send": refuse,
+            "upload": upload,
+        }
+        soon = time.time() + 0.2
+        cases: list[tuple[str, Any, list[tuple[str, Any]], Any, list[str]]] = [
+            ("trip", 1, [], "Refused", ["book-flight", "book-hotel", "cancel-flight"]),
+            ("checkout", 1, [("charge.succeeded", "ch")], "ch", ["create-charge"]),
+            ("expense", {"amount": 5}, [("may-pay", {"approved": True})], None, ["pay"]),
+            ("delivery", 1, [("returned", 1)], "returned", ["refund"]),
+            ("import", 1, [], None, ["begin-import", "look-at-import", "look-at-import"]),
+            ("totals", {"regions": ["a", "bc"]}, [], 3, ["sum-up", "sum-up", "join"]),
+            ("sell", 1, [], "Refused", ["charge", "pack", "send", "give-back"]),
+            ("reminder", {"starts": soon}, [], None, ["remind"]),
+            ("ticket", {"patience": 0.1}, [], None, ["escalate"]),
+            ("publish", "text", [], "Refused", ["render", "upload"]),
+        ]
+        assert {name for name, *_ in cases} == {*flows} - {"ship"}
+        with shop.open(*flows.values(), **functions) as client:
+            for name, value, events, result, calls in cases:
+                shop.calls.clear()
+                client.start_workflow(name, value, id="r1")
+                for event, sent in events:
+                    client.send_event(name, "r1", event, sent, id="e1")
+                end = client.wait_for_run(name, "r1", timeout=20)
+                assert (name, end.error or end.result) == (name, result)
+                assert shop.calls == calls
+            client.rerun("publish", "r1", "upload", id="r2")
+            end = client.wait_for_run("publish", "r2", timeout=20)
+            assert (end.error, shop.calls) == (None, ["render", "upload", "upload"])
