@@ -43,7 +43,7 @@ class Host:
     def __init__(self, app: App, platform: Platform) -> None:
         self.app = app
         self.platform = platform
-        self._named = os.environ.get(FUNCTION, "")
+        self.named = os.environ.get(FUNCTION, "")
         if app.json_logs:
             app.write_json_logs(platform.logs)
 
@@ -54,7 +54,7 @@ class Host:
             platform_name: what the platform calls it.
         """
         handlers = self.app.handlers
-        return handlers.get(self._named) or handlers.get(platform_name or "")
+        return handlers.get(self.named) or handlers.get(platform_name or "")
 
     def function_at(self, path: str) -> Handler | None:
         """Return the function that the last part of a path names."""
@@ -291,7 +291,7 @@ def answer_upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
     """
     path = request.path.rstrip("/")
     if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
-        return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
+        return http_answer(host.no_function()) if host.named == HEALTH else None
     is_up = host.warm_up_early()
     if is_up and path.endswith(WARM_PATH):
         return HttpAnswer(204, answer_headers())

@@ -25,11 +25,10 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         else (event["httpMethod"], event.get("path"))
     )
     all_headers = (event["multiValueHeaders"] if tells_all(event) else event.get("headers")) or {}
-    headers = headers_of(
-        (name, item)
-        for name, value in all_headers.items()
-        for item in (value if isinstance(value, list) else [value])
-    )
+    pairs = all_headers.items()
+    if list in map(type, all_headers.values()):
+        pairs = [(name, item) for name, x in pairs for item in (x if type(x) is list else [x])]
+    headers = headers_of(pairs)
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         from base64 import b64decode
@@ -52,6 +51,8 @@ def principal_of(context: Mapping[str, Any]) -> str | None:
     What a request brings with it, its headers above all, says nothing here. Source: the pages of
     API Gateway and of Function URLs on the input of a proxy integration.
     """
+    if "authorizer" not in context and "identity" not in context:
+        return None
     authorizer = context.get("authorizer")
     fields = authorizer if isinstance(authorizer, dict) else {}
     jwt, iam = fields.get("jwt"), fields.get("iam")

@@ -260,8 +260,7 @@ def message_of(record: Record, queue: str) -> Message:
 
 def body_of(record: Record) -> bytes:
     """Return the body of a record."""
-    body: str = record.get("body") or ""
-    return body.encode(errors="surrogatepass")
+    return str(record.get("body") or "").encode(errors="surrogatepass")
 
 
 def _attempt(record: Record) -> int | None:
