@@ -49,16 +49,7 @@ class AsyncClient(BaseClient):
 
     Cancelling a call releases its connection and its place. A request that was sent may still run.
 
-    Args:
-        targets: as for `leeward.Client`.
-        config: as for `leeward.Client`.
-        workflows: as for `leeward.Client`.
-        trust_env: as for `leeward.Client`.
-        clock: for tests, `leeward.testing.FakeClock`.
-        app: as for `leeward.Client`; its handlers run on threads.
-
-    Raises:
-        ConfigError: something configured is wrong; the message names the place and the remedy.
+    Arguments, and what is raised, are as of `leeward.Client`; handlers of an `app` run on threads.
     """
 
     @overload

@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
     from leeward._operations.downloads import ObjectReader
-    from leeward._operations.protocols import FlowDefinition, MountableApp
+    from leeward._operations.protocols import MountableApp
     from leeward.adapter import Driver
     from leeward.config import Config
     from leeward.values.objects import ObjectInfo, ObjectPage
     from leeward.values.runs import Run
     from leeward.values.settled import Settled
+    from leeward.workflow.model import Definition
 
     class EnqueueOptions(TypedDict, total=False):
         """The arguments of `Client.enqueue` besides the function and its payload."""
@@ -71,7 +72,7 @@ class BaseClient:
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
-        workflows: Iterable[FlowDefinition] = (),
+        workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
         app: MountableApp | None = None,

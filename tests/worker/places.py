@@ -30,7 +30,7 @@ options = json.loads(sys.argv[1])
 once, lease = options.pop("once", False), options.pop("lease", None)
 worker = Worker(app, **options)
 if lease:
-    rows = worker._stores.deliveries
+    rows = worker.stores.deliveries
     rows.policy = rows.policy._replace(lease=lease)
     worker._runner.share_out(worker._runner._shares)
 sys.exit(6 if worker.run(once=once) else 0)

@@ -313,7 +313,7 @@ def test_a_worker_that_works_once_does_not_wait_for_a_store_for_ever(
     app.on_message("parcels", name="send")(lambda _: keeper.execute("BEGIN EXCLUSIVE"))
     worker = Worker(app, Local(path=path), drain=0.1)
     if moment == "while it works":
-        worker._stores.deliveries.add([NewRow(Recipient("", "parcels"), None, "k", "1")], 5)
+        worker.stores.deliveries.add([NewRow(Recipient("", "parcels"), None, "k", "1")], 5)
     else:
         keeper.execute("BEGIN EXCLUSIVE")
     with pytest.raises(TargetUnavailable, match="local has not answered for 0 seconds: "):

@@ -72,11 +72,7 @@ class Bus:
         return tuple(self._handlers.values())
 
     def subscribe(self, handler: Handler) -> None:
-        """Subscribe a handler. Rows that an earlier process left under its name are its too.
-
-        Raises:
-            ConfigError: the name is taken on this bus.
-        """
+        """Subscribe a handler; rows that an earlier process left under its name are its too."""
         recipient = Recipient(handler.bus or "", handler.name)
         if recipient in self._handlers:
             raise ConfigError(
@@ -142,11 +138,7 @@ def to_dead_letter(dead: DeadRow) -> DeadLetter:
 
 
 def read_event(document: str) -> Event:
-    """Return the event that a row holds.
-
-    Raises:
-        Undecodable, InvalidRequest: another program has made it unreadable.
-    """
+    """Return the event that a row holds; raise `Undecodable` or `InvalidRequest` for no event."""
     attributes = decode(document, deepest=2 * DEEPEST)
     if not isinstance(attributes, dict):
         raise Undecodable("an event is not a JSON object")

@@ -74,11 +74,7 @@ class Functions:
         self._plain: dict[str, PlainHandler] = {}
 
     def register(self, name: str, function: Function | Handler) -> None:
-        """Add a function.
-
-        Raises:
-            ConfigError: the name is taken.
-        """
+        """Add a function; raise `ConfigError` if its name is taken."""
         if name in self.registry:
             raise ConfigError(
                 f"the function {name!r} is registered twice; choose another name, or replace it "

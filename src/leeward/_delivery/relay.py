@@ -175,11 +175,7 @@ def row_of(recipient: Recipient, waiting: WaitingCall) -> NewRow:
 
 
 def call_in(document: str) -> WaitingCall:
-    """Return the call that a row keeps, as `row_of` has written it.
-
-    Raises:
-        ValueError: another program has written the row.
-    """
+    """Return the call that a row keeps; raise `ValueError` for a row of another program."""
     try:
         return _read(document)
     except (Undecodable, InvalidRequest, LookupError, TypeError, AttributeError) as error:
@@ -266,11 +262,7 @@ class Relay:
         return self.owner.may_take(read_name(recipient.subscriber)[1])
 
     def find(self, timeout: float) -> None:
-        """Make the calls, too, that others of its owner have left; it looks for them once.
-
-        Raises:
-            DatabaseFault: the store cannot be read.
-        """
+        """Make the calls, too, that others of its owner have left; it looks for them once."""
         if self._bus is not None:
             self.serve([backlog.recipient for backlog in self.store.measure(self._bus, timeout)])
             self._bus = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import monotonic
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from leeward._delivery.bus import Bus
 from leeward._delivery.dispatcher import (
@@ -30,24 +30,8 @@ from leeward.leases.threads import CARRIERS, LOOK_AGAIN, Carriers
 from leeward.records import NamedTuple
 from leeward.stores import NOT_TAKEN, PATIENCE, RENEWED, LeasedRow, NewRow, Recipient, Stores, Taker
 
-
-class ObjectDeliveries(Protocol):
-    """What delivers to handlers of objects, where the target can; `local.object_events` does."""
-
-    def add(self, handlers: Iterable[Handler]) -> None:
-        """Deliver objects to these handlers from now on."""
-
-    def recipients(self) -> dict[Recipient, Handler]:
-        """Return the handlers as recipients of rows."""
-
-    def unclaimed_recipients(self) -> set[Recipient]:
-        """Return the recipients of what `claim` is for."""
-
-    def claim(self, row: LeasedRow, deadline: float) -> None:
-        """Keep a row for each handler of an object."""
-
-    def is_due(self, row: LeasedRow) -> bool:
-        """Return whether there is still an object that a row is about."""
+if TYPE_CHECKING:
+    from leeward.local.object_events import ObjectEvents
 
 
 class NamedLimit(NamedTuple):
@@ -107,7 +91,7 @@ class AppRunner:
         self.functions = Functions(platform, self.accept, self.name_of)
         self.bus = Bus(self.accept, self.name_of, self._list_takers)
         self.schedules = Schedules(platform.clock, stores.schedules, self.wake, self.name_of)
-        self.objects: ObjectDeliveries | None = None
+        self.objects: ObjectEvents | None = None
 
     @property
     def is_started(self) -> bool:

@@ -56,11 +56,7 @@ class Schedules(Forkable):
         watch(self)
 
     def add(self, handler: Handler) -> None:
-        """Run a handler when it is due, from now on.
-
-        Raises:
-            ConfigError: its name is taken.
-        """
+        """Run a handler when it is due, from now on; raise `ConfigError` if its name is taken."""
         check_free(handler, self._known)
         here = datetime.fromtimestamp(self._clock.now(), UTC)  # until somebody asks the store
         self._known[handler.name] = Due(handler, next_time(handler.schedule or "", here))

@@ -49,12 +49,7 @@ _NAT64: Final = "64:ff9b::/96"
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` lies on the public internet.
-
-    Args:
-        address: an IP address as a resolver writes it: dotted decimal, or IPv6, perhaps with a
-            zone. Anything else is not public.
-    """
+    """Return whether an IP address, as a resolver writes it, lies on the public internet."""
     try:
         ip = IPv6Address(address) if ":" in address else IPv4Address(address)
     except ValueError:

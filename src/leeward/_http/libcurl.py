@@ -22,11 +22,7 @@ EXTENSION = "pycurl._pycurl"
 
 
 def load() -> Any:
-    """Return pycurl's module of functions and constants.
-
-    Raises:
-        ImportError: it is not installed.
-    """
+    """Return pycurl's module of functions and constants; raise `ImportError` if it is missing."""
     if EXTENSION in sys.modules:
         return sys.modules[EXTENSION]
     package = None if PACKAGE in sys.modules else PathFinder.find_spec(PACKAGE)

@@ -123,13 +123,7 @@ USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})  # methods t
 
 @lru_cache(256)
 def scheme_and_host(origin: str) -> tuple[str, str]:
-    """Return the scheme of `origin`, and its host as the header `Host` has it.
-
-    That is without the scheme's own port.
-
-    Raises:
-        leeward.ConfigError: `origin` is not an origin.
-    """
+    """Return the scheme of `origin` and its host as of the header `Host`; raise `ConfigError`."""
     match = re.fullmatch(ORIGIN, origin)
     if match is None:
         raise ConfigError("an endpoint must look like https://host or https://host:port")

@@ -231,11 +231,7 @@ class ResponseParser:
         self._content: Body | None = None
 
     def feed(self, data: bytes) -> None:
-        """Read what has come in, at least one byte, of an answer that is not whole.
-
-        Raises:
-            ProtocolError: it cannot become an answer any more.
-        """
+        """Read what has come in, at least one byte; raise `ProtocolError` for anything else."""
         if self._content is not None:
             self._take_body(self._content, data)
         elif self._pending is None:
@@ -251,11 +247,7 @@ class ResponseParser:
                 self._take_heads(bytes(pending))
 
     def end(self) -> None:
-        """Note that the connection has ended.
-
-        Raises:
-            ProtocolError: the answer does not end here.
-        """
+        """Note that the connection has ended; raise `ProtocolError` if the answer has not."""
         if self._content is None:
             raise ProtocolError(CUT if self._pending else NOTHING_CAME)
         if not self._content.ends_with_connection:

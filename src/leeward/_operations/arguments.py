@@ -46,6 +46,15 @@ class OrderLimits:
         ]
         return f"{', '.join(names)} takes at most {smallest}"
 
+    def check(
+        self, size: int, limit: str, has: str, remedy: str, *, field: str, unit: str = "bytes"
+    ) -> None:
+        """Raise `PayloadTooLarge` for a size above a limit; `has` and `unit` say what it is."""
+        if size > getattr(self.smallest, limit):
+            raise PayloadTooLarge(
+                f"{has} {size} {unit}, and {self.takes(limit)}{remedy}", field=field
+            )
+
 
 _BOUNDS: Final[Mapping[Capability, str]] = {
     Capability.INVOKE: "payload_bytes",
@@ -251,11 +260,7 @@ def check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
         raise InvalidRequest(
             f"{field} has a lone surrogate, which is not UTF-8; remove it", field=field
         ) from None
-    if size > limits.smallest.key_bytes:
-        raise PayloadTooLarge(
-            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; shorten or hash it",
-            field=field,
-        )
+    limits.check(size, "key_bytes", f"{field} has", "; shorten or hash it", field=field)
 
 
 def display(value: object) -> str:

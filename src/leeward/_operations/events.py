@@ -14,7 +14,7 @@ from leeward.clock import Clock
 from leeward.cloudevents import WrittenEvent, check, document_of, mint, write
 from leeward.config import BusConfig, Config
 from leeward.entropy import new_id, new_ids
-from leeward.errors import InvalidRequest, Outcome, PayloadTooLarge
+from leeward.errors import InvalidRequest, Outcome
 from leeward.values import Event, PublishReceipt, PublishReport
 from leeward.watching import in_trace
 
@@ -39,13 +39,7 @@ _TOO_LATE: Results = Result(
 
 
 class EventOperations:
-    """The operations of one client on events.
-
-    Args:
-        config: names the source of its events, and configures buses.
-        unknowns: leaves events of which nobody knows whether they were published; None where that
-            is not configured.
-    """
+    """The operations of one client on events; `unknowns` leaves events of unknown outcome."""
 
     def __init__(
         self,
@@ -207,19 +201,11 @@ def _refuse_size(event: Event, size: int, field: str, limits: OrderLimits) -> No
             _check_attribute(getattr(event, attribute), f"{field}.{attribute}", limits)
         for attribute, value in event.extensions.items():
             _check_attribute(value, f"{field}.extensions[{attribute!r}]", limits)
-    if size > limits.smallest.event_bytes:
-        raise PayloadTooLarge(
-            f"{field} has {size} bytes, and {limits.takes('event_bytes')}; store the data and "
-            "publish its key instead",
-            field=field,
-        )
+    remedy = "; store the data and publish its key instead"
+    limits.check(size, "event_bytes", f"{field} has", remedy, field=field)
 
 
 def _check_attribute(value: Any, field: str, limits: OrderLimits) -> None:
     size = len(value.encode()) if isinstance(value, str) else 0
-    if size > limits.smallest.attribute_bytes:
-        raise PayloadTooLarge(
-            f"{field} has {size} bytes, and {limits.takes('attribute_bytes')} in an event "
-            "attribute; move it into data",
-            field=field,
-        )
+    remedy = " in an event attribute; move it into data"
+    limits.check(size, "attribute_bytes", f"{field} has", remedy, field=field)

@@ -9,7 +9,7 @@ from leeward._operations import arguments, results
 from leeward.calls import Call, Enqueue, Invoke, Result
 from leeward.config import FunctionConfig
 from leeward.entropy import new_id
-from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.errors import InvalidRequest
 from leeward.json_text import encode
 from leeward.registry import TYPED_CALL, import_room
 from leeward.values import Effect, InvokeResult, Json, Receipt
@@ -32,11 +32,7 @@ _ANY_FUNCTION: Final = FunctionConfig()  # what holds for a function that is not
 
 
 class FunctionOperations:
-    """The operations of one client on functions.
-
-    Args:
-        unknowns: leaves calls whose outcome is unknown; None where that is not configured.
-    """
+    """The operations of one client on functions; `unknowns` leaves calls of unknown outcome."""
 
     def __init__(
         self,
@@ -143,10 +139,6 @@ class FunctionOperations:
     def _encode(self, payload: Json, limit: str) -> bytes:
         check_json(payload, "payload")
         encoded = encode(payload)
-        if len(encoded) > getattr(self._limits.smallest, limit):
-            raise PayloadTooLarge(
-                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
-                "store it and send its key instead",
-                field="payload",
-            )
+        has, remedy, unit = "payload has", "; store it and send its key instead", "bytes of JSON"
+        self._limits.check(len(encoded), limit, has, remedy, field="payload", unit=unit)
         return encoded

@@ -57,12 +57,7 @@ def list_data(
     as_: object,
     timeout: float | None,
 ) -> Operation[ListItems, ItemPage]:
-    """List one page of a partition.
-
-    Raises:
-        InvalidRequest: the table has no partitions, an argument is wrong, or the cursor belongs to
-            another list.
-    """
+    """List one page of a partition; see `leeward.Client.list_data`."""
     read = None if as_ is None else import_room(PAGE_READER)(as_)
     rules, limits = operations.table(table), operations.limits
     if len(rules.key) != 2:
@@ -104,11 +99,7 @@ def list_data(
 
 
 def within(call: ListItems, begins: str, after: str, before: str | None) -> ListItems:
-    """Return a list with the one range that its arguments describe.
-
-    Raises:
-        InvalidRequest: nothing can lie in it.
-    """
+    """Return a list with the one range that its arguments describe; refuse one that is empty."""
     low, above, high = begins, False, text_behind(begins)
     if after and after >= low:
         low, above = after, True

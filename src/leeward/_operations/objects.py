@@ -13,7 +13,7 @@ from leeward._operations.results import Operation, target_of, write_receipt
 from leeward.calls import Call, DeleteObject, HeadObject, Listing, ListObjects, PutObject, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
-from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.errors import InvalidRequest
 from leeward.text import is_printable
 from leeward.values import NOTHING, StoreReceipt
 from leeward.values.objects import ObjectInfo, ObjectPage
@@ -136,12 +136,8 @@ class ObjectOperations:
                 f"data must be bytes, not {type(data).__name__}; encode it first", field="data"
             )
         body = bytes(data)
-        if len(body) > self._limits.smallest.object_bytes:
-            raise PayloadTooLarge(
-                f"data has {len(body)} bytes, and {self._limits.takes('object_bytes')} in an "
-                "object; split it into several",
-                field="data",
-            )
+        remedy = " in an object; split it into several"
+        self._limits.check(len(body), "object_bytes", "data has", remedy, field="data")
         return body
 
     def _name(self, name: Any) -> str:

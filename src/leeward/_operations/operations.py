@@ -17,6 +17,7 @@ in this file; those on functions, events, objects and workflows have one each be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward._items.json_checks import load_checks
@@ -35,7 +36,7 @@ from leeward.config import Config, TableConfig
 from leeward.config.model import Keeper, check_homes, check_kept, groups_of, residency_of, shares_of
 from leeward.entropy import new_id
 from leeward.entrypoints import import_spec
-from leeward.errors import CallError, ConfigError, LeewardError, Outcome, PayloadTooLarge
+from leeward.errors import CallError, ConfigError, LeewardError, Outcome
 from leeward.forking import ForkLock
 from leeward.records import NamedTuple
 from leeward.registry import ITEM_READER, RUNS, SPOOL, import_room
@@ -57,9 +58,10 @@ if TYPE_CHECKING:
 
     from leeward._operations.events import EventOperations
     from leeward._operations.objects import ObjectOperations
-    from leeward._operations.protocols import EventSpool, FlowDefinition, UnknownWatcher
+    from leeward._operations.protocols import EventSpool, UnknownWatcher
     from leeward._operations.runs import RunOperations
     from leeward._operations.settling_data import Settling
+    from leeward.workflow.model import Definition
 
 PROBE_TIMEOUT: Final = 4.0  # seconds that a probe by hand may take
 DATA_TIMEOUT: Final = 15.0  # seconds: the deadline of a call that names none
@@ -96,11 +98,6 @@ class TableRules(NamedTuple):
 class Operations:
     """The operations of one client, and the router behind them.
 
-    Args:
-        config: what was configured.
-        app: the name of the client's app, if it has one.
-        otel: tell OpenTelemetry of calls and of the router's decisions.
-
     Attributes:
         owner: of what is kept for the client: app, stage and order, as of `leeward.stores.Owner`.
         unknowns: leaves calls in a table whose outcome is unknown; None where none is configured.
@@ -112,7 +109,7 @@ class Operations:
         config: Config,
         drivers: Sequence[Driver],
         clock: Clock,
-        definitions: Iterable[FlowDefinition] = (),
+        definitions: Iterable[Definition] = (),
         *,
         app: str | None = None,
         otel: bool = False,
@@ -139,8 +136,6 @@ class Operations:
         self.functions = FunctionOperations(
             config.functions, self.limits, clock, self.check, keeper
         )
-        self._events: EventOperations | None = None
-        self._objects: ObjectOperations | None = None
         self._runs: RunOperations | None = None
         self._spool: EventSpool | None = None
         self._opening = ForkLock(whole=False)
@@ -221,23 +216,15 @@ class Operations:
         )
         return operation
 
-    @property
+    @cached_property
     def events(self) -> EventOperations:
         """The operations on events; a program that uses none does not load them."""
-        if self._events is None:
-            from leeward._operations.events import EventOperations
+        from leeward._operations.events import EventOperations
 
-            self._events = EventOperations(
-                self.config, self.limits, self.clock, self.check, self.unknowns
-            )
-        return self._events
+        return EventOperations(self.config, self.limits, self.clock, self.check, self.unknowns)
 
     def sender(self, bus: str, on_all_down: str | None) -> FailoverDriver | EventSpool:
         """Return what publishes to a bus: the router, or what keeps events that no target takes.
-
-        Args:
-            bus: its logical name.
-            on_all_down: ``spool`` or ``raise``; None for what is configured.
 
         Raises:
             ConfigError: the spool would be lost with the machine, or cannot be opened.
@@ -263,16 +250,12 @@ class Operations:
                     self._spool.close()
             return self._spool
 
-    @property
+    @cached_property
     def objects(self) -> ObjectOperations:
         """The operations on objects; a program that uses none does not load them."""
-        if self._objects is None:
-            from leeward._operations.objects import ObjectOperations
+        from leeward._operations.objects import ObjectOperations
 
-            self._objects = ObjectOperations(
-                self.config.buckets, self.limits, self.clock, self.check
-            )
-        return self._objects
+        return ObjectOperations(self.config.buckets, self.limits, self.clock, self.check)
 
     @property
     def runs(self) -> RunOperations:
@@ -485,25 +468,13 @@ class Operations:
         return arguments.key_of_item(item, fields, self.limits)
 
     def _check_item(self, item: Item) -> None:
-        size = load_checks().checked_size(item)
-        if size.bytes > self.limits.smallest.item_bytes:
-            raise PayloadTooLarge(
-                f"item has {size.bytes} bytes, and {self.limits.takes('item_bytes')}; "
-                "split it, or keep the large part elsewhere",
-                field="item",
-            )
-        limit = self.limits.smallest.name_bytes
-        if size.bytes > limit and longest_name(item) > limit:
-            raise PayloadTooLarge(
-                f"item has a name of {longest_name(item)} bytes, and "
-                f"{self.limits.takes('name_bytes')}; shorten it",
-                field="item",
-            )
-        if size.depth > self.limits.smallest.nesting:
-            raise PayloadTooLarge(
-                f"item is nested {size.depth} deep, and {self.limits.takes('nesting')}; flatten it",
-                field="item",
-            )
+        size, check = load_checks().checked_size(item), self.limits.check
+        remedy = "; split it, or keep the large part elsewhere"
+        check(size.bytes, "item_bytes", "item has", remedy, field="item")
+        if size.bytes > self.limits.smallest.name_bytes:
+            has, remedy = "item has a name of", "; shorten it"
+            check(longest_name(item), "name_bytes", has, remedy, field="item")
+        check(size.depth, "nesting", "item is nested", "; flatten it", field="item", unit="deep")
 
     def _with_hint(
         self, conclude: Callable[[C, Result[Any]], T], table: str

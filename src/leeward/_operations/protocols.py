@@ -1,18 +1,21 @@
-"""What a client needs of what stands above it: an app, a definition of a workflow, its runs.
+"""What a client needs of what stands above it: an app, the runs of workflows.
 
-A client knows them by these few names. `leeward.App`, `leeward.workflow.Definition` and the engines
-in `leeward.workflow` have them all.
+A client knows them by these few names. `leeward.App` and the engines in `leeward.workflow` have
+them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from leeward.calls import Call, Result
 from leeward.errors import CallError
 from leeward.values import Effect, Event, Json, PublishReport
 from leeward.values.runs import Run
+
+if TYPE_CHECKING:
+    from leeward.workflow.model import Definition
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
@@ -50,18 +53,6 @@ class MountableHandler(Protocol):
         """Seconds that it may run."""
 
 
-class FlowDefinition(Protocol):
-    """A workflow that runs can be started of."""
-
-    @property
-    def name(self) -> str:
-        """The name of the workflow."""
-
-    @property
-    def digest(self) -> str:
-        """The version of it."""
-
-
 class AppClients(Protocol):
     """The clients that were opened with an app."""
 
@@ -81,7 +72,7 @@ class MountableApp(Protocol):
         """The handlers, by name."""
 
     @property
-    def workflows(self) -> Iterable[FlowDefinition]:
+    def workflows(self) -> Iterable[Definition]:
         """The definitions of its workflows."""
 
     @property

@@ -29,11 +29,7 @@ class RunOperations:
 
     @property
     def at_home(self) -> Runs:
-        """The runs themselves, where they live.
-
-        Raises:
-            LeewardError: the client is closed, or the workflows are not configured well.
-        """
+        """The runs, where they live; it raises `LeewardError` if the client is closed."""
         with self._opening:
             if self._runs is None and not self._is_closing:
                 self._runs = self._open()

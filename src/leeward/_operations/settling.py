@@ -85,13 +85,7 @@ class FunctionSettling(NamedTuple):
 def settling_of(
     error: CallError, config: FunctionConfig, *, is_own: bool = False
 ) -> FunctionSettling:
-    """Return the call to settle after an error of `invoke` or `enqueue`.
-
-    Args:
-        error: that the caller got.
-        config: of the function.
-        is_own: this client has made the call.
-    """
+    """Return the call to settle after an error of `invoke` or `enqueue`; `is_own`: made here."""
     call = error.call
     assert isinstance(call, Invoke | Enqueue), "other calls have no key"
     unknown = [attempt.target for attempt in error.attempts if attempt.outcome in _MAYBE]
@@ -159,7 +153,7 @@ def settle_call(
     """Settle a call of a function, at each target where it may have run: each has its own record.
 
     A target without the function may have had it, or may get it before the call arrives, so it
-    settles nothing. Arguments as of `_settle_at`.
+    settles nothing.
 
     Raises:
         NotFound: none of them has the function.
@@ -193,14 +187,7 @@ def settle_call(
 def _settle_at(
     about: FunctionSettling, config: FunctionConfig, clock: Clock, seconds: float
 ) -> Settling:
-    """Settle a call of a function: ask it again while it still runs or cannot be reached.
-
-    Args:
-        about: the call.
-        config: of its function.
-        clock: gives the time.
-        seconds: for everything.
-    """
+    """Settle a call of a function: ask it again while it still runs or cannot be reached."""
     deadline = clock.monotonic() + seconds
     if config.probe is None and not about.keeps_records:
         return Settled(Verdict.UNKNOWN, reason="not_asked")

@@ -57,13 +57,7 @@ _Exchange: TypeAlias = Generator[Ask | float, Result[Any] | None, Result[Any] | 
 
 
 class Questions:
-    """Asks some targets until a deadline, with growing pauses.
-
-    Args:
-        only: the targets.
-        clock: gives the time.
-        seconds: for all questions together.
-    """
+    """Asks the targets `only` for so many seconds together, with growing pauses."""
 
     def __init__(self, only: tuple[str, ...], clock: Clock, seconds: float) -> None:
         self._only = only
@@ -72,11 +66,7 @@ class Questions:
         self._wait = PAUSE
 
     def ask(self, call: Call) -> _Exchange:
-        """Return the result of a call that is OK or CONFLICT; None if none came in time.
-
-        Raises:
-            CallError: another call would end in the same way: refused, or its object is missing.
-        """
+        """Return a result that is OK or CONFLICT; None if none comes in time; raise a final one."""
         while True:
             result = yield Ask(call, self._remaining(), self._only)
             assert result is not None, "what was asked has a result"
@@ -103,14 +93,7 @@ class Questions:
 def settle_write(
     call: Call, questions: Questions, capabilities: Collection[Capability], clock: Clock
 ) -> Settling:
-    """Settle a write of an item or an object.
-
-    Args:
-        call: the write.
-        questions: asks the target where it was made.
-        capabilities: of that target.
-        clock: gives the time.
-    """
+    """Settle a write of an item or an object, at the target of `questions`, with `capabilities`."""
     if Capability.SETTLING in capabilities:
         result = yield from questions.ask(SettleWrite(call[0], call))
         if result is None:

@@ -38,12 +38,9 @@ class WriteTrace(NamedTuple):
 
 
 def trace_of(call: Call, there: Any, now: float) -> WriteTrace:
-    """Return the result of a successful look at the write `call`, at Unix seconds `now`.
+    """Return the result of a look at a write that found the item or object `there`, or None.
 
-    Args:
-        call: a `Store`, `Delete`, `PutObject` or `DeleteObject`.
-        there: the item or object, or None.
-        now: an item that has expired by then is not there.
+    An item that has expired by `now`, in Unix seconds, is not there.
     """
     write: Any = call
     if call.verb == "delete_object":

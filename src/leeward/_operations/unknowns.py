@@ -350,11 +350,7 @@ class UnknownKeeper(Forkable):
 
 
 def scan_rows(operations: Operations, table: str) -> Iterator[Stored]:
-    """Yield the items of a table that have not expired.
-
-    Raises:
-        LeewardError: it cannot be read.
-    """
+    """Yield the items of a table that have not expired; raise `LeewardError` for no table."""
     cursor = None
     while True:
         page = make(operations, Scan(table, cursor), WRITE_SECONDS)

@@ -22,11 +22,7 @@ class TableHome(NamedTuple):
 
 
 def make(operations: Operations, call: Call, seconds: float) -> Any:
-    """Make a call; return its value.
-
-    Raises:
-        LeewardError: it went wrong, or a target cannot do that.
-    """
+    """Make a call; return its value, or raise its error."""
     operations.check(call)
     result = operations.send(call, seconds)
     target_of(call, result)
@@ -56,11 +52,7 @@ def own_bucket(operations: Operations, bucket: str) -> str:
 
 
 def home_of(operations: Operations, table: str) -> TableHome:
-    """Return where a table is that can be scanned.
-
-    Raises:
-        LeewardError: it has no home, or cannot be scanned there.
-    """
+    """Return where a table is that can be scanned; raise `LeewardError` for another one."""
     call = Scan(table)
     operations.check(call)
     (target,) = operations.router.candidates(call)[:1]

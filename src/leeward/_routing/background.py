@@ -76,11 +76,7 @@ class Threads:
         self._is_closed = False
 
     def submit(self, work: Callable[..., object], *arguments: object) -> None:
-        """Run `work` on a thread, and ignore what it returns or raises.
-
-        Raises:
-            RuntimeError: they are closed, or no thread can be started.
-        """
+        """Run `work` on a thread, and ignore its end; raise `RuntimeError` without a thread."""
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the order is closed")

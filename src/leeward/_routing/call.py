@@ -20,13 +20,8 @@ This file keeps these promises of ``docs/promises.md``:
   allows;
 * nothing starts after the deadline.
 
-Most failures that are proved not to have run are short, so the same target gets one more try; then
-the next target is asked. Which one that is, is chosen anew each time.
-
-A harmless call that takes longer than usual may have a second attempt beside the first: after the
-95th percentile of the baseline, at most one, and within a budget. The first good answer is the
-call's, and the other attempt is cancelled. A failure waits for both: the other may have an effect
-yet. "The Tail at Scale", Dean and Barroso, 2013.
+``docs/routing.md`` says which target is asked next, and what a hedge waits for ("The Tail at
+Scale", Dean and Barroso, 2013).
 """
 
 from __future__ import annotations

@@ -1,15 +1,7 @@
 """The circuit of one target: whether calls flow to it, and the evidence for that.
 
-::
-
-    CLOSED ---- enough evidence, and another target is healthier ----> OPEN
-      ^                                                                 | its time is over
-      | the last stage has passed                                       v
-    RAMP 5 %, 20 %, 50 % <------ three probes went well ----------- HALF_OPEN
-      |                                                                 |
-      +------ too many failures in a stage ------> OPEN <-- a probe failed
-
-Each change begins a new epoch: the answer of an attempt from an earlier epoch is not evidence.
+``docs/routing.md`` draws its states. Each change begins a new epoch: the answer of an attempt from
+an earlier epoch is not evidence.
 """
 
 from __future__ import annotations

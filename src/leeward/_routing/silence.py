@@ -1,23 +1,11 @@
 """Targets that accept calls and do not answer; and pauses of this process itself.
 
-A target without an answer for longer than its slowest answers take is *silent*: calls go elsewhere,
-but for one or two, until it answers anything. Then all is as before. So a short pause moves calls,
-and opens no circuit. A target that is silent for long is stalled: its circuit opens.
+``docs/routing.md`` says when a target is silent, stalled or in doubt. A circuit's own baseline says
+how long answers take; without one, another target's answers to the same function do. A short
+silence moves calls, and opens no circuit.
 
-A circuit's own baseline says how long answers take; without one, another target's answers to the
-same function do. Without both, a target is *in doubt*: it may be dead, or the function may be slow
-or begin cold. Then a call goes elsewhere now and then, to compare.
-
-A whole target is silent if it answers no function at all, so that many functions with few calls
-are evidence together.
-
-Calls under way need not wait for that: the first attempt at a harmless call is given up early and
-made elsewhere. That proves nothing, and does not count; the silence does.
-
-This process may have stood still: stopped, without a processor, or its event loop blocked. Then it
-does not see answers arrive, so a wait counts against a target only while this process was running.
-A runner keeps a heartbeat; a late beat shows how long this process stood still. Without a heartbeat
-nothing is known, and every wait counts in full.
+A wait counts against a target only while this process was running: a late beat of the heartbeat
+shows how long it stood still. Without a heartbeat every wait counts in full.
 """
 
 from __future__ import annotations
@@ -40,12 +28,7 @@ LATEST: Final = 1.0
 
 
 class Heartbeat:
-    """The heartbeat of one order. Times are monotonic seconds.
-
-    Args:
-        pace: seconds between two beats.
-        rest: seconds without a new call after which it ends.
-    """
+    """The heartbeat of one order: each `pace` seconds, until there was no new call for `rest`."""
 
     __slots__ = ("_busy_at", "_calls", "_last", "_number", "_pace", "_rest", "_standstills")
 

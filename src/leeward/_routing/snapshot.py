@@ -102,9 +102,7 @@ def _keepers(drivers: Mapping[str, Driver]) -> Iterator[Driver]:
 def read_open(drivers: Mapping[str, Driver], table: str, key: str, wall: float) -> dict[str, float]:
     """Return the targets that a process has found ill, and until when it does not call them."""
     items = _copies(drivers, table, Key((key,), (ITEM,)))
-    age, newest = min(
-        ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})
-    )
+    age, newest = _newest(items, wall)
     ends = newest["open_until"].items() if age < inf else ()
     return {
         target: float(until)
@@ -136,6 +134,10 @@ def _age(item: dict[str, Any], wall: float) -> float:
     return wall - at if at <= wall else inf
 
 
+def _newest(items: Iterable[dict[str, Any]], wall: float) -> tuple[float, dict[str, Any]]:
+    return min(((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {}))
+
+
 def suggest(circuits: Circuits, items: Iterable[dict[str, Any]], wall: float, now: float) -> None:
     """Prepare the circuits of targets that another process has found ill a short time ago.
 
@@ -143,9 +145,7 @@ def suggest(circuits: Circuits, items: Iterable[dict[str, Any]], wall: float, no
     process's own is enough, and falls like any other. Copies that cannot be read or are from the
     future are ignored, so that they do not hide a good one.
     """
-    age, newest = min(
-        ((_age(item, wall), item) for item in items), key=itemgetter(0), default=(inf, {})
-    )
+    age, newest = _newest(items, wall)
     if age > circuits.policy.shared_age:
         return
     for target in newest["open_until"]:

@@ -27,11 +27,7 @@ class Commits(Batches[Write]):
         self._patience = patience
 
     def apply(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Make a change; what it returns, once it is on the disk.
-
-        Raises:
-            DatabaseFault: it could not be made; AMBIGUOUS if it may still be on the disk.
-        """
+        """Make a change; return its result, once it is on the disk, or raise `DatabaseFault`."""
         result: T = self.make(change)
         return result
 

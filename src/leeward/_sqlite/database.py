@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -161,28 +161,16 @@ class Database(Forkable):
         """Whether a look at it makes no file."""
         return self.path is None or self.path.exists()
 
-    @contextmanager
-    def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
+    def read(self, timeout: float) -> AbstractContextManager[sqlite3.Connection]:
         """Return the connection, for one statement that only reads.
 
         Raises:
             DatabaseFault: it could not be done, or not within `timeout` seconds.
             ConfigError: the file cannot be trusted, or holds something else.
         """
-        until = time.monotonic() + timeout
-        try:
-            with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-                connection = self._ready(until - time.monotonic())
-                try:
-                    yield connection
-                except sqlite3.Error as error:
-                    self._undo(connection, error)
-                    raise fault_of(error) from error
-        except StopIteration:
-            raise fault_of_wait() from None
+        return self._use(timeout, writes=False)
 
-    @contextmanager
-    def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
+    def write(self, timeout: float) -> AbstractContextManager[sqlite3.Connection]:
         """Return the connection, inside a transaction that is on the disk when the block ends.
 
         The transaction excludes others from its start, so that its end cannot meet a lock. A slow
@@ -192,12 +180,17 @@ class Database(Forkable):
             DatabaseFault: AMBIGUOUS if what was written may be on the disk.
             ConfigError: as in `read`.
         """
+        return self._use(timeout, writes=True)
+
+    @contextmanager
+    def _use(self, timeout: float, *, writes: bool) -> Iterator[sqlite3.Connection]:
         until = time.monotonic() + timeout
         try:
             with _Turn(self._lock, min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
                 connection = self._ready(until - time.monotonic())
                 try:
-                    connection.execute("BEGIN EXCLUSIVE")
+                    if writes:
+                        connection.execute("BEGIN EXCLUSIVE")
                     yield connection
                 except sqlite3.Error as error:
                     self._undo(connection, error)
@@ -205,7 +198,8 @@ class Database(Forkable):
                 except BaseException as error:
                     self._undo(connection, error)
                     raise
-                self._commit(connection)
+                if writes:
+                    self._commit(connection)
         except StopIteration:
             raise fault_of_wait() from None
 

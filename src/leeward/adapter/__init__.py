@@ -13,9 +13,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import wraps
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from leeward import calls
 from leeward.calls import (
@@ -39,6 +40,8 @@ from leeward.values import NOTHING
 if TYPE_CHECKING:
     from leeward.calls import Look
     from leeward.stores import Stores
+
+M = TypeVar("M", bound=Callable[..., Any])
 
 __all__ = ["Capability", "Driver", "Limits", "TargetConfig", "WrappingDriver"]
 
@@ -276,6 +279,16 @@ async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:
     return await to_thread(work, *arguments)
 
 
+def _pass_on(method: M) -> M:
+    """Return a method that calls the one of this name at the driver inside."""
+
+    @wraps(method)
+    def call(self: WrappingDriver, *arguments: Any, **named: Any) -> Any:
+        return getattr(self._driver, method.__name__)(*arguments, **named)
+
+    return cast("M", call)
+
+
 class WrappingDriver(Driver):
     """A driver around `driver` that passes everything on; override what is to differ.
 
@@ -308,41 +321,15 @@ class WrappingDriver(Driver):
         """Await one attempt at any call."""
         return await self._driver.perform_async(call, timeout)
 
-    def probe(self, timeout: float) -> Result[Any]:
-        """Look whether the target works."""
-        return self._driver.probe(timeout)
-
-    def look(self, look: Look, timeout: float) -> Result[Any]:
-        """Look whether something is there."""
-        return self._driver.look(look, timeout)
-
-    def has_function(self, name: str) -> bool | None:
-        """Return whether a function can be called at the driver inside."""
-        return self._driver.has_function(name)
-
-    def describe(self) -> Mapping[str, str]:
-        """Return the target's settings."""
-        return self._driver.describe()
-
-    def places(self) -> tuple[int, int] | None:
-        """Return how many requests are under way, and how many calls wait for a place."""
-        return self._driver.places()
-
-    def native(self, service: str) -> object:
-        """Return the vendor's own client."""
-        return self._driver.native(service)
-
-    def mount(self, app: Any) -> None:
-        """Mount an app in the driver inside."""
-        self._driver.mount(app)
-
-    def stores(self) -> Stores | None:
-        """Return the stores of the driver inside."""
-        return self._driver.stores()
-
-    def close(self) -> None:
-        """Close the target."""
-        self._driver.close()
+    probe = _pass_on(Driver.probe)
+    look = _pass_on(Driver.look)
+    has_function = _pass_on(Driver.has_function)
+    describe = _pass_on(Driver.describe)
+    places = _pass_on(Driver.places)
+    native = _pass_on(Driver.native)
+    mount = _pass_on(Driver.mount)
+    stores = _pass_on(Driver.stores)
+    close = _pass_on(Driver.close)
 
     async def close_async(self) -> None:
         """Close the target without blocking the event loop."""

@@ -71,12 +71,9 @@ def compare(has: Mapping[str, Any], actual: Mapping[str, Any], *, unseen: str = 
 
 
 def table_look(load: Callable[[Load, View], Plan]) -> Planner:
-    """Return the planner that looks for a table, by a load of an item which need not exist.
+    """Return the planner that looks for a table, by a `load` of an item which need not exist.
 
     So the look needs no right of its own.
-
-    Args:
-        load: the planner of loads.
     """
 
     def look_for(look: Look, view: View) -> Plan:
@@ -87,12 +84,7 @@ def table_look(load: Callable[[Load, View], Plan]) -> Planner:
 
 
 def bucket_look(list_page: Callable[[ListObjects, View], Plan], *, right: str) -> Planner:
-    """Return the planner that looks for a bucket, by a page of its list.
-
-    Args:
-        list_page: the planner of lists.
-        right: as for `ask`.
-    """
+    """Return the planner that looks for a bucket, by a page of its list; `right` as for `ask`."""
 
     def look_for(look: Look, view: View) -> Plan:
         return (yield from _look_by(list_page(ListObjects(look.name), view), right=right))

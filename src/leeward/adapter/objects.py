@@ -121,15 +121,9 @@ def _range_in(response: Response) -> _Range | None:
 
 
 def _piece_of(call: GetObject, response: Response, info_of: Callable[[int], FoundObject]) -> Piece:
-    """Read the answer to a request for a range.
+    """Read the answer to a request for a range; raise `ValueError` if it does not fit.
 
-    Args:
-        call: that asked.
-        response: a success; a 200 carries the whole object, whatever range was asked for.
-        info_of: makes the object of its size.
-
-    Raises:
-        ValueError: it does not fit the request.
+    A 200 carries the whole object, whatever was asked for; `info_of` makes it of its size.
     """
     if response.status == 200:
         data = response.body[call.start : call.start + call.length]
@@ -143,11 +137,7 @@ def _piece_of(call: GetObject, response: Response, info_of: Callable[[int], Foun
 
 
 def whole_size(response: Response) -> int:
-    """Return the size of an object whose first byte, or head, was asked for.
-
-    Raises:
-        ValueError: it is not told.
-    """
+    """Return the size of an object whose first byte, or head, was asked for; or `ValueError`."""
     if response.status == 206:
         held = _range_in(response)
         size = None if held is None else held.size
@@ -160,15 +150,7 @@ def whole_size(response: Response) -> int:
 
 
 def revision_in(form: re.Pattern[str], text: object) -> str:
-    """Return a revision that was told.
-
-    Args:
-        form: of a revision.
-        text: what was told.
-
-    Raises:
-        ValueError: it cannot be one.
-    """
+    """Return a revision that was told; raise `ValueError` if `text` has not its `form`."""
     if not isinstance(text, str) or not form.fullmatch(text):
         raise ValueError("the answer tells no revision")
     return text

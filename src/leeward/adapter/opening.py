@@ -55,15 +55,9 @@ class TargetInfo(NamedTuple):
     """What a target says of itself.
 
     Attributes:
-        target: its name, such as ``aws:us-east-1``.
-        capabilities: what it can do.
-        limits: the largest that it takes.
-        settings: those in force, for `describe`; never a secret.
-        missing: what to set for a capability that it lacks because nothing is configured for it.
+        settings: those in force, for `describe`; never a secret. The others are as of `Driver`.
         probe: a call without any effect by which the target can be looked at; None if there is
             not one.
-        has_stages: as of `Driver`.
-        functions_in_app: as of `Driver`.
     """
 
     target: str
@@ -237,12 +231,7 @@ def _load(function: str | Callable[..., Any]) -> Callable[..., Any]:
 
 
 class LazyPlans(Mapping[str, "Planner"]):
-    """Verb to planner. A program that only publishes pays at its cold start for no tables.
-
-    Args:
-        plans: where they come from.
-        settings: of the target.
-    """
+    """Verb to planner. A program that only publishes pays at its cold start for no tables."""
 
     def __init__(self, plans: Iterable[Plans], settings: Any) -> None:
         self._makers: dict[str, tuple[str | Callable[[Any], Mapping[str, Planner]], Any]] = {}
@@ -279,11 +268,7 @@ class HttpSettings(NamedTuple):
 
     Attributes:
         ca_bundle: path of a file of CA certificates; None for what the environment or the system
-            says.
-        max_in_flight: how many requests may be under way at once.
-        public_only: connect to addresses on the public internet alone.
-        client_certificate: path of a PEM file that is shown to servers that ask for one; or None.
-        client_key: path of the PEM file with its key; None if that is in the same file.
+            says. The others are as of a transport's options.
     """
 
     ca_bundle: str | None = None
@@ -370,13 +355,13 @@ def open_plan_driver(
         native: itself, or as ``"module:function"``; None where the vendor has no client.
         capabilities: what the target can do.
         limits: the largest that it takes.
+        missing: as of `Driver`.
+        has_stages: as of `Driver`.
+        functions_in_app: as of `Driver`.
         describe: what is in force, without a secret; None for nothing. What all targets have over
             HTTP is added.
-        missing: what to set for a capability that nothing is configured for.
         probe: a call without any effect by which the target can be looked at; by default a load
             from a table that need not exist, which is not made where there are no tables.
-        has_stages: names there begin with those of prefix and stage; as of `Driver`.
-        functions_in_app: but not those of functions and queues; as of `Driver`.
 
     Raises:
         ConfigError: a setting is wrong, or keys of a hardened target would be written down.

@@ -52,11 +52,7 @@ class _Flight:
             wake()
 
     def wait(self, timeout: float) -> Any:
-        """Return the answer.
-
-        Raises:
-            TimeoutError: it has not come within `timeout` seconds.
-        """
+        """Return the answer; raise `TimeoutError` if it has not come within `timeout` seconds."""
         if not self._landed.wait(timeout):
             raise TimeoutError
         return self._answer
@@ -162,12 +158,7 @@ Configured: TypeAlias = Callable[[Any], Resolved | None]
 
 
 class ConfiguredFirst:
-    """A source that asks for nothing that is configured. The resolver starts no thread for that.
-
-    Args:
-        configured: returns what is configured.
-        source: fetches everything else.
-    """
+    """A source that asks for nothing that is configured. The resolver starts no thread for that."""
 
     def __init__(self, configured: Configured, source: Source) -> None:
         self.configured = configured
@@ -187,13 +178,7 @@ def due_at(resolved: Resolved, drawn: float) -> float:
 
 
 class Resolver:
-    """The answers of one target.
-
-    Args:
-        source: fetches them.
-        now: gives Unix seconds.
-        random: gives numbers in [0, 1).
-    """
+    """The answers of one target, from its source; `now` gives Unix seconds, `random` [0, 1)."""
 
     def __init__(
         self, source: Source, now: Callable[[], float], random: Callable[[], float]
@@ -232,11 +217,7 @@ class Resolver:
             return _late()
 
     def require(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
-        """Return the answer, as `get` does, and raise what stands in its way.
-
-        Raises:
-            Unresolved: there is none.
-        """
+        """Return the answer, as `get` does, and raise the `Unresolved` that stands in its way."""
         answer = self.get(what, timeout, refused)
         if isinstance(answer, Unresolved):
             # One flight's error is for all who waited: raised itself, it would gather their frames.
@@ -287,7 +268,9 @@ class Resolver:
             threading.Thread(target=self._fly, args=(what, slot, flight), daemon=True).start()
         except BaseException as error:  # an interrupt too, or all later calls would wait for it
             if slot is not None:
-                self._land(slot, flight, _no_thread(error))
+                # There are too many, or the interpreter is ending.
+                late = _unresolved_by(error, Outcome.LOCAL, "no thread to fetch a credential")
+                self._land(slot, flight, late)
             if not isinstance(error, RuntimeError):
                 raise
         return flight
@@ -313,7 +296,8 @@ class Resolver:
         except Unresolved as error:
             outcome = _without_frames(error)
         except BaseException as error:  # noqa: BLE001 - a source is an adapter's code
-            outcome = _flaw_of(_without_frames(error))
+            why = f"the credentials' source failed with {type(error).__name__}"
+            outcome = _unresolved_by(_without_frames(error), Outcome.AUTH, why)
         self._land(slot, flight, outcome)
 
     def _land(self, slot: _Slot, flight: _Flight, outcome: Resolved | Unresolved) -> None:
@@ -378,22 +362,11 @@ def _without_frames(error: E) -> E:
     return error
 
 
-def _no_thread(error: BaseException) -> Unresolved:
-    """Return that no thread could be started: too many, or the interpreter is ending."""
-    late = Unresolved(Outcome.LOCAL, type(error).__name__, "no thread to fetch a credential")
-    late.__cause__ = error
-    return late
-
-
-def _flaw_of(error: BaseException) -> Unresolved:
-    """Return what a source did not mean to raise. Its text may hold anything."""
-    wrapped = Unresolved(
-        Outcome.AUTH,
-        type(error).__name__,
-        f"the credentials' source failed with {type(error).__name__}",
-    )
-    wrapped.__cause__ = error
-    return wrapped
+def _unresolved_by(error: BaseException, outcome: Outcome, problem: str) -> Unresolved:
+    """Return why nothing came. The text of the error itself may hold anything."""
+    unresolved = Unresolved(outcome, type(error).__name__, problem)
+    unresolved.__cause__ = error
+    return unresolved
 
 
 def _late() -> Unresolved:

@@ -13,12 +13,7 @@ UNPROVED = "conflict_unproved"
 
 
 def already_there(call: StartRun, looked: Result[FoundRun | None]) -> Result[Any]:
-    """Return the result of a start whose id is taken: that run, or a conflict.
-
-    Args:
-        call: the start.
-        looked: the result of a look at that run.
-    """
+    """Return the result of a start whose id is taken, by a look at that run: it, or a conflict."""
     run = looked.value if looked.outcome is Outcome.OK else None
     if run is None:
         return Result(

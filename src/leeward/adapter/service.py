@@ -242,15 +242,10 @@ def result_of_refusal(
     *,
     wait: Callable[[Response, float], float | None] | None = None,
 ) -> Result[Any]:
-    """Return the result of a refusal.
+    """Return the result of a refusal, at `now` in Unix seconds, by its `meaning`.
 
-    Args:
-        response: that refuses.
-        now: the time of it, in Unix seconds.
-        meaning: of it.
-        code: the service's own name of it; None for one by its status.
-        request_id: the header with the service's id of the request.
-        wait: returns the seconds that the service asks to wait; by default `retry_after`.
+    `code` is the service's own name of it, None for one by its status; `request_id` the header with
+    the service's id of the request; `wait` returns the seconds to wait, as `retry_after` does.
     """
     return Result(
         meaning.outcome,
@@ -262,11 +257,7 @@ def result_of_refusal(
 
 
 def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
-    """Return the JSON object in the body of an answer.
-
-    Raises:
-        Undecodable: there is none.
-    """
+    """Return the JSON object in the body of an answer; raise `Undecodable` if there is none."""
     document = decode(response.body, deepest=deepest)
     if not isinstance(document, dict):
         raise Undecodable("the JSON is not an object")
@@ -284,13 +275,9 @@ def error_in(response: Response) -> dict[str, Any]:
 def ambiguous(
     response: Response, reason: str, cause: BaseException | None = None, *, request_id: str = ""
 ) -> Result[Any]:
-    """Return the result of an answer that cannot be trusted, or read.
+    """Return the result of an answer that cannot be trusted, or read, for a `reason`.
 
-    Args:
-        response: what came.
-        reason: why it is not enough.
-        cause: what reading it raised.
-        request_id: the header with the service's id of the request.
+    `cause` is what reading it raised, `request_id` the header with the service's id of the request.
     """
     return Result(
         Outcome.AMBIGUOUS,
@@ -303,15 +290,10 @@ def ambiguous(
 
 
 def misread(response: Response, error: Exception, *, request_id: str = "") -> Result[Any]:
-    """Return the result of a success that cannot be read.
+    """Return the result of a success that cannot be read, as `error` says.
 
     UNUSABLE for an `UnreadableItem`: another program has written it. Otherwise the answer is not
-    what the service documents: AMBIGUOUS, and it ran.
-
-    Args:
-        response: what came.
-        error: what reading it raised.
-        request_id: the header with the service's id of the request.
+    what the service documents: AMBIGUOUS, and it ran. `request_id` is as of `ambiguous`.
     """
     if isinstance(error, UnreadableItem):
         return Result(

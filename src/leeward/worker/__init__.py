@@ -117,6 +117,10 @@ class Worker:
         trust_env: as of `leeward.Client`.
         clock: for tests.
 
+    Attributes:
+        client: that handlers share; it is closed with the worker.
+        stores: of the target that it works for.
+
     Raises:
         ConfigError: something is wrong; the message names it and the remedy.
     """
@@ -175,7 +179,7 @@ class Worker:
         )
         drivers = open_drivers(targets, config)
         try:
-            self._client = self._open_client(drivers, shares, clock)
+            self.client = self._open_client(drivers, shares, clock)
             self._definitions = by_name([*app.workflows, *load_definitions(config)])
             self._check_steps()
         except BaseException:
@@ -195,16 +199,6 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         """Drain, and close."""
         self.drain()
-
-    @property
-    def client(self) -> Client:
-        """The client that handlers share; it is closed with the worker."""
-        return self._client
-
-    @property
-    def stores(self) -> Stores:
-        """The stores of the target that it works for."""
-        return self._stores
 
     @property
     def definitions(self) -> tuple[Definition, ...]:
@@ -276,16 +270,16 @@ class Worker:
             return
         self._state = "ready"
         self._runner.resume()
-        if self._stores.presence is not None:
-            self._stores.presence.hold(self.app.name)
+        if self.stores.presence is not None:
+            self.stores.presence.hold(self.app.name)
         if self.app.otel:
-            rows = self._stores.deliveries
+            rows = self.stores.deliveries
             self._gauges = DepthGauges(self.target, rows, self._runner.handlers, self._clock)
             self._gauges.refresh()
         self._wake_runs()
-        if self._stores.listen is not None:
-            self._stores.listen(self._runner.wake, self._wake_runs)
-        self._outboxes = open_outboxes(self._client._operations)  # noqa: SLF001 - of one package
+        if self.stores.listen is not None:
+            self.stores.listen(self._runner.wake, self._wake_runs)
+        self._outboxes = open_outboxes(self.client._operations)  # noqa: SLF001 - of one package
         for outbox in self._outboxes:
             outbox.wake()
         log_event(LOGGER, "info", "worker_started", **self._facts())
@@ -306,8 +300,8 @@ class Worker:
         if self._state == "stopped":
             return True
         self._state = "draining"
-        if self._stores.presence is not None:
-            self._stores.presence.release()
+        if self.stores.presence is not None:
+            self.stores.presence.release()
         until = monotonic() + (self.settings.drain if timeout is None else timeout)
         self._runner.pause()
         self._runner.schedules.close()
@@ -330,7 +324,7 @@ class Worker:
         if self._gauges is not None:
             self._gauges.close()
         self._runner.close()
-        self._client.close(0.0)
+        self.client.close(0.0)
         self._state = "stopped"
         if self._health is not None:
             self._health.close()
@@ -359,7 +353,7 @@ class Worker:
         at = index_of(drivers, self.settings.target)
         driver, config = drivers[at], self._config
         self.target = driver.target
-        self._stores = stores = cast("Stores", driver.stores())
+        self.stores = stores = cast("Stores", driver.stores())
         if stores.runner is not None:
             self._runner = cast("AppRunner", stores.runner)
         else:
@@ -378,7 +372,7 @@ class Worker:
         target = self._config.workflow_target or self.target
         check_runs(self._config, target, self._definitions.values())
         for definition in self._definitions.values():
-            if missing := functions_called_by(self._client).list_absent(definition):
+            if missing := functions_called_by(self.client).list_absent(definition):
                 raise ConfigError(
                     f"the workflow {definition.name!r} calls {', '.join(missing)}, which is "
                     f"neither in the app {self.app.name!r} nor at another target; add it to the app"
@@ -417,7 +411,7 @@ class Worker:
         """Return that the store is away, with its own reason where it gives one."""
         fault = self._fault
         try:
-            self._stores.deliveries.take([], self._clock.now, Room(0, 0))  # as who works, of nobody
+            self.stores.deliveries.take([], self._clock.now, Room(0, 0))  # as who works, of nobody
         except DatabaseFault as error:
             fault = error
         text = f"{self.target} has not answered for {AWAY:.0f} seconds"
@@ -426,15 +420,15 @@ class Worker:
     def _open_engine(self) -> None:
         """Open the engine, if there are workflows whose runs live at this target."""
         target = self._config.workflow_target or self.target
-        open_journal = self._stores.open_journal
+        open_journal = self.stores.open_journal
         if self._definitions and target != self.target and self._fault is None:
             names = " ".join(self._definitions)
             log_event(LOGGER, "warning", "runs_elsewhere", workflows=names, target=target)
         if self._engine is not None or open_journal is None or target != self.target:
             return
         if self._definitions:
-            operations = self._client._operations  # noqa: SLF001 - of one package
-            functions = functions_called_by(self._client)
+            operations = self.client._operations  # noqa: SLF001 - of one package
+            functions = functions_called_by(self.client)
             self._engine = Engine(
                 functions,
                 self._definitions.values(),
@@ -478,7 +472,7 @@ class Worker:
             "version": __version__,
             "handlers": [*self.app.handlers],
             "workflows": {name: each.digest for name, each in self._definitions.items()},
-            "concurrency": settings.concurrency or self._stores.deliveries.policy.concurrency,
+            "concurrency": settings.concurrency or self.stores.deliveries.policy.concurrency,
             "queues": {**settings.queues},
             "limits": {name: limit.most for name, limit in settings.limits.items()},
             "under_way": status.under_way,
