@@ -262,7 +262,7 @@ class Worker:
         if settings.health is not None and self._health is None:
             self._health = HealthServer(settings.health, self._report).start()
         if settings.http is not None and self._http is None:
-            send = self._client._operations.runs.send  # noqa: SLF001 - of one package
+            send = self.client._operations.runs.send  # noqa: SLF001 - of one package
             token = settings.token or ()
             self._http = serve_functions(self.app, settings.http, token=token, send=send).start()
         self._reach_store(patience)
