@@ -184,10 +184,8 @@ class DeliveryAttempt(HeldLease):
 class Attempts(WorkPool[DeliveryAttempt]):
     """The attempts of this process, and the threads that make them.
 
-    Args:
-        make: makes one, whatever comes; raises nothing.
-        tell: called, under the lock, when there is something to write down and few rows are left
-            to do meanwhile.
+    `make` raises nothing. `tell` is called, under the lock, when there is something to write down
+    and few rows are left to do meanwhile.
     """
 
     def __init__(
@@ -261,11 +259,6 @@ class Attempts(WorkPool[DeliveryAttempt]):
                 if not run.is_counted
                 or (run.renewed + lease < run.deadline and needs_renewal(run.renewed, now, lease))
             ]
-
-    def count_under_way(self) -> int:
-        """Count the attempts that have begun, and have not ended."""
-        with self._lock:
-            return sum(attempt.thread is not None and not attempt.is_over for attempt in self.held)
 
     def is_this_thread_at_work(self) -> bool:
         """Return whether it is a handler that asks."""
@@ -370,7 +363,7 @@ class Dispatcher(Forkable):
         with self._loop.lock:
             loop, held = self._loop, self._attempts.held
             return DispatcherStatus(
-                self._attempts.count_under_way(),
+                sum(attempt.thread is not None and not attempt.is_over for attempt in held),
                 self._dead,
                 loop.failures,
                 loop.looked_at,

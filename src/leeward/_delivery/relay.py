@@ -274,11 +274,7 @@ class Relay:
         return [recipient, *(gate for gate in others if gate != recipient)]
 
     def keep(self, rows: Sequence[NewRow], timeout: float) -> bool:
-        """Keep calls of one recipient; return whether they are the first that no target takes.
-
-        Raises:
-            DatabaseFault: they were not kept; AMBIGUOUS if that is not known.
-        """
+        """Keep calls of one recipient; return whether they are the first that no target takes."""
         recipient = rows[0].recipient
         self.serve([recipient])
         self.store.add(rows, timeout)

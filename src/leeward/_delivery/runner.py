@@ -182,9 +182,7 @@ class AppRunner:
     def claim(self) -> Mapping[Recipient, Recipient]:
         """Have the store say which recipients the handlers here are; return all of them.
 
-        Raises:
-            DatabaseFault: the store cannot be used.
-            ConfigError: it belongs to another stage, or another app has a queue of one of them.
+        It raises what `RecipientStore.claim` does.
         """
         self._claimed = monotonic()
         wanted: dict[str, dict[Recipient, str | None]] = {each.name: {} for each in self._apps}

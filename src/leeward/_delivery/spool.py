@@ -261,12 +261,7 @@ _KEPT: Final = Result[Any](Outcome.OK, reason=SPOOLED, target="spool")
 
 
 def open_spool(operations: Operations) -> Spool:
-    """Open what keeps the events of a client that no target takes.
-
-    Raises:
-        ConfigError: the file would be lost with the machine, or cannot be trusted; or the target
-            keeps no rows.
-    """
+    """Open what keeps the events of a client; raise `ConfigError` where they could not be kept."""
     config = operations.config
     check_spool_disk(config, os.environ)
     limits = config.spool

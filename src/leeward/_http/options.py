@@ -64,13 +64,8 @@ class TransportOptions(NamedTuple):
 def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> TransportOptions:
     """Return the options that `env` asks for; give it an empty `env` to trust nothing of it.
 
-    Args:
-        env: the environment variables that may be honoured.
-        ca_file: the certificates to trust; otherwise those of SSL_CERT_FILE, of the system, or
-            of the package certifi.
-
-    Raises:
-        leeward.ConfigError: a variable does not hold the URL of a proxy.
+    Without a `ca_file` the certificates are those of SSL_CERT_FILE, of the system, or of certifi.
+    Raise `ConfigError` for a variable that does not hold the URL of a proxy.
     """
     proxy = next((name for name in PROXIES if env.get(name)), None)
     return TransportOptions(

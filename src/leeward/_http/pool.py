@@ -79,11 +79,7 @@ class Pool(Generic[C]):
     ) -> Failure | None:
         """Wait in line; return a refusal if the line is full, or its end cannot be reached in time.
 
-        Args:
-            lease: which `acquire` has given nothing.
-            timeout: of the request; an `AttemptTime` says for how long it waits.
-            wake: called once `awaited` has something for it, from whatever thread that comes about
-                in; it may be this one, at once.
+        `wake` is called once `collect` has something for it, from whatever thread; maybe this one.
         """
         with self._lock:
             if self.is_closed:

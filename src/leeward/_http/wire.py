@@ -41,21 +41,13 @@ class AsyncTransport(Protocol):
     """Carries requests for the tasks of one event loop."""
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
-        """Send `request` once and return its answer, within `timeout` seconds.
-
-        It raises what `Transport.send` does, and `asyncio.CancelledError`: then the request may
-        have been sent, and everything that it held is given back.
-        """
+        """Do the same; one that is cancelled may have been sent, and gives back what it held."""
 
     def drop(self, origin: str) -> None:
         """Use no connection to `origin` again that is there now; on the thread of the loop."""
 
     def close(self) -> None:
-        """Close every connection; to be called on the thread of the loop, or once that has ended.
-
-        The requests under way end, each with a failure. Closing twice is harmless; a later `send`
-        is refused.
-        """
+        """Do the same, on the thread of the loop or once that has ended; requests fail."""
 
 
 class Wire:

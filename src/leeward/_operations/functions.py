@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leeward._operations.arguments import OrderLimits
     from leeward._operations.protocols import UnknownWatcher
-    from leeward._operations.results import C, Operation, T
+    from leeward._operations.results import Operation
     from leeward.clock import Clock
 
 INVOKE_TIMEOUT: Final = 60.0
@@ -94,7 +94,7 @@ class FunctionOperations:
                 field="timeout",
             )
         self._check(call)
-        answered = self._with_hint(self._answered, function)
+        answered = results.with_hint(self._answered, function, self._functions)
         return call, seconds, answered if read is None else results.then(answered, read)
 
     def enqueue(
@@ -121,16 +121,7 @@ class FunctionOperations:
         )
         seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
-        return call, seconds, self._with_hint(self._queued, function)
-
-    def _with_hint(
-        self, conclude: Callable[[C, Result[Any]], T], function: str
-    ) -> Callable[[C, Any], T]:
-        """Return `conclude`; of a function that is not known, with the nearest one that is."""
-        functions = self._functions
-        if function in functions or not functions:
-            return conclude
-        return results.with_hint(conclude, function, functions)
+        return call, seconds, results.with_hint(self._queued, function, self._functions)
 
     def _function(self, function: str) -> FunctionConfig:
         checked = arguments.check_name(function, "function")

@@ -95,7 +95,7 @@ def list_data(
         return page if read is None else read(page)
 
     tables = operations.config.tables
-    return call, seconds, conclude if rules.is_known else with_hint(conclude, table, tables)
+    return call, seconds, with_hint(conclude, table, tables)
 
 
 def within(call: ListItems, begins: str, after: str, before: str | None) -> ListItems:

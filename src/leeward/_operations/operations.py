@@ -1,10 +1,7 @@
 """The client's operations as values: what both clients share, which is all but the waiting.
 
 An operation checks its arguments, and is then a call, the seconds for it, and what makes a receipt
-or an exception of its result. A client sends the call and finishes:
-
-    call, seconds, finish = operations.load_data("orders", "42", None)
-    return finish(call, operations.send(call, seconds))
+or an exception of its result. A client sends the call and finishes.
 
 Whatever a client does passes one gate, outside the router, the spool and the engine of workflows:
 `send` for calls, `act` for everything else. There the handler that runs is told of its effects.
@@ -25,7 +22,7 @@ from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
 from leeward._operations.functions import FunctionOperations
-from leeward._operations.results import C, Operation, T
+from leeward._operations.results import Operation, T
 from leeward._routing import FailoverDriver
 from leeward._routing.health import TargetEvidence
 from leeward._routing.targets import NO_GROUPS
@@ -84,15 +81,10 @@ _ANY_TABLE: Final = TableConfig()  # what holds for a table that is not configur
 
 
 class TableRules(NamedTuple):
-    """What holds for a table.
-
-    Attributes:
-        is_known: it is configured, or no table is; else its name may be a slip for another one's.
-    """
+    """What holds for a table."""
 
     key: tuple[str, ...]
     seconds: float
-    is_known: bool
 
 
 class Operations:
@@ -170,8 +162,7 @@ class Operations:
         )
         seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = self._stored if rules.is_known else self._with_hint(self._stored, table)
-        return call, seconds, conclude
+        return call, seconds, results.with_hint(self._stored, table, self.config.tables)
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None, as_: object = None
@@ -184,7 +175,7 @@ class Operations:
         call = Load(table, arguments.key_of(key, rules.key, self.limits))
         seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        return call, seconds, conclude if rules.is_known else self._with_hint(conclude, table)
+        return call, seconds, results.with_hint(conclude, table, self.config.tables)
 
     def delete_data(
         self,
@@ -204,8 +195,7 @@ class Operations:
         )
         seconds = rules.seconds if timeout is None else arguments.check_timeout(timeout)
         self.check(call)
-        conclude = self._deleted if rules.is_known else self._with_hint(self._deleted, table)
-        return call, seconds, conclude
+        return call, seconds, results.with_hint(self._deleted, table, self.config.tables)
 
     def list_data(
         self, table: str, partition: str, **arguments: Any
@@ -440,8 +430,7 @@ class Operations:
             return rules
         checked = arguments.check_name(table, "table")
         configured = self.config.tables.get(checked) or _ANY_TABLE
-        is_known = configured is not _ANY_TABLE or not self.config.tables
-        rules = TableRules(configured.key, configured.timeout or DATA_TIMEOUT, is_known)
+        rules = TableRules(configured.key, configured.timeout or DATA_TIMEOUT)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
         self._tables[table] = rules
@@ -475,12 +464,6 @@ class Operations:
             has, remedy = "item has a name of", "; shorten it"
             check(longest_name(item), "name_bytes", has, remedy, field="item")
         check(size.depth, "nesting", "item is nested", "; flatten it", field="item", unit="deep")
-
-    def _with_hint(
-        self, conclude: Callable[[C, Result[Any]], T], table: str
-    ) -> Callable[[C, Any], T]:
-        """Return `conclude`, which then also names the table whose name is nearest."""
-        return results.with_hint(conclude, table, self.config.tables)
 
     def _record_of(self, call: Load, result: Result[Any]) -> Record | None:
         return results.record_of(call, result, self.clock.now())

@@ -37,7 +37,12 @@ SPOOLED = "spooled"
 def with_hint(
     conclude: Callable[[C, Result[Any]], T], name: str, names: Collection[str]
 ) -> Callable[[C, Result[Any]], T]:
-    """Return `conclude`, which then also names the known name that is nearest to an unknown one."""
+    """Return `conclude`, which then also names the known name that is nearest to an unknown one.
+
+    It is returned as it is for a known name, and where no names are known.
+    """
+    if name in names or not names:
+        return conclude
 
     def with_nearest(call: C, result: Result[Any]) -> T:
         try:

@@ -60,8 +60,6 @@ class FunctionSettling(NamedTuple):
     """A call of a function to settle.
 
     Attributes:
-        function: its logical name.
-        idempotency_key: of the call.
         voids: that the call knew.
         payload: of the call, JSON in UTF-8; None if the asker lacks it.
         sent: Unix seconds when the call was made; None if unknown.

@@ -1,9 +1,8 @@
 """A call from its first attempt to its result, as one generator.
 
 It yields the commands of the state machine (`leeward._routing.call`), receives their replies, and
-returns the call's one result. It reads no clock and does no I/O. It changes `Health`, which all
-calls of an order share, and its own record of this call. Runners carry the commands out: for
-threads and event loops in `leeward._routing.failover`, in virtual time in the simulator.
+returns the call's one result. Runners carry the commands out: for threads and event loops in
+`leeward._routing.failover`, in virtual time in the simulator.
 
 A value that is not a driver's answer proves nothing. A publish of many events has a result for
 each, and only open events are sent again.

@@ -62,9 +62,7 @@ class SharedWrites(Batches[_TimedWrite]):
     def apply(self, change: Callable[[sqlite3.Connection], T], timeout: float) -> T:
         """Make a change; return its result, once it is on the disk. It may be made twice.
 
-        Raises:
-            DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
-            ConfigError: the file cannot be trusted, or holds something else.
+        It raises what `Database.write` does.
         """
         until = monotonic() + timeout
         result: T = self.make(_TimedWrite(change, until), max(0.0, min(timeout, TIMEOUT_MAX)))

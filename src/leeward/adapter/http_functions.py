@@ -11,11 +11,8 @@ did not. Who answered is told by what cannot come from anybody else:
   marks its answers;
 * else **nobody knows**.
 
-A function marks its answers if the operator has said so (`Invoke.marks`). An answer of its own
-without a mark takes that back for good. That a function has marked an answer frees nothing: the
-next release may be another one.
-
-`BY_PLATFORM` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
+`BY_PLATFORM` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it, and says when a
+function counts as one that marks its answers.
 """
 
 from __future__ import annotations
@@ -165,14 +162,9 @@ class FunctionPlatform(NamedTuple):
 def invoke(
     platform: FunctionPlatform, call: Invoke | Settle, view: View, address: Address | None = None
 ) -> Plan:
-    """Call a function and wait for its answer.
+    """Call a function on a platform, and wait for its answer.
 
-    Args:
-        platform: that it runs on.
-        call: of the function.
-        view: of the plan.
-        address: where the function is called. Without it the plan needs the `FunctionAddress`,
-            which the adapter's source gives.
+    Without an `address` the plan needs the `FunctionAddress`, which the adapter's source gives.
     """
     if address is None:
         reply: Address = yield Need(FunctionAddress(call.function))
@@ -231,12 +223,7 @@ def outcome_of(response: Response, proofs: tuple[Proof, ...], *, marks: bool) ->
 
     Where nothing is proved, what refuses this request alone is APP_ERROR, `UNMARKED_REFUSAL`: no
     other target would take it. So is what a function passes on, with the mark of another call. The
-    rest is AMBIGUOUS, `UNMARKED`.
-
-    Args:
-        response: the answer.
-        proofs: of the platform.
-        marks: the function is declared to mark its answers.
+    rest is AMBIGUOUS, `UNMARKED`. The function is declared to mark its answers if `marks` says so.
     """
     status = response.status
     if MARK in response.headers:

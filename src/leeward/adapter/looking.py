@@ -95,11 +95,8 @@ def bucket_look(list_page: Callable[[ListObjects, View], Plan], *, right: str) -
 def function_look(check: Callable[[str], Any], otherwise: Callable[[Address], Plan]) -> Planner:
     """Return the planner that looks for a function whose address is resolved.
 
-    An address that was looked up shows that the function is there.
-
-    Args:
-        check: raises `InvalidRequest` for a name that cannot be a function's.
-        otherwise: the plan for an address that is only configured.
+    An address that was looked up shows that the function is there; `otherwise` is the plan for one
+    that is only configured. `check` raises `InvalidRequest` for a name that no function has.
     """
 
     def look_for(look: Look, view: View) -> Plan:
@@ -130,15 +127,10 @@ def _look_by(plan: Plan, *, right: str = "") -> Plan:
 
 
 def ask(service: Service, request: Request, view: View, *, right: str = "", **more: Any) -> Plan:
-    """Send one request that a thing answers which is there.
+    """Send one request that a thing answers which is there, without a word on who sends it.
 
-    Args:
-        service: that is asked.
-        request: without a word on who sends it.
-        view: of the plan.
-        right: the permission that it takes, where calling the thing does not need it: whoever has
-            not got it may still be able to call.
-        more: as for `exchange`.
+    `right` is the permission that it takes, where calling the thing does not need it: whoever has
+    not got it may still be able to call. `more` is as for `Service.exchange`.
     """
     request_steps = service.exchange(request, view, effect=False, **more)
     response, refusal = (yield from request_steps).as_look_up()

@@ -1,14 +1,9 @@
 """What leeward's handler answers instead of a result.
 
-An idempotent function may know the key of a call. The call may have had its effect, by an earlier
-run: so its outcome is AMBIGUOUS, and `reason` says what is known of that run: ``running``,
-``unknown`` or ``not_kept``. The router waits for a run that is under way, and counts none of them
-against the target. Or somebody has settled the key as not run: then the outcome is REJECTED, with
-the reason ``voided``, and a call that knows of the void may run.
-
-A host may refuse a call before it looks for the function: it has no place, does not know the
-caller, or takes no payload of this size. Any other failure is the function's own, unless there is
-no such function.
+An idempotent function may know the key of a call: the outcome is AMBIGUOUS, and `reason` says what
+is known of the earlier run; or REJECTED, where somebody has settled the key as not run. A host may
+refuse a call before it looks for the function: it has no place, does not know the caller, or takes
+no payload of this size. Any other failure is the function's own, unless there is no such function.
 """
 
 from __future__ import annotations
@@ -39,11 +34,8 @@ def read_failure(
 ) -> Result[Json]:
     """Return the result of a call that leeward's handler says has failed, or was refused.
 
-    Args:
-        failure: what the handler answers instead of a value. That it is leeward's is proved.
-        dedup: what it says of repeated keys.
-        retry_after: seconds after which to ask again.
-        cause: what was raised, where that was in this process.
+    It is proved that `failure` is leeward's, in the place of a value; `dedup` is what the handler
+    says of repeated keys, `cause` what was raised where that was in this process.
     """
     refused = refused_repeat(failure, dedup, retry_after)
     if refused is not None:
@@ -72,10 +64,7 @@ _BY_HOST: Final = {
 def refused_repeat(body: Json, dedup: str | None, retry_after: float | None) -> Result[Json] | None:
     """Return the result for the refusal of a repeat; None if a handler says something else.
 
-    Args:
-        body: what the handler answers instead of a value. That it is leeward's is proved.
-        dedup: what it says of repeated keys.
-        retry_after: seconds after which to ask again.
+    Arguments as of `read_failure`.
     """
     reason = refusal_reason(body, dedup)
     if reason is None:

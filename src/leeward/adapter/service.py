@@ -179,13 +179,9 @@ class Service(NamedTuple):
     def exchange_json(
         self, request: Request, view: View, read: Callable[[dict[str, Any]], Any] | None = None
     ) -> Plan:
-        """Do a whole plan of one request whose good answer is a JSON object.
+        """Do a whole plan of one request whose good answer is an object of JSON, for `read_answer`.
 
-        Args:
-            request: without a word on who sends it.
-            view: of the plan.
-            read: takes the value of the call out of the object, as for `read_answer`. None for a
-                call without a value, whose good answer may be anything.
+        Without `read` the call has no value, and its good answer may be anything.
         """
         answer = yield from self.exchange(request, view)
         if read is None:

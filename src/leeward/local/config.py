@@ -1,18 +1,4 @@
-"""The options of ``[targets.local]`` in ``leeward.toml``.
-
-::
-
-    [targets.local]
-    path = ".leeward/local.sqlite3"
-    app = "shop:app"                   # a leeward.App; or, by themselves:
-    functions = { send-receipt = "shop.functions:send_receipt" }
-
-    [[targets.local.subscriptions]]
-    bus = "orders"
-    type = "order.created"              # optional: every type
-    name = "remember"                   # optional: the function's qualified name
-    function = "shop.functions:remember"
-"""
+"""The options of ``[targets.local]`` in ``leeward.toml``: see ``docs/configuration.md``."""
 
 from __future__ import annotations
 
