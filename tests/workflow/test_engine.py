@@ -267,7 +267,7 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
             release(*given, **more)
             assert under_way.wait(20)
 
-        engine.journal.release = slowly  # type: ignore[assignment,method-assign]
+        engine.journal.release = slowly  # type: ignore[method-assign]
         engine.start("napping", None, "r")
         assert under_way.wait(20)
         workers = engine._workers
