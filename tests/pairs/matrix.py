@@ -210,7 +210,7 @@ events | cancelling | pairs/test_met.py::test_a_handler_starts_and_cancels_one_r
 events | deploys | worker/test_versions.py::test_a_worker_of_the_old_version_takes_no_event_of_the_new_one_away
 events | apps and stages | postgres/test_apps.py::test_each_of_two_apps_gets_each_event_under_one_name_of_a_handler
 events | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
-events | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+events | layouts of stores | postgres/test_commands.py::test_version_1_is_upgraded_beside_a_reader
 events | backups | pairs/test_time.py::test_a_copy_in_the_place_of_the_file_is_what_all_see_at_once
 events | console and dev | pairs/test_met.py::test_dev_and_a_worker_share_the_rows_of_one_file
 queues and workers | queues and workers | worker/test_worker.py::test_many_queues_share_a_few_threads
@@ -221,7 +221,7 @@ queues and workers | cancelling | pairs/test_met.py::test_a_handler_starts_and_c
 queues and workers | apps and stages | postgres/test_apps.py::test_a_queue_that_a_live_app_serves_is_refused_to_another
 queues and workers | kills | worker/test_processes.py::test_after_a_kill_another_worker_makes_the_attempt_again
 queues and workers | clocks | pairs/test_time.py::test_a_clock_that_is_set_ends_no_lease_of_a_delivery
-queues and workers | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+queues and workers | layouts of stores | postgres/test_apps.py::test_a_role_that_published_before_the_upgrade_publishes_after_it
 queues and workers | backups | delivery/rows.py::test_a_late_success_of_a_row_that_was_rolled_back_ends_no_other
 queues and workers | console and dev | console/test_actions.py::test_forms_call_queue_publish_put_start_and_run
 dead letters | dead letters | pairs/test_met.py::test_a_letter_that_fails_again_is_one_letter
@@ -243,7 +243,7 @@ workflows | deploys | workflow/test_versions.py::test_a_run_is_left_to_a_version
 workflows | apps and stages | postgres/test_apps.py::test_runs_of_another_app_are_left_to_it
 workflows | kills | workflow/test_crashes.py::test_a_death_anywhere_repeats_no_unsafe_step_and_loses_no_run
 workflows | clocks | workflow/test_leases.py::test_a_clock_set_by_an_hour_takes_nothing_and_strands_nothing
-workflows | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+workflows | layouts of stores | postgres/test_faults.py::test_a_schema_of_another_version_is_refused_or_goes_on
 workflows | backups | workflow/journals.py::test_leases_of_two_times_have_two_fences
 workflows | awaited clients | workflow/test_client.py::test_an_asynchronous_client_runs_them_too
 workflows | console and dev | console/test_actions.py::test_runs_that_nobody_works_on_are_resumed
@@ -252,7 +252,7 @@ cancelling | clocks | workflow/test_driving.py::test_a_cancel_holds_at_once_thou
 cancelling | console and dev | console/test_actions.py::test_a_run_is_seen_as_it_goes_and_cancelled
 deploys | deploys | worker/test_versions.py::test_each_live_version_gets_what_it_takes
 deploys | kills | worker/test_rollout.py::test_a_rollout_loses_nothing_and_lets_no_version_handle_what_it_does_not_take
-deploys | layouts of stores | postgres/test_apps.py::test_programs_of_version_2_go_on
+deploys | layouts of stores | postgres/test_faults.py::test_a_schema_of_another_version_is_refused_or_goes_on
 deploys | gateways and relays | http/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_the_word_back
 deploys | lists | client/test_lists.py::test_a_cursor_outlives_the_process
 deploys | console and dev | dev/test_dev.py::test_an_app_runs_and_is_loaded_again

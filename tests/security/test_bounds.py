@@ -52,6 +52,7 @@ BOUNDED: dict[str, str] = {
     "once.py get()": "of a context variable",
     "asgi.py wait()": "of an app, for the end of its own answer",
     "json_text.py cache": "a function without arguments",
+    "app/handlers.py cache": "asked with the few words that an answer says of repeated keys",
     "app/idempotency/running.py cache": "a function without arguments",
     "_operations/operations.py get()": "of a context variable",
     "workflow/deployed.py get()": "of a context variable",

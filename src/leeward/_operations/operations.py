@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward._items.json_checks import load_checks
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
@@ -457,13 +456,16 @@ class Operations:
         return arguments.key_of_item(item, fields, self.limits)
 
     def _check_item(self, item: Item) -> None:
-        size, check = load_checks().checked_size(item), self.limits.check
-        remedy = "; split it, or keep the large part elsewhere"
-        check(size.bytes, "item_bytes", "item has", remedy, field="item")
-        if size.bytes > self.limits.smallest.name_bytes:
+        from leeward._items.checks import checked_size  # for a store, and nothing else
+
+        size, most, check = checked_size(item), self.limits.smallest, self.limits.check
+        if size.bytes > most.name_bytes or size.depth > most.nesting:  # else no limit is near
+            remedy = "; split it, or keep the large part elsewhere"
+            check(size.bytes, "item_bytes", "item has", remedy, field="item")
             has, remedy = "item has a name of", "; shorten it"
             check(longest_name(item), "name_bytes", has, remedy, field="item")
-        check(size.depth, "nesting", "item is nested", "; flatten it", field="item", unit="deep")
+            has, remedy = "item is nested", "; flatten it"
+            check(size.depth, "nesting", has, remedy, field="item", unit="deep")
 
     def _record_of(self, call: Load, result: Result[Any]) -> Record | None:
         return results.record_of(call, result, self.clock.now())
