@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from leeward._items.json_checks import load_checks
 from leeward._items.names import longest_name
 from leeward._operations import arguments, results
 from leeward._operations.arguments import POSSIBLE, OrderLimits, needed_by, require
@@ -455,11 +456,15 @@ class Operations:
             return Key(fields, (value,))
         return arguments.key_of_item(item, fields, self.limits)
 
-    def _check_item(self, item: Item) -> None:
-        from leeward._items.checks import checked_size  # for a store, and nothing else
+    @cached_property
+    def _measure(self) -> Callable[[Item], Any]:
+        """Return what checks and measures an item; a client that stores none does not load it."""
+        measure: Callable[[Item], Any] = load_checks().checked_size
+        return measure
 
-        size, most, check = checked_size(item), self.limits.smallest, self.limits.check
-        if size.bytes > most.name_bytes or size.depth > most.nesting:  # else no limit is near
+    def _check_item(self, item: Item) -> None:
+        size, smallest, check = self._measure(item), self.limits.smallest, self.limits.check
+        if size.bytes > smallest.name_bytes or size.depth > smallest.nesting:  # else no limit is near
             remedy = "; split it, or keep the large part elsewhere"
             check(size.bytes, "item_bytes", "item has", remedy, field="item")
             has, remedy = "item has a name of", "; shorten it"
