@@ -464,7 +464,7 @@ class Operations:
 
     def _check_item(self, item: Item) -> None:
         size, smallest, check = self._measure(item), self.limits.smallest, self.limits.check
-        if size.bytes > smallest.name_bytes or size.depth > smallest.nesting:  # else no limit is near
+        if size.bytes > smallest.name_bytes or size.depth > smallest.nesting:
             remedy = "; split it, or keep the large part elsewhere"
             check(size.bytes, "item_bytes", "item has", remedy, field="item")
             has, remedy = "item has a name of", "; shorten it"
