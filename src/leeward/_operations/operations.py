@@ -463,9 +463,9 @@ class Operations:
         return measure
 
     def _check_item(self, item: Item) -> None:
-        size, most, check = self._measure(item), self.limits.smallest, self.limits.check
-        near = size.bytes > most.name_bytes or size.bytes > most.item_bytes
-        if near or size.depth > most.nesting:
+        size, smallest, check = self._measure(item), self.limits.smallest, self.limits.check
+        large = size.bytes > smallest.name_bytes or size.bytes > smallest.item_bytes
+        if large or size.depth > smallest.nesting:
             remedy = "; split it, or keep the large part elsewhere"
             check(size.bytes, "item_bytes", "item has", remedy, field="item")
             has, remedy = "item has a name of", "; shorten it"
