@@ -3,7 +3,8 @@
 ``--flows 2000`` runs random flows on both; every other one once more with a worker that dies.
 ``--waits 5000`` runs flows that wait and run each other against what they mean, each once more
 with a worker that dies. ``--sagas 500`` runs sagas with payments whose answers are lost.
-``--kills 500`` kills processes, three of which share the journal at a time.
+``--kills 500`` kills processes, three of which share the journal at a time, while the server that
+has it is lost again and again and its standby promoted.
 """
 
 from __future__ import annotations
@@ -14,20 +15,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from random import Random
+from threading import Event, Thread
+
+import psycopg
 
 from leeward.values.runs import RunState
 from leeward.workflow.commands import StepQuestion, StepVerdict
 from tests.postgres.journals import Journals, make_schema
-from tests.postgres.server import Server
+from tests.postgres.server import DATABASE, USER, Server
 from tests.workflow import meaning
 from tests.workflow.crashing import OpenJournal, World, faults_of, open_in_memory
 from tests.workflow.killing import Plan, kill
 from tests.workflow.sagas import flaws_of
 from tests.workflow.strategies import INPUTS, Functions, definition_of
+
+FAILOVER_SECONDS = 3.0
+_IN_STEP = "SELECT sync_state FROM pg_stat_replication"
 
 
 def difference_of(seed: int, journals: Journals) -> str | None:
@@ -108,18 +115,65 @@ def _report(what: str, seeds: range | list[int], run: Callable[[int], object]) -
     return wrong
 
 
-def _kill(server: Server, kills: int, seed: int) -> int:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "url").write_text(server.url, encoding="utf-8")
+def _kill(primary: Server, kills: int, seed: int) -> int:
+    """Kill processes, while the server that takes writes is lost again and again."""
+    standby = Server(primary)
+    failovers = _Failovers(primary, standby)
+    hosts = ",".join(f"127.0.0.1:{each.port}" for each in (primary, standby))
+    url = f"postgresql://{USER}@{hosts}/{DATABASE}"
+    with ExitStack() as stack:
+        stack.callback(standby.stop)
+        name = stack.enter_context(tempfile.TemporaryDirectory())
+        (Path(name) / "url").write_text(url, encoding="utf-8")
         began = time.monotonic()
-        plan = Plan(kills, kills // 15, 3, 3.0, seed, "tests.postgres.journals")
-        outcome = kill(folder, plan)
+        plan = Plan(kills, kills // 10, 3, 3.0, seed, "tests.postgres.journals")
+        outcome = kill(Path(name), plan, failovers)
+    figures = {**outcome.figures, "failovers": failovers.count}
     sys.stdout.writelines(f"{each}\n" for each in outcome.wrong)
-    told = ", ".join(f"{name} {number}" for name, number in sorted(outcome.figures.items()))
+    told = ", ".join(f"{name} {number}" for name, number in sorted(figures.items()))
     seconds = time.monotonic() - began
     sys.stdout.write(f"{told}; {len(outcome.wrong)} wrong, in {seconds:.0f} s\n")
     return len(outcome.wrong)
+
+
+class _Failovers(Thread):
+    """For a block: loses the primary, and promotes its standby, which the old one then follows.
+
+    A commit waits until the other server has it; what was acknowledged is never lost.
+    """
+
+    def __init__(self, primary: Server, standby: Server) -> None:
+        super().__init__(name="failovers")
+        self.count = 0
+        self._servers = [primary, standby]
+        self._end = Event()
+        self._wait_for_commits()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self.join()
+
+    def run(self) -> None:
+        """Fail over until the block ends."""
+        while not self._end.wait(FAILOVER_SECONDS):
+            lost, taker = self._servers
+            lost.kill()
+            taker.promote()
+            lost.follow(taker)
+            self._servers = [taker, lost]
+            self._wait_for_commits()
+            self.count += 1
+
+    def _wait_for_commits(self) -> None:
+        """Let commits wait for the standby from now on."""
+        primary = self._servers[0]
+        primary.set(synchronous_standby_names="*")
+        with psycopg.connect(primary.url, autocommit=True) as connection:
+            while connection.execute(_IN_STEP).fetchone() != ("sync",):
+                time.sleep(0.02)
 
 
 if __name__ == "__main__":

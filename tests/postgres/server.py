@@ -99,6 +99,12 @@ class Server:
         """Make a standby a primary."""
         self._sql("postgres", "SELECT pg_promote()")
 
+    def set(self, **settings: str) -> None:
+        """Change settings; they hold on the connections that are open, too."""
+        for name, value in settings.items():
+            self._sql("postgres", f"ALTER SYSTEM SET {name} = '{value}'")
+        self._sql("postgres", "SELECT pg_reload_conf()")
+
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]

@@ -86,7 +86,7 @@ def test_a_standby_takes_over_and_a_demoted_primary_takes_nothing(
         assert (moved.outcome, moved.target) == (Outcome.OK, "postgres:b")
         assert both.perform(store_of(TABLE, "3", 2), SECONDS).outcome is Outcome.OK
 
-        _set(standby, default_transaction_read_only="on")  # under open connections
+        standby.set(default_transaction_read_only="on")  # under open connections
         _wait(lambda: _is_read_only(b.perform(store_of(TABLE, "3", 9), SECONDS)))
         assert _is_read_only(b.perform(_publish(), SECONDS))
         assert both.perform(store_of(TABLE, "3", 2), SECONDS).outcome is not Outcome.OK
@@ -132,19 +132,11 @@ def _check_look(primary: Server) -> None:
                 driver.look(Look(TABLE, "look_table"), SECONDS).value
             )
 
-        _set(primary, synchronous_standby_names="*")
+        primary.set(synchronous_standby_names="*")
         _wait(lambda: not lags())
-        _set(primary, synchronous_commit="local")
+        primary.set(synchronous_commit="local")
         _wait(lags)
-        _set(primary, synchronous_standby_names="", synchronous_commit="on")
-
-
-def _set(server: Server, **settings: str) -> None:
-    """Give a server other settings, which hold on the connections that are open, too."""
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        for name, value in settings.items():
-            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
-        connection.execute("SELECT pg_reload_conf()")
+        primary.set(synchronous_standby_names="", synchronous_commit="on")
 
 
 def _wait(is_so: Callable[[], bool]) -> None:

@@ -1,10 +1,13 @@
 """Processes that are killed, stopped and given another time, and a ledger of what steps have done.
 
+Starts and events are sent to them early, late and again, until one of them has acknowledged each.
+
 The ledger is a file that steps append to, beside the journal and without its help: one line for
 each effect. When all is over it is held against the runs:
 
 - no unsafe step has run twice;
 - no start that was acknowledged is lost, and each has ended;
+- an event that was acknowledged has been counted by its run, each under one key;
 - a run that did not end well has no charge without a refund behind it, however late a call of a
   process that was stopped goes out: the functions of the charges keep records of their keys, and a
   stop is shorter by seconds than the lease of a key, which an announced effect may not outlive.
@@ -27,7 +30,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -43,6 +46,8 @@ from leeward.workflow.embedded.sqlite_journal import SqliteJournal
 from tests.house.workspace import ROOT
 
 UNSAFE = ("update-inventory", "ship-order")
+BIDS = 3
+"""Events of a deal: it ends when it has counted as many."""
 CHARGES = {"update-inventory": "restore-inventory", "take-payment": "refund-payment"}
 ATTEMPTS = 3
 STEP_SECONDS = 0.004
@@ -77,6 +82,20 @@ def order_flow(w: Flow, order: Ref) -> None:
         w.fail("OrderFailed")
 
 
+@workflow("bid")
+def bid_flow(w: Flow, bid: Ref) -> None:
+    """Count one bid."""
+    w.step("count", bid, effect="keyed", retry=Retry(attempts=30))
+
+
+@workflow("deal")
+def deal_flow(w: Flow, deal: Ref) -> None:
+    """Wait for bids, and run a flow for each."""
+    with w.repeat("bids", at_most=BIDS) as number:
+        w.run(bid_flow, w.event("bid", id="bid"), id="count")
+        number.until(number == BIDS)
+
+
 WORKER = """
 import logging, os, sys, time
 from importlib import import_module
@@ -85,11 +104,12 @@ from leeward import Client
 from leeward.app import App
 from leeward.app.idempotency import idempotent
 from leeward.clock import SystemClock
+from leeward.errors import LeewardError, NotFound
 from leeward.local import Local
 from leeward.workflow.embedded import workers
 from leeward.workflow.embedded.engine import Engine
 from leeward.workflow.steps import functions_called_by
-from tests.workflow.killing import STEP_SECONDS, order_flow
+from tests.workflow.killing import STEP_SECONDS, bid_flow, deal_flow, order_flow
 
 logging.disable()
 folder, lease, ahead = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
@@ -104,6 +124,9 @@ def effect(payload, context):
 def die(payload, context):
     effect(payload, context)
     os.kill(os.getpid(), 9)
+
+def count(payload, context):
+    os.write(ledger, f"{context.idempotency_key} bid {payload}\\n".encode())
 
 def undo(payload, context):
     os.write(ledger, f"{payload['key']} undone\\n".encode())
@@ -127,15 +150,28 @@ for name in ("ship-order", "tell"):
 for name in ("restore-inventory", "refund-payment"):
     local.function(name)(undo)
 local.function("die")(die)
+local.function("count")(count)
+
+def obey(what, id, word):
+    if what == "bid":
+        engine.send("deal", id, "bid", int(word), f"bid-{word}")
+    else:
+        engine.start(what, {"id": id, "fate": word}, id)
+
 with Client(local, app=app) as client:
     journal = import_module(sys.argv[4]).open_journal(folder, Clock())
-    engine = Engine(functions_called_by(client), [order_flow], journal)
+    engine = Engine(functions_called_by(client), [order_flow, deal_flow, bid_flow], journal)
     engine.wake()
     print("ready", flush=True)
     for line in sys.stdin:
-        id, fate = line.split()
-        engine.start("order", {"id": id, "fate": fate}, id)
-        print("started", id, flush=True)
+        try:
+            obey(*line.split())
+            answer = "ok"
+        except NotFound:
+            answer = "early"
+        except LeewardError:
+            answer = "unknown"
+        print(answer, line.strip(), flush=True)
     engine.close()
 """
 
@@ -173,7 +209,7 @@ class Outcome(NamedTuple):
 
 
 class _Process:
-    """One process that goes on with runs, and starts those that it is told."""
+    """One process that goes on with runs, and obeys lines: ``order ID FATE``, ``bid ID NUMBER``."""
 
     def __init__(self, folder: Path, lease: float, ahead: float, journal: str) -> None:
         words = [sys.executable, "-c", WORKER, str(folder), str(lease), str(ahead), journal]
@@ -183,11 +219,11 @@ class _Process:
         self.began = time.monotonic()
         self._text = b""
 
-    def start(self, id: str, fate: str) -> None:
-        """Ask for a run."""
+    def send(self, line: str) -> None:
+        """Ask for a run, or send an event to one."""
         assert self.child.stdin is not None
         with suppress(BrokenPipeError):
-            self.child.stdin.write(f"{id} {fate}\n".encode())
+            self.child.stdin.write(f"{line}\n".encode())
 
     def lines(self) -> Iterator[str]:
         """Return what it has said since."""
@@ -210,8 +246,8 @@ class _Storm:
     """Kills and stops processes that go on with runs."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
+        self.lines: list[str] = []
         self.acknowledged: set[str] = set()
-        self.fates: dict[str, str] = {}
         self.figures: Counter[str] = Counter(kills=plan.kills, stops=plan.stops)
         self._folder = folder
         self._plan = plan
@@ -232,16 +268,32 @@ class _Storm:
                 each for each in self._processes if each in self._ready - self._stopped.keys()
             ]
             for each in [each for each in running if self._random.random() < MOST_STARTS]:
-                id = f"r{len(self.fates)}"
-                (fate,) = self._random.choices(("well", "pause", "poison"), (40, 8, 1))
-                self.fates[id] = fate
-                each.start(id, fate)
+                self._add_run()
+                self._send_some(each)
             time.sleep(self._random.uniform(0.0, 0.06))
             for each in [each for each, at in self._stopped.items() if at <= time.monotonic()]:
                 del self._stopped[each]
                 each.child.send_signal(signal.SIGCONT)
             if self._left and len(running) > 1 and self.acknowledged:
                 self._strike(self._random.choice(running))
+
+    def _add_run(self) -> None:
+        """Think of a run, and of the events that it waits for."""
+        id = f"r{len(self.lines)}"
+        if self._random.random() < 0.3:
+            self.lines += [f"deal {id} well", *(f"bid {id} {each}" for each in range(BIDS))]
+        else:
+            (fate,) = self._random.choices(("well", "pause", "poison"), (40, 8, 1))
+            self.lines.append(f"order {id} {fate}")
+
+    def _send_some(self, process: _Process) -> None:
+        """Send what nobody has acknowledged yet, the latest first to be sent, and some of all."""
+        left = [line for line in self.lines if line not in self.acknowledged]
+        lines = {*self._random.sample(left, min(3, len(left))), *left[-1:]}
+        lines |= {self._random.choice(self.lines)}
+        for line in self._random.sample(sorted(lines), len(lines)):
+            self.figures["events sent"] += line.startswith("bid")
+            process.send(line)
 
     def let_end(self) -> None:
         """Wait until no run goes on, with processes that nobody kills any more."""
@@ -256,8 +308,11 @@ class _Storm:
         while left and time.monotonic() < until:
             self._listen()
             self._replace()
+            for each in self._ready.intersection(self._processes):
+                self._send_some(each)
             time.sleep(0.2)
-            now = sum(row.state is RunState.RUNNING for row in journal.runs("order", 10**6))
+            now = sum(row.state is RunState.RUNNING for row in journal.runs(None, 10**6))
+            now += len(self.lines) - len(self.acknowledged)
             if now != left:
                 left, until = now, time.monotonic() + PATIENCE
         journal.close()
@@ -267,7 +322,7 @@ class _Storm:
 
     def _process(self) -> _Process:
         self.figures["processes"] += 1
-        most = 20 + 3 * (self._plan.kills + len(self.fates))
+        most = 20 + 3 * (self._plan.kills + len(self.lines))
         assert self.figures["processes"] < most, "processes end by themselves"
         ahead = self._random.choice((0.0, 3600.0, -3600.0))
         return _Process(self._folder, self._plan.lease, ahead, self._plan.journal)
@@ -294,51 +349,87 @@ class _Storm:
     def _listen(self) -> None:
         for each in self._processes:
             for line in each.lines():
-                word, *rest = line.split()
+                word, _, rest = line.partition(" ")
+                self.figures[f"lines {word}"] += 1
                 if word == "ready":
                     self._ready.add(each)
-                else:
-                    self.acknowledged.add(rest[0])
+                elif word == "ok":
+                    self.acknowledged.add(rest)
 
 
-def kill(folder: Path, plan: Plan) -> Outcome:
-    """Kill and stop processes, let the last ones end all runs, and look what was done."""
+def kill(folder: Path, plan: Plan, beside: AbstractContextManager[None] | None = None) -> Outcome:
+    """Kill and stop processes, let the last ones end all runs, and look what was done.
+
+    `beside` goes on while processes are killed.
+    """
     storm = _Storm(folder, plan)
-    storm.blow()
+    with beside or nullcontext():
+        storm.blow()
     storm.let_end()
     with closing(plan.open_journal(folder)) as journal:
         return _judged(folder, journal, storm)
 
 
 def _judged(folder: Path, journal: Journal, storm: _Storm) -> Outcome:
-    acknowledged, fates, figures = storm.acknowledged, storm.fates, storm.figures
-    rows = {row.key.id: row for row in journal.runs("order", 10**6)}
+    figures = storm.figures
+    rows = {(row.key.workflow, row.key.id): row for row in journal.runs(None, 10**6)}
     lines = (folder / "ledger").read_text().splitlines()
+    figures["effects"] = len(lines)
     done: defaultdict[str, list[str]] = defaultdict(list)
     for line in lines:
-        key, _, undone = line.partition(" ")
-        done[key].append(undone or "done")
-    wrong = [f"{id} was acknowledged and is lost" for id in sorted(acknowledged - rows.keys())]
-    for id, row in rows.items():
-        if row.state not in (RunState.SUCCEEDED, RunState.FAILED):
-            wrong.append(f"{id} is {row.state.value}")
-        effects = {key: done[f"order/{id}/{key}"] for key in (*UNSAFE, *CHARGES, "die")}
-        wrong += [f"{id}: {key} ran twice" for key in UNSAFE if effects[key].count("done") > 1]
-        if effects["die"].count("done") > ATTEMPTS:
-            wrong.append(f"{id}: it has killed {effects['die'].count('done')} processes")
-        for key in CHARGES:
-            if row.state is RunState.SUCCEEDED:
-                if "done" not in effects[key] or "undone" in effects[key]:
-                    wrong.append(f"{id}: {key} of a good run: {effects[key]}")
-            elif "done" in effects[key] and effects[key][-1] != "undone":
-                if _is_unknown(journal, row, key):
-                    figures["charges behind their undo"] += 1
-                    continue
-                wrong.append(f"{id}: {key} was not taken back: {effects[key]}")
-        figures[f"runs {row.state.value}"] += 1
-        figures["deadly runs"] += fates.get(id) == "poison"
-    figures["acknowledged starts"], figures["effects"] = len(acknowledged), len(lines)
+        key, _, what = line.partition(" ")
+        done[key].append(what or "done")
+    wrong: list[str] = []
+    for line in sorted(storm.acknowledged):
+        flow, id, word = line.split()
+        figures["acknowledged events" if flow == "bid" else "acknowledged starts"] += 1
+        figures["deadly runs"] += word == "poison"
+        if ("deal" if flow == "bid" else flow, id) not in rows:
+            wrong.append(f"{line!r} was acknowledged and is lost")
+    for (flow, _), row in rows.items():
+        figures[f"{flow}s {row.state.value}"] += 1
+        if flow == "deal":
+            wrong += _flaws_of_deal(row, done)
+        elif flow == "order":
+            wrong += _flaws_of_order(row, done, journal, figures)
     return Outcome(wrong, dict(figures))
+
+
+def _flaws_of_order(
+    row: RunRow, done: dict[str, list[str]], journal: Journal, figures: Counter[str]
+) -> list[str]:
+    """Return what is wrong with an order: an effect is done twice, or not taken back."""
+    id, wrong = row.key.id, []
+    if row.state not in (RunState.SUCCEEDED, RunState.FAILED):
+        wrong.append(f"{id} is {row.state.value}")
+    effects = {key: done.get(f"order/{id}/{key}", []) for key in (*UNSAFE, *CHARGES, "die")}
+    wrong += [f"{id}: {key} ran twice" for key in UNSAFE if effects[key].count("done") > 1]
+    if effects["die"].count("done") > ATTEMPTS:
+        wrong.append(f"{id}: it has killed {effects['die'].count('done')} processes")
+    for key in CHARGES:
+        if row.state is RunState.SUCCEEDED:
+            if "done" not in effects[key] or "undone" in effects[key]:
+                wrong.append(f"{id}: {key} of a good run: {effects[key]}")
+        elif "done" in effects[key] and effects[key][-1] != "undone":
+            if _is_unknown(journal, row, key):
+                figures["charges behind their undo"] += 1
+            else:
+                wrong.append(f"{id}: {key} was not taken back: {effects[key]}")
+    return wrong
+
+
+def _flaws_of_deal(row: RunRow, done: dict[str, list[str]]) -> list[str]:
+    """Return what is wrong with a deal: each of its events is counted, under one key."""
+    id = row.key.id
+    counted = sorted(
+        number
+        for key, numbers in done.items()
+        for number in set(numbers)
+        if key.startswith(f"bid/deal.{id}.")
+    )
+    if row.state is RunState.SUCCEEDED and counted == [f"bid {each}" for each in range(BIDS)]:
+        return []
+    return [f"the deal {id} is {row.state.value}, and has counted {counted}"]
 
 
 def _is_unknown(journal: Journal, row: RunRow, key: str) -> bool:
@@ -364,7 +455,7 @@ def recoveries(folder: Path, times: int) -> list[float]:
             while "ready" not in list(each.lines()):
                 time.sleep(0.01)
         id = f"k{first.child.pid}"
-        first.start(id, "well")
+        first.send(f"order {id} well")
         _until(ledger, [f"/{id}/update-inventory\n"])
         first.end(signal.SIGKILL)
         began, is_too_late = time.monotonic(), f"/{id}/ship-order\n" in ledger.read_text()
